@@ -1,0 +1,1 @@
+"""Operations of one service; importing this package registers them."""

@@ -1,0 +1,105 @@
+"""Which instance a request means, and whether its caller may touch it: rules that all of Identity Center shares."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from idc_sandbox.context import Context
+from idc_sandbox.errors import access_denied, not_found, validation_error
+
+
+def visible_instances(context: Context) -> list[sqlite3.Row]:
+    """Return the instances that the caller's account sees: its own, and the organization's; in any Region."""
+    return context.connection.execute(
+        "SELECT * FROM instance WHERE owner_account_id = ? OR kind = 'ORGANIZATION' ORDER BY created_at",
+        (context.caller.account_id,),
+    ).fetchall()
+
+
+def require_instance(context: Context, instance_arn: str) -> sqlite3.Row:
+    """Return an instance that the caller administers in the Region that the request went to.
+
+    The owner's account administers it, and so does a delegated administrator of an organization instance.
+
+    Raises
+    ------
+    ServiceError
+        ``AccessDeniedException`` for a deleted instance (as at AWS) or somebody else's, ``ResourceNotFoundException``
+        for one that never was or lives in another Region.
+    """
+    connection = context.connection
+    row = connection.execute("SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
+    if row is None:
+        gone = connection.execute("SELECT 1 FROM deleted_instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
+        if gone:
+            raise access_denied(f"You do not have access to the instance {instance_arn!r}: it has been deleted.")
+        raise not_found(f"No Identity Center instance {instance_arn!r} exists. ListInstances shows yours.")
+    if row["region"] != context.region:
+        raise not_found(
+            f"The instance {instance_arn!r} is not in Region {context.region!r}: "
+            "Identity Center is regional, call its home Region."
+        )
+    if not is_administrator(context, row):
+        raise access_denied(
+            f"Account {context.caller.account_id!r} does not administer the instance {instance_arn!r}; its owner or a "
+            "delegated administrator does."
+        )
+    return row
+
+
+def is_administrator(context: Context, instance: sqlite3.Row) -> bool:
+    """Tell whether the caller's account owns the instance or is its delegated administrator."""
+    if instance["owner_account_id"] == context.caller.account_id:
+        return True
+    return (
+        instance["kind"] == "ORGANIZATION"
+        and context.caller.account_id in context.double.delegated_administrators("sso.amazonaws.com")
+    )
+
+
+def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:
+    """Return an instance that has permission sets and account assignments.
+
+    Raises
+    ------
+    ServiceError
+        As `require_instance`; ``ValidationException`` for an account instance, in AWS's words.
+    """
+    row = require_instance(context, instance_arn)
+    if row["kind"] == "ACCOUNT":
+        raise validation_error("This operation is not supported for account instances")
+    if not row["permission_sets_enabled"]:
+        raise validation_error(
+            "Permission sets are not enabled for this instance; turn them on with "
+            "UpdateInstance(PermissionSetsEnabled=true), which cannot be undone."
+        )
+    return row
+
+
+def require_identity_store(context: Context, identity_store: str, *, write: bool) -> sqlite3.Row:
+    """Return the instance of an identity store, named by id or ARN.
+
+    Member accounts may read the organization's identity store by default, and nothing more.
+
+    Raises
+    ------
+    ServiceError
+        ``ResourceNotFoundException`` for a store that is not there, ``AccessDeniedException`` for one of another account.
+    """
+    identity_store_id = identity_store.rpartition("/")[2]
+    row = context.connection.execute(
+        "SELECT * FROM instance WHERE identity_store_id = ? AND region = ?", (identity_store_id, context.region)
+    ).fetchone()
+    if row is None:
+        raise not_found(
+            f"No identity store {identity_store_id!r} exists in Region {context.region!r}. "
+            "DescribeInstance names the store of your instance.",
+            ResourceType="IDENTITY_STORE",
+            ResourceId=identity_store_id,
+        )
+    may_read = row["kind"] == "ORGANIZATION" and not write
+    if not (is_administrator(context, row) or may_read):
+        raise access_denied(
+            f"Account {context.caller.account_id!r} may not use the identity store {identity_store_id!r} of another account."
+        )
+    return row

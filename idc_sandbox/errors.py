@@ -1,0 +1,71 @@
+"""What the sandbox answers when it refuses, and what stops it from starting.
+
+ServiceError
+    an answer to a client: AWS's error code, a message that helps, the right HTTP status
+SandboxStartError
+    the sandbox cannot start or be found; the message names the cause and the remedy
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Codes that are not "the request is wrong" (400). AWS's JSON services answer nearly every modelled error with 400.
+_STATUS_OF_CODE = {
+    "InternalServerException": 500,
+    "AccessDeniedException": 400,
+    "UnrecognizedClientException": 400,
+    "ServiceUnavailableException": 503,
+}
+
+
+class ServiceError(Exception):
+    """An error that a client receives in its service's protocol.
+
+    Parameters
+    ----------
+    code
+        AWS's error code, such as ``"ValidationException"``.
+    message
+        What is wrong: the value, what was found, what would be right.
+    status
+        HTTP status; by default the usual one of the code.
+    members
+        Further members of the modelled error shape, such as ``Reason``.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status if status is not None else _STATUS_OF_CODE.get(code, 400)
+        self.members = members
+
+
+def validation_error(message: str, **members: Any) -> ServiceError:
+    """Return the error for a request that breaks a rule of the API."""
+    return ServiceError("ValidationException", message, **members)
+
+
+def not_found(message: str, **members: Any) -> ServiceError:
+    """Return the error for something that does not exist."""
+    return ServiceError("ResourceNotFoundException", message, **members)
+
+
+def conflict(message: str, **members: Any) -> ServiceError:
+    """Return the error for a write that contradicts what is there."""
+    return ServiceError("ConflictException", message, **members)
+
+
+def access_denied(message: str, **members: Any) -> ServiceError:
+    """Return the error for a caller who may not do this."""
+    return ServiceError("AccessDeniedException", message, **members)
+
+
+def quota_exceeded(message: str, **members: Any) -> ServiceError:
+    """Return the error for a quota that is used up."""
+    return ServiceError("ServiceQuotaExceededException", message, **members)
+
+
+class SandboxStartError(Exception):
+    """The sandbox cannot start, stop or be found; the message says why and what to do."""

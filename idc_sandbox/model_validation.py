@@ -1,0 +1,179 @@
+"""Requests held against botocore's own service models, and answers shaped by them.
+
+botocore checks required members and types before it sends, but neither lengths, patterns, enums nor ranges: AWS does that
+at the other end, and so do we. An operation's handler is then left with its rules and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from typing import Any
+
+import regex
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+
+from idc_sandbox.errors import validation_error
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "boolean": (bool,),
+    "float": (int, float),
+    "double": (int, float),
+    "timestamp": (int, float),
+    "list": (list,),
+    "map": (dict,),
+    "structure": (dict,),
+}
+
+
+@functools.cache
+def service_model(service_name: str) -> ServiceModel:
+    """Return botocore's model of a service, such as ``"sso-admin"``; parsed once."""
+    return ServiceModel(Loader().load_service_model(service_name, "service-2"), service_name)
+
+
+@functools.cache
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    # The models are written for Java: the same but for the anchors, which fullmatch replaces.
+    return regex.compile(pattern)
+
+
+def validate_request(operation: OperationModel, request: Any) -> None:
+    """Hold a request against an operation's input shape.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` in AWS's wording, with *every* violation found, each naming member and value.
+    """
+    problems: list[str] = []
+    if operation.input_shape is not None:
+        _check(operation.input_shape, request, "", problems)
+    if problems:
+        plural = "s" if len(problems) > 1 else ""
+        raise validation_error(
+            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}", Reason=None
+        )
+
+
+def _check(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
+    if getattr(shape, "is_document_type", False):
+        return
+    allowed = _JSON_TYPES.get(shape.type_name)
+    wrong_boolean = isinstance(value, bool) and shape.type_name in ("integer", "long", "float", "double", "timestamp")
+    if allowed and (not isinstance(value, allowed) or wrong_boolean):
+        problems.append(f"Value {value!r} at '{path or 'body'}' must be of type {shape.type_name}")
+        return
+    _CHECK_OF_TYPE.get(shape.type_name, _check_nothing)(shape, value, path, problems)
+
+
+def _check_nothing(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
+    """Types without further rules: booleans and timestamps."""
+
+
+def _check_structure(shape: StructureShape, value: dict[str, Any], path: str, problems: list[str]) -> None:
+    for name in shape.required_members:
+        if value.get(name) is None:
+            problems.append(f"Value null at '{_join(path, name)}' must not be null")
+    for name, member_value in value.items():
+        member = shape.members.get(name)
+        if member is not None and member_value is not None:
+            _check(member, member_value, _join(path, name), problems)
+    given = [name for name in shape.members if value.get(name) is not None]
+    if getattr(shape, "is_tagged_union", False) and len(given) != 1:
+        problems.append(
+            f"Value at '{path}' must have exactly one of {', '.join(shape.members)}, found {given or 'none'}"
+        )
+
+
+def _check_list(shape: ListShape, value: list[Any], path: str, problems: list[str]) -> None:
+    _check_length(shape, len(value), value, path, problems)
+    for index, item in enumerate(value, start=1):
+        _check(shape.member, item, f"{path}.{index}.member", problems)
+
+
+def _check_map(shape: MapShape, value: dict[str, Any], path: str, problems: list[str]) -> None:
+    _check_length(shape, len(value), value, path, problems)
+    for key, item in value.items():
+        _check(shape.key, key, f"{path}.key", problems)
+        _check(shape.value, item, f"{path}.{key}", problems)
+
+
+def _check_string(shape: Shape, value: str, path: str, problems: list[str]) -> None:
+    _check_length(shape, len(value), value, path, problems)
+    enum = shape.metadata.get("enum")
+    if enum and value not in enum:
+        problems.append(
+            f"Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(enum)}]"
+        )
+    pattern = shape.metadata.get("pattern")
+    if pattern and not _compiled(pattern).fullmatch(value):
+        problems.append(
+            f"Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must satisfy regular expression pattern: {pattern}"
+        )
+
+
+def _check_number(shape: Shape, value: float, path: str, problems: list[str]) -> None:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and value < low:
+        problems.append(f"Value '{value}' at '{path}' must have value greater than or equal to {low}")
+    if high is not None and value > high:
+        problems.append(f"Value '{value}' at '{path}' must have value less than or equal to {high}")
+
+
+def _check_length(shape: Shape, length: int, value: Any, path: str, problems: list[str]) -> None:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    if low is not None and length < low:
+        problems.append(f"Value {shown} at '{path}' must have length greater than or equal to {low}")
+    if high is not None and length > high:
+        problems.append(f"Value {shown} at '{path}' must have length less than or equal to {high} (has {length})")
+
+
+_CHECK_OF_TYPE: dict[str, Any] = {
+    "structure": _check_structure,
+    "list": _check_list,
+    "map": _check_map,
+    "string": _check_string,
+    "integer": _check_number,
+    "long": _check_number,
+    "float": _check_number,
+    "double": _check_number,
+}
+
+
+def _join(path: str, name: str) -> str:
+    # AWS names members in lower camel case in its validation messages.
+    member = name[:1].lower() + name[1:]
+    return f"{path}.{member}" if path else member
+
+
+def serialize(shape: Shape | None, value: Any) -> Any:
+    """Return a handler's answer as JSON types: unset members dropped, times as epoch seconds.
+
+    Raises
+    ------
+    KeyError
+        When the answer holds a member that the model does not know: a defect of the handler.
+    """
+    if shape is None:
+        return {}
+    if getattr(shape, "is_document_type", False) or value is None:
+        return value
+    if shape.type_name == "structure":
+        return {
+            name: serialize(shape.members[name], member) for name, member in value.items() if member is not None
+        }
+    if shape.type_name == "list":
+        return [serialize(shape.member, item) for item in value]
+    if shape.type_name == "map":
+        return {key: serialize(shape.value, item) for key, item in value.items()}
+    if shape.type_name == "timestamp" and isinstance(value, datetime.datetime):
+        return value.timestamp()
+    return value

@@ -1,0 +1,111 @@
+"""The sandbox's state in one SQLite file: what was acknowledged survives ``kill -9``.
+
+WAL with ``synchronous=FULL``, one connection, one lock: the sandbox serves a handful of people, and one writer keeps
+every rule ("this name is unique", "this set is still assigned") a plain look at the tables inside the transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from idc_sandbox.errors import SandboxStartError
+
+SCHEMA_VERSION = 1
+
+
+class Store:
+    """One open state file.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; it is created, readable by its owner only, when it is not there.
+    seed
+        Kept in a new file: all ids are derived from it. Ignored for a file that exists.
+
+    Raises
+    ------
+    SandboxStartError
+        When the file is of another schema version, is no sandbox state, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, seed: int = 0) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        try:
+            is_new = not path.exists()
+            if is_new:
+                path.touch(mode=0o600)
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._connection.row_factory = sqlite3.Row
+            self._configure()
+            self._open_schema(seed)
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise SandboxStartError(
+                f"the state file {str(path)!r} cannot be used: {error}. "
+                "Choose a folder that you can write with --state, or start over with `idc sandbox reset`."
+            ) from error
+
+    def _configure(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def _open_schema(self, seed: int) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables:
+                raise sqlite3.DatabaseError("it is a database, but not a sandbox's")
+            schema = resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE;\n{schema}\n"
+                f"INSERT INTO metadata VALUES ('seed', '{int(seed)}');\n"
+                f"PRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
+            )
+        elif version != SCHEMA_VERSION:
+            age = "newer" if version > SCHEMA_VERSION else "older"
+            raise SandboxStartError(
+                f"the state file {str(self.path)!r} has version {version}, which is {age} than this kit's "
+                f"version {SCHEMA_VERSION}. Use the kit that made it, choose another folder with --state, "
+                "or start over with `idc sandbox reset`."
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection inside a transaction; commit at the end, roll back on any exception.
+
+        Nested use joins the outer transaction. Holds the store's lock, so that one request is handled at a time.
+        """
+        with self._lock:
+            if self._depth:
+                yield self._connection
+                return
+            self._depth += 1
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.rollback()
+                raise
+            else:
+                self._connection.commit()
+            finally:
+                self._depth -= 1
+
+    @property
+    def seed(self) -> int:
+        """The number from which this state's ids are derived."""
+        with self._lock:
+            return int(self._connection.execute("SELECT value FROM metadata WHERE name='seed'").fetchone()[0])
+
+    def close(self) -> None:
+        """Write the log back into the file and close it."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
