@@ -1,0 +1,134 @@
+"""The words between what is wanted and what is there: states, changes, plans, and what can be written.
+
+A **state** is what can be compared: JSON types under the API's names, no ids, no timestamps. A **key** is what a person calls
+the thing: a permission set's name, a user name. Only the fields that the desired state names are compared and changed:
+what a scenario does not say is left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+State = dict[str, Any]
+
+
+class Action(StrEnum):
+    """What a change does to one thing."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    BY_HAND = "by hand"
+    """Only a person can do it in the AWS console; the kit guides, records and checks."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a plan.
+
+    Attributes
+    ----------
+    action, kind, key
+        What happens to which thing, such as ``create``, ``"permission_set"``, ``"AdministratorAccess"``.
+    before, after
+        The state now (None: it does not exist) and the state wanted (None: it will not exist).
+    reason
+        Why, in words that a person reads.
+    identifier
+        AWS's id or ARN of the thing that a deletion means; empty elsewhere.
+    """
+
+    action: Action
+    kind: str
+    key: str
+    before: State | None
+    after: State | None
+    reason: str
+    identifier: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying this change calls something that writes."""
+        return self.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Changes in the order in which they are applied."""
+
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes that call something that writes."""
+        return tuple(change for change in self.changes if change.writes)
+
+    @property
+    def by_hand(self) -> tuple[Change, ...]:
+        """The changes that only a person can make."""
+        return tuple(change for change in self.changes if change.action is Action.BY_HAND)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do, for the kit and for a person."""
+        return not self.writes and not self.by_hand
+
+    def counts(self) -> dict[str, int]:
+        """Return how many things are created, updated, deleted and unchanged, in this order."""
+        found = Counter(change.action for change in self.changes)
+        return {action.value: found[action] for action in Action if action is not Action.BY_HAND}
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.changes + other.changes)
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """What a write left behind.
+
+    Attributes
+    ----------
+    identifier
+        AWS's id or ARN of the thing written; for an account assignment, which has none, its key.
+    request_ids
+        AWS's request ids of the calls, in order: what AWS support and CloudTrail ask for.
+    """
+
+    identifier: str
+    request_ids: tuple[str, ...] = field(default=())
+
+
+class Resource(Protocol):
+    """One kind of thing on the target; the only door through which runbooks read and write."""
+
+    kind: ClassVar[str]
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether on this target only a person can write it (a console-only setting on AWS)."""
+        ...
+
+    def read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of those of the named things that exist; reads only."""
+        ...
+
+    def identifier(self, key: str) -> str:
+        """Return AWS's id of a thing that exists; reads only."""
+        ...
+
+    def write_all(
+        self, changes: Sequence[Change], on_start: Callable[[Change], None]
+    ) -> Iterator[tuple[Change, WriteResult]]:
+        """Make the changes and yield each as it is complete; call `on_start` just before the call that writes it.
+
+        Raises
+        ------
+        KitError
+            When a change fails; those yielded before are made.
+        """
+        ...
