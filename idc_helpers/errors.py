@@ -1,0 +1,186 @@
+"""Every error that the kit raises on purpose.
+
+The tree::
+
+    KitError
+    ├── InvalidValueError          one value that cannot be right (also a ValueError)
+    ├── ParametersError            a scenario with problems: nothing was called
+    ├── TargetError                the run is not talking to what it should
+    │   ├── SandboxError           the sandbox does not start, answer or match
+    │   ├── CredentialsError       no credentials, or credentials that have expired
+    │   ├── WrongAccountError      the caller's account is not the expected one
+    │   └── LeftSandboxError       a call would leave the sandbox
+    ├── InstanceNotFoundError      no instance of Identity Center in this Region
+    ├── SeveralInstancesError      more than one instance: the kit does not guess
+    ├── AccountInstanceError       an account instance was asked for what only an organization instance can do
+    ├── NotFoundError              nothing has that name
+    ├── AmbiguousError             several things have that name
+    ├── AccessDeniedError          the caller may not do that
+    ├── ApplyRefusedError          writing is not allowed in this run
+    ├── WriteFailedError           AWS accepted a write, and then it failed
+    ├── WaitTimeoutError           a write did not end in time
+    ├── CheckFailedError           what was found is not what was wanted
+    ├── NotAppliedError            a guided notebook was run past a step that is not applied yet
+    ├── ReceiptError               a receipt cannot be written, read or undone
+    └── RunFailedError             a headless run ended without success
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class KitError(Exception):
+    """Something that a person can mend: what failed, what to do next, and where to read more.
+
+    Parameters
+    ----------
+    message
+        What failed, with the value, and what was found instead.
+    remedy
+        What to do next.
+    link
+        The address of a page that explains it.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", link: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.link = link
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.message, self.remedy, self.link) if part)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints in place of a traceback: a reader needs the remedy, not our stack."""
+        return f"{type(self).__name__}: {self}".splitlines()
+
+
+class InvalidValueError(KitError, ValueError):
+    """One value that cannot be right; also a ``ValueError``, so that pydantic collects it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend in a scenario.
+
+    Attributes
+    ----------
+    file
+        The scenario file, or the name of the source where there is no file.
+    line
+        The line in the file, counted from 1; None where there is no file.
+    path
+        The place in the scenario, such as ``permission_sets[0].session_duration``; empty for the whole file.
+    message
+        What is wrong, with the value.
+    remedy
+        What to do about it.
+    """
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        start = f"{place}: {self.path}: " if self.path else f"{place}: "
+        return start + " ".join(_sentence(part) for part in (self.message, self.remedy) if part)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+class ParametersError(KitError):
+    """A scenario, or parameters given in its place, with problems; nothing was called.
+
+    Parameters
+    ----------
+    problems
+        Everything that is wrong, in the order of the file.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = list(problems)
+
+    def __reduce__(self) -> tuple[type[ParametersError], tuple[list[Problem]]]:
+        """Rebuild from the problems, so that the error survives the way out of a worker process."""
+        return (type(self), (self.problems,))
+
+
+class TargetError(KitError):
+    """The run is not talking to the account, Region or sandbox that it should."""
+
+
+class SandboxError(TargetError):
+    """The sandbox does not start, does not answer, or is not the one that was expected."""
+
+
+class CredentialsError(TargetError):
+    """There are no credentials, or they are refused, or they have expired."""
+
+
+class WrongAccountError(TargetError):
+    """The caller's account is not the expected one."""
+
+
+class LeftSandboxError(TargetError):
+    """A call in a sandbox run would have gone somewhere else."""
+
+
+class InstanceNotFoundError(KitError):
+    """No instance of Identity Center is visible in this Region."""
+
+
+class SeveralInstancesError(KitError):
+    """More than one instance is visible; the kit does not guess between them."""
+
+
+class AccountInstanceError(KitError):
+    """An account instance was asked for something that only an organization instance can do."""
+
+
+class NotFoundError(KitError):
+    """Nothing has that name."""
+
+
+class AmbiguousError(KitError):
+    """Several things have that name."""
+
+
+class AccessDeniedError(KitError):
+    """The caller may not do that; the remedy names the missing permission."""
+
+
+class ApplyRefusedError(KitError):
+    """Writing is not allowed in this run; nothing was written."""
+
+
+class WriteFailedError(KitError):
+    """AWS accepted a write, and the write then failed."""
+
+
+class WaitTimeoutError(KitError):
+    """A write was accepted and had not ended when the time was up."""
+
+
+class CheckFailedError(KitError):
+    """What was found is not what was wanted."""
+
+
+class NotAppliedError(KitError):
+    """A guided notebook was run past a step that is not applied yet."""
+
+
+class ReceiptError(KitError):
+    """A receipt cannot be written, cannot be read, or cannot be undone."""
+
+
+class RunFailedError(KitError):
+    """A headless run ended without success."""
