@@ -124,7 +124,10 @@ class Resource(Protocol):
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
     ) -> Iterator[tuple[Change, WriteResult]]:
-        """Make the changes and yield each as it is complete; call `on_start` just before the call that writes it.
+        """Make the changes and yield each (the object given) when it is complete.
+
+        `on_start` is called just before the first call that writes a change. A field of `Change.after` that is None means
+        that the attribute is removed.
 
         Raises
         ------

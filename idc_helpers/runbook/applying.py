@@ -1,0 +1,98 @@
+"""Make a plan true, with a receipt for every write.
+
+Also what undo runs on: undoing is applying a plan that was made from receipts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal
+
+from idc_helpers.changes import Change, Plan, Resource, WriteResult
+from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
+
+Progress = Callable[[Literal["started", "done"], Change, int, int], None]
+
+
+@dataclass
+class Outcome:
+    """What was applied.
+
+    Attributes
+    ----------
+    plan
+        The plan as it was applied, unchanged things included.
+    done
+        Changes made, in the order in which they were completed, with AWS's ids.
+    """
+
+    plan: Plan
+    done: list[tuple[Change, WriteResult]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many things were created, updated, deleted, and were unchanged."""
+        made = Plan(tuple(change for change, _ in self.done))
+        unchanged = self.plan.counts()["unchanged"]
+        return {**made.counts(), "unchanged": unchanged}
+
+
+def no_progress(event: str, change: Change, made: int, total: int) -> None:
+    """Report nothing."""
+
+
+def undoes_nothing(change: Change) -> str:
+    """Name no receipt: the change is not an undo."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Applier:
+    """Applies plans through resources and keeps the receipts.
+
+    Attributes
+    ----------
+    resources
+        The resource of each kind that a plan may hold.
+    receipts, origin
+        Where the receipts go and what they say of where they come from.
+    """
+
+    resources: Mapping[str, Resource]
+    receipts: ReceiptBook
+    origin: Origin
+
+    def apply(
+        self, plan: Plan, *, progress: Progress = no_progress, undoes: Callable[[Change], str] = undoes_nothing
+    ) -> Outcome:
+        """Write the plan's changes in order; an empty plan calls nothing that writes.
+
+        Parameters
+        ----------
+        plan
+            What to do; neighbours of one kind are handed to their resource together.
+        progress
+            Called with ``"started"`` or ``"done"``, the change, how many are made, and how many there are.
+        undoes
+            For an undo: names the receipt that a change takes back.
+
+        Raises
+        ------
+        KitError
+            When a change fails. What was made before has its receipts, so applying again completes it and undo reverses it.
+        """
+        outcome = Outcome(plan)
+        total = len(plan.writes)
+        for kind, changes in groupby(plan.writes, key=lambda change: change.kind):
+            started: dict[int, Receipt] = {}
+
+            def on_start(change: Change, started: dict[int, Receipt] = started) -> None:
+                started[id(change)] = self.receipts.start(change, self.origin, undoes=undoes(change))
+                progress("started", change, len(outcome.done), total)
+
+            for change, result in self.resources[kind].write_all(list(changes), on_start):
+                self.receipts.finish(started[id(change)], result)
+                outcome.done.append((change, result))
+                progress("done", change, len(outcome.done), total)
+        return outcome

@@ -1,0 +1,160 @@
+"""What the scenario wants, as states by key: pure, and the only place that knows both vocabularies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idc_helpers.aws.assignments import assignment_key
+from idc_helpers.aws.groups import membership_key
+from idc_helpers.changes import State
+from idc_helpers.identifiers import managed_policy_arn
+from idc_helpers.models import AccountAssignment, Group, PermissionSet, Scenario, User
+
+States = dict[str, State]
+
+
+def instance_states(scenario: Scenario) -> States:
+    """Return ``{kind: {"name", "tags"}}`` of the wanted instance."""
+    instance = scenario.instance
+    state: State = {"tags": dict(instance.tags)} if instance.tags else {}
+    if instance.name is not None:
+        state["name"] = instance.name
+    return {instance.kind: state}
+
+
+def access_control_attribute_states(scenario: Scenario) -> States:
+    """Return the wanted attribute mappings, or nothing when the scenario does not ask for any."""
+    wanted = scenario.access_control_attributes
+    return {"access control attributes": {"attributes": dict(wanted.attributes)}} if wanted else {}
+
+
+def console_setting_states(scenario: Scenario, setting: str) -> States:
+    """Return one console-only setting as the console's service names its values."""
+    state = _CONSOLE_SETTINGS[setting](scenario)
+    return {setting: state} if state else {}
+
+
+def _access_portal(scenario: Scenario) -> State:
+    subdomain = scenario.access_portal.subdomain
+    return {"subdomain": subdomain} if subdomain else {}
+
+
+def _multi_factor_authentication(scenario: Scenario) -> State:
+    mfa = scenario.authentication.mfa
+    return {
+        "prompt": mfa.prompt,
+        "allowed_types": sorted(mfa.allowed_types),
+        "user_without_device": mfa.user_without_device,
+        "users_manage_own_devices": mfa.users_manage_own_devices,
+    }
+
+
+_CONSOLE_SETTINGS: Mapping[str, Callable[[Scenario], State]] = {
+    "access_portal": _access_portal,
+    "identity_source": lambda scenario: scenario.identity_source.model_dump(mode="json"),
+    "standard_authentication": lambda scenario: {"send_email_otp": scenario.authentication.send_email_otp},
+    "multi_factor_authentication": _multi_factor_authentication,
+    "sessions": lambda scenario: scenario.authentication.sessions.model_dump(mode="json"),
+}
+
+
+def delegated_administrator_states(account_id: str | None) -> States:
+    """Return the wanted delegated administrator, a member account's id, or nothing."""
+    return {account_id: {"service_principal": "sso.amazonaws.com"}} if account_id else {}
+
+
+def permission_set_states(permission_sets: list[PermissionSet]) -> States:
+    """Return the wanted permission sets; each also wants no account left on an older version of it."""
+    return {permission_set.name: _permission_set_state(permission_set) for permission_set in permission_sets}
+
+
+def _permission_set_state(permission_set: PermissionSet) -> State:
+    state: State = {
+        "session_duration": permission_set.session_duration,
+        "managed_policies": sorted(managed_policy_arn(policy) for policy in permission_set.managed_policies),
+        "customer_managed_policies": sorted(
+            (policy.model_dump(mode="json") for policy in permission_set.customer_managed_policies),
+            key=lambda policy: (policy["path"], policy["name"]),
+        ),
+        "inline_policy": _inline_policy(permission_set.inline_policy),
+        "permissions_boundary": _permissions_boundary(permission_set),
+        "accounts_to_provision": [],
+    }
+    optional = {"description": permission_set.description, "relay_state": permission_set.relay_state}
+    state.update({name: value for name, value in optional.items() if value is not None})
+    if permission_set.tags:
+        state["tags"] = dict(permission_set.tags)
+    return state
+
+
+def _inline_policy(policy: dict[str, Any] | str | None) -> dict[str, Any] | None:
+    return json.loads(policy) if isinstance(policy, str) else policy
+
+
+def _permissions_boundary(permission_set: PermissionSet) -> State | None:
+    boundary = permission_set.permissions_boundary
+    if boundary is None:
+        return None
+    if boundary.managed_policy is not None:
+        return {"managed_policy": managed_policy_arn(boundary.managed_policy)}
+    if boundary.customer_managed_policy is None:
+        return None
+    return {"customer_managed_policy": boundary.customer_managed_policy.model_dump(mode="json")}
+
+
+def group_states(groups: list[Group]) -> States:
+    """Return the wanted groups."""
+    return {
+        group.display_name: {"description": group.description} if group.description is not None else {}
+        for group in groups
+    }
+
+
+def account_assignment_states(
+    assignments: list[AccountAssignment], account_id_of: Callable[[str], str]
+) -> States:
+    """Return the wanted account assignments, one for each account.
+
+    Parameters
+    ----------
+    assignments
+        From the scenario; accounts by id or by name.
+    account_id_of
+        Resolves an account's name or id to its id; raises for an unknown one.
+    """
+    states: States = {}
+    for assignment in assignments:
+        principal_type = "GROUP" if assignment.group is not None else "USER"
+        principal_name = str(assignment.group if assignment.group is not None else assignment.user)
+        for account in assignment.accounts:
+            state = {
+                "principal_type": principal_type,
+                "principal_name": principal_name,
+                "permission_set": assignment.permission_set,
+                "account_id": account_id_of(account),
+            }
+            states[assignment_key(**state)] = state
+    return states
+
+
+_NOT_ATTRIBUTES = {"groups", "password_delivery"}
+
+
+def user_states(users: list[User]) -> States:
+    """Return the wanted users with every profile field that the scenario gives."""
+    return {
+        user.user_name: {
+            name: value
+            for name, value in user.model_dump(mode="json", exclude_none=True).items()
+            if name not in _NOT_ATTRIBUTES and name != "user_name" and value != {}
+        }
+        for user in users
+    }
+
+
+def membership_states(users: list[User]) -> States:
+    """Return the wanted group memberships of the wanted users."""
+    pairs = [(user.user_name, group) for user in users for group in user.groups]
+    return {membership_key(user_name, group): {"user_name": user_name, "group": group} for user_name, group in pairs}

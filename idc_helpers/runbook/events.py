@@ -1,0 +1,42 @@
+"""What happens in a run, as it happens: one JSON object a line in the run's folder.
+
+The events are the channel between a notebook and whoever runs it: the runner prints progress from them and builds the
+summary, and a person can follow a run with ``tail -f``. Fields: ``at`` (ISO 8601, UTC), ``notebook``, ``step``, ``event`` and the event's own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+class EventLog:
+    """The events of one run folder."""
+
+    def __init__(self, path: Path, notebook: str) -> None:
+        self.path = path
+        self.notebook = notebook
+
+    def write(self, event: str, *, step: str = "", **values: Any) -> None:
+        """Append one event."""
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        entry = {"at": at, "notebook": self.notebook, "step": step, "event": event, **values}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the whole events of a file, of one notebook or of all; a line still being written is passed over."""
+    if not path.exists():
+        return
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and notebook in (None, entry.get("notebook")):
+            yield entry

@@ -1,0 +1,40 @@
+"""A resource that is only looked at: the kit compares it with the scenario and never writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NoReturn
+
+from idc_helpers.changes import Change, Resource, State, WriteResult
+from idc_helpers.errors import WriteFailedError
+
+
+class Observed:
+    """Wraps a resource so that what differs is left to a person.
+
+    Used where a write would destroy: changing the identity source deletes users, groups and assignments.
+    """
+
+    by_hand = True
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self.kind = resource.kind  # type: ignore[misc]
+
+    def read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of the named things; reads only."""
+        return self._resource.read(keys)
+
+    def identifier(self, key: str) -> str:
+        """Return AWS's id of a thing that exists; reads only."""
+        return self._resource.identifier(key)
+
+    def write_all(
+        self, changes: Sequence[Change], on_start: Callable[[Change], None]
+    ) -> Iterator[tuple[Change, WriteResult]]:
+        """Refuse: see the class."""
+        return self._refuse(changes)
+
+    def _refuse(self, changes: Sequence[Change]) -> NoReturn:
+        keys = ", ".join(repr(change.key) for change in changes)
+        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")

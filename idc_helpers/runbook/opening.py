@@ -1,0 +1,73 @@
+"""From parameters to a run: the scenario read and checked, the target connected, the run's folder named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.aws.connection import connect
+from idc_helpers.errors import RunFailedError
+from idc_helpers.models import Scenario
+from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.runbook.run_context import RunContext
+
+DEFAULT_SCENARIO = Path("parameters") / "sandbox.yaml"
+RUN_FOLDER_VARIABLE = "IDC_RUN_FOLDER"
+
+
+def project_folder() -> Path:
+    """Return the kit's folder: the nearest one upwards from here that holds ``notebooks`` and ``parameters``.
+
+    Raises
+    ------
+    RunFailedError
+        When there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / DEFAULT_SCENARIO).is_file():
+            return folder
+    raise RunFailedError(
+        f"no folder with notebooks/ and {DEFAULT_SCENARIO} was found from {str(here)!r} upwards",
+        remedy="Run from inside the kit's folder.",
+    )
+
+
+def open_run(notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any) -> RunContext:
+    """Return what a notebook's steps need, connected.
+
+    Starts the sandbox when the target is the sandbox and none runs; changes nothing on AWS.
+
+    Parameters
+    ----------
+    notebook
+        Name without folder and ending.
+    scenario_file
+        YAML; empty: ``parameters/sandbox.yaml`` of the kit.
+    run_folder
+        Where receipts go; empty: the environment's ``IDC_RUN_FOLDER``, else ``runs/notebooks`` of the kit.
+    **parameters
+        Keys of the scenario; those that are None or empty take what the scenario says.
+
+    Raises
+    ------
+    ParametersError
+        When a value is refused, before any call.
+    TargetError
+        When the target cannot be reached.
+    """
+    scenario = _scenario(scenario_file, parameters)
+    connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
+    default_mode = "apply" if scenario.target == "sandbox" else "plan"
+    folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(project_folder() / "runs" / "notebooks")
+    return RunContext(connection, scenario, scenario.mode or default_mode, notebook, Path(folder).absolute())
+
+
+def _scenario(scenario_file: str, parameters: dict[str, Any]) -> Scenario:
+    given = {name: value for name, value in parameters.items() if value not in (None, "")}
+    path = Path(scenario_file) if scenario_file else project_folder() / DEFAULT_SCENARIO
+    scenario = load_scenario(path)
+    if not given:
+        return scenario
+    return validate_scenario({**scenario_parameters(scenario), **given}, source="the notebook's parameters")

@@ -1,0 +1,92 @@
+"""Desired against actual: pure, no call, no screen.
+
+Two properties hold and are tested with random states: applying a plan makes the next plan empty, and undoing what a plan
+did restores the state before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idc_helpers.changes import Action, Change, Plan, State
+
+_LONGEST_VALUE_SHOWN = 60
+
+
+def plan_changes(
+    kind: str, desired: Mapping[str, State], actual: Mapping[str, State], *, by_hand: bool = False
+) -> Plan:
+    """Return what makes the actual states satisfy the desired ones.
+
+    Parameters
+    ----------
+    kind
+        The resource kind, such as ``"permission_set"``.
+    desired, actual
+        States by key. Only fields that the desired state names are compared; things that only `actual` has are left alone.
+    by_hand
+        Whether only a person can write this kind on the target: what differs becomes `Action.BY_HAND`.
+
+    Returns
+    -------
+    Plan
+        One change for each desired key, in the order given.
+    """
+    return Plan(tuple(_change(kind, key, wanted, actual.get(key), by_hand) for key, wanted in desired.items()))
+
+
+def _change(kind: str, key: str, wanted: State, found: State | None, by_hand: bool) -> Change:
+    if found is None:
+        action = Action.BY_HAND if by_hand else Action.CREATE
+        reason = "to be set in the AWS console" if by_hand else "does not exist yet"
+        return Change(action, kind, key, None, dict(wanted), reason)
+    differing = differing_fields(wanted, found)
+    if not differing:
+        return Change(Action.UNCHANGED, kind, key, found, found, "is as wanted")
+    action = Action.BY_HAND if by_hand else Action.UPDATE
+    return Change(action, kind, key, found, {**found, **wanted}, describe_difference(wanted, found, differing))
+
+
+def differing_fields(wanted: State, found: State) -> list[str]:
+    """Return the fields that `wanted` names and `found` holds differently; a missing field is the same as None."""
+    return [name for name, value in wanted.items() if value != found.get(name)]
+
+
+def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
+    """Return the difference in words, such as ``"session_duration: 'PT1H' → 'PT4H'"``."""
+    return "; ".join(f"{name}: {_shown(found.get(name))} → {_shown(wanted.get(name))}" for name in fields)
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value in (None, {}, []) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[: _LONGEST_VALUE_SHOWN - 1]}…"
+
+
+def undo_creation(kind: str, key: str, identifier: str, actual: State | None, actual_identifier: str) -> Change:
+    """Return the change that takes a creation back.
+
+    Only the very thing that the receipt names is deleted: one that is gone, or another of the same name, is left alone.
+    """
+    if actual is None:
+        return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
+    if identifier and identifier != actual_identifier:
+        reason = f"is another one ({actual_identifier}) than the receipt names ({identifier}): left alone"
+        return Change(Action.UNCHANGED, kind, key, actual, actual, reason)
+    return Change(Action.DELETE, kind, key, actual, None, "was created by this run", actual_identifier)
+
+
+def undo_update(kind: str, key: str, before: State, after: State, actual: State | None) -> Change:
+    """Return the change that takes an update back.
+
+    Fields that somebody changed after the update are left alone; a field that was not there before becomes None.
+    """
+    if actual is None:
+        return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
+    updated = differing_fields(after, before)
+    ours = [name for name in updated if actual.get(name) == after.get(name)]
+    if not ours:
+        return Change(Action.UNCHANGED, kind, key, actual, actual, "was changed again since: left alone")
+    restored = {name: before.get(name) for name in ours}
+    reason = describe_difference(restored, actual, ours)
+    return Change(Action.UPDATE, kind, key, actual, {**actual, **restored}, reason)

@@ -1,0 +1,87 @@
+"""What all steps of one notebook share: the connection, the mode, and the run's folder with its receipts and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from idc_helpers.aws.connection import Connection, require_apply_allowed
+from idc_helpers.errors import ApplyRefusedError
+from idc_helpers.models import Scenario
+from idc_helpers.runbook.attestations import Attestation, AttestationBook
+from idc_helpers.runbook.events import EventLog
+from idc_helpers.runbook.receipts import Origin, ReceiptBook
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One notebook's work on one target.
+
+    Attributes
+    ----------
+    connection
+        To the sandbox or to AWS.
+    scenario
+        What is desired, checked.
+    mode
+        ``"plan"`` (nothing is ever written) or ``"apply"``.
+    notebook
+        Name without folder and ending, such as ``"05_permission_sets"``.
+    run_folder
+        Where receipts, events and attestations go; its name is the run's id.
+    """
+
+    connection: Connection
+    scenario: Scenario
+    mode: str
+    notebook: str
+    run_folder: Path
+
+    @property
+    def receipts(self) -> ReceiptBook:
+        """The run's receipts."""
+        return ReceiptBook(self.run_folder / "receipts.jsonl")
+
+    @property
+    def events(self) -> EventLog:
+        """The run's events, under this notebook's name."""
+        return EventLog(self.run_folder / "events.jsonl", self.notebook)
+
+    @property
+    def attestations(self) -> AttestationBook:
+        """The attestations of the run and of the scenario."""
+        given = tuple(
+            Attestation(entry.setting, dict(entry.value), entry.by, str(entry.on), entry.seen)
+            for entry in self.scenario.attestations
+        )
+        return AttestationBook(self.run_folder / "attestations.jsonl", given)
+
+    def origin(self, step: str) -> Origin:
+        """Return what the receipts of a step say of where they come from."""
+        instance = self.connection.instance_or_none()
+        return Origin(
+            run_id=self.run_folder.name,
+            notebook=self.notebook,
+            step=step,
+            target=self.connection.target,
+            account_id=self.connection.caller.account_id,
+            region=self.connection.region,
+            instance_arn=instance.instance_arn if instance else "",
+        )
+
+    def require_apply(self) -> None:
+        """Return when this run may write.
+
+        Raises
+        ------
+        ApplyRefusedError
+            In mode ``"plan"``.
+        WrongAccountError
+            On AWS, when the caller is not in the account that the parameters expect.
+        """
+        if self.mode != "apply":
+            raise ApplyRefusedError(
+                f"mode is {self.mode!r}: nothing is written",
+                remedy='Set `mode = "apply"` in the parameters to apply the plan that you have read.',
+            )
+        require_apply_allowed(self.connection, self.scenario.expected_account)

@@ -1,0 +1,142 @@
+"""One step of the lesson in its four movements, without a screen: desired, plan, apply, check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from idc_helpers.changes import Action, Change, Plan, Resource, State
+from idc_helpers.errors import KitError
+from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
+from idc_helpers.runbook.checks import Check, CheckResults, check_states
+from idc_helpers.runbook.planning import plan_changes
+from idc_helpers.runbook.run_context import RunContext
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one resource of a step should hold: states by key."""
+
+    resource: Resource
+    states: Mapping[str, State]
+
+
+@dataclass
+class Step:
+    """A step bound to a run; the same object serves the button and the cell.
+
+    Attributes
+    ----------
+    context
+        The run.
+    name, title
+        ``"permission_sets"`` and what a heading says.
+    desired
+        In the order in which it is applied; replaced when a form changes.
+    """
+
+    context: RunContext
+    name: str
+    title: str
+    desired: tuple[Desired, ...]
+    outcome: Outcome | None = field(default=None)
+
+    def plan(self) -> Plan:
+        """Return desired against actual; reads only."""
+        plan = self._compare()
+        self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
+        return plan
+
+    def _compare(self) -> Plan:
+        return sum((self._plan_of(wanted) for wanted in self.desired), Plan())
+
+    def _plan_of(self, wanted: Desired) -> Plan:
+        resource = wanted.resource
+        plan = plan_changes(resource.kind, wanted.states, resource.read(wanted.states), by_hand=resource.by_hand)
+        return Plan(tuple(self._with_attestation(change) for change in plan.changes))
+
+    def _with_attestation(self, change: Change) -> Change:
+        if change.action is not Action.BY_HAND or change.after is None:
+            return change
+        wanted = {**change.after}
+        instance_arn = self.context.origin(self.name).instance_arn
+        attestation = self.context.attestations.find(change.key, wanted, instance_arn)
+        if attestation is None:
+            return change
+        reason = f"attested by {attestation.by} on {attestation.on}: {attestation.seen}"
+        return Change(Action.UNCHANGED, change.kind, change.key, wanted, wanted, reason)
+
+    def apply(self, plan: Plan | None = None, *, progress: Progress = no_progress) -> Outcome:
+        """Make the plan true (a fresh one, unless the caller has shown one) and return what was done.
+
+        Writes to the target, with a receipt for each write. What only a person can do is left to the person.
+
+        Raises
+        ------
+        ApplyRefusedError, WrongAccountError
+            Before anything is changed.
+        KitError
+            When a write fails; what was made before has its receipts.
+        """
+        plan = plan if plan is not None else self.plan()
+        if plan.writes:
+            self.context.require_apply()
+        events = self.context.events
+        events.write("applying", step=self.name, total=len(plan.writes))
+        resources = {wanted.resource.kind: wanted.resource for wanted in self.desired}
+        applier = Applier(resources, self.context.receipts, self.context.origin(self.name))
+        try:
+            self.outcome = applier.apply(plan, progress=progress)
+        except KitError as error:
+            events.write("failed", step=self.name, error=str(error))
+            raise
+        events.write("applied", step=self.name, changes=self.outcome.counts())
+        return self.outcome
+
+    def check(self) -> CheckResults:
+        """Read the target again and return a check for each thing wanted; reads only.
+
+        In mode ``"plan"`` with something to do there is nothing to check yet: the one check says that nothing was written.
+        """
+        plan = self._compare()
+        if self.context.mode == "plan" and not plan.is_empty:
+            checks = [Check(f"{self.title}: plan", True, _nothing_written(plan))]
+        else:
+            checks = [check for wanted in self.desired for check in self._checks_of(wanted, plan)]
+        return self.record(CheckResults(tuple(checks)))
+
+    def record(self, results: CheckResults) -> CheckResults:
+        """Write the results of checks into the run's events and return them."""
+        self.context.events.write(
+            "checked",
+            step=self.name,
+            checks=[{"name": check.name, "passed": check.passed, "detail": check.detail} for check in results],
+        )
+        return results
+
+    def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
+        resource = wanted.resource
+        changes = [change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states]
+        if resource.by_hand:
+            return [_attestation_check(change) for change in changes]
+        actual = {change.key: change.before for change in changes if change.before is not None}
+        remedy = f"Go back to the step “{self.title}”, read its plan and apply it."
+        return check_states(resource.kind, wanted.states, actual, remedy=remedy)
+
+
+def _attestation_check(change: Change) -> Check:
+    name = f"{change.kind.replace('_', ' ')} {change.key}"
+    if change.action is Action.UNCHANGED:
+        return Check(name, True, change.reason)
+    return Check(
+        name,
+        False,
+        f"no API shows it and nobody has attested it; wanted {change.after}",
+        "Set it in the AWS console as the step says, then record who did it and what was seen.",
+    )
+
+
+def _nothing_written(plan: Plan) -> str:
+    counts = ", ".join(f"{number} to {action}" for action, number in plan.counts().items() if number and action != "unchanged")
+    by_hand = f"{len(plan.by_hand)} by hand" if plan.by_hand else ""
+    return f"mode is 'plan', nothing was written: {', '.join(part for part in (counts, by_hand) if part)}"
