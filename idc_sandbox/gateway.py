@@ -6,75 +6,137 @@ The gateway knows nothing of sockets: the server gives it method, path, headers 
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import dataclass, field
+import logging
+import sqlite3
 from typing import Any
 
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
-from idc_sandbox.api import registry
+from idc_sandbox import switches
+from idc_sandbox.api import console, registry
 from idc_sandbox.authentication import authenticate
 from idc_sandbox.authorization import require_permission
 from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.identifiers import IdFactory
+from idc_sandbox.messages import Request, Response
+from idc_sandbox.operation_names import operation_name
+from idc_sandbox.protocols import error_response, json_response, with_request_id
 from idc_sandbox.provisioning import settle_due_requests
 from idc_sandbox.store import Store
-from idc_sandbox.switches import next_fault
 
-JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
+__all__ = ["Gateway", "Request", "Response"]
+
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request, headers with lowercase names, body whole."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Response:
-    """An HTTP answer, body whole."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Answers AWS requests from one store and one double."""
+    """Answers AWS requests from one store and one double.
+
+    Attributes
+    ----------
+    store, double
+        Identity Center's state, and moto's services beside it.
+    """
 
     def __init__(self, store: Store, double: AwsDouble) -> None:
         self.store = store
         self.double = double
+        self._seed = store.seed
 
     def handle(self, request: Request) -> Response:
-        """Answer a request; every refusal is an answer in the protocol of the service that was meant.
+        """Answer a request; every refusal, a defect of ours included, is an answer in the protocol that was spoken.
 
-        One transaction holds everything that a request changes, moto's memory included.
+        One transaction holds everything that a request changes, moto's memory included. What must outlive a refused
+        request has transactions of its own before it: asynchronous requests that have come due, and counted faults.
         """
         try:
-            with self.store.transaction() as connection:
-                signature = authenticate(request, self.double)
-                settle_due_requests(self._context(connection, signature.caller, signature.region))
-                service_name = signature.service_name
-                target = request.headers.get("x-amz-target", "")
-                if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
-                    return self.double.handle(request, signature)
-                service_name, model = registry.find_operation(target)
-                fault = next_fault(connection, service_name, model.name)
-                if fault is not None:
-                    raise fault
-                require_permission(self.double, signature.caller, f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}")
-                return self._call(connection, signature.caller, signature.region, service_name, model, request.body)
+            return with_request_id(self._answer(request))
         except ServiceError as error:
             return error_response(error, request)
+        except Exception:
+            logger.exception(
+                "defect while answering %s %s", request.method, request.headers.get("x-amz-target", "")
+            )
+            return error_response(_defect(), request)
 
-    def _context(self, connection: Any, caller: Caller, region: str) -> Context:
-        return Context(connection, caller, region, IdFactory(connection, self.store.seed), self.double)
+    def console(
+        self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
+    ) -> dict[str, Any]:
+        """Do in the management account what at AWS only the console can, and return what the console would show.
+
+        Parameters
+        ----------
+        path
+            Below ``/_sandbox/console/``, such as ``"settings"``.
+
+        Raises
+        ------
+        ServiceError
+            As `idc_sandbox.api.console.handle` says.
+        """
+        account_id = self.double.management_account_id
+        key, _ = self.double.administrator_credentials()
+        caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
+        self._settle(caller, region)
+        with self.store.transaction() as connection:
+            return console.handle(self._context(connection, caller, region), method, path, body)
+
+    def latency_s(self) -> float:
+        """Return for how many seconds a request is to be held back, outside of any lock."""
+        with self.store.transaction() as connection:
+            return switches.latency_s(connection)
+
+    def _answer(self, request: Request) -> Response:
+        with self.store.transaction():
+            signature = authenticate(request, self.double)
+        self._settle(signature.caller, signature.region)
+        target = request.headers.get("x-amz-target", "")
+        if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
+            self._raise_fault(request, signature.service_name)
+            with self.store.transaction():
+                return self.double.handle(request, signature)
+        service_name, model = registry.find_operation(target)
+        self._raise_fault(request, service_name)
+        with self.store.transaction() as connection:
+            require_permission(
+                self.double, signature.caller, f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}"
+            )
+            context = self._context(connection, signature.caller, signature.region)
+            return json_response(registry.call(context, service_name, model, _json_object(request.body)))
+
+    def _settle(self, caller: Caller, region: str) -> None:
+        with self.store.transaction() as connection:
+            settle_due_requests(self._context(connection, caller, region))
+
+    def _raise_fault(self, request: Request, service_name: str) -> None:
+        with self.store.transaction() as connection:
+            if not switches.has_faults(connection):
+                return
+            fault = switches.next_fault(connection, service_name, operation_name(request, service_name))
+        if fault is not None:
+            raise fault
+
+    def _context(self, connection: sqlite3.Connection, caller: Caller, region: str) -> Context:
+        return Context(connection, caller, region, IdFactory(connection, self._seed), self.double)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ServiceError(
+            "SerializationException", f"The body must be a JSON object, found {type(value).__name__}."
+        )
+    return value
+
+
+def _defect() -> ServiceError:
+    return ServiceError(
+        "InternalServerException",
+        "The sandbox has a defect here; its log, server.log in its state folder, says more.",
+    )

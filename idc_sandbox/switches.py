@@ -1,0 +1,190 @@
+"""Switches for tests and lessons: latency, how long asynchronous requests take, faults on purpose.
+
+They are kept in the state file, so that a restart neither forgets a switch nor starts its counters again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from typing import Any
+
+from idc_sandbox.errors import ServiceError, validation_error
+
+DEFAULTS: dict[str, Any] = {
+    "latency_s": 0.0,
+    "asynchronous_duration_s": 0.2,
+    "faults": [],
+    "fail_next_assignments": [],
+}
+_LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0}
+_FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "next")
+
+
+def read_switches(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return every switch with its current value; ``faults`` show how often they were asked (``calls``) and hit."""
+    return {name: _read(connection, name) for name in DEFAULTS}
+
+
+def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any]:
+    """Set the named switches, leave the others, and return all of them.
+
+    Parameters
+    ----------
+    values
+        ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a list of
+        ``{"service", "operation": "*" or a name, "code", "message", "status", "every": N or "next": N}``) and
+        ``fail_next_assignments`` (a list of reasons); None puts a switch back to its default.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` for an unknown switch or a value that it cannot have; nothing is set then.
+    """
+    if not isinstance(values, dict):
+        raise validation_error(f"The switches must be a JSON object, found {type(values).__name__}.")
+    unknown = sorted(set(values) - set(DEFAULTS))
+    if unknown:
+        raise validation_error(f"There is no switch {unknown[0]!r}. The switches are {', '.join(DEFAULTS)}.")
+    checked = {
+        name: DEFAULTS[name] if value is None else _check(name, value) for name, value in values.items()
+    }
+    for name, value in checked.items():
+        _write(connection, name, value)
+    return read_switches(connection)
+
+
+def latency_s(connection: sqlite3.Connection) -> float:
+    """Return how many seconds every request of an AWS client is held back."""
+    return float(_read(connection, "latency_s"))
+
+
+def asynchronous_duration_s(connection: sqlite3.Connection) -> float:
+    """Return how many seconds of the sandbox's clock an assignment or a provisioning takes."""
+    return float(_read(connection, "asynchronous_duration_s"))
+
+
+def next_assignment_failure(connection: sqlite3.Connection) -> str | None:
+    """Take the reason with which the next assignment must fail, or None. Writes: a reason is used once."""
+    reasons = _read(connection, "fail_next_assignments")
+    if not reasons:
+        return None
+    _write(connection, "fail_next_assignments", reasons[1:])
+    return str(reasons[0])
+
+
+def has_faults(connection: sqlite3.Connection) -> bool:
+    """Tell whether any fault is set; spares the common call the rest."""
+    return bool(_read(connection, "faults"))
+
+
+def next_fault(connection: sqlite3.Connection, service_name: str, operation_name: str) -> ServiceError | None:
+    """Return the error with which this call must fail, or None. Writes: every fault that it matches counts the call.
+
+    Parameters
+    ----------
+    service_name
+        boto3's name, such as ``"sso-admin"`` or ``"s3"``.
+    """
+    faults = _read(connection, "faults")
+    hit: ServiceError | None = None
+    for fault in faults:
+        if fault["service"] not in ("*", service_name) or fault["operation"] not in ("*", operation_name):
+            continue
+        fault["calls"] += 1
+        if hit is None and _is_due(fault):
+            fault["hits"] += 1
+            hit = ServiceError(fault["code"], fault["message"], status=fault["status"])
+    if faults:
+        _write(connection, "faults", faults)
+    return hit
+
+
+def _is_due(fault: dict[str, Any]) -> bool:
+    if fault["next"] is not None:
+        return bool(fault["hits"] < fault["next"])
+    return bool(fault["calls"] % (fault["every"] or 1) == 0)
+
+
+def _read(connection: sqlite3.Connection, name: str) -> Any:
+    row = connection.execute("SELECT value_json FROM switch WHERE name = ?", (name,)).fetchone()
+    return json.loads(row[0]) if row else DEFAULTS[name]
+
+
+def _write(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    connection.execute("INSERT OR REPLACE INTO switch VALUES (?, ?)", (name, json.dumps(value)))
+
+
+def _check(name: str, value: Any) -> Any:
+    if name in _LONGEST_S:
+        return check_seconds(name, value, _LONGEST_S[name])
+    if not isinstance(value, list):
+        raise validation_error(f"{name} must be a list, found {value!r}.")
+    if name == "faults":
+        return [_check_fault(fault) for fault in value]
+    for reason in value:
+        if not isinstance(reason, str) or not reason:
+            raise validation_error(
+                f"fail_next_assignments holds reasons, each a non-empty text; found {reason!r}."
+            )
+    return value
+
+
+def check_seconds(name: str, value: Any, longest_s: float) -> float:
+    """Return a number of seconds between 0 and `longest_s`.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` that names the value.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not 0 <= value <= longest_s:
+        raise validation_error(
+            f"{name} must be a number of seconds from 0 to {longest_s:g}, found {value!r}."
+        )
+    return float(value)
+
+
+def _check_fault(fault: Any) -> dict[str, Any]:
+    if not isinstance(fault, dict):
+        raise validation_error(f"A fault must be an object with service and code, found {fault!r}.")
+    unknown = sorted(set(fault) - {*_FAULT_KEYS, "calls", "hits"})
+    if unknown:
+        raise validation_error(f"A fault has no key {unknown[0]!r}. Its keys are {', '.join(_FAULT_KEYS)}.")
+    for key in ("service", "code"):
+        if not isinstance(fault.get(key), str) or not fault[key]:
+            raise validation_error(f"A fault needs {key}, a text; found {fault.get(key)!r}.")
+    if not fault["code"].replace(".", "").isalnum() or not fault["code"].isascii():
+        raise validation_error(
+            f"A fault's code must be an error code such as 'ThrottlingException', found {fault['code']!r}."
+        )
+    for key in ("operation", "message"):
+        if fault.get(key) is not None and not isinstance(fault[key], str):
+            raise validation_error(f"A fault's {key} must be a text, found {fault[key]!r}.")
+    if fault.get("every") is not None and fault.get("next") is not None:
+        raise validation_error(
+            "A fault has either every (each Nth call fails) or next (the next N calls fail)."
+        )
+    return {
+        "service": fault["service"],
+        "operation": fault.get("operation") or "*",
+        "code": fault["code"],
+        "message": fault.get("message") or "A fault of the sandbox, made on purpose by its switches.",
+        "status": _check_count("status", fault.get("status"), 400, 599),
+        "every": _check_count("every", fault.get("every"), 1, 1_000_000),
+        "next": _check_count("next", fault.get("next"), 1, 1_000_000),
+        "calls": 0,
+        "hits": 0,
+    }
+
+
+def _check_count(key: str, value: Any, low: int, high: int) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise validation_error(
+            f"A fault's {key} must be a whole number from {low} to {high}, found {value!r}."
+        )
+    return value
