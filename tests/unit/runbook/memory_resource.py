@@ -1,0 +1,47 @@
+"""A resource that lives in memory and behaves like AWS's: ids of its own, fields that others change, failures on demand."""
+
+from __future__ import annotations
+
+import itertools
+
+from idc_helpers.changes import Action, WriteResult
+from idc_helpers.errors import WriteFailedError
+
+
+class MemoryResource:
+    by_hand = False
+
+    def __init__(self, kind="thing", states=None, *, fail_on=None):
+        self.kind = kind
+        self.states = {}
+        self.identifiers = {}
+        self.calls = []
+        self.fail_on = fail_on
+        self._numbers = itertools.count(1)
+        for key, state in (states or {}).items():
+            self._put(key, state)
+
+    def _put(self, key, state):
+        if key not in self.identifiers:
+            self.identifiers[key] = f"{self.kind}-{next(self._numbers)}"
+        self.states[key] = {name: value for name, value in state.items() if value is not None}
+
+    def read(self, keys):
+        return {key: dict(self.states[key]) for key in keys if key in self.states}
+
+    def identifier(self, key):
+        return self.identifiers[key]
+
+    def write_all(self, changes, on_start):
+        for change in changes:
+            on_start(change)
+            if change.key == self.fail_on:
+                raise WriteFailedError(f"{change.key!r} was refused")
+            self.calls.append((change.action.value, change.key))
+            if change.action is Action.DELETE:
+                identifier = self.identifiers.pop(change.key)
+                del self.states[change.key]
+            else:
+                self._put(change.key, change.after)
+                identifier = self.identifiers[change.key]
+            yield change, WriteResult(identifier, (f"request-{len(self.calls)}",))

@@ -1,0 +1,81 @@
+import json
+import os
+import stat
+
+import pytest
+
+from idc_helpers.changes import Action, Change, WriteResult
+from idc_helpers.errors import ReceiptError
+from idc_helpers.runbook.receipts import Origin, ReceiptBook
+
+ORIGIN = Origin("run-1", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn:aws:sso:::instance/x")
+CREATE = Change(Action.CREATE, "group", "Admins", None, {"description": "d"}, "does not exist yet")
+
+
+@pytest.fixture
+def book(tmp_path):
+    return ReceiptBook(tmp_path / "run" / "receipts.jsonl")
+
+
+def test_a_receipt_holds_what_where_before_after_id_request_and_when(book):
+    book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1", ("req-1",)))
+    (receipt,) = book.read()
+    assert (receipt.status, receipt.identifier, receipt.request_ids) == ("done", "group-1", ["req-1"])
+    assert (receipt.before, receipt.after) == (None, {"description": "d"})
+    assert (receipt.run_id, receipt.account_id, receipt.instance_arn) == ("run-1", "111122223333", "arn:aws:sso:::instance/x")
+    assert receipt.at.endswith("+00:00")
+
+
+def test_the_file_is_its_owners_only(book):
+    book.start(CREATE, ORIGIN)
+    assert stat.S_IMODE(book.path.stat().st_mode) == 0o600
+
+
+def test_a_write_that_was_interrupted_leaves_a_started_receipt(book):
+    book.start(CREATE, ORIGIN)
+    (receipt,) = book.open_receipts()
+    assert receipt.status == "started"
+
+
+def test_a_line_torn_by_a_kill_is_passed_over_and_later_lines_are_whole(book):
+    book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1"))
+    with book.path.open("a") as file:
+        file.write('{"receipt_id": "torn", "sta')
+    book.finish(book.start(CREATE, ORIGIN), WriteResult("group-2"))
+    assert [receipt.identifier for receipt in book.read()] == ["group-1", "group-2"]
+
+
+def test_open_receipts_are_newest_first_and_without_those_taken_back(book):
+    first = book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1"))
+    second = book.finish(book.start(CREATE, ORIGIN), WriteResult("group-2"))
+    assert [receipt.identifier for receipt in book.open_receipts()] == ["group-2", "group-1"]
+    delete = Change(Action.DELETE, "group", "Admins", {}, None, "", "group-2")
+    undo = book.start(delete, ORIGIN, undoes=second.receipt_id)
+    assert len(book.open_receipts()) == 2, "an undo that is not done takes nothing back"
+    book.finish(undo, WriteResult("group-2"))
+    assert [receipt.receipt_id for receipt in book.open_receipts()] == [first.receipt_id]
+
+
+def test_a_settled_receipt_is_no_longer_open(book):
+    receipt = book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1"))
+    book.settle(receipt, ORIGIN)
+    assert book.open_receipts() == []
+
+
+def test_a_file_that_cannot_be_written_stops_the_write_before_it(tmp_path):
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    with pytest.raises(ReceiptError, match="taken"):
+        ReceiptBook(tmp_path / "taken" / "receipts.jsonl").start(CREATE, ORIGIN)
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    (tmp_path / "receipts.jsonl").symlink_to("/dev/full")
+    with pytest.raises(ReceiptError, match="No space left"):
+        ReceiptBook(tmp_path / "receipts.jsonl").start(CREATE, ORIGIN)
+
+
+def test_each_line_is_one_json_object(book):
+    book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1"))
+    assert [json.loads(line)["status"] for line in book.path.read_text().splitlines()] == ["started", "done"]

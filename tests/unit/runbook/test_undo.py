@@ -1,0 +1,87 @@
+import pytest
+from memory_resource import MemoryResource
+
+from idc_helpers.changes import Action
+from idc_helpers.errors import ReceiptError, WriteFailedError
+from idc_helpers.runbook.applying import Applier
+from idc_helpers.runbook.planning import plan_changes
+from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runbook.undo import plan_undo
+
+ORIGIN = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn")
+
+
+@pytest.fixture
+def book(tmp_path):
+    return ReceiptBook(tmp_path / "receipts.jsonl")
+
+
+def apply(book, resource, desired):
+    return Applier({resource.kind: resource}, book, ORIGIN).apply(plan_changes(resource.kind, desired, resource.read(desired)))
+
+
+def test_a_failed_write_keeps_the_receipts_of_those_before_it(book):
+    resource = MemoryResource(fail_on="ben")
+    with pytest.raises(WriteFailedError):
+        apply(book, resource, {"ana": {}, "ben": {}, "eva": {}})
+    assert [(receipt.key, receipt.status) for receipt in book.read()] == [("ana", "done"), ("ben", "started")]
+    resource.fail_on = None
+    apply(book, resource, {"ana": {}, "ben": {}, "eva": {}})
+    assert set(resource.states) == {"ana", "ben", "eva"}
+
+
+def test_a_creation_interrupted_before_its_receipt_was_done_is_still_taken_back(book):
+    resource = MemoryResource()
+    plan = plan_changes("thing", {"ana": {}}, {})
+    book.start(plan.changes[0], ORIGIN)
+    resource._put("ana", {})  # the call went through, the process was killed before it could say so
+    undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
+    assert [change.action for change in undo.plan.changes] == [Action.DELETE]
+
+
+def test_what_somebody_else_deleted_is_settled_and_not_asked_again(book):
+    resource = MemoryResource()
+    apply(book, resource, {"ana": {}})
+    resource.states.clear()
+    undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
+    assert undo.plan.writes == ()
+    ((change, receipt),) = undo.settled
+    assert (change.reason, receipt.key) == ("is already gone", "ana")
+
+
+def test_only_what_receipts_name_is_deleted(book):
+    resource = MemoryResource(states={"theirs": {}})
+    apply(book, resource, {"ours": {}, "theirs": {}})
+    undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
+    assert [change.key for change in undo.plan.writes] == ["ours"]
+
+
+def test_what_cannot_be_undone_is_said_not_tried(book):
+    resource = MemoryResource(states={"access_portal": {"subdomain": None}})
+    resource.irreversible_keys = ("access_portal",)
+    apply(book, resource, {"access_portal": {"subdomain": "practice"}})
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert change.action is Action.UNCHANGED
+    assert "cannot be undone" in change.reason
+
+
+@pytest.mark.parametrize("other", [{"account_id": "999999999999"}, {"target": "aws"}])
+def test_receipts_of_another_account_or_target_are_refused(book, other):
+    resource = MemoryResource()
+    apply(book, resource, {"ana": {}})
+    elsewhere = Origin(**{**ORIGIN.__dict__, **other})
+    with pytest.raises(ReceiptError, match="111122223333"):
+        plan_undo(book.open_receipts(), {"thing": resource}, elsewhere)
+
+
+def test_a_receipt_of_a_kind_that_is_not_known_is_refused(book):
+    apply(book, MemoryResource(kind="application"), {"ana": {}})
+    with pytest.raises(ReceiptError, match="'application'"):
+        plan_undo(book.open_receipts(), {}, ORIGIN)
+
+
+def test_progress_counts_what_is_made(book):
+    resource, seen = MemoryResource(), []
+    plan = plan_changes("thing", {"ana": {}, "ben": {}}, {})
+    Applier({"thing": resource}, book, ORIGIN).apply(plan, progress=lambda event, change, made, total: seen.append((event, change.key, made, total)))
+    assert seen == [("started", "ana", 0, 2), ("done", "ana", 1, 2), ("started", "ben", 1, 2), ("done", "ben", 2, 2)]
