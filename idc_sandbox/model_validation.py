@@ -60,6 +60,16 @@ def validate_request(operation: OperationModel, request: Any) -> None:
         )
 
 
+def violations(shape: Shape, value: Any, path: str) -> list[str]:
+    """Return how a value breaks its shape, in AWS's wording; empty when it does not.
+
+    For values that reach their shape on a detour, such as the documents of an attribute operation.
+    """
+    problems: list[str] = []
+    _check(shape, value, path, problems)
+    return problems
+
+
 def _check(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
     if getattr(shape, "is_document_type", False):
         return
