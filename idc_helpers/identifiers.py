@@ -36,7 +36,7 @@ _INSTANCE_ARN = re.compile(
 )
 _IDENTITY_STORE_ID = re.compile(r"d-[0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PERMISSION_SET_NAME = re.compile(r"[\w+=,.@-]{1,32}", re.ASCII)
-_ACCESS_KEY_ID = re.compile(r"(?P<prefix>AKIA|ASIA)[A-Z2-7]{12,124}")
+_ACCESS_KEY_ID = re.compile(r"(?P<prefix>AKIA|ASIA)[A-Z0-9]{12,124}")
 
 
 def is_account_id(text: str) -> bool:
@@ -50,7 +50,7 @@ def check_account_id(value: object) -> str:
     Raises
     ------
     InvalidValueError
-        The value is a number (YAML reads unquoted ids as numbers, and a leading 0 as octal), or not twelve digits.
+        The value is a number (which is what YAML makes of an unquoted id), or not twelve digits.
     """
     if isinstance(value, str) and is_account_id(value):
         return value
@@ -96,7 +96,7 @@ def instance_id_of(instance_arn: str) -> str:
     if match is None:
         raise InvalidValueError(
             f"{instance_arn!r} is not the ARN of an instance",
-            remedy="Take it from the Settings page: 'arn:aws:sso:::instance/ssoins-' and sixteen letters or digits.",
+            remedy="Copy it from the Settings page: 'arn:aws:sso:::instance/ssoins-' and 16 characters.",
         )
     return match["instance_id"]
 
@@ -193,7 +193,7 @@ def access_key_kind(access_key_id: str) -> str:
     match = _ACCESS_KEY_ID.fullmatch(access_key_id)
     if match is None:
         raise InvalidValueError(
-            f"a text of {len(access_key_id)} characters is not an access key id that starts with 'AKIA' or 'ASIA'",
+            f"a text of {len(access_key_id)} characters is not an access key id ('AKIA…' or 'ASIA…')",
             remedy="Give the access key id, never the secret access key.",
         )
     return "long-lived" if match["prefix"] == "AKIA" else "temporary"

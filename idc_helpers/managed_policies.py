@@ -108,7 +108,7 @@ def _checked_arn(policy_arn: str) -> str:
 
 def _unknown(name: str) -> InvalidValueError:
     question = did_you_mean(name.rpartition("/")[2], aws_managed_policies())
-    remedy = "If AWS has added it lately, write its whole ARN. A policy of your own goes under customer_managed_policies."
+    remedy = "If AWS has added it lately, write its whole ARN; your own go under customer_managed_policies."
     return InvalidValueError(
         f"{name!r} is an unknown AWS managed policy", remedy=f"{question} {remedy}".strip()
     )

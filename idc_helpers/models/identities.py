@@ -1,0 +1,131 @@
+"""People and groups, with every field of a profile that the console's form has.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+
+from idc_helpers.errors import InvalidValueError
+from idc_helpers.models.base import Model, Refusal, refuse, without_required
+from idc_helpers.models.texts import EmailAddress, GroupName, ProfileText, UserName
+
+RESERVED_NAMES = ("Administrator", "AWSAdministrators")
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise InvalidValueError(
+            f"{name!r} is a name that AWS keeps for itself", remedy="Choose another name."
+        )
+    return name
+
+
+def _calendar_day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise InvalidValueError(
+            f"{text!r} is not a day of the calendar",
+            remedy="Write year, month and day, such as '1990-04-23'.",
+        ) from error
+
+
+class Group(Model):
+    """A group of users; access is given to groups, so that people can come and go."""
+
+    display_name: Annotated[GroupName, AfterValidator(_not_reserved)] = Field(description="The group's name.")
+    description: ProfileText | None = Field(None, description="What the group is for.")
+
+
+class Address(Model):
+    """Where a user works."""
+
+    street_address: ProfileText | None = Field(None, description="Street and number.")
+    locality: ProfileText | None = Field(None, description="Town or city.")
+    region: ProfileText | None = Field(None, description="State, province or county.")
+    postal_code: ProfileText | None = Field(None, description="Postal code, in quotes.")
+    country: ProfileText | None = Field(None, description="Country, in quotes: YAML reads NO as false.")
+    formatted: ProfileText | None = Field(None, description="The whole address, as on an envelope.")
+
+
+class Enterprise(Model):
+    """A user's place in the company (the extension ``aws:identitystore:enterprise``)."""
+
+    employee_number: ProfileText | None = Field(
+        None, description="The number in the company's books, in quotes."
+    )
+    cost_center: ProfileText | None = Field(None, description="Who pays; often used for access control.")
+    organization: ProfileText | None = Field(None, description="The company, or a part of it.")
+    division: ProfileText | None = Field(None, description="The division.")
+    department: ProfileText | None = Field(None, description="The department; often used for access control.")
+    manager: ProfileText | None = Field(None, description="The manager's user name.")
+
+
+class User(Model):
+    """A person who signs in."""
+
+    model_config = ConfigDict(json_schema_extra=without_required("display_name"))
+
+    user_name: Annotated[UserName, AfterValidator(_not_reserved)] = Field(
+        description="What the person types to sign in; no blanks, unique."
+    )
+    given_name: ProfileText = Field(description="The person's first name.")
+    family_name: ProfileText = Field(description="The person's last name.")
+    display_name: ProfileText = Field(
+        description="The name that others see; first and last name where you give none."
+    )
+    email: EmailAddress | None = Field(
+        None, description="The person's e-mail address. It must be unique; without it nothing can be sent."
+    )
+    email_type: ProfileText = Field("work", description="What kind of e-mail address that is.")
+    password_delivery: Literal["email", "one-time-password"] = Field(
+        "email",
+        description="How the person gets a password: 'email' (a one-time password by e-mail at the first "
+        "attempt to sign in) or 'one-time-password' (made in the console and handed over by you).",
+    )
+    groups: list[GroupName] = Field(
+        default_factory=list, description="The groups that the person is a member of."
+    )
+    phone_number: ProfileText | None = Field(None, description="A telephone number, in quotes.")
+    middle_name: ProfileText | None = Field(None, description="Middle name.")
+    honorific_prefix: ProfileText | None = Field(None, description="Such as 'Dr.'.")
+    honorific_suffix: ProfileText | None = Field(None, description="Such as 'Jr.'.")
+    nick_name: ProfileText | None = Field(None, description="Nickname.")
+    title: ProfileText | None = Field(None, description="Job title.")
+    user_type: ProfileText | None = Field(None, description="Such as 'Employee' or 'Contractor'.")
+    profile_url: ProfileText | None = Field(None, description="The address of a page about the person.")
+    website: ProfileText | None = Field(None, description="The person's own website.")
+    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = Field(
+        None, description="Year, month and day, such as '1990-04-23'."
+    )
+    preferred_language: ProfileText | None = Field(None, description="Such as 'en-US'.")
+    locale: ProfileText | None = Field(None, description="For dates and numbers, such as 'en-US'.")
+    timezone: ProfileText | None = Field(None, description="Such as 'America/New_York'.")
+    address: Address | None = Field(None, description="Where the person works.")
+    enterprise: Enterprise | None = Field(None, description="The person's place in the company.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_display_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or data.get("display_name") is not None:
+            return data
+        names = [data.get("given_name"), data.get("family_name")]
+        # Where a name is missing, that is the only thing to report.
+        joined = " ".join(name for name in names if isinstance(name, str) and name.strip())
+        return {**data, "display_name": joined or "nobody"}
+
+    @field_validator("groups")
+    @classmethod
+    def _each_group_once(cls, groups: list[str]) -> list[str]:
+        refuse(
+            Refusal((position,), f"{name!r} is listed twice", "Name each group once.", name)
+            for position, name in enumerate(groups)
+            if name in groups[:position]
+        )
+        return groups
