@@ -1,7 +1,8 @@
 """Take secrets out of text before it is shown or kept: a safety net, not the plan.
 
-The plan is that no secret ever reaches parameters, outputs, receipts or reports. This is for the day it does anyway, such as
-an exception whose text quotes a request. What is replaced stays recognisable: ``AKIA****`` is still a long-lived key's id.
+The plan is that no secret ever reaches parameters, outputs, receipts or reports. This is for the day it does
+anyway, such as an exception whose text quotes a request. What is replaced stays recognisable: ``AKIA****`` is
+still a long-lived key's id.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     Returns
     -------
     str
-        Without secret access keys, session tokens, passwords, bearer tokens and signatures; access key ids keep the
-        four letters that tell a long-lived key (``AKIA``) from a temporary one (``ASIA``).
+        Without secret access keys, session tokens, passwords, bearer tokens and signatures; access key ids keep
+        the four letters that tell a long-lived key (``AKIA``) from a temporary one (``ASIA``).
     """
     for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
         text = text.replace(secret, MASK)
