@@ -39,12 +39,15 @@ class Gateway:
     ----------
     store, double
         Identity Center's state, and moto's services beside it.
+    latency_s
+        For how many seconds the server holds every request back, outside of any lock.
     """
 
     def __init__(self, store: Store, double: AwsDouble) -> None:
         self.store = store
         self.double = double
         self._seed = store.seed
+        self.latency_s: float = self.read_switches()["latency_s"]
 
     def handle(self, request: Request) -> Response:
         """Answer a request; every refusal, a defect of ours included, is an answer in the protocol that was spoken.
@@ -84,10 +87,17 @@ class Gateway:
         with self.store.transaction() as connection:
             return console.handle(self._context(connection, caller, region), method, path, body)
 
-    def latency_s(self) -> float:
-        """Return for how many seconds a request is to be held back, outside of any lock."""
+    def read_switches(self) -> dict[str, Any]:
+        """Return the switches for tests and lessons."""
         with self.store.transaction() as connection:
-            return switches.latency_s(connection)
+            return switches.read_switches(connection)
+
+    def write_switches(self, values: Any) -> dict[str, Any]:
+        """Set switches, as `idc_sandbox.switches.write_switches` says."""
+        with self.store.transaction() as connection:
+            written = switches.write_switches(connection, values)
+        self.latency_s = written["latency_s"]
+        return written
 
     def _answer(self, request: Request) -> Response:
         with self.store.transaction():

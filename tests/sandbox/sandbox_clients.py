@@ -12,7 +12,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 
-from idc_sandbox import clock, switches
+from idc_sandbox import clock
 from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.messages import Request
@@ -100,8 +100,7 @@ class GatewayClient:
 
     def switches(self, **values: Any) -> dict[str, Any]:
         """Set the sandbox's switches and return all of them."""
-        with self.store.transaction() as connection:
-            return switches.write_switches(connection, values)
+        return self.gateway.write_switches(values)
 
     def advance_clock(self, seconds: float) -> None:
         """Move the sandbox's clock ahead."""

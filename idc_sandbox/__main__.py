@@ -1,0 +1,180 @@
+"""``python -m idc_sandbox``: start, find, stop and reset a sandbox.
+
+Each command imports what it alone needs: ``status`` and ``env`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+from idc_sandbox.environment import UNSET_VARIABLES, environment
+from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen
+from idc_sandbox.state_folder import StateFolder, default_path
+
+COMMAND = "python -m idc_sandbox"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs."""
+    options = _parser().parse_args(arguments)
+    try:
+        folder = StateFolder(Path(options.state) if options.state else default_path())
+        return int(options.command(options, folder))
+    except SandboxStartError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="A local Identity Center that AWS clients take for AWS. It listens on 127.0.0.1 only.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(
+        commands,
+        _start,
+        "start",
+        "start it in the background, or find the one that runs",
+        "port",
+        "seed",
+        "json",
+    )
+    _add(commands, _stop, "stop", "stop it; its state stays", "json")
+    _add(commands, _status, "status", "tell whether it runs, and where", "json")
+    _add(commands, _reset, "reset", "stop it and start over with empty state", "seed", "json")
+    _add(commands, _env, "env", "print the variables that point AWS clients at it", "json")
+    _add(commands, _serve, "serve", "serve in the foreground", "port", "seed", "listener")
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction, command: object, name: str, text: str, *options: str) -> None:
+    parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+    parser.set_defaults(command=command)
+    state_help = "the folder that holds its state (default: $IDC_SANDBOX_STATE, or your user's state folder)"
+    parser.add_argument("--state", metavar="DIR", help=state_help)
+    if "port" in options:
+        port_help = f"default: {DEFAULT_PORT}; 0 takes any free one"
+        parser.add_argument("--port", type=_port, metavar="N", help=port_help)
+    if "seed" in options:
+        parser.add_argument(
+            "--seed", type=_seed, metavar="N", help="for new state: the same seed gives the same ids"
+        )
+    if "json" in options:
+        parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    if "listener" in options:
+        parser.add_argument(
+            "--listener", type=int, help=argparse.SUPPRESS
+        )  # a socket that `start` hands over
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no seed: give a whole number from 0 with at most 18 digits"
+        )
+    return int(text)
+
+
+def _start(options: argparse.Namespace, folder: StateFolder) -> int:
+    from idc_sandbox import launcher  # noqa: PLC0415
+
+    sandbox = launcher.start(folder, port=options.port, seed=options.seed)
+    if options.json:
+        print(json.dumps(sandbox._asdict()))
+    else:
+        print(_sentence(sandbox))
+        print(
+            f'Point a shell at it with: eval "$({COMMAND} env --state {shlex.quote(sandbox.state_folder)})"'
+        )
+    return 0
+
+
+def _sentence(sandbox: RunningSandbox) -> str:
+    return f"The sandbox runs at {sandbox.endpoint_url} (process {sandbox.pid}, state in {sandbox.state_folder})."
+
+
+def _status(options: argparse.Namespace, folder: StateFolder) -> int:
+    sandbox = find_sandbox(folder)
+    if options.json:
+        about = sandbox._asdict() if sandbox else {"state_folder": str(folder.path)}
+        print(json.dumps({"running": sandbox is not None, **about}))
+    elif sandbox:
+        print(_sentence(sandbox))
+    else:
+        print(_nothing_runs(folder))
+    return 0 if sandbox else 1
+
+
+def _nothing_runs(folder: StateFolder) -> str:
+    state = shlex.quote(str(folder.path))
+    return f"no sandbox runs with state in {state}. Start one with: {COMMAND} start --state {state}"
+
+
+def _env(options: argparse.Namespace, folder: StateFolder) -> int:
+    sandbox = find_sandbox(folder)
+    if sandbox is None:
+        raise SandboxStartError(_nothing_runs(folder))
+    variables = environment(sandbox)
+    if options.json:
+        print(json.dumps(variables))
+        return 0
+    print(f"unset {' '.join(UNSET_VARIABLES)}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _stop(options: argparse.Namespace, folder: StateFolder) -> int:
+    from idc_sandbox import launcher  # noqa: PLC0415
+
+    stopped = launcher.stop(folder)
+    if options.json:
+        print(json.dumps({"stopped": stopped}))
+    else:
+        print("The sandbox is stopped; its state is kept." if stopped else "No sandbox was running.")
+    return 0
+
+
+def _reset(options: argparse.Namespace, folder: StateFolder) -> int:
+    from idc_sandbox import launcher  # noqa: PLC0415
+
+    deleted = launcher.reset(folder, seed=options.seed)
+    if options.json:
+        print(json.dumps({"deleted": deleted, "seed": launcher.state_seed(folder)}))
+    else:
+        print(f"The state in {folder.path} is empty again (seed {launcher.state_seed(folder)}).")
+    return 0
+
+
+def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
+    from idc_sandbox.launcher import require_seed  # noqa: PLC0415
+    from idc_sandbox.server import serve  # noqa: PLC0415
+
+    folder.prepare()
+    require_seed(folder, options.seed)
+    if options.listener is None:
+        listener = listen(DEFAULT_PORT if options.port is None else options.port)
+        print(f"Serving on http://127.0.0.1:{listener.getsockname()[1]}; Ctrl-C ends it.", file=sys.stderr)
+    else:
+        listener = socket.socket(fileno=options.listener)
+    serve(folder, listener, seed=options.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

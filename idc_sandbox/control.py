@@ -1,0 +1,122 @@
+"""The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console and stop.
+
+No AWS path leads here: an S3 bucket's name cannot start with an underscore. Everything but health needs the secret from
+the state folder in the header ``x-sandbox-secret``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from idc_sandbox import __version__, clock
+from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.gateway import Gateway
+from idc_sandbox.loopback import prove
+
+Answer = Callable[[Gateway, Request, dict[str, Any]], dict[str, Any]]
+logger = logging.getLogger(__name__)
+
+
+def control_routes(gateway: Gateway, control_secret: str, stop: Callable[[], None]) -> list[Route]:
+    """Return the routes, relative to ``/_sandbox``.
+
+    Parameters
+    ----------
+    stop
+        Called for ``POST stop``; the answer is sent before the server ends.
+    """
+
+    def guarded(answer: Answer) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> JSONResponse:
+            try:
+                _require_secret(request, control_secret)
+                body = await _json_object(request)
+                return JSONResponse(await to_thread.run_sync(answer, gateway, request, body))
+            except ServiceError as error:
+                return JSONResponse(_refusal(error), status_code=error.status)
+            except Exception:
+                logger.exception("defect while answering %s %s", request.method, request.url.path)
+                return JSONResponse(_refusal(ServiceError("InternalServerException", "See server.log.")), 500)
+
+        return endpoint
+
+    async def health(request: Request) -> JSONResponse:
+        proof = prove(control_secret, request.query_params.get("challenge", ""))
+        about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
+        return JSONResponse({**about, "proof": proof})
+
+    def stop_soon(_gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        stop()
+        return {"status": "stopping"}
+
+    return [
+        Route("/health", health, methods=["GET"]),
+        Route("/switches", guarded(_read_switches), methods=["GET"]),
+        Route("/switches", guarded(_write_switches), methods=["PUT"]),
+        Route("/clock", guarded(_read_clock), methods=["GET"]),
+        Route("/clock", guarded(_move_clock), methods=["POST"]),
+        Route("/console/{path:path}", guarded(_console), methods=["GET", "PUT", "POST"]),
+        Route("/stop", guarded(stop_soon), methods=["POST"]),
+    ]
+
+
+def _require_secret(request: Request, control_secret: str) -> None:
+    given = request.headers.get("x-sandbox-secret", "")
+    if not hmac.compare_digest(given.encode(), control_secret.encode()):
+        raise ServiceError(
+            "AccessDeniedException",
+            "The header x-sandbox-secret is missing or wrong; the secret is in secrets.json in the state folder.",
+            status=403,
+        )
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(await request.body() or b"{}")
+    except ValueError as error:
+        raise validation_error(f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise validation_error(f"The body must be a JSON object, found {type(value).__name__}.")
+    return value
+
+
+def _refusal(error: ServiceError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, **error.members}
+
+
+def _read_switches(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.read_switches()
+
+
+def _write_switches(gateway: Gateway, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.write_switches(body)
+
+
+def _read_clock(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    with gateway.store.transaction() as connection:
+        return {"now": clock.now(connection), "offset_s": clock.clock_offset_s(connection)}
+
+
+def _move_clock(gateway: Gateway, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    if body != {"reset": True} and set(body) != {"advance_s"}:
+        raise validation_error(f'Send {{"advance_s": SECONDS}} or {{"reset": true}}, found {body!r}.')
+    with gateway.store.transaction() as connection:
+        if "reset" in body:
+            clock.reset_clock(connection)
+        else:
+            clock.advance_clock(connection, body["advance_s"])
+    return _read_clock(gateway, request, {})
+
+
+def _console(gateway: Gateway, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.console(request.method, request.path_params["path"], {**request.query_params, **body})

@@ -1,0 +1,217 @@
+"""Starting, finding, stopping and resetting a sandbox from another process. Standard library only.
+
+>>> sandbox = start(StateFolder(default_path()))
+>>> sandbox.endpoint_url
+'http://127.0.0.1:8723'
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from socket import socket
+from typing import IO
+
+from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
+from idc_sandbox.state_folder import StateFolder
+
+_POLL_S = 0.01
+
+
+def start(
+    folder: StateFolder, *, port: int | None = None, seed: int | None = None, timeout_s: float = 60.0
+) -> RunningSandbox:
+    """Start the sandbox of a folder in the background and return when it answers; a running one is returned as it is.
+
+    Parameters
+    ----------
+    port
+        0 takes any free one; None means the usual one, or wherever the sandbox runs already.
+    seed
+        For new state; ids follow from it. None means the state's own, 0 for new state.
+
+    Raises
+    ------
+    SandboxStartError
+        When the port or the folder cannot be used, the state has another seed, or the process ends.
+    """
+    folder.prepare()
+    with folder.start_lock():
+        require_seed(folder, seed)
+        running = find_sandbox(folder)
+        if running is not None:
+            if port not in (None, 0, running.port):
+                raise SandboxStartError(
+                    f"the sandbox of {str(folder.path)!r} runs on port {running.port} already, not on {port}. "
+                    "Stop it first, or leave --port out."
+                )
+            return running
+        listener = listen(DEFAULT_PORT if port is None else port)
+        with listener, folder.log.open("ab") as log:
+            log_start = log.tell()
+            process = _spawn(folder, listener, log, seed)
+            return _wait_until_ready(folder, process, log_start, timeout_s)
+
+
+def _spawn(
+    folder: StateFolder, listener: socket, log: IO[bytes], seed: int | None
+) -> subprocess.Popen[bytes]:
+    # The child takes over a socket that listens already: no port can be lost between looking and binding.
+    command = [sys.executable, "-m", "idc_sandbox", "serve", "--state", str(folder.path)]
+    command += ["--listener", str(listener.fileno())]
+    if seed is not None:
+        command += ["--seed", str(seed)]
+    return subprocess.Popen(
+        command,
+        pass_fds=[listener.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=_child_environment(),
+        start_new_session=True,  # Ctrl-C in the terminal that started it must not end it
+    )
+
+
+def _child_environment() -> dict[str, str]:
+    """Return this process's environment, in which the child finds this very package."""
+    variables = dict(os.environ)
+    root = Path(__file__).resolve().parent.parent
+    if root.name not in ("site-packages", "dist-packages"):
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), variables.get("PYTHONPATH")]))
+    return variables
+
+
+def _wait_until_ready(
+    folder: StateFolder, process: subprocess.Popen[bytes], log_start: int, timeout_s: float
+) -> RunningSandbox:
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < deadline:
+        server = folder.read_server()
+        if server is not None and server.get("pid") == process.pid:
+            running = find_sandbox(folder)
+            if running is not None:
+                return running
+        time.sleep(_POLL_S)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+        raise SandboxStartError(
+            f"the sandbox did not answer within {timeout_s:g} s. See {str(folder.log)!r}."
+        )
+    raise SandboxStartError(
+        _last_words(folder, log_start) or f"the sandbox ended at once. See {str(folder.log)!r}."
+    )
+
+
+def _last_words(folder: StateFolder, log_start: int) -> str:
+    with folder.log.open("rb") as log:
+        log.seek(log_start)
+        lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ") if lines else ""
+
+
+def stop(folder: StateFolder, *, timeout_s: float = 15.0) -> bool:
+    """Stop the sandbox of a folder, wait until its process is gone, and tell whether one ran.
+
+    It is asked first; one that does not answer is ended by its pid, which is known from the lock that it holds.
+
+    Raises
+    ------
+    SandboxStartError
+        When it does not end.
+    """
+    if not folder.path.is_dir() or not folder.is_sandbox():
+        return False
+    with folder.start_lock():
+        return _stop(folder, timeout_s)
+
+
+def _stop(folder: StateFolder, timeout_s: float) -> bool:
+    pid = folder.server_pid()
+    if pid is None:
+        folder.remove_server()
+        return False
+    running = find_sandbox(folder)
+    if running is not None:
+        ask(running.port, "POST", "/_sandbox/stop", control_secret=running.control_secret)
+        if _wait_until_gone(folder, timeout_s):
+            return True
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if folder.server_pid() == pid:
+            os.kill(pid, number)
+        if _wait_until_gone(folder, timeout_s):
+            folder.remove_server()
+            return True
+    raise SandboxStartError(f"the sandbox's process {pid} does not end.")
+
+
+def _wait_until_gone(folder: StateFolder, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while folder.server_pid() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def reset(folder: StateFolder, *, seed: int | None = None) -> list[str]:
+    """Stop the sandbox, delete its state, leave new and empty state in its place, and return the files deleted.
+
+    Parameters
+    ----------
+    seed
+        None keeps the seed of the state that goes, or takes 0 when that state cannot be read.
+
+    Raises
+    ------
+    SandboxStartError
+        When the folder is not a sandbox's: nothing is deleted then.
+    """
+    from idc_sandbox.store import Store  # noqa: PLC0415  only a reset writes state
+
+    folder.prepare()
+    with folder.start_lock():
+        _stop(folder, 15.0)
+        with folder.server_lock():
+            next_seed = seed if seed is not None else state_seed(folder) or 0
+            deleted = folder.delete_files()
+            folder.prepare()
+            Store(folder.database, seed=next_seed).close()
+    return deleted
+
+
+def state_seed(folder: StateFolder) -> int | None:
+    """Return the seed of a folder's state, or None when there is none or it cannot be read. Reads only."""
+    if not folder.database.exists():
+        return None
+    try:
+        connection = sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return None
+    return int(row[0]) if row else None
+
+
+def require_seed(folder: StateFolder, seed: int | None) -> None:
+    """Refuse a seed that is not the one of the state that is there.
+
+    Raises
+    ------
+    SandboxStartError
+        Names both seeds and the remedy.
+    """
+    present = state_seed(folder)
+    if seed is not None and present is not None and seed != present:
+        raise SandboxStartError(
+            f"the state in {str(folder.path)!r} was made with seed {present}, not {seed}. Leave --seed out to go on "
+            f"with it, or start over with `reset --seed {seed}`."
+        )

@@ -1,0 +1,141 @@
+"""Finding and asking a sandbox on this machine's loopback. Standard library only, and little of it: it must be quick."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import json
+import secrets
+import socket
+from typing import Any, NamedTuple
+
+from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.state_folder import StateFolder
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8723
+
+
+class RunningSandbox(NamedTuple):
+    """A sandbox that answers, and what is needed to use it.
+
+    Attributes
+    ----------
+    started
+        When, ISO 8601 in UTC.
+    access_key_id, secret_access_key
+        The administrator's key in the management account `account_id`.
+    control_secret
+        For the header ``x-sandbox-secret`` of the endpoints under ``/_sandbox/``.
+    """
+
+    endpoint_url: str
+    port: int
+    pid: int
+    state_folder: str
+    region: str
+    account_id: str
+    access_key_id: str
+    secret_access_key: str
+    control_secret: str
+    started: str
+
+    def __repr__(self) -> str:
+        return f"RunningSandbox({self.endpoint_url!r}, pid={self.pid}, state_folder={self.state_folder!r})"
+
+
+def prove(control_secret: str, challenge: str) -> str:
+    """Return the answer that only who knows the secret can give to a challenge."""
+    return hmac.new(control_secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
+
+
+def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
+    """Return the sandbox that serves a folder, or None.
+
+    A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's secret
+    before anything of value is sent to it. Reads only.
+    """
+    server = folder.read_server()
+    if server is None:
+        return None
+    secret_values = folder.read_secrets()
+    port = int(server["port"])
+    if not _is_sandbox_of(port, secret_values["control_secret"]):
+        return None
+    return RunningSandbox(
+        endpoint_url=f"http://{HOST}:{port}",
+        state_folder=str(folder.path),
+        **{name: server[name] for name in ("port", "pid", "region", "account_id", "started")},
+        **{name: secret_values[name] for name in ("access_key_id", "secret_access_key", "control_secret")},
+    )
+
+
+def _is_sandbox_of(port: int, control_secret: str) -> bool:
+    challenge = secrets.token_hex(16)
+    answer = ask(port, "GET", f"/_sandbox/health?challenge={challenge}")
+    proof = answer.get("proof") if answer else None
+    return isinstance(proof, str) and hmac.compare_digest(
+        proof.encode(), prove(control_secret, challenge).encode()
+    )
+
+
+def ask(
+    port: int,
+    method: str,
+    path: str,
+    *,
+    control_secret: str = "",
+    body: Any = None,
+    timeout_s: float = 5.0,
+) -> dict[str, Any] | None:
+    """Send one request to a port on loopback and return the JSON object of its answer.
+
+    None stands for everything else: nothing listens, no answer in time, no JSON.
+    """
+    data = b"" if body is None else json.dumps(body).encode()
+    secret_line = f"x-sandbox-secret: {control_secret}\r\n" if control_secret else ""
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n{secret_line}"
+        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    try:
+        with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
+            connection.sendall(head.encode() + data)
+            with connection.makefile("rb") as answer:
+                value = json.loads(answer.read().partition(b"\r\n\r\n")[2])
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on a port of loopback; 0 takes any free one.
+
+    Raises
+    ------
+    SandboxStartError
+        When the port is in use or forbidden; the message says by what, as far as can be seen, and what to do.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise SandboxStartError(_why_not(port, error)) from error
+    return listener
+
+
+def _why_not(port: int, error: Exception) -> str:
+    remedy = "Choose another port with --port N, or any free one with --port 0."
+    if getattr(error, "errno", None) != errno.EADDRINUSE:
+        return f"port {port} of {HOST} cannot be used: {error}. {remedy}"
+    answer = ask(port, "GET", "/_sandbox/health", timeout_s=1.0)
+    if answer and answer.get("service") == "idc-sandbox":
+        return (
+            f"port {port} of {HOST} is in use by a sandbox with another state folder (process {answer.get('pid')}). "
+            f"Stop that one with `stop --state ITS_FOLDER`. {remedy}"
+        )
+    return f"port {port} of {HOST} is in use by another program. {remedy}"

@@ -1,0 +1,182 @@
+"""The sandbox as a process: one port on loopback, AWS's services on it, and our own endpoint beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from idc_sandbox import __version__
+from idc_sandbox.aws_double import AwsDouble
+from idc_sandbox.control import control_routes
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.gateway import Gateway
+from idc_sandbox.loopback import HOST
+from idc_sandbox.messages import Request, Response
+from idc_sandbox.protocols import error_response
+from idc_sandbox.state_folder import StateFolder
+from idc_sandbox.store import Store
+
+HOME_REGION = "us-east-1"
+LARGEST_BODY = 256 * 1024 * 1024
+GRACE_S = 3
+logger = logging.getLogger(__name__)
+
+
+class OwnHostOnly:
+    """Refuses requests that were made for another host: a web page cannot reach the sandbox by rebinding its name."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{HOST}:{port}".encode(), f"localhost:{port}".encode()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) == 1 and hosts[0].lower() in self._hosts:
+            await self._app(scope, receive, send)
+            return
+        allowed = " or ".join(sorted(host.decode() for host in self._hosts))
+        refusal = {"code": "AccessDeniedException", "message": f"The Host header must be {allowed}."}
+        await JSONResponse(refusal, status_code=403)(scope, receive, send)
+
+
+class AwsEndpoint:
+    """Hands whole requests to the gateway, in a worker thread: moto and SQLite block."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a client that has gone gets none."""
+        try:
+            request = await _read_request(scope, receive)
+        except ClientDisconnect:
+            return
+        if self._gateway.latency_s:
+            await asyncio.sleep(self._gateway.latency_s)
+        if len(request.body) > LARGEST_BODY:
+            too_large = ServiceError(
+                "EntityTooLarge", f"The sandbox takes at most {LARGEST_BODY} bytes.", status=413
+            )
+            answer = error_response(too_large, request)
+        else:
+            answer = await to_thread.run_sync(self._gateway.handle, request)
+        await _send_answer(answer, request, send)
+
+
+async def _read_request(scope: Scope, receive: Receive) -> Request:
+    pieces, size = [], 0
+    async for piece in HttpRequest(scope, receive).stream():
+        size += len(piece)
+        if (
+            size <= LARGEST_BODY + 1
+        ):  # what is beyond is read, so that the client hears the refusal, but not kept
+            pieces.append(piece)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    path = scope["raw_path"].decode("latin-1")
+    body = b"".join(pieces) if size <= LARGEST_BODY else bytes(LARGEST_BODY + 1)
+    return Request(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+
+
+async def _send_answer(answer: Response, request: Request, send: Send) -> None:
+    headers = [(name.lower(), value) for name, value in answer.headers.items()]
+    # The answer to HEAD says how long the body would be; moto knows, and there is no body to count.
+    if request.method != "HEAD":
+        headers = [item for item in headers if item[0] != "content-length"]
+        if answer.status not in (204, 304):
+            headers.append(("content-length", str(len(answer.body))))
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    body = b"" if request.method == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, when_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_listening = when_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._when_listening()
+
+    def stop(self) -> None:
+        """Answer what has begun, then end."""
+        self.should_exit = True
+
+
+def make_application(
+    gateway: Gateway, *, port: int, control_secret: str, stop: Callable[[], None]
+) -> ASGIApp:
+    """Return the ASGI application of a gateway that listens on `port`."""
+    routes = [
+        Mount("/_sandbox", routes=control_routes(gateway, control_secret, stop)),
+        Mount("/", app=AwsEndpoint(gateway)),
+    ]
+    return OwnHostOnly(Starlette(routes=routes), port)
+
+
+def serve(folder: StateFolder, listener: socket.socket, *, seed: int | None) -> None:
+    """Serve a folder's sandbox on a listening socket until it is told to stop.
+
+    Raises
+    ------
+    SandboxStartError
+        When the folder is served by another process, or its state cannot be used.
+    """
+    os.umask(0o077)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # a profile or an endpoint of the user's must not lead moto's boto3 astray
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with folder.server_lock():
+        store = Store(folder.database, seed=seed or 0)
+        try:
+            _run(folder, listener, store)
+        finally:
+            folder.remove_server()
+            store.close()
+
+
+def _run(folder: StateFolder, listener: socket.socket, store: Store) -> None:
+    double = AwsDouble(store)
+    key, secret = double.administrator_credentials()
+    secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
+    folder.write_secrets(secret_values)
+    port = listener.getsockname()[1]
+    about = {"port": port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
+    about |= {"account_id": double.management_account_id, "started": _utc_now()}
+    config: dict[str, Any] = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "off"}
+    config |= {"log_config": None, "access_log": False, "server_header": False}
+    gateway = Gateway(store, double)
+    application = make_application(
+        gateway, port=port, control_secret=secret_values["control_secret"], stop=lambda: server.stop()
+    )
+    server = _Server(
+        uvicorn.Config(application, timeout_graceful_shutdown=GRACE_S, **config),
+        lambda: folder.write_server(about),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has ended: it is to find us tidying up, not to kill us.
+        signal.signal(number, signal.SIG_IGN)
+    server.run(sockets=[listener])
+
+
+def _utc_now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

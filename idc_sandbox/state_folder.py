@@ -1,0 +1,230 @@
+"""The folder that holds one sandbox: its state, its secrets, and which process serves it. Standard library only.
+
+The folder is readable by its owner alone (0700, files 0600): it holds keys that the sandbox accepts. A folder that
+is somebody else's is refused, and so is one that holds other things: nothing here may tighten or delete those.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from idc_sandbox.errors import SandboxStartError
+
+DATABASE_NAME = "sandbox.db"
+FILE_NAMES = (
+    DATABASE_NAME,
+    f"{DATABASE_NAME}-wal",
+    f"{DATABASE_NAME}-shm",
+    f"{DATABASE_NAME}-journal",
+    "server.json",
+    "server.json.new",
+    "secrets.json",
+    "secrets.json.new",
+    "server.log",
+    "server.lock",
+    "start.lock",
+    "aws_config",
+    "aws_credentials",
+)
+# A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
+_LOCK_NAMES = ("server.lock", "start.lock")
+_POLL_S = 0.01
+
+
+def default_path() -> Path:
+    """Return the folder of the standing sandbox: ``IDC_SANDBOX_STATE``, or the platform's place for such things."""
+    named = os.environ.get("IDC_SANDBOX_STATE")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs  # noqa: PLC0415  only who needs it pays for it
+
+    return Path(platformdirs.user_state_dir("idc-sandbox"))
+
+
+class StateFolder:
+    """One sandbox's folder.
+
+    Parameters
+    ----------
+    path
+        It need not exist: `prepare` makes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.database = self.path / DATABASE_NAME
+        self.log = self.path / "server.log"
+        self._server_file = self.path / "server.json"
+        self._secrets_file = self.path / "secrets.json"
+
+    def prepare(self) -> None:
+        """Make the folder when it is not there, and see that only its owner can read it.
+
+        Raises
+        ------
+        SandboxStartError
+            When the folder cannot be made or written, belongs to somebody else, or holds other things.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._require_ours()
+            self.path.chmod(0o700)
+            for name in FILE_NAMES:
+                if (self.path / name).exists():
+                    (self.path / name).chmod(0o600)
+            if not self._secrets_file.exists():
+                self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
+        except OSError as error:
+            raise SandboxStartError(
+                f"the state folder {str(self.path)!r} cannot be used: {error.strerror or error}. "
+                "Choose a folder that you can write with --state."
+            ) from error
+
+    def _require_ours(self) -> None:
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise SandboxStartError(
+                f"the state folder {str(self.path)!r} belongs to user {owner}, not to you ({os.geteuid()}): it holds "
+                "keys, so it must be yours. Choose another one with --state."
+            )
+        if not self.is_sandbox():
+            raise SandboxStartError(
+                f"the folder {str(self.path)!r} holds other things than a sandbox's state. "
+                "Choose a folder that is new or empty with --state."
+            )
+
+    def is_sandbox(self) -> bool:
+        """Tell whether the folder holds a sandbox, or nothing that is not a sandbox's."""
+        if not self.path.is_dir():
+            return False
+        try:
+            if "control_secret" in json.loads(self._secrets_file.read_text("utf-8")):
+                return True
+        except (OSError, ValueError, TypeError):
+            pass
+        return all(entry.name in FILE_NAMES and entry.is_file() for entry in self.path.iterdir())
+
+    def delete_files(self) -> list[str]:
+        """Delete the state that the sandbox made, leave everything else, and return the names deleted.
+
+        Raises
+        ------
+        SandboxStartError
+            When the folder is not a sandbox's.
+        """
+        if not self.path.exists():
+            return []
+        self._require_ours()
+        present = [name for name in FILE_NAMES if (self.path / name).is_file() and name not in _LOCK_NAMES]
+        for name in present:
+            (self.path / name).unlink()
+        return present
+
+    def read_server(self) -> dict[str, Any] | None:
+        """Return what the serving process wrote about itself (``pid``, ``port``, …), or None; it may be stale."""
+        return _read_object(self._server_file)
+
+    def write_server(self, values: dict[str, Any]) -> None:
+        """Tell others where the sandbox listens."""
+        _write_private(self._server_file, values)
+
+    def remove_server(self) -> None:
+        """Take back what `write_server` said."""
+        self._server_file.unlink(missing_ok=True)
+
+    def read_secrets(self) -> dict[str, str]:
+        """Return ``control_secret`` and, once a sandbox has run, ``access_key_id`` and ``secret_access_key``.
+
+        Raises
+        ------
+        SandboxStartError
+            When the file is damaged or cannot be read.
+        """
+        values = _read_object(self._secrets_file)
+        if values is None or "control_secret" not in values:
+            raise SandboxStartError(
+                f"the file {str(self._secrets_file)!r} is missing or damaged, so the sandbox's key is lost. "
+                "Start over with `reset`."
+            )
+        return values
+
+    def write_secrets(self, values: dict[str, str]) -> None:
+        """Keep the sandbox's secrets, readable by the owner only."""
+        _write_private(self._secrets_file, values)
+
+    @contextmanager
+    def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[None]:
+        """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox."""
+        with _locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
+            yield
+
+    @contextmanager
+    def server_lock(self) -> Iterator[None]:
+        """Hold the lock of the one process that serves this folder; its pid is in the file."""
+        # Whoever asks `server_pid` holds the lock for an instant: hence a little patience.
+        with _locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+
+    def server_pid(self) -> int | None:
+        """Return the pid of the process that serves this folder, by the lock that it holds; None when none does."""
+        try:
+            descriptor = os.open(self.path / "server.lock", os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            digits = os.pread(descriptor, 32, 0)
+            return int(digits) if digits.isdigit() else None
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SandboxStartError(
+                        f"the state folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
+                    ) from None
+                time.sleep(_POLL_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _write_private(path: Path, values: dict[str, Any]) -> None:
+    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
+    new = path.with_name(f"{path.name}.new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(values, file)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
