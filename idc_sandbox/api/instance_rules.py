@@ -1,11 +1,11 @@
-"""Which instance a request means, and whether its caller may touch it: rules that all of Identity Center shares."""
+"""Which instance a request means, and whether its caller may touch it: rules for all of Identity Center."""
 
 from __future__ import annotations
 
 import sqlite3
 
 from idc_sandbox.context import Context
-from idc_sandbox.errors import access_denied, not_found, validation_error
+from idc_sandbox.errors import ServiceError, access_denied, not_found, validation_error
 
 
 def visible_instances(context: Context) -> list[sqlite3.Row]:
@@ -16,23 +16,34 @@ def visible_instances(context: Context) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def require_instance(context: Context, instance_arn: str) -> sqlite3.Row:
+def require_instance(context: Context, instance_arn: str, *, while_creating: bool = False) -> sqlite3.Row:
     """Return an instance that the caller administers in the Region that the request went to.
 
     The owner's account administers it, and so does a delegated administrator of an organization instance.
 
+    Parameters
+    ----------
+    while_creating
+        Also return one that is still ``CREATE_IN_PROGRESS``, which AWS allows to DescribeInstance and
+        DeleteInstance alone.
+
     Raises
     ------
     ServiceError
-        ``AccessDeniedException`` for a deleted instance (as at AWS) or somebody else's, ``ResourceNotFoundException``
-        for one that never was or lives in another Region.
+        ``AccessDeniedException`` for a deleted instance (as at AWS) or somebody else's,
+        ``ResourceNotFoundException`` for one that never was or lives in another Region,
+        ``ValidationException`` for one that is not ready.
     """
     connection = context.connection
     row = connection.execute("SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
     if row is None:
-        gone = connection.execute("SELECT 1 FROM deleted_instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
+        gone = connection.execute(
+            "SELECT 1 FROM deleted_instance WHERE instance_arn = ?", (instance_arn,)
+        ).fetchone()
         if gone:
-            raise access_denied(f"You do not have access to the instance {instance_arn!r}: it has been deleted.")
+            raise access_denied(
+                f"You do not have access to the instance {instance_arn!r}: it has been deleted."
+            )
         raise not_found(f"No Identity Center instance {instance_arn!r} exists. ListInstances shows yours.")
     if row["region"] != context.region:
         raise not_found(
@@ -41,20 +52,43 @@ def require_instance(context: Context, instance_arn: str) -> sqlite3.Row:
         )
     if not is_administrator(context, row):
         raise access_denied(
-            f"Account {context.caller.account_id!r} does not administer the instance {instance_arn!r}; its owner or a "
-            "delegated administrator does."
+            f"Account {context.caller.account_id!r} does not administer the instance {instance_arn!r}; "
+            "its owner or a delegated administrator does."
+        )
+    if row["status"] != "ACTIVE" and not while_creating:
+        raise validation_error(
+            f"The instance {instance_arn!r} is {row['status']}: "
+            "wait until DescribeInstance says ACTIVE, then try again."
         )
     return row
+
+
+def require_instance_or_deny(
+    context: Context, instance_arn: str, *, while_creating: bool = False
+) -> sqlite3.Row:
+    """Return an instance as `require_instance` does, for operations without a ResourceNotFoundException.
+
+    Raises
+    ------
+    ServiceError
+        ``AccessDeniedException`` for any instance that cannot be used here, ``ValidationException`` for one
+        that is not ready.
+    """
+    try:
+        return require_instance(context, instance_arn, while_creating=while_creating)
+    except ServiceError as error:
+        if error.code == "ResourceNotFoundException":
+            raise access_denied(error.message) from error
+        raise
 
 
 def is_administrator(context: Context, instance: sqlite3.Row) -> bool:
     """Tell whether the caller's account owns the instance or is its delegated administrator."""
     if instance["owner_account_id"] == context.caller.account_id:
         return True
-    return (
-        instance["kind"] == "ORGANIZATION"
-        and context.caller.account_id in context.double.delegated_administrators("sso.amazonaws.com")
-    )
+    if instance["kind"] != "ORGANIZATION":
+        return False
+    return context.caller.account_id in context.double.delegated_administrators("sso.amazonaws.com")
 
 
 def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:
@@ -84,11 +118,13 @@ def require_identity_store(context: Context, identity_store: str, *, write: bool
     Raises
     ------
     ServiceError
-        ``ResourceNotFoundException`` for a store that is not there, ``AccessDeniedException`` for one of another account.
+        ``ResourceNotFoundException`` for a store that is not there, ``AccessDeniedException`` for one of
+        another account.
     """
     identity_store_id = identity_store.rpartition("/")[2]
     row = context.connection.execute(
-        "SELECT * FROM instance WHERE identity_store_id = ? AND region = ?", (identity_store_id, context.region)
+        "SELECT * FROM instance WHERE identity_store_id = ? AND region = ?",
+        (identity_store_id, context.region),
     ).fetchone()
     if row is None:
         raise not_found(
@@ -100,6 +136,7 @@ def require_identity_store(context: Context, identity_store: str, *, write: bool
     may_read = row["kind"] == "ORGANIZATION" and not write
     if not (is_administrator(context, row) or may_read):
         raise access_denied(
-            f"Account {context.caller.account_id!r} may not use the identity store {identity_store_id!r} of another account."
+            f"Account {context.caller.account_id!r} may not use the identity store "
+            f"{identity_store_id!r} of another account."
         )
     return row

@@ -1,0 +1,101 @@
+"""Attributes for access control (ABAC): which attributes of a user become session tags in accounts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from idc_sandbox.api.instance_rules import require_instance
+from idc_sandbox.api.registry import operation
+from idc_sandbox.context import Context
+from idc_sandbox.errors import conflict, not_found, validation_error
+
+
+@operation("sso-admin", "CreateInstanceAccessControlAttributeConfiguration")
+def create_configuration(context: Context, request: dict[str, Any]) -> None:
+    """Turn ABAC on, with attributes or with none yet.
+
+    Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateInstanceAccessControlAttributeConfiguration.html
+    """
+    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
+    if _stored_attributes(context, instance_arn) is not None:
+        raise conflict(
+            f"Attributes for access control are enabled for {instance_arn!r} already; change them with "
+            "UpdateInstanceAccessControlAttributeConfiguration."
+        )
+    context.connection.execute(
+        "INSERT INTO access_control_attributes VALUES (?, ?)", (instance_arn, _checked_attributes(request))
+    )
+
+
+@operation("sso-admin", "UpdateInstanceAccessControlAttributeConfiguration")
+def update_configuration(context: Context, request: dict[str, Any]) -> None:
+    """Replace the attributes by the given ones.
+
+    Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdateInstanceAccessControlAttributeConfiguration.html
+    """
+    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
+    _require_enabled(context, instance_arn)
+    context.connection.execute(
+        "UPDATE access_control_attributes SET attributes_json = ? WHERE instance_arn = ?",
+        (_checked_attributes(request), instance_arn),
+    )
+
+
+@operation("sso-admin", "DescribeInstanceAccessControlAttributeConfiguration")
+def describe_configuration(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes and that ABAC is enabled; ResourceNotFoundException while it is not.
+
+    Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstanceAccessControlAttributeConfiguration.html
+    """
+    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
+    attributes = _require_enabled(context, instance_arn)
+    return {
+        "Status": "ENABLED",
+        "InstanceAccessControlAttributeConfiguration": {"AccessControlAttributes": attributes},
+    }
+
+
+@operation("sso-admin", "DeleteInstanceAccessControlAttributeConfiguration")
+def delete_configuration(context: Context, request: dict[str, Any]) -> None:
+    """Turn ABAC off and forget the attributes.
+
+    Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeleteInstanceAccessControlAttributeConfiguration.html
+    """
+    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
+    _require_enabled(context, instance_arn)
+    context.connection.execute(
+        "DELETE FROM access_control_attributes WHERE instance_arn = ?", (instance_arn,)
+    )
+
+
+def _checked_attributes(request: dict[str, Any]) -> str:
+    attributes = request["InstanceAccessControlAttributeConfiguration"]["AccessControlAttributes"]
+    keys = [attribute["Key"] for attribute in attributes]
+    repeated = sorted({key for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise validation_error(
+            f"Each attribute key may be given once; {', '.join(map(repr, repeated))} was repeated."
+        )
+    return json.dumps(attributes)
+
+
+def _stored_attributes(context: Context, instance_arn: str) -> list[dict[str, Any]] | None:
+    row = context.connection.execute(
+        "SELECT attributes_json FROM access_control_attributes WHERE instance_arn = ?", (instance_arn,)
+    ).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def _require_enabled(context: Context, instance_arn: str) -> list[dict[str, Any]]:
+    attributes = _stored_attributes(context, instance_arn)
+    if attributes is None:
+        raise not_found(
+            f"Attributes for access control are not enabled for {instance_arn!r}; turn them on with "
+            "CreateInstanceAccessControlAttributeConfiguration."
+        )
+    return attributes

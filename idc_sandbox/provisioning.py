@@ -1,0 +1,144 @@
+"""What happens a moment after a request was accepted: assignments come and go, and roles follow them.
+
+The sandbox has no background worker. Each request first settles what has come due by the sandbox's clock, so
+that a client sees IN_PROGRESS and then the outcome, and a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from typing import Any
+
+from idc_sandbox.api.sso_admin.principals import principal_exists
+from idc_sandbox.api.sso_admin.requests import CREATE_ASSIGNMENT, DELETE_ASSIGNMENT, PROVISION
+from idc_sandbox.api.sso_admin.reserved_roles import (
+    ProvisioningError,
+    delete_role,
+    delete_roles_of_instance,
+    provision_role,
+)
+from idc_sandbox.context import Context
+from idc_sandbox.switches import asynchronous_duration_s, next_assignment_failure
+
+__all__ = ["delete_roles_of_instance", "settle_due_requests"]
+
+logger = logging.getLogger(__name__)
+
+
+def settle_due_requests(context: Context) -> None:
+    """Complete every asynchronous request that is due, oldest first; writes.
+
+    Each ends SUCCEEDED, or FAILED with a reason; none can hold up the others. A request that was made later
+    than the sandbox's clock says now is due as well: the clock has been put back since.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
+    """
+    _finish_creating_instances(context)
+    now = context.now
+    due = context.connection.execute(
+        "SELECT * FROM asynchronous_request WHERE status = 'IN_PROGRESS' AND (due_at <= ? OR created_at > ?)"
+        " ORDER BY due_at, created_at, rowid",
+        (now, now),
+    ).fetchall()
+    for row in due:
+        failure_reason = _settle(context, row)
+        context.connection.execute(
+            "UPDATE asynchronous_request SET status = ?, failure_reason = ? WHERE request_id = ?",
+            ("FAILED" if failure_reason else "SUCCEEDED", failure_reason, row["request_id"]),
+        )
+
+
+def _finish_creating_instances(context: Context) -> None:
+    now = context.now
+    context.connection.execute(
+        "UPDATE instance SET status = 'ACTIVE' WHERE status = 'CREATE_IN_PROGRESS'"
+        " AND (created_at <= ? OR created_at > ?)",
+        (now - asynchronous_duration_s(context.connection), now),
+    )
+
+
+def _settle(context: Context, request: sqlite3.Row) -> str | None:
+    """Return why a request failed, or None."""
+    context.connection.execute("SAVEPOINT settling")
+    try:
+        _SETTLE_OF_KIND[request["kind"]](context, request["instance_arn"], json.loads(request["detail_json"]))
+    except ProvisioningError as error:
+        return str(error)
+    except Exception:
+        # A defect must not make every later request fail with it: AWS's own words for this, and the log
+        # says more.
+        logger.exception("defect while settling %s %s", request["kind"], request["request_id"])
+        context.connection.execute("ROLLBACK TO settling")
+        return "An unexpected internal service exception was encountered"
+    finally:
+        context.connection.execute("RELEASE settling")
+    return None
+
+
+def _create_assignment(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:
+    reason = next_assignment_failure(context.connection)
+    if reason:
+        raise ProvisioningError(reason)
+    principal_type, principal_id = detail["PrincipalType"], detail["PrincipalId"]
+    if not principal_exists(context, instance_arn, principal_type, principal_id):
+        raise ProvisioningError(f"Received a 404 status error: {principal_type} {principal_id} not found.")
+    provision_role(context, detail["PermissionSetArn"], detail["TargetId"], even_if_latest=False)
+    context.connection.execute(
+        "INSERT OR IGNORE INTO account_assignment VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            instance_arn,
+            detail["PermissionSetArn"],
+            detail["TargetId"],
+            principal_type,
+            principal_id,
+            context.now,
+        ),
+    )
+
+
+def _delete_assignment(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:  # noqa: ARG001
+    context.connection.execute(
+        "DELETE FROM account_assignment WHERE permission_set_arn = :PermissionSetArn AND account_id"
+        " = :TargetId"
+        " AND principal_type = :PrincipalType AND principal_id = :PrincipalId",
+        detail,
+    )
+    remaining = context.connection.execute(
+        "SELECT count(*) FROM account_assignment"
+        " WHERE permission_set_arn = :PermissionSetArn AND account_id = :TargetId",
+        detail,
+    ).fetchone()[0]
+    if not remaining:
+        delete_role(context, detail["PermissionSetArn"], detail["TargetId"])
+
+
+def _provision(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:  # noqa: ARG001
+    permission_set_arn = detail["PermissionSetArn"]
+    failures = []
+    for account_id in (
+        [detail["AccountId"]] if detail["AccountId"] else _provisioned_accounts(context, permission_set_arn)
+    ):
+        try:
+            provision_role(context, permission_set_arn, account_id, even_if_latest=True)
+        except ProvisioningError as error:
+            failures.append(f"{account_id}: {error}")
+    if failures:
+        # The accounts that could be provisioned are; the reason names those that could not.
+        raise ProvisioningError(" ".join(failures))
+
+
+def _provisioned_accounts(context: Context, permission_set_arn: str) -> list[str]:
+    rows = context.connection.execute(
+        "SELECT account_id FROM provisioned_permission_set WHERE permission_set_arn = ? ORDER BY account_id",
+        (permission_set_arn,),
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+_SETTLE_OF_KIND = {
+    CREATE_ASSIGNMENT: _create_assignment,
+    DELETE_ASSIGNMENT: _delete_assignment,
+    PROVISION: _provision,
+}
