@@ -25,8 +25,8 @@ class AccountAssignment(Model):
     model_config = ConfigDict(json_schema_extra=_group_or_user)
 
     permission_set: PermissionSetName = Field(description="The permission set's name.")
-    group: GroupName | None = Field(None, description="The group's display name; recommended.")
-    user: UserName | None = Field(None, description="The user's name, in place of a group.")
+    group: GroupName | None = Field(default=None, description="The group's display name; recommended.")
+    user: UserName | None = Field(default=None, description="The user's name, in place of a group.")
     accounts: list[AccountIdOrName] = Field(
         description="The accounts: each by its id in quotes, or by its name.", min_length=1
     )

@@ -23,7 +23,7 @@ class Mfa(Model):
     """Multi-factor authentication: a second proof besides the password."""
 
     prompt: Literal["context-aware", "always-on", "never"] = Field(
-        "context-aware",
+        default="context-aware",
         description="When users are asked: 'context-aware' (only when their sign-in context changes; "
         "recommended), 'always-on' (every time they sign in) or 'never' (disabled).",
     )
@@ -31,12 +31,13 @@ class Mfa(Model):
         default_factory=_both_types, description="With what users can authenticate.", max_length=2
     )
     user_without_device: Literal["require-registration", "require-email-otp", "block", "allow"] = Field(
-        "require-registration",
+        default="require-registration",
         description="What happens to a user without a device: 'require-registration' (at sign-in; "
         "recommended), 'require-email-otp' (a one-time password by e-mail), 'block' or 'allow'.",
     )
     users_manage_own_devices: StrictBool = Field(
-        True, description="Whether users can add and manage their own devices; administrators always can."
+        default=True,
+        description="Whether users can add and manage their own devices; administrators always can.",
     )
 
     @model_validator(mode="after")
@@ -84,10 +85,11 @@ class Sessions(Model):
     """
 
     user_interactive: PortalSessionDuration = Field(
-        "PT8H", description="How long a sign-in to the access portal lasts, from PT15M to P90D."
+        default="PT8H", description="How long a sign-in to the access portal lasts, from PT15M to P90D."
     )
     user_background: PortalSessionDuration = Field(
-        "P7D", description="How long jobs that a user started may go on without the user, from PT15M to P90D."
+        default="P7D",
+        description="How long jobs that a user started may go on without the user, from PT15M to P90D.",
     )
 
 
@@ -95,7 +97,7 @@ class Authentication(Model):
     """The settings of the Authentication tab."""
 
     send_email_otp: StrictBool = Field(
-        True,
+        default=True,
         description="Send a one-time password by e-mail to users who were created by API, at their first "
         "attempt to sign in: they have no password otherwise.",
     )

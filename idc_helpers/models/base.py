@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -49,14 +48,3 @@ def refuse(refusals: Iterable[Refusal]) -> None:
     ]
     if details:
         raise ValidationError.from_exception_data("scenario", details)
-
-
-def without_required(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Return a change to a JSON schema: these keys have a default that is computed from other keys."""
-
-    def mend(schema: dict[str, Any]) -> None:
-        schema["required"] = [name for name in schema.get("required", []) if name not in names]
-        if not schema["required"]:
-            del schema["required"]
-
-    return mend

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from idc_helpers.errors import InvalidValueError
-from idc_helpers.models.base import Model, Refusal, refuse, without_required
-from idc_helpers.models.texts import EmailAddress, GroupName, ProfileText, UserName
+from idc_helpers.models.base import Model, Refusal, refuse
+from idc_helpers.models.texts import EmailAddress, GroupName, ProfileText, UserName, without_default
 
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
 
@@ -40,37 +40,41 @@ class Group(Model):
     """A group of users; access is given to groups, so that people can come and go."""
 
     display_name: Annotated[GroupName, AfterValidator(_not_reserved)] = Field(description="The group's name.")
-    description: ProfileText | None = Field(None, description="What the group is for.")
+    description: ProfileText | None = Field(default=None, description="What the group is for.")
 
 
 class Address(Model):
     """Where a user works."""
 
-    street_address: ProfileText | None = Field(None, description="Street and number.")
-    locality: ProfileText | None = Field(None, description="Town or city.")
-    region: ProfileText | None = Field(None, description="State, province or county.")
-    postal_code: ProfileText | None = Field(None, description="Postal code, in quotes.")
-    country: ProfileText | None = Field(None, description="Country, in quotes: YAML reads NO as false.")
-    formatted: ProfileText | None = Field(None, description="The whole address, as on an envelope.")
+    street_address: ProfileText | None = Field(default=None, description="Street and number.")
+    locality: ProfileText | None = Field(default=None, description="Town or city.")
+    region: ProfileText | None = Field(default=None, description="State, province or county.")
+    postal_code: ProfileText | None = Field(default=None, description="Postal code, in quotes.")
+    country: ProfileText | None = Field(
+        default=None, description="Country, in quotes: YAML reads NO as false."
+    )
+    formatted: ProfileText | None = Field(default=None, description="The whole address, as on an envelope.")
 
 
 class Enterprise(Model):
     """A user's place in the company (the extension ``aws:identitystore:enterprise``)."""
 
     employee_number: ProfileText | None = Field(
-        None, description="The number in the company's books, in quotes."
+        default=None, description="The number in the company's books, in quotes."
     )
-    cost_center: ProfileText | None = Field(None, description="Who pays; often used for access control.")
-    organization: ProfileText | None = Field(None, description="The company, or a part of it.")
-    division: ProfileText | None = Field(None, description="The division.")
-    department: ProfileText | None = Field(None, description="The department; often used for access control.")
-    manager: ProfileText | None = Field(None, description="The manager's user name.")
+    cost_center: ProfileText | None = Field(
+        default=None, description="Who pays; often used for access control."
+    )
+    organization: ProfileText | None = Field(default=None, description="The company, or a part of it.")
+    division: ProfileText | None = Field(default=None, description="The division.")
+    department: ProfileText | None = Field(
+        default=None, description="The department; often used for access control."
+    )
+    manager: ProfileText | None = Field(default=None, description="The manager's user name.")
 
 
 class User(Model):
     """A person who signs in."""
-
-    model_config = ConfigDict(json_schema_extra=without_required("display_name"))
 
     user_name: Annotated[UserName, AfterValidator(_not_reserved)] = Field(
         description="What the person types to sign in; no blanks, unique."
@@ -78,37 +82,42 @@ class User(Model):
     given_name: ProfileText = Field(description="The person's first name.")
     family_name: ProfileText = Field(description="The person's last name.")
     display_name: ProfileText = Field(
-        description="The name that others see; first and last name where you give none."
+        default="",
+        json_schema_extra=without_default,
+        description="The name that others see; first and last name where you give none.",
     )
     email: EmailAddress | None = Field(
-        None, description="The person's e-mail address. It must be unique; without it nothing can be sent."
+        default=None,
+        description="The person's e-mail address. It must be unique; without it nothing can be sent.",
     )
-    email_type: ProfileText = Field("work", description="What kind of e-mail address that is.")
+    email_type: ProfileText = Field(default="work", description="What kind of e-mail address that is.")
     password_delivery: Literal["email", "one-time-password"] = Field(
-        "email",
+        default="email",
         description="How the person gets a password: 'email' (a one-time password by e-mail at the first "
         "attempt to sign in) or 'one-time-password' (made in the console and handed over by you).",
     )
     groups: list[GroupName] = Field(
         default_factory=list, description="The groups that the person is a member of."
     )
-    phone_number: ProfileText | None = Field(None, description="A telephone number, in quotes.")
-    middle_name: ProfileText | None = Field(None, description="Middle name.")
-    honorific_prefix: ProfileText | None = Field(None, description="Such as 'Dr.'.")
-    honorific_suffix: ProfileText | None = Field(None, description="Such as 'Jr.'.")
-    nick_name: ProfileText | None = Field(None, description="Nickname.")
-    title: ProfileText | None = Field(None, description="Job title.")
-    user_type: ProfileText | None = Field(None, description="Such as 'Employee' or 'Contractor'.")
-    profile_url: ProfileText | None = Field(None, description="The address of a page about the person.")
-    website: ProfileText | None = Field(None, description="The person's own website.")
-    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = Field(
-        None, description="Year, month and day, such as '1990-04-23'."
+    phone_number: ProfileText | None = Field(default=None, description="A telephone number, in quotes.")
+    middle_name: ProfileText | None = Field(default=None, description="Middle name.")
+    honorific_prefix: ProfileText | None = Field(default=None, description="Such as 'Dr.'.")
+    honorific_suffix: ProfileText | None = Field(default=None, description="Such as 'Jr.'.")
+    nick_name: ProfileText | None = Field(default=None, description="Nickname.")
+    title: ProfileText | None = Field(default=None, description="Job title.")
+    user_type: ProfileText | None = Field(default=None, description="Such as 'Employee' or 'Contractor'.")
+    profile_url: ProfileText | None = Field(
+        default=None, description="The address of a page about the person."
     )
-    preferred_language: ProfileText | None = Field(None, description="Such as 'en-US'.")
-    locale: ProfileText | None = Field(None, description="For dates and numbers, such as 'en-US'.")
-    timezone: ProfileText | None = Field(None, description="Such as 'America/New_York'.")
-    address: Address | None = Field(None, description="Where the person works.")
-    enterprise: Enterprise | None = Field(None, description="The person's place in the company.")
+    website: ProfileText | None = Field(default=None, description="The person's own website.")
+    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = Field(
+        default=None, description="Year, month and day, such as '1990-04-23'."
+    )
+    preferred_language: ProfileText | None = Field(default=None, description="Such as 'en-US'.")
+    locale: ProfileText | None = Field(default=None, description="For dates and numbers, such as 'en-US'.")
+    timezone: ProfileText | None = Field(default=None, description="Such as 'America/New_York'.")
+    address: Address | None = Field(default=None, description="Where the person works.")
+    enterprise: Enterprise | None = Field(default=None, description="The person's place in the company.")
 
     @model_validator(mode="before")
     @classmethod
@@ -116,9 +125,10 @@ class User(Model):
         if not isinstance(data, Mapping) or data.get("display_name") is not None:
             return data
         names = [data.get("given_name"), data.get("family_name")]
-        # Where a name is missing, that is the only thing to report.
-        joined = " ".join(name for name in names if isinstance(name, str) and name.strip())
-        return {**data, "display_name": joined or "nobody"}
+        joined = " ".join(name for name in names if isinstance(name, str))
+        given = {key: value for key, value in data.items() if key != "display_name"}
+        # Where a name is missing or blank, that is the only thing to report.
+        return {**given, "display_name": joined} if joined.strip() else given
 
     @field_validator("groups")
     @classmethod

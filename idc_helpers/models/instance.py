@@ -35,12 +35,12 @@ class Instance(Model):
     """
 
     kind: Literal["organization", "account"] = Field(
-        "organization",
+        default="organization",
         description="'organization': enabled in the console, once, from the management account; it can "
         "give access to AWS accounts. 'account': for one account only, without permission sets.",
     )
     name: InstanceName | None = Field(
-        None, description="The instance's name, without blanks. Empty: leave it as it is."
+        default=None, description="The instance's name, without blanks. Empty: leave it as it is."
     )
     tags: Tags = Field(default_factory=dict, description="Tags of the instance: key and value, at most 75.")
 
@@ -65,13 +65,13 @@ class IdentitySource(Model):
     """
 
     type: Literal["identity_center_directory", "active_directory", "external_identity_provider"] = Field(
-        "identity_center_directory", description="Where users and groups are kept."
+        default="identity_center_directory", description="Where users and groups are kept."
     )
     authentication_method: Literal["password", "active_directory", "saml_2_0"] = Field(
-        "password", description="How users prove who they are."
+        default="password", description="How users prove who they are."
     )
     provisioning_method: Literal["direct", "scim", "manual"] = Field(
-        "direct",
+        default="direct",
         description="How users get in: 'direct' (made here), 'scim' (from a provider) or 'manual'.",
     )
 
@@ -83,7 +83,7 @@ class AccessPortal(Model):
     """
 
     subdomain: Subdomain | None = Field(
-        None,
+        default=None,
         description="The first part of https://SUBDOMAIN.awsapps.com/start. It can be set once, in the "
         "console only, and never again. Empty: keep the address that AWS gave.",
     )
@@ -96,7 +96,7 @@ class Management(Model):
     """
 
     delegated_administrator: AccountIdOrName | None = Field(
-        None,
+        default=None,
         description="The member account that may administer Identity Center: its id in quotes, or its name. "
         "Empty: leave it as it is.",
     )

@@ -16,7 +16,14 @@ from idc_helpers.models.policies import (
     ManagedPolicyArn,
     PermissionsBoundary,
 )
-from idc_helpers.models.texts import Description, PermissionSetName, RelayState, SessionDuration, Tags
+from idc_helpers.models.texts import (
+    Description,
+    PermissionSetName,
+    RelayState,
+    SessionDuration,
+    Tags,
+    without_default,
+)
 
 MOST_POLICIES = 25
 
@@ -36,9 +43,6 @@ PredefinedName = Literal[
 
 
 def _name_or_predefined(schema: dict[str, Any]) -> None:
-    schema["required"] = [name for name in schema["required"] if name != "name"]
-    if not schema["required"]:
-        del schema["required"]
     schema["anyOf"] = [{"required": ["name"]}, {"required": ["predefined"]}]
 
 
@@ -51,21 +55,24 @@ class PermissionSet(Model):
     model_config = ConfigDict(json_schema_extra=_name_or_predefined)
 
     predefined: PredefinedName | None = Field(
-        None,
+        default=None,
         description="One of the console's predefined permission sets: short for managed_policies with "
         "this one policy; the name is the policy's, where you give none.",
     )
     name: PermissionSetName = Field(
-        description="1 to 32 letters, digits and + = , . @ - _; it can never be changed."
+        default="",
+        validate_default=True,
+        json_schema_extra=without_default,
+        description="1 to 32 letters, digits and + = , . @ - _; it can never be changed.",
     )
     description: Description | None = Field(
-        None, description="What it is for, in at most 700 Latin characters."
+        default=None, description="What it is for, in at most 700 Latin characters."
     )
     session_duration: SessionDuration = Field(
-        "PT1H", description="How long a session lasts, from PT1H to PT12H."
+        default="PT1H", description="How long a session lasts, from PT1H to PT12H."
     )
     relay_state: RelayState | None = Field(
-        None,
+        default=None,
         description="The page of the AWS console where people land, such as 'https://console.aws.amazon.com/ec2/'.",
     )
     managed_policies: list[ManagedPolicyArn] = Field(
@@ -76,11 +83,11 @@ class PermissionSet(Model):
         description="Policies of your own; each must exist in every account it is used in.",
     )
     inline_policy: InlinePolicy | None = Field(
-        None,
+        default=None,
         description="A policy written out here: a mapping, or a text in JSON; at most 10,240 characters.",
     )
     permissions_boundary: PermissionsBoundary | None = Field(
-        None, description="The most that this permission set may ever allow."
+        default=None, description="The most that this permission set may ever allow."
     )
     tags: Tags = Field(
         default_factory=dict, description="Tags of the permission set: key and value, at most 75."
@@ -90,15 +97,17 @@ class PermissionSet(Model):
     @classmethod
     def _write_out_predefined(cls, data: Any) -> Any:
         predefined = data.get("predefined") if isinstance(data, Mapping) else None
-        if not isinstance(predefined, str) or predefined not in PREDEFINED:
+        if not isinstance(predefined, str):
             return data
-        written_out = {"name": predefined, "managed_policies": [], **data}
-        policies = written_out["managed_policies"]
-        if isinstance(policies, list) and not {predefined, PREDEFINED[predefined]} & {
-            str(name) for name in policies
-        }:
+        written_out = {"managed_policies": [], **data, "name": data.get("name") or predefined}
+        policies, policy = written_out["managed_policies"], PREDEFINED.get(predefined)
+        if (
+            policy
+            and isinstance(policies, list)
+            and not {predefined, policy} & {str(name) for name in policies}
+        ):
             # At the end, so that the places of the others stay those of the file.
-            written_out["managed_policies"] = [*policies, PREDEFINED[predefined]]
+            written_out["managed_policies"] = [*policies, policy]
         return written_out
 
     @model_validator(mode="after")

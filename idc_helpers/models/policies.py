@@ -125,7 +125,7 @@ class CustomerManagedPolicy(Model):
 
     name: PolicyName = Field(description="The policy's name; upper and lower case matter.")
     path: Annotated[PolicyPath, AfterValidator(_slashes_around)] = Field(
-        "/", description="The policy's path; '/' where you never gave it one."
+        default="/", description="The policy's path; '/' where you never gave it one."
     )
 
 
@@ -136,9 +136,11 @@ class PermissionsBoundary(Model):
     """
 
     managed_policy: ManagedPolicyArn | None = Field(
-        None, description="An AWS managed policy, by name or ARN."
+        default=None, description="An AWS managed policy, by name or ARN."
     )
-    customer_managed_policy: CustomerManagedPolicy | None = Field(None, description="A policy of your own.")
+    customer_managed_policy: CustomerManagedPolicy | None = Field(
+        default=None, description="A policy of your own."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

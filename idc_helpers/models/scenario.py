@@ -19,7 +19,7 @@ from idc_helpers.models.instance import (
     Management,
 )
 from idc_helpers.models.permission_sets import PermissionSet
-from idc_helpers.models.texts import AccountId, Region
+from idc_helpers.models.texts import AccountId, ProfileName, Region
 from idc_helpers.models.uniqueness import repeated_values
 
 
@@ -29,29 +29,28 @@ class Scenario(Model):
     model_config = ConfigDict(title="Scenario of the Identity Center Runbook Kit")
 
     target: Literal["sandbox", "aws"] = Field(
-        "sandbox", description="Where the run happens: in the local sandbox, or on AWS."
+        default="sandbox", description="Where the run happens: in the local sandbox, or on AWS."
     )
     mode: Literal["plan", "apply"] | None = Field(
-        None,
+        default=None,
         description="'plan' shows what would change, 'apply' changes it. Empty: apply in the sandbox, plan "
         "on AWS.",
     )
     region: Region = Field(
-        "us-east-1", description="The Region of the instance; Identity Center is regional."
+        default="us-east-1", description="The Region of the instance; Identity Center is regional."
     )
     expected_account: AccountId | None = Field(
-        None,
+        default=None,
         description="The id of the account that the run is meant for, in quotes. On AWS nothing is applied "
         "unless it is the caller's.",
     )
-    profile: str | None = Field(
-        None,
-        min_length=1,
+    profile: ProfileName | None = Field(
+        default=None,
         description="The name of the AWS profile to use. Empty: the credentials of the environment.",
     )
     instance: Instance = Field(default_factory=Instance, description="The instance of Identity Center.")
     access_control_attributes: AccessControlAttributes | None = Field(
-        None, description="Attributes for access control (ABAC). Empty: leave them as they are."
+        default=None, description="Attributes for access control (ABAC). Empty: leave them as they are."
     )
     identity_source: IdentitySource = Field(
         default_factory=IdentitySource, description="Where users come from; checked and never changed."

@@ -49,14 +49,12 @@ class TextRule:
 
     def check(self, text: str) -> str:
         """Return the text, or raise InvalidValueError with what is wrong with it."""
-        if not self.shortest <= len(text) <= self.longest:
-            size = f"{len(text)} characters" if text else "nothing"
-            raise InvalidValueError(
-                f"{shortened(text)} has the wrong length for {self.what}: found {size}",
-                remedy=f"Use {self.shortest} to {self.longest} characters.",
-            )
+        limits = f"Use {self.shortest} to {self.longest} characters."
         if self.shortest and not text.strip():
-            raise InvalidValueError(f"{shortened(text)} is blank, not {self.what}", remedy="Write it out.")
+            raise InvalidValueError(f"{shortened(text)} is blank: {self.what} is missing", remedy=limits)
+        if len(text) > self.longest:
+            message = f"{shortened(text)} is too long for {self.what}: {len(text)} characters"
+            raise InvalidValueError(message, remedy=limits)
         wrong = next((character for character in text if not self._allows(character)), None)
         if wrong is not None:
             raise InvalidValueError(
@@ -143,11 +141,27 @@ def _not_reserved_by_aws(key: str) -> str:
     return key
 
 
+def _profile_name(text: str) -> str:
+    if re.fullmatch(r"(AKIA|ASIA)[A-Z0-9]{12,124}", text):
+        raise InvalidValueError(
+            "an access key id stands where the name of a profile belongs",
+            remedy="Take it out of the file, and write the name of a profile of ~/.aws/config.",
+        )
+    return _PROFILE_NAME.check(text)
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """Take the default out of a field's JSON schema: it is computed from other keys."""
+    schema.pop("default", None)
+
+
 _NAME_CHARACTERS = r"[\w+=,.@-]"
 _NAME_IN_WORDS = "the letters a to z and A to Z, digits and + = , . @ - _, without blanks"
 _PROFILE_IN_WORDS = "letters, marks, symbols, digits, punctuation and blanks"
 _ACCOUNT_NAME = TextRule("an account's name", 128, "printable characters", r"[ -~]", "LMNPSZ")
+_PROFILE_NAME = TextRule("a profile's name", 255, "printable characters", r"[ -~]", "LMNPS")
 
+ProfileName = Annotated[str, AfterValidator(_profile_name)]
 Region = Annotated[
     str, AfterValidator(check_region), Field(json_schema_extra={"examples": ["us-east-1", "eu-west-1"]})
 ]

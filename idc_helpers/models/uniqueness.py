@@ -73,7 +73,9 @@ def _repeated_assignments(scenario: Mapping[str, Any]) -> list[Refusal]:
         )
         accounts = entry.get("accounts")
         for place, account in enumerate(accounts if isinstance(accounts, list) else []):
-            assignment = (str(entry.get("permission_set")), *map(str, principal), str(account))
+            assignment = (entry.get("permission_set"), *principal, account)
+            if not all(isinstance(part, str) for part in assignment):
+                continue
             if assignment in first:
                 message = (
                     f"{account!r} is assigned already: account_assignments[{first[assignment]}] gives "

@@ -1,0 +1,122 @@
+"""What pydantic found, in words that name the value and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from idc_helpers.errors import InvalidValueError
+from idc_helpers.models import Scenario
+from idc_helpers.models.base import RULE_ERROR, Location, Refusal
+from idc_helpers.models.texts import shortened
+from idc_helpers.suggestions import did_you_mean
+
+
+def refusals_in(error: ValidationError, unquoted: Mapping[Location, str]) -> list[Refusal]:
+    """Return what is wrong with a scenario, one refusal for each value.
+
+    Parameters
+    ----------
+    error
+        What pydantic raised for a scenario.
+    unquoted
+        The characters of the scalars that are not in quotes, by place; empty where there is no file.
+    """
+    return [_refusal(detail, unquoted) for detail in error.errors(include_url=False)]
+
+
+def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refusal:
+    """Return the refusal of a key that does not exist, with the nearest one that does."""
+    choices = list(known)
+    question = did_you_mean(str(name), choices)
+    remedy = question or f"Known here: {', '.join(choices)}."
+    return Refusal(location, f"unknown key {name!r}", remedy)
+
+
+def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str]) -> Refusal:
+    location: Location = tuple(detail["loc"])
+    kind, value = detail["type"], detail["input"]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidValueError):
+        return Refusal(location, cause.message, cause.remedy, value)
+    if kind == RULE_ERROR:
+        return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], value)
+    if kind == "extra_forbidden":
+        return key_refusal(location[-1], location, _keys_at(location[:-1]))
+    if kind == "missing":
+        return Refusal(location, f"{location[-1]!r} is missing", f"Add it: {_described(location)}")
+    return _wrong_value(location, kind, value, detail, unquoted)
+
+
+def _wrong_value(
+    location: Location, kind: str, value: object, detail: Mapping[str, Any], unquoted: Mapping[Location, str]
+) -> Refusal:
+    if value is None:
+        return Refusal(
+            location, "there is no value", f"Write one, or remove the key: {_described(location)}", value
+        )
+    if kind == "literal_error":
+        choices = [repr(choice) for choice in _choices_at(location)]
+        question = did_you_mean(str(value), [choice.strip("'") for choice in choices])
+        remedy = f"{question} Choose {' or '.join(choices)}.".strip()
+        return Refusal(location, f"{shortened(value)} is not one of the choices", remedy, value)
+    if kind in ("string_type", "literal_error") and not isinstance(value, dict | list):
+        typed = unquoted.get(location, str(value))
+        return Refusal(
+            location, f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".', value
+        )
+    return Refusal(
+        location,
+        f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
+        _described(location),
+        value,
+    )
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def _described(location: Location) -> str:
+    field = _field_at(location)
+    return (field.description if field else None) or "See parameters/schema.json for what is possible."
+
+
+def _field_at(location: Location) -> FieldInfo | None:
+    names = [step for step in location if isinstance(step, str)]
+    model: type[BaseModel] | None = Scenario
+    field: FieldInfo | None = None
+    for name in names:
+        if model is None or name not in model.model_fields:
+            return field
+        field = model.model_fields[name]
+        model = _model_in(field.annotation)
+    return field
+
+
+def _keys_at(location: Location) -> list[str]:
+    field = _field_at(location)
+    model = Scenario if field is None else _model_in(field.annotation)
+    return list(model.model_fields) if model else []
+
+
+def _choices_at(location: Location) -> list[str]:
+    field = _field_at(location)
+    return _texts_in(field.annotation) if field else []
+
+
+def _texts_in(annotation: Any) -> list[str]:
+    if isinstance(annotation, str):
+        return [annotation]
+    return [text for argument in get_args(annotation) for text in _texts_in(argument)]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)

@@ -1,0 +1,196 @@
+"""A YAML file as data, with the line of everything in it.
+
+Values are read as papermill reads them (dates stay texts), so that a file means the same to both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from idc_helpers.errors import ParametersError, Problem
+
+Location = tuple[str | int, ...]
+
+# A few hundred bytes of nested aliases can stand for billions of values; no scenario comes near this.
+MOST_VALUES = 1_000_000
+_TWELVE_DIGITS = re.compile(r"[0-9]{12}")
+
+
+class _TextDatesLoader(yaml.SafeLoader):
+    """PyYAML's safe loader without dates: ``1990-04-23`` stays a text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - a ClassVar of PyYAML's own
+        first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass
+class YamlFile:
+    """A YAML file: its data, and where each part of it stands.
+
+    Attributes
+    ----------
+    name
+        The file's name as it was given.
+    data
+        The mapping in it; empty for an empty file.
+    lines
+        The line, counted from 1, of each value or key, by its place such as ``("users", 0, "email")``.
+    unquoted
+        The characters of each scalar that is not in quotes, as typed, by its place.
+    problems
+        What is wrong with the file as YAML: keys that stand twice, and account ids without quotes.
+    """
+
+    name: str
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict)
+    unquoted: dict[Location, str] = field(default_factory=dict)
+    problems: list[tuple[Location, Problem]] = field(default_factory=list)
+
+    def line_of(self, location: Location) -> int:
+        """Return the line of a place, or of the nearest place around it that the file has."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 1)
+
+
+def read_yaml(path: str | Path) -> YamlFile:
+    """Read a YAML file whose top is a mapping.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ParametersError
+        The file cannot be read, is not YAML, or is not a mapping.
+    """
+    file = YamlFile(str(path))
+    text = _text_of(file.name)
+    loader = _TextDatesLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return file
+        _Walk(file).visit(node, ())
+        data = loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(file.name, error) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _refused(file.name, None, f"cannot be read as YAML: {error}", "Mend the file.") from error
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        found = type(data).__name__
+        raise _refused(
+            file.name, 1, f"holds a {found}, not a mapping", "Write keys and values, as 'region: us-east-1'."
+        )
+    file.data = data
+    return file
+
+
+def _text_of(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        near = sorted(str(path) for path in Path(name).parent.glob("*.yaml"))
+        remedy = (
+            f"There are: {', '.join(near)}." if near else "Check the path and the folder that you are in."
+        )
+        raise _refused(name, None, "there is no such file", remedy) from error
+    except OSError as error:
+        raise _refused(
+            name, None, f"cannot be read: {error.strerror}", "Check the path and its permissions."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _refused(name, None, f"is not text in UTF-8: {error.reason}", "Save it as UTF-8.") from error
+
+
+def _refused(name: str, line: int | None, message: str, remedy: str) -> ParametersError:
+    return ParametersError([Problem(name, line, "", message, remedy)])
+
+
+def _unreadable(name: str, error: yaml.MarkedYAMLError) -> ParametersError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else None
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return _refused(
+        name, line, f"is not YAML: {said}", "Check indentation, colons and quotes around this line."
+    )
+
+
+class _Walk:
+    """Writes down where everything in a YAML document stands, and what is wrong with it as YAML."""
+
+    def __init__(self, file: YamlFile) -> None:
+        self.file = file
+        self.visited = 0
+        self.open: set[int] = set()
+
+    def visit(self, node: yaml.Node, location: Location) -> None:
+        self.visited += 1
+        line = node.start_mark.line + 1
+        if self.visited > MOST_VALUES or id(node) in self.open:
+            raise _refused(self.file.name, line, "holds aliases that never end", "Write the values out.")
+        self.file.lines.setdefault(location, line)
+        self.open.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            self._visit_mapping(node, location)
+        elif isinstance(node, yaml.SequenceNode):
+            for position, item in enumerate(node.value):
+                self.visit(item, (*location, position))
+        elif isinstance(node, yaml.ScalarNode) and node.style is None:
+            self._visit_unquoted(node, location)
+        self.open.discard(id(node))
+
+    def _visit_mapping(self, node: yaml.MappingNode, location: Location) -> None:
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self._visit_merged(value_node, location)
+                continue
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in first:
+                self._add(
+                    (*location, key), line, f"the key {key!r} stands here again, after line {first[key]}"
+                )
+            first.setdefault(key, line)
+            self.file.lines[(*location, key)] = line
+            self.visit(value_node, (*location, key))
+
+    def _visit_merged(self, node: yaml.Node, location: Location) -> None:
+        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            self.visit(part, location)
+
+    def _visit_unquoted(self, node: yaml.ScalarNode, location: Location) -> None:
+        self.file.unquoted[location] = node.value
+        if not _TWELVE_DIGITS.fullmatch(node.value):
+            return
+        line = node.start_mark.line + 1
+        number = "" if node.tag.endswith(":str") else f", and YAML reads it as {self._number(node)}"
+        message = f"the account id {node.value} is not in quotes{number}"
+        remedy = f'Write "{node.value}": YAML takes unquoted ids for numbers, and a leading 0 for octal.'
+        self._add(location, line, message, remedy)
+
+    @staticmethod
+    def _number(node: yaml.ScalarNode) -> str:
+        return f"the number {int(node.value, 8 if node.value.startswith('0') else 10)}"
+
+    def _add(self, location: Location, line: int, message: str, remedy: str = "Keep one of the two.") -> None:
+        problem = Problem(self.file.name, line, dotted(location), message, remedy)
+        self.file.problems.append((location, problem))
+
+
+def dotted(location: Location) -> str:
+    """Return a place as people write it: ``permission_sets[0].session_duration``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return text.removeprefix(".")
