@@ -45,8 +45,7 @@ def apply_operations(
     ------
     ServiceError
         ``ValidationException`` for a path or a name within a value that does not exist, and for a path into a
-        list.
-        The values themselves are the caller's to check, on the whole profile.
+        list. The values themselves are the caller's to check, on the whole profile.
     """
     changed = copy.deepcopy(profile)
     for operation in operations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any
 
 from botocore.model import Shape
@@ -23,11 +24,13 @@ RESERVED_NAMES = ("Administrator", "AWSAdministrators")
 _WRITTEN_BY_UPDATE_ONLY = ("ExternalIds",)
 
 
+@functools.cache
 def user_attributes() -> dict[str, Shape]:
     """Return the shapes of the attributes that a client may write on a user, by name; without Extensions."""
     return _written_attributes("CreateUser", "User", apart=("IdentityStoreId", "Extensions"))
 
 
+@functools.cache
 def group_attributes() -> dict[str, Shape]:
     """Return the shapes of the attributes that a client may write on a group, by name."""
     return _written_attributes("CreateGroup", "Group", apart=("IdentityStoreId",))
@@ -82,8 +85,8 @@ def check_user_profile(profile: dict[str, Any]) -> None:
     ServiceError
         ``ValidationException`` with every problem: a broken constraint of the model; no ``UserName``,
         ``DisplayName``, ``Name.GivenName`` or ``Name.FamilyName``, which Identity Center needs; a reserved
-        user name; an e-mail address or
-        phone number without a value; two primary photos; a birthdate that is not ``YYYY-MM-DD``.
+        user name; an e-mail address or phone number without a value; two primary photos; a birthdate that is
+        not ``YYYY-MM-DD``.
     """
     problems = _model_violations(profile, user_attributes())
     problems += extension_violations(profile.get("Extensions", {}).get(ENTERPRISE, {}))

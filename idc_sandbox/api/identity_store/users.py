@@ -45,14 +45,14 @@ def create_user(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     profile = user_profile_of(request)
     require_unique_user(context, store_id, profile)
     _require_room(context, store_id)
-    user_id = context.ids.identity_id("user", store_id)
+    user_id, now = context.ids.identity_id("user", store_id), context.now
     columns = {
         "user_id": user_id,
         "identity_store_id": store_id,
         **_profile_columns(profile),
-        "created_at": context.now,
+        "created_at": now,
         "created_by": context.caller.principal_arn,
-        "updated_at": context.now,
+        "updated_at": now,
         "updated_by": context.caller.principal_arn,
     }
     context.connection.execute(

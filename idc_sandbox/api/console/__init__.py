@@ -1,0 +1,51 @@
+"""What at AWS only the console can do: there is no public operation for it, so it has an endpoint of its own.
+
+======  =========================  ================================================================
+Method  Path                       What it does
+======  =========================  ================================================================
+POST    ``instance``               enable the organization instance; ``region`` and ``name`` if wanted
+GET     ``settings``               show all settings of ``instance_arn`` with their values
+PUT     ``settings/NAME``          change values of one setting of ``instance_arn``
+POST    ``identity-source``        change where the users of ``instance_arn`` come from, to ``type``
+POST    ``users/USER_ID/disable``  take a user's access away
+POST    ``users/USER_ID/enable``   give it back
+======  =========================  ================================================================
+
+The settings are ``access_portal``, ``standard_authentication``, ``multi_factor_authentication``, ``sessions``
+and ``account_instances``; ``identity_source`` is shown and has a path of its own, because changing it may
+delete users.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idc_sandbox.context import Context
+
+__all__ = ["handle"]
+
+
+def handle(context: Context, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Do one thing of the console, and answer what the console would show; writes unless the method is GET.
+
+    Parameters
+    ----------
+    context
+        The request's; from the management account it reaches the instances of its member accounts too.
+    method, path
+        As in the table above; the path may carry a query, which counts like the body.
+    body
+        A JSON object.
+
+    Raises
+    ------
+    ServiceError
+        ``UnknownOperationException`` (404) for a route that is not there, ``ValidationException`` for a value
+        that the console would not offer, ``ConflictException`` for what can be done once, and as
+        `require_instance`.
+    """
+    # Only here, because pydantic would make every start of the sandbox wait for what most of its life never
+    # uses.
+    from idc_sandbox.api.console.routes import dispatch  # noqa: PLC0415
+
+    return dispatch(context, method, path, body)
