@@ -1,0 +1,101 @@
+"""Which policies decide what a caller may do, read from moto's memory."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.iam.models import iam_backends
+
+from idc_sandbox.aws_double import access_keys, organization
+from idc_sandbox.aws_double.moto_settings import sandbox_utcnow
+from idc_sandbox.context import Caller
+
+
+@dataclass(frozen=True)
+class AccessPolicies:
+    """What bears on a caller's permissions; documents are JSON text.
+
+    Attributes
+    ----------
+    identity
+        Of the user and its groups, or of the role: any may allow, any may deny.
+    ceilings
+        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each level of
+        service control policies.
+    context
+        The condition keys that depend on the caller, in lower case.
+    """
+
+    identity: list[str]
+    ceilings: list[list[str]]
+    context: dict[str, str | list[str]] = field(default_factory=dict)
+
+
+def collect(caller: Caller) -> AccessPolicies:
+    """Return the policies of a caller; no identity's when its user or role is gone."""
+    backend = iam_backends[caller.account_id]["aws"]
+    ceilings = organization.service_control_documents(caller.account_id)
+    session = access_keys.find_session(caller.access_key_id, caller.account_id)
+    if session is not None:
+        identity: Any = next((role for role in backend.roles.values() if role.arn == session.role_arn), None)
+        holders = [identity]
+        ceilings += [[session.policy]] if session.policy else []
+    else:
+        identity = backend.users.get(caller.principal_arn.rpartition("/")[2])
+        holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
+    context = _context(caller, identity, session)
+    if identity is None:
+        return AccessPolicies([], ceilings, context)
+    ceilings += _boundary(backend, identity)
+    return AccessPolicies([text for holder in holders for text in _documents(holder)], ceilings, context)
+
+
+def _boundary(backend: Any, identity: Any) -> list[list[str]]:
+    policy_arn = getattr(identity, "permissions_boundary_arn", None)  # moto's users have none
+    if not policy_arn:
+        return []
+    policy = backend.managed_policies.get(policy_arn)
+    return [[_default_version(policy)] if policy is not None else []]
+
+
+def _documents(holder: Any) -> list[str]:
+    managed = [_default_version(policy) for policy in holder.managed_policies.values()]
+    return [*holder.policies.values(), *managed]
+
+
+def _default_version(policy: Any) -> str:
+    document: str = next(version.document for version in policy.versions if version.is_default)
+    return document
+
+
+def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | list[str]]:
+    now = sandbox_utcnow().replace(tzinfo=datetime.UTC)
+    context: dict[str, str | list[str]] = {
+        "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
+        "aws:principalaccount": caller.account_id,
+        "aws:principalisawsservice": "false",
+        "aws:securetransport": "false",
+        "aws:currenttime": now.isoformat(),
+        "aws:epochtime": str(int(now.timestamp())),
+        "aws:principaltype": "User" if session is None else "AssumedRole",
+    }
+    if identity is not None:
+        context["aws:userid"] = identity.id if session is None else f"{identity.id}:{session.session_name}"
+        tags = identity.tags or [] if isinstance(identity.tags, list) else []
+        context.update({f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags})
+        if session is None:
+            context["aws:username"] = identity.name
+    if caller.account_id in organization.active_account_ids():
+        context["aws:principalorgid"] = organization.backend().org.id
+    return context
+
+
+def trust_document(role_arn: str) -> str | None:
+    """Return the trust policy (JSON text) of a role in any account, or None when there is no such role."""
+    account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    if account_id not in iam_backends:
+        return None
+    roles = iam_backends[account_id]["aws"].roles.values()
+    return next((role.assume_role_policy_document for role in roles if role.arn == role_arn), None)

@@ -1,0 +1,97 @@
+"""An HTTP request to one of moto's services, and its answer.
+
+Only sts, iam, organizations and s3 are reachable: moto has applications for two hundred services and one for itself
+(``/moto-api``), and none of those is ever built here.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.messages import Request, Response
+
+if TYPE_CHECKING:
+    from idc_sandbox.authentication import Signature
+
+_HEADERS_NOT_PASSED_ON = {"content-type", "content-length", "transfer-encoding", "connection", "authorization"}
+
+
+def call_moto(request: Request, signature: Signature) -> Response:
+    """Send a request to the moto service that its signature names.
+
+    Raises
+    ------
+    ServiceError
+        Those of the permission check, and ``NotImplemented`` for what moto does not have.
+    """
+    application = _application(signature.service_name)
+    answer: dict[str, Any] = {}
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+        answer.update(status=int(status.split(" ")[0]), headers=headers)
+
+    try:
+        chunks = application(_environ(request, signature), start_response)
+        body = b"".join(chunks)
+    except (NotImplementedError, ImportError) as error:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"The sandbox's {signature.service_name} does not have this operation: {error}. "
+            "It is moto's; docs/sandbox.md says where to look what moto has.",
+        ) from error
+    return Response(answer["status"], _headers(answer["headers"]), body)
+
+
+@functools.cache
+def _application(service_name: str) -> Any:
+    from moto.moto_server import werkzeug_app
+
+    werkzeug_app.DISABLE_GLOBAL_CORS = True  # no page of another origin may read answers
+    return werkzeug_app.create_backend_app(service_name)
+
+
+def _environ(request: Request, signature: Signature) -> dict[str, Any]:
+    headers = {
+        name: value for name, value in request.headers.items() if name.lower() not in _HEADERS_NOT_PASSED_ON
+    }
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
+        "RAW_URI": request.path + (f"?{request.query}" if request.query else ""),
+        "QUERY_STRING": request.query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(request.body)),
+        "HTTP_AUTHORIZATION": _authorization(signature),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    environ.update({f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()})
+    environ["moto.preserved_header_names"] = {
+        f"HTTP_{name.upper().replace('-', '_')}": name
+        for name in headers
+        if "_" in name and name.lower().startswith("x-amz-meta-")
+    }
+    return environ
+
+
+def _authorization(signature: Signature) -> str:
+    """Return a header that says what the sandbox has found; a signed URL has none, and moto looks only there."""
+    scope = f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
+
+
+def _headers(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    return dict(pairs)
