@@ -1,0 +1,96 @@
+"""What notebooks use: ``open_runbook``, and the runbook that it returns.
+
+from idc_helpers.display import open_runbook
+runbook = open_runbook("05_permission_sets", target=target, mode=mode, permission_sets=permission_sets)
+step = runbook.step("permission_sets")
+step.plan()
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
+from idc_helpers.display.interaction import running_shell
+from idc_helpers.display.notebook_step import NotebookStep
+from idc_helpers.display.notebook_teardown import NotebookTeardown
+from idc_helpers.display.shown_errors import scrub_shown_errors
+from idc_helpers.display.tables import STYLE, in_html
+from idc_helpers.runbook.opening import open_run
+from idc_helpers.runbook.run_context import RunContext
+
+_MODES = {"plan": "mode plan (nothing is written)", "apply": "mode apply (what you apply is written)"}
+
+
+class Runbook:
+    """A notebook connected to its target; the last value of a cell shows it as one line.
+
+    Parameters
+    ----------
+    context
+        The run: connection, scenario, mode and folder.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self._steps: dict[str, NotebookStep] = {}
+        self._teardown: NotebookTeardown | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.context.connection} · {_MODES[self.context.mode]}"
+
+    def _repr_html_(self) -> str:
+        return f'{STYLE}<p class="idc-note">{in_html(repr(self))}</p>'
+
+    def step(self, name: str) -> NotebookStep:
+        """Return a step of the lesson; the same object each time, so that a form keeps what was typed.
+
+        Raises
+        ------
+        NotFoundError
+            When the lesson has no such step.
+        """
+        if name not in self._steps:
+            self._steps[name] = NotebookStep(self.context, name)
+        return self._steps[name]
+
+    def teardown(self) -> NotebookTeardown:
+        """Return the undo of everything that the receipts of this run's folder name."""
+        if self._teardown is None:
+            self._teardown = NotebookTeardown(self.context)
+        return self._teardown
+
+
+def open_runbook(
+    notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any
+) -> Runbook:
+    """Return a notebook's runbook, connected.
+
+    Starts the sandbox when the target is the sandbox and none runs; writes nothing on AWS.
+
+    Parameters
+    ----------
+    notebook
+        Name without folder and ending, such as ``"05_permission_sets"``.
+    scenario_file
+        YAML; empty: ``parameters/sandbox.yaml`` of the kit.
+    run_folder
+        Where receipts, events and attestations go; empty: the environment's ``IDC_RUN_FOLDER``, else
+        ``runs/notebooks``.
+    **parameters
+        Keys of the scenario; None or empty: what the scenario says. A key that papermill injected counts too,
+        although the notebook does not pass it on.
+
+    Raises
+    ------
+    ParametersError
+        When a name is not known or a value is refused, before any call.
+    TargetError
+        When the target cannot be reached.
+    """
+    scrub_shown_errors(running_shell())
+    check_names(name for name in parameters if name not in NOTEBOOK_PARAMETERS)
+    given = {**injected_parameters(), **parameters}
+    return Runbook(
+        open_run(notebook, scenario_file=scenario_file or "", run_folder=run_folder or "", **given)
+    )

@@ -1,0 +1,141 @@
+"""A step as a notebook uses it: the same cells guided (forms and buttons) and headless (no widget at all)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idc_helpers.changes import Plan
+from idc_helpers.display.cell_outputs import Applied, apply_in_cell, show_checks
+from idc_helpers.display.form_values import FormValues
+from idc_helpers.display.gate import Gate
+from idc_helpers.display.interaction import is_guided
+from idc_helpers.display.movements import plan_table, wanted_table
+from idc_helpers.display.tables import Line, Table
+from idc_helpers.runbook.applying import Outcome, Progress
+from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
+from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.step import Step
+from idc_helpers.runbook.teardown import Teardown
+from idc_helpers.runbook.undo import UndoPlan
+
+
+class NotebookStep:
+    """One step of the lesson in a notebook.
+
+    Parameters
+    ----------
+    context
+        The run.
+    name
+        The step's name, such as ``"permission_sets"``.
+    """
+
+    def __init__(self, context: RunContext, name: str) -> None:
+        self._step = make_step(context, name)
+        self.name = name
+        self.title = self._step.title
+        self.values = FormValues(context, name)
+        self.gate: Gate[Plan] = Gate(self.title, self._make_plan, self._make_true, lambda plan: plan)
+        self.undo_gate: Gate[UndoPlan] = Gate(
+            f"{self.title}: undo", self._plan_undo, self._undo, lambda undo: undo.plan
+        )
+        self._panel: Any = None
+
+    @property
+    def context(self) -> RunContext:
+        """The run, with the values of the form."""
+        return self.values.context
+
+    def set_values(self, values: Any) -> None:
+        """Take values over, as the form does: the plan that was shown and the outcome do not count any more."""
+        self.values.set(values)
+        self.gate.changed()
+
+    def form(self) -> Any:
+        """Return the step's panel (guided), or a table of what is wanted: columns kind, key, values; writes nothing."""
+        if not is_guided():
+            return wanted_table(self.title, self._current().desired)
+        if self._panel is None:
+            from idc_helpers.display.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
+
+            self._panel = StepPanel(self)
+        return self._panel
+
+    def plan(self) -> Table:
+        """Return the plan: columns action, kind, key, reason, values; reads only.
+
+        Raises
+        ------
+        ParametersError
+            When the form holds a value that cannot be right.
+        """
+        return plan_table(self.title, self.gate.show_plan())
+
+    def apply(self) -> Applied | Line:
+        """Return what was done; in mode ``"plan"`` a line that nothing was written.
+
+        Headless it writes to the target: the plan that was shown last, or a fresh one. Guided it writes
+        nothing: the button does, and this asks for what it did.
+
+        Raises
+        ------
+        NotAppliedError
+            Guided, when the button was not pressed and there is something to do.
+        KitError
+            When a write fails; what was made before has its receipts.
+        """
+        return apply_in_cell(self.gate, self.context.mode)
+
+    def require(self) -> Applied:
+        """Return what was applied.
+
+        Raises
+        ------
+        NotAppliedError
+            When nothing was, or a value was changed since.
+        """
+        return Applied(self.title, self.gate.require())
+
+    def check(self) -> Table:
+        """Return the checks: columns result, name, detail; reads only.
+
+        Raises
+        ------
+        CheckFailedError
+            Naming what was expected, what was found and what to do; the table is shown before.
+        """
+        return show_checks(self.title, self._current().check())
+
+    def console_guide(self) -> Any:
+        """Return how to set it in the AWS console; guided on AWS, with a form to record that it was done."""
+        from idc_helpers.display.console_guide import console_guide  # noqa: PLC0415 - only console-only steps need it
+
+        guide = console_guide(self._current(), self.context)
+        if not (is_guided() and guide.to_record):
+            return guide
+        from idc_helpers.display.panel_attestation import AttestationPanel  # noqa: PLC0415 - no widget is imported headless
+
+        return AttestationPanel(guide, self.context, self.gate.changed)
+
+    def _current(self) -> Step:
+        self._step.context = self.values.require()
+        definition = STEPS[self.name]
+        self._step.desired = definition.build(self._step.context.connection, self._step.context.scenario)
+        return self._step
+
+    def _make_plan(self) -> Plan:
+        return self._current().plan()
+
+    def _make_true(self, plan: Plan, progress: Progress) -> Outcome:
+        return self._current().apply(plan, progress=progress)
+
+    def _teardown(self) -> Teardown:
+        return make_teardown(self.context, frozenset({self.name}))
+
+    def _plan_undo(self) -> UndoPlan:
+        return self._teardown().plan()
+
+    def _undo(self, undo: UndoPlan, progress: Progress) -> Outcome:
+        outcome = self._teardown().apply(undo, progress=progress)
+        self.gate.changed()
+        return outcome

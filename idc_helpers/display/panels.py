@@ -1,0 +1,121 @@
+"""What a person at the screen gets: a step's form, its plan, *Apply*, progress, and the way back.
+
+The cell that shows a panel returns at once. Nothing is applied that the plan on the panel did not show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from idc_helpers.display.panel_actions import Actions, Labels, Screen
+from idc_helpers.display.panel_sections import make_form, problems_by_place
+from idc_helpers.display.tables import in_html
+
+if TYPE_CHECKING:
+    from idc_helpers.display.notebook_step import NotebookStep
+    from idc_helpers.display.notebook_teardown import NotebookTeardown
+
+_PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is written."
+
+
+class Panel:
+    """A box of widgets that a cell shows as its last value."""
+
+    def __init__(self) -> None:
+        self.box = widgets.VBox()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+
+class StepPanel(Panel):
+    """Form, plan, apply and undo of one step.
+
+    Parameters
+    ----------
+    step
+        The step; it holds the values, so that showing the panel again shows them again.
+    """
+
+    def __init__(self, step: NotebookStep) -> None:
+        super().__init__()
+        self._step = step
+        self._screen = Screen()
+        self._problems = widgets.HTML()
+        self.form = make_form(step.values, self._edited)
+        self.actions = Actions(
+            step.gate, Labels("Show the plan", "Apply"), self._screen, self._may_apply, self._busy
+        )
+        self.undo = Actions(
+            step.undo_gate, Labels("Undo this step …", "Confirm the undo"), self._screen, self._may_undo,
+            self._busy
+        )
+        mode = "" if self._may_write() else _PLAN_ONLY
+        self.box.children = (
+            widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
+            self.form.box,
+            self._problems,
+            widgets.HBox([self.actions.show_button, self.actions.apply_button]),
+            widgets.HBox([self.undo.show_button, self.undo.apply_button]),
+            self._screen.box,
+        )
+        self._show_problems()
+
+    def _edited(self) -> None:
+        self._step.set_values(self.form.read())
+        self._step.undo_gate.changed()
+        self._screen.show("")
+        self._screen.say("Changed: show the plan of the new values before you apply.")
+        self._show_problems()
+
+    def _show_problems(self) -> None:
+        problems = self._step.values.problems
+        self.form.show_problems(problems_by_place(problems, self._step.values))
+        lines = [f"{problem.path}: {problem.message}" for problem in problems]
+        count = f"{len(lines)} value{'s' if len(lines) > 1 else ''} to mend:\n" if lines else ""
+        self._problems.value = f'<div role="alert">{in_html(count + chr(10).join(lines))}</div>' if lines else
+        ""
+
+    def _busy(self, busy: bool) -> None:
+        self.form.disable(busy)
+        for actions in (self.actions, self.undo):
+            actions.lock(busy)
+
+    def _may_write(self) -> bool:
+        return self._step.context.mode == "apply"
+
+    def _may_apply(self) -> bool:
+        return self._may_write() and not self._step.values.problems
+
+    def _may_undo(self) -> bool:
+        shown = self._step.undo_gate.shown
+        return self._may_write() and shown is not None and bool(shown.plan.changes)
+
+
+class TeardownPanel(Panel):
+    """Plan and apply of the teardown.
+
+    Parameters
+    ----------
+    teardown
+        The teardown of the run's folder.
+    """
+
+    def __init__(self, teardown: NotebookTeardown) -> None:
+        super().__init__()
+        self._may_write = teardown.context.mode == "apply"
+        screen = Screen()
+        self.actions = Actions(
+            teardown.gate,
+            Labels("Show what is taken back", "Apply the teardown"),
+            screen,
+            lambda: self._may_write,
+            lambda busy: self.actions.lock(busy),
+        )
+        self.box.children = (
+            widgets.HTML(f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else
+            in_html(_PLAN_ONLY)}"), widgets.HBox([self.actions.show_button, self.actions.apply_button]),
+            screen.box,
+        )

@@ -1,0 +1,129 @@
+"""Tables that read well in a notebook, light or dark, on paper, and without colour: HTML with a plain text of the same.
+
+Every text is escaped: what a target calls its things is data, never markup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from itertools import zip_longest
+from typing import Any
+
+STYLE = """<style>
+table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)}
+table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;color:var(--jp-ui-font-color1,inherit);caption-side:top}
+table.idc-table th,table.idc-table td{text-align:left;vertical-align:top;padding:.3em .7em;overflow-wrap:anywhere;
+border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
+table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
+table.idc-table tbody th{font-weight:600}
+table.idc-table td.idc-first{white-space:nowrap}
+table.idc-table tr.idc-good td.idc-first{color:var(--jp-success-color1,#2e7d32)}
+table.idc-table tr.idc-bad td.idc-first{color:var(--jp-error-color1,#c62828);font-weight:600}
+table.idc-table tr.idc-change td.idc-first{color:var(--jp-brand-color1,#1565c0)}
+p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One readable line, as the last value of a cell.
+
+    Attributes
+    ----------
+    text
+        Plain text.
+    """
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'{STYLE}<p class="idc-note" role="status">{in_html(self.text)}</p>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; the last value of a cell shows it.
+
+    Attributes
+    ----------
+    caption
+        What the table shows, and its sum in words.
+    columns
+        The headings, in order.
+    rows
+        Texts, as many as there are columns; a text may hold several lines.
+    row_header
+        The column that names the row, counted from 0.
+    marks
+        For each row ``"good"``, ``"bad"``, ``"change"`` or ``""``: a colour of its first column, which also
+        says it in words.
+    note
+        A line below the table.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    row_header: int = 0
+    marks: tuple[str, ...] = ()
+    note: str = ""
+
+    def frame(self) -> Any:
+        """Return the table as a pandas DataFrame with these columns, all of them text."""
+        from idc_helpers.display.frames import table_frame  # noqa: PLC0415 - pandas only where someone asks for it
+
+        return table_frame(self)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "\n".join(part for part in (self.caption, "  (nothing)", self.note) if part)
+        lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
+        widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
+        body = [_aligned(part, widths) for row in lines for part in row]
+        body.insert(1, _aligned(tuple("-" * width for width in widths), widths))
+        return "\n".join([self.caption, *body, *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        return STYLE + self.html()
+
+    def html(self) -> str:
+        """Return the table's markup without the style sheet."""
+        note = f'<p class="idc-note">{in_html(self.note)}</p>' if self.note else ""
+        heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
+        body = "".join(self._row(row, mark) for row, mark in zip_longest(self.rows, self.marks, fillvalue=""))
+        if not self.rows:
+            body = f'<tr><td colspan="{len(self.columns)}">(nothing)</td></tr>'
+        return (
+            f'<table class="idc-table"><caption>{in_html(self.caption)}</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{note}"
+        )
+
+    def _row(self, row: tuple[str, ...] | str, mark: str | tuple[str, ...]) -> str:
+        cells = "".join(self._cell(at, text) for at, text in enumerate(row))
+        return f'<tr class="idc-{mark}">{cells}</tr>' if mark else f"<tr>{cells}</tr>"
+
+    def _cell(self, at: int, text: str) -> str:
+        if at == self.row_header:
+            return f'<th scope="row">{in_html(text)}</th>'
+        first = ' class="idc-first"' if at == 0 else ""
+        return f"<td{first}>{in_html(text)}</td>"
+
+
+def in_html(text: str) -> str:
+    """Return a text as HTML: escaped, with its line breaks."""
+    return escape(text).replace("\n", "<br>")
+
+
+def _lines_of(row: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [tuple(parts) for parts in zip_longest(*(text.split("\n") for text in row), fillvalue="")]
+
+
+def _aligned(parts: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()

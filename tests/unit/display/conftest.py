@@ -1,0 +1,98 @@
+"""A run whose target is memory: the same steps, values and gates as in a notebook, without AWS and without a sandbox."""
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
+
+from memory_resource import MemoryResource
+
+from idc_helpers.display import form_values, notebook_step, notebook_teardown
+from idc_helpers.display.interaction import VARIABLE
+from idc_helpers.models import Scenario
+from idc_helpers.runbook import desired, lesson
+from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.step import Desired
+from idc_helpers.runbook.teardown import Teardown
+
+
+@dataclass
+class MemoryConnection:
+    target: str = "sandbox"
+    region: str = "us-east-1"
+    is_sandbox: bool = True
+    resources: dict = field(default_factory=dict)
+
+    class caller:
+        account_id = "111122223333"
+
+    def instance_or_none(self):
+        return None
+
+    def resource(self, kind):
+        return self.resources.setdefault(kind, MemoryResource(kind))
+
+    def __str__(self):
+        return f"{self.target} · account 111122223333 (Management) · Region {self.region}"
+
+
+def _builds():
+    def of(kind, states):
+        return lambda connection, scenario: (Desired(connection.resource(kind), states(scenario)),)
+
+    return {
+        "permission_sets": of("permission_set", lambda s: desired.permission_set_states(s.permission_sets)),
+        "groups": of("group", lambda s: desired.group_states(s.groups)),
+        "users": of("user", lambda s: desired.user_states(s.users)),
+        "account_assignments": of(
+            "account_assignment",
+            lambda s: desired.account_assignment_states(s.account_assignments, lambda named: named),
+        ),
+        "multi_factor_authentication": of(
+            "console_setting", lambda s: desired.console_setting_states(s, "multi_factor_authentication")
+        ),
+    }
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """A connection to nothing but memory, with the lesson's steps bound to it."""
+    connection = MemoryConnection()
+    steps = {name: replace(lesson.STEPS[name], build=build) for name, build in _builds().items()}
+    monkeypatch.setattr(lesson, "STEPS", steps)
+    monkeypatch.setattr(notebook_step, "STEPS", steps)
+    monkeypatch.setattr(form_values, "_KEPT", {})
+
+    def make_teardown(context, names=frozenset()):
+        return Teardown(context, context.connection.resources, names)
+
+    monkeypatch.setattr(notebook_step, "make_teardown", make_teardown)
+    monkeypatch.setattr(notebook_teardown, "make_teardown", make_teardown)
+    return connection
+
+
+@pytest.fixture
+def context(memory, tmp_path):
+    """A run in mode apply that wants two permission sets and a group."""
+    scenario = Scenario(
+        permission_sets=[
+            {"predefined": "AdministratorAccess"},
+            {"name": "Auditor", "managed_policies": ["ReadOnlyAccess"]},
+        ],
+        groups=[{"display_name": "Auditors"}],
+        users=[{"user_name": "ana", "given_name": "Ana", "family_name": "Example"}],
+    )
+    return RunContext(memory, scenario, "apply", "05_permission_sets", tmp_path / "run")
+
+
+@pytest.fixture
+def guided(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "guided")
+
+
+@pytest.fixture(autouse=True)
+def headless(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "headless")

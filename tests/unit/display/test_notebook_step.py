@@ -1,0 +1,181 @@
+import sys
+from dataclasses import replace
+
+import pytest
+
+from idc_helpers.display import live
+from idc_helpers.display.notebook_step import NotebookStep
+from idc_helpers.display.notebook_teardown import NotebookTeardown
+from idc_helpers.errors import CheckFailedError, NotAppliedError, ParametersError, WriteFailedError
+
+
+class Shown:
+    def __init__(self):
+        self.lines = []
+
+    def __call__(self, line):
+        self.update(line)
+        return self
+
+    def update(self, line):
+        self.lines.append(str(line))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = Shown()
+    monkeypatch.setattr(live, "_display", shown)
+    return shown
+
+
+@pytest.fixture
+def step(context):
+    return NotebookStep(context, "permission_sets")
+
+
+def actions(table):
+    return [row[0].split(" ", 1)[1] for row in table.rows]
+
+
+def test_headless_the_four_movements_follow_each_other(step, shown):
+    assert [row[1] for row in step.form().rows] == ["AdministratorAccess", "Auditor"]
+    assert actions(step.plan()) == ["create", "create"]
+    assert step.apply().outcome.counts()["create"] == 2
+    assert [row[0] for row in step.check().rows] == ["✔ passed", "✔ passed"]
+    assert shown.lines[-1] == "✔ 2 of 2 done"
+    assert any("create permission set 'Auditor'" in line for line in shown.lines)
+
+
+def test_headless_no_widget_is_even_imported(step, shown, monkeypatch):
+    for name in [
+        name for name in sys.modules if name.startswith(("ipywidgets", "idc_helpers.display.panel"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    step.form(), step.plan(), step.apply(), step.check()
+    assert "ipywidgets" not in sys.modules
+
+
+def test_applying_twice_changes_nothing_the_second_time(step, shown, memory):
+    step.apply()
+    calls = list(memory.resource("permission_set").calls)
+    assert step.apply().outcome.counts() == {"create": 0, "update": 0, "delete": 0, "unchanged": 2}
+    assert memory.resource("permission_set").calls == calls
+
+
+def test_headless_apply_makes_the_plan_that_was_shown(step, shown, memory):
+    step.plan()
+    memory.resource("permission_set")._put("Auditor", {"session_duration": "PT2H"})
+    done = [change.action.value for change, _ in step.apply().outcome.done]
+    assert done == ["create", "create"]
+
+
+def test_mode_plan_writes_nothing_and_says_so(context, shown, memory):
+    step = NotebookStep(replace(context, mode="plan"), "permission_sets")
+    assert repr(step.apply()) == "mode is 'plan': nothing was written (2 to create)"
+    assert memory.resource("permission_set").calls == []
+    assert "nothing was written" in step.check().rows[0][2]
+
+
+def test_a_failed_check_raises_with_what_was_expected_and_found(step, shown, memory, capsys):
+    step.apply()
+    memory.resource("permission_set").states["Auditor"]["session_duration"] = "PT9H"
+    with pytest.raises(CheckFailedError, match="'PT9H' → 'PT1H'") as raised:
+        step.check()
+    assert "✘ failed" in capsys.readouterr().out
+    assert raised.value._render_traceback_()[0].startswith("CheckFailedError: 1 of 2 checks failed")
+
+
+def test_guided_the_cell_asks_for_the_button(step, guided, shown, memory):
+    with pytest.raises(NotAppliedError, match="press Apply in “Permission sets”, then run on from here"):
+        step.apply()
+    assert memory.resource("permission_set").calls == []
+    step.gate.apply()
+    assert step.apply().outcome.counts()["create"] == 2
+    assert step.require().outcome is step.gate.outcome
+
+
+def test_guided_with_nothing_to_do_there_is_nothing_to_press(step, guided, shown):
+    step.gate.show_plan()
+    step.gate.apply()
+    step.gate.changed()
+    assert step.apply().outcome.counts()["unchanged"] == 2
+
+
+def test_guided_a_changed_value_takes_the_outcome_back(step, guided):
+    step.gate.show_plan()
+    step.gate.apply()
+    values = step.values.values
+    values[1]["session_duration"] = "PT2H"
+    step.set_values(values)
+    with pytest.raises(NotAppliedError):
+        step.require()
+    (change,) = [change for change in step.gate.show_plan().changes if change.key == "Auditor"]
+    assert change.reason == "session_duration: 'PT1H' → 'PT2H'"
+
+
+def test_a_form_with_a_wrong_value_is_neither_planned_nor_applied(step, guided, memory):
+    step.gate.show_plan()
+    values = step.values.values
+    values[0]["session_duration"] = "PT13H"
+    step.set_values(values)
+    for movement in (step.plan, step.apply, step.check):
+        with pytest.raises(ParametersError, match="PT13H"):
+            movement()
+    assert memory.resource("permission_set").calls == []
+
+
+def test_a_failed_apply_closes_the_gate(step, guided, memory):
+    memory.resource("permission_set").fail_on = "Auditor"
+    step.gate.show_plan()
+    with pytest.raises(WriteFailedError):
+        step.gate.apply()
+    assert (step.gate.shown, step.gate.outcome, step.gate.running) == (None, None, False)
+    with pytest.raises(NotAppliedError):
+        step.apply()
+
+
+def test_undo_takes_back_this_step_only(context, guided, memory):
+    steps = [NotebookStep(context, name) for name in ("permission_sets", "groups")]
+    for step in steps:
+        step.gate.show_plan()
+        step.gate.apply()
+    steps[0].undo_gate.show_plan()
+    steps[0].undo_gate.apply()
+    assert memory.resource("permission_set").states == {}
+    assert list(memory.resource("group").states) == ["Auditors"]
+    with pytest.raises(NotAppliedError):
+        steps[0].require()
+
+
+def test_the_teardown_takes_everything_back(context, shown, memory):
+    for name in ("permission_sets", "groups"):
+        NotebookStep(context, name).apply()
+    teardown = NotebookTeardown(context)
+    assert actions(teardown.plan()) == ["delete"] * 3
+    assert teardown.apply().outcome.counts()["delete"] == 3
+    assert teardown.check().rows[0][0] == "✔ passed"
+    assert [resource.states for resource in memory.resources.values()] == [{}, {}]
+
+
+def test_guided_the_teardown_waits_for_its_button(context, shown, memory, monkeypatch):
+    NotebookStep(context, "groups").apply()
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    teardown = NotebookTeardown(context)
+    with pytest.raises(NotAppliedError, match="Teardown"):
+        teardown.apply()
+    assert list(memory.resource("group").states) == ["Auditors"]
+    teardown.gate.apply()
+    assert teardown.apply().outcome.counts()["delete"] == 1
+
+
+def test_what_was_typed_survives_opening_the_notebook_again(context):
+    step = NotebookStep(context, "groups")
+    step.set_values([{"display_name": "Operators"}])
+    again = NotebookStep(context, "groups")
+    assert [row[1] for row in again.form().rows] == ["Operators"]
+
+
+def test_another_scenario_wins_over_what_was_typed(context):
+    NotebookStep(context, "groups").set_values([{"display_name": "Operators"}])
+    other = replace(context, scenario=context.scenario.model_copy(update={"groups": []}))
+    assert NotebookStep(other, "groups").form().rows == ()
