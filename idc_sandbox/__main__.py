@@ -105,7 +105,8 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> int:
 
 
 def _sentence(sandbox: RunningSandbox) -> str:
-    return f"The sandbox runs at {sandbox.endpoint_url} (process {sandbox.pid}, state in {sandbox.state_folder})."
+    place = f"process {sandbox.pid}, state in {sandbox.state_folder}"
+    return f"The sandbox runs at {sandbox.endpoint_url} ({place})."
 
 
 def _status(options: argparse.Namespace, folder: StateFolder) -> int:

@@ -1,7 +1,7 @@
 """The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console and stop.
 
-No AWS path leads here: an S3 bucket's name cannot start with an underscore. Everything but health needs the secret from
-the state folder in the header ``x-sandbox-secret``.
+No AWS path leads here: an S3 bucket's name cannot start with an underscore. Everything but health needs the
+secret from the state folder in the header ``x-sandbox-secret``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _require_secret(request: Request, control_secret: str) -> None:
     if not hmac.compare_digest(given.encode(), control_secret.encode()):
         raise ServiceError(
             "AccessDeniedException",
-            "The header x-sandbox-secret is missing or wrong; the secret is in secrets.json in the state folder.",
+            "The header x-sandbox-secret is missing or wrong; secrets.json in the state folder holds it.",
             status=403,
         )
 

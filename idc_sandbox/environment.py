@@ -17,8 +17,9 @@ UNSET_VARIABLES = (
 def environment(sandbox: RunningSandbox) -> dict[str, str]:
     """Return the environment variables that point an AWS client at a sandbox, and at nothing else.
 
-    Shared configuration and credentials files are replaced, so that a profile of the user's cannot lead a client out
-    of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides (`UNSET_VARIABLES`).
+    Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
+    out of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides
+    (`UNSET_VARIABLES`).
     """
     folder = Path(sandbox.state_folder)
     return {

@@ -1,6 +1,6 @@
 """One AWS request in, one answer out: who signed it, which service it is for, and what that service says.
 
-The gateway knows nothing of sockets: the server gives it method, path, headers and body, and tests do the same.
+The gateway knows nothing of sockets: the server gives it method, path, headers and body, and so do tests.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ class Gateway:
         self.latency_s: float = self.read_switches()["latency_s"]
 
     def handle(self, request: Request) -> Response:
-        """Answer a request; every refusal, a defect of ours included, is an answer in the protocol that was spoken.
+        """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken.
 
-        One transaction holds everything that a request changes, moto's memory included. What must outlive a refused
-        request has transactions of its own before it: asynchronous requests that have come due, and counted faults.
+        One transaction holds everything that a request changes, moto's memory included. What must outlive a
+        refused request has transactions of its own before it: asynchronous requests that have come due, and
+        counted faults.
         """
         try:
             return with_request_id(self._answer(request))
@@ -68,7 +69,7 @@ class Gateway:
     def console(
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
     ) -> dict[str, Any]:
-        """Do in the management account what at AWS only the console can, and return what the console would show.
+        """Do in the management account what at AWS only the console can, and return what it would show.
 
         Parameters
         ----------

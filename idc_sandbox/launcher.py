@@ -27,7 +27,7 @@ _POLL_S = 0.01
 def start(
     folder: StateFolder, *, port: int | None = None, seed: int | None = None, timeout_s: float = 60.0
 ) -> RunningSandbox:
-    """Start the sandbox of a folder in the background and return when it answers; a running one is returned as it is.
+    """Start the sandbox of a folder in the background, or find the running one, and return when it answers.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def start(
         if running is not None:
             if port not in (None, 0, running.port):
                 raise SandboxStartError(
-                    f"the sandbox of {str(folder.path)!r} runs on port {running.port} already, not on {port}. "
-                    "Stop it first, or leave --port out."
+                    f"the sandbox of {str(folder.path)!r} runs on port {running.port} already, "
+                    f"not on {port}. Stop it first, or leave --port out."
                 )
             return running
         listener = listen(DEFAULT_PORT if port is None else port)
@@ -119,7 +119,7 @@ def _last_words(folder: StateFolder, log_start: int) -> str:
 def stop(folder: StateFolder, *, timeout_s: float = 15.0) -> bool:
     """Stop the sandbox of a folder, wait until its process is gone, and tell whether one ran.
 
-    It is asked first; one that does not answer is ended by its pid, which is known from the lock that it holds.
+    It is asked first; one that does not answer is ended by its pid, known from the lock that it holds.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _wait_until_gone(folder: StateFolder, timeout_s: float) -> bool:
 
 
 def reset(folder: StateFolder, *, seed: int | None = None) -> list[str]:
-    """Stop the sandbox, delete its state, leave new and empty state in its place, and return the files deleted.
+    """Stop the sandbox, put new and empty state in the place of the old, and return the files deleted.
 
     Parameters
     ----------
@@ -212,6 +212,6 @@ def require_seed(folder: StateFolder, seed: int | None) -> None:
     present = state_seed(folder)
     if seed is not None and present is not None and seed != present:
         raise SandboxStartError(
-            f"the state in {str(folder.path)!r} was made with seed {present}, not {seed}. Leave --seed out to go on "
-            f"with it, or start over with `reset --seed {seed}`."
+            f"the state in {str(folder.path)!r} was made with seed {present}, not {seed}. Leave --seed out "
+            f"to go on with it, or start over with `reset --seed {seed}`."
         )

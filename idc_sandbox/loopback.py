@@ -1,4 +1,4 @@
-"""Finding and asking a sandbox on this machine's loopback. Standard library only, and little of it: it must be quick."""
+"""Finding and asking a sandbox on this machine's loopback. Little of the standard library: it is quick."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def prove(control_secret: str, challenge: str) -> str:
 def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     """Return the sandbox that serves a folder, or None.
 
-    A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's secret
-    before anything of value is sent to it. Reads only.
+    A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's
+    secret before anything of value is sent to it. Reads only.
     """
     server = folder.read_server()
     if server is None:
@@ -135,7 +135,7 @@ def _why_not(port: int, error: Exception) -> str:
     answer = ask(port, "GET", "/_sandbox/health", timeout_s=1.0)
     if answer and answer.get("service") == "idc-sandbox":
         return (
-            f"port {port} of {HOST} is in use by a sandbox with another state folder (process {answer.get('pid')}). "
-            f"Stop that one with `stop --state ITS_FOLDER`. {remedy}"
+            f"port {port} of {HOST} is in use by a sandbox with another state folder "
+            f"(process {answer.get('pid')}). Stop that one with `stop --state ITS_FOLDER`. {remedy}"
         )
     return f"port {port} of {HOST} is in use by another program. {remedy}"

@@ -1,4 +1,4 @@
-"""An HTTP request and its answer, without a socket: what the server, the gateway and the tests hand to each other."""
+"""An HTTP request and its answer, without a socket: what server, gateway and tests hand to each other."""
 
 from __future__ import annotations
 

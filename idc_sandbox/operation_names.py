@@ -1,7 +1,7 @@
 """Which operation a request means, in the protocol that it speaks.
 
-JSON services name it in ``X-Amz-Target``, query services in ``Action``; S3 names none: there botocore's model tells, by
-method, path and the parameters that an operation cannot do without.
+JSON services name it in ``X-Amz-Target``, query services in ``Action``; S3 names none: there botocore's model
+tells, by method, path and the parameters that an operation cannot do without.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from idc_sandbox.model_validation import service_model
 
 
 def form_parameters(request: Request) -> dict[str, str]:
-    """Return the first value of each parameter of a query-protocol request, from its query or its form body."""
+    """Return the first value of each parameter of a query-protocol request, from query or form body."""
     text = request.query
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         text = f"{text}&{request.body.decode('utf-8', 'replace')}"

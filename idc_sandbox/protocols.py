@@ -1,6 +1,6 @@
 """Refusals in the protocol that a client speaks: JSON, query XML (sts, iam) or S3's XML.
 
-The three protocols have different names for the same trouble; a refusal is raised with one of them and translated here.
+The three have different names for the same trouble; a refusal is raised with one of them and translated here.
 """
 
 from __future__ import annotations

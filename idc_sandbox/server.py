@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class OwnHostOnly:
-    """Refuses requests that were made for another host: a web page cannot reach the sandbox by rebinding its name."""
+    """Refuses requests made for another host: a web page cannot reach the sandbox by rebinding its name."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
@@ -117,10 +117,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._when_listening()
 
-    def stop(self) -> None:
-        """Answer what has begun, then end."""
-        self.should_exit = True
-
 
 def make_application(
     gateway: Gateway, *, port: int, control_secret: str, stop: Callable[[], None]
@@ -164,9 +160,13 @@ def _run(folder: StateFolder, listener: socket.socket, store: Store) -> None:
     about |= {"account_id": double.management_account_id, "started": _utc_now()}
     config: dict[str, Any] = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "off"}
     config |= {"log_config": None, "access_log": False, "server_header": False}
-    gateway = Gateway(store, double)
+
+    def stop() -> None:
+        server.should_exit = True  # what has begun is answered first
+
+    control_secret = secret_values["control_secret"]
     application = make_application(
-        gateway, port=port, control_secret=secret_values["control_secret"], stop=lambda: server.stop()
+        Gateway(store, double), port=port, control_secret=control_secret, stop=stop
     )
     server = _Server(
         uvicorn.Config(application, timeout_graceful_shutdown=GRACE_S, **config),

@@ -1,7 +1,8 @@
-"""The folder that holds one sandbox: its state, its secrets, and which process serves it. Standard library only.
+"""The folder that holds one sandbox: state, secrets, and which process serves it. Standard library only.
 
-The folder is readable by its owner alone (0700, files 0600): it holds keys that the sandbox accepts. A folder that
-is somebody else's is refused, and so is one that holds other things: nothing here may tighten or delete those.
+The folder is readable by its owner alone (0700, files 0600): it holds keys that the sandbox accepts. A folder
+that is somebody else's is refused, and so is one that holds other things: nothing here may tighten or delete
+those.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _POLL_S = 0.01
 
 
 def default_path() -> Path:
-    """Return the folder of the standing sandbox: ``IDC_SANDBOX_STATE``, or the platform's place for such things."""
+    """Return the standing sandbox's folder: ``IDC_SANDBOX_STATE``, or the platform's place for it."""
     named = os.environ.get("IDC_SANDBOX_STATE")
     if named:
         return Path(named).expanduser()
@@ -92,8 +93,8 @@ class StateFolder:
         owner = self.path.stat().st_uid
         if owner != os.geteuid():
             raise SandboxStartError(
-                f"the state folder {str(self.path)!r} belongs to user {owner}, not to you ({os.geteuid()}): it holds "
-                "keys, so it must be yours. Choose another one with --state."
+                f"the state folder {str(self.path)!r} belongs to user {owner}, not to you ({os.geteuid()}): "
+                "it holds keys, so it must be yours. Choose another one with --state."
             )
         if not self.is_sandbox():
             raise SandboxStartError(
@@ -129,7 +130,7 @@ class StateFolder:
         return present
 
     def read_server(self) -> dict[str, Any] | None:
-        """Return what the serving process wrote about itself (``pid``, ``port``, …), or None; it may be stale."""
+        """Return what the server wrote about itself (``pid``, ``port``, …), or None; it may be stale."""
         return _read_object(self._server_file)
 
     def write_server(self, values: dict[str, Any]) -> None:
@@ -176,7 +177,7 @@ class StateFolder:
             yield
 
     def server_pid(self) -> int | None:
-        """Return the pid of the process that serves this folder, by the lock that it holds; None when none does."""
+        """Return the pid of the process that serves this folder, by the lock that it holds, or None."""
         try:
             descriptor = os.open(self.path / "server.lock", os.O_RDWR)
         except OSError:
@@ -204,7 +205,7 @@ def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise SandboxStartError(
-                        f"the state folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
+                        f"the folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
                     ) from None
                 time.sleep(_POLL_S)
         yield descriptor
@@ -223,7 +224,9 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 def _write_private(path: Path, values: dict[str, Any]) -> None:
     """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
     new = path.with_name(f"{path.name}.new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    with new.open("w", encoding="utf-8") as file:
         json.dump(values, file)
         file.flush()
         os.fsync(file.fileno())

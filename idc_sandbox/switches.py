@@ -23,7 +23,7 @@ _FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "ne
 
 
 def read_switches(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return every switch with its current value; ``faults`` show how often they were asked (``calls``) and hit."""
+    """Return every switch with its value; ``faults`` show how often they were asked (``calls``) and hit."""
     return {name: _read(connection, name) for name in DEFAULTS}
 
 
@@ -33,9 +33,9 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
     Parameters
     ----------
     values
-        ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a list of
-        ``{"service", "operation": "*" or a name, "code", "message", "status", "every": N or "next": N}``) and
-        ``fail_next_assignments`` (a list of reasons); None puts a switch back to its default.
+        ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a
+        list of ``{"service", "operation": "*" or a name, "code", "message", "status"}`` with ``"every": N``, each
+        Nth call, or ``"next": N``, the next N calls) and ``fail_next_assignments`` (a list of reasons); None puts a switch back to its default.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def has_faults(connection: sqlite3.Connection) -> bool:
 
 
 def next_fault(connection: sqlite3.Connection, service_name: str, operation_name: str) -> ServiceError | None:
-    """Return the error with which this call must fail, or None. Writes: every fault that it matches counts the call.
+    """Return the error with which this call must fail, or None. Writes: matching faults count the call.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
+
 from idc_sandbox import clock, launcher
 from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.errors import ServiceError

@@ -1,4 +1,4 @@
-"""A refusal reaches every client as that client's own kind of error, with the code that its protocol has for it."""
+"""A refusal reaches every client as its own kind of error, with the code that its protocol has for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import pytest
 from botocore.parsers import create_parser
 from botocore.session import Session
+
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
@@ -15,9 +16,7 @@ from idc_sandbox.protocols import error_response, with_request_id
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 REQUESTS = {
     "sso-admin": Request("POST", "/", "", {"x-amz-target": "SWBExternalService.ListInstances"}, b"{}"),
-    "organizations": Request(
-        "POST", "/", "", {"x-amz-target": "AWSOrganizationsV20161128.ListRoots"}, b"{}"
-    ),
+    "organizations": Request("POST", "/", "", {"x-amz-target": "AWSOrganizationsV20161128.ListRoots"}, b"{}"),
     "sts": Request("POST", "/", "", FORM, b"Action=GetCallerIdentity&Version=2011-06-15"),
     "iam": Request("POST", "/", "", FORM, b"Action=ListUsers&Version=2010-05-08"),
     "s3": Request("GET", "/bucket/key", "", {"authorization": ""}, b""),
@@ -79,7 +78,9 @@ def test_the_json_error_type_is_a_header_too():
 
 
 def test_head_gets_no_body():
-    response = error_response(ServiceError("NoSuchKey", "gone", status=404), Request("HEAD", "/b/k", "", {}, b""))
+    response = error_response(
+        ServiceError("NoSuchKey", "gone", status=404), Request("HEAD", "/b/k", "", {}, b"")
+    )
     assert (response.status, response.body) == (404, b"")
 
 
@@ -91,7 +92,9 @@ def test_a_service_that_the_sandbox_does_not_have_is_told_in_json():
 
 
 def test_a_presigned_query_tells_its_service():
-    request = Request("GET", "/", "X-Amz-Credential=AKIA%2F20261123%2Fus-east-1%2Fsts%2Faws4_request", {}, b"")
+    request = Request(
+        "GET", "/", "X-Amz-Credential=AKIA%2F20261123%2Fus-east-1%2Fsts%2Faws4_request", {}, b""
+    )
     assert b"<ErrorResponse>" in error_response(ServiceError("ExpiredToken", "old"), request).body
 
 
@@ -124,11 +127,15 @@ def test_s3_operations_are_known_by_their_shape(method, path, query, headers, ex
 
 
 def test_other_services_name_their_operation():
-    named = {service: operation_name(request, service) for service, request in REQUESTS.items() if service != "s3"}
+    named = {
+        service: operation_name(request, service) for service, request in REQUESTS.items() if service != "s3"
+    }
     assert named == {
         "sso-admin": "ListInstances",
         "organizations": "ListRoots",
         "sts": "GetCallerIdentity",
         "iam": "ListUsers",
     }
-    assert operation_name(Request("GET", "/", "Action=GetCallerIdentity", {}, b""), "sts") == "GetCallerIdentity"
+    assert (
+        operation_name(Request("GET", "/", "Action=GetCallerIdentity", {}, b""), "sts") == "GetCallerIdentity"
+    )

@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.state_folder import StateFolder, default_path
 
@@ -46,7 +47,7 @@ def test_preparing_again_keeps_the_secret(tmp_path):
 def test_a_folder_with_other_things_is_refused_and_left_as_it_was(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     tmp_path.chmod(0o755)
-    with pytest.raises(SandboxStartError, match="holds other things.*--state"):
+    with pytest.raises(SandboxStartError, match=r"holds other things.*--state"):
         StateFolder(tmp_path).prepare()
     assert mode_of(tmp_path) == 0o755
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -139,7 +140,9 @@ def test_a_second_server_is_refused_while_the_first_lives(tmp_path):
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
     with folder.server_lock():
-        refused = subprocess.run(command, capture_output=True, text=True, env=python_environment(), check=False)
+        refused = subprocess.run(
+            command, capture_output=True, text=True, env=python_environment(), check=False
+        )
     assert "another sandbox is running in it" in refused.stderr
     served = subprocess.run(command, capture_output=True, text=True, env=python_environment(), check=True)
     assert served.stdout == "served\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from idc_sandbox import clock, switches
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.store import Store
@@ -38,7 +39,8 @@ def test_defaults(connection):
 
 def test_every_third_call_fails(connection):
     switches.write_switches(
-        connection, {"faults": [{"service": "sso-admin", "operation": "*", "code": "ThrottlingException", "every": 3}]}
+        connection,
+        {"faults": [{"service": "sso-admin", "operation": "*", "code": "ThrottlingException", "every": 3}]},
     )
     assert switches.has_faults(connection)
     assert codes(connection, 7) == [None, None, "ThrottlingException"] * 2 + [None]
@@ -47,7 +49,9 @@ def test_every_third_call_fails(connection):
 
 
 def test_the_next_two_calls_fail_and_then_none(connection):
-    switches.write_switches(connection, {"faults": [{"service": "s3", "code": "SlowDown", "next": 2, "status": 503}]})
+    switches.write_switches(
+        connection, {"faults": [{"service": "s3", "code": "SlowDown", "next": 2, "status": 503}]}
+    )
     first = switches.next_fault(connection, "s3", "PutObject")
     assert first is not None
     assert first.status == 503
@@ -56,7 +60,8 @@ def test_the_next_two_calls_fail_and_then_none(connection):
 
 def test_a_fault_keeps_to_its_service_and_operation(connection):
     switches.write_switches(
-        connection, {"faults": [{"service": "sso-admin", "operation": "ListInstances", "code": "X", "message": "why"}]}
+        connection,
+        {"faults": [{"service": "sso-admin", "operation": "ListInstances", "code": "X", "message": "why"}]},
     )
     assert codes(connection, 1, "identitystore", "ListInstances") == [None]
     assert codes(connection, 1, "sso-admin", "ListPermissionSets") == [None]
@@ -67,7 +72,10 @@ def test_a_fault_keeps_to_its_service_and_operation(connection):
 
 
 def test_two_faults_count_the_same_call_and_the_first_one_answers(connection):
-    faults = [{"service": "*", "code": "First", "every": 2}, {"service": "sso-admin", "code": "Second", "every": 2}]
+    faults = [
+        {"service": "*", "code": "First", "every": 2},
+        {"service": "sso-admin", "code": "Second", "every": 2},
+    ]
     switches.write_switches(connection, {"faults": faults})
     assert codes(connection, 4) == [None, "First", None, "First"]
     assert [fault["calls"] for fault in switches.read_switches(connection)["faults"]] == [4, 4]
@@ -86,7 +94,9 @@ def test_only_what_is_named_is_set_and_none_is_the_default(connection):
 
 
 def test_what_read_gives_can_be_written_back(connection):
-    switches.write_switches(connection, {"faults": [{"service": "sts", "code": "X", "next": 1}], "latency_s": 1})
+    switches.write_switches(
+        connection, {"faults": [{"service": "sts", "code": "X", "next": 1}], "latency_s": 1}
+    )
     codes(connection, 3, "sts")
     values = switches.write_switches(connection, switches.read_switches(connection))
     assert values["faults"][0]["calls"] == 0

@@ -1,0 +1,201 @@
+"""``kill -9`` in the middle of a load of writes: what was answered is there afterwards, ids and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+ROUNDS = 2
+WRITES_BEFORE_THE_KILL = 60
+DEADLINE_S = 60
+
+
+class Writer(threading.Thread):
+    """Writes until the sandbox is gone, and remembers what it was told: name → id, or whatever comes back."""
+
+    def __init__(self, write: Callable[[str], Any], prefix: str) -> None:
+        super().__init__(daemon=True)
+        self._write = write
+        self._prefix = prefix
+        self.answered: dict[str, Any] = {}
+        self.trouble: Exception | None = None
+
+    def run(self) -> None:
+        for number in range(100_000):
+            name = f"{self._prefix}-{number}"
+            try:
+                self.answered[name] = self._write(name)
+            except BotoCoreError:  # the connection broke: this one was not answered
+                return
+            except Exception as error:  # a refusal is a failure of the test
+                self.trouble = error
+                return
+
+
+def writers_of(sandbox, instance: dict[str, Any], number: int) -> dict[str, Callable[[str], Any]]:
+    """Return one function a noun that creates it under a name and returns what the answer said."""
+    identity_store, sso_admin = sandbox.client("identitystore"), sandbox.client("sso-admin")
+    iam, s3, organizations = (sandbox.client(name) for name in ("iam", "s3", "organizations"))
+    root_id = organizations.list_roots()["Roots"][0]["Id"]
+    bucket = f"kept-{number}"
+    s3.create_bucket(Bucket=bucket)
+
+    def user(name: str) -> str:
+        return identity_store.create_user(
+            IdentityStoreId=instance["IdentityStoreId"],
+            UserName=name,
+            DisplayName=name,
+            Name={"GivenName": name, "FamilyName": "Example"},
+        )["UserId"]
+
+    def permission_set(name: str) -> str:
+        created = sso_admin.create_permission_set(InstanceArn=instance["InstanceArn"], Name=name)
+        return created["PermissionSet"]["PermissionSetArn"]
+
+    def stored_object(name: str) -> str:
+        body = name.encode() * 3000
+        s3.put_object(Bucket=bucket, Key=name, Body=body)
+        return f"{bucket}/{hashlib.sha256(body).hexdigest()}"
+
+    def unit(name: str) -> str:
+        return organizations.create_organizational_unit(ParentId=root_id, Name=name)["OrganizationalUnit"][
+            "Id"
+        ]
+
+    return {
+        "user": user,
+        "permission-set": permission_set,
+        "iam-user": lambda name: iam.create_user(UserName=name)["User"]["UserId"],
+        "object": stored_object,
+        "unit": unit,
+    }
+
+
+def found(sandbox, instance: dict[str, Any], noun: str, name: str, answer: Any) -> Any:
+    """Return what the sandbox says now about what it answered then."""
+    if noun == "user":
+        described = sandbox.client("identitystore").describe_user(
+            IdentityStoreId=instance["IdentityStoreId"], UserId=answer
+        )
+        return described["UserId"] if described["UserName"] == name else described
+    if noun == "permission-set":
+        described = sandbox.client("sso-admin").describe_permission_set(
+            InstanceArn=instance["InstanceArn"], PermissionSetArn=answer
+        )["PermissionSet"]
+        return described["PermissionSetArn"] if described["Name"] == name else described
+    if noun == "iam-user":
+        return sandbox.client("iam").get_user(UserName=name)["User"]["UserId"]
+    if noun == "object":
+        bucket = answer.partition("/")[0]
+        body = sandbox.client("s3").get_object(Bucket=bucket, Key=name)["Body"].read()
+        return f"{bucket}/{hashlib.sha256(body).hexdigest()}"
+    unit = sandbox.client("organizations").describe_organizational_unit(OrganizationalUnitId=answer)
+    return answer if unit["OrganizationalUnit"]["Name"] == name else unit
+
+
+def write_until_killed(sandbox, instance: dict[str, Any], number: int) -> list[tuple[str, str, Any]]:
+    """Let all writers write at once, kill the sandbox in the middle, and return what was answered."""
+    writers = {
+        noun: Writer(write, f"{noun}-{number}")
+        for noun, write in writers_of(sandbox, instance, number).items()
+    }
+    for writer in writers.values():
+        writer.start()
+    deadline = time.monotonic() + DEADLINE_S
+    while sum(len(writer.answered) for writer in writers.values()) < WRITES_BEFORE_THE_KILL:
+        assert time.monotonic() < deadline, "the writers are too slow"
+        assert not any(writer.trouble for writer in writers.values()), [w.trouble for w in writers.values()]
+        time.sleep(0.005)
+    sandbox.kill()
+    for writer in writers.values():
+        writer.join(DEADLINE_S)
+        assert not writer.is_alive()
+        assert writer.trouble is None
+        assert writer.answered, "a writer that never got an answer proves nothing"
+    return [(noun, name, answer) for noun, w in writers.items() for name, answer in w.answered.items()]
+
+
+def test_nothing_that_was_answered_is_lost(fresh_sandbox):
+    fresh_sandbox.console("POST", "instance", {})
+    (instance,) = fresh_sandbox.client("sso-admin").list_instances()["Instances"]
+    accounts = fresh_sandbox.member_account_ids()
+    answered: list[tuple[str, str, Any]] = []
+    for number in range(ROUNDS):
+        answered += write_until_killed(fresh_sandbox, instance, number)
+        fresh_sandbox.start()
+    assert len(answered) >= ROUNDS * WRITES_BEFORE_THE_KILL
+    lost = [
+        (noun, name, now)
+        for noun, name, answer in answered
+        if (now := found(fresh_sandbox, instance, noun, name, answer)) != answer
+    ]
+    assert lost == []
+    answers = [answer for noun, _, answer in answered if noun != "object"]
+    assert len(set(answers)) == len(answers), "an id was given twice"
+    assert fresh_sandbox.member_account_ids() == accounts
+    connection = sqlite3.connect(fresh_sandbox.folder.database)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def test_an_assignment_under_way_when_the_power_went_is_finished_afterwards(fresh_sandbox):
+    fresh_sandbox.switches(asynchronous_duration_s=3600)
+    fresh_sandbox.console("POST", "instance", {})
+    sso_admin, identity_store = fresh_sandbox.client("sso-admin"), fresh_sandbox.client("identitystore")
+    (instance,) = sso_admin.list_instances()["Instances"]
+    named = {"InstanceArn": instance["InstanceArn"]}
+    permission_set = sso_admin.create_permission_set(**named, Name="Readers")["PermissionSet"][
+        "PermissionSetArn"
+    ]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"},
+    }
+    sso_admin.put_inline_policy_to_permission_set(
+        **named, PermissionSetArn=permission_set, InlinePolicy=json.dumps(policy)
+    )
+    group = identity_store.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="Readers")[
+        "GroupId"
+    ]
+    account_id = fresh_sandbox.member_account_ids()["Development"]
+    target = {"PermissionSetArn": permission_set, "TargetType": "AWS_ACCOUNT", "TargetId": account_id}
+    request = sso_admin.create_account_assignment(**named, **target, PrincipalType="GROUP", PrincipalId=group)
+    request_id = request["AccountAssignmentCreationStatus"]["RequestId"]
+    fresh_sandbox.kill()
+    fresh_sandbox.start()
+    sso_admin = fresh_sandbox.client("sso-admin")
+
+    def status() -> str:
+        described = sso_admin.describe_account_assignment_creation_status(
+            **named, AccountAssignmentCreationRequestId=request_id
+        )
+        return described["AccountAssignmentCreationStatus"]["Status"]
+
+    assert status() == "IN_PROGRESS"
+    fresh_sandbox.advance_clock(3601)
+    assert status() == "SUCCEEDED"
+    fresh_sandbox.kill()
+    fresh_sandbox.start()
+    iam = fresh_sandbox.client("iam", account=account_id)
+    (role,) = iam.list_roles(PathPrefix="/aws-reserved/sso.amazonaws.com/")["Roles"]
+    assert role["RoleName"].startswith("AWSReservedSSO_Readers_")
+    names = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
+    kept = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=names[0])["PolicyDocument"]
+    assert kept == policy
+
+
+def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
+    fresh_sandbox.switches(faults=[{"service": "sts", "code": "Throttling", "every": 2}])
+    fresh_sandbox.client("sts").get_caller_identity()
+    fresh_sandbox.kill()
+    fresh_sandbox.start()
+    with pytest.raises(ClientError, match="Throttling"):
+        fresh_sandbox.client("sts").get_caller_identity()

@@ -1,0 +1,262 @@
+"""The sandbox as others see it: a port on loopback that answers AWS clients, and nobody who is none."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import boto3
+import pytest
+from anyio import to_thread
+from botocore.exceptions import ClientError
+
+from idc_sandbox import server
+from idc_sandbox.environment import environment
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.loopback import prove
+
+
+def raw(sandbox, method, path, *, host=None, body=b"", **headers) -> tuple[int, dict[str, str], bytes]:
+    """Send one request as a program that is no AWS client would."""
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=10)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    if host != "":
+        connection.putheader("Host", host or f"127.0.0.1:{sandbox.running.port}")
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    result = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    connection.close()
+    return result
+
+
+def test_unmodified_boto3_finds_it_by_the_environment_alone(sandbox, monkeypatch):
+    for name, value in environment(sandbox.running).items():
+        monkeypatch.setenv(name, value)
+    session = boto3.Session()
+    assert session.client("sts").get_caller_identity()["Account"] == sandbox.management_account_id
+    assert isinstance(session.client("sso-admin").list_instances()["Instances"], list)
+    assert len(session.client("organizations").list_accounts()["Accounts"]) == 5
+    assert session.client("iam").list_users()["Users"]
+    bucket = session.resource("s3").create_bucket(Bucket="by-environment")
+    bucket.put_object(Key="a/ü b+c.txt", Body=b"x" * 100_000)
+    assert [(item.key, item.size) for item in bucket.objects.all()] == [("a/ü b+c.txt", 100_000)]
+    assert bucket.Object("a/ü b+c.txt").get(Range="bytes=0-9")["Body"].read() == b"x" * 10
+    bucket.Object("a/ü b+c.txt").delete()
+    bucket.delete()
+
+
+def test_head_answers_how_long_the_body_would_be(sandbox):
+    s3 = sandbox.client("s3")
+    s3.create_bucket(Bucket="heads")
+    s3.put_object(Bucket="heads", Key="k", Body=b"12345")
+    assert s3.head_object(Bucket="heads", Key="k")["ContentLength"] == 5
+    with pytest.raises(ClientError, match="404"):
+        s3.head_object(Bucket="heads", Key="none")
+    s3.delete_object(Bucket="heads", Key="k")
+    s3.delete_bucket(Bucket="heads")
+
+
+def test_a_body_without_a_length_is_read_whole(sandbox):
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=10)
+    headers = {"X-Amz-Target": "SWBExternalService.ListInstances"}
+    connection.request("POST", "/", body=iter([b"{", b"}"]), headers=headers, encode_chunked=True)
+    answer = connection.getresponse()
+    assert answer.status == 400
+    assert json.loads(answer.read())["__type"] == "MissingAuthenticationTokenException"
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", ""]
+)
+@pytest.mark.parametrize("path", ["/_sandbox/health", "/"])
+def test_another_host_is_refused(sandbox, host, path):
+    headers = {"x_sandbox_secret": sandbox.running.control_secret}
+    status, _, body = raw(sandbox, "GET", path, host=host.format(port=sandbox.running.port), **headers)
+    assert status in (400, 403)  # 400: HTTP/1.1 without a Host is no HTTP
+    assert status == 400 or "Host header must be" in json.loads(body)["message"]
+
+
+def test_localhost_is_its_own_host_too(sandbox):
+    status, _, body = raw(sandbox, "GET", "/_sandbox/health", host=f"LocalHost:{sandbox.running.port}")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+
+
+def test_it_listens_on_loopback_only(sandbox):
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {
+        "127.0.0.1"
+    }
+    others.add("127.0.0.2")  # Linux routes all of 127/8 here: a server on every address would answer
+    for address in others:
+        with (
+            pytest.raises((ConnectionError, TimeoutError)),
+            socket.create_connection((address, sandbox.running.port), timeout=2),
+        ):
+            pass
+
+
+def test_health_needs_no_secret_and_proves_that_it_knows_it(sandbox):
+    status, _, body = raw(sandbox, "GET", "/_sandbox/health?challenge=abc")
+    health = json.loads(body)
+    assert (status, health["status"], health["pid"]) == (200, "ok", sandbox.running.pid)
+    assert health["proof"] == prove(sandbox.running.control_secret, "abc")
+    assert sandbox.running.control_secret not in body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "switches"),
+        ("PUT", "switches"),
+        ("POST", "clock"),
+        ("GET", "console/settings"),
+        ("POST", "stop"),
+    ],
+)
+@pytest.mark.parametrize("secret", ["", "wrong", "é"])
+def test_everything_else_needs_the_secret(sandbox, method, path, secret):
+    headers = {"x_sandbox_secret": secret} if secret else {}
+    status, _, body = raw(sandbox, method, f"/_sandbox/{path}", **headers)
+    assert (status, json.loads(body)["code"]) == (403, "AccessDeniedException")
+    assert raw(sandbox, "GET", "/_sandbox/health")[0] == 200
+
+
+def test_switches_are_set_and_read(sandbox):
+    assert sandbox.switches(asynchronous_duration_s=0.05)["asynchronous_duration_s"] == 0.05
+    assert sandbox.control("GET", "switches")["asynchronous_duration_s"] == 0.05
+    sandbox.switches(asynchronous_duration_s=None)
+    with pytest.raises(ServiceError, match="no switch 'latency'") as caught:
+        sandbox.switches(latency=1)
+    assert caught.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
+def test_a_control_body_that_is_no_object_is_refused(sandbox, body):
+    headers = {"x_sandbox_secret": sandbox.running.control_secret}
+    status, _, answer = raw(sandbox, "PUT", "/_sandbox/switches", body=body, **headers)
+    assert (status, json.loads(answer)["code"]) == (400, "ValidationException")
+
+
+def test_the_clock_moves(fresh_sandbox):
+    before = fresh_sandbox.control("GET", "clock")
+    after = fresh_sandbox.control("POST", "clock", {"advance_s": 86_400})
+    assert after["offset_s"] == before["offset_s"] + 86_400
+    assert after["now"] - before["now"] >= 86_400
+    created = fresh_sandbox.client("iam").create_user(UserName="tomorrow")["User"]["CreateDate"].timestamp()
+    assert created - time.time() > 86_000
+    assert fresh_sandbox.control("POST", "clock", {"reset": True})["offset_s"] == 0
+    for wrong in ({}, {"advance_s": 1, "reset": True}, {"reset": False}, {"advance_s": -5}):
+        with pytest.raises(ServiceError, match="advance_s"):
+            fresh_sandbox.control("POST", "clock", wrong)
+
+
+def test_what_only_the_console_can_is_done_and_seen_by_the_api(fresh_sandbox):
+    settings = fresh_sandbox.console("POST", "instance", {"name": "practice"})
+    (instance,) = fresh_sandbox.client("sso-admin").list_instances()["Instances"]
+    assert settings["instance_arn"] == instance["InstanceArn"]
+    shown = fresh_sandbox.console("GET", f"settings?instance_arn={instance['InstanceArn']}")
+    assert shown == settings
+    with pytest.raises(ServiceError) as caught:
+        fresh_sandbox.console("POST", "nonsense", {})
+    assert caught.value.code == "UnknownOperationException"
+
+
+def test_an_unknown_path_of_its_own_is_no_aws_request(sandbox):
+    assert raw(sandbox, "GET", "/_sandbox/nothing")[0] == 404
+    assert raw(sandbox, "DELETE", "/_sandbox/switches")[0] == 405
+
+
+def test_latency_is_waited_for_outside_of_the_lock(gateway_client, monkeypatch):
+    gateway_client.switches(latency_s=12.5)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        def another_request() -> None:
+            with gateway_client.store.transaction():
+                waits.append(seconds)
+
+        await to_thread.run_sync(another_request)
+
+    monkeypatch.setattr(server, "asyncio", SimpleNamespace(sleep=sleep))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "raw_path": b"/", "query_string": b"", "headers": []}
+    anyio.run(server.AwsEndpoint(gateway_client.gateway), scope, receive, send)
+    assert waits == [12.5]
+    assert sent[0]["status"] == 403
+    gateway_client.switches(latency_s=0)
+    anyio.run(server.AwsEndpoint(gateway_client.gateway), scope, receive, send)
+    assert waits == [12.5]
+
+
+def test_latency_is_set_by_its_switch_and_kept_over_a_restart(fresh_sandbox):
+    fresh_sandbox.switches(latency_s=0.01)
+    fresh_sandbox.stop()
+    fresh_sandbox.start()
+    assert fresh_sandbox.control("GET", "switches")["latency_s"] == 0.01
+    assert fresh_sandbox.client("sts").get_caller_identity()["Account"]
+
+
+def test_a_body_that_is_too_large_is_refused(gateway_client, monkeypatch):
+    monkeypatch.setattr(server, "LARGEST_BODY", 10)
+    pieces = iter([b"12345", b"67890", b"1"])
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        piece = next(pieces)
+        return {"type": "http.request", "body": piece, "more_body": piece != b"1"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "PUT", "raw_path": b"/b/k", "query_string": b"", "headers": []}
+    anyio.run(server.AwsEndpoint(gateway_client.gateway), scope, receive, send)
+    assert sent[0]["status"] == 413
+    assert b"EntityTooLarge" in sent[1]["body"]
+
+
+def test_many_clients_at_once_get_right_answers(sandbox):
+    def work(number: int) -> str:
+        iam = sandbox.client("iam")
+        name = f"worker-{number}"
+        iam.create_user(UserName=name, Tags=[{"Key": "number", "Value": str(number)}])
+        tags = iam.list_user_tags(UserName=name)["Tags"]
+        iam.delete_user(UserName=name)
+        return tags[0]["Value"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(24))) == [str(number) for number in range(24)]
+
+
+def test_a_client_that_hangs_up_half_way_harms_nobody(sandbox):
+    with socket.create_connection(("127.0.0.1", sandbox.running.port)) as connection:
+        head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{sandbox.running.port}\r\nContent-Length: 100\r\n\r\nhalf"
+        connection.sendall(head.encode())
+    assert raw(sandbox, "GET", "/_sandbox/health")[0] == 200
+
+
+def test_no_secret_and_no_body_is_in_the_log(fresh_sandbox):
+    fresh_sandbox.client("iam").create_user(UserName="in-a-body")
+    raw(fresh_sandbox, "POST", "/", body=b"nonsense-in-a-body", Authorization="nonsense-in-a-header")
+    with socket.create_connection(("127.0.0.1", fresh_sandbox.running.port)) as connection:
+        connection.sendall(b"this is no HTTP secret-words\r\n\r\n")
+        connection.recv(1000)
+    fresh_sandbox.stop()
+    log = fresh_sandbox.folder.log.read_text()
+    for word in ("in-a-body", "in-a-header", "secret-words", *fresh_sandbox.folder.read_secrets().values()):
+        assert word not in log
+    assert oct(fresh_sandbox.folder.log.stat().st_mode)[-3:] == "600"
