@@ -76,14 +76,11 @@ def managed_policy_arn(name_or_arn: str) -> str:
     """
     if name_or_arn.startswith("arn:"):
         return _checked_arn(name_or_arn)
-    known = aws_managed_policies()
-    path_and_name = known.get(name_or_arn.rpartition("/")[2])
-    if path_and_name is not None and name_or_arn.removeprefix("/") in (
-        path_and_name,
-        path_and_name.rpartition("/")[2],
-    ):
-        return AWS_POLICY_PREFIX + path_and_name
-    raise _unknown(name_or_arn)
+    name = name_or_arn.rpartition("/")[2]
+    path_and_name = aws_managed_policies().get(name)
+    if path_and_name is None or name_or_arn.removeprefix("/") not in (path_and_name, name):
+        raise _unknown(name_or_arn)
+    return _attachable(AWS_POLICY_PREFIX + path_and_name)
 
 
 def _checked_arn(policy_arn: str) -> str:
@@ -102,6 +99,16 @@ def _checked_arn(policy_arn: str) -> str:
         raise InvalidValueError(
             f"{policy_arn!r} is not an AWS managed policy: {match['name']!r} has another path",
             remedy=f"Write '{match['prefix']}/{right}'.",
+        )
+    return _attachable(policy_arn)
+
+
+def _attachable(policy_arn: str) -> str:
+    # IAM attaches these to service-linked roles alone: the permission set would fail while it is provisioned.
+    if "policy/aws-service-role/" in policy_arn:
+        raise InvalidValueError(
+            f"{policy_arn!r} is for a service-linked role only, not for people",
+            remedy="Choose a policy whose path does not start with 'aws-service-role/'.",
         )
     return policy_arn
 

@@ -37,7 +37,8 @@ def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refus
 
 
 def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str]) -> Refusal:
-    location: Location = tuple(detail["loc"])
+    # pydantic adds a step of its own to the place of a mapping's key.
+    location: Location = tuple(step for step in detail["loc"] if step != "[key]")
     kind, value = detail["type"], detail["input"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, InvalidValueError):

@@ -22,5 +22,5 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
         ``"Did you mean 'ReadOnlyAccess'?"``, or ``""`` where no choice is near.
     """
     by_folded = {choice.casefold(): choice for choice in choices}
-    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f"Did you mean {by_folded[near[0]]!r}?" if near else ""

@@ -76,19 +76,12 @@ def read_yaml(path: str | Path) -> YamlFile:
     """
     file = YamlFile(str(path))
     text = _text_of(file.name)
-    loader = _TextDatesLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return file
-        _Walk(file).visit(node, ())
-        data = loader.construct_document(node)
+        data = _walked(_TextDatesLoader(text), file)
     except yaml.MarkedYAMLError as error:
         raise _unreadable(file.name, error) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _refused(file.name, None, f"cannot be read as YAML: {error}", "Mend the file.") from error
-    finally:
-        loader.dispose()
     if not isinstance(data, dict):
         found = type(data).__name__
         raise _refused(
@@ -96,6 +89,16 @@ def read_yaml(path: str | Path) -> YamlFile:
         )
     file.data = data
     return file
+
+
+def _walked(loader: _TextDatesLoader, file: YamlFile) -> object:
+    node = loader.get_single_node()
+    if node is None:
+        return {}
+    # Before the data is made: that step writes merged keys out, and then they look like doubled ones.
+    _Walk(file).visit(node, ())
+    data = loader.construct_document(node)
+    return {} if data is None else data
 
 
 def _text_of(name: str) -> str:

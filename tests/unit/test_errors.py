@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from idc_helpers import errors
+from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, TargetError
+
+ALL_ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+
+
+def test_a_message_its_remedy_and_its_link_stand_on_lines_of_their_own():
+    error = KitError("'x' failed", remedy="Do y.", link="https://example.com/z")
+    assert str(error) == "'x' failed\nDo y.\nhttps://example.com/z"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (KitError("only a message"), "only a message"),
+        (KitError("a message", link="https://example.com"), "a message\nhttps://example.com"),
+    ],
+)
+def test_empty_parts_leave_no_empty_line(error, text):
+    assert str(error) == text
+
+
+def test_the_tree_in_the_docstring_names_every_error():
+    missing = [kind.__name__ for kind in ALL_ERRORS if f" {kind.__name__}" not in errors.__doc__]
+    assert [name for name in missing if name != "KitError"] == []
+
+
+def test_everything_descends_from_one_error():
+    assert {kind for kind in ALL_ERRORS if not issubclass(kind, KitError)} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["SandboxError", "CredentialsError", "WrongAccountError", "LeftSandboxError"]
+)
+def test_errors_of_the_target_are_caught_together(name):
+    assert issubclass(getattr(errors, name), TargetError)
+
+
+def test_an_invalid_value_is_a_value_error_too():
+    assert issubclass(InvalidValueError, ValueError)
+
+
+def test_ipython_shows_the_error_and_no_traceback(capsys):
+    shell = InteractiveShell.instance()
+    shell.run_cell(
+        "from idc_helpers.errors import NotFoundError\nraise NotFoundError('no x', remedy='make x')"
+    )
+    shown = capsys.readouterr()
+    InteractiveShell.clear_instance()
+    assert (shown.out + shown.err).strip().splitlines()[-2:] == ["NotFoundError: no x", "make x"]
+    assert "Traceback" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (
+            Problem("a.yaml", 3, "users[0].email", "'x' is wrong", "Mend it"),
+            "a.yaml:3: users[0].email: 'x' is wrong. Mend it.",
+        ),
+        (Problem("parameters", None, "mode", "'x'?", "Mend it."), "parameters: mode: 'x'? Mend it."),
+        (Problem("a.yaml", 1, "", "is empty", ""), "a.yaml:1: is empty."),
+    ],
+)
+def test_a_problem_is_one_line_that_editors_can_follow(problem, line):
+    assert str(problem) == line
+
+
+def test_a_parameters_error_lists_every_problem_in_order():
+    problems = [Problem("a.yaml", line, "x", f"wrong {line}", "Mend") for line in (1, 2)]
+    error = ParametersError(problems)
+    assert error.problems == problems
+    assert str(error).splitlines() == ["a.yaml:1: x: wrong 1. Mend.", "a.yaml:2: x: wrong 2. Mend."]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KitError("m", remedy="r", link="l"), ParametersError([Problem("a.yaml", 1, "x", "m", "r")])],
+    ids=["kit", "parameters"],
+)
+def test_an_error_survives_the_way_out_of_a_worker_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+
+from idc_helpers.errors import ParametersError
+from idc_helpers.yaml_positions import dotted, read_yaml
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content: str | bytes):
+        path = tmp_path / "scenario.yaml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write_file
+
+
+def refused(path) -> str:
+    with pytest.raises(ParametersError) as caught:
+        read_yaml(path)
+    (problem,) = caught.value.problems
+    return str(problem).removeprefix(str(path))
+
+
+def test_every_value_has_its_line(write):
+    file = read_yaml(write("# why\na: 1\nb:\n  - c: x\n\n    d:\n      - y\n  - [p, q]\n"))
+    assert file.data == {"a": 1, "b": [{"c": "x", "d": ["y"]}, ["p", "q"]]}
+    assert {dotted(place): line for place, line in file.lines.items()} == {
+        "": 2,
+        "a": 2,
+        "b": 3,
+        "b[0]": 4,
+        "b[0].c": 4,
+        "b[0].d": 6,
+        "b[0].d[0]": 7,
+        "b[1]": 8,
+        "b[1][0]": 8,
+        "b[1][1]": 8,
+    }
+
+
+def test_a_place_that_the_file_lacks_has_the_line_around_it(write):
+    file = read_yaml(write("a:\n  - b: 1\n"))
+    assert file.line_of(("a", 0, "missing", "deeper")) == 2
+    assert file.line_of(("missing",)) == 1
+
+
+@pytest.mark.parametrize("content", ["", "# only a comment\n", "---\n"])
+def test_an_empty_file_is_an_empty_scenario(write, content):
+    assert read_yaml(write(content)).data == {}
+
+
+def test_a_byte_order_mark_does_no_harm(write):
+    assert read_yaml(write("\ufeffa: 1\n")).data == {"a": 1}
+
+
+def test_dates_stay_texts_as_papermill_reads_them(write):
+    assert read_yaml(write("day: 1990-04-23\n")).data == {"day": "1990-04-23"}
+
+
+def test_unquoted_texts_are_kept_as_typed(write):
+    file = read_yaml(write("a: NO\nb: 012\nc: '013'\n"))
+    assert file.data == {"a": False, "b": 10, "c": "013"}
+    assert file.unquoted == {("a",): "NO", ("b",): "012"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("111122223333", "is not in quotes, and YAML reads it as the number 111122223333."),
+        ("012345670123", "is not in quotes, and YAML reads it as the number 1402433619."),
+        ("098765432101", "is not in quotes."),
+    ],
+)
+def test_an_account_id_without_quotes_is_a_problem(write, typed, words):
+    file = read_yaml(write(f"a: 1\naccounts:\n  - {typed}\n"))
+    ((location, problem),) = file.problems
+    assert (location, problem.line, problem.path) == (("accounts", 0), 3, "accounts[0]")
+    assert words in str(problem)
+    assert f'"{typed}"' in problem.remedy
+
+
+@pytest.mark.parametrize("typed", ['"012345670123"', "'012345670123'", "01234567012", "0123456701234"])
+def test_quoted_ids_and_other_numbers_are_none(write, typed):
+    assert read_yaml(write(f"a: {typed}\n")).problems == []
+
+
+def test_a_key_that_stands_twice_is_a_problem_on_its_second_line(write):
+    file = read_yaml(write("a:\n  b: 1\n  c: 2\n  b: 3\n"))
+    ((_, problem),) = file.problems
+    assert (problem.line, problem.path) == (4, "a.b")
+    assert "after line 2" in problem.message
+
+
+def test_the_same_key_in_two_mappings_is_no_problem(write):
+    assert read_yaml(write("a: {b: 1}\nc: {b: 1}\n")).problems == []
+
+
+def test_anchors_and_merges_work(write):
+    file = read_yaml(write("a: &common\n  x: 1\nb:\n  <<: *common\n  y: 012345670123\nc: *common\n"))
+    assert file.data["b"] == {"x": 1, "y": 1402433619}
+    assert file.data["c"] == {"x": 1}
+    assert [problem.line for _, problem in file.problems] == [5]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: 1\nb: [1,\nc: 2\n", ":4: is not YAML"),
+        ("a: 1\n\tb: 2\n", ":2: is not YAML"),
+        ("a: !!python/object/apply:os.system ['true']\n", ":1: is not YAML"),
+        ("a: *nowhere\n", ":1: is not YAML"),
+        ("a: 1\n---\nb: 2\n", ":2: is not YAML"),
+        ("- a\n- b\n", ":1: holds a list, not a mapping"),
+        ("just words\n", ":1: holds a str, not a mapping"),
+        (b"a: \xff\n", ": is not text in UTF-8"),
+        ("a: \x07\n", ": cannot be read as YAML"),
+        ("a: !!int 09\n", ": cannot be read as YAML"),
+        ("a: &x\n  - *x\n", ":1: holds aliases that never end"),
+        ("a: " + "[" * 5000 + "]" * 5000, ": cannot be read as YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(write, content, words):
+    assert refused(write(content)).startswith(words)
+
+
+def test_aliases_that_multiply_are_stopped(write, monkeypatch):
+    monkeypatch.setattr("idc_helpers.yaml_positions.MOST_VALUES", 1_000)
+    doubled = "".join(f"k{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 20))
+    assert "aliases that never end" in refused(write(f"k0: &a0 x\n{doubled}"))
+
+
+def test_a_missing_file_names_its_neighbours(write, tmp_path):
+    neighbour = write("a: 1\n")
+    assert refused(tmp_path / "other.yaml") == f": there is no such file. There are: {neighbour}."
+    assert "Check the path" in refused(tmp_path / "nowhere" / "other.yaml")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    assert "cannot be read: Is a directory" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [((), ""), (("a",), "a"), (("a", 0, "b", "c", 1), "a[0].b.c[1]"), ((0, "a"), "[0].a")],
+)
+def test_places_are_written_as_people_do(location, text):
+    assert dotted(location) == text
