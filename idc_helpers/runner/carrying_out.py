@@ -1,0 +1,168 @@
+"""The notebooks of a prepared run, one after another, and what it comes to, whatever happens on the way."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from idc_helpers.runner.executing import NotebookFailure, execute_notebook
+from idc_helpers.runner.following import EventFollower
+from idc_helpers.runner.interruption import Interrupted
+from idc_helpers.runner.notebooks import LessonNotebook
+from idc_helpers.runner.preparing import PreparedRun
+from idc_helpers.runner.progress import Progress
+from idc_helpers.runner.report import write_report
+from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
+from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run left.
+
+    Attributes
+    ----------
+    folder
+        The run's folder; its name is the run's id.
+    summary
+        What ``summary.json`` holds.
+    signal_number
+        The signal that cut it short, or None.
+    """
+
+    folder: Path
+    summary: RunSummary
+    signal_number: int | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """0 only if every check in every notebook passed; 128 + its number after a signal, as in shells."""
+        if self.signal_number is not None:
+            return 128 + self.signal_number
+        return 0 if self.summary.passed else 1
+
+
+@dataclass
+class Execution:
+    """One run while it goes on.
+
+    Attributes
+    ----------
+    prepared, folder
+        What to run, and the run's folder.
+    where
+        The target in one readable line.
+    environment
+        Variables that the kernels see besides the ones of this process.
+    progress, started
+        Where it is told, and when it began.
+    results
+        Of the notebooks so far.
+    """
+
+    prepared: PreparedRun
+    folder: Path
+    where: str
+    environment: Mapping[str, str]
+    progress: Progress
+    started: datetime.datetime
+    results: list[NotebookResult] = field(default_factory=list)
+
+    def summary(self) -> RunSummary:
+        """Return what the run came to so far."""
+        done = {result.notebook for result in self.results}
+        rest = [NotebookResult(n.name, "not run") for n in self.prepared.notebooks if n.name not in done]
+        return RunSummary(
+            run_id=self.folder.name,
+            target=self.prepared.scenario.target,
+            mode=self.prepared.mode,
+            started=self.started.isoformat(timespec="seconds"),
+            wall_s=self.progress.elapsed_s,
+            notebooks=(*self.results, *rest),
+        )
+
+    def write(self) -> RunSummary:
+        """Write summary and report, and return the summary."""
+        summary = self.summary()
+        summary.write(self.folder / "summary.json")
+        write_report(self.folder, summary, where=self.where)
+        return summary
+
+
+def carry_out(execution: Execution) -> RunOutcome:
+    """Execute the notebooks in order until one fails or a signal comes; write summary and report."""
+    signal_number = None
+    try:
+        for number, notebook in enumerate(execution.prepared.notebooks, start=1):
+            execution.progress.notebook_started(notebook.name, number, len(execution.prepared.notebooks))
+            result = _execute(execution, notebook)
+            execution.results.append(result)
+            execution.progress.notebook_ended(result)
+            execution.write()
+            if result.status == "failed":
+                break
+    except Interrupted as interruption:
+        signal_number = interruption.signal_number
+    summary = execution.write()
+    execution.progress.summary(summary, execution.folder / "index.html")
+    if not summary.passed:
+        execution.progress.say(_how_to_go_on(execution, signal_number))
+    return RunOutcome(execution.folder, summary, signal_number)
+
+
+def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
+    folder = execution.folder
+    start = time.monotonic()
+
+    def result(failure: NotebookFailure | None) -> NotebookResult:
+        return notebook_result(
+            folder,
+            notebook.name,
+            mode=execution.prepared.mode,
+            wall_s=time.monotonic() - start,
+            failure=failure,
+        )
+
+    output = folder / "notebooks" / f"{notebook.name}.ipynb"
+    parameters = execution.prepared.parameters(notebook, folder)
+    try:
+        with EventFollower(folder / "events.jsonl", execution.progress.event):
+            failure = execute_notebook(notebook, output, parameters, execution.environment)
+    except Interrupted:
+        stopped = result(NotebookFailure("Interrupted", "the run was asked to end"))
+        execution.results.append(stopped)
+        execution.progress.notebook_ended(stopped)
+        raise
+    return result(_with_sandbox_news(execution, failure) if failure else None)
+
+
+def _with_sandbox_news(execution: Execution, failure: NotebookFailure) -> NotebookFailure:
+    """Add to a failure that the sandbox is gone, where it is: that is the cause, whatever the cell says."""
+    if execution.prepared.scenario.target != "sandbox":
+        return failure
+    state = execution.environment.get(STATE_VARIABLE) or os.environ.get(STATE_VARIABLE)
+    if sandbox_runs(Path(state) if state else None):
+        return failure
+    news = "The sandbox stopped running. What was done is kept in its state: run again, and it starts again."
+    return NotebookFailure(failure.error_name, f"{failure.message}\n{news}", failure.cell, failure.source)
+
+
+def _how_to_go_on(execution: Execution, signal_number: int | None) -> str:
+    run_id = execution.folder.name
+    receipts = execution.folder / "receipts.jsonl"
+    lines = ["The run was ended before it was done."] if signal_number is not None else []
+    if not receipts.exists():
+        return "\n".join([*lines, "Nothing was written to the target."])
+    default = execution.folder.parent.name == "runs"
+    named = run_id if default else str(execution.folder)
+    lines.append(f"What was done is kept, with receipts in {receipts}.")
+    if not execution.environment.get(STATE_VARIABLE):
+        lines.append(
+            "To go on: mend the cause and give the same command again; what is done is `unchanged` then."
+        )
+    lines.append(f"To take it back: idc undo {named}")
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""Ctrl-C, or a supervisor's SIGTERM, as one exception that lets a run tidy up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to end, by Ctrl-C or by whoever supervises it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+@contextmanager
+def signals_as_exceptions() -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into `Interrupted`, and let nothing cut the tidying up short."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before: dict[int, Callable[..., object] | int | None] = {}
+    try:
+        for each in numbers:
+            before[each] = signal.signal(each, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,57 @@
+"""Executed notebooks as pages: no script runs in them and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+
+from idc_helpers.runner.pages import render_page, stylesheet
+from idc_helpers.runner.scrubbed_files import write_whole
+
+
+def write_notebook_page(notebook: Path, run_id: str) -> Path:
+    """Write the page of an executed notebook beside it and return its path; one that is up to date stays.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook, ``.ipynb``.
+    run_id
+        For the link back to the report.
+    """
+    page = notebook.with_suffix(".html")
+    if page.exists() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
+        return page
+    document: Any = nbformat.read(notebook, as_version=4)
+    _prefer_text_to_diagrams(document)
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(document)
+    # Markup: nbconvert has escaped the code and texts; the page's policy lets no script of an output run.
+    text = render_page(
+        "notebook.html.j2",
+        name=notebook.stem,
+        run_id=run_id,
+        content=Markup(body),  # noqa: S704
+        style=Markup(f"{stylesheet()}\n{_code_colours()}"),  # noqa: S704
+    )
+    write_whole(page, text)
+    return page
+
+
+def _prefer_text_to_diagrams(document: Any) -> None:
+    # Diagrams in Mermaid's language need a script to be drawn; each of ours carries its text.
+    for cell in document.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/plain" in data:
+                data.pop("text/vnd.mermaid", None)
+
+
+def _code_colours() -> str:
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n.highlight {{ background: none }}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"

@@ -1,0 +1,149 @@
+"""Everything about a run that can be refused before anything is called, started or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.errors import InvalidValueError, ParametersError, Problem, RunFailedError
+from idc_helpers.models import Scenario
+from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
+from idc_helpers.suggestions import did_you_mean
+
+ALWAYS_GIVEN = ("target", "mode", "region", "expected_account", "profile", "scenario_file", "run_folder")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a person asked for.
+
+    Attributes
+    ----------
+    project
+        The folder that holds ``notebooks/`` and ``parameters/``.
+    scenario_file
+        The scenario; None: ``parameters/sandbox.yaml``.
+    only
+        Numbers or names of notebooks; empty: all.
+    target, mode
+        In place of what the scenario says.
+    runs
+        The folder that holds the runs; None: ``runs/`` of the project.
+    teardown
+        Whether the last notebook takes everything back.
+    fresh_sandbox
+        Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
+    """
+
+    project: Path
+    scenario_file: Path | None = None
+    only: tuple[str, ...] = ()
+    target: str | None = None
+    mode: str | None = None
+    runs: Path | None = None
+    teardown: bool = True
+    fresh_sandbox: bool = False
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where the run's folder is made."""
+        return (self.runs or self.project / "runs").absolute()
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that may start.
+
+    Attributes
+    ----------
+    scenario
+        What is desired, checked.
+    scenario_file
+        Absolute.
+    mode
+        ``"plan"`` or ``"apply"``.
+    notebooks
+        What is executed, in order.
+    known
+        The parameters that each notebook knows, by its name.
+    """
+
+    scenario: Scenario
+    scenario_file: Path
+    mode: str
+    notebooks: tuple[LessonNotebook, ...]
+    known: Mapping[str, frozenset[str]]
+
+    def parameters(self, notebook: LessonNotebook, run_folder: Path) -> dict[str, Any]:
+        """Return what papermill sets in a notebook: what all of them get, and its parts of the scenario."""
+        sections = scenario_parameters(self.scenario)
+        given = {
+            "target": self.scenario.target,
+            "mode": self.mode,
+            "region": self.scenario.region,
+            "expected_account": self.scenario.expected_account,
+            "profile": self.scenario.profile,
+            "scenario_file": str(self.scenario_file),
+            "run_folder": str(run_folder),
+        }
+        return {
+            name: value for name, value in {**sections, **given}.items() if name in self.known[notebook.name]
+        }
+
+
+def prepare_run(request: RunRequest) -> PreparedRun:
+    """Read and check everything; reads files only.
+
+    Raises
+    ------
+    ParametersError
+        When the scenario has problems; all of them are named.
+    InvalidValueError
+        When an option names something that there is not.
+    RunFailedError
+        When a notebook cannot take the parameters of a run.
+    """
+    scenario_file = (request.scenario_file or request.project / "parameters" / "sandbox.yaml").absolute()
+    scenario = _overridden(load_scenario(scenario_file), request)
+    if request.fresh_sandbox and scenario.target != "sandbox":
+        raise InvalidValueError(
+            f"a fresh sandbox was asked for, but the target is {scenario.target!r}",
+            remedy="Leave --fresh-sandbox out, or add --target sandbox.",
+        )
+    found = find_notebooks(request.project / "notebooks")
+    notebooks = tuple(select_notebooks(found, only=request.only, teardown=request.teardown))
+    known = {notebook.name: known_parameters(notebook) for notebook in notebooks}
+    for notebook in notebooks:
+        _require_known(notebook, known[notebook.name])
+    default_mode = "apply" if scenario.target == "sandbox" else "plan"
+    return PreparedRun(scenario, scenario_file, scenario.mode or default_mode, notebooks, known)
+
+
+def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:
+    overrides = {name: value for name in ("target", "mode") if (value := getattr(request, name)) is not None}
+    if not overrides:
+        return scenario
+    return validate_scenario({**scenario_parameters(scenario), **overrides}, source="the command line")
+
+
+def _require_known(notebook: LessonNotebook, known: frozenset[str]) -> None:
+    missing = [name for name in ALWAYS_GIVEN if name not in known]
+    if missing:
+        raise RunFailedError(
+            f"the notebook {notebook.name!r} does not know the parameters {', '.join(missing)}",
+            remedy="Give them a default in its cell with the tag `parameters`.",
+        )
+    sections = set(Scenario.model_fields) | set(ALWAYS_GIVEN)
+    unknown = sorted(known - sections)
+    if unknown:
+        raise ParametersError([_unknown(notebook, name, sections) for name in unknown])
+
+
+def _unknown(notebook: LessonNotebook, name: str, choices: set[str]) -> Problem:
+    remedy = did_you_mean(name, choices) or "Scenarios have no such key, so nothing would ever set it."
+    return Problem(
+        str(notebook.path), None, name, "the parameters cell has a name that no scenario has", remedy
+    )

@@ -1,0 +1,76 @@
+"""``index.html``: what was run, where, when, and first of all how it ended."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from idc_helpers.runbook.receipts import ReceiptBook
+from idc_helpers.runner.notebook_pages import write_notebook_page
+from idc_helpers.runner.pages import render_page
+from idc_helpers.runner.scrubbed_files import write_whole
+from idc_helpers.runner.summary import RunSummary
+from idc_helpers.runner.tables import DONE_WORDS, PLAN_WORDS, changes_in_words, counted
+
+
+def write_report(run_folder: Path, summary: RunSummary, *, where: str) -> Path:
+    """Write the report of a run, with a page for each executed notebook, and return its path.
+
+    Parameters
+    ----------
+    run_folder
+        The run's folder; ``index.html`` goes there.
+    summary
+        What the run came to, so far.
+    where
+        The target in one readable line.
+    """
+    planned = summary.mode == "plan"
+    checks = [check for result in summary.notebooks for check in result.checks]
+    text = render_page(
+        "index.html.j2",
+        summary=summary,
+        where=where,
+        verdict=_verdict(summary),
+        sentence=_sentence(summary),
+        planned=planned,
+        started=_readable(summary.started),
+        change_words=list((PLAN_WORDS if planned else DONE_WORDS).values()),
+        checks_made=len(checks),
+        checks_passed=sum(check.passed for check in checks),
+        pages=_pages(run_folder, summary),
+        receipts=ReceiptBook(run_folder / "receipts.jsonl").read(),
+    )
+    report = run_folder / "index.html"
+    write_whole(report, text)
+    return report
+
+
+def _verdict(summary: RunSummary) -> str:
+    if any(result.status == "failed" for result in summary.notebooks):
+        return "failed"
+    return "passed" if summary.passed else "not run"
+
+
+def _sentence(summary: RunSummary) -> str:
+    passed = sum(result.status == "passed" for result in summary.notebooks)
+    checks = [check for result in summary.notebooks for check in result.checks]
+    failed = sum(not check.passed for check in checks)
+    changes = changes_in_words(summary.totals(), planned=summary.mode == "plan")
+    outcome = "all passed" if not failed else f"{failed} failed"
+    notebooks = counted(len(summary.notebooks), "notebook")
+    return f"{passed} of {notebooks} passed. {counted(len(checks), 'check')}: {outcome}. Changes: {changes}."
+
+
+def _readable(started: str) -> str:
+    return datetime.datetime.fromisoformat(started).strftime("%A %d %B %Y, %H:%M:%S UTC")
+
+
+def _pages(run_folder: Path, summary: RunSummary) -> set[str]:
+    pages = set()
+    for result in summary.notebooks:
+        executed = run_folder / "notebooks" / f"{result.notebook}.ipynb"
+        if executed.exists():
+            write_notebook_page(executed, summary.run_id)
+            pages.add(result.notebook)
+    return pages

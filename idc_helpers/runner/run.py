@@ -1,0 +1,85 @@
+"""A whole run, from what a person asked for to the run's folder."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+from idc_helpers.aws.connection import connect, require_apply_allowed
+from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
+from idc_helpers.runner.interruption import signals_as_exceptions
+from idc_helpers.runner.preparing import PreparedRun, RunRequest, prepare_run
+from idc_helpers.runner.progress import Progress
+from idc_helpers.runner.run_folder import RunRecord, create_run_folder, write_record
+from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+
+
+def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
+    """Execute notebooks as asked, say what happens, and leave the run's folder.
+
+    Writes to the target in mode ``apply``. A notebook that fails ends the run; what was done keeps its
+    receipts.
+
+    Parameters
+    ----------
+    request
+        What to run, and where.
+    stream
+        Where progress is written.
+
+    Raises
+    ------
+    KitError
+        When the run cannot start; nothing has been changed then.
+    """
+    prepared = prepare_run(request)
+    started = datetime.datetime.now(datetime.UTC)
+    progress = Progress(stream, prepared.mode)
+    with ExitStack() as stack:
+        stack.enter_context(signals_as_exceptions())
+        if request.fresh_sandbox:
+            folder = create_run_folder(request.runs_folder, now=started)
+            state = folder / "sandbox"
+            stack.enter_context(sandbox_of_its_own(state))
+            where = _require_target(prepared, state)
+        else:
+            state = None
+            where = _require_target(prepared, state)
+            folder = create_run_folder(request.runs_folder, now=started)
+        write_record(folder, _record(prepared, state))
+        environment = _kernel_environment(folder, state)
+        progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
+        return carry_out(Execution(prepared, folder, where, environment, progress, started))
+
+
+def _require_target(prepared: PreparedRun, state: Path | None) -> str:
+    """Connect once before any notebook does: a wrong account or missing credentials are said at once."""
+    scenario = prepared.scenario
+    connection = connect(
+        target=scenario.target, region=scenario.region, profile=scenario.profile, state_folder=state
+    )
+    if prepared.mode == "apply":
+        require_apply_allowed(connection, scenario.expected_account)
+    return str(connection)
+
+
+def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:
+    scenario = prepared.scenario
+    return RunRecord(
+        target=scenario.target,
+        mode=prepared.mode,
+        region=scenario.region,
+        profile=scenario.profile,
+        scenario_file=str(prepared.scenario_file),
+        sandbox_state=str(state) if state else os.environ.get(STATE_VARIABLE, ""),
+    )
+
+
+def _kernel_environment(folder: Path, state: Path | None) -> dict[str, str]:
+    environment = {"IDC_RUN_FOLDER": str(folder), "IDC_INTERACTIVE": "headless"}
+    if state is not None:
+        environment[STATE_VARIABLE] = str(state)
+    return environment

@@ -1,0 +1,177 @@
+"""What a run came to: read from its receipts and events, never from notebook outputs.
+
+`RunSummary.as_json` is ``summary.json``. Changes made are counted from the receipts, so that a notebook that
+failed half-way counts what it really did; in mode ``plan`` they are the plan's numbers, what *would* be done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from idc_helpers.runbook.events import read_events
+from idc_helpers.runbook.receipts import ReceiptBook
+from idc_helpers.runner.executing import NotebookFailure
+from idc_helpers.runner.scrubbed_files import write_whole
+from idc_helpers.scrubbing import scrub
+
+Status = Literal["passed", "failed", "not run"]
+ACTIONS = ("create", "update", "delete", "unchanged")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check as the run's events tell it."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class NotebookResult:
+    """What one notebook came to.
+
+    Attributes
+    ----------
+    notebook
+        Name without folder and ending.
+    status
+        ``"passed"``: every cell ran and every check passed; ``"failed"``; ``"not run"``: one failed before.
+    wall_s
+        Seconds.
+    changes
+        How many things were created, updated, deleted and unchanged.
+    checks
+        In the order of the notebook.
+    by_hand
+        How many things only a person can do.
+    failure
+        Why it stopped.
+    """
+
+    notebook: str
+    status: Status
+    wall_s: float = 0.0
+    changes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
+    checks: tuple[CheckResult, ...] = ()
+    by_hand: int = 0
+    failure: NotebookFailure | None = None
+
+    @property
+    def failed_checks(self) -> tuple[CheckResult, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    run_id, target, mode
+        As the notebooks got them.
+    started
+        ISO 8601, UTC.
+    wall_s
+        Seconds, the preparation included.
+    notebooks
+        In the order of the run.
+    """
+
+    run_id: str
+    target: str
+    mode: str
+    started: str
+    wall_s: float
+    notebooks: tuple[NotebookResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether there were notebooks and every one of them passed."""
+        return bool(self.notebooks) and all(result.status == "passed" for result in self.notebooks)
+
+    def totals(self) -> dict[str, int]:
+        """Return the changes of all notebooks together."""
+        return {action: sum(result.changes[action] for result in self.notebooks) for action in ACTIONS}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``summary.json`` holds."""
+        return {
+            "run_id": self.run_id,
+            "target": self.target,
+            "mode": self.mode,
+            "started": self.started,
+            "wall_s": round(self.wall_s, 3),
+            "notebooks": [_notebook_json(result) for result in self.notebooks],
+        }
+
+    def write(self, path: Path) -> None:
+        """Write ``summary.json``, replacing the one before in one step."""
+        write_whole(path, json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _notebook_json(result: NotebookResult) -> dict[str, Any]:
+    return {
+        "notebook": result.notebook,
+        "status": result.status,
+        "wall_s": round(result.wall_s, 3),
+        "changes": dict(result.changes),
+        "checks": [
+            {"name": check.name, "passed": check.passed, "detail": check.detail} for check in result.checks
+        ],
+    }
+
+
+def notebook_result(
+    run_folder: Path, notebook: str, *, mode: str, wall_s: float, failure: NotebookFailure | None
+) -> NotebookResult:
+    """Return what a notebook came to, from the receipts and events that it left; reads only."""
+    events = list(read_events(run_folder / "events.jsonl", notebook))
+    planned = _last_of_each_step(events, "planned")
+    checks = tuple(_checks(_last_of_each_step(events, "checked").values()))
+    if mode == "apply":
+        settled = {**planned, **_last_of_each_step(events, "applied")}
+        changes = _made(run_folder, notebook) | {"unchanged": _sum(settled.values())["unchanged"]}
+    else:
+        changes = {action: _sum(planned.values())[action] for action in ACTIONS}
+    passed = failure is None and all(check.passed for check in checks)
+    return NotebookResult(
+        notebook=notebook,
+        status="passed" if passed else "failed",
+        wall_s=wall_s,
+        changes=changes,
+        checks=checks,
+        by_hand=sum(int(entry.get("by_hand", 0)) for entry in planned.values()),
+        failure=failure,
+    )
+
+
+def _last_of_each_step(events: Iterable[Mapping[str, Any]], event: str) -> dict[str, Mapping[str, Any]]:
+    return {entry.get("step", ""): entry for entry in events if entry.get("event") == event}
+
+
+def _sum(entries: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for entry in entries:
+        total.update(entry.get("changes") or {})
+    return total
+
+
+def _made(run_folder: Path, notebook: str) -> dict[str, int]:
+    receipts = ReceiptBook(run_folder / "receipts.jsonl").read()
+    made = Counter(
+        entry.action for entry in receipts if entry.notebook == notebook and entry.status == "done"
+    )
+    return {action: made[action] for action in ACTIONS}
+
+
+def _checks(entries: Iterable[Mapping[str, Any]]) -> Iterable[CheckResult]:
+    for entry in entries:
+        for check in entry.get("checks") or ():
+            yield CheckResult(str(check["name"]), bool(check["passed"]), scrub(str(check["detail"])))
