@@ -62,5 +62,5 @@ class Background(Generic[T]):
 def _result(work: Callable[[], T]) -> T | Exception:
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - it is shown where the button is
+    except Exception as error:
         return error

@@ -1,4 +1,4 @@
-"""Parameters that papermill injected: those that nobody knows are refused, those that the notebook passes over are used.
+"""Parameters that papermill injected: unknown ones are refused, those that a notebook passes over are used.
 
 papermill only warns of a parameter that the notebook does not have, and runs with the default in its place.
 """

@@ -38,7 +38,7 @@ def wanted_table(title: str, desired: Iterable[Desired]) -> Table:
 
 
 def plan_table(title: str, plan: Plan) -> Table:
-    """Return a plan: columns action (symbol and word), kind, key, reason, values (all that a creation or change sets)."""
+    """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
     rows = tuple(
         (_action(change), kind_in_words(change.kind), change.key, change.reason, _values(change))
         for change in plan.changes
@@ -57,7 +57,7 @@ def plan_in_words(plan: Plan) -> str:
 
 
 def outcome_table(title: str, outcome: Outcome) -> Table:
-    """Return what was done: columns result (symbol and word), kind, key, identifier; unchanged things last."""
+    """Return what was done: columns result (symbol and word), kind, key, identifier; unchanged last."""
     rows = [_outcome_row(change, result) for change, result in outcome.done]
     marks = ["good"] * len(rows)
     for change in outcome.plan.changes:

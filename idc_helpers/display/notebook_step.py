@@ -47,12 +47,12 @@ class NotebookStep:
         return self.values.context
 
     def set_values(self, values: Any) -> None:
-        """Take values over, as the form does: the plan that was shown and the outcome do not count any more."""
+        """Take values over, as the form does; the plan that was shown and the outcome count no more."""
         self.values.set(values)
         self.gate.changed()
 
     def form(self) -> Any:
-        """Return the step's panel (guided), or a table of what is wanted: columns kind, key, values; writes nothing."""
+        """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
         if not is_guided():
             return wanted_table(self.title, self._current().desired)
         if self._panel is None:

@@ -77,9 +77,10 @@ class Actions(Generic[P]):
         self.apply_button = widgets.Button(
             description=labels.apply, icon="check", button_style="primary", layout=_BUTTON
         )
-        self.show_button.on_click(lambda _: self._start("Reading the target …", gate.show_plan,
-        self._planned)) self.apply_button.on_click(lambda _: self._apply()) gate.watch(lambda:
-        self._background.soon(self.refresh)) self.refresh()
+        self.show_button.on_click(lambda _: self._show())
+        self.apply_button.on_click(lambda _: self._apply())
+        gate.watch(lambda: self._background.soon(self.refresh))
+        self.refresh()
 
     def lock(self, locked: bool) -> None:
         """Lock both buttons while something else is at work."""
@@ -91,6 +92,9 @@ class Actions(Generic[P]):
         self.show_button.disabled = self._locked
         ready = self._gate.shown is not None and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
+
+    def _show(self) -> None:
+        self._start("Reading the target …", self._gate.show_plan, self._planned)
 
     def _apply(self) -> None:
         if self.apply_button.disabled:

@@ -1,4 +1,4 @@
-"""One widget for each field of a model, chosen by its type: what a person types becomes what a scenario file would hold."""
+"""One widget for each field of a model, chosen by its type; read as a scenario file would hold the value."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from idc_helpers.display.tables import in_html
+from idc_helpers.models import CustomerManagedPolicy
 
 ABSENT: Any = object()
 """What an empty field says: the scenario does not name it."""
 _WIDE = widgets.Layout(width="98%", max_width="52em")
+_RED = "color:var(--jp-error-color1,#c62828)"
 _LABEL = {"description_width": "13em"}
 
 
@@ -51,8 +53,8 @@ class FieldEditor:
         self.widget.tooltip = info.description or ""
         self._problem = widgets.HTML()
         self._problem.layout.display = "none"
-        help_text = widgets.HTML(f'<small class="idc-help">{in_html(_help(kind, info.description or
-        ""))}</small>') self.box = widgets.VBox([self.widget, help_text, self._problem])
+        help_text = widgets.HTML(f"<small>{in_html(_help(kind, info.description or ''))}</small>")
+        self.box = widgets.VBox([self.widget, help_text, self._problem])
         self.widget.observe(lambda _: on_change(), names="value")
 
     def read(self) -> Any:
@@ -66,8 +68,8 @@ class FieldEditor:
     def show_problems(self, problems: dict[str, str]) -> None:
         """Show what is wrong with this field, by the place inside it; nothing: all is well."""
         text = " ".join(problems.values())
-        self._problem.value = f'<span role="alert" style="color:var(--jp-error-color1,#c62828)">✘
-        {in_html(text)}</span>' self._problem.layout.display = "" if text else "none"
+        self._problem.value = f'<span role="alert" style="{_RED}">✘ {in_html(text)}</span>'
+        self._problem.layout.display = "" if text else "none"
 
     def disable(self, disabled: bool) -> None:
         """Lock or unlock the widget."""
@@ -84,9 +86,13 @@ def unwrapped(annotation: Any) -> Any:
 
 
 def nested_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, or None for a field of another type."""
+    """Return the model that gets a frame of its own, or None for a field of another type."""
     kind = unwrapped(annotation)
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return kind if _is_model(kind) and kind is not CustomerManagedPolicy else None
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _takes_none(info: FieldInfo) -> bool:
@@ -98,6 +104,8 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _help(kind: Any, description: str) -> str:
+    if _is_model(kind):
+        return f"{description} Its path and name in one, such as /finance/ReadLedger."
     if get_origin(kind) is list and get_origin(unwrapped(get_args(kind)[0])) is not Literal:
         return f"{description} One on each line."
     if get_origin(kind) is dict and unwrapped(get_args(kind)[1]) is str:
@@ -117,6 +125,13 @@ def _choose(kind: Any, value: Any, examples: list[str], *, optional: bool) -> Wi
         return _one_of(list(get_args(kind)), value, optional=optional)
     if origin is list:
         return _list(unwrapped(get_args(kind)[0]), value)
+    if _is_model(kind):
+        line = "" if value is None else _reference_line(value)
+        return (
+            widgets.Text(line),
+            lambda typed: _reference(typed.strip()) if typed.strip() else ABSENT,
+            _reference_line,
+        )
     if origin is dict:
         return _pairs(value) if unwrapped(get_args(kind)[1]) is str else _json(value)
     text = "" if value is None else str(value)
@@ -125,9 +140,13 @@ def _choose(kind: Any, value: Any, examples: list[str], *, optional: bool) -> Wi
 
 
 def _one_of(choices: list[str], value: Any, *, optional: bool) -> Widget:
-    options = [("(none)", ""), *((choice, choice) for choice in choices)] if optional else [(c, c) for c in
-    choices] chosen = value if value in choices else options[0][1] return widgets.Dropdown(options=options,
-    value=chosen), lambda picked: picked or ABSENT, lambda new: new or ""
+    options = [*([("(none)", "")] if optional else []), *((choice, choice) for choice in choices)]
+    chosen = value if value in choices else options[0][1]
+    return (
+        widgets.Dropdown(options=options, value=chosen),
+        lambda picked: picked or ABSENT,
+        lambda new: new or "",
+    )
 
 
 def _list(item: Any, value: Any) -> Widget:
@@ -135,8 +154,7 @@ def _list(item: Any, value: Any) -> Widget:
         choices = list(get_args(item))
         chosen = tuple(choice for choice in choices if choice in (value or []))
         return widgets.SelectMultiple(options=choices, value=chosen, rows=len(choices)), list, tuple
-    reference = isinstance(item, type) and issubclass(item, BaseModel)
-    write, read = (_reference_line, _reference) if reference else (str, str)
+    write, read = (_reference_line, _reference) if _is_model(item) else (str, str)
 
     def lines(values: Any) -> str:
         return "\n".join(write(part) for part in values or [])

@@ -52,7 +52,7 @@ class ModelForm:
         self.box = widgets.VBox(boxes)
 
     def read(self) -> dict[str, Any]:
-        """Return the values; fields left empty are not in it, nor are frames with nothing but empty fields."""
+        """Return the values; fields left empty are not in it, nor are frames without values."""
         found = {name: part.read() for name, part in self._parts.items()}
         nested = {name for name, part in self._parts.items() if isinstance(part, ModelForm)}
         return {
@@ -76,7 +76,7 @@ class ModelForm:
             Messages by the place in this form, such as ``"session_duration"`` or ``"enterprise.manager"``.
         """
         for name, part in self._parts.items():
-            part.show_problems({place: text for place, text in inside(problems, name).items()})
+            part.show_problems(inside(problems, name))
 
     def disable(self, disabled: bool) -> None:
         """Lock or unlock all fields."""

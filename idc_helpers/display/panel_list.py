@@ -1,4 +1,4 @@
-"""A list of items, such as permission sets, one shown at a time, with a chooser and buttons to add and remove."""
+"""A list of items, such as permission sets: one shown at a time, a chooser, and buttons to add and remove."""
 
 from __future__ import annotations
 

@@ -49,8 +49,11 @@ class StepPanel(Panel):
             step.gate, Labels("Show the plan", "Apply"), self._screen, self._may_apply, self._busy
         )
         self.undo = Actions(
-            step.undo_gate, Labels("Undo this step …", "Confirm the undo"), self._screen, self._may_undo,
-            self._busy
+            step.undo_gate,
+            Labels("Undo this step …", "Confirm the undo"),
+            self._screen,
+            self._may_undo,
+            self._busy,
         )
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
@@ -75,8 +78,8 @@ class StepPanel(Panel):
         self.form.show_problems(problems_by_place(problems, self._step.values))
         lines = [f"{problem.path}: {problem.message}" for problem in problems]
         count = f"{len(lines)} value{'s' if len(lines) > 1 else ''} to mend:\n" if lines else ""
-        self._problems.value = f'<div role="alert">{in_html(count + chr(10).join(lines))}</div>' if lines else
-        ""
+        text = in_html(count + "\n".join(lines))
+        self._problems.value = f'<div role="alert">{text}</div>' if lines else ""
 
     def _busy(self, busy: bool) -> None:
         self.form.disable(busy)
@@ -112,10 +115,15 @@ class TeardownPanel(Panel):
             Labels("Show what is taken back", "Apply the teardown"),
             screen,
             lambda: self._may_write,
-            lambda busy: self.actions.lock(busy),
+            self._busy,
         )
         self.box.children = (
-            widgets.HTML(f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else
-            in_html(_PLAN_ONLY)}"), widgets.HBox([self.actions.show_button, self.actions.apply_button]),
+            widgets.HTML(
+                f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else in_html(_PLAN_ONLY)}"
+            ),
+            widgets.HBox([self.actions.show_button, self.actions.apply_button]),
             screen.box,
         )
+
+    def _busy(self, busy: bool) -> None:
+        self.actions.lock(busy)

@@ -1,4 +1,4 @@
-"""Tables that read well in a notebook, light or dark, on paper, and without colour: HTML with a plain text of the same.
+"""Tables that read well in a notebook, light or dark, on paper, and without colour: HTML and plain text.
 
 Every text is escaped: what a target calls its things is data, never markup.
 """
@@ -11,10 +11,11 @@ from itertools import zip_longest
 from typing import Any
 
 STYLE = """<style>
-table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)}
-table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;color:var(--jp-ui-font-color1,inherit);caption-side:top}
-table.idc-table th,table.idc-table td{text-align:left;vertical-align:top;padding:.3em .7em;overflow-wrap:anywhere;
-border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
+table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
+table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
+table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}
+table.idc-table th,table.idc-table td{text-align:left;vertical-align:top;padding:.3em .7em;
+overflow-wrap:anywhere;border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
 table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
 table.idc-table tbody th{font-weight:600}
 table.idc-table td.idc-first{white-space:nowrap}

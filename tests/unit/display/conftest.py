@@ -1,4 +1,4 @@
-"""A run whose target is memory: the same steps, values and gates as in a notebook, without AWS and without a sandbox."""
+"""A run whose target is memory: the steps, values and gates of a notebook without AWS or a sandbox."""
 
 import sys
 from dataclasses import dataclass, field, replace

@@ -1,0 +1,268 @@
+import asyncio
+import threading
+from dataclasses import replace
+
+import pytest
+
+from idc_helpers.display.notebook_step import NotebookStep
+from idc_helpers.display.notebook_teardown import NotebookTeardown
+from idc_helpers.models import Scenario
+
+pytestmark = pytest.mark.usefixtures("guided")
+
+
+def walk(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+def find(panel, description):
+    (found,) = [widget for widget in walk(panel.box) if getattr(widget, "description", None) == description]
+    return found
+
+
+def texts(panel):
+    return " ".join(widget.value for widget in walk(panel.box) if type(widget).__name__ == "HTML")
+
+
+def type_in(panel, label, value):
+    find(panel, label).value = value
+
+
+@pytest.fixture
+def step(context):
+    return NotebookStep(context, "permission_sets")
+
+
+@pytest.fixture
+def panel(step):
+    return step.form()
+
+
+def enabled(panel):
+    names = ("Show the plan", "Apply", "Undo this step …", "Confirm the undo")
+    return [name for name in names if not find(panel, name).disabled]
+
+
+def test_the_form_is_seeded_from_the_scenario(panel):
+    chooser = find(panel, "Shown")
+    assert [label for label, _ in chooser.options] == ["1. AdministratorAccess", "2. Auditor"]
+    assert find(panel, "Name").value == "AdministratorAccess"
+    chooser.value = 1
+    assert find(panel, "Name").value == "Auditor"
+    assert find(panel, "Managed policies").value == "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    assert find(panel, "Session duration").value == "PT1H"
+
+
+def test_every_field_has_a_label_and_the_help_of_its_model(panel):
+    assert "it can never be changed" in texts(panel)
+    for widget in walk(panel.box):
+        if hasattr(widget, "value") and type(widget).__name__ != "HTML":
+            assert widget.description
+
+
+def test_apply_opens_only_after_a_plan_of_the_present_values(panel, memory):
+    assert "Apply" not in enabled(panel)
+    find(panel, "Show the plan").click()
+    assert "Apply" in enabled(panel)
+    type_in(panel, "Session duration", "PT2H")
+    assert "Apply" not in enabled(panel)
+    find(panel, "Apply").click()
+    assert memory.resource("permission_set").calls == []
+    find(panel, "Show the plan").click()
+    assert "session_duration: PT2H" in texts(panel)
+    find(panel, "Apply").click()
+    assert memory.resource("permission_set").states["AdministratorAccess"]["session_duration"] == "PT2H"
+    assert "2 created" in texts(panel)
+    assert "Apply" not in enabled(panel)
+
+
+def test_the_plan_cell_opens_apply_as_well(step, panel):
+    step.plan()
+    assert "Apply" in enabled(panel)
+
+
+def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
+    type_in(panel, "Session duration", "PT13H")
+    find(panel, "Show the plan").click()
+    assert "✘ 'PT13H' is not possible" in texts(panel).replace("&#x27;", "'")
+    assert "1 value to mend" in texts(panel)
+    assert "Apply" not in enabled(panel)
+    assert find(panel, "Shown").options[0][0] == "✘ 1. AdministratorAccess"
+    type_in(panel, "Session duration", "PT3H")
+    assert step.values.problems == []
+    assert "to mend" not in texts(panel)
+
+
+def test_a_wrong_value_of_a_hidden_item_is_still_named(panel, step):
+    type_in(panel, "Session duration", "PT13H")
+    find(panel, "Shown").value = 1
+    assert "permission_sets[0].session_duration" in texts(panel)
+    find(panel, "Shown").value = 0
+    assert find(panel, "Session duration").value == "PT13H"
+
+
+def test_items_are_added_and_removed(panel, step):
+    find(panel, "Add another").click()
+    assert "permission_sets[2]" in texts(panel)
+    type_in(panel, "Predefined", "ReadOnlyAccess")
+    assert find(panel, "Name").value == "ReadOnlyAccess"
+    assert [row["name"] for row in step.values.values] == ["AdministratorAccess", "Auditor", "ReadOnlyAccess"]
+    assert step.values.problems == []
+    for _ in range(3):
+        find(panel, "Remove this one").click()
+    assert step.values.values == []
+    assert "There is none yet." in texts(panel)
+
+
+def test_another_predefined_one_leaves_no_policy_of_the_first_behind(panel, step):
+    type_in(panel, "Predefined", "ReadOnlyAccess")
+    (wanted, _) = step.values.require().scenario.permission_sets
+    assert (wanted.name, wanted.managed_policies) == (
+        "ReadOnlyAccess",
+        ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+    )
+
+
+def test_a_policy_is_typed_as_json_and_refused_with_its_place(panel, step):
+    type_in(panel, "Inline policy", '{"Statement": [')
+    assert "is not JSON" in texts(panel)
+    type_in(
+        panel,
+        "Inline policy",
+        '{"Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}}',
+    )
+    assert (
+        step.values.require().scenario.permission_sets[0].inline_policy["Statement"]["Action"]
+        == "s3:ListBucket"
+    )
+
+
+def test_lines_and_pairs_become_lists_and_mappings(panel, step):
+    type_in(panel, "Customer managed policies", "/finance/ReadLedger\nSimple")
+    type_in(panel, "Tags", "Team = Security\nPurpose=a=b")
+    wanted = step.values.require().scenario.permission_sets[0]
+    assert [(policy.path, policy.name) for policy in wanted.customer_managed_policies] == [
+        ("/finance/", "ReadLedger"),
+        ("/", "Simple"),
+    ]
+    assert wanted.tags == {"Team": "Security", "Purpose": "a=b"}
+
+
+def test_showing_the_form_again_keeps_what_was_typed(panel, step):
+    type_in(panel, "Session duration", "PT5H")
+    assert step.form() is panel
+    assert find(step.form(), "Session duration").value == "PT5H"
+
+
+def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
+    find(panel, "Show the plan").click()
+    find(panel, "Apply").click()
+    assert "Confirm the undo" not in enabled(panel)
+    find(panel, "Undo this step …").click()
+    assert "2 to delete" in texts(panel)
+    assert len(memory.resource("permission_set").states) == 2
+    find(panel, "Confirm the undo").click()
+    assert memory.resource("permission_set").states == {}
+    assert step.gate.outcome is None
+
+
+def test_nothing_to_undo_leaves_the_undo_locked(panel):
+    find(panel, "Undo this step …").click()
+    assert "Confirm the undo" not in enabled(panel)
+
+
+def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
+    memory.resource("permission_set").fail_on = "Auditor"
+    find(panel, "Show the plan").click()
+    find(panel, "Apply").click()
+    assert "✘ WriteFailedError" in texts(panel)
+    assert "Apply" not in enabled(panel)
+
+
+def test_in_mode_plan_nothing_can_be_applied(context, memory):
+    panel = NotebookStep(replace(context, mode="plan"), "permission_sets").form()
+    find(panel, "Show the plan").click()
+    assert "2 to create" in texts(panel)
+    assert "Apply" not in enabled(panel)
+    assert "nothing is written" in texts(panel)
+
+
+def test_choices_that_do_not_go_together_are_named_at_the_field(context):
+    step = NotebookStep(context, "multi_factor_authentication")
+    panel = step.form()
+    type_in(panel, "Users manage own devices", False)
+    assert "the console forces it on" in texts(panel)
+    type_in(panel, "User without device", "block")
+    type_in(panel, "Allowed types", ("authenticator-apps",))
+    mfa = step.values.require().scenario.authentication.mfa
+    assert (mfa.user_without_device, mfa.users_manage_own_devices, mfa.allowed_types) == (
+        "block",
+        False,
+        ["authenticator-apps"],
+    )
+
+
+def test_a_users_frames_are_optional_and_the_display_name_follows(context):
+    step = NotebookStep(context, "users")
+    panel = step.form()
+    assert find(panel, "Display name").value == "Ana Example"
+    type_in(panel, "Given name", "Anna")
+    assert find(panel, "Display name").value == "Anna Example"
+    assert step.values.require().scenario.users[0].enterprise is None
+    type_in(panel, "Cost center", "4711")
+    assert step.values.require().scenario.users[0].enterprise.cost_center == "4711"
+
+
+def test_names_are_data_and_never_markup(context):
+    scenario = Scenario(groups=[{"display_name": "<script>alert(1)</script>"}])
+    panel = NotebookStep(replace(context, scenario=scenario), "groups").form()
+    find(panel, "Show the plan").click()
+    assert "<script>" not in texts(panel)
+    assert "&lt;script&gt;" in texts(panel)
+
+
+def test_the_teardown_panel_shows_before_it_deletes(context, memory):
+    step = NotebookStep(context, "groups")
+    step.gate.show_plan()
+    step.gate.apply()
+    panel = NotebookTeardown(context).form()
+    assert find(panel, "Apply the teardown").disabled
+    find(panel, "Show what is taken back").click()
+    find(panel, "Apply the teardown").click()
+    assert memory.resource("group").states == {}
+
+
+def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanwhile(context, memory):
+    resource, entered, go_on = memory.resource("permission_set"), threading.Event(), threading.Event()
+    write_all = resource.write_all
+
+    def slow(changes, on_start):
+        entered.set()
+        assert go_on.wait(10)
+        return write_all(changes, on_start)
+
+    resource.write_all = slow
+
+    async def until(condition):
+        deadline = asyncio.get_running_loop().time() + 10
+        while not condition():
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.005)
+
+    async def scene():
+        panel = NotebookStep(context, "permission_sets").form()
+        find(panel, "Show the plan").click()
+        await until(lambda: not find(panel, "Apply").disabled)
+        find(panel, "Apply").click()
+        await until(entered.is_set)
+        assert resource.calls == []
+        assert find(panel, "Session duration").disabled
+        assert enabled(panel) == []
+        go_on.set()
+        await until(lambda: "2 created" in texts(panel))
+        assert not find(panel, "Session duration").disabled
+
+    asyncio.run(scene())
+    assert len(resource.calls) == 2
