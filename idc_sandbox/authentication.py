@@ -56,9 +56,10 @@ def authenticate(request: Request, double: AwsDouble) -> Signature:
     Raises
     ------
     ServiceError
-        ``MissingAuthenticationTokenException`` without a signature, ``UnrecognizedClientException`` for an unknown key or
-        a wrong session token, ``ExpiredTokenException``, ``RequestExpired`` for a time that is off by more than
-        15 minutes, ``InvalidSignatureException`` for a signature or a body that does not fit.
+        ``MissingAuthenticationTokenException`` without a signature, ``UnrecognizedClientException`` for an
+        unknown key or a wrong session token, ``ExpiredTokenException``, ``RequestExpired`` for a time that is
+        off by more than 15 minutes, ``InvalidSignatureException`` for a signature or a body that does not
+        fit.
     """
     authorization = request.headers.get("authorization", "")
     parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
@@ -76,7 +77,9 @@ def authenticate(request: Request, double: AwsDouble) -> Signature:
 
 def _header_claim(request: Request, authorization: str) -> Claim:
     parts = dict(
-        part.strip().partition("=")[::2] for part in authorization.removeprefix(ALGORITHM).split(",") if "=" in part
+        part.strip().partition("=")[::2]
+        for part in authorization.removeprefix(ALGORITHM).split(",")
+        if "=" in part
     )
     headers = request.headers
     return _claim(
@@ -118,8 +121,8 @@ def _claim(
     if len(scope) != 5 or scope[4] != "aws4_request" or not signature or not timestamp.startswith(scope[1]):
         raise ServiceError(
             "IncompleteSignatureException",
-            "The signature needs Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders, Signature and X-Amz-Date "
-            "of the same date.",
+            "The signature needs Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders, Signature, "
+            "and X-Amz-Date of the same date.",
         )
     access_key_id, date, region, service_name, _ = scope
     return Claim(
@@ -164,12 +167,14 @@ def _issued_key(double: AwsDouble, access_key_id: str, session_token: str | None
     if key is None:
         raise ServiceError(
             "UnrecognizedClientException",
-            "The security token included in the request is invalid: the sandbox has not issued this access key, or it is "
-            "inactive. `idc sandbox env` prints the administrator's.",
+            "The security token included in the request is invalid: the sandbox has not issued this access "
+            "key, or it is inactive. `idc sandbox env` prints the administrator's.",
         )
     is_same = hmac.compare_digest((key.session_token or "").encode(), (session_token or "").encode())
     if not is_same:
-        raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")
+        raise ServiceError(
+            "UnrecognizedClientException", "The security token included in the request is invalid."
+        )
     return key
 
 
@@ -183,7 +188,8 @@ def _check_time(claim: Claim) -> None:
         signed_at = calendar.timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         raise ServiceError(
-            "IncompleteSignatureException", f"X-Amz-Date must look like 20260131T235959Z, found {claim.timestamp!r}."
+            "IncompleteSignatureException",
+            f"X-Amz-Date must look like 20260131T235959Z, found {claim.timestamp!r}.",
         ) from None
     now = time.time()
     if claim.expires_s is not None:
@@ -193,7 +199,8 @@ def _check_time(claim: Claim) -> None:
     if abs(now - signed_at) > _CLOCK_SKEW_S:
         raise ServiceError(
             "RequestExpired",
-            f"Signature expired: X-Amz-Date {claim.timestamp!r} is more than 15 minutes from this machine's time.",
+            f"Signature expired: X-Amz-Date {claim.timestamp!r} is more than 15 minutes from this "
+            "machine's time.",
         )
 
 
@@ -228,6 +235,6 @@ def _payload_hash(request: Request, claim: Claim) -> str:
 def _mismatch() -> ServiceError:
     return ServiceError(
         "InvalidSignatureException",
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
-        "and signing method.",
+        "The request signature we calculated does not match the signature you provided. Check your AWS "
+        "Secret Access Key and signing method.",
     )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def require_permission(double: AwsDouble, caller: Caller, action: str, *, resource: str = "*") -> None:
     """Return when the caller's policies allow an action.
 
-    Policies of the user and its groups, or of the role, must allow; permissions boundary, session policy and service
-    control policies must allow as well; an explicit Deny in any of them wins.
+    Policies of the user and its groups, or of the role, must allow; permissions boundary, session policy and
+    service control policies must allow as well; an explicit Deny in any of them wins.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
     Parameters
@@ -46,7 +46,9 @@ def require_permission(double: AwsDouble, caller: Caller, action: str, *, resour
     if Decision.DENIED in decisions:
         reason = "with an explicit deny in a policy"
     elif decisions[0] is Decision.ALLOWED:
-        reason = f"because no permissions boundary, session policy or service control policy allows the {action} action"
+        reason = (
+            f"because a boundary, session policy or service control policy does not allow the {action} action"
+        )
     else:
         reason = f"because no identity-based policy allows the {action} action"
     raise _denied(caller, action, resource, reason)
@@ -55,10 +57,10 @@ def require_permission(double: AwsDouble, caller: Caller, action: str, *, resour
 def require_trust(
     double: AwsDouble, caller: Caller, role_arn: str, *, external_id: str | None = None
 ) -> None:
-    """Return when a caller may assume a role: its trust policy allows it, and so do the caller's own policies.
+    """Return when a caller may assume a role: its trust policy and the caller's own policies allow it.
 
-    In the role's own account a trust policy that names the caller is enough; one that names the account leaves it to the
-    caller's policies.
+    In the role's own account a trust policy that names the caller is enough; one that names the account
+    leaves it to the caller's policies.
     Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
     Raises
@@ -94,7 +96,7 @@ def _principal_match(statement: dict[str, Any], caller: Caller) -> str | None:
 
 
 def _own_names(caller: Caller) -> set[str]:
-    """Return the ARNs by which a trust policy may name a caller; a session goes by its role's name as well."""
+    """Return the ARNs by which a trust policy may name a caller; a session also goes by its role's."""
     kind, _, rest = caller.principal_arn.rpartition(":")[2].partition("/")
     if kind != "assumed-role":
         return {caller.principal_arn}

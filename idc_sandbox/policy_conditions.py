@@ -16,7 +16,9 @@ Context = dict[str, str | list[str]]
 
 
 def conditions_hold(conditions: Any, context: Context) -> bool:
-    """Tell whether all conditions of a statement hold; a key that the request lacks fails all but the negated ones.
+    """Tell whether all conditions of a statement hold.
+
+    A key that the request lacks fails all but the negated operators.
 
     An operator that IAM does not have fails, so that such a statement neither allows nor denies anything.
     """
@@ -48,7 +50,11 @@ def _holds(operator: str, key: str, expected: list[str], context: Context) -> bo
 
     if quantifier == "ForAllValues":
         return all(one(value) for value in values)
-    return any(one(value) for value in values) if colon or not is_negated else all(one(value) for value in values)
+    return (
+        any(one(value) for value in values)
+        if colon or not is_negated
+        else all(one(value) for value in values)
+    )
 
 
 def _safely(test: Callable[[str, str], bool], wanted: str, value: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether policies allow an action: IAM's rules, without knowing where policies come from.
 
-An explicit Deny wins, an Allow is needed, nothing is allowed by default. Elements that the sandbox knows: Effect, Action,
-NotAction, Resource, NotResource and Condition with IAM's operators.
+An explicit Deny wins, an Allow is needed, nothing is allowed by default. Elements that the sandbox knows:
+Effect, Action, NotAction, Resource, NotResource and Condition with IAM's operators.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 

@@ -99,13 +99,50 @@ def _encode(text: str) -> str:
 
 # Query parameters that are part of what S3's older signature covers.
 _SIGNED_PARAMETERS = frozenset(
-    "accelerate acl analytics cors delete encryption intelligent-tiering inventory legal-hold lifecycle location logging "
-    "metrics notification object-lock ownershipControls partNumber policy policyStatus publicAccessBlock replication "
-    "requestPayment response-cache-control response-content-disposition response-content-encoding "
-    "response-content-language response-content-type response-expires restore retention select select-type "
-    "storageClass tagging torrent uploadId uploads versionId versioning versions website".split()
+    [
+        "accelerate",
+        "acl",
+        "analytics",
+        "cors",
+        "delete",
+        "encryption",
+        "intelligent-tiering",
+        "inventory",
+        "legal-hold",
+        "lifecycle",
+        "location",
+        "logging",
+        "metrics",
+        "notification",
+        "object-lock",
+        "ownershipControls",
+        "partNumber",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "replication",
+        "requestPayment",
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-encoding",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+        "restore",
+        "retention",
+        "select",
+        "select-type",
+        "storageClass",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "website",
+    ]
 )
-SIGNATURE_V2_PARAMETERS = frozenset({"AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"})
 
 
 def url_signature_v2(request: Request, expires: str, secret: str, session_token: str | None) -> str:
@@ -120,7 +157,9 @@ def url_signature_v2(request: Request, expires: str, secret: str, session_token:
         return request.headers.get(name, "") or names.get(name, "")
 
     amazon = {
-        name: value.strip() for name, value in {**names, **request.headers}.items() if name.startswith("x-amz-")
+        name: value.strip()
+        for name, value in {**names, **request.headers}.items()
+        if name.startswith("x-amz-")
     }
     if session_token is not None:
         amazon["x-amz-security-token"] = session_token

@@ -92,7 +92,7 @@ def find_session(access_key_id: str, account_id: str) -> Any:
 
 
 def _user_key(account_id: str, key: AccessKey) -> IssuedKey | None:
-    user = iam_backends[account_id]["aws"].users.get(key.user_name)
+    user = iam_backends[account_id]["aws"].users.get(key.user_name or "")
     if user is None or key.status != "Active":
         return None
     caller = Caller(account_id, user.arn, key.access_key_id)
@@ -103,7 +103,8 @@ def _session_key(account_id: str, key: AccessKey) -> IssuedKey | None:
     session = find_session(key.access_key_id, account_id)
     if session is None:
         return None
-    caller = Caller(account_id, session.arn, key.access_key_id)
+    principal_arn = getattr(session, "sandbox_principal_arn", session.arn)  # of a user's temporary keys
+    caller = Caller(account_id, principal_arn, key.access_key_id)
     return IssuedKey(session.secret_access_key, session.session_token, caller, _epoch(session.expiration))
 
 

@@ -22,8 +22,8 @@ class AccessPolicies:
     identity
         Of the user and its groups, or of the role: any may allow, any may deny.
     ceilings
-        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each level of
-        service control policies.
+        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each
+        level of service control policies.
     context
         The condition keys that depend on the caller, in lower case.
     """
@@ -38,13 +38,12 @@ def collect(caller: Caller) -> AccessPolicies:
     backend = iam_backends[caller.account_id]["aws"]
     ceilings = organization.service_control_documents(caller.account_id)
     session = access_keys.find_session(caller.access_key_id, caller.account_id)
-    if session is not None:
-        identity: Any = next((role for role in backend.roles.values() if role.arn == session.role_arn), None)
-        holders = [identity]
-        ceilings += [[session.policy]] if session.policy else []
-    else:
-        identity = backend.users.get(caller.principal_arn.rpartition("/")[2])
-        holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
+    owner_arn = caller.principal_arn if session is None else session.role_arn
+    owners = [*backend.users.values(), *backend.roles.values()]
+    identity = next((owner for owner in owners if owner.arn == owner_arn), None)
+    holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
+    if session is not None and session.policy:
+        ceilings += [[session.policy]]
     context = _context(caller, identity, session)
     if identity is None:
         return AccessPolicies([], ceilings, context)

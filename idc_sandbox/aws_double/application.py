@@ -1,7 +1,7 @@
 """An HTTP request to one of moto's services, and its answer.
 
-Only sts, iam, organizations and s3 are reachable: moto has applications for two hundred services and one for itself
-(``/moto-api``), and none of those is ever built here.
+Only sts, iam, organizations and s3 are reachable: moto has applications for two hundred services and one for
+itself (``/moto-api``), and none of those is ever built here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from idc_sandbox.messages import Request, Response
 if TYPE_CHECKING:
     from idc_sandbox.authentication import Signature
 
-_HEADERS_NOT_PASSED_ON = {"content-type", "content-length", "transfer-encoding", "connection", "authorization"}
+_HEADERS_NOT_PASSED_ON = {
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "authorization",
+}
 
 
 def call_moto(request: Request, signature: Signature) -> Response:
@@ -32,7 +38,7 @@ def call_moto(request: Request, signature: Signature) -> Response:
     answer: dict[str, Any] = {}
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-        answer.update(status=int(status.split(" ")[0]), headers=headers)
+        answer.update(status=int(status[:3]), headers=headers)
 
     try:
         chunks = application(_environ(request, signature), start_response)
@@ -47,8 +53,8 @@ def call_moto(request: Request, signature: Signature) -> Response:
 
 
 @functools.cache
-def _application(service_name: str) -> Any:
-    from moto.moto_server import werkzeug_app
+def _application(service_name: Any) -> Any:
+    from moto.moto_server import werkzeug_app  # noqa: PLC0415  Flask is not needed before the first request
 
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # no page of another origin may read answers
     return werkzeug_app.create_backend_app(service_name)
@@ -88,8 +94,10 @@ def _environ(request: Request, signature: Signature) -> dict[str, Any]:
 
 
 def _authorization(signature: Signature) -> str:
-    """Return a header that says what the sandbox has found; a signed URL has none, and moto looks only there."""
-    scope = f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
+    """Return a header of what the sandbox has found: a signed URL has none, and moto looks only there."""
+    scope = (
+        f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
+    )
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
 
 

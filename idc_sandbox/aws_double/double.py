@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from idc_sandbox.aws_double import moto_settings
-
-moto_settings.apply()  # before any other module of moto takes the clock with it
-
-from idc_sandbox import clock  # noqa: E402
-from idc_sandbox.aws_double import access_keys, access_policies, organization, reserved_roles  # noqa: E402
-from idc_sandbox.aws_double.access_keys import IssuedKey  # noqa: E402
-from idc_sandbox.aws_double.access_policies import AccessPolicies  # noqa: E402
-from idc_sandbox.aws_double.exchange import Exchange  # noqa: E402
-from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy  # noqa: E402
-from idc_sandbox.aws_double.memory import SERVICES, Memory  # noqa: E402
-from idc_sandbox.aws_double.reserved_roles import ReservedRole  # noqa: E402
-from idc_sandbox.context import Caller  # noqa: E402
-from idc_sandbox.errors import ServiceError  # noqa: E402
-from idc_sandbox.messages import Request, Response  # noqa: E402
-from idc_sandbox.store import Store  # noqa: E402
+from idc_sandbox import clock
+from idc_sandbox.aws_double import access_keys, access_policies, moto_settings, organization, reserved_roles
+from idc_sandbox.aws_double.access_keys import IssuedKey
+from idc_sandbox.aws_double.access_policies import AccessPolicies
+from idc_sandbox.aws_double.exchange import Exchange
+from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
+from idc_sandbox.aws_double.memory import SERVICES, Memory
+from idc_sandbox.aws_double.reserved_roles import ReservedRole
+from idc_sandbox.context import Caller
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.messages import Request, Response
+from idc_sandbox.store import Store
 
 if TYPE_CHECKING:
     from idc_sandbox.authentication import Signature
 
+
 class AwsDouble:
     """moto's sts, iam, organizations and s3 behind the sandbox's port.
 
-    One process serves one sandbox at a time: moto's memory is global, and the double that is asked takes it over.
+    One process serves one sandbox at a time: moto's memory is global, and the double that is asked takes it
+    over.
 
     Parameters
     ----------
@@ -43,6 +41,7 @@ class AwsDouble:
     management_account_id = organization.MANAGEMENT_ACCOUNT_ID
 
     def __init__(self, store: Store) -> None:
+        moto_settings.apply()
         self.store = store
         self._memory = Memory(store.seed)
         with store.transaction() as connection:
@@ -58,13 +57,14 @@ class AwsDouble:
         Raises
         ------
         ServiceError
-            ``AccessDenied`` when the caller's policies do not allow it; an unknown operation for any service but the four.
+            ``AccessDeniedException`` when the caller's policies do not allow it, and
+            ``UnknownOperationException`` for any service but the four.
         """
         if signature.service_name not in SERVICES:
             raise ServiceError(
                 "UnknownOperationException",
-                f"The sandbox does not answer the service {signature.service_name!r}; it answers sso, identitystore, "
-                f"{', '.join(SERVICES)}.",
+                f"The sandbox does not answer the service {signature.service_name!r}; it answers sso, "
+                f"identitystore, {', '.join(SERVICES)}.",
             )
         with self.store.transaction() as connection:
             self._memory.synchronize(connection)
@@ -91,7 +91,7 @@ class AwsDouble:
         return organization.delegated_administrators(service_principal)
 
     def enable_trusted_access(self, service_principal: str) -> None:
-        """Let a service work in all accounts of the organization, as enabling Identity Center does. Writes."""
+        """Let a service work in all accounts, as enabling Identity Center does. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "organizations"):
             organization.backend().enable_aws_service_access(ServicePrincipal=service_principal)
 
@@ -107,7 +107,7 @@ class AwsDouble:
         return access_keys.administrator_key(self.management_account_id)
 
     def secret_of(self, access_key_id: str) -> IssuedKey | None:
-        """Return an issued access key, expired sessions included; None for one that is unknown or inactive."""
+        """Return an issued access key, expired ones included; None when it is unknown or inactive."""
         self._synchronize()
         return access_keys.find_key(access_key_id)
 
@@ -153,7 +153,7 @@ class AwsDouble:
             return reserved_roles.create(account_id, ReservedRole(**wanted))
 
     def update_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make a role what its permission set says now, and return its ARN. Writes; see `create_reserved_role`."""
+        """Make a role what its permission set says now; as `create_reserved_role`. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "iam"):
             return reserved_roles.update(account_id, ReservedRole(**wanted))
 

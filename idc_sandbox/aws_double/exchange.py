@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from idc_sandbox.authorization import require_permission, require_trust
 from idc_sandbox.aws_double import access_keys
 from idc_sandbox.aws_double.application import call_moto
+from idc_sandbox.aws_double.iam_resources import resource_arn
 from idc_sandbox.aws_double.memory import Memory
 from idc_sandbox.aws_double.moto_settings import current
 from idc_sandbox.errors import ServiceError, access_denied
@@ -27,14 +28,14 @@ _SAVED_WITH = {
 }
 _READING_VERBS = ("Get", "List", "Describe", "Simulate")
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
-# moto gives these operations made-up keys that are the same for everybody, or believes any assertion.
+# moto believes any assertion, and would hand out every role to whoever asks.
 _NOT_OFFERED = {
-    "sts:GetSessionToken": "use the key that you have, or sts:AssumeRole",
-    "sts:GetFederationToken": "use sts:AssumeRole",
     "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
     "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",
 }
-_ALWAYS_ALLOWED = ("sts:GetCallerIdentity",)
+_OBJECT_ACTIONS = ("s3:PutObject", "s3:DeleteObject")
+_ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
+_ISSUING_OPERATIONS = ("GetSessionToken", "GetFederationToken")
 
 
 class Exchange:
@@ -82,7 +83,9 @@ class Exchange:
         """Refuse what the caller may not do; moto calls this before it does anything."""
         self._was_authorized = True
         if action in _NOT_OFFERED:
-            raise ServiceError("AccessDenied", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}.")
+            raise ServiceError(
+                "AccessDenied", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}."
+            )
         self._require(action, moto_response, resource)
         if self._is_change(action) and not self._changes:
             self._changes = True
@@ -97,6 +100,10 @@ class Exchange:
             external_id = moto_response.querystring.get("ExternalId", [None])[0]
             require_trust(self._double, caller, role_arn, external_id=external_id)
             return
+        if action.startswith("iam:"):
+            resource = resource_arn(caller, action.removeprefix("iam:"), moto_response.querystring)
+        elif action in _OBJECT_ACTIONS and "/" not in resource:
+            resource = f"{resource}/*"  # many objects in one request
         require_permission(self._double, caller, action, resource=resource)
         source = self._request.headers.get("x-amz-copy-source")
         if action == "s3:PutObject" and source:
@@ -107,7 +114,7 @@ class Exchange:
         service_name, _, name = action.partition(":")
         if service_name == "s3":
             return self._request.method not in _READING_METHODS
-        return not name.startswith(_READING_VERBS)
+        return not name.startswith(_READING_VERBS) or name in _ISSUING_OPERATIONS
 
     def _save(self) -> None:
         service_name = self._signature.service_name

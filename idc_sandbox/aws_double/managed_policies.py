@@ -1,7 +1,7 @@
 """AWS's 1,582 managed policies, made when they are asked for.
 
-moto makes all of them for every account, which costs a fifth of a second and four megabytes of state each. Here an
-account starts with none, gets one by its ARN, and all of them only when a list is wanted.
+moto makes all of them for every account, which costs a fifth of a second and four megabytes of state each.
+Here an account starts with none, gets one by its ARN, and all of them only when a list is wanted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _policy_id(policy_arn: str) -> str:
 
 
 def restore_aws_policy(account_id: str, policy_arn: str) -> AWSManagedPolicy:
-    """Return an account's own copy of AWS's policy, as yet unattached; for `ManagedPolicies` and snapshots."""
+    """Return an account's own copy of one of AWS's policies, as yet unattached."""
     name, data = _definitions()[policy_arn]
     policy = AWSManagedPolicy.from_data(name, account_id, "aws", data)
     policy.id = _policy_id(policy_arn)  # moto's is random, and would shift the ids drawn after it
@@ -67,7 +67,7 @@ class ManagedPolicies(dict[str, ManagedPolicy]):
 
     def get(self, policy_arn: str, default: Any = None) -> Any:
         """Return a policy by its ARN, or the default."""
-        return self[policy_arn] if policy_arn in self else default
+        return self[policy_arn] if policy_arn in self else default  # noqa: SIM401  it is the get itself
 
     def __iter__(self) -> Iterator[str]:
         self._complete()
@@ -91,6 +91,10 @@ class ManagedPolicies(dict[str, ManagedPolicy]):
         """Return all ARNs and policies."""
         self._complete()
         return super().items()
+
+    def aws_policies(self) -> list[ManagedPolicy]:
+        """Return AWS's policies, without the customer's."""
+        return [policy for policy in self.values() if isinstance(policy, AWSManagedPolicy)]
 
     def _complete(self) -> None:
         if not self._is_complete:

@@ -1,14 +1,14 @@
 """moto's memory and the state file, kept in step.
 
-moto's services live in globals of its modules, so one process serves one sandbox at a time: whoever is asked next takes
-the globals over and loads its own state. A counter in the state file names the state that memory must equal. It is
-written in the same transaction as the snapshots; when that transaction is rolled back, or its commit fails, memory and
-file disagree about the counter, and the next access loads memory from the file again.
+moto's services live in globals of its modules, so one process serves one sandbox at a time: whoever is asked
+next takes the globals over and loads its own state. A counter in the state file names the state that memory
+must equal. It is written in the same transaction as the snapshots; when that transaction is rolled back, or
+its commit fails, memory and file disagree about the counter, and the next access loads memory from the file
+again.
 """
 
 from __future__ import annotations
 
-import functools
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -19,10 +19,12 @@ import moto
 from moto.iam.models import iam_backends
 from moto.moto_api._internal import mock_random
 from moto.organizations.models import organizations_backends
+from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
 from idc_sandbox import clock
 from idc_sandbox.aws_double.moto_settings import current
+from idc_sandbox.aws_double.object_bodies import ObjectBodies
 from idc_sandbox.aws_double.snapshots import read_snapshot, write_snapshot
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.identifiers import IdFactory
@@ -32,14 +34,13 @@ _STATE_COUNTER = "double_state"
 _owner: weakref.ref[Memory] | None = None
 
 
-@functools.cache
-def backends_of(service_name: str) -> Any:
-    """Return moto's backends of a service: account id → partition → backend."""
-    if service_name == "s3":
-        from moto.s3.models import s3_backends  # takes longer to import than the others together
-
-        return s3_backends
-    return {"iam": iam_backends, "sts": sts_backends, "organizations": organizations_backends}[service_name]
+# account id → partition → backend, of each service
+_BACKENDS: dict[str, Any] = {
+    "iam": iam_backends,
+    "sts": sts_backends,
+    "organizations": organizations_backends,
+    "s3": s3_backends,
+}
 
 
 class Memory:
@@ -80,13 +81,16 @@ class Memory:
     def save(self, connection: sqlite3.Connection, *service_names: str) -> None:
         """Write the memory of some services into the current transaction."""
         for service_name in service_names:
+            bodies = ObjectBodies(connection)
             connection.execute(
                 "INSERT OR REPLACE INTO double_state VALUES (?, ?, ?)",
-                (service_name, moto.__version__, write_snapshot(_collect(service_name))),
+                (service_name, moto.__version__, write_snapshot(_collect(service_name), bodies)),
             )
+            if service_name == "s3":
+                bodies.drop_unnamed()
         row = connection.execute(
-            "INSERT INTO id_counter VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 "
-            "RETURNING next_value",
+            "INSERT INTO id_counter VALUES (?, 1) "
+            "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
             (_STATE_COUNTER,),
         ).fetchone()
         self._state_number = int(row[0])
@@ -108,12 +112,12 @@ class Memory:
             return
         if row["moto_version"] != moto.__version__:
             raise SandboxStartError(
-                f"the state of {service_name!r} was written by moto {row['moto_version']!r}, and this is moto "
-                f"{moto.__version__!r}. Install that version again (pip install moto=={row['moto_version']}), "
-                "or start over with `idc sandbox reset`."
+                f"the state of {service_name!r} was written by moto {row['moto_version']!r}, and this is "
+                f"moto {moto.__version__!r}. Install that version (pip install "
+                f"moto=={row['moto_version']}), or start over with `idc sandbox reset`."
             )
         try:
-            memory = read_snapshot(row["state"])
+            memory = read_snapshot(row["state"], ObjectBodies(connection))
         except Exception as error:
             raise SandboxStartError(
                 f"the state of {service_name!r} in the state file cannot be read: {error}. "
@@ -123,28 +127,25 @@ class Memory:
 
 
 def _state_number(connection: sqlite3.Connection) -> int:
-    row = connection.execute(
-        "SELECT next_value FROM id_counter WHERE kind = ?", (_STATE_COUNTER,)
-    ).fetchone()
+    row = connection.execute("SELECT next_value FROM id_counter WHERE kind = ?", (_STATE_COUNTER,)).fetchone()
     return int(row[0]) if row else 0
 
 
 def _collect(service_name: str) -> dict[str, Any]:
     """Return what a service holds: its backends, and the index beside them that some have."""
-    backends = backends_of(service_name)
+    backends = _BACKENDS[service_name]
     accounts = {account_id: dict(partitions.items()) for account_id, partitions in backends.items()}
     return {"accounts": accounts, "index": dict(_index(service_name))}
 
 
 def _index(service_name: str) -> dict[str, Any]:
-    backends = backends_of(service_name)
     if service_name == "organizations":
-        return backends.master_accounts  # type: ignore[no-any-return]
-    return backends.bucket_accounts if service_name == "s3" else {}
+        return organizations_backends.master_accounts
+    return s3_backends.bucket_accounts if service_name == "s3" else {}
 
 
 def _install(service_name: str, memory: dict[str, Any]) -> None:
-    backends = backends_of(service_name)
+    backends = _BACKENDS[service_name]
     if service_name == "s3":
         _dispose_objects(backends)
     backends.clear()

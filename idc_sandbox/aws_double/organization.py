@@ -26,7 +26,9 @@ def create_organization() -> None:
     known = set(iam_backends)
     organization.create_organization(region="us-east-1", FeatureSet="ALL")
     for account_id in set(iam_backends) - known - {MANAGEMENT_ACCOUNT_ID}:
-        del iam_backends[account_id]  # moto gives the management account's access role to an account of its invention
+        del iam_backends[
+            account_id
+        ]  # moto gives the management account's access role to an account of its invention
     organization.org.master_account_email = _email(_MANAGEMENT_NAME)
     management = organization.get_account_by_id(MANAGEMENT_ACCOUNT_ID)
     management.name, management.email = _MANAGEMENT_NAME, _email(_MANAGEMENT_NAME)
@@ -65,14 +67,12 @@ def delegated_administrators(service_principal: str) -> set[str]:
 
 
 def service_control_documents(account_id: str) -> list[list[str]]:
-    """Return the service control policies over a member account: a list of documents for each level, root first.
+    """Return the service control policies over a member account: documents by level, root first.
 
     None bind the management account, and none bind anybody while the policy type is not enabled.
     """
     organization = backend()
-    enabled = {
-        kind["Type"] for unit in organization.ou if unit.type == "ROOT" for kind in unit.policy_types
-    }
+    enabled = {kind["Type"] for unit in organization.ou if unit.type == "ROOT" for kind in unit.policy_types}
     level = next((account for account in organization.accounts if account.id == account_id), None)
     if account_id == MANAGEMENT_ACCOUNT_ID or "SERVICE_CONTROL_POLICY" not in enabled:
         return []

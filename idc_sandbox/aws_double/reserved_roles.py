@@ -71,7 +71,7 @@ def create(account_id: str, wanted: ReservedRole) -> str:
 
 
 def update(account_id: str, wanted: ReservedRole) -> str:
-    """Make a role what its permission set says now, also one that somebody has deleted, and return its ARN."""
+    """Make a role what its permission set says now, also one that is gone, and return its ARN."""
     backend = backend_of(account_id)
     role = _find(backend, wanted.role_name)
     if role is None:

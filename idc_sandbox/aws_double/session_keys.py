@@ -1,0 +1,77 @@
+"""Temporary keys of an IAM user: GetSessionToken and GetFederationToken.
+
+Stock moto gives everybody the same made-up keys; these are keys of their own, which expire.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.iam.models import iam_backends
+from moto.sts.models import AssumedRole, STSBackend, sts_backends
+
+from idc_sandbox.aws_double import access_keys
+from idc_sandbox.errors import access_denied
+
+_NO_PERMISSIONS = '{"Version": "2012-10-17", "Statement": []}'
+_stock_caller_identity = STSBackend.get_caller_identity
+
+
+def get_session_token(response: Any) -> ActionResult:
+    """Answer with keys that may do what the user may do.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+    """
+    user = _calling_user(response, "GetSessionToken")
+    duration_s = response._get_int_param("DurationSeconds", 43_200)
+    return ActionResult({"Credentials": _issue(user, duration_s, user.arn, policy=None)})
+
+
+def get_federation_token(response: Any) -> ActionResult:
+    """Answer with keys that may do what both the user and the policy in the request allow.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+    """
+    user = _calling_user(response, "GetFederationToken")
+    name = response._get_param("Name")
+    principal_arn = f"arn:aws:sts::{user.account_id}:federated-user/{name}"
+    policy = response._get_param("Policy") or _NO_PERMISSIONS
+    duration_s = response._get_int_param("DurationSeconds", 43_200)
+    session = _issue(user, duration_s, principal_arn, policy=policy)
+    federated = {"FederatedUserId": f"{user.account_id}:{name}", "Arn": principal_arn}
+    return ActionResult({"Credentials": session, "FederatedUser": federated, "PackedPolicySize": 6})
+
+
+def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
+    """Return user id, ARN and account of a caller; a user's temporary keys are the user's still."""
+    session = access_keys.find_session(access_key_id, backend.account_id)
+    principal_arn = getattr(session, "sandbox_principal_arn", None)
+    if session is None or principal_arn is None:
+        return _stock_caller_identity(backend, access_key_id, region)
+    user = iam_backends[backend.account_id]["aws"].users.get(session.session_name)
+    return user.id if user is not None else "", principal_arn, backend.account_id
+
+
+def _calling_user(response: Any, action: str) -> Any:
+    key = iam_backends[response.current_account]["aws"].access_keys[response.get_access_key()]
+    if key.user_name is None:
+        raise access_denied(f"Cannot call {action} with session credentials")
+    return iam_backends[response.current_account]["aws"].users[key.user_name]
+
+
+def _issue(user: Any, duration_s: int, principal_arn: str, *, policy: str | None) -> AssumedRole:
+    access_key = iam_backends[user.account_id]["aws"].create_temp_access_key()
+    session = AssumedRole(
+        account_id=user.account_id,
+        region_name="us-east-1",
+        access_key=access_key,
+        role_session_name=user.name,
+        role_arn=user.arn,
+        policy=policy or "",
+        duration=duration_s,
+        external_id="",
+    )
+    session.sandbox_principal_arn = principal_arn  # type: ignore[attr-defined]  moto knows role sessions only
+    sts_backends[user.account_id]["aws"].assumed_roles.append(session)
+    return session
