@@ -16,6 +16,7 @@ The tree::
     ├── NotFoundError              nothing has that name
     ├── AmbiguousError             several things have that name
     ├── AccessDeniedError          the caller may not do that
+    ├── ThrottledError             AWS turned a call away, time and again, because there were too many
     ├── ApplyRefusedError          writing is not allowed in this run
     ├── WriteFailedError           AWS accepted a write, and then it failed
     ├── WaitTimeoutError           a write did not end in time
@@ -156,6 +157,10 @@ class AmbiguousError(KitError):
 
 class AccessDeniedError(KitError):
     """The caller may not do that; the remedy names the missing permission."""
+
+
+class ThrottledError(KitError):
+    """AWS turned a call away as one too many, after all retries."""
 
 
 class ApplyRefusedError(KitError):

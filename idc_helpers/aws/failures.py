@@ -1,0 +1,206 @@
+"""AWS's refusals in the kit's words: what failed, for whom, and what to do next.
+
+Refusals that calling code decides on (``ResourceNotFoundException``, ``ConflictException``, ``ValidationException``, quotas) pass
+through; `failed_write` and `failed_read` turn what is left of them into errors of the kit at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+
+from idc_helpers.aws.waiting import error_code, error_message
+from idc_helpers.changes import Change
+from idc_helpers.errors import (
+    AccessDeniedError,
+    AccountInstanceError,
+    CredentialsError,
+    KitError,
+    NotFoundError,
+    SandboxError,
+    TargetError,
+    ThrottledError,
+    WriteFailedError,
+)
+
+_PERMISSION_PREFIXES = {"sso-admin": "sso"}
+_DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "AuthorizationError"}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_REFUSED_KEY = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+}
+_THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
+_FAILED_AT_AWS = {"InternalServerException", "InternalFailure", "InternalError", "ServiceUnavailable", "ServiceException"}
+_NO_CREDENTIALS = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    exceptions.NoAuthTokenError,
+    exceptions.SSOError,
+)
+_UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
+_SIGN_IN_LINK = "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html"
+_LIMITS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html"
+
+
+@dataclass
+class Failures:
+    """Knows who calls what, so that a refusal can be told in full.
+
+    Attributes
+    ----------
+    target, region, profile
+        As given to `connect`.
+    endpoint_url
+        The sandbox's address; empty on AWS.
+    principal_arn
+        The caller's, once it is known.
+    """
+
+    target: str
+    region: str
+    profile: str | None = None
+    endpoint_url: str = ""
+    principal_arn: str = ""
+
+    def explain(self, error: Exception, service_name: str, operation_name: str) -> KitError | None:
+        """Return the kit's error for a failed call, or None for one that the caller of the call decides on."""
+        if isinstance(error, ClientError):
+            return self._explain_refusal(error, service_name, operation_name)
+        if isinstance(error, _NO_CREDENTIALS):
+            return self.credentials_error(str(error))
+        if isinstance(error, _UNREACHABLE):
+            return self.unreachable(error)
+        return None
+
+    def _explain_refusal(self, error: ClientError, service_name: str, operation_name: str) -> KitError | None:
+        code, message = error_code(error), error_message(error)
+        if code in _DENIED:
+            return self._access_denied(message, service_name, operation_name)
+        if code in _EXPIRED:
+            return self.credentials_error(f"the credentials have expired ({message})")
+        if code in _REFUSED_KEY:
+            return self.credentials_error(f"AWS does not accept the credentials: {code}: {message}")
+        if code in _THROTTLED:
+            return ThrottledError(
+                f"AWS answered {operation_name} with {code!r} after all retries: {message}",
+                remedy="Somebody else uses up the account's request rate: run again in a while, what is done is kept.",
+                link=_LIMITS_LINK,
+            )
+        if code in _FAILED_AT_AWS:
+            return TargetError(
+                f"AWS failed while it answered {operation_name}: {code}: {message}",
+                remedy="Run again: what is done is kept.",
+            )
+        if code == "ValidationException" and "not supported for account instances" in message:
+            return account_instance_error(f"{operation_name}: {message}")
+        return None
+
+    def _access_denied(self, message: str, service_name: str, operation_name: str) -> AccessDeniedError:
+        permission = f"{_PERMISSION_PREFIXES.get(service_name, service_name)}:{operation_name}"
+        principal = f"{self.principal_arn!r}" if self.principal_arn else "the caller"
+        remedy = f"Ask for the permission {permission!r}; `idc doctor` lists all that are missing."
+        if service_name == "sso-admin" and not operation_name.startswith(("List", "Describe", "Get")):
+            remedy += (
+                " A delegated administrator cannot change what is used in the management account: work from the"
+                " management account, or keep permission sets of its own for it."
+            )
+        return AccessDeniedError(f"{principal} may not {permission}: {message}", remedy=remedy)
+
+    def credentials_error(self, found: str) -> CredentialsError:
+        """Return the error for missing, refused or expired credentials, with the command that mends it."""
+        if self.target == "sandbox":
+            return CredentialsError(
+                f"the sandbox at {self.endpoint_url} refused its own administrator: {found}",
+                remedy="It was reset while this kernel was connected: connect again.",
+            )
+        profile = f" --profile {self.profile}" if self.profile else ""
+        return CredentialsError(
+            f"{found}",
+            remedy=f"Sign in again: run `aws sso login{profile}` in a terminal, then run this cell again"
+            f"{'' if self.profile else '; or name a profile with `profile`'}.",
+            link=_SIGN_IN_LINK,
+        )
+
+    def unreachable(self, error: Exception) -> TargetError:
+        """Return the error for a target that does not answer."""
+        if self.target == "sandbox":
+            return SandboxError(
+                f"the sandbox at {self.endpoint_url} stopped answering ({type(error).__name__})",
+                remedy="Connect again, which starts it, and run again: what is done is kept.",
+            )
+        return TargetError(
+            f"AWS does not answer in Region {self.region!r}: {error}",
+            remedy="Check the network, the proxy, and that `region` is a Region of AWS.",
+        )
+
+
+def account_instance_error(found: str) -> AccountInstanceError:
+    """Return the error for asking an account instance for what it cannot do."""
+    return AccountInstanceError(
+        found,
+        remedy="An account instance has no permission sets and no account assignments: enable an organization instance "
+        "from the management account (notebook 01).",
+        link="https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html",
+    )
+
+
+@contextmanager
+def failed_write(change: Change) -> Iterator[None]:
+    """Turn what AWS refuses within the block into an error that names the change.
+
+    Raises
+    ------
+    WriteFailedError
+        In place of a ``ClientError`` or another error of botocore; errors of the kit pass.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise WriteFailedError(
+            f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r} was refused: {in_words(error)}",
+            remedy="Mend what AWS names, then plan and apply again: what is done is kept.",
+        ) from error
+    except BotoCoreError as error:
+        raise WriteFailedError(
+            f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r} could not be sent: {error}"
+        ) from error
+
+
+@contextmanager
+def failed_read(what: str) -> Iterator[None]:
+    """Turn what AWS refuses within the block into an error of the kit that says what was being read.
+
+    Raises
+    ------
+    NotFoundError
+        When what was asked for does not exist.
+    TargetError
+        For any other refusal that no other error names; errors of the kit pass.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) == "ResourceNotFoundException":
+            raise NotFoundError(f"{what} could not be read: {error_message(error)}", remedy="Run again.") from error
+        raise TargetError(f"{what} could not be read: {in_words(error)}") from error
+    except BotoCoreError as error:
+        raise TargetError(f"{what} could not be read: {error}") from error
+
+
+def in_words(error: ClientError) -> str:
+    """Return code, message and request id of a refusal: what AWS support asks for."""
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    return f"{error_code(error)}: {error_message(error)}" + (f" (request {request_id})" if request_id else "")

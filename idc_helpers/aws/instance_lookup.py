@@ -1,0 +1,164 @@
+"""Finding the instance of Identity Center, and saying helpfully why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from idc_helpers.aws.calls import pages
+from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.waiting import error_code
+from idc_helpers.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError, SeveralInstancesError
+
+if TYPE_CHECKING:
+    from idc_helpers.aws.connection import Connection
+
+_REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
+InstanceKind = Literal["organization", "account"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of Identity Center.
+
+    Attributes
+    ----------
+    instance_arn, identity_store_id
+        Such as ``"arn:aws:sso:::instance/ssoins-7223abcdef012345"`` and ``"d-9067abcdef"``.
+    owner_account_id
+        The account it belongs to.
+    region
+        Its primary Region.
+    kind
+        ``"organization"`` (can give access to AWS accounts) or ``"account"``.
+    status
+        ``"ACTIVE"``, ``"CREATE_IN_PROGRESS"``, ``"CREATE_FAILED"`` or ``"DELETE_IN_PROGRESS"``.
+    name
+        Empty where none was given.
+    """
+
+    instance_arn: str
+    identity_store_id: str
+    owner_account_id: str
+    region: str
+    kind: InstanceKind
+    status: str
+    name: str
+
+
+def list_instances(connection: Connection) -> list[Instance]:
+    """Return the instances that are visible in the connection's Region, the organization's first; reads only.
+
+    Raises
+    ------
+    KitError
+        When AWS refuses.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListInstances.html
+    """
+    with failed_read("the instances of Identity Center"):
+        found = list(pages(connection.client("sso-admin"), "list_instances", "Instances"))
+        instances = [_instance(connection, entry) for entry in found]
+    return sorted(instances, key=lambda instance: (instance.kind != "organization", instance.instance_arn))
+
+
+def find_instance(connection: Connection, instance_arn: str | None = None) -> Instance:
+    """Return the only instance, or the one with an ARN; reads only, never guesses.
+
+    Parameters
+    ----------
+    instance_arn
+        Which one; None: the only one that is visible in the connection's Region.
+
+    Raises
+    ------
+    InstanceNotFoundError
+        When there is none; it names the Regions where one is.
+    SeveralInstancesError
+        When there are several and none was chosen.
+    """
+    # A deletion shows for a while; nothing can be done with such an instance.
+    found = [instance for instance in list_instances(connection) if instance.status != "DELETE_IN_PROGRESS"]
+    if instance_arn is not None:
+        chosen = [instance for instance in found if instance.instance_arn == instance_arn]
+        if not chosen:
+            raise _none_found(connection, f"no instance {instance_arn!r}", found)
+        return chosen[0]
+    if not found:
+        raise _none_found(connection, "no instance", found)
+    if len(found) > 1:
+        listed = "; ".join(f"{one.instance_arn} ({one.kind}, account {one.owner_account_id})" for one in found)
+        raise SeveralInstancesError(
+            f"{len(found)} instances are visible in Region {connection.region!r}: {listed}",
+            remedy="Say which one: pass its ARN as `instance_arn`.",
+        )
+    return found[0]
+
+
+def _none_found(connection: Connection, what: str, here: list[Instance]) -> InstanceNotFoundError:
+    elsewhere = _regions_with_instances(connection)
+    there = f" There is one in {', '.join(elsewhere)}." if elsewhere else ""
+    others = f" There {'is' if len(here) == 1 else 'are'} {', '.join(one.instance_arn for one in here)}." if here else ""
+    remedy = f"Set `region` to {elsewhere[0]!r}." if elsewhere else "Set `region` to its home Region, or enable it in notebook 01."
+    return InstanceNotFoundError(
+        f"{what} is visible in Region {connection.region!r} for account {connection.caller.account_id!r}.{there}{others}",
+        remedy=f"Identity Center is regional. {remedy}",
+        link=_REGIONS_LINK,
+    )
+
+
+def _regions_with_instances(connection: Connection) -> list[str]:
+    sso_admin = connection.client("sso-admin")
+    try:
+        found = list(pages(sso_admin, "list_instances", "Instances", RegionScope="ALL_REGIONS"))
+    except (ClientError, AccessDeniedError):
+        return []  # It only improves the message.
+    regions = {str(entry.get("PrimaryRegion") or "") for entry in found}
+    return sorted(regions - {"", connection.region})
+
+
+def _instance(connection: Connection, entry: dict[str, Any]) -> Instance:
+    return Instance(
+        instance_arn=entry["InstanceArn"],
+        identity_store_id=entry.get("IdentityStoreId", ""),
+        owner_account_id=entry.get("OwnerAccountId", ""),
+        region=entry.get("PrimaryRegion") or connection.region,
+        kind=_kind(connection, entry),
+        status=entry.get("Status", "ACTIVE"),
+        name=entry.get("Name", ""),
+    )
+
+
+def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
+    # No API names the kind. The management account can own the organization's instance only, a member account
+    # only one of its own; outside of an organization only the instance itself can tell.
+    management_account_id = _management_account_id(connection)
+    if management_account_id:
+        return "organization" if entry.get("OwnerAccountId") == management_account_id else "account"
+    if entry.get("Status", "ACTIVE") != "ACTIVE":
+        return "account"
+    try:
+        connection.client("sso-admin").list_permission_sets(InstanceArn=entry["InstanceArn"], MaxResults=1)
+    except AccountInstanceError:
+        return "account"
+    except (ClientError, AccessDeniedError):
+        return "organization" if entry.get("OwnerAccountId") != connection.caller.account_id else "account"
+    return "organization"
+
+
+def _management_account_id(connection: Connection) -> str:
+    if "management_account_id" not in connection.cache:
+        try:
+            answer = connection.client("organizations").describe_organization()
+        except AccessDeniedError:
+            return ""
+        except ClientError as error:
+            if error_code(error) != "AWSOrganizationsNotInUseException":
+                raise
+            return ""
+        connection.cache["management_account_id"] = answer["Organization"]["MasterAccountId"]
+    return str(connection.cache["management_account_id"])

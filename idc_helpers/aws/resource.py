@@ -1,0 +1,111 @@
+"""What the kinds of things have in common: changes made one after another, each told by name when it fails."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import ClassVar
+
+from idc_helpers.aws.calls import Writer
+from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.failures import failed_read, failed_write
+from idc_helpers.changes import Action, Change, State, WriteResult
+from idc_helpers.errors import NotFoundError, WriteFailedError
+
+
+class OneByOne(ABC):
+    """A resource whose changes are made in order; see `idc_helpers.changes.Resource`.
+
+    Parameters
+    ----------
+    connection
+        Where to read and write.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether only a person can write it here."""
+        return False
+
+    def read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of those of the named things that exist; reads only.
+
+        Raises
+        ------
+        KitError
+            When AWS refuses.
+        """
+        if not keys:
+            return {}
+        with failed_read(f"{self.kind.replace('_', ' ')} {', '.join(repr(key) for key in list(keys)[:3])}"):
+            return self._read(keys)
+
+    def identifier(self, key: str) -> str:
+        """Return AWS's id or ARN of a thing that exists; reads only.
+
+        Raises
+        ------
+        NotFoundError
+            When nothing has that name.
+        """
+        words = self.kind.replace("_", " ")
+        with failed_read(f"{words} {key!r}"):
+            identifier = self._identifier(key)
+        if identifier is None:
+            raise NotFoundError(f"there is no {words} {key!r}", remedy="Plan again: it may have been deleted meanwhile.")
+        return identifier
+
+    def write_all(
+        self, changes: Sequence[Change], on_start: Callable[[Change], None]
+    ) -> Iterator[tuple[Change, WriteResult]]:
+        """Make the changes one after another and yield each when it is complete; writes.
+
+        Raises
+        ------
+        WriteFailedError
+            When AWS refuses or fails a change; those yielded before are made.
+        KitError
+            When the caller may not, AWS does not answer, or turns calls away.
+        """
+        for change in changes:
+            on_start(change)
+            writer = Writer(self._connection)
+            with failed_write(change):
+                identifier = self._write(change, writer)
+            yield change, writer.result(identifier)
+
+    def _write(self, change: Change, writer: Writer) -> str:
+        if change.action is Action.CREATE:
+            return self._create(change.key, change.after or {}, writer)
+        if change.action is Action.UPDATE:
+            return self._update(change.key, change.before or {}, change.after or {}, writer)
+        if change.action is Action.DELETE:
+            identifier = change.identifier or self.identifier(change.key)
+            self._delete(change.key, identifier, writer)
+            return identifier
+        raise WriteFailedError(f"{change.action.value} is no write; {self.kind} {change.key!r} was not touched")
+
+    @abstractmethod
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of those that exist."""
+
+    @abstractmethod
+    def _identifier(self, key: str) -> str | None:
+        """Return AWS's id, or None where there is no such thing."""
+
+    @abstractmethod
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        """Create and return AWS's id."""
+
+    @abstractmethod
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        """Change what differs between the two states and return AWS's id."""
+
+    @abstractmethod
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        """Delete the very thing that has this id."""

@@ -1,0 +1,87 @@
+"""The console of the sandbox: what at AWS a person does in the browser, over the sandbox's own endpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+
+from idc_helpers.aws.clients import LOOPBACK_HOSTS
+from idc_helpers.errors import LeftSandboxError, SandboxError, WriteFailedError
+
+_TIMEOUT_S = 30.0
+
+
+class SandboxConsole:
+    """Does what only the console can; talks to this machine alone.
+
+    Parameters
+    ----------
+    endpoint_url
+        The sandbox's address.
+    control_secret
+        From the sandbox's state folder; it never leaves the request's header.
+
+    Raises
+    ------
+    LeftSandboxError
+        When the address is not one of this machine.
+    """
+
+    def __init__(self, endpoint_url: str, control_secret: str) -> None:
+        if urlsplit(endpoint_url).hostname not in LOOPBACK_HOSTS:
+            raise LeftSandboxError(f"the sandbox's console cannot be at {endpoint_url!r}: that is not this machine")
+        self._endpoint_url = endpoint_url.rstrip("/")
+        self._control_secret = control_secret
+        self._pool = urllib3.PoolManager()
+
+    def __repr__(self) -> str:
+        return f"SandboxConsole({self._endpoint_url!r})"
+
+    def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
+        """Enable Identity Center for the organization, as the console's *Enable* does; return the instance's ARN. Writes."""
+        body = {"region": region} | ({"name": name} if name else {})
+        return str(self.send("POST", "instance", body)["instance_arn"])
+
+    def read_settings(self, instance_arn: str) -> dict[str, Any]:
+        """Return the console-only settings of an instance by name; one that the console does not show is None."""
+        return self.send("GET", f"settings?{urlencode({'instance_arn': instance_arn})}")
+
+    def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Change values of one setting and return all of them. Writes."""
+        return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do one thing of the console and return its answer.
+
+        Raises
+        ------
+        SandboxError
+            When the sandbox does not answer.
+        WriteFailedError
+            When it refuses.
+        """
+        try:
+            answer = self._pool.request(
+                method,
+                f"{self._endpoint_url}/_sandbox/console/{path}",
+                body=json.dumps(body or {}).encode(),
+                headers={"content-type": "application/json", "x-sandbox-secret": self._control_secret},
+                timeout=_TIMEOUT_S,
+                retries=False,
+                redirect=False,
+            )
+            values: dict[str, Any] = json.loads(answer.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise SandboxError(
+                f"the sandbox at {self._endpoint_url} stopped answering ({type(error).__name__})",
+                remedy="Connect again, which starts it, and run again: what is done is kept.",
+            ) from error
+        if answer.status != 200:
+            raise WriteFailedError(
+                f"the sandbox's console refused {method} {path.partition('?')[0]!r}: "
+                f"{values.get('code', answer.status)}: {values.get('message', '')}"
+            )
+        return values

@@ -1,0 +1,109 @@
+"""Starts or finds the sandbox, as a process of its own: ``python -m idc_sandbox``.
+
+The helper package never imports the sandbox: the two speak AWS's protocols, and this command line.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.errors import SandboxError
+
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class SandboxAddress:
+    """A sandbox that answers, and what is needed to use it.
+
+    Attributes
+    ----------
+    endpoint_url, port, pid, state_folder
+        Where it listens (loopback only), which process it is, and where its state is.
+    region, account_id
+        The Region it starts in and its organization's management account.
+    access_key_id, secret_access_key
+        The sandbox administrator's key; worth nothing outside of this sandbox.
+    control_secret
+        Opens the sandbox's own endpoint, under ``/_sandbox/``.
+    started
+        When, ISO 8601 in UTC.
+    """
+
+    endpoint_url: str
+    port: int
+    pid: int
+    state_folder: str
+    region: str
+    account_id: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    started: str
+
+
+def start_sandbox(
+    state_folder: str | Path | None = None, *, port: int | None = None, seed: int | None = None
+) -> SandboxAddress:
+    """Start the sandbox of a state folder, or find the one that runs.
+
+    Parameters
+    ----------
+    state_folder
+        Its folder, made when missing; None: ``$IDC_SANDBOX_STATE``, or the user's state folder.
+    port
+        None: the sandbox's usual one; 0: any free one. A sandbox that runs already keeps its own.
+    seed
+        For new state: the same seed gives the same ids. None: the sandbox's own choice.
+
+    Raises
+    ------
+    SandboxError
+        When it does not start, in its own words.
+    """
+    arguments = ["start", "--json"]
+    for option, value in (("--state", state_folder), ("--port", port), ("--seed", seed)):
+        if value is not None:
+            arguments += [option, str(value)]
+    answer = _ask(arguments)
+    try:
+        return SandboxAddress(**{known.name: answer[known.name] for known in fields(SandboxAddress)})
+    except KeyError as error:
+        raise SandboxError(
+            f"the sandbox's answer to start lacks {error.args[0]!r}",
+            remedy="The sandbox package and the helper package are of different versions: install them together.",
+        ) from error
+
+
+def _ask(arguments: Sequence[str]) -> dict[str, Any]:
+    done = _run([sys.executable, "-m", "idc_sandbox", *arguments])
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().removeprefix("error: ")
+        raise SandboxError(
+            f"the sandbox did not {arguments[0]}: {said or f'exit status {done.returncode}'}",
+            remedy="`idc doctor` looks at what it needs.",
+        )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise SandboxError(
+            f"the sandbox answered {arguments[0]} with {done.stdout[:80]!r}, which is not JSON",
+            remedy="Install the sandbox package and the helper package of the same version.",
+        ) from error
+    return answer
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"the sandbox did not answer within {_TIMEOUT_S} s",
+            remedy="Stop it with `idc sandbox stop`, and look at server.log in its state folder.",
+        ) from error
