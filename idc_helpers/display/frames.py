@@ -1,0 +1,61 @@
+"""Tables as pandas DataFrames, for people who go on working with them; the only home of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from idc_helpers.changes import Plan
+from idc_helpers.display.movements import checks_table, outcome_table, plan_table
+from idc_helpers.display.tables import Table
+from idc_helpers.runbook.applying import Outcome
+from idc_helpers.runbook.checks import CheckResults
+
+
+def table_frame(table: Table) -> pd.DataFrame:
+    """Return a table's rows under its columns, in its order, all of them text."""
+    return pd.DataFrame(list(table.rows), columns=list(table.columns), dtype=object)
+
+
+def plan_frame(plan: Plan) -> pd.DataFrame:
+    """Return a plan: columns action, kind, key, reason, values; one row a change, in order."""
+    return table_frame(plan_table("", plan))
+
+
+def outcome_frame(outcome: Outcome) -> pd.DataFrame:
+    """Return what was done: columns result, kind, key, identifier; unchanged things last."""
+    return table_frame(outcome_table("", outcome))
+
+
+def check_frame(results: CheckResults) -> pd.DataFrame:
+    """Return checks: columns result, name, detail; one row a check."""
+    return table_frame(checks_table("", results))
+
+
+def access_frame(reaches: Iterable[tuple[str, str, str]], accounts: Sequence[str]) -> pd.DataFrame:
+    """Return who reaches what, as a matrix.
+
+    Parameters
+    ----------
+    reaches
+        Rows of (principal, account, permission set), such as ``("GROUP ops", "Production", "ReadOnlyAccess")``.
+    accounts
+        The columns, in order; those that nobody reaches too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: principals, sorted. Columns: the accounts. Cells: the names of the permission sets, sorted,
+        joined by ``", "``; ``"–"`` for none.
+    """
+    cells: dict[str, dict[str, set[str]]] = {}
+    for principal, account, permission_set in reaches:
+        cells.setdefault(principal, {}).setdefault(account, set()).add(permission_set)
+    rows = [
+        [", ".join(sorted(cells[who].get(account, ()))) or "–" for account in accounts]
+        for who in sorted(cells)
+    ]
+    return pd.DataFrame(
+        rows, index=pd.Index(sorted(cells), name="principal"), columns=list(accounts), dtype=object
+    )

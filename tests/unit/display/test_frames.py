@@ -1,0 +1,59 @@
+from idc_helpers.changes import Action, Change, Plan, WriteResult
+from idc_helpers.display.frames import access_frame, check_frame, outcome_frame, plan_frame
+from idc_helpers.runbook.applying import Outcome
+from idc_helpers.runbook.checks import Check, CheckResults
+
+CREATE = Change(
+    Action.CREATE, "permission_set", "A", None, {"tags": {"k": "v"}, "session_duration": "PT1H"}, "new"
+)
+SAME = Change(Action.UNCHANGED, "group", "B", {"description": "x"}, {"description": "x"}, "is as wanted")
+CHANGED = Change(
+    Action.UPDATE, "group", "C", {"description": "x", "n": 1}, {"description": "y", "n": 1}, "x → y"
+)
+HAND = Change(
+    Action.BY_HAND, "console_setting", "sessions", None, {"user_interactive": "PT8H"}, "in the console"
+)
+
+
+def test_a_plan_has_a_row_a_change_in_its_order():
+    frame = plan_frame(Plan((CREATE, SAME, CHANGED, HAND)))
+    assert list(frame.columns) == ["action", "kind", "key", "reason", "values"]
+    assert frame["action"].tolist() == ["＋ create", "＝ unchanged", "～ update", "✎ by hand"]
+    assert frame["kind"].tolist() == ["permission set", "group", "group", "console setting"]
+    assert frame["values"].tolist() == [
+        "tags: k=v\nsession_duration: PT1H",
+        "",
+        "description: y",
+        "user_interactive: PT8H",
+    ]
+
+
+def test_an_empty_plan_keeps_its_columns():
+    assert list(plan_frame(Plan()).columns) == ["action", "kind", "key", "reason", "values"]
+
+
+def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
+    outcome = Outcome(Plan((CREATE, SAME, HAND)), [(CREATE, WriteResult("arn:1", ("r",)))])
+    frame = outcome_frame(outcome)
+    assert frame.to_numpy().tolist() == [
+        ["＋ created", "permission set", "A", "arn:1"],
+        ["＝ unchanged", "group", "B", ""],
+        ["✎ not set yet: by hand", "console setting", "sessions", ""],
+    ]
+
+
+def test_a_check_says_passed_or_failed_in_words():
+    frame = check_frame(CheckResults((Check("a", True, "fine"), Check("b", False, "gone"))))
+    assert frame.to_numpy().tolist() == [["✔ passed", "a", "fine"], ["✘ failed", "b", "gone"]]
+
+
+def test_the_access_matrix_is_sorted_and_shows_accounts_that_nobody_reaches():
+    reaches = [
+        ("USER zoe", "Dev", "B"),
+        ("GROUP ops", "Prod", "B"),
+        ("GROUP ops", "Prod", "A"),
+        ("GROUP ops", "Prod", "A"),
+    ]
+    frame = access_frame(reaches, ["Management", "Dev", "Prod"])
+    assert frame.index.tolist() == ["GROUP ops", "USER zoe"]
+    assert frame.to_numpy().tolist() == [["–", "–", "A, B"], ["–", "B", "–"]]

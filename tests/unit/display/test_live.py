@@ -1,0 +1,33 @@
+from idc_helpers.changes import Action, Change
+from idc_helpers.display.live import LiveLine
+
+CHANGE = Change(Action.CREATE, "permission_set", "A", None, {}, "new")
+
+
+class Display:
+    def __init__(self):
+        self.made, self.updates = [], []
+
+    def __call__(self, shown):
+        self.made.append(str(shown))
+        return self
+
+    def update(self, shown):
+        self.updates.append(str(shown))
+
+
+def test_one_display_is_made_and_then_updated():
+    display = Display()
+    line = LiveLine(display)
+    line.progress("started", CHANGE, 0, 2)
+    line.progress("done", CHANGE, 1, 2)
+    line.progress("done", CHANGE, 2, 2)
+    assert display.made == ["▶ 0 of 2 done · create permission set 'A' …"]
+    assert display.updates == ["▶ 1 of 2 done · create permission set 'A' ✔", "✔ 2 of 2 done"]
+
+
+def test_without_a_notebook_a_line_is_printed_and_nothing_breaks(capsys):
+    line = LiveLine()
+    line.say("first")
+    line.say("second")
+    assert capsys.readouterr().out == "first\n"
