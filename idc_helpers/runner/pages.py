@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from idc_helpers.runner.tables import seconds_in_words
-from idc_helpers.scrubbing import scrub
+from idc_helpers.scrubbing import scrub, scrub_values
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -19,15 +19,24 @@ _TEMPLATES = Path(__file__).parent / "templates"
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=_without_secrets,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters["seconds"] = seconds_in_words
     environment.filters["pretty"] = _pretty
     return environment
 
 
+def _without_secrets(value: Any) -> Any:
+    # Value by value, before the page's own tags stand around them: a secret must not reach into the markup.
+    return scrub(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return json.dumps(scrub_values(value), indent=2, ensure_ascii=False, sort_keys=True)
 
 
 @cache
@@ -37,5 +46,5 @@ def stylesheet() -> Markup:
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Return a page, scrubbed of secrets; every value is escaped unless it is `Markup`."""
-    return scrub(_environment().get_template(template).render(**{"style": stylesheet(), **values}))
+    """Return a page; every value is scrubbed of secrets and escaped, unless it is `Markup`."""
+    return _environment().get_template(template).render(**{"style": stylesheet(), **values})

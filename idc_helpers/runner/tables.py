@@ -39,7 +39,7 @@ def changes_in_words(changes: Mapping[str, int], *, planned: bool = False) -> st
 
 def seconds_in_words(seconds: float) -> str:
     """Return a time as ``"7.3 s"`` or ``"2 min 05 s"``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"

@@ -17,7 +17,12 @@ def names(found):
 
 
 def test_only_numbered_notebooks_count_and_numbers_are_the_order(notebooks):
-    assert names(notebooks) == ["00_start_here", "05_permission_sets", "07_account_assignments", "99_teardown"]
+    assert names(notebooks) == [
+        "00_start_here",
+        "05_permission_sets",
+        "07_account_assignments",
+        "99_teardown",
+    ]
 
 
 def test_a_folder_without_notebooks_is_refused(tmp_path):
@@ -30,7 +35,9 @@ def test_the_teardown_is_left_out_when_asked(notebooks):
     assert "99_teardown" not in names(select_notebooks(notebooks, teardown=False))
 
 
-@pytest.mark.parametrize("only", [("07", "05"), ("5", "7"), ("07_account_assignments.ipynb", "05_permission_sets")])
+@pytest.mark.parametrize(
+    "only", [("07", "05"), ("5", "7"), ("07_account_assignments.ipynb", "05_permission_sets")]
+)
 def test_only_takes_numbers_and_names_and_keeps_the_lesson_order(notebooks, only):
     assert names(select_notebooks(notebooks, only=only)) == ["05_permission_sets", "07_account_assignments"]
 
@@ -43,7 +50,7 @@ def test_an_unknown_notebook_is_refused_with_a_guess(notebooks):
 
 
 def test_parameters_are_the_names_that_the_tagged_cell_assigns(tmp_path):
-    source = "target = 'sandbox'\nmode: str | None = None\ngroups = [\n    {'display_name': 'x'},\n]\nprint(target)\n"
+    source = "target = 'sandbox'\nmode: str | None = None\ngroups = [\n    {'name': 'x'},\n]\nprint(target)\n"
     write_notebook(tmp_path, "01_x", "other = 1", parameters=source)
     [notebook] = find_notebooks(tmp_path)
     assert known_parameters(notebook) == {"target", "mode", "groups"}

@@ -4,7 +4,13 @@ import stat
 import pytest
 
 from idc_helpers.errors import NotFoundError, RunFailedError
-from idc_helpers.runner.run_folder import RunRecord, create_run_folder, find_run_folder, read_record, write_record
+from idc_helpers.runner.run_folder import (
+    RunRecord,
+    create_run_folder,
+    find_run_folder,
+    read_record,
+    write_record,
+)
 
 NOW = datetime.datetime(2026, 11, 23, 5, 45, tzinfo=datetime.UTC)
 RECORD = RunRecord("sandbox", "apply", "us-east-1", None, "/kit/parameters/sandbox.yaml", "/kit/state")
@@ -44,7 +50,9 @@ def test_a_run_is_found_by_id_by_latest_and_by_path(tmp_path):
 def test_an_unknown_run_is_refused_with_what_there_is(tmp_path):
     write_record(create_run_folder(tmp_path, now=NOW), RECORD)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NotFoundError, match=r"(?s)'20261123-054501'. Did you mean '20261123-054500'.*Newest runs"):
+    with pytest.raises(
+        NotFoundError, match=r"(?s)'20261123-054501'. Did you mean '20261123-054500'.*Newest runs"
+    ):
         find_run_folder("20261123-054501", tmp_path)
     with pytest.raises(NotFoundError):
         find_run_folder("empty", tmp_path)  # a folder without receipts is no run

@@ -20,12 +20,14 @@ from idc_helpers.runbook.events import EventLog
 events = EventLog(Path(run_folder) / "events.jsonl", {name!r})
 """
 PASSES = """\
-events.write("planned", step="groups", changes={"create": 0, "update": 0, "delete": 0, "unchanged": 2}, by_hand=0)
-events.write("applied", step="groups", changes={"create": 0, "update": 0, "delete": 0, "unchanged": 2})
+changes = {"create": 0, "update": 0, "delete": 0, "unchanged": 2}
+events.write("planned", step="groups", changes=changes, by_hand=0)
+events.write("applied", step="groups", changes=changes)
 events.write("checked", step="groups", checks=[{"name": "group ana", "passed": True, "detail": "exists"}])
 """
 FAILED_CHECK = """\
-events.write("checked", step="groups", checks=[{"name": "group ana", "passed": False, "detail": "found nothing"}])
+check = {"name": "group ana", "passed": False, "detail": "found nothing"}
+events.write("checked", step="groups", checks=[check])
 """
 RAISES = """\
 from idc_helpers.errors import WriteFailedError

@@ -1,0 +1,95 @@
+import json
+import os
+import signal
+import threading
+
+import pytest
+from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
+
+from idc_helpers.runner.carrying_out import carry_out
+from idc_helpers.runner.interruption import signals_as_exceptions
+from idc_helpers.runner.preparing import RunRequest
+
+WRITES = """\
+from idc_helpers.changes import Action, Change
+from idc_helpers.runbook.receipts import Origin, ReceiptBook
+origin = Origin("run", {name!r}, "groups", "sandbox", "111122223333", "us-east-1", "")
+change = Change(Action.CREATE, "group", "a", None, {{}}, "")
+ReceiptBook(Path(run_folder) / "receipts.jsonl").start(change, origin)
+"""
+
+
+def carried_out(project, start, notebooks, **environment):
+    for name, cells in notebooks.items():
+        write_notebook(project / "notebooks", name, *tell(name, *cells))
+    return carry_out(start(RunRequest(project), environment))
+
+
+def statuses(outcome):
+    return [notebook.status for notebook in outcome.summary.notebooks]
+
+
+def test_a_run_whose_checks_all_pass_exits_with_0_and_leaves_its_folder_complete(project, start, log):
+    outcome = carried_out(project, start, {"06_a": [PASSES], "07_b": [PASSES]})
+    assert outcome.exit_status == 0
+    left = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file()}
+    executed = {f"notebooks/{name}.{ending}" for name in ("06_a", "07_b") for ending in ("html", "ipynb")}
+    assert left == {"events.jsonl", "index.html", "summary.json", *executed}
+    assert (
+        json.loads((outcome.folder / "summary.json").read_text("utf-8"))["notebooks"][1]["status"] == "passed"
+    )
+    told = log.getvalue()
+    for words in ("06_a (1 of 2)", "groups: 1 check passed", "07_b passed in", "index.html"):
+        assert words in told
+    assert told.index("06_a (1 of 2)") < told.index("groups: 2 unchanged") < told.index("06_a passed in")
+
+
+@pytest.mark.parametrize("cell", [RAISES, FAILED_CHECK])
+def test_a_failure_ends_the_run_and_what_follows_is_not_run(project, start, log, cell):
+    notebooks = {"05_a": [PASSES], "06_b": [WRITES.format(name="06_b"), cell], "99_c": [PASSES]}
+    outcome = carried_out(project, start, notebooks)
+    assert outcome.exit_status == 1
+    assert statuses(outcome) == ["passed", "failed", "not run"]
+    assert f"To take it back: idc undo {outcome.folder.name}" in log.getvalue()
+    assert "give the same command again" in log.getvalue()
+
+
+def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monkeypatch):
+    write_notebook(project / "notebooks", "06_b", *tell("06_b", RAISES))
+    execution = start(RunRequest(project))
+    monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: False)
+    carry_out(execution)
+    assert "The sandbox stopped running. What was done is kept" in log.getvalue()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
+    project, start, log, number, tmp_path
+):
+    pid_file = tmp_path / "pid"
+    waits = f"import os, time; Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    name = "06_b"
+    write_notebook(project / "notebooks", name, *tell(name, WRITES.format(name=name), waits))
+    write_notebook(project / "notebooks", "99_c", *tell("99_c", PASSES))
+    execution = start(RunRequest(project))
+    watcher = threading.Thread(target=signal_when_written, args=(pid_file, number))
+    with signals_as_exceptions():
+        watcher.start()
+        outcome = carry_out(execution)
+    watcher.join()
+    assert outcome.exit_status == 128 + number
+    assert statuses(outcome) == ["failed", "not run"]
+    assert json.loads((outcome.folder / "receipts.jsonl").read_text("utf-8"))["key"] == "a"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text("utf-8")), 0)
+    assert f"idc undo {outcome.folder.name}" in log.getvalue()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def signal_when_written(path, number):
+    pause = threading.Event()
+    for _ in range(600):
+        if path.exists() and path.read_text("utf-8"):
+            os.kill(os.getpid(), number)
+            return
+        pause.wait(0.1)

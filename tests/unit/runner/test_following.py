@@ -1,0 +1,29 @@
+import json
+import threading
+
+from idc_helpers.runner.following import EventFollower
+
+
+def test_whole_lines_are_handed_over_once_and_in_order_while_the_file_grows(tmp_path):
+    path, seen, second = tmp_path / "events.jsonl", [], threading.Event()
+
+    def on_event(entry):
+        seen.append(entry["n"])
+        if entry["n"] == 2:
+            second.set()
+
+    with EventFollower(path, on_event), path.open("a", encoding="utf-8") as file:
+        file.write('{"n": 1}\n{"n": 2}\n{"n"')
+        file.flush()
+        assert second.wait(10), "nothing was handed over while the file was being written"
+        file.write(": 3}\nnot json\n[4]\n")
+        file.write(json.dumps({"n": 5}) + "\n")
+    assert seen == [1, 2, 3, 5]
+
+
+def test_what_was_there_before_is_not_told_again(tmp_path):
+    path, seen = tmp_path / "events.jsonl", []
+    path.write_text('{"n": 1}\n', "utf-8")
+    with EventFollower(path, seen.append), path.open("a", encoding="utf-8") as file:
+        file.write('{"n": 2}\n')
+    assert seen == [{"n": 2}]

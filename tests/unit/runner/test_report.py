@@ -1,0 +1,151 @@
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+from tiny_notebooks import write_notebook
+
+from idc_helpers.changes import Action, Change, WriteResult
+from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runner.executing import NotebookFailure
+from idc_helpers.runner.report import write_report
+from idc_helpers.runner.summary import CheckResult, NotebookResult, RunSummary
+
+SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
+CHANGES = {"create": 1, "update": 0, "delete": 0, "unchanged": 2}
+
+
+class Page(HTMLParser):
+    """The tags, links and words of a page; fails on tags that do not close in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.links, self.words = [], [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.words += "" if tag == "span" else " "
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.words += data
+
+
+def summary(*notebooks, mode="apply"):
+    return RunSummary("20261123-054500", "sandbox", mode, "2026-11-23T05:45:00+00:00", 65.0, notebooks)
+
+
+def write(folder, *notebooks, mode="apply"):
+    (folder / "notebooks").mkdir(exist_ok=True)
+    path = write_report(
+        folder, summary(*notebooks, mode=mode), where="sandbox · account 111122223333 (Management)"
+    )
+    page = Page(path.read_text("utf-8"))
+    return page, re.sub(r"\s+", " ", page.words)
+
+
+def passed(name="06_groups", **values):
+    return NotebookResult(name, "passed", 2.0, CHANGES, (CheckResult("group <a>", True, "exists"),), **values)
+
+
+def test_the_verdict_comes_first_then_where_when_and_each_check(tmp_path):
+    _, words = write(tmp_path, passed())
+    assert words.index("✔ Passed") < words.index("account 111122223333 (Management)") < words.index("Checks")
+    assert "1 of 1 notebook passed. 1 check: all passed. Changes: 1 created, 2 unchanged." in words
+    assert "Monday 23 November 2026, 05:45:00 UTC" in words
+    assert "group <a> ✔ passed exists" in words
+    assert "Nothing was written to the target." in words
+
+
+def test_a_failure_is_told_in_plain_words_with_the_way_on(tmp_path):
+    failure = NotebookFailure("WriteFailedError", "the write <b> failed\nDo this.", 4, "step.apply()")
+    origin = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "")
+    book = ReceiptBook(tmp_path / "receipts.jsonl")
+    book.start(Change(Action.CREATE, "group", "begun", None, {"description": "x"}, ""), origin)
+    receipt = book.start(Change(Action.CREATE, "group", "made", None, {}, ""), origin)
+    book.finish(receipt, WriteResult("group-1", ("request-1",)))
+    _, words = write(
+        tmp_path, NotebookResult("06_groups", "failed", failure=failure), NotebookResult("07_x", "not run")
+    )
+    assert "✘ Failed" in words
+    assert "Notebook 06_groups stopped at cell [4]. WriteFailedError: the write <b> failed Do this." in words
+    assert "idc undo 20261123-054500" in words
+    assert "create (begun, not finished) group begun" in words
+    assert "group made group-1" in words
+    assert "An earlier notebook failed, so it was not run." in words
+
+
+def test_in_mode_plan_the_numbers_are_said_to_be_a_plan(tmp_path):
+    _, words = write(tmp_path, passed(by_hand=2), mode="plan")
+    assert "nothing is written; the numbers are what would change" in words
+    assert "To create" in words
+    assert "2 of its settings can only be set by a person" in words
+
+
+def test_an_unfinished_run_is_neither_passed_nor_failed(tmp_path):
+    _, words = write(tmp_path, passed(), NotebookResult("07_x", "not run"))
+    assert "… Not finished" in words
+
+
+@pytest.fixture
+def executed(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    path = write_notebook(tmp_path / "notebooks", "06_groups", "print('hello')")
+    document = nbformat.read(path, as_version=4)
+    data = {"text/vnd.mermaid": "graph TD", "text/plain": "the tree"}
+    document.cells[1].outputs = [
+        nbformat.v4.new_output("display_data", data=data),
+        nbformat.v4.new_output(
+            "display_data", data={"text/html": "<table><tr><th>a table</th></tr></table>"}
+        ),
+        nbformat.v4.new_output("stream", text=f"SecretAccessKey: {SECRET}\n"),
+    ]
+    nbformat.write(document, path)
+    return path
+
+
+def test_each_executed_notebook_has_a_page_with_its_tables_and_without_its_diagrams(tmp_path, executed):
+    page, _ = write(tmp_path, passed())
+    assert {"notebooks/06_groups.html", "notebooks/06_groups.ipynb"} <= set(page.links)
+    notebook = Page(executed.with_suffix(".html").read_text("utf-8"))
+    assert "print('hello')" in notebook.words
+    assert "a table" in notebook.words
+    assert "the tree" in notebook.words
+
+
+def test_nothing_is_loaded_from_elsewhere_and_no_script_may_run(tmp_path, executed):
+    write(tmp_path, passed())
+    for name in ("index.html", "notebooks/06_groups.html"):
+        text = (tmp_path / name).read_text("utf-8")
+        page = Page(text)
+        assert "script" not in page.tags
+        assert [link for link in page.links if "//" in link] == []
+        assert not re.search(r"url\(|@import", text)
+        assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
+
+
+def test_no_page_holds_a_secret(tmp_path, executed):
+    write(tmp_path, NotebookResult("06_groups", "failed", failure=NotebookFailure("E", f"password={SECRET}")))
+    for path in tmp_path.rglob("*.html"):
+        assert SECRET not in path.read_text("utf-8")
+
+
+def test_a_page_is_made_again_only_for_a_newer_notebook(tmp_path, executed):
+    write(tmp_path, passed())
+    page = executed.with_suffix(".html")
+    page.write_text("kept", "utf-8")
+    write(tmp_path, passed())
+    assert page.read_text("utf-8") == "kept"
+    executed.touch()
+    write(tmp_path, passed())
+    assert page.read_text("utf-8") != "kept"
