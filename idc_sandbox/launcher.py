@@ -53,7 +53,7 @@ def start(
                 )
             return running
         listener = listen(DEFAULT_PORT if port is None else port)
-        with listener, folder.log.open("ab") as log:
+        with listener, folder.open_log() as log:
             log_start = log.tell()
             process = _spawn(folder, listener, log, seed)
             return _wait_until_ready(folder, process, log_start, timeout_s)

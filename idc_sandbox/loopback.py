@@ -56,15 +56,14 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's
     secret before anything of value is sent to it. Reads only.
     """
-    server = folder.read_server()
-    if server is None:
+    server = folder.read_server() or {}
+    if not {"port", "pid", "region", "account_id", "started"} <= set(server):
         return None
     secret_values = folder.read_secrets()
-    port = int(server["port"])
-    if not _is_sandbox_of(port, secret_values["control_secret"]):
+    if not _is_sandbox_of(server["port"], secret_values["control_secret"]):
         return None
     return RunningSandbox(
-        endpoint_url=f"http://{HOST}:{port}",
+        endpoint_url=f"http://{HOST}:{server['port']}",
         state_folder=str(folder.path),
         **{name: server[name] for name in ("port", "pid", "region", "account_id", "started")},
         **{name: secret_values[name] for name in ("access_key_id", "secret_access_key", "control_secret")},

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from idc_sandbox.errors import SandboxStartError
 
@@ -84,10 +84,7 @@ class StateFolder:
             if not self._secrets_file.exists():
                 self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
         except OSError as error:
-            raise SandboxStartError(
-                f"the state folder {str(self.path)!r} cannot be used: {error.strerror or error}. "
-                "Choose a folder that you can write with --state."
-            ) from error
+            raise _cannot_use(self.path, error) from error
 
     def _require_ours(self) -> None:
         owner = self.path.stat().st_uid
@@ -161,6 +158,20 @@ class StateFolder:
         """Keep the sandbox's secrets, readable by the owner only."""
         _write_private(self._secrets_file, values)
 
+    def open_log(self) -> IO[bytes]:
+        """Return the log, opened for appending.
+
+        Raises
+        ------
+        SandboxStartError
+            When it cannot be written.
+        """
+        try:
+            self.log.touch(mode=0o600)
+            return self.log.open("ab")
+        except OSError as error:
+            raise _cannot_use(self.log, error) from error
+
     @contextmanager
     def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[None]:
         """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox."""
@@ -195,7 +206,10 @@ class StateFolder:
 
 @contextmanager
 def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _cannot_use(path, error) from error
     try:
         deadline = time.monotonic() + timeout_s
         while True:
@@ -211,6 +225,13 @@ def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _cannot_use(path: Path, error: OSError) -> SandboxStartError:
+    return SandboxStartError(
+        f"the sandbox's {str(path)!r} cannot be used: {error.strerror or error}. "
+        "Choose a folder that you can write with --state."
+    )
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:

@@ -34,8 +34,9 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
     ----------
     values
         ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a
-        list of ``{"service", "operation": "*" or a name, "code", "message", "status"}`` with ``"every": N``, each
-        Nth call, or ``"next": N``, the next N calls) and ``fail_next_assignments`` (a list of reasons); None puts a switch back to its default.
+        list of ``{"service", "operation", "code", "message", "status"}`` with ``"every": N``, each Nth call,
+        or ``"next": N``, the next N calls; ``"*"`` is any operation) and ``fail_next_assignments`` (a list of
+        reasons); None puts a switch back to its default.
 
     Raises
     ------

@@ -222,12 +222,12 @@ def test_state_stays_over_stop_and_start(fresh_sandbox):
 def test_reset_empties_it_and_keeps_the_seed(fresh_sandbox):
     first_ids = fresh_sandbox.member_account_ids()
     fresh_sandbox.client("iam").create_user(UserName="ana")
-    key = fresh_sandbox.running.access_key_id
+    secret = fresh_sandbox.running.secret_access_key
     deleted = launcher.reset(fresh_sandbox.folder)
     assert {"sandbox.db", "secrets.json", "server.log"} <= set(deleted)
     assert launcher.state_seed(fresh_sandbox.folder) == 7
     assert find_sandbox(fresh_sandbox.folder) is None
-    assert fresh_sandbox.start().access_key_id != key
+    assert fresh_sandbox.start().secret_access_key != secret
     users = {user["UserName"] for user in fresh_sandbox.client("iam").list_users()["Users"]}
     assert "ana" not in users
     assert fresh_sandbox.member_account_ids() == first_ids
