@@ -77,7 +77,13 @@ class Writer:
         return WriteResult(identifier, tuple(request_id for request_id in self.request_ids if request_id))
 
 
-def change_tags(writer: Writer, client: Any, request: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]) -> None:
+def change_tags(
+    writer: Writer,
+    client: Any,
+    request: Mapping[str, str],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
     """Make the tags of a resource of sso-admin what they shall be; calls only what differs.
 
     Parameters

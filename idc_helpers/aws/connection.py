@@ -133,7 +133,9 @@ class Connection:
             return self.instance_or_none()
 
     def __str__(self) -> str:
-        account = f"account {self.caller.account_id}" + (f" ({self.account_name})" if self.account_name else "")
+        account = f"account {self.caller.account_id}" + (
+            f" ({self.account_name})" if self.account_name else ""
+        )
         parts = [self.target, account, self.caller.name, f"Region {self.region}"]
         if self.endpoint_url and not self.is_sandbox:
             parts.append(f"endpoint overridden: {self.endpoint_url}, not AWS")

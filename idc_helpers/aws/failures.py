@@ -40,8 +40,20 @@ _REFUSED_KEY = {
     "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
 }
-_THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
-_FAILED_AT_AWS = {"InternalServerException", "InternalFailure", "InternalError", "ServiceUnavailable", "ServiceException"}
+_THROTTLED = {
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+}
+_FAILED_AT_AWS = {
+    "InternalServerException",
+    "InternalFailure",
+    "InternalError",
+    "ServiceUnavailable",
+    "ServiceException",
+}
 _NO_CREDENTIALS = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
@@ -194,7 +206,9 @@ def failed_read(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         if error_code(error) == "ResourceNotFoundException":
-            raise NotFoundError(f"{what} could not be read: {error_message(error)}", remedy="Run again.") from error
+            raise NotFoundError(
+                f"{what} could not be read: {error_message(error)}", remedy="Run again."
+            ) from error
         raise TargetError(f"{what} could not be read: {in_words(error)}") from error
     except BotoCoreError as error:
         raise TargetError(f"{what} could not be read: {error}") from error

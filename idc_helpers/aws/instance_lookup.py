@@ -10,7 +10,12 @@ from botocore.exceptions import ClientError
 from idc_helpers.aws.calls import pages
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.waiting import error_code
-from idc_helpers.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError, SeveralInstancesError
+from idc_helpers.errors import (
+    AccessDeniedError,
+    AccountInstanceError,
+    InstanceNotFoundError,
+    SeveralInstancesError,
+)
 
 if TYPE_CHECKING:
     from idc_helpers.aws.connection import Connection
@@ -91,7 +96,9 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> In
     if not found:
         raise _none_found(connection, "no instance", found)
     if len(found) > 1:
-        listed = "; ".join(f"{one.instance_arn} ({one.kind}, account {one.owner_account_id})" for one in found)
+        listed = "; ".join(
+            f"{one.instance_arn} ({one.kind}, account {one.owner_account_id})" for one in found
+        )
         raise SeveralInstancesError(
             f"{len(found)} instances are visible in Region {connection.region!r}: {listed}",
             remedy="Say which one: pass its ARN as `instance_arn`.",
@@ -102,8 +109,16 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> In
 def _none_found(connection: Connection, what: str, here: list[Instance]) -> InstanceNotFoundError:
     elsewhere = _regions_with_instances(connection)
     there = f" There is one in {', '.join(elsewhere)}." if elsewhere else ""
-    others = f" There {'is' if len(here) == 1 else 'are'} {', '.join(one.instance_arn for one in here)}." if here else ""
-    remedy = f"Set `region` to {elsewhere[0]!r}." if elsewhere else "Set `region` to its home Region, or enable it in notebook 01."
+    others = (
+        f" There {'is' if len(here) == 1 else 'are'} {', '.join(one.instance_arn for one in here)}."
+        if here
+        else ""
+    )
+    remedy = (
+        f"Set `region` to {elsewhere[0]!r}."
+        if elsewhere
+        else "Set `region` to its home Region, or enable it in notebook 01."
+    )
     return InstanceNotFoundError(
         f"{what} is visible in Region {connection.region!r} for account {connection.caller.account_id!r}.{there}{others}",
         remedy=f"Identity Center is regional. {remedy}",

@@ -57,7 +57,9 @@ class OneByOne(ABC):
         with failed_read(f"{words} {key!r}"):
             identifier = self._identifier(key)
         if identifier is None:
-            raise NotFoundError(f"there is no {words} {key!r}", remedy="Plan again: it may have been deleted meanwhile.")
+            raise NotFoundError(
+                f"there is no {words} {key!r}", remedy="Plan again: it may have been deleted meanwhile."
+            )
         return identifier
 
     def write_all(
@@ -88,7 +90,9 @@ class OneByOne(ABC):
             identifier = change.identifier or self.identifier(change.key)
             self._delete(change.key, identifier, writer)
             return identifier
-        raise WriteFailedError(f"{change.action.value} is no write; {self.kind} {change.key!r} was not touched")
+        raise WriteFailedError(
+            f"{change.action.value} is no write; {self.kind} {change.key!r} was not touched"
+        )
 
     @abstractmethod
     def _read(self, keys: Collection[str]) -> dict[str, State]:

@@ -32,7 +32,9 @@ class SandboxConsole:
 
     def __init__(self, endpoint_url: str, control_secret: str) -> None:
         if urlsplit(endpoint_url).hostname not in LOOPBACK_HOSTS:
-            raise LeftSandboxError(f"the sandbox's console cannot be at {endpoint_url!r}: that is not this machine")
+            raise LeftSandboxError(
+                f"the sandbox's console cannot be at {endpoint_url!r}: that is not this machine"
+            )
         self._endpoint_url = endpoint_url.rstrip("/")
         self._control_secret = control_secret
         self._pool = urllib3.PoolManager()

@@ -22,7 +22,9 @@ T = TypeVar("T")
 CONFLICT_TIMEOUT_S = 60.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_EXISTS = re.compile(r"already (exists|in use|taken|attached|assigned|enabled|a member)|duplicate|not unique", re.I)
+_EXISTS = re.compile(
+    r"already (exists|in use|taken|attached|assigned|enabled|a member)|duplicate|not unique", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,177 @@
+"""Permission sets: what people may do in an account, and for how long.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import ClassVar
+
+from botocore.exceptions import ClientError
+
+from idc_helpers.aws.calls import Writer, change_tags, in_threads, pages, tag_list
+from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
+from idc_helpers.aws.permission_set_policies import POLICY_FIELDS, change_policies
+from idc_helpers.aws.permission_set_state import (
+    canonical_duration,
+    list_outdated_accounts,
+    list_provisioned_accounts,
+    read_permission_set,
+)
+from idc_helpers.aws.provisioning import provision_permission_set
+from idc_helpers.aws.resource import OneByOne
+from idc_helpers.aws.waiting import error_code, error_message, is_spreading
+from idc_helpers.changes import State
+from idc_helpers.errors import WriteFailedError
+
+__all__ = ["PermissionSets", "find_permission_set", "list_permission_sets"]
+
+_EMPTY: State = {"managed_policies": [], "customer_managed_policies": []}
+_DESCRIBED_FIELDS = ("description", "session_duration", "relay_state")
+# What an account sees only when the permission set is provisioned to it again.
+_PROVISIONED_FIELDS = (*POLICY_FIELDS, "session_duration", "accounts_to_provision")
+
+
+class PermissionSets(OneByOne):
+    """The permission sets of the instance, by name; for states see `read_permission_set`."""
+
+    kind: ClassVar[str] = "permission_set"
+
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        if self._connection.instance_or_none() is None:
+            return {}
+        known = list_permission_sets(self._connection)
+        found = {name: known[name] for name in keys if name in known}
+        states = in_threads(lambda arn: read_permission_set(self._connection, arn), found.values())
+        return dict(zip(found, states, strict=True))
+
+    def _identifier(self, key: str) -> str | None:
+        return list_permission_sets(self._connection).get(key)
+
+    def _request(self, permission_set_arn: str) -> dict[str, str]:
+        return {
+            "InstanceArn": self._connection.instance.instance_arn,
+            "PermissionSetArn": permission_set_arn,
+        }
+
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        answer = writer.send(
+            self._connection.client("sso-admin").create_permission_set,
+            InstanceArn=self._connection.instance.instance_arn,
+            Name=key,
+            Tags=tag_list(state["tags"]) if state.get("tags") else None,
+            **_described(state),
+        )
+        permission_set_arn = str(answer["PermissionSet"]["PermissionSetArn"])
+        try:
+            change_policies(self._connection, permission_set_arn, _EMPTY, state, writer)
+        except ClientError as error:
+            raise WriteFailedError(
+                f"the permission set {key!r} was created, but not all of its policies could be attached: "
+                f"{error_code(error)}: {error_message(error)}",
+                remedy="Correct the policy that AWS names, then plan and apply again: it will be completed.",
+            ) from error
+        return permission_set_arn
+
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        permission_set_arn = self.identifier(key)
+        differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        # What somebody did meanwhile to other fields stays, and what is done already is not done twice.
+        found = read_permission_set(self._connection, permission_set_arn)
+        wanted = {**found, **{name: after.get(name) for name in differing}}
+        if any(found.get(name) != wanted.get(name) for name in _DESCRIBED_FIELDS):
+            self._describe(key, permission_set_arn, wanted, writer)
+        change_policies(self._connection, permission_set_arn, found, wanted, writer)
+        if found["tags"] != (wanted.get("tags") or {}):
+            request = {
+                "InstanceArn": self._connection.instance.instance_arn,
+                "ResourceArn": permission_set_arn,
+            }
+            sso_admin = self._connection.client("sso-admin")
+            change_tags(writer, sso_admin, request, found["tags"], wanted.get("tags") or {})
+        if set(differing) & set(_PROVISIONED_FIELDS):
+            self._provision(key, permission_set_arn, writer)
+        return permission_set_arn
+
+    def _describe(self, name: str, permission_set_arn: str, wanted: State, writer: Writer) -> None:
+        # All three are sent each time: AWS clears a relay state that is left out
+        # (https://github.com/hashicorp/terraform-provider-aws/issues/17411).
+        request = self._request(permission_set_arn)
+        sso_admin = self._connection.client("sso-admin")
+        writer.send(sso_admin.update_permission_set, **request, **_described(wanted))
+        removed = [field for field in ("description", "relay_state") if not wanted.get(field)]
+        if not removed:
+            return
+        left = read_permission_set(self._connection, permission_set_arn)
+        kept = [field for field in removed if left.get(field)]
+        if kept:
+            raise WriteFailedError(
+                f"AWS keeps the {' and '.join(kept)} of permission set {name!r} once there is one",
+                remedy="Clear it in the console, under Permission sets, or give it another value.",
+            )
+
+    def _provision(self, name: str, permission_set_arn: str, writer: Writer) -> None:
+        # A write may not show in the list of outdated accounts yet, so having any account is enough.
+        if list_provisioned_accounts(self._connection, permission_set_arn):
+            provision_permission_set(self._connection, permission_set_arn, name=name, writer=writer)
+            outdated = list_outdated_accounts(self._connection, permission_set_arn)
+            if outdated:
+                raise WriteFailedError(
+                    f"the permission set {name!r} was provisioned, but these accounts still have an older "
+                    f"version: {', '.join(outdated)}",
+                    remedy="Plan and apply again.",
+                )
+
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        self._require_unassigned(key, identifier)
+        try:
+            writer.send(
+                self._connection.client("sso-admin").delete_permission_set,
+                is_retryable=_is_settling,
+                **self._request(identifier),
+            )
+        except ClientError as error:
+            if not _is_settling(error):
+                raise
+            raise WriteFailedError(
+                f"AWS still holds the permission set {key!r} for in use: {error_message(error)}",
+                remedy="It takes a while after the last account assignment is gone: run again.",
+            ) from error
+        self._connection.cache.get("permission_set_names", {}).pop(identifier, None)
+
+    def _require_unassigned(self, name: str, permission_set_arn: str) -> None:
+        sso_admin = self._connection.client("sso-admin")
+        request = self._request(permission_set_arn)
+        assigned = [
+            account_id
+            for account_id in list_provisioned_accounts(self._connection, permission_set_arn)
+            if any(
+                pages(
+                    sso_admin,
+                    "list_account_assignments",
+                    "AccountAssignments",
+                    AccountId=account_id,
+                    **request,
+                )
+            )
+        ]
+        if assigned:
+            raise WriteFailedError(
+                f"the permission set {name!r} is still assigned in account {', '.join(assigned)}; "
+                "it was not deleted",
+                remedy="Delete its account assignments first, or leave it to whoever made them.",
+            )
+
+
+def _described(state: State) -> dict[str, str]:
+    values = {
+        "Description": state.get("description"),
+        "SessionDuration": canonical_duration(state.get("session_duration") or "PT1H"),
+        "RelayState": state.get("relay_state"),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _is_settling(error: ClientError) -> bool:
+    return "ApplicationProfile" in error_message(error) or is_spreading(error)
