@@ -32,7 +32,7 @@ def test_a_new_instance_has_the_consoles_defaults(directory):
         "standard_authentication": {"send_email_otp": False},
         "multi_factor_authentication": {
             "prompt": "context-aware",
-            "allowed_types": ["security-keys-and-built-in-authenticators", "authenticator-apps"],
+            "allowed_types": ["authenticator-apps", "security-keys-and-built-in-authenticators"],
             "user_without_device": "require-registration",
             "users_manage_own_devices": True,
         },
@@ -60,6 +60,13 @@ def test_a_value_that_was_set_is_shown_and_the_others_stay(directory, name, valu
     assert {key: value for key, value in after.items() if key != name} == {
         key: value for key, value in before.items() if key != name
     }
+
+
+def test_the_order_in_which_types_are_allowed_means_nothing(directory):
+    types = ["security-keys-and-built-in-authenticators", "authenticator-apps"]
+    answer = directory.console("PUT", "settings/multi_factor_authentication", allowed_types=types)
+    assert answer == directory.console("GET", "settings")["multi_factor_authentication"]
+    assert answer["allowed_types"] == sorted(types)
 
 
 def test_two_changes_of_one_setting_add_up(directory):

@@ -77,6 +77,12 @@ def test_an_operation_without_a_value_removes(directory, value):
     assert "Extensions" not in directory.update_user(user_id, (f"{ENTERPRISE}.costCenter", value))
 
 
+def test_a_null_inside_a_value_is_no_value():
+    operations = attribute_operations(("emails", [{"value": "a@example.com", "type": None}]))
+    after = apply_operations({}, operations, user_attributes(), with_extensions=True)
+    assert after == {"Emails": [{"Value": "a@example.com"}]}
+
+
 @pytest.mark.parametrize("path", ["userName", "displayName", "name", "name.givenName", "name.familyName"])
 def test_what_identity_center_needs_cannot_be_removed(directory, path):
     user_id = directory.create_user()
@@ -98,7 +104,8 @@ def test_what_identity_center_needs_cannot_be_removed(directory, path):
         ("createdAt", 1, "cannot be updated"),
         ("extensions", {}, "cannot be updated"),
         (f"{ENTERPRISE}.costCentre", "x", "Did you mean 'costCenter'?"),
-        (f"{ENTERPRISE}.costCenter.part", "x", "does not exist"),
+        (f"{ENTERPRISE}.costCenter.part", "x", "does not exist below"),
+        (f"{ENTERPRISE}.manager.value.part", "x", "does not exist below"),
         (f"{ENTERPRISE}.manager.salary", "x", "'salary'"),
         (f"{ENTERPRISE}.manager", "bo", "must be an object"),
         ("aws:identitystore:other.thing", "x", "cannot be updated"),

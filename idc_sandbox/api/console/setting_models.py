@@ -66,8 +66,8 @@ class MultiFactorAuthentication(Setting):
 
     prompt: Literal["context-aware", "always-on", "never"] = "context-aware"
     allowed_types: list[Literal["security-keys-and-built-in-authenticators", "authenticator-apps"]] = [
-        "security-keys-and-built-in-authenticators",
         "authenticator-apps",
+        "security-keys-and-built-in-authenticators",
     ]
     user_without_device: Literal["require-registration", "require-email-otp", "block", "allow"] = (
         "require-registration"
@@ -80,6 +80,7 @@ class MultiFactorAuthentication(Setting):
             raise ValueError("at least one of allowed_types must be chosen while users are prompted")
         if len(set(self.allowed_types)) < len(self.allowed_types):
             raise ValueError("allowed_types names one type twice")
+        self.allowed_types.sort()  # boxes that are ticked have no order: equal settings look equal
         # As in the console, where choosing the one ticks the other and greys it out.
         if self.user_without_device == "require-registration":
             self.users_manage_own_devices = True

@@ -69,15 +69,13 @@ def _write_extension(profile: dict[str, Any], segments: list[str], value: Any) -
 
 
 def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
-    """Set or, with None, remove what the segments lead to; containers that become empty go too."""
+    """Set or, with None, remove what the segments lead to."""
     first, rest = segments[0], segments[1:]
     if rest:
         inner = container.setdefault(first, {})
         if not isinstance(inner, dict):
             inner = container[first] = {}
         _write(inner, rest, value)
-        if not inner:
-            del container[first]
     elif value is None:
         container.pop(first, None)
     else:
