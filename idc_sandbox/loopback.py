@@ -64,9 +64,15 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
         return None
     return RunningSandbox(
         endpoint_url=f"http://{HOST}:{server['port']}",
+        port=server["port"],
+        pid=server["pid"],
         state_folder=str(folder.path),
-        **{name: server[name] for name in ("port", "pid", "region", "account_id", "started")},
-        **{name: secret_values[name] for name in ("access_key_id", "secret_access_key", "control_secret")},
+        region=server["region"],
+        account_id=server["account_id"],
+        access_key_id=secret_values["access_key_id"],
+        secret_access_key=secret_values["secret_access_key"],
+        control_secret=secret_values["control_secret"],
+        started=server["started"],
     )
 
 
