@@ -20,6 +20,7 @@ from idc_sandbox.api.sso_admin.reserved_roles import (
     provision_role,
 )
 from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError
 from idc_sandbox.switches import asynchronous_duration_s, next_assignment_failure
 
 __all__ = ["delete_roles_of_instance", "settle_due_requests"]
@@ -66,6 +67,9 @@ def _settle(context: Context, request: sqlite3.Row) -> str | None:
         _SETTLE_OF_KIND[request["kind"]](context, request["instance_arn"], json.loads(request["detail_json"]))
     except ProvisioningError as error:
         return str(error)
+    except ServiceError as error:
+        context.connection.execute("ROLLBACK TO settling")
+        return f"Received a {error.status} status error: {error.message}"
     except Exception:
         # A defect must not make every later request fail with it: AWS's own words for this, and the log
         # says more.

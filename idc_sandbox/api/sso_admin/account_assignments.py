@@ -144,8 +144,6 @@ def _require_principal(context: Context, instance_arn: str, request: dict[str, A
 
 def _require_room(context: Context, permission_set: sqlite3.Row, request: dict[str, Any]) -> None:
     """Hold the quotas of groups and permission sets in an account; what is being created counts."""
-    if _exists(context, request):
-        return
     account_id, permission_set_arn = request["TargetId"], permission_set["permission_set_arn"]
     pending = [
         json.loads(row["detail_json"])

@@ -17,7 +17,7 @@ NETWORK_LISTS = ("RestrictSourceVpcs", "AllowSourceIps", "ExcludeApplicationArns
 
 @operation("sso-admin", "UpdateInstance")
 def update_instance(context: Context, request: dict[str, Any]) -> None:
-    """Change the name and at most one of encryption, permission sets and network; an empty name removes it.
+    """Change the name and at most one of encryption, permission sets and network.
 
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdateInstance.html
     """
@@ -29,7 +29,7 @@ def update_instance(context: Context, request: dict[str, Any]) -> None:
             "once for each."
         )
     if request.get("Name") is not None:
-        _set(context, row, "name", request["Name"] or None)
+        _set(context, row, "name", request["Name"])
     if given == ["PermissionSetsEnabled"]:
         _enable_permission_sets(context, row, request["PermissionSetsEnabled"])
     elif given == ["EncryptionConfiguration"]:

@@ -23,8 +23,8 @@ def enable_organization_instance(
 ) -> str:
     """Enable the organization's instance, as only the console's *Enable* button can; writes.
 
-    The instance is ``ACTIVE`` at once, because the console returns when it is done, and has permission sets
-    enabled.
+    The instance is ``ACTIVE`` at once, because the console returns when it is done, has permission sets
+    enabled, and Organizations trusts the service from then on.
 
     Parameters
     ----------
@@ -51,9 +51,11 @@ def enable_organization_instance(
             f"Account {context.caller.account_id!r} cannot enable the organization's instance: "
             f"only the management account {management_account_id!r} can."
         )
-    return _insert_instance(
+    instance_arn = _insert_instance(
         context, kind="ORGANIZATION", region=region or context.region, name=name, status="ACTIVE", settings={}
     )
+    context.double.enable_trusted_access("sso.amazonaws.com")
+    return instance_arn
 
 
 @operation("sso-admin", "CreateInstance")
@@ -187,7 +189,7 @@ def _insert_instance(
             account_id,
             kind,
             region,
-            name or None,
+            name,
             status,
             int(kind == "ORGANIZATION"),
             context.now,
