@@ -1,0 +1,136 @@
+"""What an instance holds, for people to look at: names, and how many there are. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from idc_helpers.aws.calls import in_threads, pages
+from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.permission_set_names import list_permission_sets
+from idc_helpers.errors import AccountInstanceError
+
+MOST_COUNTED = 1000
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """A user as a list shows one.
+
+    Attributes
+    ----------
+    user_name, display_name, email
+        Empty where there is none.
+    user_status
+        ``"ENABLED"`` or ``"DISABLED"``.
+    groups
+        Display names of the groups that the user is a member of, sorted.
+    """
+
+    user_name: str
+    display_name: str
+    email: str
+    user_status: str
+    groups: tuple[str, ...]
+
+
+def list_users(connection: Connection, *, at_most: int) -> tuple[list[ListedUser], bool]:
+    """Return users sorted by name, and whether these are all.
+
+    Parameters
+    ----------
+    at_most
+        No more than these are read: an identity store may hold hundreds of thousands.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListUsers.html
+    """
+    with failed_read("the users"):
+        found = list(islice(_identity_pages(connection, "list_users", "Users"), at_most + 1))
+        users = in_threads(lambda user: _listed(connection, user), found[:at_most])
+    return sorted(users, key=lambda user: user.user_name.casefold()), len(found) <= at_most
+
+
+def count_holdings(connection: Connection) -> dict[str, int]:
+    """Return how many permission sets, account assignments, applications, users and groups an instance holds.
+
+    In this order, each counted to `MOST_COUNTED` and no further: deleting the instance deletes all of them.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delete-config.html
+    """
+    instance_arn = connection.instance.instance_arn
+    sso_admin = connection.client("sso-admin")
+    with failed_read("what the instance holds"):
+        applications = pages(sso_admin, "list_applications", "Applications", InstanceArn=instance_arn)
+        permission_set_arns = _permission_set_arns(connection)
+        return {
+            "permission sets": len(permission_set_arns),
+            "account assignments": _counted(_assignments(connection, permission_set_arns)),
+            "applications": _counted(applications),
+            "users": _counted(_identity_pages(connection, "list_users", "Users")),
+            "groups": _counted(_identity_pages(connection, "list_groups", "Groups")),
+        }
+
+
+def _identity_pages(connection: Connection, operation: str, list_name: str, **request: str) -> Iterator[Any]:
+    store_id = connection.instance.identity_store_id
+    return pages(
+        connection.client("identitystore"), operation, list_name, IdentityStoreId=store_id, **request
+    )
+
+
+def _listed(connection: Connection, user: dict[str, Any]) -> ListedUser:
+    emails = user.get("Emails") or [{}]
+    return ListedUser(
+        user_name=str(user.get("UserName", "")),
+        display_name=str(user.get("DisplayName", "")),
+        email=str(emails[0].get("Value", "")),
+        user_status=str(user.get("UserStatus", "")),
+        groups=tuple(sorted(_group_names_of(connection, str(user["UserId"])))),
+    )
+
+
+def _group_names_of(connection: Connection, user_id: str) -> Iterator[str]:
+    client, store_id = connection.client("identitystore"), connection.instance.identity_store_id
+    names = connection.cache.setdefault("group names", {})
+    memberships = pages(
+        client,
+        "list_group_memberships_for_member",
+        "GroupMemberships",
+        IdentityStoreId=store_id,
+        MemberId={"UserId": user_id},
+    )
+    for membership in memberships:
+        group_id = membership["GroupId"]
+        if group_id not in names:
+            group = client.describe_group(IdentityStoreId=store_id, GroupId=group_id)
+            names[group_id] = str(group.get("DisplayName", ""))
+        yield names[group_id]
+
+
+def _permission_set_arns(connection: Connection) -> list[str]:
+    try:
+        return list(list_permission_sets(connection).values())
+    except AccountInstanceError:
+        return []
+
+
+def _assignments(connection: Connection, permission_set_arns: list[str]) -> Iterator[Any]:
+    client, instance_arn = connection.client("sso-admin"), connection.instance.instance_arn
+    for permission_set_arn in permission_set_arns:
+        where = {"InstanceArn": instance_arn, "PermissionSetArn": permission_set_arn}
+        account_ids = pages(client, "list_accounts_for_provisioned_permission_set", "AccountIds", **where)
+        for account_id in account_ids:
+            yield from pages(
+                client, "list_account_assignments", "AccountAssignments", AccountId=account_id, **where
+            )
+
+
+def _counted(items: Iterator[Any]) -> int:
+    return sum(1 for _ in islice(items, MOST_COUNTED))
