@@ -39,7 +39,7 @@ def access_frame(reaches: Iterable[tuple[str, str, str]], accounts: Sequence[str
     Parameters
     ----------
     reaches
-        Rows of (principal, account, permission set), such as ``("GROUP ops", "Production", "ReadOnlyAccess")``.
+        Rows of (principal, account, permission set), such as ``("GROUP ops", "Production", "Billing")``.
     accounts
         The columns, in order; those that nobody reaches too.
 
