@@ -1,0 +1,57 @@
+"""The commands together, and how their errors reach a person: in words, on stderr, without a traceback."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+import idc_helpers
+from idc_helpers.cli import checkup_commands, lab_commands, parameter_commands, run_commands, sandbox_commands
+from idc_helpers.errors import KitError
+
+app = typer.Typer(
+    name="idc",
+    help="Learn, run and repeat the set-up of AWS IAM Identity Center.\n\n"
+    "Everything happens in a local sandbox unless a scenario says `target: aws`, and there nothing is written "
+    "unless you say `--mode apply`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run_commands.add_to(app)
+lab_commands.add_to(app)
+checkup_commands.add_to(app)
+app.add_typer(sandbox_commands.app, name="sandbox")
+app.add_typer(parameter_commands.app, name="parameters")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"idc {idc_helpers.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the kit's version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 refused or failed, 2 misused, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a log that knows no "✔" must not end a run
+    try:
+        app()
+    except KitError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,140 @@
+"""What a check-up looks at on this machine: Python, the kit, its folder, the AWS CLI, the sandbox."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import idc_helpers
+from idc_helpers.cli.findings import Finding
+from idc_helpers.errors import KitError
+from idc_helpers.runner.sandboxes import sandbox_command
+
+OLDEST_PYTHON = (3, 11)
+SANDBOX_PORT = 8723
+OLDEST_AWS_CLI = (2, 13)
+_AWS_CLI_LINK = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+
+
+def machine_findings() -> Iterator[Finding]:
+    """Yield what there is to say of this machine; starts nothing, asks no other machine."""
+    yield python_finding(sys.version_info[:3], sys.executable)
+    yield kit_finding()
+    yield folder_finding()
+    yield aws_cli_finding()
+    yield sandbox_finding()
+
+
+def python_finding(version: tuple[int, ...], executable: str) -> Finding:
+    """Tell whether this Python is new enough."""
+    found = f"{'.'.join(map(str, version))} ({executable})"
+    if version[:2] >= OLDEST_PYTHON:
+        return Finding("ok", "Python", found)
+    return Finding("fail", "Python", found, "The kit needs 3.11 or newer: install it and run `make` again.")
+
+
+def kit_finding() -> Finding:
+    """Tell the versions of the kit and of what it stands on."""
+    names = ("boto3", "papermill", "jupyterlab", "pydantic")
+    missing, found = [], [f"kit {idc_helpers.__version__}"]
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding(
+            "fail", "Packages", f"missing: {', '.join(missing)}", "Run `make setup` in the kit's folder."
+        )
+    return Finding("ok", "Packages", ", ".join(found))
+
+
+def folder_finding() -> Finding:
+    """Tell whether the kit's folder is found from here, and can hold runs."""
+    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415 -- imports boto3
+
+    try:
+        project = project_folder()
+    except KitError as error:
+        return Finding("fail", "Kit's folder", error.message, error.remedy)
+    runs = project / "runs"
+    if os.access(runs if runs.exists() else project, os.W_OK):
+        return Finding("ok", "Kit's folder", str(project))
+    return Finding(
+        "warn", "Kit's folder", f"{str(runs)!r} cannot be written", "Give `idc run` another with --out DIR."
+    )
+
+
+def aws_cli_finding() -> Finding:
+    """Tell whether a version 2 of the AWS CLI that can reach the sandbox is on the path."""
+    path = shutil.which("aws")
+    if path is None:
+        return Finding(
+            "warn", "AWS CLI", "not found", f"For `aws configure sso`, install version 2: {_AWS_CLI_LINK}"
+        )
+    said = _answer([path, "--version"])
+    found = re.search(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said)
+    if found is None:
+        return Finding(
+            "warn", "AWS CLI", f"{path} does not say its version: {said[:80]!r}", f"Install: {_AWS_CLI_LINK}"
+        )
+    version = tuple(int(part) for part in found.groups())
+    words = f"{'.'.join(found.groups())} ({path})"
+    if version[0] < 2:
+        return Finding(
+            "warn",
+            "AWS CLI",
+            f"{words} is version 1",
+            f"`aws configure sso` needs version 2: {_AWS_CLI_LINK}",
+        )
+    if version[:2] < OLDEST_AWS_CLI:
+        remedy = f"It ignores AWS_ENDPOINT_URL, so it cannot reach the sandbox: {_AWS_CLI_LINK}"
+        return Finding("warn", "AWS CLI", f"{words} is older than 2.13", remedy)
+    return Finding("ok", "AWS CLI", words)
+
+
+def sandbox_finding() -> Finding:
+    """Tell whether the standing sandbox runs, or whether its port is free for it."""
+    try:
+        about = json.loads(_answer(sandbox_command("status", "--json")))
+    except ValueError as error:
+        return Finding("fail", "Sandbox", f"its status cannot be read: {error}", "Run `idc sandbox status`.")
+    if about.get("running"):
+        return Finding("ok", "Sandbox", f"runs at {about['endpoint_url']}, state in {about['state_folder']}")
+    state = Path(about["state_folder"])
+    if port_is_free(SANDBOX_PORT):
+        return Finding(
+            "ok", "Sandbox", f"not running, starts when needed; port {SANDBOX_PORT} is free; state in {state}"
+        )
+    remedy = "Start the sandbox on another: idc sandbox start --port 0"
+    return Finding(
+        "warn", "Sandbox", f"not running, and port {SANDBOX_PORT} is in use by something else", remedy
+    )
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether nothing listens on a port of 127.0.0.1."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _answer(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout or done.stderr

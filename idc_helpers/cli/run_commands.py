@@ -1,0 +1,147 @@
+"""``idc run`` and ``idc undo``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from idc_helpers.changes import Change, Plan
+
+_Parameters = Annotated[
+    Path | None,
+    typer.Option(
+        "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
+    ),
+]
+_Only = Annotated[
+    str,
+    typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
+]
+_Mode = Annotated[
+    Literal["plan", "apply"] | None,
+    typer.Option(
+        "--mode",
+        help="plan: show what would change and write nothing. apply: make it so. "
+        "[default: what the scenario says, else apply in the sandbox and plan on AWS]",
+    ),
+]
+_Target = Annotated[
+    Literal["sandbox", "aws"] | None,
+    typer.Option("--target", help="Where to run. [default: what the scenario says, else sandbox]"),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The folder that gets the run's folder. [default: runs]"),
+]
+_Teardown = Annotated[
+    bool,
+    typer.Option(
+        "--teardown/--no-teardown",
+        help="Whether the last notebook takes back what the run made.",
+        show_default=True,
+    ),
+]
+_Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh-sandbox",
+        help="Use an empty sandbox of the run's own, stopped at the end, instead of your standing one.",
+    ),
+]
+
+
+def run(
+    *,
+    parameters: _Parameters = None,
+    only: _Only = "",
+    mode: _Mode = None,
+    target: _Target = None,
+    out: _Out = None,
+    teardown: _Teardown = True,
+    fresh_sandbox: _Fresh = False,
+) -> None:
+    """Run the notebooks in order, headless, and write a report.
+
+    Exit status 0 only if every check in every notebook passed. The run's folder (runs/latest) holds the
+    executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
+    Running again is safe: what is as wanted stays `unchanged`.
+    """
+    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.preparing import RunRequest  # noqa: PLC0415
+    from idc_helpers.runner.run import run_lesson  # noqa: PLC0415
+
+    request = RunRequest(
+        project=project_folder(),
+        scenario_file=parameters,
+        only=tuple(word.strip() for word in only.split(",") if word.strip()),
+        target=target,
+        mode=mode,
+        runs=out,
+        teardown=teardown,
+        fresh_sandbox=fresh_sandbox,
+    )
+    try:
+        outcome = run_lesson(request, sys.stdout)
+    except KeyboardInterrupt:
+        typer.echo("The run was ended before it began; nothing was changed.", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(outcome.exit_status)
+
+
+def undo(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id, `latest`, or its folder.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="The AWS profile. [default: the run's own]")
+    ] = None,
+    out: _Out = None,
+) -> None:
+    """Take back what a run did: only what its receipts name, newest first.
+
+    What the run made is deleted by AWS's id, and what it changed gets its old values. What somebody else made
+    or changed since is left alone. Doing it again is safe.
+    """
+    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.run_folder import find_run_folder  # noqa: PLC0415
+    from idc_helpers.runner.undoing import opened_undo  # noqa: PLC0415
+
+    folder = find_run_folder(run_id, out or project_folder() / "runs")
+    with opened_undo(folder, profile=profile) as wanted:
+        if not wanted.plan.changes:
+            typer.echo(f"Nothing is left to take back of run {folder.name}.")
+            return
+        typer.echo(f"{wanted.where}\n\n{_plan_table(wanted.plan)}\n")
+        number = len(wanted.plan.writes)
+        if number and not yes:
+            typer.confirm(f"Take back {number} of these?", abort=True)
+        wanted.apply(_tell)
+        results = wanted.check()
+    for check in results:
+        typer.echo(f"{'✔ passed' if check.passed else '✘ failed'}: {check.name}: {check.detail}")
+    raise typer.Exit(0 if results.passed else 1)
+
+
+def _plan_table(plan: Plan) -> str:
+    from idc_helpers.runner.tables import text_table  # noqa: PLC0415
+
+    rows = [["action", "what", "name", "why"]]
+    rows += [
+        [change.action.value, change.kind.replace("_", " "), change.key, change.reason]
+        for change in plan.changes
+    ]
+    return text_table(rows)
+
+
+def _tell(event: str, change: Change, made: int, total: int) -> None:
+    if event == "done":
+        typer.echo(f"{made} of {total}: {change.action.value} {change.kind.replace('_', ' ')} {change.key}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(run)
+    app.command()(undo)
