@@ -25,10 +25,20 @@ def conditions_hold(conditions: Any, context: Context) -> bool:
     if not isinstance(conditions, dict):
         return False
     return all(
-        _holds(operator, key, _texts(expected), context)
+        _holds(operator, key, [substitute(text, context) for text in _texts(expected)], context)
         for operator, keys in conditions.items()
         for key, expected in (keys.items() if isinstance(keys, dict) else [("", [])])
     )
+
+
+def substitute(pattern: str, context: Context) -> str:
+    """Return a pattern with policy variables such as ``${aws:username}`` filled in."""
+
+    def value(match: re.Match[str]) -> str:
+        found = context.get(match[1].lower())
+        return found if isinstance(found, str) else match[0]
+
+    return re.sub(r"\$\{([^}]+)\}", value, pattern)
 
 
 def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from idc_sandbox.policy_conditions import conditions_hold
+from idc_sandbox.policy_conditions import conditions_hold, substitute
 
 
 class Decision(enum.Enum):
@@ -88,7 +88,7 @@ def _action_fits(statement: dict[str, Any], action: str) -> bool:
 def _resource_fits(statement: dict[str, Any], request: AccessRequest) -> bool:
     def fits(patterns: Any) -> bool:
         return any(
-            wildcard_match(_substitute(pattern, request.context), request.resource, ignore_case=False)
+            wildcard_match(substitute(pattern, request.context), request.resource, ignore_case=False)
             for pattern in as_list(patterns)
         )
 
@@ -97,16 +97,6 @@ def _resource_fits(statement: dict[str, Any], request: AccessRequest) -> bool:
     if "Resource" not in statement:
         return "Principal" in statement  # a trust policy is about the role that it belongs to
     return fits(statement["Resource"])
-
-
-def _substitute(pattern: str, context: dict[str, str | list[str]]) -> str:
-    """Return a pattern with policy variables such as ``${aws:username}`` filled in."""
-
-    def value(match: re.Match[str]) -> str:
-        found = context.get(match[1].lower())
-        return found if isinstance(found, str) else match[0]
-
-    return re.sub(r"\$\{([^}]+)\}", value, pattern)
 
 
 def as_list(value: Any) -> list[Any]:

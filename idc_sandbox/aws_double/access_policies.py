@@ -39,7 +39,7 @@ def collect(caller: Caller) -> AccessPolicies:
     ceilings = organization.service_control_documents(caller.account_id)
     session = access_keys.find_session(caller.access_key_id, caller.account_id)
     owner_arn = caller.principal_arn if session is None else session.role_arn
-    owners = [*backend.users.values(), *backend.roles.values()]
+    owners: list[Any] = [*backend.users.values(), *backend.roles.values()]
     identity = next((owner for owner in owners if owner.arn == owner_arn), None)
     holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
     if session is not None and session.policy:
@@ -70,6 +70,7 @@ def _default_version(policy: Any) -> str:
 
 
 def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | list[str]]:
+    is_role = session is not None and ":role/" in session.role_arn
     now = sandbox_utcnow().replace(tzinfo=datetime.UTC)
     context: dict[str, str | list[str]] = {
         "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
@@ -78,13 +79,13 @@ def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | lis
         "aws:securetransport": "false",
         "aws:currenttime": now.isoformat(),
         "aws:epochtime": str(int(now.timestamp())),
-        "aws:principaltype": "User" if session is None else "AssumedRole",
+        "aws:principaltype": "AssumedRole" if is_role else "User",
     }
     if identity is not None:
-        context["aws:userid"] = identity.id if session is None else f"{identity.id}:{session.session_name}"
+        context["aws:userid"] = f"{identity.id}:{session.session_name}" if is_role else identity.id
         tags = identity.tags or [] if isinstance(identity.tags, list) else []
         context.update({f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags})
-        if session is None:
+        if not is_role:
             context["aws:username"] = identity.name
     if caller.account_id in organization.active_account_ids():
         context["aws:principalorgid"] = organization.backend().org.id

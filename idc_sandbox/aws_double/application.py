@@ -11,6 +11,8 @@ import io
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from botocore.model import OperationNotFoundError
+
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request, Response
 
@@ -43,7 +45,7 @@ def call_moto(request: Request, signature: Signature) -> Response:
     try:
         chunks = application(_environ(request, signature), start_response)
         body = b"".join(chunks)
-    except (NotImplementedError, ImportError) as error:
+    except (NotImplementedError, ImportError, OperationNotFoundError) as error:
         raise ServiceError(
             "UnknownOperationException",
             f"The sandbox's {signature.service_name} does not have this operation: {error}. "

@@ -5,13 +5,11 @@ Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_
 
 from __future__ import annotations
 
-from typing import Any
-
 from moto.iam.models import iam_backends
 
 from idc_sandbox.context import Caller
 
-# Parameter that names a resource → its kind in an ARN and the collection of moto's that holds it, the first one decides
+# Parameter that names a resource → its kind in an ARN, and moto's collection of them; the first one decides
 _KINDS = {
     "RoleName": ("role", "roles"),
     "UserName": ("user", "users"),

@@ -72,6 +72,6 @@ def _issue(user: Any, duration_s: int, principal_arn: str, *, policy: str | None
         duration=duration_s,
         external_id="",
     )
-    session.sandbox_principal_arn = principal_arn  # type: ignore[attr-defined]  moto knows role sessions only
+    vars(session)["sandbox_principal_arn"] = principal_arn  # moto itself knows sessions of roles only
     sts_backends[user.account_id]["aws"].assumed_roles.append(session)
     return session
