@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from idc_helpers.display import what_is_there
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
 from idc_helpers.display.interaction import running_shell
+from idc_helpers.display.lesson_map import lesson_map
 from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
+from idc_helpers.display.organization_picture import organization_tree
+from idc_helpers.display.pictures import Matrix, Tree
 from idc_helpers.display.shown_errors import scrub_shown_errors
-from idc_helpers.display.tables import STYLE, in_html
+from idc_helpers.display.tables import STYLE, Table, in_html
 from idc_helpers.runbook.opening import open_run
 from idc_helpers.runbook.run_context import RunContext
 
@@ -59,6 +63,44 @@ class Runbook:
         if self._teardown is None:
             self._teardown = NotebookTeardown(self.context)
         return self._teardown
+
+    def lesson_map(self) -> Table:
+        """Return the lesson's steps: step, what you do, notebook, who can do it, state; reads only."""
+        return lesson_map(self.context)
+
+    def instance_details(self) -> Table:
+        """Return the instance's details: columns field, value; reads only."""
+        return what_is_there.instance_details(self.context.connection)
+
+    def settings(self) -> Table:
+        """Return the console-only settings: columns setting, field, value; reads only."""
+        return what_is_there.settings(self.context.connection)
+
+    def organization_tree(self) -> Tree:
+        """Return the organization's units and accounts, as a picture and as text; reads only."""
+        return organization_tree(self.context.connection)
+
+    def delegated_administrators(self) -> Table:
+        """Return who else may administer Identity Center: columns account, account id; reads only."""
+        return what_is_there.delegated_administrators(self.context.connection)
+
+    def what_deleting_destroys(self) -> Table:
+        """Return what deleting the instance would delete for good: columns what, how many; reads only."""
+        return what_is_there.what_deleting_destroys(self.context.connection)
+
+    def permission_sets(self) -> Table:
+        """Return the permission sets: name, session duration, policies, description, provisioning."""
+        return what_is_there.permission_sets(self.context.connection)
+
+    def users(self, *, at_most: int = 50) -> Table:
+        """Return users: columns user name, display name, e-mail, status, groups; reads only."""
+        return what_is_there.users(self.context.connection, at_most=at_most)
+
+    def who_reaches_what(self) -> Matrix:
+        """Return principals by accounts with their permission sets, as a matrix; reads only."""
+        from idc_helpers.display.access_picture import who_reaches_what  # noqa: PLC0415 - pandas takes a while
+
+        return who_reaches_what(self.context.connection)
 
 
 def open_runbook(

@@ -107,5 +107,5 @@ def _examples(model: type[BaseModel]) -> dict[str, list[str]]:
 
 def _examples_of(schema: Mapping[str, Any]) -> list[str]:
     choices = [schema, *schema.get("anyOf", [])]
-    found = next((choice["examples"] for choice in choices if choice.get("examples")), [])
+    found: list[Any] = next((choice["examples"] for choice in choices if choice.get("examples")), [])
     return [example for example in found if isinstance(example, str)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSettings
 from idc_helpers.aws.inventory import MOST_COUNTED, count_holdings, list_users
-from idc_helpers.aws.organization import list_delegated_administrators
+from idc_helpers.aws.organization import DelegatedAdministrators, list_accounts
 from idc_helpers.aws.permission_sets import PermissionSets, list_permission_sets
 from idc_helpers.changes import State
 from idc_helpers.display.movements import value_in_words
@@ -114,8 +114,15 @@ def users(connection: Connection, *, at_most: int = 50) -> Table:
 
 
 def delegated_administrators(connection: Connection) -> Table:
-    """Return the member accounts that may administer Identity Center: columns account, account id."""
-    rows = tuple((account.name, account.account_id) for account in list_delegated_administrators(connection))
+    """Return the member accounts that may administer Identity Center: columns account, account id.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
+    """
+    accounts = list_accounts(connection)
+    found = DelegatedAdministrators(connection).read([account.account_id for account in accounts])
+    rows = tuple((account.name, account.account_id) for account in accounts if account.account_id in found)
     return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
 
 

@@ -1,0 +1,168 @@
+"""Cells as an author writes them, in a real kernel under papermill, against a sandbox of their own."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+ROOT = Path(__file__).parents[3]
+OPEN = """from idc_helpers.display import open_runbook
+runbook = open_runbook("05_permission_sets", target=target, region=region, run_folder=run_folder)
+runbook"""
+PARAMETERS = 'target = None\nregion = None\nrun_folder = ""'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for notebooks and runs, whose sandbox is stopped in the end."""
+    folder = tmp_path_factory.mktemp("papermill")
+    yield folder
+    stop = [sys.executable, "-m", "idc_sandbox", "stop", "--state", str(folder / "state")]
+    subprocess.run(stop, cwd=ROOT, check=False, capture_output=True)
+
+
+def run(folder, name, cells, *, interactive="headless", **parameters):
+    """Run cells and return the executed notebook, with what stopped it under ``"error"``."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in [PARAMETERS, OPEN, *cells]]
+    )
+    notebook.cells[0].metadata.tags = ["parameters"]
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    source, out = folder / f"{name}.ipynb", folder / f"{name}.out.ipynb"
+    nbformat.write(notebook, source)
+    environment = {
+        "IDC_INTERACTIVE": interactive,
+        "IDC_SANDBOX_STATE": str(folder / "state"),
+        "IDC_RUN_FOLDER": str(folder / "run"),
+        "PYTHONPATH": str(ROOT),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in environment.items():
+            patch.setenv(variable, value)
+        options = {"cwd": ROOT, "progress_bar": False, "kernel_name": "python3"}
+        with contextlib.suppress(papermill.PapermillExecutionError):
+            papermill.execute_notebook(source, out, parameters, **options)
+    return nbformat.read(out, as_version=4)
+
+
+def outputs(notebook, source):
+    """Return the outputs of the cell that holds this source."""
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source == source]
+    return cell.outputs
+
+
+def text(notebook, source):
+    parts = outputs(notebook, source)
+    return "\n".join(part.get("text") or part["data"]["text/plain"] for part in parts)
+
+
+def error(notebook):
+    (found,) = [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+    return found
+
+
+STEPS = """instance = runbook.step("instance")
+instance.apply()
+step = runbook.step("permission_sets")"""
+READ = [
+    "runbook.lesson_map()",
+    "runbook.instance_details()",
+    "runbook.settings()",
+    "runbook.organization_tree()",
+]
+READ += ["runbook.permission_sets()", "runbook.users()", "runbook.who_reaches_what()"]
+READ += ["runbook.delegated_administrators()", "runbook.what_deleting_destroys()"]
+
+
+@pytest.fixture(scope="module")
+def applied(folder):
+    movements = [STEPS, "step.form()", "step.plan()", "step.apply()", "step.check()"]
+    again = ["runbook.step('permission_sets').apply().table"]
+    widgets = ["import sys\n[name for name in sys.modules if name.startswith('ipywidgets')]"]
+    return run(folder, "applied", [*movements, *again, *READ, *widgets])
+
+
+def test_the_runbook_is_one_readable_line(applied):
+    (output,) = outputs(applied, OPEN)
+    assert output["data"]["text/plain"] == (
+        "sandbox · account 111122223333 (Management) · sandbox-administrator · Region us-east-1"
+        " · mode apply (what you apply is written)"
+    )
+    assert "text/html" in output["data"]
+
+
+def test_the_movements_show_tables_and_one_clean_line_of_progress(applied):
+    assert "to create" in text(applied, "step.plan()")
+    progress, done = outputs(applied, "step.apply()")
+    assert progress["data"]["text/plain"].startswith("✔")
+    assert " created" in done["data"]["text/plain"]
+    assert "✘" not in text(applied, "step.check()")
+    assert "created" not in text(applied, "runbook.step('permission_sets').apply().table")
+
+
+@pytest.mark.parametrize("source", READ)
+def test_what_is_there_is_shown(applied, source):
+    (output,) = outputs(applied, source)
+    assert "text/plain" in output["data"]
+    assert "0x" not in output["data"]["text/plain"]
+    assert set(output["data"]) & {"text/html", "text/vnd.mermaid"}
+
+
+def test_no_widget_was_made(applied):
+    assert (
+        text(applied, "import sys\n[name for name in sys.modules if name.startswith('ipywidgets')]") == "[]"
+    )
+    assert "widgets" not in applied.metadata
+    assert "application/vnd.jupyter.widget-view+json" not in json.dumps(applied)
+
+
+def test_no_path_and_no_port_is_in_an_output(applied, folder):
+    shown = json.dumps([cell.outputs for cell in applied.cells if cell.cell_type == "code"])
+    port = json.loads((folder / "state" / "server.json").read_text())["port"]
+    assert str(folder) not in shown
+    assert f":{port}" not in shown
+
+
+def test_an_unknown_parameter_is_refused_before_anything_is_called(folder):
+    found = error(run(folder, "unknown", [], regoin="eu-west-1"))
+    assert found["ename"] == "ParametersError"
+    assert "Did you mean 'region'?" in "\n".join(found["traceback"])
+    assert "Traceback" not in "\n".join(found["traceback"])
+
+
+def test_a_scenario_key_that_the_notebook_passes_over_counts(folder):
+    done = run(folder, "passed_over", ["runbook.context.mode"], mode="plan")
+    assert text(done, "runbook.context.mode") == "'plan'"
+
+
+def test_guided_run_all_stops_politely_at_apply(folder):
+    groups = [{"display_name": "Nobody has this one"}]
+    cells = ['step = runbook.step("groups")\nstep.form()', "step.plan()", "step.apply()", "step.check()"]
+    found = error(run(folder, "guided", cells, interactive="guided", groups=groups))
+    assert found["traceback"] == ["NotAppliedError: press Apply in “Groups”, then run on from here"]
+
+
+def test_a_secret_in_an_exception_is_not_stored(folder):
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"
+    cell = "raise ValueError('wJalrXUtnFEMI/K7MDENG/bPxRfiCY' + 'EXAMPLEKEY')"
+    found = error(run(folder, "secret", [cell]))
+    assert found["ename"] == "ValueError"
+    assert secret not in json.dumps(found)
+
+
+def test_the_teardown_leaves_nothing(folder, applied):
+    opened = OPEN.replace("05_permission_sets", "99_teardown")
+    cells = [opened, "teardown = runbook.teardown()\nteardown.plan()", "teardown.apply()", "teardown.check()"]
+    done = run(folder, "teardown", cells)
+    assert "✔ passed" in text(done, "teardown.check()")
