@@ -15,8 +15,8 @@ from idc_helpers.errors import KitError
 app = typer.Typer(
     name="idc",
     help="Learn, run and repeat the set-up of AWS IAM Identity Center.\n\n"
-    "Everything happens in a local sandbox unless a scenario says `target: aws`, and there nothing is written "
-    "unless you say `--mode apply`.",
+    "Everything happens in a local sandbox unless a scenario says `target: aws`, and there nothing is "
+    "written unless you say `--mode apply`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

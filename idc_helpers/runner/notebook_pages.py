@@ -11,8 +11,7 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from idc_helpers.runner.pages import render_page, stylesheet
-from idc_helpers.runner.scrubbed_files import write_whole
-from idc_helpers.scrubbing import scrub_values
+from idc_helpers.runner.scrubbed_files import scrubbed_notebook, write_whole
 
 
 def write_notebook_page(notebook: Path, run_id: str) -> Path:
@@ -28,7 +27,7 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     page = notebook.with_suffix(".html")
     if page.exists() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
         return page
-    document = nbformat.from_dict(scrub_values(nbformat.read(notebook, as_version=4)))
+    document = nbformat.from_dict(scrubbed_notebook(nbformat.read(notebook, as_version=4)))
     _prefer_text_to_diagrams(document)
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(document)
     # Markup: nbconvert has escaped the code and texts; the page's policy lets no script of an output run.

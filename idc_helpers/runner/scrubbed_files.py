@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from papermill.iorw import papermill_io
 
@@ -31,12 +32,18 @@ class ScrubbedFiles:
 
     def write(self, text: str, path: str) -> None:
         """Write a notebook scrubbed, all of it or nothing."""
-        document = scrub_values(json.loads(text.replace(SCHEME, "")))
+        document = scrubbed_notebook(json.loads(text.replace(SCHEME, "")))
         write_whole(_local(path), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
     def pretty_path(self, path: str) -> str:
         """Return the path as a person knows it."""
         return str(_local(path))
+
+
+def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a notebook without secrets; its prose stays as it is: it came from the repository."""
+    cells = [cell if cell["cell_type"] == "markdown" else scrub_values(cell) for cell in document["cells"]]
+    return {**scrub_values({**document, "cells": []}), "cells": cells}
 
 
 def scrubbed_path(path: Path) -> str:

@@ -1,0 +1,44 @@
+# The kit's commands. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PYTHON
+
+.PHONY: help setup setup-test run lab test lint notebooks schema benchmark clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: ## Make .venv with everything that the kit needs
+	@tools/set_up.sh
+
+setup-test:
+	@tools/set_up.sh test
+
+run: setup ## Walk the whole lesson headless, on a sandbox of its own, and write a report
+	@.venv/bin/idc run --fresh-sandbox
+
+lab: setup ## Open JupyterLab on the first notebook, with the sandbox running
+	@.venv/bin/idc lab
+
+test: setup-test lint ## Run every test
+	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m idc_helpers.runner.stored_outputs check
+
+lint: setup-test ## Look at style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy -p idc_helpers -p idc_sandbox
+
+notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and store their outputs
+	.venv/bin/python -m idc_helpers.runner.stored_outputs make
+
+schema: setup ## Write parameters/schema.json anew
+	.venv/bin/idc parameters schema --out parameters/schema.json
+
+benchmark: setup ## Time the notebooks and the sandbox's start
+	.venv/bin/python benchmarks/lesson.py
+
+clean: ## Remove .venv and caches; runs/ stays, because undo needs its receipts
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis ./*.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
