@@ -99,26 +99,23 @@ class Failures:
 
     def _explain_refusal(self, error: ClientError, service_name: str, operation_name: str) -> KitError | None:
         code, message = error_code(error), error_message(error)
+        found: KitError | None = None
         if code in _DENIED:
-            return self._access_denied(message, service_name, operation_name)
-        if code in _EXPIRED:
-            return self.credentials_error(f"the credentials have expired ({message})")
-        if code in _REFUSED_KEY:
-            return self.credentials_error(f"AWS does not accept the credentials: {code}: {message}")
-        if code in _THROTTLED:
-            return ThrottledError(
-                f"AWS answered {operation_name} with {code!r} after all retries: {message}",
-                remedy="Somebody else uses up the account's request rate: run again in a while, what is done is kept.",
-                link=_LIMITS_LINK,
-            )
-        if code in _FAILED_AT_AWS:
-            return TargetError(
+            found = self._access_denied(message, service_name, operation_name)
+        elif code in _EXPIRED:
+            found = self.credentials_error(f"the credentials have expired ({message})")
+        elif code in _REFUSED_KEY:
+            found = self.credentials_error(f"AWS does not accept the credentials: {code}: {message}")
+        elif code in _THROTTLED:
+            found = _throttled(operation_name, code, message)
+        elif code in _FAILED_AT_AWS:
+            found = TargetError(
                 f"AWS failed while it answered {operation_name}: {code}: {message}",
                 remedy="Run again: what is done is kept.",
             )
-        if code == "ValidationException" and "not supported for account instances" in message:
-            return account_instance_error(f"{operation_name}: {message}")
-        return None
+        elif code == "ValidationException" and "not supported for account instances" in message:
+            found = account_instance_error(f"{operation_name}: {message}")
+        return found
 
     def _access_denied(self, message: str, service_name: str, operation_name: str) -> AccessDeniedError:
         permission = f"{_PERMISSION_PREFIXES.get(service_name, service_name)}:{operation_name}"
@@ -157,6 +154,14 @@ class Failures:
             f"AWS does not answer in Region {self.region!r}: {error}",
             remedy="Check the network, the proxy, and that `region` is a Region of AWS.",
         )
+
+
+def _throttled(operation_name: str, code: str, message: str) -> ThrottledError:
+    return ThrottledError(
+        f"AWS answered {operation_name} with {code!r} after all retries: {message}",
+        remedy="Others use the account's request rate too: run again in a while, what is done is kept.",
+        link=_LIMITS_LINK,
+    )
 
 
 def account_instance_error(found: str) -> AccountInstanceError:

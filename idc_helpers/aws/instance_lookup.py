@@ -151,9 +151,9 @@ def _instance(connection: Connection, entry: dict[str, Any]) -> Instance:
 def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
     # No API names the kind. The management account can own the organization's instance only, a member account
     # only one of its own; outside of an organization only the instance itself can tell.
-    management_account_id = _management_account_id(connection)
-    if management_account_id:
-        return "organization" if entry.get("OwnerAccountId") == management_account_id else "account"
+    in_charge = management_account_id(connection)
+    if in_charge:
+        return "organization" if entry.get("OwnerAccountId") == in_charge else "account"
     if entry.get("Status", "ACTIVE") != "ACTIVE":
         return "account"
     try:
@@ -165,7 +165,11 @@ def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
     return "organization"
 
 
-def _management_account_id(connection: Connection) -> str:
+def management_account_id(connection: Connection) -> str:
+    """Return the id of the organization's management account, or "" outside of one or where nobody may tell.
+
+    Reads only, once for each connection.
+    """
     if "management_account_id" not in connection.cache:
         try:
             answer = connection.client("organizations").describe_organization()

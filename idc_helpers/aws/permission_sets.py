@@ -6,9 +6,10 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsets
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
+from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, in_threads, pages, tag_list
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
@@ -21,12 +22,13 @@ from idc_helpers.aws.permission_set_state import (
 )
 from idc_helpers.aws.provisioning import provision_permission_set
 from idc_helpers.aws.resource import OneByOne
-from idc_helpers.aws.waiting import error_code, error_message, is_spreading
+from idc_helpers.aws.waiting import error_code, error_message, is_spreading, wait_until
 from idc_helpers.changes import State
 from idc_helpers.errors import WriteFailedError
 
 __all__ = ["PermissionSets", "find_permission_set", "list_permission_sets"]
 
+_SETTLE_TIMEOUT_S = 60.0
 _EMPTY: State = {"managed_policies": [], "customer_managed_policies": []}
 _DESCRIBED_FIELDS = ("description", "session_duration", "relay_state")
 # What an account sees only when the permission set is provisioned to it again.
@@ -38,6 +40,7 @@ class PermissionSets(OneByOne):
 
     kind: ClassVar[str] = "permission_set"
 
+    @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         if self._connection.instance_or_none() is None:
             return {}
@@ -46,15 +49,17 @@ class PermissionSets(OneByOne):
         states = in_threads(lambda arn: read_permission_set(self._connection, arn), found.values())
         return dict(zip(found, states, strict=True))
 
+    @override
     def _identifier(self, key: str) -> str | None:
         return list_permission_sets(self._connection).get(key)
 
-    def _request(self, permission_set_arn: str) -> dict[str, str]:
+    def _request(self, permission_set_arn: str) -> dict[str, Any]:
         return {
             "InstanceArn": self._connection.instance.instance_arn,
             "PermissionSetArn": permission_set_arn,
         }
 
+    @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
         answer = writer.send(
             self._connection.client("sso-admin").create_permission_set,
@@ -74,6 +79,7 @@ class PermissionSets(OneByOne):
             ) from error
         return permission_set_arn
 
+    @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         permission_set_arn = self.identifier(key)
         differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
@@ -115,14 +121,15 @@ class PermissionSets(OneByOne):
         # A write may not show in the list of outdated accounts yet, so having any account is enough.
         if list_provisioned_accounts(self._connection, permission_set_arn):
             provision_permission_set(self._connection, permission_set_arn, name=name, writer=writer)
-            outdated = list_outdated_accounts(self._connection, permission_set_arn)
-            if outdated:
-                raise WriteFailedError(
-                    f"the permission set {name!r} was provisioned, but these accounts still have an older "
-                    f"version: {', '.join(outdated)}",
-                    remedy="Plan and apply again.",
-                )
+            wait_until(
+                lambda: list_outdated_accounts(self._connection, permission_set_arn),
+                lambda outdated: not outdated,
+                timeout_s=_SETTLE_TIMEOUT_S,
+                what=f"all accounts to have the latest version of permission set {name!r} (these have not)",
+                timing=self._connection.timing,
+            )
 
+    @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         self._require_unassigned(key, identifier)
         try:
@@ -164,7 +171,7 @@ class PermissionSets(OneByOne):
             )
 
 
-def _described(state: State) -> dict[str, str]:
+def _described(state: State) -> dict[str, Any]:
     values = {
         "Description": state.get("description"),
         "SessionDuration": canonical_duration(state.get("session_duration") or "PT1H"),

@@ -1,0 +1,37 @@
+"""What an account assignment is called: AWS gives it neither an id nor an ARN."""
+
+from __future__ import annotations
+
+from idc_helpers.changes import State
+from idc_helpers.errors import InvalidValueError
+
+_SEPARATOR = " · "
+
+
+def assignment_key(principal_type: str, principal_name: str, permission_set: str, account_id: str) -> str:
+    """Return what an assignment is called, such as ``"GROUP Auditors · ReadOnlyAccess · 111122223333"``."""
+    return _SEPARATOR.join((f"{principal_type} {principal_name}", permission_set, account_id))
+
+
+def assignment_state(key: str) -> State:
+    """Return ``principal_type``, ``principal_name``, ``permission_set`` and ``account_id`` of a key.
+
+    Raises
+    ------
+    InvalidValueError
+        The text is not the key of an assignment.
+    """
+    # A group's name may hold the separator; a permission set's and an account's id cannot.
+    parts = key.rsplit(_SEPARATOR, 2)
+    principal_type, _, principal_name = parts[0].partition(" ")
+    if len(parts) != 3 or principal_type not in ("USER", "GROUP") or not principal_name:
+        raise InvalidValueError(
+            f"{key!r} is not the key of an account assignment",
+            remedy="Write 'GROUP NAME · PERMISSION SET · ACCOUNT ID'.",
+        )
+    return {
+        "principal_type": principal_type,
+        "principal_name": principal_name,
+        "permission_set": parts[1],
+        "account_id": parts[2],
+    }

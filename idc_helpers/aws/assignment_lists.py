@@ -1,0 +1,67 @@
+"""Reading account assignments the two ways that AWS offers: of a permission set in an account, and of a principal."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from idc_helpers.aws.calls import pages
+from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.waiting import error_code
+
+# principal type, principal id, permission set ARN, account id
+AssignmentTuple = tuple[str, str, str, str]
+
+
+def list_assignments_of_pair(
+    connection: Connection, permission_set_arn: str, account_id: str
+) -> list[AssignmentTuple]:
+    """Return the assignments of a permission set in an account; reads only, also for a delegated administrator.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignments.html
+    """
+    try:
+        return [
+            (row["PrincipalType"], row["PrincipalId"], permission_set_arn, account_id)
+            for row in pages(
+                connection.client("sso-admin"),
+                "list_account_assignments",
+                "AccountAssignments",
+                InstanceArn=connection.instance.instance_arn,
+                AccountId=account_id,
+                PermissionSetArn=permission_set_arn,
+            )
+        ]
+    except ClientError as error:
+        # An account or a permission set that is not there has no assignments.
+        if error_code(error) == "ResourceNotFoundException":
+            return []
+        raise
+
+
+def list_assignments_of_principal(
+    connection: Connection, principal_type: str, principal_id: str
+) -> list[AssignmentTuple]:
+    """Return a principal's own assignments; reads only.
+
+    What a user has through groups is not in it. Works in the management account alone.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
+    """
+    rows = pages(
+        connection.client("sso-admin"),
+        "list_account_assignments_for_principal",
+        "AccountAssignments",
+        InstanceArn=connection.instance.instance_arn,
+        PrincipalId=principal_id,
+        PrincipalType=principal_type,
+    )
+    return [
+        (principal_type, principal_id, row["PermissionSetArn"], row["AccountId"])
+        for row in rows
+        if row.get("PrincipalType", principal_type) == principal_type
+        and row.get("PrincipalId", principal_id) == principal_id
+    ]
