@@ -1,4 +1,4 @@
-"""Reading account assignments the two ways that AWS offers: of a permission set in an account, and of a principal."""
+"""Reading account assignments the two ways that AWS has: by permission set and account, and by principal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AssignmentTuple = tuple[str, str, str, str]
 def list_assignments_of_pair(
     connection: Connection, permission_set_arn: str, account_id: str
 ) -> list[AssignmentTuple]:
-    """Return the assignments of a permission set in an account; reads only, also for a delegated administrator.
+    """Return the assignments of a permission set in an account; reads only; for delegates as well.
 
     Notes
     -----
@@ -47,9 +47,8 @@ def list_assignments_of_principal(
 
     What a user has through groups is not in it. Works in the management account alone.
 
-    Notes
-    -----
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
+    Notes ----- Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
     """
     rows = pages(
         connection.client("sso-admin"),

@@ -80,7 +80,7 @@ class Writer:
 def change_tags(
     writer: Writer,
     client: Any,
-    request: Mapping[str, str],
+    request: dict[str, Any],
     before: Mapping[str, str],
     after: Mapping[str, str],
 ) -> None:

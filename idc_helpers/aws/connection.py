@@ -266,5 +266,5 @@ def require_apply_allowed(connection: Connection, expected_account: str | None) 
     if check_account_id(expected_account) != found:
         raise WrongAccountError(
             f"the parameters expect account {expected_account!r}, but the caller is in account {found!r}",
-            remedy="Use a profile of the expected account, or correct `expected_account`. Nothing was changed.",
+            remedy="Use a profile of that account, or correct `expected_account`. Nothing was changed.",
         )

@@ -1,6 +1,7 @@
 """Group memberships: which user is in which group.
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html
+Source:
+https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy
 def change_policies(
     connection: Connection, permission_set_arn: str, before: State, after: State, writer: Writer
 ) -> bool:
-    """Attach, put, detach and delete what differs between two states, and return whether anything did; writes.
+    """Attach, put, detach and delete what differs between two states; return whether anything did. Writes.
 
-    Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between, because
-    accounts see the change only when it is provisioned.
+    Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between,
+    because accounts see the change only when it is provisioned.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def change_policies(
 class _PolicyChange:
     def __init__(self, connection: Connection, permission_set_arn: str, writer: Writer) -> None:
         self._sso_admin = connection.client("sso-admin")
-        self._request = {
+        self._request: dict[str, Any] = {
             "InstanceArn": connection.instance.instance_arn,
             "PermissionSetArn": permission_set_arn,
         }

@@ -1,4 +1,4 @@
-"""What the kinds of things have in common: changes made one after another, each told by name when it fails."""
+"""What the kinds of things have in common: changes one after another, each told by name when it fails."""
 
 from __future__ import annotations
 
