@@ -15,7 +15,7 @@ from idc_helpers.aws.assignment_lists import (
     list_assignments_of_principal,
 )
 from idc_helpers.aws.calls import in_threads, pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import found_or_none
 from idc_helpers.aws.organization import is_management_account, list_accounts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import error_code
 
 # principal type, principal id, permission set ARN, account id

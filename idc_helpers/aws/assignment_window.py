@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import Writer, pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
 from idc_helpers.aws.waiting import error_code, is_spreading
 from idc_helpers.changes import Action, Change, State, WriteResult

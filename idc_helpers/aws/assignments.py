@@ -18,7 +18,7 @@ from idc_helpers.aws.assignment_lists import (
 )
 from idc_helpers.aws.assignment_window import AssignmentWindow
 from idc_helpers.aws.calls import in_threads
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import find_principal_id
 from idc_helpers.aws.organization import is_management_account

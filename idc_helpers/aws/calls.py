@@ -12,7 +12,7 @@ from idc_helpers.aws.waiting import CONFLICT_TIMEOUT_S, is_spreading, retry_conf
 from idc_helpers.changes import WriteResult
 
 if TYPE_CHECKING:
-    from idc_helpers.aws.connection import Connection
+    from idc_helpers.aws.connected import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")

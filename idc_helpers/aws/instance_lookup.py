@@ -18,7 +18,7 @@ from idc_helpers.errors import (
 )
 
 if TYPE_CHECKING:
-    from idc_helpers.aws.connection import Connection
+    from idc_helpers.aws.connected import Connection
 
 _REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
 InstanceKind = Literal["organization", "account"]

@@ -12,7 +12,7 @@ from typing import Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idc_helpers.aws.calls import pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.errors import KitError
 
 Answer = Literal["allowed", "denied", "unknown"]
@@ -25,8 +25,9 @@ _MOST_ACTIONS_A_CALL = 100
 def check_permissions(connection: Connection, actions: Iterable[str]) -> dict[str, Answer]:
     """Return for each IAM action whether the caller may do it; reads only.
 
-    ``"unknown"`` where the caller may not ask IAM, or is not one that IAM can simulate (a root user, a federated
-    user). Policies of the organization and of resources are not all seen: "allowed" may still be refused.
+    ``"unknown"`` where the caller may not ask IAM, or is not one that IAM can simulate (a root user, a
+    federated user). Policies of the organization and of resources are not all seen: what is "allowed" may
+    still be refused.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.changes import State
 
 POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy", "permissions_boundary")

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages, read_tags
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State
 from idc_helpers.identifiers import format_duration, parse_duration

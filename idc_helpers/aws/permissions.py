@@ -1,4 +1,4 @@
-"""The IAM permissions that each notebook needs on AWS: as data, as a policy, and as the documentation's page.
+"""The IAM permissions that each notebook needs on AWS: as data.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/iam-auth-access-using-id-policies.html,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamidentitycenter.html
@@ -6,9 +6,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamid
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from idc_helpers.errors import NotFoundError
 from idc_helpers.suggestions import did_you_mean
@@ -223,63 +221,3 @@ def required_actions(notebook: str, *, mode: str = "apply") -> tuple[str, ...]:
         )
     entry = NOTEBOOK_PERMISSIONS[notebook]
     return tuple(sorted({*entry.reads, *(entry.writes if mode == "apply" else ())}))
-
-
-def policy_document(notebook: str, *, mode: str = "apply") -> dict[str, Any]:
-    """Return an IAM policy that allows what a notebook calls; scope its resources before you use it for others."""
-    statement = {"Effect": "Allow", "Action": list(required_actions(notebook, mode=mode)), "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def permissions_markdown() -> str:
-    """Return the text of the documentation's page on permissions; ``docs/permissions.md`` is made of it."""
-    everything = sorted({action for name in NOTEBOOK_PERMISSIONS for action in required_actions(name)})
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": everything, "Resource": "*"}],
-    }
-    return "\n".join(
-        [
-            *_INTRODUCTION,
-            *(line for entry in _NOTEBOOKS for line in _section(entry)),
-            "## Assigning in the management account",
-            "",
-            "Identity Center makes a role in each account. In the management account it does so with the caller's",
-            "own permissions, so the caller needs these besides, on `role/aws-reserved/sso.amazonaws.com/*` and on",
-            "`saml-provider/AWSSSO_*_DO_NOT_DELETE`:",
-            "",
-            _listed(MANAGEMENT_ACCOUNT_ACTIONS),
-            "",
-            "## A policy for all notebooks",
-            "",
-            "```json",
-            json.dumps(policy, indent=2),
-            "```",
-            "",
-        ]
-    )
-
-
-_INTRODUCTION = (
-    "# The IAM permissions that each notebook needs on AWS",
-    "",
-    "This page is made from `idc_helpers/aws/permissions.py`. In the sandbox nothing is needed: its",
-    "administrator may do everything. `idc doctor` tells which of these you lack.",
-    "",
-    "Mode `plan` needs what stands under *reads*; mode `apply` needs *writes* as well. *In the console* is what",
-    "a person needs for settings that no API can change.",
-    "",
-    "A delegated administrator, with the same permissions, cannot manage permission sets that are provisioned in",
-    "the management account, assign access there, delete the instance, or register administrators.",
-    "",
-)
-
-
-def _section(entry: NotebookPermissions) -> list[str]:
-    parts = (("reads", entry.reads), ("writes", entry.writes), ("in the console", entry.console))
-    lines = [f"- {title}: {_listed(actions)}" for title, actions in parts if actions]
-    return [f"## {entry.notebook}", "", *lines, ""]
-
-
-def _listed(actions: tuple[str, ...]) -> str:
-    return ", ".join(f"`{action}`" for action in sorted(set(actions)))

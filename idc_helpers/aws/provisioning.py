@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import wait_until
 from idc_helpers.errors import WriteFailedError
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
 from idc_helpers.changes import Action, Change, State, WriteResult
 from idc_helpers.errors import NotFoundError, WriteFailedError
