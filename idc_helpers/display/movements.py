@@ -13,10 +13,10 @@ from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.step import Desired
 
 SYMBOLS = {
-    Action.CREATE: "＋",
-    Action.UPDATE: "～",
-    Action.DELETE: "－",
-    Action.UNCHANGED: "＝",
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.UNCHANGED: "=",
     Action.BY_HAND: "✎",
 }
 _MARKS = {Action.DELETE: "bad", Action.UNCHANGED: "", Action.BY_HAND: "change"}

@@ -73,10 +73,8 @@ class Actions(Generic[P]):
         self._gate, self._screen, self._may_apply, self._on_busy = gate, screen, may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
-        self.show_button = widgets.Button(description=labels.show, icon="list", layout=_BUTTON)
-        self.apply_button = widgets.Button(
-            description=labels.apply, icon="check", button_style="primary", layout=_BUTTON
-        )
+        self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
+        self.apply_button = widgets.Button(description=labels.apply, button_style="primary", layout=_BUTTON)
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         gate.watch(lambda: self._background.soon(self.refresh))

@@ -18,8 +18,9 @@ from idc_helpers.models import CustomerManagedPolicy
 ABSENT: Any = object()
 """What an empty field says: the scenario does not name it."""
 _WIDE = widgets.Layout(width="98%", max_width="52em")
+_BELOW = {"margin": "-4px 0 4px 15.5em"}
 _RED = "color:var(--jp-error-color1,#c62828)"
-_LABEL = {"description_width": "13em"}
+_LABEL = {"description_width": "15em"}
 
 
 class FieldEditor:
@@ -51,9 +52,10 @@ class FieldEditor:
         self.widget.style = _LABEL
         self.widget.layout = _WIDE
         self.widget.tooltip = info.description or ""
-        self._problem = widgets.HTML()
-        self._problem.layout.display = "none"
-        help_text = widgets.HTML(f"<small>{in_html(_help(kind, info.description or ''))}</small>")
+        self._problem = widgets.HTML(layout={"margin": _BELOW["margin"], "display": "none"})
+        help_text = widgets.HTML(
+            f"<small>{in_html(_help(kind, info.description or ''))}</small>", layout=_BELOW
+        )
         self.box = widgets.VBox([self.widget, help_text, self._problem])
         self.widget.observe(lambda _: on_change(), names="value")
 

@@ -14,10 +14,12 @@ STYLE = """<style>
 table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
 table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
 table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}
-table.idc-table th,table.idc-table td{text-align:left;vertical-align:top;padding:.3em .7em;
-overflow-wrap:anywhere;border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
+table.idc-table th,table.idc-table td{text-align:left!important;vertical-align:top!important;
+padding:.3em .7em;overflow-wrap:break-word;
+border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
 table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
 table.idc-table tbody th{font-weight:600}
+table.idc-table td:last-child{overflow-wrap:anywhere}
 table.idc-table td.idc-first{white-space:nowrap}
 table.idc-table tr.idc-good td.idc-first{color:var(--jp-success-color1,#2e7d32)}
 table.idc-table tr.idc-bad td.idc-first{color:var(--jp-error-color1,#c62828);font-weight:600}

@@ -43,11 +43,12 @@ class Step:
 
     def plan(self) -> Plan:
         """Return desired against actual; reads only."""
-        plan = self._compare()
+        plan = self.compare()
         self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
         return plan
 
-    def _compare(self) -> Plan:
+    def compare(self) -> Plan:
+        """Return desired against actual without an event, for those who only look; reads only."""
         return sum((self._plan_of(wanted) for wanted in self.desired), Plan())
 
     def _plan_of(self, wanted: Desired) -> Plan:
@@ -98,7 +99,7 @@ class Step:
 
         In mode ``"plan"`` with something to do there is nothing to check yet: the one check says that nothing was written.
         """
-        plan = self._compare()
+        plan = self.compare()
         if self.context.mode == "plan" and not plan.is_empty:
             checks = [Check(f"{self.title}: plan", True, _nothing_written(plan))]
         else:

@@ -21,9 +21,11 @@ PARAMETERS = 'target = None\nregion = None\nrun_folder = ""'
 def folder(tmp_path_factory):
     """A folder for notebooks and runs, whose sandbox is stopped in the end."""
     folder = tmp_path_factory.mktemp("papermill")
+    sandbox = [sys.executable, "-m", "idc_sandbox"]
+    state = ["--state", str(folder / "state")]
+    subprocess.run([*sandbox, "start", *state, "--port", "0"], cwd=ROOT, check=True, capture_output=True)
     yield folder
-    stop = [sys.executable, "-m", "idc_sandbox", "stop", "--state", str(folder / "state")]
-    subprocess.run(stop, cwd=ROOT, check=False, capture_output=True)
+    subprocess.run([*sandbox, "stop", *state], cwd=ROOT, check=True, capture_output=True)
 
 
 def run(folder, name, cells, *, interactive="headless", **parameters):
