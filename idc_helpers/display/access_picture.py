@@ -5,22 +5,26 @@ from __future__ import annotations
 from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
 from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.organization import list_accounts
+from idc_helpers.aws.people_access import list_people_access
 from idc_helpers.display.frames import access_frame
 from idc_helpers.display.pictures import Matrix
 from idc_helpers.errors import AccessDeniedError
 
 
-def who_reaches_what(connection: Connection) -> Matrix:
+def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
     """Return principals by accounts, with the names of the permission sets in the cells; ``"–"`` for none.
 
-    Groups stay groups: a person reaches what the person's groups reach.
+    Parameters
+    ----------
+    people
+        Unfold each group into its members; otherwise a group stays a group.
 
     Notes
     -----
     Source:
     https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
     """
-    assignments = list_all_account_assignments(connection)
+    assignments = list_people_access(connection) if people else list_all_account_assignments(connection)
     labels = _accounts(connection)
     # An account that left the organization may still have assignments.
     labels |= {

@@ -63,7 +63,7 @@ def console_guide(step: Step, context: RunContext) -> ConsoleGuide:
     guides = [
         (change, _guide(change, context))
         for change in step.compare().changes
-        if change.kind in ("console_setting", "instance")
+        if change.kind == "console_setting" or (change.kind, change.key) == ("instance", "organization")
     ]
     to_record = tuple(guide for change, guide in guides if change.action is Action.BY_HAND and guide.setting)
     return ConsoleGuide(step.title, tuple(guide for _, guide in guides), to_record)
@@ -93,6 +93,8 @@ def choices_in_words(fields: Mapping[str, str], wanted: State) -> tuple[tuple[st
 
 
 def _value(name: str, value: Any) -> str:
+    if value in (None, [], ""):
+        return "(none)"
     if isinstance(value, list):
         return "\n".join(_value(name, part) for part in value)
     return _LABELS.get((name, value)) or value_in_words(value)

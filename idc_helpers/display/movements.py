@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from idc_helpers.changes import Action, Change, Plan, State, WriteResult
@@ -141,8 +141,3 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
         change.key,
         identifier,
     )
-
-
-def receipts_sentence(changes: Sequence[Change]) -> str:
-    """Return how many things an undo takes back, in words."""
-    return f"{len(changes)} to take back" if changes else "nothing to take back"

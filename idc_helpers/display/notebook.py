@@ -96,11 +96,11 @@ class Runbook:
         """Return users: columns user name, display name, e-mail, status, groups; reads only."""
         return what_is_there.users(self.context.connection, at_most=at_most)
 
-    def who_reaches_what(self) -> Matrix:
-        """Return principals by accounts with their permission sets, as a matrix; reads only."""
+    def who_reaches_what(self, *, people: bool = False) -> Matrix:
+        """Return principals (or people, groups unfolded) by accounts with their permission sets."""
         from idc_helpers.display.access_picture import who_reaches_what  # noqa: PLC0415 - pandas takes a while
 
-        return who_reaches_what(self.context.connection)
+        return who_reaches_what(self.context.connection, people=people)
 
 
 def open_runbook(

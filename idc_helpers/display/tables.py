@@ -28,6 +28,9 @@ p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
 </style>"""
 
 
+_LONGEST_RULE = 40
+
+
 @dataclass(frozen=True)
 class Line:
     """One readable line, as the last value of a cell.
@@ -90,7 +93,7 @@ class Table:
         lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
         widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
         body = [_aligned(part, widths) for row in lines for part in row]
-        body.insert(1, _aligned(tuple("-" * width for width in widths), widths))
+        body.insert(1, _aligned(tuple("-" * min(width, _LONGEST_RULE) for width in widths), widths))
         return "\n".join([self.caption, *body, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
