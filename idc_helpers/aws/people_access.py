@@ -10,10 +10,10 @@ from idc_helpers.aws.identity_store import found_or_none
 
 
 def list_people_access(connection: Connection) -> list[AssignmentRow]:
-    """Return what each user reaches, directly or through a group: rows of principal type ``"USER"``; reads only.
+    """Return what each user reaches, directly or by a group; all rows are of type ``"USER"``; reads only.
 
-    A user who reaches the same permission set in the same account in two ways has one row. Sorted by user name, account
-    and permission set. Empty groups and deleted principals reach nothing.
+    A user who reaches the same permission set in the same account in two ways has one row. Sorted by user
+    name, account and permission set. Empty groups and deleted principals reach nothing.
 
     Raises
     ------

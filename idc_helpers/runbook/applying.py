@@ -42,7 +42,7 @@ def no_progress(event: str, change: Change, made: int, total: int) -> None:
     """Report nothing."""
 
 
-def undoes_nothing(change: Change) -> str:
+def undoes_nothing(change: Change) -> str:  # noqa: ARG001 - the signature of every naming of receipts
     """Name no receipt: the change is not an undo."""
     return ""
 
@@ -64,7 +64,11 @@ class Applier:
     origin: Origin
 
     def apply(
-        self, plan: Plan, *, progress: Progress = no_progress, undoes: Callable[[Change], str] = undoes_nothing
+        self,
+        plan: Plan,
+        *,
+        progress: Progress = no_progress,
+        undoes: Callable[[Change], str] = undoes_nothing,
     ) -> Outcome:
         """Write the plan's changes in order; an empty plan calls nothing that writes.
 
@@ -80,7 +84,8 @@ class Applier:
         Raises
         ------
         KitError
-            When a change fails. What was made before has its receipts, so applying again completes it and undo reverses it.
+            When a change fails. What was made before has its receipts, so applying again completes it and
+            undo reverses it.
         """
         outcome = Outcome(plan)
         total = len(plan.writes)

@@ -157,4 +157,7 @@ def user_states(users: list[User]) -> States:
 def membership_states(users: list[User]) -> States:
     """Return the wanted group memberships of the wanted users."""
     pairs = [(user.user_name, group) for user in users for group in user.groups]
-    return {membership_key(user_name, group): {"user_name": user_name, "group": group} for user_name, group in pairs}
+    return {
+        membership_key(user_name, group): {"user_name": user_name, "group": group}
+        for user_name, group in pairs
+    }

@@ -1,10 +1,12 @@
 """A receipt for every write: what undo and teardown go by, and nothing else.
 
-One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call, ``done`` after
-it. So a run that is killed between the two still leaves word of what it may have made. A line torn by a kill is passed over.
+One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
+``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
+torn by a kill is passed over.
 
-Fields: ``receipt_id``, ``status`` (``started`` | ``done``), ``at`` (ISO 8601, UTC), ``run_id``, ``notebook``, ``step``, ``target``, ``account_id``,
-``region``, ``instance_arn``, ``action``, ``kind``, ``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
+Fields: ``receipt_id``, ``status`` (``started`` | ``done``), ``at`` (ISO 8601, UTC), ``run_id``, ``notebook``,
+``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``, ``key``,
+``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
 """
 
 from __future__ import annotations
@@ -130,7 +132,7 @@ class ReceiptBook:
         except OSError as error:
             raise ReceiptError(
                 f"the receipts file {str(self.path)!r} cannot be written: {error}",
-                remedy="Nothing is changed without a receipt: make room or choose another folder with `run_folder`.",
+                remedy="Nothing is changed without a receipt: make room, or name another `run_folder`.",
             ) from error
 
     def read(self) -> list[Receipt]:

@@ -1,4 +1,4 @@
-"""A resource that lives in memory and behaves like AWS's: ids of its own, fields that others change, failures on demand."""
+"""A resource that lives in memory and behaves like AWS's: ids of its own, and failures on demand."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ def book(tmp_path):
 
 
 def apply(book, resource, desired):
-    return Applier({resource.kind: resource}, book, ORIGIN).apply(plan_changes(resource.kind, desired, resource.read(desired)))
+    return Applier({resource.kind: resource}, book, ORIGIN).apply(
+        plan_changes(resource.kind, desired, resource.read(desired))
+    )
 
 
 def test_a_failed_write_keeps_the_receipts_of_those_before_it(book):
@@ -83,5 +85,12 @@ def test_a_receipt_of_a_kind_that_is_not_known_is_refused(book):
 def test_progress_counts_what_is_made(book):
     resource, seen = MemoryResource(), []
     plan = plan_changes("thing", {"ana": {}, "ben": {}}, {})
-    Applier({"thing": resource}, book, ORIGIN).apply(plan, progress=lambda event, change, made, total: seen.append((event, change.key, made, total)))
-    assert seen == [("started", "ana", 0, 2), ("done", "ana", 1, 2), ("started", "ben", 1, 2), ("done", "ben", 2, 2)]
+    Applier({"thing": resource}, book, ORIGIN).apply(
+        plan, progress=lambda event, change, made, total: seen.append((event, change.key, made, total))
+    )
+    assert seen == [
+        ("started", "ana", 0, 2),
+        ("done", "ana", 1, 2),
+        ("started", "ben", 1, 2),
+        ("done", "ben", 2, 2),
+    ]
