@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -78,8 +78,22 @@ class StateFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_ours()
             self.path.chmod(0o700)
+        except OSError as error:
+            raise _cannot_use(self.path, error) from error
+        with self.start_lock():
+            self.fill()
+
+    def fill(self) -> None:
+        """Make the control secret when there is none, and tighten the files. The caller holds the start lock.
+
+        Raises
+        ------
+        SandboxStartError
+            When a file cannot be written.
+        """
+        try:
             for name in FILE_NAMES:
-                if (self.path / name).exists():
+                with suppress(FileNotFoundError):  # a running sandbox makes and removes some of them
                     (self.path / name).chmod(0o600)
             if not self._secrets_file.exists():
                 self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
@@ -108,7 +122,7 @@ class StateFolder:
                 return True
         except (OSError, ValueError, TypeError):
             pass
-        return all(entry.name in FILE_NAMES and entry.is_file() for entry in self.path.iterdir())
+        return all(entry.name in FILE_NAMES and not entry.is_dir() for entry in self.path.iterdir())
 
     def delete_files(self) -> list[str]:
         """Delete the state that the sandbox made, leave everything else, and return the names deleted.
