@@ -57,8 +57,11 @@ def plan_in_words(plan: Plan) -> str:
 
 
 def outcome_table(title: str, outcome: Outcome) -> Table:
-    """Return what was done: columns result (symbol and word), kind, key, identifier; unchanged last."""
-    rows = [_outcome_row(change, result) for change, result in outcome.done]
+    """Return what was done, in the plan's order, unchanged last: columns result, kind, key, identifier."""
+    # Not in the order of completion: writes that wait side by side end in another order each time.
+    places = {id(change): at for at, change in enumerate(outcome.plan.changes)}
+    done = sorted(outcome.done, key=lambda pair: places.get(id(pair[0]), len(places)))
+    rows = [_outcome_row(change, result) for change, result in done]
     marks = ["good"] * len(rows)
     for change in outcome.plan.changes:
         if not change.writes:

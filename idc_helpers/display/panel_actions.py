@@ -57,7 +57,7 @@ class Actions(Generic[P]):
     screen
         Where plans, progress and outcomes are shown.
     may_apply
-        Whether this run may write at all, and whether the form is right.
+        Whether this run may write what was shown.
     on_busy
         Called with True when work begins and with False when it ends, to lock what else is on the panel.
     """

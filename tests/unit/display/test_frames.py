@@ -42,6 +42,11 @@ def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
     ]
 
 
+def test_an_outcome_is_told_in_the_plans_order_whatever_ended_first():
+    done = [(CHANGED, WriteResult("2")), (CREATE, WriteResult("1"))]
+    assert outcome_frame(Outcome(Plan((CREATE, CHANGED)), done)).to_numpy()[:, 3].tolist() == ["1", "2"]
+
+
 def test_a_check_says_passed_or_failed_in_words():
     frame = check_frame(CheckResults((Check("a", True, "fine"), Check("b", False, "gone"))))
     assert frame.to_numpy().tolist() == [["✔ passed", "a", "fine"], ["✘ failed", "b", "gone"]]
