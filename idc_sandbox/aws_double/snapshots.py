@@ -87,6 +87,7 @@ class _Writer(pickle.Pickler):
     def __init__(self, buffer: io.BytesIO, bodies: ObjectBodies) -> None:
         super().__init__(buffer, protocol=5)
         self._bodies = bodies
+        self._plain_kinds: set[type] = set()
 
     def reducer_override(self, value: Any) -> Any:
         """Keep of AWS's policies what an account adds to them, and of an object's bytes the name.
@@ -94,23 +95,38 @@ class _Writer(pickle.Pickler):
         Raises
         ------
         UnsafeSnapshotError
-            For what the reader would refuse: better no answer to one request than a state that cannot be read.
+            For what the reader would refuse: one request fails, and the state stays readable.
         """
-        if isinstance(value, AWSManagedPolicy):
+        kind = type(value)
+        if kind in self._plain_kinds:
+            return NotImplemented
+        if kind is AWSManagedPolicy:
             state = {"attachment_count": value.attachment_count}
             return restore_aws_policy, (value.account_id, value.arn), state
-        if isinstance(value, _Body):
+        if kind is _Body:
             return object_body, (value.digest,)
-        if isinstance(value, _VersionedKeyStore):
+        if kind is _VersionedKeyStore:
             return restore_versions, (dict(value.lists()),)
-        if isinstance(value, FakeKey) and (digest := self._bodies.name(value)):
-            state = {name: item for name, item in vars(value).items() if name not in _OPEN_FILES}
-            state["value"] = _Body(digest)
-            return copyreg.__newobj__, (type(value),), state  # type: ignore[attr-defined]
-        named = value if isinstance(value, (type, FunctionType, BuiltinFunctionType)) else type(value)
+        if kind is FakeKey:
+            return self._reduce_object(value)
+        self._check(value)
+        return NotImplemented
+
+    def _reduce_object(self, key: FakeKey) -> Any:
+        digest = self._bodies.name(key)
+        if digest is None:
+            return NotImplemented
+        kept: dict[str, Any] = {name: item for name, item in vars(key).items() if name not in _OPEN_FILES}
+        kept["value"] = _Body(digest)
+        return copyreg.__newobj__, (FakeKey,), kept  # type: ignore[attr-defined]
+
+    def _check(self, value: Any) -> None:
+        is_global = isinstance(value, (type, FunctionType, BuiltinFunctionType))
+        named = value if is_global else type(value)
         if named is not re.Pattern and not _may_be_named(named.__module__, named.__qualname__):
             raise UnsafeSnapshotError(f"moto's memory holds a {named.__module__}.{named.__qualname__}")
-        return NotImplemented
+        if not is_global:
+            self._plain_kinds.add(type(value))
 
 
 @functools.cache
