@@ -81,7 +81,8 @@ def connect_to_sandbox(
     rate_per_s
         Paces the calls as on AWS, where a lesson wants that; None: no pacing.
     """
-    sandbox = start_sandbox(state_folder)
+    # One of a folder of its own takes any free port: the usual one belongs to the standing sandbox.
+    sandbox = start_sandbox(state_folder, port=0 if state_folder is not None else None)
     failures = Failures("sandbox", region, endpoint_url=sandbox.endpoint_url)
     pacing = Pacing(rate_per_s)
     clients = sandbox_clients(

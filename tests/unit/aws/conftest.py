@@ -3,9 +3,10 @@ from types import SimpleNamespace
 
 import botocore.session
 import pytest
+from stub_transport import MEMBER_ID, FakeClock, StubTransport
+
 from idc_helpers.aws.connection import Caller, connect
 from idc_helpers.aws.waiting import Timing
-from stub_transport import MEMBER_ID, FakeClock, StubTransport
 
 _AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
 

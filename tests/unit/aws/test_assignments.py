@@ -1,6 +1,9 @@
 import uuid
 
 import pytest
+from resource_tools import apply, create, delete
+from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
+
 from idc_helpers.aws.access import list_all_account_assignments
 from idc_helpers.aws.assignment_keys import assignment_key, assignment_state
 from idc_helpers.aws.assignment_window import WINDOW
@@ -12,8 +15,6 @@ from idc_helpers.errors import (
     WaitTimeoutError,
     WriteFailedError,
 )
-from resource_tools import apply, create, delete
-from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
 SET_ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 GROUP_ID = "11111111-2222-4333-8444-555555555555"

@@ -2,6 +2,8 @@ import re
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, UnauthorizedSSOTokenError
+from stub_transport import ACCOUNT_ID, INSTANCE_ARN, Refusal
+
 from idc_helpers.aws.connection import connect, connect_to_sandbox, require_apply_allowed
 from idc_helpers.errors import (
     CredentialsError,
@@ -13,7 +15,6 @@ from idc_helpers.errors import (
     WrongAccountError,
 )
 from idc_helpers.sandbox_starter import SandboxAddress
-from stub_transport import ACCOUNT_ID, INSTANCE_ARN, Refusal
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def sandbox_address(monkeypatch):
         "control",
         "now",
     )
-    monkeypatch.setattr("idc_helpers.aws.connection.start_sandbox", lambda _state_folder: address)
+    monkeypatch.setattr("idc_helpers.aws.connection.start_sandbox", lambda _state_folder, **_options: address)
     return address
 
 

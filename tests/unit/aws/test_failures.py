@@ -1,4 +1,6 @@
 import pytest
+from stub_transport import INSTANCE_ARN, Refusal
+
 from idc_helpers.aws.failures import Failures, failed_read, failed_write
 from idc_helpers.changes import Action, Change
 from idc_helpers.errors import (
@@ -8,7 +10,6 @@ from idc_helpers.errors import (
     TargetError,
     WriteFailedError,
 )
-from stub_transport import INSTANCE_ARN, Refusal
 
 CHANGE = Change(Action.CREATE, "permission_set", "Auditors", None, {}, "")
 

@@ -1,4 +1,6 @@
 import pytest
+from stub_transport import ACCOUNT_ID, INSTANCE, INSTANCE_ARN, MEMBER_ID, Refusal
+
 from idc_helpers.aws.instance_lookup import find_instance, list_instances
 from idc_helpers.errors import (
     AccountInstanceError,
@@ -6,7 +8,6 @@ from idc_helpers.errors import (
     SeveralInstancesError,
     TargetError,
 )
-from stub_transport import ACCOUNT_ID, INSTANCE, INSTANCE_ARN, MEMBER_ID, Refusal
 
 OTHER = {**INSTANCE, "InstanceArn": f"{INSTANCE_ARN[:-1]}9", "OwnerAccountId": MEMBER_ID}
 NOT_IN_USE = Refusal("AWSOrganizationsNotInUseException")

@@ -1,11 +1,12 @@
 import json
 
 import pytest
+from resource_tools import apply, create, delete, update
+from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
+
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
 from idc_helpers.aws.permission_sets import PermissionSets
 from idc_helpers.errors import NotFoundError, WaitTimeoutError, WriteFailedError
-from resource_tools import apply, create, delete, update
-from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
 
 ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}

@@ -1,5 +1,6 @@
 import pytest
 from botocore.exceptions import ClientError
+
 from idc_helpers.aws.waiting import Timing, is_spreading, retry_conflicts, wait_until
 from idc_helpers.errors import WaitTimeoutError
 
