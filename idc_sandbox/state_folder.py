@@ -11,13 +11,13 @@ import fcntl
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.private_files import cannot_use, locked, read_object, write_private
 
 DATABASE_NAME = "sandbox.db"
 FILE_NAMES = (
@@ -37,7 +37,6 @@ FILE_NAMES = (
 )
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")
-_POLL_S = 0.01
 
 
 def default_path() -> Path:
@@ -79,7 +78,7 @@ class StateFolder:
             self._require_ours()
             self.path.chmod(0o700)
         except OSError as error:
-            raise _cannot_use(self.path, error) from error
+            raise cannot_use(self.path, error) from error
         with self.start_lock():
             self.fill()
 
@@ -98,7 +97,7 @@ class StateFolder:
             if not self._secrets_file.exists():
                 self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
         except OSError as error:
-            raise _cannot_use(self.path, error) from error
+            raise cannot_use(self.path, error) from error
 
     def _require_ours(self) -> None:
         owner = self.path.stat().st_uid
@@ -142,11 +141,11 @@ class StateFolder:
 
     def read_server(self) -> dict[str, Any] | None:
         """Return what the server wrote about itself (``pid``, ``port``, …), or None; it may be stale."""
-        return _read_object(self._server_file)
+        return read_object(self._server_file)
 
     def write_server(self, values: dict[str, Any]) -> None:
         """Tell others where the sandbox listens."""
-        _write_private(self._server_file, values)
+        write_private(self._server_file, values)
 
     def remove_server(self) -> None:
         """Take back what `write_server` said."""
@@ -160,7 +159,7 @@ class StateFolder:
         SandboxStartError
             When the file is damaged or cannot be read.
         """
-        values = _read_object(self._secrets_file)
+        values = read_object(self._secrets_file)
         if values is None or "control_secret" not in values:
             raise SandboxStartError(
                 f"the file {str(self._secrets_file)!r} is missing or damaged, so the sandbox's key is lost. "
@@ -170,7 +169,7 @@ class StateFolder:
 
     def write_secrets(self, values: dict[str, str]) -> None:
         """Keep the sandbox's secrets, readable by the owner only."""
-        _write_private(self._secrets_file, values)
+        write_private(self._secrets_file, values)
 
     def open_log(self) -> IO[bytes]:
         """Return the log, opened for appending.
@@ -184,19 +183,19 @@ class StateFolder:
             self.log.touch(mode=0o600)
             return self.log.open("ab")
         except OSError as error:
-            raise _cannot_use(self.log, error) from error
+            raise cannot_use(self.log, error) from error
 
     @contextmanager
     def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[None]:
         """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox."""
-        with _locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
+        with locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
             yield
 
     @contextmanager
     def server_lock(self) -> Iterator[None]:
         """Hold the lock of the one process that serves this folder; its pid is in the file."""
         # Whoever asks `server_pid` holds the lock for an instant: hence a little patience.
-        with _locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
+        with locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
@@ -216,53 +215,3 @@ class StateFolder:
             return None
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise _cannot_use(path, error) from error
-    try:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SandboxStartError(
-                        f"the folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
-                    ) from None
-                time.sleep(_POLL_S)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _cannot_use(path: Path, error: OSError) -> SandboxStartError:
-    return SandboxStartError(
-        f"the sandbox's {str(path)!r} cannot be used: {error.strerror or error}. "
-        "Choose a folder that you can write with --state."
-    )
-
-
-def _read_object(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _write_private(path: Path, values: dict[str, Any]) -> None:
-    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(values, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
