@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -19,6 +20,8 @@ ABSENT: Any = object()
 """What an empty field says: the scenario does not name it."""
 _WIDE = widgets.Layout(width="98%", max_width="52em")
 _BELOW = {"margin": "-4px 0 4px 15.5em"}
+# What only a person who writes YAML needs to know.
+_IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
 _RED = "color:var(--jp-error-color1,#c62828)"
 _LABEL = {"description_width": "15em"}
 
@@ -106,6 +109,7 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _help(kind: Any, description: str) -> str:
+    description = _IN_A_FILE.sub("", description)
     if _is_model(kind):
         return f"{description} Its path and name in one, such as /finance/ReadLedger."
     if get_origin(kind) is list and get_origin(unwrapped(get_args(kind)[0])) is not Literal:

@@ -79,9 +79,11 @@ def test_a_plan_that_cannot_be_made_leaves_the_gate_closed(scene):
         raise RuntimeError
 
     scene.meanwhile = fail
+    heard = []
+    scene.gate.watch(lambda: heard.append(scene.gate.shown))
     with pytest.raises(RuntimeError):
         scene.gate.show_plan()
-    assert scene.gate.shown is None
+    assert heard == [None]
 
 
 def test_watchers_hear_of_every_opening_and_closing(scene):
