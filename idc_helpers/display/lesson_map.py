@@ -77,10 +77,12 @@ def _row(context: RunContext, entry: LessonStep) -> tuple[str, ...]:
 
 
 def _state(context: RunContext, entry: LessonStep) -> str:
+    if entry.number > 1 and (entry.step or entry.notebook) and context.connection.instance_or_none() is None:
+        return "waits for step 1"
     if entry.step:
         return _said(lambda: make_step(context, entry.step).compare())
     if entry.notebook:
-        return "✔ there to read" if context.connection.instance_or_none() else "no instance yet"
+        return "✔ there to read"
     return "by yourself, with what notebooks 01 to 08 made" if entry.who == _PERSON else "–"
 
 
