@@ -2,8 +2,8 @@
 
     python benchmarks/lesson.py [--rounds 3] [--json]
 
-Each round starts a sandbox of its own in a temporary folder and runs every notebook headless in mode ``apply``.
-The numbers are wall-clock seconds on this machine: compare ratios of one sitting, not numbers of two.
+Each round starts a sandbox of its own in a temporary folder and runs every notebook headless, applying. The
+numbers are wall-clock seconds on this machine: compare ratios of one sitting, not numbers of two.
 """
 
 from __future__ import annotations
