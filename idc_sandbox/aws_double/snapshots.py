@@ -134,7 +134,7 @@ def _may_be_named(module: str, name: str) -> bool:
     """Tell whether a snapshot may name something: plain types, and classes that moto itself defines."""
     if (module, name) in _PLAIN_TYPES or (module, name) in _OURS:
         return True
-    if not module.startswith("moto.") or "." in name:
+    if not module.startswith("moto."):
         return False
     found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
     return isinstance(found, type) and found.__module__.startswith("moto.")
