@@ -155,6 +155,11 @@ def test_all_managed_policies_of_aws_are_there(gateway_client):
     policies = {policy["Arn"]: policy for page in pages for policy in page["Policies"]}
     assert len(policies) == 1582
     assert len({policy["PolicyId"] for policy in policies.values()}) == 1582
+    account_id = gateway_client.member_account_ids()["Development"]
+    gateway_client.restart()
+    one = next(iter(policies))
+    again = gateway_client.client("iam", account=account_id).get_policy(PolicyArn=one)["Policy"]
+    assert again["PolicyId"] == policies[one]["PolicyId"]
     for name in (
         "AdministratorAccess",
         "job-function/ViewOnlyAccess",
