@@ -61,6 +61,5 @@ def list_assignments_of_principal(
     return [
         (principal_type, principal_id, row["PermissionSetArn"], row["AccountId"])
         for row in rows
-        if row.get("PrincipalType", principal_type) == principal_type
-        and row.get("PrincipalId", principal_id) == principal_id
+        if row.get("PrincipalId", principal_id) == principal_id
     ]

@@ -14,8 +14,8 @@ POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy
 
 def change_policies(
     connection: Connection, permission_set_arn: str, before: State, after: State, writer: Writer
-) -> bool:
-    """Attach, put, detach and delete what differs between two states; return whether anything did. Writes.
+) -> None:
+    """Attach, put, detach and delete what differs between two states, and nothing else; writes.
 
     Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between,
     because accounts see the change only when it is provisioned.
@@ -34,7 +34,6 @@ def change_policies(
     for field in POLICY_FIELDS:
         if before.get(field) != after.get(field):
             getattr(change, field)(before.get(field), after.get(field))
-    return change.made
 
 
 class _PolicyChange:
@@ -45,11 +44,9 @@ class _PolicyChange:
             "PermissionSetArn": permission_set_arn,
         }
         self._writer = writer
-        self.made = False
 
     def _send(self, operation: str, **request: Any) -> None:
         self._writer.send(getattr(self._sso_admin, operation), **self._request, **request)
-        self.made = True
 
     def managed_policies(self, before: list[str] | None, after: list[str] | None) -> None:
         old, new = _differing(before, after)

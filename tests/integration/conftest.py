@@ -1,4 +1,4 @@
-"""The AWS side of the kit against a real sandbox: one process for all tests, so each uses names of its own."""
+"""The AWS side of the kit against a real sandbox: one process for all, so each test uses its own names."""
 
 from __future__ import annotations
 

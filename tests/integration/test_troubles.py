@@ -1,4 +1,4 @@
-"""What goes wrong while a run is under way: refusals that pass, a sandbox that dies, and permissions that are missing."""
+"""What goes wrong under way: refusals that pass, a sandbox that dies, permissions that are missing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_sandbox_that_dies_is_told_and_running_again_finishes(start_in):
     groups, wanted = Groups(connection), {f"Dying{number}": {} for number in range(4)}
     changes = plan(groups, wanted).writes
     done = []
-    with pytest.raises(SandboxError, match="stopped answering"):
+    with pytest.raises(SandboxError, match="stopped answering"):  # noqa: PT012 - it dies half-way
         for change, _ in groups.write_all(changes, lambda _change: None):
             done.append(change.key)
             if len(done) == 2:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+
 from idc_helpers.errors import SandboxError
 from idc_helpers.sandbox_starter import start_sandbox
 

@@ -43,7 +43,7 @@ def clock():
 
 @pytest.fixture
 def transport(monkeypatch, clock):
-    """AWS, as a stub, for all clients of the test; botocore's pauses between retries pass on the fake clock."""
+    """AWS, as a stub, for all clients of the test; botocore's pauses between retries pass on the clock."""
     stub = StubTransport()
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", lambda _self, request: stub.send(request))
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=clock.sleep, time=clock))

@@ -1,4 +1,4 @@
-"""A stand-in for AWS below botocore: answers requests by operation, remembers them, and never opens a socket."""
+"""A stand-in for AWS below botocore: answers by operation, remembers requests, and opens no socket."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ class Refusal(Exception):
 class StubTransport:
     """Answers by operation name.
 
-    ``transport.on("ListGroups", {...}, Refusal(...))`` gives answers in turn and then repeats the last one; an answer is a
-    dict, a text of XML, an exception to raise, or a function of the request's parameters that returns one of these.
+    ``transport.on("ListGroups", {...}, Refusal(...))`` gives answers in turn and then repeats the last; an
+    answer is a dict, a text of XML, an exception to raise, or a function of the request's parameters that
+    returns one of these.
     """
 
     def __init__(self):

@@ -23,7 +23,7 @@ KEY = assignment_key("GROUP", "Auditors", "ReadOnlyAccess", MEMBER_ID)
 
 
 class Assigner:
-    """AWS's asynchronous side: a request ends after some looks at the list; more than 15 at a time are refused."""
+    """AWS's asynchronous side: a request ends after some looks at the list; it takes 15 at a time."""
 
     def __init__(self, *, looks=3, failing=()):
         self.looks = looks
@@ -151,7 +151,7 @@ def test_a_failure_is_told_after_the_others_are_done(assignments, transport):
     failing = keys(1, first=3)[0]
     Assigner(failing={"000000000003": "role could not be made"}).install(transport)
     done, started = [], []
-    with pytest.raises(WriteFailedError) as raised:
+    with pytest.raises(WriteFailedError) as raised:  # noqa: PT012 - what came before it counts
         for change, _ in assignments.write_all(creations(assignments, 25), started.append):
             done.append(change.key)
     assert sorted(done) == sorted(set(keys(25)) - {failing})
@@ -167,7 +167,7 @@ def test_a_refused_request_lets_those_under_way_end_and_starts_no_more(assignmen
     refuse = Refusal("AccessDeniedException", "not in this account")
     transport.on("CreateAccountAssignment", *[start] * 4, refuse)
     done = []
-    with pytest.raises(AccessDeniedError, match="not in this account"):
+    with pytest.raises(AccessDeniedError, match="not in this account"):  # noqa: PT012 - as above
         for change, _ in assignments.write_all(creations(assignments, 12), lambda _change: None):
             done.append(change.key)
     assert sorted(done) == keys(4)
@@ -281,7 +281,7 @@ def test_an_assignment_identifies_itself(assignments, transport):
 
 @pytest.fixture
 def who(assignments, transport):
-    """One group assigned in two of three accounts that have the permission set, and one user, who has nothing."""
+    """One group, assigned in two of three accounts with the permission set, and a user who has nothing."""
     group = {"GroupId": GROUP_ID, "DisplayName": "Auditors"}
     transport.on(
         "ListAccountsForProvisionedPermissionSet", {"AccountIds": [ACCOUNT_ID, MEMBER_ID, "000000000003"]}

@@ -80,9 +80,9 @@ def test_an_expired_session_says_how_to_sign_in_again(transport, tmp_path):
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
 def test_refused_credentials(transport, code):
-    xml = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>"
     refusal = Refusal(code, status=403)
-    refusal.body = xml
+    refusal.body = f"<ErrorResponse>{error}</ErrorResponse>"
     transport.on("GetCallerIdentity", refusal)
     with pytest.raises(CredentialsError, match="aws sso login"):
         connect(target="aws")
@@ -132,7 +132,7 @@ def test_the_sandbox_needs_no_expected_account(transport, sandbox_address):
 
 
 def poison(monkeypatch, tmp_path):
-    """Make every way out of the sandbox that a user's configuration offers lead to an error or to another host."""
+    """Make every way out of the sandbox that a configuration offers lead to an error or to another host."""
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.delenv(name)
     aws = tmp_path / ".aws"

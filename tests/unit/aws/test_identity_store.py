@@ -88,7 +88,7 @@ _texts = st.one_of(st.none(), st.text(min_size=1, max_size=5))
 _states = st.fixed_dictionaries(
     {},
     optional={
-        **{name: _texts for name in FIELDS - {"address", "enterprise", "email_type"}},
+        **dict.fromkeys(FIELDS - {"address", "enterprise", "email_type"}, _texts),
         "address": st.dictionaries(
             st.sampled_from(sorted(STATE["address"])), st.text(min_size=1, max_size=3)
         ),

@@ -41,7 +41,7 @@ def test_accounts_have_name_email_and_status(connection, organization):
 
 
 def test_a_name_that_is_not_there_offers_the_nearest_and_is_looked_up_again(connection, organization):
-    with pytest.raises(NotFoundError, match="no account 'Developement'. Did you mean 'Development'"):
+    with pytest.raises(NotFoundError, match=r"no account 'Developement'\. Did you mean 'Development'"):
         resolve_account(connection, "Developement")
     organization.on("ListAccounts", {"Accounts": [{"Id": "000000000001", "Name": "Developement"}]})
     assert resolve_account(connection, "Developement").account_id == "000000000001"

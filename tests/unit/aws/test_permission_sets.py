@@ -263,7 +263,7 @@ def test_a_set_in_use_is_not_deleted(permission_sets, transport):
 
 
 def test_deletion_waits_until_the_last_assignment_has_settled(permission_sets, transport, clock):
-    settling = Refusal("ConflictException", "PermissionSet has ApplicationProfile associated with it already")
+    settling = Refusal("ConflictException", "already in use: PermissionSet has ApplicationProfile")
     transport.on("DeletePermissionSet", settling, settling, {})
     apply(permission_sets, delete(permission_sets, "Auditors", ARN))
     assert clock.slept == pytest.approx([0.2, 0.4])
@@ -285,7 +285,7 @@ def test_what_was_done_before_a_failure_is_reported(permission_sets, transport):
         for text in ("one", "two", "three")
     ]
     started, done = [], []
-    with pytest.raises(WriteFailedError):
+    with pytest.raises(WriteFailedError):  # noqa: PT012 - what came before it counts
         for change, _ in permission_sets.write_all(changes, started.append):
             done.append(change)
     assert done == changes[:1]

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -113,3 +114,10 @@ def test_a_root_user_cannot_be_simulated(connection, transport):
     )
     assert check_permissions(root, ["sso:ListInstances"]) == {"sso:ListInstances": "unknown"}
     assert transport.calls == []
+
+
+def test_the_documentations_page_is_current():
+    page = Path(__file__).parents[3] / "docs" / "permissions.md"
+    assert page.read_text("utf-8") == permissions_markdown(), (
+        "make it anew with permissions_page.permissions_markdown"
+    )
