@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Literal
 
 from idc_helpers.changes import Change, Plan, Resource, WriteResult
+from idc_helpers.errors import KitError
 from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
@@ -96,8 +97,14 @@ class Applier:
                 started[id(change)] = self.receipts.start(change, self.origin, undoes=undoes(change))
                 progress("started", change, len(outcome.done), total)
 
-            for change, result in self.resources[kind].write_all(list(changes), on_start):
-                self.receipts.finish(started[id(change)], result)
-                outcome.done.append((change, result))
-                progress("done", change, len(outcome.done), total)
+            try:
+                for change, result in self.resources[kind].write_all(list(changes), on_start):
+                    self.receipts.finish(started.pop(id(change)), result)
+                    outcome.done.append((change, result))
+                    progress("done", change, len(outcome.done), total)
+            except KitError as error:
+                if error.nothing_written:
+                    for receipt in started.values():
+                        self.receipts.refuse(receipt)
+                raise
         return outcome

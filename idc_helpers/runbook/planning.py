@@ -84,6 +84,21 @@ def undo_creation(
     return Change(Action.DELETE, kind, key, actual, None, "was created by this run", actual_identifier)
 
 
+def could_come_from(wanted: State, found: State) -> bool:
+    """Tell whether a thing may be what an interrupted creation left: it holds the wanted values, or less."""
+    return all(_is_part(found.get(name), value) for name, value in wanted.items())
+
+
+def _is_part(found: Any, wanted: Any) -> bool:
+    if found in (None, [], {}) or found == wanted:
+        return True
+    if isinstance(found, list) and isinstance(wanted, list):
+        return all(item in wanted for item in found)
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return all(name in wanted and _is_part(value, wanted[name]) for name, value in found.items())
+    return False
+
+
 def undo_update(kind: str, key: str, before: State, after: State, actual: State | None) -> Change:
     """Return the change that takes an update back.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from idc_helpers.changes import Action, Change, Plan, Resource, State
 from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.planning import undo_creation, undo_update
+from idc_helpers.runbook.planning import could_come_from, undo_creation, undo_update
 from idc_helpers.runbook.receipts import Origin, Receipt
 
 
@@ -78,6 +78,9 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
 def _undo_one(receipt: Receipt, resource: Resource, actual: State | None) -> Change:
     if receipt.action == Action.CREATE:
         identifier = resource.identifier(receipt.key) if actual is not None else ""
+        if receipt.status == "started" and actual and not could_come_from(receipt.after or {}, actual):
+            reason = "is not what the interrupted run was creating: left alone"
+            return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
         # An interrupted creation has no identifier yet; the plan before it found nothing of that name.
         named = receipt.identifier if receipt.status == "done" else identifier
         change = undo_creation(receipt.kind, receipt.key, named, actual, identifier)

@@ -6,7 +6,7 @@ from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
 
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
 from idc_helpers.aws.permission_sets import PermissionSets
-from idc_helpers.errors import NotFoundError, WaitTimeoutError, WriteFailedError
+from idc_helpers.errors import KitError, NotFoundError, WaitTimeoutError, WriteFailedError
 
 ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
@@ -308,3 +308,25 @@ def test_a_delegate_may_not_touch_what_the_management_account_uses(
     delegate = PermissionSets(member_connection)
     with pytest.raises(AccessDeniedError, match="separate permission sets"):
         apply(delegate, update(delegate, "Auditors", BEFORE, {**BEFORE, "session_duration": "PT2H"}))
+
+
+def test_a_refused_creation_says_that_nothing_was_written(permission_sets, transport):
+    transport.on("CreatePermissionSet", Refusal("ValidationException"))
+    with pytest.raises(WriteFailedError) as caught:
+        apply(permission_sets, create(permission_sets, "New", BEFORE))
+    assert caught.value.nothing_written
+
+
+def test_a_creation_refused_halfway_says_that_something_was_written(permission_sets, transport):
+    transport.on("CreatePermissionSet", {"PermissionSet": {"PermissionSetArn": ARN}})
+    transport.on("AttachManagedPolicyToPermissionSet", Refusal("ServiceQuotaExceededException"))
+    with pytest.raises(WriteFailedError) as caught:
+        apply(permission_sets, create(permission_sets, "New", BEFORE))
+    assert not caught.value.nothing_written
+
+
+def test_a_creation_that_failed_inside_aws_may_have_been_written(permission_sets, transport):
+    transport.on("CreatePermissionSet", Refusal("InternalServerException", status=500))
+    with pytest.raises(KitError) as caught:
+        apply(permission_sets, create(permission_sets, "New", BEFORE))
+    assert not caught.value.nothing_written

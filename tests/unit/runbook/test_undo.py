@@ -41,6 +41,33 @@ def test_a_creation_interrupted_before_its_receipt_was_done_is_still_taken_back(
     assert [change.action for change in undo.plan.changes] == [Action.DELETE]
 
 
+def test_a_creation_that_was_refused_is_not_taken_back(book):
+    resource = MemoryResource(fail_on="ana", refused=True)
+    with pytest.raises(WriteFailedError):
+        apply(book, resource, {"ana": {}})
+    resource._put("ana", {})  # somebody else's, made a moment before ours was refused
+    assert [receipt.status for receipt in book.read()] == ["refused"]
+    assert plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("actual", "action"),
+    [
+        ({"title": "Engineer", "tags": {"a": "1"}}, Action.DELETE),
+        ({"title": "Engineer", "tags": {}}, Action.DELETE),
+        ({"title": "Engineer", "tags": {"a": "2"}}, Action.UNCHANGED),
+        ({"title": "Director"}, Action.UNCHANGED),
+        ({"title": "Engineer", "policies": ["b"]}, Action.UNCHANGED),
+        ({"title": "Engineer", "policies": ["a"]}, Action.DELETE),
+    ],
+)
+def test_an_interrupted_creation_is_taken_back_only_if_the_thing_may_come_from_it(book, actual, action):
+    wanted = {"title": "Engineer", "tags": {"a": "1"}, "policies": ["a"]}
+    book.start(plan_changes("thing", {"ana": wanted}, {}).changes[0], ORIGIN)
+    undo = plan_undo(book.open_receipts(), {"thing": MemoryResource(states={"ana": actual})}, ORIGIN)
+    assert [change.action for change in undo.plan.changes] == [action]
+
+
 def test_what_somebody_else_deleted_is_settled_and_not_asked_again(book):
     resource = MemoryResource()
     apply(book, resource, {"ana": {}})
