@@ -34,9 +34,13 @@ FILE_NAMES = (
     "start.lock",
     "aws_config",
     "aws_credentials",
+    "registration.key",
+    "registration.key.new",
 )
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")
+# Clients keep their registration when the state is reset: what it is signed with stays too.
+_KEPT_NAMES = (*_LOCK_NAMES, "registration.key")
 _POLL_S = 0.01
 
 
@@ -121,7 +125,7 @@ class StateFolder:
         if not self.path.exists():
             return []
         self._require_ours()
-        present = [name for name in FILE_NAMES if (self.path / name).is_file() and name not in _LOCK_NAMES]
+        present = [name for name in FILE_NAMES if (self.path / name).is_file() and name not in _KEPT_NAMES]
         for name in present:
             (self.path / name).unlink()
         return present
