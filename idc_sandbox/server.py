@@ -165,9 +165,9 @@ def _run(folder: StateFolder, listener: socket.socket, store: Store) -> None:
         server.should_exit = True  # what has begun is answered first
 
     control_secret = secret_values["control_secret"]
-    application = make_application(
-        Gateway(store, double), port=port, control_secret=control_secret, stop=stop
-    )
+    gateway = Gateway(store, double)
+    gateway.site_url = f"http://localhost:{port}"
+    application = make_application(gateway, port=port, control_secret=control_secret, stop=stop)
     server = _Server(
         uvicorn.Config(application, timeout_graceful_shutdown=GRACE_S, **config),
         lambda: folder.write_server(about),

@@ -30,9 +30,10 @@ _SYMBOLS = "!#$%*+-=?@_"
 def problems_of(password: str) -> list[str]:
     """Return what a password lacks, each as a person reads it; empty for a good one."""
     text = _normal(password)
+    length = len(text) if len(text) <= LONGEST else len(password)
     problems = []
-    if not SHORTEST <= len(text) <= LONGEST:
-        problems.append(f"it must have {SHORTEST} to {LONGEST} characters, and has {len(text)}")
+    if not SHORTEST <= length <= LONGEST:
+        problems.append(f"it must have {SHORTEST} to {LONGEST} characters, and has {length}")
     if not any(character.islower() for character in text):
         problems.append("it needs a lowercase letter")
     if not any(character.isupper() for character in text):

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
+from front_door_harness import FrontDoor, MachineTime
 from sandbox_clients import GatewayClient, SandboxProcess
+
+from idc_sandbox.sign_in import passwords
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +44,26 @@ def fresh_sandbox(tmp_path) -> Iterator[SandboxProcess]:
     process = SandboxProcess(tmp_path / "state")
     yield process
     process.stop()
+
+
+@pytest.fixture
+def door(tmp_path, monkeypatch) -> Iterator[FrontDoor]:
+    """Return the front door of a fresh instance, without moto; for rules of signing in.
+
+    The sandbox's clock stands still until a test moves it, and passwords are hashed with less work.
+    """
+    monkeypatch.setattr("idc_sandbox.clock.time", MachineTime())
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    passwords._dummy_hash.cache_clear()
+    door = FrontDoor(tmp_path)
+    yield door
+    door.store.close()
+    passwords._dummy_hash.cache_clear()
+
+
+@pytest.fixture
+def machine_time(monkeypatch) -> MachineTime:
+    """Return the time by which authenticator apps go; it stands still until a test moves it."""
+    time = MachineTime()
+    monkeypatch.setattr("idc_sandbox.sign_in.totp.time", time)
+    return time

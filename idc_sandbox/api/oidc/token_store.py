@@ -30,8 +30,9 @@ def issue_tokens(
     """
     can_refresh = ACCOUNT_ACCESS_SCOPE in scopes
     lifetime_s = ACCESS_TOKEN_LIFETIME_S if scopes else LEGACY_TOKEN_LIFETIME_S
-    expires_at = min(context.now + lifetime_s, session.expires_at)
-    context.connection.execute("DELETE FROM oidc_token WHERE expires_at <= ?", (context.now - 86_400,))
+    now = context.now
+    expires_at = min(now + lifetime_s, session.expires_at)
+    context.connection.execute("DELETE FROM oidc_token WHERE expires_at <= ?", (now - 86_400,))
 
     def keep(kind: str, until: float) -> str:
         token = new_token()
@@ -44,7 +45,7 @@ def issue_tokens(
     answer = {
         "accessToken": keep("access", expires_at),
         "tokenType": "Bearer",
-        "expiresIn": max(1, int(expires_at - context.now)),
+        "expiresIn": max(1, int(expires_at - now)),
     }
     return answer | ({"refreshToken": keep("refresh", session.expires_at)} if can_refresh else {})
 
