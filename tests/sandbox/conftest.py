@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
 from front_door_harness import FrontDoor, MachineTime
+from portal_harness import Portal
 from sandbox_clients import GatewayClient, SandboxProcess
 
 from idc_sandbox.sign_in import passwords
@@ -67,3 +69,14 @@ def machine_time(monkeypatch) -> MachineTime:
     time = MachineTime()
     monkeypatch.setattr("idc_sandbox.sign_in.totp.time", time)
     return time
+
+
+@pytest.fixture
+def portal(tmp_path, monkeypatch) -> Iterator[Portal]:
+    """Return a whole sandbox in this process with a user; its clock stands still until a test moves it."""
+    real = MachineTime()
+    real.now = time.time()  # signatures go by the machine's time
+    monkeypatch.setattr("idc_sandbox.clock.time", real)
+    portal = Portal(tmp_path)
+    yield portal
+    portal.clients.store.close()
