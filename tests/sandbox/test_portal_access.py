@@ -13,11 +13,6 @@ from idc_sandbox.sign_in.refusals import Refusal
 
 
 @pytest.fixture
-def account_id(portal):
-    return portal.accounts["Management"] if "Management" in portal.accounts else min(portal.accounts.values())
-
-
-@pytest.fixture
 def member_id(portal):
     return next(
         one for one in sorted(portal.accounts.values()) if one != portal.clients.management_account_id
