@@ -82,7 +82,11 @@ def _add(commands: argparse._SubParsersAction, command: object, name: str, text:
         parser.add_argument("--public-url", metavar="URL", help=public_help)
         frame_help = "an origin whose pages may show the web pages in a frame, such as http://localhost:8888"
         parser.add_argument(
-            "--frame-ancestor", metavar="ORIGIN", action="append", default=[], help=f"{frame_help}; repeatable"
+            "--frame-ancestor",
+            metavar="ORIGIN",
+            action="append",
+            default=[],
+            help=f"{frame_help}; repeatable",
         )
     if "address" in options:
         parser.add_argument("--address", metavar="EMAIL", help="open this mailbox only (default: all)")

@@ -112,7 +112,11 @@ def _set_public(sites: Sites, body: dict[str, Any]) -> None:
     """Say where a proxy shows the pages: ``public_url`` (or null) and ``frame_ancestors``."""
     public_url, ancestors = body.get("public_url"), body.get("frame_ancestors", [])
     are_texts = isinstance(ancestors, list) and all(isinstance(one, str) for one in ancestors)
-    if set(body) - {"public_url", "frame_ancestors"} or not are_texts or not isinstance(public_url, str | None):
+    if (
+        set(body) - {"public_url", "frame_ancestors"}
+        or not are_texts
+        or not isinstance(public_url, str | None)
+    ):
         raise validation_error(
             f'Send {{"public_url": URL or null, "frame_ancestors": [ORIGIN, …]}}, found {body!r}.'
         )

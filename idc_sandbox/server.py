@@ -170,8 +170,7 @@ def _run(folder: StateFolder, listener: socket.socket, store: Store, sites: Site
 
     control_secret = secret_values["control_secret"]
     gateway = Gateway(store, double)
-    gateway.site_url = f"http://localhost:{port}"
-    application = make_application(gateway, port=port, control_secret=control_secret, stop=stop)
+    application = make_application(gateway, sites=sites, control_secret=control_secret, stop=stop)
     server = _Server(
         uvicorn.Config(application, timeout_graceful_shutdown=GRACE_S, **config),
         lambda: folder.write_server(about),

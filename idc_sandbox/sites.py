@@ -68,9 +68,7 @@ class Sites:
         For a public URL or an origin that is none.
     """
 
-    def __init__(
-        self, port: int, public_url: str | None = None, frame_ancestors: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, port: int, public_url: str | None = None, frame_ancestors: Sequence[str] = ()) -> None:
         self.port = port
         self.local = Site("http", f"localhost:{port}")
         self.address_host = f"{HOST}:{port}"

@@ -110,7 +110,9 @@ class _Static(StaticFiles):
 def make_application(gateway: Gateway, seals: Seals, sites: Sites) -> Starlette:
     """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
     static = str(resources.files("idc_sandbox.pages").joinpath("static"))
-    pages = [Route(page.path, _endpoint(page, gateway, seals, sites), methods=_methods(page)) for page in PAGES]
+    pages = [
+        Route(page.path, _endpoint(page, gateway, seals, sites), methods=_methods(page)) for page in PAGES
+    ]
     routes = [Mount("/start/static", app=_Static(directory=static)), *pages]
     application = Starlette(routes=routes)
     application.router.redirect_slashes = False

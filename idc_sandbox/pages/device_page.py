@@ -20,17 +20,15 @@ _LONGEST_CODE = 64
 def show_device(visit: Visit) -> Response:
     """Ask for the code, or, when the link brought it along, whether the terminal shows the same."""
     code = visit.query.get("user_code", "")[:_LONGEST_CODE]
+    if not code:
+        return _ask_code(visit, "")
     try:
         with visit.open() as context:
             if (who := visit.find_person(context)) is None:
                 return to_sign_in(visit)
-            waiting = find_device_request(context, code) if code else None
+            waiting = find_device_request(context, code)
     except Refusal as refusal:
-        return render(
-            visit, "device_code.html", person=who[1], session=who[0], code=code, message=refusal.message
-        )
-    if waiting is None:
-        return render(visit, "device_code.html", person=who[1], session=who[0], code="", message="")
+        return _ask_code(visit, refusal.message, code)
     return render(visit, "device_confirm.html", person=who[1], session=who[0], waiting=waiting)
 
 
@@ -50,7 +48,7 @@ def confirm_code(visit: Visit) -> Response:
                 return to_sign_in(visit)
             waiting = find_device_request(context, code)
     except Refusal as refusal:
-        return _over(visit, refusal)
+        return _ask_code(visit, refusal.message)
     return render(
         visit,
         "consent.html",
@@ -79,14 +77,12 @@ def _finish(visit: Visit, code: str, *, is_allowed: bool) -> Response:
             else:
                 deny_device(context, code)
     except Refusal as refusal:
-        return _over(visit, refusal)
+        return _ask_code(visit, refusal.message)
     return render(visit, "device_done.html", person=who[1], session=who[0], is_allowed=is_allowed)
 
 
-def _over(visit: Visit, refusal: Refusal) -> Response:
+def _ask_code(visit: Visit, message: str, code: str = "") -> Response:
     with visit.open() as context:
         if (who := visit.find_person(context)) is None:
             return to_sign_in(visit)
-    return render(
-        visit, "device_code.html", person=who[1], session=who[0], code="", message=refusal.message
-    )
+    return render(visit, "device_code.html", person=who[1], session=who[0], code=code, message=message)

@@ -70,7 +70,10 @@ class FrontDoor:
         hosts = [self._sites.address_host, self._sites.local.host]
         if self._sites.public is not None:
             hosts.append(self._sites.public.host)
-        refusal = {"code": "AccessDeniedException", "message": f"The Host header must be {' or '.join(hosts)}."}
+        refusal = {
+            "code": "AccessDeniedException",
+            "message": f"The Host header must be {' or '.join(hosts)}.",
+        }
         await JSONResponse(refusal, status_code=403)(scope, receive, send)
 
     async def _send_to_name(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -56,7 +56,8 @@ def _open_mailbox(visit: Visit) -> Response:
     address = visit.seals.unseal("mailbox-link", visit.query["key"], max_age_s=LINK_LIFETIME_S)
     if not isinstance(address, str):
         return _closed(visit)
-    opened = [one for one in visit.mailboxes if one != address][-_MOST_MAILBOXES + 1 :] + [address]
+    others = [one for one in visit.mailboxes if one != address]
+    opened = [*others[1 - _MOST_MAILBOXES :], address]
     answer = redirect(visit, HOME)
     sealed = visit.seals.seal("mailbox-cookie", opened)
     set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)

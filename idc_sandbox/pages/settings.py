@@ -59,9 +59,14 @@ def _read_standard_authentication(visit: Visit) -> dict[str, Any]:
 
 
 def _read_multi_factor_authentication(visit: Visit) -> dict[str, Any]:
+    prompt, allowed_types = visit.form.get("prompt", ""), visit.form_lists.get("allowed_types", [])
+    if not allowed_types and prompt != "never":
+        raise validation_error(
+            "Tick at least one of the MFA types that users can authenticate with, or choose never to prompt."
+        )
     return {
-        "prompt": visit.form.get("prompt", ""),
-        "allowed_types": visit.form_lists.get("allowed_types", []),
+        "prompt": prompt,
+        "allowed_types": allowed_types,
         "user_without_device": visit.form.get("user_without_device", ""),
         "users_manage_own_devices": visit.form.get("users_manage_own_devices") == "yes",
     }

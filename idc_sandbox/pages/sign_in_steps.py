@@ -119,22 +119,26 @@ def passwords_differ() -> str:
 def step_values(context: Context, visit: Visit, sign_in_id: str, seen: SignIn) -> dict[str, Any]:
     """Return what the template of the current step needs besides the sign-in itself. Writes challenges."""
     host = visit.site.relying_party_id
-    match seen.page:
-        case "new-password":
-            return {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
-        case "first-one-time-password":
-            return {"step": "one-time-password", "resend_step": "resend-one-time-password"}
-        case "email-otp":
-            return {"step": "email-code", "resend_step": "resend-email-code"}
-        case "mfa" if "webauthn" in seen.device_kinds:
-            try:
-                options = second_factor.webauthn_options(context, sign_in_id, relying_party_id=host)
-            except Refusal as refusal:
-                return {"options": None, "why_not": refusal.message}
-            return {"options": options, "why_not": ""}
-        case "register-device":
-            return _registration_values(context, sign_in_id, seen, host)
-    return {}
+    if seen.page == "mfa" and "webauthn" in seen.device_kinds:
+        return _security_key_values(context, sign_in_id, host)
+    if seen.page == "register-device":
+        return _registration_values(context, sign_in_id, seen, host)
+    return _VALUES.get(seen.page, {})
+
+
+_VALUES: dict[str, dict[str, Any]] = {
+    "new-password": {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST},
+    "first-one-time-password": {"step": "one-time-password", "resend_step": "resend-one-time-password"},
+    "email-otp": {"step": "email-code", "resend_step": "resend-email-code"},
+}
+
+
+def _security_key_values(context: Context, sign_in_id: str, host: str) -> dict[str, Any]:
+    try:
+        options = second_factor.webauthn_options(context, sign_in_id, relying_party_id=host)
+    except Refusal as refusal:
+        return {"options": None, "why_not": refusal.message}
+    return {"options": options, "why_not": ""}
 
 
 def _registration_values(context: Context, sign_in_id: str, seen: SignIn, host: str) -> dict[str, Any]:
