@@ -80,13 +80,9 @@ def _add(commands: argparse._SubParsersAction, command: object, name: str, text:
     if "public" in options:
         public_help = "where a proxy shows the web pages, such as https://HOST/user/ana/proxy/8723"
         parser.add_argument("--public-url", metavar="URL", help=public_help)
-        frame_help = "an origin whose pages may show the web pages in a frame, such as http://localhost:8888"
+        frame_help = "an origin whose pages may frame them, such as http://localhost:8888; repeatable"
         parser.add_argument(
-            "--frame-ancestor",
-            metavar="ORIGIN",
-            action="append",
-            default=[],
-            help=f"{frame_help}; repeatable",
+            "--frame-ancestor", metavar="ORIGIN", action="append", default=[], help=frame_help
         )
     if "address" in options:
         parser.add_argument("--address", metavar="EMAIL", help="open this mailbox only (default: all)")

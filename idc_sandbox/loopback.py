@@ -126,8 +126,8 @@ def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[s
     Returns
     -------
     dict or None
-        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``; None when nothing answers. The last
-        two are secrets.
+        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``, the last two being secrets; None
+        when nothing answers.
     """
     query = "" if address is None else f"?{urlencode({'address': address})}"
     path = f"/_sandbox/pages{query}"
