@@ -1,8 +1,8 @@
 """The words between what is wanted and what is there: states, changes, plans, and what can be written.
 
-A **state** is what can be compared: JSON types under the API's names, no ids, no timestamps. A **key** is what a person calls
-the thing: a permission set's name, a user name. Only the fields that the desired state names are compared and changed:
-what a scenario does not say is left alone.
+A **state** is what can be compared: JSON types under the API's names, no ids, no timestamps. A **key** is
+what a person calls the thing: a permission set's name, a user name. Only the fields that the desired state
+names are compared and changed: what a scenario does not say is left alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 State = dict[str, Any]
+
+
+def in_words(kind: str, key: str) -> str:
+    """Return kind and key as a person says them, such as ``"permission set AdministratorAccess"``.
+
+    A kind of which there is only one, and a console setting, are named once.
+    """
+    noun, name = kind.replace("_", " "), key.replace("_", " ")
+    return name if kind == "console_setting" or name == noun else f"{noun} {key}"
 
 
 class Action(StrEnum):
@@ -106,7 +115,10 @@ class WriteResult:
 class Resource(Protocol):
     """One kind of thing on the target; the only door through which runbooks read and write."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """The kind's name, such as ``"permission_set"``."""
+        ...
 
     @property
     def by_hand(self) -> bool:
@@ -126,8 +138,8 @@ class Resource(Protocol):
     ) -> Iterator[tuple[Change, WriteResult]]:
         """Make the changes and yield each (the object given) when it is complete.
 
-        `on_start` is called just before the first call that writes a change. A field of `Change.after` that is None means
-        that the attribute is removed.
+        `on_start` is called just before the first call that writes a change. A field of `Change.after` that
+        is None means that the attribute is removed.
 
         Raises
         ------

@@ -43,7 +43,14 @@ class KitError(Exception):
         What to do next.
     link
         The address of a page that explains it.
+
+    Attributes
+    ----------
+    nothing_written
+        For a write that failed: AWS surely refused all of it, so that there is nothing to take back.
     """
+
+    nothing_written: bool = False
 
     def __init__(self, message: str, *, remedy: str = "", link: str = "") -> None:
         super().__init__(message)

@@ -77,7 +77,7 @@ def start_sandbox(
     except KeyError as error:
         raise SandboxError(
             f"the sandbox's answer to start lacks {error.args[0]!r}",
-            remedy="The sandbox package and the helper package are of different versions: install them together.",
+            remedy="The sandbox and the helper package are of different versions: install them together.",
         ) from error
 
 

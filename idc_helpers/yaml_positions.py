@@ -103,7 +103,7 @@ def _walked(loader: _TextDatesLoader, file: YamlFile) -> object:
 
 def _text_of(name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8-sig")
+        return Path(name).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         near = sorted(str(path) for path in Path(name).parent.glob("*.yaml"))
         remedy = (

@@ -203,11 +203,12 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
     from idc_sandbox.launcher import require_seed  # noqa: PLC0415
     from idc_sandbox.server import serve  # noqa: PLC0415
 
-    folder.prepare()
+    in_foreground = options.listener is None
+    if in_foreground:  # otherwise `start` has prepared the folder, holds its lock, and waits for us
+        folder.prepare()
     require_seed(folder, options.seed)
-    if options.listener is None:
+    if in_foreground:
         listener = listen(DEFAULT_PORT if options.port is None else options.port)
-        print(f"Serving on http://127.0.0.1:{listener.getsockname()[1]}; Ctrl-C ends it.", file=sys.stderr)
     else:
         listener = socket.socket(fileno=options.listener)
     serve(
@@ -216,8 +217,13 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
         seed=options.seed,
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
+        say=_say if in_foreground else None,
     )
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

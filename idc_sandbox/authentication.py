@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from idc_sandbox.context import Caller
@@ -76,18 +76,15 @@ def authenticate(request: Request, double: AwsDouble) -> Signature:
 
 
 def _header_claim(request: Request, authorization: str) -> Claim:
-    parts = dict(
-        part.strip().partition("=")[::2]
-        for part in authorization.removeprefix(ALGORITHM).split(",")
-        if "=" in part
-    )
-    headers = request.headers
+    fields = authorization.removeprefix(ALGORITHM).split(",")
+    parts = dict(field.strip().partition("=")[::2] for field in fields if "=" in field)
     return _claim(
-        credential=parts.get("Credential", ""),
-        signed_headers=parts.get("SignedHeaders", ""),
+        parts.get("Credential", ""),
+        signed_headers=parts.get("SignedHeaders", "").split(";"),
         signature=parts.get("Signature", ""),
-        timestamp=headers.get("x-amz-date", ""),
-        session_token=headers.get("x-amz-security-token"),
+        timestamp=request.headers.get("x-amz-date", ""),
+        session_token=request.headers.get("x-amz-security-token"),
+        expires_s=None,
     )
 
 
@@ -99,8 +96,8 @@ def _url_claim(parameters: dict[str, str]) -> Claim:
             f"X-Amz-Expires must be a number of seconds from 1 to {_LONGEST_URL_S}, found {expires!r}.",
         )
     return _claim(
-        credential=parameters.get("X-Amz-Credential", ""),
-        signed_headers=parameters.get("X-Amz-SignedHeaders", ""),
+        parameters.get("X-Amz-Credential", ""),
+        signed_headers=parameters.get("X-Amz-SignedHeaders", "").split(";"),
         signature=parameters.get("X-Amz-Signature", ""),
         timestamp=parameters.get("X-Amz-Date", ""),
         session_token=parameters.get("X-Amz-Security-Token"),
@@ -108,34 +105,17 @@ def _url_claim(parameters: dict[str, str]) -> Claim:
     )
 
 
-def _claim(
-    *,
-    credential: str,
-    signed_headers: str,
-    signature: str,
-    timestamp: str,
-    session_token: str | None,
-    expires_s: int | None = None,
-) -> Claim:
+def _claim(credential: str, *, signature: str, timestamp: str, **parts: Any) -> Claim:
     scope = credential.split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request" or not signature or not timestamp.startswith(scope[1]):
+    is_whole = len(scope) == 5 and scope[4] == "aws4_request" and signature
+    if not is_whole or not timestamp.startswith(scope[1]):
         raise ServiceError(
             "IncompleteSignatureException",
             "The signature needs Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders, Signature, "
             "and X-Amz-Date of the same date.",
         )
     access_key_id, date, region, service_name, _ = scope
-    return Claim(
-        access_key_id=access_key_id,
-        date=date,
-        region=region,
-        service_name=service_name,
-        signed_headers=signed_headers.split(";"),
-        signature=signature,
-        timestamp=timestamp,
-        session_token=session_token,
-        expires_s=expires_s,
-    )
+    return Claim(access_key_id, date, region, service_name, signature=signature, timestamp=timestamp, **parts)
 
 
 def _check_v4(request: Request, double: AwsDouble, claim: Claim) -> Signature:

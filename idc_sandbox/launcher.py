@@ -208,7 +208,7 @@ def reset(folder: StateFolder, *, seed: int | None = None) -> list[str]:
         with folder.server_lock():
             next_seed = seed if seed is not None else state_seed(folder) or 0
             deleted = folder.delete_files()
-            folder.prepare()
+            folder.fill()
             Store(folder.database, seed=next_seed).close()
     return deleted
 

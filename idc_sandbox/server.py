@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import uvicorn
 from anyio import to_thread
@@ -128,6 +127,7 @@ def serve(
     seed: int | None,
     public_url: str | None = None,
     frame_ancestors: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a folder's sandbox on a listening socket until it is told to stop.
 
@@ -135,6 +135,8 @@ def serve(
     ----------
     public_url, frame_ancestors
         As for `idc_sandbox.sites.Sites`.
+    say
+        Called with a line for people once clients can come.
 
     Raises
     ------
@@ -149,36 +151,56 @@ def serve(
     with folder.server_lock():
         store = Store(folder.database, seed=seed or 0)
         try:
-            _run(folder, listener, store, sites)
+            _run(folder, listener, Gateway(store, AwsDouble(store)), sites, say)
         finally:
             folder.remove_server()
             store.close()
 
 
-def _run(folder: StateFolder, listener: socket.socket, store: Store, sites: Sites) -> None:
-    double = AwsDouble(store)
+def _run(
+    folder: StateFolder,
+    listener: socket.socket,
+    gateway: Gateway,
+    sites: Sites,
+    say: Callable[[str], None] | None,
+) -> None:
+    double = gateway.double
     key, secret = double.administrator_credentials()
     secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
     folder.write_secrets(secret_values)
     about = {"port": sites.port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
     about |= {"account_id": double.management_account_id, "started": _utc_now()}
-    config: dict[str, Any] = {"http": "h11", "loop": "asyncio", "ws": "none", "lifespan": "off"}
-    config |= {"log_config": None, "access_log": False, "server_header": False}
 
     def stop() -> None:
         server.should_exit = True  # what has begun is answered first
 
+    def tell() -> None:
+        folder.write_server(about)
+        if say is not None:
+            say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
+
     control_secret = secret_values["control_secret"]
-    gateway = Gateway(store, double)
     application = make_application(gateway, sites=sites, control_secret=control_secret, stop=stop)
-    server = _Server(
-        uvicorn.Config(application, timeout_graceful_shutdown=GRACE_S, **config),
-        lambda: folder.write_server(about),
+    server = _make_server(application, tell)
+    server.run(sockets=[listener])
+
+
+def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _Server:
+    config = uvicorn.Config(
+        application,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has ended: it is to find us tidying up, not to kill us.
         signal.signal(number, signal.SIG_IGN)
-    server.run(sockets=[listener])
+    return _Server(config, when_listening)
 
 
 def _utc_now() -> str:

@@ -151,29 +151,26 @@ def url_signature_v2(request: Request, expires: str, secret: str, session_token:
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
     """
     parameters = [part.partition("=")[::2] for part in request.query.split("&") if part]
-    names = {name: unquote(value.replace("+", " ")) for name, value in parameters}
-
-    def header(name: str) -> str:
-        return request.headers.get(name, "") or names.get(name, "")
-
-    amazon = {
-        name: value.strip()
-        for name, value in {**names, **request.headers}.items()
-        if name.startswith("x-amz-")
-    }
+    stated = {name: unquote(value.replace("+", " ")) for name, value in parameters}
+    stated |= request.headers
+    amazon = {name: value.strip() for name, value in stated.items() if name.startswith("x-amz-")}
     if session_token is not None:
         amazon["x-amz-security-token"] = session_token
-    covered = sorted((name, value) for name, value in parameters if name in _SIGNED_PARAMETERS)
-    resource = "&".join(f"{name}={unquote(value)}" if value else name for name, value in covered)
     text = "\n".join(
         [
             request.method,
-            header("content-md5"),
-            header("content-type"),
+            stated.get("content-md5", ""),
+            stated.get("content-type", ""),
             expires,
             *(f"{name}:{value}" for name, value in sorted(amazon.items())),
-            request.path + (f"?{resource}" if resource else ""),
+            request.path + _signed_parameters(parameters),
         ]
     )
     digest = hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
+
+
+def _signed_parameters(parameters: Sequence[Sequence[str]]) -> str:
+    covered = sorted((name, value) for name, value in parameters if name in _SIGNED_PARAMETERS)
+    text = "&".join(f"{name}={unquote(value)}" if value else name for name, value in covered)
+    return f"?{text}" if text else ""

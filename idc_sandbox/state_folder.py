@@ -11,13 +11,13 @@ import fcntl
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.private_files import cannot_use, locked, read_object, write_private
 
 DATABASE_NAME = "sandbox.db"
 FILE_NAMES = (
@@ -41,7 +41,6 @@ FILE_NAMES = (
 _LOCK_NAMES = ("server.lock", "start.lock")
 # Clients keep their registration when the state is reset: what it is signed with stays too.
 _KEPT_NAMES = (*_LOCK_NAMES, "registration.key")
-_POLL_S = 0.01
 
 
 def default_path() -> Path:
@@ -82,13 +81,27 @@ class StateFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_ours()
             self.path.chmod(0o700)
+        except OSError as error:
+            raise cannot_use(self.path, error) from error
+        with self.start_lock():
+            self.fill()
+
+    def fill(self) -> None:
+        """Make the control secret when there is none, and tighten the files. The caller holds the start lock.
+
+        Raises
+        ------
+        SandboxStartError
+            When a file cannot be written.
+        """
+        try:
             for name in FILE_NAMES:
-                if (self.path / name).exists():
+                with suppress(FileNotFoundError):  # a running sandbox makes and removes some of them
                     (self.path / name).chmod(0o600)
             if not self._secrets_file.exists():
                 self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
         except OSError as error:
-            raise _cannot_use(self.path, error) from error
+            raise cannot_use(self.path, error) from error
 
     def _require_ours(self) -> None:
         owner = self.path.stat().st_uid
@@ -112,7 +125,7 @@ class StateFolder:
                 return True
         except (OSError, ValueError, TypeError):
             pass
-        return all(entry.name in FILE_NAMES and entry.is_file() for entry in self.path.iterdir())
+        return all(entry.name in FILE_NAMES and not entry.is_dir() for entry in self.path.iterdir())
 
     def delete_files(self) -> list[str]:
         """Delete the state that the sandbox made, leave everything else, and return the names deleted.
@@ -132,11 +145,11 @@ class StateFolder:
 
     def read_server(self) -> dict[str, Any] | None:
         """Return what the server wrote about itself (``pid``, ``port``, …), or None; it may be stale."""
-        return _read_object(self._server_file)
+        return read_object(self._server_file)
 
     def write_server(self, values: dict[str, Any]) -> None:
         """Tell others where the sandbox listens."""
-        _write_private(self._server_file, values)
+        write_private(self._server_file, values)
 
     def remove_server(self) -> None:
         """Take back what `write_server` said."""
@@ -150,7 +163,7 @@ class StateFolder:
         SandboxStartError
             When the file is damaged or cannot be read.
         """
-        values = _read_object(self._secrets_file)
+        values = read_object(self._secrets_file)
         if values is None or "control_secret" not in values:
             raise SandboxStartError(
                 f"the file {str(self._secrets_file)!r} is missing or damaged, so the sandbox's key is lost. "
@@ -160,7 +173,7 @@ class StateFolder:
 
     def write_secrets(self, values: dict[str, str]) -> None:
         """Keep the sandbox's secrets, readable by the owner only."""
-        _write_private(self._secrets_file, values)
+        write_private(self._secrets_file, values)
 
     def open_log(self) -> IO[bytes]:
         """Return the log, opened for appending.
@@ -174,19 +187,19 @@ class StateFolder:
             self.log.touch(mode=0o600)
             return self.log.open("ab")
         except OSError as error:
-            raise _cannot_use(self.log, error) from error
+            raise cannot_use(self.log, error) from error
 
     @contextmanager
     def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[None]:
         """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox."""
-        with _locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
+        with locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
             yield
 
     @contextmanager
     def server_lock(self) -> Iterator[None]:
         """Hold the lock of the one process that serves this folder; its pid is in the file."""
         # Whoever asks `server_pid` holds the lock for an instant: hence a little patience.
-        with _locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
+        with locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
@@ -206,53 +219,3 @@ class StateFolder:
             return None
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise _cannot_use(path, error) from error
-    try:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SandboxStartError(
-                        f"the folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
-                    ) from None
-                time.sleep(_POLL_S)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _cannot_use(path: Path, error: OSError) -> SandboxStartError:
-    return SandboxStartError(
-        f"the sandbox's {str(path)!r} cannot be used: {error.strerror or error}. "
-        "Choose a folder that you can write with --state."
-    )
-
-
-def _read_object(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _write_private(path: Path, values: dict[str, Any]) -> None:
-    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(values, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

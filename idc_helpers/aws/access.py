@@ -1,7 +1,7 @@
 """Who has access to what: every account assignment of the instance, read with as few calls as can be.
 
-By principal takes a call for each group and user, by pair one for each permission set in each account that it is
-provisioned to. The cheaper way is chosen; reading by principal is the management account's alone.
+By principal takes a call for each group and user, by pair one for each permission set in each account that
+it is provisioned to. The cheaper way is chosen; reading by principal is the management account's alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from idc_helpers.aws.assignment_lists import (
     list_assignments_of_principal,
 )
 from idc_helpers.aws.calls import in_threads, pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import found_or_none
 from idc_helpers.aws.organization import is_management_account, list_accounts
@@ -33,7 +33,8 @@ class AssignmentRow(NamedTuple):
     Attributes
     ----------
     principal_type, principal_name
-        ``"GROUP"`` or ``"USER"``, and its name; empty for a principal that was deleted and left its assignment behind.
+        ``"GROUP"`` or ``"USER"``, and its name; empty for a principal that was deleted and left its
+        assignment behind.
     permission_set
         Its name.
     account_id, account_name
@@ -51,7 +52,7 @@ class AssignmentRow(NamedTuple):
 
 
 def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
-    """Return every account assignment of the instance, sorted by account, permission set and principal; reads only.
+    """Return every account assignment, sorted by account, permission set and principal; reads only.
 
     Reading by principal does not see what deleted principals left behind; it gives no access.
 

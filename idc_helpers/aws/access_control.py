@@ -23,9 +23,10 @@ _TIMEOUT_S = 120.0
 
 
 class AccessControlAttributes(OneByOne):
-    """The instance's attributes for access control; there is one thing, with the key ``"access control attributes"``.
+    """The instance's attributes for access control: one thing, with the key ``"access control attributes"``.
 
-    A state has ``attributes``: the key that policies see as ``aws:PrincipalTag/KEY``, and the source of its value.
+    A state has ``attributes``: the key that policies see as ``aws:PrincipalTag/KEY``, and the source of its
+    value.
     """
 
     kind: ClassVar[str] = "access_control_attributes"

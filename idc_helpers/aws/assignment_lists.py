@@ -1,11 +1,11 @@
-"""Reading account assignments the two ways that AWS offers: of a permission set in an account, and of a principal."""
+"""Reading account assignments the two ways that AWS has: by permission set and account, and by principal."""
 
 from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import error_code
 
 # principal type, principal id, permission set ARN, account id
@@ -15,7 +15,7 @@ AssignmentTuple = tuple[str, str, str, str]
 def list_assignments_of_pair(
     connection: Connection, permission_set_arn: str, account_id: str
 ) -> list[AssignmentTuple]:
-    """Return the assignments of a permission set in an account; reads only, also for a delegated administrator.
+    """Return the assignments of a permission set in an account; reads only; for delegates as well.
 
     Notes
     -----
@@ -47,9 +47,8 @@ def list_assignments_of_principal(
 
     What a user has through groups is not in it. Works in the management account alone.
 
-    Notes
-    -----
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
+    Notes ----- Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
     """
     rows = pages(
         connection.client("sso-admin"),
@@ -62,6 +61,5 @@ def list_assignments_of_principal(
     return [
         (principal_type, principal_id, row["PermissionSetArn"], row["AccountId"])
         for row in rows
-        if row.get("PrincipalType", principal_type) == principal_type
-        and row.get("PrincipalId", principal_id) == principal_id
+        if row.get("PrincipalId", principal_id) == principal_id
     ]

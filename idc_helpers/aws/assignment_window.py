@@ -1,7 +1,7 @@
 """A window of account assignments that AWS is working on: never too many at a time, watched by one list call.
 
-AWS takes 15 outstanding requests and refuses more; each takes some seconds. One after the other is slow, and asking for each
-one's status uses up the request rate.
+AWS takes 15 outstanding requests and refuses more; each takes some seconds. One after the other is slow,
+and asking for each one's status uses up the request rate.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
 """
@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import Writer, pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
 from idc_helpers.aws.waiting import error_code, is_spreading
 from idc_helpers.changes import Action, Change, State, WriteResult
@@ -61,7 +61,8 @@ class AssignmentWindow:
     ) -> Iterator[tuple[Change, WriteResult]]:
         """Make the changes and yield each when AWS has done it; writes.
 
-        A change that AWS fails does not stop the others; one that AWS refuses lets only those end that are under way.
+        A change that AWS fails does not stop the others; one that AWS refuses lets only those end that are
+        under way.
 
         Raises
         ------
@@ -138,7 +139,7 @@ class AssignmentWindow:
             )
             in_progress = {status["RequestId"] for status in listed}
             left_the_list = [each for each in self._outstanding if each not in in_progress]
-            # Not being in the list is no proof: a new request may not show in it yet. The list has no reasons either.
+            # Not being in the list is no proof: a new request may not show yet. Nor has the list reasons.
             statuses = {request_id: self._describe(request_id) for request_id in left_the_list}
         return {
             request_id: status for request_id, status in statuses.items() if status["Status"] != "IN_PROGRESS"

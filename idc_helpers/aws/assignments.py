@@ -18,7 +18,7 @@ from idc_helpers.aws.assignment_lists import (
 )
 from idc_helpers.aws.assignment_window import AssignmentWindow
 from idc_helpers.aws.calls import in_threads
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import find_principal_id
 from idc_helpers.aws.organization import is_management_account
@@ -35,8 +35,9 @@ _Triple = tuple[str, str, str]
 class AccountAssignments:
     """The account assignments of the instance, by `assignment_key`.
 
-    A state has ``principal_type``, ``principal_name``, ``permission_set`` and ``account_id``: the key's own parts, so an
-    assignment is there or not, and never changed. What names something that does not exist is not there.
+    A state has ``principal_type``, ``principal_name``, ``permission_set`` and ``account_id``: the key's own
+    parts, so an assignment is there or not, and never changed. What names something that does not exist is
+    not there.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ class AccountAssignments:
     def read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those of the named assignments that exist; reads only.
 
-        Reads by principal or by pair of permission set and account, whichever takes fewer calls; the former is the
-        management account's alone.
+        Reads by principal or by pair of permission set and account, whichever takes fewer calls; the former
+        is the management account's alone.
 
         Raises
         ------

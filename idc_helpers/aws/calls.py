@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from idc_helpers.aws.failures import is_refusal
 from idc_helpers.aws.waiting import CONFLICT_TIMEOUT_S, is_spreading, retry_conflicts
 from idc_helpers.changes import WriteResult
+from idc_helpers.errors import KitError
 
 if TYPE_CHECKING:
-    from idc_helpers.aws.connection import Connection
+    from idc_helpers.aws.connected import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,11 +52,14 @@ class Writer:
     ----------
     request_ids
         Of the calls that were accepted, in order.
+    may_have_written
+        Whether a call was accepted, or may have been although no answer came.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._timing = connection.timing
         self.request_ids: list[str] = []
+        self.may_have_written = False
 
     def send(
         self,
@@ -66,9 +71,14 @@ class Writer:
     ) -> dict[str, Any]:
         """Make a call that writes, again while earlier writes spread; return AWS's answer."""
         given = {name: value for name, value in request.items() if value is not None}
-        answer = retry_conflicts(
-            lambda: call(**given), is_retryable=is_retryable, timeout_s=timeout_s, timing=self._timing
-        )
+        before, self.may_have_written = self.may_have_written, True
+        try:
+            answer = retry_conflicts(
+                lambda: call(**given), is_retryable=is_retryable, timeout_s=timeout_s, timing=self._timing
+            )
+        except (ClientError, KitError) as error:
+            self.may_have_written = before or not is_refusal(error)
+            raise
         self.request_ids.append(str(answer.get("ResponseMetadata", {}).get("RequestId", "")))
         return answer
 
@@ -80,7 +90,7 @@ class Writer:
 def change_tags(
     writer: Writer,
     client: Any,
-    request: Mapping[str, str],
+    request: dict[str, Any],
     before: Mapping[str, str],
     after: Mapping[str, str],
 ) -> None:

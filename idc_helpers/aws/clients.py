@@ -84,8 +84,8 @@ def sandbox_clients(
 ) -> Clients:
     """Return clients that reach the sandbox and nothing else.
 
-    They read no file of ``~/.aws``, no ``AWS_PROFILE``, ``AWS_ENDPOINT_URL`` or proxy variable, and ask no instance metadata. A
-    request to any other host than this machine is refused before it is sent.
+    They read no file of ``~/.aws``, no ``AWS_PROFILE``, ``AWS_ENDPOINT_URL`` or proxy variable, and ask no
+    instance metadata. A request to any other host than this machine is refused before it is sent.
     """
     session = boto3.Session(
         aws_access_key_id=access_key_id,

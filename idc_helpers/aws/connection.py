@@ -1,9 +1,7 @@
-"""One run's connection to its target: who calls, where, and the clients to call with."""
+"""Connecting to a target, and being allowed to write there."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -11,135 +9,17 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.clients import Clients, aws_clients, sandbox_clients
+from idc_helpers.aws.connected import Caller, Connection
 from idc_helpers.aws.failures import Failures, failed_read
-from idc_helpers.aws.instance_lookup import Instance, find_instance
-from idc_helpers.aws.pacing import AWS_RATE_PER_S, Pacer, Pacing
+from idc_helpers.aws.pacing import AWS_RATE_PER_S, Pacing
 from idc_helpers.aws.sandbox_console import SandboxConsole
-from idc_helpers.aws.waiting import Timing
-from idc_helpers.errors import AccessDeniedError, InstanceNotFoundError, WrongAccountError
+from idc_helpers.errors import AccessDeniedError, WrongAccountError
 from idc_helpers.identifiers import check_account_id, check_region
 from idc_helpers.sandbox_starter import start_sandbox
 
+__all__ = ["Caller", "Connection", "connect", "connect_to_sandbox", "require_apply_allowed"]
+
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who the credentials belong to.
-
-    Attributes
-    ----------
-    account_id
-        The account that the calls are made in.
-    principal_arn
-        Of a user or of a role's session.
-    user_id
-        AWS's unique id of the principal.
-    """
-
-    account_id: str
-    principal_arn: str
-    user_id: str
-
-    @property
-    def name(self) -> str:
-        """What a person calls the principal: a user's name, or a role's with the session's."""
-        return self.principal_arn.partition("/")[2] or self.principal_arn.rpartition(":")[2]
-
-
-@dataclass
-class Connection:
-    """A target and everything that is needed to call it.
-
-    Attributes
-    ----------
-    target
-        ``"sandbox"`` or ``"aws"``.
-    region
-        Where Identity Center is looked for.
-    caller
-        Whose credentials they are.
-    clients
-        Makes the boto3 clients.
-    pacing
-        Spaces the calls.
-    console
-        What only the console can do: the sandbox's; None on AWS.
-    instance_arn
-        The instance that the user chose; None: the only one.
-    account_name
-        The name of the caller's account in its organization; empty where nobody may tell.
-    endpoint_url
-        Where calls go, if not to AWS.
-    timing
-        The clock that waiting goes by.
-    cache
-        What never changes once it is read, such as a permission set's name by its ARN.
-    """
-
-    target: str
-    region: str
-    caller: Caller
-    clients: Clients
-    pacing: Pacing = field(default_factory=Pacing)
-    console: SandboxConsole | None = None
-    instance_arn: str | None = None
-    account_name: str = ""
-    endpoint_url: str = ""
-    timing: Timing = field(default_factory=Timing)
-    cache: dict[str, Any] = field(default_factory=dict, repr=False)
-    _instance: Instance | None = field(default=None, repr=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
-
-    def client(self, service_name: str) -> Any:
-        """Return the boto3 client of a service, such as ``"sso-admin"``; made once, shared by threads."""
-        return self.clients.client(service_name)
-
-    @property
-    def pacer(self) -> Pacer:
-        """The one pacer of all sso-admin calls."""
-        return self.pacing.sso_admin
-
-    @property
-    def is_sandbox(self) -> bool:
-        """Whether nothing real can be changed."""
-        return self.target == "sandbox"
-
-    @property
-    def instance(self) -> Instance:
-        """The instance of Identity Center, read at first use.
-
-        Raises
-        ------
-        InstanceNotFoundError, SeveralInstancesError
-            When there is not exactly one.
-        """
-        with self._lock:
-            if self._instance is None:
-                self._instance = find_instance(self, self.instance_arn)
-            return self._instance
-
-    def instance_or_none(self) -> Instance | None:
-        """Return the instance, or None where there is none yet; reads only."""
-        try:
-            return self.instance
-        except InstanceNotFoundError:
-            return None
-
-    def refresh_instance(self) -> Instance | None:
-        """Read the instance again, after it was made, changed or deleted; None where there is none."""
-        with self._lock:
-            self._instance = None
-            return self.instance_or_none()
-
-    def __str__(self) -> str:
-        account = f"account {self.caller.account_id}" + (
-            f" ({self.account_name})" if self.account_name else ""
-        )
-        parts = [self.target, account, self.caller.name, f"Region {self.region}"]
-        if self.endpoint_url and not self.is_sandbox:
-            parts.append(f"endpoint overridden: {self.endpoint_url}, not AWS")
-        return " · ".join(parts)
 
 
 def connect(
@@ -201,7 +81,8 @@ def connect_to_sandbox(
     rate_per_s
         Paces the calls as on AWS, where a lesson wants that; None: no pacing.
     """
-    sandbox = start_sandbox(state_folder)
+    # One of a folder of its own takes any free port: the usual one belongs to the standing sandbox.
+    sandbox = start_sandbox(state_folder, port=0 if state_folder is not None else None)
     failures = Failures("sandbox", region, endpoint_url=sandbox.endpoint_url)
     pacing = Pacing(rate_per_s)
     clients = sandbox_clients(
@@ -266,5 +147,5 @@ def require_apply_allowed(connection: Connection, expected_account: str | None) 
     if check_account_id(expected_account) != found:
         raise WrongAccountError(
             f"the parameters expect account {expected_account!r}, but the caller is in account {found!r}",
-            remedy="Use a profile of the expected account, or correct `expected_account`. Nothing was changed.",
+            remedy="Use a profile of that account, or correct `expected_account`. Nothing was changed.",
         )

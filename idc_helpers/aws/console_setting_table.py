@@ -1,7 +1,7 @@
 """The settings that only the console has: where each is, what it decides, and why one would choose what.
 
-Paths and labels are those of the User Guide; links into the console are observed by the community, so the path in words
-always stands beside them.
+Paths and labels are those of the User Guide; links into the console are observed by the community, so the
+path in words always stands beside them.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _ALL = (
         },
         console_path="Settings → Identity source → Actions → Change identity source",
         why=(
-            "It says where users and groups are kept. The kit only looks at it: a change to or from Active Directory "
-            "deletes all users, groups and assignments."
+            "It says where users and groups are kept. The kit only looks at it: a change to or from Active "
+            "Directory deletes all users, groups and assignments."
         ),
         source_url=f"{_GUIDE}/manage-your-identity-source-considerations.html",
     ),
@@ -71,8 +71,8 @@ _ALL = (
         fields={"subdomain": "Subdomain of awsapps.com"},
         console_path="Dashboard → Settings summary → AWS access portal URL → Customize",
         why=(
-            "People remember a name better than d-xxxxxxxxxx. It can be chosen once and never changed, and it is "
-            "taken for all of AWS: choose it with care, or leave it."
+            "People remember a name better than d-xxxxxxxxxx. It can be chosen once and never changed, and "
+            "it is taken for all of AWS: choose it with care, or leave it."
         ),
         source_url=f"{_GUIDE}/howtochangeURL.html",
         tail="dashboard",
@@ -84,8 +84,8 @@ _ALL = (
         fields={"send_email_otp": "Send email OTP"},
         console_path="Settings → Authentication → Standard authentication → Configure → Send email OTP",
         why=(
-            "Users that the API creates have no password and get no invitation. With this on, they are sent a "
-            "one-time password at their first attempt to sign in, and then choose a password."
+            "Users that the API creates have no password and get no invitation. With this on, they are sent "
+            "a one-time password at their first attempt to sign in, and then choose a password."
         ),
         source_url=f"{_GUIDE}/userswithoutpwd.html",
     ),
@@ -100,8 +100,8 @@ _ALL = (
         },
         console_path="Settings → Authentication → Multi-factor authentication → Configure",
         why=(
-            "A stolen password alone must not open the door. Requiring registration at sign-in gets every user a "
-            "device; it forces on that users can add and manage their own."
+            "A stolen password alone must not open the door. Requiring registration at sign-in gets every "
+            "user a device; it forces on that users can add and manage their own."
         ),
         source_url=f"{_GUIDE}/mfa-getting-started.html",
     ),
@@ -114,8 +114,8 @@ _ALL = (
         },
         console_path="Settings → Authentication → Session duration → Configure",
         why=(
-            "It says how long a sign-in to the access portal lasts. Shorter is safer, longer is less tiresome; "
-            "a role's own session is set by its permission set."
+            "It says how long a sign-in to the access portal lasts. Shorter is safer, longer is less "
+            "tiresome; a role's own session is set by its permission set."
         ),
         source_url=f"{_GUIDE}/user-interactive-sessions.html",
     ),

@@ -1,7 +1,8 @@
 """AWS's refusals in the kit's words: what failed, for whom, and what to do next.
 
-Refusals that calling code decides on (``ResourceNotFoundException``, ``ConflictException``, ``ValidationException``, quotas) pass
-through; `failed_write` and `failed_read` turn what is left of them into errors of the kit at the end.
+Refusals that calling code decides on (``ResourceNotFoundException``, ``ConflictException``,
+``ValidationException``, quotas) pass through; `failed_write` and `failed_read` turn what is left of them
+into errors of the kit at the end.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Failures:
     principal_arn: str = ""
 
     def explain(self, error: Exception, service_name: str, operation_name: str) -> KitError | None:
-        """Return the kit's error for a failed call, or None for one that the caller of the call decides on."""
+        """Return the kit's error for a failed call, or None where the calling code decides."""
         if isinstance(error, ClientError):
             return self._explain_refusal(error, service_name, operation_name)
         if isinstance(error, _NO_CREDENTIALS):
@@ -123,8 +124,8 @@ class Failures:
         remedy = f"Ask for the permission {permission!r}; `idc doctor` lists all that are missing."
         if service_name == "sso-admin" and not operation_name.startswith(("List", "Describe", "Get")):
             remedy += (
-                " A delegated administrator cannot change what is used in the management account: work from the"
-                " management account, or keep permission sets of its own for it."
+                " A delegated administrator cannot change what is used in the management account: work from"
+                " there, or keep separate permission sets for it."
             )
         return AccessDeniedError(f"{principal} may not {permission}: {message}", remedy=remedy)
 
@@ -168,10 +169,22 @@ def account_instance_error(found: str) -> AccountInstanceError:
     """Return the error for asking an account instance for what it cannot do."""
     return AccountInstanceError(
         found,
-        remedy="An account instance has no permission sets and no account assignments: enable an organization instance "
-        "from the management account (notebook 01).",
+        remedy="An account instance has neither permission sets nor account assignments: enable an "
+        "organization instance from the management account (notebook 01).",
         link="https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html",
     )
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether AWS surely did nothing of a call that failed.
+
+    Not so when it failed inside AWS, when no answer came, and when botocore had tried more than once: an attempt
+    whose answer was lost may have written, and the next one then meets a conflict with it.
+    """
+    if isinstance(error, ClientError):
+        attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        return not attempts and error_code(error) not in _FAILED_AT_AWS
+    return isinstance(error, (AccessDeniedError, AccountInstanceError, CredentialsError))
 
 
 @contextmanager
@@ -187,13 +200,15 @@ def failed_write(change: Change) -> Iterator[None]:
         yield
     except ClientError as error:
         raise WriteFailedError(
-            f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r} was refused: {in_words(error)}",
+            f"{_what(change)} was refused: {in_words(error)}",
             remedy="Mend what AWS names, then plan and apply again: what is done is kept.",
         ) from error
     except BotoCoreError as error:
-        raise WriteFailedError(
-            f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r} could not be sent: {error}"
-        ) from error
+        raise WriteFailedError(f"{_what(change)} could not be sent: {error}") from error
+
+
+def _what(change: Change) -> str:
+    return f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r}"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from idc_helpers.errors import (
 )
 
 if TYPE_CHECKING:
-    from idc_helpers.aws.connection import Connection
+    from idc_helpers.aws.connected import Connection
 
 _REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
 InstanceKind = Literal["organization", "account"]
@@ -120,7 +120,8 @@ def _none_found(connection: Connection, what: str, here: list[Instance]) -> Inst
         else "Set `region` to its home Region, or enable it in notebook 01."
     )
     return InstanceNotFoundError(
-        f"{what} is visible in Region {connection.region!r} for account {connection.caller.account_id!r}.{there}{others}",
+        f"{what} is visible in Region {connection.region!r} for account {connection.caller.account_id!r}."
+        f"{there}{others}",
         remedy=f"Identity Center is regional. {remedy}",
         link=_REGIONS_LINK,
     )

@@ -27,8 +27,8 @@ _GONE = ("CREATE_FAILED", "DELETE_IN_PROGRESS")
 class Instances(OneByOne):
     """The organization's instance and the account's own, by kind: ``"organization"`` or ``"account"``.
 
-    A state has ``name``, where there is one, and ``tags``. Deleting an instance deletes everything in it: plans delete
-    one only to undo its creation.
+    A state has ``name``, where there is one, and ``tags``. Deleting an instance deletes everything in it:
+    plans delete one only to undo its creation.
     """
 
     kind: ClassVar[str] = "instance"

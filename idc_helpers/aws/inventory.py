@@ -64,18 +64,27 @@ def count_holdings(connection: Connection) -> dict[str, int]:
     -----
     Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delete-config.html
     """
-    instance_arn = connection.instance.instance_arn
-    sso_admin = connection.client("sso-admin")
     with failed_read("what the instance holds"):
-        applications = pages(sso_admin, "list_applications", "Applications", InstanceArn=instance_arn)
         permission_set_arns = _permission_set_arns(connection)
         return {
             "permission sets": len(permission_set_arns),
             "account assignments": _counted(_assignments(connection, permission_set_arns)),
-            "applications": _counted(applications),
+            "applications": count_applications(connection),
             "users": _counted(_identity_pages(connection, "list_users", "Users")),
             "groups": _counted(_identity_pages(connection, "list_groups", "Groups")),
         }
+
+
+def count_applications(connection: Connection) -> int:
+    """Return how many applications an instance has, counted to `MOST_COUNTED` and no further.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListApplications.html
+    """
+    request = {"InstanceArn": connection.instance.instance_arn}
+    with failed_read("the applications"):
+        return _counted(pages(connection.client("sso-admin"), "list_applications", "Applications", **request))
 
 
 def _identity_pages(connection: Connection, operation: str, list_name: str, **request: str) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """Group memberships: which user is in which group.
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html
+Source:
+https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, in_threads
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.identity_store import find_group_id, find_user_id, found_or_none
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.changes import State

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.delegated_administrators import DelegatedAdministrators
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.instance_lookup import management_account_id

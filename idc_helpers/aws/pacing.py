@@ -1,7 +1,8 @@
 """Calls spaced so that AWS never has to turn one away.
 
-AWS gives sso-admin 20 requests a second in all, and identitystore 20 for each operation. Pacing beats retrying: the same
-report took 13 seconds paced and 23 with retries alone. Retries of botocore are paced like first attempts.
+AWS gives sso-admin 20 requests a second in all, and identitystore 20 for each operation. Pacing beats
+retrying: the same report took 13 seconds paced and 23 with retries alone. Retries of botocore are paced
+like first attempts.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idc_helpers.aws.calls import in_threads, pages
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.errors import NotFoundError
 from idc_helpers.suggestions import did_you_mean
 

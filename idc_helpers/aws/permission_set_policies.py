@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.changes import State
 
 POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy", "permissions_boundary")
@@ -14,11 +14,11 @@ POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy
 
 def change_policies(
     connection: Connection, permission_set_arn: str, before: State, after: State, writer: Writer
-) -> bool:
-    """Attach, put, detach and delete what differs between two states, and return whether anything did; writes.
+) -> None:
+    """Attach, put, detach and delete what differs between two states, and nothing else; writes.
 
-    Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between, because
-    accounts see the change only when it is provisioned.
+    Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between,
+    because accounts see the change only when it is provisioned.
 
     Raises
     ------
@@ -34,22 +34,19 @@ def change_policies(
     for field in POLICY_FIELDS:
         if before.get(field) != after.get(field):
             getattr(change, field)(before.get(field), after.get(field))
-    return change.made
 
 
 class _PolicyChange:
     def __init__(self, connection: Connection, permission_set_arn: str, writer: Writer) -> None:
         self._sso_admin = connection.client("sso-admin")
-        self._request = {
+        self._request: dict[str, Any] = {
             "InstanceArn": connection.instance.instance_arn,
             "PermissionSetArn": permission_set_arn,
         }
         self._writer = writer
-        self.made = False
 
     def _send(self, operation: str, **request: Any) -> None:
         self._writer.send(getattr(self._sso_admin, operation), **self._request, **request)
-        self.made = True
 
     def managed_policies(self, before: list[str] | None, after: list[str] | None) -> None:
         old, new = _differing(before, after)

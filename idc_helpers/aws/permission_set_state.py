@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages, read_tags
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State
 from idc_helpers.identifiers import format_duration, parse_duration
@@ -22,11 +22,11 @@ def read_permission_set(connection: Connection, permission_set_arn: str) -> Stat
     Returns
     -------
     State
-        ``description`` and ``relay_state`` where there are any, ``session_duration`` (in hours and minutes, such as
-        ``"PT1H30M"``), ``managed_policies`` (ARNs, sorted), ``customer_managed_policies`` (``name`` and ``path``,
-        sorted by path and name), ``inline_policy`` (a mapping or None), ``permissions_boundary``
-        (``managed_policy`` or ``customer_managed_policy``, or None), ``tags``, and ``accounts_to_provision``: the
-        accounts that an older version of it is still provisioned to, sorted.
+        ``description`` and ``relay_state`` where there are any, ``session_duration`` (in hours and minutes,
+        such as ``"PT1H30M"``), ``managed_policies`` (ARNs, sorted), ``customer_managed_policies`` (``name``
+        and ``path``, sorted by path and name), ``inline_policy`` (a mapping or None),
+        ``permissions_boundary`` (``managed_policy`` or ``customer_managed_policy``, or None), ``tags``, and
+        ``accounts_to_provision``: the accounts that an older version of it is still provisioned to, sorted.
 
     Raises
     ------
@@ -105,9 +105,7 @@ def list_provisioned_accounts(
     provisioning_status
         ``"LATEST_PERMISSION_SET_PROVISIONED"`` or ``"LATEST_PERMISSION_SET_NOT_PROVISIONED"``; None: both.
 
-    Notes
-    -----
-    Source:
+    Notes ----- Source:
     https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountsForProvisionedPermissionSet.html
     """
     request = {"InstanceArn": connection.instance.instance_arn, "PermissionSetArn": permission_set_arn}

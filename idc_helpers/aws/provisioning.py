@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import wait_until
 from idc_helpers.errors import WriteFailedError
 
@@ -15,7 +15,7 @@ PROVISION_TIMEOUT_S = 900.0
 def provision_permission_set(
     connection: Connection, permission_set_arn: str, *, name: str, writer: Writer | None = None
 ) -> None:
-    """Provision a permission set to all accounts that it is provisioned to, and wait until that is done; writes.
+    """Provision a permission set to all accounts that have it, and wait until that is done; writes.
 
     Parameters
     ----------
@@ -67,6 +67,6 @@ def _provisioning_failed(name: str, status: dict[str, Any]) -> WriteFailedError:
     reason = status.get("FailureReason") or "AWS gives no reason"
     return WriteFailedError(
         f"the permission set {name!r} was changed but could not be provisioned{account}: {reason}",
-        remedy="Accounts keep the version before. Mend the reason (a customer managed policy must exist in every"
-        " account), then plan and apply again.",
+        remedy="Accounts keep the version before. Mend the reason (a customer managed policy must exist in"
+        " every account), then plan and apply again.",
     )

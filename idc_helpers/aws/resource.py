@@ -1,4 +1,4 @@
-"""What the kinds of things have in common: changes made one after another, each told by name when it fails."""
+"""What the kinds of things have in common: changes one after another, each told by name when it fails."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar
 
 from idc_helpers.aws.calls import Writer
-from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
 from idc_helpers.changes import Action, Change, State, WriteResult
-from idc_helpers.errors import NotFoundError, WriteFailedError
+from idc_helpers.errors import KitError, NotFoundError, WriteFailedError
 
 
 class OneByOne(ABC):
@@ -77,8 +77,12 @@ class OneByOne(ABC):
         for change in changes:
             on_start(change)
             writer = Writer(self._connection)
-            with failed_write(change):
-                identifier = self._write(change, writer)
+            try:
+                with failed_write(change):
+                    identifier = self._write(change, writer)
+            except KitError as error:
+                error.nothing_written = not writer.may_have_written
+                raise
             yield change, writer.result(identifier)
 
     def _write(self, change: Change, writer: Writer) -> str:

@@ -43,12 +43,12 @@ class SandboxConsole:
         return f"SandboxConsole({self._endpoint_url!r})"
 
     def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
-        """Enable Identity Center for the organization, as the console's *Enable* does; return the instance's ARN. Writes."""
+        """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes."""
         body = {"region": region} | ({"name": name} if name else {})
         return str(self.send("POST", "instance", body)["instance_arn"])
 
     def read_settings(self, instance_arn: str) -> dict[str, Any]:
-        """Return the console-only settings of an instance by name; one that the console does not show is None."""
+        """Return the console-only settings of an instance by name; None for one that is not shown."""
         return self.send("GET", f"settings?{urlencode({'instance_arn': instance_arn})}")
 
     def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ _UPDATE_ATTEMPTS = 3
 class Users(OneByOne):
     """The users of the identity store, by user name.
 
-    A state is flat, with the fields of `idc_helpers.models.User` that the user has; ``address`` and ``enterprise`` are
-    mappings. Neither groups nor the way of the first password are in it.
+    A state is flat, with the fields of `idc_helpers.models.User` that the user has; ``address`` and
+    ``enterprise`` are mappings. Neither groups nor the way of the first password are in it.
     """
 
     kind: ClassVar[str] = "user"
@@ -67,11 +67,11 @@ class Users(OneByOne):
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         user_id = self.identifier(key)
-        differing = {name for name in {**before, **after} if before.get(name) != after.get(name)}
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
             found = self._describe(user_id)
+            operations = _operations(key, user_state(found), before, after)
             try:
-                self._change(key, found, before, after, differing, writer)
+                self._send_operations(found, operations, writer)
             except ClientError as error:
                 # The revision was not the last one: read again, and see whether it was about our fields.
                 if attempt == _UPDATE_ATTEMPTS or not is_concurrent_change(error):
@@ -80,27 +80,9 @@ class Users(OneByOne):
                 break
         return user_id
 
-    def _change(
-        self,
-        user_name: str,
-        found: dict[str, Any],
-        before: State,
-        after: State,
-        differing: set[str],
-        writer: Writer,
+    def _send_operations(
+        self, found: dict[str, Any], operations: list[dict[str, Any]], writer: Writer
     ) -> None:
-        state = user_state(found)
-        meanwhile = sorted(
-            name for name in differing if state.get(name) not in (before.get(name), after.get(name))
-        )
-        if meanwhile:
-            raise WriteFailedError(
-                f"the user {user_name!r} was changed by somebody else since the plan was made: "
-                f"{', '.join(meanwhile)}",
-                remedy="Nothing was written to this user. Plan again and read what differs now.",
-            )
-        wanted = {**state, **{name: after.get(name) for name in differing}}
-        operations = user_operations(state, wanted)
         if operations:
             writer.send(
                 self._connection.client("identitystore").update_user,
@@ -115,3 +97,17 @@ class Users(OneByOne):
         # Deleting a user takes its memberships along; it cannot be undone.
         identity_store = self._connection.client("identitystore")
         found_or_none(lambda: writer.send(identity_store.delete_user, **self._request(identifier)))
+
+
+def _operations(user_name: str, found: State, before: State, after: State) -> list[dict[str, Any]]:
+    differing = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+    meanwhile = sorted(
+        name for name in differing if found.get(name) not in (before.get(name), after.get(name))
+    )
+    if meanwhile:
+        raise WriteFailedError(
+            f"the user {user_name!r} was changed by somebody else since the plan was made: "
+            f"{', '.join(meanwhile)}",
+            remedy="Nothing was written to this user. Plan again and read what differs now.",
+        )
+    return user_operations(found, {**found, **{name: after.get(name) for name in differing}})

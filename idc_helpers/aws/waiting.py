@@ -1,7 +1,7 @@
 """Waiting: for what AWS does in its own time, and for writes to spread before the next one.
 
-botocore has no waiter for Identity Center, and does not retry ConflictException, which sso-admin answers while an earlier
-write has not spread yet.
+botocore has no waiter for Identity Center, and does not retry ConflictException, which sso-admin answers
+while an earlier write has not spread yet.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def wait_until(
 
 
 def is_spreading(error: ClientError) -> bool:
-    """Return whether a refusal will pass by itself: an earlier write, or a concurrent one, has not settled yet.
+    """Return whether a refusal will pass by itself: an earlier write has not settled yet.
 
     "It exists already" never passes, and neither does identitystore's ``UNIQUENESS_CONSTRAINT_VIOLATION``.
     """

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from idc_helpers.aws.connection import Connection, connect
 from idc_helpers.aws.instance_lookup import find_instance
+from idc_helpers.aws.organization import DelegatedAdministrators, describe_organization
+from idc_helpers.aws.permission_check import check_permissions
+from idc_helpers.aws.permissions import NOTEBOOK_PERMISSIONS, required_actions
 from idc_helpers.cli.findings import Finding
 from idc_helpers.errors import KitError
 
@@ -37,6 +40,8 @@ def account_findings(
     yield _caller_finding(connection, expected_account)
     yield _region_finding(chosen, given=region is not None)
     yield _instance_finding(connection)
+    yield _organization_finding(connection)
+    yield from permission_findings(connection)
 
 
 def _caller_finding(connection: Connection, expected_account: str | None) -> Finding:
@@ -70,3 +75,46 @@ def _instance_finding(connection: Connection) -> Finding:
         remedy = "It gives no access to accounts: notebooks 05 and 07 need an organization instance."
         return Finding("warn", "Instance", words, remedy)
     return Finding("ok", "Instance", words)
+
+
+def _organization_finding(connection: Connection) -> Finding:
+    account_id = connection.caller.account_id
+    try:
+        organization = describe_organization(connection)
+        if organization is None:
+            return Finding("ok", "Organization", f"account {account_id} is in none: an individual's account")
+        if organization.management_account_id == account_id:
+            words = f"account {account_id} is the management account"
+            return Finding("ok", "Organization", f"{words} of {organization.organization_id}")
+        if DelegatedAdministrators(connection).read([account_id]):
+            remedy = (
+                "Notebooks 01 and 04, and permission sets of the management account, need account "
+                f"{organization.management_account_id}."
+            )
+            return Finding(
+                "warn", "Organization", f"account {account_id} is a delegated administrator", remedy
+            )
+    except KitError as error:
+        return Finding("warn", "Organization", error.message, error.remedy)
+    remedy = f"Sign in to the management account {organization.management_account_id}, or to a delegated one."
+    return Finding("warn", "Organization", f"account {account_id} is a plain member", remedy)
+
+
+def permission_findings(connection: Connection) -> Iterator[Finding]:
+    """Yield a finding for each notebook that lacks permissions, or one that says that nothing is missing."""
+    needed = {notebook: required_actions(notebook) for notebook in NOTEBOOK_PERMISSIONS}
+    every = sorted({action for actions in needed.values() for action in actions})
+    answers = check_permissions(connection, every)
+    unknown = [action for action in every if answers[action] == "unknown"]
+    for notebook, actions in needed.items():
+        denied = [action for action in actions if answers[action] == "denied"]
+        if denied:
+            remedy = f"Ask for: {', '.join(denied)}. docs/permissions.md has the policy."
+            yield Finding("warn", "Permissions", f"{notebook} lacks {len(denied)} of {len(actions)}", remedy)
+    if unknown:
+        remedy = (
+            "It takes iam:SimulatePrincipalPolicy to ask. docs/permissions.md lists what each notebook needs."
+        )
+        yield Finding("warn", "Permissions", f"{len(unknown)} of {len(every)} cannot be told", remedy)
+    elif "denied" not in answers.values():
+        yield Finding("ok", "Permissions", f"all {len(every)} that the notebooks need are allowed")

@@ -57,10 +57,11 @@ class Gate(Generic[P]):
         """Return a fresh plan, which is from now on the one that may be applied; reads only."""
         self.shown = None
         generation = self._generation
-        plan = self.make_plan()
-        if generation == self._generation:
-            self.shown = plan
-        self._tell()
+        try:
+            plan = self.make_plan()
+            self.shown = plan if generation == self._generation else None
+        finally:
+            self._tell()
         return plan
 
     def changed(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from idc_helpers.changes import Plan
@@ -10,7 +10,6 @@ from idc_helpers.display.movements import plan_in_words
 from idc_helpers.display.tables import Table
 from idc_helpers.errors import KitError
 from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.planning import plan_changes
 from idc_helpers.runbook.run_context import RunContext
 
 COLUMNS = ("step", "what you do", "notebook", "who can do it", "state")
@@ -78,10 +77,12 @@ def _row(context: RunContext, entry: LessonStep) -> tuple[str, ...]:
 
 
 def _state(context: RunContext, entry: LessonStep) -> str:
+    if entry.number > 1 and (entry.step or entry.notebook) and context.connection.instance_or_none() is None:
+        return "waits for step 1"
     if entry.step:
-        return _said(lambda: _compared(context, entry.step))
+        return _said(lambda: make_step(context, entry.step).compare())
     if entry.notebook:
-        return "✔ there to read" if context.connection.instance_or_none() else "no instance yet"
+        return "✔ there to read"
     return "by yourself, with what notebooks 01 to 08 made" if entry.who == _PERSON else "–"
 
 
@@ -93,15 +94,3 @@ def _said(compare: Callable[[], Plan]) -> str:
     if not plan.changes:
         return "not asked for by the scenario"
     return "✔ as the scenario wants it" if plan.is_empty else plan_in_words(plan)
-
-
-def _compared(context: RunContext, name: str) -> Plan:
-    return sum(_plans(context, name), Plan())
-
-
-def _plans(context: RunContext, name: str) -> Iterator[Plan]:
-    # Not Step.plan: that writes an event, and looking at a map is no step of a run.
-    for wanted in make_step(context, name).desired:
-        resource = wanted.resource
-        found = resource.read(list(wanted.states))
-        yield plan_changes(resource.kind, wanted.states, found, by_hand=resource.by_hand)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from idc_helpers.changes import Action, Change, Plan, State, WriteResult
@@ -13,10 +13,10 @@ from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.step import Desired
 
 SYMBOLS = {
-    Action.CREATE: "＋",
-    Action.UPDATE: "～",
-    Action.DELETE: "－",
-    Action.UNCHANGED: "＝",
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.UNCHANGED: "=",
     Action.BY_HAND: "✎",
 }
 _MARKS = {Action.DELETE: "bad", Action.UNCHANGED: "", Action.BY_HAND: "change"}
@@ -57,8 +57,11 @@ def plan_in_words(plan: Plan) -> str:
 
 
 def outcome_table(title: str, outcome: Outcome) -> Table:
-    """Return what was done: columns result (symbol and word), kind, key, identifier; unchanged last."""
-    rows = [_outcome_row(change, result) for change, result in outcome.done]
+    """Return what was done, in the plan's order, unchanged last: columns result, kind, key, identifier."""
+    # Not in the order of completion: writes that wait side by side end in another order each time.
+    places = {id(change): at for at, change in enumerate(outcome.plan.changes)}
+    done = sorted(outcome.done, key=lambda pair: places.get(id(pair[0]), len(places)))
+    rows = [_outcome_row(change, result) for change, result in done]
     marks = ["good"] * len(rows)
     for change in outcome.plan.changes:
         if not change.writes:
@@ -141,8 +144,3 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
         change.key,
         identifier,
     )
-
-
-def receipts_sentence(changes: Sequence[Change]) -> str:
-    """Return how many things an undo takes back, in words."""
-    return f"{len(changes)} to take back" if changes else "nothing to take back"

@@ -8,7 +8,8 @@ step.plan()
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from idc_helpers.display import what_is_there
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
@@ -20,9 +21,11 @@ from idc_helpers.display.organization_picture import organization_tree
 from idc_helpers.display.pictures import Matrix, Tree
 from idc_helpers.display.shown_errors import scrub_shown_errors
 from idc_helpers.display.tables import STYLE, Table, in_html
+from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.runbook.opening import open_run
 from idc_helpers.runbook.run_context import RunContext
 
+_Shown = TypeVar("_Shown")
 _MODES = {"plan": "mode plan (nothing is written)", "apply": "mode apply (what you apply is written)"}
 
 
@@ -70,11 +73,11 @@ class Runbook:
 
     def instance_details(self) -> Table:
         """Return the instance's details: columns field, value; reads only."""
-        return what_is_there.instance_details(self.context.connection)
+        return self._shown("The instance of IAM Identity Center", what_is_there.instance_details)
 
     def settings(self) -> Table:
         """Return the console-only settings: columns setting, field, value; reads only."""
-        return what_is_there.settings(self.context.connection)
+        return self._shown("Settings that only the console can change", what_is_there.settings)
 
     def organization_tree(self) -> Tree:
         """Return the organization's units and accounts, as a picture and as text; reads only."""
@@ -86,21 +89,31 @@ class Runbook:
 
     def what_deleting_destroys(self) -> Table:
         """Return what deleting the instance would delete for good: columns what, how many; reads only."""
-        return what_is_there.what_deleting_destroys(self.context.connection)
+        return self._shown("What deleting the instance would delete", what_is_there.what_deleting_destroys)
 
     def permission_sets(self) -> Table:
         """Return the permission sets: name, session duration, policies, description, provisioning."""
-        return what_is_there.permission_sets(self.context.connection)
+        return self._shown("Permission sets", what_is_there.permission_sets)
 
     def users(self, *, at_most: int = 50) -> Table:
         """Return users: columns user name, display name, e-mail, status, groups; reads only."""
-        return what_is_there.users(self.context.connection, at_most=at_most)
+        return self._shown("Users", what_is_there.users, at_most=at_most)
 
-    def who_reaches_what(self) -> Matrix:
-        """Return principals by accounts with their permission sets, as a matrix; reads only."""
+    def who_reaches_what(self, *, people: bool = False) -> Matrix | Table:
+        """Return principals (or people, groups unfolded) by accounts with their permission sets."""
         from idc_helpers.display.access_picture import who_reaches_what  # noqa: PLC0415 - pandas takes a while
 
-        return who_reaches_what(self.context.connection)
+        return self._shown("Who reaches what", who_reaches_what, people=people)
+
+    def _shown(self, caption: str, read: Callable[..., _Shown], **options: Any) -> _Shown | Table:
+        """Return what the target holds; in mode ``plan``, before there is an instance, an empty table."""
+        try:
+            return read(self.context.connection, **options)
+        except InstanceNotFoundError:
+            if self.context.mode != "plan":
+                raise
+            note = "There is no instance yet: applying notebook 01 enables it."
+            return Table(caption, ("what",), (), note=note)
 
 
 def open_runbook(

@@ -6,6 +6,7 @@ from typing import Any
 
 from idc_helpers.changes import Plan
 from idc_helpers.display.cell_outputs import Applied, apply_in_cell, show_checks
+from idc_helpers.display.console_guide import console_guide
 from idc_helpers.display.form_values import FormValues
 from idc_helpers.display.gate import Gate
 from idc_helpers.display.interaction import is_guided
@@ -108,8 +109,6 @@ class NotebookStep:
 
     def console_guide(self) -> Any:
         """Return how to set it in the AWS console; guided on AWS, with a form to record that it was done."""
-        from idc_helpers.display.console_guide import console_guide  # noqa: PLC0415 - only console-only steps need it
-
         guide = console_guide(self._current(), self.context)
         if not (is_guided() and guide.to_record):
             return guide

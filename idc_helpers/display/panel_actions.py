@@ -57,7 +57,7 @@ class Actions(Generic[P]):
     screen
         Where plans, progress and outcomes are shown.
     may_apply
-        Whether this run may write at all, and whether the form is right.
+        Whether this run may write what was shown.
     on_busy
         Called with True when work begins and with False when it ends, to lock what else is on the panel.
     """
@@ -73,10 +73,8 @@ class Actions(Generic[P]):
         self._gate, self._screen, self._may_apply, self._on_busy = gate, screen, may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
-        self.show_button = widgets.Button(description=labels.show, icon="list", layout=_BUTTON)
-        self.apply_button = widgets.Button(
-            description=labels.apply, icon="check", button_style="primary", layout=_BUTTON
-        )
+        self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
+        self.apply_button = widgets.Button(description=labels.apply, button_style="primary", layout=_BUTTON)
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         gate.watch(lambda: self._background.soon(self.refresh))

@@ -14,7 +14,7 @@ from idc_helpers.display.tables import STYLE, in_html
 from idc_helpers.errors import KitError
 from idc_helpers.runbook.run_context import RunContext
 
-_LABEL = {"description_width": "13em"}
+_LABEL = {"description_width": "15em"}
 _WIDE = widgets.Layout(width="98%", max_width="52em")
 
 
@@ -43,7 +43,7 @@ class AttestationPanel(Panel):
     def _form(self, guide: Guide) -> Any:
         by = widgets.Text(description="Who did it", style=_LABEL, layout=_WIDE)
         seen = widgets.Textarea(description="What the console shows now", style=_LABEL, layout=_WIDE, rows=2)
-        button = widgets.Button(description="Record that it is set", icon="pencil", layout=_BUTTON)
+        button = widgets.Button(description="Record that it is set", layout=_BUTTON)
         screen = Screen()
 
         def record(_: Any) -> None:

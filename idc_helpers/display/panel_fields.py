@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -18,8 +19,11 @@ from idc_helpers.models import CustomerManagedPolicy
 ABSENT: Any = object()
 """What an empty field says: the scenario does not name it."""
 _WIDE = widgets.Layout(width="98%", max_width="52em")
+_BELOW = {"margin": "-4px 0 4px 15.5em"}
+# What only a person who writes YAML needs to know.
+_IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
 _RED = "color:var(--jp-error-color1,#c62828)"
-_LABEL = {"description_width": "13em"}
+_LABEL = {"description_width": "15em"}
 
 
 class FieldEditor:
@@ -51,9 +55,10 @@ class FieldEditor:
         self.widget.style = _LABEL
         self.widget.layout = _WIDE
         self.widget.tooltip = info.description or ""
-        self._problem = widgets.HTML()
-        self._problem.layout.display = "none"
-        help_text = widgets.HTML(f"<small>{in_html(_help(kind, info.description or ''))}</small>")
+        self._problem = widgets.HTML(layout={"margin": _BELOW["margin"], "display": "none"})
+        help_text = widgets.HTML(
+            f"<small>{in_html(_help(kind, info.description or ''))}</small>", layout=_BELOW
+        )
         self.box = widgets.VBox([self.widget, help_text, self._problem])
         self.widget.observe(lambda _: on_change(), names="value")
 
@@ -104,6 +109,7 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _help(kind: Any, description: str) -> str:
+    description = _IN_A_FILE.sub("", description)
     if _is_model(kind):
         return f"{description} Its path and name in one, such as /finance/ReadLedger."
     if get_origin(kind) is list and get_origin(unwrapped(get_args(kind)[0])) is not Literal:

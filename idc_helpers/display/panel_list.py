@@ -41,9 +41,11 @@ class ListForm:
         self._problems: dict[str, str] = {}
         self._form: ModelForm | None = None
         self._silent = False
-        self._chooser = widgets.Dropdown(description="Shown", style={"description_width": "13em"})
-        self._add = widgets.Button(description="Add another", icon="plus")
-        self._remove = widgets.Button(description="Remove this one", icon="trash")
+        self._chooser = widgets.Dropdown(
+            description="Shown", style={"description_width": "15em"}, layout={"width": "36em"}
+        )
+        self._add = widgets.Button(description="Add another")
+        self._remove = widgets.Button(description="Remove this one")
         self._place = widgets.VBox()
         self.box = widgets.VBox([widgets.HBox([self._chooser, self._add, self._remove]), self._place])
         self._chooser.observe(self._chosen, names="value")

@@ -54,7 +54,7 @@ def problems_by_place(problems: Sequence[Problem], values: FormValues) -> dict[s
     """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
     by_place: dict[str, str] = {}
     for problem in problems:
-        text = " ".join(part for part in (problem.message, problem.remedy) if part)
+        text = " ".join(f"{part.rstrip('.')}." for part in (problem.message, problem.remedy) if part)
         by_place[problem.path] = f"{by_place[problem.path]} {text}" if problem.path in by_place else text
     return inside(by_place, values.section.dotted)
 

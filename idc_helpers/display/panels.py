@@ -46,7 +46,7 @@ class StepPanel(Panel):
         self._problems = widgets.HTML()
         self.form = make_form(step.values, self._edited)
         self.actions = Actions(
-            step.gate, Labels("Show the plan", "Apply"), self._screen, self._may_apply, self._busy
+            step.gate, Labels("Show the plan", "Apply"), self._screen, self._may_write, self._busy
         )
         self.undo = Actions(
             step.undo_gate,
@@ -88,9 +88,6 @@ class StepPanel(Panel):
 
     def _may_write(self) -> bool:
         return self._step.context.mode == "apply"
-
-    def _may_apply(self) -> bool:
-        return self._may_write() and not self._step.values.problems
 
     def _may_undo(self) -> bool:
         shown = self._step.undo_gate.shown

@@ -30,16 +30,16 @@ class Matrix:
 
     def __init__(self, frame: Any, caption: str) -> None:
         self.frame = frame
+        self._corner = _escaped(str(frame.index.name or ""))
         self.caption = caption
 
     @property
     def styler(self) -> Any:
         """The pandas Styler, for further styling."""
-        reached = self.frame.map(lambda text: "" if text == "–" else "reached")
+        plain = self.frame.rename_axis(None)
+        reached = plain.map(lambda text: "" if text == "–" else "reached")
         styler = (
-            self.frame.style.set_caption(_escaped(self.caption))
-            .set_table_styles(_CSS)
-            .set_td_classes(reached)
+            plain.style.set_caption(_escaped(self.caption)).set_table_styles(_CSS).set_td_classes(reached)
         )
         styler = (
             styler.format(escape="html")
@@ -55,7 +55,11 @@ class Matrix:
         )
 
     def _repr_html_(self) -> str:
-        return str(self.styler.to_html(cell_ids=False))
+        html = str(self.styler.to_html())
+        # What a screen reader needs and the Styler leaves out: a name for the corner, where headers point.
+        html = html.replace('<th class="blank level0" >&nbsp;</th>', f'<th scope="col">{self._corner}</th>')
+        html = html.replace('class="col_heading', 'scope="col" class="col_heading')
+        return html.replace('class="row_heading', 'scope="row" class="row_heading')
 
 
 @dataclass(frozen=True)

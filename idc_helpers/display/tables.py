@@ -14,16 +14,21 @@ STYLE = """<style>
 table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
 table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
 table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}
-table.idc-table th,table.idc-table td{text-align:left;vertical-align:top;padding:.3em .7em;
-overflow-wrap:anywhere;border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
+table.idc-table th,table.idc-table td{text-align:left!important;vertical-align:top!important;
+padding:.3em .7em;overflow-wrap:break-word;
+border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
 table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
 table.idc-table tbody th{font-weight:600}
+table.idc-table td:last-child{overflow-wrap:anywhere}
 table.idc-table td.idc-first{white-space:nowrap}
 table.idc-table tr.idc-good td.idc-first{color:var(--jp-success-color1,#2e7d32)}
 table.idc-table tr.idc-bad td.idc-first{color:var(--jp-error-color1,#c62828);font-weight:600}
 table.idc-table tr.idc-change td.idc-first{color:var(--jp-brand-color1,#1565c0)}
 p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
 </style>"""
+
+
+_LONGEST_RULE = 40
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Table:
         lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
         widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
         body = [_aligned(part, widths) for row in lines for part in row]
-        body.insert(1, _aligned(tuple("-" * width for width in widths), widths))
+        body.insert(1, _aligned(tuple("-" * min(width, _LONGEST_RULE) for width in widths), widths))
         return "\n".join([self.caption, *body, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from idc_helpers.aws.connection import Connection
-from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSettings
-from idc_helpers.aws.inventory import MOST_COUNTED, count_holdings, list_users
-from idc_helpers.aws.organization import DelegatedAdministrators, list_accounts
+from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
+from idc_helpers.aws.inventory import MOST_COUNTED, count_applications, count_holdings, list_users
+from idc_helpers.aws.organization import Account, DelegatedAdministrators, list_accounts
 from idc_helpers.aws.permission_sets import PermissionSets, list_permission_sets
 from idc_helpers.changes import State
-from idc_helpers.display.movements import value_in_words
+from idc_helpers.display.console_guide import choices_in_words
 from idc_helpers.display.tables import Table
+from idc_helpers.errors import AccessDeniedError, AccountInstanceError
 from idc_helpers.identifiers import access_portal_url
 
 _FIELD, _VALUE = "field", "value"
@@ -38,8 +41,21 @@ def instance_details(connection: Connection) -> Table:
         "identity store ID": instance.identity_store_id,
         "owner account": instance.owner_account_id,
         "AWS access portal": portal_url(connection),
+        "delegated administrator": _said(lambda: _names(list_delegates(connection))),
+        "applications": _said(lambda: str(count_applications(connection))),
     }
     return Table("The instance of IAM Identity Center", (_FIELD, _VALUE), tuple(details.items()))
+
+
+def _said(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except (AccessDeniedError, AccountInstanceError):
+        return "not shown to this caller"
+
+
+def _names(accounts: list[Account]) -> str:
+    return "\n".join(f"{account.name} ({account.account_id})" for account in accounts) or "(none)"
 
 
 def portal_url(connection: Connection) -> str:
@@ -50,22 +66,19 @@ def portal_url(connection: Connection) -> str:
 
 
 def settings(connection: Connection) -> Table:
-    """Return the console-only settings: columns setting, field, value; one row a field."""
+    """Return the console-only settings in the console's words: setting, field, value; one row a field."""
     states = ConsoleSettings(connection).read(list(CONSOLE_SETTINGS))
     rows = [
-        row
-        for name, setting in CONSOLE_SETTINGS.items()
-        for row in _setting_rows(setting.title, states.get(name))
+        row for name in CONSOLE_SETTINGS for row in _setting_rows(CONSOLE_SETTINGS[name], states.get(name))
     ]
     return Table("Settings that only the console can change", ("setting", _FIELD, _VALUE), tuple(rows))
 
 
-def _setting_rows(title: str, state: State | None) -> list[tuple[str, str, str]]:
+def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[str, str, str]]:
     if state is None:
-        return [(title, "", _UNSEEN)]
-    return [
-        (title, name.replace("_", " "), value_in_words(value) or "(none)") for name, value in state.items()
-    ]
+        return [(setting.title, "", _UNSEEN)]
+    found = choices_in_words(setting.fields, {name: state.get(name) for name in setting.fields})
+    return [(setting.title, label, value) for label, value in found]
 
 
 def permission_sets(connection: Connection) -> Table:
@@ -120,10 +133,15 @@ def delegated_administrators(connection: Connection) -> Table:
     -----
     Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
     """
+    rows = tuple((account.name, account.account_id) for account in list_delegates(connection))
+    return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
+
+
+def list_delegates(connection: Connection) -> list[Account]:
+    """Return the accounts that are delegated administrators of Identity Center, sorted by name."""
     accounts = list_accounts(connection)
     found = DelegatedAdministrators(connection).read([account.account_id for account in accounts])
-    rows = tuple((account.name, account.account_id) for account in accounts if account.account_id in found)
-    return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
+    return [account for account in accounts if account.account_id in found]
 
 
 def what_deleting_destroys(connection: Connection) -> Table:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from idc_helpers.errors import InvalidValueError
 from idc_helpers.models.base import Model
 from idc_helpers.models.texts import ProfileText
-
-
-def _something(value: JsonValue) -> JsonValue:
-    if value is None:
-        raise InvalidValueError(
-            "there is no value",
-            remedy="Write the value that the console shows, in quotes where it is a text.",
-        )
-    return value
 
 
 class Attestation(Model):
     """Who set what, when, and what was seen on the screen."""
 
-    setting: ProfileText = Field(
-        description="The setting's path in this file, such as 'authentication.mfa.prompt'."
+    setting: Literal[
+        "access_portal",
+        "identity_source",
+        "standard_authentication",
+        "multi_factor_authentication",
+        "sessions",
+    ] = Field(description="The setting, as plans name it.")
+    value: dict[str, JsonValue] = Field(
+        min_length=1, description="Its fields as the plan names them, such as {send_email_otp: true}."
     )
-    value: Annotated[JsonValue, AfterValidator(_something)] = Field(description="The value that was set.")
     by: ProfileText = Field(description="Who did it.")
     on: date = Field(description="The day it was done, such as '2026-11-23'.")
     seen: ProfileText = Field(description="What the console showed afterwards.")

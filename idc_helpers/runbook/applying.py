@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Literal
 
 from idc_helpers.changes import Change, Plan, Resource, WriteResult
+from idc_helpers.errors import KitError
 from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
@@ -42,7 +43,7 @@ def no_progress(event: str, change: Change, made: int, total: int) -> None:
     """Report nothing."""
 
 
-def undoes_nothing(change: Change) -> str:
+def undoes_nothing(change: Change) -> str:  # noqa: ARG001 - the signature of every naming of receipts
     """Name no receipt: the change is not an undo."""
     return ""
 
@@ -64,7 +65,11 @@ class Applier:
     origin: Origin
 
     def apply(
-        self, plan: Plan, *, progress: Progress = no_progress, undoes: Callable[[Change], str] = undoes_nothing
+        self,
+        plan: Plan,
+        *,
+        progress: Progress = no_progress,
+        undoes: Callable[[Change], str] = undoes_nothing,
     ) -> Outcome:
         """Write the plan's changes in order; an empty plan calls nothing that writes.
 
@@ -80,7 +85,8 @@ class Applier:
         Raises
         ------
         KitError
-            When a change fails. What was made before has its receipts, so applying again completes it and undo reverses it.
+            When a change fails. What was made before has its receipts, so applying again completes it and
+            undo reverses it.
         """
         outcome = Outcome(plan)
         total = len(plan.writes)
@@ -91,8 +97,14 @@ class Applier:
                 started[id(change)] = self.receipts.start(change, self.origin, undoes=undoes(change))
                 progress("started", change, len(outcome.done), total)
 
-            for change, result in self.resources[kind].write_all(list(changes), on_start):
-                self.receipts.finish(started[id(change)], result)
-                outcome.done.append((change, result))
-                progress("done", change, len(outcome.done), total)
+            try:
+                for change, result in self.resources[kind].write_all(list(changes), on_start):
+                    self.receipts.finish(started.pop(id(change)), result)
+                    outcome.done.append((change, result))
+                    progress("done", change, len(outcome.done), total)
+            except KitError as error:
+                if error.nothing_written:
+                    for receipt in started.values():
+                        self.receipts.refuse(receipt)
+                raise
         return outcome

@@ -1,6 +1,7 @@
 """A person's word that a console-only setting was set: who, when, what was seen.
 
-AWS offers no API that reads these settings, so on AWS the record of a person is all there is; in the sandbox they are read.
+AWS offers no API that reads these settings, so on AWS the record of a person is all there is; in the sandbox
+they are read.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class AttestationBook:
     def record(self, setting: str, value: State, *, by: str, seen: str, instance_arn: str) -> Attestation:
         """Append a record dated today and return it."""
         if not by.strip() or not seen.strip():
-            raise ValueError(f"an attestation names who did it and what was seen; found by={by!r}, seen={seen!r}")
+            raise ValueError(
+                f"an attestation names who did it and what was seen; found by={by!r}, seen={seen!r}"
+            )
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         attestation = Attestation(setting, value, by.strip(), today, seen.strip(), instance_arn)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,4 +72,8 @@ class AttestationBook:
     def _recorded(self) -> list[Attestation]:
         if not self.path.exists():
             return []
-        return [Attestation(**json.loads(line)) for line in self.path.read_text("utf-8").splitlines() if line.strip()]
+        return [
+            Attestation(**json.loads(line))
+            for line in self.path.read_text("utf-8").splitlines()
+            if line.strip()
+        ]

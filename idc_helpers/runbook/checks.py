@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from idc_helpers.changes import State
+from idc_helpers.changes import State, in_words
 from idc_helpers.errors import CheckFailedError
 from idc_helpers.runbook.planning import describe_difference, differing_fields
 
@@ -58,7 +58,9 @@ class CheckResults:
         if failed:
             lines = "\n".join(f"  {check.name}: {check.detail}" for check in failed)
             remedies = dict.fromkeys(check.remedy for check in failed if check.remedy)
-            raise CheckFailedError(f"{len(failed)} of {len(self.checks)} checks failed:\n{lines}", remedy=" ".join(remedies))
+            raise CheckFailedError(
+                f"{len(failed)} of {len(self.checks)} checks failed:\n{lines}", remedy=" ".join(remedies)
+            )
         return self
 
 
@@ -66,8 +68,7 @@ def check_states(
     kind: str, desired: Mapping[str, State], actual: Mapping[str, State], *, remedy: str
 ) -> list[Check]:
     """Return one check for each desired key: it exists, and every field that was asked for holds."""
-    noun = kind.replace("_", " ")
-    return [_check(f"{noun} {key}", wanted, actual.get(key), remedy) for key, wanted in desired.items()]
+    return [_check(in_words(kind, key), wanted, actual.get(key), remedy) for key, wanted in desired.items()]
 
 
 def _check(name: str, wanted: State, found: State | None, remedy: str) -> Check:
@@ -75,6 +76,8 @@ def _check(name: str, wanted: State, found: State | None, remedy: str) -> Check:
         return Check(name, False, "expected it to exist, found nothing", remedy)
     differing = differing_fields(wanted, found)
     if differing:
-        return Check(name, False, f"found → expected: {describe_difference(wanted, found, differing)}", remedy)
+        return Check(
+            name, False, f"found → expected: {describe_difference(wanted, found, differing)}", remedy
+        )
     fields = ", ".join(field for field in wanted if wanted[field] not in (None, {}, []))
     return Check(name, True, f"exists as wanted ({fields})" if fields else "exists")

@@ -9,7 +9,7 @@ from typing import Any
 from idc_helpers.aws.assignments import assignment_key
 from idc_helpers.aws.groups import membership_key
 from idc_helpers.changes import State
-from idc_helpers.identifiers import managed_policy_arn
+from idc_helpers.identifiers import format_duration, managed_policy_arn, parse_duration
 from idc_helpers.models import AccountAssignment, Group, PermissionSet, Scenario, User
 
 States = dict[str, State]
@@ -72,7 +72,7 @@ def permission_set_states(permission_sets: list[PermissionSet]) -> States:
 
 def _permission_set_state(permission_set: PermissionSet) -> State:
     state: State = {
-        "session_duration": permission_set.session_duration,
+        "session_duration": format_duration(parse_duration(permission_set.session_duration)),
         "managed_policies": sorted(managed_policy_arn(policy) for policy in permission_set.managed_policies),
         "customer_managed_policies": sorted(
             (policy.model_dump(mode="json") for policy in permission_set.customer_managed_policies),
@@ -144,17 +144,20 @@ _NOT_ATTRIBUTES = {"groups", "password_delivery"}
 
 def user_states(users: list[User]) -> States:
     """Return the wanted users with every profile field that the scenario gives."""
-    return {
-        user.user_name: {
-            name: value
-            for name, value in user.model_dump(mode="json", exclude_none=True).items()
-            if name not in _NOT_ATTRIBUTES and name != "user_name" and value != {}
-        }
-        for user in users
-    }
+    return {user.user_name: _user_state(user) for user in users}
+
+
+def _user_state(user: User) -> State:
+    # Without an address there is nothing that a type could be of.
+    left_out = {*_NOT_ATTRIBUTES, "user_name"} | ({"email_type"} if user.email is None else set())
+    values = user.model_dump(mode="json", exclude_none=True)
+    return {name: value for name, value in values.items() if name not in left_out and value != {}}
 
 
 def membership_states(users: list[User]) -> States:
     """Return the wanted group memberships of the wanted users."""
     pairs = [(user.user_name, group) for user in users for group in user.groups]
-    return {membership_key(user_name, group): {"user_name": user_name, "group": group} for user_name, group in pairs}
+    return {
+        membership_key(user_name, group): {"user_name": user_name, "group": group}
+        for user_name, group in pairs
+    }

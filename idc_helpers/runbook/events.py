@@ -1,7 +1,8 @@
 """What happens in a run, as it happens: one JSON object a line in the run's folder.
 
-The events are the channel between a notebook and whoever runs it: the runner prints progress from them and builds the
-summary, and a person can follow a run with ``tail -f``. Fields: ``at`` (ISO 8601, UTC), ``notebook``, ``step``, ``event`` and the event's own.
+The events are the channel between a notebook and whoever runs it: the runner prints progress from them and
+builds the summary, and a person can follow a run with ``tail -f``. Fields: ``at`` (ISO 8601, UTC),
+``notebook``, ``step``, ``event`` and the event's own.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class EventLog:
 
 
 def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the whole events of a file, of one notebook or of all; a line still being written is passed over."""
+    """Yield the events of a file, of one notebook or of all; a line still being written is passed over."""
     if not path.exists():
         return
     for line in path.read_text("utf-8").splitlines():

@@ -108,11 +108,23 @@ STEPS: dict[str, StepDefinition] = {
     for step in (
         StepDefinition("instance", "Enable IAM Identity Center", _ENABLE, 1, "instance", _instance),
         StepDefinition(
-            "access_control_attributes", "Attributes for access control", _SETTINGS, 3, "access_control_attributes", _access_control
+            "access_control_attributes",
+            "Attributes for access control",
+            _SETTINGS,
+            3,
+            "access_control_attributes",
+            _access_control,
         ),
-        StepDefinition("identity_source", "Identity source", _SETTINGS, 4, "identity_source", _identity_source),
         StepDefinition(
-            "access_portal", "AWS access portal", _SETTINGS, 5, "access_portal", _console_setting("access_portal")
+            "identity_source", "Identity source", _SETTINGS, 4, "identity_source", _identity_source
+        ),
+        StepDefinition(
+            "access_portal",
+            "AWS access portal",
+            _SETTINGS,
+            5,
+            "access_portal",
+            _console_setting("access_portal"),
         ),
         StepDefinition(
             "standard_authentication",
@@ -130,12 +142,24 @@ STEPS: dict[str, StepDefinition] = {
             "authentication",
             _console_setting("multi_factor_authentication"),
         ),
-        StepDefinition("sessions", "Sessions", _AUTHENTICATION, 8, "authentication", _console_setting("sessions")),
         StepDefinition(
-            "delegated_administrator", "Delegated administrator", "04_management", 9, "management", _delegated_administrator
+            "sessions", "Sessions", _AUTHENTICATION, 8, "authentication", _console_setting("sessions")
         ),
         StepDefinition(
-            "permission_sets", "Permission sets", "05_permission_sets", 10, "permission_sets", _permission_sets
+            "delegated_administrator",
+            "Delegated administrator",
+            "04_management",
+            9,
+            "management",
+            _delegated_administrator,
+        ),
+        StepDefinition(
+            "permission_sets",
+            "Permission sets",
+            "05_permission_sets",
+            10,
+            "permission_sets",
+            _permission_sets,
         ),
         StepDefinition("groups", "Groups", "06_groups", 11, "groups", _groups),
         StepDefinition(
@@ -160,7 +184,10 @@ def make_step(context: RunContext, name: str) -> Step:
         When the lesson has no such step.
     """
     if name not in STEPS:
-        raise NotFoundError(f"the lesson has no step {name!r}. {did_you_mean(name, STEPS)}", remedy=f"One of: {', '.join(STEPS)}.")
+        raise NotFoundError(
+            f"the lesson has no step {name!r}. {did_you_mean(name, STEPS)}",
+            remedy=f"One of: {', '.join(STEPS)}.",
+        )
     definition = STEPS[name]
     return Step(context, name, definition.title, definition.build(context.connection, context.scenario))
 

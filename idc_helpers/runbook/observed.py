@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
-from idc_helpers.changes import Change, Resource, State, WriteResult
+from idc_helpers.changes import Change, Resource, State
 from idc_helpers.errors import WriteFailedError
 
 
@@ -19,7 +19,11 @@ class Observed:
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
-        self.kind = resource.kind  # type: ignore[misc]
+
+    @property
+    def kind(self) -> str:
+        """The kind of what is wrapped."""
+        return self._resource.kind
 
     def read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of the named things; reads only."""
@@ -30,11 +34,10 @@ class Observed:
         return self._resource.identifier(key)
 
     def write_all(
-        self, changes: Sequence[Change], on_start: Callable[[Change], None]
-    ) -> Iterator[tuple[Change, WriteResult]]:
+        self,
+        changes: Sequence[Change],
+        on_start: Callable[[Change], None],  # noqa: ARG002
+    ) -> NoReturn:
         """Refuse: see the class."""
-        return self._refuse(changes)
-
-    def _refuse(self, changes: Sequence[Change]) -> NoReturn:
         keys = ", ".join(repr(change.key) for change in changes)
         raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")

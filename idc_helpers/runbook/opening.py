@@ -34,7 +34,9 @@ def project_folder() -> Path:
     )
 
 
-def open_run(notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any) -> RunContext:
+def open_run(
+    notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any
+) -> RunContext:
     """Return what a notebook's steps need, connected.
 
     Starts the sandbox when the target is the sandbox and none runs; changes nothing on AWS.

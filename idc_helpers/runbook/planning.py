@@ -1,7 +1,7 @@
 """Desired against actual: pure, no call, no screen.
 
-Two properties hold and are tested with random states: applying a plan makes the next plan empty, and undoing what a plan
-did restores the state before.
+Two properties hold and are tested with random states: applying a plan makes the next plan empty, and undoing
+what a plan did restores the state before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def plan_changes(
     kind
         The resource kind, such as ``"permission_set"``.
     desired, actual
-        States by key. Only fields that the desired state names are compared; things that only `actual` has are left alone.
+        States by key. Only fields that the desired state names are compared; things that only `actual` has
+        are left alone.
     by_hand
         Whether only a person can write this kind on the target: what differs becomes `Action.BY_HAND`.
 
@@ -33,7 +34,9 @@ def plan_changes(
     Plan
         One change for each desired key, in the order given.
     """
-    return Plan(tuple(_change(kind, key, wanted, actual.get(key), by_hand) for key, wanted in desired.items()))
+    return Plan(
+        tuple(_change(kind, key, wanted, actual.get(key), by_hand) for key, wanted in desired.items())
+    )
 
 
 def _change(kind: str, key: str, wanted: State, found: State | None, by_hand: bool) -> Change:
@@ -45,11 +48,13 @@ def _change(kind: str, key: str, wanted: State, found: State | None, by_hand: bo
     if not differing:
         return Change(Action.UNCHANGED, kind, key, found, found, "is as wanted")
     action = Action.BY_HAND if by_hand else Action.UPDATE
-    return Change(action, kind, key, found, {**found, **wanted}, describe_difference(wanted, found, differing))
+    return Change(
+        action, kind, key, found, {**found, **wanted}, describe_difference(wanted, found, differing)
+    )
 
 
 def differing_fields(wanted: State, found: State) -> list[str]:
-    """Return the fields that `wanted` names and `found` holds differently; a missing field is the same as None."""
+    """Return the fields that `wanted` names and `found` holds differently; a missing one is as None."""
     return [name for name, value in wanted.items() if value != found.get(name)]
 
 
@@ -63,10 +68,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[: _LONGEST_VALUE_SHOWN - 1]}…"
 
 
-def undo_creation(kind: str, key: str, identifier: str, actual: State | None, actual_identifier: str) -> Change:
+def undo_creation(
+    kind: str, key: str, identifier: str, actual: State | None, actual_identifier: str
+) -> Change:
     """Return the change that takes a creation back.
 
-    Only the very thing that the receipt names is deleted: one that is gone, or another of the same name, is left alone.
+    Only the very thing that the receipt names is deleted: one that is gone, or another of the same name, is
+    left alone.
     """
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
@@ -76,10 +84,26 @@ def undo_creation(kind: str, key: str, identifier: str, actual: State | None, ac
     return Change(Action.DELETE, kind, key, actual, None, "was created by this run", actual_identifier)
 
 
+def could_come_from(wanted: State, found: State) -> bool:
+    """Tell whether a thing may be what an interrupted creation left: it holds the wanted values, or less."""
+    return all(_is_part(found.get(name), value) for name, value in wanted.items())
+
+
+def _is_part(found: Any, wanted: Any) -> bool:
+    if found in (None, [], {}) or found == wanted:
+        return True
+    if isinstance(found, list) and isinstance(wanted, list):
+        return all(item in wanted for item in found)
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return all(name in wanted and _is_part(value, wanted[name]) for name, value in found.items())
+    return False
+
+
 def undo_update(kind: str, key: str, before: State, after: State, actual: State | None) -> Change:
     """Return the change that takes an update back.
 
-    Fields that somebody changed after the update are left alone; a field that was not there before becomes None.
+    Fields that somebody changed after the update are left alone; a field that was not there before becomes
+    None.
     """
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")

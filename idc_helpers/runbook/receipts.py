@@ -1,10 +1,12 @@
 """A receipt for every write: what undo and teardown go by, and nothing else.
 
-One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call, ``done`` after
-it. So a run that is killed between the two still leaves word of what it may have made. A line torn by a kill is passed over.
+One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
+``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
+torn by a kill is passed over.
 
-Fields: ``receipt_id``, ``status`` (``started`` | ``done``), ``at`` (ISO 8601, UTC), ``run_id``, ``notebook``, ``step``, ``target``, ``account_id``,
-``region``, ``instance_arn``, ``action``, ``kind``, ``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
+Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``, ``notebook``,
+``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``, ``key``,
+``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
 """
 
 from __future__ import annotations
@@ -101,6 +103,13 @@ class ReceiptBook:
         self._append(done)
         return done
 
+    def refuse(self, receipt: Receipt) -> None:
+        """Write down that a started change was refused: there is nothing of it to take back.
+
+        What now has its name is somebody else's.
+        """
+        self._append(replace(receipt, status="refused", at=_now()))
+
     def settle(self, receipt: Receipt, origin: Origin) -> None:
         """Write down that a receipt has nothing left to take back, because its thing is gone."""
         closing = replace(
@@ -130,7 +139,7 @@ class ReceiptBook:
         except OSError as error:
             raise ReceiptError(
                 f"the receipts file {str(self.path)!r} cannot be written: {error}",
-                remedy="Nothing is changed without a receipt: make room or choose another folder with `run_folder`.",
+                remedy="Nothing is changed without a receipt: make room, or name another `run_folder`.",
             ) from error
 
     def read(self) -> list[Receipt]:
@@ -159,6 +168,7 @@ class ReceiptBook:
             receipt
             for receipt in reversed(receipts)
             if not receipt.undoes
+            and receipt.status != "refused"
             and receipt.receipt_id not in undone
             and receipt.action in (Action.CREATE, Action.UPDATE)
         ]

@@ -1,4 +1,4 @@
-"""What all steps of one notebook share: the connection, the mode, and the run's folder with its receipts and events."""
+"""What all steps of one notebook share: the connection, the mode, and the run's folder."""
 
 from __future__ import annotations
 

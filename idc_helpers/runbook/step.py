@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from idc_helpers.changes import Action, Change, Plan, Resource, State
+from idc_helpers.changes import Action, Change, Plan, Resource, State, in_words
 from idc_helpers.errors import KitError
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import Check, CheckResults, check_states
@@ -43,16 +43,19 @@ class Step:
 
     def plan(self) -> Plan:
         """Return desired against actual; reads only."""
-        plan = self._compare()
+        plan = self.compare()
         self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
         return plan
 
-    def _compare(self) -> Plan:
+    def compare(self) -> Plan:
+        """Return desired against actual without an event, for those who only look; reads only."""
         return sum((self._plan_of(wanted) for wanted in self.desired), Plan())
 
     def _plan_of(self, wanted: Desired) -> Plan:
         resource = wanted.resource
-        plan = plan_changes(resource.kind, wanted.states, resource.read(wanted.states), by_hand=resource.by_hand)
+        plan = plan_changes(
+            resource.kind, wanted.states, resource.read(wanted.states), by_hand=resource.by_hand
+        )
         return Plan(tuple(self._with_attestation(change) for change in plan.changes))
 
     def _with_attestation(self, change: Change) -> Change:
@@ -96,9 +99,10 @@ class Step:
     def check(self) -> CheckResults:
         """Read the target again and return a check for each thing wanted; reads only.
 
-        In mode ``"plan"`` with something to do there is nothing to check yet: the one check says that nothing was written.
+        In mode ``"plan"`` with something to do there is nothing to check yet: the one check says that nothing
+        was written.
         """
-        plan = self._compare()
+        plan = self.compare()
         if self.context.mode == "plan" and not plan.is_empty:
             checks = [Check(f"{self.title}: plan", True, _nothing_written(plan))]
         else:
@@ -110,13 +114,17 @@ class Step:
         self.context.events.write(
             "checked",
             step=self.name,
-            checks=[{"name": check.name, "passed": check.passed, "detail": check.detail} for check in results],
+            checks=[
+                {"name": check.name, "passed": check.passed, "detail": check.detail} for check in results
+            ],
         )
         return results
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
         resource = wanted.resource
-        changes = [change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states]
+        changes = [
+            change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states
+        ]
         if resource.by_hand:
             return [_attestation_check(change) for change in changes]
         actual = {change.key: change.before for change in changes if change.before is not None}
@@ -125,7 +133,7 @@ class Step:
 
 
 def _attestation_check(change: Change) -> Check:
-    name = f"{change.kind.replace('_', ' ')} {change.key}"
+    name = in_words(change.kind, change.key)
     if change.action is Action.UNCHANGED:
         return Check(name, True, change.reason)
     return Check(
@@ -137,6 +145,10 @@ def _attestation_check(change: Change) -> Check:
 
 
 def _nothing_written(plan: Plan) -> str:
-    counts = ", ".join(f"{number} to {action}" for action, number in plan.counts().items() if number and action != "unchanged")
+    counts = ", ".join(
+        f"{number} to {action}"
+        for action, number in plan.counts().items()
+        if number and action != "unchanged"
+    )
     by_hand = f"{len(plan.by_hand)} by hand" if plan.by_hand else ""
     return f"mode is 'plan', nothing was written: {', '.join(part for part in (counts, by_hand) if part)}"

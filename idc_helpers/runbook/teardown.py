@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idc_helpers.changes import Plan, Resource
+from idc_helpers.changes import Plan, Resource, in_words
 from idc_helpers.errors import KitError
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import Check, CheckResults
@@ -59,7 +59,8 @@ class Teardown:
         ApplyRefusedError, WrongAccountError
             Before anything is changed.
         KitError
-            When something cannot be taken back; what was taken back before stays so, and running again goes on from there.
+            When something cannot be taken back; what was taken back before stays so, and running again goes
+            on from there.
         """
         undo = undo if undo is not None else self.plan()
         origin = self.context.origin(NAME)
@@ -77,17 +78,25 @@ class Teardown:
         return outcome
 
     def check(self) -> CheckResults:
-        """Return one check for each thing that the receipts named: it is gone, or as it was before; reads only."""
+        """Return one check: nothing is left of what the receipts name, or what is; reads only."""
         remaining = self._compare().plan
         if self.context.mode == "plan" and remaining.writes:
-            checks = [Check("teardown: plan", True, f"mode is 'plan', nothing was written: {len(remaining.writes)} to take back")]
+            checks = [
+                Check(
+                    "teardown: plan",
+                    True,
+                    f"mode is 'plan', nothing was written: {len(remaining.writes)} to take back",
+                )
+            ]
         else:
             checks = [_left_over(remaining)]
         results = CheckResults(tuple(checks))
         self.context.events.write(
             "checked",
             step=NAME,
-            checks=[{"name": check.name, "passed": check.passed, "detail": check.detail} for check in results],
+            checks=[
+                {"name": check.name, "passed": check.passed, "detail": check.detail} for check in results
+            ],
         )
         return results
 
@@ -95,5 +104,7 @@ class Teardown:
 def _left_over(remaining: Plan) -> Check:
     if not remaining.writes:
         return Check("nothing is left of what this run made", True, "every receipt is taken back")
-    names = ", ".join(f"{change.kind.replace('_', ' ')} {change.key!r}" for change in remaining.writes)
-    return Check("nothing is left of what this run made", False, f"still there: {names}", "Run the teardown again.")
+    names = ", ".join(in_words(change.kind, change.key) for change in remaining.writes)
+    return Check(
+        "nothing is left of what this run made", False, f"still there: {names}", "Run the teardown again."
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from idc_helpers.changes import Action, Change, Plan, Resource, State
 from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.planning import undo_creation, undo_update
+from idc_helpers.runbook.planning import could_come_from, undo_creation, undo_update
 from idc_helpers.runbook.receipts import Origin, Receipt
 
 
@@ -37,7 +37,9 @@ class UndoPlan:
     def settled(self) -> tuple[tuple[Change, Receipt], ...]:
         """The receipts with nothing left to take back: the thing is gone."""
         pairs = zip(self.plan.changes, self.receipts, strict=True)
-        return tuple((change, receipt) for change, receipt in pairs if not change.writes and change.before is None)
+        return tuple(
+            (change, receipt) for change, receipt in pairs if not change.writes and change.before is None
+        )
 
 
 def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin: Origin) -> UndoPlan:
@@ -76,21 +78,31 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
 def _undo_one(receipt: Receipt, resource: Resource, actual: State | None) -> Change:
     if receipt.action == Action.CREATE:
         identifier = resource.identifier(receipt.key) if actual is not None else ""
+        if receipt.status == "started" and actual and not could_come_from(receipt.after or {}, actual):
+            reason = "is not what the interrupted run was creating: left alone"
+            return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
         # An interrupted creation has no identifier yet; the plan before it found nothing of that name.
         named = receipt.identifier if receipt.status == "done" else identifier
         change = undo_creation(receipt.kind, receipt.key, named, actual, identifier)
     else:
         change = undo_update(receipt.kind, receipt.key, receipt.before or {}, receipt.after or {}, actual)
     if change.writes and receipt.key in getattr(resource, "irreversible_keys", ()):
-        return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, "cannot be undone: AWS allows it once")
+        return Change(
+            Action.UNCHANGED,
+            receipt.kind,
+            receipt.key,
+            actual,
+            actual,
+            "cannot be undone: AWS allows it once",
+        )
     return change
 
 
 def _require_same_target(receipt: Receipt, origin: Origin) -> None:
     if (receipt.target, receipt.account_id) != (origin.target, origin.account_id):
         raise ReceiptError(
-            f"the receipt of {receipt.kind} {receipt.key!r} is of {receipt.target} account {receipt.account_id!r}, "
-            f"but this connection is to {origin.target} account {origin.account_id!r}",
+            f"the receipt of {receipt.kind} {receipt.key!r} is of {receipt.target} {receipt.account_id!r}, "
+            f"but this connection is to {origin.target} {origin.account_id!r}",
             remedy="Connect to the account that the run changed, with the same target.",
         )
 
@@ -98,7 +110,7 @@ def _require_same_target(receipt: Receipt, origin: Origin) -> None:
 def _resource(receipt: Receipt, resources: Mapping[str, Resource]) -> Resource:
     if receipt.kind not in resources:
         raise ReceiptError(
-            f"the receipt {receipt.receipt_id!r} names the kind {receipt.kind!r}, which this kit does not know",
+            f"the receipt {receipt.receipt_id!r} is of the kind {receipt.kind!r}, unknown to this kit",
             remedy="Undo it with the version of the kit that made it.",
         )
     return resources[receipt.kind]

@@ -17,6 +17,8 @@ from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.scrubbed_files import scrubbed_path
 from idc_helpers.scrubbing import scrub
 
+KERNEL_LOG = "kernels.log"
+
 
 @dataclass(frozen=True)
 class NotebookFailure:
@@ -74,7 +76,7 @@ def execute_notebook(
             kernel_name=KERNEL_NAME,
             progress_bar=False,
             cwd=str(notebook.path.parent),
-            kernel_manager_class=kernel_manager_class(environment),
+            kernel_manager_class=kernel_manager_class(environment, output.parent / KERNEL_LOG),
         )
     except PapermillExecutionError as error:
         return _cell_failure(error)

@@ -51,7 +51,7 @@ def call_moto(request: Request, signature: Signature) -> Response:
             f"The sandbox's {signature.service_name} does not have this operation: {error}. "
             "It is moto's; docs/sandbox.md says where to look what moto has.",
         ) from error
-    return Response(answer["status"], _headers(answer["headers"]), body)
+    return Response(answer["status"], dict(answer["headers"]), body)
 
 
 @functools.cache
@@ -63,10 +63,8 @@ def _application(service_name: Any) -> Any:
 
 
 def _environ(request: Request, signature: Signature) -> dict[str, Any]:
-    headers = {
-        name: value for name, value in request.headers.items() if name.lower() not in _HEADERS_NOT_PASSED_ON
-    }
-    environ: dict[str, Any] = {
+    """Return a request as WSGI has it."""
+    return {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
@@ -77,7 +75,6 @@ def _environ(request: Request, signature: Signature) -> dict[str, Any]:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "CONTENT_TYPE": request.headers.get("content-type", ""),
         "CONTENT_LENGTH": str(len(request.body)),
-        "HTTP_AUTHORIZATION": _authorization(signature),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(request.body),
@@ -85,14 +82,22 @@ def _environ(request: Request, signature: Signature) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        **_header_variables(request.headers),
+        "HTTP_AUTHORIZATION": _authorization(signature),
     }
-    environ.update({f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()})
-    environ["moto.preserved_header_names"] = {
-        f"HTTP_{name.upper().replace('-', '_')}": name
-        for name in headers
-        if "_" in name and name.lower().startswith("x-amz-meta-")
+
+
+def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
+    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell."""
+    passed_on = {name: value for name, value in headers.items() if name not in _HEADERS_NOT_PASSED_ON}
+    variables = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in passed_on}
+    with_underscore = {
+        variables[name]: name for name in passed_on if "_" in name and name.startswith("x-amz-meta-")
     }
-    return environ
+    return {
+        **{variables[name]: value for name, value in passed_on.items()},
+        "moto.preserved_header_names": with_underscore,
+    }
 
 
 def _authorization(signature: Signature) -> str:
@@ -101,7 +106,3 @@ def _authorization(signature: Signature) -> str:
         f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
     )
     return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
-
-
-def _headers(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    return dict(pairs)

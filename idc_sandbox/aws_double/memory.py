@@ -162,5 +162,7 @@ def _dispose_objects(backends: Any) -> None:
     for partitions in backends.values():
         for backend in partitions.values():
             for bucket in backend.buckets.values():
-                for key in bucket.keys.values():
-                    key.dispose()
+                versions = [version for _, versions in bucket.keys.lists() for version in versions]
+                for item in [*versions, *bucket.multiparts.values()]:
+                    if hasattr(item, "dispose"):  # a delete marker has no file
+                        item.dispose()

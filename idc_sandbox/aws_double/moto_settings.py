@@ -29,6 +29,7 @@ import moto.settings
 import moto.sts.models
 import moto.sts.responses
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.common_models import BaseModel
 from moto.core.responses import BaseResponse
 from moto.moto_api._internal import mock_random
 
@@ -68,11 +69,14 @@ def apply() -> None:
     """Change moto; the second call does nothing."""
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would override every caller's account
     moto.settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # no bucket's name stands before the sandbox's host
+    # Stock moto keeps every object that ever was, for a page of its own that cannot be reached here.
+    _replace(BaseModel, "__new__", lambda model, *_arguments, **_options: object.__new__(model))
     _set_clock()
     _set_request_identity()
     _set_iam()
     _set_sts()
     _set_organizations()
+    moto.s3.models.FakeKey.disposed = True  # one whose reading failed half-way has no file to close
     _after_init(moto.s3.models.FakeBucket, _set_creation_date)
     _after_init(moto.s3.models.FakeMultipart, _set_upload_id)
 

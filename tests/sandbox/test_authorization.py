@@ -219,6 +219,18 @@ def test_a_policy_for_one_bucket_opens_no_other(gateway_client):
     ]
 
 
+def test_a_policy_for_objects_is_enough_to_delete_many(gateway_client):
+    admin = gateway_client.client("s3")
+    admin.create_bucket(Bucket="mine")
+    for key in ("a", "b"):
+        admin.put_object(Bucket="mine", Key=key, Body=b"")
+    credentials = user_with(gateway_client, allow("s3:DeleteObject", resource="arn:aws:s3:::mine/*"))
+    (s3,) = clients(gateway_client, credentials, "s3")
+    answer = s3.delete_objects(Bucket="mine", Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
+    assert {item["Key"] for item in answer["Deleted"]} == {"a", "b"}
+    assert refusal(s3.delete_bucket, Bucket="mine")["Code"] == "AccessDenied"
+
+
 def test_a_policy_with_a_variable_lets_everybody_at_their_own_user(gateway_client):
     own = allow("iam:GetUser", "iam:CreateAccessKey", resource="arn:aws:iam::*:user/${aws:username}")
     (iam,) = clients(gateway_client, user_with(gateway_client, own), "iam")

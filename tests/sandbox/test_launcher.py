@@ -186,7 +186,9 @@ def test_a_program_that_answers_nonsense_is_no_sandbox(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        folder.write_server({"port": other.getsockname()[1], "pid": os.getpid()})
+        other.settimeout(10)
+        about = {"pid": os.getpid(), "region": "us-east-1", "account_id": "111122223333", "started": "now"}
+        folder.write_server({"port": other.getsockname()[1], **about})
         with ThreadPoolExecutor(1) as pool:
             found = pool.submit(find_sandbox, folder)
             connection, _ = other.accept()
@@ -195,6 +197,14 @@ def test_a_program_that_answers_nonsense_is_no_sandbox(tmp_path):
             connection.close()
             assert found.result() is None
     assert folder.read_secrets()["control_secret"].encode() not in request
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}'])
+def test_a_damaged_server_file_is_no_sandbox(tmp_path, text):
+    folder = StateFolder(tmp_path / "state")
+    folder.prepare()
+    (folder.path / "server.json").write_text(text)
+    assert find_sandbox(folder) is None
 
 
 def test_a_sandbox_that_does_not_answer_is_stopped_by_its_pid(fresh_sandbox):

@@ -268,7 +268,8 @@ def test_deleting_the_instance_leaves_nothing_of_it(center):
         "identity_group",
     ):
         assert center.execute(f"SELECT count(*) FROM {table}")[0][0] == 0, table
-    center.refused("DescribeInstance", "AccessDeniedException")
+    for operation in ("DescribeInstance", "ListPermissionSets"):
+        assert "has been deleted" in center.refused(operation, "AccessDeniedException")
     with center.context() as context:
         assert enable_organization_instance(context) != center.instance_arn
 

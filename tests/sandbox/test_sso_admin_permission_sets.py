@@ -72,17 +72,14 @@ def test_other_session_durations_are_refused_by_name(center, duration):
         assert "PT1H to PT12H" in message
 
 
-def test_an_update_changes_what_it_names_and_nothing_else(center):
+def test_an_update_changes_what_it_names_and_clears_a_relay_state_that_it_does_not(center):
     permission_set_arn = center.add_permission_set(
         "Admin", Description="All", SessionDuration="PT4H", RelayState="https://a"
     )
     center.sso("UpdatePermissionSet", PermissionSetArn=permission_set_arn, SessionDuration="PT2H")
     after = described(center, permission_set_arn)
-    assert (after["Description"], after["SessionDuration"], after["RelayState"]) == (
-        "All",
-        "PT2H",
-        "https://a",
-    )
+    assert (after["Description"], after["SessionDuration"]) == ("All", "PT2H")
+    assert "RelayState" not in after
     center.sso(
         "UpdatePermissionSet", PermissionSetArn=permission_set_arn, Description="Few", RelayState="https://b"
     )

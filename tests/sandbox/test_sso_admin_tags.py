@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from handler_harness import DEVELOPMENT, SECURITY, Harness
+from handler_harness import DEVELOPMENT, MANAGEMENT, SECURITY, Harness
 
 
 @pytest.fixture
@@ -91,3 +91,7 @@ def test_who_may_tag(center):
         "TagResource", caller_account=SECURITY, ResourceArn=permission_set_arn, Tags=tags(by="delegate")
     )
     assert listed(center, permission_set_arn) == tags(by="delegate")
+    center.assign(permission_set_arn, center.add_group("Admins"), MANAGEMENT)
+    untag = {"ResourceArn": permission_set_arn, "TagKeys": ["by"]}
+    center.refused("UntagResource", "AccessDeniedException", caller_account=SECURITY, **untag)
+    center.sso("ListTagsForResource", caller_account=SECURITY, ResourceArn=permission_set_arn)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -150,6 +151,16 @@ def test_a_second_server_is_refused_while_the_first_lives(tmp_path):
 
 def python_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_a_new_folder_prepared_by_many_at_once_has_one_secret(tmp_path):
+    def prepare(_number: int) -> str:
+        folder = StateFolder(tmp_path / "state")
+        folder.prepare()
+        return folder.read_secrets()["control_secret"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(prepare, range(40)))) == 1
 
 
 def test_two_starters_take_turns(tmp_path):

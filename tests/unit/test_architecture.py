@@ -50,7 +50,14 @@ def test_the_sandbox_stands_alone(path):
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("boto3", "aws/"), ("botocore", "aws/"), ("pandas", "display/frames"), ("ipywidgets", "display/panel"), ("matplotlib", "display/pictures"), ("papermill", "runner/")],
+    [
+        ("boto3", "aws/"),
+        ("botocore", "aws/"),
+        ("pandas", "display/frames"),
+        ("ipywidgets", "display/panel"),
+        ("matplotlib", "display/pictures"),
+        ("papermill", "runner/"),
+    ],
 )
 def test_each_library_has_one_home(library, home):
     users = [

@@ -88,4 +88,4 @@ def test_a_parameters_error_lists_every_problem_in_order():
 )
 def test_an_error_survives_the_way_out_of_a_worker_process(error):
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    assert (type(again), again.args, vars(again)) == (type(error), error.args, vars(error))

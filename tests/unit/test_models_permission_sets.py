@@ -177,6 +177,9 @@ def inline_policy_of(characters: int) -> dict[str, object]:
 def test_an_inline_policy_has_at_most_10240_characters_that_are_not_blank():
     assert permission_set(inline_policy=inline_policy_of(10_240))
     assert permission_set(inline_policy=json.dumps(inline_policy_of(10_240), indent=8))
+    with_blanks = inline_policy_of(10_240)
+    with_blanks["Statement"]["Sid"] += " " * 100
+    assert permission_set(inline_policy=with_blanks)
     assert "10241 characters" in refused_field("inline_policy", inline_policy=inline_policy_of(10_241))
 
 

@@ -184,14 +184,19 @@ def test_on_and_off_are_true_and_false(value):
     assert list(refused({"authentication": {"send_email_otp": value}})) == ["authentication.send_email_otp"]
 
 
-ATTESTATION = {"setting": "access_portal.subdomain", "value": "x", "by": "Ana", "seen": "the dashboard"}
+ATTESTATION = {
+    "setting": "access_portal",
+    "value": {"subdomain": "x"},
+    "by": "Ana",
+    "seen": "the dashboard",
+}
 
 
 @pytest.mark.parametrize("key", ["on", True], ids=["on", "what YAML makes of on"])
 def test_an_attestation_has_a_day(key):
     attestation = accepted({"attestations": [{**ATTESTATION, key: "2026-11-23"}]}).attestations[0]
     assert attestation.on.isoformat() == "2026-11-23"
-    assert attestation.value == "x"
+    assert attestation.value == {"subdomain": "x"}
 
 
 @pytest.mark.parametrize("missing", ["setting", "value", "by", "on", "seen"])
@@ -200,12 +205,12 @@ def test_an_attestation_says_everything(missing):
     assert f"{missing!r} is missing" in refused({"attestations": [entry]})[f"attestations[0].{missing}"]
 
 
-@pytest.mark.parametrize("value", [True, 8, ["a", "b"], {"prompt": "never"}])
-def test_an_attested_value_may_be_any_plain_data(value):
+@pytest.mark.parametrize("value", [True, "never", None, {}])
+def test_an_attested_value_names_the_fields_of_its_setting(value):
     entry = {**ATTESTATION, "on": "2026-11-23", "value": value}
-    assert accepted({"attestations": [entry]}).attestations[0].value == value
+    assert list(refused({"attestations": [entry]})) == ["attestations[0].value"]
 
 
-def test_an_attested_value_is_not_nothing():
-    entry = {**ATTESTATION, "on": "2026-11-23", "value": None}
-    assert "there is no value" in refused({"attestations": [entry]})["attestations[0].value"]
+def test_an_attestation_is_of_a_setting_that_exists():
+    entry = {**ATTESTATION, "on": "2026-11-23", "setting": "authentication.mfa"}
+    assert "multi_factor_authentication" in refused({"attestations": [entry]})["attestations[0].setting"]

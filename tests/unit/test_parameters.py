@@ -206,6 +206,18 @@ def test_each_shipped_scenario_is_explained_and_points_editors_to_the_schema(pat
     assert max(map(len, lines)) <= 110
 
 
+def test_what_a_scenario_does_not_say_is_no_parameter():
+    scenario = validate_scenario({"permission_sets": [{"name": "Auditor"}]})
+    parameters = scenario_parameters(scenario)
+    assert set(scenario.model_dump()) - set(parameters) == {
+        "mode",
+        "expected_account",
+        "profile",
+        "access_control_attributes",
+    }
+    assert "relay_state" not in parameters["permission_sets"][0]
+
+
 def test_the_three_scenarios_are_there():
     assert [path.name for path in SCENARIO_FILES] == [
         "aws-individual.yaml",

@@ -63,7 +63,10 @@ def describe_permission_set(context: Context, request: dict[str, Any]) -> dict[s
 
 @operation("sso-admin", "UpdatePermissionSet")
 def update_permission_set(context: Context, request: dict[str, Any]) -> None:
-    """Change description, session duration or relay state; what is not given stays.
+    """Change description, session duration or relay state.
+
+    A description or session duration that is not given stays; a relay state that is not given is cleared, as
+    users of AWS report (https://github.com/hashicorp/terraform-provider-aws/issues/17411): UNCONFIRMED.
 
     A new session duration reaches accounts only when the set is provisioned again.
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdatePermissionSet.html
@@ -77,7 +80,7 @@ def update_permission_set(context: Context, request: dict[str, Any]) -> None:
         (
             request.get("Description") or row["description"],
             session_duration,
-            request.get("RelayState") or row["relay_state"],
+            request.get("RelayState"),
             row["permission_set_arn"],
         ),
     )

@@ -18,7 +18,7 @@ HAND = Change(
 def test_a_plan_has_a_row_a_change_in_its_order():
     frame = plan_frame(Plan((CREATE, SAME, CHANGED, HAND)))
     assert list(frame.columns) == ["action", "kind", "key", "reason", "values"]
-    assert frame["action"].tolist() == ["＋ create", "＝ unchanged", "～ update", "✎ by hand"]
+    assert frame["action"].tolist() == ["+ create", "= unchanged", "~ update", "✎ by hand"]
     assert frame["kind"].tolist() == ["permission set", "group", "group", "console setting"]
     assert frame["values"].tolist() == [
         "tags: k=v\nsession_duration: PT1H",
@@ -36,10 +36,15 @@ def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
     outcome = Outcome(Plan((CREATE, SAME, HAND)), [(CREATE, WriteResult("arn:1", ("r",)))])
     frame = outcome_frame(outcome)
     assert frame.to_numpy().tolist() == [
-        ["＋ created", "permission set", "A", "arn:1"],
-        ["＝ unchanged", "group", "B", ""],
+        ["+ created", "permission set", "A", "arn:1"],
+        ["= unchanged", "group", "B", ""],
         ["✎ not set yet: by hand", "console setting", "sessions", ""],
     ]
+
+
+def test_an_outcome_is_told_in_the_plans_order_whatever_ended_first():
+    done = [(CHANGED, WriteResult("2")), (CREATE, WriteResult("1"))]
+    assert outcome_frame(Outcome(Plan((CREATE, CHANGED)), done)).to_numpy()[:, 3].tolist() == ["1", "2"]
 
 
 def test_a_check_says_passed_or_failed_in_words():

@@ -21,9 +21,11 @@ PARAMETERS = 'target = None\nregion = None\nrun_folder = ""'
 def folder(tmp_path_factory):
     """A folder for notebooks and runs, whose sandbox is stopped in the end."""
     folder = tmp_path_factory.mktemp("papermill")
+    sandbox = [sys.executable, "-m", "idc_sandbox"]
+    state = ["--state", str(folder / "state")]
+    subprocess.run([*sandbox, "start", *state, "--port", "0"], cwd=ROOT, check=True, capture_output=True)
     yield folder
-    stop = [sys.executable, "-m", "idc_sandbox", "stop", "--state", str(folder / "state")]
-    subprocess.run(stop, cwd=ROOT, check=False, capture_output=True)
+    subprocess.run([*sandbox, "stop", *state], cwd=ROOT, check=True, capture_output=True)
 
 
 def run(folder, name, cells, *, interactive="headless", **parameters):
@@ -74,6 +76,7 @@ def error(notebook):
 
 STEPS = """instance = runbook.step("instance")
 instance.apply()
+[runbook.step(name).apply() for name in ("groups", "users")]
 step = runbook.step("permission_sets")"""
 READ = [
     "runbook.lesson_map()",
@@ -82,13 +85,17 @@ READ = [
     "runbook.organization_tree()",
 ]
 READ += ["runbook.permission_sets()", "runbook.users()", "runbook.who_reaches_what()"]
-READ += ["runbook.delegated_administrators()", "runbook.what_deleting_destroys()"]
+READ += [
+    "runbook.who_reaches_what(people=True)",
+    "runbook.delegated_administrators()",
+    "runbook.what_deleting_destroys()",
+]
 
 
 @pytest.fixture(scope="module")
 def applied(folder):
     movements = [STEPS, "step.form()", "step.plan()", "step.apply()", "step.check()"]
-    again = ["runbook.step('permission_sets').apply().table"]
+    again = ["runbook.step('account_assignments').apply()", "runbook.step('permission_sets').apply().table"]
     widgets = ["import sys\n[name for name in sys.modules if name.startswith('ipywidgets')]"]
     return run(folder, "applied", [*movements, *again, *READ, *widgets])
 
@@ -117,6 +124,42 @@ def test_what_is_there_is_shown(applied, source):
     assert "text/plain" in output["data"]
     assert "0x" not in output["data"]["text/plain"]
     assert set(output["data"]) & {"text/html", "text/vnd.mermaid"}
+
+
+def test_who_reaches_what_names_principals_accounts_and_permission_sets(applied):
+    (output,) = outputs(applied, "runbook.who_reaches_what()")
+    assert "GROUP AdministratorAccess" in output["data"]["text/plain"]
+    assert "Management (111122223333)" in output["data"]["text/html"]
+
+
+def test_groups_unfold_into_their_people(applied):
+    shown = text(applied, "runbook.who_reaches_what(people=True)")
+    assert "USER " in shown
+    assert "GROUP " not in shown
+
+
+def test_settings_are_told_in_the_consoles_words(applied):
+    shown = text(applied, "runbook.settings()")
+    assert "Prompt users for MFA" in shown
+    assert "Only when their sign-in context changes" in shown
+
+
+def test_users_are_shown_with_their_groups(applied):
+    assert "AdministratorAccess" in text(applied, "runbook.users()")
+
+
+def test_what_deleting_destroys_is_counted(applied):
+    rows = text(applied, "runbook.what_deleting_destroys()").splitlines()
+    counts = {row.rsplit(maxsplit=1)[0].strip(): row.split()[-1] for row in rows[3:-1]}
+    assert counts["permission sets"] == "3"
+    assert int(counts["account assignments"]) > 0
+
+
+def test_the_lesson_map_reads_the_target(applied):
+    rows = text(applied, "runbook.lesson_map()").splitlines()
+    assert [row.split()[0] for row in rows[3:]] == [str(number) for number in range(1, 21)]
+    assert "✔ as the scenario wants it" in rows[12]
+    assert "1 to create" in rows[5]
 
 
 def test_no_widget_was_made(applied):

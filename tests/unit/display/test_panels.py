@@ -55,6 +55,13 @@ def test_the_form_is_seeded_from_the_scenario(panel):
     assert find(panel, "Session duration").value == "PT1H"
 
 
+def test_the_help_leaves_out_what_only_yaml_needs(context):
+    shown = texts(NotebookStep(context, "users").form())
+    assert "Postal code." in shown
+    assert "YAML" not in shown
+    assert "in quotes" not in shown
+
+
 def test_every_field_has_a_label_and_the_help_of_its_model(panel):
     assert "it can never be changed" in texts(panel)
     for widget in walk(panel.box):
@@ -68,8 +75,9 @@ def test_apply_opens_only_after_a_plan_of_the_present_values(panel, memory):
     assert "Apply" in enabled(panel)
     type_in(panel, "Session duration", "PT2H")
     assert "Apply" not in enabled(panel)
-    find(panel, "Apply").click()
+    find(panel, "Apply").click()  # on its way when the button was locked
     assert memory.resource("permission_set").calls == []
+    assert "ApplyRefusedError" not in texts(panel)
     find(panel, "Show the plan").click()
     assert "session_duration: PT2H" in texts(panel)
     find(panel, "Apply").click()

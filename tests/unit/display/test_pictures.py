@@ -44,6 +44,14 @@ def test_the_matrix_reads_without_colour_and_escapes():
     assert "0x" not in repr(matrix)
 
 
+def test_the_matrix_says_which_way_its_headers_point():
+    html = Matrix(access_frame([("GROUP ops", "Dev", "Read")], ["Dev", "Prod"]), "x")._repr_html_()
+    assert html.count('scope="col"') == 3
+    assert html.count('scope="row"') == 1
+    assert '<th scope="col">principal</th>' in html
+    assert "&nbsp;" not in html
+
+
 def test_the_matrix_is_the_same_each_time():
     frame = access_frame([("GROUP ops", "Dev", "Read")], ["Dev", "Prod"])
     assert Matrix(frame, "x")._repr_html_() == Matrix(frame.copy(), "x")._repr_html_()

@@ -5,7 +5,7 @@ from idc_helpers.display.tables import Line, Table
 TABLE = Table(
     "Two things",
     ("action", "key"),
-    (("＋ create", "A\nB"), ("－ delete", "<b>&")),
+    (("+ create", "A\nB"), ("- delete", "<b>&")),
     1,
     ("change", "bad"),
     "done",
@@ -43,7 +43,7 @@ def test_colour_is_never_the_only_signal():
         "idc-change",
         "idc-bad",
     ]
-    assert "＋ create" in TABLE.html()
+    assert "+ create" in TABLE.html()
 
 
 def test_colours_are_the_labs_own_in_light_and_dark():
@@ -55,9 +55,9 @@ def test_the_plain_text_is_aligned_and_keeps_lines_together():
         "Two things",
         "action    key",
         "--------  ----",
-        "＋ create  A",
+        "+ create  A",
         "          B",
-        "－ delete  <b>&",
+        "- delete  <b>&",
         "done",
     ]
 

@@ -1,4 +1,4 @@
-"""A resource that lives in memory and behaves like AWS's: ids of its own, fields that others change, failures on demand."""
+"""A resource that lives in memory and behaves like AWS's: ids of its own, and failures on demand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from idc_helpers.errors import WriteFailedError
 class MemoryResource:
     by_hand = False
 
-    def __init__(self, kind="thing", states=None, *, fail_on=None):
+    def __init__(self, kind="thing", states=None, *, fail_on=None, refused=False):
         self.kind = kind
         self.states = {}
         self.identifiers = {}
         self.calls = []
         self.fail_on = fail_on
+        self.refused = refused
         self._numbers = itertools.count(1)
         for key, state in (states or {}).items():
             self._put(key, state)
@@ -36,7 +37,9 @@ class MemoryResource:
         for change in changes:
             on_start(change)
             if change.key == self.fail_on:
-                raise WriteFailedError(f"{change.key!r} was refused")
+                error = WriteFailedError(f"{change.key!r} failed")
+                error.nothing_written = self.refused
+                raise error
             self.calls.append((change.action.value, change.key))
             if change.action is Action.DELETE:
                 identifier = self.identifiers.pop(change.key)

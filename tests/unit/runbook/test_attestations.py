@@ -6,7 +6,9 @@ MFA = {"prompt": "always-on"}
 
 
 def test_a_record_is_found_again_by_setting_value_and_instance(tmp_path):
-    AttestationBook(tmp_path / "a.jsonl").record("mfa", MFA, by="Ana", seen="Always-on is selected", instance_arn="arn:1")
+    AttestationBook(tmp_path / "a.jsonl").record(
+        "mfa", MFA, by="Ana", seen="Always-on is selected", instance_arn="arn:1"
+    )
     book = AttestationBook(tmp_path / "a.jsonl")
     assert book.find("mfa", MFA, "arn:1").by == "Ana"
     assert book.find("mfa", MFA, "arn:2") is None

@@ -11,7 +11,10 @@ from idc_helpers.runbook.undo import plan_undo
 ORIGIN = Origin("run", "05_permission_sets", "permission_sets", "sandbox", "111122223333", "us-east-1", "arn")
 
 values = st.one_of(
-    st.text("abc", max_size=3), st.integers(0, 3), st.lists(st.integers(0, 3), max_size=2), st.dictionaries(st.text("k"), st.text("v"), max_size=1)
+    st.text("abc", max_size=3),
+    st.integers(0, 3),
+    st.lists(st.integers(0, 3), max_size=2),
+    st.dictionaries(st.text("k"), st.text("v"), max_size=1),
 )
 states = st.dictionaries(st.sampled_from(["description", "tags", "policy"]), values, max_size=3)
 worlds = st.dictionaries(st.sampled_from(["ana", "ben", "eva", "kim"]), states, max_size=4)
@@ -47,7 +50,9 @@ def test_undo_restores_the_state_before(desired, later, actual, tmp_path_factory
 @given(desired=worlds, actual=worlds)
 def test_a_plan_never_touches_what_the_scenario_does_not_name(desired, actual, tmp_path_factory):
     resource = MemoryResource(states=actual)
-    applier(resource, tmp_path_factory.mktemp("run")).apply(plan_changes("thing", desired, resource.read(desired)))
+    applier(resource, tmp_path_factory.mktemp("run")).apply(
+        plan_changes("thing", desired, resource.read(desired))
+    )
     for key, state in actual.items():
         wanted = desired.get(key, {})
         for name, value in state.items():
@@ -65,7 +70,9 @@ def test_an_empty_plan_calls_nothing_that_writes(tmp_path):
 
 
 def test_an_update_says_which_field_changes_from_what_to_what():
-    (change,) = plan_changes("permission_set", {"Admin": {"session_duration": "PT4H"}}, {"Admin": {"session_duration": "PT1H"}}).changes
+    (change,) = plan_changes(
+        "permission_set", {"Admin": {"session_duration": "PT4H"}}, {"Admin": {"session_duration": "PT1H"}}
+    ).changes
     assert change.action is Action.UPDATE
     assert change.reason == "session_duration: 'PT1H' → 'PT4H'"
 
@@ -84,7 +91,13 @@ def test_undo_leaves_another_thing_of_the_same_name_alone():
 
 
 def test_undo_leaves_a_field_alone_that_was_changed_again():
-    change = undo_update("user", "ana", {"title": "A", "nick_name": "a"}, {"title": "B", "nick_name": "b"}, {"title": "C", "nick_name": "b"})
+    change = undo_update(
+        "user",
+        "ana",
+        {"title": "A", "nick_name": "a"},
+        {"title": "B", "nick_name": "b"},
+        {"title": "C", "nick_name": "b"},
+    )
     assert change.after == {"title": "C", "nick_name": "a"}
     untouched = undo_update("user", "ana", {"title": "A"}, {"title": "B"}, {"title": "C"})
     assert untouched.action is Action.UNCHANGED

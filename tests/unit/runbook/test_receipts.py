@@ -1,6 +1,6 @@
 import json
-import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +8,9 @@ from idc_helpers.changes import Action, Change, WriteResult
 from idc_helpers.errors import ReceiptError
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
 
-ORIGIN = Origin("run-1", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn:aws:sso:::instance/x")
+ORIGIN = Origin(
+    "run-1", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn:aws:sso:::instance/x"
+)
 CREATE = Change(Action.CREATE, "group", "Admins", None, {"description": "d"}, "does not exist yet")
 
 
@@ -22,7 +24,11 @@ def test_a_receipt_holds_what_where_before_after_id_request_and_when(book):
     (receipt,) = book.read()
     assert (receipt.status, receipt.identifier, receipt.request_ids) == ("done", "group-1", ["req-1"])
     assert (receipt.before, receipt.after) == (None, {"description": "d"})
-    assert (receipt.run_id, receipt.account_id, receipt.instance_arn) == ("run-1", "111122223333", "arn:aws:sso:::instance/x")
+    assert (receipt.run_id, receipt.account_id, receipt.instance_arn) == (
+        "run-1",
+        "111122223333",
+        "arn:aws:sso:::instance/x",
+    )
     assert receipt.at.endswith("+00:00")
 
 
@@ -69,7 +75,7 @@ def test_a_file_that_cannot_be_written_stops_the_write_before_it(tmp_path):
 
 
 def test_a_full_disk_is_a_clear_error(tmp_path):
-    if not os.path.exists("/dev/full"):
+    if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     (tmp_path / "receipts.jsonl").symlink_to("/dev/full")
     with pytest.raises(ReceiptError, match="No space left"):

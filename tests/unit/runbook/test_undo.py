@@ -17,7 +17,9 @@ def book(tmp_path):
 
 
 def apply(book, resource, desired):
-    return Applier({resource.kind: resource}, book, ORIGIN).apply(plan_changes(resource.kind, desired, resource.read(desired)))
+    return Applier({resource.kind: resource}, book, ORIGIN).apply(
+        plan_changes(resource.kind, desired, resource.read(desired))
+    )
 
 
 def test_a_failed_write_keeps_the_receipts_of_those_before_it(book):
@@ -37,6 +39,33 @@ def test_a_creation_interrupted_before_its_receipt_was_done_is_still_taken_back(
     resource._put("ana", {})  # the call went through, the process was killed before it could say so
     undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
     assert [change.action for change in undo.plan.changes] == [Action.DELETE]
+
+
+def test_a_creation_that_was_refused_is_not_taken_back(book):
+    resource = MemoryResource(fail_on="ana", refused=True)
+    with pytest.raises(WriteFailedError):
+        apply(book, resource, {"ana": {}})
+    resource._put("ana", {})  # somebody else's, made a moment before ours was refused
+    assert [receipt.status for receipt in book.read()] == ["refused"]
+    assert plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("actual", "action"),
+    [
+        ({"title": "Engineer", "tags": {"a": "1"}}, Action.DELETE),
+        ({"title": "Engineer", "tags": {}}, Action.DELETE),
+        ({"title": "Engineer", "tags": {"a": "2"}}, Action.UNCHANGED),
+        ({"title": "Director"}, Action.UNCHANGED),
+        ({"title": "Engineer", "policies": ["b"]}, Action.UNCHANGED),
+        ({"title": "Engineer", "policies": ["a"]}, Action.DELETE),
+    ],
+)
+def test_an_interrupted_creation_is_taken_back_only_if_the_thing_may_come_from_it(book, actual, action):
+    wanted = {"title": "Engineer", "tags": {"a": "1"}, "policies": ["a"]}
+    book.start(plan_changes("thing", {"ana": wanted}, {}).changes[0], ORIGIN)
+    undo = plan_undo(book.open_receipts(), {"thing": MemoryResource(states={"ana": actual})}, ORIGIN)
+    assert [change.action for change in undo.plan.changes] == [action]
 
 
 def test_what_somebody_else_deleted_is_settled_and_not_asked_again(book):
@@ -83,5 +112,12 @@ def test_a_receipt_of_a_kind_that_is_not_known_is_refused(book):
 def test_progress_counts_what_is_made(book):
     resource, seen = MemoryResource(), []
     plan = plan_changes("thing", {"ana": {}, "ben": {}}, {})
-    Applier({"thing": resource}, book, ORIGIN).apply(plan, progress=lambda event, change, made, total: seen.append((event, change.key, made, total)))
-    assert seen == [("started", "ana", 0, 2), ("done", "ana", 1, 2), ("started", "ben", 1, 2), ("done", "ben", 2, 2)]
+    Applier({"thing": resource}, book, ORIGIN).apply(
+        plan, progress=lambda event, change, made, total: seen.append((event, change.key, made, total))
+    )
+    assert seen == [
+        ("started", "ana", 0, 2),
+        ("done", "ana", 1, 2),
+        ("started", "ben", 1, 2),
+        ("done", "ben", 2, 2),
+    ]

@@ -34,7 +34,7 @@ def test_a_run_whose_checks_all_pass_exits_with_0_and_leaves_its_folder_complete
     assert outcome.exit_status == 0
     left = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file()}
     executed = {f"notebooks/{name}.{ending}" for name in ("06_a", "07_b") for ending in ("html", "ipynb")}
-    assert left == {"events.jsonl", "index.html", "summary.json", *executed}
+    assert left == {"events.jsonl", "index.html", "summary.json", "notebooks/kernels.log", *executed}
     assert (
         json.loads((outcome.folder / "summary.json").read_text("utf-8"))["notebooks"][1]["status"] == "passed"
     )

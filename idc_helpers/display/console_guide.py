@@ -1,0 +1,134 @@
+"""What a step asks a person to do in the AWS console, with the words that are on the screen there.
+
+Labels are those of the User Guide. The console may word the value 'never' of the MFA prompt differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSetting
+from idc_helpers.changes import Action, Change, State
+from idc_helpers.display.guides import ConsoleGuide, Guide
+from idc_helpers.display.movements import value_in_words
+from idc_helpers.identifiers import console_link
+from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.step import Step
+
+_CONSOLE = "https://console.aws.amazon.com/singlesignon"
+_ENABLE = "https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html"
+_WHY_ENABLE = (
+    "An organization instance is enabled by a person, in the organization's management account, in the Region"
+    " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
+)
+
+_LABELS: Mapping[tuple[str, Any], str] = {
+    ("type", "identity_center_directory"): "Identity Center directory",
+    ("type", "active_directory"): "Active Directory",
+    ("type", "external_identity_provider"): "External identity provider",
+    ("authentication_method", "password"): "Password",
+    ("authentication_method", "active_directory"): "Active Directory",
+    ("authentication_method", "saml_2_0"): "SAML 2.0",
+    ("provisioning_method", "direct"): "Direct",
+    ("provisioning_method", "scim"): "SCIM",
+    ("provisioning_method", "manual"): "Manual",
+    ("send_email_otp", True): "turned on",
+    ("send_email_otp", False): "turned off",
+    ("prompt", "context-aware"): "Only when their sign-in context changes (context-aware)",
+    ("prompt", "always-on"): "Every time they sign in (always-on)",
+    ("prompt", "never"): "Never (disabled)",
+    (
+        "allowed_types",
+        "security-keys-and-built-in-authenticators",
+    ): "Security keys and built-in authenticators",
+    ("allowed_types", "authenticator-apps"): "Authenticator apps",
+    ("user_without_device", "require-registration"): "Require them to register an MFA device at sign in",
+    (
+        "user_without_device",
+        "require-email-otp",
+    ): "Require them to provide a one-time password sent by email to sign in",
+    ("user_without_device", "block"): "Block their sign-in",
+    ("user_without_device", "allow"): "Allow them to sign in",
+    ("users_manage_own_devices", True): "Users can add and manage their own MFA devices",
+    ("users_manage_own_devices", False): "“Users can add and manage their own MFA devices” turned off",
+}
+
+
+def console_guide(step: Step, context: RunContext) -> ConsoleGuide:
+    """Return what the step asks a person to do, with what is set already; reads only.
+
+    On AWS no API shows these settings, so what nobody has attested counts as still to be set.
+    """
+    guides = [
+        (change, _guide(change, context))
+        for change in step.compare().changes
+        if change.kind == "console_setting" or (change.kind, change.key) == ("instance", "organization")
+    ]
+    to_record = tuple(guide for change, guide in guides if change.action is Action.BY_HAND and guide.setting)
+    return ConsoleGuide(step.title, tuple(guide for _, guide in guides), to_record)
+
+
+def _guide(change: Change, context: RunContext) -> Guide:
+    if change.kind == "instance":
+        return _enable_guide(change, context)
+    setting = CONSOLE_SETTINGS[change.key]
+    wanted = change.after or {}
+    return Guide(
+        setting=setting.name,
+        title=setting.title,
+        path=setting.console_path,
+        link=_link(context, setting),
+        choices=choices_in_words(setting.fields, wanted),
+        why=setting.why,
+        source=setting.source_url,
+        wanted=wanted,
+        state=_state(change),
+    )
+
+
+def choices_in_words(fields: Mapping[str, str], wanted: State) -> tuple[tuple[str, str], ...]:
+    """Return (label of the field, label of the value) for each field wanted, in the console's words."""
+    return tuple((fields.get(name, name), _value(name, value)) for name, value in wanted.items())
+
+
+def _value(name: str, value: Any) -> str:
+    if value in (None, [], ""):
+        return "(none)"
+    if isinstance(value, list):
+        return "\n".join(_value(name, part) for part in value)
+    return _LABELS.get((name, value)) or value_in_words(value)
+
+
+def _link(context: RunContext, setting: ConsoleSetting) -> str:
+    instance = context.connection.instance_or_none()
+    if instance is None:
+        return _CONSOLE
+    return console_link(instance.region, instance.instance_arn, setting.tail)
+
+
+def _enable_guide(change: Change, context: RunContext) -> Guide:
+    wanted = change.after or {}
+    name = wanted.get("name")
+    return Guide(
+        setting="",
+        title=f"Enable IAM Identity Center ({change.key} instance)",
+        path="IAM Identity Center → Enable",
+        link=f"https://{context.connection.region}.console.aws.amazon.com/singlesignon/home",
+        choices=(
+            ("Region (top right)", context.connection.region),
+            *((("Instance name", name),) if name else ()),
+        ),
+        why=_WHY_ENABLE,
+        source=_ENABLE,
+        wanted=wanted,
+        state=_state(change),
+    )
+
+
+def _state(change: Change) -> str:
+    words = {
+        Action.UNCHANGED: f"as wanted ({change.reason})",
+        Action.BY_HAND: f"to be set by hand ({change.reason})",
+    }
+    return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")

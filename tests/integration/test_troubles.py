@@ -1,0 +1,137 @@
+"""What goes wrong under way: refusals that pass, a sandbox that dies, permissions that are missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+
+import pytest
+from resource_cycle import apply, delete, plan
+
+from idc_helpers.aws.access_control import KEY
+from idc_helpers.aws.connection import connect
+from idc_helpers.aws.groups import Groups
+from idc_helpers.aws.permissions import required_actions
+from idc_helpers.errors import SandboxError, ThrottledError
+from idc_helpers.models import Scenario
+from idc_helpers.runbook.lesson import STEPS
+from idc_helpers.sandbox_starter import start_sandbox
+
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
+SERVICES = {"sso-admin": "sso"}
+
+
+def set_switches(connection, **values):
+    console = connection.console
+    answer = console._pool.request(
+        "PUT",
+        f"{connection.endpoint_url}/_sandbox/switches",
+        body=json.dumps(values).encode(),
+        headers={"x-sandbox-secret": console._control_secret},
+    )
+    assert answer.status == 200, answer.data
+
+
+@pytest.fixture
+def faults(connection):
+    yield lambda *faults: set_switches(connection, faults=list(faults))
+    set_switches(connection, faults=[])
+
+
+def test_throttling_of_every_fourth_call_is_not_noticed(connection, faults):
+    faults({"service": "identitystore", "operation": "*", "code": "ThrottlingException", "every": 4})
+    groups = Groups(connection)
+    delete(groups, apply(groups, {f"Throttled{number}": {} for number in range(2)}))
+
+
+def test_throttling_of_every_call_is_told(connection, faults):
+    faults({"service": "identitystore", "operation": "GetGroupId", "code": "ThrottlingException", "every": 1})
+    with pytest.raises(ThrottledError, match="GetGroupId"):
+        Groups(connection).read(["Anything"])
+
+
+def test_a_write_that_has_not_spread_yet_is_repeated(connection, faults):
+    fault = {
+        "service": "identitystore",
+        "operation": "CreateGroup",
+        "code": "ConflictException",
+        "message": "An earlier write has not spread yet.",
+        "next": 2,
+    }
+    faults(fault)
+    groups = Groups(connection)
+    delete(groups, apply(groups, {"Spreading": {}}))
+
+
+def test_a_sandbox_that_dies_is_told_and_running_again_finishes(start_in):
+    folder = start_in("dying")
+    connection = connect(state_folder=folder)
+    connection.console.enable_organization_instance(region="us-east-1")
+    groups, wanted = Groups(connection), {f"Dying{number}": {} for number in range(4)}
+    changes = plan(groups, wanted).writes
+    done = []
+    with pytest.raises(SandboxError, match="stopped answering"):  # noqa: PT012 - it dies half-way
+        for change, _ in groups.write_all(changes, lambda _change: None):
+            done.append(change.key)
+            if len(done) == 2:
+                os.kill(start_sandbox(folder).pid, signal.SIGKILL)
+    assert done == ["Dying0", "Dying1"]
+    again = Groups(connect(state_folder=folder))
+    assert set(again.read(wanted)) == set(done)
+    assert set(apply(again, wanted)) == {"Dying2", "Dying3"}
+
+
+def scenario():
+    return Scenario.model_validate(
+        {
+            "instance": {"kind": "organization", "name": "practice", "tags": {"a": "1"}},
+            "access_control_attributes": {"attributes": {"CostCenter": "${path:enterprise.costCenter}"}},
+            "access_portal": {"subdomain": "troubles-portal"},
+            "management": {"delegated_administrator": "Security tooling"},
+            "permission_sets": [{"predefined": "ReadOnlyAccess", "inline_policy": POLICY}],
+            "groups": [{"display_name": "Auditors"}],
+            "account_assignments": [
+                {"permission_set": "ReadOnlyAccess", "group": "Auditors", "accounts": ["Development"]}
+            ],
+            "users": [
+                {"user_name": "ana", "given_name": "Ana", "family_name": "Lima", "groups": ["Auditors"]}
+            ],
+        }
+    )
+
+
+def called(connection, calls):
+    for service_name in ("sts", "organizations", "sso-admin", "identitystore"):
+        prefix = SERVICES.get(service_name, service_name)
+        events = connection.client(service_name).meta.events
+        events.register(
+            "before-call",
+            lambda model, prefix=prefix, **_event: calls.add(f"{prefix}:{model.name}"),
+        )
+
+
+def test_no_notebook_calls_what_its_permissions_do_not_name(empty_connection):
+    calls = set()
+    called(empty_connection, calls)
+    identifiers = []
+    for definition in STEPS.values():
+        calls.clear()
+        # Each notebook has a connection of its own, which knows nothing yet.
+        connection = dataclasses.replace(empty_connection, cache={}, _instance=None)
+        for wanted in definition.build(connection, scenario()):
+            resource = wanted.resource
+            for key, identifier in apply(resource, wanted.states).items():
+                identifiers.append((resource, key, identifier))
+        unnamed = calls - set(required_actions(definition.notebook))
+        assert not unnamed, definition.notebook
+        assert calls
+    calls.clear()
+    for resource, key, identifier in reversed(identifiers):
+        resource._connection.refresh_instance()
+        if resource.kind not in ("console_setting",):
+            delete(resource, {key: identifier})
+    assert not calls - set(required_actions("99_teardown"))
+    assert "sso:DeleteAccountAssignment" in calls
+    assert KEY in {key for _, key, _ in identifiers}

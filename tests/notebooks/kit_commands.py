@@ -1,0 +1,139 @@
+"""The kit's commands as a person gives them, each as a process, and what a sandbox holds afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+KIT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Gives commands with a state folder, a home and a folder of runs of their own.
+
+    Attributes
+    ----------
+    folder
+        Holds all of them.
+    """
+
+    folder: Path
+
+    @property
+    def state(self):
+        return self.folder / "sandbox"
+
+    @property
+    def runs(self):
+        return self.folder / "runs"
+
+    @property
+    def latest(self):
+        return (self.runs / "latest").resolve()
+
+    @property
+    def environment(self):
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "IDC_"))}
+        own = {"IDC_SANDBOX_STATE": str(self.state), "HOME": str(home), "PYTHONPATH": str(KIT)}
+        return {**kept, **own, "PYTHONUNBUFFERED": "1"}
+
+    def idc(self, *arguments, given=""):
+        """Give a command and return the completed process."""
+        return subprocess.run(
+            [sys.executable, "-m", "idc_helpers.cli", *arguments],
+            cwd=KIT,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def run(self, *arguments):
+        """Run notebooks; return the completed process and summary.json."""
+        done = self.idc("run", "--out", str(self.runs), *arguments)
+        return done, self.summary() if self.runs.exists() else None
+
+    def begin(self, *arguments):
+        """Begin a run and return the process while it goes on, with its output as lines."""
+        command = [sys.executable, "-m", "idc_helpers.cli", "run", "--out", str(self.runs), *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=KIT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def papermill(self, notebook, *arguments):
+        """Run one notebook by papermill itself."""
+        output = self.folder / "out.ipynb"
+        command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb", str(output), *arguments]
+        environment = {**self.environment, "IDC_RUN_FOLDER": str(self.folder / "papermill")}
+        return subprocess.run(
+            command, cwd=KIT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def summary(self):
+        return json.loads((self.latest / "summary.json").read_text("utf-8"))
+
+    def start_sandbox(self):
+        """Start the standing sandbox on a free port and return what it says of itself."""
+        done = self.idc("sandbox", "start", "--port", "0", "--seed", "7", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def stop_sandbox(self):
+        self.idc("sandbox", "stop")
+
+    def kill_sandbox(self):
+        """End the sandbox's process without a word."""
+        about = json.loads(self.idc("sandbox", "status", "--json").stdout)
+        os.kill(about["pid"], signal.SIGKILL)
+
+    def client(self, service):
+        """Return a boto3 client of the standing sandbox, as any AWS client gets it."""
+        variables = json.loads(self.idc("sandbox", "env", "--json").stdout)
+        return boto3.client(
+            service,
+            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            region_name="us-east-1",
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+
+def what_is_there(commands):
+    """Return the names of everything that the lesson makes, read from the sandbox by boto3."""
+    sso_admin = commands.client("sso-admin")
+    found = {}
+    for instance in sso_admin.list_instances()["Instances"]:
+        arn, store = instance["InstanceArn"], {"IdentityStoreId": instance["IdentityStoreId"]}
+        identity_store = commands.client("identitystore")
+        sets = sso_admin.list_permission_sets(InstanceArn=arn)["PermissionSets"]
+        details = [sso_admin.describe_permission_set(InstanceArn=arn, PermissionSetArn=each) for each in sets]
+        found["instance"] = [arn]
+        found["permission sets"] = sorted(each["PermissionSet"]["Name"] for each in details)
+        found["groups"] = sorted(
+            each["DisplayName"] for each in identity_store.list_groups(**store)["Groups"]
+        )
+        found["users"] = sorted(each["UserName"] for each in identity_store.list_users(**store)["Users"])
+    delegated = commands.client("organizations").list_delegated_administrators()["DelegatedAdministrators"]
+    found["delegated administrators"] = [each["Name"] for each in delegated]
+    roles = commands.client("iam").list_roles()["Roles"]
+    found["roles"] = sorted(
+        each["RoleName"] for each in roles if each["RoleName"].startswith("AWSReservedSSO_")
+    )
+    return {kind: names for kind, names in found.items() if names}

@@ -1,0 +1,96 @@
+"""``idc run --fresh-sandbox``, which is ``make run``: the whole lesson and its teardown."""
+
+import datetime
+import json
+import stat
+
+import pytest
+from kit_commands import KIT, Commands, what_is_there
+
+NOTEBOOKS = sorted(path.stem for path in (KIT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+ACTIONS = ["create", "update", "delete", "unchanged"]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    commands = Commands(tmp_path_factory.mktemp("fresh"))
+    done, summary = commands.run("--fresh-sandbox")
+    return commands, done, summary
+
+
+def test_it_exits_with_0_and_every_notebook_and_check_passed(fresh):
+    _, done, summary = fresh
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [notebook["notebook"] for notebook in summary["notebooks"]] == NOTEBOOKS
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    assert all(check["passed"] for notebook in summary["notebooks"] for check in notebook["checks"])
+
+
+def test_each_notebook_after_the_first_checks_something_and_the_lesson_makes_something(fresh):
+    _, _, summary = fresh
+    assert [each["notebook"] for each in summary["notebooks"] if not each["checks"]] in ([], NOTEBOOKS[:1])
+    made = {each["notebook"][:2]: each["changes"]["create"] for each in summary["notebooks"]}
+    assert all(made[number] > 0 for number in ("01", "02", "04", "05", "06", "07", "08"))
+
+
+def test_progress_names_each_notebook_and_step_and_ends_with_the_report(fresh):
+    commands, done, _ = fresh
+    for name in NOTEBOOKS:
+        assert f"{name} passed in" in done.stdout
+    for step in ("instance", "permission_sets", "groups", "account_assignments", "users", "teardown"):
+        assert f"  {step}: " in done.stdout
+    assert done.stdout.rstrip().endswith(f"Report: {commands.latest / 'index.html'}")
+    assert done.stderr == ""
+
+
+def test_the_summary_has_the_documented_shape(fresh):
+    commands, _, summary = fresh
+    assert list(summary) == ["run_id", "target", "mode", "started", "wall_s", "notebooks"]
+    assert summary["run_id"] == commands.latest.name
+    assert (summary["target"], summary["mode"]) == ("sandbox", "apply")
+    assert datetime.datetime.fromisoformat(summary["started"]).tzinfo is not None
+    for notebook in summary["notebooks"]:
+        assert list(notebook) == ["notebook", "status", "wall_s", "changes", "checks"]
+        assert list(notebook["changes"]) == ACTIONS
+        assert all(list(check) == ["name", "passed", "detail"] for check in notebook["checks"])
+
+
+def test_the_run_folder_is_whole_private_and_without_the_sandbox_key(fresh):
+    commands, _, _ = fresh
+    folder = commands.latest
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.name for path in folder.iterdir()} >= {
+        "summary.json",
+        "receipts.jsonl",
+        "events.jsonl",
+        "index.html",
+    }
+    assert sorted(path.stem for path in (folder / "notebooks").glob("*.ipynb")) == NOTEBOOKS
+    secrets = json.loads((folder / "sandbox" / "secrets.json").read_text("utf-8"))
+    texts = [
+        path.read_text("utf-8") for path in folder.rglob("*") if path.suffix in (".ipynb", ".html", ".jsonl")
+    ]
+    assert texts
+    assert not [value for value in secrets.values() if any(str(value) in text for text in texts)]
+
+
+def test_nothing_is_left_in_the_sandbox_and_the_sandbox_is_stopped(fresh):
+    commands, _, _ = fresh
+    left = Commands(commands.latest)  # its state is the folder `sandbox` of the run
+    assert left.idc("sandbox", "status").returncode == 1
+    left.start_sandbox()
+    try:
+        assert what_is_there(left) == {}
+    finally:
+        left.stop_sandbox()
+
+
+def test_undo_of_a_run_that_tore_itself_down_has_nothing_to_do(fresh):
+    commands, _, _ = fresh
+    done = commands.idc("undo", "latest", "--out", str(commands.runs), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "nothing is left of what this run made" in done.stdout
+        or "Nothing is left to take back" in done.stdout
+    )
+    assert commands.idc("sandbox", "status", "--state", str(commands.latest / "sandbox")).returncode == 1

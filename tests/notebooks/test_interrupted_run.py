@@ -1,0 +1,111 @@
+"""A run that is cut short: what was done is kept, can be finished, and can be undone."""
+
+import contextlib
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import urllib3
+from kit_commands import what_is_there
+
+from idc_helpers.runbook.receipts import ReceiptBook
+
+
+@pytest.fixture(scope="module")
+def enabled(commands):
+    """Identity Center is enabled already, by a run that is not part of what is interrupted."""
+    done, _ = commands.run("--only", "01")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return commands
+
+
+@pytest.fixture
+def slow(enabled):
+    """The sandbox takes its time for each answer, so that there is a middle in which to interrupt."""
+    switch(enabled, latency_s=0.25)
+    yield enabled
+    enabled.start_sandbox()
+    switch(enabled, latency_s=0)
+
+
+def switch(commands, **values):
+    about = commands.start_sandbox()
+    answer = urllib3.request(
+        "PUT",
+        f"{about['endpoint_url']}/_sandbox/switches",
+        json=values,
+        headers={"x-sandbox-secret": about["control_secret"]},
+        retries=False,
+    )
+    assert answer.status == 200, answer.data
+
+
+def until_applying(process, step):
+    """Read the progress of a run up to the moment at which a step begins to write."""
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if f"{step}: applying" in line:
+            return told
+    raise AssertionError(f"the run ended before {step} was applied:\n{''.join(told)}")
+
+
+def receipts_of(commands):
+    path = commands.latest / "receipts.jsonl"
+    lines = path.read_text("utf-8").splitlines()
+    assert all(json.loads(line)["status"] in ("started", "done") for line in lines)
+    return ReceiptBook(path).read()
+
+
+def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
+    process = slow.begin("--only", "05,06")
+    until_applying(process, "permission_sets")
+    slow.kill_sandbox()
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "05_permission_sets FAILED" in told
+    assert "The sandbox stopped running. What was done is kept in its state: run again" in told
+    assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
+    assert receipts_of(slow)
+
+    switch(slow, latency_s=0)
+    done, summary = slow.run("--only", "05,06")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    there = what_is_there(slow)
+    assert there["permission sets"] == ["AdministratorAccess", "BillingAuditor", "ReadOnlyAccess"]
+    for folder in sorted(path for path in slow.runs.iterdir() if not path.is_symlink())[1:]:
+        undo = slow.idc("undo", str(folder), "--yes")
+        assert undo.returncode == 0, undo.stdout + undo.stderr
+    assert set(what_is_there(slow)) == {"instance"}
+
+
+def test_ctrl_c_leaves_whole_receipts_no_kernel_and_a_run_that_can_be_undone(slow):
+    process = slow.begin("--only", "05,06")
+    until_applying(process, "permission_sets")
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "idc undo" in told
+    assert "Traceback" not in told
+    assert not kernels_of(process.pid)
+    assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
+    receipts = receipts_of(slow)
+    assert receipts
+
+    switch(slow, latency_s=0)
+    undo = slow.idc("undo", str(slow.latest), "--yes")
+    assert undo.returncode == 0, undo.stdout + undo.stderr
+    assert set(what_is_there(slow)) == {"instance"}
+
+
+def kernels_of(pid):
+    """Return the processes that say that they are kernels of a process."""
+    wanted = f"JPY_PARENT_PID={pid}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(entry.name)
+    return found

@@ -1,0 +1,108 @@
+"""Runs on the standing sandbox, in order: planned, applied, again, a notebook by papermill, undone."""
+
+import nbformat
+import pytest
+from kit_commands import what_is_there
+
+
+def total(summary, action):
+    return sum(notebook["changes"][action] for notebook in summary["notebooks"])
+
+
+@pytest.fixture(scope="module")
+def planned(commands):
+    done, summary = commands.run("--mode", "plan")
+    return done, summary, commands.latest, what_is_there(commands)
+
+
+@pytest.fixture(scope="module")
+def first(commands, planned):
+    done, summary = commands.run("--no-teardown")
+    return done, summary, commands.latest, what_is_there(commands)
+
+
+@pytest.fixture(scope="module")
+def second(commands, first):
+    done, summary = commands.run("--no-teardown")
+    return done, summary, commands.latest, what_is_there(commands)
+
+
+@pytest.fixture(scope="module")
+def by_papermill(commands, second):
+    return commands.papermill("05_permission_sets", "-f", "parameters/sandbox.yaml", "--no-progress-bar")
+
+
+@pytest.fixture(scope="module")
+def undone(commands, first, by_papermill):
+    done = commands.idc("undo", first[2].name, "--out", str(commands.runs), "--yes")
+    return done, what_is_there(commands)
+
+
+def test_mode_plan_says_what_would_change_and_writes_nothing(planned):
+    done, summary, folder, there = planned
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert summary["mode"] == "plan"
+    assert total(summary, "create") > 0
+    assert "to create" in done.stdout
+    assert not (folder / "receipts.jsonl").exists()
+    assert there == {}
+
+
+def test_the_first_run_makes_what_was_planned_and_leaves_it_there(first, planned):
+    done, summary, _, there = first
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "08_users"
+    assert 0 < total(summary, "create") <= total(planned[1], "create")
+    assert set(there) == {
+        "instance",
+        "permission sets",
+        "groups",
+        "users",
+        "delegated administrators",
+        "roles",
+    }
+
+
+def test_the_second_run_finds_everything_unchanged(first, second):
+    done, summary, folder, there = second
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [total(summary, action) for action in ("create", "update", "delete")] == [0, 0, 0]
+    made = sum(total(first[1], action) for action in ("create", "update", "unchanged"))
+    assert total(summary, "unchanged") == made
+    assert not (folder / "receipts.jsonl").exists()
+    assert there == first[3]
+
+
+def test_plain_papermill_runs_a_notebook_from_the_scenario_file(commands, by_papermill):
+    assert by_papermill.returncode == 0, by_papermill.stderr
+    document = nbformat.read(commands.folder / "out.ipynb", as_version=4)
+    assert not [cell for cell in document.cells if "application/vnd.jupyter.widget-view+json" in str(cell)]
+    assert "widgets" not in document.metadata
+
+
+def test_plain_papermill_refuses_a_parameter_that_the_notebook_does_not_know(commands, second):
+    done = commands.papermill("05_permission_sets", "-p", "permision_sets", "x", "--no-progress-bar")
+    assert done.returncode != 0
+    assert "Did you mean 'permission_sets'?" in done.stderr
+
+
+def test_an_unknown_key_of_a_scenario_is_refused_before_anything_starts(commands, planned):
+    scenario = commands.folder / "mine.yaml"
+    scenario.write_text("target: sandbox\npermision_sets: []\n", "utf-8")
+    before = sorted(commands.runs.iterdir())
+    done, _ = commands.run("--parameters", str(scenario))
+    assert done.returncode == 1
+    assert "mine.yaml:2: permision_sets: " in done.stderr
+    assert "Did you mean 'permission_sets'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(commands.runs.iterdir()) == before
+
+
+def test_undo_leaves_nothing_of_the_run_and_again_finds_nothing_to_do(commands, first, undone):
+    done, there = undone
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert there == {}
+    assert "delete" in done.stdout
+    again = commands.idc("undo", first[2].name, "--out", str(commands.runs))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Take back" not in again.stdout

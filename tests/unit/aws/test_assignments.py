@@ -1,0 +1,356 @@
+import uuid
+
+import pytest
+from resource_tools import apply, create, delete
+from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
+
+from idc_helpers.aws.access import list_all_account_assignments
+from idc_helpers.aws.assignment_keys import assignment_key, assignment_state
+from idc_helpers.aws.assignment_window import WINDOW
+from idc_helpers.aws.assignments import AccountAssignments
+from idc_helpers.errors import (
+    AccessDeniedError,
+    InvalidValueError,
+    NotFoundError,
+    WaitTimeoutError,
+    WriteFailedError,
+)
+
+SET_ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
+GROUP_ID = "11111111-2222-4333-8444-555555555555"
+USER_ID = "99999999-2222-4333-8444-555555555555"
+KEY = assignment_key("GROUP", "Auditors", "ReadOnlyAccess", MEMBER_ID)
+
+
+class Assigner:
+    """AWS's asynchronous side: a request ends after some looks at the list; it takes 15 at a time."""
+
+    def __init__(self, *, looks=3, failing=()):
+        self.looks = looks
+        self.failing = dict(failing)
+        self.open = {}
+        self.ended = {}
+        self.most_open = 0
+
+    def start(self, word):
+        def answer(request):
+            request_id = str(uuid.uuid4())
+            self.open[request_id] = [self.looks, request["TargetId"]]
+            self.most_open = max(self.most_open, len(self.open))
+            if len(self.open) > 15:
+                raise Refusal("ThrottlingException", "too many outstanding")
+            return {f"AccountAssignment{word}Status": {"Status": "IN_PROGRESS", "RequestId": request_id}}
+
+        return answer
+
+    def list(self, word):
+        def answer(request):
+            assert request["Filter"] == {"Status": "IN_PROGRESS"}
+            for request_id, entry in list(self.open.items()):
+                entry[0] -= 1
+                if entry[0] <= 0:
+                    self.ended[request_id] = self.open.pop(request_id)[1]
+            statuses = [{"Status": "IN_PROGRESS", "RequestId": request_id} for request_id in self.open]
+            return {f"AccountAssignments{word}Status": statuses}
+
+        return answer
+
+    def describe(self, word):
+        def answer(request):
+            request_id = request[f"AccountAssignment{word}RequestId"]
+            target = self.ended.get(request_id)
+            if target is None:
+                status = {"Status": "IN_PROGRESS"}
+            elif target in self.failing:
+                status = {"Status": "FAILED", "FailureReason": self.failing[target]}
+            else:
+                status = {"Status": "SUCCEEDED"}
+            return {f"AccountAssignment{word}Status": {"RequestId": request_id, **status}}
+
+        return answer
+
+    def install(self, transport, word="Creation"):
+        transport.on(f"{word.replace('ion', 'e')}AccountAssignment", self.start(word))
+        transport.on(f"ListAccountAssignment{word}Status", self.list(word))
+        transport.on(f"DescribeAccountAssignment{word}Status", self.describe(word))
+        return self
+
+
+@pytest.fixture
+def assignments(connection, transport):
+    def group_id(request):
+        name = request["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
+        return {"GroupId": GROUP_ID} if name == "Auditors" else Refusal("ResourceNotFoundException")
+
+    transport.on("GetGroupId", group_id)
+    transport.on("GetUserId", {"UserId": USER_ID})
+    transport.on("ListPermissionSets", {"PermissionSets": [SET_ARN]})
+    transport.on("DescribePermissionSet", {"PermissionSet": {"Name": "ReadOnlyAccess"}})
+    transport.on("ListAccountAssignments", {"AccountAssignments": []})
+    transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": []})
+    return AccountAssignments(connection)
+
+
+def keys(count, first=0):
+    return [
+        assignment_key("GROUP", "Auditors", "ReadOnlyAccess", f"{number:012d}")
+        for number in range(first, first + count)
+    ]
+
+
+def creations(assignments, count):
+    return [create(assignments, key, assignment_state(key)) for key in keys(count)]
+
+
+@pytest.mark.parametrize("name", ["Auditors", "Ops · night", "two words", "GROUP"])
+def test_a_key_says_what_it_is_made_of(name):
+    state = {
+        "principal_type": "GROUP",
+        "principal_name": name,
+        "permission_set": "ReadOnlyAccess",
+        "account_id": MEMBER_ID,
+    }
+    assert assignment_state(assignment_key(**state)) == state
+
+
+@pytest.mark.parametrize(
+    "key", ["", "GROUP Auditors", "ROLE x · y · 1", "GROUP · ReadOnlyAccess · 111122223333"]
+)
+def test_other_texts_are_no_key(key):
+    with pytest.raises(InvalidValueError):
+        assignment_state(key)
+
+
+def test_the_window_never_exceeds_its_limit_and_is_watched_by_one_list(assignments, transport):
+    assigner = Assigner().install(transport)
+    results = apply(assignments, *creations(assignments, 45))
+    assert set(results) == set(keys(45))
+    assert assigner.most_open == WINDOW
+    assert WINDOW < 15
+    # 45 in waves of 10, each seen after 3 looks; one look for each status would be more than 100.
+    assert len(transport.made("ListAccountAssignmentCreationStatus")) <= 20
+    assert len(transport.made("DescribeAccountAssignmentCreationStatus")) == 45
+
+
+def test_results_carry_key_and_request_id(assignments, transport):
+    Assigner().install(transport)
+    result = apply(assignments, create(assignments, KEY, assignment_state(KEY)))[KEY]
+    assert result.identifier == KEY
+    assert len(result.request_ids) == 1
+    (request,) = transport.made("CreateAccountAssignment")
+    assert request["PrincipalId"] == GROUP_ID
+    assert request["PermissionSetArn"] == SET_ARN
+    assert (request["TargetId"], request["TargetType"], request["PrincipalType"]) == (
+        MEMBER_ID,
+        "AWS_ACCOUNT",
+        "GROUP",
+    )
+
+
+def test_a_failure_is_told_after_the_others_are_done(assignments, transport):
+    failing = keys(1, first=3)[0]
+    Assigner(failing={"000000000003": "role could not be made"}).install(transport)
+    done, started = [], []
+    with pytest.raises(WriteFailedError) as raised:  # noqa: PT012 - what came before it counts
+        for change, _ in assignments.write_all(creations(assignments, 25), started.append):
+            done.append(change.key)
+    assert sorted(done) == sorted(set(keys(25)) - {failing})
+    assert len(started) == 25
+    assert repr(failing) in str(raised.value)
+    assert "role could not be made" in str(raised.value)
+
+
+def test_a_refused_request_lets_those_under_way_end_and_starts_no_more(assignments, transport):
+    assigner = Assigner()
+    assigner.install(transport)
+    start = assigner.start("Creation")
+    refuse = Refusal("AccessDeniedException", "not in this account")
+    transport.on("CreateAccountAssignment", *[start] * 4, refuse)
+    done = []
+    with pytest.raises(AccessDeniedError, match="not in this account"):  # noqa: PT012 - as above
+        for change, _ in assignments.write_all(creations(assignments, 12), lambda _change: None):
+            done.append(change.key)
+    assert sorted(done) == keys(4)
+    assert len(transport.made("CreateAccountAssignment")) == 5
+
+
+def test_a_request_that_does_not_show_in_the_list_yet_is_not_taken_for_done(assignments, transport):
+    assigner = Assigner().install(transport)
+    real = assigner.list("Creation")
+    looks = iter(range(100))
+
+    def late_list(request):
+        answer = real(request)
+        return {"AccountAssignmentsCreationStatus": []} if next(looks) == 0 else answer
+
+    transport.on("ListAccountAssignmentCreationStatus", late_list)
+    apply(assignments, create(assignments, KEY, assignment_state(KEY)))
+    assert len(transport.made("ListAccountAssignmentCreationStatus")) == 3
+
+
+def test_one_that_never_ends_is_named(assignments, transport):
+    Assigner(looks=10**9).install(transport)
+    with pytest.raises(WaitTimeoutError, match="IN_PROGRESS with 'GROUP Auditors"):
+        apply(assignments, create(assignments, KEY, assignment_state(KEY)))
+
+
+def test_one_that_aws_has_done_at_once(assignments, transport):
+    transport.on("CreateAccountAssignment", {"AccountAssignmentCreationStatus": {"Status": "SUCCEEDED"}})
+    assert KEY in apply(assignments, create(assignments, KEY, assignment_state(KEY)))
+    assert transport.made("ListAccountAssignmentCreationStatus") == []
+
+
+def test_deletions_go_by_their_own_list(assignments, transport):
+    assigner = Assigner().install(transport, "Deletion")
+    apply(assignments, *[delete(assignments, key, key, assignment_state(key)) for key in keys(12)])
+    assert assigner.most_open == WINDOW
+    assert len(transport.made("DeleteAccountAssignment")) == 12
+
+
+def test_deleting_what_is_gone_is_done(assignments, transport):
+    transport.on("DeleteAccountAssignment", Refusal("ResourceNotFoundException"))
+    assert KEY in apply(assignments, delete(assignments, KEY, KEY))
+
+
+def test_a_principal_that_does_not_exist_is_refused_before_the_receipt(assignments, transport):
+    started = []
+    key = assignment_key("GROUP", "Nobody", "ReadOnlyAccess", MEMBER_ID)
+    with pytest.raises(NotFoundError, match="no group 'Nobody'"):
+        list(assignments.write_all([create(assignments, key, assignment_state(key))], started.append))
+    assert started == []
+    assert transport.writes() == []
+
+
+def row(account_id, principal_id=GROUP_ID, kind="GROUP"):
+    return {
+        "AccountId": account_id,
+        "PermissionSetArn": SET_ARN,
+        "PrincipalType": kind,
+        "PrincipalId": principal_id,
+    }
+
+
+def test_one_group_in_many_accounts_is_read_by_principal(assignments, transport):
+    transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": [row("000000000001")]})
+    assert list(assignments.read(keys(5))) == keys(1, first=1)
+    assert len(transport.made("ListAccountAssignmentsForPrincipal")) == 1
+    assert transport.made("ListAccountAssignments") == []
+
+
+def test_what_a_user_has_through_a_group_is_not_the_users_own(assignments, transport):
+    transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": [row(MEMBER_ID)]})
+    wanted = [assignment_key("USER", "ana", "ReadOnlyAccess", account) for account in (MEMBER_ID, ACCOUNT_ID)]
+    assert assignments.read(wanted) == {}
+
+
+def test_a_delegate_reads_by_pair(assignments, member_connection, transport):
+    transport.on(
+        "ListAccountAssignments",
+        lambda request: {"AccountAssignments": [row(MEMBER_ID)] if request["AccountId"] == MEMBER_ID else []},
+    )
+    delegate = AccountAssignments(member_connection)
+    assert list(delegate.read([*keys(5), KEY])) == [KEY]
+    assert transport.made("ListAccountAssignmentsForPrincipal") == []
+
+
+def test_reading_by_principal_that_is_refused_falls_back(assignments, transport):
+    transport.on("ListAccountAssignmentsForPrincipal", Refusal("AccessDeniedException"))
+    transport.on("ListAccountAssignments", {"AccountAssignments": [row("000000000001")]})
+    assert "000000000001" in "".join(assignments.read(keys(2)))
+
+
+def test_planning_works_before_anything_exists(assignments, transport):
+    unknown = [
+        assignment_key("GROUP", "Nobody", "ReadOnlyAccess", MEMBER_ID),
+        assignment_key("GROUP", "Auditors", "NoSuchSet", MEMBER_ID),
+    ]
+    assert assignments.read(unknown) == {}
+    transport.on("ListInstances", {"Instances": []})
+    transport.calls.clear()
+    fresh = AccountAssignments(assignments._connection)
+    fresh._connection.refresh_instance()
+    assert fresh.read(unknown) == {}
+
+
+def test_an_assignment_identifies_itself(assignments, transport):
+    with pytest.raises(NotFoundError):
+        assignments.identifier(KEY)
+    transport.on("ListAccountAssignments", {"AccountAssignments": [row(MEMBER_ID)]})
+    assert assignments.identifier(KEY) == KEY
+
+
+@pytest.fixture
+def who(assignments, transport):
+    """One group, assigned in two of three accounts with the permission set, and a user who has nothing."""
+    group = {"GroupId": GROUP_ID, "DisplayName": "Auditors"}
+    transport.on(
+        "ListAccountsForProvisionedPermissionSet", {"AccountIds": [ACCOUNT_ID, MEMBER_ID, "000000000003"]}
+    )
+    transport.on("ListGroups", {"Groups": [group]})
+    transport.on("DescribeGroup", group)
+    transport.on("ListUsers", {"Users": [{"UserId": USER_ID, "UserName": "ana"}]})
+    transport.on(
+        "ListAccounts",
+        {"Accounts": [{"Id": ACCOUNT_ID, "Name": "Management"}, {"Id": MEMBER_ID, "Name": "Dev"}]},
+    )
+    transport.on(
+        "ListAccountAssignmentsForPrincipal",
+        lambda request: {
+            "AccountAssignments": [row(MEMBER_ID), row(ACCOUNT_ID)]
+            if request["PrincipalType"] == "GROUP"
+            else []
+        },
+    )
+    transport.on(
+        "ListAccountAssignments",
+        lambda request: {
+            "AccountAssignments": [row(request["AccountId"])]
+            if request["AccountId"] in (ACCOUNT_ID, MEMBER_ID)
+            else []
+        },
+    )
+    return transport
+
+
+def rows_of(connection):
+    return [tuple(entry[:5]) for entry in list_all_account_assignments(connection)]
+
+
+EXPECTED = [
+    ("GROUP", "Auditors", "ReadOnlyAccess", MEMBER_ID, "Dev"),
+    ("GROUP", "Auditors", "ReadOnlyAccess", ACCOUNT_ID, "Management"),
+]
+
+
+def test_the_access_picture_is_read_by_principal_where_that_is_cheaper(connection, who):
+    assert rows_of(connection) == EXPECTED
+    assert len(who.made("ListAccountAssignmentsForPrincipal")) == 2
+    assert who.made("ListAccountAssignments") == []
+
+
+def test_the_access_picture_is_read_by_pair_where_that_is_cheaper(connection, who):
+    users = [
+        {"UserId": f"{number:08d}-2222-4333-8444-555555555555", "UserName": f"u{number}"}
+        for number in range(50)
+    ]
+    who.on("ListUsers", {"Users": users, "NextToken": "more"})
+    assert rows_of(connection) == EXPECTED
+    assert len(who.made("ListAccountAssignments")) == 3
+    assert who.made("ListAccountAssignmentsForPrincipal") == []
+    assert len(who.made("ListUsers")) == 1
+
+
+def test_a_delegate_sees_the_same_picture(member_connection, who):
+    assert rows_of(member_connection) == EXPECTED
+    assert who.made("ListAccountAssignmentsForPrincipal") == []
+
+
+def test_what_a_deleted_principal_left_behind_has_no_name(member_connection, who):
+    who.on("DescribeGroup", Refusal("ResourceNotFoundException"))
+    assert {entry[1] for entry in rows_of(member_connection)} == {""}
+    assert {entry.principal_id for entry in list_all_account_assignments(member_connection)} == {GROUP_ID}
+
+
+def test_account_names_are_left_out_where_nobody_may_tell(member_connection, who):
+    who.on("ListAccounts", Refusal("AccessDeniedException"))
+    assert {entry[4] for entry in rows_of(member_connection)} == {""}

@@ -1,0 +1,115 @@
+import pytest
+from resource_tools import apply, create, delete
+from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
+
+from idc_helpers.aws.organization import (
+    DelegatedAdministrators,
+    describe_organization,
+    is_management_account,
+    list_accounts,
+    list_accounts_with_paths,
+    resolve_account,
+)
+from idc_helpers.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
+
+NOT_IN_USE = Refusal("AWSOrganizationsNotInUseException")
+ACCOUNTS = [
+    {"Id": ACCOUNT_ID, "Name": "Management", "Email": "m@example.com", "Status": "ACTIVE"},
+    {"Id": MEMBER_ID, "Name": "Development", "Status": "SUSPENDED"},
+    {"Id": "777788889999", "Name": "Twin"},
+    {"Id": "777788880000", "Name": "Twin"},
+]
+
+
+@pytest.fixture
+def organization(transport):
+    transport.on("ListAccounts", {"Accounts": ACCOUNTS[:2], "NextToken": "more"}, {"Accounts": ACCOUNTS[2:]})
+    return transport
+
+
+def test_accounts_by_name_and_by_id(connection, organization):
+    assert resolve_account(connection, "Development").account_id == MEMBER_ID
+    assert resolve_account(connection, ACCOUNT_ID).name == "Management"
+    assert len(organization.made("ListAccounts")) == 2
+
+
+def test_accounts_have_name_email_and_status(connection, organization):
+    accounts = list_accounts(connection)
+    assert [account.name for account in accounts] == ["Development", "Management", "Twin", "Twin"]
+    assert accounts[0].status == "SUSPENDED"
+    assert accounts[1].email == "m@example.com"
+
+
+def test_a_name_that_is_not_there_offers_the_nearest_and_is_looked_up_again(connection, organization):
+    with pytest.raises(NotFoundError, match=r"no account 'Developement'\. Did you mean 'Development'"):
+        resolve_account(connection, "Developement")
+    organization.on("ListAccounts", {"Accounts": [{"Id": "000000000001", "Name": "Developement"}]})
+    assert resolve_account(connection, "Developement").account_id == "000000000001"
+
+
+def test_a_name_of_two_accounts_is_not_guessed(connection, organization):
+    with pytest.raises(AmbiguousError, match="777788880000, 777788889999"):
+        resolve_account(connection, "Twin")
+
+
+def test_where_accounts_may_not_be_listed_an_id_is_enough(member_connection, transport):
+    transport.on("ListAccounts", Refusal("AccessDeniedException"))
+    assert resolve_account(member_connection, MEMBER_ID).account_id == MEMBER_ID
+    with pytest.raises(AccessDeniedError):
+        resolve_account(member_connection, "Development")
+
+
+def test_a_standalone_account_is_the_only_one(connection, transport):
+    transport.on("ListAccounts", NOT_IN_USE)
+    transport.on("DescribeOrganization", NOT_IN_USE)
+    assert [account.account_id for account in list_accounts(connection)] == [ACCOUNT_ID]
+    assert resolve_account(connection, ACCOUNT_ID).account_id == ACCOUNT_ID
+    assert describe_organization(connection) is None
+    assert not is_management_account(connection)
+
+
+def test_who_is_in_charge(connection, member_connection):
+    assert is_management_account(connection)
+    assert not is_management_account(member_connection)
+    assert describe_organization(connection).management_account_id == ACCOUNT_ID
+
+
+def test_the_tree_names_the_units_above_each_account(connection, transport):
+    units = {"r-1": [{"Id": "ou-1", "Name": "Workloads"}], "ou-1": [{"Id": "ou-2", "Name": "Prod"}]}
+    accounts = {"r-1": ACCOUNTS[:1], "ou-2": ACCOUNTS[1:2]}
+    transport.on("ListRoots", {"Roots": [{"Id": "r-1", "Name": "Root"}]})
+    transport.on(
+        "ListOrganizationalUnitsForParent",
+        lambda asked: {"OrganizationalUnits": units.get(asked["ParentId"], [])},
+    )
+    transport.on("ListAccountsForParent", lambda asked: {"Accounts": accounts.get(asked["ParentId"], [])})
+    found = [(account.path, account.name) for account in list_accounts_with_paths(connection)]
+    assert found == [("Root", "Management"), ("Root/Workloads/Prod", "Development")]
+
+
+@pytest.fixture
+def delegates(connection, transport):
+    transport.on("ListDelegatedAdministrators", {"DelegatedAdministrators": [{"Id": MEMBER_ID}]})
+    return DelegatedAdministrators(connection)
+
+
+def test_delegates_are_read_for_identity_center_alone(delegates, transport):
+    assert delegates.read([MEMBER_ID, ACCOUNT_ID]) == {MEMBER_ID: {"service_principal": "sso.amazonaws.com"}}
+    assert transport.made("ListDelegatedAdministrators")[0]["ServicePrincipal"] == "sso.amazonaws.com"
+
+
+def test_delegates_are_registered_and_deregistered(delegates, transport):
+    transport.on("RegisterDelegatedAdministrator", {}, Refusal("AccountAlreadyRegisteredException"))
+    transport.on("DeregisterDelegatedAdministrator", {})
+    change = create(delegates, MEMBER_ID, {"service_principal": "sso.amazonaws.com"})
+    apply(delegates, change, change)
+    apply(delegates, delete(delegates, MEMBER_ID, MEMBER_ID))
+    request = {"AccountId": MEMBER_ID, "ServicePrincipal": "sso.amazonaws.com"}
+    assert transport.made("RegisterDelegatedAdministrator") == [request, request]
+    assert transport.made("DeregisterDelegatedAdministrator") == [request]
+
+
+def test_a_delegate_that_aws_refuses_is_named(delegates, transport):
+    transport.on("RegisterDelegatedAdministrator", Refusal("ConstraintViolationException", "too many"))
+    with pytest.raises(WriteFailedError, match=f"'{MEMBER_ID}'.*too many"):
+        apply(delegates, create(delegates, MEMBER_ID, {}))

@@ -1,0 +1,79 @@
+import os
+import socket
+import stat
+
+import pytest
+
+from idc_helpers.cli import machine_checkup
+from idc_helpers.cli.findings import Finding, findings_in_words
+from idc_sandbox.loopback import DEFAULT_PORT
+
+
+def test_a_remedy_stands_below_its_finding():
+    found = [
+        Finding("ok", "Python", "3.11"),
+        Finding("warn", "AWS CLI", "not found", "Install it.\nSee there."),
+    ]
+    assert findings_in_words(found).splitlines() == [
+        "ok    Python: 3.11",
+        "warn  AWS CLI: not found",
+        "      → Install it.",
+        "      → See there.",
+    ]
+
+
+@pytest.mark.parametrize(("version", "status"), [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((4, 0, 0), "ok")])
+def test_an_old_python_is_a_failure(version, status):
+    assert machine_checkup.python_finding(version, "/usr/bin/python3").status == status
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "words"),
+    [
+        ("aws-cli/2.36.7 Python/3.13", "ok", "2.36.7"),
+        ("aws-cli/2.9.19 Python/3.11", "warn", "older than 2.13"),
+        ("aws-cli/1.45.11 Python/3.11", "warn", "is version 1"),
+        ("something else", "warn", "does not say its version"),
+    ],
+)
+def test_the_aws_cli_is_judged_by_its_version(tmp_path, monkeypatch, says, status, words):
+    program = tmp_path / "aws"
+    program.write_text(f"#!/bin/sh\necho '{says}'\n", "utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    finding = machine_checkup.aws_cli_finding()
+    assert (finding.status, words in finding.detail) == (status, True)
+    assert bool(finding.remedy) == (status != "ok")
+
+
+def test_no_aws_cli_is_said_with_where_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    finding = machine_checkup.aws_cli_finding()
+    assert (finding.status, finding.detail) == ("warn", "not found")
+    assert "https://docs.aws.amazon.com/cli/" in finding.remedy
+
+
+def test_the_port_is_the_one_that_the_sandbox_takes():
+    assert machine_checkup.SANDBOX_PORT == DEFAULT_PORT
+
+
+def test_a_port_that_something_else_holds_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("IDC_SANDBOX_STATE", str(tmp_path / "sandbox"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setattr(machine_checkup, "SANDBOX_PORT", port)
+        taken = machine_checkup.sandbox_finding()
+    assert taken.status == "warn"
+    assert f"port {port} is in use by something else" in taken.detail
+    free = machine_checkup.sandbox_finding()
+    assert free.status == "ok"
+    assert f"port {port} is free" in free.detail
+    assert not (tmp_path / "sandbox").exists()
+
+
+def test_a_place_outside_of_the_kit_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    finding = machine_checkup.folder_finding()
+    assert (finding.status, finding.remedy) == ("fail", "Run from inside the kit's folder.")

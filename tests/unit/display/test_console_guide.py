@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+
+from idc_helpers.display.console_guide import choices_in_words
+from idc_helpers.display.notebook_step import NotebookStep
+from idc_helpers.display.panel_attestation import AttestationPanel
+from idc_helpers.errors import CheckFailedError
+from idc_helpers.models import Scenario
+
+MFA = "multi_factor_authentication"
+
+
+@pytest.fixture
+def on_aws(context, memory):
+    """A run where only a person can set what the console has."""
+    memory.resource("console_setting").by_hand = True
+    return replace(context, scenario=Scenario())
+
+
+def test_the_guide_uses_the_words_on_the_screen(on_aws):
+    text = repr(NotebookStep(on_aws, MFA).console_guide())
+    assert "Settings → Authentication → Multi-factor authentication → Configure" in text
+    assert "Prompt users for MFA: Only when their sign-in context changes (context-aware)" in text
+    assert "Require them to register an MFA device at sign in" in text
+    assert "docs.aws.amazon.com" in text
+    assert "to be set by hand" in text
+
+
+def test_a_value_without_a_label_is_shown_as_it_is():
+    assert choices_in_words({"subdomain": "Subdomain"}, {"subdomain": "acme"}) == (("Subdomain", "acme"),)
+    assert choices_in_words({"allowed_types": "Types"}, {"allowed_types": []}) == (("Types", "(none)"),)
+
+
+def test_headless_the_guide_is_text_and_guided_it_has_a_form(on_aws, monkeypatch):
+    step = NotebookStep(on_aws, MFA)
+    assert not isinstance(step.console_guide(), AttestationPanel)
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    assert isinstance(step.console_guide(), AttestationPanel)
+
+
+def test_what_was_attested_counts_as_set(on_aws, monkeypatch, capsys):
+    step = NotebookStep(on_aws, MFA)
+    with pytest.raises(CheckFailedError, match="nobody has attested it"):
+        step.check()
+    (guide,) = step.console_guide().to_record
+    on_aws.attestations.record(guide.setting, guide.wanted, by="ana", seen="as wanted", instance_arn="")
+    assert step.console_guide().to_record == ()
+    assert "attested by ana" in repr(step.console_guide())
+    assert step.check().rows[0][0] == "✔ passed"
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    assert not isinstance(step.console_guide(), AttestationPanel)
+
+
+def test_in_the_sandbox_the_guide_says_that_apply_sets_it(context):
+    guide = NotebookStep(context, MFA).console_guide()
+    assert guide.to_record == ()
+    assert "when you apply" in repr(guide)
+
+
+def test_a_step_that_needs_no_console_says_so(context):
+    assert "nothing to do in the console" in repr(NotebookStep(context, "groups").console_guide())
