@@ -9,8 +9,3 @@ def qr_picture(uri: str) -> str:
     """Return the QR code of an authenticator app's key as an SVG in a ``data:`` address."""
     # Dark on light whatever the page's colours are: cameras want it so.
     return segno.make(uri, error="m").svg_data_uri(scale=5, border=4, dark="#000", light="#fff")
-
-
-def spaced(secret: str) -> str:
-    """Return a key in groups of four, as a person types it."""
-    return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
