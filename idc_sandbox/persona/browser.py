@@ -82,9 +82,11 @@ class Browser:
 
     def _request(self, method: str, url: str, fields: dict[str, str] | None) -> httpx.Response:
         self._require_own(url)
-        sent = {"params": fields} if method == "GET" and fields else {"data": fields}
+        is_query = method == "GET"
         try:
-            return self._http.request(method, url, **sent)  # type: ignore[arg-type]
+            return self._http.request(
+                method, url, params=fields if is_query and fields else None, data=None if is_query else fields
+            )
         except httpx.HTTPError as error:
             raise PersonaError(f"{_without_query(url)!r} does not answer: {type(error).__name__}") from error
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
-)
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 @dataclass
@@ -105,9 +103,8 @@ class _Reader(HTMLParser):
         if tag == "form":
             method = attributes.get("method", "get").lower()
             self.page.forms.append(Form(attributes.get("action", ""), method))
-        elif tag == "input" and self._is_open("form") and attributes.get("name"):
-            if attributes.get("type") not in ("checkbox", "radio") or "checked" in attributes:
-                self.page.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif tag == "input" and self._is_open("form") and _is_sent(attributes):
+            self.page.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
         self._account_id = attributes.get("data-account-id", self._account_id)
         if "data-role-name" in attributes:
             self.page.roles.append((self._account_id, attributes["data-role-name"]))
@@ -141,3 +138,8 @@ class _Reader(HTMLParser):
         if "data-value" in attributes:
             machine_readable = attributes.get("datetime") or attributes.get("href")
             self.page.values[attributes["data-value"]] = machine_readable or "".join(element.words).strip()
+
+
+def _is_sent(attributes: dict[str, str]) -> bool:
+    is_choice = attributes.get("type") in ("checkbox", "radio")
+    return bool(attributes.get("name")) and (not is_choice or "checked" in attributes)

@@ -83,6 +83,19 @@ class Persona:
                 return {"subject": message.heading, **message.values}
         raise PersonaError(f"there is no message about {subject!r} in the mailbox; it says: {page.said}")
 
+    def accept_mail(self, mailbox_url: str) -> str:
+        """Accept the newest invitation, or password reset, of a mailbox; return what the next page says. Writes.
+
+        Raises
+        ------
+        PersonaError
+            When there is none, or its link opens nothing any more.
+        """
+        message = self.read_mail(mailbox_url)
+        if "link" not in message:
+            raise PersonaError(f"the newest message, {message['subject']!r}, holds no link to accept")
+        return self.accept_invitation(message["link"])
+
     def accept_invitation(self, link: str, password: str | None = None) -> str:
         """Choose a password at the page behind an invitation's link; return what the next page says. Writes.
 
@@ -254,7 +267,7 @@ class Persona:
         return page.heading
 
     def approve_authorize(self, url: str, *, allow: bool = True) -> str:
-        """Give (or deny) consent at an authorize address; return the program's address with its answer. Writes.
+        """Give (or deny) consent at an authorize address; return the program's address with the answer. Writes.
 
         Raises
         ------
@@ -280,6 +293,17 @@ class Persona:
             raise PersonaError(f"{self.user_name!r} is not signed in; the page says: {page.said}")
         return page
 
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What the person keeps in mind: ``password``, ``totp_secret`` and the last code's ``step``; secrets."""
+        return {"password": self._password, "totp_secret": self.totp_secret, "step": self._last_step}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Take over what a person of an earlier process kept in mind."""
+        self._password = str(memory.get("password") or "")
+        self.totp_secret = memory.get("totp_secret") or None
+        self._last_step = int(memory.get("step") or 0)
+
     def call(self, action: str, **options: Any) -> Any:
         """Do an action by its name; see `ACTIONS`.
 
@@ -298,6 +322,7 @@ class Persona:
 
 ACTIONS = (
     "read_mail",
+    "accept_mail",
     "accept_invitation",
     "sign_in",
     "portal",

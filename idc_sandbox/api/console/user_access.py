@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, validation_error
-from idc_sandbox.sign_in import devices, invitations, mailbox, portal_sessions
+from idc_sandbox.sign_in import devices, invitations, mailbox, passwords, portal_sessions
 from idc_sandbox.sign_in.refusals import Refusal
 
 Result = TypeVar("Result")
@@ -38,6 +38,11 @@ def _reset_password(context: Context, user_id: str, rest: list[str], values: Val
     delivery = values.get("delivery", "email")
     password = _allowed(lambda: invitations.reset_password(context, user_id, delivery))
     return {"one_time_password": password}
+
+
+def _has_password(context: Context, user_id: str, rest: list[str], _values: Values) -> Values:
+    _require_end(rest)
+    return {"has_password": passwords.has_password(context, user_id)}
 
 
 def _list_devices(context: Context, user_id: str, rest: list[str], _values: Values) -> Values:
@@ -73,6 +78,7 @@ def _delete_sessions(context: Context, user_id: str, rest: list[str], _values: V
 USER_ROUTES: dict[tuple[str, str], UserRoute] = {
     ("POST", "invite"): _invite,
     ("POST", "reset-password"): _reset_password,
+    ("GET", "password"): _has_password,
     ("GET", "mfa-devices"): _list_devices,
     ("POST", "mfa-devices"): _delete_device,
     ("GET", "sessions"): _list_sessions,
