@@ -22,7 +22,13 @@ from idc_sandbox import launcher
 from idc_sandbox.loopback import RunningSandbox, ask, page_links
 from idc_sandbox.state_folder import StateFolder
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 PASSWORD = "Practice-makes-1"  # noqa: S105  of a practice user in a sandbox that is gone afterwards
 DOCUMENTED = ("portal", "sign-in", "access-keys", "mfa")
 
@@ -148,7 +154,9 @@ def signed_in_pages(page: Page, sandbox: RunningSandbox, photographer: Photograp
     oidc = client(sandbox, "sso-oidc")
     program = oidc.register_client(clientName="practice-cli", clientType="public")
     keys = {name: program[name] for name in ("clientId", "clientSecret")}
-    start_url = console(sandbox, "GET", f"settings?instance_arn={instance_arn(sandbox)}")["access_portal"]["url"]
+    start_url = console(sandbox, "GET", f"settings?instance_arn={instance_arn(sandbox)}")["access_portal"][
+        "url"
+    ]
     waiting = oidc.start_device_authorization(**keys, startUrl=start_url)
     page.goto(waiting["verificationUriComplete"])
     photographer.take(page, "device")

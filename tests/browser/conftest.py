@@ -1,4 +1,4 @@
-"""Chromium for a module, a sandbox for all, and a page for each test that must not complain in its console."""
+"""Chromium for a module, a sandbox for all, and browsers whose pages must not complain in their console."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from scene import Scene, Visitor
 
 FLAGS = [
@@ -31,6 +31,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=20_000)  # machines that build are busy; what is there is seen at once
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -53,11 +54,15 @@ def new_visitor(chromium: Browser, scene: Scene) -> Iterator[object]:
     def listen(page: Page) -> None:
         page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+        page.on("requestfailed", note_failure)
+
+    def note_failure(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # who goes on quickly leaves pictures unloaded
+            complaints.append(f"{request.url}: {request.failure}")
 
     def make(**options: object) -> Visitor:
         context = chromium.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
         listen(page)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pyotp
 from playwright.sync_api import Page, expect
 
@@ -151,9 +152,13 @@ class Visitor:
         self.press("Set the password")
 
     def accept_invitation(self, user_id: str) -> None:
-        self.page.goto(self.scene.invite(user_id))
-        self.choose_password()
-        self.sees("Sign in")
+        """Get a password without looking; the activation's own tests look."""
+        address = self.scene.invite(user_id)
+        with httpx.Client(trust_env=False) as browser:
+            token = re.findall(r'name="csrf_token" value="(\w+)"', browser.get(address).text)[0]
+            form = {"csrf_token": token, "new_password": PASSWORD, "confirm_password": PASSWORD}
+            answer = browser.post(address, data=form)
+        assert answer.headers["location"] == "/start/sign-in?notice=password-set"
 
     def give_password(self, user_name: str) -> None:
         self.page.goto(f"{self.scene.site}/start")

@@ -66,12 +66,15 @@ def test_the_keyboard_is_enough_to_sign_in(visitor, scene, mfa):
     visitor.accept_invitation(user_id)
     page = visitor.page
     page.goto(f"{scene.site}/start")
-    page.keyboard.type(name)  # the field has the focus
+    expect(page.get_by_label("User name")).to_be_focused()
+    page.keyboard.type(name)
     page.keyboard.press("Enter")
     visitor.sees("Enter your password")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("do not go together")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     visitor.sees("Access portal")
@@ -88,7 +91,9 @@ def test_the_console_link_shows_role_and_relay_state_and_stays_here(visitor, sce
     page.get_by_role("link", name="Console").click()
     visitor.sees("Console")
     expect(page.locator("[data-value=account_id]")).to_have_text(scene.accounts[1])
-    expect(page.locator("[data-value=landing]")).to_have_text("https://eu-west-1.console.aws.amazon.com/s3/home")
+    expect(page.locator("[data-value=landing]")).to_have_text(
+        "https://eu-west-1.console.aws.amazon.com/s3/home"
+    )
     addresses = page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
     assert all(address.startswith(f"{scene.site}/") for address in addresses)
 

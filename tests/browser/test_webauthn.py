@@ -64,7 +64,8 @@ def test_a_key_that_is_taken_away_does_not_let_in(visitor, scene, mfa):
     session.send("WebAuthn.disable")
     # Without an authenticator Chromium waits for one: what a person cancels ends like this.
     visitor.page.evaluate(
-        "() => { navigator.credentials.get = async () => { throw new DOMException('', 'NotAllowedError'); }; }"
+        "() => { navigator.credentials.get ="
+        " async () => { throw new DOMException('', 'NotAllowedError'); }; }"
     )
     visitor.press("Use a security key or passkey")
     expect(visitor.page.get_by_role("alert")).to_contain_text("cancelled")
