@@ -1,7 +1,8 @@
 """Takes secrets out of a text before anybody sees or stores it: the safety net, not the plan.
 
-Secrets never enter parameters, widgets, receipts or outputs by design. What slips through, such as a header that a library
-prints in an exception, is caught here: by a name that says what follows it is a secret, and by shapes that AWS's secrets have.
+Secrets never enter parameters, widgets, receipts or outputs by design. What slips through, such as a header
+that a library prints in an exception, is caught here: by a name that says what follows it is a secret, and by
+shapes that AWS's secrets have.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 REMOVED = "[removed]"
 
-_SECRET_NAMES = (
+_NAMES_THAT_HIDE = (
     r"aws_?secret_?access_?key|secret_?access_?key|secret_?key|aws_?session_?token|session_?token|security_?token"
     r"|x-amz-security-token|access_?token|refresh_?token|id_?token|client_?secret|control_?secret|pass(?:word|wd|phrase)"
     r"|one_?time_?password|api_?key|private_?key|mfa_?(?:secret|seed)|device_?code|x-amz-sso[_-]bearer[_-]token"
 )
-# `name = value`, `"name": "value"`, `name='value'`; the value is taken to its closing quote, or to the next blank.
+# `name = value`, `"name": "value"`, `name='value'`; the value is taken to its closing quote, or to the next
+# blank.
 _NAMED = re.compile(
-    rf"""(?P<name>\b(?:[a-z]+_)?(?:{_SECRET_NAMES})\\*["']?\s*(?:=|:)\s*)(?!\[removed\])"""
+    rf"""(?P<name>\b(?:[a-z]+_)?(?:{_NAMES_THAT_HIDE})\\*["']?\s*(?:=|:)\s*)(?!\[removed\])"""
     r"""(?P<value>\\+"[^"\n]*?\\+"|[bru]?"(?:\\.|[^"\\\n])*"|[bru]?'(?:\\.|[^'\\\n])*'|[^\s,;&)}\]"'\\]+)""",
     re.IGNORECASE,
 )
@@ -35,7 +37,8 @@ _NOT_SECRET_VALUES = frozenset({"", "none", "null", "true", "false", "email", "o
 def scrub(text: str) -> str:
     """Return the text without access keys, secret keys, session tokens, bearer tokens and passwords.
 
-    Access key ids keep their first four letters (``AKIA`` or ``ASIA``): which kind it was is what a reader learns from.
+    Access key ids keep their first four letters (``AKIA`` or ``ASIA``): which kind it was is what a reader
+    learns from.
 
     Parameters
     ----------
@@ -85,7 +88,7 @@ def scrub_values(value: Any) -> Any:
     return value
 
 
-_SECRET_NAME = re.compile(rf"(?:[a-z]+_)?(?:{_SECRET_NAMES})", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:[a-z]+_)?(?:{_NAMES_THAT_HIDE})", re.IGNORECASE)
 
 
 def _scrub_named(name: Any, value: Any) -> Any:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# Codes that are not "the request is wrong" (400). AWS's JSON services answer nearly every modelled error with 400.
+# Codes that are not "the request is wrong" (400). AWS's JSON services answer nearly every modelled error with
+# 400.
 _STATUS_OF_CODE = {
     "InternalServerException": 500,
     "AccessDeniedException": 400,

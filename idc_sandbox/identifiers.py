@@ -1,7 +1,8 @@
 """Ids that look like AWS's and depend on the seed alone.
 
-An id is a hash of the seed, the kind and a counter kept in the state file: a fresh sandbox with the same seed gives the
-same ids for the same calls, a restart continues where it was, and one kind's ids do not shift another's.
+An id is a hash of the seed, the kind and a counter kept in the state file: a fresh sandbox with the same seed
+gives the same ids for the same calls, a restart continues where it was, and one kind's ids do not shift
+another's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import hashlib
 import sqlite3
 import uuid
 
-# The leading digits of an instance id depend on its home Region; seen in public repositories, not documented by AWS.
+# The leading digits of an instance id depend on its home Region; seen in public repositories, not documented
+# by AWS.
 _INSTANCE_PREFIX_OF_REGION = {
     "us-east-1": "7223",
     "eu-west-1": "6804",
@@ -55,9 +57,9 @@ class IdFactory:
         return f"arn:aws:sso:::permissionSet/{instance_id}/ps-{self.digest('permission_set')[:16]}"
 
     def role_suffix(self) -> str:
-        """Return the 16 hex digits that end an ``AWSReservedSSO_`` role name; new each time a role is made."""
+        """Return the 16 hex digits that end an ``AWSReservedSSO_`` role name; new for each role."""
         return self.digest("role")[:16]
 
     def identity_id(self, kind: str, identity_store_id: str) -> str:
-        """Return a user, group or membership id in AWS's older form: ten hex digits of the store and a UUID."""
+        """Return a user, group or membership id in AWS's older form: ten hex digits and a UUID."""
         return f"{identity_store_id.removeprefix('d-')[:10]}-{self.uuid(kind)}"

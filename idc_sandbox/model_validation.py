@@ -1,7 +1,8 @@
 """Requests held against botocore's own service models, and answers shaped by them.
 
-botocore checks required members and types before it sends, but neither lengths, patterns, enums nor ranges: AWS does that
-at the other end, and so do we. An operation's handler is then left with its rules and nothing else.
+botocore checks required members and types before it sends, but neither lengths, patterns, enums nor ranges:
+AWS does that at the other end, and so do we. An operation's handler is then left with its rules and nothing
+else.
 """
 
 from __future__ import annotations
@@ -74,7 +75,13 @@ def _check(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
     if getattr(shape, "is_document_type", False):
         return
     allowed = _JSON_TYPES.get(shape.type_name)
-    wrong_boolean = isinstance(value, bool) and shape.type_name in ("integer", "long", "float", "double", "timestamp")
+    wrong_boolean = isinstance(value, bool) and shape.type_name in (
+        "integer",
+        "long",
+        "float",
+        "double",
+        "timestamp",
+    )
     if allowed and (not isinstance(value, allowed) or wrong_boolean):
         problems.append(f"Value {value!r} at '{path or 'body'}' must be of type {shape.type_name}")
         return
@@ -143,7 +150,9 @@ def _check_length(shape: Shape, length: int, value: Any, path: str, problems: li
     if low is not None and length < low:
         problems.append(f"Value {shown} at '{path}' must have length greater than or equal to {low}")
     if high is not None and length > high:
-        problems.append(f"Value {shown} at '{path}' must have length less than or equal to {high} (has {length})")
+        problems.append(
+            f"Value {shown} at '{path}' must have length less than or equal to {high} (has {length})"
+        )
 
 
 _CHECK_OF_TYPE: dict[str, Any] = {
@@ -176,14 +185,27 @@ def serialize(shape: Shape | None, value: Any) -> Any:
         return {}
     if getattr(shape, "is_document_type", False) or value is None:
         return value
-    if shape.type_name == "structure":
-        return {
-            name: serialize(shape.members[name], member) for name, member in value.items() if member is not None
-        }
-    if shape.type_name == "list":
-        return [serialize(shape.member, item) for item in value]
-    if shape.type_name == "map":
-        return {key: serialize(shape.value, item) for key, item in value.items()}
-    if shape.type_name == "timestamp" and isinstance(value, datetime.datetime):
-        return value.timestamp()
+    return _SERIALIZED.get(shape.type_name, _as_it_is)(shape, value)
+
+
+def _structure(shape: StructureShape, value: dict[str, Any]) -> dict[str, Any]:
+    return {name: serialize(shape.members[name], item) for name, item in value.items() if item is not None}
+
+
+def _list(shape: ListShape, value: list[Any]) -> list[Any]:
+    return [serialize(shape.member, item) for item in value]
+
+
+def _map(shape: MapShape, value: dict[str, Any]) -> dict[str, Any]:
+    return {key: serialize(shape.value, item) for key, item in value.items()}
+
+
+def _timestamp(_shape: Shape, value: Any) -> Any:
+    return value.timestamp() if isinstance(value, datetime.datetime) else value
+
+
+def _as_it_is(_shape: Shape, value: Any) -> Any:
     return value
+
+
+_SERIALIZED: dict[str, Any] = {"structure": _structure, "list": _list, "map": _map, "timestamp": _timestamp}

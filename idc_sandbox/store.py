@@ -1,7 +1,8 @@
 """The sandbox's state in one SQLite file: what was acknowledged survives ``kill -9``.
 
-WAL with ``synchronous=FULL``, one connection, one lock: the sandbox serves a handful of people, and one writer keeps
-every rule ("this name is unique", "this set is still assigned") a plain look at the tables inside the transaction.
+WAL with ``synchronous=FULL``, one connection, one lock: the sandbox serves a handful of people, and one
+writer keeps every rule ("this name is unique", "this set is still assigned") a plain look at the tables
+inside the transaction.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection inside a transaction; commit at the end, roll back on any exception.
 
-        Nested use joins the outer transaction. Holds the store's lock, so that one request is handled at a time.
+        Nested use joins the outer transaction. Holds the store's lock, so that one request is handled at a
+        time.
         """
         with self._lock:
             if self._depth:

@@ -178,8 +178,8 @@ def account_instance_error(found: str) -> AccountInstanceError:
 def is_refusal(error: Exception) -> bool:
     """Tell whether AWS surely did nothing of a call that failed.
 
-    Not so when it failed inside AWS, when no answer came, and when botocore had tried more than once: an attempt
-    whose answer was lost may have written, and the next one then meets a conflict with it.
+    Not so when it failed inside AWS, when no answer came, and when botocore had tried more than once: an
+    attempt whose answer was lost may have written, and the next one then meets a conflict with it.
     """
     if isinstance(error, ClientError):
         attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)

@@ -4,9 +4,9 @@ One JSON object a line, appended and flushed to disk. A write has two lines: ``s
 ``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
 torn by a kill is passed over.
 
-Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``, ``notebook``,
-``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``, ``key``,
-``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
+Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``,
+``notebook``, ``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``,
+``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
 """
 
 from __future__ import annotations

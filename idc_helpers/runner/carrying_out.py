@@ -60,6 +60,8 @@ class Execution:
         Variables that the kernels see besides the ones of this process.
     progress, started
         Where it is told, and when it began.
+    undo_command
+        What takes the run back.
     results
         Of the notebooks so far.
     """
@@ -70,6 +72,7 @@ class Execution:
     environment: Mapping[str, str]
     progress: Progress
     started: datetime.datetime
+    undo_command: str
     results: list[NotebookResult] = field(default_factory=list)
 
     def summary(self) -> RunSummary:
@@ -89,7 +92,7 @@ class Execution:
         """Write summary and report, and return the summary."""
         summary = self.summary()
         summary.write(self.folder / "summary.json")
-        write_report(self.folder, summary, where=self.where)
+        write_report(self.folder, summary, where=self.where, undo_command=self.undo_command)
         return summary
 
 
@@ -152,17 +155,14 @@ def _with_sandbox_news(execution: Execution, failure: NotebookFailure) -> Notebo
 
 
 def _how_to_go_on(execution: Execution, signal_number: int | None) -> str:
-    run_id = execution.folder.name
     receipts = execution.folder / "receipts.jsonl"
     lines = ["The run was ended before it was done."] if signal_number is not None else []
     if not receipts.exists():
         return "\n".join([*lines, "Nothing was written to the target."])
-    default = execution.folder.parent.name == "runs"
-    named = run_id if default else str(execution.folder)
     lines.append(f"What was done is kept, with receipts in {receipts}.")
     if not execution.environment.get(STATE_VARIABLE):
         lines.append(
             "To go on: mend the cause and give the same command again; what is done is `unchanged` then."
         )
-    lines.append(f"To take it back: idc undo {named}")
+    lines.append(f"To take it back: {execution.undo_command}")
     return "\n".join(lines)

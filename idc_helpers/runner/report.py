@@ -13,7 +13,7 @@ from idc_helpers.runner.summary import RunSummary
 from idc_helpers.runner.tables import DONE_WORDS, PLAN_WORDS, changes_in_words, counted
 
 
-def write_report(run_folder: Path, summary: RunSummary, *, where: str) -> Path:
+def write_report(run_folder: Path, summary: RunSummary, *, where: str, undo_command: str) -> Path:
     """Write the report of a run, with a page for each executed notebook, and return its path.
 
     Parameters
@@ -24,6 +24,8 @@ def write_report(run_folder: Path, summary: RunSummary, *, where: str) -> Path:
         What the run came to, so far.
     where
         The target in one readable line.
+    undo_command
+        What takes the run back.
     """
     planned = summary.mode == "plan"
     checks = [check for result in summary.notebooks for check in result.checks]
@@ -31,6 +33,7 @@ def write_report(run_folder: Path, summary: RunSummary, *, where: str) -> Path:
         "index.html.j2",
         summary=summary,
         where=where,
+        undo_command=undo_command,
         verdict=_verdict(summary),
         sentence=_sentence(summary),
         planned=planned,

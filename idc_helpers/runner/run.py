@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
@@ -52,7 +53,9 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
-        return carry_out(Execution(prepared, folder, where, environment, progress, started))
+        # A run in the usual folder is found by its id, another one by its path.
+        undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"
+        return carry_out(Execution(prepared, folder, where, environment, progress, started, undo_command))
 
 
 def _require_target(prepared: PreparedRun, state: Path | None) -> str:

@@ -1,7 +1,7 @@
 """Pages of a list, as AWS cuts them.
 
-A token names the last item of the page before it, so that items that come or go between two calls neither repeat nor
-hide others; it is opaque to clients and bound to the operation that gave it.
+A token names the last item of the page before it, so that items that come or go between two calls neither
+repeat nor hide others; it is opaque to clients and bound to the operation that gave it.
 """
 
 from __future__ import annotations
@@ -62,5 +62,7 @@ def _read_token(token: str | None, operation_name: str) -> str | None:
     except (ValueError, TypeError):
         named_operation, last_key = None, None
     if named_operation != operation_name or not isinstance(last_key, str):
-        raise validation_error(f"The NextToken {token[:40]!r} was not given by {operation_name}; start over without one.")
+        raise validation_error(
+            f"The NextToken {token[:40]!r} was not given by {operation_name}; start over without one."
+        )
     return last_key

@@ -5,7 +5,8 @@ A handler is registered by decorating it; importing the service's package is eno
     @operation("sso-admin", "CreatePermissionSet")
     def create_permission_set(context, request): ...
 
-The request has been held against the service model before the handler sees it; the answer is shaped by the model after.
+The request has been held against the service model before the handler sees it; the answer is shaped by the
+model after.
 """
 
 from __future__ import annotations

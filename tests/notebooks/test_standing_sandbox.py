@@ -98,6 +98,13 @@ def test_an_unknown_key_of_a_scenario_is_refused_before_anything_starts(commands
     assert sorted(commands.runs.iterdir()) == before
 
 
+def test_undo_asks_first_and_no_means_that_nothing_is_done(commands, first, by_papermill):
+    done = commands.idc("undo", str(first[2]), given="n\n")
+    assert done.returncode == 1
+    assert "permission set" in done.stdout
+    assert what_is_there(commands) == first[3]
+
+
 def test_undo_leaves_nothing_of_the_run_and_again_finds_nothing_to_do(commands, first, undone):
     done, there = undone
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Imports go one way; each outside library has one home. Read from the code, so that the house stays as drawn."""
+"""Imports go one way; each outside library has one home: the house stays as drawn."""
 
 import ast
 from pathlib import Path

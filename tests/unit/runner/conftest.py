@@ -28,7 +28,8 @@ def start(log, monkeypatch):
         prepared = prepare_run(request)
         folder = run_folder.create_run_folder(request.runs_folder)
         progress = Progress(log, prepared.mode)
+        where = "sandbox · account 111122223333"
         now = run_folder.datetime.datetime.now(run_folder.datetime.UTC)
-        return Execution(prepared, folder, "sandbox · account 111122223333", environment or {}, progress, now)
+        return Execution(prepared, folder, where, environment or {}, progress, now, f"idc undo {folder.name}")
 
     return start

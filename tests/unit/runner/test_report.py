@@ -48,7 +48,10 @@ def summary(*notebooks, mode="apply"):
 def write(folder, *notebooks, mode="apply"):
     (folder / "notebooks").mkdir(exist_ok=True)
     path = write_report(
-        folder, summary(*notebooks, mode=mode), where="sandbox · account 111122223333 (Management)"
+        folder,
+        summary(*notebooks, mode=mode),
+        where="sandbox · account 111122223333 (Management)",
+        undo_command="idc undo 20261123-054500",
     )
     page = Page(path.read_text("utf-8"))
     return page, re.sub(r"\s+", " ", page.words)

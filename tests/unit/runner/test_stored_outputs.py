@@ -79,6 +79,15 @@ def test_stored_outputs_are_compared_and_a_difference_is_found(stored, sanitize_
     )  # it counts 1 without the first, and 2 is stored
 
 
+def test_what_other_machines_write_into_notebooks_is_dropped():
+    metadata = {"tags": ["x"], "execution": {"iopub.execute_input": "2026-11-23T05:45:00Z"}, "papermill": {}}
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", metadata=metadata)])
+    document.metadata["widgets"] = {"state": {}}
+    kept = without_volatile_metadata(document)
+    assert dict(kept.cells[0].metadata) == {"tags": ["x"]}
+    assert set(kept.metadata) == {"kernelspec", "language_info"}
+
+
 def test_no_secret_is_stored():
     secret = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
     cell = nbformat.v4.new_code_cell(
