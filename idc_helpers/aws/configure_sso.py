@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,14 +44,14 @@ class Dialogue:
         self.child.sendline(text)
         self.steps.append((question, text or "(Enter)"))
 
-    def choose(self, question: str, wanted: str, only: str) -> None:
+    def choose(self, question: str, wanted: str, several: str, single: str) -> None:
         """Choose an entry of a menu that shows `wanted`; without a choice the CLI shows no menu."""
-        if self.expect(question, [rf"\d+ {only} available to you", rf"only .* available to you|Using the {only}"]):
+        if self.expect(question, [rf"There are \d+ {several} available to you", f"Using the {single}"]):
             self.steps.append((question, f"{wanted} (the only one)"))
             return
         self.expect(question, r"> ")
         time.sleep(_PAUSE_S)
-        entries = _menu(self.child.after + self._read_what_is_there())
+        entries = _menu(self.child.after + self.child.buffer + self._read_what_is_there())
         if not (found := [number for number, entry in enumerate(entries) if wanted in entry]):
             raise RunFailedError(f"the CLI's menu {question!r} offers {entries!r}, not {wanted!r}")
         for key in [*[_DOWN] * found[0], _ENTER]:
@@ -102,10 +103,11 @@ class Dialogue:
     def _read_what_is_there(self) -> str:
         import pexpect  # noqa: PLC0415  only where a terminal is driven
 
-        try:
-            return str(self.child.read_nonblocking(65536, timeout=1))
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            return ""
+        said = ""
+        with suppress(pexpect.TIMEOUT, pexpect.EOF):  # the menu is whole when nothing more comes
+            while True:
+                said += self.child.read_nonblocking(65536, timeout=1)
+        return said
 
 
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
@@ -126,8 +128,8 @@ def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> 
         dialogue.answer("SSO session name", r"SSO session name[^:]*: ", profile.session_name)
         _answer_session(dialogue, profile)
         dialogue.approve(approve)
-        dialogue.choose("account", profile.account_id, "AWS accounts?|account ID")
-        dialogue.choose("role", profile.role_name, "roles?|role name")
+        dialogue.choose("account", profile.account_id, "AWS accounts", "account ID")
+        dialogue.choose("role", profile.role_name, "roles", "role name")
         dialogue.answer("default client Region", r"[Rr]egion \[[^\]]*\]: ", profile.region)
         dialogue.answer("output format", r"output format[^\[]*\[[^\]]*\]: ", profile.output)
         dialogue.answer("profile name", r"[Pp]rofile name \[[^\]]*\]: ", profile.profile_name)

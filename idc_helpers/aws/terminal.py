@@ -53,10 +53,13 @@ class Terminal:
         The environment, without keys of anybody: a profile has to get its own.
     command_line
         The AWS CLI, or None: boto3 stands in.
+    administrator_key_id
+        The id of the sandbox administrator's key: a long-lived one, to compare others with.
     """
 
     variables: dict[str, str] = field(repr=False)
     command_line: CommandLine | None = None
+    administrator_key_id: str = ""
 
     @property
     def config_file(self) -> Path:
@@ -118,12 +121,13 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
         raise SandboxError(f"the sandbox does not say what a terminal needs: {done.stderr.strip()}")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     variables = inherited | json.loads(done.stdout) | {"BROWSER": "true", "TERM": "dumb"}
+    key_id = variables["AWS_ACCESS_KEY_ID"]
     for name in _KEYS:
         variables.pop(name, None)
     # A child finds this very package, wherever it runs.
     package = str(Path(__file__).parents[2])
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return Terminal(variables, find_command_line() if use_command_line else None)
+    return Terminal(variables, find_command_line() if use_command_line else None, key_id)
 
 
 def _answer(done: subprocess.CompletedProcess[str]) -> Answer:

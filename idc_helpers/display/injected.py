@@ -17,6 +17,8 @@ from idc_helpers.models import Scenario
 FIRST_LINE = "# Parameters"
 """papermill's first line of the cell that it injects."""
 NOTEBOOK_PARAMETERS = ("scenario_file", "run_folder")
+# Of the notebooks of the person's half: who, and with which permission set; no key of the scenario.
+PERSON_PARAMETERS = ("user_name", "account_id", "permission_set", "profile_name")
 
 
 def injected_names(cells: Iterable[str]) -> list[str]:
@@ -45,7 +47,7 @@ def check_names(names: Iterable[str]) -> None:
     ParametersError
         Naming each other one, with the nearest right name.
     """
-    known = [*Scenario.model_fields, *NOTEBOOK_PARAMETERS]
+    known = [*Scenario.model_fields, *NOTEBOOK_PARAMETERS, *PERSON_PARAMETERS]
     problems = [
         Problem(
             "the notebook's parameters",

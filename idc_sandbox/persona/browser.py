@@ -33,6 +33,17 @@ class Browser:
         # Proxies and netrc of the user's do not concern a site on this machine.
         self._http = http or httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
+    @property
+    def cookies(self) -> list[dict[str, str]]:
+        """The cookies that the site has given; secrets, as they keep the person signed in."""
+        jar = self._http.cookies.jar
+        return [{"name": c.name, "value": c.value or "", "domain": c.domain, "path": c.path} for c in jar]
+
+    def keep_cookies(self, cookies: list[dict[str, str]]) -> None:
+        """Take over the cookies of an earlier visit."""
+        for cookie in cookies:
+            self._http.cookies.set(**cookie)
+
     def open(self, address: str) -> Page:
         """Load a page: an address below the site, or a whole one.
 

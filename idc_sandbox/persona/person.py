@@ -295,14 +295,20 @@ class Persona:
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What the person keeps in mind: ``password``, ``totp_secret`` and the last code's ``step``; secrets."""
-        return {"password": self._password, "totp_secret": self.totp_secret, "step": self._last_step}
+        """What the person has in mind and in the browser, to go on in another process; secrets."""
+        return {
+            "password": self._password,
+            "totp_secret": self.totp_secret,
+            "step": self._last_step,
+            "cookies": self.browser.cookies,
+        }
 
     def recall(self, memory: dict[str, Any]) -> None:
-        """Take over what a person of an earlier process kept in mind."""
+        """Take over what a person of an earlier process had."""
         self._password = str(memory.get("password") or "")
         self.totp_secret = memory.get("totp_secret") or None
         self._last_step = int(memory.get("step") or 0)
+        self.browser.keep_cookies(memory.get("cookies") or [])
 
     def call(self, action: str, **options: Any) -> Any:
         """Do an action by its name; see `ACTIONS`.
