@@ -19,8 +19,10 @@ _OWN = re.compile(r"/(start|authorize)(/[A-Za-z0-9._~%+=,@/-]*)?(\?[^\s\\#]*)?",
 def next_path(visit: Visit) -> str:
     """Return the page that the query names as ``next``; the portal when it names none, or another site."""
     wanted = visit.query.get("next", "")
-    is_own = len(wanted) <= _LONGEST and _OWN.fullmatch(wanted) and not wanted.startswith("/start/sign-in")
-    return wanted if is_own else PORTAL
+    path = wanted.partition("?")[0]
+    leads_back = path.startswith("/start/sign-in") or ".." in path
+    is_own = len(wanted) <= _LONGEST and _OWN.fullmatch(wanted) is not None
+    return wanted if is_own and not leads_back else PORTAL
 
 
 def with_next(path: str, wanted: str) -> str:

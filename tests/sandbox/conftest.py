@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher
 from front_door_harness import FrontDoor, MachineTime
+from page_visitor import Place, Visitor
 from portal_harness import Portal
 from sandbox_clients import GatewayClient, SandboxProcess
 
@@ -80,3 +81,22 @@ def portal(tmp_path, monkeypatch) -> Iterator[Portal]:
     portal = Portal(tmp_path)
     yield portal
     portal.clients.store.close()
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    """Return the whole application in this process, with a user who has not signed in yet."""
+    made = Place(tmp_path)
+    yield made
+    made.clients.store.close()
+
+
+@pytest.fixture
+def ana(place: Place) -> Visitor:
+    """Return the user's browser, signed in; no MFA device is asked for."""
+    place.set_mfa(user_without_device="allow")
+    visitor = place.visitor()
+    visitor.choose_password(place.invite())
+    visitor.sign_in()
+    assert visitor.heading == "Access portal"
+    return visitor
