@@ -142,8 +142,9 @@ def test_the_options_name_place_and_person_and_leave_out_known_keys(door, ana):
     assert excluded["id"] == json.loads(key.create(json.dumps(wanted)))["id"]
 
 
-def test_an_answer_counts_once(door, ana):
-    key, _ = register_key(door, ana)
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_answer_counts_once(door, ana, counts):
+    key, _ = register_key(door, ana, SecurityKey(counts=counts))
     wanted = door.do(webauthn_devices.authentication_options, ana, relying_party_id=RELYING_PARTY_ID)
     answer = key.get(wanted)
     assert door.do(webauthn_devices.verify_answer, ana, answer, **PLACE)
