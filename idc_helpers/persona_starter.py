@@ -1,7 +1,7 @@
 """Starts a scripted person, as a process of its own: ``python -m idc_sandbox.persona``.
 
-The person goes through the sandbox's pages over HTTP, with a password and an authenticator app that never leave
-that process; here only what was done is known.
+The person goes through the sandbox's pages over HTTP, with a password and an authenticator app that never
+leave that process; here only what was done is known.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class PersonaProcess:
             When the person's process ended.
         """
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps({"do": action, "with": options}) + "\n")
             process.stdin.flush()

@@ -1,4 +1,4 @@
-"""What an AWS CLI v2 older than 2.13 needs: it ignores ``AWS_ENDPOINT_URL``, and takes endpoint rules from files.
+"""What an AWS CLI v2 older than 2.13 needs: endpoint rules in files, as it ignores ``AWS_ENDPOINT_URL``.
 
 Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-endpoints.html
 """

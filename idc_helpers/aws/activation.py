@@ -1,4 +1,4 @@
-"""How far a person is: password, MFA devices, sessions; and a scripted person who goes the way in the sandbox.
+"""How far a person is: password, MFA devices, sessions; and a scripted person who goes the way.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeUser.html
 """

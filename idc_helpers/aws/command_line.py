@@ -73,8 +73,8 @@ def advice(found: list[CommandLine]) -> str:
         return f"{_why_none(found)} The same login is done with boto3 here. To install version 2: {_INSTALL}"
     if usable.version < _TAKES_ENDPOINT_URL:
         return (
-            f"{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the sandbox it gets endpoint rules by"
-            f" AWS_DATA_PATH. It knows the device code only. To get a newer one: {_INSTALL}"
+            f"{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the sandbox it gets rules"
+            f" by AWS_DATA_PATH. It knows the device code only. To get a newer one: {_INSTALL}"
         )
     grant = "an authorization code with PKCE" if usable.prefers_pkce else "a device code"
     return f"{usable} signs in with {grant} unless told otherwise."

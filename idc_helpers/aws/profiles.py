@@ -1,4 +1,4 @@
-"""Profiles of ``~/.aws/config`` that sign in through Identity Center: shown before they are written, and backed up.
+"""Profiles of ``~/.aws/config`` that sign in through Identity Center: shown first, written with a backup.
 
 Source: https://docs.aws.amazon.com/cli/latest/userguide/sso-configure-profile-token.html
 """

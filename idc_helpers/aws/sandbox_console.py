@@ -64,7 +64,7 @@ class SandboxConsole:
         return self.call("GET", f"pages{query}")
 
     def let_frame(self, *origins: str) -> None:
-        """Let web pages of these origins, such as JupyterLab's, show the sandbox's pages in a frame. Writes."""
+        """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""
         self.call("PUT", "pages", {"public_url": None, "frame_ancestors": list(origins)})
 
     def read_clock(self) -> float:

@@ -12,6 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.profiles import SCOPE, SsoProfile
-from idc_helpers.errors import CredentialsError
+from idc_helpers.errors import AccessDeniedError, CredentialsError, KitError
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _CLIENT_NAME = "identity-center-runbooks"
@@ -89,28 +90,40 @@ def finish_login(
     CredentialsError
         When the person denied it, or the code expired.
     """
-    oidc, interval_s = connection.client("sso-oidc"), float(login.interval_s)
+    interval_s = float(login.interval_s)
     names = {name: login.client[name] for name in ("clientId", "clientSecret")}
     deadline = time.monotonic() + login.expires_in_s
     while time.monotonic() < deadline:
-        try:
-            answer: dict[str, Any] = oidc.create_token(
-                **names, grantType=_GRANT, deviceCode=login.device_code
-            )
-            return answer
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code not in ("AuthorizationPendingException", "SlowDownException"):
-                raise CredentialsError(
-                    f"the login ended without a token: {code}", remedy="Start it again, and allow it in time."
-                ) from error
-            interval_s += _SLOW_DOWN_S if code == "SlowDownException" else 0
+        refusal = _ask_for_token(connection, names, login.device_code)
+        if not isinstance(refusal, str):
+            return refusal
+        interval_s += _SLOW_DOWN_S if refusal == "SlowDownException" else 0
         sleep(interval_s)
     raise CredentialsError("the code expired before anybody answered", remedy="Start the login again.")
 
 
+def _ask_for_token(connection: Connection, names: dict[str, Any], device_code: str) -> dict[str, Any] | str:
+    """Return CreateToken's answer, or the code of a refusal that asks for patience."""
+    try:
+        answer: dict[str, Any] = connection.client("sso-oidc").create_token(
+            **names, grantType=_GRANT, deviceCode=device_code
+        )
+    except AccessDeniedError as error:
+        raise CredentialsError(
+            "the person denied the login (AccessDeniedException)", remedy="Start it again, and allow it."
+        ) from error
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        if code in ("AuthorizationPendingException", "SlowDownException"):
+            return code
+        raise CredentialsError(
+            f"the login ended without a token: {code}", remedy="Start it again, and allow it in time."
+        ) from error
+    return answer
+
+
 def save_token(folder: Path, profile: SsoProfile, login: DeviceLogin, token: dict[str, Any]) -> Path:
-    """Keep a token where the AWS CLI and boto3 look for it, readable by its owner only; return the file. Writes.
+    """Keep a token where the AWS CLI and boto3 look for it, for its owner only; return the file. Writes.
 
     Parameters
     ----------
@@ -146,11 +159,8 @@ def log_out(connection: Connection, folder: Path) -> int:
         except ValueError:
             token = None
         if token:
-            try:
+            with suppress(ClientError, KitError):  # one that had ended already, or is not of this sandbox
                 connection.client("sso").logout(accessToken=token)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "UnauthorizedException":  # it had ended already
-                    raise
             count += 1
             path.unlink()
     return count

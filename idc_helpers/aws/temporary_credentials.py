@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.connected import Connection
-from idc_helpers.errors import CredentialsError
+from idc_helpers.errors import CredentialsError, KitError
 
 _ACCOUNT_BITS = 0x7FFFFFFFFF80
 
@@ -67,7 +67,7 @@ def get_role_credentials(
         answer = connection.client("sso").get_role_credentials(
             accountId=account_id, roleName=role_name, accessToken=token
         )["roleCredentials"]
-    except ClientError as error:
+    except (ClientError, KitError) as error:
         raise CredentialsError(f"the access portal gives no credentials: {error}", remedy=remedy) from error
     return TemporaryCredentials(
         answer["accessKeyId"], answer["secretAccessKey"], answer["sessionToken"], answer["expiration"] / 1000

@@ -72,7 +72,7 @@ class Terminal:
         return Path(self.variables["HOME"]) / ".aws" / "sso" / "cache"
 
     def call(self, service: str, operation: str, *, profile: str, **parameters: str) -> Answer:
-        """Make one call with a profile, such as ``call("sts", "get-caller-identity", profile="practice")``."""
+        """Make one call with a profile: ``call("sts", "get-caller-identity", profile="practice")``."""
         words = [word for name, value in parameters.items() for word in (f"--{name}", value)]
         arguments = [service, operation, *words, "--profile", profile]
         if self.command_line is not None:

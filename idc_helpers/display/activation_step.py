@@ -1,4 +1,4 @@
-"""A person's activation, as notebook 09 uses it: where to go, the way there, and what the target shows of it."""
+"""A person's activation, as notebook 09 uses it: the way there, and what the target shows of it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ActivationStep:
         pages = console.pages(person.email or None)
         self._watch()
         return PageLinks(
-            "The invitation is on its way. Open the mailbox, accept, sign in; below this line each step is ticked.",
+            "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked below.",
             (("Open the mailbox", pages["mailbox_url"]), ("Open the access portal", pages["portal_url"])),
         )
 

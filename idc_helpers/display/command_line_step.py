@@ -21,6 +21,7 @@ from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "aws configure sso"
 _REFUSALS = (("AccessDenied", "AccessDenied"), ("sso login", "the session is over: aws sso login"))
+_NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
 _IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: {}. Compare the code before you allow."
 _ON_AWS = "On AWS you do this in your own terminal: {}"
 
@@ -130,7 +131,7 @@ class CommandLineStep:
         text = path.read_text("utf-8") if path.exists() else ""
         if not read_profile(text, self.profile_name):
             return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
-        rows = [row for row in explain_config(_only(text, self.profile))]
+        rows = explain_config(_only(text, self.profile))
         return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
 
     def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
@@ -144,7 +145,8 @@ class CommandLineStep:
         answer = self.terminal.call(service, operation, profile=self.profile_name, **parameters)
         if answer.refusal:
             return Line(f"✘ refused: {_short(answer)}")
-        rows = tuple((name, _shown(name, value)) for name, value in answer.values.items())
+        members = {name: value for name, value in answer.values.items() if name not in _NOT_SHOWN}
+        rows = tuple((name, _shown(name, value)) for name, value in members.items())
         return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
 
     def login(self) -> Line:
@@ -235,15 +237,16 @@ class CommandLineStep:
         if not self._context.connection.is_sandbox:
             raise InvalidValueError(
                 "on AWS the profile needs an account and a permission set",
-                remedy="Set `account_id` and `permission_set` in the parameters; the access portal shows both.",
+                remedy="Set `account_id` and `permission_set`; the access portal shows both.",
             )
         with self.person() as person:
             roles = person.do("portal")
         for role in roles:
             if account_id in ("", role["account_id"]):
                 return role["account_id"], role["role_name"]
+        where = f" in {account_id!r}" if account_id else ""
         raise NotFoundError(
-            f"the access portal shows {self.user_name!r} no role{f' in {account_id!r}' if account_id else ''}",
+            f"the access portal shows {self.user_name!r} no role{where}",
             remedy="Apply notebooks 05 to 08, or name another user.",
         )
 

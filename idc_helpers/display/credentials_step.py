@@ -59,7 +59,7 @@ class CredentialsStep:
         return Table("Two kinds of keys", ("what", "long-lived", "temporary"), rows)
 
     def live_through_the_end(self) -> Table | Line:
-        """Move the sandbox's clock past the end, and back; columns when, what the keys answer. Writes the clock."""
+        """Move the sandbox's clock past the end, and back; columns when, what the keys answer. Writes."""
         if not self._profile.is_live:
             return _NOT_HERE
         connection = self._context.connection

@@ -1,8 +1,8 @@
 """A persona as a process: ``python -m idc_sandbox.persona BASE_URL USER_NAME --memory FILE``.
 
 A line of standard input is one JSON object, ``{"do": "sign_in", "with": {…}}``; a line of standard output
-answers it, ``{"result": …}`` or ``{"error": "…"}``. It ends with its input. Password and authenticator app stay
-in the process, and in the memory file, which only its owner can read.
+answers it, ``{"result": …}`` or ``{"error": "…"}``. It ends with its input. Password and authenticator app
+stay in the process, and in the memory file, which only its owner can read.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Persona:
         raise PersonaError(f"there is no message about {subject!r} in the mailbox; it says: {page.said}")
 
     def accept_mail(self, mailbox_url: str) -> str:
-        """Accept the newest invitation, or password reset, of a mailbox; return what the next page says. Writes.
+        """Accept a mailbox's newest invitation or password reset; return what the next page says. Writes.
 
         Raises
         ------
@@ -267,7 +267,7 @@ class Persona:
         return page.heading
 
     def approve_authorize(self, url: str, *, allow: bool = True) -> str:
-        """Give (or deny) consent at an authorize address; return the program's address with the answer. Writes.
+        """Give (or deny) consent at an authorize address; return the program's address. Writes.
 
         Raises
         ------
@@ -295,7 +295,7 @@ class Persona:
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What the person has in mind and in the browser, to go on in another process; secrets."""
+        """What the person has in mind and in the browser; secrets."""
         return {
             "password": self._password,
             "totp_secret": self.totp_secret,

@@ -1,4 +1,4 @@
-"""The unmodified AWS CLI v2 at its prompts, and a person at the pages; then boto3 with the same kind of profile."""
+"""The unmodified AWS CLI v2 at its prompts, and a person at the pages; then boto3 with such a profile."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from idc_sandbox.persona import PersonaError
+
 
 @pytest.fixture(scope="module")
 def mary(house):
