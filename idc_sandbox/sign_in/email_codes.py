@@ -61,5 +61,6 @@ def use_code(context: Context, row: sqlite3.Row, code: str) -> bool:
     is_fresh = row["code_expires_at"] is not None and row["code_expires_at"] > context.now
     fits = matches("".join(code.split()), row["code_hash"]) and is_fresh
     if fits:
-        flow_state.change(context, row, code_hash=None)
+        # The next code of this sign-in is another one, and need not wait.
+        flow_state.change(context, row, code_hash=None, code_sent_at=None)
     return fits

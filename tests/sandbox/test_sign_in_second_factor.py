@@ -68,6 +68,22 @@ def test_a_code_by_mail_is_a_second_proof(door, ana):
     assert door.do(second_factor.submit_email_code, sign_in_id, code).page == "signed-in"
 
 
+def test_the_first_sign_ins_code_is_not_the_second_proof(door, machine_time):
+    door.add_person(password=None)
+    door.console("PUT", "settings/standard_authentication", send_email_otp=True)
+    door.set_mfa(user_without_device="require-email-otp")
+    sign_in_id = door.begin("ana")
+    first = door.newest_code()
+    assert door.do(flow.submit_one_time_password, sign_in_id, first).page == "new-password"
+    following = door.do(flow.submit_new_password, sign_in_id, "Correct-horse-1")
+    assert (following.page, following.message) == ("email-otp", email_codes.SENT)
+    second = door.newest_code()
+    assert door.do(mailbox.list_messages)[0].kind == "email-otp", "without a wait"
+    if first != second:
+        assert door.do(second_factor.submit_email_code, sign_in_id, first).is_error
+    assert door.do(second_factor.submit_email_code, sign_in_id, second).page == "signed-in"
+
+
 def test_a_code_by_mail_needs_an_address(door, machine_time):
     from idc_sandbox.sign_in import passwords
 
