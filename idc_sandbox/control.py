@@ -109,16 +109,18 @@ def _refusal(error: ServiceError) -> dict[str, Any]:
 
 
 def _set_public(sites: Sites, body: dict[str, Any]) -> None:
-    """Say where a proxy shows the pages: ``public_url`` (or null) and ``frame_ancestors``."""
-    public_url, ancestors = body.get("public_url"), body.get("frame_ancestors", [])
+    """Say where a proxy shows the pages (``public_url`` or null), who may frame them (``frame_ancestors``).
+
+    What is not named stays as it is.
+    """
+    public_url = body.get("public_url", sites.public.url if sites.public else None)
+    ancestors = body.get("frame_ancestors", list(sites.frame_ancestors))
     are_texts = isinstance(ancestors, list) and all(isinstance(one, str) for one in ancestors)
-    if (
-        set(body) - {"public_url", "frame_ancestors"}
-        or not are_texts
-        or not isinstance(public_url, str | None)
-    ):
+    is_known = not set(body) - {"public_url", "frame_ancestors"} and isinstance(public_url, str | None)
+    if not (is_known and are_texts):
         raise validation_error(
-            f'Send {{"public_url": URL or null, "frame_ancestors": [ORIGIN, …]}}, found {body!r}.'
+            'Send {"public_url": URL or null, "frame_ancestors": [ORIGIN, …]}, or one of the two; '
+            f"found {body!r}."
         )
     try:
         sites.set_public(public_url, ancestors)

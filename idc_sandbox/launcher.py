@@ -54,7 +54,9 @@ def start(
         When the port or the folder cannot be used, the state has another seed, a URL is none, or the process
         ends.
     """
-    pages = {"public_url": public_url, "frame_ancestors": list(frame_ancestors)}
+    pages: dict[str, Any] = {} if public_url is None else {"public_url": public_url}
+    if frame_ancestors:
+        pages["frame_ancestors"] = list(frame_ancestors)
     Sites(0, public_url, frame_ancestors)  # what is no URL is refused before anything starts
     folder.prepare()
     with folder.start_lock():
@@ -66,7 +68,7 @@ def start(
                     f"the sandbox of {str(folder.path)!r} runs on port {running.port} already, "
                     f"not on {port}. Stop it first, or leave --port out."
                 )
-            if public_url is not None or frame_ancestors:
+            if pages:
                 secret = running.control_secret
                 ask(running.port, "PUT", "/_sandbox/pages", control_secret=secret, body=pages)
             return running
@@ -99,8 +101,8 @@ def _seed_option(seed: int | None) -> list[str]:
 
 
 def _page_options(pages: dict[str, Any]) -> list[str]:
-    options = [] if pages["public_url"] is None else ["--public-url", pages["public_url"]]
-    for origin in pages["frame_ancestors"]:
+    options = ["--public-url", pages["public_url"]] if "public_url" in pages else []
+    for origin in pages.get("frame_ancestors", ()):
         options += ["--frame-ancestor", origin]
     return options
 

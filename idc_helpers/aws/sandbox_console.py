@@ -65,7 +65,7 @@ class SandboxConsole:
 
     def let_frame(self, *origins: str) -> None:
         """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""
-        self.call("PUT", "pages", {"public_url": None, "frame_ancestors": list(origins)})
+        self.call("PUT", "pages", {"frame_ancestors": list(origins)})
 
     def read_clock(self) -> float:
         """Return the sandbox's time, in seconds since 1970; reads only."""

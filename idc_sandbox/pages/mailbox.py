@@ -67,6 +67,6 @@ def _open_mailbox(visit: Visit) -> Response:
 def _closed(visit: Visit) -> Response:
     message = (
         "Mailboxes open with a link that the sandbox's owner has: a notebook shows it, and "
-        "`python -m idc_sandbox pages` prints it. A link works for 12 hours."
+        "`idc sandbox pages` prints it. A link works for 12 hours."
     )
     return problem(visit, "This mailbox is closed", message, status=403)

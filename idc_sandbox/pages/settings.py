@@ -133,6 +133,6 @@ def _open_settings(visit: Visit) -> Response:
 def _closed(visit: Visit) -> Response:
     message = (
         "The settings open with a link that the sandbox's owner has: a notebook shows it, and "
-        "`python -m idc_sandbox pages` prints it. A link works for 12 hours."
+        "`idc sandbox pages` prints it. A link works for 12 hours."
     )
     return problem(visit, "These settings are closed", message, status=403)

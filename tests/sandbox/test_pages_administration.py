@@ -22,7 +22,7 @@ def test_without_the_link_they_are_closed(place, path, key):
     answer = visitor.open(f"{path}{key}")
     assert answer.status_code == CLOSED
     assert "Invitation" not in answer.text
-    assert "idc_sandbox pages" in visitor.message
+    assert "idc sandbox pages" in visitor.message
 
 
 def test_a_link_of_another_sandbox_or_for_another_purpose_opens_nothing(place):

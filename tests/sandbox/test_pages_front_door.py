@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 
 import pytest
@@ -10,7 +11,10 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 from page_visitor import PORT, Place
 
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox import launcher
+from idc_sandbox.__main__ import main
+from idc_sandbox.errors import SandboxStartError, ServiceError
+from idc_sandbox.loopback import page_links
 from idc_sandbox.sites import Sites, parse_public_url
 
 PUBLIC = "https://hub.example.org/user/ana/proxy/8723"
@@ -169,8 +173,36 @@ def test_a_running_sandbox_is_told_of_its_proxy(fresh_sandbox):
     told = fresh_sandbox.control("PUT", "pages", {"public_url": "http://localhost:8888/proxy/1"})
     assert told["portal_url"] == "http://localhost:8888/proxy/1/start"
     assert fresh_sandbox.control("GET", "pages")["site_url"] == "http://localhost:8888/proxy/1"
+    fresh_sandbox.control("PUT", "pages", {"frame_ancestors": ["http://localhost:8888"]})
+    assert fresh_sandbox.control("GET", "pages")["site_url"] == "http://localhost:8888/proxy/1"
+    for wrong in ({"public_url": "nowhere"}, {"public_url": 1}, {"frame_ancestors": "all"}, {"url": ""}):
+        with pytest.raises(ServiceError):
+            fresh_sandbox.control("PUT", "pages", wrong)
+    found = launcher.start(fresh_sandbox.folder, public_url="http://localhost:8888/proxy/2")
+    assert found.pid == fresh_sandbox.running.pid
+    assert page_links(found)["portal_url"] == "http://localhost:8888/proxy/2/start"
     back = fresh_sandbox.control("PUT", "pages", {"public_url": None})
     assert back["site_url"] == f"http://localhost:{fresh_sandbox.running.port}"
+
+
+def test_the_command_line_starts_behind_a_proxy_and_prints_the_links(tmp_path, capsys):
+    state = ["--state", str(tmp_path / "state")]
+    try:
+        assert main(["start", *state, "--port", "0", "--public-url", PUBLIC]) == 0
+        capsys.readouterr()
+        assert main(["pages", *state]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in printed] == ["portal", "mailbox", "settings"]
+        assert printed[0].split()[1] == f"{PUBLIC}/start"
+        assert main(["pages", *state, "--json", "--address", "ana@example.com"]) == 0
+        links = json.loads(capsys.readouterr().out)
+        assert links["mailbox_url"].startswith(f"{PUBLIC}/start/mailbox?key=")
+    finally:
+        main(["stop", *state])
+    assert main(["pages", *state]) == 1
+    assert "no sandbox runs" in capsys.readouterr().err
+    assert main(["start", *state, "--public-url", "nowhere"]) == 1
+    assert "no address of pages" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
