@@ -64,7 +64,8 @@ class Photographer:
         """Save what the page shows; when every page is wanted, also dark and on a phone."""
         if not self.every_page and name not in DOCUMENTED:
             return
-        page.screenshot(path=self.folder / f"{name}.png", full_page=True, animations="disabled")
+        is_whole = self.every_page or name != "access-keys"  # its keys are long, and alike
+        page.screenshot(path=self.folder / f"{name}.png", full_page=is_whole, animations="disabled")
         if self.every_page:
             page.emulate_media(color_scheme="dark")
             page.screenshot(path=self.folder / f"{name}-dark.png", full_page=True)
