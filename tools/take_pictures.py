@@ -65,6 +65,7 @@ class Photographer:
         if not self.every_page and name not in DOCUMENTED:
             return
         is_whole = self.every_page or name != "access-keys"  # its keys are long, and alike
+        page.set_viewport_size({"width": 1000, "height": 640 if is_whole else 1000})
         page.screenshot(path=self.folder / f"{name}.png", full_page=is_whole, animations="disabled")
         if self.every_page:
             page.emulate_media(color_scheme="dark")
