@@ -13,12 +13,11 @@ from idc_helpers.display.interaction import running_shell
 from idc_helpers.errors import ParametersError, Problem
 from idc_helpers.identifiers import did_you_mean
 from idc_helpers.models import Scenario
+from idc_helpers.parameters import PERSON_PARAMETERS
 
 FIRST_LINE = "# Parameters"
 """papermill's first line of the cell that it injects."""
 NOTEBOOK_PARAMETERS = ("scenario_file", "run_folder")
-# Of the notebooks of the person's half: who, and with which permission set; no key of the scenario.
-PERSON_PARAMETERS = ("user_name", "account_id", "permission_set", "profile_name")
 
 
 def injected_names(cells: Iterable[str]) -> list[str]:
