@@ -52,7 +52,6 @@ def test_a_code_that_differs_denies(ana, place, waiting):
 
 @pytest.mark.parametrize("code", ["BBBB-BBBB", "<script>", "é" * 99, "-"])
 def test_an_unknown_code_is_refused(ana, code):
-    ana.client.cookies.update({})
     ana.page = ana.client.get("/start/device", params={"user_code": code})
     assert "No program waits with this code" in ana.message
     assert "<script>" not in ana.page.text
@@ -104,9 +103,10 @@ def test_a_program_gets_its_code_after_consent_only(ana, place, query):
         )
 
 
-def test_a_program_that_is_denied_hears_so(ana, query):
+@pytest.mark.parametrize("said", ["deny", "", "ALLOW"])
+def test_a_program_that_is_not_allowed_hears_so(ana, query, said):
     ana.open(f"/authorize?{urlencode(query)}")
-    answer = ana.send("/authorize", follow=False, answer="deny")
+    answer = ana.send("/authorize", follow=False, answer=said)
     given = parse_qs(urlsplit(answer.headers["location"]).query)
     assert given["error"] == ["access_denied"]
     assert "code" not in given
