@@ -14,6 +14,7 @@ setup: ## Make .venv with everything that the kit needs
 
 setup-test:
 	@tools/set_up.sh test
+	@tools/set_up_clients.sh
 
 run: setup ## Walk the whole lesson headless, on a sandbox of its own, and write a report
 	@.venv/bin/idc run --fresh-sandbox

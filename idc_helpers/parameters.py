@@ -17,6 +17,9 @@ from idc_helpers.models.uniqueness import repeated_values
 from idc_helpers.problems import key_refusal, refusals_in
 from idc_helpers.yaml_positions import YamlFile, dotted, read_yaml
 
+# Of the notebooks of the person's half: who, and with which permission set; no keys of the scenario.
+PERSON_PARAMETERS = ("user_name", "account_id", "permission_set", "profile_name")
+
 
 def load_scenario(path: str | Path) -> Scenario:
     """Read a scenario file; nothing is called.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from idc_sandbox.environment import UNSET_VARIABLES, environment
 from idc_sandbox.errors import SandboxStartError
-from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen
+from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
 from idc_sandbox.state_folder import StateFolder, default_path
 
 COMMAND = "python -m idc_sandbox"
@@ -46,13 +46,22 @@ def _parser() -> argparse.ArgumentParser:
         "start it in the background, or find the one that runs",
         "port",
         "seed",
+        "public",
         "json",
     )
     _add(commands, _stop, "stop", "stop it; its state stays", "json")
     _add(commands, _status, "status", "tell whether it runs, and where", "json")
     _add(commands, _reset, "reset", "stop it and start over with empty state", "seed", "json")
     _add(commands, _env, "env", "print the variables that point AWS clients at it", "json")
-    _add(commands, _serve, "serve", "serve in the foreground", "port", "seed", "listener")
+    _add(
+        commands,
+        _pages,
+        "pages",
+        "print the addresses of its web pages, with links that open mailbox and settings for 12 hours",
+        "address",
+        "json",
+    )
+    _add(commands, _serve, "serve", "serve in the foreground", "port", "seed", "public", "listener")
     return parser
 
 
@@ -68,6 +77,15 @@ def _add(commands: argparse._SubParsersAction, command: object, name: str, text:
         parser.add_argument(
             "--seed", type=_seed, metavar="N", help="for new state: the same seed gives the same ids"
         )
+    if "public" in options:
+        public_help = "where a proxy shows the web pages, such as https://HOST/user/ana/proxy/8723"
+        parser.add_argument("--public-url", metavar="URL", help=public_help)
+        frame_help = "an origin whose pages may frame them, such as http://localhost:8888; repeatable"
+        parser.add_argument(
+            "--frame-ancestor", metavar="ORIGIN", action="append", default=[], help=frame_help
+        )
+    if "address" in options:
+        parser.add_argument("--address", metavar="EMAIL", help="open this mailbox only (default: all)")
     if "json" in options:
         parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     if "listener" in options:
@@ -93,7 +111,13 @@ def _seed(text: str) -> int:
 def _start(options: argparse.Namespace, folder: StateFolder) -> int:
     from idc_sandbox import launcher  # noqa: PLC0415
 
-    sandbox = launcher.start(folder, port=options.port, seed=options.seed)
+    sandbox = launcher.start(
+        folder,
+        port=options.port,
+        seed=options.seed,
+        public_url=options.public_url,
+        frame_ancestors=options.frame_ancestor,
+    )
     if options.json:
         print(json.dumps(sandbox._asdict()))
     else:
@@ -140,6 +164,19 @@ def _env(options: argparse.Namespace, folder: StateFolder) -> int:
     return 0
 
 
+def _pages(options: argparse.Namespace, folder: StateFolder) -> int:
+    sandbox = find_sandbox(folder)
+    links = sandbox and page_links(sandbox, address=options.address)
+    if links is None:
+        raise SandboxStartError(_nothing_runs(folder))
+    if options.json:
+        print(json.dumps(links))
+        return 0
+    for name in ("portal_url", "mailbox_url", "settings_url"):
+        print(f"{name.removesuffix('_url'):<9} {links[name]}")
+    return 0
+
+
 def _stop(options: argparse.Namespace, folder: StateFolder) -> int:
     from idc_sandbox import launcher  # noqa: PLC0415
 
@@ -174,7 +211,14 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
         listener = listen(DEFAULT_PORT if options.port is None else options.port)
     else:
         listener = socket.socket(fileno=options.listener)
-    serve(folder, listener, seed=options.seed, say=_say if in_foreground else None)
+    serve(
+        folder,
+        listener,
+        seed=options.seed,
+        public_url=options.public_url,
+        frame_ancestors=options.frame_ancestor,
+        say=_say if in_foreground else None,
+    )
     return 0
 
 

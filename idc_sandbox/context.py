@@ -46,6 +46,8 @@ class Context:
         Seeded ids.
     double
         moto's services behind the same port: the organization and the roles in its accounts.
+    site_url
+        Where people reach the pages, without a slash at the end: ``https://HOST/PREFIX`` or so.
     """
 
     connection: sqlite3.Connection
@@ -53,6 +55,7 @@ class Context:
     region: str
     ids: IdFactory
     double: AwsDouble
+    site_url: str = "http://localhost"
 
     @property
     def now(self) -> float:

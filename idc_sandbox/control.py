@@ -1,4 +1,4 @@
-"""The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console and stop.
+"""The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console, pages and stop.
 
 No AWS path leads here: an S3 bucket's name cannot start with an underscore. Everything but health needs the
 secret from the state folder in the header ``x-sandbox-secret``.
@@ -19,15 +19,19 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from idc_sandbox import __version__, clock
-from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.errors import SandboxStartError, ServiceError, validation_error
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import prove
+from idc_sandbox.pages.seals import Seals, administrator_links
+from idc_sandbox.sites import Sites
 
 Answer = Callable[[Gateway, Request, dict[str, Any]], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
-def control_routes(gateway: Gateway, control_secret: str, stop: Callable[[], None]) -> list[Route]:
+def control_routes(
+    gateway: Gateway, sites: Sites, seals: Seals, control_secret: str, stop: Callable[[], None]
+) -> list[Route]:
     """Return the routes, relative to ``/_sandbox``.
 
     Parameters
@@ -59,6 +63,14 @@ def control_routes(gateway: Gateway, control_secret: str, stop: Callable[[], Non
         stop()
         return {"status": "stopping"}
 
+    def read_pages(_gateway: Gateway, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+        return administrator_links(seals, sites.preferred.url, request.query_params.get("address"))
+
+    def write_pages(_gateway: Gateway, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+        _set_public(sites, body)
+        gateway.site_url = sites.preferred.url
+        return administrator_links(seals, sites.preferred.url)
+
     return [
         Route("/health", health, methods=["GET"]),
         Route("/switches", guarded(_read_switches), methods=["GET"]),
@@ -66,6 +78,8 @@ def control_routes(gateway: Gateway, control_secret: str, stop: Callable[[], Non
         Route("/clock", guarded(_read_clock), methods=["GET"]),
         Route("/clock", guarded(_move_clock), methods=["POST"]),
         Route("/console/{path:path}", guarded(_console), methods=["GET", "PUT", "POST"]),
+        Route("/pages", guarded(read_pages), methods=["GET"]),
+        Route("/pages", guarded(write_pages), methods=["PUT"]),
         Route("/stop", guarded(stop_soon), methods=["POST"]),
     ]
 
@@ -92,6 +106,26 @@ async def _json_object(request: Request) -> dict[str, Any]:
 
 def _refusal(error: ServiceError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, **error.members}
+
+
+def _set_public(sites: Sites, body: dict[str, Any]) -> None:
+    """Say where a proxy shows the pages (``public_url`` or null), who may frame them (``frame_ancestors``).
+
+    What is not named stays as it is.
+    """
+    public_url = body.get("public_url", sites.public.url if sites.public else None)
+    ancestors = body.get("frame_ancestors", list(sites.frame_ancestors))
+    are_texts = isinstance(ancestors, list) and all(isinstance(one, str) for one in ancestors)
+    is_known = not set(body) - {"public_url", "frame_ancestors"} and isinstance(public_url, str | None)
+    if not (is_known and are_texts):
+        raise validation_error(
+            'Send {"public_url": URL or null, "frame_ancestors": [ORIGIN, …]}, or one of the two; '
+            f"found {body!r}."
+        )
+    try:
+        sites.set_public(public_url, ancestors)
+    except SandboxStartError as error:
+        raise validation_error(f"{error}") from error
 
 
 def _read_switches(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:

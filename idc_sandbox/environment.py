@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from idc_sandbox.loopback import RunningSandbox
+from idc_sandbox.old_command_line import is_old_command_line, write_overlay
+from idc_sandbox.state_folder import HOME_NAME
 
 UNSET_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_DATA_PATH",
 )
 
 
@@ -19,10 +22,14 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
 
     Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
     out of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides
-    (`UNSET_VARIABLES`).
+    (`UNSET_VARIABLES`). ``HOME`` is the sandbox's own, because clients keep tokens below it whatever the other
+    variables say, and send all of them where ``aws sso logout`` leads. Makes that folder.
     """
     folder = Path(sandbox.state_folder)
-    return {
+    home = folder / HOME_NAME
+    (home / ".aws").mkdir(mode=0o700, parents=True, exist_ok=True)
+    variables = {
+        "HOME": str(home),
         "AWS_ENDPOINT_URL": sandbox.endpoint_url,
         "AWS_ACCESS_KEY_ID": sandbox.access_key_id,
         "AWS_SECRET_ACCESS_KEY": sandbox.secret_access_key,
@@ -30,6 +37,9 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
         "AWS_DEFAULT_REGION": sandbox.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
-        "AWS_CONFIG_FILE": str(folder / "aws_config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws_credentials"),
+        "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
     }
+    if is_old_command_line():
+        variables["AWS_DATA_PATH"] = str(write_overlay(folder, sandbox.endpoint_url))
+    return variables

@@ -2,6 +2,8 @@
 
 ServiceError
     an answer to a client: AWS's error code, a message that helps, the right HTTP status
+LastingRefusal
+    one that keeps what was written before it
 SandboxStartError
     the sandbox cannot start or be found; the message names the cause and the remedy
 """
@@ -41,6 +43,13 @@ class ServiceError(Exception):
         self.message = message
         self.status = status if status is not None else _STATUS_OF_CODE.get(code, 400)
         self.members = members
+
+
+class LastingRefusal(ServiceError):  # noqa: N818  no defect: an answer
+    """A refusal that leaves something behind: what its handler wrote before it is kept.
+
+    Such as that a stolen token was seen. Any other refusal undoes what its request did.
+    """
 
 
 def validation_error(message: str, **members: Any) -> ServiceError:

@@ -8,17 +8,23 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import idc_sandbox.api.identity_store
+import idc_sandbox.api.oidc
+import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
-from idc_sandbox.api import console, registry
+from idc_sandbox.api import console, registry, rest_json
+from idc_sandbox.api.rest_json import RestOperation
 from idc_sandbox.authentication import authenticate
 from idc_sandbox.authorization import require_permission
 from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.context import Caller, Context
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.identifiers import IdFactory
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
@@ -28,6 +34,7 @@ from idc_sandbox.store import Store
 
 __all__ = ["Gateway", "Request", "Response"]
 
+HOME_REGION = "us-east-1"
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore"}
 logger = logging.getLogger(__name__)
 
@@ -41,7 +48,11 @@ class Gateway:
         Identity Center's state, and moto's services beside it.
     latency_s
         For how many seconds the server holds every request back, outside of any lock.
+    site_url
+        Where people reach the pages, told to clients that send people there; no slash at the end.
     """
+
+    site_url = "http://localhost"
 
     def __init__(self, store: Store, double: AwsDouble) -> None:
         self.store = store
@@ -56,15 +67,39 @@ class Gateway:
         refused request has transactions of its own before it: asynchronous requests that have come due, and
         counted faults.
         """
+        rest = rest_json.find_operation(request)
         try:
-            return with_request_id(self._answer(request))
+            answer = self._answer_rest(request, rest) if rest is not None else self._answer(request)
+            return with_request_id(answer)
         except ServiceError as error:
+            if rest is not None:
+                return rest_json.error_response(error, rest)
             return error_response(error, request)
         except Exception:
             logger.exception(
-                "defect while answering %s %s", request.method, request.headers.get("x-amz-target", "")
+                "defect while answering %s %s %s",
+                request.method,
+                request.path,
+                request.headers.get("x-amz-target", ""),
             )
+            if rest is not None:
+                return rest_json.error_response(_defect(), rest)
             return error_response(_defect(), request)
+
+    @contextmanager
+    def visit(self, site_url: str | None = None) -> Iterator[Context]:
+        """Yield a context for somebody at the pages, who has signed nothing: one transaction.
+
+        Parameters
+        ----------
+        site_url
+            Where the visitor reached the pages; `Gateway.site_url` when not given.
+        """
+        account_id = self.double.management_account_id
+        visitor = Caller(account_id, f"arn:aws:iam::{account_id}:anonymous", "")
+        self._settle(visitor, HOME_REGION)
+        with self.store.transaction() as connection:
+            yield replace(self._context(connection, visitor, HOME_REGION), site_url=site_url or self.site_url)
 
     def console(
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
@@ -118,15 +153,34 @@ class Gateway:
             context = self._context(connection, signature.caller, signature.region)
             return json_response(registry.call(context, service_name, model, _json_object(request.body)))
 
+    def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
+        """Answer one of the operations that a person's client calls, nearly all of them unsigned."""
+        self._raise_fault(request, rest.service_name, rest.model.name)
+        if rest.is_signed:
+            with self.store.transaction():
+                caller = authenticate(request, self.double).caller
+                require_permission(self.double, caller, f"{rest.iam_prefix}:{rest.model.name}")
+        refusal: LastingRefusal | None = None
+        with self.visit() as context:
+            try:
+                answer = rest_json.call(context, rest, request)
+            except LastingRefusal as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+        return rest_json.response(answer)
+
     def _settle(self, caller: Caller, region: str) -> None:
         with self.store.transaction() as connection:
             settle_due_requests(self._context(connection, caller, region))
 
-    def _raise_fault(self, request: Request, service_name: str) -> None:
+    def _raise_fault(self, request: Request, service_name: str, name: str | None = None) -> None:
         with self.store.transaction() as connection:
             if not switches.has_faults(connection):
                 return
-            fault = switches.next_fault(connection, service_name, operation_name(request, service_name))
+            fault = switches.next_fault(
+                connection, service_name, name or operation_name(request, service_name)
+            )
         if fault is not None:
             raise fault
 

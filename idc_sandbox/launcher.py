@@ -13,19 +13,27 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from socket import socket
-from typing import IO
+from typing import IO, Any
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
+from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 
 _POLL_S = 0.01
 
 
 def start(
-    folder: StateFolder, *, port: int | None = None, seed: int | None = None, timeout_s: float = 60.0
+    folder: StateFolder,
+    *,
+    port: int | None = None,
+    seed: int | None = None,
+    public_url: str | None = None,
+    frame_ancestors: Sequence[str] = (),
+    timeout_s: float = 60.0,
 ) -> RunningSandbox:
     """Start the sandbox of a folder in the background, or find the running one, and return when it answers.
 
@@ -35,12 +43,21 @@ def start(
         0 takes any free one; None means the usual one, or wherever the sandbox runs already.
     seed
         For new state; ids follow from it. None means the state's own, 0 for new state.
+    public_url
+        Where a proxy shows the web pages; a sandbox that runs already is told.
+    frame_ancestors
+        Origins whose pages may show them in a frame.
 
     Raises
     ------
     SandboxStartError
-        When the port or the folder cannot be used, the state has another seed, or the process ends.
+        When the port or the folder cannot be used, the state has another seed, a URL is none, or the process
+        ends.
     """
+    pages: dict[str, Any] = {} if public_url is None else {"public_url": public_url}
+    if frame_ancestors:
+        pages["frame_ancestors"] = list(frame_ancestors)
+    Sites(0, public_url, frame_ancestors)  # what is no URL is refused before anything starts
     folder.prepare()
     with folder.start_lock():
         require_seed(folder, seed)
@@ -51,22 +68,23 @@ def start(
                     f"the sandbox of {str(folder.path)!r} runs on port {running.port} already, "
                     f"not on {port}. Stop it first, or leave --port out."
                 )
+            if pages:
+                secret = running.control_secret
+                ask(running.port, "PUT", "/_sandbox/pages", control_secret=secret, body=pages)
             return running
         listener = listen(DEFAULT_PORT if port is None else port)
         with listener, folder.open_log() as log:
             log_start = log.tell()
-            process = _spawn(folder, listener, log, seed)
+            process = _spawn(folder, listener, log, [*_seed_option(seed), *_page_options(pages)])
             return _wait_until_ready(folder, process, log_start, timeout_s)
 
 
 def _spawn(
-    folder: StateFolder, listener: socket, log: IO[bytes], seed: int | None
+    folder: StateFolder, listener: socket, log: IO[bytes], options: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     # The child takes over a socket that listens already: no port can be lost between looking and binding.
     command = [sys.executable, "-m", "idc_sandbox", "serve", "--state", str(folder.path)]
-    command += ["--listener", str(listener.fileno())]
-    if seed is not None:
-        command += ["--seed", str(seed)]
+    command += ["--listener", str(listener.fileno()), *options]
     return subprocess.Popen(
         command,
         pass_fds=[listener.fileno()],
@@ -76,6 +94,17 @@ def _spawn(
         env=_child_environment(),
         start_new_session=True,  # Ctrl-C in the terminal that started it must not end it
     )
+
+
+def _seed_option(seed: int | None) -> list[str]:
+    return [] if seed is None else ["--seed", str(seed)]
+
+
+def _page_options(pages: dict[str, Any]) -> list[str]:
+    options = ["--public-url", pages["public_url"]] if "public_url" in pages else []
+    for origin in pages.get("frame_ancestors", ()):
+        options += ["--frame-ancestor", origin]
+    return options
 
 
 def _child_environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ import json
 import secrets
 import socket
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.state_folder import StateFolder
@@ -112,6 +113,25 @@ def ask(
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:
+    """Return where a sandbox's web pages are, with links that open mailbox and settings for 12 hours.
+
+    Parameters
+    ----------
+    address
+        Whose mailbox the link opens; None opens all of them.
+
+    Returns
+    -------
+    dict or None
+        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``, the last two being secrets; None
+        when nothing answers.
+    """
+    query = "" if address is None else f"?{urlencode({'address': address})}"
+    path = f"/_sandbox/pages{query}"
+    return ask(sandbox.port, "GET", path, control_secret=sandbox.control_secret)
 
 
 def listen(port: int) -> socket.socket:

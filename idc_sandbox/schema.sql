@@ -147,3 +147,164 @@ CREATE TABLE double_state (
 
 -- Switches for tests and lessons: the clock's offset, latency, faults.
 CREATE TABLE switch (name TEXT PRIMARY KEY, value_json TEXT NOT NULL) STRICT;
+
+-- The front door: how people prove who they are. Whatever opens a door (a link, a code, a cookie's token) is kept as its SHA-256.
+CREATE TABLE user_password (
+    user_id TEXT PRIMARY KEY REFERENCES identity_user ON DELETE CASCADE,
+    password_hash TEXT,                                  -- argon2id; NULL: none is valid now
+    must_change INTEGER NOT NULL DEFAULT 0,              -- an administrator made it, the user has not yet replaced it
+    expires_at REAL,
+    history_json TEXT NOT NULL DEFAULT '[]'              -- hashes of the last passwords that the user chose, newest first
+) STRICT;
+
+CREATE TABLE message (
+    message_id TEXT PRIMARY KEY,
+    to_address TEXT NOT NULL,
+    to_address_folded TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('invitation', 'password-reset', 'one-time-password', 'email-otp')),
+    subject TEXT NOT NULL,
+    text TEXT NOT NULL,
+    link TEXT,                                           -- a path of the pages
+    sent_at REAL NOT NULL
+) STRICT;
+CREATE INDEX message_of_address ON message (to_address_folded, sent_at);
+
+CREATE TABLE invitation (
+    token_hash TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('invitation', 'password-reset')),
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    used_at REAL
+) STRICT;
+
+CREATE TABLE mfa_device (
+    device_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('totp', 'webauthn')),
+    name TEXT NOT NULL,
+    totp_secret TEXT,
+    totp_last_step INTEGER,                              -- a code is good once: older and equal steps are refused
+    credential_id TEXT UNIQUE,                           -- WebAuthn: base64url
+    public_key BLOB,
+    sign_count INTEGER,
+    relying_party_id TEXT,
+    registered_at REAL NOT NULL,
+    last_used_at REAL
+) STRICT;
+CREATE INDEX mfa_device_of_user ON mfa_device (user_id);
+
+-- What a registration or a sign-in with a device waits for; the newest of its kind counts.
+CREATE TABLE device_challenge (
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('totp-registration', 'webauthn-registration', 'webauthn-authentication')),
+    secret TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (user_id, kind)
+) STRICT;
+
+CREATE TABLE sign_in_failure (
+    user_name_hash TEXT NOT NULL,
+    client_hash TEXT NOT NULL,
+    failed_at REAL NOT NULL
+) STRICT;
+CREATE INDEX sign_in_failure_of_user_name ON sign_in_failure (user_name_hash);
+CREATE INDEX sign_in_failure_of_client ON sign_in_failure (client_hash);
+
+-- A sign-in on its way through the pages; user_id is NULL for a user name that nobody has.
+CREATE TABLE sign_in (
+    sign_in_hash TEXT PRIMARY KEY,
+    instance_arn TEXT NOT NULL REFERENCES instance ON DELETE CASCADE,
+    user_id TEXT REFERENCES identity_user ON DELETE CASCADE,
+    user_name TEXT NOT NULL DEFAULT '',                  -- as it was typed
+    page TEXT NOT NULL,
+    client TEXT NOT NULL,
+    browser_hashes_json TEXT NOT NULL DEFAULT '[]',
+    code_hash TEXT,                                      -- of the code that was e-mailed last
+    code_expires_at REAL,
+    code_sent_at REAL,
+    expires_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE trusted_browser (
+    token_hash TEXT NOT NULL,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (token_hash, user_id)
+) STRICT;
+
+CREATE TABLE portal_session (
+    session_id TEXT PRIMARY KEY,
+    token_hash TEXT NOT NULL UNIQUE,
+    instance_arn TEXT NOT NULL REFERENCES instance ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+CREATE INDEX portal_session_of_user ON portal_session (user_id);
+
+CREATE TABLE oidc_client (
+    client_id TEXT PRIMARY KEY,
+    client_name TEXT NOT NULL,
+    scopes_json TEXT NOT NULL,
+    grant_types_json TEXT NOT NULL,
+    expires_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE device_authorization (
+    device_code_hash TEXT PRIMARY KEY,
+    user_code TEXT NOT NULL UNIQUE,
+    client_id TEXT NOT NULL,
+    client_name TEXT NOT NULL,
+    scopes_json TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied', 'used')),
+    session_id TEXT REFERENCES portal_session ON DELETE CASCADE,
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    last_polled_at REAL,
+    hasty_polls INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE authorization_code (
+    code_hash TEXT PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    scopes_json TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    code_challenge TEXT NOT NULL,
+    session_id TEXT NOT NULL REFERENCES portal_session ON DELETE CASCADE,
+    expires_at REAL NOT NULL,
+    family_id TEXT                                       -- of the tokens that it was exchanged for
+) STRICT;
+
+-- Tokens of clients. A family is what one approval led to, through all its refreshments.
+CREATE TABLE oidc_token (
+    token_hash TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('access', 'refresh')),
+    family_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    scopes_json TEXT NOT NULL,
+    session_id TEXT NOT NULL REFERENCES portal_session ON DELETE CASCADE,
+    expires_at REAL NOT NULL,
+    used_at REAL                                         -- of a refresh token that has been replaced
+) STRICT;
+CREATE INDEX oidc_token_family ON oidc_token (family_id);
+
+-- While changes of groups take time to reach the portal (the switch propagation_delay_s), who has left a group is still seen in it.
+CREATE TABLE former_group_membership (
+    group_id TEXT NOT NULL REFERENCES identity_group ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
+    visible_from REAL NOT NULL,
+    removed_at REAL NOT NULL
+) STRICT;
+CREATE TRIGGER keep_former_group_membership AFTER DELETE ON group_membership
+WHEN EXISTS (SELECT 1 FROM switch WHERE name = 'propagation_delay_s' AND CAST(value_json AS REAL) > 0)
+    AND EXISTS (SELECT 1 FROM identity_user WHERE user_id = OLD.user_id)
+    AND EXISTS (SELECT 1 FROM identity_group WHERE group_id = OLD.group_id)
+BEGIN
+    INSERT INTO former_group_membership VALUES (
+        OLD.group_id, OLD.user_id, OLD.created_at,
+        (julianday('now') - 2440587.5) * 86400.0
+            + coalesce((SELECT CAST(value_json AS REAL) FROM switch WHERE name = 'clock_offset_s'), 0)
+    );
+END;

@@ -8,14 +8,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,9 +23,11 @@ from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.control import control_routes
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.loopback import HOST
 from idc_sandbox.messages import Request, Response
+from idc_sandbox.pages.front_door import FrontDoor
+from idc_sandbox.pages.seals import Seals
 from idc_sandbox.protocols import error_response
+from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
 
@@ -34,24 +35,6 @@ HOME_REGION = "us-east-1"
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
 logger = logging.getLogger(__name__)
-
-
-class OwnHostOnly:
-    """Refuses requests made for another host: a web page cannot reach the sandbox by rebinding its name."""
-
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self._app = app
-        self._hosts = {f"{HOST}:{port}".encode(), f"localhost:{port}".encode()}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 403."""
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) == 1 and hosts[0].lower() in self._hosts:
-            await self._app(scope, receive, send)
-            return
-        allowed = " or ".join(sorted(host.decode() for host in self._hosts))
-        refusal = {"code": "AccessDeniedException", "message": f"The Host header must be {allowed}."}
-        await JSONResponse(refusal, status_code=403)(scope, receive, send)
 
 
 class AwsEndpoint:
@@ -118,14 +101,23 @@ class _Server(uvicorn.Server):
 
 
 def make_application(
-    gateway: Gateway, *, port: int, control_secret: str, stop: Callable[[], None]
+    gateway: Gateway, *, sites: Sites, control_secret: str, stop: Callable[[], None]
 ) -> ASGIApp:
-    """Return the ASGI application of a gateway that listens on `port`."""
+    """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages."""
+    seals = Seals(control_secret)
+    gateway.site_url = sites.preferred.url
+
+    def make_pages() -> ASGIApp:
+        # Templates, WebAuthn and password hashing: only a sandbox that somebody visits waits for them.
+        from idc_sandbox.pages import application  # noqa: PLC0415
+
+        return application.make_application(gateway, seals, sites)
+
     routes = [
-        Mount("/_sandbox", routes=control_routes(gateway, control_secret, stop)),
+        Mount("/_sandbox", routes=control_routes(gateway, sites, seals, control_secret, stop)),
         Mount("/", app=AwsEndpoint(gateway)),
     ]
-    return OwnHostOnly(Starlette(routes=routes), port)
+    return FrontDoor(sites, make_pages, Starlette(routes=routes))
 
 
 def serve(
@@ -133,20 +125,25 @@ def serve(
     listener: socket.socket,
     *,
     seed: int | None,
+    public_url: str | None = None,
+    frame_ancestors: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a folder's sandbox on a listening socket until it is told to stop.
 
     Parameters
     ----------
+    public_url, frame_ancestors
+        As for `idc_sandbox.sites.Sites`.
     say
         Called with a line for people once clients can come.
 
     Raises
     ------
     SandboxStartError
-        When the folder is served by another process, or its state cannot be used.
+        When the folder is served by another process, its state cannot be used, or a URL is none.
     """
+    sites = Sites(listener.getsockname()[1], public_url, frame_ancestors)
     os.umask(0o077)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # a profile or an endpoint of the user's must not lead moto's boto3 astray
@@ -154,21 +151,24 @@ def serve(
     with folder.server_lock():
         store = Store(folder.database, seed=seed or 0)
         try:
-            _run(folder, listener, store, say)
+            _run(folder, listener, Gateway(store, AwsDouble(store)), sites, say)
         finally:
             folder.remove_server()
             store.close()
 
 
 def _run(
-    folder: StateFolder, listener: socket.socket, store: Store, say: Callable[[str], None] | None
+    folder: StateFolder,
+    listener: socket.socket,
+    gateway: Gateway,
+    sites: Sites,
+    say: Callable[[str], None] | None,
 ) -> None:
-    double = AwsDouble(store)
+    double = gateway.double
     key, secret = double.administrator_credentials()
     secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
     folder.write_secrets(secret_values)
-    port = listener.getsockname()[1]
-    about = {"port": port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
+    about = {"port": sites.port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
     about |= {"account_id": double.management_account_id, "started": _utc_now()}
 
     def stop() -> None:
@@ -177,12 +177,10 @@ def _run(
     def tell() -> None:
         folder.write_server(about)
         if say is not None:
-            say(f"Serving on http://{HOST}:{port}; Ctrl-C ends it.")
+            say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 
     control_secret = secret_values["control_secret"]
-    application = make_application(
-        Gateway(store, double), port=port, control_secret=control_secret, stop=stop
-    )
+    application = make_application(gateway, sites=sites, control_secret=control_secret, stop=stop)
     server = _make_server(application, tell)
     server.run(sockets=[listener])
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.private_files import cannot_use, locked, read_object, write_private
 
 DATABASE_NAME = "sandbox.db"
+HOME_NAME = "home"
+PEOPLE_NAME = "people"
+_FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, "aws_data")
 FILE_NAMES = (
     DATABASE_NAME,
     f"{DATABASE_NAME}-wal",
@@ -34,9 +38,13 @@ FILE_NAMES = (
     "start.lock",
     "aws_config",
     "aws_credentials",
+    "registration.key",
+    "registration.key.new",
 )
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")
+# Clients keep their registration when the state is reset: what it is signed with stays too.
+_KEPT_NAMES = (*_LOCK_NAMES, "registration.key")
 
 
 def default_path() -> Path:
@@ -121,7 +129,7 @@ class StateFolder:
                 return True
         except (OSError, ValueError, TypeError):
             pass
-        return all(entry.name in FILE_NAMES and not entry.is_dir() for entry in self.path.iterdir())
+        return all(_is_own(entry) for entry in self.path.iterdir())
 
     def delete_files(self) -> list[str]:
         """Delete the state that the sandbox made, leave everything else, and return the names deleted.
@@ -134,9 +142,12 @@ class StateFolder:
         if not self.path.exists():
             return []
         self._require_ours()
-        present = [name for name in FILE_NAMES if (self.path / name).is_file() and name not in _LOCK_NAMES]
+        present = [name for name in FILE_NAMES if (self.path / name).is_file() and name not in _KEPT_NAMES]
         for name in present:
             (self.path / name).unlink()
+        # What clients of the terminal remember of the state that goes: profiles, tokens, credentials.
+        for remembered in (self.path / HOME_NAME / ".aws", self.path / PEOPLE_NAME):
+            shutil.rmtree(remembered, ignore_errors=True)
         return present
 
     def read_server(self) -> dict[str, Any] | None:
@@ -215,3 +226,7 @@ class StateFolder:
             return None
         finally:
             os.close(descriptor)
+
+
+def _is_own(entry: Path) -> bool:
+    return entry.name in (_FOLDER_NAMES if entry.is_dir() else FILE_NAMES)

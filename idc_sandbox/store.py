@@ -16,7 +16,7 @@ from pathlib import Path
 
 from idc_sandbox.errors import SandboxStartError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Store:

@@ -1,4 +1,4 @@
-"""Switches for tests and lessons: latency, how long asynchronous requests take, faults on purpose.
+"""Switches for tests and lessons: latency, how long requests and changes take, faults on purpose.
 
 They are kept in the state file, so that a restart neither forgets a switch nor starts its counters again.
 """
@@ -17,8 +17,9 @@ DEFAULTS: dict[str, Any] = {
     "asynchronous_duration_s": 0.2,
     "faults": [],
     "fail_next_assignments": [],
+    "propagation_delay_s": 0.0,
 }
-_LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0}
+_LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0, "propagation_delay_s": 86_400.0}
 _FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "next")
 
 
@@ -35,8 +36,8 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
     values
         ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a
         list of ``{"service", "operation", "code", "message", "status"}`` with ``"every": N``, each Nth call,
-        or ``"next": N``, the next N calls; ``"*"`` is any operation) and ``fail_next_assignments`` (a list of
-        reasons); None puts a switch back to its default.
+        or ``"next": N``, the next N calls; ``"*"`` is any operation), ``fail_next_assignments`` (a list of
+        reasons) and ``propagation_delay_s`` (seconds, 0 to 86,400); None puts a switch back to its default.
 
     Raises
     ------
@@ -64,6 +65,11 @@ def latency_s(connection: sqlite3.Connection) -> float:
 def asynchronous_duration_s(connection: sqlite3.Connection) -> float:
     """Return how many seconds of the sandbox's clock an assignment or a provisioning takes."""
     return float(_read(connection, "asynchronous_duration_s"))
+
+
+def propagation_delay_s(connection: sqlite3.Connection) -> float:
+    """Return after how many seconds of the sandbox's clock the portal shows a change of a group's members."""
+    return float(_read(connection, "propagation_delay_s"))
 
 
 def next_assignment_failure(connection: sqlite3.Connection) -> str | None:

@@ -93,7 +93,7 @@ def connect_to_sandbox(
         failures=failures,
         pacing=pacing,
     )
-    console = SandboxConsole(sandbox.endpoint_url, sandbox.control_secret)
+    console = SandboxConsole(sandbox.endpoint_url, sandbox.control_secret, sandbox.state_folder)
     connection = _connected("sandbox", region, clients, failures, pacing=pacing, instance_arn=instance_arn)
     connection.console, connection.endpoint_url = console, sandbox.endpoint_url
     return connection

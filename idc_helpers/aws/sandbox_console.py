@@ -23,6 +23,8 @@ class SandboxConsole:
         The sandbox's address.
     control_secret
         From the sandbox's state folder; it never leaves the request's header.
+    state_folder
+        Where the sandbox keeps its state, and what practice people have in mind.
 
     Raises
     ------
@@ -30,13 +32,14 @@ class SandboxConsole:
         When the address is not one of this machine.
     """
 
-    def __init__(self, endpoint_url: str, control_secret: str) -> None:
+    def __init__(self, endpoint_url: str, control_secret: str, state_folder: str = "") -> None:
         if urlsplit(endpoint_url).hostname not in LOOPBACK_HOSTS:
             raise LeftSandboxError(
                 f"the sandbox's console cannot be at {endpoint_url!r}: that is not this machine"
             )
         self._endpoint_url = endpoint_url.rstrip("/")
         self._control_secret = control_secret
+        self.state_folder = state_folder
         self._pool = urllib3.PoolManager()
 
     def __repr__(self) -> str:
@@ -55,8 +58,33 @@ class SandboxConsole:
         """Change values of one setting and return all of them. Writes."""
         return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
 
+    def pages(self, address: str | None = None) -> dict[str, str]:
+        """Return ``site_url``, ``portal_url``, and the secret links ``mailbox_url`` and ``settings_url``."""
+        query = "" if address is None else f"?{urlencode({'address': address})}"
+        return self.call("GET", f"pages{query}")
+
+    def let_frame(self, *origins: str) -> None:
+        """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""
+        self.call("PUT", "pages", {"frame_ancestors": list(origins)})
+
+    def read_clock(self) -> float:
+        """Return the sandbox's time, in seconds since 1970; reads only."""
+        return float(self.call("GET", "clock")["now"])
+
+    def advance_clock(self, duration_s: float) -> None:
+        """Move the sandbox's clock ahead: what expires within that time has expired. Writes."""
+        self.call("POST", "clock", {"advance_s": duration_s})
+
+    def reset_clock(self) -> None:
+        """Set the sandbox's clock to this machine's. Writes."""
+        self.call("POST", "clock", {"reset": True})
+
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Do one thing of the console and return its answer.
+        """Do one thing of the console and return its answer; as `call`."""
+        return self.call(method, f"console/{path}", body)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the sandbox's own endpoint and return its answer.
 
         Raises
         ------
@@ -68,7 +96,7 @@ class SandboxConsole:
         try:
             answer = self._pool.request(
                 method,
-                f"{self._endpoint_url}/_sandbox/console/{path}",
+                f"{self._endpoint_url}/_sandbox/{path}",
                 body=json.dumps(body or {}).encode(),
                 headers={"content-type": "application/json", "x-sandbox-secret": self._control_secret},
                 timeout=_TIMEOUT_S,

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+# Asked for when a terminal is opened: the sandbox may run on another port by then.
+_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-/bin/sh}}"'
+
 
 def lab(
     browser: Annotated[
@@ -28,6 +31,8 @@ def lab(
     )
     options = [] if browser else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
+    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable)]
+    options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
     os.chdir(project)
     # The root is the kit's folder, so that the notebooks' links to docs/ and parameters/ work.
     command = [sys.executable, "-m", "jupyterlab", *options, "notebooks/00_start_here.ipynb"]

@@ -30,21 +30,59 @@ _Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", help="For new state: the same seed gives the same ids.", min=0),
 ]
+_PublicUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url",
+        metavar="URL",
+        help="Where a proxy shows its web pages, such as https://HOST/user/ana/proxy/8723.",
+    ),
+]
+_FrameAncestor = Annotated[
+    str | None,
+    typer.Option(
+        "--frame-ancestor",
+        metavar="ORIGIN",
+        help="An origin whose pages may frame them, such as http://localhost:8888.",
+    ),
+]
+_Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="EMAIL", help="Open this mailbox only. [default: all of them]"),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 
 def _call(verb: str, as_json: bool, **options: object) -> None:
     given = [
-        word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
     ]
     command = sandbox_command(verb, *given, *(["--json"] if as_json else []))
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()
-def start(state: _State = None, port: _Port = None, seed: _Seed = None, as_json: _Json = False) -> None:
+def start(
+    state: _State = None,
+    port: _Port = None,
+    seed: _Seed = None,
+    *,
+    public_url: _PublicUrl = None,
+    frame_ancestor: _FrameAncestor = None,
+    as_json: _Json = False,
+) -> None:
     """Start it in the background, or find the one that runs."""
-    _call("start", as_json, state=state, port=port, seed=seed)
+    options = {"port": port, "seed": seed, "public_url": public_url, "frame_ancestor": frame_ancestor}
+    _call("start", as_json, state=state, **options)
+
+
+@app.command()
+def pages(state: _State = None, address: _Address = None, as_json: _Json = False) -> None:
+    """Print the addresses of its web pages, with links that open mailbox and settings for 12 hours."""
+    _call("pages", as_json, state=state, address=address)
 
 
 @app.command()

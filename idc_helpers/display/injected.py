@@ -13,6 +13,7 @@ from idc_helpers.display.interaction import running_shell
 from idc_helpers.errors import ParametersError, Problem
 from idc_helpers.identifiers import did_you_mean
 from idc_helpers.models import Scenario
+from idc_helpers.parameters import PERSON_PARAMETERS
 
 FIRST_LINE = "# Parameters"
 """papermill's first line of the cell that it injects."""
@@ -45,7 +46,7 @@ def check_names(names: Iterable[str]) -> None:
     ParametersError
         Naming each other one, with the nearest right name.
     """
-    known = [*Scenario.model_fields, *NOTEBOOK_PARAMETERS]
+    known = [*Scenario.model_fields, *NOTEBOOK_PARAMETERS, *PERSON_PARAMETERS]
     problems = [
         Problem(
             "the notebook's parameters",

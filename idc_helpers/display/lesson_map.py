@@ -53,13 +53,13 @@ LESSON: tuple[LessonStep, ...] = (
     LessonStep(11, "Groups", _API, step="groups"),
     LessonStep(12, "Assign groups to accounts", _API, step="account_assignments"),
     LessonStep(13, "Users", "API; console for the invitation", step="users"),
-    LessonStep(14, "Accept the invitation, set a password, register MFA", _PERSON),
-    LessonStep(15, "Use the access portal", _PERSON),
-    LessonStep(16, "aws configure sso", _PERSON),
-    LessonStep(17, "Use the profile: aws s3 ls", _PERSON),
-    LessonStep(18, "aws sso login", _PERSON),
-    LessonStep(19, "Tell temporary from long-lived keys", _PERSON),
-    LessonStep(20, "What you have now, and why it is better", "everybody"),
+    LessonStep(14, "Accept the invitation, set a password, register MFA", _PERSON, "09_activate_user"),
+    LessonStep(15, "Use the access portal", _PERSON, "09_activate_user"),
+    LessonStep(16, "aws configure sso", _PERSON, "10_aws_configure_sso"),
+    LessonStep(17, "Use the profile: aws s3 ls", _PERSON, "10_aws_configure_sso"),
+    LessonStep(18, "aws sso login", _PERSON, "10_aws_configure_sso"),
+    LessonStep(19, "Tell temporary from long-lived keys", _PERSON, "11_temporary_credentials"),
+    LessonStep(20, "What you have now, and why it is better", "everybody", "11_temporary_credentials"),
 )
 
 
@@ -81,9 +81,9 @@ def _state(context: RunContext, entry: LessonStep) -> str:
         return "waits for step 1"
     if entry.step:
         return _said(lambda: make_step(context, entry.step).compare())
-    if entry.notebook:
-        return "✔ there to read"
-    return "by yourself, with what notebooks 01 to 08 made" if entry.who == _PERSON else "–"
+    if entry.who == _PERSON:
+        return "by yourself, with what notebooks 01 to 08 made"
+    return "✔ there to read"
 
 
 def _said(compare: Callable[[], Plan]) -> str:

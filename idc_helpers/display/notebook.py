@@ -12,6 +12,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from idc_helpers.display import what_is_there
+from idc_helpers.display.activation_step import ActivationStep
+from idc_helpers.display.command_line_step import CommandLineStep
+from idc_helpers.display.credentials_step import CredentialsStep
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
 from idc_helpers.display.interaction import running_shell
 from idc_helpers.display.lesson_map import lesson_map
@@ -66,6 +69,31 @@ class Runbook:
         if self._teardown is None:
             self._teardown = NotebookTeardown(self.context)
         return self._teardown
+
+    def activation(self, user_name: str) -> ActivationStep:
+        """Return how a person becomes active: invitation, password, MFA, portal."""
+        return ActivationStep(self.context, user_name)
+
+    def command_line(
+        self,
+        user_name: str,
+        *,
+        account_id: str = "",
+        permission_set: str = "",
+        profile_name: str = "practice",
+    ) -> CommandLineStep:
+        """Return a profile that signs in through Identity Center; empty: the portal's first role."""
+        return CommandLineStep(
+            self.context,
+            user_name,
+            account_id=account_id,
+            role_name=permission_set,
+            profile_name=profile_name,
+        )
+
+    def temporary_credentials(self, profile: CommandLineStep) -> CredentialsStep:
+        """Return the credentials that a profile gets, to compare with long-lived ones."""
+        return CredentialsStep(self.context, profile)
 
     def lesson_map(self) -> Table:
         """Return the lesson's steps: step, what you do, notebook, who can do it, state; reads only."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from idc_helpers.errors import InvalidValueError, ParametersError, Problem, RunFailedError
 from idc_helpers.models import Scenario
-from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.parameters import PERSON_PARAMETERS, load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
 from idc_helpers.suggestions import did_you_mean
 
@@ -137,7 +137,7 @@ def _require_known(notebook: LessonNotebook, known: frozenset[str]) -> None:
             remedy="Give them a default in its cell with the tag `parameters`.",
         )
     sections = set(Scenario.model_fields) | set(ALWAYS_GIVEN)
-    unknown = sorted(known - sections)
+    unknown = sorted(known - sections - set(PERSON_PARAMETERS))
     if unknown:
         raise ParametersError([_unknown(notebook, name, sections) for name in unknown])
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import clock
-from idc_sandbox.aws_double import access_keys, access_policies, moto_settings, organization, reserved_roles
+from idc_sandbox.aws_double import (
+    access_keys,
+    access_policies,
+    moto_settings,
+    organization,
+    reserved_roles,
+    session_keys,
+)
 from idc_sandbox.aws_double.access_keys import IssuedKey
 from idc_sandbox.aws_double.access_policies import AccessPolicies
 from idc_sandbox.aws_double.exchange import Exchange
@@ -85,6 +92,11 @@ class AwsDouble:
         self._synchronize()
         return organization.account_name(account_id)
 
+    def describe_account(self, account_id: str) -> tuple[str, str, str] | None:
+        """Return id, name and e-mail address of an account, or None for one that is not there."""
+        self._synchronize()
+        return organization.describe_account(account_id)
+
     def delegated_administrators(self, service_principal: str) -> set[str]:
         """Return the delegated administrators of a service such as ``sso.amazonaws.com``."""
         self._synchronize()
@@ -161,6 +173,25 @@ class AwsDouble:
         """Delete the role of a permission set from an account, if it is there. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "iam"):
             reserved_roles.delete(account_id, role_name)
+
+    def assume_reserved_role(
+        self, account_id: str, role_name: str, *, session_name: str, duration_s: int
+    ) -> tuple[str, str, str, float] | None:
+        """Return keys of a permission set's role, or None when the account has no such role. Writes.
+
+        Returns
+        -------
+        tuple
+            Access key id, secret, session token, and when they expire: epoch seconds of the sandbox's clock.
+        """
+        with self.store.transaction() as connection:
+            self._synchronize()
+            role_arn = reserved_roles.find_role_arn(account_id, role_name)
+            if role_arn is None:
+                return None
+            with self._memory.change(connection, "sts", "iam"):
+                access_keys.forget_long_expired(self.now())
+                return session_keys.assume_role(role_arn, session_name, duration_s)
 
     def list_reserved_roles(self, account_id: str) -> list[str]:
         """Return the names of an account's ``AWSReservedSSO_`` roles, sorted."""

@@ -61,6 +61,12 @@ def account_name(account_id: str) -> str | None:
     return next((account.name for account in backend().accounts if account.id == account_id), None)
 
 
+def describe_account(account_id: str) -> tuple[str, str, str] | None:
+    """Return id, name and e-mail address of an account of the organization, or None."""
+    account = next((account for account in backend().accounts if account.id == account_id), None)
+    return None if account is None else (account.id, account.name, account.email)
+
+
 def delegated_administrators(service_principal: str) -> set[str]:
     """Return the accounts that are delegated administrators of a service such as ``sso.amazonaws.com``."""
     return {admin.account.id for admin in backend().admins if service_principal in admin.services}

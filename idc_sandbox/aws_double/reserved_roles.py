@@ -105,6 +105,12 @@ def names(account_id: str) -> list[str]:
     )
 
 
+def find_role_arn(account_id: str, role_name: str) -> str | None:
+    """Return the ARN of an account's role, or None when somebody has deleted it."""
+    role = _find(backend_of(account_id), role_name)
+    return None if role is None else str(role.arn)
+
+
 def _find(backend: IAMBackend, role_name: str) -> Role | None:
     return next((role for role in backend.roles.values() if role.name == role_name), None)
 

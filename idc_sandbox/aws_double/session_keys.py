@@ -5,6 +5,7 @@ Stock moto gives everybody the same made-up keys; these are keys of their own, w
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -51,6 +52,17 @@ def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) ->
         return _stock_caller_identity(backend, access_key_id, region)
     user = iam_backends[backend.account_id]["aws"].users.get(session.session_name)
     return user.id if user is not None else "", principal_arn, backend.account_id
+
+
+def assume_role(role_arn: str, session_name: str, duration_s: int) -> tuple[str, str, str, float]:
+    """Return new keys of a role: access key id, secret, session token, expiry. Changes moto's memory.
+
+    The sandbox's own services call this for people who may have the role; clients go through sts:AssumeRole.
+    """
+    backend = sts_backends[role_arn.split(":")[4]]["aws"]
+    session = backend.assume_role("us-east-1", session_name, role_arn, "", duration_s, "")
+    expires_at = session.expiration.replace(tzinfo=datetime.UTC).timestamp()
+    return session.access_key_id, session.secret_access_key, session.session_token, expires_at
 
 
 def _calling_user(response: Any, action: str) -> Any:

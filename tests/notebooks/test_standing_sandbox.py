@@ -51,7 +51,7 @@ def test_mode_plan_says_what_would_change_and_writes_nothing(planned):
 def test_the_first_run_makes_what_was_planned_and_leaves_it_there(first, planned):
     done, summary, _, there = first
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "08_users"
+    assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "11_temporary_credentials"
     assert 0 < total(summary, "create") <= total(planned[1], "create")
     assert set(there) == {
         "instance",

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
+from front_door_harness import FrontDoor, MachineTime
+from page_visitor import Place, Visitor
+from portal_harness import Portal
 from sandbox_clients import GatewayClient, SandboxProcess
+
+from idc_sandbox.sign_in import passwords
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +47,56 @@ def fresh_sandbox(tmp_path) -> Iterator[SandboxProcess]:
     process = SandboxProcess(tmp_path / "state")
     yield process
     process.stop()
+
+
+@pytest.fixture
+def door(tmp_path, monkeypatch) -> Iterator[FrontDoor]:
+    """Return the front door of a fresh instance, without moto; for rules of signing in.
+
+    The sandbox's clock stands still until a test moves it, and passwords are hashed with less work.
+    """
+    monkeypatch.setattr("idc_sandbox.clock.time", MachineTime())
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    passwords._dummy_hash.cache_clear()
+    door = FrontDoor(tmp_path)
+    yield door
+    door.store.close()
+    passwords._dummy_hash.cache_clear()
+
+
+@pytest.fixture
+def machine_time(monkeypatch) -> MachineTime:
+    """Return the time by which authenticator apps go; it stands still until a test moves it."""
+    time = MachineTime()
+    monkeypatch.setattr("idc_sandbox.sign_in.totp.time", time)
+    return time
+
+
+@pytest.fixture
+def portal(tmp_path, monkeypatch) -> Iterator[Portal]:
+    """Return a whole sandbox in this process with a user; its clock stands still until a test moves it."""
+    real = MachineTime()
+    real.now = time.time()  # signatures go by the machine's time
+    monkeypatch.setattr("idc_sandbox.clock.time", real)
+    portal = Portal(tmp_path)
+    yield portal
+    portal.clients.store.close()
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    """Return the whole application in this process, with a user who has not signed in yet."""
+    made = Place(tmp_path)
+    yield made
+    made.clients.store.close()
+
+
+@pytest.fixture
+def ana(place: Place) -> Visitor:
+    """Return the user's browser, signed in; no MFA device is asked for."""
+    place.set_mfa(user_without_device="allow")
+    visitor = place.visitor()
+    visitor.choose_password(place.invite())
+    visitor.sign_in()
+    assert visitor.heading == "Access portal"
+    return visitor

@@ -168,7 +168,7 @@ def test_a_member_account_reaches_its_own_instance_only(directory):
     [
         ("GET", "settings/sessions", "UnknownOperationException"),
         ("POST", "settings", "UnknownOperationException"),
-        ("POST", "users/x/reset-password", "UnknownOperationException"),
+        ("POST", "users/x/rename", "UnknownOperationException"),
         ("POST", "users/x/disable", "ResourceNotFoundException"),
     ],
 )

@@ -33,6 +33,7 @@ def test_defaults(connection):
         "asynchronous_duration_s": 0.2,
         "faults": [],
         "fail_next_assignments": [],
+        "propagation_delay_s": 0.0,
     }
     assert not switches.has_faults(connection)
 

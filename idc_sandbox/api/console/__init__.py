@@ -1,15 +1,22 @@
 """What at AWS only the console can do: there is no public operation for it, so it has an endpoint of its own.
 
-======  =========================  ================================================================
-Method  Path                       What it does
-======  =========================  ================================================================
-POST    ``instance``               enable the organization instance; ``region`` and ``name`` if wanted
-GET     ``settings``               show all settings of ``instance_arn`` with their values
-PUT     ``settings/NAME``          change values of one setting of ``instance_arn``
-POST    ``identity-source``        change where the users of ``instance_arn`` come from, to ``type``
-POST    ``users/USER_ID/disable``  take a user's access away
-POST    ``users/USER_ID/enable``   give it back
-======  =========================  ================================================================
+======  ==================================  =======================================================
+Method  Path                                What it does
+======  ==================================  =======================================================
+POST    ``instance``                        enable the organization instance; ``region``, ``name``
+GET     ``settings``                        show all settings of ``instance_arn`` with their values
+PUT     ``settings/NAME``                   change values of one setting of ``instance_arn``
+POST    ``identity-source``                 change where the users come from, to ``type``
+POST    ``users/USER_ID/disable``           take a user's access away
+POST    ``users/USER_ID/enable``            give it back
+POST    ``users/USER_ID/invite``            mail the link to choose the first password
+POST    ``users/USER_ID/reset-password``    ``delivery``: ``email`` or ``one-time-password``
+GET     ``users/USER_ID/mfa-devices``       list the MFA devices
+POST    ``…/mfa-devices/DEVICE_ID/delete``  delete one, for a person who has lost it
+GET     ``users/USER_ID/sessions``          list the portal sessions that go on
+POST    ``…/sessions/SESSION_ID/delete``    end one; without an id, end all
+GET     ``mailbox``                         the practice users' mail, of one ``address`` if wanted
+======  ==================================  =======================================================
 
 The settings are ``access_portal``, ``standard_authentication``, ``multi_factor_authentication``, ``sessions``
 and ``account_instances``; ``identity_source`` is shown and has a path of its own, because changing it may

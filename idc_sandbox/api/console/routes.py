@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from idc_sandbox.api.console.identity_source import change_identity_source
 from idc_sandbox.api.console.people import set_user_status
 from idc_sandbox.api.console.settings import read_settings, write_setting
+from idc_sandbox.api.console.user_access import USER_ROUTES, list_mail
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, validation_error
@@ -19,7 +20,9 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{1,10}){1,3}-[0-9]{1,2}")
 _LONGEST_NAME = 255
 
 
-def dispatch(context: Context, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def dispatch(  # noqa: PLR0911  one a route
+    context: Context, method: str, path: str, body: dict[str, Any]
+) -> dict[str, Any]:
     """Do what a route says; see the package."""
     route, _, query = path.partition("?")
     values = dict(parse_qsl(query)) | body
@@ -38,6 +41,11 @@ def dispatch(context: Context, method: str, path: str, body: dict[str, Any]) -> 
             return set_user_status(*_console_of_user(context, user_id), "DISABLED")
         case "POST", ["users", user_id, "enable"]:
             return set_user_status(*_console_of_user(context, user_id), "ENABLED")
+        case "GET", ["mailbox"]:
+            return list_mail(context, values.get("address"))
+        case _, ["users", user_id, *rest] if handler := USER_ROUTES.get((method, rest[0] if rest else "")):
+            user_context, _, user_id = _console_of_user(context, user_id)
+            return handler(user_context, user_id, rest[1:], values)
     raise ServiceError(
         "UnknownOperationException",
         f"The console of the sandbox has no {method} {route!r}; see docs/sandbox.md for what it has.",

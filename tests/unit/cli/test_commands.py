@@ -1,3 +1,4 @@
+import ast
 import json
 import sys
 from pathlib import Path
@@ -82,7 +83,13 @@ def test_the_lab_opens_the_first_notebook_with_the_sandbox_running(idc, monkeypa
     done = idc("lab", "--no-browser", "--port", "8899")
     assert "http://127.0.0.1:1" in done.output
     first = "notebooks/00_start_here.ipynb"
-    assert became == [[sys.executable, "-m", "jupyterlab", "--no-browser", "--port=8899", first]]
+    [[*command, settings, opened]] = became
+    assert command == [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=8899"]
+    assert opened == first
+    name, _, values = settings.partition("=")
+    assert name == "--ServerApp.terminado_settings"
+    shell, _, script = ast.literal_eval(values)["shell_command"]
+    assert (shell, f'"{sys.executable}" -m idc_sandbox env' in script) == ("/bin/sh", True)
     assert (Path.cwd() / first).exists()
 
 

@@ -1,0 +1,187 @@
+"""A person's activation, as notebook 09 uses it: the way there, and what the target shows of it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from idc_helpers.aws.activation import PersonStatus, describe_person, invite, signed_in_person
+from idc_helpers.aws.identity_store import find_user_id
+from idc_helpers.display.cell_outputs import show_checks
+from idc_helpers.display.interaction import is_guided
+from idc_helpers.display.live import LiveLine
+from idc_helpers.display.tables import Line, Table
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.run_context import RunContext
+
+TITLE = "Activation"
+_POLL_S = 2.0
+_NO_USER = "The user is not there yet: applying notebook 08 makes it."
+_WATCH_S = 30 * 60.0
+_GUIDE = (
+    (
+        "the mail",
+        "“Invitation to join …”; or, with Send email OTP, a code at your first sign-in",
+        "your mailbox",
+    ),
+    ("accept", "Accept invitation", "the link is good for 7 days, once"),
+    ("password", "8 to 64 characters: lower, upper, digit, symbol", "none of your last three"),
+    ("sign in", "user name, then password", "your access portal"),
+    ("MFA device", "an authenticator app, a security key or a passkey", "asked at the first sign-in"),
+    ("portal", "accounts, and in each the permission sets that are yours", "your access portal"),
+)
+
+
+class ActivationStep:
+    """Lets a person become active: guided the person does it, headless a scripted person in the sandbox.
+
+    Parameters
+    ----------
+    context
+        The run.
+    user_name
+        Who.
+    """
+
+    def __init__(self, context: RunContext, user_name: str) -> None:
+        self._context = context
+        self.user_name = user_name
+        self._watching: Any = None
+
+    def guide(self) -> Table:
+        """Return what the person will meet: columns step, what is on the screen, note; reads nothing."""
+        return Table(
+            f"What {self.user_name} will meet", ("step", "on the screen", "where, and what to know"), _GUIDE
+        )
+
+    def state(self) -> Table:
+        """Return how far the person is: columns what, state; reads only."""
+        if self._waits():
+            return Table(f"How far {self.user_name} is", ("what", "state"), (), note=_NO_USER)
+        return _state_table(describe_person(self._context.connection, self.user_name))
+
+    def do(self) -> Table | Line:
+        """Invite, and let the person (guided) or a scripted one (headless) go the way. Writes in the sandbox.
+
+        In mode ``"plan"`` and on AWS nothing is done: on AWS the way is the guide's.
+
+        Raises
+        ------
+        PersonaRefusedError
+            When a page does not let the scripted person on.
+        """
+        connection = self._context.connection
+        if self._context.mode != "apply":
+            return Line("mode is 'plan': nobody was invited")
+        if not connection.is_sandbox:
+            return Line("On AWS the person does this in a browser: follow the guide above, then check.")
+        if is_guided():
+            return self._open_pages()
+        with signed_in_person(connection, self.user_name) as person:
+            roles = person.do("portal")
+        return _roles_table(self.user_name, roles)
+
+    def _waits(self) -> bool:
+        connection = self._context.connection
+        no_user = connection.instance_or_none() is None or find_user_id(connection, self.user_name) is None
+        return self._context.mode == "plan" and no_user
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; reads only.
+
+        Raises
+        ------
+        CheckFailedError
+            When the person is not active yet.
+        """
+        if self._context.mode == "plan":
+            return Line("mode is 'plan': there is nothing to check")
+        person = describe_person(self._context.connection, self.user_name)
+        checks = [Check("the user is enabled", person.user_status == "ENABLED", person.user_status)]
+        if person.has_password is not None:
+            checks.append(Check("a password is set", person.has_password, _yes(person.has_password)))
+            kinds = ", ".join(sorted(set(person.device_kinds or ()))) or "none"
+            checks.append(Check("an MFA device is registered", bool(person.device_kinds), kinds))
+            checks.append(
+                Check("has signed in", bool(person.session_count), _yes(bool(person.session_count)))
+            )
+        return show_checks(TITLE, CheckResults(tuple(checks)))
+
+    def _open_pages(self) -> Line:
+        console = self._context.connection.console
+        assert console is not None
+        person = invite(self._context.connection, self.user_name)
+        pages = console.pages(person.email or None)
+        self._watch()
+        return PageLinks(
+            "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked below.",
+            (("Open the mailbox", pages["mailbox_url"]), ("Open the access portal", pages["portal_url"])),
+        )
+
+    def _watch(self) -> None:
+        from idc_helpers.display.background import Background  # noqa: PLC0415 - only where a person sits
+
+        line, deadline = LiveLine(), time.monotonic() + _WATCH_S
+        line.say(_ticks(describe_person(self._context.connection, self.user_name)))
+        self._watching = Background()
+
+        def watch() -> None:
+            while time.monotonic() < deadline:
+                person = describe_person(self._context.connection, self.user_name)
+                words = _ticks(person)
+                self._watching.soon(partial(line.say, words))
+                if person.has_password and person.device_kinds and person.session_count:
+                    return
+                time.sleep(_POLL_S)
+
+        self._watching.start(watch, lambda _result: None)
+
+
+class PageLinks(Line):
+    """A line with links to the sandbox's pages; as text it names the pages without their secret keys."""
+
+    def __init__(self, text: str, links: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(text)
+        object.__setattr__(self, "links", links)
+
+    def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415
+
+        links: tuple[tuple[str, str], ...] = getattr(self, "links", ())
+        anchors = " · ".join(
+            f'<a href="{escape(url)}" target="_blank" rel="noopener">{escape(words)}</a>'
+            for words, url in links
+        )
+        return f'{super()._repr_html_()}<p class="idc-note">{anchors}</p>'
+
+
+def _state_table(person: PersonStatus) -> Table:
+    rows = [("user", person.user_name), ("status (UserStatus)", person.user_status or "not shown")]
+    if person.has_password is None:
+        rows.append(
+            ("password, MFA devices, sessions", "no API shows them; the console does, on the user's page")
+        )
+    else:
+        devices = ", ".join(person.device_kinds or ()) or "none"
+        rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
+        rows.append(("signed in", _yes(bool(person.session_count))))
+    return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
+
+
+def _roles_table(user_name: str, roles: list[dict[str, str]]) -> Table:
+    rows = tuple((role["account_id"], role["role_name"]) for role in roles)
+    return Table(f"What the access portal shows {user_name}", ("account", "permission set"), rows)
+
+
+def _ticks(person: PersonStatus) -> str:
+    ticks = (
+        ("password set", person.has_password),
+        ("MFA device registered", person.device_kinds),
+        ("signed in", person.session_count),
+    )
+    return " · ".join(f"{'✔' if done else '…'} {words}" for words, done in ticks)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,291 @@
+"""`aws configure sso` and what follows, as notebook 10 uses it; in the sandbox for real, on AWS with care."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.aws.activation import portal_settings, signed_in_person
+from idc_helpers.aws.command_line import advice, find_command_lines
+from idc_helpers.aws.configure_sso import configure_sso, sso_login
+from idc_helpers.aws.profiles import SsoProfile, difference, explain_config, read_profile, write_profile
+from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
+from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
+from idc_helpers.display.cell_outputs import show_checks
+from idc_helpers.display.interaction import is_guided
+from idc_helpers.display.tables import Line, Table
+from idc_helpers.errors import InvalidValueError, NotFoundError
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.run_context import RunContext
+
+TITLE = "aws configure sso"
+_REFUSALS = (("AccessDenied", "AccessDenied"), ("sso login", "the session is over: aws sso login"))
+_NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
+_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: {}. Compare the code before you allow."
+_ON_AWS = "On AWS you do this in your own terminal: {}"
+
+
+class CommandLineStep:
+    """A profile that signs in through Identity Center, from nothing to a logout.
+
+    Parameters
+    ----------
+    context
+        The run.
+    user_name
+        Who signs in.
+    account_id, role_name
+        Which permission set in which account; empty: the portal's first (sandbox).
+    profile_name
+        What ``--profile`` takes.
+    """
+
+    def __init__(
+        self, context: RunContext, user_name: str, *, account_id: str, role_name: str, profile_name: str
+    ) -> None:
+        self._context = context
+        self.user_name = user_name
+        self._account_id, self._role_name = account_id, role_name
+        self.profile_name = profile_name
+        self._profile: SsoProfile | None = None
+        self._terminal: Terminal | None = None
+
+    def tool(self) -> Line:
+        """Return which AWS CLI there is and what to know about it; runs ``aws --version``."""
+        return Line(advice(find_command_lines()))
+
+    @property
+    def terminal(self) -> Terminal:
+        """The sandbox's terminal."""
+        if self._terminal is None:
+            self._terminal = sandbox_terminal(self._context.connection)
+        return self._terminal
+
+    @property
+    def profile(self) -> SsoProfile:
+        """What is to be configured.
+
+        Raises
+        ------
+        InvalidValueError
+            On AWS, when account or permission set are not named.
+        NotFoundError
+            When the person has no role in the sandbox.
+        """
+        if self._profile is None:
+            self._profile = self._choose_profile()
+        return self._profile
+
+    @property
+    def is_live(self) -> bool:
+        """Whether commands are run here: in the sandbox, unless only a plan is wanted."""
+        return self._context.connection.is_sandbox and self._context.mode == "apply"
+
+    def _not_done(self, command: str) -> Line:
+        if self._context.connection.is_sandbox:
+            return Line(f"mode is 'plan', so this was not run: {command}")
+        return Line(_ON_AWS.format(command))
+
+    def plan(self) -> Table | Line:
+        """Return what the config file would gain, as a difference: columns line; reads only.
+
+        In the sandbox the portal says which account and role, so there a person signs in for it.
+        """
+        if self._context.connection.is_sandbox and not self.is_live:
+            return self._not_done("aws configure sso")
+        path = self._config_file()
+        text = path.read_text("utf-8") if path.exists() else ""
+        lines = [line for line in difference(text, self.profile) if not line.startswith(("---", "+++", "@@"))]
+        caption = f"What the config file gains for profile {self.profile_name!r}"
+        note = "" if lines else "The profile is there already, as wanted."
+        return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
+
+    def apply(self) -> Table | Line:
+        """Configure the profile: at the CLI's prompts or, without CLI, by writing it and signing in. Writes.
+
+        On AWS the file is written with a backup beside it, and nobody is signed in.
+
+        Raises
+        ------
+        KitError
+            When the login or the write fails.
+        """
+        if self._context.mode != "apply":
+            return Line("mode is 'plan': no file was written")
+        if not self._context.connection.is_sandbox:
+            return self._write_on_aws()
+        if is_guided():
+            return Line(_IN_TERMINAL.format("aws configure sso"))
+        if self.terminal.command_line is None:
+            write_profile(self.terminal.config_file, self.profile)
+            self.sign_in()
+            return Line("The profile is written, and the person has allowed the login (boto3, device code).")
+        with self.person() as person:
+            steps = configure_sso(self.terminal, self.profile, _approval(person))
+        return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
+
+    def config_lines(self) -> Table:
+        """Return this profile's lines with their meaning: columns line, meaning; reads only."""
+        path = self._config_file()
+        text = path.read_text("utf-8") if path.exists() else ""
+        if not read_profile(text, self.profile_name):
+            return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
+        rows = explain_config(_only(text, self.profile))
+        return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
+
+    def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
+        """Make one call with the profile and return its answer: columns member, value.
+
+        A refusal is an answer too: a line with what was refused.
+        """
+        words = f"aws {service} {operation} --profile {self.profile_name}"
+        if not self.is_live:
+            return self._not_done(words)
+        answer = self.terminal.call(service, operation, profile=self.profile_name, **parameters)
+        if answer.refusal:
+            return Line(f"✘ refused: {_short(answer)}")
+        members = {name: value for name, value in answer.values.items() if name not in _NOT_SHOWN}
+        rows = tuple((name, _shown(name, value)) for name, value in members.items())
+        return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
+
+    def login(self) -> Line:
+        """Sign in again with the profile, as ``aws sso login`` does. Writes the terminal's token cache."""
+        if not self.is_live:
+            return self._not_done(f"aws sso login --profile {self.profile_name}")
+        if is_guided():
+            return Line(_IN_TERMINAL.format(f"aws sso login --profile {self.profile_name}"))
+        self.sign_in()
+        return Line("✔ the codes were the same, access is allowed, a new session has begun")
+
+    def logout(self) -> Line:
+        """Sign out, as ``aws sso logout`` does. Writes."""
+        if not self.is_live:
+            return self._not_done("aws sso logout (it ends all sessions, not only this profile's)")
+        if self.terminal.command_line is not None:
+            self.terminal.run("sso", "logout")
+        else:
+            log_out(self._context.connection, self.terminal.token_folder)
+        return Line("✔ signed out: the tokens are deleted here and ended there")
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; makes calls that read.
+
+        Raises
+        ------
+        CheckFailedError
+            When the profile is missing or does not work.
+        """
+        if self._context.mode != "apply":
+            return self._not_done("the check")
+        path = self._config_file()
+        found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
+        role = found.get("sso_role_name", "not there")
+        checks = [Check("the profile is in the config file", role == self.profile.role_name, role)]
+        if self._context.connection.is_sandbox:
+            answer = self.terminal.call("sts", "get-caller-identity", profile=self.profile_name)
+            account = answer.values.get("Account", _short(answer))
+            checks.append(
+                Check("the profile reaches its account", account == self.profile.account_id, account)
+            )
+        return show_checks(TITLE, CheckResults(tuple(checks)))
+
+    def sign_in(self) -> None:
+        """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""
+        connection, profile = self._context.connection, self.profile
+        with self.person() as person:
+            if self.terminal.command_line is not None:
+                sso_login(self.terminal, self.profile_name, _approval(person))
+                return
+            login = begin_login(connection, profile.start_url)
+            person.do("approve_device", user_code=login.user_code)
+            save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
+
+    def person(self) -> Any:
+        """Return the scripted person, signed in, for a ``with`` block."""
+        return signed_in_person(self._context.connection, self.user_name)
+
+    def _choose_profile(self) -> SsoProfile:
+        account_id, role_name = self._account_id, self._role_name
+        if not (account_id and role_name):
+            if is_guided() and (found := self._in_terminal()):
+                return found
+            account_id, role_name = self._first_role(account_id)
+        portal = portal_settings(self._context.connection)
+        return SsoProfile(
+            profile_name=self.profile_name,
+            session_name=self.profile_name,
+            start_url=portal["start_url"],
+            sso_region=portal["region"],
+            account_id=account_id,
+            role_name=role_name,
+            region=self._context.connection.region,
+        )
+
+    def _in_terminal(self) -> SsoProfile | None:
+        """Return the profile that the person has configured in the terminal, or None."""
+        path = self._config_file()
+        found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
+        names = ("sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
+        if any(name not in found for name in names):
+            return None
+        session, start_url, sso_region, account_id, role_name = (found[name] for name in names)
+        region = found.get("region", sso_region)
+        return SsoProfile(self.profile_name, session, start_url, sso_region, account_id, role_name, region)
+
+    def _first_role(self, account_id: str) -> tuple[str, str]:
+        if not self._context.connection.is_sandbox:
+            raise InvalidValueError(
+                "on AWS the profile needs an account and a permission set",
+                remedy="Set `account_id` and `permission_set`; the access portal shows both.",
+            )
+        with self.person() as person:
+            roles = person.do("portal")
+        for role in roles:
+            if account_id in ("", role["account_id"]):
+                return role["account_id"], role["role_name"]
+        where = f" in {account_id!r}" if account_id else ""
+        raise NotFoundError(
+            f"the access portal shows {self.user_name!r} no role{where}",
+            remedy="Apply notebooks 05 to 08, or name another user.",
+        )
+
+    def _config_file(self) -> Path:
+        if self._context.connection.is_sandbox:
+            return self.terminal.config_file
+        return Path(os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config").expanduser()
+
+    def _write_on_aws(self) -> Line:
+        backup = write_profile(self._config_file(), self.profile)
+        kept = f" What was there is kept as {backup.name}." if backup else ""
+        return Line(
+            f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: aws sso login --profile …"
+        )
+
+
+def _approval(person: Any) -> Any:
+    return lambda code: person.do("approve_device", user_code=code)
+
+
+def _only(text: str, profile: SsoProfile) -> str:
+    kept, inside = [], False
+    headings = {f"[{heading}]" for heading in profile.sections()}
+    for line in text.splitlines():
+        if line.startswith("["):
+            inside = line.strip() in headings
+        if inside:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _short(answer: Answer) -> str:
+    for word, meaning in _REFUSALS:
+        if word in answer.refusal:
+            return meaning
+    return "the session is over: aws sso login" if "oken" in answer.refusal else answer.refusal
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "UserId":
+        return f"{str(value).partition(':')[0][:4]}…:{str(value).partition(':')[2]}"
+    return "(an empty list)" if value == [] else str(value)

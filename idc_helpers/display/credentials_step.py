@@ -1,0 +1,137 @@
+"""Temporary against long-lived keys, as notebook 11 uses it; lived through in the sandbox."""
+
+from __future__ import annotations
+
+from idc_helpers.aws.activation import require_console
+from idc_helpers.aws.temporary_credentials import (
+    TemporaryCredentials,
+    account_of_key,
+    get_role_credentials,
+    who_am_i,
+)
+from idc_helpers.display.cell_outputs import show_checks
+from idc_helpers.display.command_line_step import CommandLineStep
+from idc_helpers.display.interaction import is_guided
+from idc_helpers.display.tables import Line, Table
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.run_context import RunContext
+
+TITLE = "Temporary credentials"
+_MARGIN_S = 60.0
+_NOT_HERE = Line("This is lived through in the sandbox, in mode 'apply': nothing was done here.")
+
+
+class CredentialsStep:
+    """Credentials of the profile's role, from their birth to their end.
+
+    Parameters
+    ----------
+    context
+        The run.
+    profile
+        The profile of notebook 10.
+    """
+
+    def __init__(self, context: RunContext, profile: CommandLineStep) -> None:
+        self._context = context
+        self._profile = profile
+        self._keys: TemporaryCredentials | None = None
+        self._seen: dict[str, str] = {}
+
+    def compare(self) -> Table | Line:
+        """Return both kinds side by side: columns what, long-lived, temporary; signs in first if need be."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        keys = self._new_keys()
+        console = require_console(self._context.connection)
+        long_lived = self._profile.terminal.administrator_key_id
+        minutes = round((keys.expires_at_s - console.read_clock()) / 60)
+        without_token = who_am_i(self._context.connection, keys, with_token=False)
+        self._seen["whole"] = who_am_i(self._context.connection, keys)
+        rows = (
+            ("access key id", f"{long_lived[:4]}…", f"{keys.access_key_id[:4]}…"),
+            ("account in the id", account_of_key(long_lived), account_of_key(keys.access_key_id)),
+            ("session token", "none", f"yes; without it: {without_token}"),
+            ("ends", "never by itself", f"in {minutes} minutes"),
+            ("belongs to", "an IAM user", _role_and_person(self._seen["whole"])),
+            ("whoever finds a copy", "has it until somebody notices", "has it until the end, at most"),
+        )
+        return Table("Two kinds of keys", ("what", "long-lived", "temporary"), rows)
+
+    def live_through_the_end(self) -> Table | Line:
+        """Move the sandbox's clock past the end, and back; columns when, what the keys answer. Writes."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        connection = self._context.connection
+        console = require_console(connection)
+        keys = self._keys or self._new_keys()
+        before = who_am_i(connection, keys)
+        console.advance_clock(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S)
+        try:
+            self._seen["after"] = who_am_i(connection, keys)
+            self._sign_in()
+            renewed = self._new_keys(sign_in=False)
+            self._seen["renewed"] = who_am_i(connection, renewed)
+        finally:
+            console.reset_clock()
+        self._seen["other"] = "yes" if renewed.access_key_id != keys.access_key_id else "no"
+        rows = (
+            ("before the end", _role_and_person(before)),
+            ("one minute after the end", self._seen["after"]),
+            ("new keys after a new login", _role_and_person(self._seen["renewed"])),
+        )
+        return Table("One set of keys, and the next", ("when", "what the keys answer"), rows)
+
+    def console_link(self) -> Table | Line:
+        """Return what the console's landing page of the role says: columns what, value; headless only."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        if is_guided():
+            return Line(
+                "Open the access portal (notebook 09 has the link) and choose *Console* beside the role."
+            )
+        wanted = self._profile.profile
+        with self._profile.person() as person:
+            shown = person.do("open_console", account_id=wanted.account_id, role_name=wanted.role_name)
+        names = (("account_id", "account"), ("role_name", "permission set"), ("principal", "you are"))
+        rows = [(words, shown[name]) for name, words in names if name in shown]
+        rows.append(("landing page", shown.get("landing", "the console's home")))
+        return Table("The same role in the console", ("what", "value"), tuple(rows))
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; of what was seen above.
+
+        Raises
+        ------
+        CheckFailedError
+            When the keys did not live and die as they should.
+        """
+        if not self._profile.is_live:
+            return _NOT_HERE
+        seen = self._seen
+        whole, after = seen.get("whole", "not tried"), seen.get("after", "not tried")
+        renewed = seen.get("renewed", "not tried")
+        checks = (
+            Check("the keys work before their end", ":assumed-role/" in whole, _role_and_person(whole)),
+            Check("they are refused after it", after == "ExpiredToken", after),
+            Check("a new login gives others for the same role", renewed == whole, _role_and_person(renewed)),
+            Check("the new keys are other keys", seen.get("other") == "yes", seen.get("other", "not tried")),
+        )
+        return show_checks(TITLE, CheckResults(checks))
+
+    def _new_keys(self, *, sign_in: bool = True) -> TemporaryCredentials:
+        if sign_in:
+            self._sign_in()
+        wanted = self._profile.profile
+        folder = self._profile.terminal.token_folder
+        connection = self._context.connection
+        self._keys = get_role_credentials(connection, folder, wanted.account_id, wanted.role_name)
+        return self._keys
+
+    def _sign_in(self) -> None:
+        if not is_guided():  # guided, the person has signed in, in the terminal
+            self._profile.sign_in()
+
+
+def _role_and_person(principal_arn: str) -> str:
+    return principal_arn.partition(":assumed-role/")[2] or principal_arn

@@ -1,0 +1,183 @@
+"""RegisterClient, and whether a client is one that has registered.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_RegisterClient.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from idc_sandbox.api.oidc.redirect_uris import is_registrable_redirect_uri
+from idc_sandbox.api.oidc.refusals import invalid_client, unsupported_grant_type
+from idc_sandbox.api.oidc.registration_key import registration_key
+from idc_sandbox.api.registry import operation
+from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.sign_in.tokens import clean_text, new_token
+
+DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+AUTHORIZATION_CODE_GRANT = "authorization_code"
+REFRESH_GRANT = "refresh_token"
+GRANT_TYPES = [AUTHORIZATION_CODE_GRANT, DEVICE_CODE_GRANT, REFRESH_GRANT]
+ACCOUNT_ACCESS_SCOPE = "sso:account:access"
+REGISTRATION_LIFETIME_S = 90 * 86_400  # UNCONFIRMED at AWS
+_SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.*-]{1,64}){1,4}")
+_LONGEST_NAME = 256
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client that has registered.
+
+    Attributes
+    ----------
+    scopes
+        What it may ask for; without any (an AWS profile of the older kind) its token is for accounts, and
+        cannot be refreshed.
+    """
+
+    client_id: str
+    client_name: str
+    scopes: tuple[str, ...]
+    grant_types: tuple[str, ...]
+    expires_at: int
+
+
+@operation("sso-oidc", "RegisterClient")
+def register_client(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Register a public client for 90 days."""
+    name = clean_text(request["clientName"], _LONGEST_NAME + 1)
+    if request["clientType"] != "public" or not 0 < len(name) <= _LONGEST_NAME:
+        raise ServiceError(
+            "InvalidClientMetadataException",
+            f"clientType must be 'public', found {request['clientType'][:40]!r}, and clientName must have "
+            f"1 to {_LONGEST_NAME} characters, found {len(request['clientName'])}.",
+        )
+    now = int(context.now)
+    client = Client(
+        client_id=new_token(),
+        client_name=name,
+        scopes=_checked_scopes(request.get("scopes") or []),
+        grant_types=_checked_grant_types(request),
+        expires_at=now + REGISTRATION_LIFETIME_S,
+    )
+    context.connection.execute(
+        "INSERT INTO oidc_client VALUES (?, ?, ?, ?, ?)",
+        (
+            client.client_id,
+            client.client_name,
+            json.dumps(client.scopes),
+            json.dumps(client.grant_types),
+            client.expires_at,
+        ),
+    )
+    return {
+        "clientId": client.client_id,
+        "clientSecret": _secret_of(context, client),
+        "clientIdIssuedAt": now,
+        "clientSecretExpiresAt": client.expires_at,
+        "authorizationEndpoint": f"{context.site_url}/authorize",
+        "tokenEndpoint": f"{context.site_url}/token",
+    }
+
+
+def require_client(context: Context, client_id: str, client_secret: str) -> Client:
+    """Return the client that a secret was given to, also by a state of this folder that was reset since.
+
+    Raises
+    ------
+    ServiceError
+        ``InvalidClientException`` for a secret that the sandbox did not give to this client, or that has
+        expired.
+    """
+    client = _read_secret(context, client_secret)
+    if client is None or not hmac.compare_digest(
+        client.client_id.encode(), client_id.encode("utf-8", "replace")
+    ):
+        raise invalid_client(
+            "The client is unknown, or its secret is not the one that RegisterClient gave it. Register it "
+            "again: delete the files of this client in ~/.aws/sso/cache, then log in."
+        )
+    if client.expires_at <= context.now:
+        raise invalid_client("The client's registration has expired. Register it again.")
+    return client
+
+
+def client_name_of(context: Context, client_id: str) -> str:
+    """Return the name under which a client registered, for a page that asks whether to allow it.
+
+    A client of a state that was reset since is not known by its id alone.
+    """
+    row = context.connection.execute(
+        "SELECT client_name FROM oidc_client WHERE client_id = ?", (client_id,)
+    ).fetchone()
+    return str(row[0]) if row else "An application that registered before the sandbox was reset"
+
+
+def require_grant_type(client: Client, grant_type: str) -> None:
+    """Refuse a grant that a client did not register for.
+
+    Raises
+    ------
+    ServiceError
+        ``UnsupportedGrantTypeException``.
+    """
+    if grant_type not in client.grant_types:
+        raise unsupported_grant_type(grant_type[:80], list(client.grant_types))
+
+
+def _checked_scopes(scopes: list[str]) -> tuple[str, ...]:
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise ServiceError(
+                "InvalidScopeException",
+                f"The scope {scope[:80]!r} is not one; the scope for access to accounts is "
+                f"{ACCOUNT_ACCESS_SCOPE!r}.",
+            )
+    return tuple(dict.fromkeys(scopes[:32]))
+
+
+def _checked_grant_types(request: dict[str, Any]) -> tuple[str, ...]:
+    # Who names none is a client from before there was a choice.
+    grant_types = request.get("grantTypes") or [DEVICE_CODE_GRANT, REFRESH_GRANT]
+    for grant_type in grant_types:
+        if grant_type not in GRANT_TYPES:
+            raise unsupported_grant_type(grant_type[:80], GRANT_TYPES)
+    redirect_uris = request.get("redirectUris") or []
+    wants_code = AUTHORIZATION_CODE_GRANT in grant_types
+    unfit = [uri for uri in redirect_uris if not is_registrable_redirect_uri(uri)]
+    if unfit or (wants_code and not redirect_uris):
+        raise ServiceError(
+            "InvalidRedirectUriException",
+            "The redirect URI must be 'http://127.0.0.1/oauth/callback', found "
+            f"{[uri[:80] for uri in unfit]!r}.",
+        )
+    return tuple(dict.fromkeys(grant_types))
+
+
+def _secret_of(context: Context, client: Client) -> str:
+    values = [client.client_id, client.client_name, client.scopes, client.grant_types, client.expires_at]
+    payload = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    return f"{payload}.{_signature(context, payload)}"
+
+
+def _read_secret(context: Context, client_secret: str) -> Client | None:
+    payload, _, signature = client_secret.rpartition(".")
+    expected = _signature(context, payload)
+    if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected.encode()):
+        return None
+    client_id, name, scopes, grant_types, expires_at = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
+    return Client(client_id, name, tuple(scopes), tuple(grant_types), expires_at)
+
+
+def _signature(context: Context, payload: str) -> str:
+    key = registration_key(context.connection)
+    return hmac.new(key, payload.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

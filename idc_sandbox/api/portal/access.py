@@ -1,0 +1,168 @@
+"""What a person reaches through the access portal: for the portal's pages and for its API alike.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass, field
+
+from idc_sandbox.api.sso_admin.permission_set_rules import require_session_duration
+from idc_sandbox.context import Context
+from idc_sandbox.sign_in.people import person_of, portal_instance, setting
+from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.switches import propagation_delay_s
+
+_NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PortalAccount:
+    """An account in which a person has a role."""
+
+    account_id: str
+    account_name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class PortalRole:
+    """A permission set that a person has in an account.
+
+    Attributes
+    ----------
+    permission_set_name
+        What clients call the role's name.
+    role_name
+        The role's real name in the account, ``AWSReservedSSO_…``.
+    session_duration_s
+        For how many seconds its credentials hold.
+    """
+
+    account_id: str
+    permission_set_name: str
+    permission_set_arn: str
+    description: str
+    relay_state: str | None
+    session_duration_s: int
+    role_name: str
+
+
+@dataclass(frozen=True)
+class RoleCredentials:
+    """Temporary credentials.
+
+    Attributes
+    ----------
+    expires_at
+        Epoch seconds of the sandbox's clock.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    expires_at: float
+
+
+def start_urls(context: Context) -> list[str]:
+    """Return the start URLs that name this sandbox's portal; the first is the one that AWS would show."""
+    try:
+        instance = portal_instance(context)
+    except Refusal:
+        return []
+    urls = setting(context, instance["instance_arn"], "access_portal")["urls"]
+    by_store = f"https://{instance['identity_store_id']}.awsapps.com/start"
+    return list(dict.fromkeys([urls["ipv4"], by_store, urls["dual_stack"], f"{context.site_url}/start"]))
+
+
+def list_portal_accounts(context: Context, user_id: str) -> list[PortalAccount]:
+    """Return the accounts in which a user has a role, by name."""
+    account_ids = {row["account_id"] for row in _assigned(context, user_id)}
+    described = [context.double.describe_account(account_id) for account_id in account_ids]
+    accounts = [PortalAccount(*one) for one in described if one is not None]
+    return sorted(accounts, key=lambda account: (account.account_name.casefold(), account.account_id))
+
+
+def list_portal_roles(context: Context, user_id: str, account_id: str) -> list[PortalRole]:
+    """Return the roles that a user has in an account, by the permission set's name."""
+    roles = [_role(row) for row in _assigned(context, user_id) if row["account_id"] == account_id]
+    return sorted(roles, key=lambda role: role.permission_set_name.casefold())
+
+
+def issue_role_credentials(
+    context: Context, user_id: str, account_id: str, permission_set_name: str
+) -> RoleCredentials:
+    """Return credentials of a role for as long as its permission set says. Writes.
+
+    They keep working until then, whatever happens to user, session or assignment; as at AWS.
+
+    Raises
+    ------
+    Refusal
+        ``no-access`` when the user does not have this permission set in this account.
+    """
+    roles = list_portal_roles(context, user_id, account_id)
+    role = next((role for role in roles if role.permission_set_name == permission_set_name), None)
+    person = person_of(context, user_id)
+    issued = role and context.double.assume_reserved_role(
+        account_id,
+        role.role_name,
+        session_name=role_session_name(person.user_name),
+        duration_s=role.session_duration_s,
+    )
+    if not issued:
+        raise Refusal(
+            "no-access",
+            f"You have no role {permission_set_name[:64]!r} in account {account_id[:32]!r}; choose one that "
+            "the access portal shows.",
+        )
+    return RoleCredentials(*issued)
+
+
+def role_session_name(user_name: str) -> str:
+    """Return the name of a person's role sessions: the user name, as far as STS takes it."""
+    name = _NOT_IN_SESSION_NAMES.sub("-", user_name)[:64]
+    return name if len(name) >= 2 else f"{name}-"
+
+
+def _role(row: sqlite3.Row) -> PortalRole:
+    return PortalRole(
+        account_id=row["account_id"],
+        permission_set_name=row["name"],
+        permission_set_arn=row["permission_set_arn"],
+        description=row["description"] or "",
+        relay_state=row["relay_state"],
+        session_duration_s=int(require_session_duration(row["session_duration"])),
+        role_name=row["role_name"],
+    )
+
+
+def _assigned(context: Context, user_id: str) -> list[sqlite3.Row]:
+    """Return what is assigned to a user and to the user's groups, in active accounts: a row a role."""
+    delay_s = propagation_delay_s(context.connection)
+    rows = context.connection.execute(
+        _ASSIGNED, {"user": user_id, "seen": context.now - delay_s, "is_delayed": int(delay_s > 0)}
+    ).fetchall()
+    active = context.double.account_ids() if rows else set()
+    return [row for row in rows if row["account_id"] in active]
+
+
+# A membership counts once the delay is over, and one that has ended until then: while a delay is set.
+_ASSIGNED = """
+WITH seen_group AS (
+    SELECT group_id FROM group_membership WHERE user_id = :user AND (NOT :is_delayed OR created_at <= :seen)
+    UNION
+    SELECT group_id FROM former_group_membership
+    WHERE user_id = :user AND :is_delayed AND visible_from <= :seen AND removed_at > :seen
+)
+SELECT DISTINCT permission_set.*, account_id, role_name
+FROM account_assignment
+JOIN permission_set USING (permission_set_arn)
+JOIN provisioned_permission_set USING (permission_set_arn, account_id)
+WHERE permission_set.instance_arn = (
+        SELECT instance_arn FROM instance JOIN identity_user USING (identity_store_id) WHERE user_id = :user)
+    AND ((principal_type = 'USER' AND principal_id = :user)
+      OR (principal_type = 'GROUP' AND principal_id IN (SELECT group_id FROM seen_group)))
+"""

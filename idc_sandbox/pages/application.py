@@ -1,0 +1,185 @@
+"""The pages' routes, and how a request becomes a visit and an answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.gateway import Gateway
+from idc_sandbox.loopback import HOST
+from idc_sandbox.pages import (
+    authorize,
+    device_page,
+    invitation,
+    mailbox,
+    my_devices,
+    portal,
+    settings,
+    sign_in,
+)
+from idc_sandbox.pages.answers import problem, protect, redirect
+from idc_sandbox.pages.seals import Seals
+from idc_sandbox.pages.visits import (
+    TooLargeFormError,
+    Visit,
+    browser_of,
+    last_values,
+    read_form,
+    read_query,
+)
+from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sites import Sites
+
+Handler = Callable[[Visit], Response]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A path, and what answers there.
+
+    Attributes
+    ----------
+    show, take
+        Answer a GET and a POST; None where there is no such thing.
+    form_targets
+        Origins besides the site's own to which its form may lead.
+    """
+
+    path: str
+    show: Handler | None = None
+    take: Handler | None = None
+    form_targets: str = ""
+
+
+def _go_to_portal(visit: Visit) -> Response:
+    return redirect(visit, "/start")
+
+
+def _not_there(visit: Visit) -> Response:
+    message = "There is no such page here. Check the address, or go to the access portal."
+    return problem(visit, "Page not found", message, status=404)
+
+
+PAGES = (
+    Page("/", _go_to_portal),
+    Page("/start", portal.show_portal),
+    Page("/start/sign-in", sign_in.show_sign_in),
+    Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step),
+    Page("/start/sign-out", _go_to_portal, portal.sign_out),
+    Page("/start/invitation/{token}", invitation.show_invitation, invitation.accept_invitation),
+    Page("/start/accounts/{account_id}/roles/{role_name}/access-keys", portal.show_access_keys),
+    Page("/start/console", portal.show_console),
+    Page("/start/devices", my_devices.show_devices),
+    Page("/start/devices/register", my_devices.show_registration),
+    Page("/start/devices/register/{kind}", my_devices.return_to_registration, my_devices.register),
+    Page("/start/devices/{device_id}/{action}", my_devices.return_to_devices, my_devices.change_device),
+    Page("/start/device", device_page.show_device),
+    Page("/start/device/confirm", device_page.return_to_device, device_page.confirm_code),
+    Page("/start/device/answer", device_page.return_to_device, device_page.take_answer),
+    Page("/start/mailbox", mailbox.show_mailbox),
+    Page("/start/mailbox/{message_id}", mailbox.show_message),
+    Page("/start/settings", settings.show_settings),
+    Page("/start/settings/{name}", settings.return_to_settings, settings.change_setting),
+    # The answer of this form goes to a program that listens on the person's own machine.
+    Page("/authorize", authorize.show_consent, authorize.take_answer, f"http://{HOST}:*"),
+    Page("/{path:path}", _not_there, _not_there),
+)
+
+
+class _Static(StaticFiles):
+    """Static files that browsers ask for again: they change with the sandbox, and it is on this machine."""
+
+    def file_response(self, *arguments: object, **options: object) -> Response:
+        answer = super().file_response(*arguments, **options)  # type: ignore[arg-type]
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+def make_application(gateway: Gateway, seals: Seals, sites: Sites) -> Starlette:
+    """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
+    static = str(resources.files("idc_sandbox.pages").joinpath("static"))
+    pages = [
+        Route(page.path, _endpoint(page, gateway, seals, sites), methods=_methods(page)) for page in PAGES
+    ]
+    routes = [Mount("/start/static", app=_Static(directory=static)), *pages]
+    application = Starlette(routes=routes)
+    application.router.redirect_slashes = False
+    return application
+
+
+def _methods(page: Page) -> list[str]:
+    return [name for name, handler in (("GET", page.show), ("POST", page.take)) if handler]
+
+
+def _endpoint(page: Page, gateway: Gateway, seals: Seals, sites: Sites) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            fields = await read_form(request) if request.method == "POST" else {}
+        except TooLargeFormError:
+            return PlainTextResponse("This is more than any form here can hold.", 413)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        visit = _visit(request, fields, gateway, seals, sites)
+        return await to_thread.run_sync(answer_visit, page, visit)
+
+    return endpoint
+
+
+def _visit(
+    request: Request, fields: dict[str, list[str]], gateway: Gateway, seals: Seals, sites: Sites
+) -> Visit:
+    return Visit(
+        gateway=gateway,
+        seals=seals,
+        site=request.scope["idc_site"],
+        endpoint_url=f"http://{sites.address_host}",
+        frame_ancestors=sites.frame_ancestors,
+        method=request.method,
+        path=request.url.path,
+        query_string=request.scope["query_string"].decode("latin-1"),
+        parameters=request.path_params,
+        query=read_query(request.scope["query_string"].decode("latin-1")),
+        form=last_values(fields),
+        form_lists=fields,
+        cookies=dict(request.cookies),
+        client=request.client.host if request.client else "",
+        browser=browser_of(request.cookies),
+        is_cross_site=request.headers.get("sec-fetch-site", "") == "cross-site",
+    )
+
+
+def answer_visit(page: Page, visit: Visit) -> Response:
+    """Return the answer of a page to a visit; whatever happens, it is a page with the safe headers."""
+    try:
+        answer = _answer(page, visit)
+    except (Refusal, ServiceError) as refusal:
+        answer = problem(visit, "This did not work", refusal.message, status=400)
+    except Exception:
+        logger.exception("defect while answering %s %s", visit.method, page.path)  # a path may hold a token
+        message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
+        answer = problem(visit, "Something is broken", message, status=500)
+    return protect(answer, visit, form_targets=page.form_targets)
+
+
+def _answer(page: Page, visit: Visit) -> Response:
+    if visit.method != "POST":
+        return page.show(visit) if page.show else _not_there(visit)
+    if visit.is_cross_site or not visit.has_csrf_token():
+        message = (
+            "This form was not made for this browser, or you have signed in or out since it was shown. "
+            "Nothing was changed. Load the page again, and send the form from there."
+        )
+        return problem(visit, "This form is out of date", message, status=403)
+    return page.take(visit) if page.take else _not_there(visit)

@@ -1,0 +1,20 @@
+// Copy buttons: they appear where the browser lets a page write to the clipboard.
+"use strict";
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  const label = button.firstChild;
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      label.textContent = "Copied";
+    } catch {
+      // A frame may not be allowed to: select the text, so that the keyboard copies it.
+      window.getSelection().selectAllChildren(source);
+      label.textContent = "Press Ctrl+C";
+    }
+    window.setTimeout(() => { label.textContent = "Copy"; }, 4000);
+  });
+}

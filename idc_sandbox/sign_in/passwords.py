@@ -1,0 +1,156 @@
+"""Passwords: what one must be, and who has given the right one. Kept as argon2id hashes.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/password-requirements.html
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import secrets
+import sqlite3
+import string
+import unicodedata
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from idc_sandbox.context import Context
+from idc_sandbox.sign_in.refusals import Refusal
+
+SHORTEST, LONGEST = 8, 64
+REMEMBERED = 3
+ONE_TIME_LIFETIME_S = 7 * 86_400.0  # UNCONFIRMED at AWS
+
+# OWASP's second recommendation for argon2id: strong enough, and one sign-in does not hold the others up.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_SYMBOLS = "!#$%*+-=?@_"
+
+
+def problems_of(password: str) -> list[str]:
+    """Return what a password lacks, each as a person reads it; empty for a good one."""
+    text = _normal(password)
+    length = len(text) if len(text) <= LONGEST else len(password)
+    problems = []
+    if not SHORTEST <= length <= LONGEST:
+        problems.append(f"it must have {SHORTEST} to {LONGEST} characters, and has {length}")
+    if not any(character.islower() for character in text):
+        problems.append("it needs a lowercase letter")
+    if not any(character.isupper() for character in text):
+        problems.append("it needs an uppercase letter")
+    if not any(character.isdecimal() for character in text):
+        problems.append("it needs a digit")
+    if all(character.isalnum() for character in text):
+        problems.append("it needs a symbol, such as ! or #")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        problems.append("it must not have control characters")
+    return problems
+
+
+def set_password(context: Context, user_id: str, new: str) -> None:
+    """Set the password that a user chose; an administrator's one-time password ends with it. Writes.
+
+    Raises
+    ------
+    Refusal
+        ``password-rules`` with all that it lacks, ``password-reused`` for one of the last three.
+    """
+    problems = problems_of(new)
+    if problems:
+        raise Refusal("password-rules", f"Choose another password: {'; '.join(problems)}.")
+    row = _row(context, user_id)
+    history: list[str] = json.loads(row["history_json"]) if row else []
+    if any(_fits(kept, new) for kept in history) or (row and _fits(row["password_hash"], new)):
+        raise Refusal(
+            "password-reused",
+            f"Choose a password that is none of your last {REMEMBERED}, nor the one that you were given.",
+        )
+    new_hash = _HASHER.hash(_normal(new))
+    _write(context, user_id, new_hash, history=[new_hash, *history][:REMEMBERED])
+
+
+def make_one_time_password(context: Context, user_id: str) -> str:
+    """Give a user a password that must be replaced at the first sign-in, and return it. Writes."""
+    password = _random_password()
+    expires_at = context.now + ONE_TIME_LIFETIME_S
+    _write(context, user_id, _HASHER.hash(password), must_change=True, expires_at=expires_at)
+    return password
+
+
+def forget_password(context: Context, user_id: str) -> None:
+    """Make a user's password invalid; the last three stay refused. Writes."""
+    _write(context, user_id, None)
+
+
+def verify_password(context: Context, user_id: str | None, given: str) -> bool:
+    """Tell whether a user's password is the given one; takes as long when there is no user or password."""
+    row = _row(context, user_id) if user_id is not None else None
+    kept = row["password_hash"] if row is not None else None
+    is_fresh = row is not None and (row["expires_at"] is None or row["expires_at"] > context.now)
+    fits = _fits(kept or _dummy_hash(), given)
+    return fits and kept is not None and is_fresh
+
+
+def has_password(context: Context, user_id: str) -> bool:
+    """Tell whether a user has a password, a one-time password included."""
+    row = _row(context, user_id)
+    return row is not None and row["password_hash"] is not None
+
+
+def must_change(context: Context, user_id: str) -> bool:
+    """Tell whether a user's password is a one-time password."""
+    row = _row(context, user_id)
+    return row is not None and bool(row["must_change"])
+
+
+def _row(context: Context, user_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = context.connection.execute(
+        "SELECT * FROM user_password WHERE user_id = ?", (user_id,)
+    ).fetchone()
+    return row
+
+
+def _write(
+    context: Context,
+    user_id: str,
+    password_hash: str | None,
+    *,
+    must_change: bool = False,
+    expires_at: float | None = None,
+    history: list[str] | None = None,
+) -> None:
+    if history is None:
+        row = _row(context, user_id)
+        history = json.loads(row["history_json"]) if row else []
+    context.connection.execute(
+        "INSERT OR REPLACE INTO user_password VALUES (?, ?, ?, ?, ?)",
+        (user_id, password_hash, int(must_change), expires_at, json.dumps(history)),
+    )
+
+
+def _fits(kept: str | None, given: str) -> bool:
+    text = _normal(given)
+    # What no password can be is still hashed, so that its refusal takes as long.
+    usable = len(text) <= LONGEST and not any(unicodedata.category(character) == "Cs" for character in text)
+    try:
+        return kept is not None and _HASHER.verify(kept, text if usable else "") and usable
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _normal(password: str) -> str:
+    # One and the same letter comes composed from one keyboard and decomposed from another.
+    return unicodedata.normalize("NFC", password[: LONGEST * 8])
+
+
+@functools.cache
+def _dummy_hash() -> str:
+    return _HASHER.hash(secrets.token_urlsafe(32))
+
+
+def _random_password() -> str:
+    alphabet = string.ascii_letters + string.digits + _SYMBOLS
+    while True:
+        password = "".join(secrets.choice(alphabet) for _ in range(16))
+        if not problems_of(password):
+            return password

@@ -1,0 +1,87 @@
+"""Chromium for a module, a sandbox for all, and browsers whose pages must not complain in their console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from scene import Scene, Visitor
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return the machine's Chromium; without one tests are skipped, but never where tests must run."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        reason = "no chromium is on the path; install it, such as with `apt-get install chromium`"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=20_000)  # machines that build are busy; what is there is seen at once
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory) -> Iterator[Scene]:
+    """Return one sandbox for all tests; each test has users of its own."""
+    made = Scene(tmp_path_factory.mktemp("browser") / "state")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def new_visitor(chromium: Browser, scene: Scene) -> Iterator[object]:
+    """Return a function that opens a browser without history; no page may complain in its console."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def listen(page: Page) -> None:
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", note_failure)
+
+    def note_failure(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # who goes on quickly leaves pictures unloaded
+            complaints.append(f"{request.url}: {request.failure}")
+
+    def make(**options: object) -> Visitor:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        listen(page)
+        return Visitor(page, scene, complaints)
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture
+def visitor(new_visitor) -> Visitor:
+    """Return a person at a browser without history."""
+    return new_visitor()
+
+
+@pytest.fixture
+def mfa(scene: Scene) -> Iterator[object]:
+    """Return a function that sets the MFA settings; they are a new instance's again afterwards."""
+    yield scene.set_mfa
+    scene.set_mfa()

@@ -1,0 +1,158 @@
+"""Each page: accessible, light and dark, fit for a phone, with one heading, a title and the banner."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from scene import PASSWORD
+
+BANNER = "Practice sandbox, not AWS. Do not type a real password here."
+PHONE = {"width": 360, "height": 700}
+DESK = {"width": 1100, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def axe() -> Axe:
+    """Return the accessibility checker."""
+    return Axe()
+
+
+@pytest.fixture
+def look(axe):
+    """Return a function that looks at the page that is shown, in every way."""
+
+    def look_at(page: Page) -> None:
+        expect(page.get_by_role("banner").get_by_text(BANNER)).to_be_visible()
+        assert page.get_by_role("heading", level=1).count() == 1
+        assert page.title().endswith("· Practice portal")
+        assert page.locator("html").get_attribute("lang") == "en"
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            only = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
+            found = axe.run(page, options=only).response["violations"]
+            bad = [
+                (one["id"], [node["html"][:160] for node in one["nodes"]])
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert not bad, f"{page.url} {scheme}: {bad}"
+        page.set_viewport_size(PHONE)
+        widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert widths[0] <= widths[1], f"{page.url} is {widths[0]} wide on a phone"
+        page.set_viewport_size(DESK)
+
+    return look_at
+
+
+def test_pages_before_the_sign_in(visitor, scene, mfa, look):
+    _, user_id = scene.add_user()
+    scene.invite(user_id)
+    page = visitor.page
+    page.goto(scene.mailbox_url)
+    look(page)
+    page.get_by_role("link", name="Invitation to join").first.click()
+    look(page)
+    page.get_by_role("link", name="Accept invitation").click()
+    page.get_by_label("New password", exact=True).fill("simple")
+    page.get_by_label("New password, once more").fill("simple")
+    visitor.press("Set the password")
+    expect(page.get_by_role("alert")).to_contain_text("Choose another password")
+    look(page)
+    visitor.choose_password()
+    look(page)
+    page.goto(scene.settings_url)
+    look(page)
+
+
+def test_pages_of_the_sign_in(visitor, scene, mfa, look):
+    mfa(prompt="always-on")
+    visitor.add_authenticator()
+    name, user_id = scene.add_user()
+    visitor.accept_invitation(user_id)
+    page = visitor.page
+    page.goto(f"{scene.site}/start/sign-in")
+    page.get_by_label("User name").fill(name)
+    visitor.press("Next")
+    page.get_by_label("Password").fill("wrong")
+    visitor.press("Sign in")
+    expect(page.get_by_role("alert")).to_contain_text("do not go together")
+    look(page)
+    page.get_by_label("Password").fill(PASSWORD)
+    visitor.press("Sign in")
+    visitor.sees("Register an MFA device")
+    look(page)
+    visitor.register_app()
+    visitor.sees("Access portal")
+    page.goto(f"{scene.site}/start/devices/register")
+    visitor.press("Register a security key or passkey")
+    visitor.press("Sign out")
+    visitor.give_password(name)
+    visitor.sees("Prove that it is you")
+    look(page)
+
+
+@pytest.mark.parametrize("way", ["block", "require-email-otp"])
+def test_pages_of_other_ways_to_sign_in(visitor, scene, mfa, look, way):
+    mfa(user_without_device=way)
+    name, user_id = scene.add_user()
+    visitor.accept_invitation(user_id)
+    visitor.give_password(name)
+    visitor.sees("You cannot sign in" if way == "block" else "Enter the code from your mail")
+    look(visitor.page)
+
+
+def test_pages_of_the_portal(visitor, scene, mfa, look):
+    mfa(user_without_device="allow")
+    name, user_id = scene.add_user()
+    visitor.accept_invitation(user_id)
+    visitor.give_password(name)
+    visitor.sees("Access portal")
+    page, site = visitor.page, scene.site
+    look(page)
+    account = scene.accounts[1]
+    for path in (
+        f"/start/accounts/{account}/roles/ReadOnlyAccess/access-keys",
+        f"/start/console?account_id={account}&role_name=ReadOnlyAccess",
+        "/start/devices",
+        "/start/devices/register",
+        "/start/device",
+        "/start/device?user_code=BBBB-BBBB",
+    ):
+        page.goto(f"{site}{path}")
+        look(page)
+    waiting, _ = scene.start_device_login()
+    page.goto(waiting["verificationUriComplete"])
+    look(page)
+    visitor.press("Yes, it is the same")
+    visitor.sees("Allow practice-cli to access your data?")
+    look(page)
+    visitor.press("Deny access")
+    visitor.sees("Request denied")
+    look(page)
+
+
+def test_pages_with_devices_and_pages_with_nothing(visitor, scene, mfa, look):
+    name, user_id = scene.add_user(is_assigned=False)
+    visitor.accept_invitation(user_id)
+    visitor.give_password(name)
+    visitor.register_app()
+    visitor.sees("Access portal")
+    expect(visitor.page.get_by_role("status")).to_contain_text("Nothing is assigned to you yet")
+    look(visitor.page)
+    page = visitor.page
+    page.goto(f"{scene.site}/start/devices")
+    for summary in ("Rename", "Delete"):
+        page.get_by_text(summary, exact=False).first.click()
+    look(page)
+
+
+@pytest.mark.parametrize("path", ["/start/nothing-here", "/start/mailbox", "/start/settings", "/authorize"])
+def test_pages_that_say_no(visitor, scene, look, path):
+    page = visitor.page
+    answer = page.goto(f"{scene.site}{path}")
+    assert answer.status in (400, 403, 404)
+    look(page)
+    # That is what Chromium itself says of such an answer.
+    assert [text for text in visitor.complaints if "the server responded with a status of" not in text] == []
+    visitor.complaints.clear()

@@ -1,0 +1,117 @@
+"""A person at the pages without a browser: follows links, sends forms, keeps cookies. In this process."""
+
+from __future__ import annotations
+
+import html
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pyotp
+from portal_harness import Portal
+
+from idc_sandbox.pages.seals import Seals, administrator_links
+from idc_sandbox.server import make_application
+from idc_sandbox.sites import Sites
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it wishes for another httpx than this kit's
+    from starlette.testclient import TestClient
+
+PORT = 8723
+CONTROL_SECRET = "the secret of this test's state folder"
+PASSWORD = "Practice-makes-1"
+
+
+class Place:
+    """A sandbox with the user ``ana``, and its whole application: pages, services, control endpoint."""
+
+    def __init__(self, folder: Path, public_url: str | None = None, frame_ancestors: tuple[str, ...] = ()):
+        self.portal = Portal(folder)
+        self.clients = self.portal.clients
+        self.gateway = self.clients.gateway
+        self.sites = Sites(PORT, public_url, frame_ancestors)
+        self.seals = Seals(CONTROL_SECRET)
+        self.application = make_application(
+            self.gateway, sites=self.sites, control_secret=CONTROL_SECRET, stop=lambda: None
+        )
+
+    def visitor(self, base_url: str = f"http://localhost:{PORT}") -> Visitor:
+        return Visitor(self, base_url)
+
+    def links(self, address: str | None = None) -> dict[str, str]:
+        return administrator_links(self.seals, self.sites.preferred.url, address)
+
+    def invite(self, user_id: str | None = None) -> str:
+        path = f"users/{user_id or self.portal.user_id}/invite"
+        return str(self.clients.console("POST", path)["message"]["link"])
+
+    def set_mfa(self, **values: Any) -> None:
+        arn = self.portal.instance["InstanceArn"]
+        self.clients.console("PUT", "settings/multi_factor_authentication", {**values, "instance_arn": arn})
+
+
+class Visitor:
+    """One browser.
+
+    Attributes
+    ----------
+    page
+        The last answer.
+    """
+
+    def __init__(self, place: Place, base_url: str) -> None:
+        self.place = place
+        parts = urlsplit(base_url)
+        self.prefix, origin = parts.path, f"{parts.scheme}://{parts.netloc}"
+        self.client = TestClient(place.application, base_url=origin, raise_server_exceptions=False)
+        self.page: httpx.Response
+
+    def open(self, path: str, *, follow: bool = True, **headers: str) -> httpx.Response:
+        self.page = self.client.get(f"{self.prefix}{path}", follow_redirects=follow, headers=headers)
+        return self.page
+
+    def send(self, action: str, *, follow: bool = True, **fields: Any) -> httpx.Response:
+        """Send the form of the page whose address ends with `action`, with its CSRF token."""
+        address = next(one for one in self.actions() if one.partition("?")[0].endswith(action))
+        data = {"csrf_token": self.csrf_token(), **fields}
+        self.page = self.client.post(address, data=data, follow_redirects=follow)
+        return self.page
+
+    def actions(self) -> list[str]:
+        return [html.unescape(one) for one in re.findall(r'action="([^"]*)"', self.page.text)]
+
+    def csrf_token(self) -> str:
+        found = re.findall(r'name="csrf_token" value="(\w+)"', self.page.text)
+        return found[0] if found else ""
+
+    @property
+    def heading(self) -> str:
+        return html.unescape(re.findall(r"<h1>(.*?)</h1>", self.page.text, re.DOTALL)[0])
+
+    @property
+    def message(self) -> str:
+        found = re.findall(r'role="(?:alert|status)">(.*?)</p>', self.page.text, re.DOTALL)
+        return html.unescape(re.sub("<.*?>", "", found[0])) if found else ""
+
+    def value(self, name: str) -> str:
+        """Return what the page shows under a name."""
+        found = re.findall(rf'data-value="{name}"[^>]*>(.*?)<', self.page.text, re.DOTALL)
+        return html.unescape(found[0])
+
+    def choose_password(self, path: str, password: str = PASSWORD) -> None:
+        self.open(path)
+        self.send(path, new_password=password, confirm_password=password)
+
+    def sign_in(self, password: str = PASSWORD, user_name: str = "ana", path: str = "/start") -> None:
+        self.open(path)
+        self.send("/user-name", user_name=user_name)
+        self.send("/password", password=password)
+
+    def register_app(self) -> str:
+        secret = self.value("totp_secret")
+        self.send("/register-totp", code=pyotp.TOTP(secret).now())
+        return secret

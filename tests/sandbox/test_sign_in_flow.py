@@ -1,0 +1,182 @@
+"""The sign-in up to the password: the order of pages, wrong answers, and nothing that tells who exists."""
+
+from __future__ import annotations
+
+import pytest
+from front_door_harness import PASSWORD
+
+from idc_sandbox.sign_in import email_codes, flow, mailbox, passwords, second_factor
+
+
+def test_a_wrong_password_is_said_and_the_right_one_leads_on(door):
+    door.add_person()
+    sign_in_id, following = door.enter_password(password="Wrong-password-1")
+    assert (following.page, following.is_error) == ("password", True)
+    assert following.session_token is None
+    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+
+
+@pytest.mark.parametrize("typed", ["ana", "ANA", "  ana  "])
+def test_a_user_name_is_found_in_any_case(door, typed):
+    door.add_person()
+    assert door.enter_password(typed)[1].page == "register-device"
+
+
+@pytest.mark.parametrize(
+    "user_name", ["nobody", "x" * 100_000, "日本語", "a\ud800b", "' OR 1=1 --", "a" * 129]
+)
+def test_a_name_that_nobody_has_walks_the_same_pages_with_the_same_words(door, user_name):
+    door.add_person()
+    known, unknown = door.begin("ana"), door.begin(user_name)
+    assert door.do(flow.look, known).page == door.do(flow.look, unknown).page == "password"
+    answers = [door.do(flow.submit_password, one, "Wrong-password-1") for one in (known, unknown)]
+    assert answers[0] == answers[1]
+    assert door.do(flow.submit_password, unknown, PASSWORD) == answers[0]
+
+
+@pytest.mark.parametrize("user_name", ["", "   ", "\x00\x07"])
+def test_no_user_name_asks_for_one(door, user_name):
+    sign_in_id = door.do(flow.begin, client="x")
+    following = door.do(flow.submit_user_name, sign_in_id, user_name)
+    assert (following.page, following.is_error) == ("user-name", True)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 1_000_000, "\ud800", "\x00", "pässwörd"])
+def test_any_password_can_be_typed_and_only_the_right_one_is_right(door, password):
+    door.add_person()
+    assert door.enter_password(password=password)[1].page == "password"
+
+
+def test_a_disabled_user_with_the_right_password_is_told_and_with_a_wrong_one_is_not(door):
+    user_id = door.add_person()
+    door.console("POST", f"users/{user_id}/disable")
+    assert door.enter_password(password="Wrong-password-1")[1].message == flow.WRONG_PASSWORD
+    sign_in_id, following = door.enter_password()
+    assert following.page == "blocked"
+    assert "disabled" in following.message
+    assert door.refusal(flow.submit_password, sign_in_id, PASSWORD).code == "wrong-page"
+
+
+def test_a_user_disabled_between_two_pages_gets_no_further(door):
+    user_id = door.add_person()
+    sign_in_id, following = door.enter_password()
+    assert following.page == "register-device"
+    door.console("POST", f"users/{user_id}/disable")
+    assert door.refusal(second_factor.begin_totp_registration, sign_in_id).code == "sign-in-expired"
+
+
+def test_no_page_can_be_skipped(door):
+    door.add_person()
+    sign_in_id = door.begin("ana")
+    for function, *arguments in (
+        (flow.submit_new_password, "Another-password-2"),
+        (flow.submit_one_time_password, "123456"),
+        (second_factor.submit_totp, "123456"),
+        (second_factor.submit_email_code, "123456"),
+        (second_factor.submit_totp_registration, "123456"),
+        (second_factor.begin_totp_registration,),
+    ):
+        assert door.refusal(function, sign_in_id, *arguments).code == "wrong-page"
+    assert door.do(flow.look, sign_in_id).page == "password"
+
+
+def test_a_sign_in_is_over_after_fifteen_minutes_and_after_the_end(door):
+    door.add_person()
+    door.set_mfa(prompt="never")
+    sign_in_id, following = door.enter_password()
+    assert following.page == "signed-in"
+    assert door.refusal(flow.submit_password, sign_in_id, PASSWORD).code == "sign-in-expired"
+    late = door.begin("ana")
+    door.advance(15 * 60 + 1)
+    assert door.refusal(flow.submit_password, late, PASSWORD).code == "sign-in-expired"
+    assert door.refusal(flow.look, "invented").code == "sign-in-expired"
+
+
+def test_a_sign_in_survives_a_restart(door):
+    door.add_person()
+    sign_in_id = door.begin("ana")
+    door.reopen()
+    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+
+
+def test_where_people_sign_in_elsewhere_no_password_is_taken(door):
+    door.console("POST", "identity-source", type="external_identity_provider")
+    assert door.refusal(flow.begin, client="x").code == "external-identity-source"
+
+
+# --- the first sign-in of a user without a password, with "Send email OTP"
+
+
+@pytest.fixture
+def mailing_door(door):
+    door.console("PUT", "settings/standard_authentication", send_email_otp=True)
+    return door
+
+
+def test_the_code_leaves_at_the_first_sign_in_and_leads_to_a_password(mailing_door):
+    door = mailing_door
+    user_id = door.add_person(password=None)
+    assert door.do(mailbox.list_messages) == []
+    sign_in_id = door.begin("ana")
+    assert door.do(flow.look, sign_in_id).page == "first-one-time-password"
+    assert [one.kind for one in door.do(mailbox.list_messages)] == ["one-time-password"]
+    code = door.newest_code()
+    assert door.do(flow.submit_one_time_password, sign_in_id, code).page == "new-password"
+    assert door.do(flow.submit_new_password, sign_in_id, PASSWORD).page == "register-device"
+    assert door.do(passwords.verify_password, user_id, PASSWORD)
+    assert door.enter_password()[1].page == "register-device", "from now on the password is asked for"
+
+
+def test_without_the_setting_nothing_is_mailed(door):
+    door.add_person(password=None)
+    sign_in_id = door.begin("ana")
+    assert door.do(flow.look, sign_in_id).page == "password"
+    assert door.do(mailbox.list_messages) == []
+    assert door.do(flow.submit_password, sign_in_id, PASSWORD).message == flow.WRONG_PASSWORD
+
+
+def test_a_mailed_code_is_good_once_for_its_sign_in_and_for_ten_minutes(mailing_door):
+    door = mailing_door
+    door.add_person(password=None)
+    first = door.begin("ana")
+    code = door.newest_code()
+    wrong = f"{(int(code) + 1) % 1_000_000:06d}"
+    second = door.begin("ana")
+    assert door.do(flow.submit_one_time_password, first, wrong).message == email_codes.WRONG_CODE
+    assert door.do(flow.submit_one_time_password, second, code).message == email_codes.WRONG_CODE
+    door.advance(10 * 60 + 1)
+    assert door.do(flow.submit_one_time_password, first, code).message == email_codes.WRONG_CODE
+
+
+def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
+    door = mailing_door
+    door.add_person(password=None)
+    sign_in_id = door.begin("ana")
+    old = door.newest_code()
+    assert "Wait" in door.do(flow.resend_one_time_password, sign_in_id).message
+    assert len(door.do(mailbox.list_messages)) == 1
+    door.advance(31)
+    assert door.do(flow.resend_one_time_password, sign_in_id).message == email_codes.SENT
+    new = door.newest_code()
+    if old != new:
+        assert door.do(flow.submit_one_time_password, sign_in_id, old).is_error
+    assert door.do(flow.submit_one_time_password, sign_in_id, new).page == "new-password"
+
+
+def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
+    door = mailing_door
+    door.add_person(password=None)
+    door.add_person("bea")
+    names = [f"nobody-{number}" for number in range(40)]
+    pages = {name: door.do(flow.look, door.begin(name)).page for name in names}
+    assert set(pages.values()) == {"password", "first-one-time-password"}
+    assert {name: door.do(flow.look, door.begin(name.upper())).page for name in names} == pages
+    decoy = next(name for name, page in pages.items() if page == "first-one-time-password")
+    known, unknown = door.begin("ana"), door.begin(decoy)
+    assert door.do(flow.submit_one_time_password, known, "x") == door.do(
+        flow.submit_one_time_password, unknown, "x"
+    )
+    assert {one.to_address for one in door.do(mailbox.list_messages)} == {
+        "ana@example.com",
+        "bea@example.com",
+    }

@@ -1,0 +1,54 @@
+"""Which AWS CLI is found, and what is said of it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from idc_helpers.aws.command_line import advice, find_command_line, find_command_lines
+
+
+def program(folder, version):
+    folder.mkdir()
+    path = folder / "aws"
+    path.write_text(f"#!/bin/sh\necho 'aws-cli/{version} Python/3.11 Linux'\n")
+    path.chmod(0o755)
+    return str(folder)
+
+
+def path_of(*folders):
+    return os.pathsep.join(folders)
+
+
+def test_the_first_that_can_sign_in_is_taken(tmp_path):
+    folders = [program(tmp_path / name, version) for name, version in (("a", "1.45.11"), ("b", "2.36.7"))]
+    found = find_command_line(path_of(*folders))
+    assert found is not None
+    assert (found.version, found.program) == ((2, 36, 7), str(tmp_path / "b" / "aws"))
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.45.11", "version 1 has neither"),
+        ("2.4.0", "needs 2.9"),
+        ("2.9.19", "AWS_DATA_PATH"),
+        ("2.15.0", "device code"),
+        ("2.36.7", "PKCE"),
+    ],
+)
+def test_what_is_said(tmp_path, version, words):
+    assert words in advice(find_command_lines(program(tmp_path / "bin", version)))
+
+
+def test_none_is_said_with_the_remedy(tmp_path):
+    assert find_command_lines(str(tmp_path)) == []
+    assert "no AWS CLI on the path" in advice([])
+    assert "getting-started-install" in advice([])
+
+
+def test_a_broken_program_is_passed_over(tmp_path):
+    folder = program(tmp_path / "bin", "2.36.7")
+    (tmp_path / "bin" / "aws").write_text("#!/bin/sh\nexit 3\n")
+    assert find_command_line(folder) is None
