@@ -1,4 +1,4 @@
-"""Profiles in the AWS config file: what would change is shown, what was there is kept, nothing else is touched."""
+"""Profiles in the AWS config file: the change is shown, what was there is kept, nothing else is touched."""
 
 from __future__ import annotations
 
