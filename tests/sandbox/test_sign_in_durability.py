@@ -1,4 +1,4 @@
-"""The front door of a process that is killed: links, mail and registrations are there when it starts again."""
+"""The front door of a process that is killed: links, mail and logins are there when it starts again."""
 
 from __future__ import annotations
 
