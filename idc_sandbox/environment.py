@@ -22,8 +22,8 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
 
     Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
     out of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides
-    (`UNSET_VARIABLES`). ``HOME`` is the sandbox's own, because clients keep tokens below it whatever the other
-    variables say, and send all of them where ``aws sso logout`` leads. Makes that folder.
+    (`UNSET_VARIABLES`). ``HOME`` is the sandbox's own, because clients keep tokens below it whatever the
+    other variables say, and send all of them where ``aws sso logout`` leads. Makes that folder.
     """
     folder = Path(sandbox.state_folder)
     home = folder / HOME_NAME

@@ -40,7 +40,8 @@ def start(
     Parameters
     ----------
     port
-        0 takes any free one; None means the usual one, or wherever the sandbox runs already.
+        0 takes any free one; None means wherever the sandbox runs already, else the usual one, or any if that
+        is taken.
     seed
         For new state; ids follow from it. None means the state's own, 0 for new state.
     public_url
@@ -72,11 +73,21 @@ def start(
                 secret = running.control_secret
                 ask(running.port, "PUT", "/_sandbox/pages", control_secret=secret, body=pages)
             return running
-        listener = listen(DEFAULT_PORT if port is None else port)
+        listener = _listener(port)
         with listener, folder.open_log() as log:
             log_start = log.tell()
             process = _spawn(folder, listener, log, [*_seed_option(seed), *_page_options(pages)])
             return _wait_until_ready(folder, process, log_start, timeout_s)
+
+
+def _listener(port: int | None) -> socket:
+    if port is not None:
+        return listen(port)
+    try:
+        return listen(DEFAULT_PORT)
+    except SandboxStartError:
+        # Nobody asked for this port: on a machine with several learners each gets a sandbox all the same.
+        return listen(0)
 
 
 def _spawn(

@@ -118,6 +118,17 @@ def test_another_port_than_the_one_it_runs_on_is_refused(folder):
     assert launcher.start(folder, port=running.port).pid == running.pid
 
 
+def test_a_usual_port_that_is_taken_is_no_obstacle_to_who_did_not_ask_for_it(folder, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        usual = taken.getsockname()[1]
+        monkeypatch.setattr(launcher, "DEFAULT_PORT", usual)
+        running = launcher.start(folder)
+    try:
+        assert running.port != usual
+    finally:
+        launcher.stop(folder)
+
+
 def test_a_port_of_another_program_is_named_with_the_remedy(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
