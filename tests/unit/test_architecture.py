@@ -55,7 +55,6 @@ def test_the_sandbox_stands_alone(path):
         ("botocore", "aws/"),
         ("pandas", "display/frames"),
         ("ipywidgets", "display/panel"),
-        ("matplotlib", "display/pictures"),
         ("papermill", "runner/"),
     ],
 )
