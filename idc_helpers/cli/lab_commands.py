@@ -31,6 +31,8 @@ def lab(
     )
     options = [] if browser else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
+    if os.geteuid() == 0:
+        options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
     shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable)]
     options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
     os.chdir(project)

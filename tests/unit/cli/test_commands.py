@@ -74,8 +74,10 @@ def test_the_schema_is_printed_or_written(idc, tmp_path):
     assert json.loads((tmp_path / "schema.json").read_text("utf-8")) == scenario_json_schema()
 
 
-def test_the_lab_opens_the_first_notebook_with_the_sandbox_running(idc, monkeypatch):
+@pytest.mark.parametrize(("user_id", "more"), [(1000, []), (0, ["--allow-root"])])
+def test_the_lab_opens_the_first_notebook_with_the_sandbox_running(idc, monkeypatch, user_id, more):
     became = []
+    monkeypatch.setattr(lab_commands.os, "geteuid", lambda: user_id)
     sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1")
     monkeypatch.setattr("idc_helpers.sandbox_starter.start_sandbox", lambda: sandbox)
     monkeypatch.setattr(lab_commands.os, "execv", lambda path, command: became.append(command))
@@ -84,7 +86,7 @@ def test_the_lab_opens_the_first_notebook_with_the_sandbox_running(idc, monkeypa
     assert "http://127.0.0.1:1" in done.output
     first = "notebooks/00_start_here.ipynb"
     [[*command, settings, opened]] = became
-    assert command == [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=8899"]
+    assert command == [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=8899", *more]
     assert opened == first
     name, _, values = settings.partition("=")
     assert name == "--ServerApp.terminado_settings"
