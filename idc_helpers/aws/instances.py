@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, read_tags, tag_list
 from idc_helpers.aws.instance_lookup import Instance, find_instance, list_instances
+from idc_helpers.aws.inventory import count_holdings
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.waiting import wait_until
 from idc_helpers.changes import State
@@ -136,6 +137,7 @@ class Instances(OneByOne):
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        self._require_empty(key)
         writer.send(self._connection.client("sso-admin").delete_instance, InstanceArn=identifier)
         wait_until(
             lambda: [instance.instance_arn for instance in list_instances(self._connection)],
@@ -146,6 +148,16 @@ class Instances(OneByOne):
         )
         self._connection.cache.pop("permission_set_names", None)
         self._connection.refresh_instance()
+
+    def _require_empty(self, key: str) -> None:
+        # Deleting an instance deletes all that it holds, for good; what we made is deleted before it.
+        held = [f"{number} {what}" for what, number in count_holdings(self._connection).items() if number]
+        if held:
+            raise WriteFailedError(
+                f"the {key} instance still holds {', '.join(held)}, which this run did not make",
+                remedy="It was left alone. Delete them first if they are to go, then run the teardown again;"
+                " in the sandbox, `idc sandbox reset` starts over.",
+            )
 
 
 def _tagged(instance_arn: str) -> dict[str, str]:

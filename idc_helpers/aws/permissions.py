@@ -177,6 +177,10 @@ _NOTEBOOKS = (
             *_READ_GROUPS,
             *_READ_USERS,
             *_READ_MEMBERSHIPS,
+            # An instance is deleted only if it holds nothing.
+            "sso:ListApplications",
+            "identitystore:ListUsers",
+            "identitystore:ListGroups",
         ),
         (
             *_DELETE_ASSIGNMENTS,

@@ -89,6 +89,19 @@ def test_name_and_tags_are_changed_by_the_calls_that_differ(instances, transport
         apply(instances, update(instances, "organization", before, {"tags": before["tags"]}))
 
 
+@pytest.fixture
+def empty(transport):
+    """The instance holds nothing."""
+    for operation, members in (
+        ("ListPermissionSets", "PermissionSets"),
+        ("ListApplications", "Applications"),
+        ("ListUsers", "Users"),
+        ("ListGroups", "Groups"),
+    ):
+        transport.on(operation, {members: []})
+
+
+@pytest.mark.usefixtures("empty")
 def test_deletion_waits_until_the_instance_is_gone(instances, transport):
     transport.on("ListInstances", {"Instances": [INSTANCE]}, {"Instances": [INSTANCE]}, {"Instances": []})
     apply(instances, delete(instances, "organization", INSTANCE_ARN))
@@ -96,6 +109,15 @@ def test_deletion_waits_until_the_instance_is_gone(instances, transport):
     assert instances._connection.instance_or_none() is None
 
 
+def test_an_instance_that_holds_something_is_not_deleted(instances, transport, empty):
+    transport.on("ListGroups", {"Groups": [{"GroupId": "1", "DisplayName": "Theirs"}]})
+    with pytest.raises(WriteFailedError, match="still holds 1 groups") as caught:
+        apply(instances, delete(instances, "organization", INSTANCE_ARN))
+    assert transport.made("DeleteInstance") == []
+    assert caught.value.nothing_written
+
+
+@pytest.mark.usefixtures("empty")
 def test_deletion_that_does_not_end_is_told(instances):
     with pytest.raises(WaitTimeoutError, match="to be deleted"):
         apply(instances, delete(instances, "organization", INSTANCE_ARN))

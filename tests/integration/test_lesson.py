@@ -1,0 +1,83 @@
+"""The lesson's steps in order, in one process: apply, apply again, take back; and who may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from idc_helpers.aws.connection import connect
+from idc_helpers.aws.instances import Instances
+from idc_helpers.aws.inventory import count_holdings
+from idc_helpers.errors import ApplyRefusedError, WriteFailedError, WrongAccountError
+from idc_helpers.parameters import load_scenario
+from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
+from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
+from idc_helpers.runbook.run_context import RunContext
+
+
+@pytest.fixture(scope="module")
+def lesson_folder(start_in):
+    return start_in("lesson")
+
+
+@pytest.fixture
+def context(lesson_folder, tmp_path):
+    scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
+    return RunContext(connect(state_folder=lesson_folder), scenario, "apply", "lesson", tmp_path / "run")
+
+
+def apply_all(context):
+    return [make_step(context, name).apply().counts() for name in STEPS]
+
+
+def test_the_lesson_applies_is_unchanged_the_second_time_and_leaves_nothing(context):
+    first = apply_all(context)
+    assert sum(counts["create"] for counts in first) == 18
+    assert all(make_step(context, name).check().passed for name in STEPS)
+    receipts = len(context.receipts.read())
+    second = apply_all(context)
+    assert [counts["create"] + counts["update"] + counts["delete"] for counts in second] == [0] * len(STEPS)
+    assert len(context.receipts.read()) == receipts, "an empty plan writes no receipt"
+    teardown = make_teardown(context)
+    teardown.apply()
+    assert teardown.check().passed
+    assert context.connection.instance_or_none() is None
+
+
+def test_an_instance_in_which_somebody_else_works_is_not_deleted(context):
+    make_step(context, "instance").apply()
+    store = {"IdentityStoreId": context.connection.instance.identity_store_id}
+    theirs = context.connection.client("identitystore").create_group(DisplayName="Theirs", **store)
+    with pytest.raises(WriteFailedError, match="still holds 1 groups"):
+        make_teardown(context).apply()
+    assert count_holdings(context.connection)["groups"] == 1
+    context.connection.client("identitystore").delete_group(GroupId=theirs["GroupId"], **store)
+    make_teardown(context).apply()
+    assert context.connection.instance_or_none() is None
+
+
+def test_mode_plan_shows_and_never_writes(context):
+    planning = replace(context, mode="plan")
+    step = make_step(planning, "instance")
+    assert [change.action for change in step.plan().changes] == ["create"]
+    with pytest.raises(ApplyRefusedError, match="nothing is written"):
+        step.apply()
+    (check,) = step.check()
+    assert (check.passed, check.detail) == (True, "mode is 'plan', nothing was written: 1 to create")
+    assert (
+        Instances(connect(state_folder=context.connection.console.state_folder)).read(["organization"]) == {}
+    )
+
+
+def test_on_aws_another_account_than_the_expected_one_is_never_written_to(context, monkeypatch):
+    monkeypatch.setattr(context.connection, "target", "aws")
+    scenario = context.scenario.model_copy(update={"expected_account": "999999999999"})
+    elsewhere = replace(context, scenario=scenario)
+    with pytest.raises(WrongAccountError, match="999999999999"):
+        elsewhere.require_apply()
+    unsaid = replace(context, scenario=context.scenario.model_copy(update={"expected_account": None}))
+    with pytest.raises(WrongAccountError):
+        unsaid.require_apply()
+    right = context.scenario.model_copy(update={"expected_account": context.connection.caller.account_id})
+    replace(context, scenario=right).require_apply()
