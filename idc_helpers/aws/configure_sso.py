@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from idc_helpers.aws.profiles import SCOPE, SsoProfile
+from idc_helpers.aws.profiles import SCOPE, SsoProfile, without_profile
 from idc_helpers.aws.terminal import Terminal
 from idc_helpers.errors import RunFailedError
 
@@ -110,6 +110,16 @@ class Dialogue:
         return said
 
 
+def _forget(terminal: Terminal, profile: SsoProfile) -> None:
+    # A session that the CLI knows is not asked for again, and with a token that lives no browser opens: to be
+    # walked through the whole way, the sandbox's own terminal forgets this profile and its tokens first.
+    if terminal.config_file.exists():
+        text = terminal.config_file.read_text("utf-8")
+        terminal.config_file.write_text(without_profile(text, profile), "utf-8")
+    for token in terminal.token_folder.glob("*.json"):
+        token.unlink()
+
+
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
     """Run `aws configure sso` at its prompts and return what was asked and answered. Writes the config file.
 
@@ -123,6 +133,7 @@ def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> 
     RunFailedError
         When the CLI says something else than expected.
     """
+    _forget(terminal, profile)
     dialogue = _spawn(terminal, ["configure", "sso", *_device_code(terminal)])
     try:
         dialogue.answer("SSO session name", r"SSO session name[^:]*: ", profile.session_name)

@@ -80,6 +80,16 @@ def with_profile(text: str, profile: SsoProfile) -> str:
     return text
 
 
+def without_profile(text: str, profile: SsoProfile) -> str:
+    """Return the text of a config file without a profile and the session that it signs in with."""
+    lines = text.splitlines(keepends=True)
+    for heading in (f"profile {profile.profile_name}", f"sso-session {profile.session_name}"):
+        found = _find_section("".join(lines), heading)
+        if found is not None:
+            del lines[found[0] : found[1]]
+    return "".join(lines)
+
+
 def difference(text: str, profile: SsoProfile) -> list[str]:
     """Return what writing the profile would change, as lines of a unified diff; empty when nothing would."""
     after = with_profile(text, profile)

@@ -106,7 +106,7 @@ class ActivationStep:
             checks.append(
                 Check("has signed in", bool(person.session_count), _yes(bool(person.session_count)))
             )
-        return show_checks(TITLE, CheckResults(tuple(checks)))
+        return show_checks(TITLE, self._context.record("activation", CheckResults(tuple(checks))))
 
     def _open_pages(self) -> Line:
         console = self._context.connection.console

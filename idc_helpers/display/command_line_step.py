@@ -188,7 +188,7 @@ class CommandLineStep:
             checks.append(
                 Check("the profile reaches its account", account == self.profile.account_id, account)
             )
-        return show_checks(TITLE, CheckResults(tuple(checks)))
+        return show_checks(TITLE, self._context.record("command_line", CheckResults(tuple(checks))))
 
     def sign_in(self) -> None:
         """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""

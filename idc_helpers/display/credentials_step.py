@@ -117,7 +117,7 @@ class CredentialsStep:
             Check("a new login gives others for the same role", renewed == whole, _role_and_person(renewed)),
             Check("the new keys are other keys", seen.get("other") == "yes", seen.get("other", "not tried")),
         )
-        return show_checks(TITLE, CheckResults(checks))
+        return show_checks(TITLE, self._context.record("temporary_credentials", CheckResults(checks)))
 
     def _new_keys(self, *, sign_in: bool = True) -> TemporaryCredentials:
         if sign_in:

@@ -9,6 +9,7 @@ from idc_helpers.aws.connection import Connection, require_apply_allowed
 from idc_helpers.errors import ApplyRefusedError
 from idc_helpers.models import Scenario
 from idc_helpers.runbook.attestations import Attestation, AttestationBook
+from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.events import EventLog
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
 
@@ -55,6 +56,12 @@ class RunContext:
             for entry in self.scenario.attestations
         )
         return AttestationBook(self.run_folder / "attestations.jsonl", given)
+
+    def record(self, step: str, results: CheckResults) -> CheckResults:
+        """Write the results of a step's checks into the run's events and return them."""
+        checks = [{"name": each.name, "passed": each.passed, "detail": each.detail} for each in results]
+        self.events.write("checked", step=step, checks=checks)
+        return results
 
     def origin(self, step: str) -> Origin:
         """Return what the receipts of a step say of where they come from."""

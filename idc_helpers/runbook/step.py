@@ -107,18 +107,7 @@ class Step:
             checks = [Check(f"{self.title}: plan", True, _nothing_written(plan))]
         else:
             checks = [check for wanted in self.desired for check in self._checks_of(wanted, plan)]
-        return self.record(CheckResults(tuple(checks)))
-
-    def record(self, results: CheckResults) -> CheckResults:
-        """Write the results of checks into the run's events and return them."""
-        self.context.events.write(
-            "checked",
-            step=self.name,
-            checks=[
-                {"name": check.name, "passed": check.passed, "detail": check.detail} for check in results
-            ],
-        )
-        return results
+        return self.context.record(self.name, CheckResults(tuple(checks)))
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
         resource = wanted.resource

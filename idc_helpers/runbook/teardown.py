@@ -90,15 +90,7 @@ class Teardown:
             ]
         else:
             checks = [_left_over(remaining)]
-        results = CheckResults(tuple(checks))
-        self.context.events.write(
-            "checked",
-            step=NAME,
-            checks=[
-                {"name": check.name, "passed": check.passed, "detail": check.detail} for check in results
-            ],
-        )
-        return results
+        return self.context.record(NAME, CheckResults(tuple(checks)))
 
 
 def _left_over(remaining: Plan) -> Check:

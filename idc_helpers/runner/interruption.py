@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ def signals_as_exceptions() -> Iterator[None]:
     def interrupt(number: int, _frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
+        for name in ("asyncio", "traitlets"):
+            # Kernels that we end now are no news: what they would say of their death is not for a person.
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         raise Interrupted(number)
 
     before: dict[int, Callable[..., object] | int | None] = {}

@@ -10,6 +10,7 @@ from idc_helpers.aws.profiles import (
     explain_config,
     read_profile,
     with_profile,
+    without_profile,
     write_profile,
 )
 
@@ -89,3 +90,9 @@ def test_every_line_is_explained():
 @pytest.mark.parametrize("name", ["nobody", "corp"])
 def test_no_such_profile(name):
     assert read_profile(with_profile("", PROFILE), name) == {}
+
+
+def test_a_profile_is_forgotten_with_its_session_and_nothing_else():
+    kept = "[default]\nregion = eu-west-1\n\n[profile other]\nregion = us-east-1\n"
+    assert without_profile(with_profile(kept, PROFILE), PROFILE).split() == kept.split()
+    assert without_profile(kept, PROFILE) == kept
