@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from idc_helpers.runner.executing import NotebookFailure, execute_notebook
+from idc_helpers.runner.engines import Engine, NotebookFailure
 from idc_helpers.runner.following import EventFollower
 from idc_helpers.runner.interruption import Interrupted
 from idc_helpers.runner.notebooks import LessonNotebook
@@ -57,7 +57,9 @@ class Execution:
     where
         The target in one readable line.
     environment
-        Variables that the kernels see besides the ones of this process.
+        Variables that the cells see besides the ones of this process.
+    engine
+        What executes the notebooks.
     progress, started
         Where it is told, and when it began.
     undo_command
@@ -70,6 +72,7 @@ class Execution:
     folder: Path
     where: str
     environment: Mapping[str, str]
+    engine: Engine
     progress: Progress
     started: datetime.datetime
     undo_command: str
@@ -134,7 +137,7 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
     parameters = execution.prepared.parameters(notebook, folder)
     try:
         with EventFollower(folder / "events.jsonl", execution.progress.event):
-            failure = execute_notebook(notebook, output, parameters, execution.environment)
+            failure = execution.engine.execute(notebook, output, parameters, execution.environment)
     except Interrupted:
         stopped = result(NotebookFailure("Interrupted", "the run was asked to end"))
         execution.results.append(stopped)

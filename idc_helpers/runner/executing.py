@@ -1,10 +1,9 @@
-"""One notebook through papermill, in a kernel of this Python, and what went wrong in it."""
+"""One notebook through papermill, and what went wrong in it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,60 +11,34 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
-from idc_helpers.runner.kernels import KERNEL_NAME, kernel_manager_class
+from idc_helpers.runner.engines import NotebookFailure
+from idc_helpers.runner.kernels import KERNEL_NAME
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.scrubbed_files import scrubbed_path
 from idc_helpers.scrubbing import scrub
 
-KERNEL_LOG = "kernels.log"
 
-
-@dataclass(frozen=True)
-class NotebookFailure:
-    """Why a notebook stopped.
-
-    Attributes
-    ----------
-    error_name
-        The exception's class, such as ``"SandboxError"``.
-    message
-        What it said, scrubbed; from the kit's errors: what failed, and what to do next.
-    cell
-        The number in the cell's brackets, where there is one.
-    source
-        The cell's code, scrubbed.
-    """
-
-    error_name: str
-    message: str
-    cell: int | None = None
-    source: str = ""
-
-    def __str__(self) -> str:
-        place = f"cell [{self.cell}]: " if self.cell is not None else ""
-        return f"{place}{self.error_name}: {self.message}"
-
-
-def execute_notebook(
-    notebook: LessonNotebook, output: Path, parameters: Mapping[str, Any], environment: Mapping[str, str]
+def execute_with_papermill(
+    notebook: LessonNotebook, output: Path, parameters: Mapping[str, Any], **options: Any
 ) -> NotebookFailure | None:
-    """Execute a notebook in its own folder and save it, scrubbed, after every cell.
+    """Let papermill execute a notebook; every save, its first one too, is scrubbed and whole.
 
     Parameters
     ----------
-    notebook
-        What to execute; it stays as it is.
-    output
-        The file of the executed notebook.
-    parameters
-        Values for its parameters cell.
-    environment
-        Variables that its kernel sees besides the ones of this process.
+    notebook, output, parameters
+        As for `Engine.execute`.
+    **options
+        More arguments of ``papermill.execute_notebook``, such as which of its engines.
 
     Returns
     -------
     NotebookFailure or None
-        None when every cell ran.
+        None when every cell ran. A time limit's error is raised: its engine knows which limit it was.
+
+    Raises
+    ------
+    TimeoutError
+        When an engine ended a cell that took too long.
     """
     logging.getLogger("papermill").setLevel(logging.ERROR)  # unknown parameters were refused before
     try:
@@ -75,8 +48,7 @@ def execute_notebook(
             parameters=dict(parameters),
             kernel_name=KERNEL_NAME,
             progress_bar=False,
-            cwd=str(notebook.path.parent),
-            kernel_manager_class=kernel_manager_class(environment, output.parent / KERNEL_LOG),
+            **options,
         )
     except PapermillExecutionError as error:
         return _cell_failure(error)
@@ -85,6 +57,8 @@ def execute_notebook(
             "DeadKernelError",
             "the kernel ended by itself; a machine that is short of memory does that. Run again.",
         )
+    except TimeoutError:
+        raise
     except (PapermillException, RuntimeError, OSError) as error:
         return NotebookFailure(type(error).__name__, scrub(str(error)))
     return None

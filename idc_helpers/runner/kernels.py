@@ -25,6 +25,7 @@ class OwnKernelManager(AsyncKernelManager):
 
     environment: ClassVar[Mapping[str, str]] = {}
     log_file: ClassVar[Path | None] = None
+    folder: ClassVar[Path | None] = None
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -43,6 +44,8 @@ class OwnKernelManager(AsyncKernelManager):
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         path = self.log_file or Path(os.devnull)
+        if self.folder is not None:
+            options["cwd"] = str(self.folder)
         with open(path, "ab", opener=_for_the_owner_only) as log:
             await super()._async_launch_kernel(kernel_cmd, **{**options, "stdout": log, "stderr": log})
 
@@ -52,8 +55,14 @@ def _for_the_owner_only(path: str, flags: int) -> int:
 
 
 def kernel_manager_class(
-    environment: Mapping[str, str], log_file: Path | None = None
+    environment: Mapping[str, str], log_file: Path | None = None, folder: Path | None = None
 ) -> type[OwnKernelManager]:
-    """Return a class of kernel managers whose kernels see these variables and write this log, or none."""
-    attributes = {"environment": dict(environment), "log_file": log_file}
+    """Return a class of kernel managers whose kernels see these variables and write this log, or none.
+
+    Parameters
+    ----------
+    folder
+        The kernels' working folder; None: the one of whoever starts them.
+    """
+    attributes = {"environment": dict(environment), "log_file": log_file, "folder": folder}
     return type("RunKernelManager", (OwnKernelManager,), attributes)

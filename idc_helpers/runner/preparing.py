@@ -36,6 +36,8 @@ class RunRequest:
         Whether the last notebook takes everything back.
     fresh_sandbox
         Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
+    engine
+        What executes the notebooks, by name; None: the fastest one of this platform.
     """
 
     project: Path
@@ -46,6 +48,7 @@ class RunRequest:
     runs: Path | None = None
     teardown: bool = True
     fresh_sandbox: bool = False
+    engine: str | None = None
 
     @property
     def runs_folder(self) -> Path:

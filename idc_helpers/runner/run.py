@@ -11,6 +11,7 @@ from typing import TextIO
 
 from idc_helpers.aws.connection import connect, require_apply_allowed
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
+from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import PreparedRun, RunRequest, prepare_run
 from idc_helpers.runner.progress import Progress
@@ -52,10 +53,12 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
             folder = create_run_folder(request.runs_folder, now=started)
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
+        engine = stack.enter_context(open_engine(request.engine))
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
         # A run in the usual folder is found by its id, another one by its path.
         undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"
-        return carry_out(Execution(prepared, folder, where, environment, progress, started, undo_command))
+        execution = Execution(prepared, folder, where, environment, engine, progress, started, undo_command)
+        return carry_out(execution)
 
 
 def _require_target(prepared: PreparedRun, state: Path | None) -> str:

@@ -5,6 +5,7 @@ from tiny_notebooks import make_project
 
 from idc_helpers.runner import run_folder
 from idc_helpers.runner.carrying_out import Execution
+from idc_helpers.runner.kernel_engine import KernelEngine
 from idc_helpers.runner.preparing import prepare_run
 from idc_helpers.runner.progress import Progress
 
@@ -30,6 +31,9 @@ def start(log, monkeypatch):
         progress = Progress(log, prepared.mode)
         where = "sandbox · account 111122223333"
         now = run_folder.datetime.datetime.now(run_folder.datetime.UTC)
-        return Execution(prepared, folder, where, environment or {}, progress, now, f"idc undo {folder.name}")
+        undo_command = f"idc undo {folder.name}"
+        return Execution(
+            prepared, folder, where, environment or {}, KernelEngine(), progress, now, undo_command
+        )
 
     return start

@@ -4,17 +4,18 @@ import sys
 import pytest
 from tiny_notebooks import RAISES, write_notebook
 
-from idc_helpers.runner.executing import execute_notebook
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
+from idc_helpers.runner.kernel_engine import KernelEngine
 from idc_helpers.runner.notebooks import LessonNotebook
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 
 
-def execute(folder, *cells, parameters=None, environment=None):
+def execute(folder, *cells, parameters=None, environment=None, limits=NO_LIMITS):
     notebook = LessonNotebook("05_x", write_notebook(folder, "05_x", *cells))
     output = folder / "out" / "05_x.ipynb"
     output.parent.mkdir()
-    return execute_notebook(notebook, output, parameters or {}, environment or {}), output
+    return KernelEngine().execute(notebook, output, parameters or {}, environment or {}, limits), output
 
 
 def texts(output):
@@ -75,3 +76,12 @@ def test_secrets_are_in_no_save_of_the_notebook(tmp_path, monkeypatch):
     assert not [text for _, text in saves if SECRET in text]
     assert SECRET not in str(failure)
     assert SECRET not in failure.source
+
+
+def test_a_cell_that_takes_too_long_is_ended_and_what_it_printed_is_kept(tmp_path):
+    sleeps = "print('begun', flush=True); import time; time.sleep(600)"
+    failure, output = execute(tmp_path, sleeps, "print('never')", limits=TimeLimits(cell_s=1))
+    assert failure.error_name == "TimeLimitError"
+    assert failure.message.startswith("the cell took longer than its limit of 1 s")
+    assert (failure.cell, failure.source) == (2, sleeps)
+    assert texts(output) == ["begun\n"]

@@ -1,0 +1,130 @@
+"""What executes a notebook: the interface, its time limits, what a failure says; engines are opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from idc_helpers.errors import InvalidValueError
+from idc_helpers.runner.notebooks import LessonNotebook
+from idc_helpers.suggestions import did_you_mean
+
+ENGINE_NAMES = ("kernel",)
+
+
+@dataclass(frozen=True)
+class NotebookFailure:
+    """Why a notebook stopped.
+
+    Attributes
+    ----------
+    error_name
+        The exception's class, such as ``"SandboxError"``.
+    message
+        What it said, scrubbed; from the kit's errors: what failed, and what to do next.
+    cell
+        The number in the cell's brackets, where there is one.
+    source
+        The cell's code, scrubbed.
+    """
+
+    error_name: str
+    message: str
+    cell: int | None = None
+    source: str = ""
+
+    def __str__(self) -> str:
+        place = f"cell [{self.cell}]: " if self.cell is not None else ""
+        return f"{place}{self.error_name}: {self.message}"
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """How long a notebook may take; whatever still runs then is ended.
+
+    Attributes
+    ----------
+    cell_s
+        Seconds for each cell; None: no limit.
+    notebook_s
+        Seconds for all cells together; None: no limit.
+    """
+
+    cell_s: float | None = None
+    notebook_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cell_s", "notebook_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidValueError(
+                    f"the time limit {name} is {value!r}",
+                    remedy="Give a number of seconds above 0, or None for no limit.",
+                )
+
+
+NO_LIMITS = TimeLimits()
+
+
+class Engine(Protocol):
+    """Executes notebooks, several at a time when threads ask for it."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, such as ``"kernel"``."""
+
+    def execute(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> NotebookFailure | None:
+        """Execute a notebook in its own folder and save it, scrubbed, as it goes on.
+
+        Parameters
+        ----------
+        notebook
+            What to execute; it stays as it is.
+        output
+            The file of the executed notebook; its folder exists.
+        parameters
+            Values for its parameters cell.
+        environment
+            Variables that its cells see besides the ones of this process.
+        limits
+            How long it may take.
+
+        Returns
+        -------
+        NotebookFailure or None
+            None when every cell ran.
+        """
+
+
+@contextmanager
+def open_engine(name: str | None = None) -> Iterator[Engine]:
+    """Open an engine for the length of a block; what it started is ended with the block.
+
+    Parameters
+    ----------
+    name
+        One of `ENGINE_NAMES`; None: the fastest one that this platform has.
+
+    Raises
+    ------
+    InvalidValueError
+        When no engine has that name.
+    """
+    if name is not None and name not in ENGINE_NAMES:
+        raise InvalidValueError(
+            f"no engine is called {name!r}. {did_you_mean(name, ENGINE_NAMES)}".rstrip(),
+            remedy=f"One of: {', '.join(ENGINE_NAMES)}.",
+        )
+    from idc_helpers.runner.kernel_engine import KernelEngine  # noqa: PLC0415 -- papermill takes 0.5 s to import
+
+    yield KernelEngine()

@@ -1,0 +1,48 @@
+"""The engine that needs nothing of the platform: a kernel of this Python for each notebook."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbclient.exceptions import CellTimeoutError
+
+from idc_helpers.runner.engines import NO_LIMITS, NotebookFailure, TimeLimits
+from idc_helpers.runner.executing import execute_with_papermill
+from idc_helpers.runner.kernels import kernel_manager_class
+from idc_helpers.runner.notebooks import LessonNotebook
+from idc_helpers.runner.time_limits import TimeLeft
+
+KERNEL_LOG = "kernels.log"
+
+
+class KernelEngine:
+    """Executes notebooks as papermill does by itself; see `Engine`."""
+
+    name = "kernel"
+
+    def execute(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> NotebookFailure | None:
+        """Execute a notebook in a kernel of its own, saved after every cell; see `Engine.execute`."""
+        left = TimeLeft(limits)
+        # The folder is given to the kernel alone: papermill's `cwd` would move this whole process there.
+        manager = kernel_manager_class(environment, output.parent / KERNEL_LOG, notebook.path.parent)
+        options: dict[str, Any] = {"kernel_manager_class": manager}
+        if limits != NO_LIMITS:
+            # A kernel that is too slow is not asked to end: it does not listen.
+            options |= {"timeout_func": left.for_cell, "shutdown_kernel": "immediate"}
+            logging.getLogger("papermill").setLevel(logging.CRITICAL)
+        try:
+            return execute_with_papermill(notebook, output, parameters, **options)
+        except CellTimeoutError:
+            return left.failure()
+        except TimeoutError as error:
+            return NotebookFailure(type(error).__name__, str(error))

@@ -1,0 +1,20 @@
+import pytest
+
+from idc_helpers.errors import InvalidValueError
+from idc_helpers.runner.engines import ENGINE_NAMES, NotebookFailure, open_engine
+
+
+@pytest.mark.parametrize("name", ENGINE_NAMES)
+def test_each_engine_opens_by_its_name(name):
+    with open_engine(name) as engine:
+        assert engine.name == name
+
+
+def test_an_engine_that_there_is_not_is_refused_with_the_nearest_name():
+    with pytest.raises(InvalidValueError, match="Did you mean 'kernel'"), open_engine("kernl"):
+        pass
+
+
+def test_a_failure_names_the_cell_where_there_is_one():
+    assert str(NotebookFailure("ValueError", "no", 3)) == "cell [3]: ValueError: no"
+    assert str(NotebookFailure("DeadKernelError", "gone")) == "DeadKernelError: gone"
