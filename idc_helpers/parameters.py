@@ -11,14 +11,15 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from idc_helpers.errors import ParametersError, Problem
-from idc_helpers.models import Scenario
+from idc_helpers.models import Person, Scenario
 from idc_helpers.models.base import Refusal
+from idc_helpers.models.person import unknown_person
 from idc_helpers.models.uniqueness import repeated_values
 from idc_helpers.problems import key_refusal, refusals_in
 from idc_helpers.yaml_positions import YamlFile, dotted, read_yaml
 
-# Of the notebooks of the person's half: who, and with which permission set; no keys of the scenario.
-PERSON_PARAMETERS = ("user_name", "account_id", "permission_set", "profile_name")
+PERSON_PARAMETERS = tuple(Person.model_fields)
+"""The keys of `person`, which the notebooks of the person's half have as parameters of their own."""
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -37,6 +38,8 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     file = read_yaml(path)
     scenario, refusals = _checked(file.data, file)
+    # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.
+    refusals += unknown_person(file.data)
     reported = {location for location, _ in file.problems}
     problems = [problem for _, problem in file.problems]
     problems += [_problem(refusal, file) for refusal in refusals if refusal.location not in reported]
@@ -67,6 +70,39 @@ def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") ->
             [Problem(source, None, dotted(r.location), r.message, r.remedy) for r in refusals]
         )
     return scenario
+
+
+def chosen_person(scenario: Scenario, **given: object) -> Person:
+    """Return the scenario's person with what a notebook's parameters say instead; nothing is called.
+
+    A notebook may name a user of whom the scenario does not know, such as one who was made by a form.
+
+    Parameters
+    ----------
+    scenario
+        The desired state.
+    **given
+        Keys of ``person``; None and empty ones leave what the scenario says.
+
+    Returns
+    -------
+    Person
+        Its ``user_name`` is set: where nobody is named, it is the first of the scenario's users.
+
+    Raises
+    ------
+    ParametersError
+        A value is refused, or there is nobody.
+    """
+    source = "the notebook's parameters"
+    person = scenario.person.model_dump(exclude_none=True)
+    person |= {name: value for name, value in given.items() if value not in (None, "")}
+    if "user_name" not in person:
+        if not scenario.users:
+            message, remedy = "nobody is named", "Give `user_name`, or `person.user_name` in the scenario."
+            raise ParametersError([Problem(source, None, "person.user_name", message, remedy)])
+        person["user_name"] = scenario.users[0].user_name
+    return validate_scenario({"person": person}, source).person
 
 
 def check_overrides(names: Iterable[str], known: Iterable[str], source: str = "parameters") -> None:

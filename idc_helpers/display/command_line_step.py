@@ -9,13 +9,16 @@ from typing import Any
 from idc_helpers.aws.activation import portal_settings, signed_in_person
 from idc_helpers.aws.command_line import advice, find_command_lines
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
+from idc_helpers.aws.organization import resolve_account
+from idc_helpers.aws.people_access import list_people_access
 from idc_helpers.aws.profiles import SsoProfile, difference, explain_config, read_profile, write_profile
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
 from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
 from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import InvalidValueError, NotFoundError
+from idc_helpers.errors import NotFoundError
+from idc_helpers.models import Person
 from idc_helpers.runbook.checks import Check, CheckResults
 from idc_helpers.runbook.run_context import RunContext
 
@@ -33,21 +36,15 @@ class CommandLineStep:
     ----------
     context
         The run.
-    user_name
-        Who signs in.
-    account_id, role_name
-        Which permission set in which account; empty: the portal's first (sandbox).
-    profile_name
-        What ``--profile`` takes.
+    person
+        Who signs in, with which permission set in which account, and the profile's name.
     """
 
-    def __init__(
-        self, context: RunContext, user_name: str, *, account_id: str, role_name: str, profile_name: str
-    ) -> None:
+    def __init__(self, context: RunContext, person: Person) -> None:
         self._context = context
-        self.user_name = user_name
-        self._account_id, self._role_name = account_id, role_name
-        self.profile_name = profile_name
+        self._wanted = person
+        self.user_name = str(person.user_name)
+        self.profile_name = person.profile_name
         self._profile: SsoProfile | None = None
         self._terminal: Terminal | None = None
 
@@ -68,10 +65,8 @@ class CommandLineStep:
 
         Raises
         ------
-        InvalidValueError
-            On AWS, when account or permission set are not named.
         NotFoundError
-            When the person has no role in the sandbox.
+            When there is no such account, or the person has no such permission set in it.
         """
         if self._profile is None:
             self._profile = self._choose_profile()
@@ -88,10 +83,7 @@ class CommandLineStep:
         return Line(_ON_AWS.format(command))
 
     def plan(self) -> Table | Line:
-        """Return what the config file would gain, as a difference: columns line; reads only.
-
-        In the sandbox the portal says which account and role, so there a person signs in for it.
-        """
+        """Return what the config file would gain, as a difference: columns line; reads only."""
         if self._context.connection.is_sandbox and not self.is_live:
             return self._not_done("aws configure sso")
         path = self._config_file()
@@ -206,11 +198,9 @@ class CommandLineStep:
         return signed_in_person(self._context.connection, self.user_name)
 
     def _choose_profile(self) -> SsoProfile:
-        account_id, role_name = self._account_id, self._role_name
-        if not (account_id and role_name):
-            if is_guided() and (found := self._in_terminal()):
-                return found
-            account_id, role_name = self._first_role(account_id)
+        if is_guided() and (found := self._in_terminal()):
+            return found
+        account_id, role_name = self._account_and_role()
         portal = portal_settings(self._context.connection)
         return SsoProfile(
             profile_name=self.profile_name,
@@ -233,21 +223,24 @@ class CommandLineStep:
         region = found.get("region", sso_region)
         return SsoProfile(self.profile_name, session, start_url, sso_region, account_id, role_name, region)
 
-    def _first_role(self, account_id: str) -> tuple[str, str]:
-        if not self._context.connection.is_sandbox:
-            raise InvalidValueError(
-                "on AWS the profile needs an account and a permission set",
-                remedy="Set `account_id` and `permission_set`; the access portal shows both.",
-            )
-        with self.person() as person:
-            roles = person.do("portal")
-        for role in roles:
-            if account_id in ("", role["account_id"]):
-                return role["account_id"], role["role_name"]
-        where = f" in {account_id!r}" if account_id else ""
+    def _account_and_role(self) -> tuple[str, str]:
+        """Return the account's id and the permission set's name, looked up by API in who reaches what.
+
+        Nobody signs in for it: a person's password and devices stay that person's. On AWS, where looking up
+        takes many calls, it is done only when a name is missing.
+        """
+        wanted, connection = self._wanted, self._context.connection
+        account_id = resolve_account(connection, wanted.account).account_id if wanted.account else ""
+        if account_id and wanted.permission_set and not connection.is_sandbox:
+            return account_id, wanted.permission_set
+        for row in list_people_access(connection):
+            same_set = wanted.permission_set in (None, row.permission_set)
+            if row.principal_name == self.user_name and account_id in ("", row.account_id) and same_set:
+                return row.account_id, row.permission_set
+        named = " in ".join(repr(name) for name in (wanted.permission_set, wanted.account) if name)
         raise NotFoundError(
-            f"the access portal shows {self.user_name!r} no role{where}",
-            remedy="Apply notebooks 05 to 08, or name another user.",
+            f"no account assignment gives {self.user_name!r} {named or 'anything'}",
+            remedy="Apply notebooks 05 to 08, or name another person, account or permission set.",
         )
 
     def _config_file(self) -> Path:

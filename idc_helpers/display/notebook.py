@@ -25,6 +25,7 @@ from idc_helpers.display.pictures import Matrix, Tree
 from idc_helpers.display.shown_errors import scrub_shown_errors
 from idc_helpers.display.tables import STYLE, Table, in_html
 from idc_helpers.errors import InstanceNotFoundError
+from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.opening import open_run
 from idc_helpers.runbook.run_context import RunContext
 
@@ -70,26 +71,40 @@ class Runbook:
             self._teardown = NotebookTeardown(self.context)
         return self._teardown
 
-    def activation(self, user_name: str) -> ActivationStep:
-        """Return how a person becomes active: invitation, password, MFA, portal."""
-        return ActivationStep(self.context, user_name)
+    def activation(self, user_name: str = "") -> ActivationStep:
+        """Return how a person becomes active: invitation, password, MFA, portal.
+
+        Parameters
+        ----------
+        user_name
+            Who; empty: the scenario's ``person``.
+
+        Raises
+        ------
+        ParametersError
+            When nobody is named, or the name cannot be one.
+        """
+        person = chosen_person(self.context.scenario, user_name=user_name)
+        return ActivationStep(self.context, str(person.user_name))
 
     def command_line(
-        self,
-        user_name: str,
-        *,
-        account_id: str = "",
-        permission_set: str = "",
-        profile_name: str = "practice",
+        self, user_name: str = "", *, account: str = "", permission_set: str = "", profile_name: str = ""
     ) -> CommandLineStep:
-        """Return a profile that signs in through Identity Center; empty: the portal's first role."""
-        return CommandLineStep(
-            self.context,
-            user_name,
-            account_id=account_id,
-            role_name=permission_set,
-            profile_name=profile_name,
-        )
+        """Return a profile that signs in through Identity Center.
+
+        Parameters
+        ----------
+        user_name, account, permission_set, profile_name
+            As in the scenario's ``person``, which holds what is empty here.
+
+        Raises
+        ------
+        ParametersError
+            When nobody is named, or a value is refused.
+        """
+        given = {"account": account, "permission_set": permission_set, "profile_name": profile_name}
+        person = chosen_person(self.context.scenario, user_name=user_name, **given)
+        return CommandLineStep(self.context, person)
 
     def temporary_credentials(self, profile: CommandLineStep) -> CredentialsStep:
         """Return the credentials that a profile gets, to compare with long-lived ones."""

@@ -13,6 +13,7 @@
     ├── groups                      Group
     ├── account_assignments         AccountAssignment
     ├── users                       User ── Address, Enterprise
+    ├── person                      Person
     └── attestations                Attestation
 
 Models are immutable. Durations are kept in one spelling (``PT60M`` becomes ``PT1H``), managed policies as
@@ -34,6 +35,7 @@ from idc_helpers.models.instance import (
     Management,
 )
 from idc_helpers.models.permission_sets import PermissionSet, PredefinedName
+from idc_helpers.models.person import Person
 from idc_helpers.models.policies import CustomerManagedPolicy, PermissionsBoundary, inline_policy_text
 from idc_helpers.models.scenario import Scenario
 
@@ -56,6 +58,7 @@ __all__ = [
     "Model",
     "PermissionSet",
     "PermissionsBoundary",
+    "Person",
     "PredefinedName",
     "Scenario",
     "Sessions",

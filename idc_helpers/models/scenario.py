@@ -19,6 +19,7 @@ from idc_helpers.models.instance import (
     Management,
 )
 from idc_helpers.models.permission_sets import PermissionSet
+from idc_helpers.models.person import Person
 from idc_helpers.models.texts import AccountId, ProfileName, Region
 from idc_helpers.models.uniqueness import repeated_values
 
@@ -68,6 +69,9 @@ class Scenario(Model):
         default_factory=list, description="Who may use which permission set in which accounts."
     )
     users: list[User] = Field(default_factory=list, description="People who sign in.")
+    person: Person = Field(
+        default_factory=Person, description="Whose half of the lesson it is, and with which profile."
+    )
     attestations: list[Attestation] = Field(
         default_factory=list,
         description="Records that settings were made in the console, where no API can show them.",

@@ -150,6 +150,12 @@ def _profile_name(text: str) -> str:
     return _PROFILE_NAME.check(text)
 
 
+def _new_profile_name(text: str) -> str:
+    # Read, a profile may be called anything; one that the kit writes must not break the file's lines.
+    _profile_name(text)
+    return _NEW_PROFILE_NAME.check(text)
+
+
 def without_default(schema: dict[str, Any]) -> None:
     """Take the default out of a field's JSON schema: it is computed from other keys."""
     schema.pop("default", None)
@@ -161,7 +167,14 @@ _PROFILE_IN_WORDS = "letters, marks, symbols, digits, punctuation and blanks"
 _ACCOUNT_NAME = TextRule("an account's name", 128, "printable characters", r"[ -~]", "LMNPSZ")
 _PROFILE_NAME = TextRule("a profile's name", 255, "printable characters", r"[ -~]", "LMNPS")
 
+_NEW_PROFILE_NAME = TextRule("the name of a new profile", 64, _NAME_IN_WORDS, _NAME_CHARACTERS)
+
 ProfileName = Annotated[str, AfterValidator(_profile_name)]
+NewProfileName = Annotated[
+    str,
+    AfterValidator(_new_profile_name),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 64, "pattern": f"^({_NAME_CHARACTERS})*$"}),
+]
 Region = Annotated[
     str, AfterValidator(check_region), Field(json_schema_extra={"examples": ["us-east-1", "eu-west-1"]})
 ]

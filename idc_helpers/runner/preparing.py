@@ -81,8 +81,12 @@ class PreparedRun:
     known: Mapping[str, frozenset[str]]
 
     def parameters(self, notebook: LessonNotebook, run_folder: Path) -> dict[str, Any]:
-        """Return what papermill sets in a notebook: what all of them get, and its parts of the scenario."""
+        """Return what papermill sets in a notebook: what all of them get, and its parts of the scenario.
+
+        The keys of ``person`` are parameters of their own.
+        """
         sections = scenario_parameters(self.scenario)
+        sections |= sections.get("person", {})
         given = {
             "target": self.scenario.target,
             "mode": self.mode,

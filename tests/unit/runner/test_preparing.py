@@ -40,6 +40,17 @@ def test_a_notebook_gets_what_all_get_and_the_sections_that_it_knows(request_, t
     }
 
 
+def test_the_keys_of_the_person_are_parameters_of_their_own(request_, tmp_path):
+    parameters = f'{PARAMETERS}user_name = ""\naccount = ""\nprofile_name = ""\n'
+    write_notebook(request_.project / "notebooks", "10_x", parameters=parameters)
+    scenario = request_.project / "parameters" / "mine.yaml"
+    scenario.write_text(f"{SCENARIO}person:\n  user_name: ana\n  account: Development\n", "utf-8")
+    prepared = prepare_run(replace(request_, scenario_file=scenario, only=("10",)))
+    given = prepared.parameters(prepared.notebooks[0], tmp_path / "run")
+    names = ("user_name", "account", "permission_set", "profile_name")
+    assert [given.get(name) for name in names] == ["ana", "Development", None, "practice"]
+
+
 @pytest.mark.parametrize(
     ("target", "mode", "expected"),
     [(None, None, "apply"), (None, "plan", "plan"), ("aws", None, "plan"), ("aws", "apply", "apply")],
