@@ -1,0 +1,69 @@
+"""Which account and permission set notebook 10's profile is for; nobody signs in to find that out."""
+
+from __future__ import annotations
+
+import pytest
+
+from idc_helpers.aws.activation import describe_person
+from idc_helpers.aws.profiles import write_profile
+from idc_helpers.display.command_line_step import CommandLineStep
+from idc_helpers.errors import NotFoundError
+from idc_helpers.models import Person
+
+
+@pytest.fixture
+def chosen(house):
+    def choose(user_name="mary.major", **wanted):
+        return CommandLineStep(house.run, Person(user_name=user_name, **wanted)).profile
+
+    return choose
+
+
+def test_an_account_is_found_by_its_name_and_by_its_id(chosen):
+    by_name = chosen("richard.roe", account="Production", permission_set="ReadOnlyAccess")
+    by_id = chosen("richard.roe", account=by_name.account_id, permission_set="ReadOnlyAccess")
+    assert by_id == by_name
+    assert (by_name.role_name, by_name.profile_name) == ("ReadOnlyAccess", "practice")
+
+
+def test_what_is_not_named_is_the_first_that_the_person_reaches(chosen):
+    first = chosen("richard.roe")
+    assert first == chosen("richard.roe", account="Development")
+    assert chosen(permission_set="BillingAuditor").role_name == "BillingAuditor"
+    assert chosen().role_name == "AdministratorAccess"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"permission_set": "AdministratorAccess"}, "'richard.roe' 'AdministratorAccess'"),
+        (
+            {"account": "Management", "permission_set": "ReadOnlyAccess"},
+            "'richard.roe' 'ReadOnlyAccess' in 'Management'",
+        ),
+    ],
+)
+def test_what_the_person_does_not_have_is_refused_with_who_and_what(chosen, wanted, words):
+    with pytest.raises(NotFoundError, match=f"no account assignment gives {words}"):
+        chosen("richard.roe", **wanted)
+
+
+def test_an_account_that_is_not_there_is_refused_with_a_guess(chosen):
+    with pytest.raises(NotFoundError, match=r"no account 'Developmet'\. Did you mean 'Development'"):
+        chosen(account="Developmet")
+
+
+def test_looking_for_a_role_leaves_password_and_devices_alone(house, chosen):
+    person = house.active_person("mary.major")
+    before = describe_person(house.run.connection, "mary.major")
+    assert before.has_password
+    chosen()
+    assert describe_person(house.run.connection, "mary.major") == before
+    assert person.portal()
+
+
+def test_guided_the_profile_of_the_terminal_counts(house, chosen, monkeypatch):
+    step = CommandLineStep(house.run, Person(user_name="mary.major", permission_set="BillingAuditor"))
+    write_profile(step.terminal.config_file, step.profile)
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    assert chosen(permission_set="AdministratorAccess").role_name == "BillingAuditor"
