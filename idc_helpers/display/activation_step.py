@@ -12,7 +12,7 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.live import LiveLine
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.person_checks import activation_checks
 from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "Activation"
@@ -98,15 +98,14 @@ class ActivationStep:
         if self._context.mode == "plan":
             return Line("mode is 'plan': there is nothing to check")
         person = describe_person(self._context.connection, self.user_name)
-        checks = [Check("the user is enabled", person.user_status == "ENABLED", person.user_status)]
-        if person.has_password is not None:
-            checks.append(Check("a password is set", person.has_password, _yes(person.has_password)))
-            kinds = ", ".join(sorted(set(person.device_kinds or ()))) or "none"
-            checks.append(Check("an MFA device is registered", bool(person.device_kinds), kinds))
-            checks.append(
-                Check("has signed in", bool(person.session_count), _yes(bool(person.session_count)))
-            )
-        return show_checks(TITLE, self._context.record("activation", CheckResults(tuple(checks))))
+        results = activation_checks(person, self._settings())
+        return show_checks(TITLE, self._context.record("activation", results))
+
+    def _settings(self) -> dict[str, Any]:
+        connection = self._context.connection
+        if connection.console is None:
+            return {}
+        return connection.console.read_settings(connection.instance.instance_arn)
 
     def _open_pages(self) -> Line:
         console = self._context.connection.console

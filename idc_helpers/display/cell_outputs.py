@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from idc_helpers.display.failed_checks import failed_checks
 from idc_helpers.display.gate import Gate
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.live import LiveLine
@@ -69,7 +70,7 @@ def apply_in_cell(gate: Gate[P], mode: str) -> Applied | Line:
 
 
 def show_checks(title: str, results: CheckResults) -> Table:
-    """Return the table of checks, or show it and raise what failed.
+    """Return the table of checks, or show it with what each failed one teaches, and raise.
 
     Raises
     ------
@@ -80,6 +81,6 @@ def show_checks(title: str, results: CheckResults) -> Table:
     if not results.passed:
         from IPython.display import display  # noqa: PLC0415 - only where something is shown
 
-        display(table)
+        display(table, failed_checks(results))
     results.require()
     return table

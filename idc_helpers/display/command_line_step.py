@@ -19,7 +19,7 @@ from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.errors import NotFoundError
 from idc_helpers.models import Person
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.person_checks import command_line_checks
 from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "aws configure sso"
@@ -173,14 +173,12 @@ class CommandLineStep:
         path = self._config_file()
         found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
         role = found.get("sso_role_name", "not there")
-        checks = [Check("the profile is in the config file", role == self.profile.role_name, role)]
+        account = None
         if self._context.connection.is_sandbox:
             answer = self.terminal.call("sts", "get-caller-identity", profile=self.profile_name)
-            account = answer.values.get("Account", _short(answer))
-            checks.append(
-                Check("the profile reaches its account", account == self.profile.account_id, account)
-            )
-        return show_checks(TITLE, self._context.record("command_line", CheckResults(tuple(checks))))
+            account = str(answer.values.get("Account", _short(answer)))
+        results = command_line_checks(role, self.profile.role_name, account, self.profile.account_id)
+        return show_checks(TITLE, self._context.record("command_line", results))
 
     def sign_in(self) -> None:
         """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""

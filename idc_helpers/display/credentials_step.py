@@ -13,7 +13,7 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.person_checks import credentials_checks
 from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "Temporary credentials"
@@ -108,16 +108,8 @@ class CredentialsStep:
         """
         if not self._profile.is_live:
             return _NOT_HERE
-        seen = self._seen
-        whole, after = seen.get("whole", "not tried"), seen.get("after", "not tried")
-        renewed = seen.get("renewed", "not tried")
-        checks = (
-            Check("the keys work before their end", ":assumed-role/" in whole, _role_and_person(whole)),
-            Check("they are refused after it", after == "ExpiredToken", after),
-            Check("a new login gives others for the same role", renewed == whole, _role_and_person(renewed)),
-            Check("the new keys are other keys", seen.get("other") == "yes", seen.get("other", "not tried")),
-        )
-        return show_checks(TITLE, self._context.record("temporary_credentials", CheckResults(checks)))
+        results = credentials_checks(self._seen)
+        return show_checks(TITLE, self._context.record("temporary_credentials", results))
 
     def _new_keys(self, *, sign_in: bool = True) -> TemporaryCredentials:
         if sign_in:

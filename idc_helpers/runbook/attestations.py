@@ -69,6 +69,10 @@ class AttestationBook:
                 return attestation
         return None
 
+    def all_of(self, setting: str) -> list[Attestation]:
+        """Return every record of a setting, whatever its values, the newest last."""
+        return [entry for entry in (*self._given, *self._recorded()) if entry.setting == setting]
+
     def _recorded(self) -> list[Attestation]:
         if not self.path.exists():
             return []

@@ -1,13 +1,14 @@
-"""Checks: what was expected, what was found, and what to do about it."""
+"""Checks: what was expected, what was found, the likely cause, and where to go back to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from idc_helpers.changes import State, in_words
 from idc_helpers.errors import CheckFailedError
-from idc_helpers.runbook.planning import describe_difference, differing_fields
+from idc_helpers.runbook.places import Place
+from idc_helpers.runbook.planning import describe_difference, differing_fields, state_in_words
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,57 @@ class Check:
     passed
         Whether it is as expected.
     detail
-        What was found, and for a failed check what was expected.
+        What was found, and for a failed check what was expected, in one line.
     remedy
-        For a failed check: the step to go back to.
+        For a failed check: what to do.
+    expected, found
+        For a failed check: the two that differ, in words.
+    cause
+        For a failed check: what most likely lies behind it.
+    go_back
+        For a failed check: the heading of the lesson to return to.
+    source
+        For a failed check: AWS's page that explains it.
     """
 
     name: str
     passed: bool
     detail: str
     remedy: str = ""
+    expected: str = ""
+    found: str = ""
+    cause: str = ""
+    go_back: Place | None = None
+    source: str = ""
+
+    def lesson(self) -> dict[str, str]:
+        """Return what a failed check teaches, by name and in reading order; what it cannot say is left out.
+
+        The names are expected, found, cause, go_back (a link relative to the notebooks' folder), source.
+        """
+        link = self.go_back.link if self.go_back else ""
+        told = {
+            "expected": self.expected,
+            "found": self.found,
+            "cause": self.cause,
+            "go_back": link,
+            "source": self.source,
+        }
+        return {name: text for name, text in told.items() if text and not self.passed}
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.detail}"]
+        if self.cause and not self.passed:
+            lines.append(f"likely cause: {self.cause}")
+        if self.go_back and not self.passed:
+            lines.append(f"go back to: {self.go_back} ({self.go_back.link})")
+        if self.source and not self.passed:
+            lines.append(f"AWS's page: {self.source}")
+        return "\n    ".join(lines)
+
+
+Teach = Callable[[Check, str, State, State | None], Check]
+"""Given a failed check, its key, what was wanted and what was found: the check with cause and place."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +86,11 @@ class CheckResults:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks)
 
@@ -52,32 +100,60 @@ class CheckResults:
         Raises
         ------
         CheckFailedError
-            Naming every check that failed, what was found and what to do.
+            Naming every check that failed, what was found, the likely cause and what to do.
         """
-        failed = [check for check in self.checks if not check.passed]
-        if failed:
-            lines = "\n".join(f"  {check.name}: {check.detail}" for check in failed)
-            remedies = dict.fromkeys(check.remedy for check in failed if check.remedy)
+        if self.failed:
+            lines = "\n".join(f"  {check}" for check in self.failed)
+            remedies = dict.fromkeys(check.remedy for check in self.failed if check.remedy)
             raise CheckFailedError(
-                f"{len(failed)} of {len(self.checks)} checks failed:\n{lines}", remedy=" ".join(remedies)
+                f"{len(self.failed)} of {len(self.checks)} checks failed:\n{lines}",
+                remedy=" ".join(remedies),
             )
         return self
 
 
+def untaught(check: Check, _key: str, _wanted: State, _found: State | None) -> Check:
+    """Return the check as it is: for those who know nothing of its cause."""
+    return check
+
+
 def check_states(
-    kind: str, desired: Mapping[str, State], actual: Mapping[str, State], *, remedy: str
+    kind: str,
+    desired: Mapping[str, State],
+    actual: Mapping[str, State],
+    *,
+    remedy: str,
+    teach: Teach = untaught,
 ) -> list[Check]:
-    """Return one check for each desired key: it exists, and every field that was asked for holds."""
-    return [_check(in_words(kind, key), wanted, actual.get(key), remedy) for key, wanted in desired.items()]
+    """Return one check for each desired key: it exists, and every field that was asked for holds.
+
+    Parameters
+    ----------
+    teach
+        Called for what failed alone.
+    """
+    checks = []
+    for key, wanted in desired.items():
+        found = actual.get(key)
+        check = _check(in_words(kind, key), wanted, found)
+        if not check.passed:
+            check = teach(replace(check, remedy=remedy), key, wanted, found)
+        checks.append(check)
+    return checks
 
 
-def _check(name: str, wanted: State, found: State | None, remedy: str) -> Check:
+def _check(name: str, wanted: State, found: State | None) -> Check:
     if found is None:
-        return Check(name, False, "expected it to exist, found nothing", remedy)
+        expected = state_in_words(wanted)
+        expected = f"it exists, with {expected}" if expected else "it exists"
+        detail = "expected it to exist, found nothing"
+        return Check(name, False, detail, expected=expected, found="nothing of that name")
     differing = differing_fields(wanted, found)
     if differing:
-        return Check(
-            name, False, f"found → expected: {describe_difference(wanted, found, differing)}", remedy
+        detail = f"found → expected: {describe_difference(wanted, found, differing)}"
+        expected, there = (
+            state_in_words({at: state.get(at) for at in differing}) for state in (wanted, found)
         )
+        return Check(name, False, detail, expected=expected, found=there)
     fields = ", ".join(field for field in wanted if wanted[field] not in (None, {}, []))
     return Check(name, True, f"exists as wanted ({fields})" if fields else "exists")

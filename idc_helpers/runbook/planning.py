@@ -63,6 +63,11 @@ def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
     return "; ".join(f"{name}: {_shown(found.get(name))} → {_shown(wanted.get(name))}" for name in fields)
 
 
+def state_in_words(state: State) -> str:
+    """Return a state in one line, such as ``"session_duration 'PT4H', relay_state nothing"``."""
+    return ", ".join(f"{name} {_shown(value)}" for name, value in state.items())
+
+
 def _shown(value: Any) -> str:
     text = "nothing" if value in (None, {}, []) else repr(value)
     return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[: _LONGEST_VALUE_SHOWN - 1]}…"

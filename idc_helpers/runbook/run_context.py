@@ -59,7 +59,10 @@ class RunContext:
 
     def record(self, step: str, results: CheckResults) -> CheckResults:
         """Write the results of a step's checks into the run's events and return them."""
-        checks = [{"name": each.name, "passed": each.passed, "detail": each.detail} for each in results]
+        checks = [
+            {"name": each.name, "passed": each.passed, "detail": each.detail, **each.lesson()}
+            for each in results
+        ]
         self.events.write("checked", step=step, checks=checks)
         return results
 

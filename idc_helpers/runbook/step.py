@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from idc_helpers.changes import Action, Change, Plan, Resource, State, in_words
 from idc_helpers.errors import KitError
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
-from idc_helpers.runbook.checks import Check, CheckResults, check_states
-from idc_helpers.runbook.planning import plan_changes
+from idc_helpers.runbook.checks import Check, CheckResults, Teach, check_states
+from idc_helpers.runbook.planning import plan_changes, state_in_words
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.teaching import teacher
 
 
 @dataclass(frozen=True)
@@ -111,26 +112,30 @@ class Step:
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
         resource = wanted.resource
+        teach = teacher(self.context, resource, self.name)
         changes = [
             change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states
         ]
         if resource.by_hand:
-            return [_attestation_check(change) for change in changes]
+            return [self._attestation_check(change, teach) for change in changes]
         actual = {change.key: change.before for change in changes if change.before is not None}
         remedy = f"Go back to the step “{self.title}”, read its plan and apply it."
-        return check_states(resource.kind, wanted.states, actual, remedy=remedy)
+        return check_states(resource.kind, wanted.states, actual, remedy=remedy, teach=teach)
 
-
-def _attestation_check(change: Change) -> Check:
-    name = in_words(change.kind, change.key)
-    if change.action is Action.UNCHANGED:
-        return Check(name, True, change.reason)
-    return Check(
-        name,
-        False,
-        f"no API shows it and nobody has attested it; wanted {change.after}",
-        "Set it in the AWS console as the step says, then record who did it and what was seen.",
-    )
+    def _attestation_check(self, change: Change, teach: Teach) -> Check:
+        name = in_words(change.kind, change.key)
+        if change.action is Action.UNCHANGED:
+            return Check(name, True, change.reason)
+        wanted = change.after or {}
+        check = Check(
+            name,
+            False,
+            f"no API shows it and nobody has attested it; wanted {change.after}",
+            "Set it in the AWS console as the step says, then record who did it and what was seen.",
+            expected=f"a person's record of {state_in_words(wanted)}",
+            found=state_in_words(change.before) if change.before else "no record of these values",
+        )
+        return teach(check, change.key, wanted, change.before)
 
 
 def _nothing_written(plan: Plan) -> str:

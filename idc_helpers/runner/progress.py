@@ -92,6 +92,8 @@ class Progress:
         self._tell(f"  {step}: {len(failed)} of {counted(len(checks), 'check')} FAILED")
         for check in failed:
             self.say(_indented(f"{check['name']}: {check['detail']}"))
+            if check.get("cause"):
+                self.say(_indented(f"  likely cause: {check['cause']}"))
 
     def summary(self, summary: RunSummary, report: Path) -> None:
         """Write the table of the run, the verdict and where the report is."""

@@ -21,15 +21,26 @@ from idc_helpers.scrubbing import scrub
 
 Status = Literal["passed", "failed", "not run"]
 ACTIONS = ("create", "update", "delete", "unchanged")
+LESSON_NAMES = ("expected", "found", "cause", "go_back", "source")
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check as the run's events tell it."""
+    """One check as the run's events tell it.
+
+    Attributes
+    ----------
+    name, passed, detail
+        As in ``summary.json``.
+    lesson
+        What a failed check teaches, by name: expected, found, cause, go_back (a link relative to the
+        notebooks' folder) and source; what it could not say is not there.
+    """
 
     name: str
     passed: bool
     detail: str
+    lesson: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,4 +185,5 @@ def _made(run_folder: Path, notebook: str) -> dict[str, int]:
 def _checks(entries: Iterable[Mapping[str, Any]]) -> Iterable[CheckResult]:
     for entry in entries:
         for check in entry.get("checks") or ():
-            yield CheckResult(str(check["name"]), bool(check["passed"]), scrub(str(check["detail"])))
+            lesson = {name: scrub(str(check[name])) for name in LESSON_NAMES if check.get(name)}
+            yield CheckResult(str(check["name"]), bool(check["passed"]), scrub(str(check["detail"])), lesson)

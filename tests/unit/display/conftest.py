@@ -12,6 +12,7 @@ from memory_resource import MemoryResource
 
 from idc_helpers.display import form_values, notebook_step, notebook_teardown
 from idc_helpers.display.interaction import VARIABLE
+from idc_helpers.errors import NotFoundError
 from idc_helpers.models import Scenario
 from idc_helpers.runbook import desired, lesson
 from idc_helpers.runbook.run_context import RunContext
@@ -29,8 +30,16 @@ class MemoryConnection:
     class caller:
         account_id = "111122223333"
 
+    instance: None = None
+
     def instance_or_none(self):
         return None
+
+    def refresh_instance(self):
+        return None
+
+    def client(self, service_name):
+        raise NotFoundError(f"memory has no service {service_name!r}")
 
     def resource(self, kind):
         return self.resources.setdefault(kind, MemoryResource(kind))

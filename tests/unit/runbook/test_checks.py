@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from idc_helpers.errors import CheckFailedError
 from idc_helpers.runbook.checks import Check, CheckResults, check_states
+from idc_helpers.runbook.places import Place
 
 
 def test_a_thing_that_is_as_wanted_passes_and_says_what_was_compared():
@@ -55,3 +58,35 @@ def test_requiring_raises_with_every_failure_and_each_remedy_once():
 def test_requiring_returns_the_results_when_all_passed():
     results = CheckResults((Check("one", True, "fine"),))
     assert results.require() is results
+
+
+def test_a_failed_check_says_what_was_expected_and_found_in_words():
+    (missing,) = check_states("permission_set", {"Admin": {"session_duration": "PT1H"}}, {}, remedy="")
+    assert missing.lesson() == {
+        "expected": "it exists, with session_duration 'PT1H'",
+        "found": "nothing of that name",
+    }
+    (differs,) = check_states("group", {"A": {"description": "a"}}, {"A": {}}, remedy="")
+    assert (differs.expected, differs.found) == ("description 'a'", "description nothing")
+
+
+def test_only_what_failed_is_taught_and_the_error_tells_cause_place_and_page():
+    asked = []
+
+    def teach(check, key, wanted, found):
+        asked.append((key, wanted, found))
+        place = Place("06_groups", "Why groups, even for one person?")
+        return replace(
+            check, cause="somebody deleted it", go_back=place, source="https://docs.aws.amazon.com/x"
+        )
+
+    checks = check_states("group", {"A": {}, "B": {}}, {"A": {}}, remedy="Again.", teach=teach)
+    assert asked == [("B", {}, None)]
+    with pytest.raises(CheckFailedError) as caught:
+        CheckResults(tuple(checks)).require()
+    told = str(caught.value)
+    assert "likely cause: somebody deleted it" in told
+    assert "go back to: 06_groups, “Why groups, even for one person?” (06_groups.ipynb#Why-groups%2C" in told
+    assert "https://docs.aws.amazon.com/x" in told
+    assert checks[0].lesson() == {}
+    assert list(checks[1].lesson()) == ["expected", "found", "cause", "go_back", "source"]

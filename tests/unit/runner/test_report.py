@@ -152,3 +152,22 @@ def test_a_page_is_made_again_only_for_a_newer_notebook(tmp_path, executed):
     executed.touch()
     write(tmp_path, passed())
     assert page.read_text("utf-8") != "kept"
+
+
+def test_a_failed_check_is_shown_with_what_it_teaches(tmp_path):
+    lesson = {
+        "expected": "session <PT4H>",
+        "found": "session PT1H",
+        "cause": "somebody changed it",
+        "go_back": "05_permission_sets.ipynb#Choose",
+        "source": "https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html",
+    }
+    check = CheckResult("permission set A", False, "PT1H", lesson)
+    page, words = write(tmp_path, NotebookResult("05_permission_sets", "failed", 2.0, CHANGES, (check,)))
+    assert "Expected session <PT4H> Found session PT1H Likely cause somebody changed it" in words
+    assert "Go back to 05_permission_sets.ipynb#Choose" in words
+    assert lesson["source"] in page.links
+    half = CheckResult("permission set B", False, "PT1H", {"cause": "who knows"})
+    _, words = write(tmp_path, NotebookResult("05_permission_sets", "failed", 2.0, CHANGES, (half,)))
+    assert "Likely cause who knows" in words
+    assert "Go back to" not in words
