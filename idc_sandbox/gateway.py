@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
@@ -22,7 +22,6 @@ from idc_sandbox.api import console, registry, rest_json
 from idc_sandbox.api.rest_json import RestOperation
 from idc_sandbox.authentication import authenticate
 from idc_sandbox.authorization import require_permission
-from idc_sandbox.aws_double import AwsDouble
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.identifiers import IdFactory
@@ -31,6 +30,9 @@ from idc_sandbox.operation_names import operation_name
 from idc_sandbox.protocols import error_response, json_response, with_request_id
 from idc_sandbox.provisioning import settle_due_requests
 from idc_sandbox.store import Store
+
+if TYPE_CHECKING:
+    from idc_sandbox.aws_double import AwsDouble
 
 __all__ = ["Gateway", "Request", "Response"]
 

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import datetime
 import functools
-from typing import Any
-
-import regex
-from botocore.loaders import Loader
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+from typing import TYPE_CHECKING, Any
 
 from idc_sandbox.errors import validation_error
+from idc_sandbox.service_models import (
+    ListShape,
+    MapShape,
+    OperationModel,
+    Shape,
+    StructureShape,
+    service_model,
+)
+
+if TYPE_CHECKING:
+    import regex
+
+__all__ = ["serialize", "service_model", "validate_request", "violations"]
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -32,13 +41,9 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 @functools.cache
-def service_model(service_name: str) -> ServiceModel:
-    """Return botocore's model of a service, such as ``"sso-admin"``; parsed once."""
-    return ServiceModel(Loader().load_service_model(service_name, "service-2"), service_name)
-
-
-@functools.cache
 def _compiled(pattern: str) -> regex.Pattern[str]:
+    import regex  # noqa: PLC0415  the first request that has a pattern waits for it, not the start
+
     # The models are written for Java: the same but for the anchors, which fullmatch replaces.
     return regex.compile(pattern)
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import functools
 from urllib.parse import parse_qs, urlsplit
 
-from botocore.model import OperationModel
-
 from idc_sandbox.messages import Request
-from idc_sandbox.model_validation import service_model
+from idc_sandbox.service_models import OperationModel, service_model
 
 
 def form_parameters(request: Request) -> dict[str, str]:
@@ -60,11 +58,8 @@ def _s3_route(operation: OperationModel) -> tuple[str, str, int, set[str], set[s
     uri = urlsplit(operation.http["requestUri"])
     constants = {part.lower() for part in uri.query.split("&") if part and not part.startswith("x-id=")}
     shape = operation.input_shape
-    needed = {
-        shape.members[name].serialization["name"].lower()
-        for name in (shape.required_members if shape else [])
-        if shape.members[name].serialization.get("location") in ("querystring", "header")
-    }
+    required = [shape.members[name].serialization for name in shape.required_members] if shape else []
+    needed = {part["name"].lower() for part in required if part.get("location") in ("querystring", "header")}
     return operation.name, operation.http["method"], _depth(uri.path), needed, constants
 
 

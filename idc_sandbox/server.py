@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from anyio import to_thread
@@ -19,7 +20,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__
-from idc_sandbox.aws_double import AwsDouble
+from idc_sandbox.aws_double.early_double import EarlyDouble
 from idc_sandbox.control import control_routes
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
@@ -31,9 +32,13 @@ from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
 
+if TYPE_CHECKING:
+    from idc_sandbox.aws_double import AwsDouble
+
 HOME_REGION = "us-east-1"
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
+_PAUSE_S = 0.1  # time for the first answers before moto is imported beside them
 logger = logging.getLogger(__name__)
 
 
@@ -151,7 +156,7 @@ def serve(
     with folder.server_lock():
         store = Store(folder.database, seed=seed or 0)
         try:
-            _run(folder, listener, Gateway(store, AwsDouble(store)), sites, say)
+            _run(folder, listener, EarlyDouble(store), sites, say)
         finally:
             folder.remove_server()
             store.close()
@@ -160,11 +165,11 @@ def serve(
 def _run(
     folder: StateFolder,
     listener: socket.socket,
-    gateway: Gateway,
+    double: EarlyDouble,
     sites: Sites,
     say: Callable[[str], None] | None,
 ) -> None:
-    double = gateway.double
+    gateway = Gateway(double.store, cast("AwsDouble", double))
     key, secret = double.administrator_credentials()
     secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
     folder.write_secrets(secret_values)
@@ -174,8 +179,13 @@ def _run(
     def stop() -> None:
         server.should_exit = True  # what has begun is answered first
 
+    def give_up(reason: str) -> None:
+        logger.error("the sandbox ends: %s", reason)
+        stop()
+
     def tell() -> None:
         folder.write_server(about)
+        double.load_in_background(after_s=_PAUSE_S, when_impossible=give_up)
         if say is not None:
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.model import OperationModel
-
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.model_validation import serialize, service_model, validate_request
+from idc_sandbox.service_models import OperationModel
 
 Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | None]
 
@@ -30,7 +29,6 @@ SERVICE_OF_TARGET_PREFIX = {"SWBExternalService": "sso-admin", "AWSIdentityStore
 
 def operation(service_name: str, operation_name: str) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of an operation."""
-    service_model(service_name).operation_model(operation_name)  # a misspelt name fails at import
 
     def register(handler: Handler) -> Handler:
         if (service_name, operation_name) in _HANDLERS:

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from botocore.model import OperationModel, Shape
-
 from idc_sandbox.api import registry
 from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.messages import Request, Response
-from idc_sandbox.model_validation import service_model
 from idc_sandbox.protocols import new_request_id
+from idc_sandbox.service_models import OperationModel, Shape, service_model
 
 CONTENT_TYPE = "application/json"
 LARGEST_BODY = 1024 * 1024

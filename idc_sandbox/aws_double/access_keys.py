@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import datetime
-import secrets
-from dataclasses import dataclass, field
 from typing import Any
 
 from moto.iam.models import AccessKey, iam_backends
 from moto.sts.models import sts_backends
 
+from idc_sandbox.aws_double.access import IssuedKey
+from idc_sandbox.aws_double.administrator import ADMINISTRATOR_NAME, Administrator
 from idc_sandbox.context import Caller
 
-ADMINISTRATOR_NAME = "sandbox-administrator"
 _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 # An expired session is remembered for this long, so that its user reads "expired" and not "unknown".
 _EXPIRED_KEPT_S = 7 * 86_400.0
 
 
-@dataclass(frozen=True)
-class IssuedKey:
-    """An access key that the sandbox has issued.
-
-    Attributes
-    ----------
-    secret, session_token
-        Never shown; the token is None for an IAM user's key.
-    caller
-        Who signs with it.
-    expires_at
-        Epoch seconds of the sandbox's clock; None for a key that stays.
-    """
-
-    secret: str = field(repr=False)
-    session_token: str | None = field(repr=False)
-    caller: Caller
-    expires_at: float | None
-
-
-def create_administrator(account_id: str) -> None:
+def create_administrator(account_id: str, administrator: Administrator) -> None:
     """Make the IAM user whose key opens the sandbox. Changes moto's memory."""
     backend = iam_backends[account_id]["aws"]
     backend.create_user("us-east-1", ADMINISTRATOR_NAME)
-    policy = backend.managed_policies[_ADMINISTRATOR_POLICY]
-    policy.attach_to(backend.get_user(ADMINISTRATOR_NAME))
+    user = backend.get_user(ADMINISTRATOR_NAME)
+    user.id = administrator.user_id
+    backend.managed_policies[_ADMINISTRATOR_POLICY].attach_to(user)
     key = backend.create_access_key(ADMINISTRATOR_NAME, prefix="AKIA")
-    key.secret_access_key = secrets.token_urlsafe(30)
+    del backend.access_keys[key.access_key_id]
+    key.access_key_id, key.secret_access_key = administrator.access_key_id, administrator.secret
+    backend.access_keys[key.access_key_id] = key
 
 
 def administrator_key(account_id: str) -> tuple[str, str]:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from moto.iam.models import iam_backends
 
 from idc_sandbox.aws_double import access_keys, organization
+from idc_sandbox.aws_double.access import AccessPolicies, time_context
+from idc_sandbox.aws_double.administrator import ADMINISTRATOR_NAME, MANAGEMENT_ACCOUNT_ID, Administrator
 from idc_sandbox.aws_double.moto_settings import sandbox_utcnow
 from idc_sandbox.context import Caller
 
-
-@dataclass(frozen=True)
-class AccessPolicies:
-    """What bears on a caller's permissions; documents are JSON text.
-
-    Attributes
-    ----------
-    identity
-        Of the user and its groups, or of the role: any may allow, any may deny.
-    ceilings
-        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each
-        level of service control policies.
-    context
-        The condition keys that depend on the caller, in lower case.
-    """
-
-    identity: list[str]
-    ceilings: list[list[str]]
-    context: dict[str, str | list[str]] = field(default_factory=dict)
+_ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
 
 
 def collect(caller: Caller) -> AccessPolicies:
@@ -71,15 +55,14 @@ def _default_version(policy: Any) -> str:
 
 def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | list[str]]:
     is_role = session is not None and ":role/" in session.role_arn
-    now = sandbox_utcnow().replace(tzinfo=datetime.UTC)
+    now = sandbox_utcnow().replace(tzinfo=datetime.UTC).timestamp()
     context: dict[str, str | list[str]] = {
         "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
         "aws:principalaccount": caller.account_id,
         "aws:principalisawsservice": "false",
         "aws:securetransport": "false",
-        "aws:currenttime": now.isoformat(),
-        "aws:epochtime": str(int(now.timestamp())),
         "aws:principaltype": "AssumedRole" if is_role else "User",
+        **time_context(now),
     }
     if identity is not None:
         context["aws:userid"] = f"{identity.id}:{session.session_name}" if is_role else identity.id
@@ -99,3 +82,17 @@ def trust_document(role_arn: str) -> str | None:
         return None
     roles = iam_backends[account_id]["aws"].roles.values()
     return next((role.assume_role_policy_document for role in roles if role.arn == role_arn), None)
+
+
+def find_administrator() -> Administrator | None:
+    """Return the administrator as moto's memory has it now, or None when its key no longer opens anything."""
+    backend = iam_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
+    user = backend.users.get(ADMINISTRATOR_NAME)
+    key = user.access_keys[0] if user is not None and user.access_keys else None
+    if user is None or key is None or key.status != "Active" or user.arn != _ADMINISTRATOR_ARN:
+        return None
+    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id))
+    lasting = {name: value for name, value in policies.context.items() if name not in time_context(0)}
+    return Administrator(
+        user.id, key.access_key_id, key.secret_access_key, replace(policies, context=lasting)
+    )

@@ -36,14 +36,14 @@ def call_moto(request: Request, signature: Signature) -> Response:
     ServiceError
         Those of the permission check, and ``NotImplemented`` for what moto does not have.
     """
-    application = _application(signature.service_name)
+    moto_application = application(signature.service_name)
     answer: dict[str, Any] = {}
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
         answer.update(status=int(status[:3]), headers=headers)
 
     try:
-        chunks = application(_environ(request, signature), start_response)
+        chunks = moto_application(_environ(request, signature), start_response)
         body = b"".join(chunks)
     except (NotImplementedError, ImportError, OperationNotFoundError) as error:
         raise ServiceError(
@@ -55,7 +55,8 @@ def call_moto(request: Request, signature: Signature) -> Response:
 
 
 @functools.cache
-def _application(service_name: Any) -> Any:
+def application(service_name: Any) -> Any:
+    """Return moto's WSGI application of a service, made once."""
     from moto.moto_server import werkzeug_app  # noqa: PLC0415  Flask is not needed before the first request
 
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # no page of another origin may read answers

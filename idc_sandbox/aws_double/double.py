@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import clock
@@ -13,8 +14,14 @@ from idc_sandbox.aws_double import (
     reserved_roles,
     session_keys,
 )
-from idc_sandbox.aws_double.access_keys import IssuedKey
-from idc_sandbox.aws_double.access_policies import AccessPolicies
+from idc_sandbox.aws_double.access import AccessPolicies, IssuedKey
+from idc_sandbox.aws_double.administrator import (
+    MANAGEMENT_ACCOUNT_ID,
+    new_administrator,
+    read_administrator,
+    state_number,
+)
+from idc_sandbox.aws_double.application import application
 from idc_sandbox.aws_double.exchange import Exchange
 from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
 from idc_sandbox.aws_double.memory import SERVICES, Memory
@@ -45,18 +52,13 @@ class AwsDouble:
         When the state was written by another version of moto, or cannot be read.
     """
 
-    management_account_id = organization.MANAGEMENT_ACCOUNT_ID
+    management_account_id = MANAGEMENT_ACCOUNT_ID
 
     def __init__(self, store: Store) -> None:
         moto_settings.apply()
         self.store = store
         self._memory = Memory(store.seed)
-        with store.transaction() as connection:
-            self._memory.synchronize(connection)
-            if organization.backend().org is None:
-                with self._memory.change(connection, *SERVICES):
-                    organization.create_organization()
-                    access_keys.create_administrator(self.management_account_id)
+        self._synchronize()
 
     def handle(self, request: Request, signature: Signature) -> Response:
         """Answer a request with moto, and save what it changed in the current transaction.
@@ -74,8 +76,13 @@ class AwsDouble:
                 f"identitystore, {', '.join(SERVICES)}.",
             )
         with self.store.transaction() as connection:
-            self._memory.synchronize(connection)
+            self._synchronize()
             return Exchange(self, self._memory, connection, request, signature).run()
+
+    def prepare(self) -> None:
+        """Make everything ready that the first request to each of moto's services would wait for."""
+        for service_name in SERVICES:
+            application(service_name)
 
     def save(self, *service_names: str) -> None:
         """Write the memory of some of moto's services into the current transaction."""
@@ -201,3 +208,11 @@ class AwsDouble:
     def _synchronize(self) -> None:
         with self.store.transaction() as connection:
             self._memory.synchronize(connection)
+            if state_number(connection) == 0:  # a new state, or one whose first transaction was rolled back
+                self._begin(connection)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        administrator = read_administrator(connection) or new_administrator(self.store.seed)
+        with self._memory.change(connection, *SERVICES):
+            organization.create_organization()
+            access_keys.create_administrator(self.management_account_id, administrator)

@@ -23,6 +23,8 @@ from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
 from idc_sandbox import clock
+from idc_sandbox.aws_double import access_policies
+from idc_sandbox.aws_double.administrator import STATE_COUNTER, state_number, write_administrator
 from idc_sandbox.aws_double.moto_settings import current
 from idc_sandbox.aws_double.object_bodies import ObjectBodies
 from idc_sandbox.aws_double.snapshots import read_snapshot, write_snapshot
@@ -30,7 +32,6 @@ from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.identifiers import IdFactory
 
 SERVICES = ("iam", "sts", "organizations", "s3")
-_STATE_COUNTER = "double_state"
 _owner: weakref.ref[Memory] | None = None
 
 
@@ -61,13 +62,13 @@ class Memory:
         global _owner  # noqa: PLW0603  moto's globals have one owner, so this is a global as well
         current.clock_offset_s = clock.clock_offset_s(connection)
         is_owner = _owner is not None and _owner() is self
-        if is_owner and self._state_number == _state_number(connection):
+        if is_owner and self._state_number == state_number(connection):
             return
         _owner = weakref.ref(self)
         self._state_number = None
         for service_name in SERVICES:
             self._load(connection, service_name)
-        self._state_number = _state_number(connection)
+        self._state_number = state_number(connection)
 
     def begin_change(self, connection: sqlite3.Connection) -> None:
         """Say that memory is about to change: its ids are drawn anew, and it equals no file until `save`."""
@@ -91,9 +92,10 @@ class Memory:
         row = connection.execute(
             "INSERT INTO id_counter VALUES (?, 1) "
             "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
-            (_STATE_COUNTER,),
+            (STATE_COUNTER,),
         ).fetchone()
         self._state_number = int(row[0])
+        write_administrator(connection, access_policies.find_administrator(), moto.__version__)
 
     @contextmanager
     def change(self, connection: sqlite3.Connection, *service_names: str) -> Iterator[None]:
@@ -124,11 +126,6 @@ class Memory:
                 "Take a copy of the file from before, or start over with `idc sandbox reset`."
             ) from error
         _install(service_name, memory)
-
-
-def _state_number(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT next_value FROM id_counter WHERE kind = ?", (_STATE_COUNTER,)).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _collect(service_name: str) -> dict[str, Any]:

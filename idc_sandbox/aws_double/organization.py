@@ -7,7 +7,8 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.organizations.models import organizations_backends
 
-MANAGEMENT_ACCOUNT_ID = "111122223333"
+from idc_sandbox.aws_double.administrator import MANAGEMENT_ACCOUNT_ID
+
 _MANAGEMENT_NAME = "Management"
 _UNITS = {
     "Security": ["Security tooling", "Log archive"],

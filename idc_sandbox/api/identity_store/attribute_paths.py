@@ -11,14 +11,13 @@ import copy
 import difflib
 from typing import Any
 
-from botocore.model import ListShape, Shape, StructureShape
-
 from idc_sandbox.api.identity_store.extensions import (
     ENTERPRISE,
     canonical_extension,
     canonical_extension_path,
 )
 from idc_sandbox.errors import validation_error
+from idc_sandbox.service_models import ListShape, Shape, StructureShape
 
 
 def apply_operations(

@@ -6,8 +6,6 @@ import datetime
 import functools
 from typing import Any
 
-from botocore.model import Shape
-
 from idc_sandbox.api.identity_store.extensions import (
     ENTERPRISE,
     canonical_extension,
@@ -16,6 +14,7 @@ from idc_sandbox.api.identity_store.extensions import (
 )
 from idc_sandbox.errors import validation_error
 from idc_sandbox.model_validation import service_model, violations
+from idc_sandbox.service_models import Shape
 
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
 
@@ -38,7 +37,7 @@ def group_attributes() -> dict[str, Shape]:
 
 def _written_attributes(operation_name: str, resource: str, *, apart: tuple[str, ...]) -> dict[str, Shape]:
     model = service_model("identitystore")
-    created = model.operation_model(operation_name).input_shape.members
+    created = model.shape_for(f"{operation_name}Request").members
     described = model.shape_for(resource).members
     attributes = {name: shape for name, shape in created.items() if name not in apart}
     return attributes | {name: described[name] for name in _WRITTEN_BY_UPDATE_ONLY}

@@ -1,0 +1,98 @@
+"""The administrator whose key opens the sandbox, as the state file knows it: no moto is needed to read this.
+
+moto takes longer to import than everything else together, and most sandboxes are first asked by their
+administrator. So the state file says, beside moto's memory, who that is and what it may do; the row counts
+only while it belongs to the very state that memory has.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import sqlite3
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from idc_sandbox.aws_double.access import AccessPolicies, IssuedKey
+from idc_sandbox.context import Caller
+
+MANAGEMENT_ACCOUNT_ID = "111122223333"
+ADMINISTRATOR_NAME = "sandbox-administrator"
+STATE_COUNTER = "double_state"
+_ROW = "administrator"
+_POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+
+
+@dataclass(frozen=True)
+class Administrator:
+    """The IAM user that opens the sandbox.
+
+    Attributes
+    ----------
+    user_id, access_key_id
+        From the state's seed.
+    secret
+        Random; whoever knows the seed must not know it.
+    policies
+        What bears on its permissions, without the condition keys that depend on the time.
+    """
+
+    user_id: str
+    access_key_id: str
+    secret: str = field(repr=False)
+    policies: AccessPolicies
+
+    @property
+    def issued_key(self) -> IssuedKey:
+        """Its access key."""
+        arn = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
+        caller = Caller(MANAGEMENT_ACCOUNT_ID, arn, self.access_key_id)
+        return IssuedKey(self.secret, None, caller, None)
+
+
+def new_administrator(seed: int) -> Administrator:
+    """Return the administrator of a new state: ids from the seed, a secret from the operating system."""
+
+    def identifier(kind: str) -> str:
+        digest = hashlib.sha256(f"{seed}/administrator/{kind}".encode()).digest()
+        return f"{kind}{base64.b32encode(digest).decode()[:16]}"
+
+    policies = AccessPolicies([_POLICY], [])
+    return Administrator(identifier("AIDA"), identifier("AKIA"), secrets.token_urlsafe(30), policies)
+
+
+def state_number(connection: sqlite3.Connection) -> int:
+    """Return the number of moto's state that the file holds; 0 when moto has not made any yet."""
+    row = connection.execute("SELECT next_value FROM id_counter WHERE kind = ?", (STATE_COUNTER,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_administrator(connection: sqlite3.Connection) -> Administrator | None:
+    """Return the administrator, or None when only moto's memory can tell whether there is one."""
+    row = connection.execute("SELECT state FROM double_state WHERE service = ?", (_ROW,)).fetchone()
+    kept: dict[str, Any] = json.loads(row[0]) if row else {}
+    if kept.pop("state_number", None) != state_number(connection):
+        return None
+    return Administrator(**{**kept, "policies": AccessPolicies(**kept["policies"])})
+
+
+def write_administrator(
+    connection: sqlite3.Connection, administrator: Administrator | None, moto_version: str = ""
+) -> None:
+    """Keep the administrator as it is in the current state of moto's memory; None when it is gone. Writes."""
+    if administrator is None:
+        connection.execute("DELETE FROM double_state WHERE service = ?", (_ROW,))
+        return
+    kept = {**asdict(administrator), "state_number": state_number(connection)}
+    connection.execute(
+        "INSERT OR REPLACE INTO double_state VALUES (?, ?, ?)",
+        (_ROW, moto_version, json.dumps(kept).encode()),
+    )
+
+
+def moto_version_of_state(connection: sqlite3.Connection) -> str:
+    """Return the version of moto that wrote the administrator's row; empty before moto has written."""
+    row = connection.execute("SELECT moto_version FROM double_state WHERE service = ?", (_ROW,)).fetchone()
+    return str(row[0]) if row else ""
