@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,8 @@ class Instance:
         ``"ACTIVE"``, ``"CREATE_IN_PROGRESS"``, ``"CREATE_FAILED"`` or ``"DELETE_IN_PROGRESS"``.
     name
         Empty where none was given.
+    created_at
+        When it was made; None where AWS does not say.
     """
 
     instance_arn: str
@@ -51,6 +54,7 @@ class Instance:
     kind: InstanceKind
     status: str
     name: str
+    created_at: datetime.datetime | None = None
 
 
 def list_instances(connection: Connection) -> list[Instance]:
@@ -146,6 +150,7 @@ def _instance(connection: Connection, entry: dict[str, Any]) -> Instance:
         kind=_kind(connection, entry),
         status=entry.get("Status", "ACTIVE"),
         name=entry.get("Name", ""),
+        created_at=entry.get("CreatedDate"),
     )
 
 

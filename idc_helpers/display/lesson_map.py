@@ -1,96 +1,150 @@
-"""The lesson's twenty steps, where each is done, and how far the target is; reads only."""
+"""The lesson as a picture: its notebooks as stations, with the steps, their states and links to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import groupby
 
-from idc_helpers.changes import Plan
-from idc_helpers.display.movements import plan_in_words
+from idc_helpers.display.following_lesson import show_and_follow
 from idc_helpers.display.tables import Table
-from idc_helpers.errors import KitError
-from idc_helpers.runbook.lesson import STEPS, make_step
+from idc_helpers.runbook.lesson_states import StepReading, count_done, next_step, read_states
+from idc_helpers.runbook.lesson_steps import USERS
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.states import StepState
 
 COLUMNS = ("step", "what you do", "notebook", "who can do it", "state")
-_API, _CONSOLE, _PERSON = "API", "console", "the person who signs in"
+_HALVES = ("The administrator's half", "The person's half")
+_MARKS = {
+    StepState.DONE: "good",
+    StepState.WAITING: "change",
+    StepState.NOT_APPLIED: "change",
+    StepState.CHANGED_OUTSIDE: "bad",
+    StepState.UNREADABLE: "bad",
+}
+
+STYLE = """<style>
+.idc-map{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.4}
+.idc-map p{margin:.3em 0}.idc-map h4{margin:.8em 0 .3em;font-size:1em;font-weight:600}
+.idc-map ol{list-style:none;margin:0;padding:0}
+.idc-map a{color:var(--jp-content-link-color,#1565c0)}
+.idc-map .idc-stations{display:grid;grid-template-columns:repeat(auto-fill,minmax(19em,1fr));gap:.6em}
+.idc-map .idc-station{border:1px solid var(--jp-border-color1,#9e9e9e);border-radius:4px;
+padding:.4em .7em;background:var(--jp-layout-color1,transparent)}
+.idc-map .idc-station>a{font-weight:600}
+.idc-map .idc-step{margin:.35em 0 0;padding:0 0 0 .6em;border-left:4px solid var(--jp-border-color1,#9e9e9e)}
+.idc-map .idc-good{border-left-color:var(--jp-success-color1,#2e7d32)}
+.idc-map .idc-change{border-left-color:var(--jp-brand-color1,#1565c0)}
+.idc-map .idc-bad{border-left-color:var(--jp-error-color1,#c62828)}
+.idc-map .idc-state{display:block}.idc-map .idc-who{color:var(--jp-ui-font-color2,inherit)}
+.idc-map .idc-next{outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:2px;border-radius:2px}
+</style>"""
 
 
 @dataclass(frozen=True)
-class LessonStep:
-    """One step of the lesson.
+class LessonMap:
+    """The lesson's steps with their states; the last value of a cell shows it.
 
     Attributes
     ----------
-    number, title
-        1 to 20, and what the learner does.
-    who
-        By what it can be done.
-    notebook
-        Where; empty for a step that has no notebook in this kit.
-    step
-        The runbook step whose state shows how far it is; empty: none.
+    readings
+        All steps, in order.
     """
 
-    number: int
-    title: str
-    who: str
-    notebook: str = ""
-    step: str = ""
+    readings: tuple[StepReading, ...]
+
+    @property
+    def table(self) -> Table:
+        """The steps as a table: columns step, what you do, notebook, who can do it, state."""
+        rows = tuple(
+            (str(entry.number), entry.title, entry.notebook, entry.who, reading.words)
+            for reading in self.readings
+            for entry in (reading.entry,)
+        )
+        marks = tuple(_MARKS.get(reading.state, "") for reading in self.readings)
+        caption = f"The lesson, step by step: {_sum_in_words(self.readings)}"
+        return Table(caption, COLUMNS, rows, row_header=1, marks=marks)
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        halves = (
+            [reading for reading in self.readings if (reading.entry.number <= USERS) is first]
+            for first in (True, False)
+        )
+        following = next_step(self.readings)
+        body = "".join(
+            f"<h4>{escape(title)}</h4>{_stations(half, following)}"
+            for title, half in zip(_HALVES, halves, strict=True)
+        )
+        go_on = ""
+        if following is not None:
+            link = link_to(following.entry.link, f"{following.entry.number} · {following.entry.title}")
+            go_on = f" Go on with {link}."
+        return (
+            f'{STYLE}<section class="idc-map" aria-label="The lesson, step by step">'
+            f"<p><strong>{_sum_in_words(self.readings)}.</strong>{go_on}</p>{body}</section>"
+        )
 
 
-LESSON: tuple[LessonStep, ...] = (
-    LessonStep(1, "Enable IAM Identity Center", "console (organization), API (account)", step="instance"),
-    LessonStep(2, "Read the instance's details", _API, "02_settings"),
-    LessonStep(3, "Attributes for access control", _API, step="access_control_attributes"),
-    LessonStep(4, "Read the identity source", "partly API, partly console", step="identity_source"),
-    LessonStep(5, "Customise the access portal's address", _CONSOLE, step="access_portal"),
-    LessonStep(6, "Send e-mail OTP to users made by API", _CONSOLE, step="standard_authentication"),
-    LessonStep(7, "Multi-factor authentication", _CONSOLE, step="multi_factor_authentication"),
-    LessonStep(8, "Session durations", _CONSOLE, step="sessions"),
-    LessonStep(9, "Delegate administration", _API, step="delegated_administrator"),
-    LessonStep(10, "Permission sets", _API, step="permission_sets"),
-    LessonStep(11, "Groups", _API, step="groups"),
-    LessonStep(12, "Assign groups to accounts", _API, step="account_assignments"),
-    LessonStep(13, "Users", "API; console for the invitation", step="users"),
-    LessonStep(14, "Accept the invitation, set a password, register MFA", _PERSON, "09_activate_user"),
-    LessonStep(15, "Use the access portal", _PERSON, "09_activate_user"),
-    LessonStep(16, "aws configure sso", _PERSON, "10_aws_configure_sso"),
-    LessonStep(17, "Use the profile: aws s3 ls", _PERSON, "10_aws_configure_sso"),
-    LessonStep(18, "aws sso login", _PERSON, "10_aws_configure_sso"),
-    LessonStep(19, "Tell temporary from long-lived keys", _PERSON, "11_temporary_credentials"),
-    LessonStep(20, "What you have now, and why it is better", "everybody", "11_temporary_credentials"),
-)
+@dataclass(frozen=True, repr=False)
+class FollowedLessonMap(LessonMap):
+    """A map that, in JupyterLab, is updated when a step was applied.
+
+    Attributes
+    ----------
+    context
+        The run.
+    """
+
+    context: RunContext
+
+    def _ipython_display_(self) -> None:
+        show_and_follow(self.context, "map", lambda: LessonMap(self.readings), self._read_again)
+
+    def _read_again(self) -> LessonMap:
+        return LessonMap(read_states(self.context))
 
 
-def lesson_map(context: RunContext) -> Table:
-    """Return the lesson's steps: columns step, what you do, notebook, who can do it, state; reads only."""
-    rows = tuple(_row(context, entry) for entry in LESSON)
-    marks = tuple("good" if row[-1].startswith("✔") else "" for row in rows)
-    return Table("The lesson, step by step", COLUMNS, rows, row_header=1, marks=marks)
+def lesson_map(context: RunContext) -> FollowedLessonMap:
+    """Return the lesson's steps with their states and links; reads only."""
+    return FollowedLessonMap(read_states(context), context)
 
 
-def _row(context: RunContext, entry: LessonStep) -> tuple[str, ...]:
-    notebook = STEPS[entry.step].notebook if entry.step else entry.notebook
-    state = _state(context, entry)
-    return (str(entry.number), entry.title, notebook or "–", entry.who, state)
+def _stations(readings: Sequence[StepReading], following: StepReading | None) -> str:
+    stations = []
+    for notebook, inside in groupby(readings, lambda reading: reading.entry.notebook):
+        steps = "".join(_step(reading, is_next=reading is following) for reading in inside)
+        heading = link_to(f"{notebook}.ipynb", notebook.replace("_", " "))
+        stations.append(f'<li class="idc-station">{heading}<ol>{steps}</ol></li>')
+    return f'<ol class="idc-stations">{"".join(stations)}</ol>'
 
 
-def _state(context: RunContext, entry: LessonStep) -> str:
-    if entry.number > 1 and (entry.step or entry.notebook) and context.connection.instance_or_none() is None:
-        return "waits for step 1"
-    if entry.step:
-        return _said(lambda: make_step(context, entry.step).compare())
-    if entry.who == _PERSON:
-        return "by yourself, with what notebooks 01 to 08 made"
-    return "✔ there to read"
+def _step(reading: StepReading, *, is_next: bool) -> str:
+    entry = reading.entry
+    classes = " ".join(filter(None, ("idc-step", _mark(reading.state), "idc-next" if is_next else "")))
+    here = ' aria-current="step"' if is_next else ""
+    link = link_to(entry.link, f"{entry.number} · {entry.title}")
+    # Who does it is said where it could be a surprise; the person's half is the person's.
+    who = f' <span class="idc-who">({escape(entry.who)})</span>' if entry.number <= USERS else ""
+    return (
+        f'<li class="{classes}"{here}>{link}{who} <span class="idc-state">{escape(reading.words)}</span></li>'
+    )
 
 
-def _said(compare: Callable[[], Plan]) -> str:
-    try:
-        plan = compare()
-    except KitError as error:
-        return f"cannot be read yet: {error.message.splitlines()[0]}"
-    if not plan.changes:
-        return "not asked for by the scenario"
-    return "✔ as the scenario wants it" if plan.is_empty else plan_in_words(plan)
+def _mark(state: StepState) -> str:
+    return f"idc-{_MARKS[state]}" if state in _MARKS else ""
+
+
+def link_to(address: str, words: str) -> str:
+    """Return a link to a notebook, or to a heading in it, relative to the notebook that shows it."""
+    return f'<a href="{escape(address)}">{escape(words)}</a>'
+
+
+def _sum_in_words(readings: Iterable[StepReading]) -> str:
+    readings = tuple(readings)
+    parts = [f"{count_done(readings)} of {len(readings)} steps done"]
+    outside = sum(reading.state is StepState.CHANGED_OUTSIDE for reading in readings)
+    return ", ".join([*parts, *([f"{outside} changed outside"] if outside else [])])

@@ -30,7 +30,7 @@ class LiveLine:
     """
 
     def __init__(self, show: Any = None) -> None:
-        self._show = show or _display
+        self._show = show or show_updatable
         self._handle: Handle | None = None
 
     def say(self, text: str) -> None:
@@ -53,10 +53,12 @@ def progress_in_words(event: str, change: Change, made: int, total: int) -> str:
     return f"▶ {made} of {total} done · {change_in_words(change)}{ending}"
 
 
-def _display(shown: Any) -> Any:
+def show_updatable(shown: Any) -> Handle:
+    """Show an object and return the handle that replaces it; outside a notebook it is printed."""
     from IPython.display import display  # noqa: PLC0415 - only where something is shown
 
-    return display(shown, display_id=True) or _NoHandle()
+    handle: Handle | None = display(shown, display_id=True)
+    return handle or _NoHandle()
 
 
 class _NoHandle:

@@ -8,22 +8,24 @@ step.plan()
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from idc_helpers.display import what_is_there
 from idc_helpers.display.activation_step import ActivationStep
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.display.credentials_step import CredentialsStep
+from idc_helpers.display.following_lesson import show_and_follow
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
 from idc_helpers.display.interaction import running_shell
-from idc_helpers.display.lesson_map import lesson_map
+from idc_helpers.display.lesson_line import Heading, lesson_line
+from idc_helpers.display.lesson_map import FollowedLessonMap, lesson_map
 from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.display.organization_picture import organization_tree
 from idc_helpers.display.pictures import Matrix, Tree
 from idc_helpers.display.shown_errors import scrub_shown_errors
-from idc_helpers.display.tables import STYLE, Table, in_html
+from idc_helpers.display.tables import Table
 from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.opening import open_run
@@ -34,7 +36,7 @@ _MODES = {"plan": "mode plan (nothing is written)", "apply": "mode apply (what y
 
 
 class Runbook:
-    """A notebook connected to its target; the last value of a cell shows it as one line.
+    """A notebook connected to its target; the last value of a cell shows where, and how far the lesson is.
 
     Parameters
     ----------
@@ -50,8 +52,14 @@ class Runbook:
     def __repr__(self) -> str:
         return f"{self.context.connection} · {_MODES[self.context.mode]}"
 
-    def _repr_html_(self) -> str:
-        return f'{STYLE}<p class="idc-note">{in_html(repr(self))}</p>'
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        return self._heading()._repr_mimebundle_()
+
+    def _ipython_display_(self) -> None:
+        show_and_follow(self.context, "line", self._heading, self._heading)
+
+    def _heading(self) -> Heading:
+        return Heading(repr(self), lesson_line(self.context))
 
     def step(self, name: str) -> NotebookStep:
         """Return a step of the lesson; the same object each time, so that a form keeps what was typed.
@@ -110,8 +118,12 @@ class Runbook:
         """Return the credentials that a profile gets, to compare with long-lived ones."""
         return CredentialsStep(self.context, profile)
 
-    def lesson_map(self) -> Table:
-        """Return the lesson's steps: step, what you do, notebook, who can do it, state; reads only."""
+    def lesson_map(self) -> FollowedLessonMap:
+        """Return the lesson as a picture: each step's state, read now, and a link to it; reads only.
+
+        In JupyterLab it is updated whenever a step was applied, in this notebook or in another. Its ``table``
+        has the columns step, what you do, notebook, who can do it, state.
+        """
         return lesson_map(self.context)
 
     def instance_details(self) -> Table:

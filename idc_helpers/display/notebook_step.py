@@ -14,6 +14,7 @@ from idc_helpers.display.movements import plan_table, wanted_table
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
+from idc_helpers.runbook.outside_changes import note_own_values
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.step import Step
 from idc_helpers.runbook.teardown import Teardown
@@ -32,6 +33,7 @@ class NotebookStep:
     """
 
     def __init__(self, context: RunContext, name: str) -> None:
+        self._seed = context
         self._step = make_step(context, name)
         self.name = name
         self.title = self._step.title
@@ -126,7 +128,10 @@ class NotebookStep:
         return self._current().plan()
 
     def _make_true(self, plan: Plan, progress: Progress) -> Outcome:
-        return self._current().apply(plan, progress=progress)
+        step = self._current()
+        outcome = step.apply(plan, progress=progress)
+        note_own_values(step, self._seed.scenario, STEPS[self.name].build)
+        return outcome
 
     def _teardown(self) -> Teardown:
         return make_teardown(self.context, frozenset({self.name}))

@@ -100,11 +100,12 @@ def applied(folder):
     return run(folder, "applied", [*movements, *again, *READ, *widgets])
 
 
-def test_the_runbook_is_one_readable_line(applied):
+def test_the_runbook_says_where_one_works_and_how_far_the_lesson_is(applied):
     (output,) = outputs(applied, OPEN)
     assert output["data"]["text/plain"] == (
         "sandbox · account 111122223333 (Management) · sandbox-administrator · Region us-east-1"
-        " · mode apply (what you apply is written)"
+        " · mode apply (what you apply is written)\n"
+        "Step 10 of 20 · … 10 later (waits for step 1)"
     )
     assert "text/html" in output["data"]
 
@@ -158,8 +159,8 @@ def test_what_deleting_destroys_is_counted(applied):
 def test_the_lesson_map_reads_the_target(applied):
     rows = text(applied, "runbook.lesson_map()").splitlines()
     assert [row.split()[0] for row in rows[3:]] == [str(number) for number in range(1, 21)]
-    assert "✔ as the scenario wants it" in rows[12]
-    assert "1 to create" in rows[5]
+    assert rows[12].endswith("✔ done")
+    assert rows[5].endswith("○ not applied: 1 to create")
 
 
 def test_no_widget_was_made(applied):

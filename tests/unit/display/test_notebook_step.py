@@ -24,7 +24,7 @@ class Shown:
 @pytest.fixture
 def shown(monkeypatch):
     shown = Shown()
-    monkeypatch.setattr(live, "_display", shown)
+    monkeypatch.setattr(live, "show_updatable", shown)
     return shown
 
 

@@ -1,0 +1,118 @@
+"""The lesson's twenty steps: what each is, who can do it, and where in the notebooks it stands.
+
+A test holds the headings against the notebooks, because links lead to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+API, CONSOLE, PERSON = "API", "console", "the person who signs in"
+ENABLE, USERS, CONCLUSION = 1, 13, 20
+
+
+@dataclass(frozen=True)
+class LessonStep:
+    """One step of the lesson.
+
+    Attributes
+    ----------
+    number, title
+        1 to 20, and what the learner does.
+    who
+        By what it can be done.
+    notebook, heading
+        Where: name without folder and ending, and the heading's text.
+    step
+        The runbook step (`idc_helpers.runbook.lesson.STEPS`) whose state shows how far it is; empty: none.
+    """
+
+    number: int
+    title: str
+    who: str
+    notebook: str
+    heading: str
+    step: str = ""
+
+    @property
+    def link(self) -> str:
+        """The step's place, relative to the other notebooks, as JupyterLab links to headings."""
+        return f"{self.notebook}.ipynb#{quote(self.heading.replace(' ', '-'))}"
+
+
+_SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
+_ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
+_KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
+_SIGN_IN = "console (organization), API (account)"
+
+LESSON: tuple[LessonStep, ...] = (
+    LessonStep(1, "Enable IAM Identity Center", _SIGN_IN, "01_enable_identity_center", _CHOOSE, "instance"),
+    LessonStep(2, "Read the instance's details", API, _SETTINGS, "Details"),
+    LessonStep(
+        3,
+        "Attributes for access control",
+        API,
+        _SETTINGS,
+        "Attributes for access control",
+        "access_control_attributes",
+    ),
+    LessonStep(
+        4,
+        "Read the identity source",
+        "partly API, partly console",
+        _SETTINGS,
+        "Identity source",
+        "identity_source",
+    ),
+    LessonStep(
+        5,
+        "Customise the access portal's address",
+        CONSOLE,
+        _SETTINGS,
+        "The access portal's address",
+        "access_portal",
+    ),
+    LessonStep(
+        6,
+        "Send e-mail OTP to users made by API",
+        CONSOLE,
+        _AUTHENTICATION,
+        "Standard authentication: Send email OTP",
+        "standard_authentication",
+    ),
+    LessonStep(
+        7,
+        "Multi-factor authentication",
+        CONSOLE,
+        _AUTHENTICATION,
+        "Multi-factor authentication: four choices",
+        "multi_factor_authentication",
+    ),
+    LessonStep(8, "Session durations", CONSOLE, _AUTHENTICATION, "Sessions", "sessions"),
+    LessonStep(9, "Delegate administration", API, "04_management", _CHOOSE, "delegated_administrator"),
+    LessonStep(10, "Permission sets", API, "05_permission_sets", _CHOOSE, "permission_sets"),
+    LessonStep(11, "Groups", API, "06_groups", _CHOOSE, "groups"),
+    LessonStep(
+        12, "Assign groups to accounts", API, "07_account_assignments", _CHOOSE, "account_assignments"
+    ),
+    LessonStep(13, "Users", "API; console for the invitation", "08_users", _CHOOSE, "users"),
+    LessonStep(14, "Accept the invitation, set a password, register MFA", PERSON, _ACTIVATE, "Go it"),
+    LessonStep(15, "Use the access portal", PERSON, _ACTIVATE, "The access portal"),
+    LessonStep(16, "aws configure sso", PERSON, _CONFIGURE, "Configure"),
+    LessonStep(17, "Use the profile: aws s3 ls", PERSON, _CONFIGURE, "Use it: aws s3 ls"),
+    LessonStep(18, "aws sso login", PERSON, _CONFIGURE, "Sign out, and in again"),
+    LessonStep(19, "Tell temporary from long-lived keys", PERSON, _KEYS, "AKIA and ASIA"),
+    LessonStep(
+        20,
+        "What you have now, and why it is better",
+        "everybody",
+        _KEYS,
+        "What you have now, and why it is better",
+    ),
+)
+
+
+def steps_of_notebook(notebook: str) -> tuple[LessonStep, ...]:
+    """Return the steps that a notebook holds, in order; none for the first and the last notebook."""
+    return tuple(entry for entry in LESSON if entry.notebook == notebook)

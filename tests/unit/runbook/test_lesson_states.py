@@ -1,0 +1,206 @@
+"""The states of the lesson's steps, of a target that is memory."""
+
+import datetime
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from memory_resource import MemoryResource
+
+from idc_helpers.aws.signed_in_profiles import SignedInProfiles
+from idc_helpers.errors import AccessDeniedError
+from idc_helpers.models import Scenario
+from idc_helpers.runbook import desired, lesson, lesson_states
+from idc_helpers.runbook.lesson import make_step
+from idc_helpers.runbook.lesson_states import count_done, next_step, read_states
+from idc_helpers.runbook.lesson_steps import LESSON, steps_of_notebook
+from idc_helpers.runbook.outside_changes import note_own_values
+from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.states import StepState
+from idc_helpers.runbook.step import Desired
+from idc_helpers.runbook.teardown import Teardown
+
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
+NO_PROFILES = SignedInProfiles((), None)
+YESTERDAY = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+
+
+@dataclass
+class Instance:
+    instance_arn: str = "arn:aws:sso:::instance/ssoins-1"
+    created_at: datetime.datetime = YESTERDAY
+
+
+@dataclass
+class Target:
+    target: str = "aws"
+    region: str = "us-east-1"
+    is_sandbox: bool = False
+    instance: Instance | None = field(default_factory=Instance)
+    groups: MemoryResource = field(default_factory=lambda: MemoryResource("group"))
+
+    class caller:
+        account_id = "111122223333"
+
+    def instance_or_none(self):
+        return self.instance
+
+    refresh_instance = instance_or_none
+
+
+def _groups(connection, scenario):
+    return (Desired(connection.groups, desired.group_states(scenario.groups)),)
+
+
+def scenario_of(**groups):
+    """A scenario with groups, by name their descriptions."""
+    return Scenario(
+        expected_account="111122223333",
+        groups=[{"display_name": name, "description": words} for name, words in groups.items()],
+    )
+
+
+@pytest.fixture
+def context(monkeypatch, tmp_path):
+    steps = {name: replace(step, build=_groups) for name, step in lesson.STEPS.items()}
+    monkeypatch.setattr(lesson, "STEPS", steps)
+    monkeypatch.setattr("idc_helpers.runbook.run_context.require_apply_allowed", lambda *_: None)
+    monkeypatch.setattr("idc_helpers.runbook.person_states.find_signed_in_profiles", lambda _: NO_PROFILES)
+    return RunContext(Target(), scenario_of(Auditors="look"), "apply", "06_groups", tmp_path / "run")
+
+
+def state(context):
+    (reading,) = read_states(context, [11])
+    return reading.state, reading.detail
+
+
+def test_a_step_is_not_applied_and_then_done(context):
+    assert state(context) == (StepState.NOT_APPLIED, "1 to create")
+    make_step(context, "groups").apply()
+    assert state(context) == (StepState.DONE, "")
+
+
+def test_nothing_but_the_first_step_can_be_done_without_an_instance(context):
+    context.connection.instance = None
+    readings = read_states(context)
+    assert [reading.state for reading in readings[1:]] == [StepState.LATER] * 19
+    assert readings[0].state is StepState.NOT_APPLIED
+    assert next_step(readings) is readings[0]
+    assert count_done(readings) == 0
+
+
+def test_what_this_kit_made_and_somebody_deleted_was_changed_outside(context):
+    make_step(context, "groups").apply()
+    del context.connection.groups.states["Auditors"]
+    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors is gone")
+
+
+def test_what_this_kit_made_and_somebody_changed_was_changed_outside(context):
+    make_step(context, "groups").apply()
+    context.connection.groups.states["Auditors"]["description"] = "theirs"
+    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
+
+
+def test_what_somebody_else_made_otherwise_is_not_applied(context):
+    context.connection.groups = MemoryResource("group", {"Auditors": {"description": "theirs"}})
+    assert state(context) == (StepState.NOT_APPLIED, "1 to update")
+
+
+def test_a_scenario_that_wants_something_new_is_not_applied(context):
+    make_step(context, "groups").apply()
+    wants_more = replace(context, scenario=scenario_of(Auditors="look", Billing="pay"))
+    assert state(wants_more) == (StepState.NOT_APPLIED, "1 to create, 1 as wanted")
+
+
+def test_what_was_taken_back_is_not_applied(context):
+    make_step(context, "groups").apply()
+    Teardown(context, {"group": context.connection.groups}).apply()
+    assert state(context) == (StepState.NOT_APPLIED, "1 to create")
+
+
+def test_receipts_of_an_instance_that_is_gone_say_nothing_of_the_next(context):
+    make_step(context, "groups").apply()
+    del context.connection.groups.states["Auditors"]
+    tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    context.connection.instance = Instance(created_at=tomorrow)
+    assert state(context) == (StepState.NOT_APPLIED, "1 to create")
+    context.connection.instance = Instance(instance_arn="arn:aws:sso:::instance/ssoins-2")
+    assert state(context) == (StepState.NOT_APPLIED, "1 to create")
+
+
+def test_what_a_form_had_otherwise_than_the_scenario_is_done_until_the_scenario_changes(context):
+    typed = replace(context, scenario=scenario_of(Auditors="typed"))
+    step = make_step(typed, "groups")
+    step.apply()
+    note_own_values(step, context.scenario, _groups)
+    assert state(context) == (StepState.DONE, "with values of your own, not the scenario's")
+    edited = replace(context, scenario=scenario_of(Auditors="edited"))
+    assert state(edited) == (StepState.NOT_APPLIED, "1 to update")
+    context.connection.groups.states["Auditors"]["description"] = "theirs"
+    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
+
+
+def test_a_form_that_says_what_the_scenario_says_has_no_values_of_its_own(context):
+    step = make_step(context, "groups")
+    step.apply()
+    note_own_values(step, context.scenario, _groups)
+    assert "own_values" not in context.events.path.read_text("utf-8")
+
+
+def test_what_only_a_person_can_do_waits_for_you(context):
+    context.connection.groups.by_hand = True
+    assert state(context) == (StepState.WAITING, "1 to set in the console")
+
+
+def test_a_scenario_without_it_does_not_ask_for_it(context):
+    assert state(replace(context, scenario=Scenario()))[0] is StepState.NOT_ASKED
+
+
+def test_what_cannot_be_read_says_why_and_the_others_are_read(context, monkeypatch):
+    def refuse(context, name):
+        if name == "groups":
+            raise AccessDeniedError("you may not list groups")
+        return make_step(context, name)
+
+    monkeypatch.setattr(lesson_states, "make_step", refuse)
+    readings = {reading.entry.number: reading for reading in read_states(context)}
+    assert readings[11].words == "? cannot be read: you may not list groups"
+    assert readings[10].state is StepState.NOT_APPLIED
+
+
+def test_on_aws_no_api_shows_the_persons_password_and_session(context):
+    states = [reading.state for reading in read_states(context, range(14, 21))]
+    by_yourself, later = StepState.BY_YOURSELF, StepState.LATER
+    assert states == [by_yourself, by_yourself, by_yourself, later, later, later, later]
+
+
+def test_each_state_has_a_symbol_and_a_word_of_its_own():
+    assert (
+        len({each.symbol for each in StepState}) == len({each.word for each in StepState}) == len(StepState)
+    )
+
+
+def test_the_steps_are_twenty_and_name_every_runbook_step_once():
+    assert [entry.number for entry in LESSON] == list(range(1, 21))
+    named = [entry.step for entry in LESSON if entry.step]
+    assert sorted(named) == sorted(lesson.STEPS)
+    for entry in LESSON:
+        if entry.step:
+            assert (entry.notebook, entry.number) == (
+                lesson.STEPS[entry.step].notebook,
+                lesson.STEPS[entry.step].lesson_step,
+            )
+
+
+@pytest.mark.parametrize("entry", LESSON, ids=lambda entry: str(entry.number))
+def test_each_step_links_to_a_heading_of_its_notebook(entry):
+    cells = json.loads((NOTEBOOKS / f"{entry.notebook}.ipynb").read_text("utf-8"))["cells"]
+    lines = "".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "markdown")
+    headings = [line.lstrip("# ").replace("`", "") for line in lines.splitlines() if line.startswith("#")]
+    assert headings.count(entry.heading) == 1, f"{entry.heading!r} is not one of {headings}"
+
+
+def test_a_notebooks_steps_are_neighbours():
+    assert [entry.number for entry in steps_of_notebook("02_settings")] == [2, 3, 4, 5]
+    assert steps_of_notebook("00_start_here") == ()
