@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -70,6 +72,18 @@ class SandboxConsole:
     def read_clock(self) -> float:
         """Return the sandbox's time, in seconds since 1970; reads only."""
         return float(self.call("GET", "clock")["now"])
+
+    @contextmanager
+    def clock_ahead(self, duration_s: float) -> Iterator[None]:
+        """Move the sandbox's clock ahead within a ``with`` block, and then back to where it was. Writes."""
+        offset_s = float(self.call("GET", "clock")["offset_s"])
+        self.advance_clock(duration_s)
+        try:
+            yield
+        finally:
+            self.reset_clock()
+            if offset_s > 0:
+                self.advance_clock(offset_s)
 
     def advance_clock(self, duration_s: float) -> None:
         """Move the sandbox's clock ahead: what expires within that time has expired. Writes."""

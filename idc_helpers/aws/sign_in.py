@@ -143,7 +143,41 @@ def save_token(folder: Path, profile: SsoProfile, login: DeviceLogin, token: dic
     if token.get("refreshToken"):
         values["refreshToken"] = token["refreshToken"]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
+    return _write_private(folder / f"{name}.json", values)
+
+
+def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the file of a folder's newest login and what it holds, secrets included, or None; reads only."""
+    paths = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = ((path, json.loads(path.read_text("utf-8"))) for path in paths)
+    return next(((path, values) for path, values in found if values.get("accessToken")), None)
+
+
+def refresh_token(connection: Connection, folder: Path) -> Path:
+    """Get a new token for the newest login of a folder by its refresh token, and keep it. Writes.
+
+    That is what the AWS CLI and boto3 do by themselves when a token is about to end: nobody signs in for it.
+
+    Raises
+    ------
+    CredentialsError
+        When the session is over, or nobody is signed in.
+    """
+    found = newest_token(folder)
+    remedy = "Sign in again, as in notebook 10."
+    if found is None or not found[1].get("refreshToken"):
+        raise CredentialsError("there is no login in the terminal that can be continued", remedy=remedy)
+    path, values = found
+    names = {name: values[name] for name in ("clientId", "clientSecret", "refreshToken")}
+    try:
+        token = connection.client("sso-oidc").create_token(**names, grantType="refresh_token")
+    except (ClientError, KitError) as error:
+        raise CredentialsError(f"the session in the terminal is over: {error}", remedy=remedy) from error
+    new = {name: token[name] for name in ("accessToken", "refreshToken") if token.get(name)}
+    return _write_private(path, values | new | {"expiresAt": _utc(time.time() + token["expiresIn"])})
+
+
+def _write_private(path: Path, values: dict[str, Any]) -> Path:
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     new.touch(mode=0o600)
     new.write_text(json.dumps(values), "utf-8")

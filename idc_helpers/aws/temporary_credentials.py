@@ -6,7 +6,6 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_G
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.sign_in import newest_token
 from idc_helpers.errors import CredentialsError, KitError
 
 _ACCOUNT_BITS = 0x7FFFFFFFFF80
@@ -57,15 +57,13 @@ def get_role_credentials(
     CredentialsError
         When nobody is signed in any more.
     """
-    paths = sorted(token_folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    tokens = [json.loads(path.read_text("utf-8")).get("accessToken") for path in paths]
-    token = next(filter(None, tokens), None)
+    found = newest_token(token_folder)
     remedy = "Sign in again, as in notebook 10."
-    if token is None:
+    if found is None:
         raise CredentialsError("there is no token of a login in the terminal", remedy=remedy)
     try:
         answer = connection.client("sso").get_role_credentials(
-            accountId=account_id, roleName=role_name, accessToken=token
+            accountId=account_id, roleName=role_name, accessToken=found[1]["accessToken"]
         )["roleCredentials"]
     except (ClientError, KitError) as error:
         raise CredentialsError(f"the access portal gives no credentials: {error}", remedy=remedy) from error

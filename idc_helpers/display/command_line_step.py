@@ -23,7 +23,11 @@ from idc_helpers.runbook.person_checks import command_line_checks
 from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "aws configure sso"
-_REFUSALS = (("AccessDenied", "AccessDenied"), ("sso login", "the session is over: aws sso login"))
+_REFUSALS = (
+    ("AccessDenied", "AccessDenied"),
+    ("ExpiredToken", "ExpiredToken: these keys have ended"),
+    ("sso login", "the session is over: aws sso login"),
+)
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
 _IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: {}. Compare the code before you allow."
 _ON_AWS = "On AWS you do this in your own terminal: {}"

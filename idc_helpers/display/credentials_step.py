@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idc_helpers.aws.activation import require_console
+from idc_helpers.aws.sign_in import refresh_token
 from idc_helpers.aws.temporary_credentials import (
     TemporaryCredentials,
     account_of_key,
@@ -66,19 +67,15 @@ class CredentialsStep:
         console = require_console(connection)
         keys = self._keys or self._new_keys()
         before = who_am_i(connection, keys)
-        console.advance_clock(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S)
-        try:
+        with console.clock_ahead(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S):
             self._seen["after"] = who_am_i(connection, keys)
-            self._sign_in()
-            renewed = self._new_keys(sign_in=False)
+            renewed, how = self._renewed_keys()
             self._seen["renewed"] = who_am_i(connection, renewed)
-        finally:
-            console.reset_clock()
         self._seen["other"] = "yes" if renewed.access_key_id != keys.access_key_id else "no"
         rows = (
             ("before the end", _role_and_person(before)),
             ("one minute after the end", self._seen["after"]),
-            ("new keys after a new login", _role_and_person(self._seen["renewed"])),
+            (how, _role_and_person(self._seen["renewed"])),
         )
         return Table("One set of keys, and the next", ("when", "what the keys answer"), rows)
 
@@ -119,6 +116,13 @@ class CredentialsStep:
         connection = self._context.connection
         self._keys = get_role_credentials(connection, folder, wanted.account_id, wanted.role_name)
         return self._keys
+
+    def _renewed_keys(self) -> tuple[TemporaryCredentials, str]:
+        """Return new keys, and how: headless by a new login; guided as the CLI, which refreshes its token."""
+        if is_guided():
+            refresh_token(self._context.connection, self._profile.terminal.token_folder)
+            return self._new_keys(sign_in=False), "new keys, with no new login"
+        return self._new_keys(), "new keys after a new login"
 
     def _sign_in(self) -> None:
         if not is_guided():  # guided, the person has signed in, in the terminal

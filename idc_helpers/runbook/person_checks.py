@@ -162,7 +162,7 @@ def credentials_checks(seen: Mapping[str, str]) -> CheckResults:
         _check("the keys work before their end", alive, _role_and_person(whole), "the role's own name"),
         _check("they are refused after it", after == "ExpiredToken", after, "ExpiredToken"),
         _check(
-            "a new login gives others for the same role",
+            "new keys are for the same role",
             renewed == whole and alive,
             _role_and_person(renewed),
             _role_and_person(whole),

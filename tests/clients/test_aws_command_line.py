@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 
 import pytest
@@ -10,7 +12,8 @@ from idc_helpers.aws.activation import portal_settings, signed_in_person
 from idc_helpers.aws.command_line import find_command_line
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
 from idc_helpers.aws.profiles import SsoProfile, read_profile, write_profile
-from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
+from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, refresh_token, save_token
+from idc_helpers.aws.temporary_credentials import get_role_credentials
 from idc_helpers.aws.terminal import sandbox_terminal
 from idc_helpers.errors import CredentialsError, RunFailedError
 
@@ -94,21 +97,56 @@ def test_read_is_allowed_and_write_is_denied(configured, terminal):
     assert "AccessDenied" in refused.stderr
 
 
-def test_logout_login_and_an_expired_session(house, configured, terminal, richard, logged_in):
-    assert terminal.run("sso", "logout").returncode == 0
-    refused = terminal.run("sts", "get-caller-identity", "--profile", "practice")
-    assert refused.returncode != 0
-    assert "aws sso login" in refused.stderr or "token" in refused.stderr.lower()
+SESSION_OVER = "To refresh this SSO session run aws sso login with the corresponding profile"
 
-    sso_login(terminal, "practice", approval(richard))
-    assert terminal.call("sts", "get-caller-identity", profile="practice").values
 
-    user_id = house.user_id("richard.roe")
-    house.control("POST", f"console/users/{user_id}/sessions/delete", {})
+def who_am_i(terminal):
+    """Ask as a person would; return the exit status and what the CLI said."""
+    done = terminal.run("sts", "get-caller-identity", "--profile", "practice", "--output", "json")
+    return done.returncode, " ".join((done.stdout or done.stderr).split())
+
+
+def forget_keys(terminal):
+    """Remove the keys that the CLI keeps; the token stays."""
     shutil.rmtree(terminal.token_folder.parents[1] / "cli", ignore_errors=True)
-    expired = terminal.run("sts", "get-caller-identity", "--profile", "practice")
-    assert expired.returncode != 0
-    assert "session" in expired.stderr.lower() or "token" in expired.stderr.lower()
+
+
+def test_a_logout_ends_it_and_a_login_begins_it_again(configured, terminal, richard, logged_in):
+    assert terminal.run("sso", "logout").returncode == 0
+    assert not list((terminal.token_folder.parents[1] / "cli").rglob("*.json")), "keys outlive a logout"
+    status, said = who_am_i(terminal)
+    assert status != 0
+    assert "Error loading SSO Token" in said
+    sso_login(terminal, "practice", approval(richard))
+    assert who_am_i(terminal)[0] == 0
+
+
+@pytest.mark.parametrize("end", ["ended by the administrator", "over by the clock"])
+def test_a_session_that_is_over_is_said_with_the_remedy(house, configured, terminal, logged_in, end):
+    assert who_am_i(terminal)[0] == 0
+    forget_keys(terminal)
+    with contextlib.ExitStack() as stack:
+        if end == "over by the clock":
+            stack.enter_context(house.run.connection.console.clock_ahead(9 * 3600))
+        else:
+            house.control("POST", f"console/users/{house.user_id('richard.roe')}/sessions/delete", {})
+        status, said = who_am_i(terminal)
+    assert status != 0
+    assert SESSION_OVER in said
+
+
+def test_keys_that_the_cli_kept_are_refused_when_the_sandboxs_clock_is_past_their_end(
+    house, configured, terminal, richard, logged_in
+):
+    assert who_am_i(terminal)[0] == 0
+    with house.run.connection.console.clock_ahead(4 * 3600 + 60):  # the permission set says PT4H
+        status, said = who_am_i(terminal)
+        assert status != 0
+        assert "(ExpiredToken)" in said
+        assert terminal.run("sso", "logout").returncode == 0
+        sso_login(terminal, "practice", approval(richard))
+        assert who_am_i(terminal)[0] == 0
+    assert who_am_i(terminal)[0] == 0
 
 
 def test_a_denied_login_says_so(configured, terminal, richard):
@@ -154,3 +192,36 @@ def test_boto3_login_denied(house, richard, boto_profile):
     approval(richard, allow=False)(login.user_code)
     with pytest.raises(CredentialsError, match="AccessDenied"):
         finish_login(connection, login)
+
+
+def test_a_token_is_refreshed_without_a_login_and_kept_for_the_owner(
+    house, richard, boto_terminal, boto_profile
+):
+    connection = house.run.connection
+    path = log_in_by_boto3(connection, richard, boto_terminal, boto_profile)
+    first = json.loads(path.read_text())
+    with connection.console.clock_ahead(2 * 3600):  # a token lasts an hour
+        with pytest.raises(CredentialsError, match="gives no credentials"):
+            role_credentials(connection, boto_terminal, boto_profile)
+        assert refresh_token(connection, boto_terminal.token_folder) == path
+        assert role_credentials(connection, boto_terminal, boto_profile).access_key_id.startswith("ASIA")
+    second = json.loads(path.read_text())
+    assert {name for name in first if first[name] != second[name]} >= {"accessToken", "refreshToken"}
+    assert path.stat().st_mode & 0o077 == 0
+    log_out(connection, boto_terminal.token_folder)
+    with pytest.raises(CredentialsError, match="no login in the terminal"):
+        refresh_token(connection, boto_terminal.token_folder)
+
+
+def test_a_session_that_is_over_cannot_be_refreshed(house, richard, boto_terminal, boto_profile):
+    connection = house.run.connection
+    log_in_by_boto3(connection, richard, boto_terminal, boto_profile)
+    with (
+        connection.console.clock_ahead(9 * 3600),
+        pytest.raises(CredentialsError, match=r"(?s)session in the terminal is over.*as in notebook 10"),
+    ):
+        refresh_token(connection, boto_terminal.token_folder)
+
+
+def role_credentials(connection, terminal, profile):
+    return get_role_credentials(connection, terminal.token_folder, profile.account_id, profile.role_name)

@@ -96,4 +96,4 @@ def test_keys_that_lived_and_died_pass_and_others_say_why_not():
     immortal = failed(credentials_checks({**seen, "after": ROLE}))
     assert "AKIA" in immortal["they are refused after it"].cause
     lost = failed(credentials_checks({**seen, "renewed": "UnauthorizedException"}))
-    assert "sign in" in lost["a new login gives others for the same role"].cause
+    assert "sign in" in lost["new keys are for the same role"].cause
