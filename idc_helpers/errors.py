@@ -18,6 +18,7 @@ The tree::
     ├── AccessDeniedError          the caller may not do that
     ├── ThrottledError             AWS turned a call away, time and again, because there were too many
     ├── ApplyRefusedError          writing is not allowed in this run
+    ├── CancelledError             a person stopped an apply between two calls
     ├── WriteFailedError           AWS accepted a write, and then it failed
     ├── WaitTimeoutError           a write did not end in time
     ├── CheckFailedError           what was found is not what was wanted
@@ -172,6 +173,10 @@ class ThrottledError(KitError):
 
 class ApplyRefusedError(KitError):
     """Writing is not allowed in this run; nothing was written."""
+
+
+class CancelledError(KitError):
+    """A person stopped an apply between two calls; what was done before is done, with its receipts."""
 
 
 class WriteFailedError(KitError):

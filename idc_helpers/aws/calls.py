@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from idc_helpers.aws.failures import is_refusal
 from idc_helpers.aws.waiting import CONFLICT_TIMEOUT_S, is_spreading, retry_conflicts
+from idc_helpers.aws.watching import about_to_call
 from idc_helpers.changes import WriteResult
 from idc_helpers.errors import KitError
 
@@ -71,6 +72,7 @@ class Writer:
     ) -> dict[str, Any]:
         """Make a call that writes, again while earlier writes spread; return AWS's answer."""
         given = {name: value for name, value in request.items() if value is not None}
+        about_to_call(call, given)
         before, self.may_have_written = self.may_have_written, True
         try:
             answer = retry_conflicts(

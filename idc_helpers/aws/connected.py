@@ -9,6 +9,7 @@ from typing import Any
 from idc_helpers.aws.clients import Clients
 from idc_helpers.aws.instance_lookup import Instance, find_instance
 from idc_helpers.aws.pacing import Pacer, Pacing
+from idc_helpers.aws.rehearsal import Rehearsal
 from idc_helpers.aws.sandbox_console import SandboxConsole
 from idc_helpers.aws.waiting import Timing
 from idc_helpers.errors import InstanceNotFoundError
@@ -122,6 +123,10 @@ class Connection:
         with self._lock:
             self._instance = None
             return self.instance_or_none()
+
+    def rehearse(self) -> Rehearsal:
+        """Return a rehearsal: a connection that never sends a write, and keeps the calls that it would be."""
+        return Rehearsal(self)
 
     def __str__(self) -> str:
         account = f"account {self.caller.account_id}" + (

@@ -91,6 +91,7 @@ class Instances(OneByOne):
         instance_arn = connection.console.enable_organization_instance(
             region=connection.region, name=state.get("name")
         )
+        writer.may_have_written = True
         if state.get("tags"):
             change_tags(writer, connection.client("sso-admin"), _tagged(instance_arn), {}, state["tags"])
         return instance_arn

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from idc_helpers.aws.clients import LOOPBACK_HOSTS
+from idc_helpers.aws.watching import about_to_use_console
 from idc_helpers.errors import LeftSandboxError, SandboxError, WriteFailedError
 
 _TIMEOUT_S = 30.0
@@ -50,6 +51,7 @@ class SandboxConsole:
     def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
         """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes."""
         body = {"region": region} | ({"name": name} if name else {})
+        about_to_use_console("instance", body)
         return str(self.send("POST", "instance", body)["instance_arn"])
 
     def read_settings(self, instance_arn: str) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class SandboxConsole:
 
     def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
         """Change values of one setting and return all of them. Writes."""
+        about_to_use_console(f"settings/{name}", values)
         return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
 
     def pages(self, address: str | None = None) -> dict[str, str]:
