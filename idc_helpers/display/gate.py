@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from idc_helpers.changes import Plan
 from idc_helpers.errors import ApplyRefusedError, NotAppliedError
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
+from idc_helpers.runbook.rehearsing import PlannedCalls
 
 P = TypeVar("P")
 
@@ -31,6 +32,8 @@ class Gate(Generic[P]):
         Applies a plan.
     changes_of
         The changes that a plan makes.
+    calls_of
+        The calls that applying a plan would make; reads only.
     shown
         The plan on the screen, not applied yet; None: none, or not of the present values.
     outcome
@@ -43,6 +46,7 @@ class Gate(Generic[P]):
     make_plan: Callable[[], P]
     make_true: Callable[[P, Progress], Outcome]
     changes_of: Callable[[P], Plan]
+    calls_of: Callable[[P], PlannedCalls] = lambda _plan: PlannedCalls(())
     shown: P | None = None
     outcome: Outcome | None = None
     running: bool = False
@@ -84,7 +88,7 @@ class Gate(Generic[P]):
         if self.shown is None:
             raise ApplyRefusedError(
                 f"no plan of the present values of “{self.title}” was shown",
-                remedy="Show the plan first, and read it.",
+                remedy="Review it first, and read the plan.",
             )
         plan, generation = self.shown, self._generation
         self.shown, self.outcome, self.running = None, None, True

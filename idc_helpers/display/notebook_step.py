@@ -15,6 +15,7 @@ from idc_helpers.display.tables import Line, Table
 from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
 from idc_helpers.runbook.outside_changes import note_own_values
+from idc_helpers.runbook.rehearsing import calls_of_step, calls_of_undo
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.step import Step
 from idc_helpers.runbook.teardown import Teardown
@@ -38,9 +39,19 @@ class NotebookStep:
         self.name = name
         self.title = self._step.title
         self.values = FormValues(context, name)
-        self.gate: Gate[Plan] = Gate(self.title, self._make_plan, self._make_true, lambda plan: plan)
+        self.gate: Gate[Plan] = Gate(
+            self.title,
+            self._make_plan,
+            self._make_true,
+            lambda plan: plan,
+            lambda plan: calls_of_step(self.context, name, plan),
+        )
         self.undo_gate: Gate[UndoPlan] = Gate(
-            f"{self.title}: undo", self._plan_undo, self._undo, lambda undo: undo.plan
+            f"{self.title}: undo",
+            self._plan_undo,
+            self._undo,
+            lambda undo: undo.plan,
+            lambda undo: calls_of_undo(self.context, undo.plan),
         )
         self._panel: Any = None
 

@@ -11,6 +11,7 @@ from idc_helpers.display.movements import plan_table
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import make_teardown
+from idc_helpers.runbook.rehearsing import calls_of_undo
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.undo import UndoPlan
 
@@ -30,7 +31,13 @@ class NotebookTeardown:
         self._teardown = make_teardown(context)
         self.context = context
         self.title = TITLE
-        self.gate: Gate[UndoPlan] = Gate(TITLE, self._teardown.plan, self._make_true, lambda undo: undo.plan)
+        self.gate: Gate[UndoPlan] = Gate(
+            TITLE,
+            self._teardown.plan,
+            self._make_true,
+            lambda undo: undo.plan,
+            lambda undo: calls_of_undo(context, undo.plan),
+        )
         self._panel: Any = None
 
     def form(self) -> Any:

@@ -8,13 +8,15 @@ from typing import Any, Generic, TypeVar
 
 import ipywidgets as widgets
 
-from idc_helpers.changes import Change
 from idc_helpers.display.background import Background
+from idc_helpers.display.call_lists import calls_html
 from idc_helpers.display.gate import Gate
-from idc_helpers.display.live import progress_in_words
 from idc_helpers.display.movements import outcome_in_words, outcome_table, plan_in_words, plan_table
 from idc_helpers.display.tables import STYLE, in_html
-from idc_helpers.errors import KitError
+from idc_helpers.display.watched_apply import WatchedApply
+from idc_helpers.errors import CancelledError, KitError
+from idc_helpers.runbook.rehearsing import PlannedCalls
+from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.scrubbing import scrub
 
 P = TypeVar("P")
@@ -22,10 +24,11 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Labels:
-    """What two buttons say."""
+    """What the buttons say."""
 
     show: str
     apply: str
+    cancel: str = "Cancel"
 
 
 class Screen:
@@ -46,7 +49,7 @@ class Screen:
 
 
 class Actions(Generic[P]):
-    """Two buttons for one gate.
+    """Buttons for one gate: review, apply what was reviewed, and cancel while that goes on.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ class Actions(Generic[P]):
         What the buttons say.
     screen
         Where plans, progress and outcomes are shown.
+    context
+        Returns the run, for where the calls go.
     may_apply
         Whether this run may write what was shown.
     on_busy
@@ -67,17 +72,26 @@ class Actions(Generic[P]):
         gate: Gate[P],
         labels: Labels,
         screen: Screen,
+        *,
+        context: Callable[[], RunContext],
         may_apply: Callable[[], bool],
         on_busy: Callable[[bool], None],
     ) -> None:
-        self._gate, self._screen, self._may_apply, self._on_busy = gate, screen, may_apply, on_busy
+        self._gate, self._screen, self._context = gate, screen, context
+        self._may_apply, self._on_busy = may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
+        self._on_screen: P | None = None
+        self._planned = PlannedCalls(())
+        self._running: WatchedApply | None = None
         self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
         self.apply_button = widgets.Button(description=labels.apply, button_style="primary", layout=_BUTTON)
+        self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
+        self.box = widgets.HBox([self.show_button, self.apply_button, self.cancel_button])
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
-        gate.watch(lambda: self._background.soon(self.refresh))
+        self.cancel_button.on_click(lambda _: self._cancel())
+        gate.watch(lambda: self._background.soon(self._gate_moved))
         self.refresh()
 
     def lock(self, locked: bool) -> None:
@@ -90,35 +104,61 @@ class Actions(Generic[P]):
         self.show_button.disabled = self._locked
         ready = self._gate.shown is not None and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
+        self.cancel_button.layout.display = "none" if self._running is None else ""
 
-    def _show(self) -> None:
-        self._start("Reading the target …", self._gate.show_plan, self._planned)
+    def _gate_moved(self) -> None:
+        shown = self._gate.shown
+        if shown is not None and shown is not self._on_screen and not self._locked:
+            self._show_planned((shown, PlannedCalls(())))  # a cell made this plan
+        self.refresh()
+
+    def _show(self, first: str = "") -> None:
+        """Make a plan and show it, below a line that says what happened before it."""
+
+        def work() -> tuple[P, PlannedCalls]:
+            plan = self._gate.show_plan()
+            return plan, self._gate.calls_of(plan)
+
+        self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
 
     def _apply(self) -> None:
         if self.apply_button.disabled:
             return  # a click that was on its way when the button was locked
-        self._start("Applying …", lambda: self._gate.apply(self._progress), self._applied)
+        watched = WatchedApply(len(self._planned.calls), self._say_soon)
+        self._running = watched
+        self.cancel_button.disabled = False
+        self._start("Applying …", lambda: watched.run(self._gate.apply), self._applied)
+
+    def _cancel(self) -> None:
+        if self._running is not None:
+            self.cancel_button.disabled = True
+            self._running.cancel()
+            self._screen.say("Cancelling: the call that is under way is waited for …")
 
     def _start(self, text: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         self._on_busy(True)
         self._screen.say(text)
 
         def done(result: Any) -> None:
+            self._running = None
             self._on_busy(False)
-            if isinstance(result, Exception):
+            if isinstance(result, CancelledError):
+                self._show(first=f"✘ {result}")  # so that Apply, pressed again, makes what this shows
+            elif isinstance(result, Exception):
                 self._failed(result)
             else:
                 then(result)
 
         self._background.start(work, done)
 
-    def _planned(self, plan: P) -> None:
-        changes = self._gate.changes_of(plan)
-        self._screen.show(plan_table(self._gate.title, changes).html())
-        self._screen.say(f"Plan: {plan_in_words(changes)}.")
+    def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
+        self._on_screen, self._planned = result
+        changes = self._gate.changes_of(self._on_screen)
+        table = plan_table(self._gate.title, changes).html()
+        self._screen.show(table + calls_html(self._planned, self._context()))
+        self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
 
-    def _progress(self, event: str, change: Change, made: int, total: int) -> None:
-        text = progress_in_words(event, change, made, total)
+    def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
     def _applied(self, outcome: Any) -> None:

@@ -46,22 +46,28 @@ class StepPanel(Panel):
         self._problems = widgets.HTML()
         self.form = make_form(step.values, self._edited)
         self.actions = Actions(
-            step.gate, Labels("Show the plan", "Apply"), self._screen, self._may_write, self._busy
+            step.gate,
+            Labels("Review", "Apply"),
+            self._screen,
+            context=lambda: step.context,
+            may_apply=self._may_write,
+            on_busy=self._busy,
         )
         self.undo = Actions(
             step.undo_gate,
-            Labels("Undo this step …", "Confirm the undo"),
+            Labels("Undo this step …", "Confirm the undo", "Cancel the undo"),
             self._screen,
-            self._may_undo,
-            self._busy,
+            context=lambda: step.context,
+            may_apply=self._may_undo,
+            on_busy=self._busy,
         )
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
             widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
             self.form.box,
             self._problems,
-            widgets.HBox([self.actions.show_button, self.actions.apply_button]),
-            widgets.HBox([self.undo.show_button, self.undo.apply_button]),
+            self.actions.box,
+            self.undo.box,
             self._screen.box,
         )
         self._show_problems()
@@ -70,7 +76,7 @@ class StepPanel(Panel):
         self._step.set_values(self.form.read())
         self._step.undo_gate.changed()
         self._screen.show("")
-        self._screen.say("Changed: show the plan of the new values before you apply.")
+        self._screen.say("Changed: review the new values before you apply.")
         self._show_problems()
 
     def _show_problems(self) -> None:
@@ -109,16 +115,17 @@ class TeardownPanel(Panel):
         screen = Screen()
         self.actions = Actions(
             teardown.gate,
-            Labels("Show what is taken back", "Apply the teardown"),
+            Labels("Review what is taken back", "Apply the teardown"),
             screen,
-            lambda: self._may_write,
-            self._busy,
+            context=lambda: teardown.context,
+            may_apply=lambda: self._may_write,
+            on_busy=self._busy,
         )
         self.box.children = (
             widgets.HTML(
                 f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else in_html(_PLAN_ONLY)}"
             ),
-            widgets.HBox([self.actions.show_button, self.actions.apply_button]),
+            self.actions.box,
             screen.box,
         )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from idc_helpers.aws.watching import Call
 from idc_helpers.changes import Change, Plan, Resource
 from idc_helpers.errors import KitError
+from idc_helpers.runbook import lesson
 from idc_helpers.runbook.applying import Applier
-from idc_helpers.runbook.lesson import STEPS, make_teardown
 from idc_helpers.runbook.receipts import Receipt, ReceiptBook
 from idc_helpers.runbook.run_context import RunContext
 
@@ -42,7 +42,7 @@ def calls_of_step(context: RunContext, name: str, plan: Plan) -> PlannedCalls:
     """
 
     def resources(rehearsed: RunContext) -> Mapping[str, Resource]:
-        desired = STEPS[name].build(rehearsed.connection, rehearsed.scenario)
+        desired = lesson.STEPS[name].build(rehearsed.connection, rehearsed.scenario)
         return {wanted.resource.kind: wanted.resource for wanted in desired}
 
     return _rehearse(context, plan, resources)
@@ -50,7 +50,7 @@ def calls_of_step(context: RunContext, name: str, plan: Plan) -> PlannedCalls:
 
 def calls_of_undo(context: RunContext, plan: Plan) -> PlannedCalls:
     """Return the calls that an undo or a teardown would make; reads only."""
-    return _rehearse(context, plan, lambda rehearsed: make_teardown(rehearsed).resources)
+    return _rehearse(context, plan, lambda rehearsed: lesson.make_teardown(rehearsed).resources)
 
 
 def _rehearse(

@@ -131,7 +131,7 @@ def apply_by_hand(lab, panel, title):
     stopped = outputs.filter(has_text=f"press Apply in “{title}”")
     expect(stopped.first).to_be_visible(timeout=60_000)
     apply = panel.get_by_role("button", name="Apply", exact=True).first
-    panel.get_by_role("button", name="Show the plan").first.click()
+    panel.get_by_role("button", name="Review").first.click()
     expect(apply).to_be_enabled(timeout=30_000)
     apply.click()
     expect(outputs.filter(has_text=re.compile("Done: .* created")).first).to_be_visible(timeout=30_000)
@@ -151,7 +151,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_never_applied(lab):
     lab.run_all()
     duration = panel.get_by_label("Session duration").first
     expect(duration).to_be_visible(timeout=60_000)
-    panel.get_by_role("button", name="Show the plan").first.click()
+    panel.get_by_role("button", name="Review").first.click()
     apply = panel.get_by_role("button", name="Apply", exact=True).first
     expect(apply).to_be_enabled(timeout=30_000)
     duration.fill("PT13H")
@@ -161,7 +161,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_never_applied(lab):
     duration.fill("PT2H")
     duration.press("Tab")
     expect(apply).to_be_disabled()
-    panel.get_by_role("button", name="Show the plan").first.click()
+    panel.get_by_role("button", name="Review").first.click()
     expect(panel.locator(OUTPUT).filter(has_text="session_duration: PT2H").first).to_be_visible(
         timeout=30_000
     )

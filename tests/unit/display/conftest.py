@@ -1,8 +1,10 @@
 """A run whose target is memory: the steps, values and gates of a notebook without AWS or a sandbox."""
 
+import copy
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
 
 from memory_resource import MemoryResource
 
+from idc_helpers.aws.watching import Call, about_to_call
 from idc_helpers.display import form_values, notebook_step, notebook_teardown
 from idc_helpers.display.interaction import VARIABLE
 from idc_helpers.errors import NotFoundError
@@ -20,11 +23,62 @@ from idc_helpers.runbook.step import Desired
 from idc_helpers.runbook.teardown import Teardown
 
 
+class WatchedResource(MemoryResource):
+    """Tells of each write before it is made, as the calls of boto3 do; `calls_kept` keeps them unsent."""
+
+    calls_kept = None
+    before_writing = staticmethod(lambda change: None)
+
+    def write_all(self, changes, on_start):
+        for change in changes:
+            name = f"{change.action.value}_{self.kind}"
+            if self.calls_kept is not None:
+                self.calls_kept.append(Call("memory", _operation(name), {"Name": change.key}))
+
+            def start(change, name=name):
+                on_start(change)
+                if self.calls_kept is None:
+                    self.before_writing(change)
+                    about_to_call(getattr(MemoryClient(), name), {"Name": change.key})
+
+            yield from super().write_all([change], start)
+
+
+class MemoryClient:
+    """What `about_to_call` asks a boto3 client."""
+
+    def __init__(self):
+        self.meta = self
+        self.service_model = self
+        self.service_name = "memory"
+
+    def __getattr__(self, name):
+        def method():
+            raise AssertionError("never called")
+
+        bound = type("Bound", (), {"__self__": self, "__name__": name, "__call__": method})
+        return bound()
+
+    @property
+    def method_to_api_mapping(self):
+        return Operations()
+
+
+class Operations:
+    def __getitem__(self, name):
+        return _operation(name)
+
+
+def _operation(name):
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 @dataclass
 class MemoryConnection:
     target: str = "sandbox"
     region: str = "us-east-1"
     is_sandbox: bool = True
+    endpoint_url: str = ""
     resources: dict = field(default_factory=dict)
 
     class caller:
@@ -42,7 +96,14 @@ class MemoryConnection:
         raise NotFoundError(f"memory has no service {service_name!r}")
 
     def resource(self, kind):
-        return self.resources.setdefault(kind, MemoryResource(kind))
+        return self.resources.setdefault(kind, WatchedResource(kind))
+
+    def rehearse(self):
+        calls = []
+        copied = replace(self, resources=copy.deepcopy(self.resources))
+        for resource in copied.resources.values():
+            resource.calls_kept = calls
+        return SimpleNamespace(connection=copied, calls=calls)
 
     def __str__(self):
         return f"{self.target} · account 111122223333 (Management) · Region {self.region}"
@@ -78,6 +139,7 @@ def memory(monkeypatch):
     def make_teardown(context, names=frozenset()):
         return Teardown(context, context.connection.resources, names)
 
+    monkeypatch.setattr(lesson, "make_teardown", make_teardown)
     monkeypatch.setattr(notebook_step, "make_teardown", make_teardown)
     monkeypatch.setattr(notebook_teardown, "make_teardown", make_teardown)
     return connection

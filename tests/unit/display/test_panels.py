@@ -41,7 +41,7 @@ def panel(step):
 
 
 def enabled(panel):
-    names = ("Show the plan", "Apply", "Undo this step …", "Confirm the undo")
+    names = ("Review", "Apply", "Undo this step …", "Confirm the undo")
     return [name for name in names if not find(panel, name).disabled]
 
 
@@ -71,14 +71,14 @@ def test_every_field_has_a_label_and_the_help_of_its_model(panel):
 
 def test_apply_opens_only_after_a_plan_of_the_present_values(panel, memory):
     assert "Apply" not in enabled(panel)
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     assert "Apply" in enabled(panel)
     type_in(panel, "Session duration", "PT2H")
     assert "Apply" not in enabled(panel)
     find(panel, "Apply").click()  # on its way when the button was locked
     assert memory.resource("permission_set").calls == []
     assert "ApplyRefusedError" not in texts(panel)
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     assert "session_duration: PT2H" in texts(panel)
     find(panel, "Apply").click()
     assert memory.resource("permission_set").states["AdministratorAccess"]["session_duration"] == "PT2H"
@@ -93,7 +93,7 @@ def test_the_plan_cell_opens_apply_as_well(step, panel):
 
 def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
     type_in(panel, "Session duration", "PT13H")
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     assert "✘ 'PT13H' is not possible" in texts(panel).replace("&#x27;", "'")
     assert "1 value to mend" in texts(panel)
     assert "Apply" not in enabled(panel)
@@ -165,7 +165,7 @@ def test_showing_the_form_again_keeps_what_was_typed(panel, step):
 
 
 def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     find(panel, "Apply").click()
     assert "Confirm the undo" not in enabled(panel)
     find(panel, "Undo this step …").click()
@@ -183,7 +183,7 @@ def test_nothing_to_undo_leaves_the_undo_locked(panel):
 
 def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
     memory.resource("permission_set").fail_on = "Auditor"
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     find(panel, "Apply").click()
     assert "✘ WriteFailedError" in texts(panel)
     assert "Apply" not in enabled(panel)
@@ -191,7 +191,7 @@ def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
 
 def test_in_mode_plan_nothing_can_be_applied(context, memory):
     panel = NotebookStep(replace(context, mode="plan"), "permission_sets").form()
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     assert "2 to create" in texts(panel)
     assert "Apply" not in enabled(panel)
     assert "nothing is written" in texts(panel)
@@ -226,7 +226,7 @@ def test_a_users_frames_are_optional_and_the_display_name_follows(context):
 def test_names_are_data_and_never_markup(context):
     scenario = Scenario(groups=[{"display_name": "<script>alert(1)</script>"}])
     panel = NotebookStep(replace(context, scenario=scenario), "groups").form()
-    find(panel, "Show the plan").click()
+    find(panel, "Review").click()
     assert "<script>" not in texts(panel)
     assert "&lt;script&gt;" in texts(panel)
 
@@ -237,21 +237,19 @@ def test_the_teardown_panel_shows_before_it_deletes(context, memory):
     step.gate.apply()
     panel = NotebookTeardown(context).form()
     assert find(panel, "Apply the teardown").disabled
-    find(panel, "Show what is taken back").click()
+    find(panel, "Review what is taken back").click()
     find(panel, "Apply the teardown").click()
     assert memory.resource("group").states == {}
 
 
 def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanwhile(context, memory):
     resource, entered, go_on = memory.resource("permission_set"), threading.Event(), threading.Event()
-    write_all = resource.write_all
 
-    def slow(changes, on_start):
+    def slow(change):
         entered.set()
         assert go_on.wait(10)
-        return write_all(changes, on_start)
 
-    resource.write_all = slow
+    resource.before_writing = slow
 
     async def until(condition):
         deadline = asyncio.get_running_loop().time() + 10
@@ -261,7 +259,7 @@ def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanw
 
     async def scene():
         panel = NotebookStep(context, "permission_sets").form()
-        find(panel, "Show the plan").click()
+        find(panel, "Review").click()
         await until(lambda: not find(panel, "Apply").disabled)
         find(panel, "Apply").click()
         await until(entered.is_set)
@@ -270,7 +268,62 @@ def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanw
         assert enabled(panel) == []
         go_on.set()
         await until(lambda: "2 created" in texts(panel))
+        assert find(panel, "Cancel").layout.display == "none"
         assert not find(panel, "Session duration").disabled
 
     asyncio.run(scene())
     assert len(resource.calls) == 2
+
+
+def test_a_review_shows_the_calls_in_words_and_to_copy(panel, memory):
+    find(panel, "Review").click()
+    shown = texts(panel)
+    assert "The 2 calls that Apply makes, in this order" in shown
+    assert "memory CreatePermissionSet (Name: Auditor)" in shown
+    assert "aws memory create-permission-set" in shown
+    assert "memory.create_permission_set(" in shown
+    assert memory.resource("permission_set").calls == []
+
+
+def test_progress_names_the_calls_as_they_are_sent(panel, step, memory):
+    said = []
+    step.form()._screen.say = said.append
+    find(panel, "Review").click()
+    find(panel, "Apply").click()
+    assert any("Call 2 of 2: memory CreatePermissionSet (Name: Auditor)" in line for line in said)
+    assert "0 of 2 done" in said[2]
+
+
+def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, step, memory):
+    resource = memory.resource("permission_set")
+    resource.before_writing = lambda change: find(panel, "Cancel").click()
+    find(panel, "Review").click()
+    find(panel, "Apply").click()
+    assert list(resource.states) == []
+    assert "cancelled: 0 of 2 changes are done" in texts(panel)
+
+    def second(change):
+        if change.key == "Auditor":
+            find(panel, "Cancel").click()
+
+    resource.before_writing = second
+    find(panel, "Apply").click()
+    assert list(resource.states) == ["AdministratorAccess"]
+    assert "cancelled: 1 of 2 changes are done" in texts(panel)
+    assert "1 to create, 1 unchanged" in texts(panel)
+    assert step.gate.outcome is None
+    (receipt,) = step.context.receipts.open_receipts()
+    assert (receipt.status, receipt.key) == ("done", "AdministratorAccess")
+    resource.before_writing = lambda change: None
+    find(panel, "Apply").click()
+    assert list(resource.states) == ["AdministratorAccess", "Auditor"]
+    assert "1 created, 1 unchanged" in texts(panel)
+    assert step.require().outcome.counts()["create"] == 1
+
+
+def test_a_plan_made_by_a_cell_is_what_the_panel_shows_then(panel, step):
+    find(panel, "Review").click()
+    type_in(panel, "Session duration", "PT2H")
+    step.plan()
+    assert "session_duration: PT2H" in texts(panel)
+    assert "Apply" in enabled(panel)
