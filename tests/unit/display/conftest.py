@@ -15,7 +15,7 @@ from memory_resource import MemoryResource
 from idc_helpers.aws.watching import Call, about_to_call
 from idc_helpers.display import form_values, notebook_step, notebook_teardown
 from idc_helpers.display.interaction import VARIABLE
-from idc_helpers.errors import NotFoundError
+from idc_helpers.errors import CancelledError, NotFoundError
 from idc_helpers.models import Scenario
 from idc_helpers.runbook import desired, lesson
 from idc_helpers.runbook.run_context import RunContext
@@ -39,9 +39,17 @@ class WatchedResource(MemoryResource):
                 on_start(change)
                 if self.calls_kept is None:
                     self.before_writing(change)
-                    about_to_call(getattr(MemoryClient(), name), {"Name": change.key})
+                    _tell(getattr(MemoryClient(), name), change.key)
 
             yield from super().write_all([change], start)
+
+
+def _tell(call, key):
+    try:
+        about_to_call(call, {"Name": key})
+    except CancelledError as error:
+        error.nothing_written = True
+        raise
 
 
 class MemoryClient:
