@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from socket import socket
-from typing import IO, Any
+from typing import Any
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
+from idc_sandbox.processes import ServerProcess, spawn
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 
 _POLL_S = 0.01
+_PATIENCE_S = 1.0
 
 
 def start(
@@ -76,8 +74,12 @@ def start(
         listener = _listener(port)
         with listener, folder.open_log() as log:
             log_start = log.tell()
-            process = _spawn(folder, listener, log, [*_seed_option(seed), *_page_options(pages)])
-            return _wait_until_ready(folder, process, log_start, timeout_s)
+            options = [*_seed_option(seed), *_page_options(pages)]
+            command = ["serve", "--state", str(folder.path), "--listener", str(listener.fileno()), *options]
+            process = spawn(command, listener.fileno(), log)
+            listening_port = listener.getsockname()[1]
+            listener.close()  # it is the server's alone now: when that ends, so does whoever asks there
+            return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)
 
 
 def _listener(port: int | None) -> socket:
@@ -88,23 +90,6 @@ def _listener(port: int | None) -> socket:
     except SandboxStartError:
         # Nobody asked for this port: on a machine with several learners each gets a sandbox all the same.
         return listen(0)
-
-
-def _spawn(
-    folder: StateFolder, listener: socket, log: IO[bytes], options: Sequence[str]
-) -> subprocess.Popen[bytes]:
-    # The child takes over a socket that listens already: no port can be lost between looking and binding.
-    command = [sys.executable, "-m", "idc_sandbox", "serve", "--state", str(folder.path)]
-    command += ["--listener", str(listener.fileno()), *options]
-    return subprocess.Popen(
-        command,
-        pass_fds=[listener.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env=_child_environment(),
-        start_new_session=True,  # Ctrl-C in the terminal that started it must not end it
-    )
 
 
 def _seed_option(seed: int | None) -> list[str]:
@@ -118,26 +103,19 @@ def _page_options(pages: dict[str, Any]) -> list[str]:
     return options
 
 
-def _child_environment() -> dict[str, str]:
-    """Return this process's environment, in which the child finds this very package."""
-    variables = dict(os.environ)
-    root = Path(__file__).resolve().parent.parent
-    if root.name not in ("site-packages", "dist-packages"):
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), variables.get("PYTHONPATH")]))
-    return variables
-
-
 def _wait_until_ready(
-    folder: StateFolder, process: subprocess.Popen[bytes], log_start: int, timeout_s: float
+    folder: StateFolder, process: ServerProcess, port: int, log_start: int, timeout_s: float
 ) -> RunningSandbox:
     deadline = time.monotonic() + timeout_s
     while process.poll() is None and time.monotonic() < deadline:
+        # The socket listens already: the question waits there until the server is ready to answer it.
+        if ask(port, "GET", "/_sandbox/health", timeout_s=_PATIENCE_S) is None:
+            time.sleep(_POLL_S)
+            continue
         server = folder.read_server()
-        if server is not None and server.get("pid") == process.pid:
-            running = find_sandbox(folder)
-            if running is not None:
-                return running
-        time.sleep(_POLL_S)
+        running = find_sandbox(folder) if server is not None and server.get("pid") == process.pid else None
+        if running is not None:
+            return running
     if process.poll() is None:
         process.kill()
         process.wait()
@@ -230,6 +208,8 @@ def state_seed(folder: StateFolder) -> int | None:
     """Return the seed of a folder's state, or None when there is none or it cannot be read. Reads only."""
     if not folder.database.exists():
         return None
+    import sqlite3  # noqa: PLC0415  new state is started without it
+
     try:
         connection = sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True)
         try:

@@ -68,13 +68,20 @@ def read_object(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def write_private(path: Path, values: dict[str, Any]) -> None:
-    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
+def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -> None:
+    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it.
+
+    Parameters
+    ----------
+    lasting
+        Whether it must survive a loss of power; what only a running process means need not.
+    """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)
     with new.open("w", encoding="utf-8") as file:
         json.dump(values, file)
         file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
     new.replace(path)

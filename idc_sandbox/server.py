@@ -27,6 +27,7 @@ from idc_sandbox.gateway import Gateway
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.pages.front_door import FrontDoor
 from idc_sandbox.pages.seals import Seals
+from idc_sandbox.preload import is_preloaded
 from idc_sandbox.protocols import error_response
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
@@ -152,7 +153,8 @@ def serve(
     os.umask(0o077)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # a profile or an endpoint of the user's must not lead moto's boto3 astray
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=log_format, force=True)  # a fork has its parent's
     with folder.server_lock():
         store = Store(folder.database, seed=seed or 0)
         try:
@@ -185,7 +187,7 @@ def _run(
 
     def tell() -> None:
         folder.write_server(about)
-        double.load_in_background(after_s=_PAUSE_S, when_impossible=give_up)
+        double.load_in_background(after_s=0.0 if is_preloaded() else _PAUSE_S, when_impossible=give_up)
         if say is not None:
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 

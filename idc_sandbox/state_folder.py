@@ -156,7 +156,7 @@ class StateFolder:
 
     def write_server(self, values: dict[str, Any]) -> None:
         """Tell others where the sandbox listens."""
-        write_private(self._server_file, values)
+        write_private(self._server_file, values, lasting=False)
 
     def remove_server(self) -> None:
         """Take back what `write_server` said."""

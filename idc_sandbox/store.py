@@ -7,6 +7,7 @@ inside the transaction.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -45,17 +46,32 @@ class Store:
                 path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
-            self._configure()
+            self._configure(is_new=is_new)
             self._open_schema(seed)
+            if is_new:
+                self._make_lasting()
         except (sqlite3.DatabaseError, OSError) as error:
             raise SandboxStartError(
                 f"the state file {str(path)!r} cannot be used: {error}. "
                 "Choose a folder that you can write with --state, or start over with `idc sandbox reset`."
             ) from error
 
-    def _configure(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    def _configure(self, *, is_new: bool) -> None:
+        # Nobody has been told of a new file yet: it is written through to the disk once, when it is whole.
+        synchronous = "OFF" if is_new else "FULL"
+        pragmas = ("busy_timeout=5000", f"synchronous={synchronous}", "journal_mode=WAL", "foreign_keys=ON")
+        for pragma in pragmas:
             self._connection.execute(f"PRAGMA {pragma}")
+
+    def _make_lasting(self) -> None:
+        """Write a new file and its log through to the disk, and every commit from now on."""
+        for path in (self.path, self.path.with_name(f"{self.path.name}-wal"), self.path.parent):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._connection.execute("PRAGMA synchronous=FULL")
 
     def _open_schema(self, seed: int) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

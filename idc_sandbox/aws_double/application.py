@@ -36,14 +36,14 @@ def call_moto(request: Request, signature: Signature) -> Response:
     ServiceError
         Those of the permission check, and ``NotImplemented`` for what moto does not have.
     """
-    moto_application = application(signature.service_name)
+    application = _application(signature.service_name)
     answer: dict[str, Any] = {}
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
         answer.update(status=int(status[:3]), headers=headers)
 
     try:
-        chunks = moto_application(_environ(request, signature), start_response)
+        chunks = application(_environ(request, signature), start_response)
         body = b"".join(chunks)
     except (NotImplementedError, ImportError, OperationNotFoundError) as error:
         raise ServiceError(
@@ -54,9 +54,14 @@ def call_moto(request: Request, signature: Signature) -> Response:
     return Response(answer["status"], dict(answer["headers"]), body)
 
 
+def prepare_applications() -> None:
+    """Make what the first request to each of moto's services would wait for."""
+    for service_name in ("sts", "iam", "organizations", "s3"):
+        _application(service_name)
+
+
 @functools.cache
-def application(service_name: Any) -> Any:
-    """Return moto's WSGI application of a service, made once."""
+def _application(service_name: Any) -> Any:
     from moto.moto_server import werkzeug_app  # noqa: PLC0415  Flask is not needed before the first request
 
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # no page of another origin may read answers

@@ -21,7 +21,7 @@ from idc_sandbox.aws_double.administrator import (
     read_administrator,
     state_number,
 )
-from idc_sandbox.aws_double.application import application
+from idc_sandbox.aws_double.application import prepare_applications
 from idc_sandbox.aws_double.exchange import Exchange
 from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
 from idc_sandbox.aws_double.memory import SERVICES, Memory
@@ -81,8 +81,7 @@ class AwsDouble:
 
     def prepare(self) -> None:
         """Make everything ready that the first request to each of moto's services would wait for."""
-        for service_name in SERVICES:
-            application(service_name)
+        prepare_applications()
 
     def save(self, *service_names: str) -> None:
         """Write the memory of some of moto's services into the current transaction."""
