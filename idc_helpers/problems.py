@@ -15,7 +15,9 @@ from idc_helpers.models.texts import shortened
 from idc_helpers.suggestions import did_you_mean
 
 
-def refusals_in(error: ValidationError, unquoted: Mapping[Location, str]) -> list[Refusal]:
+def refusals_in(
+    error: ValidationError, unquoted: Mapping[Location, str], root: type[BaseModel] = Scenario
+) -> list[Refusal]:
     """Return what is wrong with a scenario, one refusal for each value.
 
     Parameters
@@ -24,8 +26,10 @@ def refusals_in(error: ValidationError, unquoted: Mapping[Location, str]) -> lis
         What pydantic raised for a scenario.
     unquoted
         The characters of the scalars that are not in quotes, by place; empty where there is no file.
+    root
+        The model of the whole file, where it is not a scenario.
     """
-    return [_refusal(detail, unquoted) for detail in error.errors(include_url=False)]
+    return [_refusal(detail, unquoted, root) for detail in error.errors(include_url=False)]
 
 
 def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refusal:
@@ -36,7 +40,9 @@ def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refus
     return Refusal(location, f"unknown key {name!r}", remedy)
 
 
-def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str]) -> Refusal:
+def _refusal(
+    detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: type[BaseModel]
+) -> Refusal:
     # pydantic adds a step of its own to the place of a mapping's key.
     location: Location = tuple(step for step in detail["loc"] if step != "[key]")
     kind, value = detail["type"], detail["input"]
@@ -46,21 +52,26 @@ def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str]) -> Ref
     if kind == RULE_ERROR:
         return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], value)
     if kind == "extra_forbidden":
-        return key_refusal(location[-1], location, _keys_at(location[:-1]))
+        return key_refusal(location[-1], location, _keys_at(location[:-1], root))
     if kind == "missing":
-        return Refusal(location, f"{location[-1]!r} is missing", f"Add it: {_described(location)}")
-    return _wrong_value(location, kind, value, detail, unquoted)
+        return Refusal(location, f"{location[-1]!r} is missing", f"Add it: {_described(location, root)}")
+    return _wrong_value(location, kind, value, detail, unquoted, root)
 
 
 def _wrong_value(
-    location: Location, kind: str, value: object, detail: Mapping[str, Any], unquoted: Mapping[Location, str]
+    location: Location,
+    kind: str,
+    value: object,
+    detail: Mapping[str, Any],
+    unquoted: Mapping[Location, str],
+    root: type[BaseModel],
 ) -> Refusal:
     if value is None:
         return Refusal(
-            location, "there is no value", f"Write one, or remove the key: {_described(location)}", value
+            location, "there is no value", f"Write one, or remove the key: {_described(location, root)}", value
         )
     if kind == "literal_error":
-        choices = [repr(choice) for choice in _choices_at(location)]
+        choices = [repr(choice) for choice in _choices_at(location, root)]
         question = did_you_mean(str(value), [choice.strip("'") for choice in choices])
         remedy = f"{question} Choose {' or '.join(choices)}.".strip()
         return Refusal(location, f"{shortened(value)} is not one of the choices", remedy, value)
@@ -72,7 +83,7 @@ def _wrong_value(
     return Refusal(
         location,
         f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
-        _described(location),
+        _described(location, root),
         value,
     )
 
@@ -83,31 +94,36 @@ def _kind_of(value: object) -> str:
     return "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
-def _described(location: Location) -> str:
-    field = _field_at(location)
+def _described(location: Location, root: type[BaseModel]) -> str:
+    field = _field_at(location, root)
     return (field.description if field else None) or "See parameters/schema.json for what is possible."
 
 
-def _field_at(location: Location) -> FieldInfo | None:
+def _field_at(location: Location, root: type[BaseModel]) -> FieldInfo | None:
     names = [step for step in location if isinstance(step, str)]
-    model: type[BaseModel] | None = Scenario
+    model: type[BaseModel] | None = root
     field: FieldInfo | None = None
     for name in names:
-        if model is None or name not in model.model_fields:
+        known = _by_key(model) if model else {}
+        if name not in known:
             return field
-        field = model.model_fields[name]
+        field = known[name]
         model = _model_in(field.annotation)
     return field
 
 
-def _keys_at(location: Location) -> list[str]:
-    field = _field_at(location)
-    model = Scenario if field is None else _model_in(field.annotation)
-    return list(model.model_fields) if model else []
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _choices_at(location: Location) -> list[str]:
-    field = _field_at(location)
+def _keys_at(location: Location, root: type[BaseModel]) -> list[str]:
+    field = _field_at(location, root)
+    model = root if field is None else _model_in(field.annotation)
+    return list(_by_key(model)) if model else []
+
+
+def _choices_at(location: Location, root: type[BaseModel]) -> list[str]:
+    field = _field_at(location, root)
     return _texts_in(field.annotation) if field else []
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,19 @@ def known_parameters(notebook: LessonNotebook) -> frozenset[str]:
         When the notebook cannot be read, or has no cell tagged ``parameters``: its defaults would win.
     """
     try:
-        document: Any = nbformat.read(notebook.path, as_version=4)
-    except (OSError, ValueError, AttributeError) as error:
+        status = notebook.path.stat()
+        return _known_parameters(notebook, status.st_mtime_ns, status.st_size)
+    except (OSError, ValueError, AttributeError, SyntaxError) as error:
         raise RunFailedError(
             f"the notebook {str(notebook.path)!r} cannot be read: {type(error).__name__}: {error}",
             remedy="Restore the file from the repository.",
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _known_parameters(notebook: LessonNotebook, _changed_ns: int, _size: int) -> frozenset[str]:
+    # A thousand jobs of one notebook read it once; one that was edited meanwhile is read again.
+    document: Any = nbformat.read(notebook.path, as_version=4)
     for cell in document.cells:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
             return frozenset(_assigned_names(cell.source))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,8 @@ class PreparedRun:
         What is executed, in order.
     known
         The parameters that each notebook knows, by its name.
+    extra
+        Values of parameters that no scenario has, such as the person's.
     """
 
     scenario: Scenario
@@ -79,6 +81,7 @@ class PreparedRun:
     mode: str
     notebooks: tuple[LessonNotebook, ...]
     known: Mapping[str, frozenset[str]]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def parameters(self, notebook: LessonNotebook, run_folder: Path) -> dict[str, Any]:
         """Return what papermill sets in a notebook: what all of them get, and its parts of the scenario.
@@ -96,9 +99,8 @@ class PreparedRun:
             "scenario_file": str(self.scenario_file),
             "run_folder": str(run_folder),
         }
-        return {
-            name: value for name, value in {**sections, **given}.items() if name in self.known[notebook.name]
-        }
+        everything = {**self.extra, **sections, **given}
+        return {name: value for name, value in everything.items() if name in self.known[notebook.name]}
 
 
 def prepare_run(request: RunRequest) -> PreparedRun:
@@ -122,11 +124,21 @@ def prepare_run(request: RunRequest) -> PreparedRun:
         )
     found = find_notebooks(request.project / "notebooks")
     notebooks = tuple(select_notebooks(found, only=request.only, teardown=request.teardown))
-    known = {notebook.name: known_parameters(notebook) for notebook in notebooks}
     for notebook in notebooks:
-        _require_known(notebook, known[notebook.name])
+        require_known(notebook)
+    return prepared_run(scenario, scenario_file, notebooks)
+
+
+def prepared_run(
+    scenario: Scenario,
+    scenario_file: Path,
+    notebooks: tuple[LessonNotebook, ...],
+    extra: Mapping[str, Any] | None = None,
+) -> PreparedRun:
+    """Return a run of a scenario that is checked already, in its own mode or the target's usual one."""
+    known = {notebook.name: known_parameters(notebook) for notebook in notebooks}
     default_mode = "apply" if scenario.target == "sandbox" else "plan"
-    return PreparedRun(scenario, scenario_file, scenario.mode or default_mode, notebooks, known)
+    return PreparedRun(scenario, scenario_file, scenario.mode or default_mode, notebooks, known, extra or {})
 
 
 def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:
@@ -136,7 +148,17 @@ def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:
     return validate_scenario({**scenario_parameters(scenario), **overrides}, source="the command line")
 
 
-def _require_known(notebook: LessonNotebook, known: frozenset[str]) -> None:
+def require_known(notebook: LessonNotebook) -> None:
+    """Return when a notebook of the lesson takes what each run gives, and nothing that no scenario has.
+
+    Raises
+    ------
+    RunFailedError
+        When it lacks one of `ALWAYS_GIVEN`.
+    ParametersError
+        When nothing would ever set one of its parameters.
+    """
+    known = known_parameters(notebook)
     missing = [name for name in ALWAYS_GIVEN if name not in known]
     if missing:
         raise RunFailedError(

@@ -1,0 +1,237 @@
+"""A whole table of jobs, checked before the first one starts: every problem at once, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, RunFailedError
+from idc_helpers.models import Scenario
+from idc_helpers.runner.batch.fingerprints import fingerprint
+from idc_helpers.runner.batch.jobs import Job, scenario_of
+from idc_helpers.runner.batch.models import LESSON, OWN, STANDING, JobEntry
+from idc_helpers.runner.batch.order import in_order
+from idc_helpers.runner.batch.table import JobTable, read_table
+from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
+from idc_helpers.runner.overrides import location_of
+from idc_helpers.runner.preparing import ALWAYS_GIVEN, require_known
+from idc_helpers.suggestions import did_you_mean
+from idc_helpers.yaml_positions import Location
+
+
+def load_jobs(path: Path, project: Path, overrides: Mapping[str, Any] | None = None) -> list[Job]:
+    """Read a table of jobs and check all of it; reads files only.
+
+    Parameters
+    ----------
+    path
+        The table, YAML or CSV. Paths in it start from its folder.
+    project
+        The kit's folder, with ``notebooks/`` and ``parameters/``.
+    overrides
+        Values for all jobs, by key, that stand above what the table says.
+
+    Returns
+    -------
+    list of Job
+        Each after the jobs that it waits for; those without a difference in the table's order.
+
+    Raises
+    ------
+    ParametersError
+        When anything in the table, or in a file that it names, cannot be right. All problems are listed.
+    """
+    table = read_table(path)
+    checks = _Checks(table, path.absolute().parent, project.absolute(), overrides or {})
+    jobs = [checks.job(position, entry) for position, entry in enumerate(table.entries)]
+    checks.names()
+    if checks.problems:
+        raise ParametersError(_each_once(checks.problems))
+    return _with_fingerprints([job for job in jobs if job is not None])
+
+
+def _each_once(problems: Iterable[Problem]) -> list[Problem]:
+    # A wrong value among the defaults, or a wrong scenario file, is one problem, whoever many jobs have it.
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0))
+
+
+def _with_fingerprints(jobs: Sequence[Job]) -> list[Job]:
+    known = {job.name: job for job in jobs}
+    done: dict[str, Job] = {}
+    for name in in_order({job.name: job.after for job in jobs}):
+        job = known[name]
+        before = [done[each].fingerprint for each in job.after]
+        done[name] = replace(job, fingerprint=fingerprint(job, before))
+    return list(done.values())
+
+
+class _Checks:
+    """Collects the problems of one table."""
+
+    def __init__(self, table: JobTable, base: Path, project: Path, overrides: Mapping[str, Any]) -> None:
+        self.table, self.base, self.project, self.overrides = table, base, project, dict(overrides)
+        self.problems: list[Problem] = []
+        self.found = find_notebooks(project / "notebooks")
+        self.names_of_jobs = [entry.name for entry in table.entries]
+
+    def add(self, position: int, path: Location, error: KitError) -> None:
+        self.problems.append(self.table.problem(position, path, error.message, error.remedy))
+
+    def job(self, position: int, entry: JobEntry) -> Job | None:
+        before = len(self.problems)
+        notebooks = self.notebooks(position, entry)
+        scenario_file = self.scenario_file(position, entry)
+        overrides, extra = self.values(position, entry, notebooks)
+        job = Job(
+            name=entry.name,
+            notebooks=notebooks,
+            scenario_file=scenario_file,
+            overrides={**overrides, **self.overrides},
+            extra=extra,
+            after=tuple(entry.after),
+            sandbox=self.sandbox(position, entry),
+        )
+        if len(self.problems) == before:
+            self.scenario(position, entry, job)
+        return job if len(self.problems) == before else None
+
+    def notebooks(self, position: int, entry: JobEntry) -> tuple[LessonNotebook, ...]:
+        if entry.notebook is None:
+            missing = InvalidValueError(
+                "the job does not say which notebook", remedy=f"Write notebook: {LESSON}, a number, or a path."
+            )
+            self.add(position, ("notebook",), missing)
+            return ()
+        words = [word.strip() for word in entry.notebook.split(",") if word.strip()]
+        try:
+            if words == [LESSON]:
+                chosen = select_notebooks(self.found, teardown=entry.teardown)
+            elif any("/" in word for word in words):
+                return tuple(self.own_notebook(word) for word in words)
+            else:
+                chosen = select_notebooks(self.found, only=words or [entry.notebook])
+            for notebook in chosen:
+                require_known(notebook)
+            return tuple(chosen)
+        except KitError as error:
+            self.add(position, ("notebook",), error)
+        return ()
+
+    def own_notebook(self, word: str) -> LessonNotebook:
+        path = (self.base / word).resolve()
+        if path.suffix != ".ipynb" or not path.is_file():
+            near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.ipynb")])
+            raise InvalidValueError(
+                f"there is no notebook {word!r} in {str(self.base)!r}",
+                remedy=near or "Paths start from the folder of the table.",
+            )
+        notebook = LessonNotebook(path.stem, path)
+        known_parameters(notebook)
+        return notebook
+
+    def scenario_file(self, position: int, entry: JobEntry) -> Path:
+        if entry.scenario is None:
+            return self.project / "parameters" / "sandbox.yaml"
+        path = (self.base / entry.scenario).resolve()
+        if not path.is_file():
+            near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")])
+            remedy = near or f"Paths start from the folder of the table, {str(self.base)!r}."
+            missing = InvalidValueError(f"there is no scenario file {entry.scenario!r}", remedy=remedy)
+            self.add(position, ("scenario",), missing)
+        return path
+
+    def sandbox(self, position: int, entry: JobEntry) -> str:
+        word = entry.sandbox or STANDING
+        if word in (STANDING, OWN):
+            return word
+        if "/" not in word:
+            remedy = did_you_mean(word, [STANDING, OWN]) or f"Write {OWN}, {STANDING}, or a folder such as ./{word}."
+            self.add(position, ("sandbox",), InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy))
+        return str((self.base / word).resolve())
+
+    def values(
+        self, position: int, entry: JobEntry, notebooks: Sequence[LessonNotebook]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what is set in the scenario, and what is set of the notebooks' other parameters."""
+        in_scenario: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        known: set[str] = set()
+        for notebook in notebooks:
+            known |= known_parameters(notebook) - set(ALWAYS_GIVEN)
+        for key, value in entry.values.items():
+            try:
+                first = location_of(key)[0]
+            except InvalidValueError as error:
+                self.add(position, ("set", key), error)
+                continue
+            if first in Scenario.model_fields:
+                in_scenario[key] = value
+            elif key in known:
+                extra[key] = value
+            else:
+                choices = [*Scenario.model_fields, *sorted(known)]
+                remedy = did_you_mean(str(first), choices) or f"Known here: {', '.join(choices)}."
+                unknown = InvalidValueError(f"unknown key {key!r}", remedy=remedy)
+                self.add(position, ("set", key), unknown)
+        return in_scenario, extra
+
+    def scenario(self, position: int, entry: JobEntry, job: Job) -> None:
+        try:
+            scenario_of(job.scenario_file)
+        except ParametersError as error:
+            self.problems.extend(error.problems)
+            return
+        try:
+            scenario = job.scenario()
+        except ParametersError as error:
+            for problem in error.problems:
+                self.add_of_scenario(position, entry, problem)
+            return
+        except InvalidValueError as error:
+            key = next((key for key in entry.values if repr(key) in error.message), "")
+            self.add(position, ("set", key), error)
+            return
+        if scenario.target == "aws" and job.sandbox != STANDING:
+            wrong = RunFailedError(
+                f"sandbox is {entry.sandbox!r}, but the target is 'aws'",
+                remedy="Remove one of the two: a run on AWS uses no sandbox.",
+            )
+            self.add(position, ("sandbox",), wrong)
+
+    def add_of_scenario(self, position: int, entry: JobEntry, problem: Problem) -> None:
+        near = (key for key in entry.values if problem.path.startswith(key) or key.startswith(problem.path))
+        key = next(near, None)
+        path: Location = ("set", key) if key is not None else ("set",)
+        said = problem.message if key == problem.path else f"{problem.path}: {problem.message}"
+        self.problems.append(self.table.problem(position, path, said, problem.remedy))
+
+    def names(self) -> None:
+        """Look at what jobs say of one another: names that stand twice, that nobody has, and circles."""
+        seen: dict[str, int] = {}
+        for position, name in enumerate(self.names_of_jobs):
+            # Folders of some systems do not tell upper from lower case.
+            first = seen.setdefault(name.casefold(), position)
+            if first != position:
+                message = f"the name {name!r} stands twice; first in line {self.line_of(first)}"
+                remedy = "Give each job a name of its own: its folder is called so."
+                self.problems.append(self.table.problem(position, ("name",), message, remedy))
+        for position, entry in enumerate(self.table.entries):
+            for other in entry.after:
+                if other not in self.names_of_jobs:
+                    remedy = did_you_mean(other, self.names_of_jobs) or "Write the name of a job of this table."
+                    message = f"no job is called {other!r}"
+                    self.problems.append(self.table.problem(position, ("after",), message, remedy))
+        if not self.problems:
+            self.circles()
+
+    def line_of(self, position: int) -> int:
+        return self.table.file.line_of(("jobs", position))
+
+    def circles(self) -> None:
+        try:
+            in_order({entry.name: tuple(entry.after) for entry in self.table.entries})
+        except InvalidValueError as error:
+            first = error.message.split("'")[1]
+            self.add(self.names_of_jobs.index(first), ("after",), error)
