@@ -40,9 +40,7 @@ def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refus
     return Refusal(location, f"unknown key {name!r}", remedy)
 
 
-def _refusal(
-    detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: type[BaseModel]
-) -> Refusal:
+def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: type[BaseModel]) -> Refusal:
     # pydantic adds a step of its own to the place of a mapping's key.
     location: Location = tuple(step for step in detail["loc"] if step != "[key]")
     kind, value = detail["type"], detail["input"]
@@ -58,7 +56,7 @@ def _refusal(
     return _wrong_value(location, kind, value, detail, unquoted, root)
 
 
-def _wrong_value(
+def _wrong_value(  # noqa: PLR0917 -- one caller, just above
     location: Location,
     kind: str,
     value: object,
@@ -68,7 +66,10 @@ def _wrong_value(
 ) -> Refusal:
     if value is None:
         return Refusal(
-            location, "there is no value", f"Write one, or remove the key: {_described(location, root)}", value
+            location,
+            "there is no value",
+            f"Write one, or remove the key: {_described(location, root)}",
+            value,
         )
     if kind == "literal_error":
         choices = [repr(choice) for choice in _choices_at(location, root)]

@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 import idc_helpers
-from idc_helpers.cli import checkup_commands, lab_commands, parameter_commands, run_commands, sandbox_commands
+from idc_helpers.cli import (
+    batch_commands,
+    checkup_commands,
+    lab_commands,
+    parameter_commands,
+    run_commands,
+    sandbox_commands,
+)
 from idc_helpers.errors import KitError
 
 app = typer.Typer(
@@ -24,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run_commands.add_to(app)
+batch_commands.add_to(app)
 lab_commands.add_to(app)
 checkup_commands.add_to(app)
 app.add_typer(sandbox_commands.app, name="sandbox")

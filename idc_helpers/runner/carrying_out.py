@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from idc_helpers.runner.engines import Engine, NotebookFailure
+from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
 from idc_helpers.runner.interruption import Interrupted
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.preparing import PreparedRun
 from idc_helpers.runner.progress import Progress
-from idc_helpers.runner.report import write_report
+from idc_helpers.runner.report import Pages, write_report
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
 
@@ -64,6 +64,10 @@ class Execution:
         Where it is told, and when it began.
     undo_command
         What takes the run back.
+    limits
+        How long cells and notebooks may take.
+    pages
+        Which executed notebooks get a page that browsers show: it takes longer than many a notebook.
     results
         Of the notebooks so far.
     """
@@ -76,6 +80,8 @@ class Execution:
     progress: Progress
     started: datetime.datetime
     undo_command: str
+    limits: TimeLimits = NO_LIMITS
+    pages: Pages = "all"
     results: list[NotebookResult] = field(default_factory=list)
 
     def summary(self) -> RunSummary:
@@ -95,7 +101,7 @@ class Execution:
         """Write summary and report, and return the summary."""
         summary = self.summary()
         summary.write(self.folder / "summary.json")
-        write_report(self.folder, summary, where=self.where, undo_command=self.undo_command)
+        write_report(self.folder, summary, where=self.where, undo_command=self.undo_command, pages=self.pages)
         return summary
 
 
@@ -108,9 +114,10 @@ def carry_out(execution: Execution) -> RunOutcome:
             result = _execute(execution, notebook)
             execution.results.append(result)
             execution.progress.notebook_ended(result)
-            execution.write()
             if result.status == "failed":
                 break
+            if number < len(execution.prepared.notebooks):
+                execution.write()
     except Interrupted as interruption:
         signal_number = interruption.signal_number
     summary = execution.write()
@@ -137,7 +144,9 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
     parameters = execution.prepared.parameters(notebook, folder)
     try:
         with EventFollower(folder / "events.jsonl", execution.progress.event):
-            failure = execution.engine.execute(notebook, output, parameters, execution.environment)
+            failure = execution.engine.execute(
+                notebook, output, parameters, execution.environment, execution.limits
+            )
     except Interrupted:
         stopped = result(NotebookFailure("Interrupted", "the run was asked to end"))
         execution.results.append(stopped)

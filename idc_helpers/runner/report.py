@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Literal
 
 from idc_helpers.runbook.receipts import ReceiptBook
 from idc_helpers.runner.notebook_pages import write_notebook_page
@@ -12,8 +13,12 @@ from idc_helpers.runner.scrubbed_files import write_whole
 from idc_helpers.runner.summary import RunSummary
 from idc_helpers.runner.tables import DONE_WORDS, PLAN_WORDS, changes_in_words, counted
 
+Pages = Literal["all", "failed"]
 
-def write_report(run_folder: Path, summary: RunSummary, *, where: str, undo_command: str) -> Path:
+
+def write_report(
+    run_folder: Path, summary: RunSummary, *, where: str, undo_command: str, pages: Pages = "all"
+) -> Path:
     """Write the report of a run, with a page for each executed notebook, and return its path.
 
     Parameters
@@ -26,6 +31,8 @@ def write_report(run_folder: Path, summary: RunSummary, *, where: str, undo_comm
         The target in one readable line.
     undo_command
         What takes the run back.
+    pages
+        Which executed notebooks get a page beside them.
     """
     planned = summary.mode == "plan"
     checks = [check for result in summary.notebooks for check in result.checks]
@@ -41,7 +48,7 @@ def write_report(run_folder: Path, summary: RunSummary, *, where: str, undo_comm
         change_words=list((PLAN_WORDS if planned else DONE_WORDS).values()),
         checks_made=len(checks),
         checks_passed=sum(check.passed for check in checks),
-        pages=_pages(run_folder, summary),
+        pages=_pages(run_folder, summary, pages),
         receipts=ReceiptBook(run_folder / "receipts.jsonl").read(),
     )
     report = run_folder / "index.html"
@@ -69,11 +76,11 @@ def _readable(started: str) -> str:
     return datetime.datetime.fromisoformat(started).strftime("%A %d %B %Y, %H:%M:%S UTC")
 
 
-def _pages(run_folder: Path, summary: RunSummary) -> set[str]:
+def _pages(run_folder: Path, summary: RunSummary, which: Pages) -> set[str]:
     pages = set()
     for result in summary.notebooks:
         executed = run_folder / "notebooks" / f"{result.notebook}.ipynb"
-        if executed.exists():
+        if executed.exists() and which in ("all", result.status):
             write_notebook_page(executed, summary.run_id)
             pages.add(result.notebook)
     return pages

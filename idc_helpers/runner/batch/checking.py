@@ -100,7 +100,8 @@ class _Checks:
     def notebooks(self, position: int, entry: JobEntry) -> tuple[LessonNotebook, ...]:
         if entry.notebook is None:
             missing = InvalidValueError(
-                "the job does not say which notebook", remedy=f"Write notebook: {LESSON}, a number, or a path."
+                "the job does not say which notebook",
+                remedy=f"Write notebook: {LESSON}, a number, or a path.",
             )
             self.add(position, ("notebook",), missing)
             return ()
@@ -147,8 +148,13 @@ class _Checks:
         if word in (STANDING, OWN):
             return word
         if "/" not in word:
-            remedy = did_you_mean(word, [STANDING, OWN]) or f"Write {OWN}, {STANDING}, or a folder such as ./{word}."
-            self.add(position, ("sandbox",), InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy))
+            remedy = (
+                did_you_mean(word, [STANDING, OWN])
+                or f"Write {OWN}, {STANDING}, or a folder such as ./{word}."
+            )
+            self.add(
+                position, ("sandbox",), InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy)
+            )
         return str((self.base / word).resolve())
 
     def values(
@@ -220,7 +226,9 @@ class _Checks:
         for position, entry in enumerate(self.table.entries):
             for other in entry.after:
                 if other not in self.names_of_jobs:
-                    remedy = did_you_mean(other, self.names_of_jobs) or "Write the name of a job of this table."
+                    remedy = (
+                        did_you_mean(other, self.names_of_jobs) or "Write the name of a job of this table."
+                    )
                     message = f"no job is called {other!r}"
                     self.problems.append(self.table.problem(position, ("after",), message, remedy))
         if not self.problems:

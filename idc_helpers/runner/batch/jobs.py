@@ -50,7 +50,7 @@ class Job:
     fingerprint: Mapping[str, str] = field(default_factory=dict)
 
     def state_folder(self, folder: Path) -> Path | None:
-        """Return the state of the sandbox that the job uses, given the job's folder; None: the standing one."""
+        """Return the state of the job's sandbox, given the job's folder; None: the standing one."""
         if self.sandbox == STANDING:
             return None
         return folder / "sandbox" if self.sandbox == OWN else Path(self.sandbox)

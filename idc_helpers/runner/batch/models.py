@@ -34,7 +34,8 @@ class JobDefaults(Model):
         "or the path of a notebook of your own.",
     )
     scenario: str | None = Field(
-        default=None, description="The scenario file, from the folder of this file. Empty: the kit's sandbox.yaml."
+        default=None,
+        description="The scenario file, from the folder of this file. Empty: the kit's sandbox.yaml.",
     )
     values: dict[str, Any] = Field(
         default_factory=dict,

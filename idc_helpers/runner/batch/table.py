@@ -133,7 +133,9 @@ def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
     try:
         text = path.read_text("utf-8-sig")  # spreadsheets put a mark before the first letter
     except UnicodeDecodeError as error:
-        raise _refused(name, None, f"is not text in UTF-8: {error.reason}", "Save it as CSV UTF-8.") from error
+        raise _refused(
+            name, None, f"is not text in UTF-8: {error.reason}", "Save it as CSV UTF-8."
+        ) from error
     except OSError as error:
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.csv")])
         remedy = near or "Check the path and its permissions."
@@ -183,7 +185,10 @@ def _value(text: str, heading: str, name: str, line: int) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise _refused(
-            name, line, f"{heading}: {text!r} is not a list or mapping", 'Write it as ["a", "b"] or {"key": "x"}.'
+            name,
+            line,
+            f"{heading}: {text!r} is not a list or mapping",
+            'Write it as ["a", "b"] or {"key": "x"}.',
         ) from error
 
 

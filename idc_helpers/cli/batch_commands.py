@@ -1,0 +1,70 @@
+"""``idc batch``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def batch(
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="The table of jobs, YAML or CSV.")],
+    *,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Jobs side by side. [default: the cores]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The batch's folder. [default: runs/batch-<FILE>]"),
+    ] = None,
+    mode: Annotated[
+        Literal["plan", "apply"] | None,
+        typer.Option("--mode", help="For all jobs, whatever table and scenarios say."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="What executes the notebooks. [default: the fastest one here]"),
+    ] = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option("--cell-timeout", metavar="SECONDS", help="For each cell.")
+    ] = None,
+    notebook_timeout: Annotated[
+        float | None, typer.Option("--notebook-timeout", metavar="SECONDS", help="For each notebook.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run the jobs again that failed before.")
+    ] = False,
+) -> None:
+    """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
+
+    Exit status 0 only if every job passed. The same command again goes on where it ended: jobs that are done
+    with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
+    for each job.
+    """
+    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
+    from idc_helpers.runner.engines import TimeLimits  # noqa: PLC0415
+
+    request = BatchRequest(
+        project=project_folder(),
+        table=table,
+        out=out,
+        workers=workers,
+        mode=mode,
+        engine=engine,
+        limits=TimeLimits(cell_timeout, notebook_timeout),
+        retry_failed=retry_failed,
+    )
+    try:
+        outcome = run_batch(request, sys.stdout)
+    except KeyboardInterrupt:
+        typer.echo("The batch was ended before it began; nothing was changed.", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(outcome.exit_status)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(batch)

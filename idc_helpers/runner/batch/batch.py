@@ -1,0 +1,216 @@
+"""A whole batch, from what a person asked for to its reports: begun, or gone on with where it ended."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from idc_helpers.errors import InvalidValueError, KitError
+from idc_helpers.runner.batch.batch_folder import JOURNAL, own_batch_folder, unwritable
+from idc_helpers.runner.batch.batch_progress import BatchProgress
+from idc_helpers.runner.batch.batch_report import BatchSummary, write_batch_report
+from idc_helpers.runner.batch.checking import load_jobs
+from idc_helpers.runner.batch.job_run import JobSettings
+from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.journal import Journal
+from idc_helpers.runner.batch.resuming import resume
+from idc_helpers.runner.batch.running import BatchRun
+from idc_helpers.runner.batch.workers import Workers, cores, local_workers
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
+from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
+from idc_helpers.runner.tables import seconds_in_words
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What a person asked for.
+
+    Attributes
+    ----------
+    project
+        The folder that holds ``notebooks/`` and ``parameters/``.
+    table
+        The file of the jobs, YAML or CSV.
+    out
+        The batch's folder; None: ``runs/batch-<table>`` of the project.
+    workers
+        How many jobs run side by side; None: one for each core.
+    mode
+        In place of what table and scenarios say.
+    engine
+        What executes the notebooks, by name; None: the fastest one of this platform.
+    limits
+        For each cell and each notebook.
+    retry_failed
+        Whether jobs that had failed run again.
+    """
+
+    project: Path
+    table: Path
+    out: Path | None = None
+    workers: int | None = None
+    mode: str | None = None
+    engine: str | None = None
+    limits: TimeLimits = NO_LIMITS
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise InvalidValueError(
+                f"{self.workers} workers cannot carry out anything", remedy="Give --workers 1 or more."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """The batch's folder."""
+        return (self.out or self.project / "runs" / f"batch-{self.table.stem}").absolute()
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What a batch left.
+
+    Attributes
+    ----------
+    folder
+        The batch's folder.
+    summary
+        What ``batch.json`` holds.
+    signal_number
+        The signal that cut it short, or None.
+    """
+
+    folder: Path
+    summary: BatchSummary
+    signal_number: int | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """0 only if every job of the table passed; 128 + its number after a signal, as in shells."""
+        if self.signal_number is not None:
+            return 128 + self.signal_number
+        return 0 if self.summary.passed else 1
+
+
+def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
+    """Carry out the jobs of a table that have not ended yet, and report on all of them.
+
+    Writes to the jobs' targets in mode ``apply``. A job that fails stops no other one, except those after it.
+
+    Parameters
+    ----------
+    request
+        What to run, and how.
+    stream
+        Where progress is written.
+
+    Raises
+    ------
+    KitError
+        When nothing can start, or the batch's folder takes nothing any more. What was counted stays so.
+    """
+    overrides = {"mode": request.mode} if request.mode else {}
+    jobs = load_jobs(request.table, request.project, overrides)
+    with ExitStack() as stack:
+        stack.enter_context(signals_as_exceptions())
+        folder = stack.enter_context(own_batch_folder(request.folder))
+        journal = stack.enter_context(Journal(folder / JOURNAL))
+        return _Batch(request, folder, jobs, journal, stream).carry_out()
+
+
+class _Batch:
+    """One batch in its folder."""
+
+    def __init__(
+        self, request: BatchRequest, folder: Path, jobs: list[Job], journal: Journal, stream: TextIO
+    ) -> None:
+        self.request, self.folder, self.jobs, self.journal = request, folder, jobs, journal
+        self.started = datetime.datetime.now(datetime.UTC)
+        self.start = time.monotonic()
+        self.resumption = resume(jobs, journal.results(), retry_failed=request.retry_failed)
+        self.to_run = len(jobs) - len(self.resumption.settled)
+        self.progress = BatchProgress(stream, self.to_run)
+        self.run = BatchRun(jobs, journal, self.resumption, self.progress)
+        self.news: list[str] = []
+
+    def carry_out(self) -> BatchOutcome:
+        signal_number = None
+        self.progress.say(f"Batch {self.folder.name}: {self.to_run} of {len(self.jobs)} jobs to run")
+        for line in self.resumption.lines():
+            self.progress.say(line)
+        try:
+            with self.progress, self._workers() as workers:
+                try:
+                    self.run.carry_out(workers)
+                finally:
+                    self.news += workers.news() if workers else []
+        except Interrupted as interruption:
+            signal_number = interruption.signal_number
+        except KitError:
+            self._try_to_report()
+            raise
+        summary = self._report()
+        self._say_end(summary, signal_number)
+        return BatchOutcome(self.folder, summary, signal_number)
+
+    def _workers(self) -> AbstractContextManager[Workers | None]:
+        if not self.to_run:
+            return nullcontext(None)
+        settings = JobSettings(self.folder, self.request.limits)
+        # More threads than jobs would have nothing to do.
+        number = min(self.request.workers or cores(), self.to_run)
+        return local_workers(number, settings, self.request.engine)
+
+    def summary(self) -> BatchSummary:
+        """Return what the batch came to so far, from the journal."""
+        names = {job.name: job.fingerprint for job in self.jobs}
+        results = self.journal.results()
+        return BatchSummary(
+            name=self.folder.name,
+            table=str(self.request.table),
+            started=self.started.isoformat(timespec="seconds"),
+            wall_s=time.monotonic() - self.start,
+            jobs=self.jobs,
+            results={
+                name: result
+                for name, result in results.items()
+                if name in names and result.fingerprint == names[name]
+            },
+            not_run=self.run.not_run,
+            before=frozenset(self.resumption.settled),
+            news=self.news,
+        )
+
+    def _report(self) -> BatchSummary:
+        summary = self.summary()
+        try:
+            write_batch_report(self.folder, summary)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        return summary
+
+    def _try_to_report(self) -> None:
+        # The folder is in trouble: the error that told so is the one to see.
+        try:
+            self._report()
+        except KitError:
+            return
+
+    def _say_end(self, summary: BatchSummary, signal_number: int | None) -> None:
+        say = self.progress.say
+        for line in self.news:
+            say(line)
+        say(f"\n{summary.sentence()} {seconds_in_words(summary.wall_s)} in all.")
+        if signal_number is not None:
+            say("The batch was ended before it was done. What had ended is counted and not run again;")
+            say("jobs that were at work are run again. To go on, give the same command again.")
+        elif summary.counts()["failed"]:
+            say("To run what failed again: the same command with --retry-failed.")
+        say(f"Report: {self.folder / 'index.html'}")
+        if not summary.passed:
+            say(f"To take one job back: idc undo {shlex.quote(str(self.folder))}/jobs/NAME")
