@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from markupsafe import Markup
-from nbconvert import HTMLExporter
-from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from idc_helpers.runner.pages import render_page, stylesheet
 from idc_helpers.runner.scrubbed_files import scrubbed_notebook, write_whole
@@ -27,6 +24,9 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     page = notebook.with_suffix(".html")
     if page.exists() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
         return page
+    import nbformat  # noqa: PLC0415 -- the two take longer to import than many a run takes
+    from nbconvert import HTMLExporter  # noqa: PLC0415
+
     document = nbformat.from_dict(scrubbed_notebook(nbformat.read(notebook, as_version=4)))
     _prefer_text_to_diagrams(document)
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(document)
@@ -52,6 +52,8 @@ def _prefer_text_to_diagrams(document: Any) -> None:
 
 
 def _code_colours() -> str:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped] # noqa: PLC0415
+
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     return f"{light}\n.highlight {{ background: none }}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"

@@ -86,7 +86,7 @@ def _require_place(here: Any, step: str | int, key: str) -> None:
             f"{key!r} names entry {step} of a list that has {len(here)}",
             remedy=f"Entries are counted from 0; [{len(here)}] adds one.",
         )
-    kinds = {list: "a list", dict: "a group of keys"}
+    kinds: dict[type, str] = {list: "a list", dict: "a group of keys"}
     found = kinds.get(type(here), repr(here))
     raise InvalidValueError(
         f"{key!r} leads nowhere: where {step!r} should be, the scenario has {found}",

@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from papermill.iorw import papermill_io
-
 from idc_helpers.scrubbing import scrub_values
 
 SCHEME = "idc-scrubbed://"
@@ -50,6 +48,8 @@ def scrubbed_path(path: Path) -> str:
     """Return what to give papermill as the output path, so that what it saves is scrubbed."""
     global _registered  # noqa: PLW0603 -- papermill keeps one list of handlers in the process
     if not _registered:
+        from papermill.iorw import papermill_io  # noqa: PLC0415 -- who only writes files need not wait for it
+
         papermill_io.register(SCHEME, ScrubbedFiles())
         _registered = True
     return f"{SCHEME}{path.absolute()}"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from idc_helpers.runbook.events import read_events
 from idc_helpers.runbook.receipts import ReceiptBook
-from idc_helpers.runner.executing import NotebookFailure
+from idc_helpers.runner.engines import NotebookFailure
 from idc_helpers.runner.scrubbed_files import write_whole
 from idc_helpers.scrubbing import scrub
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from idc_helpers.aws.connection import connect, require_apply_allowed
 from idc_helpers.errors import KitError
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
@@ -28,6 +27,7 @@ from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.run_folder import RunRecord, write_record
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
 from idc_helpers.runner.scrubbed_files import write_whole
+from idc_helpers.sandbox_starter import start_sandbox
 
 RUN_LOG = "run.log"
 
@@ -158,9 +158,12 @@ class _Place(NamedTuple):
 
 
 def _checked(place: _Place) -> str:
-    connection = connect(
-        target=place.target, region=place.region, profile=place.profile, state_folder=place.state
-    )
+    if place.target == "sandbox":
+        sandbox = start_sandbox(place.state, port=0 if place.state is not None else None)
+        return f"sandbox · account {sandbox.account_id} · {place.region}"
+    from idc_helpers.aws.connection import connect, require_apply_allowed  # noqa: PLC0415 -- boto3 is slow to import
+
+    connection = connect(target="aws", region=place.region, profile=place.profile)
     if place.mode == "apply":
         require_apply_allowed(connection, place.expected_account)
     return str(connection)
