@@ -31,6 +31,7 @@ def test_the_commands_are_those_that_are_documented():
     assert set(ALL) == {
         "idc",
         "idc run",
+        "idc batch",
         "idc undo",
         "idc lab",
         "idc doctor",

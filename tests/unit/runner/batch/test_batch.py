@@ -1,0 +1,194 @@
+import json
+import os
+import signal
+import threading
+
+import pytest
+from batch_tools import counted, fails, report, statuses
+
+from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedError
+from idc_helpers.runner.batch.batch_folder import own_batch_folder
+from idc_helpers.runner.engines import TimeLimits
+
+FIVE = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: j{number}}}\n" for number in range(5))
+CHAIN = (
+    "defaults: {notebook: '05'}\njobs:\n  - {name: a}\n  - {name: b, after: [a]}\n  - {name: c, after: [b]}\n"
+    "  - {name: d}\n"
+)
+
+
+def test_each_job_is_a_run_in_a_folder_of_its_own_and_the_batch_has_both_reports(
+    run, table, engine, tmp_path
+):
+    outcome = run(table(FIVE))
+    out = tmp_path / "out"
+    assert outcome.exit_status == 0
+    assert sorted(engine.asked) == [f"j{number}" for number in range(5)]
+    assert sorted(counted(out)) == sorted(engine.asked)
+    assert (engine.opened, engine.closed) == (1, 1)
+    left = {path.name for path in (out / "jobs" / "j0").iterdir()}
+    assert left == {"events.jsonl", "index.html", "notebooks", "run.json", "run.log", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "batch.json",
+        "batch.lock",
+        "index.html",
+        "jobs",
+        "journal.jsonl",
+    }
+    whole = json.loads((out / "batch.json").read_text("utf-8"))
+    assert whole["status"] == "passed"
+    assert whole["counts"] == {"passed": 5, "failed": 0, "not run": 0}
+    assert 'href="jobs/j0/index.html"' in (out / "index.html").read_text("utf-8")
+    assert "5 of 5 jobs passed" in run.told
+
+
+def test_workers_work_side_by_side_and_never_more_than_asked_for(run, table, engine):
+    together = threading.Barrier(3, timeout=60)
+    six = FIVE + "  - {name: j5}\n"
+    engine.acts = {f"j{number}": lambda _folder: together.wait() and None for number in range(6)}
+    assert run(table(six), workers=3).exit_status == 0
+    assert engine.most_at_work == 3
+
+
+def test_a_failed_job_stops_no_other_and_what_comes_after_it_is_not_run(run, table, engine, tmp_path):
+    engine.acts["a"] = fails
+    outcome = run(table(CHAIN))
+    assert outcome.exit_status == 1
+    assert statuses(tmp_path / "out") == {"a": "failed", "b": "not run", "c": "not run", "d": "passed"}
+    jobs = report(tmp_path / "out")
+    assert jobs["a"]["reason"] == "05_a: cell [3]: WriteFailedError: the write failed"
+    assert jobs["b"]["reason"] == "the job 'a', which it comes after, failed"
+    assert jobs["c"]["reason"] == "the job 'b', which it comes after, was not run"
+    assert "the write failed" in (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert "1 failed" in run.told
+    assert counted(tmp_path / "out").count("b") == 0
+
+
+def test_jobs_run_after_those_that_they_wait_for(run, table, engine):
+    run(table(CHAIN), workers=4)
+    assert [name for name in engine.asked if name != "d"] == ["a", "b", "c"]
+
+
+def test_the_same_command_again_runs_nothing_that_is_done(run, table, engine, tmp_path):
+    run(table(FIVE))
+    engine.asked.clear()
+    outcome = run(table(FIVE))
+    assert outcome.exit_status == 0
+    assert engine.asked == []
+    assert engine.opened == 1
+    assert "5 jobs passed before with the same inputs: not run again." in run.told
+    assert len(counted(tmp_path / "out")) == 5
+    assert not report(tmp_path / "out")["j0"]["in_this_batch"]
+
+
+def test_a_job_with_other_inputs_runs_again_and_is_told_why(run, table, engine, kit):
+    run(table(CHAIN))
+    engine.asked.clear()
+    run(table(CHAIN.replace("{name: a}", "{name: a, set: {region: eu-west-1}}")))
+    assert engine.asked == ["a", "b", "c"]
+    assert "a is run again, because its line in the table changed." in run.told
+    assert "b is run again, because a job before it changed." in run.told
+    engine.asked.clear()
+    (kit / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
+    run(table(CHAIN.replace("{name: a}", "{name: a, set: {region: eu-west-1}}")))
+    assert sorted(engine.asked) == ["a", "b", "c", "d"]
+
+
+def test_what_failed_stays_failed_until_it_is_asked_for_again(run, table, engine, tmp_path):
+    engine.acts["a"] = fails
+    run(table(CHAIN))
+    engine.asked.clear()
+    engine.acts.clear()
+    assert run(table(CHAIN)).exit_status == 1
+    assert engine.asked == []
+    assert "1 job failed before: not run again. --retry-failed runs them." in run.told
+    assert run(table(CHAIN), retry_failed=True).exit_status == 0
+    assert engine.asked == ["a", "b", "c"]
+    assert counted(tmp_path / "out").count("a") == 2
+    assert set(statuses(tmp_path / "out").values()) == {"passed"}
+
+
+def test_values_of_the_job_reach_the_notebook_and_what_it_reads_beside(run, table, engine, tmp_path):
+    text = (
+        "jobs:\n  - name: a\n    notebook: '09'\n    set:\n      region: eu-west-1\n      user_name: ana\n"
+        "      expected_account: '012345678901'\n"
+    )
+    run(table(text), mode="plan")
+    given = engine.parameters["a"]
+    assert (given["region"], given["user_name"], given["mode"]) == ("eu-west-1", "ana", "plan")
+    from idc_helpers.parameters import load_scenario
+
+    scenario = load_scenario(given["scenario_file"])
+    assert scenario.expected_account == "012345678901"
+    assert scenario.groups[0].display_name == "Readers"
+    assert given["scenario_file"] == str(tmp_path / "out" / "jobs" / "a" / "scenario.yaml")
+
+
+def test_time_limits_reach_the_engine(run, table, engine):
+    run(table(FIVE), limits=TimeLimits(3, 30))
+    assert engine.limits == TimeLimits(3, 30)
+
+
+def test_a_job_whose_target_is_refused_fails_with_the_reason(run, table, engine, tmp_path, monkeypatch):
+    def refuse(place):
+        raise RunFailedError("no such account", remedy="Look.")
+
+    monkeypatch.setattr("idc_helpers.runner.batch.job_run._checked", refuse)
+    assert run(table(CHAIN)).exit_status == 1
+    assert report(tmp_path / "out")["a"]["reason"] == "RunFailedError: no such account\nLook."
+    assert engine.asked == []
+    assert "no such account" in (tmp_path / "out" / "jobs" / "a" / "run.log").read_text("utf-8")
+
+
+def test_nothing_is_made_before_the_whole_table_is_right(run, table, engine, tmp_path):
+    with pytest.raises(ParametersError):
+        run(table(FIVE + "  - {name: j5, notebook: '55'}\n"))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InvalidValueError, match="0 workers"):
+        run(table(FIVE), workers=0)
+
+
+def test_a_second_batch_in_the_same_folder_is_refused_with_who_holds_it(run, table, engine, tmp_path):
+    (tmp_path / "out").mkdir()
+    with own_batch_folder(tmp_path / "out"), pytest.raises(RunFailedError) as refused:
+        run(table(FIVE))
+    assert f"process {os.getpid()} on" in str(refused.value)
+    assert engine.asked == []
+    assert run(table(FIVE)).exit_status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_batch_and_the_same_command_goes_on(run, table, engine, tmp_path, number):
+    ended = threading.Event()
+
+    def interrupt(_folder):
+        os.kill(os.getpid(), number)
+        assert ended.wait(60)
+
+    engine.acts["j2"] = interrupt
+    engine.end = ended.set
+    outcome = run(table(FIVE), workers=1)
+    out = tmp_path / "out"
+    assert outcome.exit_status == 128 + number
+    assert counted(out) == ["j0", "j1"]
+    assert statuses(out)["j2"] == "not run"
+    assert report(out)["j2"]["reason"] == "the batch was ended before it"
+    assert "give the same command again" in run.told
+    engine.acts.clear()
+    engine.asked.clear()
+    assert run(table(FIVE), workers=1).exit_status == 0
+    assert engine.asked == ["j2", "j3", "j4"]
+    assert counted(out) == ["j0", "j1", "j2", "j3", "j4"]
+
+
+def test_a_torn_line_of_the_journal_is_a_job_that_was_not_counted(run, table, engine, tmp_path):
+    run(table(FIVE), workers=1)
+    journal = tmp_path / "out" / "journal.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-40])
+    engine.asked.clear()
+    assert run(table(FIVE)).exit_status == 0
+    assert engine.asked == ["j4"]
+    lines = journal.read_text("utf-8").splitlines()
+    assert len(lines) == 6
+    assert json.loads(lines[-1])["job"] == "j4"

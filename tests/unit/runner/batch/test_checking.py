@@ -1,0 +1,144 @@
+import pytest
+from tiny_notebooks import write_notebook
+
+from idc_helpers.errors import ParametersError
+from idc_helpers.runner.batch.checking import load_jobs
+
+
+def problems(path, kit):
+    with pytest.raises(ParametersError) as refused:
+        load_jobs(path, kit)
+    return {
+        (problem.line, problem.path): f"{problem.message} {problem.remedy}"
+        for problem in refused.value.problems
+    }
+
+
+def test_jobs_take_the_files_defaults_and_stand_after_those_that_they_wait_for(kit, table):
+    path = table(
+        "defaults:\n  notebook: '05'\n  set:\n    mode: plan\n    region: eu-west-1\n"
+        "jobs:\n  - name: b\n    after: [a]\n    set:\n      region: us-west-2\n"
+        "  - name: a\n    notebook: lesson\n"
+    )
+    first, second = load_jobs(path, kit)
+    assert (first.name, [each.name for each in first.notebooks]) == ("a", ["05_a", "06_b", "09_person"])
+    assert (second.name, second.overrides) == ("b", {"mode": "plan", "region": "us-west-2"})
+    assert second.prepared().mode == "plan"
+    assert second.prepared().scenario.region == "us-west-2"
+
+
+def test_a_csv_means_the_same_as_yaml(kit, table):
+    columns = "name,notebook,after,teardown,expected_account,authentication.send_email_otp,groups,user_name"
+    rows = 'a,"05,09",,,"012345678901",true,"[{display_name: x}]",ana\nb,06,a,false,,,,\n\n'
+    a, b = load_jobs(table(f"\ufeff{columns}\n{rows}", "jobs.csv"), kit)
+    assert [notebook.name for notebook in a.notebooks] == ["05_a", "09_person"]
+    assert a.overrides == {
+        "expected_account": "012345678901",
+        "authentication.send_email_otp": True,
+        "groups": [{"display_name": "x"}],
+    }
+    assert a.extra == {"user_name": "ana"}
+    assert a.prepared().parameters(a.notebooks[1], kit)["user_name"] == "ana"
+    assert (b.after, b.overrides) == (("a",), {})
+
+
+def test_a_csv_with_semicolons_is_read_too(kit, table):
+    (job,) = load_jobs(table("name;notebook;region\na;05;eu-west-1\n", "jobs.csv"), kit)
+    assert job.overrides == {"region": "eu-west-1"}
+
+
+def test_everything_that_is_wrong_is_said_at_once_with_its_line(kit, table):
+    path = table(
+        "jobs:\n"
+        "  - name: a\n    notebook: 05_aa\n    scenario: nix.yaml\n    sandbox: onw\n    after: [bb]\n"
+        "  - name: b\n    notebook: '05'\n    set:\n      regin: x\n      groups[7].display_name: y\n"
+        "  - name: B\n    notebook: ./mine.ipynb\n"
+        "  - name: c\n    notebook: '05'\n    set:\n      groups[0].display_name: ''\n"
+    )
+    found = problems(path, kit)
+    assert set(found) == {
+        (3, "jobs[0].notebook"),
+        (4, "jobs[0].scenario"),
+        (5, "jobs[0].sandbox"),
+        (6, "jobs[0].after"),
+        (10, "jobs[1].set.regin"),
+        (12, "jobs[2].name"),
+        (13, "jobs[2].notebook"),
+        (17, "jobs[3].set.groups[0].display_name"),
+    }
+    assert "Did you mean '05_a'?" in found[3, "jobs[0].notebook"]
+    assert "Did you mean 'own'?" in found[5, "jobs[0].sandbox"]
+    assert "Did you mean 'B'?" in found[6, "jobs[0].after"]
+    assert "Did you mean 'region'?" in found[10, "jobs[1].set.regin"]
+    assert "first in line 7" in found[12, "jobs[2].name"]
+
+
+def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
+    path = table("jobs:\n  - name: b\n    notebook: '05'\n    set:\n      groups[7].display_name: y\n")
+    assert (
+        "names entry 7 of a list that has 1" in problems(path, kit)[5, "jobs[0].set.groups[7].display_name"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line", "words"),
+    [
+        (
+            "jobs:\n  - name: a\n    set:\n      expected_account: 012345678901\n",
+            "j.yaml",
+            4,
+            "not in quotes",
+        ),
+        ("jobs:\n  - nmae: a\n", "j.yaml", 2, "Did you mean 'name'?"),
+        ("jobs: []\n", "j.yaml", 1, "at least 1 item"),
+        ("jobs:\n  - name: a b\n", "j.yaml", 2, "' ' is not allowed"),
+        ("jobs:\n  - name: a\n    teardown: perhaps\n", "j.yaml", 3, "'perhaps'"),
+        ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
+        ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "stands twice"),
+        ("name,notebook\na,05\nb,05,06\n", "j.csv", 3, "3 cells"),
+        ("name,notebook,expected_account\na,05,1.11E+11\n", "j.csv", 2, "'1.11E+11'"),
+        ("name,groups\na,[x\n", "j.csv", 2, "not a list"),
+        ('name,notebook\na,"05\n', "j.csv", 2, "is not CSV"),
+        ("", "j.csv", 1, "empty"),
+    ],
+)
+def test_a_table_that_no_job_can_come_of_is_refused(kit, table, text, name, line, words):
+    with pytest.raises(ParametersError) as refused:
+        load_jobs(table(text, name), kit)
+    assert {problem.line for problem in refused.value.problems} == {line}
+    assert words in str(refused.value)
+
+
+def test_jobs_that_wait_for_one_another_are_refused(kit, table):
+    lines = "".join(f"  - {{name: {a}, notebook: '05', after: [{b}]}}\n" for a, b in ("ab", "bc", "ca"))
+    (words,) = problems(table(f"jobs:\n{lines}"), kit).values()
+    assert "waits for" in words
+    assert "none of them could ever start" in words
+
+
+def test_a_wrong_scenario_file_is_one_problem_for_all_its_jobs(kit, table, tmp_path):
+    (tmp_path / "s.yaml").write_text("target: sandbox\nregin: x\n", "utf-8")
+    lines = "".join(f"  - {{name: j{n}, notebook: '05', scenario: s.yaml}}\n" for n in range(3))
+    assert set(problems(table(f"jobs:\n{lines}"), kit)) == {(2, "regin")}
+
+
+def test_a_sandbox_is_refused_for_a_job_on_aws(kit, table):
+    path = table("jobs:\n  - name: a\n    notebook: '05'\n    sandbox: own\n    set: {target: aws}\n")
+    assert "uses no sandbox" in problems(path, kit)[4, "jobs[0].sandbox"]
+
+
+def test_a_notebook_of_ones_own_gets_what_it_knows(kit, table, tmp_path):
+    write_notebook(tmp_path, "mine", parameters='region = ""\ncolour = ""\n')
+    (job,) = load_jobs(table("jobs:\n  - name: a\n    notebook: ./mine.ipynb\n    set: {colour: red}\n"), kit)
+    assert job.prepared().parameters(job.notebooks[0], kit) == {"region": "us-east-1", "colour": "red"}
+
+
+def test_a_fingerprint_changes_with_each_input_and_with_those_of_the_jobs_before(kit, table):
+    text = "jobs:\n  - {name: a, notebook: '05'}\n  - {name: b, notebook: '06', after: [a]}\n"
+    a, b = load_jobs(table(text), kit)
+    assert [each.fingerprint for each in load_jobs(table(text), kit)] == [a.fingerprint, b.fingerprint]
+    write_notebook(kit / "notebooks", "05_a", "1 + 1")
+    a2, b2 = load_jobs(table(text), kit)
+    changed = {key for key in a.fingerprint if a.fingerprint[key] != a2.fingerprint[key]}
+    assert changed == {"notebooks"}
+    assert {key for key in b.fingerprint if b.fingerprint[key] != b2.fingerprint[key]} == {"after"}
