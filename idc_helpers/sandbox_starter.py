@@ -81,6 +81,18 @@ def start_sandbox(
         ) from error
 
 
+def jupyter_variables() -> dict[str, str]:
+    """Return the variables that let a Jupyter Server show the sandbox's pages; starts nothing.
+
+    Raises
+    ------
+    SandboxError
+        When the sandbox's package does not answer.
+    """
+    answer = _ask(["jupyter", "--json"])
+    return {name: str(value) for name, value in answer.items()}
+
+
 def _ask(arguments: Sequence[str]) -> dict[str, Any]:
     done = _run([sys.executable, "-m", "idc_sandbox", *arguments])
     if done.returncode != 0:

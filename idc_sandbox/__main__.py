@@ -57,8 +57,15 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         _pages,
         "pages",
-        "print the addresses of its web pages, with links that open mailbox and settings for 12 hours",
+        "print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes",
         "address",
+        "json",
+    )
+    _add(
+        commands,
+        _jupyter,
+        "jupyter",
+        "print the variables that let a Jupyter Server show its web pages, through jupyter-server-proxy",
         "json",
     )
     _add(commands, _serve, "serve", "serve in the foreground", "port", "seed", "public", "listener")
@@ -174,6 +181,18 @@ def _pages(options: argparse.Namespace, folder: StateFolder) -> int:
         return 0
     for name in ("portal_url", "mailbox_url", "settings_url"):
         print(f"{name.removesuffix('_url'):<9} {links[name]}")
+    return 0
+
+
+def _jupyter(options: argparse.Namespace, _folder: StateFolder) -> int:
+    from idc_sandbox import jupyter  # noqa: PLC0415
+
+    variables = jupyter.environment()
+    if options.json:
+        print(json.dumps(variables))
+        return 0
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
     return 0
 
 

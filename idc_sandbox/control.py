@@ -22,7 +22,7 @@ from idc_sandbox import __version__, clock
 from idc_sandbox.errors import SandboxStartError, ServiceError, validation_error
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import prove
-from idc_sandbox.pages.seals import Seals, administrator_links
+from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
 from idc_sandbox.sites import Sites
 
 Answer = Callable[[Gateway, Request, dict[str, Any]], dict[str, Any]]
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def control_routes(
-    gateway: Gateway, sites: Sites, seals: Seals, control_secret: str, stop: Callable[[], None]
+    gateway: Gateway, sites: Sites, links: OneTimeLinks, control_secret: str, stop: Callable[[], None]
 ) -> list[Route]:
     """Return the routes, relative to ``/_sandbox``.
 
@@ -64,12 +64,15 @@ def control_routes(
         return {"status": "stopping"}
 
     def read_pages(_gateway: Gateway, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-        return administrator_links(seals, sites.preferred.url, request.query_params.get("address"))
+        # A program on this machine goes by this machine's address, wherever people are sent.
+        is_local = request.query_params.get("site") == "local"
+        site = sites.local if is_local else sites.preferred
+        return owner_links(links, site.url, request.query_params.get("address"))
 
     def write_pages(_gateway: Gateway, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
         _set_public(sites, body)
         gateway.site_url = sites.preferred.url
-        return administrator_links(seals, sites.preferred.url)
+        return owner_links(links, sites.preferred.url)
 
     return [
         Route("/health", health, methods=["GET"]),

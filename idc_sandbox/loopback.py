@@ -116,7 +116,7 @@ def ask(
 
 
 def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:
-    """Return where a sandbox's web pages are, with links that open mailbox and settings for 12 hours.
+    """Return where a sandbox's web pages are, with links that open mailbox and settings once.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[s
     Returns
     -------
     dict or None
-        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``, the last two being secrets; None
-        when nothing answers.
+        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``, the last two being secrets until
+        used; None when nothing answers.
     """
     query = "" if address is None else f"?{urlencode({'address': address})}"
     path = f"/_sandbox/pages{query}"

@@ -25,7 +25,9 @@ from idc_sandbox.control import control_routes
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.messages import Request, Response
+from idc_sandbox.owners_door import open_owners_door
 from idc_sandbox.pages.front_door import FrontDoor
+from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
 from idc_sandbox.preload import is_preloaded
 from idc_sandbox.protocols import error_response
@@ -110,20 +112,24 @@ def make_application(
     gateway: Gateway, *, sites: Sites, control_secret: str, stop: Callable[[], None]
 ) -> ASGIApp:
     """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages."""
-    seals = Seals(control_secret)
-    gateway.site_url = sites.preferred.url
+    seals, links = Seals(control_secret), OneTimeLinks()
+
+    def say_where() -> None:
+        gateway.site_url = sites.preferred.url
+
+    say_where()
 
     def make_pages() -> ASGIApp:
         # Templates, WebAuthn and password hashing: only a sandbox that somebody visits waits for them.
         from idc_sandbox.pages import application  # noqa: PLC0415
 
-        return application.make_application(gateway, seals, sites)
+        return application.make_application(gateway, seals, links, sites)
 
     routes = [
-        Mount("/_sandbox", routes=control_routes(gateway, sites, seals, control_secret, stop)),
+        Mount("/_sandbox", routes=control_routes(gateway, sites, links, control_secret, stop)),
         Mount("/", app=AwsEndpoint(gateway)),
     ]
-    return FrontDoor(sites, make_pages, Starlette(routes=routes))
+    return FrontDoor(sites, make_pages, Starlette(routes=routes), say_where)
 
 
 def serve(
@@ -194,7 +200,8 @@ def _run(
     control_secret = secret_values["control_secret"]
     application = make_application(gateway, sites=sites, control_secret=control_secret, stop=stop)
     server = _make_server(application, tell)
-    server.run(sockets=[listener])
+    door = open_owners_door(folder.path)
+    server.run(sockets=[listener] if door is None else [listener, door])
 
 
 def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _Server:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import HOST
 
+_OWN_HOSTS = ("localhost", HOST)
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*")
@@ -72,6 +73,7 @@ class Sites:
         self.port = port
         self.local = Site("http", f"localhost:{port}")
         self.address_host = f"{HOST}:{port}"
+        self.heard: Site | None = None
         self.set_public(public_url, frame_ancestors)
 
     def set_public(self, public_url: str | None, frame_ancestors: Sequence[str] = ()) -> None:
@@ -88,8 +90,13 @@ class Sites:
 
     @property
     def preferred(self) -> Site:
-        """Where people are sent: through the proxy when there is one."""
-        return self.public or self.local
+        """Where people are sent: where the owner said, else where they came from far away, else here."""
+        return self.public or self.heard or self.local
+
+    def hear(self, site: Site) -> None:
+        """Learn from a visit of the owner's where people see the pages, unless they are at this machine."""
+        if site.relying_party_id not in _OWN_HOSTS:
+            self.heard = site
 
     def find(self, host: str) -> Site | None:
         """Return the site that a ``Host`` header names, or None: browsers under other names are refused."""

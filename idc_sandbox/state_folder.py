@@ -40,6 +40,7 @@ FILE_NAMES = (
     "aws_credentials",
     "registration.key",
     "registration.key.new",
+    "pages.sock",
 )
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")
@@ -159,8 +160,9 @@ class StateFolder:
         write_private(self._server_file, values, lasting=False)
 
     def remove_server(self) -> None:
-        """Take back what `write_server` said."""
+        """Take back what `write_server` said, and the socket file beside it."""
         self._server_file.unlink(missing_ok=True)
+        (self.path / "pages.sock").unlink(missing_ok=True)
 
     def read_secrets(self) -> dict[str, str]:
         """Return ``control_secret`` and, once a sandbox has run, ``access_key_id`` and ``secret_access_key``.

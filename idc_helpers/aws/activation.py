@@ -109,8 +109,9 @@ def signed_in_person(connection: Connection, user_name: str) -> Iterator[Persona
     console = require_console(connection)
     person = invite(connection, user_name)
     memory = Path(console.state_folder) / "people" / f"{person.user_id}.json"
-    with PersonaProcess(console.pages()["site_url"], user_name, memory) as persona:
-        mailbox_url = console.pages(person.email or None)["mailbox_url"]
+    pages = console.pages(person.email or None, is_local=True)
+    mailbox_url = pages["mailbox_url"]
+    with PersonaProcess(pages["site_url"], user_name, memory) as persona:
         if not person.has_password:
             persona.do("accept_mail", mailbox_url=mailbox_url)
         try:

@@ -63,10 +63,19 @@ class SandboxConsole:
         about_to_use_console(f"settings/{name}", values)
         return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
 
-    def pages(self, address: str | None = None) -> dict[str, str]:
-        """Return ``site_url``, ``portal_url``, and the secret links ``mailbox_url`` and ``settings_url``."""
-        query = "" if address is None else f"?{urlencode({'address': address})}"
-        return self.call("GET", f"pages{query}")
+    def pages(self, address: str | None = None, *, is_local: bool = False) -> dict[str, str]:
+        """Return ``site_url``, ``portal_url``, and links that work once: ``mailbox_url``, ``settings_url``.
+
+        Parameters
+        ----------
+        address
+            Whose mailbox the link opens; None opens all of them.
+        is_local
+            For a program on this machine, rather than for a person behind a proxy.
+        """
+        query = {"address": address} if address is not None else {}
+        query |= {"site": "local"} if is_local else {}
+        return self.call("GET", f"pages?{urlencode(query)}")
 
     def let_frame(self, *origins: str) -> None:
         """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
-
-# Asked for when a terminal is opened: the sandbox may run on another port by then.
-_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-/bin/sh}}"'
 
 
 def lab(
@@ -20,26 +17,28 @@ def lab(
         int | None, typer.Option("--port", metavar="N", help="JupyterLab's port.", min=0, max=65535)
     ] = None,
 ) -> None:
-    """Open JupyterLab on the first notebook, with the sandbox running."""
+    """Open JupyterLab on the first notebook, with the sandbox running; Ctrl-C ends what this started.
+
+    The state stays: the next time everything is as it was.
+    """
+    from idc_helpers.cli.lab_process import lab_command, lab_environment, run_lab  # noqa: PLC0415
     from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.sandboxes import sandbox_runs, stop_sandbox  # noqa: PLC0415
     from idc_helpers.sandbox_starter import start_sandbox  # noqa: PLC0415
 
     project = project_folder()
+    ran_before = sandbox_runs()
     sandbox = start_sandbox()
-    typer.echo(
-        f"The sandbox runs at {sandbox.endpoint_url}; `idc sandbox stop` ends it. Ctrl-C ends JupyterLab."
-    )
-    options = [] if browser else ["--no-browser"]
-    options += [f"--port={port}"] if port is not None else []
-    if os.geteuid() == 0:
-        options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
-    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable)]
-    options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
-    os.chdir(project)
-    # The root is the kit's folder, so that the notebooks' links to docs/ and parameters/ work.
-    command = [sys.executable, "-m", "jupyterlab", *options, "notebooks/00_start_here.ipynb"]
+    ending = "it ran before and stays" if ran_before else "it ends with JupyterLab, and its state stays"
+    typer.echo(f"The sandbox runs at {sandbox.endpoint_url}; {ending}. Ctrl-C ends JupyterLab.")
     sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606 -- JupyterLab takes this process's place and its Ctrl-C
+    try:
+        status = run_lab(lab_command(project, browser=browser, port=port), lab_environment())
+    finally:
+        if not ran_before:
+            stop_sandbox(Path(sandbox.state_folder))
+    typer.echo("JupyterLab has ended, with its kernels and terminals. What you did is kept.")
+    raise typer.Exit(status)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -81,8 +81,14 @@ def start(
 
 @app.command()
 def pages(state: _State = None, address: _Address = None, as_json: _Json = False) -> None:
-    """Print the addresses of its web pages, with links that open mailbox and settings for 12 hours."""
+    """Print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes."""
     _call("pages", as_json, state=state, address=address)
+
+
+@app.command()
+def jupyter(as_json: _Json = False) -> None:
+    """Print the variables that let any Jupyter Server show its web pages: eval "$(idc sandbox jupyter)"."""
+    _call("jupyter", as_json)
 
 
 @app.command()

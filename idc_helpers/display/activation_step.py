@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
-from typing import Any
-
-from idc_helpers.aws.activation import PersonStatus, describe_person, invite, signed_in_person
+from idc_helpers.aws.activation import (
+    PersonStatus,
+    describe_person,
+    invite,
+    require_console,
+    signed_in_person,
+)
 from idc_helpers.aws.identity_store import find_user_id
+from idc_helpers.display.activation_watch import ActivationWatch
 from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.interaction import is_guided
-from idc_helpers.display.live import LiveLine
+from idc_helpers.display.page_links import page_links
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.runbook.person_checks import activation_checks
 from idc_helpers.runbook.run_context import RunContext
 
 TITLE = "Activation"
-_POLL_S = 2.0
 _NO_USER = "The user is not there yet: applying notebook 08 makes it."
-_WATCH_S = 30 * 60.0
+_FIRST = (
+    "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked above as you go."
+)
+_NEXT = (
+    "There is a password already. Open the access portal and sign in; each step is ticked above as you go."
+)
 _GUIDE = (
     (
         "the mail",
@@ -47,7 +54,6 @@ class ActivationStep:
     def __init__(self, context: RunContext, user_name: str) -> None:
         self._context = context
         self.user_name = user_name
-        self._watching: Any = None
 
     def guide(self) -> Table:
         """Return what the person will meet: columns step, what is on the screen, note; reads nothing."""
@@ -108,51 +114,11 @@ class ActivationStep:
         return connection.console.read_settings(connection.instance.instance_arn)
 
     def _open_pages(self) -> Line:
-        console = self._context.connection.console
-        assert console is not None
-        person = invite(self._context.connection, self.user_name)
-        pages = console.pages(person.email or None)
-        self._watch()
-        return PageLinks(
-            "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked below.",
-            (("Open the mailbox", pages["mailbox_url"]), ("Open the access portal", pages["portal_url"])),
-        )
-
-    def _watch(self) -> None:
-        from idc_helpers.display.background import Background  # noqa: PLC0415 - only where a person sits
-
-        line, deadline = LiveLine(), time.monotonic() + _WATCH_S
-        line.say(_ticks(describe_person(self._context.connection, self.user_name)))
-        self._watching = Background()
-
-        def watch() -> None:
-            while time.monotonic() < deadline:
-                person = describe_person(self._context.connection, self.user_name)
-                words = _ticks(person)
-                self._watching.soon(partial(line.say, words))
-                if person.has_password and person.device_kinds and person.session_count:
-                    return
-                time.sleep(_POLL_S)
-
-        self._watching.start(watch, lambda _result: None)
-
-
-class PageLinks(Line):
-    """A line with links to the sandbox's pages; as text it names the pages without their secret keys."""
-
-    def __init__(self, text: str, links: tuple[tuple[str, str], ...]) -> None:
-        super().__init__(text)
-        object.__setattr__(self, "links", links)
-
-    def _repr_html_(self) -> str:
-        from html import escape  # noqa: PLC0415
-
-        links: tuple[tuple[str, str], ...] = getattr(self, "links", ())
-        anchors = " · ".join(
-            f'<a href="{escape(url)}" target="_blank" rel="noopener">{escape(words)}</a>'
-            for words, url in links
-        )
-        return f'{super()._repr_html_()}<p class="idc-note">{anchors}</p>'
+        connection = self._context.connection
+        person = invite(connection, self.user_name)
+        ActivationWatch(connection, self.user_name).start()
+        text = _NEXT if person.has_password else _FIRST
+        return page_links(require_console(connection), "mailbox", "portal", text=text, address=person.email)
 
 
 def _state_table(person: PersonStatus) -> Table:
@@ -171,15 +137,6 @@ def _state_table(person: PersonStatus) -> Table:
 def _roles_table(user_name: str, roles: list[dict[str, str]]) -> Table:
     rows = tuple((role["account_id"], role["role_name"]) for role in roles)
     return Table(f"What the access portal shows {user_name}", ("account", "permission set"), rows)
-
-
-def _ticks(person: PersonStatus) -> str:
-    ticks = (
-        ("password set", person.has_password),
-        ("MFA device registered", person.device_kinds),
-        ("signed in", person.session_count),
-    )
-    return " · ".join(f"{'✔' if done else '…'} {words}" for words, done in ticks)
 
 
 def _yes(value: bool) -> str:

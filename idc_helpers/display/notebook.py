@@ -23,9 +23,10 @@ from idc_helpers.display.lesson_map import FollowedLessonMap, lesson_map
 from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.display.organization_picture import organization_tree
+from idc_helpers.display.page_links import page_links
 from idc_helpers.display.pictures import Matrix, Tree
 from idc_helpers.display.shown_errors import scrub_shown_errors
-from idc_helpers.display.tables import Table
+from idc_helpers.display.tables import Line, Table
 from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.opening import open_run
@@ -117,6 +118,13 @@ class Runbook:
     def temporary_credentials(self, profile: CommandLineStep) -> CredentialsStep:
         """Return the credentials that a profile gets, to compare with long-lived ones."""
         return CredentialsStep(self.context, profile)
+
+    def pages(self) -> Line:
+        """Return links to the sandbox's pages: mailbox, access portal, settings; on AWS a line without."""
+        console = self.context.connection.console
+        if console is None:
+            return Line("On AWS the access portal is at the address that your instance shows.")
+        return page_links(console)
 
     def lesson_map(self) -> FollowedLessonMap:
         """Return the lesson as a picture: each step's state, read now, and a link to it; reads only.

@@ -61,6 +61,22 @@ def problem(visit: Visit, title: str, message: str, *, status: int, **values: An
     return render(visit, "problem.html", status=status, title=title, message=message, **values)
 
 
+def closed(visit: Visit, title: str, beginning: str) -> Response:
+    """Return the page for who asks for a page of the owner's without a link that opens it.
+
+    Parameters
+    ----------
+    beginning
+        What opens, such as ``"Mailboxes open"``.
+    """
+    used = "This link was used already, or is older than 10 minutes. " if "key" in visit.query else ""
+    message = (
+        f"{used}{beginning} with a link that works once, within 10 minutes: run the notebook's cell again, "
+        "or ask `idc sandbox pages` for a new one."
+    )
+    return problem(visit, title, message, status=403)
+
+
 def redirect(visit: Visit, path: str) -> Response:
     """Return the way to another page of this site, to be asked for with GET."""
     return RedirectResponse(visit.link(path), status_code=303)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
+from typing import NamedTuple
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from idc_sandbox.pages import (
     sign_in,
 )
 from idc_sandbox.pages.answers import problem, protect, redirect
+from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
 from idc_sandbox.pages.visits import (
     TooLargeFormError,
@@ -42,6 +44,15 @@ from idc_sandbox.sites import Sites
 
 Handler = Callable[[Visit], Response]
 logger = logging.getLogger(__name__)
+
+
+class _House(NamedTuple):
+    """What all pages share."""
+
+    gateway: Gateway
+    seals: Seals
+    links: OneTimeLinks
+    sites: Sites
 
 
 @dataclass(frozen=True)
@@ -107,12 +118,11 @@ class _Static(StaticFiles):
         return answer
 
 
-def make_application(gateway: Gateway, seals: Seals, sites: Sites) -> Starlette:
+def make_application(gateway: Gateway, seals: Seals, links: OneTimeLinks, sites: Sites) -> Starlette:
     """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
     static = str(resources.files("idc_sandbox.pages").joinpath("static"))
-    pages = [
-        Route(page.path, _endpoint(page, gateway, seals, sites), methods=_methods(page)) for page in PAGES
-    ]
+    house = _House(gateway, seals, links, sites)
+    pages = [Route(page.path, _endpoint(page, house), methods=_methods(page)) for page in PAGES]
     routes = [Mount("/start/static", app=_Static(directory=static)), *pages]
     application = Starlette(routes=routes)
     application.router.redirect_slashes = False
@@ -123,7 +133,7 @@ def _methods(page: Page) -> list[str]:
     return [name for name, handler in (("GET", page.show), ("POST", page.take)) if handler]
 
 
-def _endpoint(page: Page, gateway: Gateway, seals: Seals, sites: Sites) -> Callable[[Request], object]:
+def _endpoint(page: Page, house: _House) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
             fields = await read_form(request) if request.method == "POST" else {}
@@ -131,21 +141,20 @@ def _endpoint(page: Page, gateway: Gateway, seals: Seals, sites: Sites) -> Calla
             return PlainTextResponse("This is more than any form here can hold.", 413)
         except ClientDisconnect:
             return Response(status_code=400)
-        visit = _visit(request, fields, gateway, seals, sites)
+        visit = _visit(request, fields, house)
         return await to_thread.run_sync(answer_visit, page, visit)
 
     return endpoint
 
 
-def _visit(
-    request: Request, fields: dict[str, list[str]], gateway: Gateway, seals: Seals, sites: Sites
-) -> Visit:
+def _visit(request: Request, fields: dict[str, list[str]], house: _House) -> Visit:
     return Visit(
-        gateway=gateway,
-        seals=seals,
+        gateway=house.gateway,
+        seals=house.seals,
+        links=house.links,
         site=request.scope["idc_site"],
-        endpoint_url=f"http://{sites.address_host}",
-        frame_ancestors=sites.frame_ancestors,
+        endpoint_url=f"http://{house.sites.address_host}",
+        frame_ancestors=house.sites.frame_ancestors,
         method=request.method,
         path=request.url.path,
         query_string=request.scope["query_string"].decode("latin-1"),
@@ -157,6 +166,7 @@ def _visit(
         client=request.client.host if request.client else "",
         browser=browser_of(request.cookies),
         is_cross_site=request.headers.get("sec-fetch-site", "") == "cross-site",
+        is_owners=request.scope.get("idc_is_owners", False),
     )
 
 

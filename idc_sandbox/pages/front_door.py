@@ -12,6 +12,7 @@ from anyio import to_thread
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from idc_sandbox.owners_door import is_at_owners_door, read_site
 from idc_sandbox.sites import Site, Sites
 
 _ROOTS = ("/start", "/authorize")
@@ -34,16 +35,27 @@ class FrontDoor:
         Makes the pages' application; called at their first request, because most sandboxes never show one.
     services
         Everything else on the port.
+    when_heard
+        Called when an owner's visit may have said where people see the pages.
     """
 
-    def __init__(self, sites: Sites, make_pages: Callable[[], ASGIApp], services: ASGIApp) -> None:
+    def __init__(
+        self,
+        sites: Sites,
+        make_pages: Callable[[], ASGIApp],
+        services: ASGIApp,
+        when_heard: Callable[[], None] = lambda: None,
+    ) -> None:
         self._sites = sites
         self._make_pages = make_pages
         self._pages: ASGIApp | None = None
         self._services = services
+        self._when_heard = when_heard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer that it came to the wrong place."""
+        if is_at_owners_door(scope):
+            return await self._answer_owner(scope, receive, send)
         hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         host = hosts[0] if len(hosts) == 1 else ""
         site = self._sites.find(host)
@@ -59,6 +71,16 @@ class FrontDoor:
         if site is None:
             return await self._send_to_name(scope, receive, send)
         scope["idc_site"] = site
+        return await (await self._load_pages())(scope, receive, send)
+
+    async def _answer_owner(self, scope: Scope, receive: Receive, send: Send) -> None:
+        site = read_site(scope)
+        if site is None:
+            return await PlainTextResponse("The pages are not here.", 404)(scope, receive, send)
+        self._sites.hear(site)
+        self._when_heard()
+        # The proxy may send credentials of its own along: nothing but pages is here, so they say nothing.
+        scope = {**without_prefix(scope, site), "idc_site": site, "idc_is_owners": True}
         return await (await self._load_pages())(scope, receive, send)
 
     async def _load_pages(self) -> ASGIApp:

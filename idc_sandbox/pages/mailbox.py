@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from idc_sandbox.pages.answers import problem, redirect, render, set_cookie
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, EVERY_ADDRESS, LINK_LIFETIME_S
+from idc_sandbox.pages.answers import closed, problem, redirect, render, set_cookie
+from idc_sandbox.pages.one_time_links import EVERY_ADDRESS
+from idc_sandbox.pages.seals import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import MAILBOX_COOKIE, Visit
 from idc_sandbox.sign_in import mailbox
 from idc_sandbox.sign_in.mailbox import Message
@@ -53,20 +54,18 @@ def show_message(visit: Visit) -> Response:
 
 
 def _open_mailbox(visit: Visit) -> Response:
-    address = visit.seals.unseal("mailbox-link", visit.query["key"], max_age_s=LINK_LIFETIME_S)
-    if not isinstance(address, str):
-        return _closed(visit)
+    address = visit.redeem("mailbox")
+    if address is None:
+        # Who opened it with this link before, and follows it again, is not sent away.
+        return redirect(visit, HOME) if visit.mailboxes else _closed(visit)
     others = [one for one in visit.mailboxes if one != address]
     opened = [*others[1 - _MOST_MAILBOXES :], address]
     answer = redirect(visit, HOME)
-    sealed = visit.seals.seal("mailbox-cookie", opened)
-    set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
+    if not visit.is_owners:
+        sealed = visit.seals.seal("mailbox-cookie", opened)
+        set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
     return answer
 
 
 def _closed(visit: Visit) -> Response:
-    message = (
-        "Mailboxes open with a link that the sandbox's owner has: a notebook shows it, and "
-        "`idc sandbox pages` prints it. A link works for 12 hours."
-    )
-    return problem(visit, "This mailbox is closed", message, status=403)
+    return closed(visit, "This mailbox is closed", "Mailboxes open")

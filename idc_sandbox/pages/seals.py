@@ -1,4 +1,4 @@
-"""Values that only this sandbox can have made: CSRF tokens, links for the administrator, their cookies.
+"""Values that only this sandbox can have made: CSRF tokens, and the cookies of who administers it.
 
 The key follows from the sandbox's control secret, so that a seal is good over a restart and ends with a new
 state folder.
@@ -12,9 +12,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-LINK_LIFETIME_S = 12 * 3600
 COOKIE_LIFETIME_S = 12 * 3600
-EVERY_ADDRESS = "*"
 
 
 class Seals:
@@ -39,7 +37,7 @@ class Seals:
         return bool(browser) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
     def seal(self, purpose: str, value: Any) -> str:
-        """Return a value for a link or a cookie that can be read and not altered."""
+        """Return a value for a cookie that can be read and not altered."""
         return self._serializer(purpose).dumps(value)
 
     def unseal(self, purpose: str, sealed: str, *, max_age_s: int) -> Any | None:
@@ -55,26 +53,3 @@ class Seals:
             salt=f"idc_sandbox.pages {purpose}",
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
-
-
-def administrator_links(seals: Seals, site_url: str, address: str | None = None) -> dict[str, str]:
-    """Return the addresses of the pages, with links that open the mailbox and the settings for 12 hours.
-
-    Parameters
-    ----------
-    address
-        Whose mailbox ``mailbox_url`` opens; None opens all of them.
-
-    Returns
-    -------
-    dict
-        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``; the last two are secrets.
-    """
-    mailbox = seals.seal("mailbox-link", EVERY_ADDRESS if address is None else address)
-    settings = seals.seal("settings-link", "administrator")
-    return {
-        "site_url": site_url,
-        "portal_url": f"{site_url}/start",
-        "mailbox_url": f"{site_url}/start/mailbox?key={mailbox}",
-        "settings_url": f"{site_url}/start/settings?key={settings}",
-    }

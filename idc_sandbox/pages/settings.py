@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from idc_sandbox.api.console.settings import read_settings, write_setting
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.answers import problem, redirect, render, set_cookie
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, LINK_LIFETIME_S
+from idc_sandbox.pages.answers import closed, problem, redirect, render, set_cookie
+from idc_sandbox.pages.one_time_links import ADMINISTRATOR
+from idc_sandbox.pages.seals import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit
 from idc_sandbox.sign_in.people import portal_instance
 
@@ -121,18 +122,14 @@ def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
 
 
 def _open_settings(visit: Visit) -> Response:
-    opened = visit.seals.unseal("settings-link", visit.query["key"], max_age_s=LINK_LIFETIME_S)
-    if opened != "administrator":
-        return _closed(visit)
+    if visit.redeem("settings") != ADMINISTRATOR:
+        return redirect(visit, HOME) if visit.is_administrator else _closed(visit)
     answer = redirect(visit, HOME)
-    sealed = visit.seals.seal("settings-cookie", "administrator")
-    set_cookie(answer, visit, SETTINGS_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
+    if not visit.is_owners:
+        sealed = visit.seals.seal("settings-cookie", ADMINISTRATOR)
+        set_cookie(answer, visit, SETTINGS_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
     return answer
 
 
 def _closed(visit: Visit) -> Response:
-    message = (
-        "The settings open with a link that the sandbox's owner has: a notebook shows it, and "
-        "`idc sandbox pages` prints it. A link works for 12 hours."
-    )
-    return problem(visit, "These settings are closed", message, status=403)
+    return closed(visit, "These settings are closed", "The settings open")

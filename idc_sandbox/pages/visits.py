@@ -13,7 +13,8 @@ from starlette.requests import Request
 
 from idc_sandbox.context import Context
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, EVERY_ADDRESS, Seals
+from idc_sandbox.pages.one_time_links import EVERY_ADDRESS, OneTimeLinks
+from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, Seals
 from idc_sandbox.sign_in.people import Person, person_of
 from idc_sandbox.sign_in.portal_sessions import PortalSession, find_session
 from idc_sandbox.sites import Site
@@ -50,10 +51,13 @@ class Visit:
         A random name of the browser, from its cookie or new; CSRF tokens are bound to it.
     is_cross_site
         Whether the browser says that a page of another site made the request.
+    is_owners
+        Whether it came through the owner's door: mailbox and settings are open to it.
     """
 
     gateway: Gateway
     seals: Seals = field(repr=False)
+    links: OneTimeLinks = field(repr=False)
     site: Site
     endpoint_url: str
     frame_ancestors: tuple[str, ...]
@@ -68,6 +72,7 @@ class Visit:
     client: str
     browser: str = field(repr=False)
     is_cross_site: bool = False
+    is_owners: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Context]:
@@ -97,7 +102,9 @@ class Visit:
 
     @property
     def is_administrator(self) -> bool:
-        """Whether this browser has opened an administrator's link within the last 12 hours."""
+        """Whether it is the owner's, or has opened an administrator's link within the last 12 hours."""
+        if self.is_owners:
+            return True
         sealed = self.cookies.get(SETTINGS_COOKIE, "")
         opened = self.seals.unseal("settings-cookie", sealed, max_age_s=COOKIE_LIFETIME_S)
         return bool(opened == "administrator")
@@ -105,9 +112,18 @@ class Visit:
     @property
     def mailboxes(self) -> list[str]:
         """The addresses whose mailbox this browser may read; ``"*"`` is all of them."""
+        if self.is_owners:
+            return [EVERY_ADDRESS]
         sealed = self.cookies.get(MAILBOX_COOKIE, "")
         opened = self.seals.unseal("mailbox-cookie", sealed, max_age_s=COOKIE_LIFETIME_S)
         return list(opened) if isinstance(opened, list) else []
+
+    def redeem(self, purpose: str) -> str | None:
+        """Return what the key in the address opens, once; None when it opens nothing (any more).
+
+        Only a GET uses it up: programs that look at a link first ask with HEAD.
+        """
+        return self.links.redeem(purpose, self.query.get("key", "")) if self.method == "GET" else None
 
     def may_read_mail_of(self, address: str) -> bool:
         """Tell whether this browser may read the mail to an address."""

@@ -13,7 +13,7 @@ import httpx
 import pyotp
 from portal_harness import Portal
 
-from idc_sandbox.pages.seals import Seals, administrator_links
+from idc_sandbox.pages.seals import Seals
 from idc_sandbox.server import make_application
 from idc_sandbox.sites import Sites
 
@@ -43,7 +43,10 @@ class Place:
         return Visitor(self, base_url)
 
     def links(self, address: str | None = None) -> dict[str, str]:
-        return administrator_links(self.seals, self.sites.preferred.url, address)
+        query = {} if address is None else {"address": address}
+        control = TestClient(self.application, base_url=f"http://127.0.0.1:{PORT}")
+        answer = control.get("/_sandbox/pages", params=query, headers={"x-sandbox-secret": CONTROL_SECRET})
+        return dict(answer.json())
 
     def invite(self, user_id: str | None = None) -> str:
         path = f"users/{user_id or self.portal.user_id}/invite"
