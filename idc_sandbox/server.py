@@ -109,10 +109,15 @@ class _Server(uvicorn.Server):
 
 
 def make_application(
-    gateway: Gateway, *, sites: Sites, control_secret: str, stop: Callable[[], None]
+    gateway: Gateway,
+    *,
+    sites: Sites,
+    control_secret: str,
+    stop: Callable[[], None],
+    links: OneTimeLinks | None = None,
 ) -> ASGIApp:
     """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages."""
-    seals, links = Seals(control_secret), OneTimeLinks()
+    seals, links = Seals(control_secret), links or OneTimeLinks()
 
     def say_where() -> None:
         gateway.site_url = sites.preferred.url

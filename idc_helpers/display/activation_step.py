@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from idc_helpers.aws.activation import (
     PersonStatus,
     describe_person,
@@ -10,11 +12,12 @@ from idc_helpers.aws.activation import (
     signed_in_person,
 )
 from idc_helpers.aws.identity_store import find_user_id
-from idc_helpers.display.activation_watch import ActivationWatch
+from idc_helpers.display.activation_watch import ActivationWatch, is_on_the_way, steps_in_words
 from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.page_links import page_links
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.errors import NotAppliedError
 from idc_helpers.runbook.person_checks import activation_checks
 from idc_helpers.runbook.run_context import RunContext
 
@@ -100,10 +103,17 @@ class ActivationStep:
         ------
         CheckFailedError
             When the person is not active yet.
+        NotAppliedError
+            Guided in the sandbox, instead: the person is still on the way.
         """
         if self._context.mode == "plan":
             return Line("mode is 'plan': there is nothing to check")
         person = describe_person(self._context.connection, self.user_name)
+        if is_guided() and is_on_the_way(person):
+            raise NotAppliedError(
+                f"{self.user_name!r} is on the way ({steps_in_words(person)}): finish it on the sandbox's "
+                "pages, then run on from here"
+            )
         results = activation_checks(person, self._settings())
         return show_checks(TITLE, self._context.record("activation", results))
 

@@ -15,7 +15,7 @@ WATCH_S = 30 * 60.0
 
 
 class ActivationWatch:
-    """Looks at the target until the person is active; a newer watch of the same person ends it.
+    """Looks at the target until the person has signed in; a newer watch of the same person ends it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ActivationWatch:
             if (words := steps_in_words(person)) != said:
                 said = words
                 self._background.soon(partial(self._line.say, words))
-            if is_active(person):
+            if person.session_count:
                 return
             time.sleep(POLL_S)
 
@@ -58,9 +58,9 @@ class ActivationWatch:
             self._line.say(f"… stopped watching ({result}). Run the cell again to go on.")
 
 
-def is_active(person: PersonStatus) -> bool:
-    """Return whether the person has a password and an MFA device, and has signed in."""
-    return bool(person.has_password and person.device_kinds and person.session_count)
+def is_on_the_way(person: PersonStatus) -> bool:
+    """Return whether an enabled person has not come to the access portal yet; False where nobody can tell."""
+    return person.user_status == "ENABLED" and person.session_count == 0
 
 
 def steps_in_words(person: PersonStatus) -> str:
@@ -72,4 +72,4 @@ def steps_in_words(person: PersonStatus) -> str:
         ("signed in", person.session_count),
     )
     words = " · ".join(f"{'✔' if done else '…'} {words}" for words, done in ticks)
-    return f"{words}. You can run the check now." if is_active(person) else words
+    return f"{words}. You can run the check now." if person.session_count else words

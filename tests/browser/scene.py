@@ -39,13 +39,13 @@ class Scene:
         self.accounts = [one["Id"] for one in self.client("organizations").list_accounts()["Accounts"]]
         self.permission_set_arn = self._make_permission_set()
         self._numbers = itertools.count(1)
+        self.site = self.links()["site_url"]
+
+    def links(self) -> dict[str, str]:
+        """Return the pages' addresses; the owner's links work once."""
         links = page_links(self.sandbox)
         assert links is not None
-        self.site, self.mailbox_url, self.settings_url = (
-            links["site_url"],
-            links["mailbox_url"],
-            links["settings_url"],
-        )
+        return links
 
     def stop(self) -> None:
         launcher.stop(self.folder)

@@ -11,7 +11,7 @@ def test_from_the_mailbox_to_the_portal_and_out_again(visitor, scene):
     name, user_id = scene.add_user()
     scene.invite(user_id)
     page = visitor.page
-    page.goto(scene.mailbox_url)
+    page.goto(scene.links()["mailbox_url"])
     card = page.get_by_role("listitem").filter(has_text=f"{name}@example.com")
     card.get_by_role("link", name="Invitation to join the practice portal").click()
     page.get_by_role("link", name="Accept invitation").click()

@@ -49,7 +49,7 @@ def test_pages_before_the_sign_in(visitor, scene, mfa, look):
     _, user_id = scene.add_user()
     scene.invite(user_id)
     page = visitor.page
-    page.goto(scene.mailbox_url)
+    page.goto(scene.links()["mailbox_url"])
     look(page)
     page.get_by_role("link", name="Invitation to join").first.click()
     look(page)
@@ -61,7 +61,7 @@ def test_pages_before_the_sign_in(visitor, scene, mfa, look):
     look(page)
     visitor.choose_password()
     look(page)
-    page.goto(scene.settings_url)
+    page.goto(scene.links()["settings_url"])
     look(page)
 
 

@@ -135,7 +135,7 @@ def test_the_settings_page_changes_them_and_they_hold_at_once(new_visitor, scene
     name, user_id = scene.add_user()
     person.accept_invitation(user_id)
     page = administrator.page
-    page.goto(scene.settings_url)
+    page.goto(scene.links()["settings_url"])
     administrator.sees("Settings: Authentication")
     assert "key=" not in page.url
     page.get_by_label("Block their sign-in").check()

@@ -22,9 +22,13 @@ class LessonHouse:
         self.run = open_run("08_users", run_folder=str(folder / "run"), target="sandbox")
         for name in STEPS:
             make_step(self.run, name).apply()
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The pages' addresses; the owner's links work once."""
         links = page_links(self.running)
         assert links is not None
-        self.links = links
+        return links
 
     def stop(self) -> None:
         launcher.stop(self.folder)

@@ -13,6 +13,7 @@ import httpx
 import pyotp
 from portal_harness import Portal
 
+from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
 from idc_sandbox.server import make_application
 from idc_sandbox.sites import Sites
@@ -35,8 +36,14 @@ class Place:
         self.gateway = self.clients.gateway
         self.sites = Sites(PORT, public_url, frame_ancestors)
         self.seals = Seals(CONTROL_SECRET)
+        self.now = 1000.0
+        self.one_time_links = OneTimeLinks(lambda: self.now)
         self.application = make_application(
-            self.gateway, sites=self.sites, control_secret=CONTROL_SECRET, stop=lambda: None
+            self.gateway,
+            sites=self.sites,
+            control_secret=CONTROL_SECRET,
+            stop=lambda: None,
+            links=self.one_time_links,
         )
 
     def visitor(self, base_url: str = f"http://localhost:{PORT}") -> Visitor:

@@ -8,8 +8,8 @@ import time
 import pytest
 from page_visitor import PASSWORD
 
-from idc_sandbox.pages import seals as seals_module
-from idc_sandbox.pages.seals import Seals
+from idc_sandbox.pages.one_time_links import LIFETIME_S
+from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, Seals
 
 CLOSED = 403
 
@@ -25,23 +25,54 @@ def test_without_the_link_they_are_closed(place, path, key):
     assert "idc sandbox pages" in visitor.message
 
 
-def test_a_link_of_another_sandbox_or_for_another_purpose_opens_nothing(place):
+def test_a_link_for_another_purpose_opens_nothing(place):
     visitor = place.visitor()
-    other = Seals("another secret").seal("settings-link", "administrator")
-    assert visitor.open(f"/start/settings?key={other}").status_code == CLOSED
     mailbox_key = place.links()["mailbox_url"].partition("key=")[2]
     assert visitor.open(f"/start/settings?key={mailbox_key}").status_code == CLOSED
     assert visitor.open("/start/settings").status_code == CLOSED
-    visitor.client.cookies.set("idc_settings", place.seals.seal("settings-link", "administrator"))
+    visitor.client.cookies.set(
+        "idc_settings", Seals("another secret").seal("settings-cookie", "administrator")
+    )
     assert visitor.open("/start/settings").status_code == CLOSED
 
 
-def test_a_link_ends(place, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "heading"), [("mailbox", "Mailbox"), ("settings", "Settings: Authentication")]
+)
+def test_a_link_works_once(place, name, heading):
+    path = place.links()[f"{name}_url"].partition("8723")[2]
+    first, second = place.visitor(), place.visitor()
+    first.open(path)
+    assert first.heading == heading
+    assert second.open(path).status_code == CLOSED
+    assert "used already" in second.message
+    assert "idc sandbox pages" in second.message
+    first.open(path)  # who has used it is not sent away
+    assert first.heading == heading
+    assert second.open(f"/start/{name}").status_code == CLOSED
+
+
+def test_a_program_that_looks_at_a_link_first_does_not_use_it_up(place):
+    path = place.links()["settings_url"].partition("8723")[2]
+    visitor = place.visitor()
+    visitor.client.head(path)
+    assert visitor.open(path).status_code == 200
+
+
+def test_a_link_ends(place):
     visitor = place.visitor()
     url = place.links()["settings_url"]
-    now = time.time()
-    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + seals_module.LINK_LIFETIME_S + 2)
+    place.now += LIFETIME_S + 1
     assert visitor.open(url.partition("8723")[2]).status_code == CLOSED
+    assert "older than 10 minutes" in visitor.message
+
+
+def test_a_cookie_ends(place, monkeypatch):
+    visitor = place.visitor()
+    visitor.open(place.links()["settings_url"].partition("8723")[2])
+    now = time.time()
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + COOKIE_LIFETIME_S + 2)
+    assert visitor.open("/start/settings").status_code == CLOSED
 
 
 def test_all_mail_is_read_with_the_owners_link_and_the_key_leaves_the_address(place):

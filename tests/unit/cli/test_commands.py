@@ -1,4 +1,3 @@
-import ast
 import json
 import sys
 from pathlib import Path
@@ -6,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.cli import lab_commands, sandbox_commands
+from idc_helpers.cli import sandbox_commands
 from idc_helpers.errors import NotFoundError, ParametersError
 from idc_helpers.parameters import scenario_json_schema
 
@@ -74,25 +73,27 @@ def test_the_schema_is_printed_or_written(idc, tmp_path):
     assert json.loads((tmp_path / "schema.json").read_text("utf-8")) == scenario_json_schema()
 
 
-@pytest.mark.parametrize(("user_id", "more"), [(1000, []), (0, ["--allow-root"])])
-def test_the_lab_opens_the_first_notebook_with_the_sandbox_running(idc, monkeypatch, user_id, more):
-    became = []
-    monkeypatch.setattr(lab_commands.os, "geteuid", lambda: user_id)
-    sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1")
+@pytest.mark.parametrize("ran_before", [True, False])
+def test_the_lab_ends_the_sandbox_that_it_started_and_no_other(idc, monkeypatch, tmp_path, ran_before):
+    done = []
+    sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_folder=str(tmp_path))
+    monkeypatch.setattr("idc_helpers.runner.sandboxes.sandbox_runs", lambda: ran_before)
     monkeypatch.setattr("idc_helpers.sandbox_starter.start_sandbox", lambda: sandbox)
-    monkeypatch.setattr(lab_commands.os, "execv", lambda path, command: became.append(command))
+    monkeypatch.setattr(
+        "idc_helpers.runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state))
+    )
+    monkeypatch.setattr("idc_helpers.cli.lab_process.lab_environment", lambda: {"here": "yes"})
+    monkeypatch.setattr("idc_helpers.cli.lab_process.run_lab", lambda *given: done.append(given) or 3)
     monkeypatch.chdir(KIT / "notebooks")
-    done = idc("lab", "--no-browser", "--port", "8899")
-    assert "http://127.0.0.1:1" in done.output
-    first = "notebooks/00_start_here.ipynb"
-    [[*command, settings, opened]] = became
-    assert command == [sys.executable, "-m", "jupyterlab", "--no-browser", "--port=8899", *more]
-    assert opened == first
-    name, _, values = settings.partition("=")
-    assert name == "--ServerApp.terminado_settings"
-    shell, _, script = ast.literal_eval(values)["shell_command"]
-    assert (shell, f'"{sys.executable}" -m idc_sandbox env' in script) == ("/bin/sh", True)
-    assert (Path.cwd() / first).exists()
+    answer = idc("lab", "--no-browser", "--port", "8899")
+    assert answer.exit_code == 3
+    assert "http://127.0.0.1:1" in answer.output
+    (command, environment), *rest = done
+    assert f"--ServerApp.root_dir={KIT}" in command
+    assert {"--no-browser", "--port=8899"} <= set(command)
+    assert environment == {"here": "yes"}
+    assert rest == ([] if ran_before else [("stop", tmp_path)])
+    assert ("stays" if ran_before else "ends with JupyterLab") in answer.output
 
 
 def test_undo_of_an_unknown_run_says_where_it_looked(idc, tmp_path):

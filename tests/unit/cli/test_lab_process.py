@@ -1,0 +1,96 @@
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from idc_helpers.cli import lab_process
+from idc_helpers.cli.lab_process import CONFIG_FOLDER, lab_command, lab_environment, run_lab
+
+KIT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(("user_id", "is_root"), [(1000, False), (0, True)])
+def test_the_lab_opens_the_first_notebook_in_the_kits_folder(monkeypatch, user_id, is_root):
+    monkeypatch.setattr(lab_process.os, "geteuid", lambda: user_id)
+    command = lab_command(KIT, browser=False, port=8899)
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert ("--allow-root" in command) is is_root
+    assert {"--no-browser", "--port=8899", f"--ServerApp.root_dir={KIT}"} <= set(command)
+    opened = next(one for one in command if one.startswith("--LabApp.default_url=/lab/tree/"))
+    assert (KIT / opened.partition("/lab/tree/")[2]).is_file()
+    assert "--no-browser" not in lab_command(KIT)
+
+
+def test_a_terminal_asks_for_the_sandbox_when_it_is_opened():
+    settings = next(one for one in lab_command(KIT) if one.startswith("--ServerApp.terminado_settings="))
+    shell, _, script = ast.literal_eval(settings.partition("=")[2])["shell_command"]
+    assert (shell, f'"{sys.executable}" -m idc_sandbox env' in script) == ("/bin/sh", True)
+
+
+def test_the_environment_names_the_folders_that_configure_jupyter(monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
+    variables = lab_environment()
+    kit, sandbox, mine = variables["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert (kit, mine) == (str(CONFIG_FOLDER), "/mine")
+    extensions = json.loads(next(Path(sandbox).glob("jupyter_server_config.d/*.json")).read_text("utf-8"))
+    assert extensions["ServerApp"]["jpserver_extensions"] == {"idc_sandbox.jupyter": True}
+    data = Path(variables["JUPYTER_PATH"].split(os.pathsep)[0])
+    assert (data / "labextensions" / "identity-center-sandbox" / "static" / "remoteEntry.js").is_file()
+    page = json.loads((CONFIG_FOLDER / "labconfig" / "page_config.json").read_text("utf-8"))
+    assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
+
+
+# Says that it listens, and ends with 7 when it is asked; "deaf" does not end for that.
+CHILD = """
+import signal, sys, time
+def end(number, frame):
+    if "deaf" not in sys.argv:
+        sys.exit(7)
+    print("no", flush=True)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    time.sleep(0.01)
+"""
+PARENT = """
+import sys
+from idc_helpers.cli.lab_process import run_lab
+import os
+sys.exit(run_lab([sys.executable, "-c", sys.argv[1], *sys.argv[2:]], dict(os.environ)) % 256)
+"""
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(KIT)}
+    command = [sys.executable, "-c", PARENT, CHILD, *words]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_this_process_asks_the_lab_to_end_and_waits_for_it(number):
+    with start() as process:
+        process.send_signal(number)
+        assert process.wait(30) == 7
+
+
+def test_who_asks_twice_does_not_wait():
+    with start("deaf") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "no\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 256 - signal.SIGKILL
+
+
+def test_the_handlers_are_given_back():
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_lab([sys.executable, "-c", "raise SystemExit(4)"], dict(os.environ)) == 4
+    assert signal.getsignal(signal.SIGTERM) is before

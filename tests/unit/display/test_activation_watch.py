@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+
+from idc_helpers.aws.activation import PersonStatus
+from idc_helpers.display import activation_watch
+from idc_helpers.display.activation_watch import ActivationWatch, is_on_the_way, steps_in_words
+
+
+def person(has_password=False, device_kinds=(), session_count=0):
+    return PersonStatus("ana", "1", "ana@example.com", "ENABLED", has_password, device_kinds, session_count)
+
+
+ACTIVE = person(True, ("totp",), 1)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Return a function that watches somebody who goes these steps, at once; it returns what was said."""
+
+    def watch(*steps):
+        said, left = [], list(steps)
+
+        def describe(_connection, _user_name):
+            step = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(step, Exception):
+                raise step
+            return step
+
+        monkeypatch.setattr(activation_watch, "describe_person", describe)
+        monkeypatch.setattr(activation_watch.time, "sleep", lambda _seconds: None)
+        monkeypatch.setattr(activation_watch.LiveLine, "say", lambda _line, words: said.append(words))
+        ActivationWatch(None, "ana").start()
+        return said
+
+    return watch
+
+
+def test_each_step_is_ticked_when_it_is_done():
+    assert steps_in_words(person()).count("✔") == 1
+    assert "✔ password set · … MFA device registered" in steps_in_words(person(True))
+    assert "run the check now" in steps_in_words(ACTIVE)
+
+
+def test_on_the_way_is_who_can_still_arrive_by_themselves():
+    assert [is_on_the_way(person(True, ("totp",))), is_on_the_way(ACTIVE)] == [True, False]
+    assert not is_on_the_way(replace(person(), user_status="DISABLED"))
+    assert not is_on_the_way(replace(person(), session_count=None))  # on AWS no API tells
+
+
+def test_a_watch_says_what_is_new_and_ends_when_the_person_has_signed_in(watched):
+    said = watched(person(), person(), person(True), person(True), ACTIVE)
+    assert [words.count("✔") for words in said] == [1, 1, 2, 4]
+
+
+def test_a_watch_that_cannot_look_says_so(watched):
+    said = watched(person(), RuntimeError("the sandbox is away"))
+    assert "stopped watching (the sandbox is away)" in said[-1]
+
+
+def test_a_newer_watch_of_the_same_person_ends_the_older(watched, monkeypatch):
+    older = ActivationWatch(None, "ana")
+    watched(ACTIVE)
+    monkeypatch.setattr(activation_watch, "describe_person", lambda *_given: pytest.fail("it still looks"))
+    older._look()

@@ -1,0 +1,45 @@
+import pytest
+
+from idc_helpers.display.page_links import PAGES_VARIABLE, page_links
+
+HUB = "/user/ana/identity-center-sandbox"
+
+
+class Console:
+    def __init__(self):
+        self.asked = []
+
+    def pages(self, address=None):
+        self.asked.append(address)
+        return {
+            f"{name}_url": f"http://localhost:8723/{name}?key=k" for name in ("mailbox", "portal", "settings")
+        }
+
+
+@pytest.fixture
+def console():
+    return Console()
+
+
+def test_in_a_lab_that_shows_the_pages_links_are_paths_and_hold_no_key(console, monkeypatch):
+    monkeypatch.setenv(PAGES_VARIABLE, HUB)
+    shown = page_links(console, "mailbox", "portal", text="Go.", address="ana+1@example.com")
+    html = shown._repr_html_()
+    assert f'href="{HUB}/start/mailbox?address=ana%2B1%40example.com"' in html
+    assert f'href="{HUB}/start"' in html
+    assert "beside the notebook" in html
+    assert console.asked == []  # no key is made, so none can be saved
+
+
+def test_elsewhere_links_work_once_and_say_so(console, monkeypatch):
+    monkeypatch.delenv(PAGES_VARIABLE, raising=False)
+    html = page_links(console, address="ana@example.com")._repr_html_()
+    assert html.count('href="http://localhost:8723/') == 3
+    assert "once, within 10 minutes" in html
+    assert console.asked == ["ana@example.com"]
+
+
+def test_as_text_there_is_no_address(console, monkeypatch):
+    monkeypatch.delenv(PAGES_VARIABLE, raising=False)
+    assert repr(page_links(console, text="Go <on>.")) == "Go <on>."
+    assert "Go &lt;on&gt;." in page_links(console, text="Go <on>.")._repr_html_()
