@@ -25,10 +25,12 @@ __all__ = [
     "Account",
     "DelegatedAdministrators",
     "Organization",
+    "OrganizationalUnit",
     "describe_organization",
     "is_management_account",
     "list_accounts",
     "list_accounts_with_paths",
+    "list_roots",
     "management_account_id",
     "resolve_account",
 ]
@@ -53,6 +55,21 @@ class Account:
     email: str = ""
     status: str = "ACTIVE"
     path: str = ""
+
+
+@dataclass(frozen=True)
+class OrganizationalUnit:
+    """A root or an organizational unit: its name, the units in it, and the accounts right in it."""
+
+    name: str
+    units: tuple[OrganizationalUnit, ...] = ()
+    accounts: tuple[Account, ...] = ()
+
+    def all_accounts(self) -> Iterator[Account]:
+        """Yield the accounts in it and in the units below it."""
+        yield from self.accounts
+        for unit in self.units:
+            yield from unit.all_accounts()
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,21 @@ def list_accounts(connection: Connection) -> list[Account]:
 def list_accounts_with_paths(connection: Connection) -> list[Account]:
     """Return the organization's accounts with the organizational units above them, sorted by path and name.
 
-    Reads only: one call for each organizational unit and twice that for its content.
+    Reads only; see `list_roots`.
+    """
+    found = [account for root in list_roots(connection) for account in root.all_accounts()]
+    return sorted(found, key=lambda account: (account.path, account.name))
+
+
+def list_roots(connection: Connection) -> list[OrganizationalUnit]:
+    """Return the organization's roots (there is one) with everything below them, sorted by name.
+
+    Reads only: two calls for the root, and two for each organizational unit.
+
+    Raises
+    ------
+    AccessDeniedError
+        In a member account that is no delegated administrator.
 
     Notes
     -----
@@ -118,18 +149,21 @@ def list_accounts_with_paths(connection: Connection) -> list[Account]:
     organizations = connection.client("organizations")
     with failed_read("the organizational units"):
         roots = list(pages(organizations, "list_roots", "Roots"))
-        found = [account for root in roots for account in _below(organizations, root["Id"], root["Name"])]
-    return sorted(found, key=lambda account: (account.path, account.name))
+        return [_unit(organizations, root, root["Name"]) for root in roots]
 
 
-def _below(organizations: Any, parent_id: str, path: str) -> Iterator[Account]:
-    for entry in pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=parent_id):
-        yield _account(entry, path)
+def _unit(organizations: Any, entry: dict[str, Any], path: str) -> OrganizationalUnit:
+    accounts = pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=entry["Id"])
+    found = [_account(account, path) for account in accounts]
     units = pages(
-        organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=parent_id
+        organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=entry["Id"]
     )
-    for unit in units:
-        yield from _below(organizations, unit["Id"], f"{path}/{unit['Name']}")
+    below = [_unit(organizations, unit, f"{path}/{unit['Name']}") for unit in units]
+    return OrganizationalUnit(
+        entry["Name"],
+        tuple(sorted(below, key=lambda unit: unit.name)),
+        tuple(sorted(found, key=lambda account: (account.name, account.account_id))),
+    )
 
 
 def _account(entry: dict[str, Any], path: str = "") -> Account:

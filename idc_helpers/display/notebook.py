@@ -24,9 +24,10 @@ from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.display.organization_picture import organization_tree
 from idc_helpers.display.page_links import page_links
-from idc_helpers.display.pictures import Matrix, Tree
+from idc_helpers.display.pictures import Matrix
 from idc_helpers.display.shown_errors import scrub_shown_errors
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.display.trees import Tree
 from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.opening import open_run
@@ -142,9 +143,9 @@ class Runbook:
         """Return the console-only settings: columns setting, field, value; reads only."""
         return self._shown("Settings that only the console can change", what_is_there.settings)
 
-    def organization_tree(self) -> Tree:
-        """Return the organization's units and accounts, as a picture and as text; reads only."""
-        return organization_tree(self.context.connection)
+    def organization_tree(self, *, assignments: bool = False) -> Tree:
+        """Return the organization's units and accounts; with `assignments`, who reaches which; reads only."""
+        return organization_tree(self.context.connection, assignments=assignments)
 
     def delegated_administrators(self) -> Table:
         """Return who else may administer Identity Center: columns account, account id; reads only."""

@@ -8,6 +8,7 @@ from idc_helpers.aws.organization import (
     is_management_account,
     list_accounts,
     list_accounts_with_paths,
+    list_roots,
     resolve_account,
 )
 from idc_helpers.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
@@ -75,7 +76,8 @@ def test_who_is_in_charge(connection, member_connection):
 
 
 def test_the_tree_names_the_units_above_each_account(connection, transport):
-    units = {"r-1": [{"Id": "ou-1", "Name": "Workloads"}], "ou-1": [{"Id": "ou-2", "Name": "Prod"}]}
+    empty = {"Id": "ou-3", "Name": "Empty"}
+    units = {"r-1": [{"Id": "ou-1", "Name": "Workloads"}, empty], "ou-1": [{"Id": "ou-2", "Name": "Prod"}]}
     accounts = {"r-1": ACCOUNTS[:1], "ou-2": ACCOUNTS[1:2]}
     transport.on("ListRoots", {"Roots": [{"Id": "r-1", "Name": "Root"}]})
     transport.on(
@@ -85,6 +87,9 @@ def test_the_tree_names_the_units_above_each_account(connection, transport):
     transport.on("ListAccountsForParent", lambda asked: {"Accounts": accounts.get(asked["ParentId"], [])})
     found = [(account.path, account.name) for account in list_accounts_with_paths(connection)]
     assert found == [("Root", "Management"), ("Root/Workloads/Prod", "Development")]
+    (root,) = list_roots(connection)
+    assert [unit.name for unit in root.units] == ["Empty", "Workloads"]
+    assert root.units[0].accounts == ()
 
 
 @pytest.fixture

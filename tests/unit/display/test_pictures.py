@@ -1,37 +1,5 @@
 from idc_helpers.display.frames import access_frame
-from idc_helpers.display.pictures import Matrix, Tree, TreeNode
-
-TREE = Tree(
-    "Organization",
-    TreeNode("Root", (TreeNode('OU "A" <1>', (TreeNode("Dev"), TreeNode("Prod"))), TreeNode("Main"))),
-)
-
-
-def test_the_tree_as_lines():
-    assert repr(TREE).splitlines() == [
-        "Organization",
-        "Root",
-        '├── OU "A" <1>',
-        "│   ├── Dev",
-        "│   └── Prod",
-        "└── Main",
-    ]
-
-
-def test_the_tree_as_mermaid_has_a_node_for_each_and_no_markup_from_the_target():
-    lines = TREE.mermaid().splitlines()
-    assert lines[:2] == ["flowchart TD", "  accTitle: Organization"]
-    assert '  n1["OU #quot;A#quot; #lt;1#gt;"]' in lines
-    assert [line.strip() for line in lines if "-->" in line] == [
-        "n0 --> n1",
-        "n0 --> n4",
-        "n1 --> n2",
-        "n1 --> n3",
-    ]
-
-
-def test_the_tree_offers_a_picture_and_its_text():
-    assert set(TREE._repr_mimebundle_()) == {"text/vnd.mermaid", "text/plain"}
+from idc_helpers.display.pictures import Matrix
 
 
 def test_the_matrix_reads_without_colour_and_escapes():
