@@ -52,6 +52,15 @@ _Fresh = Annotated[
         help="Use an empty sandbox of the run's own, stopped at the end, instead of your standing one.",
     ),
 ]
+_Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="fast: a preloaded process forks for each notebook. kernel: a kernel for each. "
+        "[default: fast on Linux, else kernel]",
+    ),
+]
 
 
 def run(
@@ -63,6 +72,7 @@ def run(
     out: _Out = None,
     teardown: _Teardown = True,
     fresh_sandbox: _Fresh = False,
+    engine: _Engine = None,
 ) -> None:
     """Run the notebooks in order, headless, and write a report.
 
@@ -83,6 +93,7 @@ def run(
         runs=out,
         teardown=teardown,
         fresh_sandbox=fresh_sandbox,
+        engine=engine,
     )
     try:
         outcome = run_lesson(request, sys.stdout)

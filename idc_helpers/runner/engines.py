@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from idc_helpers.errors import InvalidValueError
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.suggestions import did_you_mean
 
-ENGINE_NAMES = ("kernel",)
+ENGINE_NAMES = ("fast", "kernel")
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,30 @@ def open_engine(name: str | None = None) -> Iterator[Engine]:
     Parameters
     ----------
     name
-        One of `ENGINE_NAMES`; None: the fastest one that this platform has.
+        One of `ENGINE_NAMES`. ``"fast"``: a preloaded process forks for each notebook. ``"kernel"``: a kernel
+        for each. None: the fast one where the platform has it.
 
     Raises
     ------
     InvalidValueError
-        When no engine has that name.
+        When no engine has that name, or not on this platform.
     """
     if name is not None and name not in ENGINE_NAMES:
         raise InvalidValueError(
             f"no engine is called {name!r}. {did_you_mean(name, ENGINE_NAMES)}".rstrip(),
             remedy=f"One of: {', '.join(ENGINE_NAMES)}.",
         )
-    from idc_helpers.runner.kernel_engine import KernelEngine  # noqa: PLC0415 -- papermill takes 0.5 s to import
+    from idc_helpers.runner.fast.engine import fast_engine, fork_is_safe  # noqa: PLC0415 -- they import this
 
-    yield KernelEngine()
+    if name == "fast" and not fork_is_safe():
+        raise InvalidValueError(
+            f"the engine 'fast' needs Linux, and this is {sys.platform!r}",
+            remedy="Leave --engine out: real kernels are used then.",
+        )
+    if name == "kernel" or not fork_is_safe():
+        from idc_helpers.runner.kernel_engine import KernelEngine  # noqa: PLC0415 -- papermill takes a while
+
+        yield KernelEngine()
+        return
+    with fast_engine() as engine:
+        yield engine

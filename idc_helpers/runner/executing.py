@@ -15,6 +15,7 @@ from idc_helpers.runner.engines import NotebookFailure
 from idc_helpers.runner.kernels import KERNEL_NAME
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.scrubbed_files import scrubbed_path
+from idc_helpers.runner.unfinished_notebook import mark_unfinished
 from idc_helpers.scrubbing import scrub
 
 
@@ -53,10 +54,12 @@ def execute_with_papermill(
     except PapermillExecutionError as error:
         return _cell_failure(error)
     except DeadKernelError:
-        return NotebookFailure(
+        failure = NotebookFailure(
             "DeadKernelError",
             "the kernel ended by itself; a machine that is short of memory does that. Run again.",
         )
+        mark_unfinished(output, failure, None)
+        return failure
     except TimeoutError:
         raise
     except (PapermillException, RuntimeError, OSError) as error:

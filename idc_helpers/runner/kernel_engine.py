@@ -14,6 +14,7 @@ from idc_helpers.runner.executing import execute_with_papermill
 from idc_helpers.runner.kernels import kernel_manager_class
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.time_limits import TimeLeft
+from idc_helpers.runner.unfinished_notebook import mark_unfinished
 
 KERNEL_LOG = "kernels.log"
 
@@ -43,6 +44,8 @@ class KernelEngine:
         try:
             return execute_with_papermill(notebook, output, parameters, **options)
         except CellTimeoutError:
-            return left.failure()
+            failure = left.failure()
+            mark_unfinished(output, failure, None)
+            return failure
         except TimeoutError as error:
             return NotebookFailure(type(error).__name__, str(error))

@@ -42,6 +42,7 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
     progress = Progress(stream, prepared.mode)
     with ExitStack() as stack:
         stack.enter_context(signals_as_exceptions())
+        engine = stack.enter_context(open_engine(request.engine))  # first: it preloads meanwhile
         if request.fresh_sandbox:
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"
@@ -53,7 +54,6 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
             folder = create_run_folder(request.runs_folder, now=started)
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
-        engine = stack.enter_context(open_engine(request.engine))
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
         # A run in the usual folder is found by its id, another one by its path.
         undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"

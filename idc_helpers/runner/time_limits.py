@@ -28,14 +28,20 @@ class TimeLeft:
         self._cell: Any = None
         self._number = 0
 
+    @property
+    def cell_number(self) -> int | None:
+        """The number of the code cell that started last, None before the first."""
+        return self._number or None
+
     def for_cell(self, cell: Any) -> float | None:
         """Return the seconds that a code cell has which starts now; None: no limit."""
         self._cell, self._number = cell, self._number + 1
-        rest = self._rest_of_notebook()
+        rest = self.rest_of_notebook()
         given = [seconds for seconds in (self._limits.cell_s, rest) if seconds is not None]
         return min(given, default=None)
 
-    def _rest_of_notebook(self) -> float | None:
+    def rest_of_notebook(self) -> float | None:
+        """Return the seconds that the notebook has; None: no limit."""
         if self._limits.notebook_s is None:
             return None
         # Never 0: that means "no limit" to some.
@@ -44,7 +50,7 @@ class TimeLeft:
     def failure(self) -> NotebookFailure:
         """Return the failure of the cell that started last: it, or the notebook, took too long."""
         source = scrub(self._cell.source) if self._cell is not None else ""
-        return NotebookFailure("TimeLimitError", self._words(), self._number or None, source)
+        return NotebookFailure("TimeLimitError", self._words(), self.cell_number, source)
 
     def _words(self) -> str:
         cell_s, notebook_s = self._limits.cell_s, self._limits.notebook_s

@@ -1,0 +1,52 @@
+"""AWS's service models, read and parsed once for all processes that are forked from this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import boto3
+import botocore.session
+from botocore.loaders import JSONFileLoader, Loader
+
+SERVICES = (
+    "sts",
+    "organizations",
+    "sso-admin",
+    "identitystore",
+    "iam",
+    "cloudtrail",
+    "sso",
+    "sso-oidc",
+    "s3",
+)
+
+
+class SharedFiles(JSONFileLoader):
+    """Keeps what botocore's own data files hold, for all sessions of this process.
+
+    A session keeps what it parsed to itself, so that the next one parses the same files again. botocore only
+    reads what it gets from here.
+    """
+
+    _known: ClassVar[dict[str, Any]] = {}
+
+    def load_file(self, file_path: str) -> Any:
+        """Return what a file holds; one of the user's own is read each time."""
+        if not Path(file_path).is_relative_to(Loader.BUILTIN_DATA_PATH):
+            return super().load_file(file_path)
+        if file_path not in self._known:
+            self._known[file_path] = super().load_file(file_path)
+        return self._known[file_path]
+
+
+def share_service_models() -> None:
+    """Let all sessions of this process share parsed files, and parse those of the services that the kit uses.
+
+    No session, client, credential or connection is shared.
+    """
+    Loader.FILE_LOADER_CLASS = SharedFiles
+    nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    session = boto3.Session(**nobody, botocore_session=botocore.session.Session())
+    for service in SERVICES:
+        session.client(service, region_name="us-east-1")

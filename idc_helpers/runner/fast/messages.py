@@ -1,0 +1,92 @@
+"""Small JSON objects, with descriptors, over sockets between processes of one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+_LONGEST = 65_536  # of an order; what may be longer goes over the order's own socket
+_MOST_DESCRIPTORS = 8
+
+Object = dict[str, Any]
+
+
+def send_order(control: socket.socket, order: Object, descriptors: Sequence[int] = ()) -> None:
+    """Send an order and descriptors of this process in one piece.
+
+    Raises
+    ------
+    OSError
+        When nobody listens any more.
+    """
+    socket.send_fds(control, [json.dumps(order).encode()], list(descriptors))
+
+
+def receive_order(control: socket.socket) -> tuple[Object, list[int]] | None:
+    """Return an order and its descriptors, now the caller's to close; None when the other side is gone."""
+    try:
+        data, descriptors, _flags, _address = socket.recv_fds(control, _LONGEST, _MOST_DESCRIPTORS)
+    except ConnectionError:
+        return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return (json.loads(data), list(descriptors)) if data else None
+
+
+class Lines:
+    """Objects over a stream socket, a line each.
+
+    Parameters
+    ----------
+    connection
+        Closed by `close`.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._rest = b""
+
+    def send(self, value: Object) -> None:
+        """Send an object.
+
+        Raises
+        ------
+        OSError
+            When nobody listens any more.
+        """
+        self._connection.sendall(json.dumps(value).encode() + b"\n")
+
+    def receive(self, timeout_s: float | None = None) -> Object | None:
+        """Return the next object, or None when the other side is gone.
+
+        Raises
+        ------
+        TimeoutError
+            When none came in time.
+        """
+        while b"\n" not in self._rest:
+            self._connection.settimeout(timeout_s)
+            try:
+                data = self._connection.recv(_LONGEST)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        value: Object = json.loads(line)
+        return value
+
+    def is_open(self) -> bool:
+        """Return whether the other side is still there."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLRDHUP)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

@@ -1,0 +1,86 @@
+"""Orders of command lines at the preloaded process: forks in place of new Pythons."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from typing import IO
+
+from idc_helpers import module_processes
+from idc_helpers.runner.fast.messages import Lines, send_order
+
+
+class ForkedModule:
+    """A module that runs in a fork; see `idc_helpers.module_processes.ModuleProcess`.
+
+    Parameters
+    ----------
+    control
+        Of the preloaded process.
+    module, arguments
+        What to run.
+    """
+
+    def __init__(self, control: socket.socket, module: str, arguments: Sequence[str]) -> None:
+        self._control = control
+        ours, theirs = socket.socketpair()
+        read_input, write_input = os.pipe()
+        read_output, write_output = os.pipe()
+        read_errors, write_errors = os.pipe()
+        given = (read_input, write_output, write_errors)
+        self._answers = Lines(ours)
+        self.stdin: IO[str] | None = open(write_input, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        self.stdout: IO[str] | None = open(read_output, encoding="utf-8")  # noqa: SIM115, PTH123
+        self.stderr: IO[str] | None = open(read_errors, encoding="utf-8")  # noqa: SIM115, PTH123
+        self.args = [module, *arguments]
+        self.returncode: int | None = None
+        self._pid = 0
+        with theirs:
+            send_order(control, {"do": "module"}, [theirs.fileno(), *given])
+        for descriptor in given:
+            os.close(descriptor)
+        order = {"module": module, "arguments": list(arguments), "environment": dict(os.environ)}
+        self._answers.send({**order, "folder": os.getcwd()})  # noqa: PTH109
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it has not ended after so many seconds.
+        """
+        while self.returncode is None:
+            try:
+                answer = self._answers.receive(timeout)
+            except TimeoutError as error:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from error
+            if answer is None:
+                self.returncode = -signal.SIGKILL  # the preloaded process is gone, and its forks with it
+            elif "pid" in answer:
+                self._pid = answer["pid"]
+            elif "not_forked" in answer:
+                self.returncode = 1
+            elif "ended" in answer:
+                self.returncode = answer["ended"]
+        self._answers.close()
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self.returncode is None:
+            answer = None if self._pid else self._answers.receive()
+            self._pid = answer["pid"] if answer and "pid" in answer else self._pid
+            send_order(self._control, {"do": "end", "pid": self._pid, "signal": int(signal.SIGKILL)})
+
+
+def fork_modules_over(control: socket.socket) -> None:
+    """Let this process start modules as forks of the preloaded process, from now on."""
+
+    def start(module: str, arguments: Sequence[str]) -> ForkedModule:
+        return ForkedModule(control, module, arguments)
+
+    module_processes.start_modules_by(start)

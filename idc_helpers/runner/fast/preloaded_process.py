@@ -1,0 +1,37 @@
+"""The preloaded process: ``python -m idc_helpers.runner.fast.preloaded_process DESCRIPTOR``.
+
+It imports everything that notebooks use and forks for each order that comes over the socket it was given. It
+has one thread, always: a fork of several threads could wait for ever for a lock that nobody holds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+from idc_helpers.runner.fast.forks import Forks
+from idc_helpers.runner.fast.preloading import number_of_threads, preload
+
+
+def main(arguments: list[str]) -> int:
+    """Preload, then serve until the other side of the socket is closed; return 1 when that cannot be."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # whoever started it decides when it ends
+    preload()
+    threads = number_of_threads()
+    if threads != 1:
+        print(f"a library started {threads - 1} threads when it was imported", file=sys.stderr)
+        return 1
+    from idc_helpers.runner.fast.module_fork import run_module  # noqa: PLC0415
+    from idc_helpers.runner.fast.notebook_fork import run_notebook  # noqa: PLC0415
+
+    Forks(control, {"notebook": run_notebook, "module": run_module}).serve()
+    os._exit(0)  # nothing here is worth the time of an orderly end
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""What the preloaded process imports and prepares, so that no fork has to."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+from pathlib import Path
+
+from idc_helpers.quick_imports import put_off_slow_imports
+
+# Libraries for linear algebra start a thread for each core when they are imported, and a process with several
+# threads cannot be forked safely.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+MODULES = (
+    "papermill",
+    "pandas",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "ipywidgets",
+    "idc_helpers.aws.preloading",
+    "idc_helpers.display",
+    "idc_helpers.display.access_picture",
+    "idc_helpers.display.frames",
+    "idc_helpers.display.organization_picture",
+    "idc_helpers.runner.executing",
+    "idc_helpers.runner.fast.cells_in_process",
+    "idc_helpers.runner.fast.notebook_fork",
+    "idc_helpers.runner.fast.module_fork",
+)
+
+
+def preload() -> None:
+    """Import what notebooks use, make the kernel, and let the garbage collector forget all of it."""
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    put_off_slow_imports()
+    for name in MODULES:
+        importlib.import_module(name)
+    prepare()
+    gc.collect()
+    gc.freeze()
+
+
+def prepare() -> None:
+    """Do once what each notebook would do alike."""
+    from papermill.engines import papermill_engines  # noqa: PLC0415
+
+    from idc_helpers.aws.preloading import share_service_models  # noqa: PLC0415
+    from idc_helpers.runner.fast.kernel_here import make_kernel  # noqa: PLC0415
+    from idc_helpers.runner.papermill_engine import ENGINE_NAME, FastEngine  # noqa: PLC0415
+
+    share_service_models()
+    papermill_engines.register(ENGINE_NAME, FastEngine)
+    make_kernel()
+
+
+def number_of_threads() -> int:
+    """Return how many threads this process has, those of libraries included."""
+    return len(list(Path("/proc/self/task").iterdir()))
