@@ -1,0 +1,74 @@
+"""``idc lab`` from start to Ctrl-C: its terminal, its kernels, and that nothing is left but the state."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import websocket
+from kit_lab import TOKEN, KitLab
+
+from idc_helpers.aws.command_line import find_command_line
+from idc_sandbox.loopback import find_sandbox
+from idc_sandbox.state_folder import StateFolder
+
+
+@pytest.fixture
+def lab(tmp_path):
+    started = KitLab(tmp_path)
+    yield started
+    started.stop()
+
+
+def say_in_terminal(lab: KitLab, command: str, until: str) -> str:
+    """Type a command into a new terminal of the Lab; return what it shows up to a word, or in a minute."""
+    name = lab.ask("POST", "api/terminals")["name"]
+    url = lab.url(f"terminals/websocket/{name}").replace("http", "ws", 1)
+    shown, deadline = "", time.monotonic() + 60
+    connection = websocket.create_connection(url, timeout=60, header=[f"Authorization: token {TOKEN}"])
+    try:
+        connection.send(json.dumps(["stdin", f"{command}\r"]))
+        while until not in shown and time.monotonic() < deadline:
+            kind, *values = json.loads(connection.recv())
+            shown += "".join(map(str, values)) if kind == "stdout" else ""
+    finally:
+        connection.close()
+    return shown
+
+
+def test_a_terminals_command_line_is_at_the_sandbox(lab):
+    if find_command_line() is None:
+        pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
+    shown = say_in_terminal(lab, "aws sts get-caller-identity; echo EN''D $HOME", "END")
+    assert '"Account": "111122223333"' in shown
+    assert str(lab.state) in shown  # a home of its own: nobody's ~/.aws is read or written
+
+
+def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
+    say_in_terminal(lab, "sleep 1000 & echo EN''D", "END")
+    lab.ask("POST", "api/kernels", {"name": "python3"})
+    sandbox = find_sandbox(StateFolder(lab.state))
+    assert sandbox is not None
+    assert len(lab.processes()) >= 5  # idc, Lab, shell, kernel, sandbox
+    assert lab.interrupt() == 0
+    deadline = time.monotonic() + 20
+    while lab.processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert lab.processes() == set()
+    assert "What you did is kept" in lab.log.read_text()
+    lab.start()
+    again = find_sandbox(StateFolder(lab.state))
+    assert again is not None
+    assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
+
+
+def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
+    servers = lab.ask("GET", "server-proxy/servers-info")["server_processes"]
+    tiles = {one["launcher_entry"]["title"]: one["launcher_entry"]["path_info"] for one in servers}
+    assert tiles["Mailbox"] == "identity-center-sandbox/start/mailbox"
+    assert set(tiles) == {"Access portal", "Mailbox", "Settings"}
+    assert not any(one["new_browser_tab"] for one in servers)
+    log = lab.log.read_text()
+    assert "Extension Manager is 'readonly'" in log
+    assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in log
