@@ -137,6 +137,14 @@ def explain_config(text: str) -> list[tuple[str, str]]:
     return rows
 
 
+def list_profiles(text: str) -> list[str]:
+    """Return the names of the profiles in a config file, in its order."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(text)
+    headings = [heading for heading in parser.sections() if heading.split()[0] in ("profile", "default")]
+    return [heading.removeprefix("profile ") for heading in headings]
+
+
 def read_profile(text: str, profile_name: str) -> dict[str, str]:
     """Return the keys of a profile and of its session; empty when there is no such profile."""
     parser = configparser.RawConfigParser(strict=False)

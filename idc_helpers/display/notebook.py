@@ -15,6 +15,7 @@ from idc_helpers.display import what_is_there
 from idc_helpers.display.activation_step import ActivationStep
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.display.credentials_step import CredentialsStep
+from idc_helpers.display.exercise_cell import TryIt, leftovers
 from idc_helpers.display.following_lesson import show_and_follow
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
 from idc_helpers.display.interaction import running_shell
@@ -126,6 +127,27 @@ class Runbook:
         if console is None:
             return Line("On AWS the access portal is at the address that your instance shows.")
         return page_links(console)
+
+    def try_it(self, name: str, **names: str) -> TryIt:
+        """Return an exercise of this notebook: the task, a hint, and a ``check()`` that reads the target.
+
+        Parameters
+        ----------
+        name
+            Such as ``"group_of_auditors"``.
+        **names
+            Other names than the exercise's own, such as ``account="Production"``.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such exercise, or it has no such name.
+        """
+        return TryIt(self.context, name, names)
+
+    def left_by_exercises(self) -> Table:
+        """Return what exercises left that no receipt names: columns what, command that removes it."""
+        return leftovers(self.context)
 
     def lesson_map(self) -> FollowedLessonMap:
         """Return the lesson as a picture: each step's state, read now, and a link to it; reads only.

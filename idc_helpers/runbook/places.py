@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from idc_helpers.runbook.lesson_steps import LESSON
+
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
 
 
@@ -35,22 +37,11 @@ class Place:
 
 def anchor(heading: str) -> str:
     """Return a heading's anchor as JupyterLab makes it (blanks become hyphens), ready for an address."""
-    return quote(heading.replace(" ", "-"), safe="-_.~:'’()")
+    return quote(heading.replace(" ", "-"))
 
 
 PLACES: Mapping[str, Place] = {
-    "instance": Place("01_enable_identity_center", "Choose"),
-    "access_control_attributes": Place("02_settings", "Attributes for access control"),
-    "identity_source": Place("02_settings", "Identity source"),
-    "access_portal": Place("02_settings", "The access portal's address"),
-    "standard_authentication": Place("03_authentication", "Standard authentication: Send email OTP"),
-    "multi_factor_authentication": Place("03_authentication", "Multi-factor authentication: four choices"),
-    "sessions": Place("03_authentication", "Sessions"),
-    "delegated_administrator": Place("04_management", "Choose"),
-    "permission_sets": Place("05_permission_sets", "Choose"),
-    "groups": Place("06_groups", "Choose"),
-    "account_assignments": Place("07_account_assignments", "Choose"),
-    "users": Place("08_users", "Choose"),
+    **{entry.step: Place(entry.notebook, entry.heading) for entry in LESSON if entry.step},
     "activation": Place("09_activate_user", "Go it"),
     "command_line": Place("10_aws_configure_sso", "Configure"),
     "sign_in": Place("10_aws_configure_sso", "Sign out, and in again"),

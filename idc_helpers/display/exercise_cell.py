@@ -1,0 +1,130 @@
+"""“Try it yourself” in a notebook: the task with a hint that unfolds, and a check that reads the target.
+
+A learner may leave an exercise out, so it never fails a run: headless it says in one line that it is there
+for a person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+
+from idc_helpers.display.interaction import is_guided
+from idc_helpers.display.tables import STYLE, Line, Table, in_html
+from idc_helpers.errors import KitError, NotFoundError
+from idc_helpers.identifiers import did_you_mean
+from idc_helpers.runbook.exercises import Examination, Look, find_exercise
+from idc_helpers.runbook.exercises.leftovers import list_leftovers
+from idc_helpers.runbook.run_context import RunContext
+
+NOT_DONE = "An exercise for a person: not done here."
+_COLUMNS = ("result", "what is asked", "what was found")
+_COMMAND = "    "
+
+
+class TryIt:
+    """An exercise of a notebook; the last value of a cell shows the task.
+
+    Parameters
+    ----------
+    context
+        The run.
+    name
+        Such as ``"group_of_auditors"``.
+    names
+        Other names than the exercise's own, such as ``{"account": "Production"}``.
+    """
+
+    def __init__(self, context: RunContext, name: str, names: Mapping[str, str]) -> None:
+        self._context = context
+        self.exercise = find_exercise(name)
+        for unknown in set(names) - set(self.exercise.names):
+            meant = did_you_mean(unknown, self.exercise.names)
+            raise NotFoundError(
+                f"the exercise {name!r} has no name {unknown!r}. {meant}".rstrip(),
+                remedy=f"It has: {', '.join(self.exercise.names) or 'none'}.",
+            )
+        self.names = {**self.exercise.names, **names}
+
+    def __repr__(self) -> str:
+        exercise = self.exercise
+        return "\n".join(
+            (
+                f"Try it yourself: {exercise.title}",
+                self._filled(exercise.task),
+                f"A hint: {self._filled(exercise.hint)}",
+                f"Afterwards: {exercise.afterwards}",
+            )
+        )
+
+    def _repr_html_(self) -> str:
+        exercise = self.exercise
+        return (
+            f'{STYLE}<section aria-label="exercise"><p class="idc-note"><b>{in_html(exercise.title)}.</b>'
+            f" {_prose(self._filled(exercise.task))}</p>"
+            f"<details><summary>A hint</summary>{_hint(self._filled(exercise.hint))}</details>"
+            f'<p class="idc-note"><i>Afterwards.</i> {_prose(exercise.afterwards)}</p></section>'
+        )
+
+    def check(self, answer: str = "") -> Table | Line:
+        """Return how far the target is: columns result, what is asked, what was found; reads only.
+
+        It never fails: where something is missing, it says what. Headless, an exercise that is not done is
+        one line.
+
+        Parameters
+        ----------
+        answer
+            What was found out, for an exercise that asks.
+        """
+        look = Look(self._context, self.names, answer.strip())
+        try:
+            look.require_instance()
+            examination = self.exercise.examine(look)
+        except KitError as error:
+            return self._not_done(f"Not yet: {error.message} {error.remedy}".rstrip())
+        self._context.events.write("exercise", step=self.exercise.name, done=examination.done)
+        if examination.unreadable:
+            return self._not_done(examination.unreadable)
+        return _shown(self.exercise.title, examination) if is_guided() or examination.done else Line(NOT_DONE)
+
+    def _not_done(self, words: str) -> Line:
+        return Line(words if is_guided() else NOT_DONE)
+
+    def _filled(self, text: str) -> str:
+        return text.format(**self.names)
+
+
+def leftovers(context: RunContext) -> Table:
+    """Return what exercises left that no receipt names: columns what, command that removes it; reads only."""
+    rows = tuple((one.what, one.command) for one in list_leftovers(context))
+    note = (
+        "Nothing of this was made by the kit, so the teardown leaves it, and with it the instance. Run these"
+        " in a terminal, top to bottom, if you made them for an exercise; then run the teardown again."
+    )
+    title = "Left by exercises"
+    return Table(title, ("what", "the command that removes it"), rows, note=note if rows else "")
+
+
+def _shown(title: str, examination: Examination) -> Table:
+    findings = examination.findings
+    rows = tuple(("✔ done" if one.done else "… not yet", one.words, one.found) for one in findings)
+    marks = tuple("good" if one.done else "change" for one in findings)
+    count = sum(one.done for one in findings)
+    caption = f"{title}: {'done' if examination.done else f'{count} of {len(findings)} done'}"
+    commands = [one.command for one in examination.clean_up]
+    note = "\n".join(("To remove it again, in a terminal:", *commands)) if commands else ""
+    return Table(caption, _COLUMNS, rows, row_header=1, marks=marks, note=note)
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", in_html(text))
+
+
+def _hint(text: str) -> str:
+    parts = []
+    for line in text.splitlines():
+        is_command = line.startswith(_COMMAND)
+        parts.append(f"<pre>{escape(line.strip())}</pre>" if is_command else f"<p>{_prose(line)}</p>")
+    return "".join(parts)

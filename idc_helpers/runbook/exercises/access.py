@@ -1,0 +1,217 @@
+"""Exercises of notebooks 05 to 08: a permission set, a group, an assignment, two members."""
+
+from __future__ import annotations
+
+from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
+from idc_helpers.aws.identity_store import find_group_id
+from idc_helpers.aws.identity_store_lists import list_group_members, list_group_names
+from idc_helpers.aws.organization import resolve_account
+from idc_helpers.aws.permission_set_names import list_permission_sets
+from idc_helpers.aws.permission_sets import PermissionSets
+from idc_helpers.changes import State
+from idc_helpers.runbook.desired import assignment_key
+from idc_helpers.runbook.exercises.clean_up import (
+    remove_assignment,
+    remove_group,
+    remove_membership,
+    remove_permission_set,
+)
+from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Finding, Look
+from idc_helpers.suggestions import did_you_mean
+
+_LEFT = (
+    "No receipt names what you make in a terminal or a console, so no undo of this kit deletes it, and the"
+    " teardown leaves an instance alone that still holds it. The check prints the command that removes it,"
+    " and notebook 99 lists all that is left."
+)
+
+
+def _permission_set(look: Look) -> Examination:
+    name = look.names["permission_set"]
+    known = list_permission_sets(look.connection)
+    if name not in known:
+        absent = f"there is none. {did_you_mean(name, known)}".rstrip()
+        return Examination((Finding(f"permission set {name} exists", False, absent),))
+    state = PermissionSets(look.connection).read([name])[name]
+    clean_up = (
+        () if look.is_receipted("permission_set", name) else (remove_permission_set(look, known[name]),)
+    )
+    return Examination(
+        (Finding(f"permission set {name} exists", True, "yes"), *_permission_set_fields(look, state)),
+        clean_up,
+    )
+
+
+def _permission_set_fields(look: Look, state: State) -> tuple[Finding, ...]:
+    wanted, service = look.names["session_duration"], look.names["service"]
+    duration, relay_state = state["session_duration"], str(state.get("relay_state") or "")
+    policies = [arn.rpartition("/")[2] for arn in state["managed_policies"]]
+    policies += [f"{one['name']} (customer managed)" for one in state["customer_managed_policies"]]
+    policies += ["an inline policy"] if state.get("inline_policy") else []
+    is_landing = relay_state.startswith("https://") and f"/{service}/" in relay_state
+    return (
+        Finding(f"a session lasts {wanted}", duration == wanted, duration),
+        Finding(f"people land in the console of {service}", is_landing, relay_state or "no relay state"),
+        Finding(
+            "it allows something",
+            bool(policies),
+            ", ".join(policies) or "no policy: whoever enters may do nothing at all",
+        ),
+    )
+
+
+def _group(look: Look) -> Examination:
+    name = look.names["group"]
+    group_id = find_group_id(look.connection, name)
+    if group_id is None:
+        there = list_group_names(look.connection)
+        absent = f"there is none. {did_you_mean(name, there)}".rstrip()
+        return Examination((Finding(f"group {name} exists", False, absent),))
+    request = {"IdentityStoreId": look.connection.instance.identity_store_id, "GroupId": group_id}
+    described = look.connection.client("identitystore").describe_group(**request).get("Description", "")
+    clean_up = () if look.is_receipted("group", name) else (remove_group(look, name, group_id),)
+    return Examination(
+        (
+            Finding(f"group {name} exists", True, group_id),
+            Finding("a description says whom it is for", bool(described), described or "none"),
+        ),
+        clean_up,
+    )
+
+
+def _assignment(look: Look) -> Examination:
+    group, wanted = look.names["group"], look.names["permission_set"]
+    account = resolve_account(look.connection, look.names["account"])
+    where = f"{account.name or account.account_id}"
+    if find_group_id(look.connection, group) is None:
+        return Examination((_no_group(group, "the exercise of notebook 06 makes it"),))
+    rows = [row for row in list_all_account_assignments(look.connection) if row.principal_name == group]
+    rows = [row for row in rows if row.principal_type == "GROUP"]
+    here = [row.permission_set for row in rows if row.account_id == account.account_id]
+    elsewhere = [row for row in rows if row.account_id != account.account_id]
+    more = [name for name in here if name != wanted]
+    findings = (
+        Finding(f"{group} has {wanted} in {where}", wanted in here, _reaches(here, rows, where)),
+        Finding("and nothing more there", bool(here) and not more, ", ".join(more) or "nothing more"),
+        Finding("and no other account", bool(rows) and not elsewhere, _elsewhere(elsewhere)),
+    )
+    return Examination(findings, tuple(remove_assignment(look, row) for row in rows if not _ours(look, row)))
+
+
+def _no_group(group: str, way: str) -> Finding:
+    return Finding(f"group {group} exists", False, f"there is none: {way}")
+
+
+def _reaches(here: list[str], rows: list[AssignmentRow], where: str) -> str:
+    if here:
+        return ", ".join(here)
+    return f"nothing in {where}" if rows else "no assignment at all"
+
+
+def _elsewhere(rows: list[AssignmentRow]) -> str:
+    listed = (f"{row.permission_set} in {row.account_name or row.account_id}" for row in rows)
+    return ", ".join(listed) or "none"
+
+
+def _ours(look: Look, row: AssignmentRow) -> bool:
+    key = assignment_key(row.principal_type, row.principal_name, row.permission_set, row.account_id)
+    return look.is_receipted("account_assignment", key)
+
+
+def _members(look: Look) -> Examination:
+    group = look.names["group"]
+    group_id = find_group_id(look.connection, group)
+    if group_id is None:
+        return Examination((_no_group(group, "the exercise of notebook 06 makes it"),))
+    members = list_group_members(look.connection, group_id)
+    names = ", ".join(name for name, _ in members)
+    found = f"{len(members)}: {names}" if members else "nobody"
+    clean_up = (
+        remove_membership(look, name, group, membership_id)
+        for name, membership_id in members
+        if not look.is_receipted("group_membership", f"{name} in {group}")
+    )
+    return Examination(
+        (Finding(f"group {group} has two members or more", len(members) > 1, found),), tuple(clean_up)
+    )
+
+
+ACCESS_EXERCISES = (
+    Exercise(
+        name="on_call",
+        notebook="05_permission_sets",
+        title="a set for whoever is on call",
+        task=(
+            "Whoever is on call at night needs to look, quickly, and for a short time. Make a permission set"
+            " `{permission_set}` whose session lasts two hours (`{session_duration}`), that lands people in"
+            " the console of `{service}` (its relay state), and that allows reading."
+        ),
+        hint=(
+            "Three fields of the form above; or two calls, of which the first answers with the ARN that the"
+            " second needs:\n"
+            "    aws sso-admin create-permission-set --instance-arn ARN --name {permission_set}"
+            " --session-duration {session_duration} --relay-state https://console.aws.amazon.com/{service}/\n"
+            "    aws sso-admin attach-managed-policy-to-permission-set --instance-arn ARN"
+            " --permission-set-arn ARN --managed-policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess"
+        ),
+        afterwards=_LEFT,
+        examine=_permission_set,
+        names={"permission_set": "OnCall", "session_duration": "PT2H", "service": "cloudwatch"},
+    ),
+    Exercise(
+        name="group_of_auditors",
+        notebook="06_groups",
+        title="a group of auditors",
+        task=(
+            "Auditors are coming: people who read logs and change nothing. Make a group `{group}`, with a"
+            " description that says whom it is for."
+        ),
+        hint=(
+            "One more line in the form; or one call:\n"
+            "    aws identitystore create-group --identity-store-id d-… --display-name {group}"
+            " --description 'People who read the logs'"
+        ),
+        afterwards=f"Keep it for the exercises of the next notebooks. {_LEFT}",
+        examine=_group,
+        names={"group": "Auditors"},
+    ),
+    Exercise(
+        name="read_only_for_auditors",
+        notebook="07_account_assignments",
+        title="one account, read-only",
+        task=(
+            "Give the group `{group}` the permission set `{permission_set}` in the account `{account}`:"
+            " there, and nowhere else."
+        ),
+        hint=(
+            "By the form: one more assignment. By the CLI, with the account's id, and the group's id as the"
+            " principal:\n"
+            "    aws sso-admin create-account-assignment --instance-arn ARN --permission-set-arn ARN"
+            " --principal-type GROUP --principal-id ID --target-type AWS_ACCOUNT --target-id ID\n"
+            "It answers IN_PROGRESS; who_reaches_what() above shows when it is there."
+        ),
+        afterwards=_LEFT,
+        examine=_assignment,
+        names={"group": "Auditors", "permission_set": "ReadOnlyAccess", "account": "Log archive"},
+    ),
+    Exercise(
+        name="two_auditors",
+        notebook="08_users",
+        title="two auditors",
+        task=(
+            "One auditor falls ill, so there have to be two. Make two people members of the group `{group}`;"
+            " then look at the matrix above once more: what do they reach now, without any assignment of"
+            " their own?"
+        ),
+        hint=(
+            "By the form: one more group for two of the users. By the CLI, once for each:\n"
+            "    aws identitystore create-group-membership --identity-store-id d-… --group-id ID"
+            " --member-id UserId=ID\n"
+            "Ids of users and groups come from list-users and list-groups."
+        ),
+        afterwards=_LEFT,
+        examine=_members,
+        names={"group": "Auditors"},
+    ),
+)
+"""In the order of the notebooks."""
