@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idc_helpers.aws.activation import describe_person
 from idc_helpers.aws.profiles import list_profiles, read_profile
-from idc_helpers.aws.terminal import sandbox_terminal
+from idc_helpers.aws.terminal import Terminal, sandbox_terminal
 from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Finding, Look
 
 _ON_AWS = (
@@ -42,24 +42,32 @@ def _second_profile(look: Look) -> Examination:
         return Examination((Finding("a second profile is in the config file", False, missing),))
     best = max(others, key=lambda name: _likeness(first, read_profile(text, name)))
     second = read_profile(text, best)
-    answer = terminal.call("sts", "get-caller-identity", profile=best)
-    account = str(answer.values.get("Account", ""))
-    return Examination(
-        (
-            Finding("a second profile is in the config file", True, best),
-            Finding(
-                "it signs in through the same session",
-                second.get("sso_session") == first.get("sso_session"),
-                f"sso_session = {second.get('sso_session', 'none')}",
-            ),
-            Finding(
-                "for another account or permission set",
-                _role(second) != _role(first),
-                " · ".join(_role(second)) or "no role",
-            ),
-            Finding("and it works", bool(account), account or answer.refusal),
-        )
+    findings = (
+        Finding("a second profile is in the config file", True, best),
+        Finding(
+            "it signs in through the same session",
+            second.get("sso_session") == first.get("sso_session"),
+            f"sso_session = {second.get('sso_session', 'none')}",
+        ),
+        Finding(
+            "for another account or permission set", _role(second) != _role(first), _role_in_words(second)
+        ),
     )
+    is_right = all(finding.done for finding in findings)
+    return Examination((*findings, _works(terminal, best) if is_right else _NOT_TRIED))
+
+
+_NOT_TRIED = Finding("and it works", False, "not tried: first the lines above")
+
+
+def _works(terminal: Terminal, profile_name: str) -> Finding:
+    answer = terminal.call("sts", "get-caller-identity", profile=profile_name)
+    account = str(answer.values.get("Account", ""))
+    return Finding("and it works", bool(account), account or answer.refusal)
+
+
+def _role_in_words(profile: dict[str, str]) -> str:
+    return " · ".join(part for part in _role(profile) if part) or "no role"
 
 
 def _likeness(first: dict[str, str], other: dict[str, str]) -> int:
