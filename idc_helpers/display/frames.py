@@ -59,3 +59,23 @@ def access_frame(reaches: Iterable[tuple[str, str, str]], accounts: Sequence[str
     return pd.DataFrame(
         rows, index=pd.Index(sorted(cells), name="principal"), columns=list(accounts), dtype=object
     )
+
+
+def grouped_access_frame(
+    reaches: Iterable[tuple[str, str, str]], accounts: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Return who reaches what as `access_frame` does, with the accounts below what they are grouped by.
+
+    Parameters
+    ----------
+    accounts
+        The columns, in order: (group, account), such as ``("Root/Workloads", "Production")``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `access_frame`; the columns have two levels, ``organizational unit`` and ``account``.
+    """
+    frame = access_frame(reaches, [account for _, account in accounts])
+    frame.columns = pd.MultiIndex.from_tuples(accounts, names=["organizational unit", "account"])
+    return frame

@@ -23,7 +23,7 @@ class PersonReader:
     Parameters
     ----------
     context
-        The run; the person is whoever of the scenario's first users has come furthest.
+        The run; the person is whoever of the scenario's ``person`` and first users has come furthest.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -48,7 +48,9 @@ class PersonReader:
     @cached_property
     def _person(self) -> PersonStatus | None:
         connection = self._context.connection
-        names = [user.user_name for user in self._context.scenario.users[:_MOST_PEOPLE]]
+        scenario = self._context.scenario
+        users = (scenario.person.user_name, *(user.user_name for user in scenario.users[:_MOST_PEOPLE]))
+        names = [str(name) for name in dict.fromkeys(users) if name]
         people = [describe_person(connection, name) for name in names if find_user_id(connection, name)]
         return max(people, key=_how_far, default=None)
 

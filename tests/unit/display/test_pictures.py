@@ -1,4 +1,4 @@
-from idc_helpers.display.frames import access_frame
+from idc_helpers.display.frames import access_frame, grouped_access_frame
 from idc_helpers.display.pictures import Matrix
 
 
@@ -29,3 +29,47 @@ def test_a_matrix_of_nobody_says_so():
     matrix = Matrix(access_frame([], ["Dev"]), "Who reaches what")
     assert "nobody" in repr(matrix)
     assert "Who reaches what" in matrix._repr_html_()
+
+
+def test_accounts_stand_below_their_organizational_units():
+    accounts = [("Root", "Main"), ("Root/W", "Dev"), ("Root/W", "Prod")]
+    matrix = Matrix(grouped_access_frame([("GROUP ops", "Dev", "Read")], accounts), "x")
+    html = matrix._repr_html_()
+    assert html.count('scope="colgroup"') == 2
+    assert html.count('scope="col"') == 4, "three accounts and the corner"
+    assert "organizational unit Root Root/W" in repr(matrix)
+
+
+def wide():
+    accounts = [(f"Root/{number // 10}", f"Account {number}") for number in range(30)]
+    reaches = [
+        (f"GROUP {team:02d}", name, permission_set)
+        for team in range(20)
+        for _, name in accounts
+        for permission_set in ("Write", "Read")[: team % 3]
+    ]
+    return Matrix(grouped_access_frame(reaches, accounts), "Who", "That is all.")
+
+
+def test_thirty_accounts_by_twenty_groups_are_letters_with_a_legend():
+    matrix = wide()
+    html = matrix._repr_html_()
+    assert matrix.legend == "A: Read · B: Write"
+    assert "A: Read · B: Write</p>" in html
+    assert html.count(">A, B</td>") == 6 * 30
+    assert ">Read" not in html
+    assert "That is all." in html
+    assert "Write" in set(matrix.frame.to_numpy()[0].tolist()), "the frame keeps the names"
+
+
+def test_a_wide_matrix_does_not_change_the_style_of_a_narrow_one():
+    narrow = Matrix(access_frame([("GROUP ops", "Dev", "Read")], ["Dev"]), "x")
+    assert 'id="T_idc-matrix"' in narrow._repr_html_()
+    assert 'id="T_idc-matrix-wide"' in wide()._repr_html_()
+
+
+def test_a_wide_matrix_is_a_list_of_access_as_text():
+    lines = repr(wide()).splitlines()
+    assert lines[:3] == ["Who", "GROUP 01", "  Root/0 · Account 0: Write"]
+    assert lines[-1] == "That is all."
+    assert len(lines) == 2 + 13 * 31
