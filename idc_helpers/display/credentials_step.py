@@ -39,6 +39,17 @@ class CredentialsStep:
         self._keys: TemporaryCredentials | None = None
         self._seen: dict[str, str] = {}
 
+    @property
+    def permission_set(self) -> str:
+        """The permission set that the credentials are of; empty where nothing is done."""
+        return self._profile.profile.role_name if self._profile.is_live else ""
+
+    def left_s(self) -> float | None:
+        """Return how many seconds the keys at hand have left; None without keys; reads the clock."""
+        if self._keys is None:
+            return None
+        return self._keys.expires_at_s - require_console(self._context.connection).read_clock()
+
     def compare(self) -> Table | Line:
         """Return both kinds side by side: columns what, long-lived, temporary; signs in first if need be."""
         if not self._profile.is_live:

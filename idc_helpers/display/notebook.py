@@ -26,8 +26,10 @@ from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.display.organization_picture import organization_tree
 from idc_helpers.display.page_links import page_links
 from idc_helpers.display.pictures import Matrix
+from idc_helpers.display.session_picture import life_of_a_session
 from idc_helpers.display.shown_errors import scrub_shown_errors
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.display.time_axis import TimeAxis
 from idc_helpers.display.trees import Tree
 from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.parameters import chosen_person
@@ -190,6 +192,25 @@ class Runbook:
         from idc_helpers.display.access_picture import who_reaches_what  # noqa: PLC0415 - pandas takes a while
 
         return self._shown("Who reaches what", who_reaches_what, people=people)
+
+    def life_of_a_session(
+        self, permission_set: str = "", *, credentials: CredentialsStep | None = None
+    ) -> TimeAxis:
+        """Return on a time axis how long the portal session, the token and the role's credentials last.
+
+        Parameters
+        ----------
+        permission_set
+            Whose session duration; empty: the one of the credentials, or AWS's default.
+        credentials
+            What is left of these is shown too.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such permission set.
+        """
+        return life_of_a_session(self.context, permission_set, credentials)
 
     def _shown(self, caption: str, read: Callable[..., _Shown], **options: Any) -> _Shown | Table:
         """Return what the target holds; in mode ``plan``, before there is an instance, an empty table."""

@@ -1,0 +1,112 @@
+"""The life of a session on a time axis: the portal's, the CLI's token, a role's credentials, and their end.
+
+Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html,
+https://docs.aws.amazon.com/singlesignon/latest/userguide/howtosessionduration.html
+"""
+
+from __future__ import annotations
+
+import math
+
+from idc_helpers.aws.console_settings import ConsoleSettings
+from idc_helpers.aws.permission_sets import PermissionSets
+from idc_helpers.display.credentials_step import CredentialsStep
+from idc_helpers.display.time_axis import Row, TimeAxis, duration_in_words
+from idc_helpers.durations import parse_duration
+from idc_helpers.errors import NotFoundError
+from idc_helpers.runbook.run_context import RunContext
+
+_DEFAULT_ROLE_S = 3600.0
+_MOST_BARS, _FIRST_BARS = 12, 4
+_NOTE = "Deleting the session or the user stops new credentials; those that exist live on to their own end."
+
+
+def life_of_a_session(
+    context: RunContext, permission_set: str = "", credentials: CredentialsStep | None = None
+) -> TimeAxis:
+    """Return how long what a sign-in gives lasts; reads only.
+
+    Parameters
+    ----------
+    permission_set
+        Whose session duration; empty: the one of the credentials, or AWS's default of one hour.
+    credentials
+        Notebook 11's: what is left of the keys at hand is shown too.
+
+    Raises
+    ------
+    NotFoundError
+        When neither the target nor the scenario has such a permission set.
+    """
+    left_s = credentials.left_s() if credentials else None
+    if credentials and not permission_set:
+        permission_set = credentials.permission_set
+    portal_s, portal_words = _portal(context)
+    role_s, role_words = _role(context, permission_set)
+    rows = [
+        Row("Access portal session", portal_words, ((0, portal_s),)),
+        Row("Token of the AWS CLI", "renewed by itself while the portal session lasts", ((0, portal_s),)),
+        _credentials(portal_s, role_s, f"{role_words}; then new ones, unasked"),
+        Row(
+            "The last of them",
+            f"fetched just before the end of the session, they outlive it by {duration_in_words(role_s)}",
+            ((portal_s, portal_s + role_s),),
+        ),
+    ]
+    if left_s is not None:
+        rows.append(Row("The keys at hand", f"end in {_minutes(left_s)}", ((0, _rounded(left_s)),)))
+    moments = (
+        (0.0, "sign in: password and second factor"),
+        (portal_s, "the portal session ends: no new credentials until you sign in again"),
+        (portal_s + role_s, "the last credentials are dead, by themselves"),
+    )
+    return TimeAxis("The life of a session", tuple(rows), moments, _NOTE)
+
+
+def _portal(context: RunContext) -> tuple[float, str]:
+    has_instance = context.connection.instance_or_none() is not None
+    found = ConsoleSettings(context.connection).read(["sessions"]) if has_instance else {}
+    shown = found.get("sessions", {}).get("user_interactive")
+    if shown:
+        return _said(shown, "as set")
+    wanted = str(context.scenario.authentication.sessions.user_interactive)
+    return _said(wanted, "as the scenario wants it; no API shows it")
+
+
+def _role(context: RunContext, name: str) -> tuple[float, str]:
+    if not name:
+        return _DEFAULT_ROLE_S, f"{duration_in_words(_DEFAULT_ROLE_S)} each, AWS's default"
+    has_instance = context.connection.instance_or_none() is not None
+    found = PermissionSets(context.connection).read([name]) if has_instance else {}
+    if name in found:
+        return _said(found[name]["session_duration"], f"each, by permission set {name}")
+    for wanted in context.scenario.permission_sets:
+        if name in (wanted.name, wanted.predefined):
+            return _said(str(wanted.session_duration), f"each, as the scenario wants it for {name}")
+    raise NotFoundError(
+        f"there is no permission set {name!r}, neither on the target nor in the scenario",
+        remedy="Apply notebook 05, or name another one.",
+    )
+
+
+def _said(duration: str, words: str) -> tuple[float, str]:
+    length_s = parse_duration(duration).total_seconds()
+    comma = "" if words.startswith("each") else ","
+    return length_s, f"{duration_in_words(length_s)}{comma} {words}"
+
+
+def _credentials(portal_s: float, role_s: float, words: str) -> Row:
+    """Return credentials one after another; of many the first few: a week of hours is a wall of bars."""
+    needed = math.ceil(portal_s / role_s)
+    drawn = needed if needed <= _MOST_BARS else _FIRST_BARS
+    spans = tuple((number * role_s, (number + 1) * role_s) for number in range(drawn))
+    return Row("Role credentials", words, spans, goes_on=drawn < needed)
+
+
+def _rounded(length_s: float) -> float:
+    return max(round(length_s / 60), 0) * 60.0
+
+
+def _minutes(length_s: float) -> str:
+    # Whole minutes: what is shown is the same each time.
+    return duration_in_words(_rounded(length_s)) if _rounded(length_s) else "less than a minute"
