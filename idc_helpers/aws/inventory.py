@@ -55,6 +55,25 @@ def list_users(connection: Connection, *, at_most: int) -> tuple[list[ListedUser
     return sorted(users, key=lambda user: user.user_name.casefold()), len(found) <= at_most
 
 
+def list_user_names(connection: Connection, *, at_most: int) -> list[str]:
+    """Return names of users, in AWS's order and no more than `at_most`; reads only."""
+    with failed_read("the users"):
+        found = islice(_identity_pages(connection, "list_users", "Users"), at_most)
+        return [str(user["UserName"]) for user in found if user.get("UserName")]
+
+
+def list_group_names(connection: Connection, *, at_most: int) -> list[str]:
+    """Return display names of groups, in AWS's order and no more than `at_most`; reads only.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListGroups.html
+    """
+    with failed_read("the groups"):
+        found = islice(_identity_pages(connection, "list_groups", "Groups"), at_most)
+        return [str(group["DisplayName"]) for group in found if group.get("DisplayName")]
+
+
 def count_holdings(connection: Connection) -> dict[str, int]:
     """Return how many permission sets, account assignments, applications, users and groups an instance holds.
 

@@ -23,7 +23,9 @@ _WHY_ENABLE = (
     " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
 )
 
-_LABELS: Mapping[tuple[str, Any], str] = {
+CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
+    ("kind", "organization"): "Organization instance",
+    ("kind", "account"): "Account instance",
     ("type", "identity_center_directory"): "Identity Center directory",
     ("type", "active_directory"): "Active Directory",
     ("type", "external_identity_provider"): "External identity provider",
@@ -97,7 +99,7 @@ def _value(name: str, value: Any) -> str:
         return "(none)"
     if isinstance(value, list):
         return "\n".join(_value(name, part) for part in value)
-    return _LABELS.get((name, value)) or value_in_words(value)
+    return CONSOLE_LABELS.get((name, value)) or value_in_words(value)
 
 
 def _link(context: RunContext, setting: ConsoleSetting) -> str:

@@ -1,9 +1,7 @@
-"""One widget for each field of a model, chosen by its type; read as a scenario file would hold the value."""
+"""One field of a form: its label, an editor chosen by its type and its choices, help, and what is wrong."""
 
 from __future__ import annotations
 
-import json
-import re
 import types
 import typing
 from collections.abc import Callable
@@ -13,21 +11,35 @@ import ipywidgets as widgets
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from idc_helpers.display.console_guide import CONSOLE_LABELS
+from idc_helpers.display.form_choices import Choice, ChoiceList, Choices
+from idc_helpers.display.form_words import FieldWords
+from idc_helpers.display.panel_choices import (
+    ChoiceEditor,
+    PolicyNamesEditor,
+    RelayStateEditor,
+    SeveralEditor,
+    short_policy,
+)
+from idc_helpers.display.panel_editors import (
+    Editor,
+    lines_editor,
+    pairs_editor,
+    policy_reference_editor,
+    read_reference,
+    text_editor,
+    truth_editor,
+    write_reference,
+)
+from idc_helpers.display.panel_policy import PolicyEditor
 from idc_helpers.display.tables import in_html
 from idc_helpers.models import CustomerManagedPolicy
 
-ABSENT: Any = object()
-"""What an empty field says: the scenario does not name it."""
-_WIDE = widgets.Layout(width="98%", max_width="52em")
-_BELOW = {"margin": "-4px 0 4px 15.5em"}
-# What only a person who writes YAML needs to know.
-_IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
-_RED = "color:var(--jp-error-color1,#c62828)"
-_LABEL = {"description_width": "15em"}
+_TYPED_WITH_SUGGESTIONS = ("locales", "time_zones", "managed_policy")
 
 
 class FieldEditor:
-    """A label, a widget, a line of help and a line for what is wrong.
+    """A label, an editor, a line of help and a line for what is wrong.
 
     Parameters
     ----------
@@ -35,50 +47,78 @@ class FieldEditor:
         The field's name in the model.
     info
         pydantic's description of the field.
+    words
+        What the form says about it.
     value
         As the scenario file would hold it; None: absent.
-    examples
-        Offered as suggestions for a text.
+    choices
+        What can be chosen.
     on_change
         Called after each change by a person.
     """
 
     def __init__(
-        self, name: str, info: FieldInfo, value: Any, examples: list[str], on_change: Callable[[], None]
+        self,
+        name: str,
+        info: FieldInfo,
+        words: FieldWords,
+        *,
+        value: Any,
+        choices: Choices,
+        on_change: Callable[[], None],
     ) -> None:
-        self.name = name
-        label = name.replace("_", " ").capitalize()
-        kind = unwrapped(info.annotation)
-        value = _default(info) if value is None else value
-        self.widget, self._read, self._write = _choose(kind, value, examples, optional=_takes_none(info))
-        self.widget.description = label
-        self.widget.style = _LABEL
-        self.widget.layout = _WIDE
-        self.widget.tooltip = info.description or ""
-        self._problem = widgets.HTML(layout={"margin": _BELOW["margin"], "display": "none"})
-        help_text = widgets.HTML(
-            f"<small>{in_html(_help(kind, info.description or ''))}</small>", layout=_BELOW
-        )
-        self.box = widgets.VBox([self.widget, help_text, self._problem])
-        self.widget.observe(lambda _: on_change(), names="value")
+        self.name, self.label, self._words = name, words.label, words
+        self._default = None if info.is_required() else info.get_default(call_default_factory=True)
+        value = self._default if value is None else value
+        self.editor = _editor(name, info, words, value, choices)
+        self.editor.name(words.label, words.help)
+        self._help, self._problem = widgets.HTML(), widgets.HTML(layout={"display": "none"})
+        self._inactive = ""
+        self._locked = False
+        self.box = widgets.VBox([self.editor.box, self._help, self._problem])
+        self.box.add_class("idc-field")
+        self._say()
+        self.editor.watch(self._say)
+        self.editor.watch(on_change)
 
     def read(self) -> Any:
         """Return the value as the scenario file would hold it, or `ABSENT`."""
-        return self._read(self.widget.value)
+        return self.editor.read()
 
     def write(self, value: Any) -> None:
         """Show another value."""
-        self.widget.value = self._write(value)
+        self.editor.write(value)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it holds anything but the model's default."""
+        value = self.read()
+        return bool(value) and value != self._default and isinstance(value, (str, list, dict, bool))
 
     def show_problems(self, problems: dict[str, str]) -> None:
         """Show what is wrong with this field, by the place inside it; nothing: all is well."""
         text = " ".join(problems.values())
-        self._problem.value = f'<span role="alert" style="{_RED}">✘ {in_html(text)}</span>'
+        self._problem.value = (
+            f'<span class="idc-problem" role="alert">✘ {in_html(text)}</span>' if text else ""
+        )
         self._problem.layout.display = "" if text else "none"
+        (self.box.add_class if text else self.box.remove_class)("idc-wrong")
+
+    def inactivate(self, reason: str) -> None:
+        """Lock the editor and say why; empty: unlock it."""
+        self._inactive = reason
+        self._say()
+        self.disable(self._locked)
 
     def disable(self, disabled: bool) -> None:
-        """Lock or unlock the widget."""
-        self.widget.disabled = disabled
+        """Lock or unlock the editor; an inactive one stays locked."""
+        self._locked = disabled
+        self.editor.disable(disabled or bool(self._inactive))
+
+    def _say(self) -> None:
+        text = self._inactive or self.editor.note() or self._words.help
+        self._help.value = f'<span class="idc-help">{in_html(text)}</span>' if text else ""
+        self._help.layout.display = "" if text else "none"
 
 
 def unwrapped(annotation: Any) -> Any:
@@ -91,7 +131,7 @@ def unwrapped(annotation: Any) -> Any:
 
 
 def nested_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that gets a frame of its own, or None for a field of another type."""
+    """Return the model that gets fields of its own, or None for a field of another type."""
     kind = unwrapped(annotation)
     return kind if _is_model(kind) and kind is not CustomerManagedPolicy else None
 
@@ -100,101 +140,47 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _takes_none(info: FieldInfo) -> bool:
-    return type(None) in get_args(info.annotation)
+def _editor(name: str, info: FieldInfo, words: FieldWords, value: Any, choices: Choices) -> Editor:
+    if words.source == "relay_state":
+        return RelayStateEditor(value)
+    offered = choices.of(words.source)
+    if offered is not None:
+        return _of_choices(words.source, offered, info, value)
+    return _of_type(name, unwrapped(info.annotation), info, value)
 
 
-def _default(info: FieldInfo) -> Any:
-    return None if info.is_required() else info.get_default(call_default_factory=True)
+def _of_choices(source: str, offered: ChoiceList, info: FieldInfo, value: Any) -> Editor:
+    if source == "managed_policies":
+        return PolicyNamesEditor(offered, value)
+    if source == "managed_policy":
+        value = short_policy(value, {choice.value for choice in offered.choices}) if value else value
+    if source in _TYPED_WITH_SUGGESTIONS or (offered.is_open and not source.endswith("durations")):
+        return text_editor(value, [choice.value for choice in offered.choices])
+    if get_origin(unwrapped(info.annotation)) is list:
+        return SeveralEditor(offered, value)
+    none = "(none)" if type(None) in get_args(info.annotation) else None
+    return ChoiceEditor(offered, value, none=none, other="Another length …")
 
 
-def _help(kind: Any, description: str) -> str:
-    description = _IN_A_FILE.sub("", description)
-    if _is_model(kind):
-        return f"{description} Its path and name in one, such as /finance/ReadLedger."
-    if get_origin(kind) is list and get_origin(unwrapped(get_args(kind)[0])) is not Literal:
-        return f"{description} One on each line."
-    if get_origin(kind) is dict and unwrapped(get_args(kind)[1]) is str:
-        return f"{description} Each on a line of its own: key = value."
-    return description
-
-
-Widget = tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]
-
-
-def _choose(kind: Any, value: Any, examples: list[str], *, optional: bool) -> Widget:
-    """Return the widget, how to read its value, and how to write one."""
+def _of_type(name: str, kind: Any, info: FieldInfo, value: Any) -> Editor:
     origin = get_origin(kind)
     if kind is bool:
-        return widgets.Checkbox(bool(value), indent=True), bool, bool
+        return truth_editor(value)
     if origin is Literal:
-        return _one_of(list(get_args(kind)), value, optional=optional)
+        none = "(none)" if type(None) in get_args(info.annotation) else None
+        return ChoiceEditor(_literal(name, kind), value, none=none)
     if origin is list:
-        return _list(unwrapped(get_args(kind)[0]), value)
-    if _is_model(kind):
-        line = "" if value is None else _reference_line(value)
+        item = unwrapped(get_args(kind)[0])
+        if get_origin(item) is Literal:
+            return SeveralEditor(_literal(name, item), value)
         return (
-            widgets.Text(line),
-            lambda typed: _reference(typed.strip()) if typed.strip() else ABSENT,
-            _reference_line,
+            lines_editor(value, read_reference, write_reference) if _is_model(item) else lines_editor(value)
         )
     if origin is dict:
-        return _pairs(value) if unwrapped(get_args(kind)[1]) is str else _json(value)
-    text = "" if value is None else str(value)
-    box = widgets.Combobox(value=text, options=examples) if examples else widgets.Text(text)
-    return box, lambda typed: typed.strip() or ABSENT, lambda new: "" if new is None else str(new)
+        return pairs_editor(value) if unwrapped(get_args(kind)[1]) is str else PolicyEditor(value)
+    return policy_reference_editor(value) if _is_model(kind) else text_editor(value)
 
 
-def _one_of(choices: list[str], value: Any, *, optional: bool) -> Widget:
-    options = [*([("(none)", "")] if optional else []), *((choice, choice) for choice in choices)]
-    chosen = value if value in choices else options[0][1]
-    return (
-        widgets.Dropdown(options=options, value=chosen),
-        lambda picked: picked or ABSENT,
-        lambda new: new or "",
-    )
-
-
-def _list(item: Any, value: Any) -> Widget:
-    if get_origin(item) is Literal:
-        choices = list(get_args(item))
-        chosen = tuple(choice for choice in choices if choice in (value or []))
-        return widgets.SelectMultiple(options=choices, value=chosen, rows=len(choices)), list, tuple
-    write, read = (_reference_line, _reference) if _is_model(item) else (str, str)
-
-    def lines(values: Any) -> str:
-        return "\n".join(write(part) for part in values or [])
-
-    area = widgets.Textarea(lines(value), rows=max(2, min(6, len(value or []))))
-    return area, lambda text: [read(line.strip()) for line in text.splitlines() if line.strip()], lines
-
-
-def _reference_line(policy: Any) -> str:
-    values = policy.model_dump() if isinstance(policy, BaseModel) else policy
-    return f"{values.get('path', '/')}{values['name']}"
-
-
-def _reference(line: str) -> Any:
-    # A customer managed policy as IAM writes it: its path and its name in one, such as /finance/ReadLedger.
-    path, slash, name = line.rpartition("/")
-    return {"path": f"{path}/", "name": name} if slash and path else {"name": name}
-
-
-def _pairs(value: Any) -> Widget:
-    def lines(values: Any) -> str:
-        return "\n".join(f"{key} = {part}" for key, part in (values or {}).items())
-
-    def read(text: str) -> dict[str, str]:
-        parts = (line.partition("=") for line in text.splitlines() if line.strip())
-        return {key.strip(): part.strip() for key, _, part in parts}
-
-    return widgets.Textarea(lines(value), rows=max(2, min(6, len(value or {})))), read, lines
-
-
-def _json(value: Any) -> Widget:
-    def text_of(values: Any) -> str:
-        return values if isinstance(values, str) else json.dumps(values, indent=2) if values else ""
-
-    # The text goes to the model as it is: the model says where it is not JSON.
-    area = widgets.Textarea(text_of(value), rows=8)
-    return area, lambda text: text if text.strip() else ABSENT, text_of
+def _literal(name: str, kind: Any) -> ChoiceList:
+    labels = {value: CONSOLE_LABELS.get((name, value), value) for value in get_args(kind)}
+    return ChoiceList(tuple(Choice(value, label) for value, label in labels.items()))

@@ -1,4 +1,4 @@
-"""A form made from a model: a field for each field, a frame for each model inside it."""
+"""A form made from a model: its fields in the console's groups, those that are optional folded away."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any
 import ipywidgets as widgets
 from pydantic import BaseModel
 
-from idc_helpers.display.panel_fields import ABSENT, FieldEditor, nested_model
-from idc_helpers.display.tables import in_html
+from idc_helpers.display.form_choices import Choices
+from idc_helpers.display.form_dependence import inactive_fields
+from idc_helpers.display.form_problems import inside
+from idc_helpers.display.form_words import WHOLE_PROBLEM_AT, FieldGroup, groups_of, words_of
+from idc_helpers.display.panel_editors import ABSENT
+from idc_helpers.display.panel_fields import FieldEditor, nested_model
+from idc_helpers.display.panel_fold import Fold
 
 
 class ModelForm:
@@ -21,6 +26,8 @@ class ModelForm:
         The pydantic model.
     values
         What the form shows at first.
+    choices
+        What can be chosen.
     on_change
         Called after each change by a person.
     fields
@@ -31,29 +38,21 @@ class ModelForm:
         self,
         model: type[BaseModel],
         values: Mapping[str, Any],
+        choices: Choices,
         on_change: Callable[[], None],
         fields: tuple[str, ...] = (),
     ) -> None:
+        self._model, self._choices, self._on_change = model, choices, on_change
         self._parts: dict[str, FieldEditor | ModelForm] = {}
-        boxes = []
-        examples = _examples(model)
-        for name, info in model.model_fields.items():
-            if fields and name not in fields:
-                continue
-            inner = nested_model(info.annotation)
-            if inner is None:
-                part = FieldEditor(name, info, values.get(name), examples.get(name, []), on_change)
-                self._parts[name] = part
-                boxes.append(part.box)
-            else:
-                form = ModelForm(inner, values.get(name) or {}, on_change)
-                self._parts[name] = form
-                boxes.append(_framed(name, info.description or "", form))
-        self.box = widgets.VBox(boxes)
+        self._folds: dict[str, Fold] = {}
+        self._settling = False
+        boxes = [self._group(group, values) for group in groups_of(model, fields)]
+        self.box = widgets.VBox([box for box in boxes if box is not None])
+        self._settle()
 
     def read(self) -> dict[str, Any]:
         """Return the values; fields left empty are not in it, nor are frames without values."""
-        found = {name: part.read() for name, part in self._parts.items()}
+        found = {name: self._parts[name].read() for name in self._model.model_fields if name in self._parts}
         nested = {name for name, part in self._parts.items() if isinstance(part, ModelForm)}
         return {
             name: value
@@ -67,45 +66,77 @@ class ModelForm:
         if isinstance(part, FieldEditor):
             part.write(value)
 
+    @property
+    def is_set(self) -> bool:
+        """Whether any field holds anything but its default."""
+        return any(part.is_set for part in self._parts.values())
+
     def show_problems(self, problems: Mapping[str, str]) -> None:
-        """Show each problem at its field.
+        """Show each problem at its field, unfolding where it is folded away.
 
         Parameters
         ----------
         problems
             Messages by the place in this form, such as ``"session_duration"`` or ``"enterprise.manager"``.
         """
+        problems = dict(problems)
+        whole = problems.pop("", "")
+        at = WHOLE_PROBLEM_AT.get(self._model, "")
+        if whole and at in self._parts:
+            problems[at] = whole
         for name, part in self._parts.items():
-            part.show_problems(inside(problems, name))
+            own = inside(problems, name)
+            part.show_problems(own)
+            if own and name in self._folds:
+                self._folds[name].open()
 
     def disable(self, disabled: bool) -> None:
         """Lock or unlock all fields."""
         for part in self._parts.values():
             part.disable(disabled)
 
+    def _group(self, group: FieldGroup, values: Mapping[str, Any]) -> Any:
+        if not group.names:
+            return None
+        parts = {name: self._part(name, values.get(name)) for name in group.names}
+        self._parts.update(parts)
+        boxes = [part.box for part in parts.values()]
+        if not group.title:
+            return widgets.VBox(boxes)
+        fold = Fold(group.title, boxes, lambda: self._summary(parts))
+        is_custom = self._model.__name__ == "PermissionSet" and not values.get("predefined")
+        if group.title == "Policies" and is_custom and values:
+            fold.open()
+        self._folds.update(dict.fromkeys(parts, fold))
+        return fold.box
 
-def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
-    """Return the problems at or below one place, by the rest of their place."""
-    found = {}
-    for place, text in problems.items():
-        if place == name or place.startswith((f"{name}.", f"{name}[")):
-            found[place[len(name) :].removeprefix(".")] = text
-    return found
+    def _part(self, name: str, value: Any) -> FieldEditor | ModelForm:
+        info = self._model.model_fields[name]
+        inner = nested_model(info.annotation)
+        if inner is not None:
+            return ModelForm(inner, value or {}, self._choices, self._changed)
+        words = words_of(self._model, name)
+        return FieldEditor(name, info, words, value=value, choices=self._choices, on_change=self._changed)
 
+    def _summary(self, parts: Mapping[str, FieldEditor | ModelForm]) -> str:
+        number = sum(part.is_set for part in parts.values())
+        return f"{number} filled in" if number else "optional"
 
-def _framed(name: str, description: str, form: ModelForm) -> Any:
-    title = in_html(name.replace("_", " ").capitalize())
-    heading = widgets.HTML(f"<b>{title}</b> <small>{in_html(description)}</small>")
-    layout = widgets.Layout(border="1px solid var(--jp-border-color2,#bdbdbd)", padding="4px", margin="4px 0")
-    return widgets.VBox([heading, form.box], layout=layout)
+    def _changed(self) -> None:
+        if self._settling:
+            return
+        self._settle()
+        for fold in self._folds.values():
+            fold.refresh()
+        self._on_change()
 
-
-def _examples(model: type[BaseModel]) -> dict[str, list[str]]:
-    properties = model.model_json_schema().get("properties", {})
-    return {name: _examples_of(schema) for name, schema in properties.items()}
-
-
-def _examples_of(schema: Mapping[str, Any]) -> list[str]:
-    choices = [schema, *schema.get("anyOf", [])]
-    found: list[Any] = next((choice["examples"] for choice in choices if choice.get("examples")), [])
-    return [example for example in found if isinstance(example, str)]
+    def _settle(self) -> None:
+        """Lock what the other choices leave no choice for, and say why."""
+        self._settling = True
+        inactive = inactive_fields(self._model, self.read())
+        for name, part in self._parts.items():
+            if isinstance(part, FieldEditor):
+                if name in inactive and inactive[name].value is not None:
+                    part.write(inactive[name].value)
+                part.inactivate(inactive[name].reason if name in inactive else "")
+        self._settling = False

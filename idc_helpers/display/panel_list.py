@@ -8,7 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 from pydantic import BaseModel
 
-from idc_helpers.display.panel_form import ModelForm, inside
+from idc_helpers.display.form_choices import Choices
+from idc_helpers.display.form_problems import inside
+from idc_helpers.display.panel_form import ModelForm
 
 
 class ListForm:
@@ -20,6 +22,8 @@ class ListForm:
         The model of one item.
     values
         The items as the scenario file would hold them.
+    choices
+        What can be chosen.
     on_change
         Called after each change by a person.
     label
@@ -32,17 +36,20 @@ class ListForm:
         self,
         model: type[BaseModel],
         values: list[dict[str, Any]],
+        choices: Choices,
         on_change: Callable[[], None],
+        *,
         label: Callable[[Mapping[str, Any]], str],
         follow: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]],
     ) -> None:
-        self._model, self._on_change, self._label, self._follow = model, on_change, label, follow
+        self._model, self._choices, self._on_change = model, choices, on_change
+        self._label, self._follow = label, follow
         self._items = [dict(item) for item in values]
         self._problems: dict[str, str] = {}
         self._form: ModelForm | None = None
         self._silent = False
         self._chooser = widgets.Dropdown(
-            description="Shown", style={"description_width": "15em"}, layout={"width": "36em"}
+            description="Shown", style={"description_width": "initial"}, layout={"width": "28em"}
         )
         self._add = widgets.Button(description="Add another")
         self._remove = widgets.Button(description="Remove this one")
@@ -91,7 +98,7 @@ class ListForm:
         self._label_chooser(shown)
         self._form = None
         if self._items:
-            self._form = ModelForm(self._model, self._items[shown], self._edited)
+            self._form = ModelForm(self._model, self._items[shown], self._choices, self._edited)
             self._form.show_problems(inside(self._problems, f"[{shown}]"))
         self._place.children = (self._form.box,) if self._form else (widgets.HTML("There is none yet."),)
 

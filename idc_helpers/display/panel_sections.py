@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from idc_helpers.display.form_choices import Choices
 from idc_helpers.display.form_values import FormValues
-from idc_helpers.display.panel_form import ModelForm, inside
+from idc_helpers.display.panel_form import ModelForm
 from idc_helpers.display.panel_list import ListForm
-from idc_helpers.errors import Problem
 from idc_helpers.identifiers import PREDEFINED
 
 Item = Mapping[str, Any]
 
 
-def make_form(values: FormValues, on_change: Callable[[], None]) -> ModelForm | ListForm:
+def make_form(values: FormValues, choices: Choices, on_change: Callable[[], None]) -> ModelForm | ListForm:
     """Return the form of a step's section, showing the values that the kernel holds."""
     section = values.section
     if section.is_list:
         items = [_without_written_out(item) for item in values.values]
-        return ListForm(section.model, items, on_change, item_label, following)
-    return ModelForm(section.model, values.values, on_change, section.fields)
+        return ListForm(section.model, items, choices, on_change, label=item_label, follow=following)
+    return ModelForm(section.model, values.values, choices, on_change, section.fields)
 
 
 def item_label(item: Item) -> str:
@@ -48,15 +48,6 @@ def following(before: Item, after: Item) -> dict[str, Any]:
     if _full_name(after) != _full_name(before) and after.get("display_name") in (None, _full_name(before)):
         followed["display_name"] = _full_name(after)
     return followed
-
-
-def problems_by_place(problems: Sequence[Problem], values: FormValues) -> dict[str, str]:
-    """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
-    by_place: dict[str, str] = {}
-    for problem in problems:
-        text = " ".join(f"{part.rstrip('.')}." for part in (problem.message, problem.remedy) if part)
-        by_place[problem.path] = f"{by_place[problem.path]} {text}" if problem.path in by_place else text
-    return inside(by_place, values.section.dotted)
 
 
 def _full_name(item: Item) -> str:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from idc_helpers.display.form_choices import Choices
+from idc_helpers.display.form_problems import problems_by_place, problems_in_words
 from idc_helpers.display.panel_actions import Actions, Labels, Screen
-from idc_helpers.display.panel_sections import make_form, problems_by_place
+from idc_helpers.display.panel_sections import make_form
+from idc_helpers.display.panel_style import STYLE as PANEL_STYLE
 from idc_helpers.display.tables import in_html
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Panel:
 
     def __init__(self) -> None:
         self.box = widgets.VBox()
+        self.box.add_class("idc-panel")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
@@ -44,7 +48,7 @@ class StepPanel(Panel):
         self._step = step
         self._screen = Screen()
         self._problems = widgets.HTML()
-        self.form = make_form(step.values, self._edited)
+        self.form = make_form(step.values, Choices(lambda: step.context), self._edited)
         self.actions = Actions(
             step.gate,
             Labels("Review", "Apply"),
@@ -63,7 +67,7 @@ class StepPanel(Panel):
         )
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
-            widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
+            widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
             self.form.box,
             self._problems,
             self.actions.box,
@@ -82,10 +86,8 @@ class StepPanel(Panel):
     def _show_problems(self) -> None:
         problems = self._step.values.problems
         self.form.show_problems(problems_by_place(problems, self._step.values))
-        lines = [f"{problem.path}: {problem.message}" for problem in problems]
-        count = f"{len(lines)} value{'s' if len(lines) > 1 else ''} to mend:\n" if lines else ""
-        text = in_html(count + "\n".join(lines))
-        self._problems.value = f'<div role="alert">{text}</div>' if lines else ""
+        text = problems_in_words(problems, self._step.values)
+        self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""
 
     def _busy(self, busy: bool) -> None:
         self.form.disable(busy)

@@ -27,7 +27,19 @@ def texts(panel):
 
 
 def type_in(panel, label, value):
-    find(panel, label).value = value
+    """Choose or type a value in the field of that label."""
+    widget = find(panel, label)
+    if type(widget).__name__ == "Dropdown" and value not in [option for _, option in widget.options]:
+        (other,) = [option for text, option in widget.options if text.startswith("Another")]
+        widget.value = other
+        widget = next(
+            one for one in walk(panel.box) if getattr(one, "description", "").startswith(f"{label}: another")
+        )
+    widget.value = value
+
+
+def value_of(panel, label):
+    return find(panel, label).value
 
 
 @pytest.fixture
@@ -48,22 +60,22 @@ def enabled(panel):
 def test_the_form_is_seeded_from_the_scenario(panel):
     chooser = find(panel, "Shown")
     assert [label for label, _ in chooser.options] == ["1. AdministratorAccess", "2. Auditor"]
-    assert find(panel, "Name").value == "AdministratorAccess"
+    assert find(panel, "Permission set name").value == "AdministratorAccess"
     chooser.value = 1
-    assert find(panel, "Name").value == "Auditor"
-    assert find(panel, "Managed policies").value == "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    assert find(panel, "Permission set name").value == "Auditor"
+    assert find(panel, "AWS managed policies").value == "ReadOnlyAccess"
     assert find(panel, "Session duration").value == "PT1H"
 
 
 def test_the_help_leaves_out_what_only_yaml_needs(context):
     shown = texts(NotebookStep(context, "users").form())
-    assert "Postal code." in shown
+    assert "Often used for access control." in shown
     assert "YAML" not in shown
     assert "in quotes" not in shown
 
 
 def test_every_field_has_a_label_and_the_help_of_its_model(panel):
-    assert "it can never be changed" in texts(panel)
+    assert "never changed later" in texts(panel)
     for widget in walk(panel.box):
         if hasattr(widget, "value") and type(widget).__name__ != "HTML":
             assert widget.description
@@ -106,16 +118,16 @@ def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
 def test_a_wrong_value_of_a_hidden_item_is_still_named(panel, step):
     type_in(panel, "Session duration", "PT13H")
     find(panel, "Shown").value = 1
-    assert "permission_sets[0].session_duration" in texts(panel)
+    assert "1 value to mend: Session duration of no. 1. Apply stays locked" in texts(panel)
     find(panel, "Shown").value = 0
-    assert find(panel, "Session duration").value == "PT13H"
+    assert find(panel, "Session duration: another length").value == "PT13H"
 
 
 def test_items_are_added_and_removed(panel, step):
     find(panel, "Add another").click()
-    assert "permission_sets[2]" in texts(panel)
-    type_in(panel, "Predefined", "ReadOnlyAccess")
-    assert find(panel, "Name").value == "ReadOnlyAccess"
+    assert "Permission set name of no. 3" in texts(panel)
+    type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
+    assert find(panel, "Permission set name").value == "ReadOnlyAccess"
     assert [row["name"] for row in step.values.values] == ["AdministratorAccess", "Auditor", "ReadOnlyAccess"]
     assert step.values.problems == []
     for _ in range(3):
@@ -125,7 +137,7 @@ def test_items_are_added_and_removed(panel, step):
 
 
 def test_another_predefined_one_leaves_no_policy_of_the_first_behind(panel, step):
-    type_in(panel, "Predefined", "ReadOnlyAccess")
+    type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
     (wanted, _) = step.values.require().scenario.permission_sets
     assert (wanted.name, wanted.managed_policies) == (
         "ReadOnlyAccess",
@@ -197,13 +209,17 @@ def test_in_mode_plan_nothing_can_be_applied(context, memory):
     assert "nothing is written" in texts(panel)
 
 
-def test_choices_that_do_not_go_together_are_named_at_the_field(context):
+def test_choices_that_follow_from_others_are_locked_and_say_why(context):
     step = NotebookStep(context, "multi_factor_authentication")
     panel = step.form()
-    type_in(panel, "Users manage own devices", False)
-    assert "the console forces it on" in texts(panel)
-    type_in(panel, "User without device", "block")
-    type_in(panel, "Allowed types", ("authenticator-apps",))
+    manage = find(panel, "Users can add and manage their own MFA devices")
+    assert (manage.value, manage.disabled) == (True, True)
+    assert "Forced on: who must register a device" in texts(panel)
+    type_in(panel, "If a user does not yet have a registered MFA device", "block")
+    assert not manage.disabled
+    assert "Forced on" not in texts(panel)
+    manage.value = False
+    find(panel, "Security keys and built-in authenticators").value = False
     mfa = step.values.require().scenario.authentication.mfa
     assert (mfa.user_without_device, mfa.users_manage_own_devices, mfa.allowed_types) == (
         "block",
@@ -216,7 +232,7 @@ def test_a_users_frames_are_optional_and_the_display_name_follows(context):
     step = NotebookStep(context, "users")
     panel = step.form()
     assert find(panel, "Display name").value == "Ana Example"
-    type_in(panel, "Given name", "Anna")
+    type_in(panel, "First name", "Anna")
     assert find(panel, "Display name").value == "Anna Example"
     assert step.values.require().scenario.users[0].enterprise is None
     type_in(panel, "Cost center", "4711")
@@ -327,3 +343,38 @@ def test_a_plan_made_by_a_cell_is_what_the_panel_shows_then(panel, step):
     step.plan()
     assert "session_duration: PT2H" in texts(panel)
     assert "Apply" in enabled(panel)
+
+
+def test_requiring_registration_forces_that_users_manage_their_devices(context):
+    step = NotebookStep(context, "multi_factor_authentication")
+    panel = step.form()
+    type_in(panel, "If a user does not yet have a registered MFA device", "allow")
+    type_in(panel, "Users can add and manage their own MFA devices", False)
+    type_in(panel, "If a user does not yet have a registered MFA device", "require-registration")
+    assert step.values.problems == []
+    assert step.values.require().scenario.authentication.mfa.users_manage_own_devices is True
+
+
+def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
+    step = NotebookStep(context, "multi_factor_authentication")
+    panel = step.form()
+    labels = (
+        "Authenticator apps",
+        "If a user does not yet have a registered MFA device",
+        "Users can add and manage their own MFA devices",
+    )
+    type_in(panel, "Prompt users for MFA", "never")
+    assert all(find(panel, label).disabled for label in labels)
+    assert texts(panel).count("Inactive: nobody is asked for MFA") == 3
+    assert step.values.require().scenario.authentication.mfa.prompt == "never"
+    type_in(panel, "Prompt users for MFA", "always-on")
+    assert [find(panel, label).disabled for label in labels] == [False, False, True]
+
+
+def test_no_type_of_mfa_is_refused_at_its_boxes(context):
+    panel = NotebookStep(context, "multi_factor_authentication").form()
+    find(panel, "Authenticator apps").value = False
+    assert "to mend" not in texts(panel)
+    find(panel, "Security keys and built-in authenticators").value = False
+    assert "nobody could answer it" in texts(panel)
+    assert "1 value to mend: Users can authenticate with these MFA types" in texts(panel)

@@ -1,0 +1,177 @@
+"""What can be chosen in a form: AWS's own lists, and what exists on the target or stands in the scenario."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from idc_helpers.aws.connection import Connection
+from idc_helpers.aws.inventory import list_group_names, list_user_names
+from idc_helpers.aws.organization import Account, list_accounts, list_accounts_with_paths
+from idc_helpers.aws.permission_set_names import list_permission_sets
+from idc_helpers.display.choice_lists import (
+    LOCALES,
+    PASSWORD_DELIVERY,
+    PORTAL_DURATIONS,
+    PREDEFINED_POLICIES,
+    ROLE_DURATIONS,
+)
+from idc_helpers.errors import KitError
+from idc_helpers.managed_policies import aws_managed_policies
+from idc_helpers.runbook.run_context import RunContext
+
+_T = TypeVar("_T")
+MOST_NAMES = 200
+"""More names than these are typed, with the first ones as suggestions."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing to choose.
+
+    Attributes
+    ----------
+    value
+        As the scenario holds it.
+    label
+        As a person reads it.
+    help
+        What choosing it means; may be empty.
+    path
+        Where it stands in a tree, such as ``("Root", "Workloads")``.
+    also
+        Other values that mean the same, such as an account's id beside its name.
+    """
+
+    value: str
+    label: str
+    help: str = ""
+    path: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+    def means(self, value: str) -> bool:
+        """Return whether a value of a scenario is this choice."""
+        return value == self.value or value in self.also
+
+
+@dataclass(frozen=True)
+class ChoiceList:
+    """What a field offers.
+
+    Attributes
+    ----------
+    choices
+        In the order in which they are shown.
+    is_open
+        Whether something else may be typed.
+    """
+
+    choices: tuple[Choice, ...]
+    is_open: bool = False
+
+
+class Choices:
+    """The choices of a run's forms; the target is read when a form first asks.
+
+    What cannot be read (no instance yet, no permission) leaves what the scenario names.
+
+    Parameters
+    ----------
+    context
+        Returns the run, with the values of the form.
+    """
+
+    def __init__(self, context: Callable[[], RunContext]) -> None:
+        self._context = context
+        self._sources: Mapping[str, Callable[[], ChoiceList]] = {
+            "predefined": lambda: _listed(PREDEFINED_POLICIES),
+            "role_durations": lambda: ChoiceList(_choices(ROLE_DURATIONS), is_open=True),
+            "portal_durations": lambda: ChoiceList(_choices(PORTAL_DURATIONS), is_open=True),
+            "password_delivery": lambda: _listed(PASSWORD_DELIVERY),
+            "locales": lambda: ChoiceList(_choices(LOCALES), is_open=True),
+            "time_zones": lambda: ChoiceList(_named(sorted(zoneinfo.available_timezones())), is_open=True),
+            "managed_policies": lambda: ChoiceList(_named(sorted(aws_managed_policies())), is_open=True),
+            "managed_policy": lambda: ChoiceList(_named(sorted(aws_managed_policies())), is_open=True),
+            "account": lambda: ChoiceList(self._accounts),
+            "accounts": lambda: ChoiceList(self._accounts),
+            "group": lambda: _names(self._groups),
+            "groups": lambda: _names(self._groups),
+            "user": lambda: _names(self._users),
+            "permission_set": lambda: _names(self._permission_sets),
+        }
+
+    def of(self, source: str) -> ChoiceList | None:
+        """Return the choices of a source that a form names, or None where there are none; may read."""
+        read = self._sources.get(source)
+        return read() if read else None
+
+    @cached_property
+    def _accounts(self) -> tuple[Choice, ...]:
+        connection = self._context().connection
+        try:
+            accounts = list_accounts_with_paths(connection)
+        except KitError:
+            accounts = _or_nothing(lambda: list_accounts(connection))
+        names = [account.name for account in accounts]
+        return tuple(_account(account, names.count(account.name) == 1) for account in accounts)
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        context = self._context()
+        wanted = [group.display_name for group in context.scenario.groups]
+        return _merged(wanted, self._found(lambda at: list_group_names(at, at_most=MOST_NAMES)))
+
+    @cached_property
+    def _users(self) -> list[str]:
+        context = self._context()
+        wanted = [user.user_name for user in context.scenario.users]
+        return _merged(wanted, self._found(lambda at: list_user_names(at, at_most=MOST_NAMES)))
+
+    @cached_property
+    def _permission_sets(self) -> list[str]:
+        context = self._context()
+        wanted = [permission_set.name for permission_set in context.scenario.permission_sets]
+        return _merged(wanted, self._found(lambda at: list(list_permission_sets(at))))
+
+    def _found(self, read: Callable[[Connection], list[str]]) -> list[str]:
+        connection = self._context().connection
+        return _or_nothing(lambda: read(connection) if connection.instance_or_none() else [])
+
+
+def _or_nothing(read: Callable[[], list[_T]]) -> list[_T]:
+    try:
+        return read()
+    except KitError:
+        return []
+
+
+def _merged(wanted: list[str], found: list[str]) -> list[str]:
+    return list(dict.fromkeys([*wanted, *sorted(found)]))
+
+
+def _names(names: list[str]) -> ChoiceList:
+    return ChoiceList(_named(names), is_open=len(names) >= MOST_NAMES)
+
+
+def _named(names: Iterable[str]) -> tuple[Choice, ...]:
+    return tuple(Choice(name, name) for name in names)
+
+
+def _choices(table: Mapping[str, str]) -> tuple[Choice, ...]:
+    return tuple(Choice(value, label) for value, label in table.items())
+
+
+def _listed(table: Mapping[str, tuple[str, str]]) -> ChoiceList:
+    return ChoiceList(tuple(Choice(value, label, text) for value, (label, text) in table.items()))
+
+
+def _account(account: Account, is_unique: bool) -> Choice:
+    state = "" if account.status == "ACTIVE" else f", {account.status}"
+    path = tuple(part for part in account.path.split("/") if part)
+    label = f"{account.name or account.account_id} ({account.account_id}{state})"
+    if is_unique and account.name:
+        return Choice(account.name, label, path=path, also=(account.account_id,))
+    return Choice(account.account_id, label, path=path)
