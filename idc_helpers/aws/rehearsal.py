@@ -115,7 +115,7 @@ class _Console:
         self.state_folder = console.state_folder
 
     def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
-        placeholder = f"‹InstanceArn of step {len(self._rehearsal.calls) + 1}›"
+        placeholder = f"‹InstanceArn made by call {len(self._rehearsal.calls) + 1}›"
         values = {"region": region} | ({"name": name} if name else {})
         self._rehearsal.calls.append(Call(CONSOLE, "instance", values, {placeholder: "InstanceArn"}))
         return placeholder

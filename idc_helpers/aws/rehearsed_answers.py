@@ -41,7 +41,7 @@ def _value(shape: Any, name: str, path: str, number: int, makes: dict[str, str])
 def _text(shape: Any, name: str, path: str, number: int, makes: dict[str, str]) -> str:
     if shape.enum:
         return str(next((state for state in _SETTLED if state in shape.enum), shape.enum[0]))
-    placeholder = f"‹{name} of step {number}›"
+    placeholder = f"‹{name} made by call {number}›"
     makes.setdefault(placeholder, path)
     return placeholder
 

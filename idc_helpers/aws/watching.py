@@ -25,7 +25,7 @@ class Call:
         The parameters.
     makes
         For a call that was rehearsed: the placeholders that stand for what it will make, and where its answer
-        will hold the real value, such as ``{"‹GroupId of call 1›": "GroupId"}``.
+        will hold the real value, such as ``{"‹GroupId made by call 1›": "GroupId"}``.
     """
 
     service_name: str

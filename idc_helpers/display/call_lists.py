@@ -20,7 +20,7 @@ STYLE = """<style>
 .idc-calls summary:focus-visible,.idc-calls button:focus-visible,.idc-calls pre:focus-visible{
 outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:1px}
 .idc-calls ol{margin:.2em 0 .4em 2em;padding:0}
-.idc-calls li{padding:.1em 0}
+.idc-calls li{padding:.1em 0;overflow-wrap:anywhere;white-space:normal}
 .idc-calls code,.idc-calls pre{font-family:var(--jp-code-font-family,monospace);background:none}
 .idc-calls pre{margin:.2em 0;padding:.6em;max-height:24em;overflow:auto;white-space:pre;
 color:var(--jp-content-font-color1,inherit);background:var(--jp-layout-color2,#eee);

@@ -124,7 +124,7 @@ WORDS: Mapping[type[BaseModel], Mapping[str, FieldWords]] = {
             "Policy for predefined permission set", "Or none, for a custom permission set.", "predefined"
         ),
         "name": _W(
-            "Permission set name", "At most 32 letters, digits and + = , . @ - _. It can never be changed."
+            "Permission set name", "At most 32 letters, digits and + = , . @ - _; never changed later."
         ),
         "description": _W("Description – optional", "What it is for."),
         "session_duration": _W(

@@ -24,11 +24,18 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Labels:
-    """What the buttons say."""
+    """What the buttons say.
+
+    Attributes
+    ----------
+    is_aside
+        Whether the second button is shown only once it may be pressed.
+    """
 
     show: str
     apply: str
     cancel: str = "Cancel"
+    is_aside: bool = False
 
 
 class Screen:
@@ -77,7 +84,7 @@ class Actions(Generic[P]):
         may_apply: Callable[[], bool],
         on_busy: Callable[[bool], None],
     ) -> None:
-        self._gate, self._screen, self._context = gate, screen, context
+        self._gate, self._labels, self._screen, self._context = gate, labels, screen, context
         self._may_apply, self._on_busy = may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
@@ -85,7 +92,11 @@ class Actions(Generic[P]):
         self._planned = PlannedCalls(())
         self._running: WatchedApply | None = None
         self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
-        self.apply_button = widgets.Button(description=labels.apply, button_style="primary", layout=_BUTTON)
+        self.apply_button = widgets.Button(
+            description=labels.apply,
+            button_style="warning" if labels.is_aside else "primary",
+            layout=widgets.Layout(width="auto", min_width="12em"),
+        )
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
         self.box = widgets.HBox([self.show_button, self.apply_button, self.cancel_button])
         self.show_button.on_click(lambda _: self._show())
@@ -104,13 +115,28 @@ class Actions(Generic[P]):
         self.show_button.disabled = self._locked
         ready = self._gate.shown is not None and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
+        self.apply_button.layout.display = "" if ready or not self._labels.is_aside else "none"
         self.cancel_button.layout.display = "none" if self._running is None else ""
 
     def _gate_moved(self) -> None:
         shown = self._gate.shown
         if shown is not None and shown is not self._on_screen and not self._locked:
-            self._show_planned((shown, PlannedCalls(())))  # a cell made this plan
+            self._point_to_cell(shown)
         self.refresh()
+
+    def _point_to_cell(self, plan: P) -> None:
+        """Show the calls of a plan that a cell has made and shows."""
+        self._on_screen, self._planned = plan, PlannedCalls(())
+        self._screen.show("")
+        words = plan_in_words(self._gate.changes_of(plan))
+        self._screen.say(f"Plan: {words}. The cell that was run last shows it.")
+
+        def show_calls(planned: PlannedCalls | Exception) -> None:
+            if isinstance(planned, PlannedCalls) and self._gate.shown is plan:
+                self._planned = planned
+                self._screen.show(calls_html(planned, self._context()))
+
+        self._background.start(lambda: self._gate.calls_of(plan), show_calls)
 
     def _show(self, first: str = "") -> None:
         """Make a plan and show it, below a line that says what happened before it."""

@@ -49,7 +49,7 @@ class ListForm:
         self._form: ModelForm | None = None
         self._silent = False
         self._chooser = widgets.Dropdown(
-            description="Shown", style={"description_width": "initial"}, layout={"width": "28em"}
+            description="Shown", style={"description_width": "initial"}, layout={"width": "36em"}
         )
         self._add = widgets.Button(description="Add another")
         self._remove = widgets.Button(description="Remove this one")

@@ -12,6 +12,9 @@ max-width:none;text-align:left;font-weight:600;height:auto;line-height:1.6;overf
 color:var(--jp-ui-font-color1,inherit)}
 .idc-panel .idc-field .widget-inline-hbox>input,.idc-panel .idc-field .widget-inline-hbox>select,
 .idc-panel .idc-field .widget-inline-hbox>textarea{width:100%;flex:0 0 auto}
+.idc-panel .idc-field .widget-inline-hbox>select:not([multiple]),
+.idc-panel .idc-field .widget-inline-hbox>input{
+height:var(--jp-widgets-inline-height,28px)}
 .idc-panel .widget-checkbox .widget-label-basic{width:auto!important;color:var(--jp-ui-font-color1,inherit)}
 .idc-panel .idc-label{font-weight:600;color:var(--jp-ui-font-color1,inherit)}
 .idc-panel .idc-unit{display:inline-block;color:var(--jp-ui-font-color2,inherit);font-weight:600}
@@ -27,5 +30,6 @@ padding-left:0;color:var(--jp-content-link-color,#1565c0);overflow:visible}
 outline:2px solid var(--jp-brand-color1,#1565c0)!important;outline-offset:1px}
 .idc-panel .idc-inside{margin-left:.6em;padding-left:.8em;
 border-left:2px solid var(--jp-border-color2,#bdbdbd)}
-.idc-panel .widget-html-content{line-height:1.4}
+.idc-panel .widget-html-content{line-height:1.4;min-width:0}
+.idc-panel,.idc-panel .jupyter-widgets{min-width:0}
 </style>"""

@@ -59,7 +59,7 @@ class StepPanel(Panel):
         )
         self.undo = Actions(
             step.undo_gate,
-            Labels("Undo this step …", "Confirm the undo", "Cancel the undo"),
+            Labels("Undo this step …", "Confirm the undo", "Cancel the undo", is_aside=True),
             self._screen,
             context=lambda: step.context,
             may_apply=self._may_undo,

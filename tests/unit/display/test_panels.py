@@ -337,11 +337,13 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     assert step.require().outcome.counts()["create"] == 1
 
 
-def test_a_plan_made_by_a_cell_is_what_the_panel_shows_then(panel, step):
+def test_a_plan_made_by_a_cell_takes_the_place_of_the_one_on_the_panel(panel, step):
     find(panel, "Review").click()
     type_in(panel, "Session duration", "PT2H")
     step.plan()
-    assert "session_duration: PT2H" in texts(panel)
+    assert "Plan: 2 to create. The cell that was run last shows it." in texts(panel)
+    assert "session_duration" not in texts(panel)
+    assert "The 2 calls that Apply makes" in texts(panel)
     assert "Apply" in enabled(panel)
 
 
