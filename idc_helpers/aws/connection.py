@@ -12,6 +12,7 @@ from idc_helpers.aws.clients import Clients, aws_clients, sandbox_clients
 from idc_helpers.aws.connected import Caller, Connection
 from idc_helpers.aws.failures import Failures, failed_read
 from idc_helpers.aws.pacing import AWS_RATE_PER_S, Pacing
+from idc_helpers.aws.pacing_shared import share_pacing
 from idc_helpers.aws.sandbox_console import SandboxConsole
 from idc_helpers.errors import AccessDeniedError, WrongAccountError
 from idc_helpers.identifiers import check_account_id, check_region
@@ -64,6 +65,7 @@ def connect(
     clients = aws_clients(region=region, profile=profile, failures=failures, pacing=pacing)
     connection = _connected("aws", region, clients, failures, pacing=pacing, instance_arn=instance_arn)
     connection.endpoint_url = _overridden_endpoint(clients)
+    share_pacing(connection)
     return connection
 
 

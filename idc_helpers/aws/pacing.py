@@ -45,14 +45,18 @@ class Pacer:
         """Take the next slot, wait for it, and return how many seconds that took."""
         if self.rate_per_s is None:
             return 0.0
-        with self._lock:
-            now = self._clock()
-            slot = max(now, self._next_slot)
-            self._next_slot = slot + 1 / self.rate_per_s
-        delay_s = slot - now
+        delay_s = self._take_slot(1 / self.rate_per_s)
         if delay_s > 0:
             self._sleep(delay_s)
         return delay_s
+
+    def _take_slot(self, length_s: float) -> float:
+        """Take the next slot, which is so long, and return in how many seconds it begins."""
+        with self._lock:
+            now = self._clock()
+            slot = max(now, self._next_slot)
+            self._next_slot = slot + length_s
+        return slot - now
 
 
 class Pacing:
@@ -75,10 +79,22 @@ class Pacing:
         self, rate_per_s: float | None = None, make_pacer: Callable[[float | None], Pacer] = Pacer
     ) -> None:
         self.sso_admin = make_pacer(rate_per_s)
-        self._rate_per_s = rate_per_s
-        self._make_pacer = make_pacer
+        self._make_pacer: Callable[[str], Pacer] = lambda _operation: make_pacer(rate_per_s)
         self._identity_store: dict[str, Pacer] = {}
         self._lock = threading.Lock()
+
+    def share(self, make_pacer: Callable[[str], Pacer]) -> None:
+        """Take other pacers from now on, those that are shared with other processes.
+
+        Parameters
+        ----------
+        make_pacer
+            Makes the pacer of what is limited: ``"sso-admin"``, or ``"identitystore-CreateUser"``.
+        """
+        with self._lock:
+            self.sso_admin = make_pacer("sso-admin")
+            self._identity_store.clear()
+            self._make_pacer = lambda operation: make_pacer(f"identitystore-{operation}")
 
     def pacer(self, service_name: str, operation_name: str) -> Pacer | None:
         """Return the pacer of an operation, or None for services that have limits of another kind."""
@@ -88,7 +104,7 @@ class Pacing:
             return None
         with self._lock:
             if operation_name not in self._identity_store:
-                self._identity_store[operation_name] = self._make_pacer(self._rate_per_s)
+                self._identity_store[operation_name] = self._make_pacer(operation_name)
             return self._identity_store[operation_name]
 
     def install(self, client: Any) -> None:

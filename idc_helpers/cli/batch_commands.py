@@ -16,8 +16,12 @@ def batch(
         int | None, typer.Option("--workers", "-w", min=1, help="Jobs side by side. [default: the cores]")
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="The batch's folder. [default: runs/batch-<FILE>]"),
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="The batch's folder, or s3://bucket/prefix. [default: runs/batch-<FILE>]",
+        ),
     ] = None,
     mode: Annotated[
         Literal["plan", "apply"] | None,
@@ -36,6 +40,14 @@ def batch(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run the jobs again that failed before.")
     ] = False,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Run on the workers of this dask scheduler, such as tcp://host:8786 or tls://host:8786.",
+        ),
+    ] = "",
 ) -> None:
     """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
 
@@ -47,15 +59,18 @@ def batch(
     from idc_helpers.runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
     from idc_helpers.runner.engines import TimeLimits  # noqa: PLC0415
 
+    in_s3 = out is not None and out.casefold().startswith("s3:")
     request = BatchRequest(
         project=project_folder(),
         table=table,
-        out=out,
+        out=Path(out) if out and not in_s3 else None,
         workers=workers,
         mode=mode,
         engine=engine,
         limits=TimeLimits(cell_timeout, notebook_timeout),
         retry_failed=retry_failed,
+        scheduler=scheduler,
+        bucket=out if out and in_s3 else "",
     )
     try:
         outcome = run_batch(request, sys.stdout)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shlex
 import time
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from idc_helpers.errors import InvalidValueError, KitError
-from idc_helpers.runner.batch.batch_folder import JOURNAL, own_batch_folder, unwritable
+from idc_helpers.runner.batch.batch_folder import JOURNAL, PACING, own_batch_folder, unwritable
 from idc_helpers.runner.batch.batch_progress import BatchProgress
 from idc_helpers.runner.batch.batch_report import BatchSummary, write_batch_report
 from idc_helpers.runner.batch.checking import load_jobs
+from idc_helpers.runner.batch.cluster import cluster_client, cluster_workers, hosts_of
 from idc_helpers.runner.batch.job_run import JobSettings
 from idc_helpers.runner.batch.jobs import Job
 from idc_helpers.runner.batch.journal import Journal
 from idc_helpers.runner.batch.resuming import resume
 from idc_helpers.runner.batch.running import BatchRun
+from idc_helpers.runner.batch.stores import BucketStore
 from idc_helpers.runner.batch.workers import Workers, cores, local_workers
 from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
 from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
 from idc_helpers.runner.tables import seconds_in_words
+
+# As in `idc_helpers.aws.pacing_shared`, which imports boto3.
+FOLDER_VARIABLE = "IDC_PACING_FOLDER"
+MACHINES_VARIABLE = "IDC_PACING_MACHINES"
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,10 @@ class BatchRequest:
         For each cell and each notebook.
     retry_failed
         Whether jobs that had failed run again.
+    scheduler
+        The address of a dask scheduler whose workers carry out the jobs; empty: this machine does.
+    bucket
+        Where in S3 the results are stored, ``s3://bucket/prefix``; empty: in the batch's folder.
     """
 
     project: Path
@@ -58,6 +70,8 @@ class BatchRequest:
     engine: str | None = None
     limits: TimeLimits = NO_LIMITS
     retry_failed: bool = False
+    scheduler: str = ""
+    bucket: str = ""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -120,16 +134,26 @@ def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
         stack.enter_context(signals_as_exceptions())
         folder = stack.enter_context(own_batch_folder(request.folder))
         journal = stack.enter_context(Journal(folder / JOURNAL))
-        return _Batch(request, folder, jobs, journal, stream).carry_out()
+        store = BucketStore(request.bucket) if request.bucket else None
+        if store:
+            for result in store.results(journal.results()):
+                journal.count(result)
+        return _Batch(request, jobs, journal, store, stream).carry_out()
 
 
 class _Batch:
     """One batch in its folder."""
 
     def __init__(
-        self, request: BatchRequest, folder: Path, jobs: list[Job], journal: Journal, stream: TextIO
+        self,
+        request: BatchRequest,
+        jobs: list[Job],
+        journal: Journal,
+        store: BucketStore | None,
+        stream: TextIO,
     ) -> None:
-        self.request, self.folder, self.jobs, self.journal = request, folder, jobs, journal
+        self.request, self.folder, self.jobs, self.journal = request, request.folder, jobs, journal
+        self.store = store
         self.started = datetime.datetime.now(datetime.UTC)
         self.start = time.monotonic()
         self.resumption = resume(jobs, journal.results(), retry_failed=request.retry_failed)
@@ -137,6 +161,7 @@ class _Batch:
         self.progress = BatchProgress(stream, self.to_run)
         self.run = BatchRun(jobs, journal, self.resumption, self.progress)
         self.news: list[str] = []
+        self.page = ""
 
     def carry_out(self) -> BatchOutcome:
         signal_number = None
@@ -158,13 +183,24 @@ class _Batch:
         self._say_end(summary, signal_number)
         return BatchOutcome(self.folder, summary, signal_number)
 
-    def _workers(self) -> AbstractContextManager[Workers | None]:
+    @contextmanager
+    def _workers(self) -> Iterator[Workers | None]:
         if not self.to_run:
-            return nullcontext(None)
-        settings = JobSettings(self.folder, self.request.limits)
-        # More threads than jobs would have nothing to do.
-        number = min(self.request.workers or cores(), self.to_run)
-        return local_workers(number, settings, self.request.engine)
+            yield None
+        elif self.request.scheduler:
+            with cluster_client(self.request.scheduler) as client:
+                environment = {MACHINES_VARIABLE: str(len(hosts_of(client)))}
+                with cluster_workers(client, self._settings(environment), self.request.engine) as workers:
+                    yield workers
+        else:
+            environment = {FOLDER_VARIABLE: os.environ.get(FOLDER_VARIABLE) or str(self.folder / PACING)}
+            # More threads than jobs would have nothing to do.
+            number = min(self.request.workers or cores(), self.to_run)
+            with local_workers(number, self._settings(environment), self.request.engine) as workers:
+                yield workers
+
+    def _settings(self, environment: Mapping[str, str]) -> JobSettings:
+        return JobSettings(self.folder, self.request.limits, environment, self.request.bucket)
 
     def summary(self) -> BatchSummary:
         """Return what the batch came to so far, from the journal."""
@@ -190,6 +226,7 @@ class _Batch:
         summary = self.summary()
         try:
             write_batch_report(self.folder, summary)
+            self.page = self.store.put_reports(self.folder) if self.store else str(self.folder / "index.html")
         except OSError as error:
             raise unwritable(self.folder, error) from error
         return summary
@@ -211,6 +248,6 @@ class _Batch:
             say("jobs that were at work are run again. To go on, give the same command again.")
         elif summary.counts()["failed"]:
             say("To run what failed again: the same command with --retry-failed.")
-        say(f"Report: {self.folder / 'index.html'}")
-        if not summary.passed:
+        say(f"Report: {self.page}")
+        if not summary.passed and not self.store:
             say(f"To take one job back: idc undo {shlex.quote(str(self.folder))}/jobs/NAME")

@@ -33,7 +33,7 @@ def own_batch_folder(folder: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
-            for each in (folder, folder / JOBS):
+            for each in (folder, folder / JOBS, folder / PACING):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = stack.enter_context(lock_file(folder / LOCK, wait=False))
             if descriptor is None:

@@ -1,18 +1,30 @@
-"""Has one engine for many jobs, opened with the first of them."""
+"""Has one engine for many jobs, opened with the first of them, and repeats what it lost."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
-from idc_helpers.runner.batch.job_run import JobSettings, run_job
+from idc_helpers.runner.batch.job_run import BatchEndedError, JobSettings, run_job
 from idc_helpers.runner.batch.jobs import Job
 from idc_helpers.runner.batch.results import JobResult
-from idc_helpers.runner.engines import Engine, open_engine
+from idc_helpers.runner.batch.stores import BucketStore
+from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits, open_engine
+from idc_helpers.runner.notebooks import LessonNotebook
+from idc_helpers.runner.tables import counted
+
+LOST = "EngineLostError"
+MOST_ATTEMPTS = 3
 
 
 class EngineKeeper:
-    """Carries out jobs with one engine, from any thread.
+    """Carries out jobs with one engine, from any thread; an `Engine` itself.
+
+    The engine's process may be killed: the engine starts a new one, and the notebooks that were lost with it
+    run again, which is safe because every notebook is idempotent.
 
     Parameters
     ----------
@@ -21,27 +33,66 @@ class EngineKeeper:
     """
 
     def __init__(self, name: str | None) -> None:
-        self._name = name
+        self.name = name or "fastest"
+        self._wanted = name
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._engine: Engine | None = None
+        self._ended = False
+        self._lost = 0
+        self._stores: dict[str, BucketStore] = {}
 
     def run(self, job: Job, settings: JobSettings) -> JobResult:
-        """Carry out a job; see `run_job`."""
-        return run_job(job, settings, self._open())
+        """Carry out a job and store what it left; see `run_job`."""
+        self._opened()
+        if not settings.bucket:
+            return run_job(job, settings, self)
+        store = self._stores.setdefault(settings.bucket, BucketStore(settings.bucket))
+        return store.carried_out(job, settings.batch_folder, lambda: run_job(job, settings, self))
 
-    def _open(self) -> Engine:
+    def execute(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> NotebookFailure | None:
+        """Execute a notebook, again where the engine was lost under it; see `Engine.execute`.
+
+        Raises
+        ------
+        BatchEndedError
+            When the engine is closed.
+        """
+        for _attempt in range(MOST_ATTEMPTS):
+            failure = self._opened().execute(notebook, output, parameters, environment, limits)
+            if failure is None or failure.error_name != LOST:
+                break
+            self._count_lost()
+        return failure
+
+    def _opened(self) -> Engine:
         with self._lock:
+            if self._ended:
+                raise BatchEndedError("the batch was ended", remedy="Give the same command again.")
             if self._engine is None:
-                self._engine = self._stack.enter_context(open_engine(self._name))
+                self._engine = self._stack.enter_context(open_engine(self._wanted))
             return self._engine
 
+    def _count_lost(self) -> None:
+        with self._lock:
+            self._lost += not self._ended
+
     def news(self) -> list[str]:
-        """Return what happened to the engine."""
-        return []
+        """Return how many notebooks were lost with the engine and run again."""
+        if not self._lost:
+            return []
+        number = counted(self._lost, "notebook")
+        return [f"The process that runs the notebooks was killed; {number} at work in it began again."]
 
     def close(self) -> None:
         """End the engine, and with it what it runs."""
         with self._lock:
-            self._stack.close()
-            self._engine = None
+            self._ended = True
+        self._stack.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import shlex
@@ -14,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from idc_helpers.errors import KitError
+from idc_helpers.errors import RunFailedError
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.batch.batch_folder import job_folder, open_job_folder
@@ -30,6 +31,21 @@ from idc_helpers.runner.scrubbed_files import write_whole
 from idc_helpers.sandbox_starter import start_sandbox
 
 RUN_LOG = "run.log"
+_OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENFILE,
+    errno.EMFILE,
+}
+
+
+class BatchEndedError(RunFailedError):
+    """A notebook was asked for when the batch had ended already; nothing of it was begun."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +60,14 @@ class JobSettings:
         For each cell and notebook.
     environment
         Variables that all cells see.
-    undo_start
-        How a command that takes a job back begins; the job's folder follows.
+    bucket
+        Where in S3 each job is stored when it has ended, ``s3://bucket/prefix``; empty: nowhere else.
     """
 
     batch_folder: Path
     limits: TimeLimits = NO_LIMITS
     environment: Mapping[str, str] = field(default_factory=dict)
-    undo_start: str = "idc undo"
+    bucket: str = ""
 
 
 def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
@@ -61,6 +77,8 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
 
     Raises
     ------
+    BatchEndedError
+        When the batch was ended meanwhile.
     OSError
         When the batch's folder takes nothing any more: that is no trouble of this job alone.
     """
@@ -68,17 +86,23 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
     folder = open_job_folder(job_folder(settings.batch_folder, job.name))
     try:
         outcome, where = _carried_out(job, folder, settings, engine)
-    except KitError as error:
-        (folder / RUN_LOG).write_text(f"{error}\n", "utf-8")
-        return JobResult(
-            job.name,
-            "failed",
-            job.fingerprint,
-            started.isoformat(timespec="seconds"),
-            time.monotonic() - start,
-            reason=shortened_reason(f"{type(error).__name__}: {error}"),
-        )
+    except BatchEndedError:
+        raise
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise
+        return _failed(job, folder, error, started, time.monotonic() - start)
+    except Exception as error:  # a defect of ours in one job must not stop a thousand others
+        return _failed(job, folder, error, started, time.monotonic() - start)
     return _result(job, outcome, where, started, time.monotonic() - start)
+
+
+def _failed(job: Job, folder: Path, error: Exception, started: datetime.datetime, wall_s: float) -> JobResult:
+    reason = shortened_reason(f"{type(error).__name__}: {error}")
+    (folder / RUN_LOG).write_text(f"{reason}\n", "utf-8")
+    return JobResult(
+        job.name, "failed", job.fingerprint, started.isoformat(timespec="seconds"), wall_s, reason=reason
+    )
 
 
 def _result(
@@ -119,7 +143,7 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
             engine,
             Progress(log, prepared.mode),
             started,
-            f"{settings.undo_start} {shlex.quote(str(folder))}",
+            f"idc undo {shlex.quote(str(folder))}",
             limits=settings.limits,
             pages="failed",
         )

@@ -8,7 +8,7 @@ from batch_tools import counted, fails, report, statuses
 
 from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedError
 from idc_helpers.runner.batch.batch_folder import own_batch_folder
-from idc_helpers.runner.engines import TimeLimits
+from idc_helpers.runner.engines import NotebookFailure, TimeLimits
 
 FIVE = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: j{number}}}\n" for number in range(5))
 CHAIN = (
@@ -29,6 +29,7 @@ def test_each_job_is_a_run_in_a_folder_of_its_own_and_the_batch_has_both_reports
     left = {path.name for path in (out / "jobs" / "j0").iterdir()}
     assert left == {"events.jsonl", "index.html", "notebooks", "run.json", "run.log", "summary.json"}
     assert {path.name for path in out.iterdir()} == {
+        ".pacing",
         "batch.json",
         "batch.lock",
         "index.html",
@@ -45,7 +46,11 @@ def test_each_job_is_a_run_in_a_folder_of_its_own_and_the_batch_has_both_reports
 def test_workers_work_side_by_side_and_never_more_than_asked_for(run, table, engine):
     together = threading.Barrier(3, timeout=60)
     six = FIVE + "  - {name: j5}\n"
-    engine.acts = {f"j{number}": lambda _folder: together.wait() and None for number in range(6)}
+
+    def meet(_folder):
+        together.wait()
+
+    engine.acts = {f"j{number}": meet for number in range(6)}
     assert run(table(six), workers=3).exit_status == 0
     assert engine.most_at_work == 3
 
@@ -192,3 +197,34 @@ def test_a_torn_line_of_the_journal_is_a_job_that_was_not_counted(run, table, en
     lines = journal.read_text("utf-8").splitlines()
     assert len(lines) == 6
     assert json.loads(lines[-1])["job"] == "j4"
+
+
+def lost_engine(times):
+    left = iter(range(times))
+
+    def act(_folder):
+        if next(left, None) is not None:
+            return NotebookFailure("EngineLostError", "the preloaded process is gone")
+        return None
+
+    return act
+
+
+def test_a_notebook_that_was_lost_with_the_engine_runs_again_and_the_report_says_so(
+    run, table, engine, tmp_path
+):
+    engine.acts["j1"] = lost_engine(2)
+    assert run(table(FIVE), workers=1).exit_status == 0
+    assert engine.asked.count("j1") == 3
+    assert sorted(counted(tmp_path / "out")) == ["j0", "j1", "j2", "j3", "j4"]
+    news = "The process that runs the notebooks was killed; 2 notebooks at work in it began again."
+    assert json.loads((tmp_path / "out" / "batch.json").read_text("utf-8"))["news"] == [news]
+    assert news in run.told
+
+
+def test_an_engine_that_is_lost_time_and_again_fails_the_job_and_no_other(run, table, engine, tmp_path):
+    engine.acts["j1"] = lost_engine(100)
+    assert run(table(FIVE), workers=1).exit_status == 1
+    assert engine.asked.count("j1") == 3
+    assert "EngineLostError" in report(tmp_path / "out")["j1"]["reason"]
+    assert list(statuses(tmp_path / "out").values()).count("passed") == 4

@@ -1,0 +1,171 @@
+"""Workers on other machines: a dask cluster, whose processes carry out one job for each of their threads.
+
+A worker that dies loses nothing: its jobs begin again on another one, and a job counts once, in the journal
+of whoever started the batch. The results go where all machines write: into a shared folder, or to S3.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from idc_helpers.errors import InvalidValueError, RunFailedError
+from idc_helpers.runner.batch.cluster_worker import carry_out_here, end_here
+from idc_helpers.runner.batch.job_run import JobSettings
+from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.results import JobResult
+from idc_helpers.runner.batch.workers import OnEnd
+
+_CONNECT_S = 20
+_LOOK_AGAIN_S = 5.0
+
+
+class ClusterWorkers:
+    """The workers of a dask cluster; see `Workers`.
+
+    Parameters
+    ----------
+    client
+        Of the scheduler.
+    settings
+        Of all jobs; its number of machines is that of the cluster's hosts now.
+    engine_name
+        As for ``open_engine``, on each worker.
+    """
+
+    def __init__(self, client: Any, settings: JobSettings, engine_name: str | None) -> None:
+        self._client = client
+        self._settings = settings
+        self._engine_name = engine_name
+        self._id = uuid.uuid4().hex[:8]
+        self._hosts = sorted(hosts_of(client))
+        self._futures: dict[str, Any] = {}
+        self._died = 0
+        self._capacity, self._looked = 0, float("-inf")
+
+    @property
+    def capacity(self) -> int:
+        """A few more jobs than the workers have threads: none waits for the next one."""
+        if time.monotonic() - self._looked > _LOOK_AGAIN_S:
+            self._looked = time.monotonic()
+            self._capacity = max(1, round(1.5 * sum(self._client.nthreads().values())))
+        return self._capacity
+
+    def start(self, job: Job, on_end: OnEnd) -> None:
+        """Submit a job; see `Workers.start`."""
+        future = self._client.submit(
+            carry_out_here,
+            job,
+            self._settings,
+            self._engine_name,
+            key=f"idc-{self._id}-{job.name}",
+            pure=False,
+            # Hosts that join later would not be among those that share AWS's rate.
+            workers=self._hosts,
+            allow_other_workers=False,
+        )
+        self._futures[job.name] = future
+        future.add_done_callback(lambda done: self._tell(job, done, on_end))
+
+    def _tell(self, job: Job, future: Any, on_end: OnEnd) -> None:
+        self._futures.pop(job.name, None)
+        if future.status == "finished":
+            on_end(job.name, future.result())
+        elif future.status == "error":
+            on_end(job.name, self._failed(job, future.exception()))
+        else:
+            on_end(job.name, _lost(future.status))
+
+    def _failed(self, job: Job, error: BaseException) -> JobResult | BaseException:
+        from distributed.scheduler import KilledWorker  # noqa: PLC0415
+
+        if not isinstance(error, KilledWorker):
+            return error
+        reason = "each worker that began it died; a machine that is short of memory does that"
+        return JobResult(job.name, "failed", job.fingerprint, "", 0.0, reason=reason)
+
+    def news(self) -> list[str]:
+        """Return on how many workers the jobs ran, and what happened to them."""
+        return []
+
+    def close(self, *, at_once: bool) -> None:
+        """End what the workers keep for this batch; ``at_once`` also what they carry out."""
+        with suppress(Exception):  # the scheduler may be what is gone
+            if at_once:
+                self._client.cancel(list(self._futures.values()))
+            self._client.run(end_here, str(self._settings.batch_folder))
+
+
+def _lost(status: str) -> RunFailedError:
+    return RunFailedError(
+        f"the scheduler lost a job: it is {status}",
+        remedy="What is counted stays so. See that the scheduler runs, and give the same command again.",
+    )
+
+
+def hosts_of(client: Any) -> set[str]:
+    """Return the hosts that the workers of a cluster are on."""
+    return {str(urlsplit(address).hostname) for address in client.nthreads()}
+
+
+@contextmanager
+def cluster_client(address: str) -> Iterator[Any]:
+    """Connect to a scheduler for the length of a block; TLS as dask's own configuration says.
+
+    Parameters
+    ----------
+    address
+        ``tcp://host:port`` or ``tls://host:port``.
+
+    Raises
+    ------
+    InvalidValueError
+        When the address is not one.
+    RunFailedError
+        When `distributed` is not installed, the scheduler does not answer, or it has no workers.
+    """
+    if urlsplit(address).scheme not in ("tcp", "tls") or not urlsplit(address).hostname:
+        raise InvalidValueError(
+            f"{address!r} is not the address of a scheduler",
+            remedy="Write it as tcp://host:8786, or tls://host:8786 where the cluster uses TLS.",
+        )
+    try:
+        import distributed  # noqa: PLC0415 -- an extra, for those who have a cluster
+    except ImportError as error:
+        raise RunFailedError(
+            "the package `distributed` is not installed",
+            remedy="Install the kit with its extra: pip install '.[cluster]', here and on every worker.",
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
+        raise RunFailedError(
+            f"the scheduler {address!r} does not answer: {error}",
+            remedy="See that `dask scheduler` runs there, and for tls:// that dask's configuration names the "
+            "certificates (distributed.comm.tls).",
+        ) from error
+    with client:
+        if not client.nthreads():
+            raise RunFailedError(
+                f"the scheduler {address!r} has no workers",
+                remedy=f"Start some: dask worker {address} --nthreads 1 --nworkers auto",
+            )
+        yield client
+
+
+@contextmanager
+def cluster_workers(client: Any, settings: JobSettings, engine_name: str | None) -> Iterator[ClusterWorkers]:
+    """Have the workers of a cluster for the length of a block; an exception in it ends their jobs at once."""
+    # Of a batch in the same folder whose own process was killed, jobs may still be at work.
+    client.run(end_here, str(settings.batch_folder))
+    workers = ClusterWorkers(client, settings, engine_name)
+    try:
+        yield workers
+    except BaseException:
+        workers.close(at_once=True)
+        raise
+    workers.close(at_once=False)
