@@ -1,74 +1,116 @@
 """Takes secrets out of a text before anybody sees or stores it: the safety net, not the plan.
 
 Secrets never enter parameters, widgets, receipts or outputs by design. What slips through, such as a header
-that a library prints in an exception, is caught here: by a name that says what follows it is a secret, and by
-shapes that AWS's secrets have.
+that a library prints in an exception, is caught here: by a name that says what follows it is a secret, by
+shapes that secrets have (`idc_helpers.secret_shapes`), and by the values of this process's secret variables,
+wherever they appear.
 """
 
 from __future__ import annotations
 
+import base64
+import functools
+import html
+import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-REMOVED = "[removed]"
+from idc_helpers.secret_shapes import NAMES_THAT_HIDE, NOT_SECRET_VALUES, REMOVED, SHAPES
 
-_NAMES_THAT_HIDE = (
-    r"aws_?secret_?access_?key|secret_?access_?key|secret_?key|aws_?session_?token|session_?token|security_?token"
-    r"|x-amz-security-token|access_?token|refresh_?token|id_?token|client_?secret|control_?secret|pass(?:word|wd|phrase)"
-    r"|one_?time_?password|api_?key|private_?key|mfa_?(?:secret|seed)|device_?code|x-amz-sso[_-]bearer[_-]token"
+__all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_values"]
+
+_KNOWN_KIND = "the value of a secret variable"
+_SECRET_VARIABLE = re.compile(
+    r"secret|token|passw(?:or)?d|passphrase|private_?key|api_?key|credential", re.IGNORECASE
 )
-# `name = value`, `"name": "value"`, `name='value'`; the value is taken to its closing quote, or to the next
-# blank.
-_NAMED = re.compile(
-    rf"""(?P<name>\b(?:[a-z]+_)?(?:{_NAMES_THAT_HIDE})\\*["']?\s*(?:=|:)\s*)(?!\[removed\])"""
-    r"""(?P<value>\\+"[^"\n]*?\\+"|[bru]?"(?:\\.|[^"\\\n])*"|[bru]?'(?:\\.|[^'\\\n])*'|[^\s,;&)}\]"'\\]+)""",
-    re.IGNORECASE,
+_NO_SECRET_VARIABLE = re.compile(
+    r"_(?:file|path|dir|url|uri|arn|name|host|port|ttl|type|provider)$", re.IGNORECASE
 )
-_BEARER = re.compile(r"\b(?P<name>Bearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-_SIGNATURE = re.compile(r"(?P<name>\b(?:X-Amz-)?Signature=)[0-9a-fA-F]{32,}")
-_ACCESS_KEY_ID = re.compile(r"(?<![A-Za-z0-9])(?P<name>A[KS]IA)[A-Z0-9]{12,124}(?![A-Za-z0-9])")
-_SESSION_TOKEN = re.compile(r"(?<![A-Za-z0-9/+=])(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=]{20,}")
-_SECRET_SHAPE = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
-_JSON_WEB_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
-_NOT_SECRET_VALUES = frozenset({"", "none", "null", "true", "false", "email", "one-time-password", REMOVED})
+_SHORTEST = 6
+_LONGEST_KEPT = 1000
+_WORDS = frozenset({"password", "passwd", "secret", "default", "disabled", "enabled", "required", REMOVED})
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_remembered: set[str] = set()
+
+
+def remember_secret(value: str) -> None:
+    """Take a value that has just been learnt out of everything from now on, such as a sandbox's own key."""
+    if len(value) >= _SHORTEST:
+        _remembered.add(value)
 
 
 def scrub(text: str) -> str:
-    """Return the text without access keys, secret keys, session tokens, bearer tokens and passwords.
+    """Return the text without access keys, secret keys, tokens, codes, private keys and passwords.
 
     Access key ids keep their first four letters (``AKIA`` or ``ASIA``): which kind it was is what a reader
-    learns from.
+    learns from. A text in a terminal's colours loses them when they would hide a secret.
 
     Parameters
     ----------
     text
         Any text, such as a traceback, a page or a line of JSON. What is not secret stays as it is.
     """
-    text = _NAMED.sub(_without_value, text)
-    for pattern in (_BEARER, _SIGNATURE):
-        text = pattern.sub(rf"\g<name>{REMOVED}", text)
-    text = _ACCESS_KEY_ID.sub(rf"\g<name>{REMOVED}", text)
-    text = _SESSION_TOKEN.sub(REMOVED, text)
-    text = _JSON_WEB_TOKEN.sub(REMOVED, text)
-    return _SECRET_SHAPE.sub(_without_secret_key, text)
+    return _scrub(text, _known_values())
 
 
-def _without_value(match: re.Match[str]) -> str:
-    value = match["value"]
-    closing = re.search(r"\\*[\"']$", value)
-    quote = closing[0] if closing else ""
-    bare = value.lstrip("bruBRU").strip("\\\"'") if quote else value
-    if bare.casefold() in _NOT_SECRET_VALUES:
-        return match[0]
-    return f"{match['name']}{quote}{REMOVED}{quote}"
+def _scrub(text: str, known: frozenset[str]) -> str:
+    # The same notebook is saved after every cell: its short texts are looked at once.
+    return _looked_up(text, known) if len(text) <= _LONGEST_KEPT else _clean(text, known)
 
 
-def _without_secret_key(match: re.Match[str]) -> str:
-    # Forty letters are also a git commit or a path: a secret key mixes upper case, lower case and digits.
-    value = match[0]
-    mixed = re.search(r"[A-Z]", value) and re.search(r"[a-z]", value) and re.search(r"\d", value)
-    return REMOVED if mixed and value.count("/") <= 4 else value
+@functools.lru_cache(maxsize=8192)
+def _looked_up(text: str, known: frozenset[str]) -> str:
+    return _clean(text, known)
+
+
+def _clean(text: str, known: frozenset[str]) -> str:
+    if "\x1b[" in text:
+        plain = _COLOURS.sub("", text)
+        cleaned = _clean(plain, known)
+        return text if cleaned == plain else cleaned
+    pattern = _pattern(known)
+    if pattern is not None:
+        text = pattern.sub(REMOVED, text)
+    for shape in SHAPES:
+        text = shape.remove(text)
+    return text
+
+
+def find_secrets(text: str) -> list[str]:
+    """Return the kinds of what surely are secrets in a text, in words; never a value."""
+    plain = _COLOURS.sub("", text)
+    pattern = _pattern(_known_values())
+    known = [_KNOWN_KIND] if pattern is not None and pattern.search(plain) else []
+    kinds = [shape.kind for shape in SHAPES if shape.is_sure and shape.finds(plain)]
+    return list(dict.fromkeys(known + kinds))
+
+
+def _known_values() -> frozenset[str]:
+    named = (
+        value
+        for name, value in os.environ.items()
+        if _SECRET_VARIABLE.search(name) and not _NO_SECRET_VARIABLE.search(name) and _may_be_secret(value)
+    )
+    return frozenset({*named, *_remembered})
+
+
+def _may_be_secret(value: str) -> bool:
+    is_place = value.startswith(("/", "~", "http://", "https://"))
+    return len(value) >= _SHORTEST and not is_place and value.casefold() not in _WORDS
+
+
+@functools.lru_cache(maxsize=16)
+def _pattern(known: frozenset[str]) -> re.Pattern[str] | None:
+    """Return what finds known values as they are, and as URLs, JSON, HTML and base64 write them."""
+    forms: set[str] = set()
+    for value in known:
+        forms |= {value, quote(value, safe=""), json.dumps(value)[1:-1], html.escape(value)}
+        forms.add(base64.b64encode(value.encode()).decode())
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
 
 def scrub_values(value: Any) -> Any:
@@ -79,19 +121,29 @@ def scrub_values(value: Any) -> Any:
     value
         Mappings, lists, texts, numbers, in any nesting; it is not changed.
     """
+    return _scrub_values(value, _known_values())
+
+
+def _scrub_values(value: Any, known: frozenset[str]) -> Any:
     if isinstance(value, str):
-        return scrub(value)
+        return _scrub(value, known)
     if isinstance(value, Mapping):
-        return {name: _scrub_named(name, part) for name, part in value.items()}
+        if value.get("model_name") == "PasswordModel":  # a widget whose state papermill keeps
+            value = {**value, "state": _without_value(value.get("state"))}
+        return {_scrub_values(name, known): _scrub_named(name, part, known) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [scrub_values(part) for part in value]
+        return [_scrub_values(part, known) for part in value]
     return value
 
 
-_SECRET_NAME = re.compile(rf"(?:[a-z]+_)?(?:{_NAMES_THAT_HIDE})", re.IGNORECASE)
+def _without_value(state: Any) -> Any:
+    return {**state, "value": REMOVED} if isinstance(state, Mapping) and state.get("value") else state
 
 
-def _scrub_named(name: Any, value: Any) -> Any:
+_SECRET_NAME = re.compile(rf"(?:[a-z]+_)?(?:{NAMES_THAT_HIDE})", re.IGNORECASE)
+
+
+def _scrub_named(name: Any, value: Any, known: frozenset[str]) -> Any:
     if isinstance(name, str) and isinstance(value, str) and _SECRET_NAME.fullmatch(name):
-        return value if value.casefold() in _NOT_SECRET_VALUES else REMOVED
-    return scrub_values(value)
+        return value if value.casefold() in NOT_SECRET_VALUES else REMOVED
+    return _scrub_values(value, known)

@@ -1,10 +1,57 @@
+import base64
+import html
 import json
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from idc_helpers.scrubbing import REMOVED, scrub, scrub_values
+from idc_helpers import scrubbing
+from idc_helpers.scrubbing import REMOVED, find_secrets, remember_secret, scrub, scrub_values
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nq8w7\n-----END RSA PRIVATE KEY-----"
+# Each is a secret by itself, whatever stands around it.
+SURE = (
+    SECRET,
+    PRIVATE_KEY,
+    "otpauth://totp/Example:ana?secret=JBSWY3DPEHPK3PXP&issuer=Example",
+    "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PX2",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    "IQoJb3JpZ2luX2VjEJr111111111111111111111111",
+    "q4Xl-9ZtR_2bVvN8sKc0PmWd7YhUe3AfGj5TiLx6OyB",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+)
+NAMED = (
+    "password='Tr0ub4dor & 3'",
+    '{"clientSecret": "s3cr3t-s3cr3t"}',
+    "refresh_token: aorAAAAAGdaLVlY",
+    "deviceCode=abc-123",
+    '"code_verifier": "dBjftJeZ4CVP"',
+    "Authorization: Basic YW5hOmh1bnRlcjI=",
+    "Cookie: session=abcdef123456; theme=dark",
+    "https://ana:hunter2@example.com/x",
+    "http://127.0.0.1:1234/callback?code=abcdefghijklmnop&state=1",
+    "https://b.s3.amazonaws.com/k?X-Amz-Signature=" + "0f" * 32,
+    "https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
+    "&quot;SecretAccessKey&quot;: &quot;abc def&quot;",
+    "totp_seed=JBSWY3DPEHPK3PXP",
+)
+HARMLESS = (
+    "arn:aws:sso:::permissionSet/ssoins-7223abcdef012345/ps-0123456789abcdef",
+    "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_ReadOnly_0123456789abcdef",
+    "111122223333",
+    "9067642ac7-d6a5c9f0-1a2b-4c3d-8e9f-0123456789ab",
+    "d-9067642ac7",
+    "AIDACKCEVSQ6C2EXAMPLE",
+    "AWSReservedSSO_SecurityAuditorsOfTheCompany_0123456789abcdef",
+    "https://d-1234567890.awsapps.com/start",
+    "The password must have 8 to 64 characters",
+    "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "PT4H",
+    "2026-11-23T09:00:00.000+00:00",
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +132,122 @@ def test_a_secret_inside_json_inside_json_is_removed():
     inner = json.dumps({"secret_access_key": "short but secret", "key": "ReadOnlyAccess"})
     outer = json.loads(scrub(json.dumps({"text": inner})))
     assert json.loads(outer["text"]) == {"secret_access_key": REMOVED, "key": "ReadOnlyAccess"}
+
+
+@pytest.mark.parametrize("text", (*SURE, *NAMED))
+def test_every_kind_of_secret_is_removed(text):
+    assert REMOVED in scrub(text)
+    assert len(scrub(text)) < len(text) + len(REMOVED)
+    assert find_secrets(scrub(text)) == []
+
+
+@pytest.mark.parametrize("text", SURE)
+def test_what_surely_is_a_secret_is_found_and_named_without_its_value(text):
+    kinds = find_secrets(f"see {text} there")
+    assert kinds
+    assert text not in str(kinds)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_looks_long_stays(text):
+    assert scrub(text) == text
+    assert find_secrets(text) == []
+
+
+def pieces():
+    return st.lists(
+        st.one_of(
+            st.sampled_from((*SURE, *NAMED, *HARMLESS)),
+            st.sampled_from(
+                (" ", "\n", '"', "'", "=", ": ", ", ", "&", "[removed]", "password", "\\", "\x1b[31m")
+            ),
+            st.text(max_size=12),
+        ),
+        max_size=8,
+    )
+
+
+@given(pieces())
+def test_any_text_scrubbed_twice_is_as_scrubbed_once(parts):
+    once = scrub("".join(parts))
+    assert scrub(once) == once
+
+
+def nested():
+    return st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(HARMLESS)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(st.sampled_from(("Arn", "note", "Items", "x")), inner),
+        ),
+        max_leaves=8,
+    )
+
+
+def planted(value, secret, draw):
+    """Return data with a secret at some place of it: in a text, a list, a value or a key."""
+    if isinstance(value, dict):
+        return {**value, f"k{len(value)}": f"before {secret} after"} if draw else {**value, f"{secret} ": 1}
+    return [*value, secret] if isinstance(value, list) else f"{value} {secret}"
+
+
+@given(nested(), st.sampled_from(SURE), st.booleans(), st.integers(0, 4))
+def test_a_secret_is_found_at_any_place_in_nested_data(value, secret, draw, depth):
+    data = planted(value, secret, draw)
+    for level in range(depth):
+        data = {"inner": data} if level % 2 else [data, "other"]
+    cleaned = json.dumps(scrub_values(data))
+    assert json.dumps(secret)[1:-1] not in cleaned
+    assert REMOVED in cleaned
+    assert scrub_values(scrub_values(data)) == scrub_values(data)
+
+
+@given(nested())
+def test_data_without_secrets_stays_as_it_is(value):
+    assert scrub_values(value) == value
+
+
+@pytest.mark.parametrize("name", ["MY_DB_PASSWORD", "SLACK_TOKEN", "AWS_SECRET_ACCESS_KEY", "app_api_key"])
+def test_the_value_of_a_secret_variable_is_removed_however_it_is_written(name, monkeypatch):
+    value = "plain <b>words & 'more'"
+    monkeypatch.setenv(name, value)
+    ways = [value, quote(value, safe=""), json.dumps(value), html.escape(value)]
+    ways.append(base64.b64encode(value.encode()).decode())
+    for written in ways:
+        assert scrub(f"a {written} b").replace('"', "") == f"a {REMOVED} b"
+    assert find_secrets(f"a {value} b") == ["the value of a secret variable"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token-of-mine"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("PASSWORD_HOST", "db.example.com"),
+        ("SECRET_URL", "https://vault.example.com"),
+        ("JUPYTER_PASSWORD", "password"),
+    ],
+)
+def test_variables_that_only_sound_secret_hide_nothing(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    assert scrub(f"see {value} there") == f"see {value} there"
+
+
+def test_a_value_that_was_learnt_is_removed_from_then_on(monkeypatch):
+    monkeypatch.setattr(scrubbing, "_remembered", set())
+    assert scrub("the key is opensesame!") == "the key is opensesame!"
+    remember_secret("opensesame!")
+    assert scrub("the key is opensesame!") == f"the key is {REMOVED}"
+
+
+def test_colours_of_a_traceback_do_not_hide_a_secret():
+    coloured = "\x1b[32mpassword\x1b[39m\x1b[34m=\x1b[39m\x1b[33m'hunter2'\x1b[39m"
+    assert scrub(coloured) == f"password='{REMOVED}'"
+    assert scrub("\x1b[32mgreen\x1b[39m") == "\x1b[32mgreen\x1b[39m"
+
+
+def test_the_value_of_a_password_widget_is_removed():
+    widget = {"model_name": "PasswordModel", "state": {"description": "Password", "value": "hunter2"}}
+    assert scrub_values({"w": widget})["w"]["state"] == {"description": "Password", "value": REMOVED}
+    text = {"model_name": "TextModel", "state": {"value": "hunter2"}}
+    assert scrub_values(text) == text

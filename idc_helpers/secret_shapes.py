@@ -1,0 +1,166 @@
+"""What secrets look like: by a name that says so, or by shapes that AWS's, OAuth's and other keys have.
+
+Each shape says its kind in words, so that a leak can be reported without showing it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+REMOVED = "[removed]"
+
+NAMES_THAT_HIDE = (
+    r"aws[_-]?secret[_-]?access[_-]?key|secret[_-]?access[_-]?key|secret[_-]?key"
+    r"|aws[_-]?session[_-]?token|session[_-]?token|security[_-]?token|x-amz-security-token"
+    r"|access[_-]?token|refresh[_-]?token|id[_-]?token|subject[_-]?token|actor[_-]?token|auth[_-]?token"
+    r"|client[_-]?secret|control[_-]?secret|pass(?:word|wd|phrase)|one[_-]?time[_-]?password|api[_-]?key"
+    r"|private[_-]?key|(?:mfa|totp|otp)[_-]?(?:secret|seed)|device[_-]?code|code[_-]?verifier"
+    r"|authorization[_-]?code|x-amz-sso[_-]bearer[_-]token|x-sandbox-secret"
+)
+_QUOTE = r"""(?:\\*["']|&quot;|&\#(?:x27|34|39);)"""
+# What a name may stand before without being a secret: kinds, choices and nothing.
+NOT_SECRET_VALUES = frozenset({"", "none", "null", "true", "false", "email", "one-time-password", REMOVED})
+
+
+@dataclass(frozen=True)
+class SecretShape:
+    """One kind of secret.
+
+    Attributes
+    ----------
+    kind
+        In words: ``"a private key"``.
+    pattern
+        Its group ``name``, where there is one, stays; the rest of the match is taken out.
+    is_secret
+        Decides for a match; most need no second look.
+    is_sure
+        Whether it is a secret wherever it stands: an output that holds one must not be kept.
+    """
+
+    kind: str
+    pattern: re.Pattern[str]
+    is_secret: Callable[[re.Match[str]], bool] = lambda _match: True
+    is_sure: bool = True
+
+    def remove(self, text: str) -> str:
+        """Return a text without secrets of this kind."""
+        return self.pattern.sub(self._without, text)
+
+    def finds(self, text: str) -> bool:
+        """Tell whether a text holds a secret of this kind."""
+        return any(self._without(match) != match[0] for match in self.pattern.finditer(text))
+
+    def _without(self, match: re.Match[str]) -> str:
+        if not self.is_secret(match):
+            return match[0]
+        groups = match.groupdict()
+        return f"{groups.get('name') or ''}{REMOVED}{groups.get('rest') or ''}"
+
+
+def _says_something(match: re.Match[str]) -> bool:
+    return match["value"].casefold() not in NOT_SECRET_VALUES
+
+
+def _is_mixed(match: re.Match[str]) -> bool:
+    """Tell a secret key from a git commit or a path: it mixes upper case, lower case and digits."""
+    value = match[0]
+    mixed = re.search(r"[A-Z]", value) and re.search(r"[a-z]", value) and re.search(r"\d", value)
+    return bool(mixed) and value.count("/") <= 4
+
+
+def _is_random(match: re.Match[str]) -> bool:
+    """Tell a random token from a long name: its kinds of characters change at nearly every second place."""
+    kinds = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", re.sub(r"\d", "0", match[0])))
+    changes = sum(one != other for one, other in itertools.pairwise(kinds))
+    return {"a", "A", "0"} <= set(kinds) and changes >= 14
+
+
+def _is_seed(match: re.Match[str]) -> bool:
+    return bool(re.search(r"\d", match[0])) and len(set(match[0])) >= 8
+
+
+def _shape(kind: str, pattern: str, **more: object) -> SecretShape:
+    return SecretShape(kind, re.compile(pattern), **more)  # type: ignore[arg-type]
+
+
+# `name = value`, `"name": "value"`, `name='value'`; a value goes to its closing quote, or to the next blank.
+_NAME = rf"(?P<name>(?i:\b(?:[a-z]+_)?(?:{NAMES_THAT_HIDE})){_QUOTE}?\s*(?:=|:)\s*"
+_NAMED = "a value whose name says that it is a secret"
+_WORD = r"(?<![A-Za-z0-9/+=])"
+_END = r"(?![A-Za-z0-9/+=])"
+
+SHAPES: tuple[SecretShape, ...] = (
+    _shape(
+        "a private key",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    ),
+    _shape("the seed of an authenticator app", r"(?i:otpauth(?:-migration)?)://[^\s\"'<>\\]+"),
+    _shape(
+        _NAMED,
+        rf"{_NAME}[bru]?\\*\")(?P<value>(?:[^\"\\\n]|\\[^\"])*?)(?P<rest>\\*\")",
+        is_secret=_says_something,
+        is_sure=False,
+    ),
+    _shape(
+        _NAMED,
+        rf"{_NAME}[bru]?\\*')(?P<value>(?:[^'\\\n]|\\[^'])*?)(?P<rest>\\*')",
+        is_secret=_says_something,
+        is_sure=False,
+    ),
+    _shape(
+        _NAMED,
+        rf"{_NAME}(?:&quot;|&\#(?:x27|34|39);))(?P<value>.*?)(?P<rest>&quot;|&\#(?:x27|34|39);)",
+        is_secret=_says_something,
+        is_sure=False,
+    ),
+    _shape(
+        _NAMED,
+        rf"{_NAME})(?!\[removed\])(?!&quot;|&\#)(?P<value>[^\s,;&)}}\]\"'\\<]+)",
+        is_secret=_says_something,
+        is_sure=False,
+    ),
+    _shape(
+        "credentials in a header",
+        r"(?P<name>\b(?i:Bearer|Basic|Digest)\s+)(?!\[removed\])[A-Za-z0-9._~+/=-]{8,}",
+    ),
+    _shape(
+        "a cookie",
+        r"(?P<name>\b(?i:set-)?(?i:cookie)\\*[\"']?\s*:\s*\\*[\"']?[\w.-]+=)(?!\[removed\])[^\s;,\"'\\]+",
+    ),
+    _shape(
+        "a password in a URL",
+        r"(?P<name>\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]*:)(?!\[removed\])[^\s/@\"'<>]+(?=@)",
+    ),
+    _shape(
+        "the signature of a signed URL",
+        r"(?P<name>\b(?:X-Amz-)?Signature=)(?!\[removed\])[A-Za-z0-9%/+=_~.-]{20,}",
+    ),
+    _shape("a session token", r"(?P<name>\bX-Amz-Security-Token=)(?!\[removed\])[^\s&\"'<>]+"),
+    _shape("an authorization code", r"(?P<name>[?&]code=)(?!\[removed\])[A-Za-z0-9%._~-]{12,}"),
+    _shape(
+        "an access key id", r"(?<![A-Za-z0-9])(?P<name>A[KS]IA)[A-Z0-9]{12,124}(?![A-Za-z0-9])", is_sure=False
+    ),
+    _shape("a session token", rf"{_WORD}(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=]{{20,}}"),
+    _shape("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
+    _shape(
+        "an API token",
+        r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{40,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}"
+        r"|pypi-[\w-]{40,}|glpat-[\w-]{20,}|sk_live_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{32,})",
+    ),
+    _shape(
+        "the seed of an authenticator app",
+        rf"{_WORD}(?:[A-Z2-7]{{32}}|[A-Z2-7]{{52}}|[A-Z2-7]{{64}}){_END}",
+        is_secret=_is_seed,
+    ),
+    _shape("a secret access key", rf"{_WORD}[A-Za-z0-9/+]{{40}}{_END}", is_secret=_is_mixed),
+    _shape(
+        "a random token",
+        r"(?<![\w/+=.-])(?:[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86})(?![\w/+=-])",
+        is_secret=_is_random,
+    ),
+)
