@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.errors import SandboxError
+from idc_helpers.scrubbing import remember_secret
 
 _TIMEOUT_S = 120
 
@@ -73,12 +74,15 @@ def start_sandbox(
             arguments += [option, str(value)]
     answer = _ask(arguments)
     try:
-        return SandboxAddress(**{known.name: answer[known.name] for known in fields(SandboxAddress)})
+        address = SandboxAddress(**{known.name: answer[known.name] for known in fields(SandboxAddress)})
     except KeyError as error:
         raise SandboxError(
             f"the sandbox's answer to start lacks {error.args[0]!r}",
             remedy="The sandbox and the helper package are of different versions: install them together.",
         ) from error
+    remember_secret(address.secret_access_key)
+    remember_secret(address.control_secret)
+    return address
 
 
 def jupyter_variables() -> dict[str, str]:

@@ -81,11 +81,17 @@ def _clean(text: str, known: frozenset[str]) -> str:
 
 def find_secrets(text: str) -> list[str]:
     """Return the kinds of what surely are secrets in a text, in words; never a value."""
-    plain = _COLOURS.sub("", text)
+    text = _COLOURS.sub("", text)
+    kinds: list[str] = []
     pattern = _pattern(_known_values())
-    known = [_KNOWN_KIND] if pattern is not None and pattern.search(plain) else []
-    kinds = [shape.kind for shape in SHAPES if shape.is_sure and shape.finds(plain)]
-    return list(dict.fromkeys(known + kinds))
+    if pattern is not None and pattern.search(text):
+        kinds.append(_KNOWN_KIND)
+        text = pattern.sub(REMOVED, text)
+    for shape in SHAPES:
+        if shape.is_sure and shape.finds(text):
+            kinds.append(shape.kind)
+        text = shape.remove(text)  # what one shape names, the next need not name again
+    return list(dict.fromkeys(kinds))
 
 
 def _known_values() -> frozenset[str]:

@@ -52,6 +52,14 @@ _Fresh = Annotated[
         help="Use an empty sandbox of the run's own, stopped at the end, instead of your standing one.",
     ),
 ]
+_Mask = Annotated[
+    bool,
+    typer.Option(
+        "--mask-personal-data",
+        help="Put stand-ins in the place of people's names, e-mail addresses, phone numbers and addresses in "
+        "all that the run writes, but for receipts.jsonl: undo needs the real ones.",
+    ),
+]
 _Engine = Annotated[
     str | None,
     typer.Option(
@@ -72,6 +80,7 @@ def run(
     out: _Out = None,
     teardown: _Teardown = True,
     fresh_sandbox: _Fresh = False,
+    mask_personal_data: _Mask = False,
     engine: _Engine = None,
 ) -> None:
     """Run the notebooks in order, headless, and write a report.
@@ -93,6 +102,7 @@ def run(
         runs=out,
         teardown=teardown,
         fresh_sandbox=fresh_sandbox,
+        mask_personal_data=mask_personal_data,
         engine=engine,
     )
     try:

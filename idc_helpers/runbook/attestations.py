@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from idc_helpers.changes import State
+from idc_helpers.cleaning import clean_values
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class AttestationBook:
         attestation = Attestation(setting, value, by.strip(), today, seen.strip(), instance_arn)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(attestation), ensure_ascii=False) + "\n")
+            file.write(json.dumps(clean_values(asdict(attestation)), ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
         return attestation

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from idc_helpers.cleaning import clean_values
+
 
 class EventLog:
     """The events of one run folder."""
@@ -27,7 +29,7 @@ class EventLog:
         entry = {"at": at, "notebook": self.notebook, "step": step, "event": event, **values}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.write(json.dumps(clean_values(entry), ensure_ascii=False) + "\n")
 
 
 def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
 ``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
-torn by a kill is passed over.
+torn by a kill is passed over. Secrets are taken out; people's names and addresses stay even in a run that
+masks them, because undo compares and restores by them: the file is readable by its owner only.
 
 Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``,
 ``notebook``, ``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``,
@@ -22,6 +23,7 @@ from typing import Any
 
 from idc_helpers.changes import Action, Change, State, WriteResult
 from idc_helpers.errors import ReceiptError
+from idc_helpers.scrubbing import scrub_values
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class ReceiptBook:
         self._append(closing)
 
     def _append(self, receipt: Receipt) -> None:
-        line = json.dumps(asdict(receipt), ensure_ascii=False, separators=(",", ":")) + "\n"
+        line = json.dumps(scrub_values(asdict(receipt)), ensure_ascii=False, separators=(",", ":")) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)

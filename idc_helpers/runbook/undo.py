@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from idc_helpers.changes import Action, Change, Plan, Resource, State
 from idc_helpers.errors import ReceiptError
 from idc_helpers.runbook.planning import could_come_from, undo_creation, undo_update
 from idc_helpers.runbook.receipts import Origin, Receipt
+from idc_helpers.scrubbing import REMOVED
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def _undo_one(receipt: Receipt, resource: Resource, actual: State | None) -> Cha
         # An interrupted creation has no identifier yet; the plan before it found nothing of that name.
         named = receipt.identifier if receipt.status == "done" else identifier
         change = undo_creation(receipt.kind, receipt.key, named, actual, identifier)
+    elif REMOVED in json.dumps(receipt.before):
+        reason = "held a secret before, which receipts do not keep: set it by hand"
+        return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
     else:
         change = undo_update(receipt.kind, receipt.key, receipt.before or {}, receipt.after or {}, actual)
     if change.writes and receipt.key in getattr(resource, "irreversible_keys", ()):

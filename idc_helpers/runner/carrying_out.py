@@ -6,18 +6,21 @@ import datetime
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
 from idc_helpers.runner.interruption import Interrupted
+from idc_helpers.runner.leaks import KERNEL_LOG, clean_log, find_leaks, leak_failure
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.preparing import PreparedRun
 from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.report import Pages, write_report
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
+
+_CLOCK_GRAIN_S = 1.0  # a file system may keep whole seconds
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def carry_out(execution: Execution) -> RunOutcome:
 
 def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
     folder = execution.folder
-    start = time.monotonic()
+    start, start_time = time.monotonic(), time.time()
 
     def result(failure: NotebookFailure | None) -> NotebookResult:
         return notebook_result(
@@ -152,7 +155,20 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
         execution.results.append(stopped)
         execution.progress.notebook_ended(stopped)
         raise
-    return result(_with_sandbox_news(execution, failure) if failure else None)
+    failure = _with_sandbox_news(execution, failure) if failure else None
+    return result(_with_leaks(folder, failure, since=start_time - _CLOCK_GRAIN_S))
+
+
+def _with_leaks(folder: Path, failure: NotebookFailure | None, *, since: float) -> NotebookFailure | None:
+    """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""
+    clean_log(folder / "notebooks" / KERNEL_LOG)
+    leaks = find_leaks(folder, since=since)
+    if not leaks:
+        return failure
+    leaked = leak_failure(leaks)
+    if failure is None:
+        return leaked
+    return replace(failure, message=f"{failure.message}\nBesides, {leaked.message}")
 
 
 def _with_sandbox_news(execution: Execution, failure: NotebookFailure) -> NotebookFailure:

@@ -11,12 +11,12 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.engines import NotebookFailure
 from idc_helpers.runner.kernels import KERNEL_NAME
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.scrubbed_files import scrubbed_path
 from idc_helpers.runner.unfinished_notebook import mark_unfinished
-from idc_helpers.scrubbing import scrub
 
 
 def execute_with_papermill(
@@ -63,7 +63,7 @@ def execute_with_papermill(
     except TimeoutError:
         raise
     except (PapermillException, RuntimeError, OSError) as error:
-        return NotebookFailure(type(error).__name__, scrub(str(error)))
+        return NotebookFailure(type(error).__name__, clean(str(error)))
     return None
 
 
@@ -74,4 +74,4 @@ def _literal(path: str) -> str:
 
 def _cell_failure(error: PapermillExecutionError) -> NotebookFailure:
     cell = int(error.exec_count) if error.exec_count else None
-    return NotebookFailure(error.ename, scrub(error.evalue.strip()), cell, scrub(error.source))
+    return NotebookFailure(error.ename, clean(error.evalue.strip()), cell, clean(error.source))

@@ -12,11 +12,10 @@ from nbclient.exceptions import CellTimeoutError
 from idc_helpers.runner.engines import NO_LIMITS, NotebookFailure, TimeLimits
 from idc_helpers.runner.executing import execute_with_papermill
 from idc_helpers.runner.kernels import kernel_manager_class
+from idc_helpers.runner.leaks import KERNEL_LOG
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.time_limits import TimeLeft
 from idc_helpers.runner.unfinished_notebook import mark_unfinished
-
-KERNEL_LOG = "kernels.log"
 
 
 class KernelEngine:

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from idc_helpers.cleaning import clean, clean_values
 from idc_helpers.runner.tables import seconds_in_words
-from idc_helpers.scrubbing import scrub, scrub_values
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,11 +32,11 @@ def _environment() -> Environment:
 
 def _without_secrets(value: Any) -> Any:
     # Value by value, before the page's own tags stand around them: a secret must not reach into the markup.
-    return scrub(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(scrub_values(value), indent=2, ensure_ascii=False, sort_keys=True)
+    return json.dumps(clean_values(value), indent=2, ensure_ascii=False, sort_keys=True)
 
 
 @cache

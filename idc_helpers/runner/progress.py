@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.summary import NotebookResult, RunSummary
 from idc_helpers.runner.tables import changes_in_words, counted, seconds_in_words, text_table
-from idc_helpers.scrubbing import scrub
 
 Event = dict[str, Any]
 
@@ -44,7 +44,7 @@ class Progress:
     def say(self, text: str = "") -> None:
         """Write lines without the time."""
         with self._lock:
-            self._stream.write(f"{scrub(text)}\n")
+            self._stream.write(f"{clean(text)}\n")
             self._stream.flush()
 
     def _tell(self, text: str) -> None:

@@ -7,9 +7,12 @@ import os
 import shlex
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from idc_helpers.aws.connection import connect, require_apply_allowed
+from idc_helpers.aws.connection import Connection, connect, require_apply_allowed
+from idc_helpers.aws.personal_data import list_personal_data
+from idc_helpers.masking import masking
+from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
 from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.interruption import signals_as_exceptions
@@ -17,6 +20,8 @@ from idc_helpers.runner.preparing import PreparedRun, RunRequest, prepare_run
 from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.run_folder import RunRecord, create_run_folder, write_record
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+
+MOST_PEOPLE_MASKED = 10_000  # by name; e-mail addresses and phone numbers are masked whosesoever they are
 
 
 def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
@@ -47,11 +52,14 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"
             stack.enter_context(sandbox_of_its_own(state))
-            where = _require_target(prepared, state)
+            connection = _require_target(prepared, state)
         else:
             state = None
-            where = _require_target(prepared, state)
+            connection = _require_target(prepared, state)
             folder = create_run_folder(request.runs_folder, now=started)
+        if request.mask_personal_data:
+            stack.enter_context(masking(_people(prepared, connection)))
+        where = str(connection)
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
@@ -61,7 +69,15 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
         return carry_out(execution)
 
 
-def _require_target(prepared: PreparedRun, state: Path | None) -> str:
+def _people(prepared: PreparedRun, connection: Connection) -> list[dict[str, Any]]:
+    """Return the scenario's users, and those of the target that it does not name."""
+    users = scenario_parameters(prepared.scenario)["users"]
+    known = {user["user_name"] for user in users}
+    present = list_personal_data(connection, at_most=MOST_PEOPLE_MASKED)
+    return [*users, *(user for user in present if user["user_name"] not in known)]
+
+
+def _require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     """Connect once before any notebook does: a wrong account or missing credentials are said at once."""
     scenario = prepared.scenario
     connection = connect(
@@ -69,7 +85,7 @@ def _require_target(prepared: PreparedRun, state: Path | None) -> str:
     )
     if prepared.mode == "apply":
         require_apply_allowed(connection, scenario.expected_account)
-    return str(connection)
+    return connection
 
 
 def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:

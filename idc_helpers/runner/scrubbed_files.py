@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from idc_helpers.scrubbing import scrub_values
+from idc_helpers.cleaning import clean_values, masked_values
 
 SCHEME = "idc-scrubbed://"
 _registered = False
@@ -30,8 +32,7 @@ class ScrubbedFiles:
 
     def write(self, text: str, path: str) -> None:
         """Write a notebook scrubbed, all of it or nothing."""
-        document = scrubbed_notebook(json.loads(text.replace(SCHEME, "")))
-        write_whole(_local(path), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        write_whole(_local(path), notebook_text(json.loads(text.replace(SCHEME, ""))))
 
     def pretty_path(self, path: str) -> str:
         """Return the path as a person knows it."""
@@ -39,9 +40,57 @@ class ScrubbedFiles:
 
 
 def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a notebook without secrets; its prose stays as it is: it came from the repository."""
-    cells = [cell if cell["cell_type"] == "markdown" else scrub_values(cell) for cell in document["cells"]]
-    return {**scrub_values({**document, "cells": []}), "cells": cells}
+    """Return a notebook without secrets, and without personal data when the run masks it.
+
+    Texts that its file keeps line by line are whole. Its prose keeps what looks like a secret: it came from
+    the repository.
+    """
+    whole = _with_texts(document, _joined)
+    cells = [
+        masked_values(cell) if cell["cell_type"] == "markdown" else clean_values(cell)
+        for cell in whole["cells"]
+    ]
+    return {**clean_values({**whole, "cells": []}), "cells": cells}
+
+
+def notebook_text(document: dict[str, Any]) -> str:
+    """Return what a notebook's file holds, its texts line by line as in every notebook's file; scrubbed."""
+    lines = _with_texts(scrubbed_notebook(document), _split)
+    return json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
+
+
+def _with_texts(value: Any, change: Callable[[str, Any], Any]) -> Any:
+    """Return a notebook's data in which the texts that it keeps line by line are changed."""
+    if isinstance(value, list):
+        return [_with_texts(part, change) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: change(name, part) if _is_text(name, part) else _with_texts(part, change)
+        for name, part in value.items()
+    }
+
+
+def _is_text(name: str, part: Any) -> bool:
+    # Cells' code and prose, what they print, the data of outputs by media type, and tracebacks.
+    is_kept_by_line = name in ("source", "text", "traceback") or "/" in name
+    lines = part if isinstance(part, list) else [part]
+    return is_kept_by_line and all(isinstance(line, str) for line in lines)
+
+
+def _joined(name: str, part: Any) -> Any:
+    """Return a text as one: a private key is one over many lines."""
+    if name == "traceback":
+        return ["\n".join(part)] if isinstance(part, list) else [part]
+    return "".join(part) if isinstance(part, list) else part
+
+
+def _split(name: str, part: Any) -> list[str]:
+    if name == "traceback":
+        return "\n".join(part).split("\n")
+    if isinstance(part, list):
+        return part
+    return [line for line in re.split(r"(?<=\n)", part) if line]
 
 
 def scrubbed_path(path: Path) -> str:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from idc_helpers.cleaning import clean, clean_values
 from idc_helpers.runbook.events import read_events
 from idc_helpers.runbook.receipts import ReceiptBook
 from idc_helpers.runner.engines import NotebookFailure
 from idc_helpers.runner.scrubbed_files import write_whole
-from idc_helpers.scrubbing import scrub
 
 Status = Literal["passed", "failed", "not run"]
 ACTIONS = ("create", "update", "delete", "unchanged")
@@ -124,7 +124,7 @@ class RunSummary:
 
     def write(self, path: Path) -> None:
         """Write ``summary.json``, replacing the one before in one step."""
-        write_whole(path, json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_whole(path, json.dumps(clean_values(self.as_json()), indent=2, ensure_ascii=False) + "\n")
 
 
 def _notebook_json(result: NotebookResult) -> dict[str, Any]:
@@ -185,5 +185,5 @@ def _made(run_folder: Path, notebook: str) -> dict[str, int]:
 def _checks(entries: Iterable[Mapping[str, Any]]) -> Iterable[CheckResult]:
     for entry in entries:
         for check in entry.get("checks") or ():
-            lesson = {name: scrub(str(check[name])) for name in LESSON_NAMES if check.get(name)}
-            yield CheckResult(str(check["name"]), bool(check["passed"]), scrub(str(check["detail"])), lesson)
+            lesson = {name: clean(str(check[name])) for name in LESSON_NAMES if check.get(name)}
+            yield CheckResult(str(check["name"]), bool(check["passed"]), clean(str(check["detail"])), lesson)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.engines import NotebookFailure, TimeLimits
-from idc_helpers.scrubbing import scrub
 
 
 class TimeLeft:
@@ -49,7 +49,7 @@ class TimeLeft:
 
     def failure(self) -> NotebookFailure:
         """Return the failure of the cell that started last: it, or the notebook, took too long."""
-        source = scrub(self._cell.source) if self._cell is not None else ""
+        source = clean(self._cell.source) if self._cell is not None else ""
         return NotebookFailure("TimeLimitError", self._words(), self.cell_number, source)
 
     def _words(self) -> str:

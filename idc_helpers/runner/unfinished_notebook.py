@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.runner.engines import NotebookFailure
-from idc_helpers.runner.scrubbed_files import scrubbed_notebook, write_whole
+from idc_helpers.runner.scrubbed_files import notebook_text, write_whole
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def mark_unfinished(
         _apply_journal(document, kept.journal)
         _mark_cell(document, failure, index, kept)
         document["metadata"].setdefault("papermill", {})["exception"] = True
-        write_whole(output, json.dumps(scrubbed_notebook(document), indent=1, ensure_ascii=False) + "\n")
+        write_whole(output, notebook_text(document))
 
 
 def _apply_journal(document: dict[str, Any], journal: str) -> None:

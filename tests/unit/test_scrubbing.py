@@ -134,7 +134,7 @@ def test_a_secret_inside_json_inside_json_is_removed():
     assert json.loads(outer["text"]) == {"secret_access_key": REMOVED, "key": "ReadOnlyAccess"}
 
 
-@pytest.mark.parametrize("text", (*SURE, *NAMED))
+@pytest.mark.parametrize("text", [*SURE, *NAMED])
 def test_every_kind_of_secret_is_removed(text):
     assert REMOVED in scrub(text)
     assert len(scrub(text)) < len(text) + len(REMOVED)

@@ -10,9 +10,9 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.batch.results import JobResult
 from idc_helpers.runner.tables import seconds_in_words
-from idc_helpers.scrubbing import scrub
 
 
 class BatchProgress:
@@ -68,7 +68,7 @@ class BatchProgress:
 
     def say(self, text: str) -> None:
         """Write lines; above the bar where there is one."""
-        self._console.print(scrub(text))
+        self._console.print(clean(text))
 
     def job_started(self) -> None:
         """Count a job that runs now."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from idc_helpers.cleaning import clean_values
 from idc_helpers.runner.batch.batch_folder import JOBS
 from idc_helpers.runner.batch.jobs import Job
 from idc_helpers.runner.batch.results import JobResult
@@ -16,7 +17,6 @@ from idc_helpers.runner.pages import render_page
 from idc_helpers.runner.scrubbed_files import write_whole
 from idc_helpers.runner.summary import ACTIONS
 from idc_helpers.runner.tables import DONE_WORDS, counted
-from idc_helpers.scrubbing import scrub_values
 
 STATUSES = ("passed", "failed", "not run")
 
@@ -127,7 +127,7 @@ def _as_json(summary: BatchSummary, rows: Sequence[Mapping[str, Any]]) -> dict[s
         "news": list(summary.news),
         "jobs": list(rows),
     }
-    scrubbed: dict[str, Any] = scrub_values(whole)
+    scrubbed: dict[str, Any] = clean_values(whole)
     return scrubbed
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.summary import ACTIONS, NotebookResult, RunSummary
-from idc_helpers.scrubbing import scrub
 
 Status = Literal["passed", "failed"]
 _LONGEST_REASON = 2000
@@ -90,5 +90,5 @@ def _why(result: NotebookResult) -> str:
 
 def shortened_reason(text: str) -> str:
     """Return a reason without secrets, cut where it is longer than a table of a thousand jobs can bear."""
-    text = scrub(text)
+    text = clean(text)
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

@@ -1,0 +1,134 @@
+"""The last look at what a run wrote: what still looks like a key is told by its place, not by its value.
+
+What the runner itself writes is scrubbed on the way. A notebook may write files of its own, and programs that
+it starts may write into the logs: those are looked at here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.cleaning import clean
+from idc_helpers.runner.engines import NotebookFailure
+from idc_helpers.runner.scrubbed_files import write_whole
+from idc_helpers.scrubbing import find_secrets
+
+KERNEL_LOG = "kernels.log"
+_NOT_LOOKED_AT = ("sandbox",)  # the state of a sandbox of the run's own: it must hold its keys
+_MOST_TOLD = 10
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something that looks like a secret.
+
+    Attributes
+    ----------
+    file
+        Relative to the run's folder.
+    place
+        Such as ``"cell 4, outputs"`` or ``"line 12"``.
+    kind
+        Such as ``"a private key"``.
+    """
+
+    file: str
+    place: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.place}: {self.kind}"
+
+
+def clean_log(path: Path) -> None:
+    """Take secrets, and personal data where asked for, out of a log that programs wrote, if it is there."""
+    if path.exists():
+        text = path.read_text("utf-8", errors="replace")
+        cleaned = clean(text)
+        if cleaned != text:
+            write_whole(path, cleaned)
+
+
+def find_leaks(folder: Path, *, since: float = 0.0) -> list[Leak]:
+    """Return what looks like a secret in the files of a run's folder; reads only.
+
+    Parameters
+    ----------
+    since
+        Only files that were changed at this time or later: epoch seconds.
+    """
+    found: list[Leak] = []
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if relative.parts[0] in _NOT_LOOKED_AT or path.is_symlink() or not path.is_file():
+            continue
+        if path.stat().st_mtime >= since:
+            found += _leaks_of(path, str(relative))
+    return found
+
+
+def leak_failure(leaks: list[Leak]) -> NotebookFailure:
+    """Return the failure of a notebook that left secrets behind."""
+    told = "\n".join(f"- {leak}" for leak in leaks[:_MOST_TOLD])
+    more = f"\n- and {len(leaks) - _MOST_TOLD} more" if len(leaks) > _MOST_TOLD else ""
+    return NotebookFailure(
+        "SecretInOutputError",
+        f"the run wrote what looks like a secret:\n{told}{more}\n"
+        "Delete it there, make the key or password invalid where it was issued, and have the notebook write "
+        "it nowhere.",
+    )
+
+
+def _leaks_of(path: Path, name: str) -> Iterator[Leak]:
+    data = path.read_bytes()
+    if b"\0" in data[:8192]:
+        return  # no text
+    text = data.decode("utf-8", errors="replace")
+    parts = _notebook_parts(text) if path.suffix == ".ipynb" else None
+    for place, part in parts if parts is not None else _lines(text):
+        for kind in find_secrets(part):
+            yield Leak(name, place, kind)
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Yield a text's lines with their numbers, if it holds a secret at all; one of many lines as a whole."""
+    whole = find_secrets(text)
+    if not whole:
+        return
+    told: set[str] = set()
+    for number, line in enumerate(text.splitlines(), start=1):
+        kinds = find_secrets(line)
+        told.update(kinds)
+        if kinds:
+            yield f"line {number}", line
+    if not told:
+        yield "several lines", text
+
+
+def _notebook_parts(text: str) -> list[tuple[str, str]] | None:
+    """Return the texts of a notebook with their places, or None when it is none."""
+    try:
+        document: dict[str, Any] = json.loads(text)
+        cells = document["cells"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    parts = [("metadata", _texts({**document, "cells": []}))]
+    for number, cell in enumerate(cells, start=1):
+        parts += [(f"cell {number}, {part}", _texts(value)) for part, value in cell.items()]
+    return parts
+
+
+def _texts(value: Any) -> str:
+    """Return all texts in JSON-like data, a line each; those of a list of lines as one."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "\n".join(_texts(part) for item in value.items() for part in item)
+    if isinstance(value, list):
+        joiner = "" if all(isinstance(part, str) for part in value) else "\n"
+        return joiner.join(_texts(part) for part in value)
+    return ""
