@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,7 +28,9 @@ from idc_helpers.models import (
     User,
 )
 from idc_helpers.parameters import scenario_parameters, validate_scenario
+from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.scenario_saving import save_scenario_part
 
 FORM = "the form"
 
@@ -124,6 +127,32 @@ class FormValues:
             self.problems = []
             self.context = replace(self._seed, scenario=scenario)
         return self.problems
+
+    def save(self, path: str, *, update: bool = False) -> Path:
+        """Write the form's values to a scenario file and return its path, relative to the kit's folder.
+
+        Parameters
+        ----------
+        path
+            Relative to the kit's folder. A new file is a copy of the present scenario with these values.
+        update
+            Whether this part of a file that exists may be changed; the rest of it stays.
+
+        Raises
+        ------
+        ParametersError
+            When the form holds a value that cannot be right, or the file is not a scenario.
+        InvalidValueError
+            When the file may not or cannot be written.
+        """
+        self.require()
+        project = project_folder()
+        target = (project / path).resolve()
+        source = self._seed.scenario_file or project / DEFAULT_SCENARIO
+        save_scenario_part(
+            source, target, lambda found: _with_part(found, self.section, self._values), update=update
+        )
+        return target.relative_to(project) if target.is_relative_to(project) else target
 
     def require(self) -> RunContext:
         """Return the run with the form's values.

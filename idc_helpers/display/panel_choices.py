@@ -43,7 +43,7 @@ class ChoiceEditor(Editor):
         super().__init__(widgets.VBox([self._dropdown, self._text]), [self._dropdown, self._text])
         self._other = other
         self.write(value)
-        self._dropdown.observe(lambda _: self._show_text(), names="value")
+        self._dropdown.observe(self._chosen, names="value")
 
     def read(self) -> Any:
         """Return what is chosen or typed, or `ABSENT`."""
@@ -79,6 +79,11 @@ class ChoiceEditor(Editor):
     def note(self) -> str:
         """Return what the present choice means."""
         return next((c.help for c in self._offered.choices if c.value == self._dropdown.value), "")
+
+    def _chosen(self, change: Any) -> None:
+        if change["new"] == _OTHER and not self._text.value:
+            self._text.value = change["old"] or ""  # something to start from, in the spelling that is wanted
+        self._show_text()
 
     def _show_text(self) -> None:
         self._text.layout.display = "" if self._dropdown.value == _OTHER else "none"

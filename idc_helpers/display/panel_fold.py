@@ -39,9 +39,9 @@ class Fold:
 
     def refresh(self) -> None:
         """Say on the button what is inside."""
-        self._button.description = (
-            f"▾ {self._title}" if self._is_open else f"▸ {self._title} ({self._summary()})"
-        )
+        summary = self._summary()
+        words = f" ({summary})" if summary and not self._is_open else ""
+        self._button.description = f"{'▾' if self._is_open else '▸'} {self._title}{words}"
         self._button.tooltip = f"{'Hide' if self._is_open else 'Show'} {self._title}"
         self._inside.layout.display = "" if self._is_open else "none"
 

@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from idc_helpers.display.form_choices import Choices
 from idc_helpers.display.form_problems import problems_by_place, problems_in_words
 from idc_helpers.display.panel_actions import Actions, Labels, Screen
+from idc_helpers.display.panel_save import SavePanel
 from idc_helpers.display.panel_sections import make_form
 from idc_helpers.display.panel_style import STYLE as PANEL_STYLE
 from idc_helpers.display.tables import in_html
@@ -65,6 +66,7 @@ class StepPanel(Panel):
             may_apply=self._may_undo,
             on_busy=self._busy,
         )
+        self._save = SavePanel(step)
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
             widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
@@ -72,6 +74,7 @@ class StepPanel(Panel):
             self._problems,
             self.actions.box,
             self.undo.box,
+            self._save.box,
             self._screen.box,
         )
         self._show_problems()
@@ -91,6 +94,7 @@ class StepPanel(Panel):
 
     def _busy(self, busy: bool) -> None:
         self.form.disable(busy)
+        self._save.disable(busy)
         for actions in (self.actions, self.undo):
             actions.lock(busy)
 

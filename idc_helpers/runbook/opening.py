@@ -59,16 +59,17 @@ def open_run(
     TargetError
         When the target cannot be reached.
     """
-    scenario = _scenario(scenario_file, parameters)
+    path = Path(scenario_file) if scenario_file else project_folder() / DEFAULT_SCENARIO
+    scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     default_mode = "apply" if scenario.target == "sandbox" else "plan"
     folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(project_folder() / "runs" / "notebooks")
-    return RunContext(connection, scenario, scenario.mode or default_mode, notebook, Path(folder).absolute())
+    mode = scenario.mode or default_mode
+    return RunContext(connection, scenario, mode, notebook, Path(folder).absolute(), path.absolute())
 
 
-def _scenario(scenario_file: str, parameters: dict[str, Any]) -> Scenario:
+def _scenario(path: Path, parameters: dict[str, Any]) -> Scenario:
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
-    path = Path(scenario_file) if scenario_file else project_folder() / DEFAULT_SCENARIO
     scenario = load_scenario(path)
     if not given:
         return scenario

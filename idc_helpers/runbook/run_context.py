@@ -30,6 +30,8 @@ class RunContext:
         Name without folder and ending, such as ``"05_permission_sets"``.
     run_folder
         Where receipts, events and attestations go; its name is the run's id.
+    scenario_file
+        The file that the scenario was read from; None: no file.
     """
 
     connection: Connection
@@ -37,6 +39,7 @@ class RunContext:
     mode: str
     notebook: str
     run_folder: Path
+    scenario_file: Path | None = None
 
     @property
     def receipts(self) -> ReceiptBook:

@@ -380,3 +380,33 @@ def test_no_type_of_mfa_is_refused_at_its_boxes(context):
     find(panel, "Security keys and built-in authenticators").value = False
     assert "nobody could answer it" in texts(panel)
     assert "1 value to mend: Users can authenticate with these MFA types" in texts(panel)
+
+
+def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(context, tmp_path):
+    source, target = tmp_path / "source.yaml", tmp_path / "mine.yaml"
+    source.write_text("# why\ngroups:\n  - display_name: Auditors\n", "utf-8")
+    step = NotebookStep(replace(context, scenario_file=source), "groups")
+    panel = step.form()
+    type_in(panel, "Group name", "Operators")
+    type_in(panel, "Scenario file", str(target))
+    find(panel, "Save").click()
+    assert f"✔ Saved to {target}" in texts(panel)
+    assert target.read_text("utf-8") == "# why\ngroups:\n  - display_name: Operators\n"
+    type_in(panel, "Group name", "Others")
+    find(panel, "Save").click()
+    assert "✘ there is a file" in texts(panel)
+    assert "Operators" in target.read_text("utf-8")
+    find(panel, "If the file exists, change this part of it").value = True
+    find(panel, "Save").click()
+    assert "Others" in target.read_text("utf-8")
+    type_in(panel, "Group name", "")
+    find(panel, "Save").click()
+    assert "Others" in target.read_text("utf-8")
+    assert "✘ the form: groups[0].display_name" in texts(panel)
+
+
+def test_another_length_starts_from_the_one_before(panel):
+    find(panel, "Session duration").value = "PT4H"
+    chooser = find(panel, "Session duration")
+    chooser.value = dict(chooser.options)["Another length …"]
+    assert find(panel, "Session duration: another length").value == "PT4H"

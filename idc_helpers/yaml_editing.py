@@ -1,0 +1,174 @@
+"""Changing values in the text of a YAML file: what does not change stays as typed, comments included."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, TypeGuard
+
+import yaml
+
+
+@dataclass(frozen=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+def edited_yaml(text: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return the text with the values that differ between two readings of it.
+
+    Parameters
+    ----------
+    text
+        A YAML document whose top is a mapping.
+    old, new
+        What the text means now (defaults may be written out that the text does not have), and what it is to
+        mean. Keys that are equal in both stay untouched.
+    """
+    text = text if text.endswith("\n") else f"{text}\n"
+    root = yaml.compose(text)
+    if not isinstance(root, yaml.MappingNode):
+        return dumped(new)
+    edits = _Editing(text).mapping(root, old, new)
+    # From the end, so that places stay right; of several at one place the last goes in first.
+    for edit in sorted(edits, key=lambda one: (one.start, one.end))[::-1]:
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def dumped(value: Any) -> str:
+    """Return a value as YAML in the files' style: blocks, lists indented, digits that are names in quotes."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
+    )
+    return text.removesuffix("...\n")
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, False)
+
+
+def _text_node(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    # The kit refuses account ids without quotes, and YAML itself quotes only some of them.
+    style = '"' if value.isdigit() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
+class _Editing:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def mapping(
+        self, node: yaml.CollectionNode, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> list[_Edit]:
+        entries = {str(key.value): (key, value) for key, value in node.value}
+        edits: list[_Edit] = []
+        for name in dict.fromkeys([*old, *new]):
+            if old.get(name) == new.get(name):
+                continue
+            if name not in entries:
+                last = node.value[-1][1]
+                edits.append(
+                    self._insertion(self._line_end(self._end(last)), node, dumped({name: new[name]}))
+                )
+            elif name not in new:
+                edits.append(self._removal(entries[name][0], entries[name][1]))
+            else:
+                edits += self._value(*entries[name], old.get(name), new[name])
+        return edits
+
+    def _value(self, key: yaml.Node, node: yaml.Node, old: Any, new: Any) -> list[_Edit]:
+        if _is_block(node) and new and isinstance(old, dict) and isinstance(new, dict):
+            return self.mapping(node, old, new)
+        if _is_block(node) and new and isinstance(old, list) and isinstance(new, list):
+            return self.sequence(node, old, new)
+        if isinstance(node, yaml.ScalarNode) and not isinstance(new, (dict, list)):
+            return [_Edit(node.start_mark.index, self._end(node), dumped(new).strip())]
+        indent = " " * key.start_mark.column
+        text = textwrap.indent(dumped({str(key.value): new}), indent)
+        return [_Edit(self._line_start(key.start_mark.index), self._line_end(self._end(node)), text)]
+
+    def sequence(self, node: yaml.CollectionNode, old: Sequence[Any], new: Sequence[Any]) -> list[_Edit]:
+        if len(node.value) != len(old):
+            return [
+                _Edit(
+                    self._line_start(node.start_mark.index),
+                    self._line_end(self._end(node)),
+                    self._items(node, new),
+                )
+            ]
+        edits: list[_Edit] = []
+        matcher = SequenceMatcher(None, [_identity(item) for item in old], [_identity(item) for item in new])
+        for _, start, end, new_start, new_end in matcher.get_opcodes():
+            common = min(end - start, new_end - new_start)
+            for offset in range(common):
+                edits += self._item(node.value[start + offset], old[start + offset], new[new_start + offset])
+            edits += [self._removal(item, item) for item in node.value[start + common : end]]
+            added = new[new_start + common : new_end]
+            if added:
+                place = self._after(node, end)
+                edits.append(_Edit(place, place, self._items(node, added)))
+        return edits
+
+    def _item(self, node: yaml.Node, old: Any, new: Any) -> list[_Edit]:
+        if old == new:
+            return []
+        if _is_block(node) and isinstance(old, dict) and isinstance(new, dict):
+            return self.mapping(node, old, new)
+        return [_Edit(node.start_mark.index, self._end(node), self._below(node, new))]
+
+    def _after(self, node: yaml.CollectionNode, count: int) -> int:
+        if count:
+            return self._line_end(self._end(node.value[count - 1]))
+        return self._line_start(node.start_mark.index)
+
+    def _items(self, node: yaml.CollectionNode, items: Sequence[Any]) -> str:
+        return textwrap.indent(dumped(list(items)), " " * node.start_mark.column)
+
+    def _below(self, node: yaml.Node, value: Any) -> str:
+        """Return a value that starts where a node starts, its further lines below its first."""
+        return textwrap.indent(dumped(value).rstrip("\n"), " " * node.start_mark.column).lstrip()
+
+    def _insertion(self, place: int, node: yaml.Node, text: str) -> _Edit:
+        return _Edit(place, place, textwrap.indent(text, " " * node.start_mark.column))
+
+    def _removal(self, first: yaml.Node, last: yaml.Node) -> _Edit:
+        return _Edit(self._line_start(first.start_mark.index), self._line_end(self._end(last)), "")
+
+    def _end(self, node: yaml.Node) -> int:
+        """Return where a node's own text ends: the end that a block has reaches over comments to the next."""
+        if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+            last = node.value[-1]
+            return self._end(last[1] if isinstance(last, tuple) else last)
+        end = node.end_mark.index
+        while end > node.start_mark.index and self._text[end - 1] in " \n":
+            end -= 1
+        return end
+
+    def _line_start(self, place: int) -> int:
+        return self._text.rfind("\n", 0, place) + 1
+
+    def _line_end(self, place: int) -> int:
+        end = self._text.find("\n", place)
+        return len(self._text) if end < 0 else end + 1
+
+
+def _is_block(node: yaml.Node) -> TypeGuard[yaml.CollectionNode]:
+    return isinstance(node, yaml.CollectionNode) and not node.flow_style and bool(node.value)
+
+
+def _identity(item: Any) -> str:
+    """Return what an item of a list is known by, so that a change inside it is no new item."""
+    if not isinstance(item, dict):
+        return str(item)
+    names = ("name", "predefined", "user_name", "permission_set", "group", "user", "setting")
+    found = [item.get(name) for name in names]
+    return repr(found if any(found) else item.get("display_name"))

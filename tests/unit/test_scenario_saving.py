@@ -1,0 +1,169 @@
+from pathlib import Path
+
+import pytest
+
+from idc_helpers.errors import InvalidValueError, ParametersError
+from idc_helpers.parameters import load_scenario, scenario_parameters
+from idc_helpers.scenario_saving import save_scenario_part
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "parameters" / "sandbox.yaml"
+
+
+def comments(text):
+    return [line for line in text.splitlines() if line.lstrip().startswith("#")]
+
+
+def saved(tmp_path, change, source=SOURCE, **options):
+    """Save with a change made in place, check that the file means that, and return its text."""
+    wanted = {}
+
+    def changed(found):
+        wanted.update(found)
+        change(wanted)
+        return wanted
+
+    target = tmp_path / "mine.yaml"
+    save_scenario_part(source, target, changed, **options)
+    kept = scenario_parameters(load_scenario(target))
+    for section in ("users", "groups", "instance", "account_assignments"):
+        assert [*map(str, kept[section])] == [*map(str, wanted[section])] or kept[section] == wanted[section]
+    return target.read_text("utf-8")
+
+
+def lines_that_differ(text):
+    before = SOURCE.read_text("utf-8").splitlines()
+    after = text.splitlines()
+    return [line for line in before if line not in after], [line for line in after if line not in before]
+
+
+def test_nothing_changed_is_the_same_file(tmp_path):
+    assert saved(tmp_path, lambda values: None) == SOURCE.read_text("utf-8")
+
+
+def test_one_value_changes_one_line_and_every_comment_stays(tmp_path):
+    def change(values):
+        values["permission_sets"][1]["session_duration"] = "PT8H"
+
+    text = saved(tmp_path, change)
+    assert lines_that_differ(text) == (["    session_duration: PT4H"], ["    session_duration: PT8H"])
+    assert len(text.splitlines()) == len(SOURCE.read_text("utf-8").splitlines())
+
+
+def test_a_value_that_becomes_the_default_stays_written_out(tmp_path):
+    def change(values):
+        values["authentication"]["send_email_otp"] = False
+
+    text = saved(tmp_path, change)
+    assert "  send_email_otp: false\n" in text
+    assert comments(text) == comments(SOURCE.read_text("utf-8"))
+    (tmp_path / "other.yaml").write_text(text, "utf-8")
+
+    def back(values):
+        values["authentication"]["send_email_otp"] = True
+
+    assert saved(tmp_path, back, tmp_path / "other.yaml", update=True) == SOURCE.read_text("utf-8")
+
+
+def test_new_things_come_after_the_old_ones_and_account_ids_keep_their_quotes(tmp_path):
+    def change(values):
+        values["groups"].append({"display_name": "Operators", "description": "They operate"})
+        values["account_assignments"][0]["accounts"] = ["098765432109"]
+
+    text = saved(tmp_path, change)
+    assert "  - display_name: Operators\n    description: They operate\n\n# Notebook 07." in text
+    assert '      - "098765432109"\n' in text
+    assert comments(text) == comments(SOURCE.read_text("utf-8"))
+
+
+def test_what_was_removed_is_gone_and_its_neighbours_stay_as_typed(tmp_path):
+    def change(values):
+        del values["permission_sets"][1]
+        del values["users"][0]["address"]
+        values["account_assignments"] = values["account_assignments"][:1]
+
+    text = saved(tmp_path, change)
+    gone, new = lines_that_differ(text)
+    assert new == []
+    assert "  - predefined: ReadOnlyAccess" in gone
+    assert "      locality: Any Town" in gone
+    assert "enterprise:" in text
+
+
+def test_a_key_that_the_file_does_not_have_is_added_beside_its_siblings(tmp_path):
+    def change(values):
+        values["permission_sets"][0]["inline_policy"] = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}],
+        }
+
+    text = saved(tmp_path, change)
+    assert "    inline_policy:\n      Version: '2012-10-17'\n" in text
+    assert (
+        load_scenario(tmp_path / "mine.yaml").permission_sets[0].inline_policy["Statement"][0]["Effect"]
+        == "Deny"
+    )
+    assert comments(text) == comments(SOURCE.read_text("utf-8"))
+
+
+def test_a_file_that_exists_is_never_replaced_silently(tmp_path):
+    (tmp_path / "mine.yaml").write_text("region: eu-west-1\n", "utf-8")
+    with pytest.raises(InvalidValueError, match="there is a file") as raised:
+        saved(tmp_path, lambda values: None)
+    assert "Choose another name" in raised.value.remedy
+    assert (tmp_path / "mine.yaml").read_text("utf-8") == "region: eu-west-1\n"
+
+
+def test_with_leave_only_this_part_of_a_file_that_exists_changes(tmp_path):
+    (tmp_path / "mine.yaml").write_text("# mine\nregion: eu-west-1  # home\n", "utf-8")
+
+    def change(values):
+        values["groups"] = [{"display_name": "Operators"}]
+
+    text = saved(tmp_path, change, update=True)
+    assert text == "# mine\nregion: eu-west-1  # home\ngroups:\n  - display_name: Operators\n"
+
+
+def test_what_would_not_be_a_scenario_is_not_written(tmp_path):
+    def change(values):
+        values["groups"] = [{"display_name": ""}]
+
+    with pytest.raises(ParametersError):
+        saved(tmp_path, change)
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_a_secret_is_never_written(tmp_path):
+    def change(values):
+        values["groups"] = [{"display_name": "Ops", "description": "AKIAIOSFODNN7EXAMPLE"}]
+
+    with pytest.raises(InvalidValueError, match="looks as if it held a secret"):
+        saved(tmp_path, change)
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "groups: [{display_name: A}, {display_name: B}]\nregion: us-east-1",
+        "groups: []\n",
+        "groups:\n  - &first\n    display_name: A\n",
+        "groups:\n- display_name: A\n  # about A\n- display_name: B",
+    ],
+)
+def test_other_layouts_come_out_right(tmp_path, text):
+    (tmp_path / "source.yaml").write_text(text, "utf-8")
+
+    def change(values):
+        values["groups"] = [*values["groups"][:1], {"display_name": "C", "description": "third"}]
+
+    written = saved(tmp_path, change, tmp_path / "source.yaml")
+    assert "C" in written
+
+
+def test_another_ending_and_a_folder_that_cannot_be_are_refused(tmp_path):
+    with pytest.raises(InvalidValueError, match="not the name of a scenario file"):
+        save_scenario_part(SOURCE, tmp_path / "mine.txt", dict)
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(InvalidValueError, match="cannot be written"):
+        save_scenario_part(SOURCE, tmp_path / "file" / "mine.yaml", dict)
