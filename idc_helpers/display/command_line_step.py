@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ class CommandLineStep:
         self.profile_name = person.profile_name
         self._profile: SsoProfile | None = None
         self._terminal: Terminal | None = None
+        self.last_user_code = ""
+        """What was compared in the last sign-in of a scripted person; it is spent."""
 
     def tool(self) -> Line:
         """Return which AWS CLI there is and what to know about it; runs ``aws --version``."""
@@ -118,7 +121,7 @@ class CommandLineStep:
             self.sign_in()
             return Line("The profile is written, and the person has allowed the login (boto3, device code).")
         with self.person() as person:
-            steps = configure_sso(self.terminal, self.profile, _approval(person))
+            steps = configure_sso(self.terminal, self.profile, self._approval(person))
         return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
 
     def config_lines(self) -> Table:
@@ -189,11 +192,18 @@ class CommandLineStep:
         connection, profile = self._context.connection, self.profile
         with self.person() as person:
             if self.terminal.command_line is not None:
-                sso_login(self.terminal, self.profile_name, _approval(person))
+                sso_login(self.terminal, self.profile_name, self._approval(person))
                 return
             login = begin_login(connection, profile.start_url)
-            person.do("approve_device", user_code=login.user_code)
+            self._approval(person)(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
+
+    def _approval(self, person: Any) -> Callable[[str], object]:
+        def approve(code: str) -> object:
+            self.last_user_code = code
+            return person.do("approve_device", user_code=code)
+
+        return approve
 
     def person(self) -> Any:
         """Return the scripted person, signed in, for a ``with`` block."""
@@ -256,10 +266,6 @@ class CommandLineStep:
         return Line(
             f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: aws sso login --profile …"
         )
-
-
-def _approval(person: Any) -> Any:
-    return lambda code: person.do("approve_device", user_code=code)
 
 
 def _only(text: str, profile: SsoProfile) -> str:

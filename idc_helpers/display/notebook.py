@@ -26,8 +26,10 @@ from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.display.organization_picture import organization_tree
 from idc_helpers.display.page_links import page_links
 from idc_helpers.display.pictures import Matrix
+from idc_helpers.display.sequences import Sequence
 from idc_helpers.display.session_picture import life_of_a_session
 from idc_helpers.display.shown_errors import scrub_shown_errors
+from idc_helpers.display.sign_in_picture import sign_in_conversation
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.display.time_axis import TimeAxis
 from idc_helpers.display.trees import Tree
@@ -211,6 +213,25 @@ class Runbook:
             When there is no such permission set.
         """
         return life_of_a_session(self.context, permission_set, credentials)
+
+    def sign_in_conversation(
+        self, command_line: CommandLineStep | None = None, *, grant: str = "device_code"
+    ) -> Sequence:
+        """Return how the AWS CLI gets its token, as a sequence diagram; reads the token file only.
+
+        Parameters
+        ----------
+        command_line
+            For the real ids of its sign-in; None: what each of them is, in words.
+        grant
+            ``"device_code"`` or ``"authorization_code"`` (with PKCE).
+
+        Raises
+        ------
+        InvalidValueError
+            For another grant.
+        """
+        return sign_in_conversation(self.context, command_line, grant)
 
     def _shown(self, caption: str, read: Callable[..., _Shown], **options: Any) -> _Shown | Table:
         """Return what the target holds; in mode ``plan``, before there is an instance, an empty table."""
