@@ -1,6 +1,7 @@
 """Imports go one way; each outside library has one home: the house stays as drawn."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,12 @@ def test_the_words_are_small_to_import():
     for path in modules("idc_helpers"):
         if room_of(path) == "words" and path.relative_to(ROOT / "idc_helpers").parts[0] not in ENTRANCE:
             assert not heavy & {name.split(".")[0] for name in imported(path)}, path
+
+
+@pytest.mark.parametrize("path", modules("idc_helpers/display"), ids=lambda path: path.name)
+def test_what_is_shown_takes_its_colours_from_the_theme_and_loads_nothing(path):
+    text = path.read_text("utf-8")
+    own_colours = re.sub(r"var\(--[\w-]+,\s*#[0-9a-fA-F]{3,8}\)", "", text)
+    # A colour of our own is the theme's fallback, never more: dark themes would hide what is written on it.
+    assert not re.search(r"[:( ]#[0-9a-fA-F]{3,8}\b", own_colours), "a colour that no theme can change"
+    assert not re.search(r"<script|<link|<iframe|@import|\bsrc=", text), "a picture carries all that it needs"
