@@ -18,7 +18,7 @@ from idc_helpers.display.credentials_step import CredentialsStep
 from idc_helpers.display.exercise_cell import TryIt, leftovers
 from idc_helpers.display.following_lesson import show_and_follow
 from idc_helpers.display.injected import NOTEBOOK_PARAMETERS, check_names, injected_parameters
-from idc_helpers.display.interaction import running_shell
+from idc_helpers.display.interaction import is_guided, running_shell
 from idc_helpers.display.lesson_line import Heading, lesson_line
 from idc_helpers.display.lesson_map import FollowedLessonMap, lesson_map
 from idc_helpers.display.notebook_step import NotebookStep
@@ -126,10 +126,15 @@ class Runbook:
         return CredentialsStep(self.context, profile)
 
     def pages(self) -> Line:
-        """Return links to the sandbox's pages: mailbox, access portal, settings; on AWS a line without."""
+        """Return links to the sandbox's pages: mailbox, access portal, settings.
+
+        On AWS, and headless, where a link would stay in an output that nobody clicks, a line without.
+        """
         console = self.context.connection.console
         if console is None:
             return Line("On AWS the access portal is at the address that your instance shows.")
+        if not is_guided():
+            return Line("Guided, links to the sandbox's pages stand here; `idc sandbox pages` prints them.")
         return page_links(console)
 
     def try_it(self, name: str, **names: str) -> TryIt:

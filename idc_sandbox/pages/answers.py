@@ -78,8 +78,13 @@ def closed(visit: Visit, title: str, beginning: str) -> Response:
 
 
 def redirect(visit: Visit, path: str) -> Response:
-    """Return the way to another page of this site, to be asked for with GET."""
-    return RedirectResponse(visit.link(path), status_code=303)
+    """Return the way to another page of this site, to be asked for with GET.
+
+    Behind a proxy's path it is a whole address: some proxies put their path before one without a host.
+    """
+    is_behind_path = bool(visit.site.prefix) and not visit.is_owners
+    where = f"{visit.site.url}{path}" if is_behind_path else visit.link(path)
+    return RedirectResponse(where, status_code=303)
 
 
 def set_cookie(

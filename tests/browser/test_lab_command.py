@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import httpx
 import pytest
 import websocket
 from kit_lab import TOKEN, KitLab
 
 from idc_helpers.aws.command_line import find_command_line
-from idc_sandbox.loopback import find_sandbox
+from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder
 
 
@@ -61,6 +62,23 @@ def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
     again = find_sandbox(StateFolder(lab.state))
     assert again is not None
     assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
+
+
+def test_the_proxy_of_ports_shows_the_pages_where_the_sandbox_was_told_so(lab):
+    running = find_sandbox(StateFolder(lab.state))
+    assert running is not None
+    secret = running.control_secret
+    public = f"{lab.origin}/proxy/{running.port}"
+    ask(running.port, "POST", "/_sandbox/console/instance", control_secret=secret, body={})
+    with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+        browser.get(lab.url("lab"), params={"token": TOKEN})  # signs in at Lab, by a cookie from then on
+        refused = browser.get(f"{public}/start")
+        assert refused.status_code == 403  # a host that the sandbox was not told of is foreign
+        assert "Host header must be" in refused.text
+        ask(running.port, "PUT", "/_sandbox/pages", control_secret=secret, body={"public_url": public})
+        page = browser.get(f"{public}/start")
+    assert (page.status_code, str(page.url)) == (200, f"{public}/start/sign-in")
+    assert "User name" in page.text
 
 
 def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):

@@ -103,7 +103,7 @@ def test_a_proxy_with_a_prefix(behind_a_proxy, left_on):
     prefix = "/user/ana/proxy/8723"
     visitor = behind_a_proxy.visitor("https://hub.example.org")  # the proxy's own path is added below
     answer = visitor.open(f"{prefix if left_on else ''}/start", follow=False)
-    assert answer.headers["location"] == f"{prefix}/start/sign-in"
+    assert answer.headers["location"] == f"{PUBLIC}/start/sign-in"
     answer = visitor.open(f"{prefix if left_on else ''}/start/sign-in")
     links = re.findall(r'(?:href|src|action)="([^"#]+)"', answer.text)
     assert links

@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from idc_helpers.display.notebook import Runbook
 from idc_helpers.display.page_links import PAGES_VARIABLE, page_links
 
 HUB = "/user/ana/identity-center-sandbox"
@@ -43,3 +46,13 @@ def test_as_text_there_is_no_address(console, monkeypatch):
     monkeypatch.delenv(PAGES_VARIABLE, raising=False)
     assert repr(page_links(console, text="Go <on>.")) == "Go <on>."
     assert "Go &lt;on&gt;." in page_links(console, text="Go <on>.")._repr_html_()
+
+
+@pytest.mark.parametrize(("console", "word"), [(None, "On AWS"), (Console(), "idc sandbox pages")])
+def test_a_notebook_that_runs_headless_stores_no_link(console, word, monkeypatch):
+    monkeypatch.setenv("IDC_INTERACTIVE", "headless")
+    context = SimpleNamespace(connection=SimpleNamespace(console=console))
+    shown = Runbook(context).pages()
+    assert word in repr(shown)
+    assert "href" not in shown._repr_html_()
+    assert console is None or console.asked == []
