@@ -28,6 +28,7 @@ STYLE = """<style>
 .idc-map{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.4}
 .idc-map p{margin:.3em 0}.idc-map h4{margin:.8em 0 .3em;font-size:1em;font-weight:600}
 .idc-map ol,.idc-map li{list-style:none!important;margin:0;padding:0}
+.idc-map ol{padding:0!important;margin:0!important}
 .idc-map a{color:var(--jp-content-link-color,#1565c0)}
 .idc-map ol.idc-stations{display:grid;grid-template-columns:repeat(auto-fill,minmax(19em,1fr));gap:.6em}
 .idc-map li.idc-station{border:1px solid var(--jp-border-color1,#9e9e9e);border-radius:4px;

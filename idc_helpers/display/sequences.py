@@ -14,6 +14,7 @@ _STYLE = f"""<style>
 max-width:76em}}
 .idc-sequence p{{margin:.3em 0}}
 .idc-sequence ol,.idc-sequence li{{list-style:none!important;margin:0;padding:0}}
+.idc-sequence ol{{padding:0!important;margin:0!important}}
 .idc-sequence .idc-lanes,.idc-sequence li{{display:grid;grid-template-columns:repeat(var(--lanes),1fr)}}
 .idc-sequence .idc-lanes>span{{text-align:center;font-weight:600;margin:0 .3em;padding:.2em;
 border:1px solid {_LINE};border-radius:3px}}

@@ -1,26 +1,29 @@
-"""Bars on a time axis, as SVG whose text can be selected, and as lines of text."""
+"""Bars on a time axis, as a picture whose text can be selected, and as lines of text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = tuple(minutes * _MINUTE for minutes in (1, 5, 15, 30)) + tuple(
     hours * _HOUR for hours in (1, 2, 4, 6, 12, 24, 48, 168, 336, 720)
 )
 _MOST_TICKS = 9
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 760, 14, 30, 60, 46, 18
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 760, 14, 30, 36, 46, 18
 _COLUMNS = 48
 _NUMBERS = "①②③④⑤⑥⑦⑧⑨"
-_STYLE = """.t{fill:var(--jp-ui-font-color1,currentColor);font:13px var(--jp-ui-font-family,sans-serif)}
-.b{font-weight:600}.s{font-size:12px}
-.l{stroke:var(--jp-border-color1,#9e9e9e)}
-.m{stroke:var(--jp-ui-font-color1,currentColor);stroke-dasharray:3 3}
-.f{stroke:var(--jp-brand-color1,#1565c0);fill:var(--jp-brand-color1,#1565c0);fill-opacity:.25}"""
+_STYLE = """<style>
+.idc-axis{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
+.idc-axis p{margin:.2em 0}.idc-axis svg{max-width:100%;height:auto;overflow:visible}
+.idc-axis text{fill:var(--jp-ui-font-color1,currentColor);font-size:13px}
+.idc-axis .b{font-weight:600}.idc-axis text.s{font-size:12px}
+.idc-axis .l{stroke:var(--jp-border-color1,#9e9e9e)}
+.idc-axis .m{stroke:var(--jp-ui-font-color1,currentColor);stroke-dasharray:3 3}
+.idc-axis .f{stroke:var(--jp-brand-color1,#1565c0);fill:var(--jp-brand-color1,#1565c0);fill-opacity:.25}
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -92,27 +95,27 @@ class TimeAxis:
         for number, (at, words) in zip(_NUMBERS, self.moments, strict=False):
             yield number, f"{words} (after {duration_in_words(at)})" if at else words
 
-    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": repr(self)}
+    def _repr_html_(self) -> str:
+        # Not image/svg+xml: JupyterLab makes an image of that, without text to select, deaf to the theme.
+        lines = [f"{number} {words}" for number, words in self._legend()]
+        below = "".join(f"<p>{escape(line)}</p>" for line in [*lines, *([self.note] if self.note else [])])
+        caption = f"<p><strong>{escape(self.caption)}</strong></p>"
+        return f'{_STYLE}<div class="idc-axis">{caption}{self.svg()}{below}</div>'
 
     def svg(self) -> str:
-        """Return the picture; it takes its colours from JupyterLab's theme."""
-        legend = list(self._legend())
+        """Return the bars and the axis; they take their colours from JupyterLab's theme."""
         axis_y = _TOP + len(self.rows) * _ROW + 6
-        below = axis_y + 44
-        lines = [f"{number} {words}" for number, words in legend] + ([self.note] if self.note else [])
-        height = below + len(lines) * 20
         parts = [
-            _text(_LEFT, 18, self.caption, "t b"),
             *self._ticks(axis_y),
             *self._moments(axis_y),
             *(part for at, row in enumerate(self.rows) for part in self._row(row, _TOP + at * _ROW)),
-            *(_text(_LEFT, below + at * 20, line) for at, line in enumerate(lines)),
         ]
         said = escape(f"{self.caption}. " + " ".join(f"{row.label}: {row.words}." for row in self.rows))
+        # The line breaks keep words apart where the notebook is not trusted, and only the texts are shown.
+        inside = "\n".join(parts)
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-            f'role="group" aria-label="{said}"><style>{_STYLE}</style>{"".join(parts)}</svg>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {axis_y + 26}" width="{_WIDTH}" '
+            f'role="group" aria-label="{said}">{inside}</svg>'
         )
 
     def _x(self, at_s: float) -> float:
@@ -120,7 +123,7 @@ class TimeAxis:
 
     def _row(self, row: Row, y: int) -> Iterator[str]:
         label = f'<tspan class="b">{escape(row.label)}</tspan> {escape(row.words)}'
-        yield f'<text class="t" x="{_LEFT}" y="{y + 14}">{label}</text>'
+        yield f'<text x="{_LEFT}" y="{y + 14}">{label}</text>'
         for start, end in row.spans_s:
             x, width = self._x(start), max(self._x(end) - self._x(start), 2)
             yield f'<rect class="f" x="{x}" y="{y + 20}" width="{round(width, 1)}" height="{_BAR}" rx="2"/>'
@@ -134,7 +137,7 @@ class TimeAxis:
         for at in range(0, int(self._end_s) + 1, step):
             x = self._x(at)
             yield f'<line class="l" x1="{x}" y1="{y}" x2="{x}" y2="{y + 5}"/>'
-            yield _text(x, y + 18, short_duration(at), "t s", "middle")
+            yield _text(x, y + 18, short_duration(at), "s", "middle")
 
     def _moments(self, axis_y: int) -> Iterator[str]:
         for at, (number, (when, _)) in enumerate(zip(_NUMBERS, self.moments, strict=False)):
@@ -142,10 +145,10 @@ class TimeAxis:
             # Moments close to each other stand on different heights.
             y = _TOP - 8 - (at % 2) * 14
             yield f'<line class="m" x1="{x}" y1="{y + 3}" x2="{x}" y2="{axis_y}"/>'
-            yield _text(x, y, number, "t b", "middle")
+            yield _text(x, y, number, "b", "middle")
 
 
-def _text(x: float, y: float, words: str, kind: str = "t", anchor: str = "start") -> str:
+def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
 
 

@@ -11,7 +11,7 @@ _STYLE = """<style>
 .idc-tree{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.5}
 .idc-tree p{margin:.2em 0}
 .idc-tree ul,.idc-tree li{list-style:none!important;margin:0;padding:0}
-.idc-tree ul ul{margin-left:.5em}
+.idc-tree ul{padding:0!important;margin:0!important}.idc-tree ul ul{margin-left:.5em!important}
 .idc-tree ul ul>li{position:relative;padding-left:1.3em}
 .idc-tree ul ul>li::before{content:"";position:absolute;left:0;top:0;width:.9em;height:.75em;
 border-left:1px solid var(--jp-border-color1,#9e9e9e);border-bottom:1px solid var(--jp-border-color1,#9e9e9e)}

@@ -1,4 +1,6 @@
+import re
 import xml.etree.ElementTree as ElementTree
+from html import unescape
 
 import pytest
 
@@ -34,17 +36,22 @@ def test_a_bar_for_each_span_in_proportion():
 def test_the_picture_is_well_formed_named_and_takes_its_colours_from_the_theme():
     root = ElementTree.fromstring(AXIS.svg())
     assert root.get("aria-label").startswith("Life <1>. Portal: 8 hours & more. Keys: one hour each.")
-    texts = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
-    for words in (
-        "Portal 8 hours & more",
-        "① sign in",
-        "② the end (after 8 hours)",
-        "… and so on",
-        "A note.",
-    ):
-        assert words in texts
-    assert "var(--jp-ui-font-color1,currentColor)" in AXIS.svg()
-    assert not [each for each in root.iter() if each.get("fill", "").startswith("#")]
+    texts = {"".join(text.itertext()) for text in root.iter(f"{SVG}text")}
+    assert {"Portal 8 hours & more", "①", "②", "… and so on", "9 h"} <= texts
+    html = AXIS._repr_html_()
+    assert "var(--jp-ui-font-color1,currentColor)" in html
+    assert not [each for each in root.iter() if {"fill", "stroke", "style"} & set(each.keys())]
+
+
+def test_caption_moments_and_note_are_paragraphs_around_the_picture():
+    html = AXIS._repr_html_()
+    for words in ("<strong>Life &lt;1&gt;</strong>", "<p>② the end (after 8 hours)</p>", "<p>A note.</p>"):
+        assert words in html
+
+
+def test_where_a_notebook_is_not_trusted_the_words_of_the_picture_stay_apart():
+    words = re.sub("<[^>]+>", "", AXIS.svg()).split("\n")
+    assert "Portal 8 hours & more" in [unescape(line) for line in words]
 
 
 def test_the_text_says_the_same_with_bars_of_letters():
