@@ -149,11 +149,13 @@ def cluster_client(address: str) -> Iterator[Any]:
             "certificates (distributed.comm.tls).",
         ) from error
     with client:
-        if not client.nthreads():
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+        except TimeoutError as error:
             raise RunFailedError(
                 f"the scheduler {address!r} has no workers",
                 remedy=f"Start some: dask worker {address} --nthreads 1 --nworkers auto",
-            )
+            ) from error
         yield client
 
 

@@ -1,0 +1,242 @@
+"""Batches on a real scheduler with real worker processes, one of which is killed while it works."""
+
+import datetime
+import io
+import ipaddress
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import dask
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from idc_helpers.errors import InvalidValueError, RunFailedError
+from idc_helpers.runner.batch.batch import BatchRequest, run_batch
+from idc_helpers.runner.batch.cluster import cluster_client
+
+KIT = Path(__file__).parents[2]
+DEADLINE_S = 120
+# Notebooks of one cell each; the first attempt of the one called `waits` never ends by itself.
+NOTEBOOK = """\
+import os, time
+from pathlib import Path
+here = Path(run_folder)
+with (here.parent.parent / "attempts.txt").open("a") as file:
+    file.write(f"{here.name} {os.getppid()} {os.environ.get('IDC_PACING_MACHINES')}\\n")
+if here.name == "waits" and not (here.parent.parent / "killed").exists():
+    time.sleep(600)
+"""
+PARAMETERS = """\
+target = "sandbox"
+mode = None
+region = "us-east-1"
+expected_account = None
+profile = None
+scenario_file = ""
+run_folder = ""
+"""
+
+
+def until(condition):
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in time")
+
+
+def ended(process):
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+# In place of a sandbox, which these jobs do not use.
+WITHOUT_TARGET = """\
+from idc_helpers.runner.batch import job_run
+job_run._checked = lambda place: "nowhere"
+"""
+
+
+@contextmanager
+def cluster(folder, environment, protocol="tcp"):
+    """Run a scheduler and two workers as people start them; yield the scheduler's address."""
+    file, preload = folder / "scheduler.json", folder / "without_target.py"
+    preload.write_text(WITHOUT_TARGET, "utf-8")
+    common = ["--scheduler-file", str(file), "--protocol", protocol, "--host", "127.0.0.1"]
+    local = ["--local-directory", str(folder), "--preload", str(preload)]
+    commands = [
+        ["scheduler", "--port", "0", "--no-dashboard", *common],
+        ["worker", "--nthreads", "1", "--nworkers", "2", "--no-dashboard", *local, *common],
+    ]
+    processes = []
+    try:
+        for words in commands:
+            with (folder / f"{words[0]}.log").open("wb") as log:
+                command = [sys.executable, "-m", "dask", *words]
+                variables = {**os.environ, "PYTHONPATH": str(KIT), **environment}
+                processes.append(subprocess.Popen(command, env=variables, stdout=log, stderr=log))
+            until(file.exists)
+        yield json.loads(file.read_text("utf-8"))["address"]
+    finally:
+        for process in reversed(processes):
+            ended(process)
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """The folders of a kit with one tiny notebook, and a table of seven jobs."""
+    project = tmp_path / "kit"
+    (project / "notebooks").mkdir(parents=True)
+    (project / "parameters").mkdir()
+    (project / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
+    cells = [cell(PARAMETERS, ["parameters"]), cell(NOTEBOOK, [])]
+    language = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    document = {"cells": cells, "metadata": language, "nbformat": 4, "nbformat_minor": 5}
+    (project / "notebooks" / "05_x.ipynb").write_text(json.dumps(document), "utf-8")
+    names = ["waits", *(f"j{number}" for number in range(6))]
+    lines = "".join(f"  - {{name: {name}, notebook: '05'}}\n" for name in names)
+    table = tmp_path / "jobs.yaml"
+    table.write_text(f"jobs:\n{lines}", "utf-8")
+    return BatchRequest(project, table, out=tmp_path / "out"), names
+
+
+def cell(source, tags):
+    return {
+        "cell_type": "code",
+        "id": f"c{len(source)}",
+        "execution_count": None,
+        "metadata": {"tags": tags},
+        "outputs": [],
+        "source": source,
+    }
+
+
+def counted(out):
+    lines = (out / "journal.jsonl").read_text("utf-8").splitlines()
+    return sorted(json.loads(line)["job"] for line in lines)
+
+
+def attempts(out):
+    path = out / "attempts.txt"
+    return [line.split() for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def parent_of(pid):
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+        if line.startswith("PPid:"):
+            return int(line.split()[1])
+    raise AssertionError(pid)
+
+
+def test_a_worker_that_is_killed_loses_nothing(batch, tmp_path):
+    request, names = batch
+    out = tmp_path / "out"
+
+    def kill_the_one_that_waits():
+        preloaded = until(lambda: next((int(a[1]) for a in attempts(out) if a[0] == "waits"), None))
+        worker = parent_of(preloaded)
+        (out / "killed").touch()
+        os.kill(worker, signal.SIGKILL)
+        return preloaded
+
+    with cluster(tmp_path, {}) as address, ThreadPoolExecutor() as threads:
+        killed = threads.submit(kill_the_one_that_waits)
+        log = io.StringIO()
+        outcome = run_batch(replace(request, scheduler=address), log)
+        assert outcome.exit_status == 0, log.getvalue()
+        until(lambda: not Path(f"/proc/{killed.result()}").exists())
+    assert counted(out) == sorted(names)
+    done = [name for name, *_ in attempts(out)]
+    assert done.count("waits") == 2
+    assert {machines for *_, machines in attempts(out)} == {"1"}
+    assert all((out / "jobs" / name / "index.html").exists() for name in names)
+    assert not [path for path in out.rglob(".*") if path.is_file()]
+
+
+def certificate(folder):
+    """Make a key and a certificate that signs itself, for the host 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "batch")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "tls.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return {
+        "ca-file": str(folder / "tls.crt"),
+        **{
+            f"{who}.{what}": str(folder / f"tls.{ending}")
+            for who in ("scheduler", "worker", "client")
+            for what, ending in (("cert", "crt"), ("key", "key"))
+        },
+    }
+
+
+def test_a_cluster_that_speaks_tls_is_reached_as_dasks_configuration_says(batch, tmp_path):
+    request, names = batch
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "killed").touch()
+    settings = certificate(tmp_path)
+    variables = {
+        f"DASK_DISTRIBUTED__COMM__TLS__{key.replace('.', '__').replace('-', '_').upper()}": value
+        for key, value in settings.items()
+    }
+    with cluster(tmp_path, variables, "tls") as address:
+        assert address.startswith("tls://")
+        with dask.config.set({f"distributed.comm.tls.{key}": value for key, value in settings.items()}):
+            outcome = run_batch(replace(request, scheduler=address), io.StringIO())
+        with pytest.raises(RunFailedError, match="does not answer"), cluster_client(address):
+            pass
+    assert outcome.exit_status == 0
+    assert counted(tmp_path / "out") == sorted(names)
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_words(monkeypatch):
+    monkeypatch.setattr("idc_helpers.runner.batch.cluster._CONNECT_S", 1)
+    with pytest.raises(RunFailedError, match="does not answer"), cluster_client("tcp://127.0.0.1:9"):
+        pass
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8786", "http://x:1", "tcp://"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(InvalidValueError, match="not the address"), cluster_client(address):
+        pass
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(RunFailedError, match=r"\[cluster\]"), cluster_client("tcp://127.0.0.1:9"):
+        pass

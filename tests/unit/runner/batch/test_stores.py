@@ -1,0 +1,134 @@
+import json
+
+import boto3
+import pytest
+from batch_tools import counted, fails, statuses
+from moto.server import ThreadedMotoServer
+
+from idc_helpers.aws.object_storage import ObjectFolder
+from idc_helpers.errors import InvalidValueError, RunFailedError
+from idc_helpers.runner.batch import stores
+
+TWO = "defaults: {notebook: '05'}\njobs:\n  - {name: a}\n  - {name: b}\n"
+ADDRESS = "s3://results/batches/one"
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    """A client of S3 with an empty bucket; the environment leads everybody there."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", server),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="results")
+    yield client
+    for entry in client.list_objects_v2(Bucket="results").get("Contents", ()):
+        client.delete_object(Bucket="results", Key=entry["Key"])
+
+
+def keys(s3):
+    pages = s3.list_objects_v2(Bucket="results").get("Contents", ())
+    return {entry["Key"].removeprefix("batches/one/") for entry in pages}
+
+
+def test_each_job_is_uploaded_once_its_marker_last_and_nothing_of_it_stays_here(
+    run, table, engine, tmp_path, s3, monkeypatch
+):
+    put = []
+    put_file = ObjectFolder.put_file
+    monkeypatch.setattr(
+        ObjectFolder, "put_file", lambda self, path, key: (put.append(key), put_file(self, path, key))
+    )
+    outcome = run(table(TWO), bucket=ADDRESS, workers=1)
+    assert outcome.exit_status == 0
+    of_a = [key for key in put if key.startswith("jobs/a/")]
+    assert len(of_a) == len(set(of_a))
+    assert of_a[-1] == "jobs/a/result.json"
+    assert "jobs/a/notebooks/05_a.ipynb" in of_a
+    assert put[-3:] == ["journal.jsonl", "batch.json", "index.html"]
+    assert keys(s3) == set(put)
+    assert list((tmp_path / "out" / "jobs").iterdir()) == []
+    assert "Report: s3://results/batches/one/index.html" in run.told
+
+
+def test_another_machine_goes_on_with_what_s3_has(run, table, engine, tmp_path, s3):
+    engine.acts["b"] = fails
+    run(table(TWO), bucket=ADDRESS, workers=1)
+    engine.asked.clear()
+    engine.acts.clear()
+    outcome = run(table(TWO), bucket=ADDRESS, out=tmp_path / "elsewhere", retry_failed=True)
+    assert outcome.exit_status == 0
+    assert engine.asked == ["b"]
+    assert sorted(counted(tmp_path / "elsewhere")) == ["a", "b", "b"]
+    whole = json.loads(s3.get_object(Bucket="results", Key="batches/one/batch.json")["Body"].read())
+    assert whole["counts"]["passed"] == 2
+
+
+def test_receipts_of_the_attempt_before_stand_beside_those_of_the_next_one(run, table, engine, tmp_path, s3):
+    def writes(folder):
+        with (folder / "receipts.jsonl").open("a") as file:
+            file.write("{}\n")
+        return fails(folder)
+
+    engine.acts["a"] = writes
+    run(table(TWO), bucket=ADDRESS)
+    run(table(TWO), bucket=ADDRESS, out=tmp_path / "elsewhere", retry_failed=True)
+    receipts = s3.get_object(Bucket="results", Key="batches/one/jobs/a/receipts.jsonl")["Body"].read()
+    assert receipts == b"{}\n{}\n"
+
+
+def test_what_cannot_be_uploaded_is_kept_and_is_no_success(run, table, engine, tmp_path, s3, monkeypatch):
+    put_file = ObjectFolder.put_file
+
+    def refuse(self, path, key):
+        if key.startswith("jobs/a/") and key.endswith("summary.json"):
+            raise RunFailedError("S3 did not put it")
+        put_file(self, path, key)
+
+    monkeypatch.setattr(ObjectFolder, "put_file", refuse)
+    assert run(table(TWO), bucket=ADDRESS).exit_status == 1
+    assert statuses(tmp_path / "out") == {"a": "failed", "b": "passed"}
+    kept = tmp_path / "out" / "jobs" / "a"
+    assert (kept / "summary.json").exists()
+    assert f"is kept in {kept}" in run.told
+    assert "jobs/a/result.json" not in keys(s3)
+
+
+def test_a_bucket_that_does_not_exist_is_said_before_the_first_job(run, table, engine, s3):
+    with pytest.raises(RunFailedError, match="NoSuchBucket"):
+        run(table(TWO), bucket="s3://nobody/x")
+    assert engine.asked == []
+
+
+def test_a_sandboxs_state_stays_on_the_machine(tmp_path, s3):
+    folder = tmp_path / "job"
+    (folder / "sandbox").mkdir(parents=True)
+    (folder / "sandbox" / "server.json").write_text("{}", "utf-8")
+    (folder / "summary.json").write_text("{}", "utf-8")
+    assert [path.name for path in stores._files_of(folder)] == ["summary.json"]
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3:results", "s3://Big/x", "s3:///x", "https://x"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(InvalidValueError, match="no place in S3"):
+        ObjectFolder(address)
+
+
+def test_a_folder_may_be_the_bucket_itself():
+    folder = ObjectFolder("s3://results/")
+    assert folder.address("a/b") == "s3://results/a/b"
+    assert str(folder) == "s3://results"
