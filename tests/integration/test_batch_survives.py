@@ -1,0 +1,169 @@
+"""Batches whose processes are killed at work: every job that ended is counted once, and the rest goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+KIT = Path(__file__).parents[2]
+DEADLINE_S = 120
+PARAMETERS = """\
+target = "sandbox"
+mode = None
+region = "us-east-1"
+expected_account = None
+profile = None
+scenario_file = ""
+run_folder = ""
+"""
+# On its first attempt a job does what its name says.
+NOTEBOOK = """\
+import os, signal, time
+from pathlib import Path
+here = Path(run_folder)
+attempts = here.parent.parent / "attempts.txt"
+before = attempts.read_text().split() if attempts.exists() else []
+with attempts.open("a") as file:
+    file.write(f"{here.name}\\n")
+first = here.name not in before
+if first and here.name == "kills-itself":
+    os.kill(os.getpid(), signal.SIGKILL)
+if first and here.name == "kills-the-preloaded-process":
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+if first and here.name == "waits":
+    (here.parent.parent / "pids.txt").write_text(f"{os.getpid()} {os.getppid()}")
+    time.sleep(600)
+"""
+# Jobs that reach no target, so that none is started for them.
+BATCH = """\
+import sys
+from pathlib import Path
+from idc_helpers.errors import KitError
+from idc_helpers.runner.batch import job_run
+from idc_helpers.runner.batch.batch import BatchRequest, run_batch
+job_run._checked = lambda place: "nowhere"
+project, table, out, workers, *options = sys.argv[1:]
+request = BatchRequest(
+    Path(project), Path(table), out=Path(out), workers=int(workers), retry_failed="retry" in options
+)
+try:
+    sys.exit(run_batch(request, sys.stdout).exit_status)
+except KitError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def until(condition):
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def cell(source, tags):
+    return {
+        "cell_type": "code",
+        "id": f"c{len(source)}",
+        "execution_count": None,
+        "metadata": {"tags": tags},
+        "outputs": [],
+        "source": source,
+    }
+
+
+class Batch:
+    """A table of jobs in a folder, and what running it leaves."""
+
+    def __init__(self, folder, names):
+        self.out = folder / "out"
+        self.table = folder / "jobs.yaml"
+        self.project = folder / "kit"
+        (self.project / "notebooks").mkdir(parents=True)
+        (self.project / "parameters").mkdir()
+        (self.project / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
+        language = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+        cells = [cell(PARAMETERS, ["parameters"]), cell(NOTEBOOK, [])]
+        document = {"cells": cells, "metadata": language, "nbformat": 4, "nbformat_minor": 5}
+        (self.project / "notebooks" / "05_x.ipynb").write_text(json.dumps(document), "utf-8")
+        lines = "".join(f"  - {{name: {name}, notebook: '05'}}\n" for name in names)
+        self.table.write_text(f"jobs:\n{lines}", "utf-8")
+
+    def begin(self, *options, workers=1):
+        words = [str(self.project), str(self.table), str(self.out), str(workers), *options]
+        return subprocess.Popen(
+            [sys.executable, "-c", BATCH, *words],
+            env={**os.environ, "PYTHONPATH": str(KIT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *options, workers=1):
+        process = self.begin(*options, workers=workers)
+        told, _ = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, told
+
+    def counted(self):
+        lines = (self.out / "journal.jsonl").read_text("utf-8").splitlines()
+        return [(json.loads(line)["job"], json.loads(line)["status"]) for line in lines]
+
+    def pids(self):
+        path = self.out / "pids.txt"
+        return [int(word) for word in path.read_text("utf-8").split()] if path.exists() else []
+
+    def half_written(self):
+        hidden = [path for path in self.out.rglob(".*") if path.is_file()]
+        for path in self.out.rglob("*.ipynb"):
+            json.loads(path.read_text("utf-8"))
+        return hidden
+
+
+def gone(pids):
+    return all(not Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_killed_notebook_fails_its_job_and_a_killed_preloaded_process_none(tmp_path):
+    batch = Batch(tmp_path, ["j0", "kills-itself", "kills-the-preloaded-process", "j1"])
+    status, told = batch.run(workers=2)
+    assert status == 1
+    assert dict(batch.counted()) == {
+        "j0": "passed",
+        "kills-itself": "failed",
+        "kills-the-preloaded-process": "passed",
+        "j1": "passed",
+    }
+    assert len(batch.counted()) == 4
+    assert "SIGKILL" in told
+    assert "The process that runs the notebooks was killed" in told
+    status, told = batch.run("retry")
+    assert status == 0, told
+    assert len(batch.counted()) == 5
+    assert batch.half_written() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_batch_that_is_ended_goes_on_with_the_same_command(tmp_path, number):
+    batch = Batch(tmp_path, ["j0", "waits", "j1"])
+    process = batch.begin()
+    pids = until(batch.pids)
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=DEADLINE_S)
+    until(lambda: gone(pids))
+    assert batch.counted() == [("j0", "passed")]
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert ("give the same command again" in told) == (number == signal.SIGINT)
+    status, told = batch.run()
+    assert status == 0, told
+    assert batch.counted() == [("j0", "passed"), ("waits", "passed"), ("j1", "passed")]
+    assert "1 job passed before with the same inputs: not run again." in told
+    assert batch.half_written() == []
