@@ -48,6 +48,13 @@ def batch(
             help="Run on the workers of this dask scheduler, such as tcp://host:8786 or tls://host:8786.",
         ),
     ] = "",
+    mask_personal_data: Annotated[
+        bool,
+        typer.Option(
+            "--mask-personal-data",
+            help="Replace people's names, e-mail addresses, phone numbers and addresses in what jobs write.",
+        ),
+    ] = False,
 ) -> None:
     """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
 
@@ -71,6 +78,7 @@ def batch(
         retry_failed=retry_failed,
         scheduler=scheduler,
         bucket=out if out and in_s3 else "",
+        mask_personal_data=mask_personal_data,
     )
     try:
         outcome = run_batch(request, sys.stdout)

@@ -137,7 +137,11 @@ def open_engine(name: str | None = None) -> Iterator[Engine]:
     if name == "kernel" or not fork_is_safe():
         from idc_helpers.runner.kernel_engine import KernelEngine  # noqa: PLC0415 -- papermill takes a while
 
-        yield KernelEngine()
+        kernels = KernelEngine()
+        try:
+            yield kernels
+        finally:
+            kernels.close()
         return
     with fast_engine() as engine:
         yield engine

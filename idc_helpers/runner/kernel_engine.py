@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,16 @@ class KernelEngine:
 
     name = "kernel"
 
+    def __init__(self) -> None:
+        self._at_work: list[set[int]] = []
+
+    def close(self) -> None:
+        """End the kernels of notebooks that other threads still execute."""
+        for pids in list(self._at_work):
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)  # each kernel leads a group, with what it started
+
     def execute(
         self,
         notebook: LessonNotebook,
@@ -33,13 +46,15 @@ class KernelEngine:
     ) -> NotebookFailure | None:
         """Execute a notebook in a kernel of its own, saved after every cell; see `Engine.execute`."""
         left = TimeLeft(limits)
+        pids: set[int] = set()
         # The folder is given to the kernel alone: papermill's `cwd` would move this whole process there.
-        manager = kernel_manager_class(environment, output.parent / KERNEL_LOG, notebook.path.parent)
+        manager = kernel_manager_class(environment, output.parent / KERNEL_LOG, notebook.path.parent, pids)
         options: dict[str, Any] = {"kernel_manager_class": manager}
         if limits != NO_LIMITS:
             # A kernel that is too slow is not asked to end: it does not listen.
             options |= {"timeout_func": left.for_cell, "shutdown_kernel": "immediate"}
             logging.getLogger("papermill").setLevel(logging.CRITICAL)
+        self._at_work.append(pids)
         try:
             return execute_with_papermill(notebook, output, parameters, **options)
         except CellTimeoutError:
@@ -48,3 +63,5 @@ class KernelEngine:
             return failure
         except TimeoutError as error:
             return NotebookFailure(type(error).__name__, str(error))
+        finally:
+            self._at_work.remove(pids)

@@ -26,6 +26,7 @@ class OwnKernelManager(AsyncKernelManager):
     environment: ClassVar[Mapping[str, str]] = {}
     log_file: ClassVar[Path | None] = None
     folder: ClassVar[Path | None] = None
+    pids: ClassVar[set[int]] = set()
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -48,6 +49,7 @@ class OwnKernelManager(AsyncKernelManager):
             options["cwd"] = str(self.folder)
         with open(path, "ab", opener=_for_the_owner_only) as log:
             await super()._async_launch_kernel(kernel_cmd, **{**options, "stdout": log, "stderr": log})
+        self.pids.add(self.provisioner.pid)  # type: ignore[union-attr]
 
 
 def _for_the_owner_only(path: str, flags: int) -> int:
@@ -55,7 +57,10 @@ def _for_the_owner_only(path: str, flags: int) -> int:
 
 
 def kernel_manager_class(
-    environment: Mapping[str, str], log_file: Path | None = None, folder: Path | None = None
+    environment: Mapping[str, str],
+    log_file: Path | None = None,
+    folder: Path | None = None,
+    pids: set[int] | None = None,
 ) -> type[OwnKernelManager]:
     """Return a class of kernel managers whose kernels see these variables and write this log, or none.
 
@@ -63,6 +68,13 @@ def kernel_manager_class(
     ----------
     folder
         The kernels' working folder; None: the one of whoever starts them.
+    pids
+        Gets the process of each kernel.
     """
-    attributes = {"environment": dict(environment), "log_file": log_file, "folder": folder}
+    attributes = {
+        "environment": dict(environment),
+        "log_file": log_file,
+        "folder": folder,
+        "pids": set() if pids is None else pids,
+    }
     return type("RunKernelManager", (OwnKernelManager,), attributes)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from idc_helpers.aws.connection import Connection, connect, require_apply_allowed
 from idc_helpers.aws.personal_data import list_personal_data
 from idc_helpers.masking import masking
+from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
 from idc_helpers.runner.engines import open_engine
@@ -58,7 +59,7 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
             connection = _require_target(prepared, state)
             folder = create_run_folder(request.runs_folder, now=started)
         if request.mask_personal_data:
-            stack.enter_context(masking(_people(prepared, connection)))
+            stack.enter_context(masking(people_of_run(prepared.scenario, connection)))
         where = str(connection)
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
@@ -69,9 +70,9 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
         return carry_out(execution)
 
 
-def _people(prepared: PreparedRun, connection: Connection) -> list[dict[str, Any]]:
-    """Return the scenario's users, and those of the target that it does not name."""
-    users = scenario_parameters(prepared.scenario)["users"]
+def people_of_run(scenario: Scenario, connection: Connection) -> list[dict[str, Any]]:
+    """Return a scenario's users, and those of the target that it does not name; reads the target."""
+    users = scenario_parameters(scenario)["users"]
     known = {user["user_name"] for user in users}
     present = list_personal_data(connection, at_most=MOST_PEOPLE_MASKED)
     return [*users, *(user for user in present if user["user_name"] not in known)]

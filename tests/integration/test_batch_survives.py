@@ -37,7 +37,7 @@ if first and here.name == "kills-the-preloaded-process":
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(600)
 if first and here.name == "waits":
-    (here.parent.parent / "pids.txt").write_text(f"{os.getpid()} {os.getppid()}")
+    (here.parent.parent / "pids.txt").write_text(str(os.getpid()))
     time.sleep(600)
 """
 # Jobs that reach no target, so that none is started for them.
@@ -50,7 +50,12 @@ from idc_helpers.runner.batch.batch import BatchRequest, run_batch
 job_run._checked = lambda place: "nowhere"
 project, table, out, workers, *options = sys.argv[1:]
 request = BatchRequest(
-    Path(project), Path(table), out=Path(out), workers=int(workers), retry_failed="retry" in options
+    Path(project),
+    Path(table),
+    out=Path(out),
+    workers=int(workers),
+    retry_failed="retry" in options,
+    engine="kernel" if "kernel" in options else None,
 )
 try:
     sys.exit(run_batch(request, sys.stdout).exit_status)
@@ -151,10 +156,14 @@ def test_a_killed_notebook_fails_its_job_and_a_killed_preloaded_process_none(tmp
     assert batch.half_written() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_a_batch_that_is_ended_goes_on_with_the_same_command(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "engine"),
+    [(signal.SIGKILL, "fast"), (signal.SIGINT, "fast"), (signal.SIGINT, "kernel")],
+    ids=["kill -9", "Ctrl-C", "Ctrl-C and kernels"],
+)
+def test_a_batch_that_is_ended_goes_on_with_the_same_command(tmp_path, number, engine):
     batch = Batch(tmp_path, ["j0", "waits", "j1"])
-    process = batch.begin()
+    process = batch.begin(engine)
     pids = until(batch.pids)
     process.send_signal(number)
     told, _ = process.communicate(timeout=DEADLINE_S)

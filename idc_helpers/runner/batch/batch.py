@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from idc_helpers.errors import InvalidValueError, KitError
+from idc_helpers.masking import masking
 from idc_helpers.runner.batch.batch_folder import JOURNAL, PACING, own_batch_folder, unwritable
 from idc_helpers.runner.batch.batch_progress import BatchProgress
 from idc_helpers.runner.batch.batch_report import BatchSummary, write_batch_report
@@ -21,6 +22,7 @@ from idc_helpers.runner.batch.cluster import cluster_client, cluster_workers, ho
 from idc_helpers.runner.batch.job_run import JobSettings
 from idc_helpers.runner.batch.jobs import Job
 from idc_helpers.runner.batch.journal import Journal
+from idc_helpers.runner.batch.people import people_of
 from idc_helpers.runner.batch.resuming import resume
 from idc_helpers.runner.batch.running import BatchRun
 from idc_helpers.runner.batch.stores import BucketStore
@@ -60,6 +62,8 @@ class BatchRequest:
         The address of a dask scheduler whose workers carry out the jobs; empty: this machine does.
     bucket
         Where in S3 the results are stored, ``s3://bucket/prefix``; empty: in the batch's folder.
+    mask_personal_data
+        Whether people's names, addresses and numbers are replaced in what the jobs write.
     """
 
     project: Path
@@ -72,11 +76,17 @@ class BatchRequest:
     retry_failed: bool = False
     scheduler: str = ""
     bucket: str = ""
+    mask_personal_data: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise InvalidValueError(
                 f"{self.workers} workers cannot carry out anything", remedy="Give --workers 1 or more."
+            )
+        if self.mask_personal_data and self.scheduler:
+            raise InvalidValueError(
+                "personal data is masked on this machine only, and the jobs would run on a cluster",
+                remedy="Leave --scheduler or --mask-personal-data out.",
             )
 
     @property
@@ -138,7 +148,11 @@ def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
         if store:
             for result in store.results(journal.results()):
                 journal.count(result)
-        return _Batch(request, jobs, journal, store, stream).carry_out()
+        batch = _Batch(request, jobs, journal, store, stream)
+        if request.mask_personal_data:
+            settled = batch.resumption.settled
+            stack.enter_context(masking(people_of(job for job in jobs if job.name not in settled)))
+        return batch.carry_out()
 
 
 class _Batch:

@@ -13,9 +13,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
 from idc_helpers.errors import RunFailedError
+from idc_helpers.masking import current_masker
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.batch.batch_folder import job_folder, open_job_folder
@@ -127,8 +129,13 @@ def _result(
 
 def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) -> tuple[RunOutcome, str]:
     started = _now()
-    prepared = _with_own_scenario_file(job.prepared(), job, folder)
     with ExitStack() as stack:
+        place = folder
+        if (
+            current_masker() is not None
+        ):  # notebooks need the people as they are; the folder must not have them
+            place = Path(stack.enter_context(TemporaryDirectory(prefix="idc-scenario-")))
+        prepared = _with_own_scenario_file(job.prepared(), job, place)
         state = job.state_folder(folder)
         if state is not None:
             stack.enter_context(sandbox_of_its_own(state))

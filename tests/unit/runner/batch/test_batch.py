@@ -1,14 +1,20 @@
+import errno
 import json
 import os
 import signal
+import tempfile
 import threading
+from contextlib import nullcontext
 
 import pytest
-from batch_tools import counted, fails, report, statuses
+from batch_tools import counted, descriptors, fails, report, statuses
 
 from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedError
+from idc_helpers.parameters import load_scenario
 from idc_helpers.runner.batch.batch_folder import own_batch_folder
+from idc_helpers.runner.batch.journal import Journal
 from idc_helpers.runner.engines import NotebookFailure, TimeLimits
+from idc_helpers.runner.summary import RunSummary
 
 FIVE = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: j{number}}}\n" for number in range(5))
 CHAIN = (
@@ -121,8 +127,6 @@ def test_values_of_the_job_reach_the_notebook_and_what_it_reads_beside(run, tabl
     run(table(text), mode="plan")
     given = engine.parameters["a"]
     assert (given["region"], given["user_name"], given["mode"]) == ("eu-west-1", "ana", "plan")
-    from idc_helpers.parameters import load_scenario
-
     scenario = load_scenario(given["scenario_file"])
     assert scenario.expected_account == "012345678901"
     assert scenario.groups[0].display_name == "Readers"
@@ -228,3 +232,114 @@ def test_an_engine_that_is_lost_time_and_again_fails_the_job_and_no_other(run, t
     assert engine.asked.count("j1") == 3
     assert "EngineLostError" in report(tmp_path / "out")["j1"]["reason"]
     assert list(statuses(tmp_path / "out").values()).count("passed") == 4
+
+
+def no_space(*_arguments, **_options):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_under_the_journal_ends_the_batch_in_words_and_nothing_is_lost(
+    run, table, engine, tmp_path, monkeypatch
+):
+    count = Journal._append
+    lines = []
+
+    def append(self, data):
+        lines.append(data)
+        if len(lines) == 3:
+            no_space()
+        count(self, data)
+
+    monkeypatch.setattr(Journal, "_append", append)
+    with pytest.raises(RunFailedError, match="No space left") as ended:
+        run(table(FIVE), workers=1)
+    assert "give the same command again" in str(ended.value).replace("\n", " ")
+    assert counted(tmp_path / "out") == ["j0", "j1"]
+    monkeypatch.undo()
+
+
+def test_a_full_disk_under_a_jobs_files_ends_the_batch_and_the_job_runs_again(
+    run, table, engine, tmp_path, monkeypatch
+):
+    engine.acts["j2"] = lambda _folder: monkeypatch.setattr(RunSummary, "write", no_space)
+    with pytest.raises(RunFailedError, match="No space left"):
+        run(table(FIVE), workers=1)
+    assert counted(tmp_path / "out") == ["j0", "j1"]
+    assert statuses(tmp_path / "out")["j2"] == "not run"
+
+
+def test_a_full_disk_under_the_report_leaves_the_one_before_whole(run, table, engine, tmp_path, monkeypatch):
+    run(table(CHAIN))
+    before = (tmp_path / "out" / "batch.json").read_text("utf-8")
+    monkeypatch.setattr("idc_helpers.runner.batch.batch_report.write_whole", no_space)
+    with pytest.raises(RunFailedError, match="No space left"):
+        run(table(CHAIN + "  - {name: e}\n"))
+    assert (tmp_path / "out" / "batch.json").read_text("utf-8") == before
+    assert counted(tmp_path / "out")[-1] == "e"
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_first_job(
+    run, table, engine, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(RunFailedError, match="cannot be written: Not a directory"):
+        run(table(FIVE), out=tmp_path / "file" / "out")
+
+    def read_only(*_arguments, **_options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", read_only)
+    with pytest.raises(RunFailedError, match="Read-only file system"):
+        run(table(FIVE))
+    assert engine.asked == []
+
+
+def test_a_defect_in_one_job_stops_no_other(run, table, engine, tmp_path):
+    def breaks(_folder):
+        raise ZeroDivisionError("division by zero")
+
+    engine.acts["j1"] = breaks
+    assert run(table(FIVE)).exit_status == 1
+    assert report(tmp_path / "out")["j1"]["reason"] == "ZeroDivisionError: division by zero"
+    assert list(statuses(tmp_path / "out").values()).count("passed") == 4
+
+
+def test_many_jobs_leave_no_descriptor_no_thread_and_no_file_behind(
+    run, table, engine, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    run(table(FIVE))
+    before = (descriptors(), threading.active_count())
+    many = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: m{n}}}\n" for n in range(40))
+    assert run(table(many), out=tmp_path / "many").exit_status == 0
+    assert (descriptors(), threading.active_count()) == before
+    assert list(temporary.iterdir()) == []
+    assert [path for path in (tmp_path / "many").rglob(".*") if path.is_file()] == []
+
+
+def test_what_is_masked_is_in_no_file_of_a_job_and_the_notebooks_still_get_it(
+    run, table, engine, tmp_path, kit, monkeypatch
+):
+    seen = []
+
+    def act(folder):
+        seen.append(load_scenario(engine.parameters[folder.name]["scenario_file"]).users[0].given_name)
+        return NotebookFailure("ValueError", "Mary Major has no group")
+
+    engine.acts["a"] = act
+    user = "{user_name: mary.major, given_name: Mary, family_name: Major, display_name: Mary Major}"
+    text = f"jobs:\n  - name: a\n    notebook: '05'\n    sandbox: own\n    set:\n      users: [{user}]\n"
+    monkeypatch.setattr("idc_helpers.runner.batch.job_run.sandbox_of_its_own", lambda state: nullcontext())
+    run(table(text), mask_personal_data=True)
+    assert seen == ["Mary"]
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert [path for path in written if "Major" in path.read_text("utf-8")] == []
+    assert "Major" not in run.told
+    assert "Person 1 has no group" in report(tmp_path / "out")["a"]["reason"]
+
+
+def test_masking_on_a_cluster_is_refused(run, table, engine):
+    with pytest.raises(InvalidValueError, match="on this machine only"):
+        run(table(FIVE), mask_personal_data=True, scheduler="tcp://127.0.0.1:8786")
