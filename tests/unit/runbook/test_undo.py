@@ -121,3 +121,14 @@ def test_progress_counts_what_is_made(book):
         ("started", "ben", 1, 2),
         ("done", "ben", 2, 2),
     ]
+
+
+def test_a_secret_in_a_value_enters_no_receipt_and_undo_does_not_restore_its_stand_in(book):
+    secret = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
+    resource = MemoryResource(states={"ana": {"note": secret}})
+    apply(book, resource, {"ana": {"note": "nothing"}})
+    assert secret not in book.path.read_text("utf-8")
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert change.action is Action.UNCHANGED
+    assert "set it by hand" in change.reason
+    assert resource.states["ana"] == {"note": "nothing"}
