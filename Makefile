@@ -37,8 +37,9 @@ notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and sto
 schema: setup ## Write parameters/schema.json anew
 	.venv/bin/idc parameters schema --out parameters/schema.json
 
-benchmark: setup ## Time the notebooks and the sandbox's start
+benchmark: setup ## Time the notebooks, and the sandbox beside moto
 	.venv/bin/python benchmarks/lesson.py
+	.venv/bin/python benchmarks/sandbox.py
 
 clean: ## Remove .venv and caches; runs/ stays, because undo needs its receipts
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis ./*.egg-info
