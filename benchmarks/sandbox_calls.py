@@ -39,7 +39,9 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     def get_object() -> bytes:
         return bytes(s3.get_object(Bucket="benchmark", Key="read")["Body"].read())
 
-    people = [create_user() for _ in range(PEOPLE)]
+    user_id = create_user()["UserId"]
+    for _ in range(PEOPLE - 1):
+        create_user()
     for number in range(10):
         sso.create_permission_set(InstanceArn=arn, Name=f"set{number}")
     s3.create_bucket(Bucket="benchmark")

@@ -1,4 +1,4 @@
-"""From a command to the first answer: the sandbox cold, forked from a preloaded process, and moto's server."""
+"""From a command to the first answer: a sandbox cold, forked from a preloaded process, and moto's server."""
 
 from __future__ import annotations
 
