@@ -47,9 +47,7 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     s3.create_bucket(Bucket="benchmark")
     s3.put_object(Bucket="benchmark", Key="read", Body=b"x" * 1024)
     return {
-        "identitystore DescribeUser": lambda: store.describe_user(
-            IdentityStoreId=store_id, UserId=people[0]["UserId"]
-        ),
+        "identitystore DescribeUser": lambda: store.describe_user(IdentityStoreId=store_id, UserId=user_id),
         "identitystore ListUsers (100)": lambda: store.list_users(IdentityStoreId=store_id),
         "sso-admin ListPermissionSets": lambda: sso.list_permission_sets(InstanceArn=arn),
         "sts GetCallerIdentity": sts.get_caller_identity,
