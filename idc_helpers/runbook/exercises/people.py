@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idc_helpers.aws.activation import describe_person
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.profiles import list_profiles, read_profile
 from idc_helpers.aws.terminal import Terminal, sandbox_terminal
 from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Finding, Look
@@ -29,7 +30,7 @@ def _second_device(look: Look) -> Examination:
 def _second_profile(look: Look) -> Examination:
     if look.connection.console is None:
         return Examination(unreadable="On AWS this kit does not look into your own config file: try it out.")
-    terminal = sandbox_terminal(look.connection)
+    terminal = _terminal(look.connection)
     path = terminal.config_file
     text = path.read_text("utf-8") if path.exists() else ""
     first_name = look.names["profile_name"]
@@ -68,6 +69,14 @@ def _works(terminal: Terminal, profile_name: str) -> Finding:
 
 def _role_in_words(profile: dict[str, str]) -> str:
     return " · ".join(part for part in _role(profile) if part) or "no role"
+
+
+def _terminal(connection: Connection) -> Terminal:
+    # Asking for it starts several programs; it stays the same as long as the sandbox runs.
+    if "terminal" not in connection.cache:
+        connection.cache["terminal"] = sandbox_terminal(connection)
+    terminal: Terminal = connection.cache["terminal"]
+    return terminal
 
 
 def _likeness(first: dict[str, str], other: dict[str, str]) -> int:
