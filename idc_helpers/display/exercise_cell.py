@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from html import escape
 
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import STYLE, Line, Table, in_html
 from idc_helpers.errors import KitError, NotFoundError
 from idc_helpers.identifiers import did_you_mean
-from idc_helpers.runbook.exercises import Examination, Look, find_exercise
+from idc_helpers.parameters import chosen_person
+from idc_helpers.runbook.exercises import Examination, Exercise, Look, find_exercise
 from idc_helpers.runbook.exercises.leftovers import list_leftovers
 from idc_helpers.runbook.run_context import RunContext
 
@@ -45,7 +47,7 @@ class TryIt:
                 f"the exercise {name!r} has no name {unknown!r}. {meant}".rstrip(),
                 remedy=f"It has: {', '.join(self.exercise.names) or 'none'}.",
             )
-        self.names = {**self.exercise.names, **names}
+        self.names = {**self.exercise.names, **_person_of_the_scenario(context, self.exercise), **names}
 
     def __repr__(self) -> str:
         exercise = self.exercise
@@ -94,6 +96,15 @@ class TryIt:
 
     def _filled(self, text: str) -> str:
         return text.format(**self.names)
+
+
+def _person_of_the_scenario(context: RunContext, exercise: Exercise) -> dict[str, str]:
+    """Return what the scenario says of the person, for those names that an exercise has."""
+    with suppress(KitError):  # nobody is named: the exercise's own names stand
+        person = chosen_person(context.scenario)
+        said = {"user_name": str(person.user_name), "profile_name": person.profile_name}
+        return {name: value for name, value in said.items() if name in exercise.names}
+    return {}
 
 
 def leftovers(context: RunContext) -> Table:

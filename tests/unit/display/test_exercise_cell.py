@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from idc_helpers.display import exercise_cell
@@ -121,3 +123,11 @@ def test_every_exercise_can_be_shown_and_says_what_remains(context, name):
         assert "{group}" not in text
         assert "{{" not in text
     assert "<details>" in exercise._repr_html_()
+
+
+def test_the_person_of_an_exercise_is_the_scenarios(context):
+    assert "`ana`" in repr(TryIt(context, "spare_device", {})), "the first of the users, when none is named"
+    assert "`practice`" in repr(TryIt(context, "second_profile", {}))
+    assert "`ben`" in repr(TryIt(context, "spare_device", {"user_name": "ben"}))
+    nobody = replace(context, scenario=context.scenario.model_copy(update={"users": []}))
+    assert "`richard.roe`" in repr(TryIt(nobody, "spare_device", {}))
