@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,19 +23,22 @@ def lab(
     from idc_helpers.cli.lab_process import lab_command, lab_environment, run_lab  # noqa: PLC0415
     from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
     from idc_helpers.runner.sandboxes import sandbox_runs, stop_sandbox  # noqa: PLC0415
-    from idc_helpers.sandbox_starter import start_sandbox  # noqa: PLC0415
+    from idc_helpers.sandbox_starter import SandboxAddress, start_sandbox  # noqa: PLC0415
 
-    project = project_folder()
-    ran_before = sandbox_runs()
-    sandbox = start_sandbox()
-    ending = "it ran before and stays" if ran_before else "it ends with JupyterLab, and its state stays"
-    typer.echo(f"The sandbox runs at {sandbox.endpoint_url}; {ending}. Ctrl-C ends JupyterLab.")
-    sys.stdout.flush()
+    project, ran_before = project_folder(), sandbox_runs()
+    started: list[SandboxAddress] = []
+
+    def start() -> None:
+        started.append(start_sandbox())
+        ending = "it ran before and stays" if ran_before else "it ends with JupyterLab, and its state stays"
+        typer.echo(f"The sandbox runs at {started[0].endpoint_url}; {ending}. Ctrl-C ends JupyterLab.")
+
     try:
-        status = run_lab(lab_command(project, browser=browser, port=port), lab_environment())
+        command = lab_command(project, browser=browser, port=port)
+        status = run_lab(command, lab_environment(), meanwhile=start)
     finally:
-        if not ran_before:
-            stop_sandbox(Path(sandbox.state_folder))
+        if started and not ran_before:
+            stop_sandbox(Path(started[0].state_folder))
     typer.echo("JupyterLab has ended, with its kernels and terminals. What you did is kept.")
     raise typer.Exit(status)
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -50,14 +50,27 @@ def lab_environment() -> dict[str, str]:
     return {**os.environ, **variables, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
 
 
-def run_lab(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_lab(
+    command: Sequence[str], environment: Mapping[str, str], *, meanwhile: Callable[[], None] = lambda: None
+) -> int:
     """Run JupyterLab until it ends, or until this process is told to end; return its exit status.
 
     It is asked once, and then ends its kernels and terminals; told again, it is ended at once.
+
+    Parameters
+    ----------
+    meanwhile
+        Called while JupyterLab starts, which takes seconds; when it raises, JupyterLab ends.
     """
     # A session of its own: Ctrl-C comes here alone, and Lab does not ask back whether it was meant.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     with _passing_on(process):
+        try:
+            meanwhile()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
         return process.wait()
 
 

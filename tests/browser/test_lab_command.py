@@ -11,6 +11,7 @@ import websocket
 from kit_lab import TOKEN, KitLab
 
 from idc_helpers.aws.command_line import find_command_line
+from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder
 
@@ -62,6 +63,16 @@ def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
     again = find_sandbox(StateFolder(lab.state))
     assert again is not None
     assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
+
+
+def test_a_page_starts_the_sandbox_when_none_runs(lab):
+    folder = StateFolder(lab.state)
+    assert launcher.stop(folder)
+    with httpx.Client(follow_redirects=True, trust_env=False, timeout=60) as browser:
+        browser.get(lab.url("lab"), params={"token": TOKEN})
+        page = browser.get(lab.url("identity-center-sandbox/start/mailbox"))
+    assert (page.status_code, "Mailbox" in page.text) == (200, True)
+    assert find_sandbox(folder) is not None
 
 
 def test_the_proxy_of_ports_shows_the_pages_where_the_sandbox_was_told_so(lab):

@@ -83,7 +83,13 @@ def test_the_lab_ends_the_sandbox_that_it_started_and_no_other(idc, monkeypatch,
         "idc_helpers.runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state))
     )
     monkeypatch.setattr("idc_helpers.cli.lab_process.lab_environment", lambda: {"here": "yes"})
-    monkeypatch.setattr("idc_helpers.cli.lab_process.run_lab", lambda *given: done.append(given) or 3)
+
+    def run_lab(*given, meanwhile):
+        meanwhile()
+        done.append(given)
+        return 3
+
+    monkeypatch.setattr("idc_helpers.cli.lab_process.run_lab", run_lab)
     monkeypatch.chdir(KIT / "notebooks")
     answer = idc("lab", "--no-browser", "--port", "8899")
     assert answer.exit_code == 3

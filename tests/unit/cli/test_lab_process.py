@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from idc_helpers.cli import lab_process
 from idc_helpers.cli.lab_process import CONFIG_FOLDER, lab_command, lab_environment, run_lab
+from idc_helpers.errors import SandboxError
 
 KIT = Path(__file__).parents[3]
 
@@ -94,3 +96,27 @@ def test_the_handlers_are_given_back():
     before = signal.getsignal(signal.SIGTERM)
     assert run_lab([sys.executable, "-c", "raise SystemExit(4)"], dict(os.environ)) == 4
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_lab_ends_when_what_it_needs_does_not_start(tmp_path):
+    ended = tmp_path / "ended"
+    script = f"""
+import pathlib, signal, sys, time
+def end(number, frame):
+    pathlib.Path({str(ended)!r}).write_text("ended")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+pathlib.Path({str(tmp_path / "ready")!r}).write_text("ready")
+while True:
+    time.sleep(0.01)
+"""
+
+    def fail():
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raise SandboxError("no sandbox")
+
+    with pytest.raises(SandboxError, match="no sandbox"):
+        run_lab([sys.executable, "-c", script], dict(os.environ), meanwhile=fail)
+    assert ended.read_text() == "ended"
