@@ -188,7 +188,21 @@ class WaitTimeoutError(KitError):
 
 
 class CheckFailedError(KitError):
-    """What was found is not what was wanted."""
+    """What was found is not what was wanted.
+
+    Attributes
+    ----------
+    is_told_above
+        Whether what each failed check teaches is on the screen already.
+    """
+
+    is_told_above: bool = False
+
+    def _render_traceback_(self) -> list[str]:
+        if not self.is_told_above:
+            return super()._render_traceback_()
+        first = self.message.partition("\n")[0].rstrip(":")
+        return [f"{type(self).__name__}: {first}; what to do is told above."]
 
 
 class NotAppliedError(KitError):

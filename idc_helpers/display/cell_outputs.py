@@ -11,6 +11,7 @@ from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.live import LiveLine
 from idc_helpers.display.movements import checks_table, outcome_table, plan_in_words
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.errors import CheckFailedError
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.checks import CheckResults
 
@@ -78,9 +79,12 @@ def show_checks(title: str, results: CheckResults) -> Table:
         Naming what was expected, what was found and what to do.
     """
     table = checks_table(title, results)
-    if not results.passed:
+    try:
+        results.require()
+    except CheckFailedError as error:
         from IPython.display import display  # noqa: PLC0415 - only where something is shown
 
         display(table, failed_checks(results))
-    results.require()
+        error.is_told_above = True
+        raise
     return table

@@ -13,8 +13,8 @@ section.idc-failed{margin:.4em 0;padding:.3em .8em;border-left:4px solid var(--j
 color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
 section.idc-failed h4{margin:.2em 0}
 section.idc-failed dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em .8em;margin:.2em 0}
-section.idc-failed dt{font-weight:600}
-section.idc-failed dd{margin:0;overflow-wrap:anywhere}
+section.idc-failed dt{font-weight:600;float:none;clear:none;width:auto;white-space:nowrap}
+section.idc-failed dd{margin:0;float:none;width:auto;overflow-wrap:anywhere}
 </style>"""
 _WORDS = {"expected": "Expected", "found": "Found", "cause": "Likely cause"}
 

@@ -81,8 +81,12 @@ def test_a_failed_check_raises_with_what_was_expected_and_found(step, shown, mem
     memory.resource("permission_set").states["Auditor"]["session_duration"] = "PT9H"
     with pytest.raises(CheckFailedError, match="'PT9H' → 'PT1H'") as raised:
         step.check()
-    assert "✘ failed" in capsys.readouterr().out
-    assert raised.value._render_traceback_()[0].startswith("CheckFailedError: 1 of 2 checks failed")
+    shown_above = capsys.readouterr().out
+    assert "✘ failed" in shown_above
+    assert "Likely cause: this run set it at" in shown_above
+    assert "Go back to: 05_permission_sets, “Choose” (05_permission_sets.ipynb#Choose)" in shown_above
+    told = raised.value._render_traceback_()
+    assert told == ["CheckFailedError: 1 of 2 checks failed; what to do is told above."]
 
 
 def test_guided_the_cell_asks_for_the_button(step, guided, shown, memory):
