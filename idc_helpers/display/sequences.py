@@ -9,6 +9,14 @@ from idc_helpers.display.tables import in_html
 # No colon: what stands behind the colon of a secret's name is taken out of every stored output.
 _MARK = "·"
 _LINE = "var(--jp-border-color1,#9e9e9e)"
+_MOST_LANES = 6
+# Places are classes: JupyterLab takes positions out of the style attributes of a notebook it does not trust.
+_PLACES = "\n".join(
+    f".idc-sequence.idc-lanes{at}{{--lanes:{at}}}.idc-sequence .idc-from{at}{{grid-column-start:{at}}}"
+    f".idc-sequence .idc-to{at}{{grid-column-end:{at + 1}}}"
+    f".idc-sequence .idc-over{at}{{margin:0 calc(50%/{at})}}"
+    for at in range(1, _MOST_LANES + 1)
+)
 _STYLE = f"""<style>
 .idc-sequence{{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.35;
 max-width:76em}}
@@ -29,7 +37,9 @@ position:relative;margin:.25em 0 .3em}}
 .idc-sequence .idc-arrow::after{{content:"";position:absolute;top:-4px;border:5px solid transparent}}
 .idc-sequence .idc-right::after{{right:0;border-left:8px solid var(--jp-brand-color1,#1565c0);border-right:0}}
 .idc-sequence .idc-left::after{{left:0;border-right:8px solid var(--jp-brand-color1,#1565c0);border-left:0}}
+.idc-sequence .idc-aside{{margin:0 .3em}}
 .idc-sequence .idc-aside .idc-words{{border:1px dashed {_LINE};border-radius:3px}}
+{_PLACES}
 .idc-sequence .idc-said{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}
 </style>"""
 
@@ -87,7 +97,7 @@ class Sequence:
         items = "".join(self._item(number, message) for number, message in enumerate(self.messages, 1))
         note = f"<p>{in_html(self.note)}</p>" if self.note else ""
         return (
-            f'{_STYLE}<div class="idc-sequence" style="--lanes:{len(self.lanes)}">'
+            f'{_STYLE}<div class="idc-sequence idc-lanes{len(self.lanes)}">'
             f"<p><strong>{in_html(self.caption)}</strong></p>"
             f'<div class="idc-lanes" aria-hidden="true">{lanes}</div><ol>{items}</ol>{note}</div>'
         )
@@ -98,12 +108,12 @@ class Sequence:
         words = f'<span class="idc-said">{in_html(_between(message))}: </span>{in_html(message.words)}'
         values = "".join(f"<br>{in_html(name)} {_MARK} {_value(value)}" for name, value in message.values)
         arrow = f'<span class="idc-arrow idc-{"right" if start < end else "left"}"></span>'
-        kind, arrow = ("idc-message", arrow) if start != end else ("idc-message idc-aside", "")
-        # From the middle of one lane to the middle of the other.
-        margin = f"0 calc(50%/{last - first + 1})" if arrow else "0 .3em"
-        place = f"grid-column:{first + 1}/{last + 2};margin:{margin}"
+        place = f"idc-from{first + 1} idc-to{last + 1}"
+        # From the middle of one lane to the middle of the other; what one does alone fills its lane.
+        kind = f"idc-message {place} " + (f"idc-over{last - first + 1}" if start != end else "idc-aside")
+        arrow = arrow if start != end else ""
         return (
-            f'<li><div class="{kind}" style="{place}">'
+            f'<li><div class="{kind}">'
             f'<span class="idc-words">{number}. {words}{values}</span>{arrow}</div></li>'
         )
 

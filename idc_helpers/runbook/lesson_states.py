@@ -109,5 +109,7 @@ def count_done(readings: Iterable[StepReading]) -> int:
 
 
 def next_step(readings: Iterable[StepReading]) -> StepReading | None:
-    """Return the first step at which there is something to do, or None."""
-    return next((reading for reading in readings if reading.state.is_open), None)
+    """Return the first step at which there is something to do, for the kit or by oneself; or None."""
+    return next(
+        (each for each in readings if each.state.is_open or each.state is StepState.BY_YOURSELF), None
+    )

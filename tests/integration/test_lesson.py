@@ -12,8 +12,10 @@ from idc_helpers.aws.inventory import count_holdings
 from idc_helpers.errors import ApplyRefusedError, WriteFailedError, WrongAccountError
 from idc_helpers.parameters import load_scenario
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
+from idc_helpers.runbook.lesson_states import read_states
 from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.states import StepState
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,21 @@ def test_on_aws_another_account_than_the_expected_one_is_never_written_to(contex
         unsaid.require_apply()
     right = context.scenario.model_copy(update={"expected_account": context.connection.caller.account_id})
     replace(context, scenario=right).require_apply()
+
+
+def test_the_map_tells_what_is_done_from_what_somebody_changed(context):
+    assert [reading.state for reading in read_states(context)][:2] == [StepState.NOT_APPLIED, StepState.LATER]
+    apply_all(context)
+    states = {reading.entry.number: reading for reading in read_states(context)}
+    assert {states[number].state for number in range(1, 14)} == {StepState.DONE}
+    assert states[14].words == "✎ waiting for you: no password yet"
+    assert {states[number].state for number in range(15, 21)} == {StepState.LATER}
+    directory = context.connection.client("identitystore")
+    store = {"IdentityStoreId": context.connection.instance.identity_store_id}
+    ids = {each["UserName"]: each["UserId"] for each in directory.list_users(**store)["Users"]}
+    directory.delete_user(UserId=ids["richard.roe"], **store)
+    (reading,) = read_states(context, [13])
+    assert reading.state is StepState.CHANGED_OUTSIDE
+    assert "user richard.roe is gone" in reading.detail
+    make_teardown(context).apply()
+    assert read_states(context)[0].state is StepState.NOT_APPLIED

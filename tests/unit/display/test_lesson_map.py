@@ -49,6 +49,11 @@ def test_the_picture_says_where_to_go_on_and_what_was_changed_outside():
     assert html.count('aria-current="step"') == 1
 
 
+def test_what_nobody_can_see_is_gone_on_with_too():
+    html = LessonMap(readings(s17="BY_YOURSELF", s18="LATER"))._repr_html_()
+    assert ">17 · Use the profile: aws s3 ls</a>.</p>" in html
+
+
 def test_a_lesson_that_is_done_has_nothing_to_go_on_with():
     html = LessonMap(readings())._repr_html_()
     assert "20 of 20 steps done." in html
