@@ -4,9 +4,9 @@
     python benchmarks/batch.py --scale 100 300 1000
 
 The first runs one notebook (boto3, pandas and a plan against a sandbox) 20 times in three ways, one after
-another in each round: `idc batch` with two workers, the papermill command for each run, and papermill's API in
-one process that has imported everything and run once. The second runs batches of those sizes and looks at the
-parent process and at what is left behind. Compare ratios of one sitting, not numbers of two.
+another in each round: `idc batch` with two workers, the papermill command for each run, and papermill's API
+in one process that has imported everything and run once. The second runs batches of those sizes and looks at
+the parent process and at what is left behind. Compare ratios of one sitting, not numbers of two.
 """
 
 from __future__ import annotations
