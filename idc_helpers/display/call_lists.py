@@ -34,6 +34,7 @@ _COPY = (
     "r.selectNodeContents(t);s.removeAllRanges();s.addRange(r);"
     "this.textContent=document.execCommand('copy')?'Copied':'Selected: press Ctrl+C'"
 )
+_BY_CONSOLE = "What Apply has the sandbox's console do: there is no API call for it"
 _LONGEST_VALUE = 80
 
 
@@ -52,6 +53,8 @@ def calls_html(planned: PlannedCalls, context: RunContext) -> str:
     warning = stop if planned.stopped_by else ""
     if not calls:
         return f'{STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
+    if all(call.service_name == CONSOLE for call in calls):
+        return f'{STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
     target = target_of(context)
     number = f"{len(calls)} call{'s' if len(calls) > 1 else ''}"
     parts = [
