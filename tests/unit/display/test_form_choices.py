@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from test_panels import find, texts, type_in
+from test_panels import find, texts, type_in, walk
 
 from idc_helpers.aws.organization import Account
 from idc_helpers.aws.regions import identity_center_regions
@@ -167,10 +167,4 @@ def test_the_state_of_a_policy_follows_what_is_typed(context):
     panel = NotebookStep(context, "permission_sets").form()
     type_in(panel, "Inline policy", '{"Statement": ')
     assert "No valid JSON yet: line 1, column 15" in texts(panel)
-    assert "▾ Policies" in [getattr(widget, "description", "") for widget in _walk(panel)]
-
-
-def _walk(panel):
-    from test_panels import walk
-
-    return walk(panel.box)
+    assert "▾ Policies" in [getattr(widget, "description", "") for widget in walk(panel.box)]
