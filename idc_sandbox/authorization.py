@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox.context import Caller
@@ -17,6 +18,7 @@ from idc_sandbox.policy_evaluation import (
 
 if TYPE_CHECKING:
     from idc_sandbox.aws_double import AwsDouble
+    from idc_sandbox.aws_double.access import AccessPolicies
 
 
 def require_permission(double: AwsDouble, caller: Caller, action: str, *, resource: str = "*") -> None:
@@ -38,8 +40,26 @@ def require_permission(double: AwsDouble, caller: Caller, action: str, *, resour
     ServiceError
         ``AccessDeniedException`` in AWS's words.
     """
+    require_permission_for_each(double, caller, action, [resource])
+
+
+def require_permission_for_each(
+    double: AwsDouble, caller: Caller, action: str, resources: Sequence[str]
+) -> None:
+    """Return when the caller's policies allow an action on each of some resources, as `require_permission`.
+
+    Raises
+    ------
+    ServiceError
+        ``AccessDeniedException`` that names the first resource that is not allowed.
+    """
     policies = double.access_policies(caller)
-    request = AccessRequest(action, resource, dict(policies.context))
+    for resource in resources:
+        _require_allowed(policies, caller, AccessRequest(action, resource, dict(policies.context)))
+
+
+def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRequest) -> None:
+    action = request.action
     decisions = [evaluate(documents, request) for documents in (policies.identity, *policies.ceilings)]
     if all(decision is Decision.ALLOWED for decision in decisions):
         return
@@ -51,7 +71,7 @@ def require_permission(double: AwsDouble, caller: Caller, action: str, *, resour
         )
     else:
         reason = f"because no identity-based policy allows the {action} action"
-    raise _denied(caller, action, resource, reason)
+    raise _denied(caller, action, request.resource, reason)
 
 
 def require_trust(

@@ -21,7 +21,7 @@ from idc_sandbox import switches
 from idc_sandbox.api import console, registry, rest_json
 from idc_sandbox.api.rest_json import RestOperation
 from idc_sandbox.authentication import authenticate
-from idc_sandbox.authorization import require_permission
+from idc_sandbox.authorization import require_permission, require_permission_for_each
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.identifiers import IdFactory
@@ -29,6 +29,7 @@ from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
 from idc_sandbox.protocols import error_response, json_response, with_request_id
 from idc_sandbox.provisioning import settle_due_requests
+from idc_sandbox.request_resources import resources_of
 from idc_sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -149,11 +150,12 @@ class Gateway:
         service_name, model = registry.find_operation(target)
         self._raise_fault(request, service_name)
         with self.store.transaction() as connection:
-            require_permission(
-                self.double, signature.caller, f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}"
-            )
-            context = self._context(connection, signature.caller, signature.region)
-            return json_response(registry.call(context, service_name, model, _json_object(request.body)))
+            body, caller = _json_object(request.body), signature.caller
+            action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}"
+            resources = resources_of(connection, caller, service_name, model.name, body)
+            require_permission_for_each(self.double, caller, action, resources)
+            context = self._context(connection, caller, signature.region)
+            return json_response(registry.call(context, service_name, model, body))
 
     def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
         """Answer one of the operations that a person's client calls, nearly all of them unsigned."""
