@@ -7,13 +7,12 @@ leave that process; here only what was done is known.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from idc_helpers.errors import SandboxError
+from idc_helpers.module_processes import start_module
 
 
 class PersonaRefusedError(SandboxError):
@@ -35,10 +34,8 @@ class PersonaProcess:
 
     def __init__(self, site_url: str, user_name: str, memory: Path) -> None:
         self.user_name = user_name
-        command = [sys.executable, "-m", "idc_sandbox.persona", site_url, user_name, "--memory", str(memory)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        arguments = [site_url, user_name, "--memory", str(memory)]
+        self._process = start_module("idc_sandbox.persona", arguments)
 
     def __repr__(self) -> str:
         return f"PersonaProcess({self.user_name!r})"

@@ -7,46 +7,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from idc_helpers.errors import SandboxError
+from idc_helpers.module_processes import run_module
+from idc_helpers.sandbox_finder import SandboxAddress, find_sandbox
 from idc_helpers.scrubbing import remember_secret
 
+__all__ = ["SandboxAddress", "start_sandbox"]
+
 _TIMEOUT_S = 120
-
-
-@dataclass(frozen=True)
-class SandboxAddress:
-    """A sandbox that answers, and what is needed to use it.
-
-    Attributes
-    ----------
-    endpoint_url, port, pid, state_folder
-        Where it listens (loopback only), which process it is, and where its state is.
-    region, account_id
-        The Region it starts in and its organization's management account.
-    access_key_id, secret_access_key
-        The sandbox administrator's key; worth nothing outside of this sandbox.
-    control_secret
-        Opens the sandbox's own endpoint, under ``/_sandbox/``.
-    started
-        When, ISO 8601 in UTC.
-    """
-
-    endpoint_url: str
-    port: int
-    pid: int
-    state_folder: str
-    region: str
-    account_id: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    control_secret: str = field(repr=False)
-    started: str
 
 
 def start_sandbox(
@@ -68,6 +41,9 @@ def start_sandbox(
     SandboxError
         When it does not start, in its own words.
     """
+    running = find_sandbox(state_folder) if seed is None else None  # another seed is refused by the sandbox
+    if running is not None and port in (None, 0, running.port):
+        return _remembered(running)
     arguments = ["start", "--json"]
     for option, value in (("--state", state_folder), ("--port", port), ("--seed", seed)):
         if value is not None:
@@ -80,6 +56,10 @@ def start_sandbox(
             f"the sandbox's answer to start lacks {error.args[0]!r}",
             remedy="The sandbox and the helper package are of different versions: install them together.",
         ) from error
+    return _remembered(address)
+
+
+def _remembered(address: SandboxAddress) -> SandboxAddress:
     remember_secret(address.secret_access_key)
     remember_secret(address.control_secret)
     return address
@@ -98,7 +78,7 @@ def jupyter_variables() -> dict[str, str]:
 
 
 def _ask(arguments: Sequence[str]) -> dict[str, Any]:
-    done = _run([sys.executable, "-m", "idc_sandbox", *arguments])
+    done = _run(arguments)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().removeprefix("error: ")
         raise SandboxError(
@@ -115,9 +95,9 @@ def _ask(arguments: Sequence[str]) -> dict[str, Any]:
     return answer
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+        return run_module("idc_sandbox", arguments, timeout_s=_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise SandboxError(
             f"the sandbox did not answer within {_TIMEOUT_S} s",

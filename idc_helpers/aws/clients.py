@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -112,10 +113,15 @@ def _sealed_session() -> botocore.session.Session:
     session = botocore.session.Session(
         session_vars={"config_file": nothing, "credentials_file": nothing, **unset}
     )
-    # The usual loader looks into ~/.aws/models and AWS_DATA_PATH too.
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    session.register_component("data_loader", loader)
+    session.register_component("data_loader", _sealed_loader())
     return session
+
+
+@cache
+def _sealed_loader() -> Loader:
+    """Return what reads botocore's models, which are the same for every session of this process."""
+    # The usual loader looks into ~/.aws/models and AWS_DATA_PATH too.
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 def _seal(client: Any, failures: Failures) -> None:

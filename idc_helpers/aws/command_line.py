@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)")
@@ -90,6 +91,13 @@ def _why_none(found: list[CommandLine]) -> str:
 
 
 def _version(program: Path) -> tuple[int, int, int] | None:
+    # Asking takes half a second and more: an answer holds until the file is another one.
+    status = program.stat()
+    return _asked_version(program, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache
+def _asked_version(program: Path, _inode: int, _changed_ns: int) -> tuple[int, int, int] | None:
     try:
         done = subprocess.run(
             [str(program), "--version"], capture_output=True, text=True, check=False, timeout=_TIMEOUT_S

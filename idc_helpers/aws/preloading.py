@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import boto3
-import botocore.session
 from botocore.loaders import JSONFileLoader, Loader
+
+from idc_helpers.aws.clients import sandbox_clients
+from idc_helpers.aws.failures import Failures
+from idc_helpers.aws.pacing import Pacing
 
 SERVICES = (
     "sts",
@@ -20,6 +23,7 @@ SERVICES = (
     "sso-oidc",
     "s3",
 )
+_REGION = "us-east-1"
 
 
 class SharedFiles(JSONFileLoader):
@@ -46,7 +50,14 @@ def share_service_models() -> None:
     No session, client, credential or connection is shared.
     """
     Loader.FILE_LOADER_CLASS = SharedFiles
-    nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-    session = boto3.Session(**nobody, botocore_session=botocore.session.Session())
+    nobody = {"access_key_id": "none", "secret_access_key": "none"}
+    failures, pacing = Failures("sandbox", _REGION), Pacing(None)
+    sealed = sandbox_clients(
+        endpoint_url="http://127.0.0.1:1", region=_REGION, failures=failures, pacing=pacing, **nobody
+    )
     for service in SERVICES:
-        session.client(service, region_name="us-east-1")
+        sealed.client(service)
+    # A notebook's own boto3 looks into other folders too, and reads a few files more.
+    boto3.Session(**{f"aws_{name}": value for name, value in nobody.items()}, region_name=_REGION).client(
+        "sts"
+    )

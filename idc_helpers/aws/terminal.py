@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from idc_helpers.aws.command_line import CommandLine, find_command_line
 from idc_helpers.aws.connected import Connection
 from idc_helpers.errors import CredentialsError, SandboxError
+from idc_helpers.module_processes import run_module
 
 _TIMEOUT_S = 120
 _KEYS = (
@@ -77,7 +77,10 @@ class Terminal:
         arguments = [service, operation, *words, "--profile", profile]
         if self.command_line is not None:
             return _answer(self.run(*arguments, "--output", "json"))
-        return _answer(self._run([sys.executable, "-m", "idc_helpers.aws.profile_call", *arguments]))
+        call = run_module(
+            "idc_helpers.aws.profile_call", arguments, timeout_s=_TIMEOUT_S, environment=self.variables
+        )
+        return _answer(call)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the AWS CLI and return what it said.
@@ -107,16 +110,8 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
     """
     if connection.console is None:
         raise SandboxError("the practice terminal is the sandbox's; on AWS use your own")
-    command = [
-        sys.executable,
-        "-m",
-        "idc_sandbox",
-        "env",
-        "--json",
-        "--state",
-        connection.console.state_folder,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+    arguments = ["env", "--json", "--state", connection.console.state_folder]
+    done = run_module("idc_sandbox", arguments, timeout_s=_TIMEOUT_S)
     if done.returncode != 0:
         raise SandboxError(f"the sandbox does not say what a terminal needs: {done.stderr.strip()}")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

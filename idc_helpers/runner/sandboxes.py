@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from idc_helpers.errors import SandboxError
+from idc_helpers.sandbox_finder import find_sandbox
 from idc_helpers.sandbox_starter import SandboxAddress, start_sandbox
 
 SEED = 7
@@ -42,8 +43,7 @@ def stop_sandbox(state: Path) -> None:
 
 def sandbox_runs(state: Path | None = None) -> bool:
     """Return whether the sandbox of a folder (or the standing one) answers; starts nothing."""
-    folder = ["--state", str(state)] if state is not None else []
-    return _run("status", *folder).returncode == 0
+    return find_sandbox(state) is not None
 
 
 @contextmanager

@@ -67,6 +67,7 @@ class Capture:
     """
 
     def __init__(self, on_text: Callable[[str, str], None], files: tuple[int, int] | None = None) -> None:
+        self._own = files is None
         self._files = files or tuple(os.memfd_create(f"idc-{name}") for name in _NAMES)
         self._on_text = on_text
         self._owner = os.getpid()
@@ -74,6 +75,12 @@ class Capture:
         self._offsets = [0, 0]
         self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in _NAMES]
         self._streams = [CapturedStream(name, self.hand_over) for name in _NAMES]
+
+    def close(self) -> None:
+        """Close the files, where they are its own."""
+        if self._own:
+            for file in self._files:
+                os.close(file)
 
     @contextmanager
     def cell(self) -> Iterator[None]:

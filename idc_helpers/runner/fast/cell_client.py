@@ -65,6 +65,7 @@ class CellClient(PapermillNotebookClient):
         finally:
             self.kernel.session.receive = lambda _message: None
             self.loop.close()
+            self.capture.close()
             asyncio.set_event_loop(None)
         self.nb.metadata["language_info"] = dict(self.kernel.language_info)
         self.set_widgets_metadata()

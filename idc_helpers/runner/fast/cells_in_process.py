@@ -51,13 +51,16 @@ def _kernel() -> KernelHere:
 
 def _fresh_kernel() -> KernelHere:
     """Return the kernel of this process with no variable of a notebook before."""
-    known = KernelHere.initialized()
-    kernel = _kernel()
-    if known:
-        kernel.shell.reset(new_session=False)
-        kernel.shell.execution_count = 1
+    forget_notebook()
+    return _kernel()
+
+
+def forget_notebook() -> None:
+    """Let the kernel of this process, if there is one, be as new."""
+    if KernelHere.initialized():
+        kernel = KernelHere.instance()
+        kernel.shell.reset(new_session=True)
         kernel.ended = False
-    return kernel
 
 
 @contextmanager

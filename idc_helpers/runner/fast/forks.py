@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import selectors
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from idc_helpers.runner.fast.messages import Lines, Object, receive_order
 
+_END_S = 3.0  # for forks that are asked to end, before they are made to
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -151,23 +154,23 @@ class Forks:
         if pid not in self._forks:
             return
         with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
             if number == signal.SIGKILL:
-                os.killpg(pid, number)
-            else:
-                os.kill(pid, number)
+                os.killpg(pid, number)  # which a fork that has only just begun does not lead yet
 
     def _end_all(self) -> None:
         """Ask every fork to end, which saves what there is, and end those that do not."""
         for pid in self._forks:
             self._end(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _END_S
         while self._forks:
-            ready = self._selector.select(timeout=2.0)
-            ended = [key.data for key, _events in ready if isinstance(key.data, Fork)]
-            for fork in ended:
-                self._ended(fork)
-            if not ended:
-                for pid in list(self._forks):
-                    self._end(pid, signal.SIGKILL)
+            watches = [fork.watch for fork in self._forks.values()]
+            ready, _, _ = select.select(watches, [], [], max(0.0, deadline - time.monotonic()))
+            for fork in list(self._forks.values()):
+                if fork.watch in ready:
+                    self._ended(fork)
+                elif not ready:
+                    self._end(fork.pid, signal.SIGKILL)
 
 
 def _close(descriptors: Sequence[int]) -> None:

@@ -34,6 +34,8 @@ def run_module(answers: Lines, descriptors: Sequence[int], control: socket.socke
         os.close(descriptor)
     begin_anew(order["environment"], order["folder"], [order["module"], *order["arguments"]])
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    for name in (order["module"], f"{order['module']}.__main__"):
+        sys.modules.pop(name, None)  # as in a new Python, it is not imported before it is run
     try:
         runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
     except SystemExit as error:

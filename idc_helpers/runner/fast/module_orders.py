@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
-from typing import IO
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 from idc_helpers import module_processes
 from idc_helpers.runner.fast.messages import Lines, send_order
@@ -20,11 +22,17 @@ class ForkedModule:
     ----------
     control
         Of the preloaded process.
-    module, arguments
-        What to run.
+    module, arguments, environment
+        What to run, and all its variables; None: those of this process.
     """
 
-    def __init__(self, control: socket.socket, module: str, arguments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._control = control
         ours, theirs = socket.socketpair()
         read_input, write_input = os.pipe()
@@ -42,7 +50,8 @@ class ForkedModule:
             send_order(control, {"do": "module"}, [theirs.fileno(), *given])
         for descriptor in given:
             os.close(descriptor)
-        order = {"module": module, "arguments": list(arguments), "environment": dict(os.environ)}
+        variables = dict(os.environ if environment is None else environment)
+        order = {"module": module, "arguments": list(arguments), "environment": variables}
         self._answers.send({**order, "folder": os.getcwd()})  # noqa: PTH109
 
     def wait(self, timeout: float | None = None) -> int:
@@ -69,6 +78,38 @@ class ForkedModule:
         self._answers.close()
         return self.returncode
 
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]:
+        """Return all of its output and errors when it has ended.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            When it has not ended after so many seconds.
+        """
+        assert self.stdin is not None
+        self.stdin.close()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        texts = self._read_all(deadline)
+        self.wait(None if deadline is None else max(0.001, deadline - time.monotonic()))
+        return texts
+
+    def _read_all(self, deadline: float | None) -> tuple[str, str]:
+        parts: dict[Any, list[bytes]] = {self.stdout: [], self.stderr: []}
+        with selectors.DefaultSelector() as selector:
+            for stream in parts:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(None if deadline is None else max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    raise subprocess.TimeoutExpired(self.args, 0)
+                for key, _events in ready:
+                    data = os.read(key.fd, 65_536)
+                    parts[key.fileobj].append(data)
+                    if not data:
+                        selector.unregister(key.fileobj)
+        output, errors = (b"".join(data).decode("utf-8", "replace") for data in parts.values())
+        return output, errors
+
     def kill(self) -> None:
         """End it without a word."""
         if self.returncode is None:
@@ -80,7 +121,9 @@ class ForkedModule:
 def fork_modules_over(control: socket.socket) -> None:
     """Let this process start modules as forks of the preloaded process, from now on."""
 
-    def start(module: str, arguments: Sequence[str]) -> ForkedModule:
-        return ForkedModule(control, module, arguments)
+    def start(
+        module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> ForkedModule:
+        return ForkedModule(control, module, arguments, environment)
 
     module_processes.start_modules_by(start)

@@ -1,0 +1,292 @@
+"""What only the fast engine has to be tested for: its processes, what they share, what is left of them."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+from tiny_notebooks import write_notebook
+
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits, open_engine
+from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
+from idc_helpers.runner.fast.notebook_order import NotebookOrder
+from idc_helpers.runner.notebooks import LessonNotebook
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fast engine needs Linux")
+TELLS_PID = "import os; from pathlib import Path; Path('pid').write_text(str(os.getpid()))"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with open_engine("fast") as engine:
+        yield engine
+
+
+def execute(engine, folder, *cells, environment=None, limits=NO_LIMITS, name="05_x"):
+    notebook = LessonNotebook(name, write_notebook(folder, name, *cells))
+    output = folder / f"{name}.out.ipynb"
+    failure = engine.execute(notebook, output, {}, environment or {}, limits)
+    return failure, code_cells(output)
+
+
+def code_cells(output):
+    """Return the code cells of an executed notebook after its parameters."""
+    cells = nbformat.read(output, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"][1:]
+
+
+def printed(cells):
+    return [part["text"] for cell in cells for part in cell["outputs"] if part["output_type"] == "stream"]
+
+
+def wait_until(condition):
+    pause = threading.Event()
+    for _ in range(600):
+        if value := condition():
+            return value
+        pause.wait(0.05)
+    raise AssertionError("it did not come true in 30 s")
+
+
+def is_gone(pid):
+    status = Path(f"/proc/{pid}/status")
+    with contextlib.suppress(OSError):
+        return "State:\tZ" in status.read_text("utf-8")
+    return True
+
+
+def test_what_processes_print_is_in_the_cell_and_in_the_order_of_its_stream(engine, tmp_path):
+    cell = (
+        "import os, subprocess, sys\n"
+        "print('one')\nos.system('echo two')\nsubprocess.run(['sh', '-c', 'echo three; echo oops >&2'])\n"
+        "print('four'); print('bad', file=sys.stderr)"
+    )
+    failure, cells = execute(engine, tmp_path, f"{cell}\n1;")
+    assert failure is None
+    assert printed(cells) == ["one\ntwo\nthree\nfour\n", "oops\nbad\n"]
+
+
+def test_text_before_a_display_stays_before_it_and_an_update_takes_its_place(engine, tmp_path):
+    cell = (
+        "from IPython.display import display\nprint('a')\nhandle = display('first', display_id=True)\n"
+        "print('b')\nhandle.update('second')"
+    )
+    _, cells = execute(engine, tmp_path, cell)
+    kinds = [part.get("text") or part["data"]["text/plain"] for part in cells[0]["outputs"]]
+    assert kinds == ["a\n", "'second'", "b\n"]
+
+
+def test_cells_may_await_and_a_task_goes_on_in_the_next_cell(engine, tmp_path):
+    cells = (
+        "import asyncio\nasync def work():\n    await asyncio.sleep(0)\n    return 'done'\n"
+        "task = asyncio.create_task(work())",
+        "print(await task)",
+    )
+    failure, cells = execute(engine, tmp_path, *cells)
+    assert failure is None
+    assert printed(cells) == ["done\n"]
+
+
+@pytest.mark.parametrize("asks", ["input()", "import getpass; getpass.getpass()"])
+def test_nobody_can_be_asked(engine, tmp_path, asks):
+    failure, _ = execute(engine, tmp_path, asks)
+    assert failure.error_name == "StdinNotImplementedError"
+
+
+def test_notebooks_share_neither_variables_nor_random_numbers_nor_environment(engine, tmp_path):
+    look = (
+        "import os, random, uuid\nprint('left' in dir(), os.environ.get('IDC_LEFT'), len(In))\n"
+        "print(random.random(), uuid.uuid4())\nimport numpy; print(numpy.random.random())\nleft = 1"
+    )
+    _, first = execute(engine, tmp_path, look, environment={"IDC_LEFT": "yes"})
+    _, second = execute(engine, tmp_path, look)
+    assert printed(first)[0].startswith("False yes 3\n")
+    assert printed(second)[0].startswith("False None 3\n")
+    assert not set(printed(first)[0].split()[3:]) & set(printed(second)[0].split()[3:])
+
+
+def test_an_unknown_process_is_not_shared_either(engine, tmp_path):
+    _, first = execute(engine, tmp_path, "import boto3, os; print(os.getpid(), boto3.DEFAULT_SESSION)")
+    _, second = execute(engine, tmp_path, "import boto3, os; print(os.getpid(), boto3.DEFAULT_SESSION)")
+    assert printed(first) != printed(second)
+    assert printed(first)[0].endswith("None\n")
+
+
+@pytest.mark.parametrize(
+    ("dies", "how"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("import os; os._exit(3)", "exit status 3"),
+    ],
+)
+def test_a_death_is_told_with_its_cause_and_keeps_every_output_before_it(engine, tmp_path, dies, how):
+    failure, cells = execute(engine, tmp_path, "print('whole'); 'value'", f"print('last words'); {dies}")
+    assert failure.error_name == "DeadKernelError"
+    assert how in failure.message
+    assert failure.cell == 3
+    assert printed(cells) == ["whole\n", "last words\n"]
+    assert cells[0]["outputs"][1]["data"]["text/plain"] == "'value'"
+    assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["completed", "failed"]
+
+
+def test_the_next_notebook_runs_after_a_death(engine, tmp_path):
+    execute(engine, tmp_path, "import os; os._exit(1)")
+    failure, _ = execute(engine, tmp_path, "print('here')")
+    assert failure is None
+
+
+@pytest.mark.parametrize(
+    "sleeps",
+    [
+        "import time; time.sleep(600)",
+        "while True: pass",
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+        "try:\n    import time; time.sleep(600)\nexcept BaseException:\n    time.sleep(600)",
+        "import subprocess; subprocess.run(['sleep', '600'])",
+    ],
+)
+def test_a_time_limit_ends_whatever_a_cell_does(engine, tmp_path, sleeps):
+    cell = f"{TELLS_PID}\nprint('begun')\n{sleeps}"
+    failure, cells = execute(engine, tmp_path, cell, "1", limits=TimeLimits(cell_s=1.5))
+    assert failure.error_name == "TimeLimitError"
+    assert "limit of 1.5 s" in failure.message
+    assert printed(cells) == ["begun\n"]
+    assert cells[0]["outputs"][-1]["ename"] == "TimeLimitError"
+    assert is_gone(int((tmp_path / "pid").read_text("utf-8")))
+
+
+def test_a_time_limit_for_all_cells_counts_them_together(engine, tmp_path):
+    cells = ["import time; time.sleep(0.7)"] * 6
+    failure, cells = execute(engine, tmp_path, *cells, limits=TimeLimits(cell_s=60, notebook_s=1.5))
+    assert failure.message.startswith("the notebook took longer than its limit of 1.5 s")
+    assert cells[-1]["metadata"]["papermill"]["status"] == "pending"
+
+
+def test_a_time_limit_ends_what_a_cell_had_started_too(engine, tmp_path):
+    cell = (
+        "import subprocess, time; from pathlib import Path\n"
+        "Path('pid').write_text(str(subprocess.Popen(['sleep', '600']).pid)); time.sleep(600)"
+    )
+    execute(engine, tmp_path, cell, limits=TimeLimits(cell_s=1))
+    wait_until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
+
+
+def test_several_threads_run_notebooks_at_a_time(engine, tmp_path):
+    together = "from pathlib import Path\nimport time\nPath(name + '.here').touch()\n"
+    together += "while len(list(Path('.').glob('*.here'))) < 3: time.sleep(0.01)"
+    failures = {}
+
+    def run(name):
+        failures[name] = execute(engine, tmp_path, f"name = {name!r}\n{together}", name=name)[0]
+
+    threads = [threading.Thread(target=run, args=(f"0{number}_x",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == {"00_x": None, "01_x": None, "02_x": None}
+
+
+def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_path):
+    cell = (
+        "from idc_helpers.module_processes import run_module, start_module\n"
+        "done = run_module('json.tool', ['--no-such'], timeout_s=30)\n"
+        "print(done.returncode, done.stderr[:6])\n"
+        "with open('x.json', 'w') as file: file.write('[1]')\n"
+        "print(run_module('json.tool', ['x.json'], timeout_s=30, environment={}).stdout.split())\n"
+        "process = start_module('json.tool', ['-'])\nprocess.stdin.write('{}'); process.stdin.close()\n"
+        "print(process.stdout.read().strip(), process.wait(30), type(process).__name__)\n"
+        "stuck = start_module('json.tool', ['-']); stuck.kill(); print(stuck.wait(30))"
+    )
+    failure, cells = execute(engine, tmp_path, cell)
+    assert failure is None
+    assert printed(cells)[0].splitlines() == ["2 usage:", "['[', '1', ']']", "{} 0 ForkedModule", "-9"]
+
+
+def test_nothing_is_left_open_after_a_notebook(engine, tmp_path):
+    execute(engine, tmp_path, "1")
+    descriptors = Path("/proc/self/fd"), Path(f"/proc/{engine._process.pid}/fd")
+    before = [len(list(folder.iterdir())) for folder in descriptors]
+    for _ in range(3):
+        execute(engine, tmp_path, "import subprocess; subprocess.run(['true'])")
+        execute(engine, tmp_path, "import os; os._exit(1)")
+    assert [len(list(folder.iterdir())) for folder in descriptors] == before
+
+
+def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
+    with open_engine("fast") as engine:
+        failure, _ = execute(engine, tmp_path, "1")
+        assert failure is None
+
+        def kill():
+            wait_until((tmp_path / "pid").exists)
+            engine._process.send_signal(signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        failure, cells = execute(
+            engine, tmp_path, "print('kept')", f"{TELLS_PID}\nimport time; time.sleep(600)"
+        )
+        killer.join()
+        assert failure.error_name == "EngineLostError"
+        assert "Run again" in failure.message
+        assert printed(cells) == ["kept\n"]
+        wait_until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
+        failure, _ = execute(engine, tmp_path, "1")
+        assert failure is None
+        process = engine._process
+    assert process.poll() is not None
+
+
+RUNS = """
+import sys
+from pathlib import Path
+from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
+from idc_helpers.runner.fast.notebook_order import NotebookOrder
+from idc_helpers.runner.notebooks import LessonNotebook
+folder = Path(sys.argv[1])
+with open_engine("fast") as engine:
+    (folder / "engine").write_text(str(engine._process.pid))
+    engine.execute(LessonNotebook("05_x", folder / "05_x.ipynb"), folder / "out.ipynb", {}, {})
+"""
+
+
+def test_when_whoever_started_it_is_killed_all_its_processes_end_and_the_notebook_is_saved(tmp_path):
+    write_notebook(tmp_path, "05_x", f"print('kept')\n{TELLS_PID}\nimport time; time.sleep(600)")
+    process = subprocess.Popen([sys.executable, "-c", RUNS, str(tmp_path)])
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text("utf-8"))
+    process.kill()
+    process.wait()
+    for name in ("engine", "pid"):
+        wait_until(lambda name=name: is_gone(int((tmp_path / name).read_text("utf-8"))))
+    assert printed(code_cells(tmp_path / "out.ipynb")) == ["kept\n"]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_notebook_that_cannot_get_a_process_says_so(tmp_path):
+    control, preloaded = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def refuse():
+        _order, descriptors = receive_order(preloaded)
+        answers = Lines(socket.socket(fileno=descriptors[0]))
+        answers.send({"not_forked": "Resource temporarily unavailable"})
+        answers.close()
+
+    refuser = threading.Thread(target=refuse)
+    refuser.start()
+    notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
+    with control, preloaded, NotebookOrder(notebook, tmp_path / "out.ipynb", NO_LIMITS) as order:
+        send_order(control, {"do": "notebook"}, order.descriptors)
+        order.sent()
+        order.give({}, {})
+        failure = order.follow(control)
+    refuser.join()
+    assert "no process could be made for the notebook: Resource temporarily" in failure.message
+    assert not (tmp_path / "out.ipynb").exists()
