@@ -1,11 +1,10 @@
 import json
 import subprocess
-import sys
 
 import pytest
 
 from idc_helpers.errors import SandboxError
-from idc_helpers.sandbox_starter import start_sandbox
+from idc_helpers.sandbox_starter import SandboxAddress, start_sandbox
 
 ABOUT = {
     "endpoint_url": "http://127.0.0.1:1",
@@ -27,11 +26,12 @@ def run(monkeypatch):
     commands = []
 
     def install(stdout="", stderr="", returncode=0):
-        def answer(command, **_options):
-            commands.append(command)
-            return subprocess.CompletedProcess(command, returncode, stdout, stderr)
+        def answer(module, arguments, **_options):
+            commands.append([module, *arguments])
+            return subprocess.CompletedProcess(arguments, returncode, stdout, stderr)
 
-        monkeypatch.setattr("subprocess.run", answer)
+        monkeypatch.setattr("idc_helpers.sandbox_starter.run_module", answer)
+        monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: None)
         return commands
 
     return install
@@ -41,13 +41,31 @@ def test_the_address_comes_from_the_sandboxs_own_command(run):
     commands = run(json.dumps({**ABOUT, "newer": "field"}))
     assert start_sandbox("/state", port=0, seed=7).endpoint_url == "http://127.0.0.1:1"
     options = ["start", "--json", "--state", "/state", "--port", "0", "--seed", "7"]
-    assert commands == [[sys.executable, "-m", "idc_sandbox", *options]]
+    assert commands == [["idc_sandbox", *options]]
 
 
 def test_nothing_given_leaves_all_to_the_sandbox(run):
     commands = run(json.dumps(ABOUT))
     start_sandbox()
-    assert commands[0][3:] == ["start", "--json"]
+    assert commands[0][1:] == ["start", "--json"]
+
+
+@pytest.mark.parametrize("port", [None, 0, 1])
+def test_one_that_runs_is_found_without_a_process(run, monkeypatch, port):
+    commands = run(json.dumps(ABOUT))
+    address = SandboxAddress(**ABOUT)
+    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: address)
+    assert start_sandbox("/state", port=port) is address
+    assert commands == []
+
+
+@pytest.mark.parametrize("wanted", [{"port": 2}, {"seed": 7}])
+def test_what_one_that_runs_may_not_be_is_for_the_sandbox_to_refuse(run, monkeypatch, wanted):
+    commands = run(stderr="error: it runs on port 1 already", returncode=1)
+    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: SandboxAddress(**ABOUT))
+    with pytest.raises(SandboxError, match="runs on port 1 already"):
+        start_sandbox("/state", **wanted)
+    assert len(commands) == 1
 
 
 def test_secrets_are_not_shown(run):
@@ -69,9 +87,10 @@ def test_an_answer_of_another_version_is_refused(run, stdout):
 
 
 def test_a_sandbox_that_does_not_answer(monkeypatch):
-    def hang(command, timeout, **_options):
-        raise subprocess.TimeoutExpired(command, timeout)
+    def hang(module, arguments, *, timeout_s):
+        raise subprocess.TimeoutExpired(arguments, timeout_s)
 
-    monkeypatch.setattr("subprocess.run", hang)
+    monkeypatch.setattr("idc_helpers.sandbox_starter.run_module", hang)
+    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: None)
     with pytest.raises(SandboxError, match=r"server\.log"):
         start_sandbox()
