@@ -1,13 +1,17 @@
 """``idc run --fresh-sandbox``, which is ``make run``: the whole lesson and its teardown."""
 
+import configparser
 import datetime
 import json
+import re
 import stat
 
 import pytest
 from kit_commands import KIT, Commands, what_is_there
 
 NOTEBOOKS = sorted(path.stem for path in (KIT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+SANITIZE = KIT / "tests" / "notebooks" / "sanitize.cfg"
+TIMES = ("duration", "start_time", "end_time")
 ACTIONS = ["create", "update", "delete", "unchanged"]
 
 
@@ -16,6 +20,42 @@ def fresh(tmp_path_factory):
     commands = Commands(tmp_path_factory.mktemp("fresh"))
     done, summary = commands.run("--fresh-sandbox")
     return commands, done, summary
+
+
+@pytest.fixture(scope="module")
+def by_kernels(tmp_path_factory):
+    commands = Commands(tmp_path_factory.mktemp("kernels"))
+    done, _ = commands.run("--fresh-sandbox", "--engine", "kernel")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return commands.latest
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_fast_engine_and_kernels_leave_the_same_cell_by_cell(fresh, by_kernels, name):
+    fast, kernels = (comparable(folder, name) for folder in (fresh[0].latest, by_kernels))
+    assert len(fast) == len(kernels)
+    for ours, theirs in zip(fast, kernels, strict=True):
+        assert ours == theirs
+
+
+def comparable(folder, name):
+    """Return the metadata and the cells of an executed notebook as text, without what differs between runs."""
+    rules = configparser.ConfigParser()
+    rules.read(SANITIZE)
+    document = json.loads((folder / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
+    for part in (document, *document["cells"]):
+        part.pop("id", None)  # papermill's own cells get new ones
+        part["metadata"].pop("execution", None)
+        record = part["metadata"].get("papermill", {})
+        part["metadata"]["papermill"] = {key: record[key] for key in record if key not in TIMES}
+    parts = []
+    for part in (document["metadata"], *document["cells"]):
+        text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
+        text = text.replace(str(folder.parents[1]), "FOLDER").replace(folder.name, "RUN")
+        for section in rules.sections():
+            text = re.sub(rules[section]["regex"], rules[section]["replace"], text)
+        parts.append(text)
+    return parts
 
 
 def test_it_exits_with_0_and_every_notebook_and_check_passed(fresh):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -81,15 +82,17 @@ def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
     assert set(what_is_there(slow)) == {"instance"}
 
 
-def test_ctrl_c_leaves_whole_receipts_no_kernel_and_a_run_that_can_be_undone(slow):
+def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
+    helpers = descendants(process.pid)
+    assert len(helpers) >= 2  # the preloaded process and its fork, which runs the notebook
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "idc undo" in told
     assert "Traceback" not in told
-    assert not kernels_of(process.pid)
+    assert not helpers & {int(entry.name) for entry in Path("/proc").glob("[0-9]*")}
     assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
     receipts = receipts_of(slow)
     assert receipts
@@ -100,12 +103,35 @@ def test_ctrl_c_leaves_whole_receipts_no_kernel_and_a_run_that_can_be_undone(slo
     assert set(what_is_there(slow)) == {"instance"}
 
 
-def kernels_of(pid):
-    """Return the processes that say that they are kernels of a process."""
-    wanted = f"JPY_PARENT_PID={pid}".encode()
-    found = []
+def test_a_run_whose_preloaded_process_is_killed_says_so_and_running_again_finishes_it(slow):
+    process = slow.begin("--only", "05,06")
+    until_applying(process, "permission_sets")
+    os.kill(min(descendants(process.pid)), signal.SIGKILL)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "05_permission_sets FAILED" in told
+    assert "EngineLostError: the preloaded process that runs the notebooks is gone" in told
+    assert "Traceback" not in told
+    assert receipts_of(slow)
+    interrupted = slow.latest
+
+    switch(slow, latency_s=0)
+    done, summary = slow.run("--only", "05,06")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    for folder in (slow.latest, interrupted):
+        undo = slow.idc("undo", str(folder), "--yes")
+        assert undo.returncode == 0, undo.stdout + undo.stderr
+    assert set(what_is_there(slow)) == {"instance"}
+
+
+def descendants(pid):
+    """Return the processes that a process has started, and those that they have started."""
+    parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(entry.name)
-    return found
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}

@@ -25,7 +25,7 @@ def start(log, monkeypatch):
     """Return a function that prepares a request as `run_lesson` does, without connecting to a target."""
     monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
 
-    def start(request, environment=None):
+    def start(request, environment=None, engine=None):
         prepared = prepare_run(request)
         folder = run_folder.create_run_folder(request.runs_folder)
         progress = Progress(log, prepared.mode)
@@ -33,7 +33,7 @@ def start(log, monkeypatch):
         now = run_folder.datetime.datetime.now(run_folder.datetime.UTC)
         undo_command = f"idc undo {folder.name}"
         return Execution(
-            prepared, folder, where, environment or {}, KernelEngine(), progress, now, undo_command
+            prepared, folder, where, environment or {}, engine or KernelEngine(), progress, now, undo_command
         )
 
     return start

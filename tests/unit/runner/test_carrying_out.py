@@ -7,6 +7,7 @@ import pytest
 from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
 from idc_helpers.runner.carrying_out import carry_out
+from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import RunRequest
 
@@ -62,18 +63,21 @@ def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monke
     assert "The sandbox stopped running. What was done is kept" in log.getvalue()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "engine_name"),
+    [(signal.SIGINT, "kernel"), (signal.SIGINT, "fast"), (signal.SIGTERM, "fast")],
+)
 def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
-    project, start, log, number, tmp_path
+    project, start, log, number, engine_name, tmp_path
 ):
     pid_file = tmp_path / "pid"
     waits = f"import os, time; Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(600)"
     name = "06_b"
     write_notebook(project / "notebooks", name, *tell(name, WRITES.format(name=name), waits))
     write_notebook(project / "notebooks", "99_c", *tell("99_c", PASSES))
-    execution = start(RunRequest(project))
     watcher = threading.Thread(target=signal_when_written, args=(pid_file, number))
-    with signals_as_exceptions():
+    with signals_as_exceptions(), open_engine(engine_name) as engine:
+        execution = start(RunRequest(project), engine=engine)
         watcher.start()
         outcome = carry_out(execution)
     watcher.join()
