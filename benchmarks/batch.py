@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -116,38 +117,46 @@ def time_warm_api(folder: Path, environment: dict[str, str], runs: int) -> float
     return float(run([sys.executable, "-c", WARM, str(NOTEBOOK), str(folder), str(runs)], environment))
 
 
-def compare(rounds: int, runs: int) -> dict[str, list[float]]:
-    """Return the seconds of each way, one number for each round."""
+def processor_s() -> float:
+    """Return the processor's seconds of all processes so far that this one has started and waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+Times = dict[str, list[tuple[float, float]]]
+
+
+def compare(rounds: int, runs: int) -> Times:
+    """Return the seconds of each way and the processor's among them, a pair for each round."""
     ways = {
         f"idc batch, {WORKERS} workers": time_batch,
         "papermill command, one after another": time_command,
         "papermill API, warm, one after another": time_warm_api,
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: Times = {name: [] for name in ways}
     with place() as (folder, environment):
         for number in range(1, rounds + 1):
             for name, way in ways.items():
-                times[name].append(way(folder, environment, runs))
-                print(
-                    f"round {number} of {rounds}: {name}: {times[name][-1]:.1f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                before = processor_s()
+                seconds = way(folder, environment, runs)
+                times[name].append((seconds, processor_s() - before))
+                told = f"{seconds:.1f} s, of the processor {times[name][-1][1]:.1f} s"
+                print(f"round {number} of {rounds}: {name}: {told}", file=sys.stderr, flush=True)
     return times
 
 
-def comparison_table(times: dict[str, list[float]], runs: int) -> str:
-    """Return the medians, and how many times longer than a batch each takes in the same round."""
-    (_, batch), *_ = times.items()
-    rows = [["20 runs".replace("20", str(runs)), "median", "each", "times as long as the batch (each round)"]]
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
-        ratios = [other / own for other, own in zip(seconds, batch, strict=True)]
-        each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-        rows.append(
-            [name, f"{median:.1f} s", f"{median / runs:.2f} s", f"{statistics.median(ratios):.1f} ({each})"]
-        )
-    return text_table(rows, right=frozenset({1, 2}))
+def comparison_table(times: Times, runs: int) -> str:
+    """Return the medians, and how many times as long as the batch of the same round each way takes."""
+    batch = next(iter(times.values()))
+    rows = [[f"{runs} runs", "median", "each", "processor", "÷ batch, each round", "processor ÷ batch"]]
+    for name, pairs in times.items():
+        wall, used = ([pair[which] for pair in pairs] for which in (0, 1))
+        ratios = [f"{pair[0] / own[0]:.1f}" for pair, own in zip(pairs, batch, strict=True)]
+        processor = statistics.median(pair[1] / own[1] for pair, own in zip(pairs, batch, strict=True))
+        median = statistics.median(wall)
+        times_of_one = [f"{median:.1f} s", f"{median / runs:.2f} s", f"{statistics.median(used):.1f} s"]
+        rows.append([name, *times_of_one, ", ".join(ratios), f"{processor:.1f}"])
+    return text_table(rows, right=frozenset(range(1, 6)))
 
 
 def watch(process: subprocess.Popen[bytes]) -> dict[str, int]:
