@@ -73,7 +73,8 @@ class NotebookStep:
             from idc_helpers.display.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
 
             self._panel = StepPanel(self)
-        return self._panel
+            return self._panel
+        return self._panel.again()
 
     def plan(self) -> Table:
         """Return the plan: columns action, kind, key, reason, values; reads only.

@@ -66,11 +66,12 @@ class StepPanel(Panel):
             may_apply=self._may_undo,
             on_busy=self._busy,
         )
+        self._place = widgets.VBox([self.form.box])
         self._save = SavePanel(step)
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
             widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
-            self.form.box,
+            self._place,
             self._problems,
             self.actions.box,
             self.undo.box,
@@ -78,6 +79,14 @@ class StepPanel(Panel):
             self._screen.box,
         )
         self._show_problems()
+
+    def again(self) -> StepPanel:
+        """Return the panel with fresh choices and the present values: its cell was run again."""
+        if not (self._step.gate.running or self._step.undo_gate.running):
+            self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
+            self._place.children = (self.form.box,)
+            self._show_problems()
+        return self
 
     def _edited(self) -> None:
         self._step.set_values(self.form.read())

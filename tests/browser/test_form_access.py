@@ -32,7 +32,7 @@ def unfold(panel):
             fold.click()
 
 
-@pytest.mark.parametrize("name", ["03_authentication", "05_permission_sets"])
+@pytest.mark.parametrize("name", ["05_permission_sets", "08_users"])
 def test_nothing_serious_is_found_in_the_largest_forms(lab, name):
     panel = lab.open(name)
     lab.run_all()
@@ -41,6 +41,9 @@ def test_nothing_serious_is_found_in_the_largest_forms(lab, name):
     unfold(panel)
     review.click()
     expect(panel.locator(".idc-calls summary").first).to_be_visible(timeout=30_000)
+    panel.locator(".idc-calls summary").filter(has_text="AWS CLI").first.click()
+    panel.get_by_role("button", name="Copy the commands").first.click()
+    expect(panel.get_by_role("button", name="Copied").first).to_be_visible()
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         lab.command("apputils:change-theme", theme=theme)
         is_light = "true" if theme.endswith("Light") else "false"

@@ -174,6 +174,21 @@ def test_showing_the_form_again_keeps_what_was_typed(panel, step):
     type_in(panel, "Session duration", "PT5H")
     assert step.form() is panel
     assert find(step.form(), "Session duration").value == "PT5H"
+    type_in(panel, "Session duration", "PT13H")
+    assert "1 value to mend" in texts(step.form())
+    assert find(panel, "Session duration: another length").value == "PT13H"
+
+
+def test_running_the_form_cell_again_offers_what_is_there_by_now(context):
+    step = NotebookStep(context, "users")
+    panel = step.form()
+    assert "Operators" not in [getattr(widget, "description", "") for widget in walk(panel.box)]
+    groups = [{"display_name": "Auditors"}, {"display_name": "Operators"}]
+    step.values.context = replace(context, scenario=Scenario(groups=groups, users=step.values.values))
+    step.form()
+    assert find(panel, "Operators").value is False
+    find(panel, "Operators").value = True
+    assert step.values.values[0]["groups"] == ["Operators"]
 
 
 def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
