@@ -1,20 +1,17 @@
-"""Editors that offer choices: one of some, or another one; several in a tree; a page of the console."""
+"""Editors that offer choices: one of some, or another one; several in a tree; policies by name."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
-from idc_helpers.aws.regions import identity_center_regions
-from idc_helpers.display.choice_lists import CONSOLES
 from idc_helpers.display.form_choices import Choice, ChoiceList
 from idc_helpers.display.panel_editors import ABSENT, WIDE, Editor
 from idc_helpers.display.tables import in_html
 
-_OTHER = "\0other"
+OTHER = "\0other"
 MOST_BOXES = 40
 """More choices than these are a list in which several can be marked, and not a box each."""
 
@@ -39,7 +36,7 @@ class ChoiceEditor(Editor):
     ) -> None:
         self._offered, self._none = offered, none
         self._dropdown = widgets.Dropdown(layout=WIDE)
-        self._text = widgets.Text(description=other.rstrip(" …"), layout=widgets.Layout(**_WIDE_HIDDEN))
+        self._text = widgets.Text(description=other.rstrip(" …"), layout=widgets.Layout(**WIDE_HIDDEN))
         super().__init__(widgets.VBox([self._dropdown, self._text]), [self._dropdown, self._text])
         self._other = other
         self.write(value)
@@ -48,7 +45,7 @@ class ChoiceEditor(Editor):
     def read(self) -> Any:
         """Return what is chosen or typed, or `ABSENT`."""
         chosen = self._dropdown.value
-        return (self._text.value.strip() if chosen == _OTHER else chosen) or ABSENT
+        return (self._text.value.strip() if chosen == OTHER else chosen) or ABSENT
 
     def write(self, value: Any) -> None:
         """Show a value; one that is not among the choices is added, or typed where that is allowed."""
@@ -61,12 +58,12 @@ class ChoiceEditor(Editor):
         if self._none is not None or not value:
             options.insert(0, (self._none or "(choose)", ""))
         if self._offered.is_open:
-            options.append((self._other, _OTHER))
+            options.append((self._other, OTHER))
         if tuple(self._dropdown.options) != tuple(options):
             self._dropdown.options = options
         if value and found is None:
             self._text.value = value
-            self._dropdown.value = _OTHER
+            self._dropdown.value = OTHER
         else:
             self._dropdown.value = found or ""
         self._show_text()
@@ -81,12 +78,12 @@ class ChoiceEditor(Editor):
         return next((c.help for c in self._offered.choices if c.value == self._dropdown.value), "")
 
     def _chosen(self, change: Any) -> None:
-        if change["new"] == _OTHER and not self._text.value:
+        if change["new"] == OTHER and not self._text.value:
             self._text.value = change["old"] or ""  # something to start from, in the spelling that is wanted
         self._show_text()
 
     def _show_text(self) -> None:
-        self._text.layout.display = "" if self._dropdown.value == _OTHER else "none"
+        self._text.layout.display = "" if self._dropdown.value == OTHER else "none"
 
 
 class SeveralEditor(Editor):
@@ -149,67 +146,6 @@ class SeveralEditor(Editor):
         if self._list is not None:
             return [choice.value in self._list.value for choice in self._choices]
         return [box.value for box in self.inputs]
-
-
-class RelayStateEditor(Editor):
-    """A page of the AWS console: which console, in which Region; or another address.
-
-    Parameters
-    ----------
-    value
-        Shown at first.
-    """
-
-    def __init__(self, value: str | None) -> None:
-        consoles = [
-            ("(the console's home page)", ""),
-            *((name, path) for path, (name, _) in CONSOLES.items()),
-        ]
-        regions = [
-            ("the Region that the person used last", ""),
-            *((code, code) for code in identity_center_regions()),
-        ]
-        self._console = widgets.Dropdown(options=[*consoles, ("Another address …", _OTHER)], layout=WIDE)
-        self._region = widgets.Dropdown(
-            options=regions, description="Region of the console", layout=widgets.Layout(**_WIDE_HIDDEN)
-        )
-        self._text = widgets.Text(description="Address of the page", layout=widgets.Layout(**_WIDE_HIDDEN))
-        inputs = [self._console, self._region, self._text]
-        super().__init__(widgets.VBox(inputs), inputs)
-        self.write(value)
-        self._console.observe(lambda _: self._show_parts(), names="value")
-
-    def read(self) -> Any:
-        """Return the address, or `ABSENT` for the home page."""
-        path = self._console.value
-        if path == _OTHER:
-            return self._text.value.strip() or ABSENT
-        region = self._region.value if path and CONSOLES[path][1] else ""
-        return f"https://{region}{'.' if region else ''}console.aws.amazon.com/{path}" if path else ABSENT
-
-    def write(self, value: Any) -> None:
-        """Show an address: as a console and a Region, where it is one of the list."""
-        found = _CONSOLE_ADDRESS.fullmatch(value or "")
-        known = found is not None and found["path"] in CONSOLES
-        region = (found["region"] or "") if found else ""
-        if known and found and region in ("", *identity_center_regions()):
-            self._region.value = region
-            self._console.value = found["path"]
-        else:
-            self._text.value = value or ""
-            self._console.value = _OTHER if value else ""
-        self._show_parts()
-
-    def note(self) -> str:
-        """Return the address."""
-        address = self.read()
-        return "" if address is ABSENT or self._console.value == _OTHER else str(address)
-
-    def _show_parts(self) -> None:
-        path = self._console.value
-        self._text.layout.display = "" if path == _OTHER else "none"
-        regional = path in CONSOLES and CONSOLES[path][1]
-        self._region.layout.display = "" if regional else "none"
 
 
 class PolicyNamesEditor(Editor):
@@ -287,7 +223,4 @@ def _tree_options(choices: Sequence[Choice]) -> list[tuple[str, str]]:
     return [(" / ".join([*choice.path, choice.label]), choice.value) for choice in choices]
 
 
-_CONSOLE_ADDRESS = re.compile(
-    r"https://(?:(?P<region>[a-z0-9-]+)\.)?console\.aws\.amazon\.com/(?P<path>[^?#]*)"
-)
-_WIDE_HIDDEN = {"width": "98%", "max_width": "44em", "display": "none"}
+WIDE_HIDDEN = {"width": "98%", "max_width": "44em", "display": "none"}

@@ -17,7 +17,6 @@ from idc_helpers.display.form_words import FieldWords
 from idc_helpers.display.panel_choices import (
     ChoiceEditor,
     PolicyNamesEditor,
-    RelayStateEditor,
     SeveralEditor,
     short_policy,
 )
@@ -32,6 +31,7 @@ from idc_helpers.display.panel_editors import (
     write_reference,
 )
 from idc_helpers.display.panel_policy import PolicyEditor
+from idc_helpers.display.panel_relay_state import RelayStateEditor
 from idc_helpers.display.tables import in_html
 from idc_helpers.models import CustomerManagedPolicy
 

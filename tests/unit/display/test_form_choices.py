@@ -11,8 +11,9 @@ from idc_helpers.display.choice_lists import PREDEFINED_POLICIES
 from idc_helpers.display.form_choices import Choice, ChoiceList, Choices
 from idc_helpers.display.form_words import GROUPS, WORDS
 from idc_helpers.display.notebook_step import NotebookStep
-from idc_helpers.display.panel_choices import MOST_BOXES, RelayStateEditor, SeveralEditor
+from idc_helpers.display.panel_choices import MOST_BOXES, SeveralEditor
 from idc_helpers.display.panel_editors import ABSENT
+from idc_helpers.display.panel_relay_state import RelayStateEditor
 from idc_helpers.display.policy_text import policy_state
 from idc_helpers.managed_policies import PREDEFINED
 from idc_helpers.models import Scenario
