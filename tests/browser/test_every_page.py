@@ -102,6 +102,25 @@ def test_pages_of_other_ways_to_sign_in(visitor, scene, mfa, look, way):
     look(visitor.page)
 
 
+def test_the_page_after_a_password_that_an_administrator_handed_over(visitor, scene, mfa, look):
+    mfa(user_without_device="allow")
+    name, user_id = scene.add_user()
+    given = scene.console("POST", f"users/{user_id}/reset-password", {"delivery": "one-time-password"})
+    page = visitor.page
+    page.goto(f"{scene.site}/start")
+    page.get_by_label("User name").fill(name)
+    visitor.press("Next")
+    page.get_by_label("Password").fill(given["one_time_password"])
+    visitor.press("Sign in")
+    visitor.sees("Choose a new password")
+    look(page)
+    page.get_by_label("New password", exact=True).fill(given["one_time_password"])
+    page.get_by_label("New password, once more").fill(given["one_time_password"])
+    visitor.press("Set the password")
+    expect(page.get_by_role("alert")).to_contain_text("nor the one that you were given")
+    look(page)
+
+
 def test_pages_of_the_portal(visitor, scene, mfa, look):
     mfa(user_without_device="allow")
     name, user_id = scene.add_user()
@@ -129,6 +148,12 @@ def test_pages_of_the_portal(visitor, scene, mfa, look):
     look(page)
     visitor.press("Deny access")
     visitor.sees("Request denied")
+    look(page)
+    waiting, _ = scene.start_device_login()
+    page.goto(waiting["verificationUriComplete"])
+    visitor.press("Yes, it is the same")
+    visitor.press("Allow access")
+    visitor.sees("Request approved")
     look(page)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pyotp
 import pytest
-from front_door_harness import PLACE, RELYING_PARTY_ID, SecurityKey
+from front_door_harness import ORIGIN, PLACE, RELYING_PARTY_ID, SecurityKey
 
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in import devices, totp, webauthn_devices
@@ -188,6 +188,18 @@ def test_keys_work_only_at_the_address_where_they_were_registered(door, ana):
     register_key(door, ana)
     refusal = door.refusal(webauthn_devices.authentication_options, ana, relying_party_id="lab.example.org")
     assert refusal.code == "device-of-other-address"
+
+
+def test_a_key_of_another_address_signs_in_there_and_an_answer_made_elsewhere_does_not(door, ana):
+    place = {"relying_party_id": "lab.example.org", "origin": "https://lab.example.org"}
+    key = SecurityKey()
+    wanted = door.do(webauthn_devices.registration_options, ana, relying_party_id="lab.example.org")
+    answer = key.create(wanted, origin=place["origin"])
+    door.do(webauthn_devices.finish_registration, ana, answer, **place)
+    for origin, is_taken in ((ORIGIN, False), (place["origin"], True)):
+        wanted = door.do(webauthn_devices.authentication_options, ana, relying_party_id="lab.example.org")
+        answer = key.get(wanted, origin=origin)
+        assert door.do(webauthn_devices.verify_answer, ana, answer, **place) is is_taken
 
 
 def test_six_keys_and_no_seventh_and_none_twice(door, ana):
