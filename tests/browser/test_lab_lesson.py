@@ -1,0 +1,256 @@
+"""The whole lesson at JupyterLab, as a person goes it: each notebook's forms, plans, Apply, checks, Undo."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from lab_desk import OUTPUT, Lab, Notebook
+from playwright.sync_api import Browser, expect
+
+from idc_helpers.aws.activation import portal_settings, signed_in_person
+from idc_helpers.aws.configure_sso import configure_sso, sso_login
+from idc_helpers.aws.organization import resolve_account
+from idc_helpers.aws.profiles import SsoProfile
+from idc_helpers.aws.terminal import sandbox_terminal
+
+
+class Case(NamedTuple):
+    """What a person does with one form.
+
+    Attributes
+    ----------
+    label, value
+        A field, and what is typed or chosen in it.
+    shown
+        What the plan shows of it.
+    waits
+        Whether there is something to do without that change, so that running all cells stops at the form.
+    can_be_undone
+        A portal's subdomain is for good.
+    """
+
+    title: str
+    label: str = ""
+    value: str = ""
+    shown: str = ""
+    waits: bool = True
+    can_be_undone: bool = True
+
+
+TEAM = "${path:enterprise.department}"
+FORMS = {
+    "01_enable_identity_center": [Case("Enable IAM Identity Center", "Instance name", "my-practice")],
+    "02_settings": [
+        Case("Attributes for access control", "Attributes", f"Team = {TEAM}", f"Team={TEAM}"),
+        Case("AWS access portal", "Subdomain", "my-portal", can_be_undone=False),
+    ],
+    "03_authentication": [
+        Case("Standard authentication"),
+        Case("Multi-factor authentication", "If a user does not", "Allow them", "allow", waits=False),
+        Case("Sessions", "User interactive sessions", "12 hours", "PT12H", waits=False),
+    ],
+    "04_management": [Case("Delegated administrator", "Delegated administrator", "Log archive", "AccountId")],
+    "05_permission_sets": [Case("Permission sets", "Description", "Everything")],
+    "06_groups": [Case("Groups", "Description", "People of every kind: 日本 é")],
+    "07_account_assignments": [Case("Account assignments", "Production", "yes", "Production")],
+    "08_users": [Case("Users", "Display name", "Mary 🦊")],
+}
+POLITE = re.compile(r"^NotAppliedError: press Apply in “(.*)”, then run on from here$")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Lab]:
+    """Return a Lab whose sandbox is empty when the first test begins."""
+    started = Lab(tmp_path_factory.mktemp("lab"), chromium)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def opened(lab: Lab) -> Iterator[object]:
+    """Return a function that opens a notebook; it is closed, and its kernel ended, afterwards."""
+    notebooks: list[Notebook] = []
+
+    def open_notebook(name: str) -> Notebook:
+        notebooks.append(lab.open(name))
+        return notebooks[-1]
+
+    yield open_notebook
+    for notebook in notebooks:
+        notebook.picture()
+        lab.close(notebook)
+
+
+def stopped_at(notebook: Notebook) -> str:
+    """Return the form at which the notebook waits: one polite line, and no cell below it has run."""
+    cells = notebook.cells()
+    (failed,) = [
+        number
+        for number, cell in enumerate(cells)
+        if any(output["output_type"] == "error" for output in cell["outputs"])
+    ]
+    (line,) = notebook.errors()
+    (shown,) = [output for output in cells[failed]["outputs"] if output["output_type"] == "error"]
+    assert len(shown["traceback"]) == 1, shown["traceback"]
+    assert all(cell["execution_count"] is None for cell in cells[failed + 1 :])
+    found = POLITE.match(line)
+    assert found, line
+    return found[1]
+
+
+def test_the_start_shows_the_way_before_anything_is_done(opened):
+    notebook = opened("00_start_here")
+    notebook.run_all()
+    assert notebook.errors() == []
+    links = notebook.panel.locator(f"{OUTPUT} a[href*='.ipynb']")
+    expect(links.filter(has_text=re.compile("Enable")).first).to_be_visible()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_fill_review_apply_check_undo_and_apply_again(opened, name):
+    notebook = opened(name)
+    notebook.run_all()
+    for case in FORMS[name]:
+        if case.waits:
+            assert stopped_at(notebook) == case.title
+        form = notebook.form(case.title)
+        if case.label:
+            form.fill(case.label, case.value)
+        plan = form.review()
+        assert "to create" in plan or "to update" in plan
+        expect(form.box).to_contain_text(case.shown or case.value)
+        said = form.apply()
+        assert any(re.search(r"\d+ of \d+", text) for text in said), said
+        if case.can_be_undone:
+            undone = form.undo()[-1]
+            assert "deleted" in undone or "updated" in undone
+            assert form.review() == plan
+            form.apply()
+        notebook.run_all()
+        if case.label:
+            assert notebook.form(case.title).value(case.label).startswith(case.value)
+    assert notebook.errors() == []
+    assert "passed" in "".join(str(cell["outputs"]) for cell in notebook.cells())
+
+
+@pytest.fixture(scope="module")
+def connection(lab):
+    return lab.connect()
+
+
+def description_of(connection, name: str) -> str:
+    store = {"IdentityStoreId": connection.instance.identity_store_id}
+    groups = connection.client("identitystore").list_groups(**store)["Groups"]
+    return next(group["Description"] for group in groups if group["DisplayName"] == name)
+
+
+def test_after_a_restart_of_the_kernel_running_again_is_safe(opened, connection):
+    notebook = opened("06_groups")
+    notebook.run_all()
+    before = description_of(connection, "AdministratorAccess")
+    notebook.form("Groups").fill("Description", "Typed before the restart")
+    notebook.form("Groups").review()
+    notebook.restart()
+    # The form of the kernel that is gone is still drawn: pressing its button writes nothing.
+    notebook.panel.get_by_role("button", name="Apply").click()
+    notebook.run_all()
+    assert stopped_at(notebook) == "Groups"
+    assert description_of(connection, "AdministratorAccess") == before
+    form = notebook.form("Groups")
+    assert form.value("Description") == "People who set things up"
+    form.review()
+    assert "1 updated" in form.apply()[-1]
+    notebook.restart()
+    notebook.run_all()
+    assert notebook.errors() == [], "what is there already needs no Apply"
+
+
+def test_two_notebooks_at_once_leave_each_other_alone(lab, opened, connection):
+    groups = opened("06_groups")
+    groups.run_all()
+    groups.form("Groups").fill("Description", "Only here")
+    plan = groups.form("Groups").review().splitlines()[0]
+    settings = opened("03_authentication")
+    settings.run_all()
+    form = settings.form("Multi-factor authentication")
+    form.review()
+    assert "1 updated" in form.apply()[-1]
+    lab.open("06_groups")
+    form = groups.form("Groups")
+    assert form.value("Description") == "Only here"
+    expect(form.apply_button).to_be_enabled()
+    expect(form.box.get_by_role("status")).to_contain_text(plan)
+    assert description_of(connection, "AdministratorAccess") != "Only here"
+    form.apply()
+    assert description_of(connection, "AdministratorAccess") == "Only here"
+
+
+@pytest.fixture(scope="module")
+def richard(connection):
+    """Return the person of the scenario in a browser: what notebook 09 leads to."""
+    with signed_in_person(connection, "richard.roe") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+def terminal(connection):
+    found = sandbox_terminal(connection)
+    if found.command_line is None:
+        pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
+    return found
+
+
+def profile_of(connection) -> SsoProfile:
+    """Return the profile that the scenario wants, and that the notebook's plan shows."""
+    portal = portal_settings(connection)
+    account_id = resolve_account(connection, "Development").account_id
+    names = ("practice", "practice", portal["start_url"], portal["region"], account_id, "ReadOnlyAccess")
+    return SsoProfile(*names, region="us-east-1")
+
+
+def test_what_the_terminal_is_for_is_done_there_and_seen_in_notebook_10(
+    opened, connection, terminal, richard
+):
+    def allow(code: str) -> None:
+        richard.do("sign_in")  # a logout has ended the browser's session too
+        richard.do("approve_device", user_code=code)
+
+    notebook = opened("10_aws_configure_sso")
+    notebook.run_all()
+    (said,) = notebook.errors()
+    assert "the profile is in the config file" in said
+    expect(notebook.panel.get_by_text("run: aws configure sso").first).to_be_visible()
+    configure_sso(terminal, profile_of(connection), allow)
+    notebook.run_all()
+    (said,) = notebook.errors()
+    assert "the profile reaches its account" in said, "the notebook has signed the terminal out"
+    sso_login(terminal, "practice", allow)
+    notebook.run_from("command_line.check()")
+    assert notebook.errors() == []
+
+
+def test_notebook_11_goes_on_with_the_terminals_session(opened, terminal):
+    notebook = opened("11_temporary_credentials")
+    notebook.run_all()
+    assert notebook.errors() == []
+    expect(notebook.panel.locator(OUTPUT).filter(has_text="ExpiredToken").first).to_be_visible()
+    expect(notebook.panel.locator(OUTPUT).filter(has_text="4 of 4 passed").first).to_be_visible()
+    shutil.rmtree(terminal.token_folder.parents[1] / "cli", ignore_errors=True)
+    identity = terminal.call("sts", "get-caller-identity", profile="practice")
+    assert identity.values, "the terminal's session goes on after the notebook has refreshed its token"
+
+
+def test_the_teardown_takes_everything_back(lab, opened):
+    notebook = opened("99_teardown")
+    notebook.run_all()
+    assert stopped_at(notebook) == "Teardown"
+    form = notebook.form("Teardown")
+    assert "to delete" in form.review()
+    assert re.search(r"\d+ deleted", form.apply()[-1])
+    notebook.run_all()
+    assert notebook.errors() == []
+    assert lab.connect().instance_or_none() is None
