@@ -37,9 +37,10 @@ notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and sto
 schema: setup ## Write parameters/schema.json anew
 	.venv/bin/idc parameters schema --out parameters/schema.json
 
-benchmark: setup ## Time the notebooks, and the sandbox beside moto
+benchmark: setup ## Time the notebooks, the sandbox beside moto, and batches beside papermill
 	.venv/bin/python benchmarks/lesson.py
 	.venv/bin/python benchmarks/sandbox.py
+	.venv/bin/python benchmarks/batch.py
 
 clean: ## Remove .venv and caches; runs/ stays, because undo needs its receipts
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis ./*.egg-info

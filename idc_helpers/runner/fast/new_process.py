@@ -29,7 +29,8 @@ def begin_anew(environment: Mapping[str, str], folder: str, arguments: Sequence[
     os.chdir(folder)
     sys.argv[:] = arguments
     # As in a kernel, and as for `python -m`: the working folder comes first, and nothing of the parent's.
-    sys.path[:] = ["", *(entry for entry in sys.path if entry not in ("", _PARENT_FOLDER))]
+    # Only its first entry is the parent's: PYTHONPATH may name the same folder again, and that stays.
+    sys.path[:] = ["", *(sys.path[1:] if sys.path[0] in ("", _PARENT_FOLDER) else sys.path)]
     random.seed()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
