@@ -66,7 +66,6 @@ def forget_notebook() -> None:
 @contextmanager
 def _this_process_as_it_was() -> Iterator[None]:
     main, variables, path = sys.modules["__main__"], dict(os.environ), list(sys.path)
-    sys.path.insert(0, "")
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from typing import Any
 from ipykernel.eventloops import enable_gui
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import UsageError
+from IPython.core.shellapp import InteractiveShellApp
 from jupyter_client.session import Session
 from traitlets.config import Config
 
@@ -107,6 +108,8 @@ def _no_debugger() -> Iterator[None]:
 
 
 def take_environment(kernel: KernelHere) -> None:
-    """Set the variables that a kernel sets for its cells; done again when the environment was replaced."""
+    """Set variables and the path of modules as a kernel does; done again when they were replaced."""
     kernel.shell.init_environment()
+    # A kernel's application puts the working folder behind the standard library.
+    InteractiveShellApp.init_path(SimpleNamespace(ignore_cwd=False))  # type: ignore[arg-type]
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")

@@ -33,11 +33,15 @@ def run_module(answers: Lines, descriptors: Sequence[int], control: socket.socke
         os.dup2(descriptor, number)
         os.close(descriptor)
     begin_anew(order["environment"], order["folder"], [order["module"], *order["arguments"]])
+    if not sys.flags.safe_path:
+        sys.path.insert(0, order["folder"])
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    for name in (order["module"], f"{order['module']}.__main__"):
-        sys.modules.pop(name, None)  # as in a new Python, it is not imported before it is run
+    name = order["module"]
+    is_package = hasattr(sys.modules.get(name), "__path__")
+    # As in a new Python, what is run is not imported before.
+    sys.modules.pop(f"{name}.__main__" if is_package else name, None)
     try:
-        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
     except SystemExit as error:
         return end_now(_status(error.code))
     return end_now(0)

@@ -28,15 +28,15 @@ def begin_anew(environment: Mapping[str, str], folder: str, arguments: Sequence[
     time.tzset()
     os.chdir(folder)
     sys.argv[:] = arguments
-    # As in a kernel, and as for `python -m`: the working folder comes first, and nothing of the parent's.
-    # Only its first entry is the parent's: PYTHONPATH may name the same folder again, and that stays.
-    sys.path[:] = ["", *(sys.path[1:] if sys.path[0] in ("", _PARENT_FOLDER) else sys.path)]
+    if sys.path[:1] == [_PARENT_FOLDER]:
+        del sys.path[0]
     random.seed()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
 
 
-_PARENT_FOLDER = os.getcwd()  # noqa: PTH109 -- as `python -m` writes it into sys.path
+# What `python -m` puts before all else; a variable or an installation may name the same folder once more.
+_PARENT_FOLDER = None if sys.flags.safe_path else os.getcwd()  # noqa: PTH109
 
 
 def end_now(status: int) -> int:

@@ -15,6 +15,7 @@ from tiny_notebooks import write_notebook
 from idc_helpers.runner.engines import NO_LIMITS, TimeLimits, open_engine
 from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
 from idc_helpers.runner.fast.notebook_order import NotebookOrder
+from idc_helpers.runner.kernel_engine import KernelEngine
 from idc_helpers.runner.notebooks import LessonNotebook
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fast engine needs Linux")
@@ -209,6 +210,25 @@ def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_
     assert printed(cells)[0].splitlines() == ["2 usage:", "['[', '1', ']']", "{} 0 ForkedModule", "-9"]
 
 
+def test_a_package_of_the_kit_runs_as_a_fork_too_and_without_a_warning(engine, tmp_path):
+    cell = (
+        "from idc_helpers.module_processes import run_module\n"
+        "done = run_module('idc_sandbox', ['status', '--state', 'nowhere'], timeout_s=60)\n"
+        "print(done.returncode, done.stdout.split()[:3], repr(done.stderr))\n"
+        "done = run_module('idc_sandbox.persona', ['--no-such'], timeout_s=60)\n"
+        "print(done.returncode, 'Warning' in done.stderr, 'usage: ' in done.stderr)"
+    )
+    failure, cells = execute(engine, tmp_path, cell)
+    assert failure is None
+    assert printed(cells)[0].splitlines() == ["1 ['no', 'sandbox', 'runs'] ''", "2 False True"]
+
+
+def test_the_folders_of_modules_are_those_of_a_kernel(engine, tmp_path):
+    _, cells = execute(engine, tmp_path, "import sys; print(*sys.path, sep=chr(10))")
+    _, theirs = execute(KernelEngine(), tmp_path, "import sys; print(*sys.path, sep=chr(10))")
+    assert printed(cells) == printed(theirs)
+
+
 def test_nothing_is_left_open_after_a_notebook(engine, tmp_path):
     execute(engine, tmp_path, "1")
     descriptors = Path("/proc/self/fd"), Path(f"/proc/{engine._process.pid}/fd")
@@ -250,6 +270,7 @@ from pathlib import Path
 from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
 from idc_helpers.runner.fast.notebook_order import NotebookOrder
+from idc_helpers.runner.kernel_engine import KernelEngine
 from idc_helpers.runner.notebooks import LessonNotebook
 folder = Path(sys.argv[1])
 with open_engine("fast") as engine:
