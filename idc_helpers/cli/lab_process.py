@@ -28,6 +28,7 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
     """
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     options.append("--LabApp.extension_manager=readonly")  # the other one asks the internet
+    options.append("--LanguageServerManager.autodetect=False")  # the search starts npm, for seconds
     options += [] if browser else ["--no-browser"]
     options += [f"--port={port}"] if port is not None else []
     if os.geteuid() == 0:
