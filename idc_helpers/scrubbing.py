@@ -31,6 +31,7 @@ _NO_SECRET_VARIABLE = re.compile(
 )
 _SHORTEST = 6
 _LONGEST_KEPT = 1000
+_LONG = 100_000
 _WORDS = frozenset({"password", "passwd", "secret", "default", "disabled", "enabled", "required", REMOVED})
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _remembered: set[str] = set()
@@ -57,12 +58,19 @@ def scrub(text: str) -> str:
 
 
 def _scrub(text: str, known: frozenset[str]) -> str:
-    # The same notebook is saved after every cell: its short texts are looked at once.
-    return _looked_up(text, known) if len(text) <= _LONGEST_KEPT else _clean(text, known)
+    # The same notebook is saved several times: its texts are looked at once, unless they are huge.
+    if len(text) <= _LONGEST_KEPT:
+        return _looked_up(text, known)
+    return _looked_up_long(text, known) if len(text) <= _LONG else _clean(text, known)
 
 
 @functools.lru_cache(maxsize=8192)
 def _looked_up(text: str, known: frozenset[str]) -> str:
+    return _clean(text, known)
+
+
+@functools.lru_cache(maxsize=64)
+def _looked_up_long(text: str, known: frozenset[str]) -> str:
     return _clean(text, known)
 
 

@@ -12,17 +12,8 @@ from idc_helpers.aws.clients import sandbox_clients
 from idc_helpers.aws.failures import Failures
 from idc_helpers.aws.pacing import Pacing
 
-SERVICES = (
-    "sts",
-    "organizations",
-    "sso-admin",
-    "identitystore",
-    "iam",
-    "cloudtrail",
-    "sso",
-    "sso-oidc",
-    "s3",
-)
+# What most notebooks use. The models of others are large, and few notebooks ask for one.
+SERVICES = ("sts", "organizations", "sso-admin", "identitystore", "sso", "sso-oidc")
 _REGION = "us-east-1"
 
 

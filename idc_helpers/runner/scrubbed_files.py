@@ -6,6 +6,7 @@ one door that all saves pass. A save replaces the file in one step: a killed run
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -30,13 +31,32 @@ class ScrubbedFiles:
         """Return the files of a folder."""
         return [str(entry) for entry in _local(path).iterdir()]
 
+    def __init__(self) -> None:
+        self._written: dict[str, tuple[bytes, tuple[int, int]]] = {}
+
     def write(self, text: str, path: str) -> None:
-        """Write a notebook scrubbed, all of it or nothing."""
-        write_whole(_local(path), notebook_text(json.loads(text.replace(SCHEME, ""))))
+        """Write a notebook scrubbed, all of it or nothing.
+
+        papermill saves the finished notebook twice: what stands in the file already is not written again.
+        """
+        local, digest = _local(path), hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if path in self._written and self._written[path] == (digest, _identity(local)):
+            return
+        write_whole(local, notebook_text(json.loads(text.replace(SCHEME, ""))))
+        self._written[path] = (digest, _identity(local))
 
     def pretty_path(self, path: str) -> str:
         """Return the path as a person knows it."""
         return str(_local(path))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what changes when somebody else writes a file; zeros when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_ino, status.st_mtime_ns)
 
 
 def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ _REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})"
 
 def preload() -> None:
     """Import what notebooks use, make the kernel, and let the garbage collector forget all of it."""
+    gc.disable()  # it would look for garbage again and again while everything that is made stays
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
@@ -45,8 +46,8 @@ def preload() -> None:
     for name in (*MODULES, *STARTED_MODULES):
         importlib.import_module(name)
     prepare()
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def prepare() -> None:
