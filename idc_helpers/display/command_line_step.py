@@ -16,6 +16,7 @@ from idc_helpers.aws.profiles import SsoProfile, difference, explain_config, rea
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
 from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
 from idc_helpers.display.cell_outputs import show_checks
+from idc_helpers.display.device_login import WatchedLogin
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.errors import NotFoundError
@@ -114,10 +115,12 @@ class CommandLineStep:
             return Line("mode is 'plan': no file was written")
         if not self._context.connection.is_sandbox:
             return self._write_on_aws()
-        if is_guided():
+        if is_guided() and self.terminal.command_line is not None:
             return Line(_IN_TERMINAL.format("aws configure sso"))
         if self.terminal.command_line is None:
             write_profile(self.terminal.config_file, self.profile)
+            if is_guided():
+                return self._sign_in_on_page()
             self.sign_in()
             return Line("The profile is written, and the person has allowed the login (boto3, device code).")
         with self.person() as person:
@@ -153,6 +156,8 @@ class CommandLineStep:
         if not self.is_live:
             return self._not_done(f"aws sso login --profile {self.profile_name}")
         if is_guided():
+            if self.terminal.command_line is None:
+                return self._sign_in_on_page()
             return Line(_IN_TERMINAL.format(f"aws sso login --profile {self.profile_name}"))
         self.sign_in()
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
@@ -197,6 +202,11 @@ class CommandLineStep:
             login = begin_login(connection, profile.start_url)
             self._approval(person)(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
+
+    def _sign_in_on_page(self) -> Line:
+        """Let the person allow the login on the sandbox's page; writes the token when they have."""
+        login = WatchedLogin(self._context.connection, self.profile, self.terminal.token_folder)
+        return login.start(self.user_name)
 
     def _approval(self, person: Any) -> Callable[[str], object]:
         def approve(code: str) -> object:

@@ -29,6 +29,8 @@ p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
 
 
 _LONGEST_RULE = 40
+# JupyterLab sets what stands between two dollar signs as mathematics: ``${path:…},Team=${path:…}``.
+_DOLLAR = '<span class="mathjax_ignore">$</span>'
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ class Table:
 
 
 def in_html(text: str) -> str:
-    """Return a text as HTML: escaped, with its line breaks."""
-    return escape(text).replace("\n", "<br>")
+    """Return a text as HTML: escaped, with its line breaks, and no formula between two dollar signs."""
+    return escape(text).replace("\n", "<br>").replace("$", _DOLLAR)
 
 
 def _lines_of(row: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -37,6 +37,13 @@ def test_what_comes_from_the_target_is_escaped():
     assert "<br>" in TABLE.html()
 
 
+def test_dollar_signs_of_an_attribute_mapping_are_never_a_formula():
+    mapping = "CostCenter=${path:enterprise.costCenter},Department=${path:enterprise.department}"
+    html = Table("What is mapped", ("key", "value"), (("attributes", mapping),)).html()
+    assert html.count('<span class="mathjax_ignore">$</span>{path:') == 2
+    assert html.count("$") == 2
+
+
 def test_colour_is_never_the_only_signal():
     assert [attributes.get("class") for attributes in Outline(TABLE.html()).tags("tr")] == [
         None,
