@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
-from idc_helpers.runner.interruption import Interrupted
+from idc_helpers.runner.interruption import Interrupted, exit_status
 from idc_helpers.runner.leaks import KERNEL_LOG, clean_log, find_leaks, leak_failure
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.preparing import PreparedRun
@@ -44,9 +44,7 @@ class RunOutcome:
     @property
     def exit_status(self) -> int:
         """0 only if every check in every notebook passed; 128 + its number after a signal, as in shells."""
-        if self.signal_number is not None:
-            return 128 + self.signal_number
-        return 0 if self.summary.passed else 1
+        return exit_status(self.summary.passed, self.signal_number)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from idc_helpers.runner.batch.running import BatchRun
 from idc_helpers.runner.batch.stores import BucketStore
 from idc_helpers.runner.batch.workers import Workers, cores, local_workers
 from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
-from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
+from idc_helpers.runner.interruption import Interrupted, exit_status, signals_as_exceptions
 from idc_helpers.runner.tables import seconds_in_words
 
 # As in `idc_helpers.aws.pacing_shared`, which imports boto3.
@@ -116,9 +116,7 @@ class BatchOutcome:
     @property
     def exit_status(self) -> int:
         """0 only if every job of the table passed; 128 + its number after a signal, as in shells."""
-        if self.signal_number is not None:
-            return 128 + self.signal_number
-        return 0 if self.summary.passed else 1
+        return exit_status(self.summary.passed, self.signal_number)
 
 
 def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:

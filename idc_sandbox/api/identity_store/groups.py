@@ -22,6 +22,7 @@ from idc_sandbox.api.identity_store.references import (
     filter_value,
     find_row,
     require_revision,
+    require_room,
     require_store,
     resource_arn,
     stamps,
@@ -30,7 +31,6 @@ from idc_sandbox.api.identity_store.uniqueness import require_unique_group
 from idc_sandbox.api.pagination import paginate
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
-from idc_sandbox.errors import quota_exceeded
 
 GROUPS_QUOTA = 100_000
 
@@ -41,7 +41,7 @@ def create_group(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     store_id = require_store(context, request, write=True)
     profile = group_profile_of(request)
     require_unique_group(context, store_id, profile)
-    _require_room(context, store_id)
+    require_room(context, store_id, "group", GROUPS_QUOTA)
     group_id = context.ids.identity_id("group", store_id)
     now, caller = context.now, context.caller.principal_arn
     context.connection.execute(
@@ -118,14 +118,3 @@ def _revised(row: sqlite3.Row) -> dict[str, Any]:
 def _profile_columns(profile: dict[str, Any]) -> tuple[str, str, str]:
     display_name = profile["DisplayName"]
     return display_name, folded(display_name), json.dumps(profile, ensure_ascii=False)
-
-
-def _require_room(context: Context, store_id: str) -> None:
-    (groups,) = context.connection.execute(
-        "SELECT count(*) FROM identity_group WHERE identity_store_id = ?", (store_id,)
-    ).fetchone()
-    if groups >= GROUPS_QUOTA:
-        raise quota_exceeded(
-            f"The identity store {store_id!r} has {groups} groups and may have {GROUPS_QUOTA}; AWS raises "
-            "this on request."
-        )

@@ -7,7 +7,14 @@ from typing import Any
 
 from idc_sandbox.api.instance_rules import require_identity_store
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError, access_denied, conflict, not_found, validation_error
+from idc_sandbox.errors import (
+    ServiceError,
+    access_denied,
+    conflict,
+    not_found,
+    quota_exceeded,
+    validation_error,
+)
 
 # kind -> (ResourceType of ResourceNotFoundException, table, column of the id)
 _RESOURCE_OF_KIND = {
@@ -142,3 +149,23 @@ def filter_value(request: dict[str, Any], attribute_path: str) -> str | None:
             )
         return str(one["AttributeValue"])
     return None
+
+
+def require_room(context: Context, identity_store_id: str, kind: str, quota: int) -> None:
+    """Require that a store may have one more user or group.
+
+    Raises
+    ------
+    ServiceError
+        ``ServiceQuotaExceededException`` when it has as many as ``quota`` already.
+    """
+    _, table, _ = _RESOURCE_OF_KIND[kind]
+    (number,) = context.connection.execute(
+        f"SELECT count(*) FROM {table} WHERE identity_store_id = ?",  # noqa: S608
+        (identity_store_id,),
+    ).fetchone()
+    if number >= quota:
+        raise quota_exceeded(
+            f"The identity store {identity_store_id!r} has {number} {kind}s and may have {quota}; AWS raises "
+            "this on request."
+        )

@@ -25,6 +25,7 @@ from idc_sandbox.api.identity_store.references import (
     filter_value,
     find_row,
     require_revision,
+    require_room,
     require_store,
     resource_arn,
     stamps,
@@ -33,7 +34,6 @@ from idc_sandbox.api.identity_store.uniqueness import require_unique_user
 from idc_sandbox.api.pagination import paginate
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
-from idc_sandbox.errors import quota_exceeded
 
 USERS_QUOTA = 200_000
 
@@ -44,7 +44,7 @@ def create_user(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     store_id = require_store(context, request, write=True)
     profile = user_profile_of(request)
     require_unique_user(context, store_id, profile)
-    _require_room(context, store_id)
+    require_room(context, store_id, "user", USERS_QUOTA)
     user_id, now = context.ids.identity_id("user", store_id), context.now
     columns = {
         "user_id": user_id,
@@ -155,14 +155,3 @@ def _profile_columns(profile: dict[str, Any]) -> dict[str, Any]:
         "email_folded": None if address is None else folded(address),
         "profile_json": json.dumps(profile, ensure_ascii=False),
     }
-
-
-def _require_room(context: Context, store_id: str) -> None:
-    (users,) = context.connection.execute(
-        "SELECT count(*) FROM identity_user WHERE identity_store_id = ?", (store_id,)
-    ).fetchone()
-    if users >= USERS_QUOTA:
-        raise quota_exceeded(
-            f"The identity store {store_id!r} has {users} users and may have {USERS_QUOTA}; AWS raises this "
-            "on request."
-        )
