@@ -12,7 +12,14 @@ from idc_helpers.aws.command_line import advice, find_command_lines
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
 from idc_helpers.aws.organization import resolve_account
 from idc_helpers.aws.people_access import list_people_access
-from idc_helpers.aws.profiles import SsoProfile, difference, explain_config, read_profile, write_profile
+from idc_helpers.aws.profiles import (
+    SCOPE,
+    SsoProfile,
+    difference,
+    explain_config,
+    read_profile,
+    write_profile,
+)
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
 from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
 from idc_helpers.display.cell_outputs import show_checks
@@ -116,7 +123,7 @@ class CommandLineStep:
         if not self._context.connection.is_sandbox:
             return self._write_on_aws()
         if is_guided() and self.terminal.command_line is not None:
-            return Line(_IN_TERMINAL.format("aws configure sso"))
+            return self._to_answer()
         if self.terminal.command_line is None:
             write_profile(self.terminal.config_file, self.profile)
             if is_guided():
@@ -126,6 +133,23 @@ class CommandLineStep:
         with self.person() as person:
             steps = configure_sso(self.terminal, self.profile, self._approval(person))
         return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
+
+    def _to_answer(self) -> Table:
+        wanted = self.profile
+        rows = (
+            ("SSO session name", wanted.session_name),
+            ("SSO start URL", wanted.start_url),
+            ("SSO region", wanted.sso_region),
+            ("SSO registration scopes", SCOPE),
+            ("account", wanted.account_id),
+            ("role, if there are several", wanted.role_name),
+            ("CLI default client Region", wanted.region),
+            ("CLI default output format", wanted.output),
+            ("CLI profile name", self.profile_name),
+        )
+        caption = "aws configure sso: what to answer"
+        note = _IN_TERMINAL.format("aws configure sso")
+        return Table(caption, ("the CLI asks", "the answer"), rows, note=note)
 
     def config_lines(self) -> Table:
         """Return this profile's lines with their meaning: columns line, meaning; reads only."""

@@ -96,7 +96,7 @@ class CredentialsStep:
             return _NOT_HERE
         if is_guided():
             return Line(
-                "Open the access portal (notebook 09 has the link) and choose *Console* beside the role."
+                "Open the access portal (notebook 09 has the link) and choose “Console” beside the role."
             )
         wanted = self._profile.profile
         with self._profile.person() as person:

@@ -16,9 +16,20 @@ def problems_by_place(problems: Sequence[Problem], values: FormValues) -> dict[s
     """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
     by_place: dict[str, str] = {}
     for problem in problems:
-        text = " ".join(f"{part.rstrip('.')}." for part in (problem.message, problem.remedy) if part)
+        text = " ".join(
+            f"{part.rstrip('.')}." for part in (_message(problem, values), problem.remedy) if part
+        )
         by_place[problem.path] = f"{by_place[problem.path]} {text}" if problem.path in by_place else text
     return inside(by_place, values.section.dotted)
+
+
+def _message(problem: Problem, values: FormValues) -> str:
+    """Return what is wrong; a field that is missing is called as the form calls it, not as the file does."""
+    rest = problem.path.removeprefix(values.section.dotted)
+    names = re.findall(r"[A-Za-z_]+", rest)
+    if len(names) == 1 and problem.message == f"{names[0]!r} is missing":
+        return f"{_label(values.section.model, names)} is missing"
+    return problem.message
 
 
 def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
