@@ -78,7 +78,14 @@ def has_own_values(context: RunContext, step: Step) -> bool:
     for entry in read_events(context.events.path):
         if entry.get("step") == step.name and entry.get("event") in (APPLIED, OWN_VALUES):
             last = entry
-    return bool(last and last["event"] == OWN_VALUES and last.get("scenario") == digest(step.desired))
+    is_own = bool(last and last["event"] == OWN_VALUES and last.get("scenario") == digest(step.desired))
+    return is_own and not _is_taken_back(context, step.name)
+
+
+def _is_taken_back(context: RunContext, step: str) -> bool:
+    """Return whether the run wrote something for a step, and all of it was taken back."""
+    written = any(receipt.step == step for receipt in context.receipts.read())
+    return written and not any(receipt.step == step for receipt in context.receipts.open_receipts())
 
 
 def note_own_values(step: Step, scenario: Scenario, build: Build) -> None:

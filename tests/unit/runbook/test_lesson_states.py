@@ -141,6 +141,15 @@ def test_what_a_form_had_otherwise_than_the_scenario_is_done_until_the_scenario_
     assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
 
 
+def test_what_a_form_had_otherwise_is_not_done_once_it_is_taken_back(context):
+    typed = replace(context, scenario=scenario_of(Auditors="typed"))
+    step = make_step(typed, "groups")
+    step.apply()
+    note_own_values(step, context.scenario, _groups)
+    Teardown(context, {"group": context.connection.groups}).apply()
+    assert state(context) == (StepState.NOT_APPLIED, "1 to create")
+
+
 def test_a_form_that_says_what_the_scenario_says_has_no_values_of_its_own(context):
     step = make_step(context, "groups")
     step.apply()
