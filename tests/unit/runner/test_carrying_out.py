@@ -70,6 +70,7 @@ def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monke
 def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
     project, start, log, number, engine_name, tmp_path
 ):
+    before = signal.getsignal(signal.SIGINT)
     pid_file = tmp_path / "pid"
     waits = f"import os, time; Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(600)"
     name = "06_b"
@@ -87,7 +88,7 @@ def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text("utf-8")), 0)
     assert f"idc undo {outcome.folder.name}" in log.getvalue()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def signal_when_written(path, number):

@@ -1,9 +1,12 @@
 import json
+import socket
+import subprocess
+import sys
+import time
 
 import boto3
 import pytest
 from batch_tools import counted, fails, statuses
-from moto.server import ThreadedMotoServer
 
 from idc_helpers.aws.object_storage import ObjectFolder
 from idc_helpers.errors import InvalidValueError, RunFailedError
@@ -15,11 +18,28 @@ ADDRESS = "s3://results/batches/one"
 
 @pytest.fixture(scope="module")
 def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    # A process of its own: in this one the sandbox's tests may have given moto other rules.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not answers(port):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
