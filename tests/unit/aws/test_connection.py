@@ -190,7 +190,7 @@ def test_no_file_of_the_users_aws_folder_is_opened(transport, sandbox_address, m
 
     monkeypatch.setattr("builtins.open", spying_open)
     connect()
-    open(__file__).close()
+    open(__file__).close()  # noqa: PTH123 - the spied one
     assert opened[-1] == __file__  # the spy sees what is opened; botocore's own files may be known already
     assert [name for name in opened if ".aws" in name] == []
 
