@@ -16,8 +16,9 @@ from idc_helpers.sandbox_starter import jupyter_variables
 
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 CONFIG_FOLDER = Path(idc_helpers.__file__).parent / "data" / "jupyter"
-# Asked for when a terminal is opened: the sandbox may run on another port by then.
-_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-/bin/sh}}"'
+# Asked for when a terminal is opened: the sandbox may run on another port by then. bash, unlike a plain sh,
+# ends what runs in the background when its terminal closes.
+_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -53,7 +53,7 @@ def comparable(folder, name):
         text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
         text = text.replace(str(folder.parents[1]), "FOLDER").replace(folder.name, "RUN")
         text = re.sub(r"\b[A-Z]{4}-[A-Z]{4}\b", "CODE", text)  # of a device, new for each login
-        text = re.sub(r"<code>[\w-]{4}…</code>", "<code>BEGINNING…</code>", text)  # of ids, new for each login
+        text = re.sub(r"(· |<code>)[\w-]{4}…", r"\1BEGINNING…", text)  # of ids and tokens, new for each login
         for section in rules.sections():
             text = re.sub(rules[section]["regex"], rules[section]["replace"], text)
         parts.append(text)

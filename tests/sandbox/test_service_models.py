@@ -2,6 +2,8 @@
 
 import botocore.session
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from idc_sandbox.api import registry
 from idc_sandbox.service_models import service_model
@@ -53,7 +55,9 @@ def required_parts(operation):
 
 
 def test_the_routes_of_s3_are_botocores():
-    ours, theirs = service_model("s3"), SESSION.get_service_model("s3")
+    # From the file: botocore changes the addresses of a model that a client was made of.
+    theirs = ServiceModel(Loader().load_service_model("s3", "service-2"), "s3")
+    ours = service_model("s3")
     assert ours.operation_names == list(theirs.operation_names)
     for one, other in (
         (ours.operation_model(name), theirs.operation_model(name)) for name in ours.operation_names
