@@ -11,9 +11,10 @@ from pathlib import Path
 
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
-from idc_helpers.runner.interruption import Interrupted, exit_status
+from idc_helpers.runner.interruption import Interrupted
 from idc_helpers.runner.leaks import KERNEL_LOG, clean_log, find_leaks, leak_failure
 from idc_helpers.runner.notebooks import LessonNotebook
+from idc_helpers.runner.outcome import Outcome
 from idc_helpers.runner.preparing import PreparedRun
 from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.report import Pages, write_report
@@ -23,28 +24,7 @@ from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_resu
 _CLOCK_GRAIN_S = 1.0  # a file system may keep whole seconds
 
 
-@dataclass(frozen=True)
-class RunOutcome:
-    """What a run left.
-
-    Attributes
-    ----------
-    folder
-        The run's folder; its name is the run's id.
-    summary
-        What ``summary.json`` holds.
-    signal_number
-        The signal that cut it short, or None.
-    """
-
-    folder: Path
-    summary: RunSummary
-    signal_number: int | None = None
-
-    @property
-    def exit_status(self) -> int:
-        """0 only if every check in every notebook passed; 128 + its number after a signal, as in shells."""
-        return exit_status(self.summary.passed, self.signal_number)
+RunOutcome = Outcome[RunSummary]
 
 
 @dataclass

@@ -38,10 +38,3 @@ def signals_as_exceptions() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def exit_status(passed: bool, signal_number: int | None) -> int:
-    """Return 0 only for what passed; 128 + the signal's number after a signal, as in shells."""
-    if signal_number is not None:
-        return 128 + signal_number
-    return 0 if passed else 1

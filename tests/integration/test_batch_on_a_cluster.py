@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,13 +19,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tiny_batch import KIT, make_batch, until
 
 from idc_helpers.errors import InvalidValueError, RunFailedError
 from idc_helpers.runner.batch.batch import BatchRequest, run_batch
 from idc_helpers.runner.batch.cluster import cluster_client
 
-KIT = Path(__file__).parents[2]
-DEADLINE_S = 120
 # Notebooks of one cell each; the first attempt of the one called `waits` never ends by itself.
 NOTEBOOK = """\
 import os, time
@@ -37,26 +35,6 @@ with (here.parent.parent / "attempts.txt").open("a") as file:
 if here.name == "waits" and not (here.parent.parent / "killed").exists():
     time.sleep(600)
 """
-PARAMETERS = """\
-target = "sandbox"
-mode = None
-region = "us-east-1"
-expected_account = None
-profile = None
-scenario_file = ""
-run_folder = ""
-"""
-
-
-def until(condition):
-    """Wait until a function returns something true, and return that."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
 
 
 def ended(process):
@@ -103,30 +81,9 @@ def cluster(folder, environment, protocol="tcp"):
 @pytest.fixture
 def batch(tmp_path):
     """The folders of a kit with one tiny notebook, and a table of seven jobs."""
-    project = tmp_path / "kit"
-    (project / "notebooks").mkdir(parents=True)
-    (project / "parameters").mkdir()
-    (project / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
-    cells = [cell(PARAMETERS, ["parameters"]), cell(NOTEBOOK, [])]
-    language = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
-    document = {"cells": cells, "metadata": language, "nbformat": 4, "nbformat_minor": 5}
-    (project / "notebooks" / "05_x.ipynb").write_text(json.dumps(document), "utf-8")
     names = ["waits", *(f"j{number}" for number in range(6))]
-    lines = "".join(f"  - {{name: {name}, notebook: '05'}}\n" for name in names)
-    table = tmp_path / "jobs.yaml"
-    table.write_text(f"jobs:\n{lines}", "utf-8")
+    project, table = make_batch(tmp_path, NOTEBOOK, names)
     return BatchRequest(project, table, out=tmp_path / "out"), names
-
-
-def cell(source, tags):
-    return {
-        "cell_type": "code",
-        "id": f"c{len(source)}",
-        "execution_count": None,
-        "metadata": {"tags": tags},
-        "outputs": [],
-        "source": source,
-    }
 
 
 def counted(out):

@@ -5,22 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tiny_batch import DEADLINE_S, KIT, make_batch, until
 
-KIT = Path(__file__).parents[2]
-DEADLINE_S = 120
-PARAMETERS = """\
-target = "sandbox"
-mode = None
-region = "us-east-1"
-expected_account = None
-profile = None
-scenario_file = ""
-run_folder = ""
-"""
 # On its first attempt a job does what its name says.
 NOTEBOOK = """\
 import os, signal, time
@@ -64,44 +53,12 @@ except KitError as error:
 """
 
 
-def until(condition):
-    """Wait until a function returns something true, and return that."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
-
-
-def cell(source, tags):
-    return {
-        "cell_type": "code",
-        "id": f"c{len(source)}",
-        "execution_count": None,
-        "metadata": {"tags": tags},
-        "outputs": [],
-        "source": source,
-    }
-
-
 class Batch:
     """A table of jobs in a folder, and what running it leaves."""
 
     def __init__(self, folder, names):
         self.out = folder / "out"
-        self.table = folder / "jobs.yaml"
-        self.project = folder / "kit"
-        (self.project / "notebooks").mkdir(parents=True)
-        (self.project / "parameters").mkdir()
-        (self.project / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
-        language = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
-        cells = [cell(PARAMETERS, ["parameters"]), cell(NOTEBOOK, [])]
-        document = {"cells": cells, "metadata": language, "nbformat": 4, "nbformat_minor": 5}
-        (self.project / "notebooks" / "05_x.ipynb").write_text(json.dumps(document), "utf-8")
-        lines = "".join(f"  - {{name: {name}, notebook: '05'}}\n" for name in names)
-        self.table.write_text(f"jobs:\n{lines}", "utf-8")
+        self.project, self.table = make_batch(folder, NOTEBOOK, names)
 
     def begin(self, *options, workers=1):
         words = [str(self.project), str(self.table), str(self.out), str(workers), *options]

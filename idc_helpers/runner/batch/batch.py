@@ -28,7 +28,8 @@ from idc_helpers.runner.batch.running import BatchRun
 from idc_helpers.runner.batch.stores import BucketStore
 from idc_helpers.runner.batch.workers import Workers, cores, local_workers
 from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
-from idc_helpers.runner.interruption import Interrupted, exit_status, signals_as_exceptions
+from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
+from idc_helpers.runner.outcome import Outcome
 from idc_helpers.runner.tables import seconds_in_words
 
 # As in `idc_helpers.aws.pacing_shared`, which imports boto3.
@@ -95,28 +96,7 @@ class BatchRequest:
         return (self.out or self.project / "runs" / f"batch-{self.table.stem}").absolute()
 
 
-@dataclass(frozen=True)
-class BatchOutcome:
-    """What a batch left.
-
-    Attributes
-    ----------
-    folder
-        The batch's folder.
-    summary
-        What ``batch.json`` holds.
-    signal_number
-        The signal that cut it short, or None.
-    """
-
-    folder: Path
-    summary: BatchSummary
-    signal_number: int | None = None
-
-    @property
-    def exit_status(self) -> int:
-        """0 only if every job of the table passed; 128 + its number after a signal, as in shells."""
-        return exit_status(self.summary.passed, self.signal_number)
+BatchOutcome = Outcome[BatchSummary]
 
 
 def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
