@@ -28,6 +28,26 @@ def test_register_at_the_sign_in_and_sign_in_with_it(visitor, scene, mfa, transp
     assert devices[0]["last_used_at"] is not None
 
 
+def test_a_script_that_comes_late_loses_no_press(visitor, scene, mfa):
+    mfa(prompt="always-on")
+    visitor.add_authenticator()
+    name, user_id = scene.add_user()
+    visitor.accept_invitation(user_id)
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    visitor.page.route("**/webauthn.js*", hold)
+    visitor.give_password(name)
+    button = visitor.page.get_by_role("button", name="Register a security key or passkey")
+    expect(button).to_be_disabled()  # sent now, the form would be empty
+    for route in held:
+        route.continue_()
+    visitor.press("Register a security key or passkey")
+    visitor.sees("Access portal")
+
+
 def test_a_second_device_under_my_devices_and_the_choice_between_them(visitor, scene, mfa):
     mfa(prompt="always-on")
     visitor.add_authenticator()

@@ -80,4 +80,5 @@ for (const form of document.querySelectorAll("form[data-webauthn]")) {
       button.focus();
     }
   });
+  form.querySelector("button[type=submit]").disabled = false;
 }
