@@ -14,11 +14,11 @@ import html
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from idc_helpers.secret_shapes import NAMES_THAT_HIDE, NOT_SECRET_VALUES, REMOVED, SHAPES
+from idc_helpers.secret_shapes import NAMES_THAT_HIDE, NOT_SECRET_VALUES, REMOVED, possible_shapes
 
 __all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_values"]
 
@@ -33,7 +33,9 @@ _SHORTEST = 6
 _LONGEST_KEPT = 1000
 _LONG = 100_000
 _WORDS = frozenset({"password", "passwd", "secret", "default", "disabled", "enabled", "required", REMOVED})
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Colours, and what moves the cursor or clears a line: control sequences of ECMA-48.
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_MOST_NESTED = 3
 _remembered: set[str] = set()
 
 
@@ -47,7 +49,7 @@ def scrub(text: str) -> str:
     """Return the text without access keys, secret keys, tokens, codes, private keys and passwords.
 
     Access key ids keep their first four letters (``AKIA`` or ``ASIA``): which kind it was is what a reader
-    learns from. A text in a terminal's colours loses them when they would hide a secret.
+    learns from. A text with a terminal's colours loses them when they would hide a secret.
 
     Parameters
     ----------
@@ -75,31 +77,50 @@ def _looked_up_long(text: str, known: frozenset[str]) -> str:
 
 
 def _clean(text: str, known: frozenset[str]) -> str:
+    for plain in _plain_texts(text):
+        cleaned = _without_secrets(plain, known)
+        if cleaned != plain:
+            return _clean(cleaned, known)  # what was taken out may have hidden where another one begins
+    return text
+
+
+def _plain_texts(text: str) -> Iterator[str]:
+    """Yield a text as a terminal shows it, with blanks for its controls, and as it is.
+
+    A control may stand within a secret, join a word and a secret, or be none and begin like one.
+    """
     if "\x1b[" in text:
-        plain = _COLOURS.sub("", text)
-        cleaned = _clean(plain, known)
-        return text if cleaned == plain else cleaned
+        for between in ("", " "):
+            plain = text
+            for _ in range(_MOST_NESTED):
+                plain = _CONTROLS.sub(between, plain)
+            yield plain
+    yield text
+
+
+def _without_secrets(text: str, known: frozenset[str]) -> str:
     pattern = _pattern(known)
     if pattern is not None:
         text = pattern.sub(REMOVED, text)
-    for shape in SHAPES:
+    for shape in possible_shapes(text):
         text = shape.remove(text)
     return text
 
 
 def find_secrets(text: str) -> list[str]:
     """Return the kinds of what surely are secrets in a text, in words; never a value."""
-    text = _COLOURS.sub("", text)
-    kinds: list[str] = []
+    return list(dict.fromkeys(kind for plain in _plain_texts(text) for kind in _kinds_of_secrets(plain)))
+
+
+def _kinds_of_secrets(text: str) -> Iterator[str]:
     pattern = _pattern(_known_values())
     if pattern is not None and pattern.search(text):
-        kinds.append(_KNOWN_KIND)
+        yield _KNOWN_KIND
         text = pattern.sub(REMOVED, text)
-    for shape in SHAPES:
+    for shape in possible_shapes(text):
         if shape.is_sure and shape.finds(text):
-            kinds.append(shape.kind)
+            yield shape.kind
         text = shape.remove(text)  # what one shape names, the next need not name again
-    return list(dict.fromkeys(kinds))
 
 
 def _known_values() -> frozenset[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from idc_helpers import scrubbing
 from idc_helpers.scrubbing import REMOVED, find_secrets, remember_secret, scrub, scrub_values
+from idc_helpers.secret_shapes import SHAPES, possible_shapes
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nq8w7\n-----END RSA PRIVATE KEY-----"
@@ -158,9 +159,8 @@ def pieces():
     return st.lists(
         st.one_of(
             st.sampled_from((*SURE, *NAMED, *HARMLESS)),
-            st.sampled_from(
-                (" ", "\n", '"', "'", "=", ": ", ", ", "&", "[removed]", "password", "\\", "\x1b[31m")
-            ),
+            st.sampled_from((" ", "\n", '"', "'", "=", ": ", ", ", "&", "[removed]", "password", "\\")),
+            st.sampled_from(("\x1b[31m", "\x1b[2K", "\x1b[?25l", "\x1b[", "\x1b")),
             st.text(max_size=12),
         ),
         max_size=8,
@@ -244,6 +244,29 @@ def test_colours_of_a_traceback_do_not_hide_a_secret():
     coloured = "\x1b[32mpassword\x1b[39m\x1b[34m=\x1b[39m\x1b[33m'hunter2'\x1b[39m"
     assert scrub(coloured) == f"password='{REMOVED}'"
     assert scrub("\x1b[32mgreen\x1b[39m") == "\x1b[32mgreen\x1b[39m"
+
+
+@pytest.mark.parametrize(
+    "control", ["\x1b[2K", "\x1b[?25l", "\x1b[1A", "\x1b[", "\x1b[\x1b[31m31m", "\x1b]0;t\x07"]
+)
+def test_what_moves_a_terminals_cursor_stays_unless_it_hides_a_secret(control):
+    assert scrub(f"{control}50 %") == f"{control}50 %"
+    assert SECRET not in scrub(f"{control}{SECRET}")
+    assert SECRET not in scrub(f"word{control} {SECRET}")
+
+
+def test_a_colour_between_a_word_and_a_secret_joins_them_for_nobody():
+    text = f"key\x1b[31m{SECRET}\x1b[0m"
+    assert SECRET not in scrub(text)
+    assert find_secrets(text) == ["a secret access key"]
+
+
+@given(pieces(), st.sampled_from(SHAPES).flatmap(lambda shape: st.from_regex(shape.pattern)))
+def test_a_quick_look_misses_no_shape(parts, match):
+    text = f"{''.join(parts)}{match}"
+    possible = possible_shapes(text)
+    for shape in SHAPES:
+        assert shape in possible or shape.pattern.search(text) is None
 
 
 def test_the_value_of_a_password_widget_is_removed():
