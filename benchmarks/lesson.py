@@ -1,9 +1,14 @@
 """Time the lesson: the sandbox's start to its first answer, and each notebook of ``make run``.
 
     python benchmarks/lesson.py [--rounds 3] [--json]
+    python benchmarks/lesson.py --papermill [--without-command-line]
 
 Each round starts a sandbox of its own in a temporary folder and runs every notebook headless, applying. The
 numbers are wall-clock seconds on this machine: compare ratios of one sitting, not numbers of two.
+
+The second compares ways of running the whole lesson, one after another in each round: the command
+``idc run --fresh-sandbox``, and the papermill command for each notebook in turn, on a sandbox that runs. The
+AWS CLI that notebooks 10 and 11 use takes about a second a call whoever runs them; without it they use boto3.
 """
 
 from __future__ import annotations
@@ -13,7 +18,9 @@ import io
 import json
 import os
 import platform
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +29,7 @@ from pathlib import Path
 
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.runner.run import run_lesson
-from idc_helpers.runner.sandboxes import sandbox_of_its_own
+from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
 from idc_helpers.runner.tables import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -48,6 +55,63 @@ def time_run(folder: Path) -> dict[str, float]:
     return {result.notebook: result.wall_s for result in outcome.summary.notebooks} | {"the whole run": total}
 
 
+def timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Return the seconds of a command that succeeds, from the project's folder."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=PROJECT, env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(
+            f"{' '.join(command)} failed, so there is nothing to time:\n{done.stdout}{done.stderr}"
+        )
+    return time.perf_counter() - start
+
+
+def time_idc_run(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
+    """Return the seconds of `idc run`: its own start, a fresh sandbox's, all notebooks, and the report."""
+    out = str(folder / "runs")
+    command = [sys.executable, "-m", "idc_helpers.cli", "run", "--fresh-sandbox", "--out", out]
+    return {"idc run": timed(command, environment)}
+
+
+def time_papermill(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
+    """Return the seconds of the papermill command for each notebook, and their sum."""
+    times = {}
+    with sandbox_of_its_own(folder / "papermill"):
+        own = {
+            STATE_VARIABLE: str(folder / "papermill"),
+            "IDC_RUN_FOLDER": str(folder / "papermill-run"),
+        }
+        for path in sorted((PROJECT / "notebooks").glob("*.ipynb")):
+            words = [str(path), str(folder / path.name), "--no-progress-bar", "--cwd", str(path.parent)]
+            command = [sys.executable, "-m", "papermill", *words]
+            times[f"papermill {path.stem}"] = timed(command, {**environment, **own})
+    return {"papermill for each notebook": sum(times.values()), **times}
+
+
+def without_command_line() -> str:
+    """Return the path of programs without the folders that hold an AWS CLI."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(one for one in folders if shutil.which("aws", path=one) is None)
+
+
+def compare(rounds: int, environment: Mapping[str, str]) -> Times:
+    """Return the seconds of both ways, one number for each round, and their ratio."""
+    times: Times = {}
+    for number in range(1, rounds + 1):
+        with tempfile.TemporaryDirectory(prefix="idc-benchmark-") as name:
+            found = {
+                **time_idc_run(Path(name), environment),
+                **time_papermill(Path(name), environment),
+            }
+        found["papermill ÷ idc run"] = found["papermill for each notebook"] / found["idc run"]
+        for what, value in found.items():
+            times.setdefault(what, []).append(value)
+        print(f"round {number} of {rounds}: {found}", file=sys.stderr, flush=True)
+    return times
+
+
 def measure(rounds: int) -> Times:
     """Return the seconds of everything, one number for each round."""
     times: Times = {}
@@ -64,9 +128,9 @@ def as_table(times: Mapping[str, Sequence[float]]) -> str:
     """Return the median, the fastest and the slowest of each."""
     rows = [["what", "median", "fastest", "slowest"]]
     for what, seconds in times.items():
-        rows.append(
-            [what, *(f"{value:.2f} s" for value in (statistics.median(seconds), min(seconds), max(seconds)))]
-        )
+        unit = "" if "÷" in what else " s"
+        numbers = (statistics.median(seconds), min(seconds), max(seconds))
+        rows.append([what, *(f"{value:.2f}{unit}" for value in numbers)])
     return text_table(rows, right=frozenset({1, 2, 3}))
 
 
@@ -75,8 +139,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is timed (default: 3)")
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
+    parser.add_argument("--papermill", action="store_true", help="compare with the papermill command")
+    parser.add_argument(
+        "--without-command-line", action="store_true", help="as on a machine that has no AWS CLI"
+    )
     options = parser.parse_args()
-    times = measure(options.rounds)
+    environment = dict(os.environ)
+    if options.without_command_line:
+        environment["PATH"] = without_command_line()
+    times = compare(options.rounds, environment) if options.papermill else measure(options.rounds)
     if options.json:
         print(json.dumps(times, indent=2))
         return
