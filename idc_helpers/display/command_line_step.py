@@ -210,7 +210,7 @@ class CommandLineStep:
         found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
         role = found.get("sso_role_name", "not there")
         account = None
-        if self._context.connection.is_sandbox:
+        if self._context.connection.is_sandbox and found:  # without a profile there is nothing to call with
             answer = self.terminal.call("sts", "get-caller-identity", profile=self.profile_name)
             account = str(answer.values.get("Account", _short(answer)))
         results = command_line_checks(role, self.profile.role_name, account, self.profile.account_id)

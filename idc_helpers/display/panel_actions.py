@@ -30,12 +30,15 @@ class Labels:
     ----------
     is_aside
         Whether the second button is shown only once it may be pressed.
+    after
+        What to do when it is done.
     """
 
     show: str
     apply: str
     cancel: str = "Cancel"
     is_aside: bool = False
+    after: str = "Run the cells below."
 
 
 class Screen:
@@ -189,7 +192,7 @@ class Actions(Generic[P]):
 
     def _applied(self, outcome: Any) -> None:
         self._screen.show(outcome_table(self._gate.title, outcome).html())
-        self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. Run the cells below.")
+        self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. {self._labels.after}")
 
     def _failed(self, error: Exception) -> None:
         self._screen.say(f"✘ {type(error).__name__}: {error}")

@@ -60,7 +60,13 @@ class StepPanel(Panel):
         )
         self.undo = Actions(
             step.undo_gate,
-            Labels("Undo this step …", "Confirm the undo", "Cancel the undo", is_aside=True),
+            Labels(
+                "Undo this step …",
+                "Confirm the undo",
+                "Cancel the undo",
+                is_aside=True,
+                after="What was applied here is taken back. To do it again: Review, then Apply.",
+            ),
             self._screen,
             context=lambda: step.context,
             may_apply=self._may_undo,

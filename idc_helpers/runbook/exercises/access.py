@@ -20,9 +20,10 @@ from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Findin
 from idc_helpers.suggestions import did_you_mean
 
 _LEFT = (
-    "No receipt names what you make in a terminal or a console, so no undo of this kit deletes it, and the"
-    " teardown leaves an instance alone that still holds it. The check prints the command that removes it,"
-    " and notebook 99 lists all that is left."
+    "What you make with a form of this kit has a receipt: Undo and the teardown take it back. What you make"
+    " in a terminal or a console has none, so neither deletes it, and the teardown leaves an instance alone"
+    " that still holds it. The check prints the command that removes it, and notebook 99 lists all that is"
+    " left."
 )
 
 
