@@ -27,6 +27,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.runner.run import run_lesson
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
@@ -48,7 +49,8 @@ def time_run(folder: Path) -> dict[str, float]:
     request = RunRequest(PROJECT, runs=folder / "runs", fresh_sandbox=True)
     log = io.StringIO()
     start = time.perf_counter()
-    outcome = run_lesson(request, log)
+    with open_engine() as engine:
+        outcome = run_lesson(request, log, engine)
     total = time.perf_counter() - start
     if outcome.exit_status:
         raise SystemExit(f"the run did not succeed, so there is nothing to time:\n{log.getvalue()}")

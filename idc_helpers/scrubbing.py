@@ -118,7 +118,9 @@ def _kinds_of_secrets(text: str) -> Iterator[str]:
         yield _KNOWN_KIND
         text = pattern.sub(REMOVED, text)
     for shape in possible_shapes(text):
-        if shape.is_sure and shape.finds(text):
+        if shape.is_sure:
+            if not shape.finds(text):
+                continue
             yield shape.kind
         text = shape.remove(text)  # what one shape names, the next need not name again
 

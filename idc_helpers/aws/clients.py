@@ -92,7 +92,7 @@ def sandbox_clients(
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
         region_name=region,
-        botocore_session=_sealed_session(),
+        botocore_session=_spare_sessions.pop() if _spare_sessions else _sealed_session(),
     )
     config = Config(
         retries={"mode": "standard", "total_max_attempts": _SANDBOX_ATTEMPTS},
@@ -105,6 +105,15 @@ def sandbox_clients(
     )
     options = {"endpoint_url": endpoint_url, "config": config}
     return Clients(session, failures, pacing, options, lambda client: _seal(client, failures))
+
+
+# Made ahead by a process that is forked: each fork has it as its own, and uses it once.
+_spare_sessions: list[botocore.session.Session] = []
+
+
+def make_spare_session() -> None:
+    """Make the session of the next `sandbox_clients` now: it knows no credential and no address yet."""
+    _spare_sessions.append(_sealed_session())
 
 
 def _sealed_session() -> botocore.session.Session:

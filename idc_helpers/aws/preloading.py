@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import boto3
 from botocore.loaders import JSONFileLoader, Loader
 
-from idc_helpers.aws.clients import sandbox_clients
+from idc_helpers.aws.clients import make_spare_session, sandbox_clients
 from idc_helpers.aws.failures import Failures
 from idc_helpers.aws.pacing import Pacing
 
@@ -38,7 +38,7 @@ class SharedFiles(JSONFileLoader):
 def share_service_models() -> None:
     """Let all sessions of this process share parsed files, and parse those of the services that the kit uses.
 
-    No session, client, credential or connection is shared.
+    No client, credential or connection is shared, and no session that has been used.
     """
     Loader.FILE_LOADER_CLASS = SharedFiles
     nobody = {"access_key_id": "none", "secret_access_key": "none"}
@@ -47,8 +47,10 @@ def share_service_models() -> None:
         endpoint_url="http://127.0.0.1:1", region=_REGION, failures=failures, pacing=pacing, **nobody
     )
     for service in SERVICES:
-        sealed.client(service)
+        client = sealed.client(service)
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # reads what can be, of all
     # A notebook's own boto3 looks into other folders too, and reads a few files more.
     boto3.Session(**{f"aws_{name}": value for name, value in nobody.items()}, region_name=_REGION).client(
         "sts"
     )
+    make_spare_session()

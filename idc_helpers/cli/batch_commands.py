@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,26 +63,31 @@ def batch(
     with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
     for each job.
     """
-    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
-    from idc_helpers.runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
-    from idc_helpers.runner.engines import TimeLimits  # noqa: PLC0415
+    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.engines import TimeLimits, open_engine  # noqa: PLC0415
 
+    project = project_folder()
     in_s3 = out is not None and out.casefold().startswith("s3:")
-    request = BatchRequest(
-        project=project_folder(),
-        table=table,
-        out=Path(out) if out and not in_s3 else None,
-        workers=workers,
-        mode=mode,
-        engine=engine,
-        limits=TimeLimits(cell_timeout, notebook_timeout),
-        retry_failed=retry_failed,
-        scheduler=scheduler,
-        bucket=out if out and in_s3 else "",
-        mask_personal_data=mask_personal_data,
-    )
     try:
-        outcome = run_batch(request, sys.stdout)
+        with ExitStack() as stack:
+            # First of all: it preloads while the table is read and checked.
+            opened = None if scheduler else stack.enter_context(open_engine(engine))
+            from idc_helpers.runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
+
+            request = BatchRequest(
+                project=project,
+                table=table,
+                out=Path(out) if out and not in_s3 else None,
+                workers=workers,
+                mode=mode,
+                engine=engine,
+                limits=TimeLimits(cell_timeout, notebook_timeout),
+                retry_failed=retry_failed,
+                scheduler=scheduler,
+                bucket=out if out and in_s3 else "",
+                mask_personal_data=mask_personal_data,
+            )
+            outcome = run_batch(request, sys.stdout, opened)
     except KeyboardInterrupt:
         typer.echo("The batch was ended before it began; nothing was changed.", err=True)
         raise typer.Exit(130) from None

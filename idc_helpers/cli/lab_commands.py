@@ -21,7 +21,7 @@ def lab(
     The state stays: the next time everything is as it was.
     """
     from idc_helpers.cli.lab_process import lab_command, lab_environment, run_lab  # noqa: PLC0415
-    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.project import project_folder  # noqa: PLC0415
     from idc_helpers.runner.sandboxes import sandbox_runs, stop_sandbox  # noqa: PLC0415
     from idc_helpers.sandbox_starter import SandboxAddress, start_sandbox  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import idc_helpers
 from idc_helpers.cli.findings import Finding
 from idc_helpers.errors import KitError
+from idc_helpers.project import project_folder
 from idc_helpers.runner.sandboxes import sandbox_command
 
 OLDEST_PYTHON = (3, 11)
@@ -60,8 +61,6 @@ def kit_finding() -> Finding:
 
 def folder_finding() -> Finding:
     """Tell whether the kit's folder is found from here, and can hold runs."""
-    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415 -- imports boto3
-
     try:
         project = project_folder()
     except KitError as error:

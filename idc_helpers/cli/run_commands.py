@@ -89,24 +89,27 @@ def run(
     executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
     Running again is safe: what is as wanted stays `unchanged`.
     """
-    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
-    from idc_helpers.runner.preparing import RunRequest  # noqa: PLC0415
-    from idc_helpers.runner.run import run_lesson  # noqa: PLC0415
+    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.runner.engines import open_engine  # noqa: PLC0415
 
-    request = RunRequest(
-        project=project_folder(),
-        scenario_file=parameters,
-        only=tuple(word.strip() for word in only.split(",") if word.strip()),
-        target=target,
-        mode=mode,
-        runs=out,
-        teardown=teardown,
-        fresh_sandbox=fresh_sandbox,
-        mask_personal_data=mask_personal_data,
-        engine=engine,
-    )
+    project = project_folder()
     try:
-        outcome = run_lesson(request, sys.stdout)
+        with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
+            from idc_helpers.runner.preparing import RunRequest  # noqa: PLC0415
+            from idc_helpers.runner.run import run_lesson  # noqa: PLC0415
+
+            request = RunRequest(
+                project=project,
+                scenario_file=parameters,
+                only=tuple(word.strip() for word in only.split(",") if word.strip()),
+                target=target,
+                mode=mode,
+                runs=out,
+                teardown=teardown,
+                fresh_sandbox=fresh_sandbox,
+                mask_personal_data=mask_personal_data,
+            )
+            outcome = run_lesson(request, sys.stdout, opened)
     except KeyboardInterrupt:
         typer.echo("The run was ended before it began; nothing was changed.", err=True)
         raise typer.Exit(130) from None
@@ -126,7 +129,7 @@ def undo(
     What the run made is deleted by AWS's id, and what it changed gets its old values. What somebody else made
     or changed since is left alone. Doing it again is safe.
     """
-    from idc_helpers.runbook.opening import project_folder  # noqa: PLC0415
+    from idc_helpers.project import project_folder  # noqa: PLC0415
     from idc_helpers.runner.run_folder import find_run_folder  # noqa: PLC0415
     from idc_helpers.runner.undoing import opened_undo  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ from idc_helpers.models import (
     User,
 )
 from idc_helpers.parameters import scenario_parameters, validate_scenario
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.scenario_saving import save_scenario_part
 

@@ -7,31 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.aws.connection import connect
-from idc_helpers.errors import RunFailedError
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 
-DEFAULT_SCENARIO = Path("parameters") / "sandbox.yaml"
 RUN_FOLDER_VARIABLE = "IDC_RUN_FOLDER"
-
-
-def project_folder() -> Path:
-    """Return the kit's folder: the nearest one upwards from here that holds ``notebooks`` and ``parameters``.
-
-    Raises
-    ------
-    RunFailedError
-        When there is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / DEFAULT_SCENARIO).is_file():
-            return folder
-    raise RunFailedError(
-        f"no folder with notebooks/ and {DEFAULT_SCENARIO} was found from {str(here)!r} upwards",
-        remedy="Run from inside the kit's folder.",
-    )
 
 
 def open_run(

@@ -106,6 +106,9 @@ class Engine(Protocol):
             None when every cell ran.
         """
 
+    def close(self) -> None:
+        """End what the engine started, and the notebooks that it still executes; again: nothing."""
+
 
 @contextmanager
 def open_engine(name: str | None = None) -> Iterator[Engine]:

@@ -36,8 +36,6 @@ class RunRequest:
         Whether the last notebook takes everything back.
     fresh_sandbox
         Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
-    engine
-        What executes the notebooks, by name; None: the fastest one of this platform.
     mask_personal_data
         Whether people's names, e-mail addresses, phone numbers and addresses have stand-ins in all that the
         run writes but its receipts.
@@ -51,7 +49,6 @@ class RunRequest:
     runs: Path | None = None
     teardown: bool = True
     fresh_sandbox: bool = False
-    engine: str | None = None
     mask_personal_data: bool = False
 
     @property

@@ -15,7 +15,7 @@ from idc_helpers.masking import masking
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engines import Engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import PreparedRun, RunRequest, prepare_run
 from idc_helpers.runner.progress import Progress
@@ -25,7 +25,7 @@ from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
 MOST_PEOPLE_MASKED = 10_000  # by name; e-mail addresses and phone numbers are masked whosesoever they are
 
 
-def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
+def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcome:
     """Execute notebooks as asked, say what happens, and leave the run's folder.
 
     Writes to the target in mode ``apply``. A notebook that fails ends the run; what was done keeps its
@@ -37,6 +37,8 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
         What to run, and where.
     stream
         Where progress is written.
+    engine
+        Executes the notebooks.
 
     Raises
     ------
@@ -48,7 +50,6 @@ def run_lesson(request: RunRequest, stream: TextIO) -> RunOutcome:
     progress = Progress(stream, prepared.mode)
     with ExitStack() as stack:
         stack.enter_context(signals_as_exceptions())
-        engine = stack.enter_context(open_engine(request.engine))  # first: it preloads meanwhile
         if request.fresh_sandbox:
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"

@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from idc_helpers.errors import KitError, RunFailedError
-from idc_helpers.runbook.opening import project_folder
+from idc_helpers.project import project_folder
 from idc_helpers.runner.kernels import KERNEL_NAME, kernel_manager_class
 from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own

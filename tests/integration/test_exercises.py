@@ -22,10 +22,10 @@ from idc_helpers.display.interaction import VARIABLE
 from idc_helpers.display.tables import Line, Table
 from idc_helpers.errors import NotFoundError, WriteFailedError
 from idc_helpers.parameters import load_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.events import read_events
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 from idc_sandbox.persona.person import Persona
 

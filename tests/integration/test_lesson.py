@@ -11,9 +11,9 @@ from idc_helpers.aws.instances import Instances
 from idc_helpers.aws.inventory import count_holdings
 from idc_helpers.errors import ApplyRefusedError, WriteFailedError, WrongAccountError
 from idc_helpers.parameters import load_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
 from idc_helpers.runbook.lesson_states import read_states
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.states import StepState
 

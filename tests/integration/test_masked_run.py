@@ -5,6 +5,7 @@ from pathlib import Path
 
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.personal_data import list_personal_data
+from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.runner.run import run_lesson
 
@@ -42,7 +43,8 @@ def test_the_scenarios_people_are_in_nothing_that_a_masked_run_writes(sandbox_fo
     monkeypatch.setenv("IDC_SANDBOX_STATE", str(sandbox_folder))
     log = io.StringIO()
     request = RunRequest(KIT, only=("08",), mode="plan", runs=tmp_path, mask_personal_data=True)
-    outcome = run_lesson(request, log)
+    with open_engine() as engine:
+        outcome = run_lesson(request, log, engine)
     assert outcome.summary.passed, log.getvalue()
     files = [path for path in outcome.folder.rglob("*") if path.is_file()]
     texts = {path.name: path.read_text("utf-8") for path in files} | {"terminal": log.getvalue()}

@@ -15,8 +15,8 @@ from idc_helpers.aws.call_texts import Target, as_commands, as_python
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.watching import CONSOLE, watched_writes
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.rehearsing import calls_of_step, calls_of_undo, only_calls
 from idc_helpers.runbook.run_context import RunContext
 

@@ -10,8 +10,8 @@ from idc_helpers.aws.connection import connect
 from idc_helpers.aws.waiting import wait_until
 from idc_helpers.errors import CheckFailedError
 from idc_helpers.parameters import load_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 
 REASON = "Received a 404 status error: Not supported policy arn:aws:iam::987067819590:policy/Missing."

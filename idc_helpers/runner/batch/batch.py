@@ -19,6 +19,7 @@ from idc_helpers.runner.batch.batch_progress import BatchProgress
 from idc_helpers.runner.batch.batch_report import BatchSummary, write_batch_report
 from idc_helpers.runner.batch.checking import load_jobs
 from idc_helpers.runner.batch.cluster import cluster_client, cluster_workers, hosts_of
+from idc_helpers.runner.batch.engine_keeper import EngineKeeper
 from idc_helpers.runner.batch.job_run import JobSettings
 from idc_helpers.runner.batch.jobs import Job
 from idc_helpers.runner.batch.journal import Journal
@@ -27,7 +28,7 @@ from idc_helpers.runner.batch.resuming import resume
 from idc_helpers.runner.batch.running import BatchRun
 from idc_helpers.runner.batch.stores import BucketStore
 from idc_helpers.runner.batch.workers import Workers, cores, local_workers
-from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
+from idc_helpers.runner.engines import NO_LIMITS, Engine, TimeLimits
 from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
 from idc_helpers.runner.outcome import Outcome
 from idc_helpers.runner.tables import seconds_in_words
@@ -99,7 +100,7 @@ class BatchRequest:
 BatchOutcome = Outcome[BatchSummary]
 
 
-def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
+def run_batch(request: BatchRequest, stream: TextIO, engine: Engine | None = None) -> BatchOutcome:
     """Carry out the jobs of a table that have not ended yet, and report on all of them.
 
     Writes to the jobs' targets in mode ``apply``. A job that fails stops no other one, except those after it.
@@ -110,6 +111,8 @@ def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
         What to run, and how.
     stream
         Where progress is written.
+    engine
+        Executes the notebooks, and is open already; None: the request's is opened with the first job.
 
     Raises
     ------
@@ -126,7 +129,8 @@ def run_batch(request: BatchRequest, stream: TextIO) -> BatchOutcome:
         if store:
             for result in store.results(journal.results()):
                 journal.count(result)
-        batch = _Batch(request, jobs, journal, store, stream)
+        keeper = EngineKeeper(request.engine, engine)
+        batch = _Batch(request, jobs, journal, store=store, stream=stream, keeper=keeper)
         if request.mask_personal_data:
             settled = batch.resumption.settled
             stack.enter_context(masking(people_of(job for job in jobs if job.name not in settled)))
@@ -141,9 +145,12 @@ class _Batch:
         request: BatchRequest,
         jobs: list[Job],
         journal: Journal,
+        *,
         store: BucketStore | None,
         stream: TextIO,
+        keeper: EngineKeeper,
     ) -> None:
+        self.keeper = keeper
         self.request, self.folder, self.jobs, self.journal = request, request.folder, jobs, journal
         self.store = store
         self.started = datetime.datetime.now(datetime.UTC)
@@ -188,7 +195,7 @@ class _Batch:
             environment = {FOLDER_VARIABLE: os.environ.get(FOLDER_VARIABLE) or str(self.folder / PACING)}
             # More threads than jobs would have nothing to do.
             number = min(self.request.workers or cores(), self.to_run)
-            with local_workers(number, self._settings(environment), self.request.engine) as workers:
+            with local_workers(number, self._settings(environment), self.keeper) as workers:
                 yield workers
 
     def _settings(self, environment: Mapping[str, str]) -> JobSettings:

@@ -30,14 +30,18 @@ class EngineKeeper:
     ----------
     name
         Of the engine; None: the fastest one that this platform has.
+    engine
+        One that is open already; it is closed with the keeper. None: one is opened with the first job.
     """
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, engine: Engine | None = None) -> None:
         self.name = name or "fastest"
         self._wanted = name
         self._lock = threading.Lock()
         self._stack = ExitStack()
-        self._engine: Engine | None = None
+        self._engine = engine
+        if engine is not None:
+            self._stack.callback(engine.close)
         self._ended = False
         self._lost = 0
         self._stores: dict[str, BucketStore] = {}

@@ -78,9 +78,9 @@ class LocalWorkers:
 
 
 @contextmanager
-def local_workers(number: int, settings: JobSettings, engine_name: str | None) -> Iterator[LocalWorkers]:
+def local_workers(number: int, settings: JobSettings, keeper: EngineKeeper) -> Iterator[LocalWorkers]:
     """Have workers on this machine for the length of a block; an exception in it ends their jobs at once."""
-    workers = LocalWorkers(number, settings, EngineKeeper(engine_name))
+    workers = LocalWorkers(number, settings, keeper)
     try:
         yield workers
     except BaseException:

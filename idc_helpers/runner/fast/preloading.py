@@ -45,6 +45,7 @@ def preload() -> None:
     put_off_slow_imports()
     for name in (*MODULES, *STARTED_MODULES):
         importlib.import_module(name)
+    gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
     prepare()
     gc.freeze()
     gc.enable()

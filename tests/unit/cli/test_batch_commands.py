@@ -11,7 +11,7 @@ from idc_helpers.runner.engines import TimeLimits
 def asked(monkeypatch):
     seen = []
 
-    def run_batch(request, _stream):
+    def run_batch(request, _stream, _engine):
         seen.append(request)
         return SimpleNamespace(exit_status=1)
 
