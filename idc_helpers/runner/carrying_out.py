@@ -7,12 +7,14 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
 from idc_helpers.runner.interruption import Interrupted
 from idc_helpers.runner.leaks import KERNEL_LOG, clean_log, find_leaks, leak_failure
+from idc_helpers.runner.meanwhile import Meanwhile
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.outcome import Outcome
 from idc_helpers.runner.preparing import PreparedRun
@@ -78,37 +80,43 @@ class Execution:
             notebooks=(*self.results, *rest),
         )
 
-    def write(self) -> RunSummary:
-        """Write summary and report, and return the summary."""
-        summary = self.summary()
+    def write(self, summary: RunSummary) -> None:
+        """Write summary and report."""
         summary.write(self.folder / "summary.json")
         write_report(self.folder, summary, where=self.where, undo_command=self.undo_command, pages=self.pages)
-        return summary
 
 
 def carry_out(execution: Execution) -> RunOutcome:
     """Execute the notebooks in order until one fails or a signal comes; write summary and report."""
     signal_number = None
-    try:
-        for number, notebook in enumerate(execution.prepared.notebooks, start=1):
-            execution.progress.notebook_started(notebook.name, number, len(execution.prepared.notebooks))
-            result = _execute(execution, notebook)
-            execution.results.append(result)
-            execution.progress.notebook_ended(result)
-            if result.status == "failed":
-                break
-            if number < len(execution.prepared.notebooks):
-                execution.write()
-    except Interrupted as interruption:
-        signal_number = interruption.signal_number
-    summary = execution.write()
+    with Meanwhile() as meanwhile:
+        try:
+            _execute_all(execution, meanwhile)
+        except Interrupted as interruption:
+            signal_number = interruption.signal_number
+    summary = execution.summary()
+    execution.write(summary)
     execution.progress.summary(summary, execution.folder / "index.html")
     if not summary.passed:
         execution.progress.say(_how_to_go_on(execution, signal_number))
     return RunOutcome(execution.folder, summary, signal_number)
 
 
-def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
+def _execute_all(execution: Execution, meanwhile: Meanwhile) -> None:
+    """Execute the notebooks until one fails; the report of those so far is written beside the next one."""
+    notebooks = execution.prepared.notebooks
+    for number, notebook in enumerate(notebooks, start=1):
+        execution.progress.notebook_started(notebook.name, number, len(notebooks))
+        result = _execute(execution, notebook, meanwhile)
+        execution.results.append(result)
+        execution.progress.notebook_ended(result)
+        if result.status == "failed":
+            return
+        if number < len(notebooks):
+            meanwhile.start(partial(execution.write, execution.summary()))
+
+
+def _execute(execution: Execution, notebook: LessonNotebook, meanwhile: Meanwhile) -> NotebookResult:
     folder = execution.folder
     start, start_time = time.monotonic(), time.time()
 
@@ -134,6 +142,7 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
         execution.progress.notebook_ended(stopped)
         raise
     failure = _with_sandbox_news(execution, failure) if failure else None
+    meanwhile.wait()  # leaks are looked for in whole files
     return result(_with_leaks(folder, failure, since=start_time - _CLOCK_GRAIN_S))
 
 

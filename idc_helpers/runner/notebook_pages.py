@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     run_id
         For the link back to the report.
     """
-    page = notebook.with_suffix(".html")
-    if page.exists() and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns:
+    page, saved_ns = notebook.with_suffix(".html"), notebook.stat().st_mtime_ns
+    if page.exists() and page.stat().st_mtime_ns == saved_ns:
         return page
     import nbformat  # noqa: PLC0415 -- the two take longer to import than many a run takes
     from nbconvert import HTMLExporter  # noqa: PLC0415
@@ -39,6 +40,7 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
         style=Markup(f"{stylesheet()}\n{_code_colours()}"),  # noqa: S704
     )
     write_whole(page, text)
+    os.utime(page, ns=(saved_ns, saved_ns))  # of which the page is, whatever has been saved since
     return page
 
 

@@ -143,15 +143,21 @@ def test_no_page_holds_a_secret(tmp_path, executed):
         assert SECRET not in path.read_text("utf-8")
 
 
-def test_a_page_is_made_again_only_for_a_newer_notebook(tmp_path, executed):
+def test_a_page_is_made_again_only_for_another_version_of_the_notebook(tmp_path, executed):
     write(tmp_path, passed())
     page = executed.with_suffix(".html")
-    page.write_text("kept", "utf-8")
+    first = page.stat().st_ino
     write(tmp_path, passed())
-    assert page.read_text("utf-8") == "kept"
+    assert page.stat().st_ino == first
     executed.touch()
     write(tmp_path, passed())
-    assert page.read_text("utf-8") != "kept"
+    assert page.stat().st_ino != first
+    assert page.stat().st_mtime_ns == executed.stat().st_mtime_ns
+
+
+def test_a_notebook_that_is_at_work_has_no_page_yet(tmp_path, executed):
+    write(tmp_path, NotebookResult(executed.stem, "not run"))
+    assert not executed.with_suffix(".html").exists()
 
 
 def test_a_failed_check_is_shown_with_what_it_teaches(tmp_path):
