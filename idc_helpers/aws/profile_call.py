@@ -1,7 +1,7 @@
-"""One call with a profile, by unmodified boto3 in a process of its own: stands in where there is no AWS CLI.
+"""One call with a profile, by boto3 in a process of its own: stands in where there is no AWS CLI.
 
 ``python -m idc_helpers.aws.profile_call sts get-caller-identity --profile practice`` prints JSON. It needs a
-process of its own because botocore reads HOME once.
+process of its own because its HOME is another one: that of the sandbox's terminal.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import boto3
 from botocore import xform_name
+from botocore.credentials import SSOProvider
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.tokens import SSOTokenProvider
 
 _SERVICES = {"s3api": "s3"}
 
@@ -25,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", required=True)
     known, rest = parser.parse_known_args(arguments)
     method = known.operation.replace("-", "_")
+    look_for_tokens_below_home()
     try:
         session = boto3.Session(profile_name=known.profile)
         client = session.client(_SERVICES.get(known.service, known.service))
@@ -43,6 +47,16 @@ def main(arguments: list[str] | None = None) -> int:
     answer.pop("ResponseMetadata", None)
     print(json.dumps(answer, default=str))
     return 0
+
+
+def look_for_tokens_below_home() -> None:
+    """Let botocore find the tokens of this process's HOME.
+
+    It has read HOME when it was imported, and a fork's parent has imported it below another one: the token
+    that was found there would be the person's own.
+    """
+    folder = str(Path.home() / ".aws" / "sso" / "cache")
+    SSOProvider._SSO_TOKEN_CACHE_DIR = SSOTokenProvider._SSO_TOKEN_CACHE_DIR = folder
 
 
 if __name__ == "__main__":

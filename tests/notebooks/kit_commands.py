@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,12 +47,13 @@ class Commands:
         own = {"IDC_SANDBOX_STATE": str(self.state), "HOME": str(home), "PYTHONPATH": str(KIT)}
         return {**kept, **own, "PYTHONUNBUFFERED": "1"}
 
-    def idc(self, *arguments, given=""):
-        """Give a command and return the completed process."""
+    def idc(self, *arguments, given="", command_line=True):
+        """Give a command and return the completed process; `command_line`: whether there is an AWS CLI."""
+        own = {} if command_line else {"PATH": path_without("aws")}
         return subprocess.run(
             [sys.executable, "-m", "idc_helpers.cli", *arguments],
             cwd=KIT,
-            env=self.environment,
+            env={**self.environment, **own},
             input=given,
             capture_output=True,
             text=True,
@@ -59,9 +61,9 @@ class Commands:
             timeout=300,
         )
 
-    def run(self, *arguments):
+    def run(self, *arguments, command_line=True):
         """Run notebooks; return the completed process and summary.json."""
-        done = self.idc("run", "--out", str(self.runs), *arguments)
+        done = self.idc("run", "--out", str(self.runs), *arguments, command_line=command_line)
         return done, self.summary() if self.runs.exists() else None
 
     def begin(self, *arguments):
@@ -113,6 +115,12 @@ class Commands:
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"total_max_attempts": 1}),
         )
+
+
+def path_without(program):
+    """Return the path of programs without the folders that hold one."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(one for one in folders if shutil.which(program, path=one) is None)
 
 
 def what_is_there(commands):
