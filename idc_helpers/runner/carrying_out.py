@@ -103,20 +103,20 @@ def carry_out(execution: Execution) -> RunOutcome:
 
 
 def _execute_all(execution: Execution, meanwhile: Meanwhile) -> None:
-    """Execute the notebooks until one fails; the report of those so far is written beside the next one."""
+    """Execute the notebooks until one fails; the report of those so far is written beside the next ones."""
     notebooks = execution.prepared.notebooks
     for number, notebook in enumerate(notebooks, start=1):
         execution.progress.notebook_started(notebook.name, number, len(notebooks))
-        result = _execute(execution, notebook, meanwhile)
+        result = _execute(execution, notebook)
         execution.results.append(result)
         execution.progress.notebook_ended(result)
         if result.status == "failed":
             return
         if number < len(notebooks):
-            meanwhile.start(partial(execution.write, execution.summary()))
+            meanwhile.offer(partial(execution.write, execution.summary()))
 
 
-def _execute(execution: Execution, notebook: LessonNotebook, meanwhile: Meanwhile) -> NotebookResult:
+def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
     folder = execution.folder
     start, start_time = time.monotonic(), time.time()
 
@@ -142,7 +142,6 @@ def _execute(execution: Execution, notebook: LessonNotebook, meanwhile: Meanwhil
         execution.progress.notebook_ended(stopped)
         raise
     failure = _with_sandbox_news(execution, failure) if failure else None
-    meanwhile.wait()  # leaks are looked for in whole files
     return result(_with_leaks(folder, failure, since=start_time - _CLOCK_GRAIN_S))
 
 

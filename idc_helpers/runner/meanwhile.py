@@ -1,4 +1,4 @@
-"""Work that goes on beside the next notebook: one piece at a time, in a thread."""
+"""Work that goes on beside the next notebooks: one piece at a time, in a thread."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ class Meanwhile:
     ) -> None:
         self._thread.shutdown(wait=True)
 
-    def start(self, work: Callable[[], object]) -> None:
-        """Begin a piece of work, after the one before; raises what that one raised."""
-        self.wait()
-        self._pending = self._thread.submit(work)
-
-    def wait(self) -> None:
-        """Return when nothing is under way; raises what the work raised."""
-        pending, self._pending = self._pending, None
+    def offer(self, work: Callable[[], object]) -> None:
+        """Begin a piece of work, unless the one before still goes on; raises what that one raised."""
+        pending = self._pending
         if pending is not None:
+            if not pending.done():
+                return
+            self._pending = None
             pending.result()
+        self._pending = self._thread.submit(work)

@@ -49,6 +49,14 @@ def test_a_sandbox_of_the_runs_own_binaries_and_older_files_are_passed_over(tmp_
     assert find_leaks(tmp_path, since=later) == []
 
 
+def test_pages_that_the_runner_makes_of_what_is_looked_at_are_passed_over_and_no_other_page(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "05_x.ipynb").write_text('{"cells": []}', "utf-8")
+    for name in ("index.html", "notebooks/05_x.html", "notebooks/mine.html", "notebooks/index.html"):
+        (tmp_path / name).write_text(SECRET, "utf-8")
+    assert [leak.file for leak in find_leaks(tmp_path)] == ["notebooks/index.html", "notebooks/mine.html"]
+
+
 def test_the_failure_names_places_and_no_value():
     leaks = [Leak(f"{number}.txt", "line 1", "a private key") for number in range(12)]
     failure = leak_failure(leaks)
