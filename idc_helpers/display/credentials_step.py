@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from idc_helpers.aws.activation import require_console
 from idc_helpers.aws.sign_in import refresh_token
 from idc_helpers.aws.temporary_credentials import (
@@ -14,6 +16,7 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.errors import CredentialsError
 from idc_helpers.runbook.person_checks import credentials_checks
 from idc_helpers.runbook.run_context import RunContext
 
@@ -54,7 +57,7 @@ class CredentialsStep:
         """Return both kinds side by side: columns what, long-lived, temporary; signs in first if need be."""
         if not self._profile.is_live:
             return _NOT_HERE
-        keys = self._new_keys()
+        keys = self._first_keys()
         console = require_console(self._context.connection)
         long_lived = self._profile.terminal.administrator_key_id
         minutes = round((keys.expires_at_s - console.read_clock()) / 60)
@@ -76,7 +79,7 @@ class CredentialsStep:
             return _NOT_HERE
         connection = self._context.connection
         console = require_console(connection)
-        keys = self._keys or self._new_keys()
+        keys = self._keys or self._first_keys()
         before = who_am_i(connection, keys)
         with console.clock_ahead(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S):
             self._seen["after"] = who_am_i(connection, keys)
@@ -119,9 +122,18 @@ class CredentialsStep:
         results = credentials_checks(self._seen)
         return show_checks(TITLE, self._context.record("temporary_credentials", results))
 
-    def _new_keys(self, *, sign_in: bool = True) -> TemporaryCredentials:
-        if sign_in:
-            self._sign_in()
+    def _first_keys(self) -> TemporaryCredentials:
+        """Return keys of the session in the terminal; headless, of a new one where it will not do."""
+        if is_guided():  # the person signs in, in the terminal
+            return self._new_keys()
+        with suppress(CredentialsError):
+            keys = self._new_keys()
+            if who_am_i(self._context.connection, keys).endswith(f"/{self._profile.user_name}"):
+                return keys
+        self._profile.sign_in()
+        return self._new_keys()
+
+    def _new_keys(self) -> TemporaryCredentials:
         wanted = self._profile.profile
         folder = self._profile.terminal.token_folder
         connection = self._context.connection
@@ -132,12 +144,9 @@ class CredentialsStep:
         """Return new keys, and how: headless by a new login; guided as the CLI, which refreshes its token."""
         if is_guided():
             refresh_token(self._context.connection, self._profile.terminal.token_folder)
-            return self._new_keys(sign_in=False), "new keys, with no new login"
+            return self._new_keys(), "new keys, with no new login"
+        self._profile.sign_in()
         return self._new_keys(), "new keys after a new login"
-
-    def _sign_in(self) -> None:
-        if not is_guided():  # guided, the person has signed in, in the terminal
-            self._profile.sign_in()
 
 
 def _role_and_person(principal_arn: str) -> str:
