@@ -127,8 +127,12 @@ def scrubbed_path(path: Path) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, replacing the one before in one step."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # half a file helps nobody, least of all on a full disk
+        raise
 
 
 def _local(path: str) -> Path:

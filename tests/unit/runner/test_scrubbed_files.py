@@ -1,6 +1,8 @@
 import json
 
-from idc_helpers.runner.scrubbed_files import ScrubbedFiles, scrubbed_path
+import pytest
+
+from idc_helpers.runner.scrubbed_files import ScrubbedFiles, scrubbed_path, write_whole
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 
@@ -38,3 +40,11 @@ def test_long_texts_are_scrubbed_each_time_they_are_looked_at(tmp_path):
                 notebook(f"{'word ' * length}\nsecret_access_key={SECRET}"), scrubbed_path(output)
             )
             assert SECRET not in output.read_text("utf-8")
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path):
+    write_whole(tmp_path / "a.txt", "whole")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "a.txt", "a lone surrogate: \ud800")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text("utf-8") == "whole"
