@@ -23,13 +23,15 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
     Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
     out of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides
     (`UNSET_VARIABLES`). ``HOME`` is the sandbox's own, because clients keep tokens below it whatever the
-    other variables say, and send all of them where ``aws sso logout`` leads. Makes that folder.
+    other variables say, and send all of them where ``aws sso logout`` leads. Makes that folder. The state
+    folder is named, because below that HOME `idc` would look for another one.
     """
     folder = Path(sandbox.state_folder)
     home = folder / HOME_NAME
     (home / ".aws").mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {
         "HOME": str(home),
+        "IDC_SANDBOX_STATE": str(folder),
         "AWS_ENDPOINT_URL": sandbox.endpoint_url,
         "AWS_ACCESS_KEY_ID": sandbox.access_key_id,
         "AWS_SECRET_ACCESS_KEY": sandbox.secret_access_key,

@@ -17,8 +17,11 @@ from idc_helpers.sandbox_starter import jupyter_variables
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 CONFIG_FOLDER = Path(idc_helpers.__file__).parent / "data" / "jupyter"
 # Asked for when a terminal is opened: the sandbox may run on another port by then. bash, unlike a plain sh,
-# ends what runs in the background when its terminal closes.
-_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
+# ends what runs in the background when its terminal closes. Hints of the notebooks name `idc`.
+_SHELL = (
+    'eval "$("{python}" -m idc_sandbox env)"; PATH="{folder}:$PATH"; export PATH;'
+    ' exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
+)
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -34,7 +37,7 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
     options += [f"--port={port}"] if port is not None else []
     if os.geteuid() == 0:
         options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
-    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable)]
+    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable, folder=Path(sys.executable).parent)]
     options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
     return [sys.executable, "-m", "jupyterlab", *options]
 

@@ -71,6 +71,7 @@ def test_a_whole_life(tmp_path):
     assert variables["AWS_ENDPOINT_URL"] == about["endpoint_url"]
     assert variables["AWS_SECRET_ACCESS_KEY"] == about["secret_access_key"]
     assert variables["AWS_CONFIG_FILE"].startswith(state)
+    assert variables["IDC_SANDBOX_STATE"] == state, "below another HOME, idc would look for another sandbox"
 
     stopped = run("stop", "--state", state)
     assert (stopped.returncode, stopped.stdout) == (0, "The sandbox is stopped; its state is kept.\n")

@@ -35,6 +35,19 @@ def test_a_terminal_asks_for_the_sandbox_when_it_is_opened():
     assert (shell, f'"{sys.executable}" -m idc_sandbox env' in script) == ("/bin/sh", True)
 
 
+def test_a_terminal_finds_idc_which_the_notebooks_name(monkeypatch, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, script in (("python", "true"), ("idc", "echo found"), ("shell", "idc")):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    settings = next(one for one in lab_command(KIT) if one.startswith("--ServerApp.terminado_settings="))
+    command = ast.literal_eval(settings.partition("=")[2])["shell_command"]
+    own = {"SHELL": str(folder / "shell"), "PATH": "/usr/bin:/bin"}
+    assert subprocess.run(command, env=own, capture_output=True, text=True, check=True).stdout == "found\n"
+
+
 def test_the_environment_names_the_folders_that_configure_jupyter(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
     variables = lab_environment()
