@@ -11,7 +11,7 @@ from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.live import LiveLine
 from idc_helpers.display.movements import checks_table, outcome_table, plan_in_words
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import CheckFailedError
+from idc_helpers.errors import CheckFailedError, NotAppliedError
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.checks import CheckResults
 
@@ -68,6 +68,21 @@ def apply_in_cell(gate: Gate[P], mode: str) -> Applied | Line:
     if guided:
         return Applied(gate.title, gate.require() if changes.writes else gate.apply())
     return Applied(gate.title, gate.apply(LiveLine().progress))
+
+
+def require_applied(gate: Gate[P], results: CheckResults) -> None:
+    """Let checks that failed be told only where an apply came before them; guided alone.
+
+    Raises
+    ------
+    NotAppliedError
+        When nothing was applied and the plan has something to write: the cell was run too early.
+    """
+    if results.passed or gate.outcome is not None:
+        return
+    plan = gate.shown if gate.shown is not None else gate.show_plan()
+    if gate.running or gate.changes_of(plan).writes:
+        raise NotAppliedError(f"“{gate.title}” is not applied yet: press Apply in its form, then check")
 
 
 def show_checks(title: str, results: CheckResults) -> Table:

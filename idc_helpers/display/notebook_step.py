@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from idc_helpers.changes import Plan
-from idc_helpers.display.cell_outputs import Applied, apply_in_cell, show_checks
+from idc_helpers.display.cell_outputs import Applied, apply_in_cell, require_applied, show_checks
 from idc_helpers.display.console_guide import console_guide
 from idc_helpers.display.form_values import FormValues
 from idc_helpers.display.gate import Gate
@@ -118,8 +118,17 @@ class NotebookStep:
         ------
         CheckFailedError
             Naming what was expected, what was found and what to do; the table is shown before.
+        NotAppliedError
+            Guided, instead, when this run has made nothing of it yet: the cell was run too early.
         """
-        return show_checks(self.title, self._current().check())
+        results = self._current().check()
+        if self._panel is not None and self._may_be_too_early():
+            require_applied(self.gate, results)
+        return show_checks(self.title, results)
+
+    def _may_be_too_early(self) -> bool:
+        # What this run made, and somebody has deleted or changed since, is for the check to tell.
+        return self.context.mode == "apply" and not self._plan_undo().plan.changes
 
     def console_guide(self) -> Any:
         """Return how to set it in the AWS console; guided on AWS, with a form to record that it was done."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from idc_helpers.display.cell_outputs import Applied, apply_in_cell, show_checks
+from idc_helpers.display.cell_outputs import Applied, apply_in_cell, require_applied, show_checks
 from idc_helpers.display.gate import Gate
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.movements import plan_table
@@ -75,8 +75,13 @@ class NotebookTeardown:
         ------
         CheckFailedError
             When something of the run is left.
+        NotAppliedError
+            Guided, instead, when nothing was taken back yet: the cell was run too early.
         """
-        return show_checks(TITLE, self._teardown.check())
+        results = self._teardown.check()
+        if self._panel is not None and self.context.mode == "apply":
+            require_applied(self.gate, results)
+        return show_checks(TITLE, results)
 
     def _make_true(self, undo: UndoPlan, progress: Progress) -> Outcome:
         return self._teardown.apply(undo, progress=progress)

@@ -98,6 +98,26 @@ def test_guided_the_cell_asks_for_the_button(step, guided, shown, memory):
     assert step.require().outcome is step.gate.outcome
 
 
+def test_guided_a_check_that_comes_too_early_says_so_in_one_line(step, guided, shown, capsys):
+    step.form()
+    with pytest.raises(NotAppliedError, match="“Permission sets” is not applied yet: press Apply"):
+        step.check()
+    assert "failed" not in capsys.readouterr().out
+
+
+def test_guided_what_was_made_and_is_gone_is_told_by_the_check(context, guided, shown, memory, capsys):
+    step = NotebookStep(context, "permission_sets")
+    step.form()
+    step.gate.show_plan()
+    step.gate.apply()
+    del memory.resource("permission_set").states["Auditor"]
+    later = NotebookStep(context, "permission_sets")
+    later.form()
+    with pytest.raises(CheckFailedError):
+        later.check()
+    assert "it was deleted outside of this run" in capsys.readouterr().out
+
+
 def test_guided_with_nothing_to_do_there_is_nothing_to_press(step, guided, shown):
     step.gate.show_plan()
     step.gate.apply()
