@@ -71,6 +71,12 @@ def find_command_line(search_path: str | None = None) -> CommandLine | None:
     return next((one for one in find_command_lines(search_path) if one.can_sign_in), None)
 
 
+def word_in_terminal(found: list[CommandLine]) -> str:
+    """Return what to type in a terminal for the AWS CLI that can sign in: ``aws``, or where it is."""
+    usable = next((one for one in found if one.can_sign_in), None)
+    return "aws" if usable is None or usable == found[0] else usable.program
+
+
 def advice(found: list[CommandLine]) -> str:
     """Return what to know about the CLIs that were found, with the remedy where there is one to take."""
     usable = next((one for one in found if one.can_sign_in), None)
@@ -78,11 +84,21 @@ def advice(found: list[CommandLine]) -> str:
         return f"{_why_none(found)} The same login is done with boto3 here. To install version 2: {_INSTALL}"
     if usable.version < _TAKES_ENDPOINT_URL:
         return (
-            f"{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the sandbox it gets rules"
-            f" by AWS_DATA_PATH. It knows the device code only. To get a newer one: {_INSTALL}"
+            f"{_which(usable, found[0])}{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the"
+            f" sandbox it gets rules by AWS_DATA_PATH. It knows the device code only. To get a newer one:"
+            f" {_INSTALL}"
         )
     grant = "an authorization code with PKCE" if usable.prefers_pkce else "a device code"
-    return f"{usable} signs in with {grant} unless told otherwise."
+    return f"{_which(usable, found[0])}{usable} signs in with {grant} unless told otherwise."
+
+
+def _which(usable: CommandLine, first: CommandLine) -> str:
+    """Return what to type in a terminal where another `aws` stands before the one that can sign in."""
+    if usable == first:
+        return ""
+    return (
+        f"The first aws on the path is {first}, which cannot sign in: in a terminal, type {usable.program}. "
+    )
 
 
 def _why_none(found: list[CommandLine]) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +53,20 @@ class Terminal:
     ----------
     variables
         The environment, without keys of anybody: a profile has to get its own.
-    command_line
-        The AWS CLI, or None: boto3 stands in.
+    find
+        Returns the AWS CLI, or None: boto3 stands in.
     administrator_key_id
         The id of the sandbox administrator's key: a long-lived one, to compare others with.
     """
 
     variables: dict[str, str] = field(repr=False)
-    command_line: CommandLine | None = None
+    find: Callable[[], CommandLine | None] = field(default=lambda: None, repr=False)
     administrator_key_id: str = ""
+
+    @cached_property
+    def command_line(self) -> CommandLine | None:
+        """The AWS CLI, or None: boto3 stands in. Asked for once: programs answer late on a busy machine."""
+        return self.find()
 
     @property
     def config_file(self) -> Path:
@@ -122,7 +129,7 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
     # A child finds this very package, wherever it runs.
     package = str(Path(__file__).parents[2])
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    return Terminal(variables, find_command_line() if use_command_line else None, key_id)
+    return Terminal(variables, find_command_line if use_command_line else lambda: None, key_id)
 
 
 def _answer(done: subprocess.CompletedProcess[str]) -> Answer:

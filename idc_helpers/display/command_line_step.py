@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.aws.activation import portal_settings, signed_in_person
-from idc_helpers.aws.command_line import advice, find_command_lines
+from idc_helpers.aws.command_line import advice, find_command_lines, word_in_terminal
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
 from idc_helpers.aws.organization import resolve_account
 from idc_helpers.aws.people_access import list_people_access
@@ -35,6 +35,7 @@ TITLE = "aws configure sso"
 _REFUSALS = (
     ("AccessDenied", "AccessDenied"),
     ("ExpiredToken", "ExpiredToken: these keys have ended"),
+    ("could not be found", "there is no profile of that name yet: configure it first, as shown above"),
     ("sso login", "the session is over: aws sso login"),
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
@@ -148,7 +149,7 @@ class CommandLineStep:
             ("CLI profile name", self.profile_name),
         )
         caption = "aws configure sso: what to answer"
-        note = _IN_TERMINAL.format("aws configure sso")
+        note = _in_terminal("aws configure sso")
         return Table(caption, ("the CLI asks", "the answer"), rows, note=note)
 
     def config_lines(self) -> Table:
@@ -182,7 +183,7 @@ class CommandLineStep:
         if is_guided():
             if self.terminal.command_line is None:
                 return self._sign_in_on_page()
-            return Line(_IN_TERMINAL.format(f"aws sso login --profile {self.profile_name}"))
+            return Line(_in_terminal(f"aws sso login --profile {self.profile_name}"))
         self.sign_in()
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
 
@@ -300,6 +301,12 @@ class CommandLineStep:
         return Line(
             f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: aws sso login --profile …"
         )
+
+
+def _in_terminal(command: str) -> str:
+    """Return that a command is typed in a terminal; its `aws` is one that can sign in."""
+    word = word_in_terminal(find_command_lines())
+    return _IN_TERMINAL.format(command.replace("aws", word, 1))
 
 
 def _only(text: str, profile: SsoProfile) -> str:

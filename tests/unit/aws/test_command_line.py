@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from idc_helpers.aws.command_line import advice, find_command_line, find_command_lines
+from idc_helpers.aws.command_line import advice, find_command_line, find_command_lines, word_in_terminal
 
 
 def program(folder, version):
@@ -40,6 +40,20 @@ def test_the_first_that_can_sign_in_is_taken(tmp_path):
 )
 def test_what_is_said(tmp_path, version, words):
     assert words in advice(find_command_lines(program(tmp_path / "bin", version)))
+
+
+def test_what_stands_before_it_on_the_path_is_named_with_what_to_type_instead(tmp_path):
+    first, second = (
+        program(tmp_path / name, version) for name, version in (("a", "1.45.11"), ("b", "2.36.7"))
+    )
+    found = find_command_lines(path_of(first, second))
+    usable = str(tmp_path / "b" / "aws")
+    assert advice(found).startswith(
+        "The first aws on the path is AWS CLI 1.45.11, which cannot sign in: in a"
+    )
+    assert (word_in_terminal(found), usable in advice(found)) == (usable, True)
+    assert word_in_terminal(find_command_lines(path_of(second, first))) == "aws"
+    assert word_in_terminal([]) == "aws"
 
 
 def test_none_is_said_with_the_remedy(tmp_path):
