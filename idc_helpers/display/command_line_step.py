@@ -39,7 +39,7 @@ _REFUSALS = (
     ("sso login", "the session is over: aws sso login"),
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
-_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: {}. Compare the code before you allow."
+_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
 _ON_AWS = "On AWS you do this in your own terminal: {}"
 
 

@@ -130,7 +130,7 @@ def _enable_guide(change: Change, context: RunContext) -> Guide:
 
 def _state(change: Change) -> str:
     words = {
-        Action.UNCHANGED: f"as wanted ({change.reason})",
+        Action.UNCHANGED: "as wanted" if change.reason == "is as wanted" else f"as wanted ({change.reason})",
         Action.BY_HAND: f"to be set by hand ({change.reason})",
     }
     return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")

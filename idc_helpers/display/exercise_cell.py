@@ -6,13 +6,12 @@ for a person.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from html import escape
 
 from idc_helpers.display.interaction import is_guided
-from idc_helpers.display.tables import STYLE, Line, Table, in_html
+from idc_helpers.display.tables import STYLE, Line, Table, in_html, prose_in_html
 from idc_helpers.errors import KitError, NotFoundError
 from idc_helpers.identifiers import did_you_mean
 from idc_helpers.parameters import chosen_person
@@ -63,10 +62,10 @@ class TryIt:
     def _repr_html_(self) -> str:
         exercise = self.exercise
         return (
-            f'{STYLE}<section aria-label="exercise"><p class="idc-note"><b>{in_html(exercise.title)}.</b>'
-            f" {_prose(self._filled(exercise.task))}</p>"
+            f'{STYLE}<section aria-label="exercise"><p class="idc-note">'
+            f"<b>{in_html(_sentence(exercise.title))}</b> {prose_in_html(self._filled(exercise.task))}</p>"
             f"<details><summary>A hint</summary>{_hint(self._filled(exercise.hint))}</details>"
-            f'<p class="idc-note"><i>Afterwards.</i> {_prose(exercise.afterwards)}</p></section>'
+            f'<p class="idc-note"><i>Afterwards.</i> {prose_in_html(exercise.afterwards)}</p></section>'
         )
 
     def check(self, answer: str = "") -> Table | Line:
@@ -123,19 +122,24 @@ def _shown(title: str, examination: Examination) -> Table:
     rows = tuple(("✔ done" if one.done else "… not yet", one.words, one.found) for one in findings)
     marks = tuple("good" if one.done else "change" for one in findings)
     count = sum(one.done for one in findings)
-    caption = f"{title}: {'done' if examination.done else f'{count} of {len(findings)} done'}"
+    state = "done" if examination.done else f"{count} of {len(findings)} done"
+    caption = f"{_capital(title)}: {state}"
     commands = [one.command for one in examination.clean_up]
     note = "\n".join(("To remove it again, in a terminal:", *commands)) if commands else ""
     return Table(caption, _COLUMNS, rows, row_header=1, marks=marks, note=note)
 
 
-def _prose(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", in_html(text))
+def _capital(title: str) -> str:
+    return f"{title[:1].upper()}{title[1:]}"
+
+
+def _sentence(title: str) -> str:
+    return f"{_capital(title)}{'' if title.endswith('?') else '.'}"
 
 
 def _hint(text: str) -> str:
     parts = []
     for line in text.splitlines():
         is_command = line.startswith(_COMMAND)
-        parts.append(f"<pre>{escape(line.strip())}</pre>" if is_command else f"<p>{_prose(line)}</p>")
+        parts.append(f"<pre>{escape(line.strip())}</pre>" if is_command else f"<p>{prose_in_html(line)}</p>")
     return "".join(parts)

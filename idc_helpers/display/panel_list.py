@@ -60,6 +60,16 @@ class ListForm:
         self._remove.on_click(lambda _: self._remove_shown())
         self._show(0)
 
+    @property
+    def shown(self) -> int:
+        """Which item is on the screen; counted from 0."""
+        return self._shown
+
+    def show(self, number: int) -> None:
+        """Bring an item to the screen; without effect when there are not so many."""
+        if number < len(self._items):
+            self._show(number)
+
     def read(self) -> list[dict[str, Any]]:
         """Return all items, the hidden ones too."""
         return [dict(item) for item in self._items]

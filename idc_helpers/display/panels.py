@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from idc_helpers.display.form_choices import Choices
 from idc_helpers.display.form_problems import problems_by_place, problems_in_words
 from idc_helpers.display.panel_actions import Actions, Labels, Screen
+from idc_helpers.display.panel_list import ListForm
 from idc_helpers.display.panel_save import SavePanel
 from idc_helpers.display.panel_sections import make_form
 from idc_helpers.display.panel_style import STYLE as PANEL_STYLE
@@ -89,7 +90,10 @@ class StepPanel(Panel):
     def again(self) -> StepPanel:
         """Return the panel with fresh choices and the present values: its cell was run again."""
         if not (self._step.gate.running or self._step.undo_gate.running):
+            before = self.form
             self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
+            if isinstance(before, ListForm) and isinstance(self.form, ListForm):
+                self.form.show(before.shown)  # whoever edits an item goes on with that one
             self._place.children = (self.form.box,)
             self._show_problems()
         return self

@@ -5,6 +5,7 @@ Every text is escaped: what a target calls its things is data, never markup.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
@@ -49,7 +50,7 @@ class Line:
         return self.text
 
     def _repr_html_(self) -> str:
-        return f'{STYLE}<p class="idc-note" role="status">{in_html(self.text)}</p>'
+        return f'{STYLE}<p class="idc-note" role="status">{prose_in_html(self.text)}</p>'
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Table:
 
     def html(self) -> str:
         """Return the table's markup without the style sheet."""
-        note = f'<p class="idc-note">{in_html(self.note)}</p>' if self.note else ""
+        note = f'<p class="idc-note">{prose_in_html(self.note)}</p>' if self.note else ""
         heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
         body = "".join(self._row(row, mark) for row, mark in zip_longest(self.rows, self.marks, fillvalue=""))
         if not self.rows:
@@ -127,6 +128,11 @@ class Table:
 def in_html(text: str) -> str:
     """Return a text as HTML: escaped, with its line breaks, and no formula between two dollar signs."""
     return escape(text).replace("\n", "<br>").replace("$", _DOLLAR)
+
+
+def prose_in_html(text: str) -> str:
+    """Return a sentence as HTML, with what stands between two backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", in_html(text))
 
 
 def _lines_of(row: tuple[str, ...]) -> list[tuple[str, ...]]:

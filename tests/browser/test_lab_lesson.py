@@ -223,7 +223,7 @@ def test_what_the_terminal_is_for_is_done_there_and_seen_in_notebook_10(
     notebook.run_all()
     (said,) = notebook.errors()
     assert "the profile is in the config file" in said
-    expect(notebook.panel.get_by_text("run: aws configure sso").first).to_be_visible()
+    expect(notebook.panel.get_by_text(re.compile(r"run: \S*aws configure sso")).first).to_be_visible()
     configure_sso(terminal, profile_of(connection), allow)
     notebook.run_all()
     (said,) = notebook.errors()

@@ -185,8 +185,8 @@ ACCESS_EXERCISES = (
             " there, and nowhere else."
         ),
         hint=(
-            "By the form: one more assignment. By the CLI, with the account's id, and the group's id as the"
-            " principal:\n"
+            "By the form: “Add another”; a group that was made after it was opened is offered when its cell"
+            " is run again. By the CLI, with the account's id, and the group's id as the principal:\n"
             "    aws sso-admin create-account-assignment --instance-arn ARN --permission-set-arn ARN"
             " --principal-type GROUP --principal-id ID --target-type AWS_ACCOUNT --target-id ID\n"
             "It answers IN_PROGRESS; who_reaches_what() above shows when it is there."
@@ -205,7 +205,8 @@ ACCESS_EXERCISES = (
             " their own?"
         ),
         hint=(
-            "By the form: one more group for two of the users. By the CLI, once for each:\n"
+            "By the form: one more group for two of the users; a group that was made after it was opened is"
+            " offered when its cell is run again. By the CLI, once for each:\n"
             "    aws identitystore create-group-membership --identity-store-id d-… --group-id ID"
             " --member-id UserId=ID\n"
             "Ids of users and groups come from list-users and list-groups."

@@ -139,7 +139,7 @@ SETTINGS_EXERCISES = (
         ),
         hint=(
             "By the form of “Sessions” above: user interactive, Review, Apply. Or on the sandbox's settings"
-            " page; this prints the link to it:\n"
+            " page: File → New Launcher has a tile for it, and in a terminal this prints the link:\n"
             "    idc sandbox pages\n"
             "On AWS: Settings → Authentication → Session duration → Configure."
         ),

@@ -58,7 +58,7 @@ def test_the_task_is_shown_with_a_hint_that_unfolds_and_escaped(context, examine
         "<details><summary>A hint</summary><p>By the form:</p><pre>aws create Auditors &lt;now&gt;</pre>"
         in html
     )
-    assert "a &lt;small&gt; thing" in html
+    assert "A &lt;small&gt; thing" in html
 
 
 def test_a_trainer_may_give_other_names_and_no_unknown_ones(context, examine):
@@ -77,7 +77,7 @@ def test_guided_what_is_missing_is_told_beside_what_is_done(context, examine, gu
     examine(Examination((FOUND, MISSING), (CleanUp("group", command),)))
     shown = TryIt(context, "x", {}).check()
     assert isinstance(shown, Table)
-    assert shown.caption == "a <small> thing: 1 of 2 done"
+    assert shown.caption == "A <small> thing: 1 of 2 done"
     assert [row[0] for row in shown.rows] == ["✔ done", "… not yet"]
     assert shown.note.endswith(command)
     assert "&lt;Auditors&gt;" in shown._repr_html_()

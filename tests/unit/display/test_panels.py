@@ -136,6 +136,12 @@ def test_items_are_added_and_removed(panel, step):
     assert "There is none yet." in texts(panel)
 
 
+def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
+    find(panel, "Shown").value = 1
+    again = step.form()
+    assert (find(again, "Shown").value, find(again, "Permission set name").value) == (1, "Auditor")
+
+
 def test_another_predefined_one_leaves_no_policy_of_the_first_behind(panel, step):
     type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
     (wanted, _) = step.values.require().scenario.permission_sets

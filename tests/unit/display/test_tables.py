@@ -80,6 +80,13 @@ def test_a_line_is_escaped_and_announced():
     assert '<p class="idc-note" role="status">a &lt; b</p>' in Line("a < b")._repr_html_()
 
 
+def test_what_is_typed_is_shown_as_code():
+    told = "Run: `aws <x>`."
+    assert "Run: <code>aws &lt;x&gt;</code>." in Line(told)._repr_html_()
+    assert "<code>aws &lt;x&gt;</code>" in Table("t", ("a",), (), note=told)._repr_html_()
+    assert repr(Line(told)) == told
+
+
 def test_a_table_becomes_a_frame_of_text():
     frame = TABLE.frame()
     assert list(frame.columns) == ["action", "key"]
