@@ -72,6 +72,11 @@ class Lab:
         self.page.close()
         self._kit_lab.stop()
 
+    @property
+    def run_folder(self) -> Path:
+        """Where what notebooks do has its receipts."""
+        return self.folder / "run"
+
     def connect(self) -> Connection:
         """Return a new connection to this Lab's sandbox."""
         return connect(state_folder=self._kit_lab.state)
@@ -79,6 +84,13 @@ class Lab:
     def run(self, command: str) -> None:
         """Execute one of JupyterLab's commands on the notebook in front, and wait until it is done."""
         self.page.evaluate(_RUN, [command, LONG_MS])
+
+    def set_theme(self, theme: str) -> None:
+        """Change the colours."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)",
+            theme,
+        )
 
     def open(self, name: str) -> Notebook:
         """Open a notebook in front, its kernel ready."""
@@ -256,8 +268,29 @@ class Form:
 
     def undo(self) -> list[str]:
         """Press *Undo*, confirm what it shows, and return everything that was said."""
-        self._press(self.button(re.compile("^Undo")), "Plan: ", "Reading the target")
+        self.review_undo()
         return self._press(self.button("Confirm the undo"), "✔ Done: ", "Applying")
+
+    def review_undo(self) -> str:
+        """Press *Undo*, and return in words what it would take back."""
+        return self._press(self.button(re.compile("^Undo")), "Plan: ", "Reading the target")[-1]
+
+    def press_until(self, name: str, words: str) -> None:
+        """Press a button, and wait until words are said."""
+        since = self._listen()
+        self.button(name).click()
+        self.wait_for(words, since)
+
+    def wait_for(self, words: str, since: int = 0) -> str:
+        """Wait until words are said, and return what was said last."""
+        self._page.wait_for_function(_HEARD, arg=[self.box.element_handle(), since, words])
+        said: str = self.box.evaluate("box => box.said.at(-1)")
+        return said
+
+    def _listen(self) -> int:
+        self.box.evaluate(_LISTEN)
+        since: int = self.box.evaluate("box => box.said.length")
+        return since
 
     def press_focused(self, until: str, first: str) -> list[str]:
         """Press the button that has the focus by keyboard, and return what was said until it was done."""
@@ -269,9 +302,7 @@ class Form:
 
     def _heard(self, press: Callable[[], None], until: str, first: str) -> list[str]:
         # What was said of a cell's plan may come late: only what follows the first words counts.
-        box = self.box.element_handle()
-        box.evaluate(_LISTEN)
-        since = box.evaluate("box => box.said.length")
+        box, since = self.box.element_handle(), self._listen()
         press()
         self._page.wait_for_function(_HEARD, arg=[box, since, rf"{first}[\s\S]*\n({until}|✘)"])
         said: list[str] = box.evaluate("(box, since) => box.said.slice(since)", since)

@@ -16,6 +16,7 @@ from idc_helpers.aws.configure_sso import configure_sso, sso_login
 from idc_helpers.aws.organization import resolve_account
 from idc_helpers.aws.profiles import SsoProfile
 from idc_helpers.aws.terminal import sandbox_terminal
+from idc_helpers.runbook.receipts import ReceiptBook
 
 
 class Case(NamedTuple):
@@ -146,6 +147,34 @@ def description_of(connection, name: str) -> str:
     store = {"IdentityStoreId": connection.instance.identity_store_id}
     groups = connection.client("identitystore").list_groups(**store)["Groups"]
     return next(group["Description"] for group in groups if group["DisplayName"] == name)
+
+
+def test_cancel_stops_between_two_calls_and_apply_then_makes_the_rest(lab, opened, connection):
+    notebook = opened("08_users")
+    notebook.run_all()
+    form = notebook.form("Users")
+    form.undo()
+    total = int(re.search(r"(\d+) to create", form.review())[1])
+    receipts = ReceiptBook(lab.run_folder / "receipts.jsonl")
+    before = len(receipts.read())
+    connection.console.call("PUT", "switches", {"latency_s": 3})
+    try:
+        form.press_until("Apply", "Call 2 of")
+        form.press_until("Cancel", "Cancelling")
+    finally:
+        connection.console.call("PUT", "switches", {"latency_s": None})
+    said = form.wait_for("✘ cancelled")
+    made = int(re.search(rf"cancelled: (\d+) of {total} changes are done", said)[1])
+    assert 0 < made < total
+    assert f"Plan: {total - made} to create" in said, "what is left, read anew"
+    finished = [one.status for one in receipts.read()[before:] if one.status == "done"]
+    assert len(finished) == made
+    assert f"Done: {total - made} created" in form.apply()[-1]
+    receipts_made = receipts.read()[before:]
+    assert [one.status for one in receipts_made if one.status != "refused"] == ["done"] * total
+    assert len({(one.kind, one.key) for one in receipts_made}) == total
+    notebook.run_all()
+    assert notebook.errors() == []
 
 
 def test_after_a_restart_of_the_kernel_running_again_is_safe(opened, connection):
