@@ -1,89 +1,127 @@
-"""The forms for everybody: an accessibility check in light and dark, and a whole step by keyboard alone."""
+"""Forms and outputs for everybody: an accessibility check of every notebook, and a step by keyboard alone."""
 
-import time
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
-from test_guided_notebooks import OUTPUT, Lab, apply_by_hand
+from lab_desk import OUTPUT, Lab, Notebook
+from playwright.sync_api import Browser, expect
+from test_lab_lesson import FORMS
+
+from idc_helpers.parameters import load_scenario
+from idc_helpers.runbook.lesson import STEPS, make_step
+from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
+from idc_helpers.runbook.run_context import RunContext
 
 SERIOUS = ("serious", "critical")
+THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
+WITHOUT_FORM = ("00_start_here", "09_activate_user")
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory, chromium):
+def lab(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Lab]:
+    """Return a Lab in which the lesson is applied: cells run to the end, and show all that they can."""
     started = Lab(tmp_path_factory.mktemp("access"), chromium)
-    apply_by_hand(started, started.open("01_enable_identity_center"), "Enable IAM Identity Center")
+    scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
+    context = RunContext(started.connect(), scenario, "apply", "lesson", started.run_folder)
+    for name in STEPS:
+        make_step(context, name).apply()
     yield started
     started.stop()
 
 
-def violations(lab):
-    """What axe finds inside of panels; Lab's own page is not ours."""
-    found = Axe().run(lab.page, context=".jp-NotebookPanel:not(.lm-mod-hidden) .idc-panel").response
-    return [
-        (one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]][:3])
-        for one in found["violations"]
-        if one["impact"] in SERIOUS
-    ]
+@pytest.fixture
+def opened(lab: Lab) -> Iterator[object]:
+    """Return a function that opens a notebook and runs it; it is closed afterwards."""
+    notebooks: list[Notebook] = []
+
+    def open_and_run(name: str) -> Notebook:
+        notebooks.append(lab.open(name))
+        notebooks[-1].run_all()
+        return notebooks[-1]
+
+    yield open_and_run
+    for notebook in notebooks:
+        lab.close(notebook)
 
 
-def unfold(panel):
-    for fold in panel.locator(".idc-fold").all():
+def violations(notebook: Notebook) -> list[tuple[str, str, str, list[str]]]:
+    """Return what axe finds in outputs, unfolded, in both themes; Lab's own page is not ours."""
+    for fold in notebook.panel.locator(".idc-fold").all():
         if "▸" in fold.inner_text():
             fold.click()
+    details = notebook.panel.locator(f"{OUTPUT} details")
+    details.evaluate_all("all => all.forEach(one => { one.open = true; })")
+    found = []
+    for theme, is_light in THEMES.items():
+        notebook.lab.set_theme(theme)
+        expect(notebook.lab.page.locator(f"body[data-jp-theme-light={is_light}]")).to_have_count(1)
+        answer = Axe().run(
+            notebook.lab.page,
+            f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}",
+            {"resultTypes": ["violations"]},
+        )
+        found += [
+            (theme, one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]][:3])
+            for one in answer.response["violations"]
+            if one["impact"] in SERIOUS
+        ]
+    return found
 
 
-@pytest.mark.parametrize("name", ["05_permission_sets", "08_users"])
-def test_nothing_serious_is_found_in_the_largest_forms(lab, name):
-    panel = lab.open(name)
-    lab.run_all()
-    review = panel.get_by_role("button", name="Review").first
-    expect(review).to_be_visible(timeout=60_000)
-    unfold(panel)
-    review.click()
-    expect(panel.locator(".idc-calls summary").first).to_be_visible(timeout=30_000)
-    copy = panel.get_by_role("button", name="Copy the commands").first
-    deadline = time.monotonic() + 30
-    while not copy.is_visible():  # the plan's cell may still run, and shows the calls anew, folded
-        assert time.monotonic() < deadline
-        panel.locator(".idc-calls summary").filter(has_text="AWS CLI").first.click()
-        lab.page.wait_for_timeout(500)
-    copy.click()
-    expect(panel.get_by_role("button", name="Copied").first).to_be_visible()
-    for theme in ("JupyterLab Dark", "JupyterLab Light"):
-        lab.command("apputils:change-theme", theme=theme)
-        is_light = "true" if theme.endswith("Light") else "false"
-        expect(lab.page.locator(f"body[data-jp-theme-light={is_light}]")).to_have_count(1, timeout=30_000)
-        assert violations(lab) == []
+@pytest.mark.parametrize("name", FORMS)
+def test_nothing_serious_is_found_in_forms_with_a_review_and_in_what_cells_show(opened, name):
+    notebook = opened(name)
+    for case in FORMS[name]:
+        form = notebook.form(case.title)
+        if case.label:
+            form.fill(case.label, case.value)
+        form.review()
+    assert violations(notebook) == []
 
 
-def test_a_step_is_filled_in_reviewed_and_applied_by_keyboard_alone(lab):
-    panel = lab.open("06_groups")
-    lab.run_all()
-    name = panel.get_by_label("Group name", exact=True)
-    expect(name).to_be_visible(timeout=60_000)
-    panel.get_by_label("Shown", exact=True).focus()
-    press = lab.page.keyboard.press
-    for _ in range(2):
-        press("Tab")
-    expect(panel.get_by_role("button", name="Remove this one")).to_be_focused()
-    press("Tab")
-    expect(name).to_be_focused()
-    press("ControlOrMeta+a")
-    lab.page.keyboard.type("Operators")
-    press("Tab")
-    expect(panel.get_by_label("Description – optional")).to_be_focused()
-    press("Tab")
-    review = panel.get_by_role("button", name="Review")
-    expect(review).to_be_focused()
-    press("Enter")
-    expect(panel.locator(OUTPUT).filter(has_text="Operators").first).to_be_visible(timeout=30_000)
-    apply = panel.get_by_role("button", name="Apply", exact=True)
-    expect(apply).to_be_enabled(timeout=30_000)
+def test_nothing_serious_is_found_in_the_teardown(opened):
+    notebook = opened("99_teardown")
+    assert "to delete" in notebook.form("Teardown").review()
+    assert violations(notebook) == []
+
+
+@pytest.mark.parametrize("name", WITHOUT_FORM)
+def test_nothing_serious_is_found_in_notebooks_without_a_form(opened, name):
+    assert violations(opened(name)) == []
+
+
+def test_nothing_serious_is_found_in_what_is_wrong_and_in_what_an_undo_shows(opened):
+    notebook = opened("06_groups")
+    form = notebook.form("Groups")
+    assert "to delete" in form.review_undo()
+    form.fill("Group name", "")
+    expect(form.beside("Group name").get_by_role("alert")).to_be_visible()
+    assert violations(notebook) == []
+
+
+def test_a_step_is_filled_in_reviewed_and_applied_by_keyboard_alone(opened):
+    notebook = opened("06_groups")
+    form, keyboard = notebook.form("Groups"), notebook.lab.page.keyboard
+    form.field("Shown").focus()
+    for focused in (form.button("Add another"), form.button("Remove this one"), form.field("Group name")):
+        keyboard.press("Tab")
+        expect(focused).to_be_focused()
+    keyboard.press("ControlOrMeta+a")
+    keyboard.type("Operators")
+    for focused in (form.field("Description"), form.button("Review")):
+        keyboard.press("Tab")
+        expect(focused).to_be_focused()
+    assert "1 to create" in form.press_focused("Plan: ", "Reading the target")[-1]
+    expect(form.box).to_contain_text("Operators")
+    commands = form.box.locator(".idc-calls summary").filter(has_text="AWS CLI")
+    commands.press("Enter")
+    form.button("Copy the commands").press("Enter")
+    expect(form.button("Copied")).to_be_visible()
     # What was locked while the plan was made has lost the focus: back to where one was.
-    review.focus()
-    press("Tab")
-    expect(apply).to_be_focused()
-    press("Space")
-    expect(panel.locator(OUTPUT).filter(has_text="Done: 3 created").first).to_be_visible(timeout=60_000)
+    form.button("Review").focus()
+    keyboard.press("Tab")
+    expect(form.apply_button).to_be_focused()
+    assert "1 created" in form.press_focused("✔ Done: ", "Applying")[-1]
