@@ -7,6 +7,9 @@
   const NAME = "identity-center-sandbox";
   const COMMAND = `${NAME}:open-beside`;
   const OPEN_TAB = "server-proxy:open";
+  const TILES = {
+    "Access portal": NAME, "Mailbox": "identity-center-mailbox", "Settings": "identity-center-settings",
+  };
 
   function baseUrl() {
     const element = document.getElementById("jupyter-config-data");
@@ -21,8 +24,20 @@
     return url.origin === root.origin && url.pathname.startsWith(root.pathname) ? url.href : null;
   }
 
+  // JupyterLab draws the icons of its own tiles alone: those of other categories stay empty.
+  function drawTiles() {
+    const style = document.createElement("style");
+    style.textContent = Object.entries(TILES).map(([title, name]) => {
+      const tile = `.jp-LauncherCard[data-category="Identity Center sandbox"][title="${title}"]`;
+      const icon = new URL(`server-proxy/icon/${name}`, baseUrl()).href;
+      return `${tile} .jp-LauncherCard-icon { background: url("${icon}") center / 52px no-repeat; }`;
+    }).join("\n");
+    document.head.append(style);
+  }
+
   function activate(app) {
     const { commands, shell } = app;
+    drawTiles();
 
     async function openBeside(args) {
       const address = pageAddress(args.url);
