@@ -105,6 +105,8 @@ class CommandLineStep:
         path = self._config_file()
         text = path.read_text("utf-8") if path.exists() else ""
         lines = [line for line in difference(text, self.profile) if not line.startswith(("---", "+++", "@@"))]
+        if not any(line[:1] in ("+", "-") and line[1:].strip() for line in lines):
+            lines = []  # the CLI leaves no empty line between its sections: that is no difference
         caption = f"What the config file gains for profile {self.profile_name!r}"
         note = "" if lines else "The profile is there already, as wanted."
         return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
