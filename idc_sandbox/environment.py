@@ -42,6 +42,6 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
         "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
     }
-    if is_old_command_line():
+    if is_old_command_line(folder):
         variables["AWS_DATA_PATH"] = str(write_overlay(folder, sandbox.endpoint_url))
     return variables

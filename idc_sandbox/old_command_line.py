@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 OVERLAY_NAME = "aws_data"
+ANSWERS_NAME = "aws_versions.json"
 _KNOWS_ENDPOINT_URL = (2, 13)
 _VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.")
 _TIMEOUT_S = 60
@@ -32,21 +34,49 @@ _GLOBAL = ("iam", "organizations")
 _BUILT_IN = {"Region": "AWS::Region", "UseDualStack": "AWS::UseDualStack", "UseFIPS": "AWS::UseFIPS"}
 
 
-def is_old_command_line(search_path: str | None = None) -> bool:
+def is_old_command_line(folder: Path, search_path: str | None = None) -> bool:
     """Tell whether the AWS CLI that a terminal would find is a v2 that ignores ``AWS_ENDPOINT_URL``.
 
     Parameters
     ----------
+    folder
+        The sandbox's state folder. What a program answered is kept there until it is another file: each one
+        takes a second to say its version, and every new terminal asks. Writes.
     search_path
         As ``PATH``; None: this process's. The first v2 on it counts, because v1 cannot sign in at all.
     """
-    for folder in (search_path or os.environ.get("PATH", "")).split(os.pathsep):
-        program = Path(folder) / "aws"
-        if folder and os.access(program, os.X_OK):
-            version = _version(program)
+    answers = _Answers(folder / ANSWERS_NAME)
+    for each in (search_path or os.environ.get("PATH", "")).split(os.pathsep):
+        program = Path(each) / "aws"
+        if each and os.access(program, os.X_OK):
+            version = answers.version(program)
             if version is not None and version >= (2, 0):
                 return version < _KNOWS_ENDPOINT_URL
     return False
+
+
+class _Answers:
+    """What the programs called ``aws`` said of their versions, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known = dict(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            self._known = {}
+
+    def version(self, program: Path) -> tuple[int, int] | None:
+        status = program.stat()
+        key = f"{program} {status.st_ino} {status.st_mtime_ns}"
+        if key in self._known:
+            major, minor = self._known[key]
+            return int(major), int(minor)
+        answer = _version(program)
+        if answer is not None:  # what said nothing may only have been slow
+            self._known[key] = answer
+            with suppress(OSError):
+                self._path.write_text(json.dumps(self._known), "utf-8")
+        return answer
 
 
 def _version(program: Path) -> tuple[int, int] | None:

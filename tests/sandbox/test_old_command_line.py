@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -21,13 +22,39 @@ def program(folder, version):
     ("version", "is_old"), [("2.9.19", True), ("2.12.9", True), ("2.13.0", False), ("2.36.7", False)]
 )
 def test_old_is_a_v2_below_2_13(tmp_path, version, is_old):
-    assert is_old_command_line(program(tmp_path / "bin", version)) is is_old
+    assert is_old_command_line(tmp_path, program(tmp_path / "bin", version)) is is_old
 
 
 def test_a_v1_before_it_does_not_count(tmp_path):
     path = ":".join([program(tmp_path / "a", "1.45.11"), program(tmp_path / "b", "2.9.19")])
-    assert is_old_command_line(path)
-    assert not is_old_command_line(str(tmp_path / "a"))
+    assert is_old_command_line(tmp_path, path)
+    assert not is_old_command_line(tmp_path, str(tmp_path / "a"))
+
+
+def test_a_program_is_asked_once_and_again_when_it_is_another_file(tmp_path):
+    path = program(tmp_path / "bin", "2.9.19")
+    asked = tmp_path / "asked"
+    aws = tmp_path / "bin" / "aws"
+    aws.write_text(f"{aws.read_text()}echo >>{asked}\n")
+    assert is_old_command_line(tmp_path, path)
+    assert is_old_command_line(tmp_path, path)
+    assert asked.read_text() == "\n"
+    newer = program(tmp_path / "newer", "2.36.7")
+    (tmp_path / "newer" / "aws").replace(aws)
+    assert not is_old_command_line(tmp_path, path)
+    assert not is_old_command_line(tmp_path, newer)
+
+
+def test_a_program_that_says_nothing_is_asked_again(tmp_path):
+    path = program(tmp_path / "bin", "2.9.19")
+    aws = tmp_path / "bin" / "aws"
+    text = aws.read_text()
+    aws.write_text("#!/bin/sh\nexit 1\n")
+    status = aws.stat()
+    assert not is_old_command_line(tmp_path, path)
+    aws.write_text(text)
+    os.utime(aws, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert is_old_command_line(tmp_path, path)
 
 
 def test_every_rule_leads_to_the_sandbox(tmp_path):
