@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idc_helpers.aws.clients import Clients
-from idc_helpers.aws.instance_lookup import Instance, find_instance
+from idc_helpers.aws.instance_lookup import Instance, find_instance, find_instance_or_none
 from idc_helpers.aws.pacing import Pacer, Pacing
 from idc_helpers.aws.rehearsal import Rehearsal
 from idc_helpers.aws.sandbox_console import SandboxConsole
 from idc_helpers.aws.waiting import Timing
-from idc_helpers.errors import InstanceNotFoundError
 
 
 @dataclass(frozen=True)
@@ -113,10 +112,10 @@ class Connection:
 
     def instance_or_none(self) -> Instance | None:
         """Return the instance, or None where there is none yet; reads only."""
-        try:
-            return self.instance
-        except InstanceNotFoundError:
-            return None
+        with self._lock:
+            if self._instance is None:
+                self._instance = find_instance_or_none(self, self.instance_arn)
+            return self._instance
 
     def refresh_instance(self) -> Instance | None:
         """Read the instance again, after it was made, changed or deleted; None where there is none."""

@@ -90,15 +90,30 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> In
     SeveralInstancesError
         When there are several and none was chosen.
     """
+    instance, others = _look(connection, instance_arn)
+    if instance is None:
+        what = "no instance" if instance_arn is None else f"no instance {instance_arn!r}"
+        raise _none_found(connection, what, others)
+    return instance
+
+
+def find_instance_or_none(connection: Connection, instance_arn: str | None = None) -> Instance | None:
+    """Return what `find_instance` does, or None where there is none: no Region but this is asked then.
+
+    Raises
+    ------
+    SeveralInstancesError
+        When there are several and none was chosen.
+    """
+    return _look(connection, instance_arn)[0]
+
+
+def _look(connection: Connection, instance_arn: str | None) -> tuple[Instance | None, list[Instance]]:
+    """Return the instance or None, and all that are visible."""
     # A deletion shows for a while; nothing can be done with such an instance.
     found = [instance for instance in list_instances(connection) if instance.status != "DELETE_IN_PROGRESS"]
     if instance_arn is not None:
-        chosen = [instance for instance in found if instance.instance_arn == instance_arn]
-        if not chosen:
-            raise _none_found(connection, f"no instance {instance_arn!r}", found)
-        return chosen[0]
-    if not found:
-        raise _none_found(connection, "no instance", found)
+        return next((one for one in found if one.instance_arn == instance_arn), None), found
     if len(found) > 1:
         listed = "; ".join(
             f"{one.instance_arn} ({one.kind}, account {one.owner_account_id})" for one in found
@@ -107,7 +122,7 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> In
             f"{len(found)} instances are visible in Region {connection.region!r}: {listed}",
             remedy="Say which one: pass its ARN as `instance_arn`.",
         )
-    return found[0]
+    return (found[0] if found else None), found
 
 
 def _none_found(connection: Connection, what: str, here: list[Instance]) -> InstanceNotFoundError:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ _SHELL = (
     'eval "$("{python}" -m idc_sandbox env)"; PATH="{folder}:$PATH"; export PATH;'
     ' exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
 )
+_LOOK_S = 0.5
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,7 +58,11 @@ def lab_environment() -> dict[str, str]:
 
 
 def run_lab(
-    command: Sequence[str], environment: Mapping[str, str], *, meanwhile: Callable[[], None] = lambda: None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+    patience_s: float = 20.0,
 ) -> int:
     """Run JupyterLab until it ends, or until this process is told to end; return its exit status.
 
@@ -66,21 +72,37 @@ def run_lab(
     ----------
     meanwhile
         Called while JupyterLab starts, which takes seconds; when it raises, JupyterLab ends.
+    patience_s
+        How long it may take to end when it was asked. Asked while it opens its first notebook, it closes
+        everything and then waits for a thread of its own that nobody ends: it is ended then, and that is 0.
     """
     # A session of its own: Ctrl-C comes here alone, and Lab does not ask back whether it was meant.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
-    with _passing_on(process):
+    with _passing_on(process) as told:
         try:
             meanwhile()
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        return process.wait()
+        return _wait(process, told, patience_s)
+
+
+def _wait(process: subprocess.Popen[bytes], told: Sequence[int], patience_s: float) -> int:
+    asked_at = None
+    while True:
+        try:
+            return process.wait(_LOOK_S)
+        except subprocess.TimeoutExpired:
+            asked_at = asked_at or (time.monotonic() if told else None)
+            if asked_at is not None and time.monotonic() - asked_at > patience_s:
+                process.kill()  # kernels see that it is gone, and end
+                process.wait()
+                return 0
 
 
 @contextmanager
-def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
     told: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
@@ -92,7 +114,7 @@ def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
     before = {number: signal.signal(number, pass_on) for number in _ENDS}
     try:
-        yield
+        yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -61,20 +61,33 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
     ReceiptError
         When a receipt is of another target or account, or of a kind that this kit does not know.
     """
-    changes: list[Change] = []
-    # Several receipts may be of one thing: each is held against what the undo of the newer ones leaves.
-    states: dict[tuple[str, str], State | None] = {}
     for receipt in receipts:
         _require_same_target(receipt, origin)
-        resource = _resource(receipt, resources)
+        _require_known(receipt, resources)
+    states = _read_by_kind(receipts, resources)
+    changes: list[Change] = []
+    for receipt in receipts:
         thing = (receipt.kind, receipt.key)
-        if thing not in states:
-            states[thing] = resource.read([receipt.key]).get(receipt.key)
-        change = _undo_one(receipt, resource, states[thing])
+        change = _undo_one(receipt, resources[receipt.kind], states.get(thing))
         if change.writes:
+            # Several may be of one thing: each is held against what the undo of the newer ones leaves.
             states[thing] = change.after
         changes.append(change)
     return UndoPlan(Plan(tuple(changes)), tuple(receipts))
+
+
+def _read_by_kind(
+    receipts: list[Receipt], resources: Mapping[str, Resource]
+) -> dict[tuple[str, str], State | None]:
+    """Return the states of what receipts name and there is: one look for each kind takes the fewest calls."""
+    keys: dict[str, dict[str, None]] = {}
+    for receipt in receipts:
+        keys.setdefault(receipt.kind, {})[receipt.key] = None
+    return {
+        (kind, key): state
+        for kind, named in keys.items()
+        for key, state in resources[kind].read(list(named)).items()
+    }
 
 
 def _undo_one(receipt: Receipt, resource: Resource, actual: State | None) -> Change:
@@ -112,10 +125,9 @@ def _require_same_target(receipt: Receipt, origin: Origin) -> None:
         )
 
 
-def _resource(receipt: Receipt, resources: Mapping[str, Resource]) -> Resource:
+def _require_known(receipt: Receipt, resources: Mapping[str, Resource]) -> None:
     if receipt.kind not in resources:
         raise ReceiptError(
             f"the receipt {receipt.receipt_id!r} is of the kind {receipt.kind!r}, unknown to this kit",
             remedy="Undo it with the version of the kit that made it.",
         )
-    return resources[receipt.kind]

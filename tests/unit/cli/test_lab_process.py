@@ -77,13 +77,14 @@ PARENT = """
 import sys
 from idc_helpers.cli.lab_process import run_lab
 import os
-sys.exit(run_lab([sys.executable, "-c", sys.argv[1], *sys.argv[2:]], dict(os.environ)) % 256)
+command = [sys.executable, "-c", sys.argv[2], *sys.argv[3:]]
+sys.exit(run_lab(command, dict(os.environ), patience_s=float(sys.argv[1])) % 256)
 """
 
 
-def start(*words: str) -> subprocess.Popen[str]:
+def start(*words: str, patience_s: float = 600.0) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(KIT)}
-    command = [sys.executable, "-c", PARENT, CHILD, *words]
+    command = [sys.executable, "-c", PARENT, str(patience_s), CHILD, *words]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     return process
@@ -102,6 +103,13 @@ def test_who_asks_twice_does_not_wait():
         assert process.stdout.readline() == "no\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 256 - signal.SIGKILL
+
+
+def test_a_lab_that_does_not_end_when_asked_is_ended():
+    with start("deaf", patience_s=0.1) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "no\n"
+        assert process.wait(30) == 0
 
 
 def test_the_handlers_are_given_back():
