@@ -37,8 +37,10 @@ notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and sto
 schema: setup ## Write parameters/schema.json anew
 	.venv/bin/idc parameters schema --out parameters/schema.json
 
-benchmark: setup ## Time the notebooks, the sandbox beside moto, and batches beside papermill
+benchmark: setup-test ## Time the lesson, batches and the sandbox beside papermill and moto, and JupyterLab's start
 	.venv/bin/python benchmarks/lesson.py
+	.venv/bin/python benchmarks/lesson.py --papermill
+	.venv/bin/python benchmarks/lab.py
 	.venv/bin/python benchmarks/sandbox.py
 	.venv/bin/python benchmarks/batch.py
 
