@@ -13,7 +13,7 @@ from pathlib import Path
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
 from idc_helpers.runner.interruption import Interrupted
-from idc_helpers.runner.leaks import KERNEL_LOG, clean_log, find_leaks, leak_failure
+from idc_helpers.runner.leaks import KERNEL_LOG, LeakSearch, clean_log, leak_failure
 from idc_helpers.runner.meanwhile import Meanwhile
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.outcome import Outcome
@@ -22,9 +22,6 @@ from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.report import Pages, write_report
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
-
-_CLOCK_GRAIN_S = 1.0  # a file system may keep whole seconds
-
 
 RunOutcome = Outcome[RunSummary]
 
@@ -53,6 +50,8 @@ class Execution:
         Which executed notebooks get a page that browsers show: it takes longer than many a notebook.
     results
         Of the notebooks so far.
+    leak_search
+        Looks through what each notebook left.
     """
 
     prepared: PreparedRun
@@ -66,6 +65,10 @@ class Execution:
     limits: TimeLimits = NO_LIMITS
     pages: Pages = "all"
     results: list[NotebookResult] = field(default_factory=list)
+    leak_search: LeakSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.leak_search = LeakSearch(self.folder)
 
     def summary(self) -> RunSummary:
         """Return what the run came to so far."""
@@ -118,7 +121,7 @@ def _execute_all(execution: Execution, meanwhile: Meanwhile) -> None:
 
 def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
     folder = execution.folder
-    start, start_time = time.monotonic(), time.time()
+    start = time.monotonic()
 
     def result(failure: NotebookFailure | None) -> NotebookResult:
         return notebook_result(
@@ -142,13 +145,13 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
         execution.progress.notebook_ended(stopped)
         raise
     failure = _with_sandbox_news(execution, failure) if failure else None
-    return result(_with_leaks(folder, failure, since=start_time - _CLOCK_GRAIN_S))
+    return result(_with_leaks(execution, failure))
 
 
-def _with_leaks(folder: Path, failure: NotebookFailure | None, *, since: float) -> NotebookFailure | None:
+def _with_leaks(execution: Execution, failure: NotebookFailure | None) -> NotebookFailure | None:
     """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""
-    clean_log(folder / "notebooks" / KERNEL_LOG)
-    leaks = find_leaks(folder, since=since)
+    clean_log(execution.folder / "notebooks" / KERNEL_LOG)
+    leaks = execution.leak_search.find()
     if not leaks:
         return failure
     leaked = leak_failure(leaks)

@@ -54,23 +54,40 @@ def clean_log(path: Path) -> None:
             write_whole(path, cleaned)
 
 
-def find_leaks(folder: Path, *, since: float = 0.0) -> list[Leak]:
-    """Return what looks like a secret in the files of a run's folder; reads only.
+class LeakSearch:
+    """Looks through the files of a run's folder: those that are new or changed since the last look.
 
     Parameters
     ----------
-    since
-        Only files that were changed at this time or later: epoch seconds.
+    folder
+        The run's. What is there already is not looked at: another run has.
     """
-    found: list[Leak] = []
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if relative.parts[0] in _NOT_LOOKED_AT or path.is_symlink() or _is_page(path, folder):
-            continue
-        with suppress(FileNotFoundError):  # whoever wrote it has taken it away again, or put it in its place
-            if path.is_file() and path.stat().st_mtime >= since:
-                found += _leaks_of(path, str(relative))
-    return found
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen = dict(self._versions())
+
+    def find(self) -> list[Leak]:
+        """Return what looks like a secret; reads only."""
+        found: list[Leak] = []
+        for path, version in self._versions():
+            if self._seen.get(path) == version:
+                continue
+            self._seen[path] = version
+            with suppress(FileNotFoundError):
+                found += _leaks_of(path, str(path.relative_to(self._folder)))
+        return found
+
+    def _versions(self) -> Iterator[tuple[Path, tuple[int, int, int]]]:
+        """Yield the files to look at, with what changes when they do."""
+        for path in sorted(self._folder.rglob("*")):
+            relative = path.relative_to(self._folder)
+            if relative.parts[0] in _NOT_LOOKED_AT or path.is_symlink() or _is_page(path, self._folder):
+                continue
+            with suppress(FileNotFoundError):  # whoever wrote it has taken it away again
+                if path.is_file():
+                    status = path.stat()
+                    yield path, (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _is_page(path: Path, folder: Path) -> bool:
