@@ -19,7 +19,8 @@ height:var(--jp-widgets-inline-height,28px)}
 .idc-panel .idc-label{font-weight:600;color:var(--jp-ui-font-color1,inherit)}
 .idc-panel .idc-unit{display:inline-block;color:var(--jp-ui-font-color2,inherit);font-weight:600}
 .idc-panel .idc-help{display:block;color:var(--jp-ui-font-color2,inherit);line-height:1.4}
-.idc-panel .idc-problem{display:block;color:var(--jp-error-color0,#b71c1c);line-height:1.4;font-weight:600}
+.idc-panel .idc-problem{display:block;
+color:color-mix(in srgb,var(--jp-error-color1,#c62828) 70%,currentcolor);line-height:1.4;font-weight:600}
 .idc-panel .idc-wrong input,.idc-panel .idc-wrong select,.idc-panel .idc-wrong textarea{
 border:2px solid var(--jp-error-color1,#c62828)!important}
 .idc-panel .idc-code textarea{font-family:var(--jp-code-font-family,monospace)}

@@ -11,6 +11,8 @@ from html import escape
 from itertools import zip_longest
 from typing import Any
 
+# A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they
+# are not. A link within a text is told apart by more than its colour.
 STYLE = """<style>
 table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
 table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
@@ -22,10 +24,14 @@ table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575)
 table.idc-table tbody th{font-weight:600}
 table.idc-table td:last-child{overflow-wrap:anywhere}
 table.idc-table td.idc-first{white-space:nowrap}
-table.idc-table tr.idc-good td.idc-first{color:var(--jp-success-color1,#2e7d32)}
-table.idc-table tr.idc-bad td.idc-first{color:var(--jp-error-color1,#c62828);font-weight:600}
-table.idc-table tr.idc-change td.idc-first{color:var(--jp-brand-color1,#1565c0)}
+table.idc-table tr.idc-good td.idc-first{
+color:color-mix(in srgb,var(--jp-success-color1,#2e7d32) 70%,currentcolor)}
+table.idc-table tr.idc-bad td.idc-first{
+color:color-mix(in srgb,var(--jp-error-color1,#c62828) 70%,currentcolor);font-weight:600}
+table.idc-table tr.idc-change td.idc-first{
+color:color-mix(in srgb,var(--jp-brand-color1,#1565c0) 70%,currentcolor)}
 p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
+p.idc-note a:any-link{text-decoration:underline}
 </style>"""
 
 
