@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
 
@@ -133,6 +134,12 @@ def _builds():
             "console_setting", lambda s: desired.console_setting_states(s, "multi_factor_authentication")
         ),
     }
+
+
+@pytest.fixture(autouse=True)
+def outside_of_a_notebook(monkeypatch):
+    """What is shown is printed: a kernel that another test left in this process would take it."""
+    monkeypatch.setattr(InteractiveShell, "initialized", lambda: False)
 
 
 @pytest.fixture
