@@ -1,6 +1,7 @@
 import re
 from html.parser import HTMLParser
 
+import jinja2
 import nbformat
 import pytest
 from tiny_notebooks import write_notebook
@@ -153,6 +154,15 @@ def test_a_page_is_made_again_only_for_another_version_of_the_notebook(tmp_path,
     write(tmp_path, passed())
     assert page.stat().st_ino != first
     assert page.stat().st_mtime_ns == executed.stat().st_mtime_ns
+
+
+def test_templates_are_compiled_for_the_first_page_alone(tmp_path, executed, monkeypatch):
+    write(tmp_path, passed())
+    first = executed.with_suffix(".html").read_text("utf-8")
+    executed.touch()
+    monkeypatch.setattr(jinja2.Environment, "compile", lambda *_, **__: pytest.fail("compiled once more"))
+    write(tmp_path, passed())
+    assert executed.with_suffix(".html").read_text("utf-8") == first
 
 
 def test_a_notebook_that_is_at_work_has_no_page_yet(tmp_path, executed):
