@@ -12,7 +12,6 @@ import socket
 import sys
 from pathlib import Path
 
-from idc_sandbox.environment import UNSET_VARIABLES, environment
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
 from idc_sandbox.state_folder import StateFolder, default_path
@@ -21,8 +20,15 @@ COMMAND = "python -m idc_sandbox"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs."""
+    """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs.
+
+    Parameters
+    ----------
+    arguments
+        None: those of this process, which does nothing else then.
+    """
     options = _parser().parse_args(arguments)
+    options.is_alone = arguments is None
     try:
         folder = StateFolder(Path(options.state) if options.state else default_path())
         return int(options.command(options, folder))
@@ -124,6 +130,7 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> int:
         seed=options.seed,
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
+        is_alone=options.is_alone,
     )
     if options.json:
         print(json.dumps(sandbox._asdict()))
@@ -158,6 +165,8 @@ def _nothing_runs(folder: StateFolder) -> str:
 
 
 def _env(options: argparse.Namespace, folder: StateFolder) -> int:
+    from idc_sandbox.environment import UNSET_VARIABLES, environment  # noqa: PLC0415
+
     sandbox = find_sandbox(folder)
     if sandbox is None:
         raise SandboxStartError(_nothing_runs(folder))

@@ -16,7 +16,8 @@ from typing import Any
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
-from idc_sandbox.processes import ServerProcess, spawn
+from idc_sandbox.preload import is_preloaded
+from idc_sandbox.processes import FORKS, ServerProcess, spawn
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 
@@ -32,6 +33,7 @@ def start(
     public_url: str | None = None,
     frame_ancestors: Sequence[str] = (),
     timeout_s: float = 60.0,
+    is_alone: bool = False,
 ) -> RunningSandbox:
     """Start the sandbox of a folder in the background, or find the running one, and return when it answers.
 
@@ -46,6 +48,11 @@ def start(
         Where a proxy shows the web pages; a sandbox that runs already is told.
     frame_ancestors
         Origins whose pages may show them in a frame.
+    timeout_s
+        How long to wait for the first answer.
+    is_alone
+        Whether this process does nothing else and has one thread: then the server is a fork of it, where the
+        platform allows, which saves the start of a second Python.
 
     Raises
     ------
@@ -76,7 +83,8 @@ def start(
             log_start = log.tell()
             options = [*_seed_option(seed), *_page_options(pages)]
             command = ["serve", "--state", str(folder.path), "--listener", str(listener.fileno()), *options]
-            process = spawn(command, listener.fileno(), log)
+            by_fork = is_preloaded() or (is_alone and FORKS)
+            process = spawn(command, listener.fileno(), log, by_fork=by_fork)
             listening_port = listener.getsockname()[1]
             listener.close()  # it is the server's alone now: when that ends, so does whoever asks there
             return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)

@@ -1,4 +1,4 @@
-"""The server's process: a new Python, or a fork of one that has everything imported already."""
+"""The server's process: a new Python, or a fork of one that has much of it imported already."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
-from idc_sandbox.preload import is_preloaded
+FORKS = sys.platform == "linux"  # elsewhere a library of the system may not bear it
 
 
 class ServerProcess(Protocol):
@@ -29,17 +29,22 @@ class ServerProcess(Protocol):
         """Wait for its end and return its exit status."""
 
 
-def spawn(arguments: Sequence[str], descriptor: int, log: IO[bytes]) -> ServerProcess:
+def spawn(arguments: Sequence[str], descriptor: int, log: IO[bytes], *, by_fork: bool) -> ServerProcess:
     """Start ``python -m idc_sandbox`` in a process of its own, which outlives this one.
 
     Parameters
     ----------
+    arguments
+        Its command line.
     descriptor
         A listening socket that it takes over: no port can be lost between looking and binding.
     log
         Gets what it prints.
+    by_fork
+        Whether this process may be forked: it must have one thread. A fork need not import again what is
+        imported here.
     """
-    if is_preloaded():
+    if by_fork:
         return _fork(arguments, descriptor, log)
     return subprocess.Popen(
         [sys.executable, "-m", "idc_sandbox", *arguments],

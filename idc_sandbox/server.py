@@ -29,7 +29,6 @@ from idc_sandbox.owners_door import open_owners_door
 from idc_sandbox.pages.front_door import FrontDoor
 from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
-from idc_sandbox.preload import is_preloaded
 from idc_sandbox.protocols import error_response
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 HOME_REGION = "us-east-1"
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
-_PAUSE_S = 0.1  # time for the first answers before moto is imported beside them
+_PAUSE_S = 0.1  # time for the first answers before moto is loaded beside them
 logger = logging.getLogger(__name__)
 
 
@@ -198,7 +197,7 @@ def _run(
 
     def tell() -> None:
         folder.write_server(about)
-        double.load_in_background(after_s=0.0 if is_preloaded() else _PAUSE_S, when_impossible=give_up)
+        double.load_in_background(after_s=_PAUSE_S, when_impossible=give_up)
         if say is not None:
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 

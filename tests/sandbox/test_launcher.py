@@ -83,6 +83,19 @@ def test_a_whole_life(tmp_path):
     assert "start --state" in none.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks here, and tells of open files so")
+def test_the_command_forks_its_server_which_keeps_nothing_of_it(folder):
+    started = run("start", "--state", str(folder.path), "--port", "0", "--json")
+    assert started.returncode == 0, started.stderr
+    pid = json.loads(started.stdout)["pid"]
+    assert b"start" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    assert os.getsid(pid) == pid
+    targets = {entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    assert not {target for target in targets if target.name.startswith("pipe:")}
+    files = {target for target in targets if target.is_absolute() and target.parts[1] != "dev"}
+    assert {file.parent for file in files} == {folder.path}
+
+
 def test_env_is_what_a_shell_can_evaluate(folder, capsys):
     running = launcher.start(folder, port=0)
     assert main(["env", "--state", str(folder.path)]) == 0
