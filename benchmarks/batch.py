@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
 from idc_helpers.runner.tables import text_table
@@ -159,18 +159,38 @@ def comparison_table(times: Times, runs: int) -> str:
     return text_table(rows, right=frozenset(range(1, 6)))
 
 
-def watch(process: subprocess.Popen[bytes]) -> dict[str, int]:
-    """Return the most memory (kB) and descriptors that a process had until its end."""
-    most = {"VmRSS": 0, "descriptors": 0}
+class Watched(NamedTuple):
+    """What a process had from its start to its end, looked at five times a second.
+
+    Attributes
+    ----------
+    memory_mb
+        Of the process alone, each time.
+    most_descriptors
+        How many files and sockets it had open at most.
+    """
+
+    memory_mb: list[float]
+    most_descriptors: int
+
+    @property
+    def grown_mb(self) -> float:
+        """How much more memory it had at nine tenths of its time than at one tenth."""
+        return self.memory_mb[len(self.memory_mb) * 9 // 10] - self.memory_mb[len(self.memory_mb) // 10]
+
+
+def watch(process: subprocess.Popen[bytes]) -> Watched:
+    """Return what a process had until its end."""
+    memory_mb, most_descriptors = [], 0
     while process.poll() is None:
         with contextlib.suppress(OSError, StopIteration):
             status = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
             line = next(line for line in status if line.startswith("VmRSS:"))
-            most["VmRSS"] = max(most["VmRSS"], int(line.split()[1]))
+            memory_mb.append(int(line.split()[1]) / 1024)
             open_now = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-            most["descriptors"] = max(most["descriptors"], open_now)
+            most_descriptors = max(most_descriptors, open_now)
         time.sleep(0.2)
-    return most
+    return Watched(memory_mb, most_descriptors)
 
 
 def processes_of(environment_value: str) -> int:
@@ -196,7 +216,7 @@ def grow(sizes: Sequence[int]) -> list[dict[str, Any]]:
                 env={**environment, "IDC_BENCHMARK_MARK": mark},
                 stdout=subprocess.DEVNULL,
             )
-            most = watch(process)
+            watched = watch(process)
             seconds = time.perf_counter() - start
             if process.returncode:
                 raise SystemExit(f"the batch of {size} jobs failed")
@@ -205,8 +225,9 @@ def grow(sizes: Sequence[int]) -> list[dict[str, Any]]:
                     "jobs": size,
                     "seconds": seconds,
                     "seconds for each": seconds / size,
-                    "memory of the parent, MB": most["VmRSS"] / 1024,
-                    "most descriptors": most["descriptors"],
+                    "most memory of the parent, MB": max(watched.memory_mb),
+                    "grown while jobs ran, MB": watched.grown_mb,
+                    "most descriptors": watched.most_descriptors,
                     "processes left": processes_of(mark),
                     "temporary files left": len(list((folder / "tmp").iterdir())),
                 }
