@@ -49,7 +49,7 @@ class Change:
     reason
         Why, in words that a person reads.
     identifier
-        AWS's id or ARN of the thing that a deletion means; empty elsewhere.
+        AWS's id or ARN of the thing that a deletion means, as in `WriteResult`; empty elsewhere.
     """
 
     action: Action
@@ -103,7 +103,7 @@ class WriteResult:
     Attributes
     ----------
     identifier
-        AWS's id or ARN of the thing written; for an account assignment, which has none, its key.
+        AWS's id or ARN of the thing written; for an account assignment, which has none, its principal's id.
     request_ids
         AWS's request ids of the calls, in order: what AWS support and CloudTrail ask for.
     """
@@ -129,8 +129,8 @@ class Resource(Protocol):
         """Return the states of those of the named things that exist; reads only."""
         ...
 
-    def identifier(self, key: str) -> str:
-        """Return AWS's id of a thing that exists; reads only."""
+    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return AWS's ids of those of the named things that exist; reads only."""
         ...
 
     def write_all(

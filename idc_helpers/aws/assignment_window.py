@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -28,6 +28,14 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 
 Request = Callable[[Change], State]
+
+
+class _Begun(NamedTuple):
+    """A change that AWS was asked for."""
+
+    change: Change
+    writer: Writer
+    principal_id: str
 
 
 class AssignmentWindow:
@@ -53,7 +61,7 @@ class AssignmentWindow:
         self._start_call = getattr(self._sso_admin, f"{action.value}_account_assignment")
         self._list_operation = f"list_account_assignment_{word}_status"
         self._describe_call = getattr(self._sso_admin, f"describe_account_assignment_{word}_status")
-        self._outstanding: dict[str, tuple[Change, Writer]] = {}
+        self._outstanding: dict[str, _Begun] = {}
         self._failures: list[tuple[Change, str]] = []
 
     def run(
@@ -101,18 +109,17 @@ class AssignmentWindow:
                     raise
                 answer = {}  # It is gone already.
         status = answer.get(f"AccountAssignment{self._word}Status") or {"Status": "SUCCEEDED"}
+        begun = _Begun(change, writer, request["PrincipalId"])
         if status["Status"] == "IN_PROGRESS":
-            self._outstanding[status["RequestId"]] = (change, writer)
+            self._outstanding[status["RequestId"]] = begun
         else:
-            yield from self._ended(change, writer, status)
+            yield from self._ended(begun, status)
 
-    def _ended(
-        self, change: Change, writer: Writer, status: dict[str, Any]
-    ) -> Iterator[tuple[Change, WriteResult]]:
+    def _ended(self, begun: _Begun, status: dict[str, Any]) -> Iterator[tuple[Change, WriteResult]]:
         if status["Status"] == "SUCCEEDED":
-            yield change, writer.result(change.key)
+            yield begun.change, begun.writer.result(begun.principal_id)
         else:
-            self._failures.append((change, status.get("FailureReason") or "AWS gives no reason"))
+            self._failures.append((begun.change, status.get("FailureReason") or "AWS gives no reason"))
 
     def _wait_for_some(self) -> Iterator[tuple[Change, WriteResult]]:
         timing = self._connection.timing
@@ -121,7 +128,7 @@ class AssignmentWindow:
             timing.sleep(pause_s)
             ended = self._read_ended()
             for request_id, status in ended.items():
-                yield from self._ended(*self._outstanding.pop(request_id), status)
+                yield from self._ended(self._outstanding.pop(request_id), status)
             if ended:
                 return
             if timing.clock() >= deadline:
@@ -153,7 +160,7 @@ class AssignmentWindow:
         return dict(answer[f"AccountAssignment{self._word}Status"])
 
     def _still_outstanding(self) -> WaitTimeoutError:
-        keys = ", ".join(repr(change.key) for change, _ in self._outstanding.values())
+        keys = ", ".join(repr(begun.change.key) for begun in self._outstanding.values())
         return WaitTimeoutError(
             f"waited {_TIMEOUT_S:g} s and AWS is still IN_PROGRESS with {keys}",
             remedy="Run again in a while: what is done is kept.",

@@ -11,11 +11,7 @@ from typing import ClassVar
 
 from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
 from idc_helpers.aws.assignment_keys import assignment_key, assignment_state
-from idc_helpers.aws.assignment_lists import (
-    AssignmentTuple,
-    list_assignments_of_pair,
-    list_assignments_of_principal,
-)
+from idc_helpers.aws.assignment_lists import list_assignments_of_pair, list_assignments_of_principal
 from idc_helpers.aws.assignment_window import AssignmentWindow
 from idc_helpers.aws.calls import in_threads
 from idc_helpers.aws.connected import Connection
@@ -66,13 +62,17 @@ class AccountAssignments:
         KitError
             When AWS refuses.
         """
+        return {key: assignment_state(key) for key in self._read_triples(keys)}
+
+    def _read_triples(self, keys: Collection[str]) -> dict[str, _Triple]:
+        """Return the ids of those of the named assignments that exist."""
         if not keys or self._connection.instance_or_none() is None:
             return {}
         states = {key: assignment_state(key) for key in keys}
         with failed_read("the account assignments"):
             triples = self._resolve(states)
             existing = self._existing(states, triples) if triples else set()
-        return {key: states[key] for key, triple in triples.items() if triple in existing}
+        return {key: triple for key, triple in triples.items() if triple in existing}
 
     def _resolve(self, states: Mapping[str, State]) -> dict[str, _Triple]:
         permission_sets = list_permission_sets(self._connection)
@@ -88,36 +88,64 @@ class AccountAssignments:
         return found
 
     def _existing(self, states: Mapping[str, State], triples: Mapping[str, _Triple]) -> set[_Triple]:
-        pairs = list(
-            {(permission_set_arn, account_id) for _, permission_set_arn, account_id in triples.values()}
-        )
+        pairs = {triple[1:] for triple in triples.values()}
         principals = list({(states[key]["principal_type"], triple[0]) for key, triple in triples.items()})
-        rows: list[AssignmentTuple] | None = None
+        existing: set[_Triple] | None = None
         if len(principals) < len(pairs) and is_management_account(self._connection):
-            rows = self._by_principal(principals)
-        if rows is None:
-            lists = in_threads(lambda pair: list_assignments_of_pair(self._connection, *pair), pairs)
-            rows = [row for found in lists for row in found]
-        return {row[1:] for row in rows}
+            existing = self._by_principal(principals)
+        return self._by_pair(triples.values()) if existing is None else existing
 
-    def _by_principal(self, principals: list[tuple[str, str]]) -> list[AssignmentTuple] | None:
+    def _by_principal(self, principals: list[tuple[str, str]]) -> set[_Triple] | None:
         try:
             lists = in_threads(lambda one: list_assignments_of_principal(self._connection, *one), principals)
         except AccessDeniedError:
             return None  # Reading by pair needs another permission.
-        return [row for found in lists for row in found]
+        return {row[1:] for found in lists for row in found}
 
-    def identifier(self, key: str) -> str:
-        """Return the key of an assignment that exists: AWS has no id for it; reads only.
+    def _by_pair(self, triples: Collection[_Triple]) -> set[_Triple]:
+        pairs = list({triple[1:] for triple in triples})
+        lists = in_threads(lambda pair: list_assignments_of_pair(self._connection, *pair), pairs)
+        return {row[1:] for found in lists for row in found}
+
+    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the principals' ids of those of the named assignments that exist; reads only.
+
+        AWS has no id for an assignment; with its key the principal's id says which one it is.
 
         Raises
         ------
-        NotFoundError
-            When there is none.
+        KitError
+            When AWS refuses.
         """
-        if not self.read([key]):
-            raise NotFoundError(f"there is no account assignment {key!r}", remedy="Plan again.")
-        return key
+        return {key: principal_id for key, (principal_id, _, _) in self._read_triples(keys).items()}
+
+    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of assignments of the very principals that had these ids; reads only.
+
+        A user or a group that was deleted leaves its assignments behind, and no name leads to them.
+
+        Parameters
+        ----------
+        named
+            Pairs of a key and the principal's id, as `identifiers` gave it once.
+
+        Raises
+        ------
+        KitError
+            When AWS refuses.
+        """
+        if not named or self._connection.instance_or_none() is None:
+            return {}
+        states = {key: assignment_state(key) for key, _ in named}
+        with failed_read("the account assignments"):
+            permission_sets = list_permission_sets(self._connection)
+            triples = {
+                (key, principal_id): (principal_id, permission_set_arn, states[key]["account_id"])
+                for key, principal_id in named
+                if (permission_set_arn := permission_sets.get(states[key]["permission_set"]))
+            }
+            existing = self._by_pair(triples.values())
+        return {pair: states[pair[0]] for pair, triple in triples.items() if triple in existing}
 
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
@@ -141,7 +169,9 @@ class AccountAssignments:
     def _request(self, change: Change) -> State:
         state = assignment_state(change.key)
         principal_type, principal_name = state["principal_type"], state["principal_name"]
-        principal_id = find_principal_id(self._connection, principal_type, principal_name)
+        principal_id = change.identifier or find_principal_id(
+            self._connection, principal_type, principal_name
+        )
         if principal_id is None:
             raise NotFoundError(
                 f"there is no {principal_type.lower()} {principal_name!r} to assign {change.key!r} to",

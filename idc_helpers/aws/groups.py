@@ -61,7 +61,7 @@ class Groups(OneByOne):
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
-        group_id = self.identifier(key)
+        group_id = self._existing_identifier(key)
         if before.get("description") != after.get("description"):
             operation: dict[str, Any] = {"AttributePath": "description"}
             if after.get("description") is not None:

@@ -121,7 +121,7 @@ class Instances(OneByOne):
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
-        instance_arn = self.identifier(key)
+        instance_arn = self._existing_identifier(key)
         sso_admin = self._connection.client("sso-admin")
         if before.get("name") != after.get("name"):
             if not after.get("name"):

@@ -121,7 +121,7 @@ class GroupMemberships(OneByOne):
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         # The key is the whole state, so there is nothing that could differ.
-        return self.identifier(key)
+        return self._existing_identifier(key)
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:

@@ -51,7 +51,12 @@ class PermissionSets(OneByOne):
 
     @override
     def _identifier(self, key: str) -> str | None:
-        return list_permission_sets(self._connection).get(key)
+        return self._identifiers([key]).get(key)
+
+    @override
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        known = list_permission_sets(self._connection)
+        return {key: known[key] for key in keys if key in known}
 
     def _request(self, permission_set_arn: str) -> dict[str, Any]:
         return {
@@ -81,7 +86,7 @@ class PermissionSets(OneByOne):
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
-        permission_set_arn = self.identifier(key)
+        permission_set_arn = self._existing_identifier(key)
         differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
         # What somebody did meanwhile to other fields stays, and what is done already is not done twice.
         found = read_permission_set(self._connection, permission_set_arn)

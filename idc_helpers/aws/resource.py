@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar
 
-from idc_helpers.aws.calls import Writer
+from idc_helpers.aws.calls import Writer, in_threads
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
 from idc_helpers.changes import Action, Change, State, WriteResult
@@ -42,23 +42,32 @@ class OneByOne(ABC):
         """
         if not keys:
             return {}
-        with failed_read(f"{self.kind.replace('_', ' ')} {', '.join(repr(key) for key in list(keys)[:3])}"):
+        with failed_read(self._named(keys)):
             return self._read(keys)
 
-    def identifier(self, key: str) -> str:
-        """Return AWS's id or ARN of a thing that exists; reads only.
+    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return AWS's ids or ARNs of those of the named things that exist; reads only.
 
         Raises
         ------
-        NotFoundError
-            When nothing has that name.
+        KitError
+            When AWS refuses.
         """
-        words = self.kind.replace("_", " ")
-        with failed_read(f"{words} {key!r}"):
-            identifier = self._identifier(key)
+        if not keys:
+            return {}
+        with failed_read(self._named(keys)):
+            return self._identifiers(keys)
+
+    def _named(self, keys: Collection[str]) -> str:
+        return f"{self.kind.replace('_', ' ')} {', '.join(repr(key) for key in list(keys)[:3])}"
+
+    def _existing_identifier(self, key: str) -> str:
+        """Return AWS's id or ARN of a thing that must exist."""
+        identifier = self.identifiers([key]).get(key)
         if identifier is None:
             raise NotFoundError(
-                f"there is no {words} {key!r}", remedy="Plan again: it may have been deleted meanwhile."
+                f"there is no {self.kind.replace('_', ' ')} {key!r}",
+                remedy="Plan again: it may have been deleted meanwhile.",
             )
         return identifier
 
@@ -91,7 +100,7 @@ class OneByOne(ABC):
         if change.action is Action.UPDATE:
             return self._update(change.key, change.before or {}, change.after or {}, writer)
         if change.action is Action.DELETE:
-            identifier = change.identifier or self.identifier(change.key)
+            identifier = change.identifier or self._existing_identifier(change.key)
             self._delete(change.key, identifier, writer)
             return identifier
         raise WriteFailedError(
@@ -101,6 +110,11 @@ class OneByOne(ABC):
     @abstractmethod
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those that exist."""
+
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the ids of those that exist; one look for each."""
+        found = zip(keys, in_threads(self._identifier, keys), strict=True)
+        return {key: identifier for key, identifier in found if identifier is not None}
 
     @abstractmethod
     def _identifier(self, key: str) -> str | None:

@@ -66,7 +66,7 @@ class Users(OneByOne):
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
-        user_id = self.identifier(key)
+        user_id = self._existing_identifier(key)
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
             found = self._describe(user_id)
             operations = _operations(key, user_state(found), before, after)

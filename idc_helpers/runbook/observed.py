@@ -29,9 +29,9 @@ class Observed:
         """Return the states of the named things; reads only."""
         return self._resource.read(keys)
 
-    def identifier(self, key: str) -> str:
-        """Return AWS's id of a thing that exists; reads only."""
-        return self._resource.identifier(key)
+    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return AWS's ids of those of the named things that exist; reads only."""
+        return self._resource.identifiers(keys)
 
     def write_all(
         self,

@@ -64,41 +64,67 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
     for receipt in receipts:
         _require_same_target(receipt, origin)
         _require_known(receipt, resources)
-    states = _read_by_kind(receipts, resources)
-    changes: list[Change] = []
-    for receipt in receipts:
+    found = _Found(receipts, resources)
+    changes = tuple(found.undo(receipt, resources[receipt.kind]) for receipt in receipts)
+    return UndoPlan(Plan(changes), tuple(receipts))
+
+
+class _Found:
+    """What there is of what receipts name: a few looks for each kind, however many receipts there are."""
+
+    def __init__(self, receipts: list[Receipt], resources: Mapping[str, Resource]) -> None:
+        self._states: dict[tuple[str, str], State | None] = {}
+        self._identifiers: dict[tuple[str, str], str] = {}
+        # By kind, key and id: what only its id still leads to, because its key leads nowhere or to another.
+        self._left_behind: dict[tuple[str, str, str], State] = {}
+        for kind in dict.fromkeys(receipt.kind for receipt in receipts):
+            self._read(resources[kind], [receipt for receipt in receipts if receipt.kind == kind])
+
+    def _read(self, resource: Resource, receipts: list[Receipt]) -> None:
+        kind = resource.kind
+        states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
+        created = [receipt for receipt in receipts if receipt.action == Action.CREATE]
+        identifiers = resource.identifiers(
+            list(dict.fromkeys(receipt.key for receipt in created if receipt.key in states))
+        )
+        self._states |= {(kind, key): state for key, state in states.items()}
+        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
+        if read_by_identifier := getattr(resource, "read_by_identifier", None):
+            named = {(receipt.key, _named_identifier(receipt)) for receipt in created}
+            others = {(key, one) for key, one in named if one and one != identifiers.get(key)}
+            self._left_behind |= {(kind, *pair): state for pair, state in read_by_identifier(others).items()}
+
+    def undo(self, receipt: Receipt, resource: Resource) -> Change:
+        """Return the change that takes a receipt back, after those of the newer ones."""
         thing = (receipt.kind, receipt.key)
-        change = _undo_one(receipt, resources[receipt.kind], states.get(thing))
+        if receipt.action == Action.CREATE:
+            identifier = _named_identifier(receipt)
+            left_behind = self._left_behind.pop((*thing, identifier), None)
+            if left_behind is not None:
+                reason = "was created by this run; the user or group has gone and left it behind"
+                return Change(Action.DELETE, *thing, left_behind, None, reason, identifier)
+        change = _undo_one(receipt, resource, self._states.get(thing), self._identifiers.get(thing, ""))
         if change.writes:
             # Several may be of one thing: each is held against what the undo of the newer ones leaves.
-            states[thing] = change.after
-        changes.append(change)
-    return UndoPlan(Plan(tuple(changes)), tuple(receipts))
+            self._states[thing] = change.after
+        return change
 
 
-def _read_by_kind(
-    receipts: list[Receipt], resources: Mapping[str, Resource]
-) -> dict[tuple[str, str], State | None]:
-    """Return the states of what receipts name and there is: one look for each kind takes the fewest calls."""
-    keys: dict[str, dict[str, None]] = {}
-    for receipt in receipts:
-        keys.setdefault(receipt.kind, {})[receipt.key] = None
-    return {
-        (kind, key): state
-        for kind, named in keys.items()
-        for key, state in resources[kind].read(list(named)).items()
-    }
+def _named_identifier(receipt: Receipt) -> str:
+    """Return the id that a receipt names; empty where it has none.
+
+    An interrupted creation has none yet; the plan before it found nothing of that name. Account assignments
+    had none in earlier receipts but their key.
+    """
+    return receipt.identifier if receipt.status == "done" and receipt.identifier != receipt.key else ""
 
 
-def _undo_one(receipt: Receipt, resource: Resource, actual: State | None) -> Change:
+def _undo_one(receipt: Receipt, resource: Resource, actual: State | None, identifier: str) -> Change:
     if receipt.action == Action.CREATE:
-        identifier = resource.identifier(receipt.key) if actual is not None else ""
         if receipt.status == "started" and actual and not could_come_from(receipt.after or {}, actual):
             reason = "is not what the interrupted run was creating: left alone"
             return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
-        # An interrupted creation has no identifier yet; the plan before it found nothing of that name.
-        named = receipt.identifier if receipt.status == "done" else identifier
-        change = undo_creation(receipt.kind, receipt.key, named, actual, identifier)
+        change = undo_creation(receipt.kind, receipt.key, _named_identifier(receipt), actual, identifier)
     elif REMOVED in json.dumps(receipt.before):
         reason = "held a secret before, which receipts do not keep: set it by hand"
         return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)

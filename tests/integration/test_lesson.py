@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from idc_helpers.aws.connection import connect
+from idc_helpers.aws.identity_store import find_group_id
 from idc_helpers.aws.instances import Instances
 from idc_helpers.aws.inventory import count_holdings
 from idc_helpers.errors import ApplyRefusedError, WriteFailedError, WrongAccountError
@@ -57,6 +58,23 @@ def test_an_instance_in_which_somebody_else_works_is_not_deleted(context):
     context.connection.client("identitystore").delete_group(GroupId=theirs["GroupId"], **store)
     make_teardown(context).apply()
     assert context.connection.instance_or_none() is None
+
+
+def test_what_a_group_deleted_by_somebody_leaves_behind_is_taken_back(context):
+    apply_all(context)
+    connection = context.connection
+    store = {"IdentityStoreId": connection.instance.identity_store_id}
+    wanted = make_step(context, "account_assignments").desired[0].states
+    names = {state["principal_name"] for state in wanted.values() if state["principal_type"] == "GROUP"}
+    for name in names:
+        group_id = find_group_id(connection, name)
+        connection.client("identitystore").delete_group(GroupId=group_id, **store)
+    teardown = make_teardown(context)
+    undo = teardown.plan()
+    assert sum("left it behind" in change.reason for change in undo.plan.writes) == len(wanted)
+    teardown.apply(undo)
+    assert teardown.check().passed
+    assert connection.instance_or_none() is None
 
 
 def test_mode_plan_shows_and_never_writes(context):

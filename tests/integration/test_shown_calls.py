@@ -194,9 +194,10 @@ def _delete(context, kind, scenario):
         "instance": (Instances, ["organization"]),
     }[kind]
     door = resource(connection)
+    states = door.read(keys)
     changes = [
-        Change(Action.DELETE, door.kind, key, state, None, "", door.identifier(key))
-        for key, state in door.read(keys).items()
+        Change(Action.DELETE, door.kind, key, states[key], None, "", identifier)
+        for key, identifier in door.identifiers(states).items()
     ]
     list(door.write_all(changes, lambda _change: None))
 

@@ -31,7 +31,7 @@ def test_a_state_has_name_and_tags(instances, transport):
     transport.on("ListInstances", {"Instances": [{**INSTANCE, "Name": "practice"}]})
     state = {"organization": {"name": "practice", "tags": {"a": "1", "b": "2"}}}
     assert instances.read(["organization", "account"]) == state
-    assert instances.identifier("organization") == INSTANCE_ARN
+    assert instances.identifiers(["organization", "account"]) == {"organization": INSTANCE_ARN}
 
 
 def test_on_aws_the_organizations_instance_is_enabled_by_hand(instances, transport):
@@ -54,8 +54,8 @@ def test_an_account_instance_is_not_left_to_a_person(instances, transport):
 def test_a_member_sees_its_own_instance_and_the_organizations(member_connection, instances, transport):
     transport.on("ListInstances", {"Instances": [OURS, INSTANCE]})
     member = Instances(member_connection)
-    assert member.identifier("account") == OURS["InstanceArn"]
-    assert member.identifier("organization") == INSTANCE_ARN
+    identifiers = member.identifiers(["account", "organization"])
+    assert identifiers == {"account": OURS["InstanceArn"], "organization": INSTANCE_ARN}
 
 
 def test_creating_an_account_instance_waits_until_it_is_active(instances, transport):

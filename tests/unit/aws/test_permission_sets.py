@@ -292,10 +292,15 @@ def test_what_was_done_before_a_failure_is_reported(permission_sets, transport):
     assert started == changes[:2]
 
 
-def test_identifier_of_something_that_is_not_there(permission_sets):
-    assert permission_sets.identifier("Auditors") == ARN
+def test_identifiers_are_of_what_is_there_and_take_one_look_for_all(permission_sets, transport):
+    assert permission_sets.identifiers(["Auditors", "Nobody", "NoOne"]) == {"Auditors": ARN}
+    assert len(transport.made("ListPermissionSets")) == 1
+
+
+def test_a_change_of_something_that_is_gone_says_so(permission_sets):
+    change = update(permission_sets, "Nobody", {"session_duration": "PT1H"}, {"session_duration": "PT2H"})
     with pytest.raises(NotFoundError, match="no permission set 'Nobody'"):
-        permission_sets.identifier("Nobody")
+        apply(permission_sets, change)
 
 
 def test_a_delegate_may_not_touch_what_the_management_account_uses(

@@ -14,7 +14,7 @@ class MemoryResource:
     def __init__(self, kind="thing", states=None, *, fail_on=None, refused=False):
         self.kind = kind
         self.states = {}
-        self.identifiers = {}
+        self.ids = {}
         self.calls = []
         self.fail_on = fail_on
         self.refused = refused
@@ -23,15 +23,15 @@ class MemoryResource:
             self._put(key, state)
 
     def _put(self, key, state):
-        if key not in self.identifiers:
-            self.identifiers[key] = f"{self.kind}-{next(self._numbers)}"
+        if key not in self.ids:
+            self.ids[key] = f"{self.kind}-{next(self._numbers)}"
         self.states[key] = {name: value for name, value in state.items() if value is not None}
 
     def read(self, keys):
         return {key: dict(self.states[key]) for key in keys if key in self.states}
 
-    def identifier(self, key):
-        return self.identifiers[key]
+    def identifiers(self, keys):
+        return {key: self.ids[key] for key in keys if key in self.states}
 
     def write_all(self, changes, on_start):
         for change in changes:
@@ -42,9 +42,9 @@ class MemoryResource:
                 raise error
             self.calls.append((change.action.value, change.key))
             if change.action is Action.DELETE:
-                identifier = self.identifiers.pop(change.key)
+                identifier = self.ids.pop(change.key)
                 del self.states[change.key]
             else:
                 self._put(change.key, change.after)
-                identifier = self.identifiers[change.key]
+                identifier = self.ids[change.key]
             yield change, WriteResult(identifier, (f"request-{len(self.calls)}",))

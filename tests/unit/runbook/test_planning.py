@@ -37,13 +37,13 @@ def test_applying_a_plan_makes_the_next_plan_empty(desired, actual, tmp_path_fac
 @given(desired=worlds, later=worlds, actual=worlds)
 def test_undo_restores_the_state_before(desired, later, actual, tmp_path_factory):
     resource = MemoryResource(states=actual)
-    before, identifiers = dict(resource.states), dict(resource.identifiers)
+    before, identifiers = dict(resource.states), dict(resource.ids)
     folder = tmp_path_factory.mktemp("run")
     for wanted in (desired, later):
         applier(resource, folder).apply(plan_changes("thing", wanted, resource.read(wanted)))
     undo = plan_undo(ReceiptBook(folder / "receipts.jsonl").open_receipts(), {"thing": resource}, ORIGIN)
     applier(resource, folder).apply(undo.plan, undoes=undo.receipt_id)
-    assert (resource.states, resource.identifiers) == (before, identifiers)
+    assert (resource.states, resource.ids) == (before, identifiers)
     assert ReceiptBook(folder / "receipts.jsonl").open_receipts() == []
 
 

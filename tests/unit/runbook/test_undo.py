@@ -1,7 +1,7 @@
 import pytest
 from memory_resource import MemoryResource
 
-from idc_helpers.changes import Action
+from idc_helpers.changes import Action, WriteResult
 from idc_helpers.errors import ReceiptError, WriteFailedError
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.planning import plan_changes
@@ -76,6 +76,69 @@ def test_what_somebody_else_deleted_is_settled_and_not_asked_again(book):
     assert undo.plan.writes == ()
     ((change, receipt),) = undo.settled
     assert (change.reason, receipt.key) == ("is already gone", "ana")
+
+
+class Leaving(MemoryResource):
+    """What is left behind keeps its id: no name leads to it any more."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = {}
+
+    def forget_the_name(self, key):
+        self.left[key, self.ids.pop(key)] = self.states.pop(key)
+
+    def read_by_identifier(self, named):
+        return {pair: self.left[pair] for pair in named if pair in self.left}
+
+
+def test_what_is_left_behind_is_taken_back_by_its_id_once(book):
+    resource = Leaving()
+    apply(book, resource, {"ana": {"title": "Engineer"}})
+    resource.forget_the_name("ana")
+    apply(book, resource, {"ana": {"title": "Director"}})
+    undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
+    assert [(change.action, change.identifier) for change in undo.plan.changes] == [
+        (Action.DELETE, "thing-2"),
+        (Action.DELETE, "thing-1"),
+    ]
+    assert undo.plan.changes[1].before == {"title": "Engineer"}
+    assert "left it behind" in undo.plan.changes[1].reason
+    resource.left.clear()
+    _, older = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert (older.action, older.before) == (Action.UNCHANGED, None)
+
+
+def test_somebody_elses_of_the_same_name_is_left_alone_and_ours_is_not(book):
+    resource = Leaving()
+    apply(book, resource, {"ana": {}})
+    resource.forget_the_name("ana")
+    resource._put("ana", {"title": "theirs"})
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert (change.action, change.identifier, change.before) == (Action.DELETE, "thing-1", {})
+    resource.left.clear()
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert change.action is Action.UNCHANGED
+    assert "another one (thing-2) than the receipt names (thing-1)" in change.reason
+
+
+def test_receipts_of_before_assignments_had_an_id_are_taken_back_by_their_key(book):
+    resource = MemoryResource(states={"ana": {}})
+    change = plan_changes("thing", {"ana": {}}, {}).changes[0]
+    book.finish(book.start(change, ORIGIN), WriteResult("ana"))
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert (change.action, change.identifier) == (Action.DELETE, "thing-1")
+
+
+def test_many_receipts_take_two_looks_for_each_kind(book):
+    resource, looks = MemoryResource(), []
+    apply(book, resource, {f"user{number}": {} for number in range(50)})
+    for name in ("read", "identifiers"):
+        look = getattr(resource, name)
+        setattr(resource, name, lambda keys, name=name, look=look: looks.append(name) or look(keys))
+    undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
+    assert len(undo.plan.writes) == 50
+    assert looks == ["read", "identifiers"]
 
 
 def test_only_what_receipts_name_is_deleted(book):
