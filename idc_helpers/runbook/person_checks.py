@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from idc_helpers.aws.activation import PersonStatus
@@ -169,7 +170,16 @@ def credentials_checks(seen: Mapping[str, str]) -> CheckResults:
         ),
         _check("the new keys are other keys", other == "yes", other, "another access key id"),
     )
-    return CheckResults(tuple(check if check.passed else _taught_by_keys(check) for check in checks))
+    first_of: dict[str, str] = {}
+    return CheckResults(
+        tuple(check if check.passed else _once(_taught_by_keys(check), first_of) for check in checks)
+    )
+
+
+def _once(check: Check, first_of: dict[str, str]) -> Check:
+    """Return a check that says its cause, or which one above has the same."""
+    first = first_of.setdefault(check.cause, check.name)
+    return check if first == check.name else replace(check, cause=f"the same as for “{first}”")
 
 
 def _taught_by_keys(check: Check) -> Check:

@@ -93,6 +93,9 @@ def test_keys_that_lived_and_died_pass_and_others_say_why_not():
     seen = {"whole": ROLE, "after": "ExpiredToken", "renewed": ROLE, "other": "yes"}
     assert credentials_checks(seen).passed
     assert {check.found for check in failed(credentials_checks({})).values()} == {"not tried"}
+    causes = [check.cause for check in failed(credentials_checks({})).values()]
+    assert "not run in this kernel" in causes[0]
+    assert causes[1:] == ["the same as for “the keys work before their end”"] * 3
     immortal = failed(credentials_checks({**seen, "after": ROLE}))
     assert "AKIA" in immortal["they are refused after it"].cause
     lost = failed(credentials_checks({**seen, "renewed": "UnauthorizedException"}))
