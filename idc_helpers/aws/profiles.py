@@ -157,6 +157,17 @@ def read_profile(text: str, profile_name: str) -> dict[str, str]:
     return values | (dict(parser[session]) if parser.has_section(session) else {})
 
 
+def configured_profile(text: str, profile_name: str) -> SsoProfile | None:
+    """Return a profile of a config file's text that is whole enough to sign in with, or None."""
+    found = read_profile(text, profile_name)
+    names = ("sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
+    if any(name not in found for name in names):
+        return None
+    session_name, start_url, sso_region, account_id, role_name = (found[name] for name in names)
+    region = found.get("region", sso_region)
+    return SsoProfile(profile_name, session_name, start_url, sso_region, account_id, role_name, region)
+
+
 def _heading_means(name: str) -> str:
     kind, _, named = name.partition(" ")
     if kind == "sso-session":

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from idc_helpers.aws.activation import portal_settings, signed_in_person
+from idc_helpers.aws.activation import signed_in_person
 from idc_helpers.aws.command_line import advice, find_command_lines, word_in_terminal
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
-from idc_helpers.aws.organization import resolve_account
-from idc_helpers.aws.people_access import list_people_access
+from idc_helpers.aws.profile_choice import choose_profile
 from idc_helpers.aws.profiles import (
     SCOPE,
     SsoProfile,
+    configured_profile,
     difference,
     explain_config,
     read_profile,
@@ -26,7 +26,6 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.device_login import WatchedLogin
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import NotFoundError
 from idc_helpers.models import Person
 from idc_helpers.runbook.person_checks import command_line_checks
 from idc_helpers.runbook.run_context import RunContext
@@ -247,50 +246,12 @@ class CommandLineStep:
         return signed_in_person(self._context.connection, self.user_name)
 
     def _choose_profile(self) -> SsoProfile:
-        if is_guided() and (found := self._in_terminal()):
-            return found
-        account_id, role_name = self._account_and_role()
-        portal = portal_settings(self._context.connection)
-        return SsoProfile(
-            profile_name=self.profile_name,
-            session_name=self.profile_name,
-            start_url=portal["start_url"],
-            sso_region=portal["region"],
-            account_id=account_id,
-            role_name=role_name,
-            region=self._context.connection.region,
-        )
-
-    def _in_terminal(self) -> SsoProfile | None:
-        """Return the profile that the person has configured in the terminal, or None."""
-        path = self._config_file()
-        found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
-        names = ("sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
-        if any(name not in found for name in names):
-            return None
-        session, start_url, sso_region, account_id, role_name = (found[name] for name in names)
-        region = found.get("region", sso_region)
-        return SsoProfile(self.profile_name, session, start_url, sso_region, account_id, role_name, region)
-
-    def _account_and_role(self) -> tuple[str, str]:
-        """Return the account's id and the permission set's name, looked up by API in who reaches what.
-
-        Nobody signs in for it: a person's password and devices stay that person's. On AWS, where looking up
-        takes many calls, it is done only when a name is missing.
-        """
-        wanted, connection = self._wanted, self._context.connection
-        account_id = resolve_account(connection, wanted.account).account_id if wanted.account else ""
-        if account_id and wanted.permission_set and not connection.is_sandbox:
-            return account_id, wanted.permission_set
-        for row in list_people_access(connection):
-            same_set = wanted.permission_set in (None, row.permission_set)
-            if row.principal_name == self.user_name and account_id in ("", row.account_id) and same_set:
-                return row.account_id, row.permission_set
-        named = " in ".join(repr(name) for name in (wanted.permission_set, wanted.account) if name)
-        raise NotFoundError(
-            f"no account assignment gives {self.user_name!r} {named or 'anything'}",
-            remedy="Apply notebooks 05 to 08, or name another person, account or permission set.",
-        )
+        if is_guided():
+            path = self._config_file()
+            text = path.read_text("utf-8") if path.exists() else ""
+            if (configured := configured_profile(text, self.profile_name)) is not None:
+                return configured
+        return choose_profile(self._context.connection, self._wanted)
 
     def _config_file(self) -> Path:
         if self._context.connection.is_sandbox:

@@ -6,6 +6,7 @@ import pytest
 
 from idc_helpers.aws.profiles import (
     SsoProfile,
+    configured_profile,
     difference,
     explain_config,
     read_profile,
@@ -96,3 +97,13 @@ def test_a_profile_is_forgotten_with_its_session_and_nothing_else():
     kept = "[default]\nregion = eu-west-1\n\n[profile other]\nregion = us-east-1\n"
     assert without_profile(with_profile(kept, PROFILE), PROFILE).split() == kept.split()
     assert without_profile(kept, PROFILE) == kept
+
+
+def test_a_profile_that_is_not_whole_is_none_to_sign_in_with():
+    text = with_profile("", PROFILE)
+    assert configured_profile(text, PROFILE.profile_name) == PROFILE
+    assert configured_profile(text, "another") is None
+    without_role = "\n".join(line for line in text.splitlines() if "sso_role_name" not in line)
+    assert configured_profile(without_role, PROFILE.profile_name) is None
+    without_region = "\n".join(line for line in text.splitlines() if not line.startswith("region"))
+    assert configured_profile(without_region, PROFILE.profile_name).region == PROFILE.sso_region
