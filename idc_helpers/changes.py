@@ -103,7 +103,8 @@ class WriteResult:
     Attributes
     ----------
     identifier
-        AWS's id or ARN of the thing written; for an account assignment, which has none, its principal's id.
+        AWS's id or ARN of the thing written; for an account assignment, which has none, those of its
+        principal and permission set.
     request_ids
         AWS's request ids of the calls, in order: what AWS support and CloudTrail ask for.
     """

@@ -75,3 +75,14 @@ def format_duration(length: timedelta) -> str:
     if not days_text and not time_text:
         return "PT0S"
     return f"P{days_text}" + (f"T{time_text}" if time_text else "")
+
+
+def length_in_words(length: timedelta) -> str:
+    """Return a length as a person says it, such as ``"1 hour 30 minutes"`` or ``"7 days"``; no seconds."""
+    hours, minutes = divmod(length.seconds // 60, 60)
+    parts = [
+        f"{number} {unit}{'' if number == 1 else 's'}"
+        for number, unit in ((length.days, "day"), (hours, "hour"), (minutes, "minute"))
+        if number
+    ]
+    return " ".join(parts) or "0 minutes"

@@ -224,6 +224,7 @@ def _reset(options: argparse.Namespace, folder: StateFolder) -> int:
         print(json.dumps({"deleted": deleted, "seed": launcher.state_seed(folder)}))
     else:
         print(f"The state in {folder.path} is empty again (seed {launcher.state_seed(folder)}).")
+        print("It has new keys: open new terminals, and restart the kernels of notebooks that are open.")
     return 0
 
 

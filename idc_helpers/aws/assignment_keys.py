@@ -35,3 +35,14 @@ def assignment_state(key: str) -> State:
         "permission_set": parts[1],
         "account_id": parts[2],
     }
+
+
+def assignment_identifier(principal_id: str, permission_set_arn: str) -> str:
+    """Return what, with its key, tells an assignment from another one of the same names: both ids."""
+    return f"{principal_id} {permission_set_arn}"
+
+
+def assignment_parts(identifier: str) -> tuple[str, str]:
+    """Return the principal's id and the permission set's ARN of an `assignment_identifier`."""
+    principal_id, _, permission_set_arn = identifier.partition(" ")
+    return principal_id, permission_set_arn

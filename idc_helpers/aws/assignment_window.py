@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from idc_helpers.aws.assignment_keys import assignment_identifier
 from idc_helpers.aws.calls import Writer, pages
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
@@ -35,7 +36,7 @@ class _Begun(NamedTuple):
 
     change: Change
     writer: Writer
-    principal_id: str
+    identifier: str
 
 
 class AssignmentWindow:
@@ -109,7 +110,8 @@ class AssignmentWindow:
                     raise
                 answer = {}  # It is gone already.
         status = answer.get(f"AccountAssignment{self._word}Status") or {"Status": "SUCCEEDED"}
-        begun = _Begun(change, writer, request["PrincipalId"])
+        identifier = assignment_identifier(request["PrincipalId"], request["PermissionSetArn"])
+        begun = _Begun(change, writer, identifier)
         if status["Status"] == "IN_PROGRESS":
             self._outstanding[status["RequestId"]] = begun
         else:
@@ -117,7 +119,7 @@ class AssignmentWindow:
 
     def _ended(self, begun: _Begun, status: dict[str, Any]) -> Iterator[tuple[Change, WriteResult]]:
         if status["Status"] == "SUCCEEDED":
-            yield begun.change, begun.writer.result(begun.principal_id)
+            yield begun.change, begun.writer.result(begun.identifier)
         else:
             self._failures.append((begun.change, status.get("FailureReason") or "AWS gives no reason"))
 

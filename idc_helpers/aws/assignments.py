@@ -10,7 +10,12 @@ from itertools import groupby
 from typing import ClassVar
 
 from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
-from idc_helpers.aws.assignment_keys import assignment_key, assignment_state
+from idc_helpers.aws.assignment_keys import (
+    assignment_identifier,
+    assignment_key,
+    assignment_parts,
+    assignment_state,
+)
 from idc_helpers.aws.assignment_lists import list_assignments_of_pair, list_assignments_of_principal
 from idc_helpers.aws.assignment_window import AssignmentWindow
 from idc_helpers.aws.calls import in_threads
@@ -108,26 +113,25 @@ class AccountAssignments:
         return {row[1:] for found in lists for row in found}
 
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        """Return the principals' ids of those of the named assignments that exist; reads only.
-
-        AWS has no id for an assignment; with its key the principal's id says which one it is.
+        """Return `assignment_identifier` of those of the named assignments that exist; reads only.
 
         Raises
         ------
         KitError
             When AWS refuses.
         """
-        return {key: principal_id for key, (principal_id, _, _) in self._read_triples(keys).items()}
+        triples = self._read_triples(keys)
+        return {key: assignment_identifier(*triple[:2]) for key, triple in triples.items()}
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of assignments of the very principals that had these ids; reads only.
+        """Return the states of the very assignments that had these identifiers; reads only.
 
         A user or a group that was deleted leaves its assignments behind, and no name leads to them.
 
         Parameters
         ----------
         named
-            Pairs of a key and the principal's id, as `identifiers` gave it once.
+            Pairs of a key and an identifier, as `identifiers` gave it once.
 
         Raises
         ------
@@ -138,11 +142,9 @@ class AccountAssignments:
             return {}
         states = {key: assignment_state(key) for key, _ in named}
         with failed_read("the account assignments"):
-            permission_sets = list_permission_sets(self._connection)
             triples = {
-                (key, principal_id): (principal_id, permission_set_arn, states[key]["account_id"])
-                for key, principal_id in named
-                if (permission_set_arn := permission_sets.get(states[key]["permission_set"]))
+                (key, identifier): (*assignment_parts(identifier), states[key]["account_id"])
+                for key, identifier in named
             }
             existing = self._by_pair(triples.values())
         return {pair: states[pair[0]] for pair, triple in triples.items() if triple in existing}
@@ -169,19 +171,23 @@ class AccountAssignments:
     def _request(self, change: Change) -> State:
         state = assignment_state(change.key)
         principal_type, principal_name = state["principal_type"], state["principal_name"]
-        principal_id = change.identifier or find_principal_id(
-            self._connection, principal_type, principal_name
-        )
+        if change.identifier:  # the very one that a receipt names, whatever the names lead to now
+            return self._request_of(state, *assignment_parts(change.identifier))
+        principal_id = find_principal_id(self._connection, principal_type, principal_name)
         if principal_id is None:
             raise NotFoundError(
                 f"there is no {principal_type.lower()} {principal_name!r} to assign {change.key!r} to",
                 remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
             )
+        permission_set_arn = find_permission_set(self._connection, state["permission_set"])
+        return self._request_of(state, principal_id, permission_set_arn)
+
+    def _request_of(self, state: State, principal_id: str, permission_set_arn: str) -> State:
         return {
             "InstanceArn": self._connection.instance.instance_arn,
             "TargetId": state["account_id"],
             "TargetType": "AWS_ACCOUNT",
-            "PermissionSetArn": find_permission_set(self._connection, state["permission_set"]),
-            "PrincipalType": principal_type,
+            "PermissionSetArn": permission_set_arn,
+            "PrincipalType": state["principal_type"],
             "PrincipalId": principal_id,
         }

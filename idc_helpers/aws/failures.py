@@ -139,7 +139,7 @@ class Failures:
         profile = f" --profile {self.profile}" if self.profile else ""
         return CredentialsError(
             f"{found}",
-            remedy=f"Sign in again: run `aws sso login{profile}` in a terminal, then run this cell again"
+            remedy=f"Sign in again: run `aws sso login{profile}` in a terminal, then try again"
             f"{'' if self.profile else '; or name a profile with `profile`'}.",
             link=_SIGN_IN_LINK,
         )

@@ -96,7 +96,10 @@ def aws_cli_finding() -> Finding:
             f"`aws configure sso` needs version 2: {_AWS_CLI_LINK}",
         )
     if version[:2] < OLDEST_AWS_CLI:
-        remedy = f"It ignores AWS_ENDPOINT_URL, so it cannot reach the sandbox: {_AWS_CLI_LINK}"
+        remedy = (
+            "It reaches the sandbox only where `idc sandbox env` has set AWS_DATA_PATH, as in a terminal of"
+            f" the lab. A newer one needs no help: {_AWS_CLI_LINK}"
+        )
         return Finding("warn", "AWS CLI", f"{words} is older than 2.13", remedy)
     return Finding("ok", "AWS CLI", words)
 

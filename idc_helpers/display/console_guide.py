@@ -12,6 +12,7 @@ from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.changes import Action, Change, State
 from idc_helpers.display.guides import ConsoleGuide, Guide
 from idc_helpers.display.movements import value_in_words
+from idc_helpers.durations import length_in_words, parse_duration
 from idc_helpers.identifiers import console_link
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.step import Step
@@ -99,6 +100,8 @@ def _value(name: str, value: Any) -> str:
         return "(none)"
     if isinstance(value, list):
         return "\n".join(_value(name, part) for part in value)
+    if name.endswith("_duration"):
+        return length_in_words(parse_duration(value))
     return CONSOLE_LABELS.get((name, value)) or value_in_words(value)
 
 

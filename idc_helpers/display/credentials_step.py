@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 from idc_helpers.aws.activation import require_console
 from idc_helpers.aws.sign_in import refresh_token
@@ -16,6 +17,7 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.durations import length_in_words
 from idc_helpers.errors import CredentialsError
 from idc_helpers.runbook.person_checks import credentials_checks
 from idc_helpers.runbook.run_context import RunContext
@@ -61,13 +63,14 @@ class CredentialsStep:
         console = require_console(self._context.connection)
         long_lived = self._profile.terminal.administrator_key_id
         minutes = round((keys.expires_at_s - console.read_clock()) / 60)
+        left = length_in_words(timedelta(minutes=minutes))
         without_token = who_am_i(self._context.connection, keys, with_token=False)
         self._seen["whole"] = who_am_i(self._context.connection, keys)
         rows = (
             ("access key id", f"{long_lived[:4]}…", f"{keys.access_key_id[:4]}…"),
             ("account in the id", account_of_key(long_lived), account_of_key(keys.access_key_id)),
             ("session token", "none", f"yes; without it: {without_token}"),
-            ("ends", "never by itself", f"in {minutes} minutes"),
+            ("ends", "never by itself", f"in {left}"),
             ("belongs to", "an IAM user", _role_and_person(self._seen["whole"])),
             ("whoever finds a copy", "has it until somebody notices", "has it until the end, at most"),
         )

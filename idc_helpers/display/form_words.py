@@ -128,7 +128,10 @@ WORDS: Mapping[type[BaseModel], Mapping[str, FieldWords]] = {
         ),
         "description": _W("Description – optional", "What it is for."),
         "session_duration": _W(
-            "Session duration", "How long a person may work before signing in again.", "role_durations"
+            "Session duration",
+            "How long one set of credentials is good. While the portal session lasts, new ones come without a"
+            " sign-in.",
+            "role_durations",
         ),
         "relay_state": _W("Relay state", "The page of the AWS console on which people land.", "relay_state"),
         "managed_policies": _W("AWS managed policies", "One on each line, by name.", "managed_policies"),

@@ -137,7 +137,9 @@ def _values(change: Change) -> str:
 
 
 def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, str]:
-    identifier = "" if result.identifier == change.key else result.identifier
+    # An account assignment has no id: what tells it from another one is for receipts alone.
+    has_none = change.kind == "account_assignment" or result.identifier == change.key
+    identifier = "" if has_none else result.identifier
     return (
         f"{SYMBOLS[change.action]} {_PAST[change.action]}",
         kind_in_words(change.kind),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from idc_helpers.changes import State
 from idc_helpers.cleaning import clean_values
+from idc_helpers.json_lines import read_json_lines
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,4 @@ class AttestationBook:
         return [entry for entry in (*self._given, *self._recorded()) if entry.setting == setting]
 
     def _recorded(self) -> list[Attestation]:
-        if not self.path.exists():
-            return []
-        return [
-            Attestation(**json.loads(line))
-            for line in self.path.read_text("utf-8").splitlines()
-            if line.strip()
-        ]
+        return [Attestation(**values) for values in read_json_lines(self.path)]

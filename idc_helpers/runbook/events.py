@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.cleaning import clean_values
+from idc_helpers.json_lines import read_json_lines
 
 
 class EventLog:
@@ -34,12 +35,6 @@ class EventLog:
 
 def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the events of a file, of one notebook or of all; a line still being written is passed over."""
-    if not path.exists():
-        return
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and notebook in (None, entry.get("notebook")):
+    for entry in read_json_lines(path):
+        if notebook in (None, entry.get("notebook")):
             yield entry

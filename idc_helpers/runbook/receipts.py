@@ -17,12 +17,13 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from idc_helpers.changes import Action, Change, State, WriteResult
 from idc_helpers.errors import ReceiptError
+from idc_helpers.json_lines import read_json_lines
 from idc_helpers.scrubbing import scrub_values
 
 
@@ -152,15 +153,10 @@ class ReceiptBook:
         return list(latest.values())
 
     def _lines(self) -> Iterator[Receipt]:
-        if not self.path.exists():
-            return
         known = {field.name for field in fields(Receipt)}
-        for line in self.path.read_text("utf-8").splitlines():
-            try:
-                values: dict[str, Any] = json.loads(line)
+        for values in read_json_lines(self.path):
+            with suppress(TypeError):  # an object that is no receipt
                 yield Receipt(**{name: value for name, value in values.items() if name in known})
-            except (ValueError, TypeError):
-                continue  # the torn last line of a run that was killed
 
     def open_receipts(self) -> list[Receipt]:
         """Return the receipts of creations and updates that no later receipt has taken back, newest first."""

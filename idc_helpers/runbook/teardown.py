@@ -39,7 +39,7 @@ class Teardown:
         Raises
         ------
         ReceiptError
-            When receipts are of another target or account.
+            When receipts are of another target, account or Region.
         """
         undo = self._compare()
         self.context.events.write("planned", step=NAME, changes=undo.plan.counts(), by_hand=0)

@@ -59,7 +59,7 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
     Raises
     ------
     ReceiptError
-        When a receipt is of another target or account, or of a kind that this kit does not know.
+        When a receipt is of another target, account or Region, or of a kind that this kit does not know.
     """
     for receipt in receipts:
         _require_same_target(receipt, origin)
@@ -84,9 +84,7 @@ class _Found:
         kind = resource.kind
         states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
         created = [receipt for receipt in receipts if receipt.action == Action.CREATE]
-        identifiers = resource.identifiers(
-            list(dict.fromkeys(receipt.key for receipt in created if receipt.key in states))
-        )
+        identifiers = resource.identifiers(list(states))
         self._states |= {(kind, key): state for key, state in states.items()}
         self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
         if read_by_identifier := getattr(resource, "read_by_identifier", None):
@@ -128,6 +126,9 @@ def _undo_one(receipt: Receipt, resource: Resource, actual: State | None, identi
     elif REMOVED in json.dumps(receipt.before):
         reason = "held a secret before, which receipts do not keep: set it by hand"
         return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
+    elif actual and (named := _named_identifier(receipt)) and named != identifier:
+        reason = f"is another one ({identifier}) than the receipt names ({named}): left alone"
+        return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
     else:
         change = undo_update(receipt.kind, receipt.key, receipt.before or {}, receipt.after or {}, actual)
     if change.writes and receipt.key in getattr(resource, "irreversible_keys", ()):
@@ -143,11 +144,11 @@ def _undo_one(receipt: Receipt, resource: Resource, actual: State | None, identi
 
 
 def _require_same_target(receipt: Receipt, origin: Origin) -> None:
-    if (receipt.target, receipt.account_id) != (origin.target, origin.account_id):
+    place, here = (f"{one.target} {one.account_id!r} in {one.region}" for one in (receipt, origin))
+    if place != here:
         raise ReceiptError(
-            f"the receipt of {receipt.kind} {receipt.key!r} is of {receipt.target} {receipt.account_id!r}, "
-            f"but this connection is to {origin.target} {origin.account_id!r}",
-            remedy="Connect to the account that the run changed, with the same target.",
+            f"the receipt of {receipt.kind} {receipt.key!r} is of {place}, but this connection is to {here}",
+            remedy="Connect to the account and Region that the run changed, with the same target.",
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from idc_helpers.json_lines import json_objects
 
 Event = dict[str, Any]
 _PERIOD_S = 0.1
@@ -47,20 +48,15 @@ class EventFollower:
         self._hand_over()  # what was written between the last look and the end
 
     def _hand_over(self) -> None:
-        for line in self._new_lines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                self._on_event(entry)
+        for entry in json_objects(self._new_lines()):
+            self._on_event(entry)
 
-    def _new_lines(self) -> list[str]:
+    def _new_lines(self) -> bytes:
         if not self._path.exists():
-            return []
+            return b""
         with self._path.open("rb") as file:
             file.seek(self._offset)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]  # a line still being written is left for the next look
         self._offset += len(whole)
-        return whole.decode("utf-8", "replace").splitlines()
+        return whole

@@ -22,6 +22,7 @@ MANAGEMENT_ACCOUNT_ID = "111122223333"
 ADMINISTRATOR_NAME = "sandbox-administrator"
 STATE_COUNTER = "double_state"
 _ROW = "administrator"
+_ACCOUNT_BITS, _BITS_AFTER_ACCOUNT = 2**40 - 1, 39
 _POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
 
@@ -60,7 +61,19 @@ def new_administrator(seed: int) -> Administrator:
         return f"{kind}{base64.b32encode(digest).decode()[:16]}"
 
     policies = AccessPolicies([_POLICY], [])
-    return Administrator(identifier("AIDA"), identifier("AKIA"), secrets.token_urlsafe(30), policies)
+    key_id = with_account(identifier("AKIA"), MANAGEMENT_ACCOUNT_ID)
+    return Administrator(identifier("AIDA"), key_id, secrets.token_urlsafe(30), policies)
+
+
+def with_account(access_key_id: str, account_id: str) -> str:
+    """Return an access key id that carries its account, as those of AWS do; the rest stays.
+
+    The form is seen in use and not documented: after the four letters 80 bits in base32, of which the second
+    to the 41st are the account's id.
+    """
+    bits = int.from_bytes(base64.b32decode(access_key_id[4:]), "big")
+    bits = bits & ~(_ACCOUNT_BITS << _BITS_AFTER_ACCOUNT) | int(account_id) << _BITS_AFTER_ACCOUNT
+    return access_key_id[:4] + base64.b32encode(bits.to_bytes(10, "big")).decode()
 
 
 def state_number(connection: sqlite3.Connection) -> int:

@@ -37,6 +37,15 @@ def _session_duration(text: str) -> str:
     return text
 
 
+def _subdomain(text: str) -> str:
+    """Return a portal's subdomain unchanged after a check of its form."""
+    if len(text) > 62 or re.fullmatch(r"(?!d-)[a-z0-9]+(-+[a-z0-9]+)*", text, re.ASCII) is None:
+        raise ValueError(
+            f"{text[:64]!r}: use at most 62 lower-case letters, digits and inner hyphens, not 'd-' first"
+        )
+    return text
+
+
 SessionDuration = Annotated[str, Field(max_length=32), AfterValidator(_session_duration)]
 
 
@@ -49,10 +58,12 @@ class Setting(BaseModel):
 class AccessPortal(Setting):
     """Where users sign in.
 
-    A label of a host name; AWS documents neither length nor characters (UNCONFIRMED).
+    AWS documents neither length nor characters of its name (UNCONFIRMED): those of AWS Directory Service's
+    aliases are taken, which stand before ``awsapps.com`` too.
+    Source: https://docs.aws.amazon.com/directoryservice/latest/devguide/API_CreateAlias.html
     """
 
-    subdomain: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")] | None = None
+    subdomain: Annotated[str, AfterValidator(_subdomain)] | None = None
 
 
 class StandardAuthentication(Setting):

@@ -5,7 +5,7 @@ from resource_tools import apply, create, delete
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
 from idc_helpers.aws.access import list_all_account_assignments
-from idc_helpers.aws.assignment_keys import assignment_key, assignment_state
+from idc_helpers.aws.assignment_keys import assignment_identifier, assignment_key, assignment_state
 from idc_helpers.aws.assignment_window import WINDOW
 from idc_helpers.aws.assignments import AccountAssignments
 from idc_helpers.errors import (
@@ -20,6 +20,7 @@ SET_ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-11112222333344
 GROUP_ID = "11111111-2222-4333-8444-555555555555"
 USER_ID = "99999999-2222-4333-8444-555555555555"
 KEY = assignment_key("GROUP", "Auditors", "ReadOnlyAccess", MEMBER_ID)
+IDENTIFIER = assignment_identifier(GROUP_ID, SET_ARN)
 
 
 class Assigner:
@@ -132,10 +133,10 @@ def test_the_window_never_exceeds_its_limit_and_is_watched_by_one_list(assignmen
     assert len(transport.made("DescribeAccountAssignmentCreationStatus")) == 45
 
 
-def test_results_carry_the_principals_id_and_request_id(assignments, transport):
+def test_results_carry_identifier_and_request_id(assignments, transport):
     Assigner().install(transport)
     result = apply(assignments, create(assignments, KEY, assignment_state(KEY)))[KEY]
-    assert result.identifier == GROUP_ID
+    assert result.identifier == IDENTIFIER
     assert len(result.request_ids) == 1
     (request,) = transport.made("CreateAccountAssignment")
     assert request["PrincipalId"] == GROUP_ID
@@ -202,14 +203,14 @@ def test_one_that_aws_has_done_at_once(assignments, transport):
 
 def test_deletions_go_by_their_own_list(assignments, transport):
     assigner = Assigner().install(transport, "Deletion")
-    apply(assignments, *[delete(assignments, key, GROUP_ID, assignment_state(key)) for key in keys(12)])
+    apply(assignments, *[delete(assignments, key, IDENTIFIER, assignment_state(key)) for key in keys(12)])
     assert assigner.most_open == WINDOW
     assert len(transport.made("DeleteAccountAssignment")) == 12
 
 
 def test_deleting_what_is_gone_is_done(assignments, transport):
     transport.on("DeleteAccountAssignment", Refusal("ResourceNotFoundException"))
-    assert KEY in apply(assignments, delete(assignments, KEY, GROUP_ID))
+    assert KEY in apply(assignments, delete(assignments, KEY, IDENTIFIER))
 
 
 def test_a_principal_that_does_not_exist_is_refused_before_the_receipt(assignments, transport):
@@ -272,40 +273,40 @@ def test_planning_works_before_anything_exists(assignments, transport):
     assert fresh.read(unknown) == {}
 
 
-def test_its_principals_id_tells_an_assignment_from_another_of_its_name(assignments, transport):
+def test_both_ids_tell_an_assignment_from_another_of_its_name(assignments, transport):
     assert assignments.identifiers([KEY]) == {}
     transport.on("ListAccountAssignments", {"AccountAssignments": [row(MEMBER_ID)]})
-    assert assignments.identifiers([KEY]) == {KEY: GROUP_ID}
+    assert assignments.identifiers([KEY]) == {KEY: IDENTIFIER}
     transport.on("CreateAccountAssignment", {"AccountAssignmentCreationStatus": {"Status": "SUCCEEDED"}})
-    assert apply(assignments, create(assignments, KEY, {}))[KEY].identifier == GROUP_ID
+    assert apply(assignments, create(assignments, KEY, {}))[KEY].identifier == IDENTIFIER
 
 
 def test_many_identifiers_take_as_many_calls_as_one_look(assignments, transport):
     transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": [row("000000000001")]})
-    assert assignments.identifiers(keys(40)) == {keys(1, first=1)[0]: GROUP_ID}
+    assert assignments.identifiers(keys(40)) == {keys(1, first=1)[0]: IDENTIFIER}
     assert len(transport.made("ListAccountAssignmentsForPrincipal")) == 1
     assert len(transport.made("GetGroupId")) == 1
 
 
 def test_what_a_deleted_group_left_behind_is_found_and_deleted_by_the_groups_id(assignments, transport):
     key = assignment_key("GROUP", "Gone", "ReadOnlyAccess", MEMBER_ID)
-    unknown = assignment_key("GROUP", "Gone", "NoSuchSet", MEMBER_ID)
     transport.on("ListAccountAssignments", {"AccountAssignments": [row(MEMBER_ID)]})
     assert assignments.read([key]) == {}
-    named = {(key, GROUP_ID), (key, "another"), (unknown, GROUP_ID)}
-    assert assignments.read_by_identifier(named) == {(key, GROUP_ID): assignment_state(key)}
+    named = {(key, IDENTIFIER), (key, assignment_identifier(USER_ID, SET_ARN))}
+    assert assignments.read_by_identifier(named) == {(key, IDENTIFIER): assignment_state(key)}
     transport.on("DeleteAccountAssignment", {"AccountAssignmentDeletionStatus": {"Status": "SUCCEEDED"}})
     transport.calls.clear()
-    assert apply(assignments, delete(assignments, key, GROUP_ID))[key].identifier == GROUP_ID
+    assert apply(assignments, delete(assignments, key, IDENTIFIER))[key].identifier == IDENTIFIER
     (request,) = transport.made("DeleteAccountAssignment")
-    assert (request["PrincipalId"], request["TargetId"]) == (GROUP_ID, MEMBER_ID)
-    assert transport.made("GetGroupId") == []
+    assert (request["PrincipalId"], request["PermissionSetArn"]) == (GROUP_ID, SET_ARN)
+    assert request["TargetId"] == MEMBER_ID
+    assert transport.made("GetGroupId") == transport.made("ListPermissionSets") == []
 
 
 def test_nothing_is_looked_for_where_there_is_no_instance(assignments, transport):
     transport.on("ListInstances", {"Instances": []})
     assignments._connection.refresh_instance()
-    assert assignments.read_by_identifier({(KEY, GROUP_ID)}) == {}
+    assert assignments.read_by_identifier({(KEY, IDENTIFIER)}) == {}
     assert assignments.identifiers([KEY]) == {}
 
 

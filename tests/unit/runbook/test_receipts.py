@@ -1,5 +1,6 @@
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def test_a_line_torn_by_a_kill_is_passed_over_and_later_lines_are_whole(book):
         file.write('{"receipt_id": "torn", "sta')
     book.finish(book.start(CREATE, ORIGIN), WriteResult("group-2"))
     assert [receipt.identifier for receipt in book.read()] == ["group-1", "group-2"]
+
+
+def test_a_line_torn_within_a_character_hides_no_other_line(book):
+    first = book.start(CREATE, ORIGIN)
+    with book.path.open("ab") as file:
+        file.write(b'{"receipt_id": "torn \xc2\n[1]\n"text"\n')
+    second = book.start(CREATE, ORIGIN)
+    assert [receipt.receipt_id for receipt in book.read()] == [first.receipt_id, second.receipt_id]
+
+
+@pytest.mark.parametrize("boundary", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c"])
+def test_a_text_with_another_line_boundary_is_read_as_it_was_written(book, boundary):
+    text = f"line one{boundary}line two"
+    book.start(replace(CREATE, key=text), ORIGIN)
+    assert [receipt.key for receipt in book.read()] == [text]
 
 
 def test_open_receipts_are_newest_first_and_without_those_taken_back(book):

@@ -122,6 +122,15 @@ def test_somebody_elses_of_the_same_name_is_left_alone_and_ours_is_not(book):
     assert "another one (thing-2) than the receipt names (thing-1)" in change.reason
 
 
+def test_an_update_is_taken_back_of_the_very_thing_only(book):
+    resource = MemoryResource(states={"ana": {"title": "Engineer"}})
+    apply(book, resource, {"ana": {"title": "Director"}})
+    resource.ids["ana"] = "thing-2"  # deleted, and made anew by somebody
+    (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
+    assert change.action is Action.UNCHANGED
+    assert "another one (thing-2) than the receipt names (thing-1)" in change.reason
+
+
 def test_receipts_of_before_assignments_had_an_id_are_taken_back_by_their_key(book):
     resource = MemoryResource(states={"ana": {}})
     change = plan_changes("thing", {"ana": {}}, {}).changes[0]
@@ -157,8 +166,10 @@ def test_what_cannot_be_undone_is_said_not_tried(book):
     assert "cannot be undone" in change.reason
 
 
-@pytest.mark.parametrize("other", [{"account_id": "999999999999"}, {"target": "aws"}])
-def test_receipts_of_another_account_or_target_are_refused(book, other):
+@pytest.mark.parametrize(
+    "other", [{"account_id": "999999999999"}, {"target": "aws"}, {"region": "eu-west-1"}]
+)
+def test_receipts_of_another_account_target_or_region_are_refused(book, other):
     resource = MemoryResource()
     apply(book, resource, {"ana": {}})
     elsewhere = Origin(**{**ORIGIN.__dict__, **other})

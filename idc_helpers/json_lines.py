@@ -1,0 +1,28 @@
+"""Files of one JSON object a line, which a process that was killed may have left with a torn line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file, if there is one; a line that is torn or holds none is passed over."""
+    if path.exists():
+        yield from json_objects(path.read_bytes())
+
+
+def json_objects(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the objects of the lines of some bytes.
+
+    Lines end with a line feed and nothing else: texts may hold other line boundaries, such as U+2028. Each is decoded by itself, because one may be torn within a character.
+    """
+    for line in data.split(b"\n"):
+        try:
+            entry = json.loads(line.decode("utf-8"))
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
