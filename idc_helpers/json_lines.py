@@ -17,7 +17,8 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
 def json_objects(data: bytes) -> Iterator[dict[str, Any]]:
     """Yield the objects of the lines of some bytes.
 
-    Lines end with a line feed and nothing else: texts may hold other line boundaries, such as U+2028. Each is decoded by itself, because one may be torn within a character.
+    Lines end with a line feed and nothing else: texts may hold other line boundaries, such as U+2028. Each
+    is decoded by itself, because one may be torn within a character.
     """
     for line in data.split(b"\n"):
         try:

@@ -18,7 +18,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from idc_helpers.secret_shapes import NAMES_THAT_HIDE, NOT_SECRET_VALUES, REMOVED, possible_shapes
+from idc_helpers.secret_shapes import (
+    NAMES_THAT_HIDE,
+    NOT_SECRET_VALUES,
+    REMOVED,
+    apart_from_names,
+    possible_shapes,
+)
 
 __all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_values"]
 
@@ -117,15 +123,11 @@ def _kinds_of_secrets(text: str) -> Iterator[str]:
     if pattern is not None and pattern.search(text):
         yield _KNOWN_KIND
         text = pattern.sub(REMOVED, text)
-    shapes = possible_shapes(text)
-    if not any(shape.is_sure and shape.finds(text) for shape in shapes):
-        return  # as nearly always: then nobody needs to know what the others would take out
-    for shape in shapes:
-        if shape.is_sure:
-            if not shape.finds(text):
-                continue
+    text = apart_from_names(text)
+    for shape in possible_shapes(text):
+        if shape.is_sure and shape.finds(text):
             yield shape.kind
-        text = shape.remove(text)  # what one shape names, the next need not name again
+            text = shape.remove(text)  # what one shape names, the next need not name again
 
 
 def _known_values() -> frozenset[str]:

@@ -213,6 +213,20 @@ def possible_shapes(text: str) -> list[SecretShape]:
     return [shape for shape in SHAPES if shown[shape.sign]]
 
 
+_NAME_BEFORE_VALUE = re.compile(rf"(?i:(\b(?:[a-z]+_)?(?:{NAMES_THAT_HIDE})))=")
+
+
+def apart_from_names(text: str) -> str:
+    """Return a text with a blank for each ``=`` between a name that hides and its value.
+
+    Base64 has ``=`` too, so a word that begins after one is the end of another one; after such a name it is
+    a word of its own.
+    """
+    if _NAME_SIGN.search(text.casefold()) is None:
+        return text
+    return _NAME_BEFORE_VALUE.sub(r"\1 ", text)
+
+
 def _is_shown(sign: Sign, folded: str) -> bool:
     if isinstance(sign, tuple):
         return any(literal in folded for literal in sign)

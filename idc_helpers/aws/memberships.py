@@ -87,8 +87,18 @@ class GroupMemberships(OneByOne):
 
     @override
     def _identifier(self, key: str) -> str | None:
-        user_name, group = _parts(key)
-        user_id, group_id = find_user_id(self._connection, user_name), find_group_id(self._connection, group)
+        return self._identifiers([key]).get(key)
+
+    @override
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        pairs = {key: _parts(key) for key in keys}
+        user_ids = _ids(self._connection, find_user_id, [user_name for user_name, _ in pairs.values()])
+        group_ids = _ids(self._connection, find_group_id, [group for _, group in pairs.values()])
+        ids = [(user_ids.get(user_name), group_ids.get(group)) for user_name, group in pairs.values()]
+        found = zip(pairs, in_threads(lambda pair: self._membership_id(*pair), ids), strict=True)
+        return {key: membership_id for key, membership_id in found if membership_id is not None}
+
+    def _membership_id(self, user_id: str | None, group_id: str | None) -> str | None:
         if user_id is None or group_id is None:
             return None
         answer = found_or_none(

@@ -18,7 +18,7 @@ _Parameters = Annotated[
     ),
 ]
 _Only = Annotated[
-    str,
+    str | None,
     typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
 ]
 _Mode = Annotated[
@@ -74,7 +74,7 @@ _Engine = Annotated[
 def run(
     *,
     parameters: _Parameters = None,
-    only: _Only = "",
+    only: _Only = None,
     mode: _Mode = None,
     target: _Target = None,
     out: _Out = None,
@@ -101,7 +101,7 @@ def run(
             request = RunRequest(
                 project=project,
                 scenario_file=parameters,
-                only=tuple(word.strip() for word in only.split(",") if word.strip()),
+                only=_words(only),
                 target=target,
                 mode=mode,
                 runs=out,
@@ -114,6 +114,13 @@ def run(
         typer.echo("The run was ended before it began; nothing was changed.", err=True)
         raise typer.Exit(130) from None
     raise typer.Exit(outcome.exit_status)
+
+
+def _words(only: str | None) -> tuple[str, ...]:
+    """Return which notebooks are asked for; an empty text, as of a variable that is not set, names none."""
+    if only is None:
+        return ()
+    return tuple(word.strip() for word in only.split(",") if word.strip()) or (only,)
 
 
 def undo(

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Literal
 
 from idc_helpers.changes import Change, Plan, Resource, WriteResult
-from idc_helpers.errors import KitError
+from idc_helpers.errors import KitError, WriteFailedError
 from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
@@ -70,6 +70,7 @@ class Applier:
         *,
         progress: Progress = no_progress,
         undoes: Callable[[Change], str] = undoes_nothing,
+        goes_on: bool = False,
     ) -> Outcome:
         """Write the plan's changes in order; an empty plan calls nothing that writes.
 
@@ -81,6 +82,9 @@ class Applier:
             Called with ``"started"`` or ``"done"``, the change, how many are made, and how many there are.
         undoes
             For an undo: names the receipt that a change takes back.
+        goes_on
+            Whether a change that fails with nothing written, such as the deletion of what somebody else uses,
+            lets the others be made first.
 
         Raises
         ------
@@ -90,6 +94,7 @@ class Applier:
         """
         outcome = Outcome(plan)
         total = len(plan.writes)
+        obstacles: list[KitError] = []
         for kind, changes in groupby(plan.writes, key=lambda change: change.kind):
             started: dict[int, Receipt] = {}
 
@@ -97,14 +102,36 @@ class Applier:
                 started[id(change)] = self.receipts.start(change, self.origin, undoes=undoes(change))
                 progress("started", change, len(outcome.done), total)
 
-            try:
-                for change, result in self.resources[kind].write_all(list(changes), on_start):
-                    self.receipts.finish(started.pop(id(change)), result)
-                    outcome.done.append((change, result))
-                    progress("done", change, len(outcome.done), total)
-            except KitError as error:
-                if error.nothing_written:
-                    for receipt in started.values():
-                        self.receipts.refuse(receipt)
-                raise
+            waiting = list(changes)
+            while waiting:
+                try:
+                    for change, result in self.resources[kind].write_all(list(waiting), on_start):
+                        self.receipts.finish(started.pop(id(change)), result)
+                        outcome.done.append((change, result))
+                        waiting = [each for each in waiting if each is not change]
+                        progress("done", change, len(outcome.done), total)
+                except KitError as error:
+                    if error.nothing_written:
+                        for receipt in started.values():
+                            self.receipts.refuse(receipt)
+                    is_obstacle = isinstance(error, WriteFailedError) and error.nothing_written
+                    if not (goes_on and is_obstacle and started):
+                        raise
+                    obstacles.append(error)
+                    waiting = [change for change in waiting if id(change) not in started]
+                    started.clear()
+                else:
+                    waiting = []
+        if obstacles:
+            raise _obstacles_left(obstacles)
         return outcome
+
+
+def _obstacles_left(obstacles: list[KitError]) -> KitError:
+    if len(obstacles) == 1:
+        return obstacles[0]
+    told = "\n".join(f"- {error.message}. {error.remedy}".rstrip() for error in obstacles)
+    return WriteFailedError(
+        f"{len(obstacles)} things are in the way:\n{told}",
+        remedy="The rest is done. Remove what is in the way, and run again.",
+    )

@@ -70,7 +70,7 @@ class Teardown:
             self.context.receipts.settle(receipt, origin)
         applier = Applier(self.resources, self.context.receipts, origin)
         try:
-            outcome = applier.apply(undo.plan, progress=progress, undoes=undo.receipt_id)
+            outcome = applier.apply(undo.plan, progress=progress, undoes=undo.receipt_id, goes_on=True)
         except KitError as error:
             self.context.events.write("failed", step=NAME, error=str(error))
             raise

@@ -1,4 +1,4 @@
-"""Ctrl-C, or a supervisor's SIGTERM, as one exception that lets a run tidy up."""
+"""Ctrl-C, a supervisor's SIGTERM, or a terminal that was closed, as one exception that lets a run tidy up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to end, by Ctrl-C or by whoever supervises it."""
+    """The run was asked to end, by Ctrl-C, by whoever supervises it, or because its terminal is gone."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -19,8 +19,12 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def signals_as_exceptions() -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into `Interrupted`, and let nothing cut the tidying up short."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """Turn the first such signal into `Interrupted`, and let nothing cut the tidying up short.
+
+    One that is ignored already, as under ``nohup``, stays so.
+    """
+    asking = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
+    numbers = [each for each in asking if signal.getsignal(each) != signal.SIG_IGN or each == signal.SIGINT]
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         for each in numbers:

@@ -47,8 +47,10 @@ def sandbox_runs(state: Path | None = None) -> bool:
 
 
 @contextmanager
-def sandbox_of_its_own(state: Path, *, seed: int | None = SEED) -> Iterator[SandboxAddress]:
-    """Run a sandbox on a free port for the length of a block; one that ran before is left running.
+def sandbox_of_its_own(
+    state: Path, *, seed: int | None = SEED, is_shared: bool = False
+) -> Iterator[SandboxAddress]:
+    """Run a sandbox on a free port for the length of a block.
 
     Parameters
     ----------
@@ -56,6 +58,9 @@ def sandbox_of_its_own(state: Path, *, seed: int | None = SEED) -> Iterator[Sand
         Its folder; made when missing.
     seed
         The same seed gives the same ids; None keeps the state's own.
+    is_shared
+        Whether others may use it: then one that ran before is left running. One that nobody else uses may run
+        still because whoever started it was killed.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def sandbox_of_its_own(state: Path, *, seed: int | None = SEED) -> Iterator[Sand
     try:
         yield start_sandbox(state, port=None if ran_before else 0, seed=seed)
     finally:
-        if not ran_before and state.exists():
+        if not (ran_before and is_shared) and state.exists():
             stop_sandbox(state)
 
 

@@ -149,6 +149,19 @@ def test_what_surely_is_a_secret_is_found_and_named_without_its_value(text):
     assert text not in str(kinds)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {SECRET}\n",
+        f'{{"SecretAccessKey": "{SECRET}"}}',
+        f"export AWS_SECRET_ACCESS_KEY={SECRET}\n",
+        f"export AWS_SECRET_ACCESS_KEY='{SECRET}'\n",
+    ],
+)
+def test_a_key_is_found_after_the_name_that_announces_it_too(text):
+    assert find_secrets(text) == ["a secret access key"]
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_looks_long_stays(text):
     assert scrub(text) == text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -82,7 +83,10 @@ def open_job_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     notebooks.mkdir(exist_ok=True)
     for path in (*(folder / name for name in _OF_ONE_ATTEMPT), *notebooks.iterdir()):
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():  # such as JupyterLab's of checkpoints
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     # What was being written when an attempt was killed.
     for path in folder.glob(".*.*"):
         if path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from idc_helpers.runner.overrides import location_of
 from idc_helpers.runner.preparing import ALWAYS_GIVEN, require_known
 from idc_helpers.suggestions import did_you_mean
 from idc_helpers.yaml_positions import Location
+
+_MOST_SUGGESTIONS = 20
 
 
 def load_jobs(path: Path, project: Path, overrides: Mapping[str, Any] | None = None) -> list[Job]:
@@ -67,6 +70,16 @@ def _with_fingerprints(jobs: Sequence[Job]) -> list[Job]:
     return list(done.values())
 
 
+def _of_different_names(notebooks: Sequence[LessonNotebook]) -> tuple[LessonNotebook, ...]:
+    twice = [name for name, number in Counter(each.name for each in notebooks).items() if number > 1]
+    if twice:
+        raise InvalidValueError(
+            f"several notebooks of the job are called {twice[0]!r}",
+            remedy="Name them differently: what is executed is kept under the notebook's name.",
+        )
+    return tuple(notebooks)
+
+
 class _Checks:
     """Collects the problems of one table."""
 
@@ -75,6 +88,7 @@ class _Checks:
         self.problems: list[Problem] = []
         self.found = find_notebooks(project / "notebooks")
         self.names_of_jobs = [entry.name for entry in table.entries]
+        self.suggestions_left = _MOST_SUGGESTIONS
 
     def add(self, position: int, path: Location, error: KitError) -> None:
         self.problems.append(self.table.problem(position, path, error.message, error.remedy))
@@ -110,7 +124,7 @@ class _Checks:
             if words == [LESSON]:
                 chosen = select_notebooks(self.found, teardown=entry.teardown)
             elif any("/" in word for word in words):
-                return tuple(self.own_notebook(word) for word in words)
+                return _of_different_names([self.own_notebook(word) for word in words])
             else:
                 chosen = select_notebooks(self.found, only=words or [entry.notebook])
             for notebook in chosen:
@@ -223,16 +237,20 @@ class _Checks:
                 message = f"the name {name!r} stands twice; first in line {self.line_of(first)}"
                 remedy = "Give each job a name of its own: its folder is called so."
                 self.problems.append(self.table.problem(position, ("name",), message, remedy))
+        names = set(self.names_of_jobs)
         for position, entry in enumerate(self.table.entries):
             for other in entry.after:
-                if other not in self.names_of_jobs:
-                    remedy = (
-                        did_you_mean(other, self.names_of_jobs) or "Write the name of a job of this table."
-                    )
+                if other not in names:
+                    remedy = self.near_name(other) or "Write the name of a job of this table."
                     message = f"no job is called {other!r}"
                     self.problems.append(self.table.problem(position, ("after",), message, remedy))
         if not self.problems:
             self.circles()
+
+    def near_name(self, name: str) -> str:
+        # Each is held against all names of the table: thousands of wrong ones would take minutes.
+        self.suggestions_left -= 1
+        return did_you_mean(name, self.names_of_jobs) if self.suggestions_left >= 0 else ""
 
     def line_of(self, position: int) -> int:
         return self.table.file.line_of(("jobs", position))

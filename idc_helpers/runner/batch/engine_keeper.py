@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from idc_helpers.runner.tables import counted
 
 LOST = "EngineLostError"
 MOST_ATTEMPTS = 3
+
+
+class _OfThisJob(threading.local):
+    """What is counted of the job that a thread carries out."""
+
+    begun_again = 0
 
 
 class EngineKeeper:
@@ -44,15 +51,21 @@ class EngineKeeper:
             self._stack.callback(engine.close)
         self._ended = False
         self._lost = 0
+        self._of_this_job = _OfThisJob()
         self._stores: dict[str, BucketStore] = {}
 
     def run(self, job: Job, settings: JobSettings) -> JobResult:
         """Carry out a job and store what it left; see `run_job`."""
         self._opened()
         if not settings.bucket:
-            return run_job(job, settings, self)
+            return self._carried_out(job, settings)
         store = self._stores.setdefault(settings.bucket, BucketStore(settings.bucket))
-        return store.carried_out(job, settings.batch_folder, lambda: run_job(job, settings, self))
+        return store.carried_out(job, settings.batch_folder, lambda: self._carried_out(job, settings))
+
+    def _carried_out(self, job: Job, settings: JobSettings) -> JobResult:
+        self._of_this_job.begun_again = 0
+        result = run_job(job, settings, self)
+        return replace(result, attempts=1 + self._of_this_job.begun_again)
 
     def execute(
         self,
@@ -69,9 +82,9 @@ class EngineKeeper:
         BatchEndedError
             When the engine is closed.
         """
-        for _attempt in range(MOST_ATTEMPTS):
+        for attempt in range(1, MOST_ATTEMPTS + 1):
             failure = self._opened().execute(notebook, output, parameters, environment, limits)
-            if failure is None or failure.error_name != LOST:
+            if failure is None or failure.error_name != LOST or attempt == MOST_ATTEMPTS:
                 break
             self._count_lost()
         return failure
@@ -86,7 +99,9 @@ class EngineKeeper:
 
     def _count_lost(self) -> None:
         with self._lock:
-            self._lost += not self._ended
+            if not self._ended:
+                self._lost += 1
+                self._of_this_job.begun_again += 1
 
     def news(self) -> list[str]:
         """Return how many notebooks were lost with the engine and run again."""

@@ -22,6 +22,7 @@ from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.batch.batch_folder import job_folder, open_job_folder
 from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.models import OWN
 from idc_helpers.runner.batch.results import JobResult, reason_of, shortened_reason
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
 from idc_helpers.runner.engines import NO_LIMITS, Engine, TimeLimits
@@ -101,6 +102,7 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
 
 def _failed(job: Job, folder: Path, error: Exception, started: datetime.datetime, wall_s: float) -> JobResult:
     reason = shortened_reason(f"{type(error).__name__}: {error}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the notebook may have taken it away
     (folder / RUN_LOG).write_text(f"{reason}\n", "utf-8")
     return JobResult(
         job.name, "failed", job.fingerprint, started.isoformat(timespec="seconds"), wall_s, reason=reason
@@ -138,7 +140,7 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
         prepared = _with_own_scenario_file(job.prepared(), job, place)
         state = job.state_folder(folder)
         if state is not None:
-            stack.enter_context(sandbox_of_its_own(state))
+            stack.enter_context(sandbox_of_its_own(state, is_shared=job.sandbox != OWN))
         where = _require_target(prepared, state)
         write_record(folder, _record(prepared, state))
         log = stack.enter_context((folder / RUN_LOG).open("w", encoding="utf-8"))

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
+from idc_helpers.errors import InvalidValueError
 from idc_helpers.models.base import Model
 from idc_helpers.models.texts import TextRule
 
 LESSON = "lesson"
 STANDING, OWN = "standing", "own"
+
+
+def _names_a_folder_of_its_own(name: str) -> str:
+    if not name.strip("."):
+        raise InvalidValueError(
+            f"{name!r} names no folder of its own", remedy="Use a letter or a digit at least."
+        )
+    return name
+
 
 _JobName = Annotated[
     str,
@@ -20,6 +30,7 @@ _JobName = Annotated[
         "the letters a to z and A to Z, digits and . _ - + @, because it names a folder",
         r"[A-Za-z0-9._+@-]",
     ),
+    AfterValidator(_names_a_folder_of_its_own),
 ]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from idc_helpers.errors import InvalidValueError
 
+_LONGEST_TOLD = 10  # names of a circle
+
 
 def in_order(after: Mapping[str, Sequence[str]]) -> list[str]:
     """Return all names, each after those that it waits for.
@@ -24,9 +26,11 @@ def in_order(after: Mapping[str, Sequence[str]]) -> list[str]:
     try:
         return list(graphlib.TopologicalSorter(after).static_order())
     except graphlib.CycleError as error:
-        circle = list(reversed(error.args[1]))
+        circle = [repr(name) for name in reversed(error.args[1])]
+        if len(circle) > _LONGEST_TOLD:
+            circle = [*circle[: _LONGEST_TOLD - 1], f"{len(circle) - _LONGEST_TOLD} more", circle[-1]]
         raise InvalidValueError(
-            f"{' waits for '.join(map(repr, circle))}: none of them could ever start",
+            f"{' waits for '.join(circle)}: none of them could ever start",
             remedy="Take one of these names out of an `after`.",
         ) from error
 

@@ -38,7 +38,7 @@ class JobResult:
     reason
         Why it failed, in words; empty when it passed.
     attempts
-        How often it was begun until it ended; more than once where a process was killed.
+        1, and one more for each notebook that was begun again because the engine's process was killed.
     stored
         Where its files are; empty: in the batch's folder.
     """

@@ -197,12 +197,15 @@ def _not_forked(reason: str) -> NotebookFailure:
     )
 
 
+def _why(status: int) -> str:
+    return "; a machine that is short of memory does that" if status == -signal.SIGKILL else ""
+
+
 def _died(status: int, cell: int | None) -> NotebookFailure:
     from idc_helpers.runner.fast.engine import signal_in_words  # noqa: PLC0415
 
     return NotebookFailure(
         "DeadKernelError",
-        f"the kernel ended by itself, {signal_in_words(status)}; a machine that is short of memory does that."
-        " Run again.",
+        f"the kernel ended by itself, {signal_in_words(status)}{_why(status)}. Run again.",
         cell,
     )

@@ -183,6 +183,34 @@ def test_a_receipt_of_a_kind_that_is_not_known_is_refused(book):
         plan_undo(book.open_receipts(), {}, ORIGIN)
 
 
+def test_what_is_in_the_way_of_one_change_keeps_no_other_from_being_made(book):
+    resource = MemoryResource(fail_on="ben", refused=True)
+    plan = plan_changes("thing", {"ana": {}, "ben": {}, "eva": {}}, {})
+    applier = Applier({"thing": resource}, book, ORIGIN)
+    with pytest.raises(WriteFailedError, match="'ben' failed"):
+        applier.apply(plan, goes_on=True)
+    assert set(resource.states) == {"ana", "eva"}
+    assert {receipt.key: receipt.status for receipt in book.read()} == {
+        "ana": "done",
+        "ben": "refused",
+        "eva": "done",
+    }
+
+
+def test_several_obstacles_are_told_together_and_what_may_be_half_done_ends_all(book):
+    plan = plan_changes("thing", {"ana": {}}, {}) + plan_changes("other", {"ben": {}, "eva": {}}, {})
+    thing, other = MemoryResource(fail_on="ana", refused=True), MemoryResource("other", fail_on="ben")
+    other.refused = True
+    applier = Applier({"thing": thing, "other": other}, book, ORIGIN)
+    with pytest.raises(WriteFailedError, match=r"2 things are in the way:\n- 'ana' failed.*\n- 'ben' failed"):
+        applier.apply(plan, goes_on=True)
+    assert set(other.states) == {"eva"}
+    other.refused = False
+    with pytest.raises(WriteFailedError):
+        applier.apply(plan_changes("other", {"ben": {}, "kim": {}}, {}), goes_on=True)
+    assert set(other.states) == {"eva"}
+
+
 def test_progress_counts_what_is_made(book):
     resource, seen = MemoryResource(), []
     plan = plan_changes("thing", {"ana": {}, "ben": {}}, {})

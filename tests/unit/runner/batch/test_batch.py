@@ -331,7 +331,9 @@ def test_what_is_masked_is_in_no_file_of_a_job_and_the_notebooks_still_get_it(
     engine.acts["a"] = act
     user = "{user_name: mary.major, given_name: Mary, family_name: Major, display_name: Mary Major}"
     text = f"jobs:\n  - name: a\n    notebook: '05'\n    sandbox: own\n    set:\n      users: [{user}]\n"
-    monkeypatch.setattr("idc_helpers.runner.batch.job_run.sandbox_of_its_own", lambda state: nullcontext())
+    monkeypatch.setattr(
+        "idc_helpers.runner.batch.job_run.sandbox_of_its_own", lambda state, is_shared: nullcontext()
+    )
     run(table(text), mask_personal_data=True)
     assert seen == ["Mary"]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
