@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from idc_helpers.cli import sandbox_commands
-from idc_helpers.errors import NotFoundError, ParametersError
+from idc_helpers.errors import InvalidValueError, NotFoundError, ParametersError
 from idc_helpers.parameters import scenario_json_schema
 
 KIT = Path(__file__).parents[3]
@@ -106,3 +106,10 @@ def test_undo_of_an_unknown_run_says_where_it_looked(idc, tmp_path):
     done = idc("undo", "20261123-054500", "--out", str(tmp_path))
     assert isinstance(done.exception, NotFoundError)
     assert str(tmp_path) in str(done.exception)
+
+
+@pytest.mark.parametrize("only", ["", ",", " , "])
+def test_an_empty_list_of_notebooks_is_refused_and_never_means_all(idc, only):
+    done = idc("run", "--only", only, "--engine", "kernel")
+    assert isinstance(done.exception, InvalidValueError)
+    assert "no notebook is called" in str(done.exception)

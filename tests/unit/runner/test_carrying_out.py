@@ -65,7 +65,7 @@ def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monke
 
 @pytest.mark.parametrize(
     ("number", "engine_name"),
-    [(signal.SIGINT, "kernel"), (signal.SIGINT, "fast"), (signal.SIGTERM, "fast")],
+    [(signal.SIGINT, "kernel"), (signal.SIGINT, "fast"), (signal.SIGTERM, "fast"), (signal.SIGHUP, "fast")],
 )
 def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
     project, start, log, number, engine_name, tmp_path

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -221,6 +222,12 @@ def test_a_notebook_that_was_lost_with_the_engine_runs_again_and_the_report_says
     assert run(table(FIVE), workers=1).exit_status == 0
     assert engine.asked.count("j1") == 3
     assert sorted(counted(tmp_path / "out")) == ["j0", "j1", "j2", "j3", "j4"]
+    assert {
+        name: job["attempts"] for name, job in report(tmp_path / "out").items() if name in ("j0", "j1")
+    } == {
+        "j0": 1,
+        "j1": 3,
+    }
     news = "The process that runs the notebooks was killed; 2 notebooks at work in it began again."
     assert json.loads((tmp_path / "out" / "batch.json").read_text("utf-8"))["news"] == [news]
     assert news in run.told
@@ -231,6 +238,7 @@ def test_an_engine_that_is_lost_time_and_again_fails_the_job_and_no_other(run, t
     assert run(table(FIVE), workers=1).exit_status == 1
     assert engine.asked.count("j1") == 3
     assert "EngineLostError" in report(tmp_path / "out")["j1"]["reason"]
+    assert "2 notebooks at work in it began again" in run.told, "after the third time it did not"
     assert list(statuses(tmp_path / "out").values()).count("passed") == 4
 
 
@@ -302,6 +310,28 @@ def test_a_defect_in_one_job_stops_no_other(run, table, engine, tmp_path):
     assert run(table(FIVE)).exit_status == 1
     assert report(tmp_path / "out")["j1"]["reason"] == "ZeroDivisionError: division by zero"
     assert list(statuses(tmp_path / "out").values()).count("passed") == 4
+
+
+def test_a_job_that_takes_its_folder_away_fails_and_stops_no_other(run, table, engine, tmp_path):
+    def takes_away(folder):
+        shutil.rmtree(folder)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    engine.acts["j1"] = takes_away
+    assert run(table(FIVE)).exit_status == 1
+    assert "FileNotFoundError" in report(tmp_path / "out")["j1"]["reason"]
+    assert list(statuses(tmp_path / "out").values()).count("passed") == 4
+
+
+def test_a_folder_among_a_jobs_notebooks_goes_with_the_attempt(run, table, engine, tmp_path):
+    engine.acts["a"] = fails
+    run(table(CHAIN))
+    notebooks = tmp_path / "out" / "jobs" / "a" / "notebooks"
+    (notebooks / ".ipynb_checkpoints").mkdir()
+    (notebooks / ".ipynb_checkpoints" / "05_a-checkpoint.ipynb").write_text("{}")
+    del engine.acts["a"]
+    assert run(table(CHAIN), retry_failed=True).exit_status == 0
+    assert not (notebooks / ".ipynb_checkpoints").exists()
 
 
 def test_many_jobs_leave_no_descriptor_no_thread_and_no_file_behind(

@@ -142,3 +142,31 @@ def test_a_fingerprint_changes_with_each_input_and_with_those_of_the_jobs_before
     changed = {key for key in a.fingerprint if a.fingerprint[key] != a2.fingerprint[key]}
     assert changed == {"notebooks"}
     assert {key for key in b.fingerprint if b.fingerprint[key] != b2.fingerprint[key]} == {"after"}
+
+
+@pytest.mark.parametrize("name", [".", "..", "..."])
+def test_a_name_of_dots_is_refused_because_it_names_no_folder_of_its_own(kit, table, name):
+    path = table(f"jobs:\n  - name: '{name}'\n    notebook: '05'\n")
+    assert "names no folder of its own" in problems(path, kit)[2, "jobs[0].name"]
+
+
+def test_two_notebooks_of_one_name_in_a_job_are_refused(kit, table, tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        write_notebook(tmp_path / folder, "same")
+    path = table("jobs:\n  - name: a\n    notebook: ./x/same.ipynb,./y/same.ipynb\n")
+    assert "several notebooks of the job are called 'same'" in problems(path, kit)[3, "jobs[0].notebook"]
+
+
+def test_thousands_of_wrong_names_are_told_and_only_the_first_get_a_suggestion(kit, table):
+    rows = "".join(f"  - {{name: job{n}, notebook: '05', after: [jop{n}]}}\n" for n in range(100))
+    found = problems(table(f"jobs:\n{rows}"), kit)
+    assert len(found) == 100
+    assert sum("Did you mean" in text for text in found.values()) == 20
+
+
+def test_a_long_circle_is_told_by_its_ends(kit, table):
+    rows = "".join(f"  - {{name: j{n}, notebook: '05', after: [j{(n + 1) % 50}]}}\n" for n in range(50))
+    (message,) = problems(table(f"jobs:\n{rows}"), kit).values()
+    assert " more waits for " in message
+    assert message.count("waits for") == 10
