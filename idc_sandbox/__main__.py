@@ -102,9 +102,9 @@ def _add(commands: argparse._SubParsersAction, command: object, name: str, text:
     if "json" in options:
         parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     if "listener" in options:
-        parser.add_argument(
-            "--listener", type=int, help=argparse.SUPPRESS
-        )  # a socket that `start` hands over
+        # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
+        for option in ("--listener", "--start-lock"):
+            parser.add_argument(option, type=int, help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:
@@ -247,6 +247,7 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
         say=_say if in_foreground else None,
+        start_lock=options.start_lock,
     )
     return 0
 

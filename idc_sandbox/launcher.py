@@ -65,7 +65,7 @@ def start(
         pages["frame_ancestors"] = list(frame_ancestors)
     Sites(0, public_url, frame_ancestors)  # what is no URL is refused before anything starts
     folder.prepare()
-    with folder.start_lock():
+    with folder.start_lock() as start_lock:
         require_seed(folder, seed)
         running = find_sandbox(folder)
         if running is not None:
@@ -82,9 +82,11 @@ def start(
         with listener, folder.open_log() as log:
             log_start = log.tell()
             options = [*_seed_option(seed), *_page_options(pages)]
-            command = ["serve", "--state", str(folder.path), "--listener", str(listener.fileno()), *options]
+            descriptors = {"--listener": listener.fileno(), "--start-lock": start_lock}
+            handed_over = [word for name, number in descriptors.items() for word in (name, str(number))]
+            command = ["serve", "--state", str(folder.path), *handed_over, *options]
             by_fork = is_preloaded() or (is_alone and FORKS)
-            process = spawn(command, listener.fileno(), log, by_fork=by_fork)
+            process = spawn(command, list(descriptors.values()), log, by_fork=by_fork)
             listening_port = listener.getsockname()[1]
             listener.close()  # it is the server's alone now: when that ends, so does whoever asks there
             return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)

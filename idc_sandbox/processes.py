@@ -29,15 +29,18 @@ class ServerProcess(Protocol):
         """Wait for its end and return its exit status."""
 
 
-def spawn(arguments: Sequence[str], descriptor: int, log: IO[bytes], *, by_fork: bool) -> ServerProcess:
+def spawn(
+    arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes], *, by_fork: bool
+) -> ServerProcess:
     """Start ``python -m idc_sandbox`` in a process of its own, which outlives this one.
 
     Parameters
     ----------
     arguments
         Its command line.
-    descriptor
-        A listening socket that it takes over: no port can be lost between looking and binding.
+    descriptors
+        What it takes over: a listening socket, so that no port is lost between looking and binding, and the
+        lock of who starts it.
     log
         Gets what it prints.
     by_fork
@@ -45,10 +48,10 @@ def spawn(arguments: Sequence[str], descriptor: int, log: IO[bytes], *, by_fork:
         imported here.
     """
     if by_fork:
-        return _fork(arguments, descriptor, log)
+        return _fork(arguments, descriptors, log)
     return subprocess.Popen(
         [sys.executable, "-m", "idc_sandbox", *arguments],
-        pass_fds=[descriptor],
+        pass_fds=descriptors,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -66,7 +69,7 @@ def _child_environment() -> dict[str, str]:
     return variables
 
 
-def _fork(arguments: Sequence[str], descriptor: int, log: IO[bytes]) -> ServerProcess:
+def _fork(arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes]) -> ServerProcess:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # what waits in a buffer is this process's to say, once
     pid = os.fork()
@@ -74,7 +77,7 @@ def _fork(arguments: Sequence[str], descriptor: int, log: IO[bytes]) -> ServerPr
         return _Forked(pid)
     status = 1
     try:
-        _become_a_process_of_its_own(descriptor, log.fileno())
+        _become_a_process_of_its_own(descriptors, log.fileno())
         from idc_sandbox.__main__ import main  # noqa: PLC0415  it imports this module
 
         status = main(list(arguments))
@@ -84,8 +87,8 @@ def _fork(arguments: Sequence[str], descriptor: int, log: IO[bytes]) -> ServerPr
         os._exit(status)  # nothing of the process that it was forked from may run at its end
 
 
-def _become_a_process_of_its_own(descriptor: int, log: int) -> None:
-    """Leave the session, the streams, the signal handlers and every open file of the parent but two."""
+def _become_a_process_of_its_own(kept: Sequence[int], log: int) -> None:
+    """Leave the session, the streams, the signal handlers and every open file of the parent but a few."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
@@ -94,8 +97,11 @@ def _become_a_process_of_its_own(descriptor: int, log: int) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     last = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, last if last > 0 else 65_536)
+    first = 3
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, last if last > 0 else 65_536)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  for as long as the process lives
     sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115

@@ -144,6 +144,7 @@ def serve(
     public_url: str | None = None,
     frame_ancestors: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
+    start_lock: int | None = None,
 ) -> None:
     """Serve a folder's sandbox on a listening socket until it is told to stop.
 
@@ -153,6 +154,8 @@ def serve(
         As for `idc_sandbox.sites.Sites`.
     say
         Called with a line for people once clients can come.
+    start_lock
+        The descriptor of a lock to hold until the folder's own one is held.
 
     Raises
     ------
@@ -166,6 +169,8 @@ def serve(
     log_format = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.WARNING, format=log_format, force=True)  # a fork has its parent's
     with folder.server_lock():
+        if start_lock is not None:
+            os.close(start_lock)
         store = Store(folder.database, seed=seed or 0)
         try:
             _run(folder, listener, EarlyDouble(store), sites, say)

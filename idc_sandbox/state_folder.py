@@ -199,10 +199,15 @@ class StateFolder:
             raise cannot_use(self.log, error) from error
 
     @contextmanager
-    def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[None]:
-        """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox."""
-        with locked(self.path / "start.lock", timeout_s, "another process is starting or stopping it"):
-            yield
+    def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[int]:
+        """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox.
+
+        Yields its descriptor: a server that is coming up holds the lock by it too, so that who stops the
+        sandbox waits for that server, even when whoever started it was killed meanwhile.
+        """
+        trouble = "another process is starting or stopping it"
+        with locked(self.path / "start.lock", timeout_s, trouble) as descriptor:
+            yield descriptor
 
     @contextmanager
     def server_lock(self) -> Iterator[None]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from IPython.display import display
 
 from idc_helpers.aws.activation import signed_in_person
 from idc_helpers.aws.command_line import advice, find_command_lines, word_in_terminal
@@ -20,12 +22,13 @@ from idc_helpers.aws.profiles import (
     read_profile,
     write_profile,
 )
-from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, save_token
+from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, newest_token, save_token
 from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
 from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.device_login import WatchedLogin
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.errors import NotAppliedError
 from idc_helpers.models import Person
 from idc_helpers.runbook.person_checks import command_line_checks
 from idc_helpers.runbook.run_context import RunContext
@@ -39,6 +42,7 @@ _REFUSALS = (
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
 _IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
+_SIGNED_IN = "✔ there is a session of this profile"
 _ON_AWS = "On AWS you do this in your own terminal: {}"
 
 
@@ -101,8 +105,7 @@ class CommandLineStep:
         """Return what the config file would gain, as a difference: columns line; reads only."""
         if self._context.connection.is_sandbox and not self.is_live:
             return self._not_done("aws configure sso")
-        path = self._config_file()
-        text = path.read_text("utf-8") if path.exists() else ""
+        text = self._config_text()
         lines = [line for line in difference(text, self.profile) if not line.startswith(("---", "+++", "@@"))]
         if not any(line[:1] in ("+", "-") and line[1:].strip() for line in lines):
             lines = []  # the CLI leaves no empty line between its sections: that is no difference
@@ -117,6 +120,8 @@ class CommandLineStep:
 
         Raises
         ------
+        NotAppliedError
+            Guided, when the person has not configured it yet: what to do is shown.
         KitError
             When the login or the write fails.
         """
@@ -125,11 +130,13 @@ class CommandLineStep:
         if not self._context.connection.is_sandbox:
             return self._write_on_aws()
         if is_guided() and self.terminal.command_line is not None:
-            return self._to_answer()
+            if configured_profile(self._config_text(), self.profile_name) is None:
+                _leave_to_person(self._to_answer(), "answer `aws configure sso` in a terminal as shown")
+            return Line(f"✔ profile {self.profile_name!r} is configured in the terminal")
         if self.terminal.command_line is None:
             write_profile(self.terminal.config_file, self.profile)
             if is_guided():
-                return self._sign_in_on_page()
+                return self._signed_in_on_page()
             self.sign_in()
             return Line("The profile is written, and the person has allowed the login (boto3, device code).")
         with self.person() as person:
@@ -155,8 +162,7 @@ class CommandLineStep:
 
     def config_lines(self) -> Table:
         """Return this profile's lines with their meaning: columns line, meaning; reads only."""
-        path = self._config_file()
-        text = path.read_text("utf-8") if path.exists() else ""
+        text = self._config_text()
         if not read_profile(text, self.profile_name):
             return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
         rows = explain_config(_only(text, self.profile))
@@ -178,13 +184,24 @@ class CommandLineStep:
         return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
 
     def login(self) -> Line:
-        """Sign in again with the profile, as ``aws sso login`` does. Writes the terminal's token cache."""
+        """Sign in again with the profile, as ``aws sso login`` does. Writes the terminal's token cache.
+
+        Raises
+        ------
+        NotAppliedError
+            Guided, when the person has not signed in yet: what to do is shown.
+        KitError
+            When the login fails.
+        """
         if not self.is_live:
             return self._not_done(f"aws sso login --profile {self.profile_name}")
         if is_guided():
             if self.terminal.command_line is None:
-                return self._sign_in_on_page()
-            return Line(_in_terminal(f"aws sso login --profile {self.profile_name}"))
+                return self._signed_in_on_page()
+            if newest_token(self.terminal.token_folder) is None:
+                command = f"aws sso login --profile {self.profile_name}"
+                _leave_to_person(Line(_in_terminal(command)), "sign in in a terminal as shown")
+            return Line(_SIGNED_IN)
         self.sign_in()
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
 
@@ -192,6 +209,8 @@ class CommandLineStep:
         """Sign out, as ``aws sso logout`` does. Writes."""
         if not self.is_live:
             return self._not_done("aws sso logout (it ends all sessions, not only this profile's)")
+        if newest_token(self.terminal.token_folder) is None:
+            return Line("Nobody was signed in here: there is nothing to end.")
         if self.terminal.command_line is not None:
             self.terminal.run("sso", "logout")
         else:
@@ -208,8 +227,7 @@ class CommandLineStep:
         """
         if self._context.mode != "apply":
             return self._not_done("the check")
-        path = self._config_file()
-        found = read_profile(path.read_text("utf-8") if path.exists() else "", self.profile_name)
+        found = read_profile(self._config_text(), self.profile_name)
         role = found.get("sso_role_name", "not there")
         account = None
         if self._context.connection.is_sandbox and found:  # without a profile there is nothing to call with
@@ -229,10 +247,12 @@ class CommandLineStep:
             self._approval(person)(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
 
-    def _sign_in_on_page(self) -> Line:
-        """Let the person allow the login on the sandbox's page; writes the token when they have."""
-        login = WatchedLogin(self._context.connection, self.profile, self.terminal.token_folder)
-        return login.start(self.user_name)
+    def _signed_in_on_page(self) -> Line:
+        """Let the person allow a login on the sandbox's page, where there is none; writes the token then."""
+        if newest_token(self.terminal.token_folder) is None:
+            login = WatchedLogin(self._context.connection, self.profile, self.terminal.token_folder)
+            _leave_to_person(login.start(self.user_name), "allow the login on the page")
+        return Line(_SIGNED_IN)
 
     def _approval(self, person: Any) -> Callable[[str], object]:
         def approve(code: str) -> object:
@@ -246,12 +266,12 @@ class CommandLineStep:
         return signed_in_person(self._context.connection, self.user_name)
 
     def _choose_profile(self) -> SsoProfile:
-        if is_guided():
-            path = self._config_file()
-            text = path.read_text("utf-8") if path.exists() else ""
-            if (configured := configured_profile(text, self.profile_name)) is not None:
-                return configured
-        return choose_profile(self._context.connection, self._wanted)
+        configured = configured_profile(self._config_text(), self.profile_name) if is_guided() else None
+        return configured or choose_profile(self._context.connection, self._wanted)
+
+    def _config_text(self) -> str:
+        path = self._config_file()
+        return path.read_text("utf-8") if path.exists() else ""
 
     def _config_file(self) -> Path:
         if self._context.connection.is_sandbox:
@@ -264,6 +284,12 @@ class CommandLineStep:
         return Line(
             f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: aws sso login --profile …"
         )
+
+
+def _leave_to_person(shown: Table | Line, words: str) -> NoReturn:
+    """Show what a person has to do, and stop there: the cells below need it."""
+    display(shown)
+    raise NotAppliedError(f"{words}, then run on from here")
 
 
 def _in_terminal(command: str) -> str:

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -373,3 +374,16 @@ def test_asking_for_the_status_imports_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_stopping_waits_for_a_server_whose_starter_was_killed_meanwhile(folder):
+    """However early the starter is killed: nothing runs afterwards."""
+    command = [sys.executable, "-m", "idc_sandbox", "start", "--state", str(folder.path), "--port", "0"]
+    for delay_s in (0.1, 0.15, 0.2, 0.25, 0.3):
+        starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay_s)
+        starter.kill()
+        starter.wait()
+        launcher.stop(folder)
+        time.sleep(0.5)
+        assert folder.server_pid() is None, f"killed after {delay_s} s"
