@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers.durations import format_duration, parse_duration
+from idc_helpers.durations import format_duration, length_in_words, parse_duration
 from idc_helpers.errors import InvalidValueError
 
 WHOLE_SECONDS = st.integers(0, 400 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
@@ -87,3 +87,17 @@ def test_writing_is_one_spelling(length):
 def test_lengths_without_a_text_are_refused(length):
     with pytest.raises(InvalidValueError, match="has no such duration"):
         format_duration(length)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("PT1H", "1 hour"),
+        ("PT90M", "1 hour 30 minutes"),
+        ("P7D", "7 days"),
+        ("P1DT1M", "1 day 1 minute"),
+        ("PT30S", "0 minutes"),
+    ],
+)
+def test_a_length_in_words(text, words):
+    assert length_in_words(parse_duration(text)) == words

@@ -269,6 +269,17 @@ def test_memberships_are_read_a_hundred_groups_at_a_time(memberships, transport)
     assert len(transport.made("GetUserId")) == 1
 
 
+def test_ids_of_memberships_look_each_user_and_each_group_up_once(memberships, transport):
+    transport.on("GetUserId", lambda request: {"UserId": USER_ID})
+    transport.on("GetGroupId", lambda request: {"GroupId": GROUP_ID})
+    transport.on("GetGroupMembershipId", {"MembershipId": "m-1"})
+    keys = [membership_key(f"user{number}", "Auditors") for number in range(12)]
+    transport.calls.clear()
+    assert memberships.identifiers(keys) == dict.fromkeys(keys, "m-1")
+    assert len(transport.made("GetGroupId")) == 1
+    assert len(transport.made("GetUserId")) == len(transport.made("GetGroupMembershipId")) == 12
+
+
 def test_a_group_may_have_blanks_in_its_name(memberships, transport):
     transport.on("IsMemberInGroups", member_of(GROUP_ID))
     key = membership_key("ana", "all in one")
