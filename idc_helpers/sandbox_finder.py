@@ -77,7 +77,7 @@ def find_sandbox(state_folder: str | Path | None = None) -> SandboxAddress | Non
         address = SandboxAddress(**{wanted.name: known[wanted.name] for wanted in fields(SandboxAddress)})
     except KeyError:  # it never ran, or another version wrote it: its own command line knows more
         return None
-    return address if _lives(address.pid) and _proves(address) else None
+    return address if _lives(address.pid) and _proves(address.port, known.get("health_key")) else None
 
 
 def _is_ours(folder: Path) -> bool:
@@ -104,11 +104,13 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _proves(address: SandboxAddress) -> bool:
-    """Return whether what listens answers a challenge as only who knows the control secret can."""
+def _proves(port: int, health_key: Any) -> bool:
+    """Return whether what listens answers a challenge as only who knows the folder's health key can."""
+    if not isinstance(health_key, str) or not health_key:
+        return False
     challenge = secrets.token_hex(16)
-    expected = hmac.new(address.control_secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
-    connection = http.client.HTTPConnection(_HOST, address.port, timeout=_TIMEOUT_S)
+    expected = hmac.new(health_key.encode(), f"{port} {challenge}".encode(), hashlib.sha256).hexdigest()
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", f"/_sandbox/health?challenge={challenge}")
         proof = json.loads(connection.getresponse().read())["proof"]

@@ -10,7 +10,7 @@ import hmac
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from anyio import to_thread
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from idc_sandbox import __version__, clock
 from idc_sandbox.errors import SandboxStartError, ServiceError, validation_error
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.loopback import prove
+from idc_sandbox.loopback import is_challenge, prove
 from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
 from idc_sandbox.sites import Sites
 
@@ -30,12 +30,18 @@ logger = logging.getLogger(__name__)
 
 
 def control_routes(
-    gateway: Gateway, sites: Sites, links: OneTimeLinks, control_secret: str, stop: Callable[[], None]
+    gateway: Gateway,
+    sites: Sites,
+    links: OneTimeLinks,
+    keys: Mapping[str, str],
+    stop: Callable[[], None],
 ) -> list[Route]:
     """Return the routes, relative to ``/_sandbox``.
 
     Parameters
     ----------
+    keys
+        The state folder's: ``control_secret`` opens everything here, ``health_key`` proves who answers.
     stop
         Called for ``POST stop``; the answer is sent before the server ends.
     """
@@ -43,7 +49,7 @@ def control_routes(
     def guarded(answer: Answer) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> JSONResponse:
             try:
-                _require_secret(request, control_secret)
+                _require_secret(request, keys["control_secret"])
                 body = await _json_object(request)
                 return JSONResponse(await to_thread.run_sync(answer, gateway, request, body))
             except ServiceError as error:
@@ -55,9 +61,14 @@ def control_routes(
         return endpoint
 
     async def health(request: Request) -> JSONResponse:
-        proof = prove(control_secret, request.query_params.get("challenge", ""))
         about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
-        return JSONResponse({**about, "proof": proof})
+        challenge = request.query_params.get("challenge")
+        if challenge is None:
+            return JSONResponse(about)
+        if not is_challenge(challenge):
+            refusal = validation_error("The challenge must be 32 hex digits in lower case.")
+            return JSONResponse(_refusal(refusal), refusal.status)
+        return JSONResponse({**about, "proof": prove(keys["health_key"], sites.port, challenge)})
 
     def stop_soon(_gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
         stop()

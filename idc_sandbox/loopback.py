@@ -6,6 +6,7 @@ import errno
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import socket
 from typing import Any, NamedTuple
@@ -46,9 +47,18 @@ class RunningSandbox(NamedTuple):
         return f"RunningSandbox({self.endpoint_url!r}, pid={self.pid}, state_folder={self.state_folder!r})"
 
 
-def prove(control_secret: str, challenge: str) -> str:
-    """Return the answer that only who knows the secret can give to a challenge."""
-    return hmac.new(control_secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
+def is_challenge(text: str) -> bool:
+    """Tell whether a text is a challenge: 32 lowercase hex digits, and nothing else gets an answer."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
+def prove(health_key: str, port: int, challenge: str) -> str:
+    """Return the answer that only a sandbox that knows the key, on this port, can give to a challenge.
+
+    The key has no other use: who asks is a stranger, and gets a signature of what they choose. The port is
+    part of it, so that nobody else can pass the question on to the sandbox and the answer back.
+    """
+    return hmac.new(health_key.encode(), f"{port} {challenge}".encode(), hashlib.sha256).hexdigest()
 
 
 def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
@@ -61,7 +71,7 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     if not {"port", "pid", "region", "account_id", "started"} <= set(server):
         return None
     secret_values = folder.read_secrets()
-    if not _is_sandbox_of(server["port"], secret_values["control_secret"]):
+    if not _is_sandbox_of(server["port"], secret_values.get("health_key", "")):
         return None
     return RunningSandbox(
         endpoint_url=f"http://{HOST}:{server['port']}",
@@ -77,12 +87,14 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     )
 
 
-def _is_sandbox_of(port: int, control_secret: str) -> bool:
+def _is_sandbox_of(port: int, health_key: str) -> bool:
+    if not health_key:  # an older kit made the folder, and no sandbox has been started there since
+        return False
     challenge = secrets.token_hex(16)
     answer = ask(port, "GET", f"/_sandbox/health?challenge={challenge}")
     proof = answer.get("proof") if answer else None
     return isinstance(proof, str) and hmac.compare_digest(
-        proof.encode(), prove(control_secret, challenge).encode()
+        proof.encode(), prove(health_key, port, challenge).encode()
     )
 
 

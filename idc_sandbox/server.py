@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
@@ -111,12 +111,18 @@ def make_application(
     gateway: Gateway,
     *,
     sites: Sites,
-    control_secret: str,
+    keys: Mapping[str, str],
     stop: Callable[[], None],
     links: OneTimeLinks | None = None,
 ) -> ASGIApp:
-    """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages."""
-    seals, links = Seals(control_secret), links or OneTimeLinks()
+    """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages.
+
+    Parameters
+    ----------
+    keys
+        The state folder's, by name (`idc_sandbox.state_folder.KEY_NAMES`).
+    """
+    seals, links = Seals(keys["form_key"], keys["cookie_key"]), links or OneTimeLinks()
 
     def say_where() -> None:
         gateway.site_url = sites.preferred.url
@@ -130,7 +136,7 @@ def make_application(
         return application.make_application(gateway, seals, links, sites)
 
     routes = [
-        Mount("/_sandbox", routes=control_routes(gateway, sites, links, control_secret, stop)),
+        Mount("/_sandbox", routes=control_routes(gateway, sites, links, keys, stop)),
         Mount("/", app=AwsEndpoint(gateway)),
     ]
     return FrontDoor(sites, make_pages, Starlette(routes=routes), say_where)
@@ -206,8 +212,7 @@ def _run(
         if say is not None:
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 
-    control_secret = secret_values["control_secret"]
-    application = make_application(gateway, sites=sites, control_secret=control_secret, stop=stop)
+    application = make_application(gateway, sites=sites, keys=secret_values, stop=stop)
     server = _make_server(application, tell)
     door = open_owners_door(folder.path)
     server.run(sockets=[listener] if door is None else [listener, door])

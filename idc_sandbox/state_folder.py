@@ -42,6 +42,10 @@ FILE_NAMES = (
     "registration.key.new",
     "pages.sock",
 )
+# Each has one purpose, and none follows from another: what is made with one of them is no key to anything else.
+# control_secret: the header of the control endpoint; health_key: proves to a finder that this is the sandbox;
+# form_key: the CSRF tokens of forms; cookie_key: the cookies that open mailbox and settings.
+KEY_NAMES = ("control_secret", "health_key", "form_key", "cookie_key")
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")
 # Clients keep their registration when the state is reset: what it is signed with stays too.
@@ -92,7 +96,7 @@ class StateFolder:
             self.fill()
 
     def fill(self) -> None:
-        """Make the control secret when there is none, and tighten the files. The caller holds the start lock.
+        """Make the keys that are not there, and tighten the files. The caller holds the start lock.
 
         Raises
         ------
@@ -103,8 +107,10 @@ class StateFolder:
             for name in FILE_NAMES:
                 with suppress(FileNotFoundError):  # a running sandbox makes and removes some of them
                     (self.path / name).chmod(0o600)
-            if not self._secrets_file.exists():
-                self.write_secrets({"control_secret": secrets.token_urlsafe(32)})
+            known = read_object(self._secrets_file) if self._secrets_file.exists() else {}
+            missing = [] if known is None else [name for name in KEY_NAMES if not known.get(name)]
+            if known is not None and missing:  # a folder of an older kit gets those that came since
+                self.write_secrets(known | {name: secrets.token_urlsafe(32) for name in missing})
         except OSError as error:
             raise cannot_use(self.path, error) from error
 
@@ -165,7 +171,9 @@ class StateFolder:
         (self.path / "pages.sock").unlink(missing_ok=True)
 
     def read_secrets(self) -> dict[str, str]:
-        """Return ``control_secret`` and, once a sandbox has run, ``access_key_id`` and ``secret_access_key``.
+        """Return the keys (`KEY_NAMES`) and, once a sandbox has run, the administrator's.
+
+        The latter are ``access_key_id`` and ``secret_access_key``.
 
         Raises
         ------

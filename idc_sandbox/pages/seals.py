@@ -1,7 +1,6 @@
 """Values that only this sandbox can have made: CSRF tokens, and the cookies of who administers it.
 
-The key follows from the sandbox's control secret, so that a seal is good over a restart and ends with a new
-state folder.
+The keys are those of the state folder, so that a seal is good over a restart and ends with a new folder.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ class Seals:
 
     Parameters
     ----------
-    control_secret
-        From the state folder; whoever knows it administers the sandbox.
+    form_key, cookie_key
+        From the state folder. CSRF tokens are shown to everybody, so their key makes nothing else.
     """
 
-    def __init__(self, control_secret: str) -> None:
-        self._key = hmac.new(control_secret.encode(), b"pages", hashlib.sha256).digest()
+    def __init__(self, form_key: str, cookie_key: str) -> None:
+        self._form_key, self._cookie_key = form_key.encode(), cookie_key.encode()
 
     def csrf_token(self, browser: str, session: str) -> str:
         """Return the token for forms shown to a browser, and to who is signed in there."""
-        return hmac.new(self._key, f"csrf {browser} {session}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._form_key, f"csrf {browser} {session}".encode(), hashlib.sha256).hexdigest()
 
     def is_csrf_token(self, given: str, browser: str, session: str) -> bool:
         """Tell whether a form's token is this browser's; a browser without cookie has none."""
@@ -49,7 +48,7 @@ class Seals:
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(
-            self._key,
+            self._cookie_key,
             salt=f"idc_sandbox.pages {purpose}",
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )

@@ -17,13 +17,15 @@ from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
 from idc_sandbox.server import make_application
 from idc_sandbox.sites import Sites
+from idc_sandbox.state_folder import KEY_NAMES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it wishes for another httpx than this kit's
     from starlette.testclient import TestClient
 
 PORT = 8723
-CONTROL_SECRET = "the secret of this test's state folder"
+KEYS = {name: f"the {name} of this test's state folder" for name in KEY_NAMES}
+CONTROL_SECRET = KEYS["control_secret"]
 PASSWORD = "Practice-makes-1"
 
 
@@ -35,13 +37,13 @@ class Place:
         self.clients = self.portal.clients
         self.gateway = self.clients.gateway
         self.sites = Sites(PORT, public_url, frame_ancestors)
-        self.seals = Seals(CONTROL_SECRET)
+        self.seals = Seals(KEYS["form_key"], KEYS["cookie_key"])
         self.now = 1000.0
         self.one_time_links = OneTimeLinks(lambda: self.now)
         self.application = make_application(
             self.gateway,
             sites=self.sites,
-            control_secret=CONTROL_SECRET,
+            keys=KEYS,
             stop=lambda: None,
             links=self.one_time_links,
         )

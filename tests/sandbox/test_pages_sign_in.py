@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pyotp
 import pytest
-from page_visitor import CONTROL_SECRET, PASSWORD, PORT, TestClient
+from page_visitor import KEYS, PASSWORD, PORT, TestClient
 
 from idc_sandbox.server import make_application
 from idc_sandbox.sites import Sites
@@ -288,9 +288,7 @@ def test_a_form_that_is_too_large_or_no_form_is_refused(new):
 
 
 def test_before_identity_center_is_enabled_the_page_says_so(gateway_client):
-    application = make_application(
-        gateway_client.gateway, sites=Sites(PORT), control_secret=CONTROL_SECRET, stop=lambda: None
-    )
+    application = make_application(gateway_client.gateway, sites=Sites(PORT), keys=KEYS, stop=lambda: None)
     answer = TestClient(application, base_url=f"http://localhost:{PORT}").get("/start")
     assert answer.status_code == 400
     assert "has not enabled Identity Center" in re.sub(r"\s+", " ", answer.text)

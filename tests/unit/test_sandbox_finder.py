@@ -10,7 +10,7 @@ import pytest
 
 from idc_helpers.sandbox_finder import default_state_folder, find_sandbox
 
-SECRET = "a control secret"
+SECRET = "a health key"
 
 
 class Health(http.server.BaseHTTPRequestHandler):
@@ -18,7 +18,8 @@ class Health(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         challenge = parse_qs(urlsplit(self.path).query)["challenge"][0]
-        proof = hmac.new(self.server.secret.encode(), challenge.encode(), hashlib.sha256).hexdigest()
+        said = f"{self.server.server_port} {challenge}".encode()
+        proof = hmac.new(self.server.secret.encode(), said, hashlib.sha256).hexdigest()
         body = json.dumps({"service": "idc-sandbox", "proof": proof}).encode() if self.server.secret else b"?"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -45,9 +46,8 @@ def server():
 def folder(tmp_path, server):
     about = {"port": server.server_port, "pid": os.getpid(), "region": "us-east-1"}
     write(tmp_path, "server", {**about, "account_id": "111122223333", "started": "now"})
-    write(
-        tmp_path, "secrets", {"control_secret": SECRET, "access_key_id": "AKIA", "secret_access_key": "hush"}
-    )
+    keys = {"control_secret": "the control secret", "health_key": SECRET}
+    write(tmp_path, "secrets", {**keys, "access_key_id": "AKIA", "secret_access_key": "hush"})
     return tmp_path
 
 
@@ -65,6 +65,18 @@ def test_it_is_found_by_what_its_folder_says_and_what_it_proves(folder, server):
     assert (address.state_folder, address.secret_access_key) == (str(folder), "hush")
     assert "hush" not in repr(address)
     assert SECRET not in str(server.asked)
+    assert "the control secret" not in str(server.asked)
+
+
+def test_a_proof_of_another_port_is_not_taken(folder, server):
+    """A program on the stale port passes the question on to the sandbox, which is on another one now."""
+    server.server_port += 1
+    assert find_sandbox(folder) is None
+
+
+def test_a_folder_without_the_key_of_proofs_is_not_believed(folder):
+    change(folder, "secrets", health_key="")
+    assert find_sandbox(folder) is None
 
 
 def test_the_standing_one_is_found_by_its_variable(folder, monkeypatch):
