@@ -42,7 +42,7 @@ FILE_NAMES = (
     "registration.key.new",
     "pages.sock",
 )
-# Each has one purpose, and none follows from another: what is made with one of them is no key to anything else.
+# Each has one purpose, and none follows from another: what one of them makes is no key to anything.
 # control_secret: the header of the control endpoint; health_key: proves to a finder that this is the sandbox;
 # form_key: the CSRF tokens of forms; cookie_key: the cookies that open mailbox and settings.
 KEY_NAMES = ("control_secret", "health_key", "form_key", "cookie_key")

@@ -20,11 +20,31 @@ from idc_sandbox.state_folder import KEY_NAMES, StateFolder
 HEX = "0123456789abcdef" * 2
 # What keys have been, or could be, derived with: purposes, salts, names; and challenges of every odd form.
 PURPOSES = [
-    "", "pages", "csrf", "csrf  ", f"csrf {'b' * 32} ", "health", "cookie", "form", "control", "settings-cookie",
-    "mailbox-cookie", "idc_sandbox.pages settings-cookie", "idc_sandbox.pages settings-cookiesigner",
-    "administrator", "client", "é", "\x00", " " * 32, HEX.upper(), HEX + "0", HEX[1:], f"{HEX}\n", f"{PORT} {HEX}",
+    "",
+    "pages",
+    "csrf",
+    "csrf  ",
+    f"csrf {'b' * 32} ",
+    "health",
+    "cookie",
+    "form",
+    "control",
+    "settings-cookie",
+    "mailbox-cookie",
+    "idc_sandbox.pages settings-cookie",
+    "idc_sandbox.pages settings-cookiesigner",
+    "administrator",
+    "client",
+    "é",
+    "\x00",
+    " " * 32,
+    HEX.upper(),
+    HEX + "0",
+    HEX[1:],
+    f"{HEX}\n",
+    f"{PORT} {HEX}",
     *KEY_NAMES,
-]  # fmt: skip
+]
 
 
 def questions(client: TestClient):
@@ -103,7 +123,7 @@ def test_no_key_follows_from_another(tmp_path):
             assert not {sign(one.encode(), text), hashlib.sha256(f"{text}{one}".encode()).hexdigest()} & forms
 
 
-@pytest.mark.parametrize("challenge", [text for text in PURPOSES])
+@pytest.mark.parametrize("challenge", PURPOSES)
 def test_only_challenges_of_the_fixed_form_are_answered(place, challenge):
     client = TestClient(place.application, base_url=f"http://127.0.0.1:{PORT}")
     answer = client.get("/_sandbox/health", params={"challenge": challenge})
