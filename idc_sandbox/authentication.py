@@ -8,11 +8,21 @@ from __future__ import annotations
 import calendar
 import hashlib
 import hmac
+import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from idc_sandbox import chunked_bodies
+from idc_sandbox.claims import (
+    addressed_service,
+    header_claim,
+    require_scope,
+    require_service,
+    signed_region,
+    url_claim,
+)
 from idc_sandbox.context import Caller
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request
@@ -23,14 +33,7 @@ if TYPE_CHECKING:
     from idc_sandbox.aws_double.access_keys import IssuedKey
 
 _CLOCK_SKEW_S = 15 * 60
-_LONGEST_URL_S = 7 * 86_400
-# The bodies of these are not covered by the signature, or chunk by chunk: S3 alone allows that.
-_UNSIGNED_BODIES = {
-    "UNSIGNED-PAYLOAD",
-    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-}
+_UNSIGNED = "UNSIGNED-PAYLOAD"  # S3 alone allows it
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,30 @@ class Signature:
     service_name: str
 
 
-def authenticate(request: Request, double: AwsDouble) -> Signature:
+def authenticate(request: Request, double: AwsDouble, service_name: str | None = None) -> Signature:
     """Return who signed a request, for which Region and service.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
 
+    Parameters
+    ----------
+    service_name
+        The signing name of the service that is asked; None: what the request itself says.
+
     Raises
     ------
     ServiceError
-        ``MissingAuthenticationTokenException`` without a signature, ``UnrecognizedClientException`` for an
-        unknown key or a wrong session token, ``ExpiredTokenException``, ``RequestExpired`` for a time that is
-        off by more than 15 minutes, ``InvalidSignatureException`` for a signature or a body that does not
-        fit.
+        ``MissingAuthenticationTokenException`` without a signature, ``IncompleteSignatureException`` for half
+        of one, ``UnrecognizedClientException`` for an unknown key or a wrong session token,
+        ``ExpiredTokenException``, and ``InvalidSignatureException`` for a signature that does not fit, is for
+        another service or no Region, or is more than 15 minutes old or early.
     """
     authorization = request.headers.get("authorization", "")
     parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
     if authorization.startswith(ALGORITHM):
-        return _check_v4(request, double, _header_claim(request, authorization))
+        return _check_v4(request, double, header_claim(request, authorization), service_name)
     if parameters.get("X-Amz-Algorithm") == ALGORITHM:
-        return _check_v4(request, double, _url_claim(parameters))
+        return _check_v4(request, double, url_claim(parameters), service_name)
     if "AWSAccessKeyId" in parameters and "Signature" in parameters:
         return _check_v2(request, double, parameters)
     raise ServiceError(
@@ -75,69 +83,30 @@ def authenticate(request: Request, double: AwsDouble) -> Signature:
     )
 
 
-def _header_claim(request: Request, authorization: str) -> Claim:
-    fields = authorization.removeprefix(ALGORITHM).split(",")
-    parts = dict(field.strip().partition("=")[::2] for field in fields if "=" in field)
-    return _claim(
-        parts.get("Credential", ""),
-        signed_headers=parts.get("SignedHeaders", "").split(";"),
-        signature=parts.get("Signature", ""),
-        timestamp=request.headers.get("x-amz-date", ""),
-        session_token=request.headers.get("x-amz-security-token"),
-        expires_s=None,
-    )
-
-
-def _url_claim(parameters: dict[str, str]) -> Claim:
-    expires = parameters.get("X-Amz-Expires", "")
-    if not expires.isdecimal() or not 1 <= int(expires) <= _LONGEST_URL_S:
-        raise ServiceError(
-            "AuthorizationQueryParametersError",
-            f"X-Amz-Expires must be a number of seconds from 1 to {_LONGEST_URL_S}, found {expires!r}.",
-        )
-    return _claim(
-        parameters.get("X-Amz-Credential", ""),
-        signed_headers=parameters.get("X-Amz-SignedHeaders", "").split(";"),
-        signature=parameters.get("X-Amz-Signature", ""),
-        timestamp=parameters.get("X-Amz-Date", ""),
-        session_token=parameters.get("X-Amz-Security-Token"),
-        expires_s=int(expires),
-    )
-
-
-def _claim(credential: str, *, signature: str, timestamp: str, **parts: Any) -> Claim:
-    scope = credential.split("/")
-    is_whole = len(scope) == 5 and scope[4] == "aws4_request" and signature
-    if not is_whole or not timestamp.startswith(scope[1]):
-        raise ServiceError(
-            "IncompleteSignatureException",
-            "The signature needs Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders, Signature, "
-            "and X-Amz-Date of the same date.",
-        )
-    access_key_id, date, region, service_name, _ = scope
-    return Claim(access_key_id, date, region, service_name, signature=signature, timestamp=timestamp, **parts)
-
-
-def _check_v4(request: Request, double: AwsDouble, claim: Claim) -> Signature:
+def _check_v4(request: Request, double: AwsDouble, claim: Claim, service_name: str | None) -> Signature:
     key = _issued_key(double, claim.access_key_id, claim.session_token)
-    _check_time(claim)
     _check_signed_headers(request, claim)
+    require_scope(claim, request, service_name)
+    _check_time(claim)
     payload_hash = _payload_hash(request, claim)
-    if not hmac.compare_digest(signature_v4(claim, request, payload_hash, key.secret), claim.signature):
+    if not _is_same(signature_v4(claim, request, payload_hash, key.secret), claim.signature):
         raise _mismatch()
+    if payload_hash in chunked_bodies.KINDS:
+        chunked_bodies.check_chunks(payload_hash, claim, request, key.secret)
     _check_expiry(double, key)
-    return Signature(key.caller, claim.region, claim.service_name)
+    return Signature(key.caller, signed_region(claim), claim.service_name)
 
 
 def _check_v2(request: Request, double: AwsDouble, parameters: dict[str, str]) -> Signature:
     token = parameters.get("x-amz-security-token")
     key = _issued_key(double, parameters["AWSAccessKeyId"], token)
     expires = parameters.get("Expires", "")
-    if not expires.isdecimal() or int(expires) < time.time():
+    if not re.fullmatch("[0-9]{1,12}", expires) or int(expires) < time.time():
         raise ServiceError("AccessDenied", f"Request has expired: Expires is {expires!r}.", status=403)
     expected = url_signature_v2(request, expires, key.secret, key.session_token)
-    if not hmac.compare_digest(expected, parameters["Signature"]):
+    if not _is_same(expected, parameters["Signature"]):
         raise _mismatch()
+    require_service("s3", addressed_service(request, "s3"))
     _check_expiry(double, key)
     return Signature(key.caller, "us-east-1", "s3")
 
@@ -150,8 +119,7 @@ def _issued_key(double: AwsDouble, access_key_id: str, session_token: str | None
             "The security token included in the request is invalid: the sandbox has not issued this access "
             "key, or it is inactive. `idc sandbox env` prints the administrator's.",
         )
-    is_same = hmac.compare_digest((key.session_token or "").encode(), (session_token or "").encode())
-    if not is_same:
+    if not _is_same(key.session_token or "", session_token or ""):
         raise ServiceError(
             "UnrecognizedClientException", "The security token included in the request is invalid."
         )
@@ -168,48 +136,85 @@ def _check_time(claim: Claim) -> None:
         signed_at = calendar.timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         raise ServiceError(
-            "IncompleteSignatureException",
-            f"X-Amz-Date must look like 20260131T235959Z, found {claim.timestamp!r}.",
+            "IncompleteSignatureException", f"There is no such time as {claim.timestamp!r}."
         ) from None
     now = time.time()
-    if claim.expires_s is not None:
-        if signed_at - _CLOCK_SKEW_S <= now <= signed_at + claim.expires_s:
-            return
+    if claim.expires_s is not None and now > signed_at + claim.expires_s:
         raise ServiceError("AccessDenied", "Request has expired: make a new signed URL.", status=403)
-    if abs(now - signed_at) > _CLOCK_SKEW_S:
+    # S3 has another code for it, which none of the others knows.
+    code = "RequestTimeTooSkewed"
+    if signed_at > now + _CLOCK_SKEW_S:
+        limit = _stamp(now + _CLOCK_SKEW_S)
         raise ServiceError(
-            "RequestExpired",
-            f"Signature expired: X-Amz-Date {claim.timestamp!r} is more than 15 minutes from this "
-            "machine's time.",
+            code,
+            f"Signature not yet current: {claim.timestamp} is still later than {limit} "
+            f"({_stamp(now)} + 15 min.). Set this machine's clock.",
         )
+    if claim.expires_s is None and signed_at < now - _CLOCK_SKEW_S:
+        limit = _stamp(now - _CLOCK_SKEW_S)
+        raise ServiceError(
+            code,
+            f"Signature expired: {claim.timestamp} is now earlier than {limit} ({_stamp(now)} - 15 min.). "
+            "Sign the request again, with the right time.",
+        )
+
+
+def _stamp(moment: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
 
 
 def _check_signed_headers(request: Request, claim: Claim) -> None:
     """Refuse headers that carry meaning and that anybody could have added."""
-    needed = {name for name in request.headers if name.startswith("x-amz-")} | {"host"}
-    needed -= {"x-amz-security-token"}  # the token itself is compared, so it needs no signature
-    missing = sorted(needed - set(claim.signed_headers))
-    if missing:
+    if "host" not in claim.signed_headers:
         raise ServiceError(
             "InvalidSignatureException",
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        )
+    needed = {name for name in request.headers if name.startswith("x-amz-")}
+    needed -= {"x-amz-security-token"}  # the token itself is compared, so it needs no signature
+    if missing := sorted(needed - set(claim.signed_headers)):
+        raise ServiceError(
+            "AccessDenied" if claim.service_name == "s3" else "InvalidSignatureException",
             f"There were headers present in the request which were not signed: {', '.join(missing)}.",
+            status=403,
+        )
+    if absent := sorted(set(claim.signed_headers) - set(request.headers)):
+        raise ServiceError(
+            "InvalidSignatureException",
+            f"The signature names headers that the request does not have: {', '.join(absent)}.",
         )
 
 
 def _payload_hash(request: Request, claim: Claim) -> str:
+    """Return the hash over which a request was signed, once it is known to be that of the body."""
     stated = request.headers.get("x-amz-content-sha256")
     if claim.service_name == "s3":
         if claim.expires_s is not None:
-            return stated or "UNSIGNED-PAYLOAD"
-        if stated in _UNSIGNED_BODIES:
+            stated = stated or _UNSIGNED
+        if stated is None:
+            raise ServiceError(
+                "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
+            )
+        if stated == _UNSIGNED or stated in chunked_bodies.KINDS:
             return stated
+        if not re.fullmatch("[0-9a-f]{64}", stated):
+            raise ServiceError(
+                "InvalidArgument",
+                f"x-amz-content-sha256 must be {_UNSIGNED}, {', '.join(chunked_bodies.KINDS)}, or a valid "
+                "sha256 value.",
+            )
     actual = hashlib.sha256(request.body).hexdigest()
     if stated is not None and stated != actual:
         raise ServiceError(
             "XAmzContentSHA256Mismatch" if claim.service_name == "s3" else "InvalidSignatureException",
-            "The provided x-amz-content-sha256 header does not match what was computed from the body.",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
         )
     return actual
+
+
+def _is_same(expected: str, stated: str) -> bool:
+    """Tell whether two texts are equal, in a time that does not say where they differ."""
+    return hmac.compare_digest(expected.encode(), stated.encode("utf-8", "replace"))
 
 
 def _mismatch() -> ServiceError:

@@ -162,7 +162,7 @@ class Gateway:
         self._raise_fault(request, rest.service_name, rest.model.name)
         if rest.is_signed:
             with self.store.transaction():
-                caller = authenticate(request, self.double).caller
+                caller = authenticate(request, self.double, rest.iam_prefix).caller
                 require_permission(self.double, caller, f"{rest.iam_prefix}:{rest.model.name}")
         refusal: LastingRefusal | None = None
         with self.visit() as context:

@@ -21,6 +21,25 @@ def form_parameters(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
+def is_query_request(request: Request) -> bool:
+    """Tell whether a request is one of the query protocol, which sts and iam speak."""
+    return request.path == "/" and request.method in ("GET", "POST") and "Action" in form_parameters(request)
+
+
+def is_for_service(request: Request, service_name: str) -> bool:
+    """Tell whether a request names an operation of one of moto's services, as each of them wants it named.
+
+    Any request may be one to S3, whose operations have no names.
+    """
+    if service_name == "s3":
+        return True
+    if service_name == "organizations":
+        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    else:
+        name = form_parameters(request).get("Action", "") if is_query_request(request) else ""
+    return name in service_model(service_name).operation_names
+
+
 def operation_name(request: Request, service_name: str) -> str:
     """Return the API's name of the operation that a request means; empty when none can be made out."""
     target = request.headers.get("x-amz-target")

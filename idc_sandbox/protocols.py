@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request, Response
-from idc_sandbox.operation_names import form_parameters
+from idc_sandbox.operation_names import is_query_request
 
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -28,7 +28,7 @@ _SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
         (400, 400, 400),
     ),
     (("ExpiredTokenException", "ExpiredToken", "ExpiredToken"), (400, 403, 400)),
-    (("RequestExpired", "RequestExpired", "RequestTimeTooSkewed"), (400, 400, 403)),
+    (("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"), (400, 403, 403)),
     (("AccessDeniedException", "AccessDenied", "AccessDenied"), (400, 403, 403)),
     (("InternalServerException", "InternalFailure", "InternalError"), (500, 500, 500)),
     (("UnknownOperationException", "InvalidAction", "NotImplemented"), (400, 400, 501)),
@@ -86,7 +86,7 @@ def _translate(error: ServiceError, protocol: int) -> tuple[str, int]:
 def _protocol_of(request: Request) -> int:
     if "x-amz-target" in request.headers:
         return _JSON
-    if "Action" in form_parameters(request):
+    if is_query_request(request):
         return _QUERY
     service = _signing_name(request)
     if service in ("sts", "iam"):

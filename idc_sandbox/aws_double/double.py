@@ -29,6 +29,7 @@ from idc_sandbox.aws_double.reserved_roles import ReservedRole
 from idc_sandbox.context import Caller
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request, Response
+from idc_sandbox.operation_names import is_for_service
 from idc_sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class AwsDouble:
                 "UnknownOperationException",
                 f"The sandbox does not answer the service {signature.service_name!r}; it answers sso, "
                 f"identitystore, {', '.join(SERVICES)}.",
+            )
+        if not is_for_service(request, signature.service_name):
+            raise ServiceError(
+                "UnknownOperationException",
+                f"The request names no operation of {signature.service_name}.",
             )
         with self.store.transaction() as connection:
             self._synchronize()
