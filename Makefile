@@ -4,7 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PYTHON
 
-.PHONY: help setup setup-test run lab test lint notebooks schema benchmark clean
+.PHONY: help setup setup-test run lab test lint notebooks schema lock benchmark clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and sto
 
 schema: setup ## Write parameters/schema.json anew
 	.venv/bin/idc parameters schema --out parameters/schema.json
+
+lock: ## Write requirements.lock and requirements-test.lock anew: versions and hashes of all that is installed
+	@tools/lock.sh $(if $(UPGRADE),--upgrade)
 
 benchmark: setup-test ## Time the lesson, batches and the sandbox beside papermill and moto, and JupyterLab's start
 	.venv/bin/python benchmarks/lesson.py

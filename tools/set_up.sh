@@ -9,6 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 extra="${1:-}"
+lock="requirements${extra:+-$extra}.lock"
 oldest="3.11"
 
 die() {
@@ -22,7 +23,7 @@ new_enough() {
 
 find_python() {
     found=""
-    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
         command -v "$candidate" >/dev/null 2>&1 || continue
         if new_enough "$candidate"; then
             command -v "$candidate"
@@ -42,7 +43,7 @@ require_venv() {
 
 stamp=".venv/.set-up${extra:+-$extra}"
 # The folder is part of it: a virtual environment that was moved does not work.
-wanted="$( (cat requirements.txt pyproject.toml tools/set_up.sh; pwd) | cksum)"
+wanted="$( (cat "$lock" pyproject.toml tools/set_up.sh; pwd) | cksum)"
 
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
     exit 0
@@ -57,6 +58,9 @@ fi
 
 echo "Installing what the kit needs into .venv; the first time takes a minute or two"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-.venv/bin/python -m pip install --quiet -r requirements.txt -e ".${extra:+[$extra]}" ||
-    die "pip could not install the requirements; see above. Is there a way to a package index from here?"
+# The lock names every package with its hashes, so pip looks for nothing else, and takes nothing that differs.
+.venv/bin/python -m pip install --quiet --require-hashes --no-deps -r "$lock" ||
+    die "pip could not install what $lock names; see above. Is there a way to a package index from here?"
+.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . ||
+    die "pip could not install the kit itself; see above"
 printf '%s' "$wanted" >"$stamp"

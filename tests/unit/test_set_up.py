@@ -29,7 +29,7 @@ class Kit:
         self.folder, self.log, self.programs = folder / "kit", folder / "log", folder / "programs"
         (self.folder / "tools").mkdir(parents=True)
         self.programs.mkdir()
-        for name in ("requirements.txt", "pyproject.toml", "tools/set_up.sh"):
+        for name in ("requirements.lock", "requirements-test.lock", "pyproject.toml", "tools/set_up.sh"):
             shutil.copy(KIT / name, self.folder / name)
         for name in ("bash", "sh", "dirname", "cat", "cksum", "mkdir", "cp", "pwd"):
             (self.programs / name).symlink_to(shutil.which(name))
@@ -64,8 +64,9 @@ def kit(tmp_path):
 def test_the_first_call_installs_and_the_second_does_nothing(kit):
     first = kit.set_up()
     assert first.returncode == 0, first.stderr
-    assert len(kit.installed) == 1
-    assert "-r requirements.txt -e ." in kit.installed[0]
+    everything, the_kit = kit.installed
+    assert "--require-hashes --no-deps -r requirements.lock" in everything
+    assert "--no-deps --no-build-isolation -e ." in the_kit
     second = kit.set_up()
     assert (second.returncode, second.stdout, kit.installed) == (0, "", [])
 
@@ -73,16 +74,16 @@ def test_the_first_call_installs_and_the_second_does_nothing(kit):
 def test_what_tests_need_is_installed_when_it_is_asked_for(kit):
     kit.set_up()
     assert kit.set_up("test").returncode == 0
-    assert "-e .[test]" in kit.installed[0]
+    assert "--require-hashes --no-deps -r requirements-test.lock" in kit.installed[0]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
 def test_changed_requirements_are_installed_again(kit, name):
     kit.set_up()
     with (kit.folder / name).open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     kit.set_up()
-    assert len(kit.installed) == 1
+    assert len(kit.installed) == 2
 
 
 def test_a_python_that_is_too_old_is_named(kit):
@@ -132,5 +133,5 @@ def test_continuous_integration_is_make_test(tmp_path):
 
 def test_make_alone_lists_every_command():
     listed = subprocess.run(["make"], cwd=KIT, capture_output=True, text=True, check=True).stdout
-    for target in ("run", "lab", "test", "notebooks", "lint", "schema", "clean"):
+    for target in ("run", "lab", "test", "notebooks", "lint", "schema", "lock", "clean"):
         assert f"make {target} " in listed
