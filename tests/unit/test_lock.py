@@ -1,4 +1,4 @@
-"""The locks hold what is asked for and all that it needs, with hashes, and nothing of their maker's machine."""
+"""The locks hold all that is asked for and what it needs, with hashes, and no trace of one machine."""
 
 import re
 import tomllib
