@@ -9,7 +9,8 @@ The tree::
     │   ├── SandboxError           the sandbox does not start, answer or match
     │   ├── CredentialsError       no credentials, or credentials that have expired
     │   ├── WrongAccountError      the caller's account is not the expected one
-    │   └── LeftSandboxError       a call would leave the sandbox
+    │   ├── LeftSandboxError       a call would leave the sandbox
+    │   └── ClosedRunbookError     what was opened before another `open_runbook` is not used any more
     ├── InstanceNotFoundError      no instance of Identity Center in this Region
     ├── SeveralInstancesError      more than one instance: the kit does not guess
     ├── AccountInstanceError       an account instance was asked for what only an organization instance can do
@@ -141,6 +142,10 @@ class WrongAccountError(TargetError):
 
 class LeftSandboxError(TargetError):
     """A call in a sandbox run would have gone somewhere else."""
+
+
+class ClosedRunbookError(TargetError):
+    """A runbook, or a step or form of it, that a later `open_runbook` has closed; nothing was called."""
 
 
 class InstanceNotFoundError(KitError):

@@ -38,6 +38,41 @@ class Caller:
         return self.principal_arn.partition("/")[2] or self.principal_arn.rpartition(":")[2]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where calls arrive, as forms, plans and buttons name it.
+
+    Attributes
+    ----------
+    is_sandbox
+        Whether nothing real can be changed there.
+    account_id, account_name
+        The caller's account; the name is empty where nobody may read it.
+    region
+        Where Identity Center is looked for.
+    endpoint_url
+        Where calls go on target ``"aws"``, if not to AWS.
+    """
+
+    is_sandbox: bool
+    account_id: str
+    region: str
+    account_name: str = ""
+    endpoint_url: str = ""
+
+    @property
+    def short(self) -> str:
+        """Such as ``"the sandbox"`` or ``"AWS account 111122223333, eu-central-1"``, for a button."""
+        return "the sandbox" if self.is_sandbox else f"AWS account {self.account_id}, {self.region}"
+
+    def __str__(self) -> str:
+        if self.is_sandbox:
+            return f"the sandbox, Region {self.region}"
+        name = f" ({self.account_name})" if self.account_name else ""
+        overridden = f", endpoint overridden: {self.endpoint_url}, not AWS" if self.endpoint_url else ""
+        return f"AWS account {self.account_id}{name}, Region {self.region}{overridden}"
+
+
 @dataclass
 class Connection:
     """A target and everything that is needed to call it.
@@ -95,6 +130,12 @@ class Connection:
     def is_sandbox(self) -> bool:
         """Whether nothing real can be changed."""
         return self.target == "sandbox"
+
+    @property
+    def place(self) -> Place:
+        """Where calls arrive."""
+        overridden = "" if self.is_sandbox else self.endpoint_url
+        return Place(self.is_sandbox, self.caller.account_id, self.region, self.account_name, overridden)
 
     @property
     def instance(self) -> Instance:

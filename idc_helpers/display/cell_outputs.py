@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from idc_helpers.aws.connected import Place
 from idc_helpers.display.failed_checks import failed_checks
 from idc_helpers.display.gate import Gate
 from idc_helpers.display.interaction import is_guided
@@ -28,15 +29,18 @@ class Applied:
         What a heading says.
     outcome
         The plan as it was applied and the changes made, with AWS's ids.
+    place
+        Where.
     """
 
     title: str
     outcome: Outcome
+    place: Place | None = None
 
     @property
     def table(self) -> Table:
         """What was done: columns result, kind, key, identifier."""
-        return outcome_table(self.title, self.outcome)
+        return outcome_table(self.title, self.outcome, self.place)
 
     def __repr__(self) -> str:
         return repr(self.table)
@@ -58,16 +62,17 @@ def apply_in_cell(gate: Gate[P], mode: str) -> Applied | Line:
     KitError
         When a write fails.
     """
+    gate.opening.require()
     guided = is_guided() and mode == "apply"
     if guided and (gate.running or gate.outcome is not None):
-        return Applied(gate.title, gate.require())
+        return Applied(gate.title, gate.require(), gate.place)
     plan = gate.shown if gate.shown is not None else gate.show_plan()
     changes = gate.changes_of(plan)
     if mode != "apply":
         return Line(f"mode is {mode!r}: nothing was written ({plan_in_words(changes)})")
     if guided:
-        return Applied(gate.title, gate.require() if changes.writes else gate.apply())
-    return Applied(gate.title, gate.apply(LiveLine().progress))
+        return Applied(gate.title, gate.require() if changes.writes else gate.apply(), gate.place)
+    return Applied(gate.title, gate.apply(LiveLine().progress), gate.place)
 
 
 def require_applied(gate: Gate[P], results: CheckResults) -> None:

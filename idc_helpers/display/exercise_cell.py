@@ -12,7 +12,7 @@ from html import escape
 
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import STYLE, Line, Table, in_html, prose_in_html
-from idc_helpers.errors import KitError, NotFoundError
+from idc_helpers.errors import ClosedRunbookError, KitError, NotFoundError
 from idc_helpers.identifiers import did_you_mean
 from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.exercises import Examination, Exercise, Look, find_exercise
@@ -83,6 +83,8 @@ class TryIt:
         try:
             look.require_instance()
             examination = self.exercise.examine(look)
+        except ClosedRunbookError:
+            raise
         except KitError as error:
             return self._not_done(f"Not yet: {error.message} {error.remedy}".rstrip())
         self._context.events.write("exercise", step=self.exercise.name, done=examination.done)

@@ -15,6 +15,7 @@ from typing import Any
 
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.live import Handle, show_updatable
+from idc_helpers.display.tables import Line
 from idc_helpers.runbook.run_context import RunContext
 
 POLL_S = 1.0
@@ -57,7 +58,13 @@ def show_and_follow(
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return  # a plain script: nothing runs between its lines
-    _FOLLOWING[key] = loop.create_task(_follow(news, handle, make))
+    task = _FOLLOWING[key] = loop.create_task(_follow(news, handle, make))
+
+    def closed() -> None:
+        task.cancel()
+        handle.update(Line(f"✘ Closed: {context.opening.refusal}"))
+
+    context.opening.watch(closed)
 
 
 async def _follow(news: News, handle: Handle, make: Callable[[], Any]) -> None:

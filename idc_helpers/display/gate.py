@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from idc_helpers.aws.connected import Place
 from idc_helpers.changes import Plan
 from idc_helpers.errors import ApplyRefusedError, NotAppliedError
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.rehearsing import PlannedCalls
+from idc_helpers.runbook.run_context import Opening
 
 P = TypeVar("P")
 
@@ -34,6 +36,10 @@ class Gate(Generic[P]):
         The changes that a plan makes.
     calls_of
         The calls that applying a plan would make; reads only.
+    place
+        Where the plan is applied; None: it is not said.
+    opening
+        The runbook's: when it is closed, so is the gate, for good.
     shown
         The plan on the screen, not applied yet; None: none, or not of the present values.
     outcome
@@ -47,18 +53,30 @@ class Gate(Generic[P]):
     make_true: Callable[[P, Progress], Outcome]
     changes_of: Callable[[P], Plan]
     calls_of: Callable[[P], PlannedCalls] = lambda _plan: PlannedCalls(())
+    place: Place | None = None
+    opening: Opening = field(default_factory=Opening)
     shown: P | None = None
     outcome: Outcome | None = None
     running: bool = False
     _watchers: list[Callable[[], None]] = field(default_factory=list)
     _generation: int = 0
 
+    def __post_init__(self) -> None:
+        self.opening.watch(self.changed)
+
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call this whenever the gate opens or closes."""
         self._watchers.append(watcher)
 
     def show_plan(self) -> P:
-        """Return a fresh plan, which is from now on the one that may be applied; reads only."""
+        """Return a fresh plan, which is from now on the one that may be applied; reads only.
+
+        Raises
+        ------
+        ClosedRunbookError
+            When another runbook was opened since; also from `apply` and `require`.
+        """
+        self.opening.require()
         self.shown = None
         generation = self._generation
         try:
@@ -85,6 +103,7 @@ class Gate(Generic[P]):
         KitError
             When the apply fails; the gate is closed then.
         """
+        self.opening.require()
         if self.shown is None:
             raise ApplyRefusedError(
                 f"no plan of the present values of “{self.title}” was shown",
@@ -109,6 +128,7 @@ class Gate(Generic[P]):
         NotAppliedError
             When nothing was applied, or something was changed since.
         """
+        self.opening.require()
         if self.running:
             raise NotAppliedError(
                 f"“{self.title}” is being applied: wait until it is done, then run on from here"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from idc_helpers.aws.connected import Place
 from idc_helpers.changes import Action, Change, Plan, State, WriteResult
 from idc_helpers.display.tables import Table
 from idc_helpers.runbook.applying import Outcome
@@ -27,17 +28,18 @@ OUTCOME_COLUMNS = ("result", "kind", "key", "identifier")
 CHECK_COLUMNS = ("result", "name", "detail")
 
 
-def wanted_table(title: str, desired: Iterable[Desired]) -> Table:
+def wanted_table(title: str, desired: Iterable[Desired], place: Place | None = None) -> Table:
     """Return what a step wants: columns kind, key, values (one ``field: value`` a line)."""
     rows = tuple(
         (kind_in_words(part.resource.kind), key, values_in_words(state))
         for part in desired
         for key, state in part.states.items()
     )
-    return Table(f"Wanted for “{title}”: {len(rows)} in all", WANTED_COLUMNS, rows, row_header=1)
+    caption = f"Wanted for “{title}”: {len(rows)} in all"
+    return Table(caption, WANTED_COLUMNS, rows, row_header=1, place=place)
 
 
-def plan_table(title: str, plan: Plan) -> Table:
+def plan_table(title: str, plan: Plan, place: Place | None = None) -> Table:
     """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
     rows = tuple(
         (_action(change), kind_in_words(change.kind), change.key, change.reason, _values(change))
@@ -45,7 +47,7 @@ def plan_table(title: str, plan: Plan) -> Table:
     )
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
     caption = f"Plan for “{title}”: {plan_in_words(plan)}"
-    return Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks)
+    return Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, place=place)
 
 
 def plan_in_words(plan: Plan) -> str:
@@ -56,7 +58,7 @@ def plan_in_words(plan: Plan) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def outcome_table(title: str, outcome: Outcome) -> Table:
+def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> Table:
     """Return what was done, in the plan's order, unchanged last: columns result, kind, key, identifier."""
     # Not in the order of completion: writes that wait side by side end in another order each time.
     places = {id(change): at for at, change in enumerate(outcome.plan.changes)}
@@ -69,7 +71,7 @@ def outcome_table(title: str, outcome: Outcome) -> Table:
             rows.append((f"{SYMBOLS[change.action]} {word}", kind_in_words(change.kind), change.key, ""))
             marks.append("change" if change.action is Action.BY_HAND else "")
     caption = f"Done for “{title}”: {outcome_in_words(outcome)}"
-    return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks))
+    return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks), place=place)
 
 
 def outcome_in_words(outcome: Outcome) -> str:

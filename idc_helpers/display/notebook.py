@@ -37,9 +37,13 @@ from idc_helpers.errors import InstanceNotFoundError
 from idc_helpers.parameters import chosen_person
 from idc_helpers.runbook.opening import open_run
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.scrubbing import scrub
 
 _Shown = TypeVar("_Shown")
 _MODES = {"plan": "mode plan (nothing is written)", "apply": "mode apply (what you apply is written)"}
+
+
+_OPENED: list[RunContext] = []  # all that this kernel has open: of one place, in one mode
 
 
 class Runbook:
@@ -52,17 +56,35 @@ class Runbook:
     """
 
     def __init__(self, context: RunContext) -> None:
-        self.context = context
+        self._context = context
         self._steps: dict[str, NotebookStep] = {}
         self._teardown: NotebookTeardown | None = None
 
+    @property
+    def context(self) -> RunContext:
+        """The run: connection, scenario, mode and folder.
+
+        Raises
+        ------
+        ClosedRunbookError
+            When another `open_runbook` was run since; so do all methods.
+        """
+        self._context.opening.require()
+        return self._context
+
     def __repr__(self) -> str:
+        if self._context.opening.is_closed:
+            return f"✘ Closed: {self._context.opening.refusal}"
         return f"{self.context.connection} · {_MODES[self.context.mode]}"
 
     def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        if self._context.opening.is_closed:
+            return {"text/plain": repr(self)}
         return self._heading()._repr_mimebundle_()
 
     def _ipython_display_(self) -> None:
+        if self._context.opening.is_closed:
+            raise NotImplementedError  # IPython then shows the text
         show_and_follow(self.context, "line", self._heading, self._heading)
 
     def _heading(self) -> Heading:
@@ -76,14 +98,16 @@ class Runbook:
         NotFoundError
             When the lesson has no such step.
         """
+        context = self.context
         if name not in self._steps:
-            self._steps[name] = NotebookStep(self.context, name)
+            self._steps[name] = NotebookStep(context, name)
         return self._steps[name]
 
     def teardown(self) -> NotebookTeardown:
         """Return the undo of everything that the receipts of this run's folder name."""
+        context = self.context
         if self._teardown is None:
-            self._teardown = NotebookTeardown(self.context)
+            self._teardown = NotebookTeardown(context)
         return self._teardown
 
     def activation(self, user_name: str = "") -> ActivationStep:
@@ -254,7 +278,9 @@ def open_runbook(
 ) -> Runbook:
     """Return a notebook's runbook, connected.
 
-    Starts the sandbox when the target is the sandbox and none runs; writes nothing on AWS.
+    Starts the sandbox when the target is the sandbox and none runs; writes nothing on AWS. What this kernel
+    opened before is closed when this fails, and when this opens another place: its steps, forms and buttons
+    refuse from then on, whatever variable holds them.
 
     Parameters
     ----------
@@ -277,8 +303,32 @@ def open_runbook(
         When the target cannot be reached.
     """
     scrub_shown_errors(running_shell())
-    check_names(name for name in parameters if name not in NOTEBOOK_PARAMETERS)
-    given = {**injected_parameters(), **parameters}
-    return Runbook(
-        open_run(notebook, scenario_file=scenario_file or "", run_folder=run_folder or "", **given)
-    )
+    try:
+        check_names(name for name in parameters if name not in NOTEBOOK_PARAMETERS)
+        given = {**injected_parameters(), **parameters}
+        context = open_run(notebook, scenario_file=scenario_file or "", run_folder=run_folder or "", **given)
+    except BaseException as error:
+        _close_others(None, f"a later `open_runbook` failed ({_in_a_line(error)})")
+        raise
+    _close_others(context, f"a later `open_runbook` opened {context.place} in mode {context.mode!r}")
+    _OPENED.append(context)
+    return Runbook(context)
+
+
+def _close_others(kept: RunContext | None, because: str) -> None:
+    """Close what this kernel has open elsewhere: nothing may work on a place that is not on the screen."""
+    opened, _OPENED[:] = _OPENED[:], []
+    for context in opened:
+        if kept is not None and _identity(context) == _identity(kept):
+            _OPENED.append(context)
+        else:
+            context.opening.close(f"this belongs to {context.place}, and {because}")
+
+
+def _identity(context: RunContext) -> tuple[str, ...]:
+    connection = context.target_connection
+    return (str(connection), connection.endpoint_url, context.mode, str(context.run_folder))
+
+
+def _in_a_line(error: BaseException) -> str:
+    return scrub(f"{type(error).__name__}: {error}".strip(": ").partition("\n")[0])

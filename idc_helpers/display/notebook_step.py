@@ -45,6 +45,8 @@ class NotebookStep:
             self._make_true,
             lambda plan: plan,
             lambda plan: calls_of_step(self.context, name, plan),
+            context.place,
+            context.opening,
         )
         self.undo_gate: Gate[UndoPlan] = Gate(
             f"{self.title}: undo",
@@ -52,6 +54,8 @@ class NotebookStep:
             self._undo,
             lambda undo: undo.plan,
             lambda undo: calls_of_undo(self.context, undo.plan),
+            context.place,
+            context.opening,
         )
         self._panel: Any = None
 
@@ -67,8 +71,9 @@ class NotebookStep:
 
     def form(self) -> Any:
         """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
+        self.context.opening.require()
         if not is_guided():
-            return wanted_table(self.title, self._current().desired)
+            return wanted_table(self.title, self._current().desired, self.context.place)
         if self._panel is None:
             from idc_helpers.display.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
 
@@ -84,7 +89,7 @@ class NotebookStep:
         ParametersError
             When the form holds a value that cannot be right.
         """
-        return plan_table(self.title, self.gate.show_plan())
+        return plan_table(self.title, self.gate.show_plan(), self.context.place)
 
     def apply(self) -> Applied | Line:
         """Return what was done; in mode ``"plan"`` a line that nothing was written.
@@ -109,7 +114,7 @@ class NotebookStep:
         NotAppliedError
             When nothing was, or a value was changed since.
         """
-        return Applied(self.title, self.gate.require())
+        return Applied(self.title, self.gate.require(), self.context.place)
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only.

@@ -13,6 +13,7 @@ from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import make_teardown
 from idc_helpers.runbook.rehearsing import calls_of_undo
 from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.teardown import Teardown
 from idc_helpers.runbook.undo import UndoPlan
 
 TITLE = "Teardown"
@@ -28,20 +29,22 @@ class NotebookTeardown:
     """
 
     def __init__(self, context: RunContext) -> None:
-        self._teardown = make_teardown(context)
         self.context = context
         self.title = TITLE
         self.gate: Gate[UndoPlan] = Gate(
             TITLE,
-            self._teardown.plan,
+            lambda: self._teardown().plan(),
             self._make_true,
             lambda undo: undo.plan,
             lambda undo: calls_of_undo(context, undo.plan),
+            context.place,
+            context.opening,
         )
         self._panel: Any = None
 
     def form(self) -> Any:
         """Return a panel with the plan and a button (guided), or the plan (headless); writes nothing."""
+        self.context.opening.require()
         if not is_guided():
             return self.plan()
         if self._panel is None:
@@ -52,7 +55,7 @@ class NotebookTeardown:
 
     def plan(self) -> Table:
         """Return what would be taken back: columns action, kind, key, reason, values; reads only."""
-        return plan_table(TITLE, self.gate.show_plan().plan)
+        return plan_table(TITLE, self.gate.show_plan().plan, self.context.place)
 
     def apply(self) -> Applied | Line:
         """Return what was taken back; in mode ``"plan"`` a line that nothing was written.
@@ -78,10 +81,13 @@ class NotebookTeardown:
         NotAppliedError
             Guided, instead, when nothing was taken back yet: the cell was run too early.
         """
-        results = self._teardown.check()
+        results = self._teardown().check()
         if self._panel is not None and self.context.mode == "apply":
             require_applied(self.gate, results)
         return show_checks(TITLE, results)
 
     def _make_true(self, undo: UndoPlan, progress: Progress) -> Outcome:
-        return self._teardown.apply(undo, progress=progress)
+        return self._teardown().apply(undo, progress=progress)
+
+    def _teardown(self) -> Teardown:
+        return make_teardown(self.context)

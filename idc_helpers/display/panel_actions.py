@@ -91,13 +91,17 @@ class Actions(Generic[P]):
         self._may_apply, self._on_busy = may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
+        place = gate.place
+        on_aws = place is not None and not place.is_sandbox
+        where = f" {'in' if place.is_sandbox else 'to'} {place.short}" if place else ""
         self._on_screen: P | None = None
         self._planned = PlannedCalls(())
         self._running: WatchedApply | None = None
         self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
         self.apply_button = widgets.Button(
-            description=labels.apply,
-            button_style="warning" if labels.is_aside else "primary",
+            description=f"{labels.apply}{where}",
+            tooltip=f"{labels.apply}: {place}" if place else "",
+            button_style="danger" if on_aws else "warning" if labels.is_aside else "primary",
             layout=widgets.Layout(width="auto", min_width="12em"),
         )
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
@@ -183,7 +187,7 @@ class Actions(Generic[P]):
     def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
         self._on_screen, self._planned = result
         changes = self._gate.changes_of(self._on_screen)
-        table = plan_table(self._gate.title, changes).html()
+        table = plan_table(self._gate.title, changes, self._gate.place).html()
         self._screen.show(table + calls_html(self._planned, self._context()))
         self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
 
@@ -191,7 +195,7 @@ class Actions(Generic[P]):
         self._background.soon(lambda: self._screen.say(text))
 
     def _applied(self, outcome: Any) -> None:
-        self._screen.show(outcome_table(self._gate.title, outcome).html())
+        self._screen.show(outcome_table(self._gate.title, outcome, self._gate.place).html())
         self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. {self._labels.after}")
 
     def _failed(self, error: Exception) -> None:

@@ -32,9 +32,10 @@ class AttestationPanel(Panel):
     """
 
     def __init__(self, guide: ConsoleGuide, context: RunContext, on_recorded: Callable[[], None]) -> None:
-        super().__init__()
-        self._context, self._on_recorded = context, on_recorded
-        self.box.children = tuple(self._part(one, one in guide.to_record) for one in guide.guides)
+        super().__init__(context)
+        self._on_recorded = on_recorded
+        parts = (self._part(one, one in guide.to_record) for one in guide.guides)
+        self.box.children = (self.place, *parts)
 
     def _part(self, guide: Guide, to_record: bool) -> Any:
         text = widgets.HTML(STYLE + guide_html(guide))

@@ -16,7 +16,9 @@ from idc_helpers.display.panel_list import ListForm
 from idc_helpers.display.panel_save import SavePanel
 from idc_helpers.display.panel_sections import make_form
 from idc_helpers.display.panel_style import STYLE as PANEL_STYLE
-from idc_helpers.display.tables import in_html
+from idc_helpers.display.tables import STYLE as TABLE_STYLE
+from idc_helpers.display.tables import in_html, place_html
+from idc_helpers.runbook.run_context import RunContext
 
 if TYPE_CHECKING:
     from idc_helpers.display.notebook_step import NotebookStep
@@ -26,14 +28,32 @@ _PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is writte
 
 
 class Panel:
-    """A box of widgets that a cell shows as its last value."""
+    """A box of widgets that a cell shows as its last value.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    context
+        The run; the panel is headed with its place, and locked once its runbook is closed.
+    """
+
+    def __init__(self, context: RunContext) -> None:
         self.box = widgets.VBox()
         self.box.add_class("idc-panel")
+        self._context = context
+        self.place = widgets.HTML(f"{TABLE_STYLE}{place_html(context.place)}")
+        context.opening.watch(self._closed)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
+
+    def _closed(self) -> None:
+        words = in_html(f"✘ Closed: {self._context.opening.refusal}")
+        place = place_html(self._context.place)
+        self.place.value = f'{TABLE_STYLE}{place}<div class="idc-problem" role="alert">{words}</div>'
+        self._busy(True)
+
+    def _busy(self, busy: bool) -> None:
+        """Lock what can be pressed or typed into, or unlock it."""
 
 
 class StepPanel(Panel):
@@ -46,7 +66,7 @@ class StepPanel(Panel):
     """
 
     def __init__(self, step: NotebookStep) -> None:
-        super().__init__()
+        super().__init__(step.context)
         self._step = step
         self._screen = Screen()
         self._problems = widgets.HTML()
@@ -73,12 +93,13 @@ class StepPanel(Panel):
             may_apply=self._may_undo,
             on_busy=self._busy,
         )
-        self._place = widgets.VBox([self.form.box])
+        self._fields = widgets.VBox([self.form.box])
         self._save = SavePanel(step)
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
             widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
-            self._place,
+            self.place,
+            self._fields,
             self._problems,
             self.actions.box,
             self.undo.box,
@@ -94,7 +115,7 @@ class StepPanel(Panel):
             self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
                 self.form.show(before.shown)  # whoever edits an item goes on with that one
-            self._place.children = (self.form.box,)
+            self._fields.children = (self.form.box,)
             self._show_problems()
         return self
 
@@ -112,10 +133,11 @@ class StepPanel(Panel):
         self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""
 
     def _busy(self, busy: bool) -> None:
-        self.form.disable(busy)
-        self._save.disable(busy)
+        locked = busy or self._context.opening.is_closed
+        self.form.disable(locked)
+        self._save.disable(busy and not self._context.opening.is_closed)  # what was typed can still be kept
         for actions in (self.actions, self.undo):
-            actions.lock(busy)
+            actions.lock(locked)
 
     def _may_write(self) -> bool:
         return self._step.context.mode == "apply"
@@ -135,7 +157,7 @@ class TeardownPanel(Panel):
     """
 
     def __init__(self, teardown: NotebookTeardown) -> None:
-        super().__init__()
+        super().__init__(teardown.context)
         self._may_write = teardown.context.mode == "apply"
         screen = Screen()
         self.actions = Actions(
@@ -150,9 +172,10 @@ class TeardownPanel(Panel):
             widgets.HTML(
                 f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else in_html(_PLAN_ONLY)}"
             ),
+            self.place,
             self.actions.box,
             screen.box,
         )
 
     def _busy(self, busy: bool) -> None:
-        self.actions.lock(busy)
+        self.actions.lock(busy or self._context.opening.is_closed)

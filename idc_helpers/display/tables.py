@@ -11,6 +11,8 @@ from html import escape
 from itertools import zip_longest
 from typing import Any
 
+from idc_helpers.aws.connected import Place
+
 # A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they
 # are not. A link within a text is told apart by more than its colour.
 STYLE = """<style>
@@ -30,6 +32,10 @@ table.idc-table tr.idc-bad td.idc-first{
 color:color-mix(in srgb,var(--jp-error-color1,#c62828) 70%,currentcolor);font-weight:600}
 table.idc-table tr.idc-change td.idc-first{
 color:color-mix(in srgb,var(--jp-brand-color1,#1565c0) 70%,currentcolor)}
+.idc-place{display:inline-block;padding:0 .5em;font-weight:600;color:var(--jp-ui-font-color1,inherit);
+border:1px solid var(--jp-border-color1,#757575);border-left:.4em solid var(--jp-success-color1,#2e7d32)}
+.idc-place.idc-aws{border:2px solid var(--jp-error-color1,#c62828);
+border-left:.8em solid var(--jp-error-color1,#c62828)}
 p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
 p.idc-note a:any-link{text-decoration:underline}
 </style>"""
@@ -78,6 +84,8 @@ class Table:
         says it in words.
     note
         A line below the table.
+    place
+        The target that the table is about; AWS looks different from the sandbox.
     """
 
     caption: str
@@ -86,6 +94,7 @@ class Table:
     row_header: int = 0
     marks: tuple[str, ...] = ()
     note: str = ""
+    place: Place | None = None
 
     def frame(self) -> Any:
         """Return the table as a pandas DataFrame with these columns, all of them text."""
@@ -98,12 +107,12 @@ class Table:
 
     def __repr__(self) -> str:
         if not self.rows:
-            return "\n".join(part for part in (self.caption, "  (nothing)", self.note) if part)
+            return "\n".join(part for part in (self._headline(), "  (nothing)", self.note) if part)
         lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
         widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
         body = [_aligned(part, widths) for row in lines for part in row]
         body.insert(1, _aligned(tuple("-" * min(width, _LONGEST_RULE) for width in widths), widths))
-        return "\n".join([self.caption, *body, *([self.note] if self.note else [])])
+        return "\n".join([self._headline(), *body, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
         return STYLE + self.html()
@@ -115,10 +124,14 @@ class Table:
         body = "".join(self._row(row, mark) for row, mark in zip_longest(self.rows, self.marks, fillvalue=""))
         if not self.rows:
             body = f'<tr><td colspan="{len(self.columns)}">(nothing)</td></tr>'
+        badge = f"{place_html(self.place)} " if self.place else ""
         return (
-            f'<table class="idc-table"><caption>{in_html(self.caption)}</caption>'
+            f'<table class="idc-table"><caption>{badge}{in_html(self.caption)}</caption>'
             f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{note}"
         )
+
+    def _headline(self) -> str:
+        return f"[{self.place}] {self.caption}" if self.place else self.caption
 
     def _row(self, row: tuple[str, ...] | str, mark: str | tuple[str, ...]) -> str:
         cells = "".join(self._cell(at, text) for at, text in enumerate(row))
@@ -134,6 +147,13 @@ class Table:
 def in_html(text: str) -> str:
     """Return a text as HTML: escaped, with its line breaks, and no formula between two dollar signs."""
     return escape(text).replace("\n", "<br>").replace("$", _DOLLAR)
+
+
+def place_html(place: Place) -> str:
+    """Return a place as a framed word in the theme's colours; AWS is framed as a warning."""
+    words = str(place)
+    kind = "" if place.is_sandbox else " idc-aws"
+    return f'<span class="idc-place{kind}">{in_html(words[:1].upper() + words[1:])}</span>'
 
 
 def prose_in_html(text: str) -> str:

@@ -97,7 +97,8 @@ def note_own_values(step: Step, scenario: Scenario, build: Build) -> None:
         What the run was opened with, and what makes a step's wanted states of it.
     """
     with suppress(KitError):  # what the scenario names may not be there: no reason to fail what is done
-        of_scenario = digest(build(step.context.connection, scenario))
+        # Of an apply that has ended, whether or not the runbook was closed meanwhile.
+        of_scenario = digest(build(step.context.target_connection, scenario))
         if of_scenario != digest(step.desired):
             step.context.events.write(OWN_VALUES, step=step.name, scenario=of_scenario)
 

@@ -57,7 +57,7 @@ def _rehearse(
     context: RunContext, plan: Plan, resources_of: Callable[[RunContext], Mapping[str, Resource]]
 ) -> PlannedCalls:
     rehearsal = context.connection.rehearse()
-    rehearsed = replace(context, connection=rehearsal.connection)
+    rehearsed = replace(context, target_connection=rehearsal.connection)
     calls: list[tuple[Change, Call]] = []
 
     def keep(change: Change) -> None:

@@ -2,16 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from idc_helpers.aws.connected import Place
 from idc_helpers.aws.connection import Connection, require_apply_allowed
-from idc_helpers.errors import ApplyRefusedError
+from idc_helpers.errors import ApplyRefusedError, ClosedRunbookError
 from idc_helpers.models import Scenario
 from idc_helpers.runbook.attestations import Attestation, AttestationBook
 from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.events import EventLog
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
+
+_OPEN_AGAIN = (
+    "Nothing was called. Run the cell with `open_runbook` until it ends without an error,"
+    " then the cells below it."
+)
+
+
+class Opening:
+    """Whether what was opened may still be used; all steps, forms and gates of one runbook share it."""
+
+    def __init__(self) -> None:
+        self._closed_because = ""
+        self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether something else was opened since, or failed to open."""
+        return bool(self._closed_because)
+
+    @property
+    def refusal(self) -> str:
+        """Why it may not be used any more, and what to do; empty while it may."""
+        return f"{self._closed_because}\n{_OPEN_AGAIN}" if self.is_closed else ""
+
+    def close(self, because: str) -> None:
+        """Refuse all use from now on, and tell those that watch; an apply that is running goes on."""
+        if not self.is_closed:
+            self._closed_because = because
+            for watcher in self._watchers:
+                watcher()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call this when it is closed."""
+        self._watchers.append(watcher)
+
+    def require(self) -> None:
+        """Return while it may be used.
+
+        Raises
+        ------
+        ClosedRunbookError
+            Saying why not, and what to do.
+        """
+        if self.is_closed:
+            raise ClosedRunbookError(self._closed_because, remedy=_OPEN_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -20,8 +67,8 @@ class RunContext:
 
     Attributes
     ----------
-    connection
-        To the sandbox or to AWS.
+    target_connection
+        To the sandbox or to AWS; what works on the target takes `connection`.
     scenario
         What is desired, checked.
     mode
@@ -32,14 +79,34 @@ class RunContext:
         Where receipts, events and attestations go; its name is the run's id.
     scenario_file
         The file that the scenario was read from; None: no file.
+    opening
+        Whether the runbook may still be used.
     """
 
-    connection: Connection
+    target_connection: Connection
     scenario: Scenario
     mode: str
     notebook: str
     run_folder: Path
     scenario_file: Path | None = None
+    opening: Opening = field(default_factory=Opening)
+
+    @property
+    def connection(self) -> Connection:
+        """To the sandbox or to AWS.
+
+        Raises
+        ------
+        ClosedRunbookError
+            When another runbook was opened since, or failed to open.
+        """
+        self.opening.require()
+        return self.target_connection
+
+    @property
+    def place(self) -> Place:
+        """Where this run works, in words; also of one that is closed."""
+        return self.target_connection.place
 
     @property
     def receipts(self) -> ReceiptBook:

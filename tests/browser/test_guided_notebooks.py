@@ -130,7 +130,7 @@ def apply_by_hand(lab, panel, title):
     outputs = panel.locator(OUTPUT)
     stopped = outputs.filter(has_text=f"press Apply in “{title}”")
     expect(stopped.first).to_be_visible(timeout=60_000)
-    apply = panel.get_by_role("button", name="Apply", exact=True).first
+    apply = panel.get_by_role("button", name="Apply in the sandbox").first
     panel.get_by_role("button", name="Review").first.click()
     expect(apply).to_be_enabled(timeout=30_000)
     apply.click()
@@ -153,7 +153,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_never_applied(lab):
     expect(chosen).to_be_visible(timeout=60_000)
     duration = panel.get_by_label("Session duration: another length").first
     panel.get_by_role("button", name="Review").first.click()
-    apply = panel.get_by_role("button", name="Apply", exact=True).first
+    apply = panel.get_by_role("button", name="Apply in the sandbox").first
     expect(apply).to_be_enabled(timeout=30_000)
     chosen.select_option(label="Another length …")
     duration.fill("PT13H")

@@ -258,7 +258,7 @@ def test_what_is_left_stops_the_deletion_of_the_instance_and_its_commands_remove
     context, sso_admin, instance, start_in, tmp_path
 ):
     elsewhere = connect(state_folder=start_in("leftovers"))
-    run = replace(context, connection=elsewhere, run_folder=tmp_path / "run")
+    run = replace(context, target_connection=elsewhere, run_folder=tmp_path / "run")
     make_step(run, "instance").apply()
     assert leftovers(run).rows == ()
     store = {"IdentityStoreId": elsewhere.instance.identity_store_id}
@@ -293,7 +293,7 @@ def test_what_a_form_made_has_a_receipt_and_is_not_listed_as_left(start_in, cont
     elsewhere = connect(state_folder=start_in("receipted"))
     group = context.scenario.groups[0].model_copy(update={"display_name": "Auditors"})
     scenario = context.scenario.model_copy(update={"groups": [group]})
-    run = replace(context, connection=elsewhere, scenario=scenario, run_folder=tmp_path / "run")
+    run = replace(context, target_connection=elsewhere, scenario=scenario, run_folder=tmp_path / "run")
     make_step(run, "instance").apply()
     make_step(run, "groups").apply()
     assert TryIt(run, "group_of_auditors", {}).check().note == ""

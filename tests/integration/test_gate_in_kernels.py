@@ -190,7 +190,7 @@ def test_nothing_is_written_that_the_plan_did_not_show(front_end, run_environmen
     )
     front_end.type("Description – optional", "Two")
     front_end.type("Description – optional", "Three")
-    front_end.click("Apply")
+    front_end.click("Apply in the sandbox")
     front_end.until(lambda: busy in front_end.ended)
     front_end.run("pass")
     front_end.until(lambda: front_end.asked("step.gate.running") == "False")
@@ -198,6 +198,6 @@ def test_nothing_is_written_that_the_plan_did_not_show(front_end, run_environmen
 
     held = front_end.asked("step.values.values[0]['description']")
     assert review(front_end) in (held, None)
-    press(front_end, "Apply", "✔ Done")
+    press(front_end, "Apply in the sandbox", "✔ Done")
     assert written(run_environment) == held
     front_end.run("step.apply()")

@@ -254,7 +254,7 @@ def test_a_setting_on_aws_goes_by_a_record_and_says_when_the_record_is_of_other_
 def test_another_region_than_the_home_region_is_named(context):
     elsewhere = connect(region="eu-west-1", state_folder=context.connection.console.state_folder)
     for step, notebook in (("instance", "01"), ("groups", "01"), ("permission_sets", "01")):
-        results = make_step(replace(context, connection=elsewhere), step).check()
+        results = make_step(replace(context, target_connection=elsewhere), step).check()
         assert results.failed
         for check in results.failed:
             assert "There is one in us-east-1." in check.cause, step

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
 
 from memory_resource import MemoryResource
 
+from idc_helpers.aws.connected import Place
 from idc_helpers.aws.watching import Call, about_to_call
 from idc_helpers.display import form_values, notebook_step, notebook_teardown
 from idc_helpers.display.interaction import VARIABLE
@@ -113,6 +114,10 @@ class MemoryConnection:
         for resource in copied.resources.values():
             resource.calls_kept = calls
         return SimpleNamespace(connection=copied, calls=calls)
+
+    @property
+    def place(self):
+        return Place(self.is_sandbox, self.caller.account_id, self.region)
 
     def __str__(self):
         return f"{self.target} · account 111122223333 (Management) · Region {self.region}"

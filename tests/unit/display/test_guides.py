@@ -71,5 +71,5 @@ def test_what_is_set_already_has_no_form(context, guided):
         ConsoleGuide("Sessions", (replace(GUIDE, state="attested"),)), context, lambda: None
     )
     assert "Record that it is set" not in [
-        getattr(w, "description", "") for w in panel.box.children[0].children
+        getattr(w, "description", "") for w in panel.box.children[1].children
     ]

@@ -4,6 +4,7 @@ import pytest
 
 from idc_helpers.display.notebook import Runbook
 from idc_helpers.display.page_links import PAGES_VARIABLE, page_links
+from idc_helpers.runbook.run_context import Opening
 
 HUB = "/user/ana/identity-center-sandbox"
 
@@ -51,7 +52,7 @@ def test_as_text_there_is_no_address(console, monkeypatch):
 @pytest.mark.parametrize(("console", "word"), [(None, "On AWS"), (Console(), "idc sandbox pages")])
 def test_a_notebook_that_runs_headless_stores_no_link(console, word, monkeypatch):
     monkeypatch.setenv("IDC_INTERACTIVE", "headless")
-    context = SimpleNamespace(connection=SimpleNamespace(console=console))
+    context = SimpleNamespace(connection=SimpleNamespace(console=console), opening=Opening())
     shown = Runbook(context).pages()
     assert word in repr(shown)
     assert "href" not in shown._repr_html_()

@@ -53,7 +53,7 @@ def panel(step):
 
 
 def enabled(panel):
-    names = ("Review", "Apply", "Undo this step …", "Confirm the undo")
+    names = ("Review", "Apply in the sandbox", "Undo this step …", "Confirm the undo in the sandbox")
     return [name for name in names if not find(panel, name).disabled]
 
 
@@ -82,25 +82,25 @@ def test_every_field_has_a_label_and_the_help_of_its_model(panel):
 
 
 def test_apply_opens_only_after_a_plan_of_the_present_values(panel, memory):
-    assert "Apply" not in enabled(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
     find(panel, "Review").click()
-    assert "Apply" in enabled(panel)
+    assert "Apply in the sandbox" in enabled(panel)
     type_in(panel, "Session duration", "PT2H")
-    assert "Apply" not in enabled(panel)
-    find(panel, "Apply").click()  # on its way when the button was locked
+    assert "Apply in the sandbox" not in enabled(panel)
+    find(panel, "Apply in the sandbox").click()  # on its way when the button was locked
     assert memory.resource("permission_set").calls == []
     assert "ApplyRefusedError" not in texts(panel)
     find(panel, "Review").click()
     assert "session_duration: PT2H" in texts(panel)
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert memory.resource("permission_set").states["AdministratorAccess"]["session_duration"] == "PT2H"
     assert "2 created" in texts(panel)
-    assert "Apply" not in enabled(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
 
 
 def test_the_plan_cell_opens_apply_as_well(step, panel):
     step.plan()
-    assert "Apply" in enabled(panel)
+    assert "Apply in the sandbox" in enabled(panel)
 
 
 def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
@@ -108,7 +108,7 @@ def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
     find(panel, "Review").click()
     assert "✘ 'PT13H' is not possible" in texts(panel).replace("&#x27;", "'")
     assert "1 value to mend" in texts(panel)
-    assert "Apply" not in enabled(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
     assert find(panel, "Shown").options[0][0] == "✘ 1. AdministratorAccess"
     type_in(panel, "Session duration", "PT3H")
     assert step.values.problems == []
@@ -199,34 +199,34 @@ def test_running_the_form_cell_again_offers_what_is_there_by_now(context):
 
 def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
     find(panel, "Review").click()
-    find(panel, "Apply").click()
-    assert "Confirm the undo" not in enabled(panel)
+    find(panel, "Apply in the sandbox").click()
+    assert "Confirm the undo in the sandbox" not in enabled(panel)
     find(panel, "Undo this step …").click()
     assert "2 to delete" in texts(panel)
     assert len(memory.resource("permission_set").states) == 2
-    find(panel, "Confirm the undo").click()
+    find(panel, "Confirm the undo in the sandbox").click()
     assert memory.resource("permission_set").states == {}
     assert step.gate.outcome is None
 
 
 def test_nothing_to_undo_leaves_the_undo_locked(panel):
     find(panel, "Undo this step …").click()
-    assert "Confirm the undo" not in enabled(panel)
+    assert "Confirm the undo in the sandbox" not in enabled(panel)
 
 
 def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
     memory.resource("permission_set").fail_on = "Auditor"
     find(panel, "Review").click()
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert "✘ WriteFailedError" in texts(panel)
-    assert "Apply" not in enabled(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
 
 
 def test_in_mode_plan_nothing_can_be_applied(context, memory):
     panel = NotebookStep(replace(context, mode="plan"), "permission_sets").form()
     find(panel, "Review").click()
     assert "2 to create" in texts(panel)
-    assert "Apply" not in enabled(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
     assert "nothing is written" in texts(panel)
 
 
@@ -273,9 +273,9 @@ def test_the_teardown_panel_shows_before_it_deletes(context, memory):
     step.gate.show_plan()
     step.gate.apply()
     panel = NotebookTeardown(context).form()
-    assert find(panel, "Apply the teardown").disabled
+    assert find(panel, "Apply the teardown in the sandbox").disabled
     find(panel, "Review what is taken back").click()
-    find(panel, "Apply the teardown").click()
+    find(panel, "Apply the teardown in the sandbox").click()
     assert memory.resource("group").states == {}
 
 
@@ -297,8 +297,8 @@ def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanw
     async def scene():
         panel = NotebookStep(context, "permission_sets").form()
         find(panel, "Review").click()
-        await until(lambda: not find(panel, "Apply").disabled)
-        find(panel, "Apply").click()
+        await until(lambda: not find(panel, "Apply in the sandbox").disabled)
+        find(panel, "Apply in the sandbox").click()
         await until(entered.is_set)
         assert resource.calls == []
         assert find(panel, "Session duration").disabled
@@ -326,7 +326,7 @@ def test_progress_names_the_calls_as_they_are_sent(panel, step, memory):
     said = []
     step.form()._screen.say = said.append
     find(panel, "Review").click()
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert any("Call 2 of 2: memory CreatePermissionSet (Name: Auditor)" in line for line in said)
     assert "0 of 2 done" in said[said.index("Applying …") + 1]
 
@@ -335,7 +335,7 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     resource = memory.resource("permission_set")
     resource.before_writing = lambda change: find(panel, "Cancel").click()
     find(panel, "Review").click()
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert list(resource.states) == []
     assert "cancelled: 0 of 2 changes are done" in texts(panel)
 
@@ -344,7 +344,7 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
             find(panel, "Cancel").click()
 
     resource.before_writing = second
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert list(resource.states) == ["AdministratorAccess"]
     assert "cancelled: 1 of 2 changes are done" in texts(panel)
     assert "1 to create, 1 unchanged" in texts(panel)
@@ -352,7 +352,7 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     (receipt,) = step.context.receipts.open_receipts()
     assert (receipt.status, receipt.key) == ("done", "AdministratorAccess")
     resource.before_writing = lambda change: None
-    find(panel, "Apply").click()
+    find(panel, "Apply in the sandbox").click()
     assert list(resource.states) == ["AdministratorAccess", "Auditor"]
     assert "1 created, 1 unchanged" in texts(panel)
     assert step.require().outcome.counts()["create"] == 1
@@ -365,7 +365,7 @@ def test_a_plan_made_by_a_cell_takes_the_place_of_the_one_on_the_panel(panel, st
     assert "Plan: 2 to create. The cell that was run last shows it." in texts(panel)
     assert "session_duration" not in texts(panel)
     assert "The 2 calls that Apply makes" in texts(panel)
-    assert "Apply" in enabled(panel)
+    assert "Apply in the sandbox" in enabled(panel)
 
 
 def test_requiring_registration_forces_that_users_manage_their_devices(context):
