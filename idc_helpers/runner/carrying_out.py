@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from idc_helpers.cleaning import clean
 from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.following import EventFollower
-from idc_helpers.runner.interruption import Interrupted
 from idc_helpers.runner.leaks import KERNEL_LOG, LeakSearch, clean_log, leak_failure
 from idc_helpers.runner.meanwhile import Meanwhile
 from idc_helpers.runner.notebooks import LessonNotebook
@@ -23,6 +26,11 @@ from idc_helpers.runner.report import Pages, write_report
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
 
+FAULT_FILE = "fault.txt"
+_FAULT = (
+    "The kit failed here, not a cell of the notebook; the traceback is in {}. What was done is kept, with its"
+    " receipts. Run again: what is done is `unchanged` then."
+)
 RunOutcome = Outcome[RunSummary]
 
 
@@ -50,6 +58,10 @@ class Execution:
         Which executed notebooks get a page that browsers show: it takes longer than many a notebook.
     results
         Of the notebooks so far.
+    passes_on
+        Exceptions that are for the caller, and no fault of the run.
+    current
+        The notebook that is executed, or was last.
     leak_search
         Looks through what each notebook left.
     """
@@ -65,6 +77,8 @@ class Execution:
     limits: TimeLimits = NO_LIMITS
     pages: Pages = "all"
     results: list[NotebookResult] = field(default_factory=list)
+    passes_on: tuple[type[BaseException], ...] = ()
+    current: str = ""
     leak_search: LeakSearch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +97,20 @@ class Execution:
             notebooks=(*self.results, *rest),
         )
 
+    def fault(self, error: BaseException) -> None:
+        """Let the current notebook fail by an exception of ours; its traceback goes into the run's folder."""
+        path = self.folder / FAULT_FILE
+        text = "".join(traceback.format_exception(error))
+        path.write_text(clean(text), "utf-8")
+        message = f"{clean(str(error)) or 'no words'}\n{_FAULT.format(str(path))}"
+        failure = NotebookFailure(type(error).__name__, message)
+        known = [result for result in self.results if result.notebook == self.current]
+        found = known[0] if known else NotebookResult(self.current, "failed")
+        failed = replace(found, status="failed", failure=failure)
+        self.results = [result for result in self.results if result is not found] + [failed]
+        with suppress(Exception):  # a terminal that is gone may be the very fault
+            self.progress.notebook_ended(failed)
+
     def write(self, summary: RunSummary) -> None:
         """Write summary and report."""
         summary.write(self.folder / "summary.json")
@@ -90,25 +118,45 @@ class Execution:
 
 
 def carry_out(execution: Execution) -> RunOutcome:
-    """Execute the notebooks in order until one fails or a signal comes; write summary and report."""
+    """Execute the notebooks in order until one fails or a signal comes; write summary and report.
+
+    An exception of the runner itself fails the notebook that it came in: a run never ends without a report.
+    """
     signal_number = None
-    with Meanwhile() as meanwhile:
-        try:
+    try:
+        with Meanwhile() as meanwhile:
             _execute_all(execution, meanwhile)
-        except Interrupted as interruption:
-            signal_number = interruption.signal_number
-    summary = execution.summary()
-    execution.write(summary)
+    except KeyboardInterrupt as interruption:
+        signal_number = getattr(interruption, "signal_number", int(signal.SIGINT))
+    except execution.passes_on:
+        raise
+    except BaseException as error:
+        execution.fault(error)
+    summary = _written(execution)
     execution.progress.summary(summary, execution.folder / "index.html")
     if not summary.passed:
         execution.progress.say(_how_to_go_on(execution, signal_number))
     return RunOutcome(execution.folder, summary, signal_number)
 
 
+def _written(execution: Execution) -> RunSummary:
+    """Write summary and report, without the notebooks' pages where those cannot be made."""
+    summary = execution.summary()
+    try:
+        execution.write(summary)
+    except Exception as error:
+        execution.fault(error)
+        execution.pages = "none"
+        summary = execution.summary()
+        execution.write(summary)
+    return summary
+
+
 def _execute_all(execution: Execution, meanwhile: Meanwhile) -> None:
     """Execute the notebooks until one fails; the report of those so far is written beside the next ones."""
     notebooks = execution.prepared.notebooks
     for number, notebook in enumerate(notebooks, start=1):
+        execution.current = notebook.name
         execution.progress.notebook_started(notebook.name, number, len(notebooks))
         result = _execute(execution, notebook)
         execution.results.append(result)
@@ -139,7 +187,7 @@ def _execute(execution: Execution, notebook: LessonNotebook) -> NotebookResult:
             failure = execution.engine.execute(
                 notebook, output, parameters, execution.environment, execution.limits
             )
-    except Interrupted:
+    except KeyboardInterrupt:
         stopped = result(NotebookFailure("Interrupted", "the run was asked to end"))
         execution.results.append(stopped)
         execution.progress.notebook_ended(stopped)

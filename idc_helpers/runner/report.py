@@ -13,7 +13,7 @@ from idc_helpers.runner.scrubbed_files import write_whole
 from idc_helpers.runner.summary import RunSummary
 from idc_helpers.runner.tables import DONE_WORDS, PLAN_WORDS, changes_in_words, counted
 
-Pages = Literal["all", "failed"]
+Pages = Literal["all", "failed", "none"]
 
 
 def write_report(

@@ -155,6 +155,7 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
             f"idc undo {shlex.quote(str(folder))}",
             limits=settings.limits,
             pages="failed",
+            passes_on=(BatchEndedError,),
         )
         return carry_out(execution), where
 

@@ -105,15 +105,17 @@ class Forks:
         if pid == 0:
             own.close()
             self._become_fork(parent)
-            os._exit(_status_of(lambda: self._work[order["do"]](Lines(connection), descriptors[1:], of_fork)))
+            # The fork says its id itself: a message of the parent could arrive after others of the fork.
+            answers = Lines(connection)
+            with contextlib.suppress(OSError):
+                answers.send({"pid": os.getpid()})
+            os._exit(_status_of(lambda: self._work[order["do"]](answers, descriptors[1:], of_fork)))
         of_fork.close()
         _close(descriptors[1:])
         fork = Fork(pid, Lines(connection), customer, own, os.pidfd_open(pid))
         self._forks[pid] = fork
         self._selector.register(own, selectors.EVENT_READ)
         self._selector.register(fork.watch, selectors.EVENT_READ, fork)
-        with contextlib.suppress(OSError):
-            fork.answers.send({"pid": pid})
 
     def _become_fork(self, parent: int) -> None:
         """Give up everything that is the preloaded process's, and die with it."""
@@ -146,7 +148,7 @@ class Forks:
                 self._end(other.pid, signal.SIGKILL)
         fork.control.close()
         with contextlib.suppress(OSError):
-            fork.answers.send({"ended": os.waitstatus_to_exitcode(status)})
+            fork.answers.send_after_another({"ended": os.waitstatus_to_exitcode(status)})
         fork.answers.close()
 
     def _end(self, pid: int, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -60,14 +61,31 @@ class Lines:
         """
         self._connection.sendall(json.dumps(value).encode() + b"\n")
 
+    def send_after_another(self, value: Object) -> None:
+        """Send an object behind those of a sender that has ended, perhaps in the middle of a line.
+
+        Raises
+        ------
+        OSError
+            When nobody listens any more.
+        """
+        self._connection.sendall(b"\n" + json.dumps(value).encode() + b"\n")
+
     def receive(self, timeout_s: float | None = None) -> Object | None:
-        """Return the next object, or None when the other side is gone.
+        """Return the next object, or None when the other side is gone; torn lines are left out.
 
         Raises
         ------
         TimeoutError
             When none came in time.
         """
+        while (line := self._next_line(timeout_s)) is not None:
+            with contextlib.suppress(ValueError):  # whoever sent it ended in the middle of it
+                value: Object = json.loads(line)
+                return value
+        return None
+
+    def _next_line(self, timeout_s: float | None) -> bytes | None:
         while b"\n" not in self._rest:
             self._connection.settimeout(timeout_s)
             try:
@@ -78,8 +96,7 @@ class Lines:
                 return None
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
-        value: Object = json.loads(line)
-        return value
+        return line
 
     def is_open(self) -> bool:
         """Return whether the other side is still there."""

@@ -1,3 +1,5 @@
+import asyncio
+import importlib
 import json
 import os
 import signal
@@ -6,7 +8,8 @@ import threading
 import pytest
 from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
-from idc_helpers.runner.carrying_out import carry_out
+from idc_helpers.errors import ReceiptError
+from idc_helpers.runner.carrying_out import FAULT_FILE, carry_out
 from idc_helpers.runner.engines import open_engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import RunRequest
@@ -98,3 +101,74 @@ def signal_when_written(path, number):
             os.kill(os.getpid(), number)
             return
         pause.wait(0.1)
+
+
+class FailingEngine:
+    """Executes nothing: it fails as no engine should."""
+
+    name = "failing"
+
+    def __init__(self, error):
+        self.error = error
+
+    def execute(self, notebook, output, parameters, environment, limits):
+        raise self.error
+
+    def close(self):
+        pass
+
+
+FAULTS = [
+    AssertionError(),
+    KeyError("pid"),
+    MemoryError("no more"),
+    SystemExit(7),
+    GeneratorExit(),
+    asyncio.CancelledError("somebody else's"),
+    ReceiptError("the receipts cannot be read", remedy="Look at the file."),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[type(fault).__name__ for fault in FAULTS])
+def test_a_fault_of_the_runner_itself_leaves_a_summary_and_a_report(project, start, log, fault):
+    for name in ("06_b", "07_c"):
+        write_notebook(project / "notebooks", name, *tell(name, PASSES))
+    outcome = carry_out(start(RunRequest(project), engine=FailingEngine(fault)))
+    assert outcome.exit_status == 1
+    assert statuses(outcome) == ["failed", "not run"]
+    summary = json.loads((outcome.folder / "summary.json").read_text("utf-8"))
+    assert [notebook["status"] for notebook in summary["notebooks"]] == ["failed", "not run"]
+    report = (outcome.folder / "index.html").read_text("utf-8")
+    assert type(fault).__name__ in report
+    assert "The kit failed here, not a cell of the notebook" in report
+    assert type(fault).__name__ in (outcome.folder / FAULT_FILE).read_text("utf-8")
+    assert "06_b FAILED" in log.getvalue()
+
+
+def test_an_interrupt_that_nothing_turned_into_a_signal_is_one(project, start):
+    write_notebook(project / "notebooks", "06_b", *tell("06_b", PASSES))
+    outcome = carry_out(start(RunRequest(project), engine=FailingEngine(KeyboardInterrupt())))
+    assert outcome.exit_status == 130
+    assert statuses(outcome) == ["failed"]
+    assert (outcome.folder / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["idc_helpers.runner.carrying_out.notebook_result", "idc_helpers.runner.report._pages"]
+)
+def test_a_fault_while_a_result_is_read_or_shown_does_so_too(project, start, monkeypatch, place):
+    module, _, name = place.rpartition(".")
+    original, seen = getattr(importlib.import_module(module), name), []
+
+    def once(*arguments, **options):
+        if not seen:
+            seen.append(1)
+            raise ZeroDivisionError("a fault of ours")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(place, once)
+    outcome = carried_out(project, start, {"06_b": [PASSES]})
+    assert outcome.exit_status == 1
+    assert statuses(outcome) == ["failed"]
+    assert "a fault of ours" in (outcome.folder / "index.html").read_text("utf-8")
+    assert (outcome.folder / "summary.json").exists()

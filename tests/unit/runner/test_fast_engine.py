@@ -320,3 +320,57 @@ def test_a_notebook_that_cannot_get_a_process_says_so(tmp_path):
     refuser.join()
     assert "no process could be made for the notebook: Resource temporarily" in failure.message
     assert not (tmp_path / "out.ipynb").exists()
+
+
+OVERTAKING = """\
+import os, socket, sys
+from idc_helpers.runner.fast.forks import Forks
+
+real_fork, (said, tell) = os.fork, os.pipe()
+
+
+def fork():
+    pid = real_fork()
+    if pid:
+        os.read(said, 1)  # the parent does not go on before the fork has said all that it says
+    return pid
+
+
+def work(answers, descriptors, control):
+    answers.receive()
+    answers.send({"cell": "started", "index": 0, "source": "1"})
+    answers.send({"cell": "ended", "index": 0, "source": "1"})
+    {ending}
+    os.write(tell, b"!")
+    return 3
+
+
+os.fork = fork
+Forks(socket.socket(fileno=int(sys.argv[1])), {"notebook": work}).serve()
+"""
+TORN = 'os.write(answers._connection.fileno(), b\'{"cell": "star\')'
+ANSWERED = 'answers.send({"failure": None})'
+
+
+@pytest.mark.parametrize(
+    ("ending", "failure"),
+    [(ANSWERED, None), ("pass", "with exit status 3"), (TORN, "with exit status 3")],
+    ids=["answered", "died", "died in the middle of a message"],
+)
+def test_what_a_fork_says_before_its_parent_goes_on_is_understood(tmp_path, ending, failure):
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = OVERTAKING.replace("{ending}", ending)
+    with theirs:
+        preloaded = subprocess.Popen(
+            [sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        )
+    notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
+    limits = TimeLimits(notebook_s=300)
+    with control, NotebookOrder(notebook, tmp_path / "out.ipynb", limits) as order:
+        send_order(control, {"do": "notebook"}, order.descriptors)
+        order.sent()
+        order.give({}, {})
+        found = order.follow(control)
+    assert preloaded.wait(60) == 0
+    assert (found and failure in found.message) if failure else found is None
+    assert found is None or found.cell == 1
