@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,43 @@ def load_scenario(path: str | Path) -> Scenario:
     if scenario is None or problems:
         raise ParametersError(sorted(problems, key=lambda problem: problem.line or 0))
     return scenario
+
+
+def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> list[Problem]:
+    """Return what is allowed in a scenario and probably not meant; nothing is called.
+
+    Parameters
+    ----------
+    scenario
+        The scenario, which may differ from its file.
+    path
+        Its file, for the lines; None: no lines.
+    """
+    found = [
+        replace(advice, location=("permission_sets", number, "inline_policy", *advice.location))
+        for number, policy in enumerate(one.inline_policy for one in scenario.permission_sets)
+        if policy
+        for advice in _policy_advice(policy)
+    ]
+    if not found:
+        return []
+    file = read_yaml(path) if path is not None else YamlFile("parameters")
+    return [
+        Problem(
+            file.name,
+            file.line_of(one.location) if file.lines else None,
+            dotted(one.location),
+            one.message,
+            one.remedy,
+        )
+        for one in found
+    ]
+
+
+def _policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
+    from idc_helpers.policy_advice import policy_advice  # noqa: PLC0415  only where there is a policy
+
+    return policy_advice(policy)
 
 
 def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") -> Scenario:

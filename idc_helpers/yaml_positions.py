@@ -157,6 +157,8 @@ class _Walk:
                 self.visit(item, (*location, position))
         elif isinstance(node, yaml.ScalarNode) and not node.style:
             self._visit_unquoted(node, location)
+        elif isinstance(node, yaml.ScalarNode) and node.style == "|" and node.value.startswith("{"):
+            self._visit_json(node, location)
         self.open.discard(id(node))
 
     def _visit_mapping(self, node: yaml.MappingNode, location: Location) -> None:
@@ -177,6 +179,18 @@ class _Walk:
     def _visit_merged(self, node: yaml.Node, location: Location) -> None:
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             self.visit(part, location)
+
+    def _visit_json(self, node: yaml.ScalarNode, location: Location) -> None:
+        # JSON in a block of its own keeps its lines, and is YAML as well.
+        try:
+            inner = _TextDatesLoader(node.value).get_single_node()
+            lines = YamlFile(self.file.name)
+            _Walk(lines).visit(inner, location)
+        except (yaml.YAMLError, ValueError, RecursionError, ParametersError):
+            return  # what is wrong with it is its model's to say
+        first = node.start_mark.line + 1  # the block begins below its sign
+        for place, line in lines.lines.items():
+            self.file.lines.setdefault(place, first + line)
 
     def _visit_unquoted(self, node: yaml.ScalarNode, location: Location) -> None:
         self.file.unquoted[location] = node.value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from idc_helpers.aws.calls import Writer
 from idc_helpers.aws.connected import Connection
 from idc_helpers.changes import State
+from idc_helpers.models import inline_policy_text
 
 POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy", "permissions_boundary")
 
@@ -70,8 +70,7 @@ class _PolicyChange:
 
     def inline_policy(self, before: State | None, after: State | None) -> None:
         if after:
-            text = json.dumps(after, separators=(",", ":"), ensure_ascii=False)
-            self._send("put_inline_policy_to_permission_set", InlinePolicy=text)
+            self._send("put_inline_policy_to_permission_set", InlinePolicy=inline_policy_text(after))
         elif before:
             self._send("delete_inline_policy_from_permission_set")
 

@@ -20,10 +20,12 @@ def check(
     ],
 ) -> None:
     """Check a scenario; names everything that is wrong, with its line and what to do."""
-    from idc_helpers.parameters import load_scenario  # noqa: PLC0415
+    from idc_helpers.parameters import load_scenario, scenario_warnings  # noqa: PLC0415
     from idc_helpers.runner.tables import counted  # noqa: PLC0415
 
     scenario = load_scenario(file)
+    for warning in scenario_warnings(scenario, file):
+        typer.echo(f"warning: {warning}", err=True)
     parts = (
         counted(len(scenario.permission_sets), "permission set"),
         counted(len(scenario.groups), "group"),

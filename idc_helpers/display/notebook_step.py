@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from idc_helpers.changes import Plan
@@ -12,6 +13,7 @@ from idc_helpers.display.gate import Gate
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.movements import plan_table, wanted_table
 from idc_helpers.display.tables import Line, Table
+from idc_helpers.parameters import scenario_warnings
 from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
 from idc_helpers.runbook.outside_changes import note_own_values
@@ -89,7 +91,8 @@ class NotebookStep:
         ParametersError
             When the form holds a value that cannot be right.
         """
-        return plan_table(self.title, self.gate.show_plan(), self.context.place)
+        table = plan_table(self.title, self.gate.show_plan(), self.context.place)
+        return replace(table, note=" ".join(part for part in (table.note, self._warnings()) if part))
 
     def apply(self) -> Applied | Line:
         """Return what was done; in mode ``"plan"`` a line that nothing was written.
@@ -143,6 +146,12 @@ class NotebookStep:
         from idc_helpers.display.panel_attestation import AttestationPanel  # noqa: PLC0415 - no widget is imported headless
 
         return AttestationPanel(guide, self.context, self.gate.changed)
+
+    def _warnings(self) -> str:
+        if STEPS[self.name].section != "permission_sets":
+            return ""
+        warnings = scenario_warnings(self.values.require().scenario)
+        return " ".join(f"Warning: {one.path}: {one.message}. {one.remedy}" for one in warnings)
 
     def _current(self) -> Step:
         self._step.context = self.values.require()

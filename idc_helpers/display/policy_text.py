@@ -1,11 +1,16 @@
-"""A policy as a person types it: whether it is JSON, where it breaks, and how much of the room it takes."""
+"""A policy as a person types it: whether it is one, where it breaks, and how much of the room it takes."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from idc_helpers.models.policies import MOST_POLICY_CHARACTERS
+from idc_helpers.errors import InvalidValueError
+from idc_helpers.models.base import Refusal
+from idc_helpers.models.policies import MOST_POLICY_CHARACTERS, inline_policy_size, policy_from_text
+from idc_helpers.models.policy_grammar import policy_refusals
+from idc_helpers.policy_advice import policy_advice
+from idc_helpers.yaml_positions import dotted
 
 
 def policy_as_text(policy: Any) -> str:
@@ -26,12 +31,24 @@ def policy_state(text: str) -> str:
     """
     if not text.strip():
         return f"Empty: no inline policy. At most {MOST_POLICY_CHARACTERS:,} characters, blanks not counted."
-    characters = len("".join(text.split()))
-    size = f"{characters:,} of {MOST_POLICY_CHARACTERS:,} characters, blanks not counted"
-    if characters > MOST_POLICY_CHARACTERS:
-        size += f": {characters - MOST_POLICY_CHARACTERS:,} too many"
+    used = inline_policy_size(text)
+    size = f"{used:,} of {MOST_POLICY_CHARACTERS:,} characters, blanks not counted"
+    if used > MOST_POLICY_CHARACTERS:
+        size += f": {used - MOST_POLICY_CHARACTERS:,} too many"
     try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        return f"✘ No valid JSON yet: line {error.lineno}, column {error.colno}: {error.msg}. {size}."
-    return f"✔ Valid JSON. {size}."
+        policy = policy_from_text(text)
+    except InvalidValueError as error:
+        at = error.__cause__
+        if isinstance(at, json.JSONDecodeError):
+            return f"✘ No valid JSON yet: line {at.lineno}, column {at.colno}: {at.msg}. {size}."
+        return f"✘ {error.message}. {error.remedy} {size}."
+    refusals = policy_refusals(policy)
+    if refusals:
+        return f"✘ {_in_words(refusals)} {size}."
+    return f"✔ Valid policy. {size}. {_in_words(policy_advice(policy), 'Warning: ')}".rstrip()
+
+
+def _in_words(found: list[Refusal], start: str = "") -> str:
+    return " ".join(
+        f"{start}{dotted(one.location)}: {one.message.rstrip('.')}. {one.remedy}".rstrip() for one in found
+    )

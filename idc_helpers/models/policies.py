@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from idc_helpers.errors import InvalidValueError
 from idc_helpers.managed_policies import managed_policy_arn
 from idc_helpers.models.base import Model, Refusal, refuse
+from idc_helpers.models.policy_grammar import policy_refusals
 from idc_helpers.models.texts import PolicyName, TextRule, shortened
 
 MOST_POLICY_CHARACTERS = 10_240  # blanks do not count
@@ -42,16 +43,37 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _read_policy(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def policy_from_text(text: str) -> dict[str, Any]:
+    """Return the policy that a text in JSON holds; what it says is not looked at.
+
+    Raises
+    ------
+    InvalidValueError
+        The text is not JSON, not an object, or has a key twice in one object.
+    """
     try:
-        return json.loads(value, object_pairs_hook=_unique_keys)
+        policy = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise InvalidValueError(
-            f"{shortened(value)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            remedy="Write the policy as a YAML mapping, or mend the JSON.",
+            f"{shortened(text)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            remedy="Write the policy as a YAML mapping, or fix the JSON.",
         ) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    return _mapping(policy)
+
+
+def _mapping(policy: object) -> dict[str, Any]:
+    if not isinstance(policy, dict):
+        raise InvalidValueError(
+            f"{shortened(policy)} is not a policy document",
+            remedy="Write a mapping with Version and Statement.",
+        )
+    return policy
+
+
+def _too_deep() -> InvalidValueError:
+    return InvalidValueError("a policy is nested too deeply", remedy="A policy has five levels at most.")
 
 
 def inline_policy_text(policy: dict[str, Any]) -> str:
@@ -62,45 +84,28 @@ def inline_policy_text(policy: dict[str, Any]) -> str:
     policy
         The policy document.
     """
-    return json.dumps(policy, separators=(",", ":"))
+    return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
+
+
+def inline_policy_size(text: str) -> int:
+    """Return how much of AWS's room a policy's text takes: bytes in UTF-8, blanks apart."""
+    return len("".join(text.split()).encode())
 
 
 def _checked_policy(value: object) -> object:
-    policy = _read_policy(value)
-    if not isinstance(policy, dict):
-        raise InvalidValueError(
-            f"{shortened(value)} is not a policy document",
-            remedy="Write a mapping with Version and Statement.",
-        )
-    _check_statements(policy.get("Statement"))
     try:
-        text = inline_policy_text(policy)
-    except (TypeError, ValueError) as error:
+        policy = policy_from_text(value) if isinstance(value, str) else _mapping(value)
+        refuse(policy_refusals(policy))
+    except RecursionError as error:
+        raise _too_deep() from error
+    text = inline_policy_text(policy)
+    size = inline_policy_size(text)
+    if size > MOST_POLICY_CHARACTERS or len(text) > MOST_POLICY_BYTES:
         raise InvalidValueError(
-            f"a policy that cannot be written as JSON: {error}",
-            remedy="Use text, numbers, lists and mappings only.",
-        ) from error
-    characters = len("".join(text.split()))
-    if characters > MOST_POLICY_CHARACTERS or len(text) > MOST_POLICY_BYTES:
-        raise InvalidValueError(
-            f"an inline policy of {characters} characters is too long",
+            f"an inline policy of {size} characters is too long",
             remedy=f"At most {MOST_POLICY_CHARACTERS} fit, blanks apart: move parts to managed policies.",
         )
     return policy
-
-
-def _check_statements(statements: object) -> None:
-    listed = [statements] if isinstance(statements, dict) else statements
-    if not isinstance(listed, list) or not listed or not all(isinstance(part, dict) for part in listed):
-        raise InvalidValueError(
-            f"a policy document needs a Statement; found {shortened(statements)}",
-            remedy="Write 'Statement:' with a list of statements, each with Effect, Action and Resource.",
-        )
-    for part in listed:
-        if part.get("Effect") not in ("Allow", "Deny"):
-            raise InvalidValueError(
-                f"a statement has the Effect {part.get('Effect')!r}", remedy="Write 'Allow' or 'Deny'."
-            )
 
 
 ManagedPolicyArn = Annotated[

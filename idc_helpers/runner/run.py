@@ -13,7 +13,7 @@ from idc_helpers.aws.connection import Connection, connect, require_apply_allowe
 from idc_helpers.aws.personal_data import list_personal_data
 from idc_helpers.masking import masking
 from idc_helpers.models import Scenario
-from idc_helpers.parameters import scenario_parameters
+from idc_helpers.parameters import scenario_parameters, scenario_warnings
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
 from idc_helpers.runner.engines import Engine
 from idc_helpers.runner.interruption import signals_as_exceptions
@@ -65,6 +65,8 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
         write_record(folder, _record(prepared, state))
         environment = _kernel_environment(folder, state)
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
+        for warning in scenario_warnings(prepared.scenario, prepared.scenario_file):
+            progress.say(f"warning: {warning}")
         # A run in the usual folder is found by its id, another one by its path.
         undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"
         execution = Execution(prepared, folder, where, environment, engine, progress, started, undo_command)

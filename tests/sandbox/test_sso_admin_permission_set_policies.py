@@ -7,6 +7,8 @@ import json
 import pytest
 from handler_harness import Harness
 
+from tests.policy_cases import REFUSED, TAKEN, condition, policy
+
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 VIEW_ONLY = "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess"
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
@@ -128,10 +130,10 @@ def test_an_inline_policy_is_kept_as_it_was_written(admin):
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ("nope", "it is not JSON"),
-        ("[]", "must be a JSON object, found list"),
-        ("{}", "must have a Statement"),
-        ({"Statement": []}, "must have a Statement"),
+        ("nope", "It is not JSON"),
+        ("[]", "It must be a JSON object, found list"),
+        ("{}", "It must have a Statement"),
+        ({"Statement": []}, "It must have a Statement"),
         ({"Statement": ["x"]}, "statement 1 must be an object, found str"),
         ({"Statement": [STATEMENT, {**STATEMENT, "Effect": "Maybe"}]}, "statement 2 must have the Effect"),
         ({"Statement": {"Effect": "Allow", "Resource": "*"}}, "exactly one of Action and NotAction"),
@@ -160,6 +162,50 @@ def test_a_document_that_is_no_policy_is_refused_with_the_reason(admin, document
 def test_documents_in_other_words(admin, policy):
     admin.call("PutInlinePolicyToPermissionSet", InlinePolicy=json.dumps(policy))
     assert json.loads(admin.call("GetInlinePolicyForPermissionSet")["InlinePolicy"]) == policy
+
+
+# A character outside of Latin-1 is the service model's to refuse, before the document is read.
+@pytest.mark.parametrize(
+    "document",
+    [case[1] for case in REFUSED if json.dumps(case[1], ensure_ascii=False).isascii()],
+    ids=[case[0] for case in REFUSED if json.dumps(case[1], ensure_ascii=False).isascii()],
+)
+def test_what_iam_refuses_is_refused_at_once(admin, document):
+    message = admin.refused(
+        "PutInlinePolicyToPermissionSet", "ValidationException", InlinePolicy=json.dumps(document)
+    )
+    assert message.startswith("Invalid PermissionsPolicy Document: ")
+    assert admin.call("GetInlinePolicyForPermissionSet") == {"InlinePolicy": ""}
+
+
+def test_what_iam_says_comes_first(admin):
+    for document, words in (
+        (policy(Action="ec2::Describe*"), "Actions/Condition can contain only one colon."),
+        (
+            policy(Action="ListBuckets"),
+            "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+        ),
+        (policy(Resource="mybucket"), 'Resource mybucket must be in ARN format or "*".'),
+        (policy(Action=None), "Policy statement must contain actions."),
+        (policy(Principal="*"), "Policy document should not specify a principal."),
+        (policy(Effect="allow"), "The policy failed legacy parsing"),
+        (condition("StringFoo", "x"), "Syntax errors in policy."),
+    ):
+        message = admin.refused(
+            "PutInlinePolicyToPermissionSet", "ValidationException", InlinePolicy=json.dumps(document)
+        )
+        assert message.startswith(f"Invalid PermissionsPolicy Document: {words}"), message
+
+
+@pytest.mark.parametrize("document", [case[1] for case in TAKEN], ids=[case[0] for case in TAKEN])
+def test_what_iam_takes_is_taken(admin, document):
+    admin.call("PutInlinePolicyToPermissionSet", InlinePolicy=json.dumps(document, ensure_ascii=False))
+    assert json.loads(admin.call("GetInlinePolicyForPermissionSet")["InlinePolicy"]) == document
+
+
+def test_an_inline_policy_without_end_is_refused(admin):
+    for document in ('{"a":' * 3_000 + "1" + "}" * 3_000, "[" * 9_000):
+        admin.refused("PutInlinePolicyToPermissionSet", "ValidationException", InlinePolicy=document)
 
 
 def test_the_size_of_an_inline_policy_counts_without_blanks(admin):

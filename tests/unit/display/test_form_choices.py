@@ -158,9 +158,16 @@ def test_a_policy_tells_line_and_column_and_its_room():
     assert policy_state(broken).startswith("✘ No valid JSON yet: line 3, column 17: ")
     policy = {"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
     characters = len("".join(json.dumps(policy).split()))
-    assert policy_state(json.dumps(policy, indent=4)).startswith(f"✔ Valid JSON. {characters} of 10,240 ")
+    assert policy_state(json.dumps(policy, indent=4)).startswith(f"✔ Valid policy. {characters} of 10,240 ")
     filled = json.dumps({"Statement": "x" * MOST_POLICY_CHARACTERS})
     assert ": 16 too many" in policy_state(filled)
+    assert policy_state('{"Statement": [], "Statement": []}').startswith("✘ ")
+    misspelt = json.dumps({"Statement": {"Effect": "Allow", "Actions": "s3:Get*", "Resource": "*"}})
+    assert "Statement.Actions: unknown key 'Actions' in a statement. Did you mean 'Action'?" in policy_state(
+        misspelt
+    )
+    unknown = json.dumps({"Statement": {"Effect": "Allow", "Action": "s3:GetObjekt", "Resource": "*"}})
+    assert "Warning: Statement.Action: 's3' has no action 'GetObjekt'" in policy_state(unknown)
     assert policy_state(" ").startswith("Empty: no inline policy.")
 
 
