@@ -48,6 +48,9 @@ class Context:
         moto's services behind the same port: the organization and the roles in its accounts.
     site_url
         Where people reach the pages, without a slash at the end: ``https://HOST/PREFIX`` or so.
+    browser
+        The random name of the browser that visits the pages; empty for everybody else. What a person does
+        there, signing in above all, goes on in that browser only.
     """
 
     connection: sqlite3.Connection
@@ -56,6 +59,7 @@ class Context:
     ids: IdFactory
     double: AwsDouble
     site_url: str = "http://localhost"
+    browser: str = field(default="", repr=False)
 
     @property
     def now(self) -> float:

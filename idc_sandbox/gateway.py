@@ -90,19 +90,22 @@ class Gateway:
             return error_response(_defect(), request)
 
     @contextmanager
-    def visit(self, site_url: str | None = None) -> Iterator[Context]:
+    def visit(self, site_url: str | None = None, browser: str = "") -> Iterator[Context]:
         """Yield a context for somebody at the pages, who has signed nothing: one transaction.
 
         Parameters
         ----------
         site_url
             Where the visitor reached the pages; `Gateway.site_url` when not given.
+        browser
+            The random name of the visitor's browser.
         """
         account_id = self.double.management_account_id
         visitor = Caller(account_id, f"arn:aws:iam::{account_id}:anonymous", "")
         self._settle(visitor, HOME_REGION)
         with self.store.transaction() as connection:
-            yield replace(self._context(connection, visitor, HOME_REGION), site_url=site_url or self.site_url)
+            context = self._context(connection, visitor, HOME_REGION)
+            yield replace(context, site_url=site_url or self.site_url, browser=browser)
 
     def console(
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"

@@ -219,6 +219,7 @@ CREATE TABLE sign_in (
     user_name TEXT NOT NULL DEFAULT '',                  -- as it was typed
     page TEXT NOT NULL,
     client TEXT NOT NULL,
+    browser_hash TEXT NOT NULL DEFAULT '',               -- of the name of the browser that began it, where it ends
     browser_hashes_json TEXT NOT NULL DEFAULT '[]',
     code_hash TEXT,                                      -- of the code that was e-mailed last
     code_expires_at REAL,
@@ -240,7 +241,8 @@ CREATE TABLE portal_session (
     user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
     created_at REAL NOT NULL,
     expires_at REAL NOT NULL,
-    ended_at REAL
+    ended_at REAL,
+    browser_hash TEXT NOT NULL DEFAULT ''                -- of the name of the browser that signed in
 ) STRICT;
 CREATE INDEX portal_session_of_user ON portal_session (user_id);
 

@@ -17,7 +17,14 @@ from pathlib import Path
 
 from idc_sandbox.errors import SandboxStartError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# What makes a file of one version one of the next: a state folder outlives the kit that made it.
+_UPGRADES = {
+    2: (
+        "ALTER TABLE sign_in ADD COLUMN browser_hash TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE portal_session ADD COLUMN browser_hash TEXT NOT NULL DEFAULT ''",
+    )
+}
 
 
 class Store:
@@ -74,7 +81,7 @@ class Store:
         self._connection.execute("PRAGMA synchronous=FULL")
 
     def _open_schema(self, seed: int) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        version = self._upgrade()
         if version == 0:
             tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if tables:
@@ -92,6 +99,17 @@ class Store:
                 f"version {SCHEMA_VERSION}. Use the kit that made it, choose another folder with --state, "
                 "or start over with `idc sandbox reset`."
             )
+
+    def _upgrade(self) -> int:
+        """Make an older file one of this version, where that is possible, and return its version."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        while version in _UPGRADES:
+            statements = ";\n".join(_UPGRADES[version])
+            version += 1
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE;\n{statements};\nPRAGMA user_version = {version};\nCOMMIT;"
+            )
+        return int(version)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -88,14 +88,26 @@ def redirect(visit: Visit, path: str) -> Response:
 
 
 def set_cookie(
-    answer: Response, visit: Visit, name: str, value: str, *, max_age_s: int | None = None
+    answer: Response,
+    visit: Visit,
+    name: str,
+    value: str,
+    *,
+    max_age_s: int | None = None,
+    path: str = "/",
 ) -> None:
-    """Give the browser a cookie that scripts cannot read; an empty value takes it away."""
+    """Give the browser a cookie that scripts cannot read; an empty value takes it away.
+
+    Parameters
+    ----------
+    path
+        Below the site's prefix; other than ``"/"`` only for one that somebody else set.
+    """
     answer.set_cookie(
         name,
         value,
         max_age=max_age_s if value else 0,
-        path=f"{visit.site.prefix}/",
+        path=f"{visit.site.prefix}{path}",
         httponly=True,
         samesite="lax",
         secure=visit.site.scheme == "https",
@@ -116,9 +128,19 @@ def protect(answer: Response, visit: Visit, *, form_targets: str = "") -> Respon
     answer.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
+    for name in visit.doubtful_cookies:
+        for path in _paths_above(visit.path):
+            set_cookie(answer, visit, name, "", path=path)
     if visit.cookies.get(BROWSER_COOKIE) != visit.browser:
-        set_cookie(answer, visit, BROWSER_COOKIE, visit.browser)
+        set_cookie(answer, visit, BROWSER_COOKIE, visit.browser, max_age_s=LONGEST_COOKIE_S)
     return answer
+
+
+def _paths_above(path: str) -> list[str]:
+    """Return the paths for which a cookie that came with a request may have been set."""
+    steps = path.split("/")[1:9]
+    paths = ["/".join(["", *steps[:count]]) for count in range(1, len(steps) + 1)]
+    return sorted({"/", *paths, *(f"{one}/" for one in paths)})
 
 
 @functools.cache

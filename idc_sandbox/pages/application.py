@@ -35,12 +35,14 @@ from idc_sandbox.pages.visits import (
     TooLargeFormError,
     Visit,
     browser_of,
+    is_from_elsewhere,
     last_values,
+    read_cookies,
     read_form,
     read_query,
 )
 from idc_sandbox.sign_in.refusals import Refusal
-from idc_sandbox.sites import Sites
+from idc_sandbox.sites import Site, Sites
 
 Handler = Callable[[Visit], Response]
 logger = logging.getLogger(__name__)
@@ -148,11 +150,13 @@ def _endpoint(page: Page, house: _House) -> Callable[[Request], object]:
 
 
 def _visit(request: Request, fields: dict[str, list[str]], house: _House) -> Visit:
+    cookies, doubtful = read_cookies(request.headers.getlist("cookie"))
+    site: Site = request.scope["idc_site"]
     return Visit(
         gateway=house.gateway,
         seals=house.seals,
         links=house.links,
-        site=request.scope["idc_site"],
+        site=site,
         endpoint_url=f"http://{house.sites.address_host}",
         frame_ancestors=house.sites.frame_ancestors,
         method=request.method,
@@ -162,10 +166,11 @@ def _visit(request: Request, fields: dict[str, list[str]], house: _House) -> Vis
         query=read_query(request.scope["query_string"].decode("latin-1")),
         form=last_values(fields),
         form_lists=fields,
-        cookies=dict(request.cookies),
+        cookies=cookies,
         client=request.client.host if request.client else "",
-        browser=browser_of(request.cookies),
-        is_cross_site=request.headers.get("sec-fetch-site", "") == "cross-site",
+        browser=browser_of(cookies),
+        doubtful_cookies=doubtful,
+        is_from_elsewhere=is_from_elsewhere(request.headers, site),
         is_owners=request.scope.get("idc_is_owners", False),
     )
 
@@ -186,7 +191,7 @@ def answer_visit(page: Page, visit: Visit) -> Response:
 def _answer(page: Page, visit: Visit) -> Response:
     if visit.method != "POST":
         return page.show(visit) if page.show else _not_there(visit)
-    if visit.is_cross_site or not visit.has_csrf_token():
+    if visit.is_from_elsewhere or not visit.has_csrf_token():
         message = (
             "This form was not made for this browser, or you have signed in or out since it was shown. "
             "Nothing was changed. Load the page again, and send the form from there."

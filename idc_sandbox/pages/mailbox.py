@@ -62,7 +62,7 @@ def _open_mailbox(visit: Visit) -> Response:
     opened = [*others[1 - _MOST_MAILBOXES :], address]
     answer = redirect(visit, HOME)
     if not visit.is_owners:
-        sealed = visit.seals.seal("mailbox-cookie", opened)
+        sealed = visit.seal("mailbox-cookie", opened)
         set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
     return answer
 

@@ -26,13 +26,15 @@ class Seals:
     def __init__(self, form_key: str, cookie_key: str) -> None:
         self._form_key, self._cookie_key = form_key.encode(), cookie_key.encode()
 
-    def csrf_token(self, browser: str, session: str) -> str:
-        """Return the token for forms shown to a browser, and to who is signed in there."""
-        return hmac.new(self._form_key, f"csrf {browser} {session}".encode(), hashlib.sha256).hexdigest()
+    def csrf_token(self, door: str, browser: str, session: str) -> str:
+        """Return the token for forms shown at a door to a browser, and to who is signed in there."""
+        return hmac.new(
+            self._form_key, f"csrf {door} {browser} {session}".encode(), hashlib.sha256
+        ).hexdigest()
 
-    def is_csrf_token(self, given: str, browser: str, session: str) -> bool:
+    def is_csrf_token(self, given: str, door: str, browser: str, session: str) -> bool:
         """Tell whether a form's token is this browser's; a browser without cookie has none."""
-        expected = self.csrf_token(browser, session)
+        expected = self.csrf_token(door, browser, session)
         return bool(browser) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
     def seal(self, purpose: str, value: Any) -> str:

@@ -126,7 +126,7 @@ def _open_settings(visit: Visit) -> Response:
         return redirect(visit, HOME) if visit.is_administrator else _closed(visit)
     answer = redirect(visit, HOME)
     if not visit.is_owners:
-        sealed = visit.seals.seal("settings-cookie", ADMINISTRATOR)
+        sealed = visit.seal("settings-cookie", ADMINISTRATOR)
         set_cookie(answer, visit, SETTINGS_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
     return answer
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from idc_sandbox.context import Context
@@ -14,6 +16,10 @@ from idc_sandbox.sign_in.flow import Next
 from idc_sandbox.sign_in.refusals import Refusal
 
 HOME = "/start/sign-in"
+_DOUBTFUL = (
+    "Your browser sent two different cookies under one name, so another program on this machine has set one. "
+    "Neither was believed, and both are deleted. Start again."
+)
 _MOST_TRUSTED = 5
 _NOTICES = {
     "session-over": "Your session is over. Sign in again.",
@@ -28,8 +34,9 @@ def show_sign_in(visit: Visit) -> Response:
     with visit.open() as context:
         if visit.find_person(context) is not None:
             return redirect(visit, next_path(visit))
-    notice = _NOTICES.get(visit.query.get("notice", ""), "")
-    return _show_step(visit, notice, is_error=False)
+    if visit.doubtful_cookies:
+        return _show_step(visit, Next("user-name", _DOUBTFUL, is_error=True))
+    return _show_step(visit, Next("user-name", _NOTICES.get(visit.query.get("notice", ""), "")))
 
 
 def return_to_sign_in(visit: Visit) -> Response:
@@ -53,9 +60,12 @@ def take_step(visit: Visit) -> Response:
         return _after_refusal(visit, refusal)
     if after.page == "signed-in":
         return _welcome(visit, after)
-    if not after.message:
-        return return_to_sign_in(visit)
-    return _show_step(visit, after.message, is_error=after.is_error, retry_after_s=after.retry_after_s)
+    if after.sign_in_id:
+        visit = replace(visit, cookies={**visit.cookies, SIGN_IN_COOKIE: after.sign_in_id})
+    answer = return_to_sign_in(visit) if not after.message else _show_step(visit, after)
+    if after.sign_in_id:
+        set_cookie(answer, visit, SIGN_IN_COOKIE, after.sign_in_id)
+    return answer
 
 
 def _after_refusal(visit: Visit, refusal: Refusal) -> Response:
@@ -64,25 +74,26 @@ def _after_refusal(visit: Visit, refusal: Refusal) -> Response:
     if refusal.code == "sign-in-expired":
         path = with_next(HOME, next_path(visit))
         return redirect(visit, f"{path}{'&' if '?' in path else '?'}notice=sign-in-expired")
-    return _show_step(visit, refusal.message, is_error=True)
+    return _show_step(visit, Next("user-name", refusal.message, is_error=True))
 
 
-def _show_step(visit: Visit, message: str, *, is_error: bool, retry_after_s: float = 0.0) -> Response:
+def _show_step(visit: Visit, after: Next) -> Response:
+    """Show the step whose turn it is, with the message of what was done before."""
     with visit.open() as context:
         sign_in_id, seen = _current(context, visit)
         values = step_values(context, visit, sign_in_id, seen)
     answer = render(
         visit,
         TEMPLATES[seen.page],
-        status=429 if retry_after_s else 200,
-        message=message,
-        is_error=is_error,
+        status=429 if after.retry_after_s else 200,
+        message=after.message,
+        is_error=after.is_error,
         sign_in=seen,
         action=lambda step: visit.link(with_next(f"{HOME}/{step}", next_path(visit))),
         **values,
     )
-    if retry_after_s:
-        answer.headers["Retry-After"] = str(int(retry_after_s) + 1)
+    if after.retry_after_s:
+        answer.headers["Retry-After"] = str(int(after.retry_after_s) + 1)
     if visit.cookies.get(SIGN_IN_COOKIE) != sign_in_id:
         set_cookie(answer, visit, SIGN_IN_COOKIE, sign_in_id)
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.responses import Response
 
@@ -20,7 +20,8 @@ def next_path(visit: Visit) -> str:
     """Return the page that the query names as ``next``; the portal when it names none, or another site."""
     wanted = visit.query.get("next", "")
     path = wanted.partition("?")[0]
-    leads_back = path.startswith("/start/sign-in") or ".." in path
+    # Browsers read `%2e%2e` as two dots, and would leave the path under which a proxy shows the pages.
+    leads_back = path.startswith("/start/sign-in") or ".." in unquote(path)
     is_own = len(wanted) <= _LONGEST and _OWN.fullmatch(wanted) is not None
     return wanted if is_own and not leads_back else PORTAL
 

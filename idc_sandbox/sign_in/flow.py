@@ -120,10 +120,12 @@ def submit_password(context: Context, sign_in_id: str, password: str) -> Next:
         return flow_state.fail(context, row, WRONG_PASSWORD)
     person = person_of(context, row["user_id"])
     if not person.is_enabled:
-        return flow_state.turn_to(context, row, "blocked", _DISABLED, is_error=True)
-    if passwords.must_change(context, person.user_id):
-        return flow_state.turn_to(context, row, "new-password")
-    return second_factor.ask(context, row)
+        after = flow_state.turn_to(context, row, "blocked", _DISABLED, is_error=True)
+    elif passwords.must_change(context, person.user_id):
+        after = flow_state.turn_to(context, row, "new-password")
+    else:
+        after = second_factor.ask(context, row)
+    return flow_state.renew(context, after, sign_in_id)
 
 
 def submit_one_time_password(context: Context, sign_in_id: str, code: str) -> Next:
@@ -139,7 +141,7 @@ def submit_one_time_password(context: Context, sign_in_id: str, code: str) -> Ne
         return wait
     if not email_codes.use_code(context, row, code) or row["user_id"] is None:
         return flow_state.fail(context, row, email_codes.WRONG_CODE)
-    return flow_state.turn_to(context, row, "new-password")
+    return flow_state.renew(context, flow_state.turn_to(context, row, "new-password"), sign_in_id)
 
 
 def resend_one_time_password(context: Context, sign_in_id: str) -> Next:
@@ -168,7 +170,7 @@ def submit_new_password(context: Context, sign_in_id: str, new_password: str) ->
         passwords.set_password(context, person.user_id, new_password)
     except Refusal as refusal:
         return Next("new-password", refusal.message, is_error=True)
-    return second_factor.ask(context, row)
+    return flow_state.renew(context, second_factor.ask(context, row), sign_in_id)
 
 
 def _starts_with_mailed_code(context: Context, row: sqlite3.Row, person: Person | None) -> bool:

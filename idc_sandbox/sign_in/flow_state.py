@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from idc_sandbox.context import Context
@@ -43,6 +43,9 @@ class Next:
         For the person; empty when there is nothing to say. It never tells whether a user exists.
     is_error
         Whether the message says that something went wrong.
+    sign_in_id
+        After a proof was given: the id under which the sign-in goes on. The one from before may be known to
+        somebody who planted it in the person's browser; it has no part in what was proved.
     session_token
         With ``"signed-in"``: for the portal's cookie.
     trusted_browser_token
@@ -54,6 +57,7 @@ class Next:
     page: Page
     message: str = ""
     is_error: bool = False
+    sign_in_id: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     trusted_browser_token: str | None = field(default=None, repr=False)
     retry_after_s: float = 0.0
@@ -89,11 +93,12 @@ def load(context: Context, sign_in_id: str, *pages: Page) -> sqlite3.Row:
     Raises
     ------
     Refusal
-        ``sign-in-expired`` for one that is unknown, over or older than 15 minutes, ``wrong-page`` for an
-        answer to another page than the one whose turn it is.
+        ``sign-in-expired`` for one that is unknown, another browser's, over or older than 15 minutes,
+        ``wrong-page`` for an answer to another page than the one whose turn it is.
     """
     row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM sign_in WHERE sign_in_hash = ? AND expires_at > ?", (digest(sign_in_id), context.now)
+        "SELECT * FROM sign_in WHERE sign_in_hash = ? AND browser_hash = ? AND expires_at > ?",
+        (digest(sign_in_id), digest(context.browser), context.now),
     ).fetchone()
     if row is None:
         raise Refusal("sign-in-expired", "This sign-in is over, or took too long. Start again.")
@@ -110,13 +115,14 @@ def insert(
     """Keep a new sign-in, and drop those that are over. Writes."""
     context.connection.execute("DELETE FROM sign_in WHERE expires_at <= ?", (context.now,))
     context.connection.execute(
-        "INSERT INTO sign_in (sign_in_hash, instance_arn, page, client, browser_hashes_json, expires_at)"
-        " VALUES (?, ?, 'user-name', ?, ?, ?)",
+        "INSERT INTO sign_in (sign_in_hash, instance_arn, page, client, browser_hash, browser_hashes_json,"
+        " expires_at) VALUES (?, ?, 'user-name', ?, ?, ?, ?)",
         (
             digest(sign_in_id),
             instance_arn,
             client[:256],
-            json.dumps([digest(token) for token in browser_tokens[:10]]),
+            digest(context.browser),
+            json.dumps([_trust_hash(context, token) for token in browser_tokens[:10]]),
             context.now + SIGN_IN_LIFETIME_S,
         ),
     )
@@ -141,6 +147,17 @@ def turn_to(
     """Make another page the sign-in's turn. Writes."""
     change(context, row, page=page)
     return Next(page, message, is_error)
+
+
+def renew(context: Context, after: Next, sign_in_id: str) -> Next:
+    """Give a sign-in in which something was proved a new id; the one from before opens nothing. Writes."""
+    if after.page == "signed-in":
+        return after
+    new_id = new_token()
+    context.connection.execute(
+        "UPDATE sign_in SET sign_in_hash = ? WHERE sign_in_hash = ?", (digest(new_id), digest(sign_in_id))
+    )
+    return replace(after, sign_in_id=new_id)
 
 
 def wait_of(context: Context, row: sqlite3.Row) -> Next | None:
@@ -168,7 +185,7 @@ def finish(context: Context, row: sqlite3.Row, *, trust_browser: bool = False) -
         browser_token = new_token()
         context.connection.execute(
             "INSERT INTO trusted_browser VALUES (?, ?, ?)",
-            (digest(browser_token), person.user_id, context.now + TRUSTED_BROWSER_LIFETIME_S),
+            (_trust_hash(context, browser_token), person.user_id, context.now + TRUSTED_BROWSER_LIFETIME_S),
         )
     return Next(
         "signed-in", session_token=create_session(context, person), trusted_browser_token=browser_token
@@ -194,6 +211,11 @@ def prompts_by_context(context: Context, person: Person) -> bool:
     return bool(
         setting(context, person.instance_arn, "multi_factor_authentication")["prompt"] == "context-aware"
     )
+
+
+def _trust_hash(context: Context, token: str) -> str:
+    """Return what is kept of a trusted browser's token: it is worth nothing in another browser."""
+    return digest(f"{token} {context.browser}")
 
 
 def view(context: Context, row: sqlite3.Row) -> SignIn:

@@ -48,7 +48,8 @@ def create_session(context: Context, person: Person) -> str:
     token, now = new_token(), context.now
     duration_s = interactive_duration_s(context, person.instance_arn)
     context.connection.execute(
-        "INSERT INTO portal_session VALUES (?, ?, ?, ?, ?, ?, NULL)",
+        "INSERT INTO portal_session (session_id, token_hash, instance_arn, user_id, created_at, expires_at,"
+        " browser_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             context.ids.uuid("portal_session"),
             digest(token),
@@ -56,15 +57,20 @@ def create_session(context: Context, person: Person) -> str:
             person.user_id,
             now,
             now + duration_s,
+            digest(context.browser),
         ),
     )
     return token
 
 
 def find_session(context: Context, token: str) -> PortalSession | None:
-    """Return the session that a token opens; None when it is over or its user is disabled or gone."""
+    """Return the session that a token opens in the browser that visits.
+
+    None when it is over, its user is disabled or gone, or it was begun in another browser.
+    """
     row = context.connection.execute(
-        f"{_SELECT} WHERE token_hash = ?2 AND {_LIVE}", (context.now, digest(token))
+        f"{_SELECT} WHERE token_hash = ?2 AND browser_hash = ?3 AND {_LIVE}",
+        (context.now, digest(token), digest(context.browser)),
     ).fetchone()
     return None if row is None else _session(row)
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from idc_sandbox.store import SCHEMA_VERSION, Store
+
 ROUNDS = 2
 WRITES_BEFORE_THE_KILL = 60
 DEADLINE_S = 60
@@ -205,3 +207,21 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
     fresh_sandbox.start()
     with pytest.raises(ClientError, match="Throttling"):
         fresh_sandbox.client("sts").get_caller_identity()
+
+
+def test_a_state_file_of_the_version_before_goes_on(tmp_path):
+    """Its people sign in again: their sessions were not bound to a browser."""
+    path = tmp_path / "sandbox.db"
+    Store(path, seed=7).close()
+    connection = sqlite3.connect(path)
+    for table in ("sign_in", "portal_session"):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN browser_hash")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    store = Store(path)
+    with store.transaction() as connection:
+        assert connection.execute("SELECT count(browser_hash) FROM portal_session").fetchone()[0] == 0
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+    assert store.seed == 7
+    store.close()

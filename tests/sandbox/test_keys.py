@@ -97,13 +97,13 @@ def test_no_answer_to_a_stranger_is_a_key_or_serves_as_one(place):
         registrations = registration_key(connection)
     keys = {*(key.encode() for key in KEYS.values()), registrations, registrations.hex().encode()}
     seals, browser = place.seals, "b" * 32
-    token, proof = seals.csrf_token(browser, ""), prove(KEYS["health_key"], PORT, HEX)
+    token, proof = seals.csrf_token("port", browser, ""), prove(KEYS["health_key"], PORT, HEX)
     for answer in answered(place):
         assert answer not in keys
         text = answer.decode("latin-1")
         forger = Seals(text, text)
-        assert forger.csrf_token(browser, "") != token
-        assert sign(answer, f"csrf {browser} ") != token
+        assert forger.csrf_token("port", browser, "") != token
+        assert sign(answer, f"csrf port {browser} ") != token
         forged = forger.seal("settings-cookie", "administrator")
         assert seals.unseal("settings-cookie", forged, max_age_s=60) is None
         assert text != CONTROL_SECRET

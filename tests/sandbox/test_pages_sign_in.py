@@ -103,6 +103,8 @@ def test_a_form_that_another_site_sends_is_refused_even_with_the_token(new):
         "//evil.example/start",
         "/\\evil.example",
         "/start/../../evil",
+        "/start/%2e%2e/%2E./hub/logout",
+        "/start/.%2e/evil",
         "/start\r\nSet-Cookie: a=b",
         "/startle",
         "/start@evil.example",
