@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from patience import PATIENCE_MS
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from scene import Scene, Visitor
 
@@ -31,7 +32,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        expect.set_options(timeout=20_000)  # machines that build are busy; what is there is seen at once
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -62,7 +63,7 @@ def new_visitor(chromium: Browser, scene: Scene) -> Iterator[object]:
 
     def make(**options: object) -> Visitor:
         context = chromium.new_context(**options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         listen(page)

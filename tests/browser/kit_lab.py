@@ -15,9 +15,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S
+
 KIT = Path(__file__).parents[2]
 TOKEN = "a-token-of-this-test"
-START_S = 60.0
 
 
 class KitLab:
@@ -73,7 +74,7 @@ class KitLab:
             process = subprocess.Popen(
                 command, cwd=self.kit, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
                 self.ask("GET", "api/status")
@@ -90,7 +91,7 @@ class KitLab:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url(path)}", data=data, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read() or b"null")
 
     def url(self, path: str) -> str:
@@ -99,7 +100,7 @@ class KitLab:
     def interrupt(self) -> int:
         """End it as Ctrl-C does; return the exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)
 
     def stop(self) -> None:
         if self.process.poll() is None:

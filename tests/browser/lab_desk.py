@@ -10,12 +10,12 @@ from typing import Any
 
 import nbformat
 from kit_lab import KIT, TOKEN, KitLab
+from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from idc_helpers.aws.connection import Connection, connect
 
 PICTURES = KIT / "runs" / "pictures"
-LONG_MS = 90_000
 OUTPUT = ".jp-OutputArea-output"
 HARD_SPACE = "\u00a0"  # ipywidgets puts it between the words of a choice
 _SETTINGS = {
@@ -55,7 +55,7 @@ class Lab:
         self._kit_lab = KitLab(folder)
         self._clear_outputs()
         self.page: Page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        self.page.set_default_timeout(LONG_MS)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.goto(f"{self._kit_lab.url('lab')}?token={TOKEN}")
         self.page.wait_for_function("window.jupyterapp !== undefined")
         self.page.evaluate("window.jupyterapp.restored.then(() => null)")
@@ -83,7 +83,7 @@ class Lab:
 
     def run(self, command: str) -> None:
         """Execute one of JupyterLab's commands on the notebook in front, and wait until it is done."""
-        self.page.evaluate(_RUN, [command, LONG_MS])
+        self.page.evaluate(_RUN, [command, PATIENCE_MS])
 
     def set_theme(self, theme: str) -> None:
         """Change the colours."""

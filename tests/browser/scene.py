@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import httpx
 import pyotp
+from patience import PATIENCE_S
 from playwright.sync_api import Page, expect
 
 from idc_sandbox import launcher
@@ -62,7 +63,12 @@ class Scene:
     def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         secret = self.sandbox.control_secret
         answer = ask(
-            self.sandbox.port, method, f"/_sandbox/{path}", control_secret=secret, body=body, timeout_s=30
+            self.sandbox.port,
+            method,
+            f"/_sandbox/{path}",
+            control_secret=secret,
+            body=body,
+            timeout_s=PATIENCE_S,
         )
         assert answer is not None, path
         assert "code" not in answer, answer

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ class Lab:
         self.process = self._start()
         self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.goto(f"{self.url}/lab")
-        self.page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        self.page.wait_for_function("window.jupyterapp !== undefined")
         self.page.evaluate("window.jupyterapp.restored.then(() => null)")
 
     def _write_settings(self):
@@ -69,7 +70,7 @@ class Lab:
         log = (self.folder / "lab.log").open("w")
         command = [sys.executable, "-m", "jupyterlab", *options]
         process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.url}/api", timeout=5).close()
@@ -82,7 +83,7 @@ class Lab:
     def stop(self):
         self.page.close()
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         stop = [sys.executable, "-m", "idc_sandbox", "stop", "--state", str(self.folder / "state")]
         subprocess.run(stop, env=self.environment, check=False, capture_output=True)
 
@@ -98,9 +99,9 @@ class Lab:
             f"notebooks/{name}.ipynb",
         )
         panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        expect(panel).to_have_count(1, timeout=30_000)
-        expect(panel.locator("h1").first).to_contain_text(name[:2], timeout=30_000)
-        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=60_000)
+        expect(panel).to_have_count(1)
+        expect(panel.locator("h1").first).to_contain_text(name[:2])
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text("Idle")
         self._clear(panel)
         return panel
 
@@ -129,12 +130,12 @@ def apply_by_hand(lab, panel, title):
     lab.run_all()
     outputs = panel.locator(OUTPUT)
     stopped = outputs.filter(has_text=f"press Apply in “{title}”")
-    expect(stopped.first).to_be_visible(timeout=60_000)
+    expect(stopped.first).to_be_visible()
     apply = panel.get_by_role("button", name="Apply in the sandbox").first
     panel.get_by_role("button", name="Review").first.click()
-    expect(apply).to_be_enabled(timeout=30_000)
+    expect(apply).to_be_enabled()
     apply.click()
-    expect(outputs.filter(has_text=re.compile("Done: .* created")).first).to_be_visible(timeout=30_000)
+    expect(outputs.filter(has_text=re.compile("Done: .* created")).first).to_be_visible()
     lab.run_all()
     return outputs
 
@@ -142,31 +143,29 @@ def apply_by_hand(lab, panel, title):
 def test_run_all_stops_politely_at_the_form_and_goes_on_after_apply(lab):
     panel = lab.open("01_enable_identity_center")
     outputs = apply_by_hand(lab, panel, "Enable IAM Identity Center")
-    expect(outputs.filter(has_text="1 of 1 passed").first).to_be_visible(timeout=60_000)
-    expect(outputs.filter(has_text="identity store ID").first).to_be_visible(timeout=30_000)
+    expect(outputs.filter(has_text="1 of 1 passed").first).to_be_visible()
+    expect(outputs.filter(has_text="identity store ID").first).to_be_visible()
 
 
 def test_a_wrong_value_is_refused_beside_its_field_and_never_applied(lab):
     panel = lab.open("05_permission_sets")
     lab.run_all()
     chosen = panel.get_by_label("Session duration", exact=True).first
-    expect(chosen).to_be_visible(timeout=60_000)
+    expect(chosen).to_be_visible()
     duration = panel.get_by_label("Session duration: another length").first
     panel.get_by_role("button", name="Review").first.click()
     apply = panel.get_by_role("button", name="Apply in the sandbox").first
-    expect(apply).to_be_enabled(timeout=30_000)
+    expect(apply).to_be_enabled()
     chosen.select_option(label="Another length …")
     duration.fill("PT13H")
     duration.press("Tab")
-    expect(panel.locator(OUTPUT).filter(has_text="PT13H").first).to_be_visible(timeout=30_000)
+    expect(panel.locator(OUTPUT).filter(has_text="PT13H").first).to_be_visible()
     expect(apply).to_be_disabled()
     duration.fill("PT2H")
     duration.press("Tab")
     expect(apply).to_be_disabled()
     panel.get_by_role("button", name="Review").first.click()
-    expect(panel.locator(OUTPUT).filter(has_text="session_duration: PT2H").first).to_be_visible(
-        timeout=30_000
-    )
-    expect(apply).to_be_enabled(timeout=30_000)
+    expect(panel.locator(OUTPUT).filter(has_text="session_duration: PT2H").first).to_be_visible()
+    expect(apply).to_be_enabled()
     apply.click()
-    expect(panel.locator(OUTPUT).filter(has_text="3 created").first).to_be_visible(timeout=60_000)
+    expect(panel.locator(OUTPUT).filter(has_text="3 created").first).to_be_visible()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import websocket
 from kit_lab import TOKEN, KitLab
+from patience import PATIENCE_S
 
 from idc_helpers.aws.command_line import find_command_line
 from idc_sandbox import launcher
@@ -27,8 +28,10 @@ def say_in_terminal(lab: KitLab, command: str, until: str) -> str:
     """Type a command into a new terminal of the Lab; return what it shows up to a word, or in a minute."""
     name = lab.ask("POST", "api/terminals")["name"]
     url = lab.url(f"terminals/websocket/{name}").replace("http", "ws", 1)
-    shown, deadline = "", time.monotonic() + 60
-    connection = websocket.create_connection(url, timeout=60, header=[f"Authorization: token {TOKEN}"])
+    shown, deadline = "", time.monotonic() + PATIENCE_S
+    connection = websocket.create_connection(
+        url, timeout=PATIENCE_S, header=[f"Authorization: token {TOKEN}"]
+    )
     try:
         connection.send(json.dumps(["stdin", f"{command}\r"]))
         while until not in shown and time.monotonic() < deadline:
@@ -54,7 +57,7 @@ def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
     assert sandbox is not None
     assert len(lab.processes()) >= 5  # idc, Lab, shell, kernel, sandbox
     assert lab.interrupt() == 0
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while lab.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert lab.processes() == set()
@@ -68,7 +71,7 @@ def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
 def test_a_page_starts_the_sandbox_when_none_runs(lab):
     folder = StateFolder(lab.state)
     assert launcher.stop(folder)
-    with httpx.Client(follow_redirects=True, trust_env=False, timeout=60) as browser:
+    with httpx.Client(follow_redirects=True, trust_env=False, timeout=PATIENCE_S) as browser:
         browser.get(lab.url("lab"), params={"token": TOKEN})
         page = browser.get(lab.url("identity-center-sandbox/start/mailbox"))
     assert (page.status_code, "Mailbox" in page.text) == (200, True)

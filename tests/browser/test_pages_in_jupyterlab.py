@@ -63,7 +63,7 @@ def desk(tmp_path_factory, chromium: Browser) -> Iterator[Desk]:
         page, complaints = context.new_page(), []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{lab.url('lab')}?token={TOKEN}")
-        page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        page.wait_for_function("window.jupyterapp !== undefined")
         page.evaluate("window.jupyterapp.restored.then(() => null)")
         yield Desk(lab, scene, page, complaints)
         context.close()
@@ -95,7 +95,7 @@ def activated(desk: Desk) -> Desk:
     """Go the whole way of notebook 09 as a person does: links of the notebook, pages beside it."""
     open_notebook(desk)
     desk.command("notebook:run-all-cells")
-    expect(desk.output("is on the way")).to_be_visible(timeout=60_000)
+    expect(desk.output("is on the way")).to_be_visible()
     ticks = desk.panel.locator(OUTPUT).filter(has_text="✔ invited").first
     expect(ticks).to_contain_text("… password set")
     mailbox = desk.panel.get_by_role("link", name="Open the mailbox")
@@ -122,8 +122,8 @@ def open_notebook(desk: Desk) -> None:
             .then(widget => widget.revealed).then(() => null)""",
         NOTEBOOK,
     )
-    expect(desk.panel.locator("h1").first).to_contain_text("09", timeout=30_000)
-    expect(desk.page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=60_000)
+    expect(desk.panel.locator("h1").first).to_contain_text("09")
+    expect(desk.page.locator("#jp-main-statusbar")).to_contain_text("Idle")
 
 
 def sign_in(desk: Desk) -> None:
@@ -152,7 +152,7 @@ def test_the_check_passes_then_and_the_saved_notebook_opens_nothing(activated):
     path = activated.lab.kit / NOTEBOOK
     before = path.stat().st_mtime_ns
     activated.command("notebook:run-all-cells")
-    expect(activated.output("4 of 4 passed")).to_be_visible(timeout=60_000)
+    expect(activated.output("4 of 4 passed")).to_be_visible()
     activated.page.evaluate("window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
     assert path.stat().st_mtime_ns > before
     saved = path.read_text("utf-8")

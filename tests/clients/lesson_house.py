@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S
+
 from idc_helpers.runbook.lesson import STEPS, make_step
 from idc_helpers.runbook.opening import open_run
 from idc_sandbox import launcher
@@ -36,7 +38,12 @@ class LessonHouse:
     def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         secret = self.running.control_secret
         answer = ask(
-            self.running.port, method, f"/_sandbox/{path}", control_secret=secret, body=body, timeout_s=30
+            self.running.port,
+            method,
+            f"/_sandbox/{path}",
+            control_secret=secret,
+            body=body,
+            timeout_s=PATIENCE_S,
         )
         assert answer is not None
         return answer

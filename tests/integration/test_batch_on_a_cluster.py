@@ -19,7 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tiny_batch import KIT, make_batch, until
+from patience import PATIENCE_S, until
+from tiny_batch import KIT, make_batch
 
 from idc_helpers.errors import InvalidValueError, RunFailedError
 from idc_helpers.runner.batch.batch import BatchRequest, run_batch
@@ -40,7 +41,7 @@ if here.name == "waits" and not (here.parent.parent / "killed").exists():
 def ended(process):
     process.send_signal(signal.SIGINT)
     try:
-        process.wait(20)
+        process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from tiny_batch import DEADLINE_S, KIT, make_batch, until
+from patience import PATIENCE_S, is_gone, until
+from tiny_batch import KIT, make_batch
 
 # On its first attempt a job does what its name says.
 NOTEBOOK = """\
@@ -72,7 +72,7 @@ class Batch:
 
     def run(self, *options, workers=1):
         process = self.begin(*options, workers=workers)
-        told, _ = process.communicate(timeout=DEADLINE_S)
+        told, _ = process.communicate(timeout=PATIENCE_S)
         return process.returncode, told
 
     def counted(self):
@@ -88,10 +88,6 @@ class Batch:
         for path in self.out.rglob("*.ipynb"):
             json.loads(path.read_text("utf-8"))
         return hidden
-
-
-def gone(pids):
-    return all(not Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def test_a_killed_notebook_fails_its_job_and_a_killed_preloaded_process_none(tmp_path):
@@ -123,8 +119,8 @@ def test_a_batch_that_is_ended_goes_on_with_the_same_command(tmp_path, number, e
     process = batch.begin(engine)
     pids = until(batch.pids)
     process.send_signal(number)
-    told, _ = process.communicate(timeout=DEADLINE_S)
-    until(lambda: gone(pids))
+    told, _ = process.communicate(timeout=PATIENCE_S)
+    until(lambda: all(is_gone(pid) for pid in pids))
     assert batch.counted() == [("j0", "passed")]
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert ("give the same command again" in told) == (number == signal.SIGINT)

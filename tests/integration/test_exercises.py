@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.aws.access import list_all_account_assignments
 from idc_helpers.aws.activation import describe_person, signed_in_person
@@ -118,7 +119,7 @@ def under_way(sso_admin, instance):
 
 def settle(sso_admin, instance):
     read = lambda: under_way(sso_admin, instance)  # noqa: E731
-    wait_until(read, lambda listed: not listed, timeout_s=30, what="assignments to end")
+    wait_until(read, lambda listed: not listed, timeout_s=PATIENCE_S, what="assignments to end")
 
 
 def arns(context):

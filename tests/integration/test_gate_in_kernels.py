@@ -20,6 +20,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 from packaging.requirements import Requirement
+from patience import PATIENCE_S
 
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.groups import Groups
@@ -77,7 +78,7 @@ class FrontEnd:
         )
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=PATIENCE_S)
         self.widgets, self.said = {}, []
         self.ended, self.errors, self.printed = set(), {}, ""
 
@@ -100,7 +101,7 @@ class FrontEnd:
         return self.printed.strip()
 
     def until(self, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, (self.errors, self.said[-5:])
             try:

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.aws.call_texts import Target, as_commands, as_python
 from idc_helpers.aws.connection import connect
@@ -214,7 +215,7 @@ def run(command, context, text):
         **sandbox_variables(context),
     }
     done = subprocess.run(
-        command, input=text, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command, input=text, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert done.returncode == 0, (text, done.stdout, done.stderr)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.waiting import wait_until
@@ -69,7 +70,7 @@ class Somebody:
 
     def settle(self):
         """Wait until no assignment is under way."""
-        wait_until(self._under_way, lambda found: not found, timeout_s=30, what="assignments to end")
+        wait_until(self._under_way, lambda found: not found, timeout_s=PATIENCE_S, what="assignments to end")
 
     def _under_way(self):
         only = {"Filter": {"Status": "IN_PROGRESS"}, **self.instance}

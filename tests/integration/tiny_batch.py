@@ -1,11 +1,9 @@
 """A kit with one tiny notebook and a table of jobs that run it, for tests that kill what is at work."""
 
 import json
-import time
 from pathlib import Path
 
 KIT = Path(__file__).parents[2]
-DEADLINE_S = 120
 PARAMETERS = """\
 target = "sandbox"
 mode = None
@@ -15,17 +13,6 @@ profile = None
 scenario_file = ""
 run_folder = ""
 """
-
-
-def until(condition):
-    """Wait until a function returns something true, and return that."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 def make_batch(folder, source, names):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from patience import PATIENCE_S
 
 KIT = Path(__file__).parents[2]
 
@@ -58,7 +59,7 @@ class Commands:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE_S,
         )
 
     def run(self, *arguments, command_line=True):
@@ -84,7 +85,7 @@ class Commands:
         command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb", str(output), *arguments]
         environment = {**self.environment, "IDC_RUN_FOLDER": str(self.folder / "papermill")}
         return subprocess.run(
-            command, cwd=KIT, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=KIT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
 
     def summary(self):

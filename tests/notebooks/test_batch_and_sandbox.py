@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit_commands import what_is_there
+from patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_a_sandbox_that_is_killed_costs_at_most_the_jobs_at_work_and_they_run_ag
     sandbox = json.loads(commands.idc("sandbox", "status", "--json").stdout)["pid"]
     with ThreadPoolExecutor() as threads:
         first = threads.submit(batch, text, "--workers", "1")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         while not counted(batch.out) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(sandbox, signal.SIGKILL)

@@ -11,6 +11,7 @@ import urllib3
 from kit_commands import what_is_there
 
 from idc_helpers.runbook.receipts import ReceiptBook
+from patience import PATIENCE_S, is_gone, until
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def enabled(commands):
 @pytest.fixture
 def slow(enabled):
     """The sandbox takes its time for each answer, so that there is a middle in which to interrupt."""
-    switch(enabled, latency_s=0.25)
+    switch(enabled, latency_s=0.5)
     yield enabled
     enabled.start_sandbox()
     switch(enabled, latency_s=0)
@@ -63,7 +64,7 @@ def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
     slow.kill_sandbox()
-    told, _ = process.communicate(timeout=120)
+    told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "05_permission_sets FAILED" in told
     assert "The sandbox stopped running. What was done is kept in its state: run again" in told
@@ -88,11 +89,11 @@ def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(sl
     helpers = descendants(process.pid)
     assert len(helpers) >= 2  # the preloaded process and its fork, which runs the notebook
     process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=120)
+    told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "idc undo" in told
     assert "Traceback" not in told
-    assert not helpers & {int(entry.name) for entry in Path("/proc").glob("[0-9]*")}
+    until(lambda: all(is_gone(pid) for pid in helpers), "the end of what the run had started")
     assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
     receipts = receipts_of(slow)
     assert receipts
@@ -107,7 +108,7 @@ def test_a_run_whose_preloaded_process_is_killed_says_so_and_running_again_finis
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
     os.kill(min(descendants(process.pid)), signal.SIGKILL)
-    told, _ = process.communicate(timeout=120)
+    told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "05_permission_sets FAILED" in told
     assert "EngineLostError: the preloaded process that runs the notebooks is gone" in told

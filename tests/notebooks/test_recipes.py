@@ -18,6 +18,7 @@ import nbformat
 import papermill
 import pytest
 from kit_commands import KIT
+from patience import PATIENCE_S
 
 RECIPES = KIT / "recipes"
 PLAN = 'jobs:\n  - name: a\n    notebook: "05"\n    set: {mode: plan}\n'
@@ -54,7 +55,7 @@ def cron(commands, tmp_path_factory):
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE_S,
         )
 
     return types.SimpleNamespace(run=run, kit=kit, table=batches / "tenants.yaml")

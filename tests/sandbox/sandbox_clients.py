@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
+from patience import PATIENCE_S
 
 from idc_sandbox import clock, launcher
 from idc_sandbox.aws_double import AwsDouble
@@ -224,7 +225,7 @@ class SandboxProcess(SandboxClients):
             f"/_sandbox/{path}",
             control_secret=self.running.control_secret,
             body=body,
-            timeout_s=30,
+            timeout_s=PATIENCE_S,
         )
         assert answer is not None, f"{method} {path}: no answer"
         if "code" in answer and "message" in answer:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from patience import PATIENCE_S
 
 from idc_sandbox.store import SCHEMA_VERSION, Store
 
 ROUNDS = 2
 WRITES_BEFORE_THE_KILL = 60
-DEADLINE_S = 60
 
 
 class Writer(threading.Thread):
@@ -115,7 +115,7 @@ def write_until_killed(sandbox, instance: dict[str, Any], number: int) -> list[t
     }
     for writer in writers.values():
         writer.start()
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + PATIENCE_S
     while sum(len(writer.answered) for writer in writers.values()) < WRITES_BEFORE_THE_KILL:
         assert time.monotonic() < deadline, "the writers are too slow"
         assert not any(w.trouble or w.was_cut_off for w in writers.values()), list(
@@ -124,7 +124,7 @@ def write_until_killed(sandbox, instance: dict[str, Any], number: int) -> list[t
         time.sleep(0.005)
     sandbox.kill()
     for writer in writers.values():
-        writer.join(DEADLINE_S)
+        writer.join(PATIENCE_S)
         assert not writer.is_alive()
         assert writer.trouble is None
         assert writer.answered, "a writer that never got an answer proves nothing"

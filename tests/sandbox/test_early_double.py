@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from patience import PATIENCE_S
 from sandbox_clients import GatewayClient
 
 from idc_sandbox.aws_double.early_double import EarlyDouble
@@ -144,5 +145,5 @@ def test_a_state_that_cannot_be_read_after_all_ends_the_sandbox_with_the_reason(
         connection.execute("UPDATE double_state SET state = ? WHERE service = 'iam'", (b"damaged",))
     early.restart()
     reasons: list[str] = []
-    early.double.load_in_background(after_s=0.0, when_impossible=reasons.append).join(timeout=30)
+    early.double.load_in_background(after_s=0.0, when_impossible=reasons.append).join(timeout=PATIENCE_S)
     assert "the state of 'iam' in the state file cannot be read" in reasons[0]

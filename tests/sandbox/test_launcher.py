@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_sandbox import launcher, loopback
 from idc_sandbox.__main__ import main
@@ -40,7 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -346,7 +347,7 @@ def test_serve_stays_in_the_foreground_until_interrupted(folder):
         running = find_sandbox(folder)
         assert line == f"Serving on {running.endpoint_url}; Ctrl-C ends it.\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert "Traceback" not in process.stderr.read()
     assert folder.read_server() is None
 

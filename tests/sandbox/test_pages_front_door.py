@@ -10,6 +10,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 from page_visitor import PORT, Place
+from patience import PATIENCE_S
 
 from idc_sandbox import launcher
 from idc_sandbox.__main__ import main
@@ -64,7 +65,7 @@ def test_buckets_with_the_names_of_pages_work(sandbox, name):
     assert s3.get_object(Bucket=name, Key="sign-in")["Body"].read() == b"mine"
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=name)["Contents"]] == ["sign-in"]
     signed = s3.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "sign-in"})
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=PATIENCE_S)
     connection.request("GET", signed.partition(str(sandbox.running.port))[2])
     assert connection.getresponse().read() == b"mine"
     connection.close()
@@ -85,7 +86,7 @@ def test_who_signs_nothing_gets_the_page_and_not_the_bucket(sandbox):
 
 def test_pages_survive_a_kill(fresh_sandbox):
     def ask(path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("localhost", fresh_sandbox.running.port, timeout=20)
+        connection = http.client.HTTPConnection("localhost", fresh_sandbox.running.port, timeout=PATIENCE_S)
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 from botocore.session import Session
+from patience import PATIENCE_S
 
 from idc_sandbox import launcher
 from idc_sandbox.loopback import find_sandbox
@@ -45,7 +46,7 @@ def preloaded(tmp_path_factory):
     )
     yield process
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.fixture

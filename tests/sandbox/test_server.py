@@ -15,6 +15,7 @@ import boto3
 import pytest
 from anyio import to_thread
 from botocore.exceptions import ClientError
+from patience import PATIENCE_S
 
 from idc_sandbox import server
 from idc_sandbox.environment import environment
@@ -24,7 +25,7 @@ from idc_sandbox.loopback import prove
 
 def raw(sandbox, method, path, *, host=None, body=b"", **headers) -> tuple[int, dict[str, str], bytes]:
     """Send one request as a program that is no AWS client would."""
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=PATIENCE_S)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     if host != "":
         connection.putheader("Host", host or f"127.0.0.1:{sandbox.running.port}")
@@ -65,7 +66,7 @@ def test_head_answers_how_long_the_body_would_be(sandbox):
 
 
 def test_a_body_without_a_length_is_read_whole(sandbox):
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.running.port, timeout=PATIENCE_S)
     headers = {"X-Amz-Target": "SWBExternalService.ListInstances"}
     connection.request("POST", "/", body=iter([b"{", b"}"]), headers=headers, encode_chunked=True)
     answer = connection.getresponse()

@@ -1,6 +1,7 @@
 import subprocess
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.module_processes import new_python, run_module, start_module, start_modules_by
 
@@ -10,7 +11,7 @@ def test_a_module_runs_with_its_arguments_and_variables_and_its_words_come_back(
         "import os, sys; print(sys.argv[1:], os.environ['IDC_X']); sys.exit('no')", "utf-8"
     )
     environment = {"PYTHONPATH": str(tmp_path), "IDC_X": "ours"}
-    done = run_module("says", ["a", "b"], timeout_s=60, environment=environment)
+    done = run_module("says", ["a", "b"], timeout_s=PATIENCE_S, environment=environment)
     assert (done.returncode, done.stdout, done.stderr) == (1, "['a', 'b'] ours\n", "no\n")
 
 
@@ -22,7 +23,7 @@ def test_one_that_takes_too_long_is_ended(tmp_path):
 
 def test_a_module_can_be_talked_with():
     process = start_module("json.tool", ["-"])
-    assert process.communicate(timeout=60) == ("", process.communicate()[1])
+    assert process.communicate(timeout=PATIENCE_S) == ("", process.communicate()[1])
     assert process.wait() == 1
 
 

@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S, until
 
 from idc_helpers.cli import lab_process
 from idc_helpers.cli.lab_process import CONFIG_FOLDER, lab_command, lab_environment, run_lab
@@ -94,7 +94,7 @@ def start(*words: str, patience_s: float = 600.0) -> subprocess.Popen[str]:
 def test_whatever_ends_this_process_asks_the_lab_to_end_and_waits_for_it(number):
     with start() as process:
         process.send_signal(number)
-        assert process.wait(30) == 7
+        assert process.wait(PATIENCE_S) == 7
 
 
 def test_who_asks_twice_does_not_wait():
@@ -102,14 +102,14 @@ def test_who_asks_twice_does_not_wait():
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "no\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 256 - signal.SIGKILL
+        assert process.wait(PATIENCE_S) == 256 - signal.SIGKILL
 
 
 def test_a_lab_that_does_not_end_when_asked_is_ended():
     with start("deaf", patience_s=0.1) as process:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "no\n"
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_the_handlers_are_given_back():
@@ -133,9 +133,7 @@ while True:
 """
 
     def fail():
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until((tmp_path / "ready").exists, "the lab's start")
         raise SandboxError("no sandbox")
 
     with pytest.raises(SandboxError, match="no sandbox"):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.display import following_lesson
 from idc_helpers.display.following_lesson import News, show_and_follow
@@ -58,8 +59,8 @@ def test_a_file_that_was_begun_anew_and_a_torn_line_are_news(context):
 
 
 async def until(condition):
-    """Wait until a condition holds; give up after ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait until a condition holds; give up when patience ends."""
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
@@ -284,12 +285,12 @@ def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanw
 
     def slow(change):
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
 
     resource.before_writing = slow
 
     async def until(condition):
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while not condition():
             assert asyncio.get_running_loop().time() < deadline
             await asyncio.sleep(0.005)

@@ -6,6 +6,7 @@ import signal
 import threading
 
 import pytest
+from patience import until
 from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
 from idc_helpers.errors import ReceiptError
@@ -75,7 +76,7 @@ def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
 ):
     before = signal.getsignal(signal.SIGINT)
     pid_file = tmp_path / "pid"
-    waits = f"import os, time; Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    waits = f"import os, time; Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(6000)"
     name = "06_b"
     write_notebook(project / "notebooks", name, *tell(name, WRITES.format(name=name), waits))
     write_notebook(project / "notebooks", "99_c", *tell("99_c", PASSES))
@@ -95,12 +96,8 @@ def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
 
 
 def signal_when_written(path, number):
-    pause = threading.Event()
-    for _ in range(600):
-        if path.exists() and path.read_text("utf-8"):
-            os.kill(os.getpid(), number)
-            return
-        pause.wait(0.1)
+    until(lambda: path.exists() and path.read_text("utf-8"), "the notebook's last cell")
+    os.kill(os.getpid(), number)
 
 
 class FailingEngine:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
 from idc_helpers.runner.engines import NO_LIMITS, TimeLimits, open_engine
@@ -43,22 +44,6 @@ def code_cells(output):
 
 def printed(cells):
     return [part["text"] for cell in cells for part in cell["outputs"] if part["output_type"] == "stream"]
-
-
-def wait_until(condition):
-    pause = threading.Event()
-    for _ in range(600):
-        if value := condition():
-            return value
-        pause.wait(0.05)
-    raise AssertionError("it did not come true in 30 s")
-
-
-def is_gone(pid):
-    status = Path(f"/proc/{pid}/status")
-    with contextlib.suppress(OSError):
-        return "State:\tZ" in status.read_text("utf-8")
-    return True
 
 
 def test_what_processes_print_is_in_the_cell_and_in_the_order_of_its_stream(engine, tmp_path):
@@ -175,7 +160,7 @@ def test_a_time_limit_ends_what_a_cell_had_started_too(engine, tmp_path):
         "Path('pid').write_text(str(subprocess.Popen(['sleep', '600']).pid)); time.sleep(600)"
     )
     execute(engine, tmp_path, cell, limits=TimeLimits(cell_s=1))
-    wait_until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
+    until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
 
 
 def test_several_threads_run_notebooks_at_a_time(engine, tmp_path):
@@ -197,13 +182,13 @@ def test_several_threads_run_notebooks_at_a_time(engine, tmp_path):
 def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_path):
     cell = (
         "from idc_helpers.module_processes import run_module, start_module\n"
-        "done = run_module('json.tool', ['--no-such'], timeout_s=30)\n"
+        "done = run_module('json.tool', ['--no-such'], timeout_s=6000)\n"
         "print(done.returncode, done.stderr[:6])\n"
         "with open('x.json', 'w') as file: file.write('[1]')\n"
-        "print(run_module('json.tool', ['x.json'], timeout_s=30, environment={}).stdout.split())\n"
+        "print(run_module('json.tool', ['x.json'], timeout_s=6000, environment={}).stdout.split())\n"
         "process = start_module('json.tool', ['-'])\nprocess.stdin.write('{}'); process.stdin.close()\n"
-        "print(process.stdout.read().strip(), process.wait(30), type(process).__name__)\n"
-        "stuck = start_module('json.tool', ['-']); stuck.kill(); print(stuck.wait(30))"
+        "print(process.stdout.read().strip(), process.wait(600), type(process).__name__)\n"
+        "stuck = start_module('json.tool', ['-']); stuck.kill(); print(stuck.wait(600))"
     )
     failure, cells = execute(engine, tmp_path, cell)
     assert failure is None
@@ -213,9 +198,9 @@ def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_
 def test_a_package_of_the_kit_runs_as_a_fork_too_and_without_a_warning(engine, tmp_path):
     cell = (
         "from idc_helpers.module_processes import run_module\n"
-        "done = run_module('idc_sandbox', ['status', '--state', 'nowhere'], timeout_s=60)\n"
+        "done = run_module('idc_sandbox', ['status', '--state', 'nowhere'], timeout_s=600)\n"
         "print(done.returncode, done.stdout.split()[:3], repr(done.stderr))\n"
-        "done = run_module('idc_sandbox.persona', ['--no-such'], timeout_s=60)\n"
+        "done = run_module('idc_sandbox.persona', ['--no-such'], timeout_s=600)\n"
         "print(done.returncode, 'Warning' in done.stderr, 'usage: ' in done.stderr)"
     )
     failure, cells = execute(engine, tmp_path, cell)
@@ -232,12 +217,12 @@ def test_the_folders_of_modules_are_those_of_a_kernel(engine, tmp_path):
 def test_nothing_is_left_open_after_a_notebook(engine, tmp_path):
     execute(engine, tmp_path, "1")
     # The preloaded process tells of an end first, and closes what it had for it then.
-    wait_until(lambda: sum(name.startswith("socket:") for name in open_files(engine._process.pid)) == 1)
+    until(lambda: sum(name.startswith("socket:") for name in open_files(engine._process.pid)) == 1)
     before = [len(open_files(pid)) for pid in ("self", engine._process.pid)]
     for _ in range(3):
         execute(engine, tmp_path, "import subprocess; subprocess.run(['true'])")
         execute(engine, tmp_path, "import os; os._exit(1)")
-    wait_until(lambda: [len(open_files(pid)) for pid in ("self", engine._process.pid)] == before)
+    until(lambda: [len(open_files(pid)) for pid in ("self", engine._process.pid)] == before)
 
 
 def open_files(pid):
@@ -254,7 +239,7 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
         assert failure is None
 
         def kill():
-            wait_until((tmp_path / "pid").exists)
+            until((tmp_path / "pid").exists)
             engine._process.send_signal(signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
@@ -266,7 +251,7 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
         assert failure.error_name == "EngineLostError"
         assert "Run again" in failure.message
         assert printed(cells) == ["kept\n"]
-        wait_until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
+        until(lambda: is_gone(int((tmp_path / "pid").read_text("utf-8"))))
         failure, _ = execute(engine, tmp_path, "1")
         assert failure is None
         process = engine._process
@@ -291,11 +276,11 @@ with open_engine("fast") as engine:
 def test_when_whoever_started_it_is_killed_all_its_processes_end_and_the_notebook_is_saved(tmp_path):
     write_notebook(tmp_path, "05_x", f"print('kept')\n{TELLS_PID}\nimport time; time.sleep(600)")
     process = subprocess.Popen([sys.executable, "-c", RUNS, str(tmp_path)])
-    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text("utf-8"))
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text("utf-8"))
     process.kill()
     process.wait()
     for name in ("engine", "pid"):
-        wait_until(lambda name=name: is_gone(int((tmp_path / name).read_text("utf-8"))))
+        until(lambda name=name: is_gone(int((tmp_path / name).read_text("utf-8"))))
     assert printed(code_cells(tmp_path / "out.ipynb")) == ["kept\n"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 

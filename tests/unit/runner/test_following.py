@@ -1,6 +1,8 @@
 import json
 import threading
 
+from patience import PATIENCE_S
+
 from idc_helpers.runner.following import EventFollower
 
 
@@ -15,7 +17,7 @@ def test_whole_lines_are_handed_over_once_and_in_order_while_the_file_grows(tmp_
     with EventFollower(path, on_event), path.open("a", encoding="utf-8") as file:
         file.write('{"n": 1}\n{"n": 2}\n{"n"')
         file.flush()
-        assert second.wait(10), "nothing was handed over while the file was being written"
+        assert second.wait(PATIENCE_S), "nothing was handed over while the file was being written"
         file.write(": 3}\nnot json\n[4]\n")
         file.write(json.dumps({"n": 5}) + "\n")
     assert seen == [1, 2, 3, 5]

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from patience import PATIENCE_S
 
 from idc_helpers.runner.meanwhile import Meanwhile
 
@@ -8,7 +9,7 @@ from idc_helpers.runner.meanwhile import Meanwhile
 def test_work_goes_on_beside_the_block_and_is_waited_for_at_its_end():
     may_go, done = threading.Event(), []
     with Meanwhile() as meanwhile:
-        meanwhile.offer(lambda: done.append(may_go.wait(60)))
+        meanwhile.offer(lambda: done.append(may_go.wait(PATIENCE_S)))
         assert done == []
         may_go.set()
     assert done == [True]
@@ -17,7 +18,7 @@ def test_work_goes_on_beside_the_block_and_is_waited_for_at_its_end():
 def test_what_is_offered_while_something_goes_on_is_left_out():
     may_go, done = threading.Event(), []
     with Meanwhile() as meanwhile:
-        meanwhile.offer(lambda: may_go.wait(60))
+        meanwhile.offer(lambda: may_go.wait(PATIENCE_S))
         meanwhile.offer(lambda: done.append("left out"))
         may_go.set()
     assert done == []
@@ -35,7 +36,7 @@ def test_what_it_raises_is_raised_once_with_the_next_offer():
     done = []
     with Meanwhile() as meanwhile:
         meanwhile.offer(full_disk)
-        ended.wait(60)
+        ended.wait(PATIENCE_S)
         with pytest.raises(OSError, match="No space left"):
             until_raised(meanwhile)
         meanwhile.offer(lambda: done.append("again"))

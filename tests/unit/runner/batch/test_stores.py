@@ -7,6 +7,7 @@ import time
 import boto3
 import pytest
 from batch_tools import counted, fails, statuses
+from patience import PATIENCE_S
 
 from idc_helpers.aws.object_storage import ObjectFolder
 from idc_helpers.errors import InvalidValueError, RunFailedError
@@ -24,7 +25,7 @@ def server():
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not answers(port):
         assert process.poll() is None
         assert time.monotonic() < deadline
