@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
+import botocore.session
 import pytest
+from botocore.tokens import SSOTokenProvider
+from botocore.utils import SSOTokenLoader
 from portal_harness import DEVICE_CODE, REDIRECT_URI, VERIFIER
 
-from idc_sandbox.api.oidc import authorization_codes
+from idc_sandbox.api.oidc import authorization_codes, token_store
 from idc_sandbox.sign_in import portal_sessions
 from idc_sandbox.sign_in.refusals import Refusal
 
@@ -139,12 +144,67 @@ def test_a_replaced_refresh_token_that_turns_up_again_voids_the_whole_login(port
     bystander = portal.log_in()
     first = portal.log_in(bystander["session_id"])
     second = portal.refresh(first)
+    portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException, match="replaced before"):
         portal.refresh(first)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException):
         portal.refresh(second)
     assert not is_live(portal, second["accessToken"])
     assert is_live(portal, bystander["accessToken"])
+
+
+def test_a_replaced_refresh_token_is_good_for_a_moment_that_is_not_drawn_out(portal):
+    first = portal.log_in()
+    answers = [portal.refresh(first)]
+    for _ in range(3):
+        portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S / 4)
+        answers.append(portal.refresh(first))
+    assert len({one["refreshToken"] for one in answers}) == 4
+    assert all(is_live(portal, portal.refresh(one)["accessToken"]) for one in answers)
+    portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S / 4)
+    with pytest.raises(portal.oidc.exceptions.InvalidGrantException, match="replaced before"):
+        portal.refresh(first)
+    assert not any(is_live(portal, one["accessToken"]) for one in answers)
+
+
+class SharedCache(dict):
+    """One login's file, which every program reads before the first has written it again."""
+
+    def __init__(self, programs):
+        super().__init__()
+        self.all_have_read = threading.Barrier(programs)
+
+    def __getitem__(self, key):
+        token = super().__getitem__(key)
+        self.all_have_read.wait(60)
+        return token
+
+
+def test_programs_that_refresh_one_expired_login_at_once_all_keep_it(portal, tmp_path, monkeypatch):
+    programs, tokens = 4, portal.log_in()
+    (tmp_path / "config").write_text(
+        f"[sso-session practice]\nsso_region = us-east-1\nsso_start_url = {portal.start_url}\n"
+        "[profile ana]\nsso_session = practice\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    cache, past, later = SharedCache(programs), "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+    registration = {**tokens["client"], "registrationExpiresAt": later}
+    cached = {"accessToken": tokens["accessToken"], "refreshToken": tokens["refreshToken"], "expiresAt": past}
+    SSOTokenLoader(cache).save_token(portal.start_url, {**cached, **registration}, session_name="practice")
+
+    def program(_number):
+        provider = SSOTokenProvider(botocore.session.Session(), cache=cache, profile_name="ana")
+        provider.__dict__["_client"] = portal.oidc  # the sandbox of this process
+        return provider.load_token().get_frozen_token().token
+
+    with ThreadPoolExecutor(programs) as pool:
+        given = list(pool.map(program, range(programs)))
+    assert tokens["accessToken"] not in given
+    assert all(is_live(portal, token) for token in given)
+    (kept,) = cache.values()
+    assert kept["accessToken"] in given
+    portal.clients.advance_clock(3_000)
+    assert is_live(portal, portal.refresh({**tokens, "refreshToken": kept["refreshToken"]})["accessToken"])
 
 
 def test_a_refresh_token_is_its_clients_own(portal):

@@ -18,6 +18,8 @@ from idc_sandbox.sign_in.tokens import digest, new_token
 
 ACCESS_TOKEN_LIFETIME_S = 3_600  # UNCONFIRMED at AWS
 LEGACY_TOKEN_LIFETIME_S = 8 * 3_600
+# Programs share one cached login, and several may refresh it at once: the replaced token is good for so long.
+REPLACED_TOKEN_GRACE_S = 60  # UNCONFIRMED at AWS; other authorization servers allow up to a minute
 
 
 def issue_tokens(
@@ -65,10 +67,17 @@ def session_of_access_token(context: Context, token: str) -> PortalSession | Non
     return None if row is None else session_of(context, row["session_id"])
 
 
+def is_replayed(context: Context, row: sqlite3.Row) -> bool:
+    """Tell whether a refresh token was replaced, and longer ago than programs that ask at once explain."""
+    used_at = row["used_at"]
+    return used_at is not None and not 0 <= context.now - used_at < REPLACED_TOKEN_GRACE_S
+
+
 def mark_used(context: Context, row: sqlite3.Row) -> None:
-    """Remember that a refresh token has been replaced. Writes."""
+    """Remember when a refresh token was replaced first. Writes."""
     context.connection.execute(
-        "UPDATE oidc_token SET used_at = ? WHERE token_hash = ?", (context.now, row["token_hash"])
+        "UPDATE oidc_token SET used_at = ? WHERE token_hash = ? AND used_at IS NULL",
+        (context.now, row["token_hash"]),
     )
 
 

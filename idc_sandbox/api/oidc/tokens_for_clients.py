@@ -114,7 +114,7 @@ def _exchange_refresh_token(context: Context, client: Client, request: dict[str,
         raise invalid_grant(
             "The refresh token is unknown, expired, revoked or another client's. Sign in again."
         )
-    if row["used_at"] is not None:
+    if token_store.is_replayed(context, row):
         token_store.revoke_family(context, row["family_id"])
         raise LastingRefusal(
             "InvalidGrantException",
@@ -122,7 +122,7 @@ def _exchange_refresh_token(context: Context, client: Client, request: dict[str,
             "are void. Sign in again.",
         )
     session = _require_session(context, row["session_id"])
-    token_store.mark_used(context, row)
+    token_store.mark_used(context, row)  # one of several programs that ask at once gets tokens of its own
     return token_store.issue_tokens(
         context,
         session,
