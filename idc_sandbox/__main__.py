@@ -165,7 +165,7 @@ def _nothing_runs(folder: StateFolder) -> str:
 
 
 def _env(options: argparse.Namespace, folder: StateFolder) -> int:
-    from idc_sandbox.environment import UNSET_VARIABLES, environment  # noqa: PLC0415
+    from idc_sandbox.environment import environment, variables_to_unset  # noqa: PLC0415
 
     sandbox = find_sandbox(folder)
     if sandbox is None:
@@ -174,7 +174,7 @@ def _env(options: argparse.Namespace, folder: StateFolder) -> int:
     if options.json:
         print(json.dumps(variables))
         return 0
-    print(f"unset {' '.join(UNSET_VARIABLES)}")
+    print(f"unset {' '.join(variables_to_unset(variables))}")
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0

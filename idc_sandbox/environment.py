@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from idc_sandbox.endpoint_rules import write_endpoint_rules
 from idc_sandbox.loopback import RunningSandbox
-from idc_sandbox.old_command_line import is_old_command_line, write_overlay
 from idc_sandbox.state_folder import HOME_NAME
 
 UNSET_VARIABLES = (
@@ -13,26 +15,33 @@ UNSET_VARIABLES = (
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_DATA_PATH",
 )
+_LOOPBACK = "localhost,127.0.0.1,::1"
 
 
 def environment(sandbox: RunningSandbox) -> dict[str, str]:
     """Return the environment variables that point an AWS client at a sandbox, and at nothing else.
 
     Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
-    out of the sandbox; ``AWS_PROFILE`` and a left-over ``AWS_SESSION_TOKEN`` must be unset besides
-    (`UNSET_VARIABLES`). ``HOME`` is the sandbox's own, because clients keep tokens below it whatever the
-    other variables say, and send all of them where ``aws sso logout`` leads. Makes that folder. The state
-    folder is named, because below that HOME `idc` would look for another one.
+    out of the sandbox; every other ``AWS_`` variable must be unset as well (`variables_to_unset`). ``HOME``
+    is the sandbox's own, because clients keep tokens below it whatever the other variables say, and send all
+    of them where ``aws sso logout`` leads. Makes that folder. The state folder is named, because below that
+    HOME `idc` would look for another one.
+
+    Endpoint rules lead all services to the sandbox. What still asks for another host, such as a client that
+    was given one, goes to the sandbox as a proxy, which refuses it: nothing reaches AWS.
     """
     folder = Path(sandbox.state_folder)
     home = folder / HOME_NAME
     (home / ".aws").mkdir(mode=0o700, parents=True, exist_ok=True)
-    variables = {
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), sandbox.endpoint_url)
+    proxies["NO_PROXY"] = _LOOPBACK
+    return {
         "HOME": str(home),
         "IDC_SANDBOX_STATE": str(folder),
         "AWS_ENDPOINT_URL": sandbox.endpoint_url,
+        "AWS_DATA_PATH": str(write_endpoint_rules(folder, sandbox.endpoint_url)),
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # a name before 127.0.0.1 would be looked up elsewhere
         "AWS_ACCESS_KEY_ID": sandbox.access_key_id,
         "AWS_SECRET_ACCESS_KEY": sandbox.secret_access_key,
         "AWS_REGION": sandbox.region,
@@ -41,7 +50,23 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
         "AWS_PAGER": "",
         "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
+        # Programs read one writing or the other, and the lower case first.
+        **proxies,
+        **{name.lower(): value for name, value in proxies.items()},
     }
-    if is_old_command_line(folder):
-        variables["AWS_DATA_PATH"] = str(write_overlay(folder, sandbox.endpoint_url))
-    return variables
+
+
+def variables_to_unset(variables: Mapping[str, str], inherited: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the AWS variables that a terminal may have and that must not lead its clients elsewhere.
+
+    Such as ``AWS_ENDPOINT_URL_S3``, which goes before ``AWS_ENDPOINT_URL``, or a container's credentials.
+
+    Parameters
+    ----------
+    variables
+        As `environment` returns them.
+    inherited
+        The terminal's own.
+    """
+    inherited_names = [name for name in inherited if name.startswith("AWS_") and name.isidentifier()]
+    return sorted({*UNSET_VARIABLES, *inherited_names} - set(variables))

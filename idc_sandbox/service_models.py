@@ -173,7 +173,7 @@ def service_model(service_name: str) -> ServiceModel:
         When botocore is not installed or has no such service.
     """
     files = sorted(
-        file for folder in _data_folders() for file in folder.glob(f"{service_name}/*/service-2.json.gz")
+        file for folder in data_folders() for file in folder.glob(f"{service_name}/*/service-2.json.gz")
     )
     if not files:
         raise LookupError(f"botocore has no service model {service_name!r}; install botocore again")
@@ -183,12 +183,13 @@ def service_model(service_name: str) -> ServiceModel:
 @functools.cache
 def region_names() -> frozenset[str]:
     """Return the names of the Regions of the partition ``aws``, such as ``"eu-west-1"``."""
-    files = [file for folder in _data_folders() for file in folder.glob("partitions.json")]
+    files = [file for folder in data_folders() for file in folder.glob("partitions.json")]
     partitions = json.loads(files[-1].read_bytes())["partitions"] if files else []
     regions = [name for partition in partitions if partition["id"] == "aws" for name in partition["regions"]]
     return frozenset(regions) - {"aws-global"}
 
 
-def _data_folders() -> list[Path]:
+def data_folders() -> list[Path]:
+    """Return the folders of botocore's data, found and not imported."""
     package = importlib.util.find_spec("botocore")  # found, not imported
     return [Path(place) / "data" for place in (package.submodule_search_locations or () if package else ())]

@@ -5,6 +5,7 @@ An S3 bucket may be named ``start``: whatever is signed, by header or in the que
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from urllib.parse import parse_qsl, quote
 
@@ -20,6 +21,11 @@ _METHODS = ("GET", "HEAD", "POST")
 _SIGNED_HEADERS = (b"authorization", b"x-amz-target", b"x-amz-date", b"x-amz-content-sha256")
 _SIGNED_PARAMETERS = {"x-amz-signature", "x-amz-credential", "awsaccesskeyid", "signature"}
 _CONTROL = "/_sandbox/"
+_NO_PROXY = (
+    "{} was not reached: nothing leaves this machine with the sandbox's environment. For other hosts use a "
+    "terminal without it, or unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, in lower case too.\n"
+)
+logger = logging.getLogger(__name__)
 
 
 class FrontDoor:
@@ -66,6 +72,7 @@ class FrontDoor:
                 return await answer(scope, receive, send)
         elif site is None and host != self._sites.address_host:
             return await self._refuse_host(scope, receive, send)
+        scope = in_origin_form(scope)
         if not is_for_pages(scope):
             return await self._services(scope, receive, send)
         if site is None:
@@ -89,6 +96,10 @@ class FrontDoor:
         return self._pages
 
     async def _refuse_host(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_for_a_proxy(scope):
+            wanted = scope["raw_path"].decode("latin-1")[:200]
+            logger.warning("a client with the sandbox's environment asked for %r", wanted)
+            return await PlainTextResponse(_NO_PROXY.format(wanted), 403)(scope, receive, send)
         hosts = [self._sites.address_host, self._sites.local.host]
         if self._sites.public is not None:
             hosts.append(self._sites.public.host)
@@ -96,7 +107,7 @@ class FrontDoor:
             "code": "AccessDeniedException",
             "message": f"The Host header must be {' or '.join(hosts)}.",
         }
-        await JSONResponse(refusal, status_code=403)(scope, receive, send)
+        return await JSONResponse(refusal, status_code=403)(scope, receive, send)
 
     async def _send_to_name(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a browser from the address to the name: security keys do not work on an IP address."""
@@ -107,6 +118,21 @@ class FrontDoor:
         query = scope["query_string"].decode("latin-1")
         url = f"{self._sites.preferred.url}{path}{'?' if query else ''}{query}"
         return await RedirectResponse(url, status_code=307)(scope, receive, send)
+
+
+def in_origin_form(scope: Scope) -> Scope:
+    """Return a request that names this very server, as a client does to its proxy, as one that does not."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    start = b"http://" + (hosts[0] if hosts else b"")
+    if not hosts or not scope["raw_path"].startswith(start + b"/"):
+        return scope
+    path = scope["path"].removeprefix(start.decode("latin-1"))
+    return {**scope, "path": path, "raw_path": scope["raw_path"].removeprefix(start)}
+
+
+def is_for_a_proxy(scope: Scope) -> bool:
+    """Tell whether a client takes the sandbox for a proxy, as its environment says, and asks for a host."""
+    return scope["method"] == "CONNECT" or not scope["raw_path"].startswith((b"/", b"*"))
 
 
 def is_for_pages(scope: Scope) -> bool:
