@@ -21,6 +21,7 @@ The tree::
     ├── ApplyRefusedError          writing is not allowed in this run
     ├── CancelledError             a person stopped an apply between two calls
     ├── WriteFailedError           AWS accepted a write, and then it failed
+    ├── ConfigFileError            an AWS config file cannot be read or written, or holds another's profile
     ├── WaitTimeoutError           a write did not end in time
     ├── CheckFailedError           what was found is not what was wanted
     ├── NotAppliedError            a guided notebook was run past a step that is not applied yet
@@ -186,6 +187,10 @@ class CancelledError(KitError):
 
 class WriteFailedError(KitError):
     """AWS accepted a write, and the write then failed."""
+
+
+class ConfigFileError(KitError):
+    """A config file of AWS's tools cannot be read or written, or what it holds is not the kit's to change."""
 
 
 class WaitTimeoutError(KitError):

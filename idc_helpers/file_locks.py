@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -27,6 +27,25 @@ def lock_file(path: Path, *, wait: bool) -> Iterator[int | None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor if _locked(descriptor, wait=wait) else None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def lock_folder(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder for the length of a block, and wait for it; no file is made for that.
+
+    A folder that is missing, or of a file system without locks, is not locked.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            _locked(descriptor, wait=True)
+        yield
     finally:
         os.close(descriptor)
 

@@ -12,7 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from idc_helpers.aws.profiles import SCOPE, SsoProfile, without_profile
+from idc_helpers.aws.config_file import read_config
+from idc_helpers.aws.profile_ownership import forget_own, mark_own
+from idc_helpers.aws.profile_writing import plan_profile
+from idc_helpers.aws.profiles import SCOPE, SsoProfile
+from idc_helpers.aws.sign_in import token_file
 from idc_helpers.aws.terminal import Terminal
 from idc_helpers.errors import RunFailedError
 
@@ -110,18 +114,10 @@ class Dialogue:
         return said
 
 
-def _forget(terminal: Terminal, profile: SsoProfile) -> None:
-    # A session that the CLI knows is not asked for again, and with a token that lives no browser opens: to be
-    # walked through the whole way, the sandbox's own terminal forgets this profile and its tokens first.
-    if terminal.config_file.exists():
-        text = terminal.config_file.read_text("utf-8")
-        terminal.config_file.write_text(without_profile(text, profile), "utf-8")
-    for token in terminal.token_folder.glob("*.json"):
-        token.unlink()
-
-
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
     """Run `aws configure sso` at its prompts and return what was asked and answered. Writes the config file.
+
+    A profile that somebody else made, and that signs in as wanted, is only signed in with.
 
     Parameters
     ----------
@@ -130,14 +126,34 @@ def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> 
 
     Raises
     ------
+    ConfigFileError
+        When the profile's name belongs to something else, or the config file cannot be read.
     RunFailedError
         When the CLI says something else than expected.
     """
-    _forget(terminal, profile)
+    change = plan_profile(terminal.config_file, profile)
+    profile = change.profile
+    if not change.is_own:
+        change.write()
+        return sso_login(terminal, profile.profile_name, approve)
+    # The CLI does not ask again for a session that it knows, and opens no browser while a token lives: to go
+    # the whole way, the kit's own profile, session and token are deleted first.
+    forget_own(terminal.config_file, profile)
+    token_file(terminal.token_folder, profile.session_name).unlink(missing_ok=True)
+    known_sessions = read_config(terminal.config_file).sso_sessions
+    steps = _configure(terminal, profile, approve, is_known=profile.session_name in known_sessions)
+    mark_own(terminal.config_file, profile, known_sessions)
+    return steps
+
+
+def _configure(
+    terminal: Terminal, profile: SsoProfile, approve: Approve, *, is_known: bool
+) -> list[tuple[str, str]]:
     dialogue = _spawn(terminal, ["configure", "sso", *_device_code(terminal)])
     try:
         dialogue.answer("SSO session name", r"SSO session name[^:]*: ", profile.session_name)
-        _answer_session(dialogue, profile)
+        if not is_known:
+            _answer_session(dialogue, profile)
         dialogue.approve(approve)
         dialogue.choose("account", profile.account_id, "AWS accounts", "account ID")
         dialogue.choose("role", profile.role_name, "roles", "role name")
@@ -156,8 +172,8 @@ def _answer_session(dialogue: Dialogue, profile: SsoProfile) -> None:
     dialogue.answer("SSO registration scopes", r"SSO registration scopes \[[^\]]*\]: ", SCOPE)
 
 
-def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> None:
-    """Run `aws sso login` and let the person approve it. Writes the token cache of the terminal.
+def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> list[tuple[str, str]]:
+    """Run `aws sso login`, let the person approve it, and return what was asked. Writes the token cache.
 
     Raises
     ------
@@ -170,6 +186,7 @@ def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> None:
         dialogue.end()
     finally:
         dialogue.child.close(force=True)
+    return dialogue.steps
 
 
 def _device_code(terminal: Terminal) -> list[str]:

@@ -1,19 +1,16 @@
-"""Profiles of ``~/.aws/config`` that sign in through Identity Center: shown first, written with a backup.
+"""Profiles of ``~/.aws/config`` that sign in through Identity Center, and what their lines mean.
 
 Source: https://docs.aws.amazon.com/cli/latest/userguide/sso-configure-profile-token.html
 """
 
 from __future__ import annotations
 
-import configparser
-import difflib
-import os
-import re
-import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from idc_helpers.errors import WriteFailedError
+from idc_helpers.aws.config_file import ConfigFile
+from idc_helpers.aws.config_sections import Section, find_sections, split_lines
 
 SCOPE = "sso:account:access"
 _MEANINGS = {
@@ -26,7 +23,6 @@ _MEANINGS = {
     "sso_region": "the home Region of Identity Center",
     "sso_registration_scopes": "what the token may be used for: list accounts and get credentials",
 }
-_SECTION = re.compile(r"^\s*\[(?P<name>[^\]]+)\]")
 
 
 @dataclass(frozen=True)
@@ -54,112 +50,51 @@ class SsoProfile:
     region: str
     output: str = "json"
 
-    def sections(self) -> dict[str, dict[str, str]]:
-        """Return the file's sections: by heading, the keys with their values."""
-        heading = "default" if self.profile_name == "default" else f"profile {self.profile_name}"
+    @property
+    def header(self) -> str:
+        """The heading of the profile's section."""
+        return "default" if self.profile_name == "default" else f"profile {self.profile_name}"
+
+    @property
+    def profile_values(self) -> dict[str, str]:
+        """The keys of the profile's section."""
         return {
-            heading: {
-                "sso_session": self.session_name,
-                "sso_account_id": self.account_id,
-                "sso_role_name": self.role_name,
-                "region": self.region,
-                "output": self.output,
-            },
-            f"sso-session {self.session_name}": {
-                "sso_start_url": self.start_url,
-                "sso_region": self.sso_region,
-                "sso_registration_scopes": SCOPE,
-            },
+            "sso_session": self.session_name,
+            "sso_account_id": self.account_id,
+            "sso_role_name": self.role_name,
+            "region": self.region,
+            "output": self.output,
         }
 
+    @property
+    def session_values(self) -> dict[str, str]:
+        """The keys of the session's section."""
+        return {
+            "sso_start_url": self.start_url,
+            "sso_region": self.sso_region,
+            "sso_registration_scopes": SCOPE,
+        }
 
-def with_profile(text: str, profile: SsoProfile) -> str:
-    """Return a config file's text with the profile in it; all else, comments included, stays as it is."""
-    for heading, values in profile.sections().items():
-        text = _with_section(text, heading, values)
-    return text
-
-
-def without_profile(text: str, profile: SsoProfile) -> str:
-    """Return the text of a config file without a profile and the session that it signs in with."""
-    lines = text.splitlines(keepends=True)
-    for heading in (f"profile {profile.profile_name}", f"sso-session {profile.session_name}"):
-        found = _find_section("".join(lines), heading)
-        if found is not None:
-            del lines[found[0] : found[1]]
-    return "".join(lines)
+    def has_portal_of(self, values: Mapping[str, Any]) -> bool:
+        """Tell whether a session's keys lead to the same access portal, in the same Region."""
+        start_url = portal_address(values.get("sso_start_url"))
+        return (start_url, values.get("sso_region")) == (portal_address(self.start_url), self.sso_region)
 
 
-def difference(text: str, profile: SsoProfile) -> list[str]:
-    """Return what writing the profile would change, as lines of a unified diff; empty when nothing would."""
-    after = with_profile(text, profile)
-    lines = difflib.unified_diff(
-        text.splitlines(), after.splitlines(), "config (now)", "config (then)", lineterm=""
-    )
-    return list(lines)
+def portal_address(start_url: object) -> str:
+    """Return a start URL in one form: the AWS CLI takes it with and without ``/`` and ``#`` at its end."""
+    return str(start_url or "").rstrip("/#")
 
 
-def write_profile(path: Path, profile: SsoProfile) -> Path | None:
-    """Write the profile into a config file, and return the backup of what was there, or None. Writes.
-
-    The new file takes the old one's place in one step. Nothing is written when the profile is there already.
-
-    Raises
-    ------
-    WriteFailedError
-        When the file cannot be read or written.
-    """
-    try:
-        text = path.read_text("utf-8") if path.exists() else ""
-        if not difference(text, profile):
-            return None
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        backup = _backup(path) if text else None
-        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-        new.touch(mode=0o600)
-        new.write_text(with_profile(text, profile), "utf-8")
-        new.replace(path.resolve())
-    except (OSError, UnicodeDecodeError) as error:
-        raise WriteFailedError(
-            f"the profile {profile.profile_name!r} was not written to {str(path)!r}: {error}",
-            remedy="Make the file readable and writable for you, and run again.",
-        ) from error
-    return backup
-
-
-def explain_config(text: str) -> list[tuple[str, str]]:
-    """Return a config file line by line, with what each line means; empty lines are left out."""
-    rows = []
-    for line in filter(str.strip, text.splitlines()):
-        key = line.partition("=")[0].strip()
-        heading = _SECTION.match(line)
-        rows.append((line.strip(), _heading_means(heading["name"]) if heading else _MEANINGS.get(key, "")))
-    return rows
-
-
-def list_profiles(text: str) -> list[str]:
-    """Return the names of the profiles in a config file, in its order."""
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read_string(text)
-    headings = [heading for heading in parser.sections() if heading.split()[0] in ("profile", "default")]
-    return [heading.removeprefix("profile ") for heading in headings]
-
-
-def read_profile(text: str, profile_name: str) -> dict[str, str]:
+def read_profile(config: ConfigFile, profile_name: str) -> dict[str, Any]:
     """Return the keys of a profile and of its session; empty when there is no such profile."""
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read_string(text)
-    heading = "default" if profile_name == "default" else f"profile {profile_name}"
-    if not parser.has_section(heading):
-        return {}
-    values = dict(parser[heading])
-    session = f"sso-session {values.get('sso_session', '')}"
-    return values | (dict(parser[session]) if parser.has_section(session) else {})
+    values = config.profiles.get(profile_name, {})
+    return values | config.sso_sessions.get(str(values.get("sso_session")), {})
 
 
-def configured_profile(text: str, profile_name: str) -> SsoProfile | None:
-    """Return a profile of a config file's text that is whole enough to sign in with, or None."""
-    found = read_profile(text, profile_name)
+def configured_profile(config: ConfigFile, profile_name: str) -> SsoProfile | None:
+    """Return a profile of a config file that is whole enough to sign in with, or None."""
+    found = read_profile(config, profile_name)
     names = ("sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name")
     if any(name not in found for name in names):
         return None
@@ -168,51 +103,22 @@ def configured_profile(text: str, profile_name: str) -> SsoProfile | None:
     return SsoProfile(profile_name, session_name, start_url, sso_region, account_id, role_name, region)
 
 
-def _heading_means(name: str) -> str:
-    kind, _, named = name.partition(" ")
-    if kind == "sso-session":
-        return f"a session named {named}: where and how to sign in"
-    return f"a profile named {named or name}: what --profile takes"
+def explain_profile(config: ConfigFile, profile_name: str) -> list[tuple[str, str]]:
+    """Return the lines of a profile and of its session, each with its meaning; comments are left out."""
+    session_name = str(config.profiles.get(profile_name, {}).get("sso_session"))
+    wanted = (
+        ("profile", profile_name, f"a profile named {profile_name}: what --profile takes"),
+        ("sso-session", session_name, f"a session named {session_name}: where and how to sign in"),
+    )
+    lines, rows = split_lines(config.text), []
+    for kind, name, meaning in wanted:
+        for section in find_sections(config.text, kind, name):
+            rows += [(lines[section.start].strip(), meaning), *_explained(lines, section)]
+    return rows
 
 
-def _with_section(text: str, heading: str, values: dict[str, str]) -> str:
-    lines, at = text.splitlines(), _find_section(text, heading)
-    if at is None:
-        block = [f"[{heading}]", *(f"{key} = {value}" for key, value in values.items())]
-        return "\n".join([*lines, *([""] if lines and lines[-1].strip() else []), *block]) + "\n"
-    start, end = at
-    kept, left = [], dict(values)
-    for line in lines[start + 1 : end]:
-        key = line.partition("=")[0].strip()
-        has_value = "=" in line and not line[:1].isspace() and not line.lstrip().startswith(("#", ";"))
-        if has_value and key in left:
-            wanted = left.pop(key)
-            line = line if line.partition("=")[2].strip() == wanted else f"{key} = {wanted}"  # noqa: PLW2901
-        kept.append(line)
-    while kept and not kept[-1].strip():
-        kept.pop()
-    kept += [f"{key} = {value}" for key, value in left.items()]
-    rest = lines[end:]
-    return "\n".join([*lines[: start + 1], *kept, *([""] if rest else []), *rest]) + "\n"
-
-
-def _find_section(text: str, heading: str) -> tuple[int, int] | None:
-    start = None
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        found = _SECTION.match(line)
-        if found and start is not None:
-            return start, number
-        if found and " ".join(found["name"].split()) == heading:
-            start = number
-    return None if start is None else (start, len(lines))
-
-
-def _backup(path: Path) -> Path:
-    number = 1
-    while (backup := path.with_name(f"{path.name}.backup-{number}")).exists():
-        number += 1
-    descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(path.read_bytes())
-    return backup
+def _explained(lines: list[str], section: Section) -> list[tuple[str, str]]:
+    return [
+        (" ".join("".join(lines[option.start : option.end]).split()), _MEANINGS.get(option.name, ""))
+        for option in section.options
+    ]

@@ -130,7 +130,6 @@ def save_token(folder: Path, profile: SsoProfile, login: DeviceLogin, token: dic
     folder
         ``.aws/sso/cache`` below the HOME that is meant.
     """
-    name = hashlib.sha1(profile.session_name.encode(), usedforsecurity=False).hexdigest()
     values = {
         "startUrl": profile.start_url,
         "region": profile.sso_region,
@@ -143,7 +142,12 @@ def save_token(folder: Path, profile: SsoProfile, login: DeviceLogin, token: dic
     if token.get("refreshToken"):
         values["refreshToken"] = token["refreshToken"]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _write_private(folder / f"{name}.json", values)
+    return _write_private(token_file(folder, profile.session_name), values)
+
+
+def token_file(folder: Path, session_name: str) -> Path:
+    """Return where clients keep the token of a session."""
+    return folder / f"{hashlib.sha1(session_name.encode(), usedforsecurity=False).hexdigest()}.json"
 
 
 def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -5,12 +5,12 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_Cre
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from idc_helpers.aws.profiles import SsoProfile
+from idc_helpers.aws.sign_in import token_file
 
 _SHOWN = 4
 
@@ -44,9 +44,8 @@ def read_sign_in_trace(token_folder: Path, profile: SsoProfile, user_code: str =
     user_code
         The code of that login, where it is known.
     """
-    name = hashlib.sha1(profile.session_name.encode(), usedforsecurity=False).hexdigest()
     try:
-        held = json.loads((token_folder / f"{name}.json").read_text("utf-8"))
+        held = json.loads(token_file(token_folder, profile.session_name).read_text("utf-8"))
         client_id, token = str(held.get("clientId", "")), str(held.get("accessToken", ""))
     except (OSError, ValueError, AttributeError):
         return SignInTrace()

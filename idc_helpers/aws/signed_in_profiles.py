@@ -5,15 +5,16 @@ Source: https://docs.aws.amazon.com/cli/latest/userguide/sso-configure-profile-t
 
 from __future__ import annotations
 
-import configparser
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from idc_helpers.aws.activation import portal_settings
+from idc_helpers.aws.config_file import config_path, read_config
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.profiles import portal_address, read_profile
+from idc_helpers.errors import ConfigFileError
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,24 @@ class SignedInProfiles:
 
 def find_signed_in_profiles(connection: Connection) -> SignedInProfiles:
     """Return the profiles of the portal, in the sandbox's terminal or on AWS of this user; reads only."""
-    home = Path(connection.console.state_folder) / "home" if connection.console else Path.home()
-    config = home / ".aws" / "config"
+    start_url = portal_settings(connection)["start_url"]
     if connection.console is None:
-        config = Path(os.environ.get("AWS_CONFIG_FILE") or config).expanduser()
-    start_urls = {portal_settings(connection)["start_url"].rstrip("/#")}
-    names = tuple(sorted(_profiles(config, start_urls)))
-    if connection.console is None:
-        return SignedInProfiles(names, None)
-    return SignedInProfiles(names, any(_has_token(path) for path in (home / ".aws/sso/cache").glob("*.json")))
+        return SignedInProfiles(_profiles(config_path, start_url), None)
+    folder = Path(connection.console.state_folder) / "home" / ".aws"
+    has_token = any(_has_token(path) for path in (folder / "sso/cache").glob("*.json"))
+    return SignedInProfiles(_profiles(lambda: folder / "config", start_url), has_token)
 
 
-def _profiles(path: Path, start_urls: set[str]) -> Iterator[str]:
-    parser = configparser.RawConfigParser(strict=False)
+def _profiles(path: Callable[[], Path], start_url: str) -> tuple[str, ...]:
     try:
-        parser.read_string(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        return
-    for heading in parser.sections():
-        values = dict(parser[heading])
-        session = f"sso-session {values.get('sso_session', '')}"
-        if not heading.startswith("sso-session ") and parser.has_section(session):
-            values |= dict(parser[session])
-            if values.get("sso_start_url", "").rstrip("/#") in start_urls:
-                yield heading.removeprefix("profile ")
+        config = read_config(path())
+    except ConfigFileError:  # notebook 10 says what is wrong with it
+        return ()
+    portal = portal_address(start_url)
+    found = {name: read_profile(config, name) for name in config.profiles}
+    return tuple(
+        sorted(name for name, keys in found.items() if portal_address(keys.get("sso_start_url")) == portal)
+    )
 
 
 def _has_token(path: Path) -> bool:

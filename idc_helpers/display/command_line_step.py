@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from IPython.display import display
 
-from idc_helpers.aws.activation import signed_in_person
+from idc_helpers.aws.activation import portal_settings, signed_in_person
 from idc_helpers.aws.command_line import advice, find_command_lines, word_in_terminal
+from idc_helpers.aws.config_file import config_path, credentials_path, read_config
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
 from idc_helpers.aws.profile_choice import choose_profile
-from idc_helpers.aws.profiles import (
-    SCOPE,
-    SsoProfile,
-    configured_profile,
-    difference,
-    explain_config,
-    read_profile,
-    write_profile,
-)
+from idc_helpers.aws.profile_writing import ProfileChange, plan_profile, write_profile
+from idc_helpers.aws.profiles import SCOPE, SsoProfile, configured_profile, explain_profile, read_profile
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, newest_token, save_token
 from idc_helpers.aws.terminal import Answer, Terminal, sandbox_terminal
 from idc_helpers.display.cell_outputs import show_checks
@@ -105,12 +98,12 @@ class CommandLineStep:
         """Return what the config file would gain, as a difference: columns line; reads only."""
         if self._context.connection.is_sandbox and not self.is_live:
             return self._not_done("aws configure sso")
-        text = self._config_text()
-        lines = [line for line in difference(text, self.profile) if not line.startswith(("---", "+++", "@@"))]
-        if not any(line[:1] in ("+", "-") and line[1:].strip() for line in lines):
-            lines = []  # the CLI leaves no empty line between its sections: that is no difference
+        change = self._change()
+        lines = change.difference()
         caption = f"What the config file gains for profile {self.profile_name!r}"
         note = "" if lines else "The profile is there already, as wanted."
+        if (session_name := change.profile.session_name) != self.profile_name and lines:
+            note = f"It signs in through the session {session_name!r}."
         return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
 
     def apply(self) -> Table | Line:
@@ -123,14 +116,15 @@ class CommandLineStep:
         NotAppliedError
             Guided, when the person has not configured it yet: what to do is shown.
         KitError
-            When the login or the write fails.
+            When the login or the write fails, or the profile's name belongs to something else.
         """
         if self._context.mode != "apply":
             return Line("mode is 'plan': no file was written")
         if not self._context.connection.is_sandbox:
             return self._write_on_aws()
         if is_guided() and self.terminal.command_line is not None:
-            if configured_profile(self._config_text(), self.profile_name) is None:
+            self._profile = None  # what the terminal has by now counts
+            if self._configured() is None:
                 _leave_to_person(self._to_answer(), "answer `aws configure sso` in a terminal as shown")
             return Line(f"✔ profile {self.profile_name!r} is configured in the terminal")
         if self.terminal.command_line is None:
@@ -162,10 +156,10 @@ class CommandLineStep:
 
     def config_lines(self) -> Table:
         """Return this profile's lines with their meaning: columns line, meaning; reads only."""
-        text = self._config_text()
-        if not read_profile(text, self.profile_name):
+        config = read_config(self._config_file())
+        if not read_profile(config, self.profile_name):
             return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
-        rows = explain_config(_only(text, self.profile))
+        rows = explain_profile(config, self.profile_name)
         return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
 
     def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
@@ -227,7 +221,7 @@ class CommandLineStep:
         """
         if self._context.mode != "apply":
             return self._not_done("the check")
-        found = read_profile(self._config_text(), self.profile_name)
+        found = read_profile(read_config(self._config_file()), self.profile_name)
         role = found.get("sso_role_name", "not there")
         account = None
         if self._context.connection.is_sandbox and found:  # without a profile there is nothing to call with
@@ -266,24 +260,32 @@ class CommandLineStep:
         return signed_in_person(self._context.connection, self.user_name)
 
     def _choose_profile(self) -> SsoProfile:
-        configured = configured_profile(self._config_text(), self.profile_name) if is_guided() else None
-        return configured or choose_profile(self._context.connection, self._wanted)
+        if is_guided() and (configured := self._configured()) is not None:
+            return configured
+        wanted = choose_profile(self._context.connection, self._wanted)
+        return plan_profile(self._config_file(), wanted, self._credentials_file()).profile
 
-    def _config_text(self) -> str:
-        path = self._config_file()
-        return path.read_text("utf-8") if path.exists() else ""
+    def _configured(self) -> SsoProfile | None:
+        """Return the profile of the config file if it leads to this portal, or None."""
+        configured = configured_profile(read_config(self._config_file()), self.profile_name)
+        portal = portal_settings(self._context.connection)
+        keys = {"sso_start_url": portal["start_url"], "sso_region": portal["region"]}
+        return configured if configured is not None and configured.has_portal_of(keys) else None
+
+    def _change(self) -> ProfileChange:
+        return plan_profile(self._config_file(), self.profile, self._credentials_file())
 
     def _config_file(self) -> Path:
-        if self._context.connection.is_sandbox:
-            return self.terminal.config_file
-        return Path(os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config").expanduser()
+        return self.terminal.config_file if self._context.connection.is_sandbox else config_path()
+
+    def _credentials_file(self) -> Path | None:
+        return None if self._context.connection.is_sandbox else credentials_path()
 
     def _write_on_aws(self) -> Line:
-        backup = write_profile(self._config_file(), self.profile)
-        kept = f" What was there is kept as {backup.name}." if backup else ""
-        return Line(
-            f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: aws sso login --profile …"
-        )
+        backup = write_profile(self._config_file(), self.profile, self._credentials_file())
+        kept = f" What was there is kept as {str(backup)!r}." if backup else ""
+        command = f"aws sso login --profile {self.profile_name}"
+        return Line(f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: {command}")
 
 
 def _leave_to_person(shown: Table | Line, words: str) -> NoReturn:
@@ -296,17 +298,6 @@ def _in_terminal(command: str) -> str:
     """Return that a command is typed in a terminal; its `aws` is one that can sign in."""
     word = word_in_terminal(find_command_lines())
     return _IN_TERMINAL.format(command.replace("aws", word, 1))
-
-
-def _only(text: str, profile: SsoProfile) -> str:
-    kept, inside = [], False
-    headings = {f"[{heading}]" for heading in profile.sections()}
-    for line in text.splitlines():
-        if line.startswith("["):
-            inside = line.strip() in headings
-        if inside:
-            kept.append(line)
-    return "\n".join(kept)
 
 
 def _short(answer: Answer) -> str:

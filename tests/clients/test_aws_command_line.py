@@ -10,8 +10,10 @@ import pytest
 
 from idc_helpers.aws.activation import portal_settings, signed_in_person
 from idc_helpers.aws.command_line import find_command_line
+from idc_helpers.aws.config_file import read_config
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
-from idc_helpers.aws.profiles import SsoProfile, read_profile, write_profile
+from idc_helpers.aws.profile_writing import write_profile
+from idc_helpers.aws.profiles import SsoProfile, read_profile
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, refresh_token, save_token
 from idc_helpers.aws.temporary_credentials import get_role_credentials
 from idc_helpers.aws.terminal import sandbox_terminal
@@ -75,7 +77,7 @@ def test_configure_sso_asks_and_writes(configured, terminal):
         "SSO region",
         "SSO registration scopes",
     ]
-    written = read_profile(terminal.config_file.read_text(), "practice")
+    written = read_profile(read_config(terminal.config_file), "practice")
     assert written["sso_account_id"] == profile.account_id
     assert written["sso_role_name"] == "ReadOnlyAccess"
     assert written["sso_start_url"] == profile.start_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idc_helpers.aws.activation import describe_person
-from idc_helpers.aws.profiles import write_profile
+from idc_helpers.aws.profile_writing import write_profile
 from idc_helpers.display.command_line_step import CommandLineStep
 from idc_helpers.errors import NotFoundError
 from idc_helpers.models import Person

@@ -14,7 +14,8 @@ from idc_helpers.aws.access import list_all_account_assignments
 from idc_helpers.aws.activation import describe_person, signed_in_person
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.permission_set_names import list_permission_sets
-from idc_helpers.aws.profiles import SsoProfile, write_profile
+from idc_helpers.aws.profile_writing import write_profile
+from idc_helpers.aws.profiles import SsoProfile
 from idc_helpers.aws.sign_in import begin_login, finish_login, save_token
 from idc_helpers.aws.terminal import sandbox_terminal
 from idc_helpers.aws.waiting import wait_until

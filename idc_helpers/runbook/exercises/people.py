@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from idc_helpers.aws.activation import describe_person
+from idc_helpers.aws.config_file import read_config
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.profiles import list_profiles, read_profile
+from idc_helpers.aws.profiles import read_profile
 from idc_helpers.aws.terminal import Terminal, sandbox_terminal
+from idc_helpers.errors import ConfigFileError
 from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Finding, Look
 
 _ON_AWS = (
@@ -31,18 +33,20 @@ def _second_profile(look: Look) -> Examination:
     if look.connection.console is None:
         return Examination(unreadable="On AWS this kit does not look into your own config file: try it out.")
     terminal = _terminal(look.connection)
-    path = terminal.config_file
-    text = path.read_text("utf-8") if path.exists() else ""
+    try:
+        config = read_config(terminal.config_file)
+    except ConfigFileError as error:
+        return Examination(unreadable=error.message)
     first_name = look.names["profile_name"]
-    first = read_profile(text, first_name)
-    others = [name for name in list_profiles(text) if name != first_name]
+    first = read_profile(config, first_name)
+    others = [name for name in config.profiles if name != first_name]
     if not first or not others:
         missing = (
             f"no profile {first_name!r} yet" if not first else f"only {first_name!r} is in the config file"
         )
         return Examination((Finding("a second profile is in the config file", False, missing),))
-    best = max(others, key=lambda name: _likeness(first, read_profile(text, name)))
-    second = read_profile(text, best)
+    best = max(others, key=lambda name: _likeness(first, read_profile(config, name)))
+    second = read_profile(config, best)
     findings = (
         Finding("a second profile is in the config file", True, best),
         Finding(
