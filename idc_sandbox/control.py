@@ -156,11 +156,13 @@ def _read_clock(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> d
 
 
 def _move_clock(gateway: Gateway, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    if body != {"reset": True} and set(body) != {"advance_s"}:
-        raise validation_error(f'Send {{"advance_s": SECONDS}} or {{"reset": true}}, found {body!r}.')
+    if body != {"reset": True} and set(body) not in ({"advance_s"}, {"offset_s"}):
+        raise validation_error(
+            f'Send {{"advance_s": SECONDS}}, {{"reset": true}} or {{"offset_s": SECONDS}}, found {body!r}.'
+        )
     with gateway.store.transaction() as connection:
-        if "reset" in body:
-            clock.reset_clock(connection)
+        if "advance_s" not in body:
+            clock.reset_clock(connection, body.get("offset_s", 0))
         else:
             clock.advance_clock(connection, body["advance_s"])
     return _read_clock(gateway, request, {})

@@ -93,9 +93,7 @@ class SandboxConsole:
         try:
             yield
         finally:
-            self.reset_clock()
-            if offset_s > 0:
-                self.advance_clock(offset_s)
+            self.call("POST", "clock", {"offset_s": offset_s})
 
     def advance_clock(self, duration_s: float) -> None:
         """Move the sandbox's clock ahead: what expires within that time has expired. Writes."""

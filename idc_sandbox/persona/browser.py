@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
 from idc_sandbox.persona.page import Form, Page, read_page
 
 _TIMEOUT_S = 60.0
+_NAMES = {"localhost", "127.0.0.1"}
 _MOST_REDIRECTS = 8
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -45,7 +46,7 @@ class Browser:
             self._http.cookies.set(**cookie)
 
     def open(self, address: str) -> Page:
-        """Load a page: an address below the site, or a whole one.
+        """Load a page: an address below the site, or a whole one, by this machine's name or by its address.
 
         Raises
         ------
@@ -54,7 +55,7 @@ class Browser:
         """
         base = f"{self.site_url}/"
         url = urljoin(base, address if "://" in address else address.lstrip("/"))
-        return self._load("GET", url, None)
+        return self._load("GET", self._by_name(url), None)
 
     def send(self, page: Page, form: Form, **typed: str) -> Page:
         """Send a form of a page with what is typed into it, and return the page that follows.
@@ -101,10 +102,32 @@ class Browser:
         except httpx.HTTPError as error:
             raise PersonaError(f"{_without_query(url)!r} does not answer: {type(error).__name__}") from error
 
+    def _by_name(self, url: str) -> str:
+        """Return the site's own address for a page that a program names by another of this machine's names.
+
+        The AWS CLI prints ``http://127.0.0.1:PORT/…``, and the pages' cookies are those of ``localhost``.
+        """
+        own, wanted = urlsplit(self.site_url), urlsplit(url)
+        names = {own.hostname, wanted.hostname}
+        is_same_port = (own.scheme, own.port) == (wanted.scheme, _port_of(wanted))
+        is_plain = "@" not in wanted.netloc
+        return (
+            wanted._replace(netloc=own.netloc).geturl()
+            if names <= _NAMES and is_same_port and is_plain
+            else url
+        )
+
     def _require_own(self, url: str) -> None:
         own, wanted = urlsplit(self.site_url), urlsplit(url)
         if (own.scheme, own.netloc) != (wanted.scheme, wanted.netloc):
             raise PersonaError(f"{_without_query(url)!r} is not on {self.site_url!r}; nothing was sent there")
+
+
+def _port_of(url: SplitResult) -> int | None:
+    try:
+        return url.port
+    except ValueError:
+        return None
 
 
 def _without_query(url: str) -> str:

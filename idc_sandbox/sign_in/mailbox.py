@@ -51,7 +51,7 @@ def send(
 def list_messages(context: Context, address: str | None = None) -> list[Message]:
     """Return the messages to an address, or all of them, newest first."""
     rows = context.connection.execute(
-        "SELECT * FROM message WHERE ?1 IS NULL OR to_address_folded = ?1 ORDER BY sent_at DESC, rowid DESC",
+        "SELECT * FROM message WHERE ?1 IS NULL OR to_address_folded = ?1 ORDER BY rowid DESC",
         (None if address is None else folded(address),),
     ).fetchall()
     return [_message(row) for row in rows]

@@ -6,7 +6,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from page_visitor import PASSWORD, PORT, TestClient
 from portal_harness import REDIRECT_URI, VERIFIER
+
+from idc_sandbox.persona import Persona, PersonaError
 
 
 @pytest.fixture
@@ -153,3 +156,41 @@ def test_consent_needs_the_token_of_this_browser(ana, query, place):
     answer = ana.send("/authorize", follow=False, answer="allow", csrf_token="0" * 64)
     assert answer.status_code == 403
     assert "location" not in answer.headers
+
+
+@pytest.fixture
+def persona(place):
+    """Return the scripted person, signed in at this process's pages."""
+    place.set_mfa(user_without_device="allow")
+    place.visitor().choose_password(place.invite())
+    http = TestClient(place.application, base_url=f"http://localhost:{PORT}", follow_redirects=False)
+    persona = Persona(f"http://localhost:{PORT}", "ana", http=http)
+    persona.sign_in(PASSWORD)
+    return persona
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_scripted_person_takes_the_address_that_the_program_prints(persona, place, query, host):
+    site = f"http://{host}:{PORT}"
+    assert "code=" in persona.approve_authorize(f"{site}/authorize?{urlencode(query)}")
+    started = place.portal.start(place.portal.register())
+    link = f"{site}/start/device?user_code={started['userCode']}"
+    assert persona.approve_device(link) == "Request approved"
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        "http://127.0.0.1:1",
+        "https://127.0.0.1:8723",
+        "http://127.0.0.1",
+        "http://127.0.0.1:x",
+        f"http://evil.example:{PORT}",
+        f"http://127.0.0.1:{PORT}@evil.example",
+        f"http://evil@127.0.0.1:{PORT}",
+        f"http://127.0.0.1.evil.example:{PORT}",
+    ],
+)
+def test_the_scripted_person_goes_to_no_other_site(persona, query, site):
+    with pytest.raises(PersonaError, match="nothing was sent there"):
+        persona.approve_authorize(f"{site}/authorize?{urlencode(query)}")

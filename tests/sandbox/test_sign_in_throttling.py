@@ -47,6 +47,14 @@ def test_the_wait_doubles_up_to_fifteen_minutes(door):
     assert door.enter_password(client="another")[1].page == "register-device"
 
 
+def test_who_fails_waits_and_neighbours_on_the_same_machine_do_not(door):
+    door.add_person()
+    door.add_person("ben")
+    waiting = fail(door, 6)
+    assert door.do(flow.submit_password, waiting, PASSWORD).retry_after_s > 0
+    assert door.enter_password("ben", client="10.0.0.1")[1].page == "register-device"
+
+
 def test_a_name_that_nobody_has_waits_as_well(door):
     door.add_person()
     unknown = fail(door, 5, user_name="nobody", client="10.0.0.2")
@@ -58,9 +66,14 @@ def test_a_name_that_nobody_has_waits_as_well(door):
 
 def test_one_client_that_tries_many_names_waits_and_others_do_not(door):
     door.add_person()
-    for number in range(5):
+    for number in range(throttling.FREE_FAILURES_OF_CLIENT):
+        assert door.enter_password(client="10.0.0.9")[1].retry_after_s == 0
         fail(door, 1, user_name=f"name-{number}", client="10.0.0.9")
-    assert door.enter_password(client="10.0.0.9")[1].retry_after_s > 0
+    assert 0 < door.enter_password(client="10.0.0.9")[1].retry_after_s <= 1
+    for number in range(20):
+        with door.context() as context:
+            throttling.note_failure(context, f"another-{number}", "10.0.0.9")
+    assert door.enter_password(client="10.0.0.9")[1].retry_after_s <= throttling.LONGEST_WAIT_OF_CLIENT_S
     assert door.enter_password(client="10.0.0.1")[1].page == "register-device"
 
 
