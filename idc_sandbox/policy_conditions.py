@@ -32,13 +32,13 @@ def conditions_hold(conditions: Any, context: Context) -> bool:
 
 
 def substitute(pattern: str, context: Context) -> str:
-    """Return a pattern with policy variables such as ``${aws:username}`` filled in."""
+    """Return a pattern with policy variables such as ``${aws:username}`` filled in, or their default."""
 
     def value(match: re.Match[str]) -> str:
-        found = context.get(match[1].lower())
+        found = context.get(match[1].strip().lower(), match[2])
         return found if isinstance(found, str) else match[0]
 
-    return re.sub(r"\$\{([^}]+)\}", value, pattern)
+    return re.sub(r"\$\{([^},]+)(?:,\s*'([^']*)'\s*)?\}", value, pattern)
 
 
 def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:

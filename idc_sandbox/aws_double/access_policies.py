@@ -70,9 +70,19 @@ def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | lis
         context.update({f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags})
         if not is_role:
             context["aws:username"] = identity.name
+    if session is not None:
+        context.update(_session_context(session))
     if caller.account_id in organization.active_account_ids():
         context["aws:principalorgid"] = organization.backend().org.id
     return context
+
+
+def _session_context(session: Any) -> dict[str, str]:
+    """Return the condition keys that a session carries; its tags go before those of its role."""
+    known = vars(session)
+    issued_at = known.get("sandbox_issued_at")  # sessions of an older sandbox do not know it
+    times = {} if issued_at is None else {"aws:tokenissuetime": issued_at}
+    return times | known.get("sandbox_context", {})
 
 
 def trust_document(role_arn: str) -> str | None:

@@ -187,9 +187,14 @@ class AwsDouble:
             reserved_roles.delete(account_id, role_name)
 
     def assume_reserved_role(
-        self, account_id: str, role_name: str, *, session_name: str, duration_s: int
+        self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]
     ) -> tuple[str, str, str, float] | None:
         """Return keys of a permission set's role, or None when the account has no such role. Writes.
+
+        Parameters
+        ----------
+        carried
+            Condition keys that policies see of this session, in lower case, with their values.
 
         Returns
         -------
@@ -203,7 +208,7 @@ class AwsDouble:
                 return None
             with self._memory.change(connection, "sts", "iam"):
                 access_keys.forget_long_expired(self.now())
-                return session_keys.assume_role(role_arn, session_name, duration_s)
+                return session_keys.assume_role(role_arn, session_name, duration_s, carried)
 
     def list_reserved_roles(self, account_id: str) -> list[str]:
         """Return the names of an account's ``AWSReservedSSO_`` roles, sorted."""

@@ -139,6 +139,7 @@ def _set_sts() -> None:
     _replace(responses, "get_session_token", session_keys.get_session_token)
     _replace(responses, "get_federation_token", session_keys.get_federation_token)
     _replace(moto.sts.models.STSBackend, "get_caller_identity", session_keys.get_caller_identity)
+    _after_init(moto.sts.models.AssumedRole, _set_issue_time)
 
 
 def _set_organizations() -> None:
@@ -157,6 +158,10 @@ def _let_administrators_in(account: Any) -> None:
         role
     ) in backend.roles.values():  # a new account has this role alone, under a name of the caller's choice
         policy.attach_to(role)
+
+
+def _set_issue_time(session: Any) -> None:
+    session.sandbox_issued_at = sandbox_utcnow().replace(tzinfo=datetime.UTC, microsecond=0).isoformat()
 
 
 def _set_creation_date(bucket: Any) -> None:

@@ -54,13 +54,17 @@ def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) ->
     return user.id if user is not None else "", principal_arn, backend.account_id
 
 
-def assume_role(role_arn: str, session_name: str, duration_s: int) -> tuple[str, str, str, float]:
+def assume_role(
+    role_arn: str, session_name: str, duration_s: int, carried: dict[str, str]
+) -> tuple[str, str, str, float]:
     """Return new keys of a role: access key id, secret, session token, expiry. Changes moto's memory.
 
     The sandbox's own services call this for people who may have the role; clients go through sts:AssumeRole.
+    The session carries some condition keys (in lower case, with their values) besides those of every session.
     """
     backend = sts_backends[role_arn.split(":")[4]]["aws"]
     session = backend.assume_role("us-east-1", session_name, role_arn, "", duration_s, "")
+    vars(session)["sandbox_context"] = carried
     expires_at = session.expiration.replace(tzinfo=datetime.UTC).timestamp()
     return session.access_key_id, session.secret_access_key, session.session_token, expires_at
 

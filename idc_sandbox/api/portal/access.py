@@ -9,9 +9,10 @@ import re
 import sqlite3
 from dataclasses import dataclass, field
 
+from idc_sandbox.api.sso_admin.access_control_attributes import session_tags
 from idc_sandbox.api.sso_admin.permission_set_rules import require_session_duration
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import person_of, portal_instance, setting
+from idc_sandbox.sign_in.people import Person, person_of, portal_instance, setting
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.switches import propagation_delay_s
 
@@ -111,6 +112,7 @@ def issue_role_credentials(
         role.role_name,
         session_name=role_session_name(person.user_name),
         duration_s=role.session_duration_s,
+        carried=_carried(context, person),
     )
     if not issued:
         raise Refusal(
@@ -119,6 +121,25 @@ def issue_role_credentials(
             "the access portal shows.",
         )
     return RoleCredentials(*issued)
+
+
+def _carried(context: Context, person: Person) -> dict[str, str]:
+    """Return the condition keys that policies see of a person's role sessions.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/condition-context-keys-sts-idc.html and
+    https://docs.aws.amazon.com/singlesignon/latest/userguide/abac.html
+    """
+    row = context.connection.execute(
+        "SELECT owner_account_id, identity_store_id FROM instance WHERE instance_arn = ?",
+        (person.instance_arn,),
+    ).fetchone()
+    store_arn = f"arn:aws:identitystore::{row['owner_account_id']}:identitystore/{row['identity_store_id']}"
+    tags = session_tags(context, person.instance_arn, person.user_id)
+    return {
+        "identitystore:userid": person.user_id,
+        "identitystore:identitystorearn": store_arn,
+        **{f"aws:principaltag/{key.lower()}": value for key, value in tags.items()},
+    }
 
 
 def role_session_name(user_name: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from idc_sandbox.api.identity_store.extensions import ENTERPRISE
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 from idc_sandbox.errors import conflict, not_found, validation_error
+
+_SOURCE = re.compile(r"\$\{path:([^{}]+)\}")
 
 
 @operation("sso-admin", "CreateInstanceAccessControlAttributeConfiguration")
@@ -71,6 +75,38 @@ def delete_configuration(context: Context, request: dict[str, Any]) -> None:
     context.connection.execute(
         "DELETE FROM access_control_attributes WHERE instance_arn = ?", (instance_arn,)
     )
+
+
+def session_tags(context: Context, instance_arn: str, user_id: str) -> dict[str, str]:
+    """Return the session tags of a user's roles: the attributes that ABAC names, where the user has a value.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/attributemappingsconcept.html
+    """
+    row = context.connection.execute(
+        "SELECT user_name, profile_json FROM identity_user WHERE user_id = ?", (user_id,)
+    ).fetchone()
+    profile = {**json.loads(row["profile_json"]), "UserName": row["user_name"]}
+    profile["Enterprise"] = profile.get("Extensions", {}).get(ENTERPRISE, {})
+    tags = {}
+    for attribute in _stored_attributes(context, instance_arn) or []:
+        found = (_attribute_value(profile, source) for source in attribute["Value"]["Source"])
+        value = next((value for value in found if value), None)
+        if value is not None:
+            tags[attribute["Key"]] = value
+    return tags
+
+
+def _attribute_value(profile: dict[str, Any], source: str) -> str | None:
+    """Return what a source such as ``${path:emails[primary eq true].value}`` leads to, or None."""
+    path = _SOURCE.fullmatch(source)
+    value: Any = profile if path else None
+    for segment in re.sub(r"\[[^\]]*\]", "", path[1]).split(".") if path else []:
+        if isinstance(value, list):
+            value = next((item for item in value if item.get("Primary")), value[0] if value else None)
+        if not isinstance(value, dict):
+            return None
+        value = next((inner for name, inner in value.items() if name.lower() == segment.lower()), None)
+    return value if isinstance(value, str) else None
 
 
 def _checked_attributes(request: dict[str, Any]) -> str:
