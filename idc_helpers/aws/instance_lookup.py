@@ -15,12 +15,14 @@ from idc_helpers.errors import (
     AccessDeniedError,
     AccountInstanceError,
     InstanceNotFoundError,
+    KitError,
     SeveralInstancesError,
 )
 
 if TYPE_CHECKING:
     from idc_helpers.aws.connected import Connection
 
+_GOING = ("CREATE_FAILED", "DELETE_IN_PROGRESS", "DELETED")
 _REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
 InstanceKind = Literal["organization", "account"]
 
@@ -93,7 +95,7 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> In
     instance, others = _look(connection, instance_arn)
     if instance is None:
         what = "no instance" if instance_arn is None else f"no instance {instance_arn!r}"
-        raise _none_found(connection, what, others)
+        raise _none_found(connection, what, others, _regions_with_instances(connection))
     return instance
 
 
@@ -106,6 +108,30 @@ def find_instance_or_none(connection: Connection, instance_arn: str | None = Non
         When there are several and none was chosen.
     """
     return _look(connection, instance_arn)[0]
+
+
+def require_home_region(connection: Connection, kind: str) -> None:
+    """Return unless an instance is visible, though in another Region than the connection's; reads only.
+
+    Without any instance there is nothing wrong yet; what the caller may not read is for later to say.
+
+    Parameters
+    ----------
+    kind
+        Of the wanted instance: ``"organization"``, or ``"account"``, which is the caller's own.
+
+    Raises
+    ------
+    InstanceNotFoundError
+        Naming the Regions where one is.
+    """
+    owner = connection.caller.account_id if kind == "account" else None
+    try:
+        elsewhere = [] if connection.instance_or_none() else _regions_with_instances(connection, owner)
+    except (KitError, ClientError):
+        return
+    if elsewhere:
+        raise _none_found(connection, "no instance", [], elsewhere)
 
 
 def _look(connection: Connection, instance_arn: str | None) -> tuple[Instance | None, list[Instance]]:
@@ -125,8 +151,9 @@ def _look(connection: Connection, instance_arn: str | None) -> tuple[Instance | 
     return (found[0] if found else None), found
 
 
-def _none_found(connection: Connection, what: str, here: list[Instance]) -> InstanceNotFoundError:
-    elsewhere = _regions_with_instances(connection)
+def _none_found(
+    connection: Connection, what: str, here: list[Instance], elsewhere: list[str]
+) -> InstanceNotFoundError:
     there = f" There is one in {', '.join(elsewhere)}." if elsewhere else ""
     others = (
         f" There {'is' if len(here) == 1 else 'are'} {', '.join(one.instance_arn for one in here)}."
@@ -146,13 +173,17 @@ def _none_found(connection: Connection, what: str, here: list[Instance]) -> Inst
     )
 
 
-def _regions_with_instances(connection: Connection) -> list[str]:
+def _regions_with_instances(connection: Connection, owner: str | None = None) -> list[str]:
     sso_admin = connection.client("sso-admin")
     try:
         found = list(pages(sso_admin, "list_instances", "Instances", RegionScope="ALL_REGIONS"))
     except (ClientError, AccessDeniedError):
         return []  # It only improves the message.
-    regions = {str(entry.get("PrimaryRegion") or "") for entry in found}
+    regions = {
+        str(entry.get("PrimaryRegion") or "")
+        for entry in found
+        if entry.get("Status") not in _GOING and owner in (None, entry.get("OwnerAccountId"))
+    }
     return sorted(regions - {"", connection.region})
 
 

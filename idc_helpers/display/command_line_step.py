@@ -21,7 +21,7 @@ from idc_helpers.display.cell_outputs import show_checks
 from idc_helpers.display.device_login import WatchedLogin
 from idc_helpers.display.interaction import is_guided
 from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import NotAppliedError
+from idc_helpers.errors import InstanceNotFoundError, NotAppliedError, NotFoundError
 from idc_helpers.models import Person
 from idc_helpers.runbook.person_checks import command_line_checks
 from idc_helpers.runbook.run_context import RunContext
@@ -89,6 +89,14 @@ class CommandLineStep:
         """Whether commands are run here: in the sandbox, unless only a plan is wanted."""
         return self._context.connection.is_sandbox and self._context.mode == "apply"
 
+    def _missing(self) -> str:
+        """Return what has to be made before a profile can be chosen; empty: nothing."""
+        try:
+            self.profile  # noqa: B018 - choosing it reads the target
+        except (InstanceNotFoundError, NotFoundError) as error:
+            return f"Later: {error.message}\nApply notebooks 01 to 08 first."
+        return ""
+
     def _not_done(self, command: str) -> Line:
         if self._context.connection.is_sandbox:
             return Line(f"mode is 'plan', so this was not run: {command}")
@@ -98,6 +106,8 @@ class CommandLineStep:
         """Return what the config file would gain, as a difference: columns line; reads only."""
         if self._context.connection.is_sandbox and not self.is_live:
             return self._not_done("aws configure sso")
+        if self._context.mode == "plan" and (missing := self._missing()):
+            return Line(missing)
         change = self._change()
         lines = change.difference()
         caption = f"What the config file gains for profile {self.profile_name!r}"

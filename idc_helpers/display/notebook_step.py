@@ -92,7 +92,8 @@ class NotebookStep:
             When the form holds a value that cannot be right.
         """
         table = plan_table(self.title, self.gate.show_plan(), self.context.place)
-        return replace(table, note=" ".join(part for part in (table.note, self._warnings()) if part))
+        notes = (self._step.later(), self._warnings())
+        return replace(table, note=" ".join(part for part in notes if part))
 
     def apply(self) -> Applied | Line:
         """Return what was done; in mode ``"plan"`` a line that nothing was written.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.aws.connection import connect
+from idc_helpers.aws.instance_lookup import require_home_region
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.project import DEFAULT_SCENARIO, project_folder
@@ -39,10 +40,13 @@ def open_run(
         When a value is refused, before any call.
     TargetError
         When the target cannot be reached.
+    InstanceNotFoundError
+        When an instance is in another Region: whatever was planned here would be wrong.
     """
     path = Path(scenario_file) if scenario_file else project_folder() / DEFAULT_SCENARIO
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
+    require_home_region(connection, scenario.instance.kind)
     default_mode = "apply" if scenario.target == "sandbox" else "plan"
     folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(project_folder() / "runs" / "notebooks")
     mode = scenario.mode or default_mode

@@ -70,6 +70,12 @@ class Step:
         reason = f"attested by {attestation.by} on {attestation.on}: {attestation.seen}"
         return Change(Action.UNCHANGED, change.kind, change.key, wanted, wanted, reason)
 
+    def later(self) -> str:
+        """Return why none of it can be made yet; empty where it can; reads only."""
+        if self.name == "instance" or self.context.connection.instance_or_none() is not None:
+            return ""
+        return "Later: there is no instance yet. Notebook 01 enables it; this step comes after it."
+
     def apply(self, plan: Plan | None = None, *, progress: Progress = no_progress) -> Outcome:
         """Make the plan true (a fresh one, unless the caller has shown one) and return what was done.
 
@@ -105,7 +111,8 @@ class Step:
         """
         plan = self.compare()
         if self.context.mode == "plan" and not plan.is_empty:
-            checks = [Check(f"{self.title}: plan", True, _nothing_written(plan))]
+            detail = ". ".join(filter(None, (_nothing_written(plan), self.later())))
+            checks = [Check(f"{self.title}: plan", True, detail)]
         else:
             checks = [check for wanted in self.desired for check in self._checks_of(wanted, plan)]
         return self.context.record(self.name, CheckResults(tuple(checks)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from idc_helpers.aws.connection import Connection, connect, require_apply_allowed
+from idc_helpers.aws.instance_lookup import require_home_region
 from idc_helpers.aws.personal_data import list_personal_data
 from idc_helpers.masking import masking
 from idc_helpers.models import Scenario
@@ -87,6 +88,7 @@ def _require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     connection = connect(
         target=scenario.target, region=scenario.region, profile=scenario.profile, state_folder=state
     )
+    require_home_region(connection, scenario.instance.kind)
     if prepared.mode == "apply":
         require_apply_allowed(connection, scenario.expected_account)
     return connection

@@ -14,9 +14,10 @@ from idc_helpers.aws.access_control import KEY
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.groups import Groups
 from idc_helpers.aws.permissions import required_actions
-from idc_helpers.errors import SandboxError, ThrottledError
+from idc_helpers.errors import InstanceNotFoundError, SandboxError, ThrottledError
 from idc_helpers.models import Scenario
 from idc_helpers.runbook.lesson import STEPS
+from idc_helpers.runbook.opening import open_run
 from idc_helpers.sandbox_starter import start_sandbox
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
@@ -135,3 +136,13 @@ def test_no_notebook_calls_what_its_permissions_do_not_name(empty_connection):
     assert not calls - set(required_actions("99_teardown"))
     assert "sso:DeleteAccountAssignment" in calls
     assert KEY in {key for _, key, _ in identifiers}
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_a_notebook_in_another_region_than_the_instance_does_not_open(
+    connection, sandbox_folder, monkeypatch, tmp_path, mode
+):
+    monkeypatch.setenv("IDC_SANDBOX_STATE", str(sandbox_folder))
+    with pytest.raises(InstanceNotFoundError, match="There is one in us-east-1"):
+        open_run("05_permission_sets", region="eu-west-1", mode=mode, run_folder=str(tmp_path))
+    assert open_run("05_permission_sets", region="us-east-1", mode=mode, run_folder=str(tmp_path))

@@ -48,9 +48,9 @@ class Commands:
         own = {"IDC_SANDBOX_STATE": str(self.state), "HOME": str(home), "PYTHONPATH": str(KIT)}
         return {**kept, **own, "PYTHONUNBUFFERED": "1"}
 
-    def idc(self, *arguments, given="", command_line=True):
+    def idc(self, *arguments, given="", command_line=True, variables=()):
         """Give a command and return the completed process; `command_line`: whether there is an AWS CLI."""
-        own = {} if command_line else {"PATH": path_without("aws")}
+        own = dict(variables) | ({} if command_line else {"PATH": path_without("aws")})
         return subprocess.run(
             [sys.executable, "-m", "idc_helpers.cli", *arguments],
             cwd=KIT,
@@ -62,9 +62,9 @@ class Commands:
             timeout=PATIENCE_S,
         )
 
-    def run(self, *arguments, command_line=True):
+    def run(self, *arguments, **options):
         """Run notebooks; return the completed process and summary.json."""
-        done = self.idc("run", "--out", str(self.runs), *arguments, command_line=command_line)
+        done = self.idc("run", "--out", str(self.runs), *arguments, **options)
         return done, self.summary() if self.runs.exists() else None
 
     def begin(self, *arguments):
