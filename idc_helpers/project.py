@@ -1,4 +1,4 @@
-"""Where the kit's own folder is: the one with ``notebooks/`` and ``parameters/``."""
+"""Where the kit's own files are, found from the kit; and where a person works, found from where they are."""
 
 from __future__ import annotations
 
@@ -7,21 +7,73 @@ from pathlib import Path
 from idc_helpers.errors import RunFailedError
 
 DEFAULT_SCENARIO = Path("parameters") / "sandbox.yaml"
+_PACKAGE = Path(__file__).resolve().parent
+_LAB = "lab"
+_HOME = "identity-center"
 
 
 def project_folder() -> Path:
-    """Return the kit's folder: the nearest one upwards from here that holds ``notebooks`` and ``parameters``.
+    """Return the folder of the kit's own ``notebooks``, ``parameters`` and ``docs``, wherever one stands.
+
+    That is the repository, or, once the kit is installed, a folder of the package.
 
     Raises
     ------
     RunFailedError
-        When there is none.
+        When they are missing.
+    """
+    for folder in (_PACKAGE.parent, _PACKAGE / "data" / "kit"):
+        if holds_a_kit(folder):
+            return folder
+    raise RunFailedError(
+        f"the kit's notebooks are missing beside {str(_PACKAGE)!r}",
+        remedy="Install the kit again.",
+    )
+
+
+def work_folder() -> Path:
+    """Return the folder in which a person works: its scenarios come first, and its ``runs`` get all runs.
+
+    It is the nearest one upwards from here that holds ``notebooks`` and ``parameters``: a working copy or a
+    repository. Elsewhere it is the kit's repository, or, where the kit is installed, ``~/identity-center``.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / DEFAULT_SCENARIO).is_file():
+        if holds_a_kit(folder):
             return folder
-    raise RunFailedError(
-        f"no folder with notebooks/ and {DEFAULT_SCENARIO} was found from {str(here)!r} upwards",
-        remedy="Run from inside the kit's folder.",
-    )
+    kit = project_folder()
+    return kit if is_repository(kit) else Path.home() / _HOME
+
+
+def lab_folder() -> Path:
+    """Return the folder that JupyterLab opens: never a repository, because Lab saves into the notebooks."""
+    work = work_folder()
+    return work / _LAB if is_repository(work) else work
+
+
+def runs_folder() -> Path:
+    """Return the folder that holds the runs; it need not exist. The one of a lab is the repository's."""
+    return (work_folder() / "runs").resolve()
+
+
+def find_scenario(path: str | Path | None = None, *others: Path) -> Path:
+    """Return the absolute path of a scenario file that need not exist; None or empty: the default one.
+
+    A relative path starts from here; where there is no such file, from `others`: the work folder, then the
+    kit's, unless they are given.
+    """
+    places = list(others) or [work_folder(), project_folder()]
+    if path:
+        places.insert(0, Path.cwd())
+    found = [place / (path or DEFAULT_SCENARIO) for place in places]
+    return next((each for each in found if each.is_file()), found[0]).absolute()
+
+
+def is_repository(folder: Path) -> bool:
+    """Return whether a folder holds the kit's code too."""
+    return (folder / "idc_helpers" / "project.py").is_file()
+
+
+def holds_a_kit(folder: Path) -> bool:
+    """Return whether a folder has notebooks and the default scenario: a repository, or a copy."""
+    return (folder / "notebooks").is_dir() and (folder / DEFAULT_SCENARIO).is_file()

@@ -56,6 +56,13 @@ def batch(
             help="Replace people's names, e-mail addresses, phone numbers and addresses in what jobs write.",
         ),
     ] = False,
+    edited_notebooks: Annotated[
+        bool,
+        typer.Option(
+            "--edited-notebooks",
+            help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
+        ),
+    ] = False,
 ) -> None:
     """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
 
@@ -63,10 +70,10 @@ def batch(
     with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
     for each job.
     """
-    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.project import project_folder, work_folder  # noqa: PLC0415
     from idc_helpers.runner.engines import TimeLimits, open_engine  # noqa: PLC0415
 
-    project = project_folder()
+    kit, work = project_folder(), work_folder()
     in_s3 = out is not None and out.casefold().startswith("s3:")
     try:
         with ExitStack() as stack:
@@ -75,7 +82,8 @@ def batch(
             from idc_helpers.runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
 
             request = BatchRequest(
-                project=project,
+                project=kit,
+                work=work,
                 table=table,
                 out=Path(out) if out and not in_s3 else None,
                 workers=workers,
@@ -86,6 +94,7 @@ def batch(
                 scheduler=scheduler,
                 bucket=out if out and in_s3 else "",
                 mask_personal_data=mask_personal_data,
+                edited_notebooks=edited_notebooks,
             )
             outcome = run_batch(request, sys.stdout, opened)
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from pathlib import Path
 import idc_helpers
 from idc_helpers.cli.findings import Finding
 from idc_helpers.errors import KitError
-from idc_helpers.project import project_folder
+from idc_helpers.project import project_folder, runs_folder, work_folder
 from idc_helpers.runner.sandboxes import sandbox_command
 
 OLDEST_PYTHON = (3, 11)
@@ -60,14 +60,16 @@ def kit_finding() -> Finding:
 
 
 def folder_finding() -> Finding:
-    """Tell whether the kit's folder is found from here, and can hold runs."""
+    """Tell where the kit is, and whether the folder in which a person works can hold runs."""
     try:
-        project = project_folder()
+        project, work, runs = project_folder(), work_folder(), runs_folder()
     except KitError as error:
         return Finding("fail", "Kit's folder", error.message, error.remedy)
-    runs = project / "runs"
-    if os.access(runs if runs.exists() else project, os.W_OK):
-        return Finding("ok", "Kit's folder", str(project))
+    present = next(folder for folder in (runs, *runs.parents) if folder.exists())
+    if os.access(present, os.W_OK):
+        return Finding(
+            "ok", "Kit's folder", str(project) if work == project else f"{project}; you work in {work}"
+        )
     return Finding(
         "warn", "Kit's folder", f"{str(runs)!r} cannot be written", "Give `idc run` another with --out DIR."
     )

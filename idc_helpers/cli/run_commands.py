@@ -70,6 +70,14 @@ _Engine = Annotated[
     ),
 ]
 
+_Edited = Annotated[
+    bool,
+    typer.Option(
+        "--edited-notebooks",
+        help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
+    ),
+]
+
 
 def run(
     *,
@@ -82,6 +90,7 @@ def run(
     fresh_sandbox: _Fresh = False,
     mask_personal_data: _Mask = False,
     engine: _Engine = None,
+    edited_notebooks: _Edited = False,
 ) -> None:
     """Run the notebooks in order, headless, and write a report.
 
@@ -89,17 +98,18 @@ def run(
     executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
     Running again is safe: what is as wanted stays `unchanged`.
     """
-    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.project import project_folder, work_folder  # noqa: PLC0415
     from idc_helpers.runner.engines import open_engine  # noqa: PLC0415
 
-    project = project_folder()
+    kit, work = project_folder(), work_folder()
     try:
         with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
             from idc_helpers.runner.preparing import RunRequest  # noqa: PLC0415
             from idc_helpers.runner.run import run_lesson  # noqa: PLC0415
 
             request = RunRequest(
-                project=project,
+                project=kit,
+                work=work,
                 scenario_file=parameters,
                 only=_words(only),
                 target=target,
@@ -108,6 +118,7 @@ def run(
                 teardown=teardown,
                 fresh_sandbox=fresh_sandbox,
                 mask_personal_data=mask_personal_data,
+                edited_notebooks=edited_notebooks,
             )
             outcome = run_lesson(request, sys.stdout, opened)
     except KeyboardInterrupt:
@@ -136,11 +147,11 @@ def undo(
     What the run made is deleted by AWS's id, and what it changed gets its old values. What somebody else made
     or changed since is left alone. Doing it again is safe.
     """
-    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.project import runs_folder  # noqa: PLC0415
     from idc_helpers.runner.run_folder import find_run_folder  # noqa: PLC0415
     from idc_helpers.runner.undoing import opened_undo  # noqa: PLC0415
 
-    folder = find_run_folder(run_id, out or project_folder() / "runs")
+    folder = find_run_folder(run_id, out or runs_folder())
     with opened_undo(folder, profile=profile) as wanted:
         if not wanted.plan.changes:
             typer.echo(f"Nothing is left to take back of run {folder.name}.")

@@ -28,7 +28,7 @@ from idc_helpers.models import (
     User,
 )
 from idc_helpers.parameters import scenario_parameters, validate_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
+from idc_helpers.project import find_scenario, work_folder
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.scenario_saving import save_scenario_part
 
@@ -129,12 +129,12 @@ class FormValues:
         return self.problems
 
     def save(self, path: str, *, update: bool = False) -> Path:
-        """Write the form's values to a scenario file and return its path, relative to the kit's folder.
+        """Write the form's values to a scenario file and return its path, relative to the work folder.
 
         Parameters
         ----------
         path
-            Relative to the kit's folder. A new file is a copy of the present scenario with these values.
+            Relative to the work folder. A new file is a copy of the present scenario with these values.
         update
             Whether this part of a file that exists may be changed; the rest of it stays.
 
@@ -146,13 +146,13 @@ class FormValues:
             When the file may not or cannot be written.
         """
         self.require()
-        project = project_folder()
-        target = (project / path).resolve()
-        source = self._seed.scenario_file or project / DEFAULT_SCENARIO
+        work = work_folder().resolve()
+        target = (work / path).resolve()
+        source = self._seed.scenario_file or find_scenario()
         save_scenario_part(
             source, target, lambda found: _with_part(found, self.section, self._values), update=update
         )
-        return target.relative_to(project) if target.is_relative_to(project) else target
+        return target.relative_to(work) if target.is_relative_to(work) else target
 
     def require(self) -> RunContext:
         """Return the run with the form's values.

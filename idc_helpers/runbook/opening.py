@@ -10,7 +10,7 @@ from idc_helpers.aws.connection import connect
 from idc_helpers.aws.instance_lookup import require_home_region
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
+from idc_helpers.project import find_scenario, runs_folder
 from idc_helpers.runbook.run_context import RunContext
 
 RUN_FOLDER_VARIABLE = "IDC_RUN_FOLDER"
@@ -28,9 +28,10 @@ def open_run(
     notebook
         Name without folder and ending.
     scenario_file
-        YAML; empty: ``parameters/sandbox.yaml`` of the kit.
+        YAML; empty: ``parameters/sandbox.yaml`` of the work folder, or else of the kit.
     run_folder
-        Where receipts go; empty: the environment's ``IDC_RUN_FOLDER``, else ``runs/notebooks`` of the kit.
+        Where receipts go; empty: the environment's ``IDC_RUN_FOLDER``, else ``runs/notebooks`` of the work
+        folder.
     **parameters
         Keys of the scenario; those that are None or empty take what the scenario says.
 
@@ -43,14 +44,14 @@ def open_run(
     InstanceNotFoundError
         When an instance is in another Region: whatever was planned here would be wrong.
     """
-    path = Path(scenario_file) if scenario_file else project_folder() / DEFAULT_SCENARIO
+    path = find_scenario(scenario_file)
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     require_home_region(connection, scenario.instance.kind)
     default_mode = "apply" if scenario.target == "sandbox" else "plan"
-    folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(project_folder() / "runs" / "notebooks")
+    folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
     mode = scenario.mode or default_mode
-    return RunContext(connection, scenario, mode, notebook, Path(folder).absolute(), path.absolute())
+    return RunContext(connection, scenario, mode, notebook, Path(folder).absolute(), path)
 
 
 def _scenario(path: Path, parameters: dict[str, Any]) -> Scenario:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from idc_helpers.errors import InvalidValueError, ParametersError, Problem, RunFailedError
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import PERSON_PARAMETERS, load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.project import find_scenario
+from idc_helpers.runner.edited import edited_notebooks, require_unedited
 from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
 from idc_helpers.suggestions import did_you_mean
 
@@ -23,7 +25,7 @@ class RunRequest:
     Attributes
     ----------
     project
-        The folder that holds ``notebooks/`` and ``parameters/``.
+        The kit's folder: its notebooks are executed.
     scenario_file
         The scenario; None: ``parameters/sandbox.yaml``.
     only
@@ -31,7 +33,7 @@ class RunRequest:
     target, mode
         In place of what the scenario says.
     runs
-        The folder that holds the runs; None: ``runs/`` of the project.
+        The folder that holds the runs; None: ``runs/`` of the work folder.
     teardown
         Whether the last notebook takes everything back.
     fresh_sandbox
@@ -39,6 +41,10 @@ class RunRequest:
     mask_personal_data
         Whether people's names, e-mail addresses, phone numbers and addresses have stand-ins in all that the
         run writes but its receipts.
+    work
+        The folder in which the person works; None: the kit's.
+    edited_notebooks
+        Whether notebooks that were edited may write to AWS.
     """
 
     project: Path
@@ -50,11 +56,13 @@ class RunRequest:
     teardown: bool = True
     fresh_sandbox: bool = False
     mask_personal_data: bool = False
+    work: Path | None = None
+    edited_notebooks: bool = False
 
     @property
     def runs_folder(self) -> Path:
         """Where the run's folder is made."""
-        return (self.runs or self.project / "runs").absolute()
+        return self.runs.absolute() if self.runs else ((self.work or self.project) / "runs").resolve()
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class PreparedRun:
         The parameters that each notebook knows, by its name.
     extra
         Values of parameters that no scenario has, such as the person's.
+    edited
+        Paths of notebooks whose cells differ from the kit's repository.
     """
 
     scenario: Scenario
@@ -83,6 +93,7 @@ class PreparedRun:
     notebooks: tuple[LessonNotebook, ...]
     known: Mapping[str, frozenset[str]]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
 
     def parameters(self, notebook: LessonNotebook, run_folder: Path) -> dict[str, Any]:
         """Return what papermill sets in a notebook: what all of them get, and its parts of the scenario.
@@ -114,9 +125,9 @@ def prepare_run(request: RunRequest) -> PreparedRun:
     InvalidValueError
         When an option names something that there is not.
     RunFailedError
-        When a notebook cannot take the parameters of a run.
+        When a notebook cannot take the parameters of a run, or was edited and would write to AWS.
     """
-    scenario_file = (request.scenario_file or request.project / "parameters" / "sandbox.yaml").absolute()
+    scenario_file = find_scenario(request.scenario_file, request.work or request.project, request.project)
     scenario = _overridden(load_scenario(scenario_file), request)
     if request.fresh_sandbox and scenario.target != "sandbox":
         raise InvalidValueError(
@@ -127,7 +138,11 @@ def prepare_run(request: RunRequest) -> PreparedRun:
     notebooks = tuple(select_notebooks(found, only=request.only, teardown=request.teardown))
     for notebook in notebooks:
         require_known(notebook)
-    return prepared_run(scenario, scenario_file, notebooks)
+    prepared = prepared_run(scenario, scenario_file, notebooks)
+    edited = edited_notebooks(notebooks, request.project)
+    if scenario.target == "aws" and prepared.mode == "apply":
+        require_unedited(edited, allowed=request.edited_notebooks)
+    return replace(prepared, edited=edited)
 
 
 def prepared_run(

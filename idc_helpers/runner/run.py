@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import shlex
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +18,7 @@ from idc_helpers.masking import masking
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters, scenario_warnings
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
+from idc_helpers.runner.edited import edited_line, edited_notebooks
 from idc_helpers.runner.engines import Engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import PreparedRun, RunRequest, prepare_run
@@ -68,10 +71,24 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
         for warning in scenario_warnings(prepared.scenario, prepared.scenario_file):
             progress.say(f"warning: {warning}")
+        for line in _about_notebooks(prepared, request):
+            progress.say(line)
         # A run in the usual folder is found by its id, another one by its path.
         undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"
         execution = Execution(prepared, folder, where, environment, engine, progress, started, undo_command)
         return carry_out(execution)
+
+
+def _about_notebooks(prepared: PreparedRun, request: RunRequest) -> Iterator[str]:
+    """Yield what a person should know about which cells run."""
+    if prepared.edited:
+        yield edited_line(prepared.edited)
+    copy = (request.work or request.project) / "notebooks"
+    twins = [replace(notebook, path=copy / notebook.path.name) for notebook in prepared.notebooks]
+    theirs = [notebook for notebook in twins if notebook.path.is_file()]
+    changed = edited_notebooks(theirs, request.project) if copy != request.project / "notebooks" else ()
+    if changed:
+        yield f"The kit's own notebooks run. These differ from them, and do not run: {', '.join(changed)}"
 
 
 def people_of_run(scenario: Scenario, connection: Connection) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import datetime
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TextIO
 
 from idc_helpers.errors import InvalidValueError, KitError
 from idc_helpers.masking import masking
+from idc_helpers.models import Scenario
 from idc_helpers.runner.batch.batch_folder import JOURNAL, PACING, own_batch_folder, unwritable
 from idc_helpers.runner.batch.batch_progress import BatchProgress
 from idc_helpers.runner.batch.batch_report import BatchSummary, write_batch_report
@@ -28,6 +29,7 @@ from idc_helpers.runner.batch.resuming import resume
 from idc_helpers.runner.batch.running import BatchRun
 from idc_helpers.runner.batch.stores import BucketStore
 from idc_helpers.runner.batch.workers import Workers, cores, local_workers
+from idc_helpers.runner.edited import edited_line, edited_notebooks, require_unedited
 from idc_helpers.runner.engines import NO_LIMITS, Engine, TimeLimits
 from idc_helpers.runner.interruption import Interrupted, signals_as_exceptions
 from idc_helpers.runner.outcome import Outcome
@@ -45,11 +47,11 @@ class BatchRequest:
     Attributes
     ----------
     project
-        The folder that holds ``notebooks/`` and ``parameters/``.
+        The kit's folder: its notebooks are executed.
     table
         The file of the jobs, YAML or CSV.
     out
-        The batch's folder; None: ``runs/batch-<table>`` of the project.
+        The batch's folder; None: ``runs/batch-<table>`` of the work folder.
     workers
         How many jobs run side by side; None: one for each core.
     mode
@@ -66,6 +68,10 @@ class BatchRequest:
         Where in S3 the results are stored, ``s3://bucket/prefix``; empty: in the batch's folder.
     mask_personal_data
         Whether people's names, addresses and numbers are replaced in what the jobs write.
+    work
+        The folder in which the person works; None: the kit's.
+    edited_notebooks
+        Whether notebooks that were edited may write to AWS.
     """
 
     project: Path
@@ -79,6 +85,8 @@ class BatchRequest:
     scheduler: str = ""
     bucket: str = ""
     mask_personal_data: bool = False
+    work: Path | None = None
+    edited_notebooks: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -94,7 +102,8 @@ class BatchRequest:
     @property
     def folder(self) -> Path:
         """The batch's folder."""
-        return (self.out or self.project / "runs" / f"batch-{self.table.stem}").absolute()
+        runs = ((self.work or self.project) / "runs").resolve()
+        return (self.out or runs / f"batch-{self.table.stem}").absolute()
 
 
 BatchOutcome = Outcome[BatchSummary]
@@ -120,7 +129,8 @@ def run_batch(request: BatchRequest, stream: TextIO, engine: Engine | None = Non
         When nothing can start, or the batch's folder takes nothing any more. What was counted stays so.
     """
     overrides = {"mode": request.mode} if request.mode else {}
-    jobs = load_jobs(request.table, request.project, overrides)
+    jobs = load_jobs(request.table, request.project, overrides, work=request.work)
+    edited = _edited(request, jobs)
     with ExitStack() as stack:
         stack.enter_context(signals_as_exceptions())
         folder = stack.enter_context(own_batch_folder(request.folder))
@@ -131,10 +141,26 @@ def run_batch(request: BatchRequest, stream: TextIO, engine: Engine | None = Non
                 journal.count(result)
         keeper = EngineKeeper(request.engine, engine)
         batch = _Batch(request, jobs, journal, store=store, stream=stream, keeper=keeper)
+        if edited:
+            batch.progress.say(edited_line(edited))
         if request.mask_personal_data:
             settled = batch.resumption.settled
             stack.enter_context(masking(people_of(job for job in jobs if job.name not in settled)))
         return batch.carry_out()
+
+
+def _edited(request: BatchRequest, jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Return the notebooks that were edited, of all jobs; refused where one of these would write to AWS."""
+    edited = edited_notebooks((each for job in jobs for each in job.notebooks), request.project)
+    if edited:
+        writing = [job for job in jobs if _writes_to_aws(job.scenario())]
+        paths = {str(each.path.resolve()) for job in writing for each in job.notebooks}
+        require_unedited([path for path in edited if path in paths], allowed=request.edited_notebooks)
+    return edited
+
+
+def _writes_to_aws(scenario: Scenario) -> bool:
+    return scenario.target == "aws" and scenario.mode == "apply"
 
 
 class _Batch:

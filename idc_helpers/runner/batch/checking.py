@@ -10,6 +10,7 @@ from typing import Any
 
 from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, RunFailedError
 from idc_helpers.models import Scenario
+from idc_helpers.project import find_scenario
 from idc_helpers.runner.batch.fingerprints import fingerprint
 from idc_helpers.runner.batch.jobs import Job, scenario_of
 from idc_helpers.runner.batch.models import LESSON, OWN, STANDING, JobEntry
@@ -24,7 +25,9 @@ from idc_helpers.yaml_positions import Location
 _MOST_SUGGESTIONS = 20
 
 
-def load_jobs(path: Path, project: Path, overrides: Mapping[str, Any] | None = None) -> list[Job]:
+def load_jobs(
+    path: Path, project: Path, overrides: Mapping[str, Any] | None = None, *, work: Path | None = None
+) -> list[Job]:
     """Read a table of jobs and check all of it; reads files only.
 
     Parameters
@@ -32,9 +35,11 @@ def load_jobs(path: Path, project: Path, overrides: Mapping[str, Any] | None = N
     path
         The table, YAML or CSV. Paths in it start from its folder.
     project
-        The kit's folder, with ``notebooks/`` and ``parameters/``.
+        The kit's folder: its notebooks are executed.
     overrides
         Values for all jobs, by key, that stand above what the table says.
+    work
+        The folder in which the person works, whose default scenario comes first; None: the kit's.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def load_jobs(path: Path, project: Path, overrides: Mapping[str, Any] | None = N
         When anything in the table, or in a file that it names, cannot be right. All problems are listed.
     """
     table = read_table(path)
-    checks = _Checks(table, path.absolute().parent, project.absolute(), overrides or {})
+    checks = _Checks(table, path.absolute().parent, project.absolute(), work or project, overrides or {})
     jobs = [checks.job(position, entry) for position, entry in enumerate(table.entries)]
     checks.names()
     if checks.problems:
@@ -83,8 +88,11 @@ def _of_different_names(notebooks: Sequence[LessonNotebook]) -> tuple[LessonNote
 class _Checks:
     """Collects the problems of one table."""
 
-    def __init__(self, table: JobTable, base: Path, project: Path, overrides: Mapping[str, Any]) -> None:
-        self.table, self.base, self.project, self.overrides = table, base, project, dict(overrides)
+    def __init__(
+        self, table: JobTable, base: Path, project: Path, work: Path, overrides: Mapping[str, Any]
+    ) -> None:
+        self.table, self.base, self.overrides = table, base, dict(overrides)
+        self.default_scenario = find_scenario(None, work, project)
         self.problems: list[Problem] = []
         self.found = find_notebooks(project / "notebooks")
         self.names_of_jobs = [entry.name for entry in table.entries]
@@ -148,7 +156,7 @@ class _Checks:
 
     def scenario_file(self, position: int, entry: JobEntry) -> Path:
         if entry.scenario is None:
-            return self.project / "parameters" / "sandbox.yaml"
+            return self.default_scenario
         path = (self.base / entry.scenario).resolve()
         if not path.is_file():
             near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")])

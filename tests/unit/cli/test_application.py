@@ -36,6 +36,7 @@ def test_the_commands_are_those_that_are_documented():
         "idc batch",
         "idc undo",
         "idc lab",
+        "idc init",
         "idc doctor",
         "idc sandbox",
         *sandbox,

@@ -73,35 +73,6 @@ def test_the_schema_is_printed_or_written(idc, tmp_path):
     assert json.loads((tmp_path / "schema.json").read_text("utf-8")) == scenario_json_schema()
 
 
-@pytest.mark.parametrize("ran_before", [True, False])
-def test_the_lab_ends_the_sandbox_that_it_started_and_no_other(idc, monkeypatch, tmp_path, ran_before):
-    done = []
-    sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_folder=str(tmp_path))
-    monkeypatch.setattr("idc_helpers.runner.sandboxes.sandbox_runs", lambda: ran_before)
-    monkeypatch.setattr("idc_helpers.sandbox_starter.start_sandbox", lambda: sandbox)
-    monkeypatch.setattr(
-        "idc_helpers.runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state))
-    )
-    monkeypatch.setattr("idc_helpers.cli.lab_process.lab_environment", lambda: {"here": "yes"})
-
-    def run_lab(*given, meanwhile):
-        meanwhile()
-        done.append(given)
-        return 3
-
-    monkeypatch.setattr("idc_helpers.cli.lab_process.run_lab", run_lab)
-    monkeypatch.chdir(KIT / "notebooks")
-    answer = idc("lab", "--no-browser", "--port", "8899")
-    assert answer.exit_code == 3
-    assert "http://127.0.0.1:1" in answer.output
-    (command, environment), *rest = done
-    assert f"--ServerApp.root_dir={KIT}" in command
-    assert {"--no-browser", "--port=8899"} <= set(command)
-    assert environment == {"here": "yes"}
-    assert rest == ([] if ran_before else [("stop", tmp_path)])
-    assert ("stays" if ran_before else "ends with JupyterLab") in answer.output
-
-
 def test_undo_of_an_unknown_run_says_where_it_looked(idc, tmp_path):
     done = idc("undo", "20261123-054500", "--out", str(tmp_path))
     assert isinstance(done.exception, NotFoundError)

@@ -1,0 +1,168 @@
+"""A working copy: nothing that a person did is overwritten, and what they left alone follows the kit."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from idc_helpers.errors import InvalidValueError, RunFailedError
+from idc_helpers.working_copy import EARLIER, MANIFEST, digest, follow, lay_out, start_afresh
+
+KIT = Path(__file__).parents[2]
+FIFTH = "notebooks/05_permission_sets.ipynb"
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def change(path, *, cell=0, **values):
+    """Change a cell of a notebook, as an editor saves it."""
+    document = json.loads(path.read_text("utf-8"))
+    document["cells"][cell].update(values)
+    path.write_text(json.dumps(document, indent=2), "utf-8")
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """Return a kit that a test may update."""
+    for name in ("notebooks", "parameters", "docs", "recipes"):
+        shutil.copytree(KIT / name, tmp_path / "kit" / name)
+    return tmp_path / "kit"
+
+
+@pytest.fixture
+def copy(tmp_path, kit):
+    lay_out(tmp_path / "copy", kit)
+    return tmp_path / "copy"
+
+
+def test_a_copy_has_everything_and_no_link_in_it_is_dead(copy, kit):
+    for part in ("notebooks", "parameters", "docs/pictures"):
+        there = {path.name for path in (copy / part).iterdir() if path.is_file()}
+        assert there == {path.name for path in (kit / part).iterdir() if path.is_file()}
+    texts = [(path, path.read_text("utf-8")) for path in copy.rglob("*.md")]
+    for path in (copy / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts += [(path, "".join(cell["source"])) for cell in cells if cell["cell_type"] == "markdown"]
+    links = [(path, link) for path, text in texts for link in LINK.findall(text) if ":" not in link]
+    assert len(links) > 60
+    for path, link in links:
+        target = path.parent / unquote(link.partition("#")[0])
+        assert target.exists(), f"{path.name} links to {link}, which the copy lacks"
+
+
+@pytest.mark.parametrize("name", ["README.md", "notebooks", "parameters/mine.yaml", "docs", MANIFEST])
+def test_nothing_that_is_there_is_overwritten(tmp_path, kit, name):
+    theirs = tmp_path / "folder" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine", "utf-8")
+    with pytest.raises(InvalidValueError, match="nothing was changed"):
+        lay_out(tmp_path / "folder", kit)
+    assert [path for path in (tmp_path / "folder").rglob("*") if path.is_file()] == [theirs]
+    assert theirs.read_text("utf-8") == "mine"
+
+
+def test_a_folder_that_holds_something_else_is_fine(tmp_path, kit):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("mine", "utf-8")
+    lay_out(tmp_path / "folder", kit)
+    assert (tmp_path / "folder" / "notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("folder", [KIT, KIT / "README.md", KIT / "README.md" / "below"])
+def test_a_place_that_cannot_be_one_is_refused(folder, kit):
+    before = (KIT / "README.md").read_bytes()
+    with pytest.raises((InvalidValueError, RunFailedError)):
+        lay_out(folder, kit)
+    assert (KIT / "README.md").read_bytes() == before
+    with pytest.raises(InvalidValueError, match="no working copy"):
+        start_afresh(folder, kit)
+
+
+def test_outputs_are_no_edit_and_cells_and_tags_are(tmp_path, kit):
+    path = kit / FIFTH
+    code = next(
+        number
+        for number, cell in enumerate(json.loads(path.read_bytes())["cells"])
+        if cell["cell_type"] == "code"
+    )
+    before = digest(path.read_bytes())
+    change(path, cell=code, outputs=[], execution_count=None)
+    assert digest(path.read_bytes()) == before
+    metadata = json.loads(path.read_bytes())["cells"][code]["metadata"]
+    change(path, cell=code, metadata={**metadata, "collapsed": True})
+    assert digest(path.read_bytes()) == before
+    change(path, cell=code, metadata={"tags": ["raises-exception"]})
+    assert digest(path.read_bytes()) != before
+    change(path, cell=code, metadata=metadata, source="import os")
+    assert digest(path.read_bytes()) != before
+
+
+def test_what_is_unchanged_follows_the_kit_and_its_outputs_are_kept(copy, kit):
+    change(copy / FIFTH, cell=-1, metadata={"collapsed": True})
+    saved = (copy / FIFTH).read_bytes()
+    assert follow(copy, kit).updated == ()
+    assert (copy / FIFTH).read_bytes() == saved, "the kit has nothing newer"
+    change(kit / FIFTH, source="# A newer title")
+    (kit / "docs" / "permissions.md").write_text("newer", "utf-8")
+    followed = follow(copy, kit)
+    assert set(followed.updated) == {FIFTH, "docs/permissions.md"}
+    assert followed.outdated == ()
+    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    (kept,) = (copy / EARLIER).rglob("*.ipynb")
+    assert kept.read_bytes() == saved
+    assert follow(copy, kit).updated == ()
+
+
+def test_what_a_person_changed_stays_and_is_reported_until_they_choose(copy, kit):
+    change(copy / FIFTH, source="# My title")
+    (copy / "parameters" / "sandbox.yaml").write_text("target: sandbox\n", "utf-8")
+    assert follow(copy, kit).outdated == (), "the kit has nothing newer"
+    change(kit / FIFTH, source="# A newer title")
+    for _ in range(2):
+        assert follow(copy, kit).outdated == (FIFTH,)
+        assert "My title" in (copy / FIFTH).read_text("utf-8")
+    assert (copy / "parameters" / "sandbox.yaml").read_text("utf-8") == "target: sandbox\n"
+    shutil.copy(kit / FIFTH, copy / FIFTH)
+    assert follow(copy, kit).outdated == ()
+
+
+def test_a_fresh_start_keeps_all_that_was_there(copy, kit):
+    change(copy / FIFTH, source="# My title")
+    own = [copy / "notebooks" / "my_own.ipynb", copy / "parameters" / "mine.yaml", copy / "runs" / "receipts"]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine", "utf-8")
+    aside = start_afresh(copy, kit)
+    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert "My title" in (aside / Path(FIFTH).name).read_text("utf-8")
+    assert [path.exists() for path in own] == [False, False, True]
+    assert (aside / "my_own.ipynb").read_text("utf-8") == "mine"
+    assert (aside / "parameters" / "mine.yaml").read_text("utf-8") == "mine"
+    assert start_afresh(copy, kit) != aside, "each has a folder of its own"
+
+
+@pytest.mark.parametrize("manifest", ["", "{", "[1]", "null", '{"notebooks": 3}', "\x00"])
+def test_a_damaged_manifest_costs_nobody_their_work(copy, kit, manifest):
+    change(copy / FIFTH, source="# My title")
+    (copy / MANIFEST).write_text(manifest, "utf-8")
+    assert follow(copy, kit).outdated == (FIFTH,)
+    assert "My title" in (copy / FIFTH).read_text("utf-8")
+
+
+def test_what_was_cut_short_or_deleted_is_completed(copy, kit):
+    (copy / FIFTH).unlink()
+    (copy / MANIFEST).unlink()
+    follow(copy, kit)
+    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, kit, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RunFailedError, match=r"copy.*No space left on device"):
+        lay_out(tmp_path / "copy", kit)
+    assert [path for path in (tmp_path / "copy").rglob("*") if path.is_file()] == []
