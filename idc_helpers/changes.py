@@ -34,6 +34,8 @@ class Action(StrEnum):
     UNCHANGED = "unchanged"
     BY_HAND = "by hand"
     """Only a person can do it in the AWS console; the kit guides, records and checks."""
+    SKIPPED = "skipped"
+    """Nobody can do it now, such as giving access to a closed account; it is no obstacle to the others."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,21 @@ class Plan:
         return tuple(change for change in self.changes if change.action is Action.BY_HAND)
 
     @property
+    def skipped(self) -> tuple[Change, ...]:
+        """The changes that nobody can make now."""
+        return tuple(change for change in self.changes if change.action is Action.SKIPPED)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do, for the kit and for a person."""
         return not self.writes and not self.by_hand
 
     def counts(self) -> dict[str, int]:
-        """Return how many things are created, updated, deleted and unchanged, in this order."""
+        """Return how many things are created, updated, deleted, unchanged, in this order, and skipped."""
         found = Counter(change.action for change in self.changes)
-        return {action.value: found[action] for action in Action if action is not Action.BY_HAND}
+        always = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.UNCHANGED)
+        skipped = {Action.SKIPPED.value: found[Action.SKIPPED]} if found[Action.SKIPPED] else {}
+        return {action.value: found[action] for action in always} | skipped
 
     def __add__(self, other: Plan) -> Plan:
         return Plan(self.changes + other.changes)

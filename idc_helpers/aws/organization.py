@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "DelegatedAdministrators",
     "Organization",
     "OrganizationalUnit",
+    "closed_accounts",
     "describe_organization",
     "is_management_account",
     "list_accounts",
@@ -55,6 +56,11 @@ class Account:
     email: str = ""
     status: str = "ACTIVE"
     path: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether people can be given access to it: a closed account refuses."""
+        return self.status == "ACTIVE"
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,8 @@ def resolve_account(connection: Connection, name_or_id: str) -> Account:
             return Account(name_or_id, "")
         raise
     found = [account for account in accounts if name_or_id in (account.account_id, account.name)]
+    if len(found) > 1:  # A closed account keeps its name for 90 days.
+        found = [account for account in found if account.is_active] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -206,6 +214,25 @@ def resolve_account(connection: Connection, name_or_id: str) -> Account:
         f"the organization has no account {name_or_id!r}. {did_you_mean(name_or_id, names)}".rstrip(),
         remedy=f"There are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}.",
     )
+
+
+def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[str]:
+    """Return those of some accounts that are known not to be ACTIVE; reads only, once a connection.
+
+    None where the caller may not list accounts.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+    """
+    asked = set(account_ids)
+    if not asked:
+        return set()
+    try:
+        accounts = _accounts_once(connection)
+    except AccessDeniedError:
+        return set()
+    return {account.account_id for account in accounts if not account.is_active} & asked
 
 
 def _accounts_once(connection: Connection) -> list[Account]:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages, read_tags
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State
 from idc_helpers.identifiers import format_duration, parse_duration
@@ -117,8 +118,15 @@ def list_provisioned_accounts(
 
 
 def list_outdated_accounts(connection: Connection, permission_set_arn: str) -> list[str]:
-    """Return the accounts that have not got the latest version of a permission set, sorted; reads only."""
-    return list_provisioned_accounts(connection, permission_set_arn, "LATEST_PERMISSION_SET_NOT_PROVISIONED")
+    """Return the accounts that have not got the latest version of a permission set, sorted; reads only.
+
+    A closed account keeps the old version for good, and is no reason to provision: it is left out.
+    """
+    outdated = list_provisioned_accounts(
+        connection, permission_set_arn, "LATEST_PERMISSION_SET_NOT_PROVISIONED"
+    )
+    closed = closed_accounts(connection, outdated)
+    return [account_id for account_id in outdated if account_id not in closed]
 
 
 def canonical_duration(text: str) -> str:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, in_threads, pages, tag_list
+from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
 from idc_helpers.aws.permission_set_policies import POLICY_FIELDS, change_policies
 from idc_helpers.aws.permission_set_state import (
@@ -124,8 +125,15 @@ class PermissionSets(OneByOne):
 
     def _provision(self, name: str, permission_set_arn: str, writer: Writer) -> None:
         # A write may not show in the list of outdated accounts yet, so having any account is enough.
-        if list_provisioned_accounts(self._connection, permission_set_arn):
-            provision_permission_set(self._connection, permission_set_arn, name=name, writer=writer)
+        provisioned = list_provisioned_accounts(self._connection, permission_set_arn)
+        closed = closed_accounts(self._connection, provisioned)
+        if set(provisioned) - closed:
+            # One closed account fails the provisioning of all: then the others are provisioned by name.
+            targets = [each for each in provisioned if each not in closed] if closed else [None]
+            for account_id in targets:
+                provision_permission_set(
+                    self._connection, permission_set_arn, name=name, account_id=account_id, writer=writer
+                )
             wait_until(
                 lambda: list_outdated_accounts(self._connection, permission_set_arn),
                 lambda outdated: not outdated,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idc_helpers.aws.activation import portal_settings
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.organization import resolve_account
+from idc_helpers.aws.organization import closed_accounts, resolve_account
 from idc_helpers.aws.people_access import list_people_access
 from idc_helpers.aws.profiles import SsoProfile
 from idc_helpers.errors import NotFoundError
@@ -40,9 +40,11 @@ def _account_and_role(connection: Connection, person: Person) -> tuple[str, str]
     account_id = resolve_account(connection, person.account).account_id if person.account else ""
     if account_id and person.permission_set and not connection.is_sandbox:
         return account_id, person.permission_set
-    for row in list_people_access(connection):
+    reached = [row for row in list_people_access(connection) if row.principal_name == person.user_name]
+    closed = closed_accounts(connection, {row.account_id for row in reached})
+    for row in reached:
         same_set = person.permission_set in (None, row.permission_set)
-        if row.principal_name == person.user_name and account_id in ("", row.account_id) and same_set:
+        if row.account_id not in closed and account_id in ("", row.account_id) and same_set:
             return row.account_id, row.permission_set
     named = " in ".join(repr(name) for name in (person.permission_set, person.account) if name)
     raise NotFoundError(

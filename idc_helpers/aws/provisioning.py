@@ -10,17 +10,25 @@ from idc_helpers.aws.waiting import wait_until
 from idc_helpers.errors import WriteFailedError
 
 PROVISION_TIMEOUT_S = 900.0
+_ALL = {"TargetType": "ALL_PROVISIONED_ACCOUNTS"}
 
 
 def provision_permission_set(
-    connection: Connection, permission_set_arn: str, *, name: str, writer: Writer | None = None
+    connection: Connection,
+    permission_set_arn: str,
+    *,
+    name: str,
+    account_id: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
-    """Provision a permission set to all accounts that have it, and wait until that is done; writes.
+    """Provision a permission set to all accounts that have it, or to one, and wait for it; writes.
 
     Parameters
     ----------
     name
         The permission set's, for messages.
+    account_id
+        The one account; None: all that have it.
     writer
         Keeps the request ids.
 
@@ -38,11 +46,12 @@ def provision_permission_set(
     writer = writer or Writer(connection)
     sso_admin = connection.client("sso-admin")
     instance_arn = connection.instance.instance_arn
+    target = {"TargetType": "AWS_ACCOUNT", "TargetId": account_id} if account_id else _ALL
     started = writer.send(
         sso_admin.provision_permission_set,
         InstanceArn=instance_arn,
         PermissionSetArn=permission_set_arn,
-        TargetType="ALL_PROVISIONED_ACCOUNTS",
+        **target,
     )["PermissionSetProvisioningStatus"]
 
     def read() -> dict[str, Any]:

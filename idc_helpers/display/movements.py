@@ -19,9 +19,11 @@ SYMBOLS = {
     Action.DELETE: "-",
     Action.UNCHANGED: "=",
     Action.BY_HAND: "✎",
+    Action.SKIPPED: "⊘",
 }
 _MARKS = {Action.DELETE: "bad", Action.UNCHANGED: "", Action.BY_HAND: "change"}
 _PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted"}
+_NOT_DONE = {Action.BY_HAND: "not set yet: by hand", Action.SKIPPED: "skipped"}
 WANTED_COLUMNS = ("kind", "key", "values")
 PLAN_COLUMNS = ("action", "kind", "key", "reason", "values")
 OUTCOME_COLUMNS = ("result", "kind", "key", "identifier")
@@ -67,9 +69,9 @@ def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> T
     marks = ["good"] * len(rows)
     for change in outcome.plan.changes:
         if not change.writes:
-            word = "not set yet: by hand" if change.action is Action.BY_HAND else "unchanged"
+            word = _NOT_DONE.get(change.action, change.action.value)
             rows.append((f"{SYMBOLS[change.action]} {word}", kind_in_words(change.kind), change.key, ""))
-            marks.append("change" if change.action is Action.BY_HAND else "")
+            marks.append(_MARKS.get(change.action, "change"))
     caption = f"Done for “{title}”: {outcome_in_words(outcome)}"
     return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks), place=place)
 
@@ -131,7 +133,7 @@ def _action(change: Change) -> str:
 
 
 def _values(change: Change) -> str:
-    if change.action in (Action.UNCHANGED, Action.DELETE):
+    if change.action in (Action.UNCHANGED, Action.DELETE, Action.SKIPPED):
         return ""
     before: State = change.before or {}
     after: State = change.after or {}

@@ -33,10 +33,13 @@ class Outcome:
     done: list[tuple[Change, WriteResult]] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Return how many things were created, updated, deleted, and were unchanged."""
+        """Return how many things were created, updated, deleted, were unchanged, and were skipped if any."""
         made = Plan(tuple(change for change, _ in self.done))
-        unchanged = self.plan.counts()["unchanged"]
-        return {**made.counts(), "unchanged": unchanged}
+        planned = self.plan.counts()
+        return {
+            **made.counts(),
+            **{name: planned[name] for name in ("unchanged", "skipped") if name in planned},
+        }
 
 
 def no_progress(event: str, change: Change, made: int, total: int) -> None:

@@ -11,7 +11,7 @@ from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.console_settings import ConsoleSettings
 from idc_helpers.aws.groups import GroupMemberships, Groups
 from idc_helpers.aws.instances import Instances
-from idc_helpers.aws.organization import DelegatedAdministrators, resolve_account
+from idc_helpers.aws.organization import Account, DelegatedAdministrators, resolve_account
 from idc_helpers.aws.permission_sets import PermissionSets
 from idc_helpers.aws.users import Users
 from idc_helpers.changes import Resource
@@ -88,10 +88,19 @@ def _groups(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
 
 
 def _account_assignments(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    states = desired.account_assignment_states(
-        scenario.account_assignments, lambda named: resolve_account(connection, named).account_id
-    )
-    return (Desired(AccountAssignments(connection), states),)
+    found: dict[str, Account] = {}
+
+    def account_id_of(named: str) -> str:
+        account = resolve_account(connection, named)
+        return found.setdefault(account.account_id, account).account_id
+
+    states = desired.account_assignment_states(scenario.account_assignments, account_id_of)
+    closed = {
+        key: f"account {account.name or account.account_id!r} is {account.status}: AWS gives no access to it"
+        for key, state in states.items()
+        if not (account := found[state["account_id"]]).is_active
+    }
+    return (Desired(AccountAssignments(connection), states, closed),)
 
 
 def _users(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:

@@ -50,6 +50,7 @@ _WORDS = {
     Action.DELETE: "to delete",
     Action.BY_HAND: "to set in the console",
     Action.UNCHANGED: "as wanted",
+    Action.SKIPPED: "skipped",
 }
 
 
@@ -89,7 +90,7 @@ def _state_of(context: RunContext, name: str) -> tuple[StepState, str]:
     if not plan.changes:
         return StepState.NOT_ASKED, "the scenario says nothing of it"
     if plan.is_empty:
-        return StepState.DONE, ""
+        return StepState.DONE, _in_words(plan) if plan.skipped else ""
     outside = changed_outside(context, step)
     if outside:
         return StepState.CHANGED_OUTSIDE, "; ".join(outside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from idc_helpers.changes import Action, Change, Plan, Resource, State, in_words
 from idc_helpers.errors import KitError
@@ -16,10 +16,17 @@ from idc_helpers.runbook.teaching import teacher
 
 @dataclass(frozen=True)
 class Desired:
-    """What one resource of a step should hold: states by key."""
+    """What one resource of a step should hold: states by key.
+
+    Attributes
+    ----------
+    out_of_reach
+        Why some of them cannot be made now, by key, such as those in a closed account.
+    """
 
     resource: Resource
     states: Mapping[str, State]
+    out_of_reach: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,7 +64,7 @@ class Step:
         plan = plan_changes(
             resource.kind, wanted.states, resource.read(wanted.states), by_hand=resource.by_hand
         )
-        return Plan(tuple(self._with_attestation(change) for change in plan.changes))
+        return Plan(tuple(self._with_attestation(_reachable(change, wanted)) for change in plan.changes))
 
     def _with_attestation(self, change: Change) -> Change:
         if change.action is not Action.BY_HAND or change.after is None:
@@ -125,9 +132,15 @@ class Step:
         ]
         if resource.by_hand:
             return [self._attestation_check(change, teach) for change in changes]
+        skipped = {change.key: change for change in changes if change.action is Action.SKIPPED}
         actual = {change.key: change.before for change in changes if change.before is not None}
+        states = {key: state for key, state in wanted.states.items() if key not in skipped}
         remedy = f"Go back to the step “{self.title}”, read its plan and apply it."
-        return check_states(resource.kind, wanted.states, actual, remedy=remedy, teach=teach)
+        left_out = [
+            Check(in_words(resource.kind, key), True, f"skipped: {change.reason}")
+            for key, change in skipped.items()
+        ]
+        return [*check_states(resource.kind, states, actual, remedy=remedy, teach=teach), *left_out]
 
     def _attestation_check(self, change: Change, teach: Teach) -> Check:
         name = in_words(change.kind, change.key)
@@ -145,11 +158,18 @@ class Step:
         return teach(check, change.key, wanted, change.before)
 
 
+def _reachable(change: Change, wanted: Desired) -> Change:
+    reason = wanted.out_of_reach.get(change.key)
+    if reason is None or change.action is not Action.CREATE:
+        return change
+    return replace(change, action=Action.SKIPPED, reason=reason)
+
+
 def _nothing_written(plan: Plan) -> str:
     counts = ", ".join(
-        f"{number} to {action}"
+        f"{number} skipped" if action == Action.SKIPPED else f"{number} to {action}"
         for action, number in plan.counts().items()
-        if number and action != "unchanged"
+        if number and action != Action.UNCHANGED
     )
     by_hand = f"{len(plan.by_hand)} by hand" if plan.by_hand else ""
     return f"mode is 'plan', nothing was written: {', '.join(part for part in (counts, by_hand) if part)}"

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
-PLAN_WORDS = {"create": "to create", "update": "to update", "delete": "to delete", "unchanged": "unchanged"}
+DONE_WORDS = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "unchanged": "unchanged",
+    "skipped": "skipped",
+}
+PLAN_WORDS = {
+    "create": "to create",
+    "update": "to update",
+    "delete": "to delete",
+    "unchanged": "unchanged",
+    "skipped": "skipped",
+}
 
 
 def text_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

@@ -99,6 +99,11 @@ class AwsDouble:
         self._synchronize()
         return organization.active_account_ids()
 
+    def closed_account_ids(self) -> set[str]:
+        """Return the accounts of the organization that are not ACTIVE."""
+        self._synchronize()
+        return organization.closed_account_ids()
+
     def account_name(self, account_id: str) -> str | None:
         """Return an account's name, or None when the organization has no such account."""
         self._synchronize()

@@ -57,6 +57,11 @@ def active_account_ids() -> set[str]:
     return {account.id for account in backend().accounts if account.status == "ACTIVE"}
 
 
+def closed_account_ids() -> set[str]:
+    """Return the accounts of the organization that are not ACTIVE: SUSPENDED, PENDING_CLOSURE."""
+    return {account.id for account in backend().accounts if account.status != "ACTIVE"}
+
+
 def account_name(account_id: str) -> str | None:
     """Return the name of an account of the organization, or None."""
     return next((account.name for account in backend().accounts if account.id == account_id), None)

@@ -41,6 +41,7 @@ class MemoryDouble:
 
     def __init__(self) -> None:
         self.accounts = {MANAGEMENT, SECURITY, DEVELOPMENT, PRODUCTION}
+        self.closed: set[str] = set()
         self.delegates: set[str] = set()
         self.policies: set[tuple[str, str, str]] = set()
         self.roles: dict[tuple[str, str], dict[str, Any]] = {}
@@ -50,6 +51,9 @@ class MemoryDouble:
 
     def account_ids(self) -> set[str]:
         return self.accounts
+
+    def closed_account_ids(self) -> set[str]:
+        return self.closed
 
     def delegated_administrators(self, service_principal: str) -> set[str]:
         return self.delegates if service_principal == "sso.amazonaws.com" else set()

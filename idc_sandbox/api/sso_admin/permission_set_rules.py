@@ -89,10 +89,10 @@ def require_not_delegated(context: Context, account_id: str) -> None:
 
 
 def require_known_account(context: Context, account_id: str) -> None:
-    """Refuse an account that is not an active account of the organization."""
-    if account_id not in context.double.account_ids():
+    """Refuse an account that is not in the organization; a closed one is, and its requests fail later."""
+    if account_id not in context.double.account_ids() | context.double.closed_account_ids():
         raise not_found(
-            f"Account {account_id!r} is not an active account of this organization; "
+            f"Account {account_id!r} is not an account of this organization; "
             "organizations:ListAccounts shows them."
         )
 

@@ -41,6 +41,7 @@ def provision_role(
         When the account is gone, or a customer managed policy does not exist in it; nothing has been changed
         then.
     """
+    _require_open_account(context, account_id)
     permission_set = _permission_set(context, permission_set_arn)
     provisioned = _provisioned(context, permission_set_arn, account_id)
     revision = permission_set["revision"]
@@ -118,6 +119,16 @@ def _provisioned(context: Context, permission_set_arn: str, account_id: str) -> 
 def _boundary(permission_set: sqlite3.Row) -> dict[str, Any]:
     boundary: dict[str, Any] = json.loads(permission_set["permissions_boundary_json"] or "{}")
     return boundary
+
+
+def _require_open_account(context: Context, account_id: str) -> None:
+    if account_id in context.double.closed_account_ids():
+        # AWS's words, as seen in public bug reports: it tries for a while, and then fails the request.
+        raise ProvisioningError(
+            "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your "
+            f"AWS account '{account_id}' is taking longer than usual. Please try again in a few minutes. "
+            "If this problem continues, contact AWS Support."
+        )
 
 
 def _require_account_ready(context: Context, permission_set: sqlite3.Row, account_id: str) -> None:

@@ -4,6 +4,7 @@ from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
 from idc_helpers.aws.organization import (
     DelegatedAdministrators,
+    closed_accounts,
     describe_organization,
     is_management_account,
     list_accounts,
@@ -39,6 +40,34 @@ def test_accounts_have_name_email_and_status(connection, organization):
     assert [account.name for account in accounts] == ["Development", "Management", "Twin", "Twin"]
     assert accounts[0].status == "SUSPENDED"
     assert accounts[1].email == "m@example.com"
+
+
+@pytest.mark.parametrize(
+    ("entry", "status"),
+    [
+        ({"Status": "SUSPENDED"}, "SUSPENDED"),
+        ({"State": "PENDING_CLOSURE", "Status": "PENDING_CLOSURE"}, "PENDING_CLOSURE"),
+        ({"State": "CLOSED", "Status": "SUSPENDED"}, "CLOSED"),
+        ({"State": "PENDING_ACTIVATION"}, "PENDING_ACTIVATION"),
+        ({"State": "ACTIVE", "Status": "ACTIVE"}, "ACTIVE"),
+        ({"Status": "ACTIVE"}, "ACTIVE"),
+        ({}, "ACTIVE"),
+    ],
+)
+def test_the_newer_state_counts_before_the_status(connection, transport, entry, status):
+    transport.on("ListAccounts", {"Accounts": [{"Id": MEMBER_ID, "Name": "Dev", **entry}]})
+    account = resolve_account(connection, "Dev")
+    assert (account.status, account.is_active) == (status, status == "ACTIVE")
+    assert closed_accounts(connection, [MEMBER_ID, ACCOUNT_ID]) == (
+        set() if account.is_active else {MEMBER_ID}
+    )
+
+
+def test_a_closed_account_does_not_stand_in_the_way_of_a_new_one_of_its_name(connection, transport):
+    old, new = {"Id": MEMBER_ID, "Name": "Dev", "State": "SUSPENDED"}, {"Id": "777788889999", "Name": "Dev"}
+    transport.on("ListAccounts", {"Accounts": [old, new]})
+    assert resolve_account(connection, "Dev").account_id == "777788889999"
+    assert resolve_account(connection, MEMBER_ID).status == "SUSPENDED"
 
 
 def test_a_name_that_is_not_there_offers_the_nearest_and_is_looked_up_again(connection, organization):
