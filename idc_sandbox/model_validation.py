@@ -44,8 +44,9 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 def _compiled(pattern: str) -> regex.Pattern[str]:
     import regex  # noqa: PLC0415  the first request that has a pattern waits for it, not the start
 
-    # The models are written for Java: the same but for the anchors, which fullmatch replaces.
-    return regex.compile(pattern)
+    # The models are written for Java: anchors are fullmatch's, and \w, \d and \s are ASCII. Where a pattern
+    # means letters of all scripts it says \p{L}, which the flag would narrow as well.
+    return regex.compile(pattern, 0 if "\\p{" in pattern else regex.ASCII)
 
 
 def validate_request(operation: OperationModel, request: Any) -> None:

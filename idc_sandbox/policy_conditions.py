@@ -89,7 +89,7 @@ def _arn_like(wanted: str, value: str) -> bool:
 
 
 def _moment(text: str) -> float:
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         return float(text)
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 

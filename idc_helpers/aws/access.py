@@ -17,7 +17,7 @@ from idc_helpers.aws.assignment_lists import (
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
-from idc_helpers.aws.identity_store import found_or_none
+from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.aws.organization import is_management_account, list_accounts
 from idc_helpers.aws.permission_set_names import list_permission_sets
 from idc_helpers.aws.permission_set_state import list_provisioned_accounts
@@ -74,7 +74,9 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     accounts = _account_names(connection)
     name_of = {arn: name for name, arn in permission_sets.items()}
     found = [
-        AssignmentRow(kind, names.get((kind, one), ""), name_of[arn], account, accounts.get(account, ""), one)
+        AssignmentRow(
+            kind, names.get((kind, one), ""), name_of.get(arn, arn), account, accounts.get(account, ""), one
+        )
         for kind, one, arn, account in rows
     ]
     return sorted(found, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
@@ -124,9 +126,9 @@ def _name_of(connection: Connection, kind: str, principal_id: str) -> str:
     identity_store = connection.client("identitystore")
     store = {"IdentityStoreId": connection.instance.identity_store_id}
     if kind == "GROUP":
-        answer = found_or_none(lambda: identity_store.describe_group(GroupId=principal_id, **store))
+        answer = known_or_none(lambda: identity_store.describe_group(GroupId=principal_id, **store))
         return str(answer.get("DisplayName", "")) if answer else ""
-    answer = found_or_none(lambda: identity_store.describe_user(UserId=principal_id, **store))
+    answer = known_or_none(lambda: identity_store.describe_user(UserId=principal_id, **store))
     return str(answer.get("UserName", "")) if answer else ""
 
 

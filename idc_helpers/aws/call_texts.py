@@ -96,7 +96,7 @@ def _variables(calls: Sequence[Call], spell: Callable[[str], str]) -> dict[str, 
     for call in calls:
         for placeholder, place in call.makes.items():
             if placeholder in used:
-                name = spell(xform_name(re.sub(r"\W", "", place.rpartition(".")[2])))
+                name = spell(xform_name(re.sub(r"\W", "", place.rpartition(".")[2], flags=re.ASCII)))
                 taken = sum(other == name or other.rpartition("_")[0] == name for other in names.values())
                 names[placeholder] = f"{name}_{taken + 1}" if taken else name
     return names

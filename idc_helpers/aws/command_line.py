@@ -11,7 +11,7 @@ from pathlib import Path
 
 from idc_helpers.aws.calls import in_threads
 
-_VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)", re.ASCII)
 _TIMEOUT_S = 60
 _INSTALL = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 _SIGNS_IN = (2, 9, 0)

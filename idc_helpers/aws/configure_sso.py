@@ -24,7 +24,7 @@ _TIMEOUT_S = 60
 _PAUSE_S = 0.2  # the CLI paints a prompt again: what is typed sooner is lost
 _DOWN, _ENTER = "\x1b[B", "\r"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b")
+_CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b", re.ASCII)
 Approve = Callable[[str], object]
 
 

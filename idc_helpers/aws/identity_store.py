@@ -6,12 +6,15 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReferenc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.waiting import error_code
+from idc_helpers.errors import AccessDeniedError
+
+T = TypeVar("T")
 
 
 def find_user_id(connection: Connection, user_name: str) -> str | None:
@@ -48,6 +51,21 @@ def found_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         return call()
     except ClientError as error:
         if error_code(error) == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def known_or_none(call: Callable[[], T]) -> T | None:
+    """Return a call's answer, or None where this one thing may not be read, or is not there any more.
+
+    For lists of what others made: one such thing is no reason to show none.
+    """
+    try:
+        return call()
+    except AccessDeniedError:
+        return None
+    except ClientError as error:
+        if error_code(error) in ("ResourceNotFoundException", "ValidationException"):
             return None
         raise
 

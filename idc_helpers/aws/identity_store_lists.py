@@ -7,7 +7,7 @@ from itertools import islice
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
-from idc_helpers.aws.identity_store import found_or_none
+from idc_helpers.aws.identity_store import known_or_none
 
 _MOST_READ = 100
 
@@ -39,9 +39,16 @@ def list_group_members(connection: Connection, group_id: str) -> list[tuple[str,
         listed = pages(
             identity_store, "list_group_memberships", "GroupMemberships", GroupId=group_id, **store
         )
-        found = [(one["MemberId"]["UserId"], one["MembershipId"]) for one in islice(listed, _MOST_READ)]
+        found = [
+            (one.get("MemberId", {}).get("UserId", ""), one["MembershipId"])
+            for one in islice(listed, _MOST_READ)
+        ]
         users = in_threads(
-            lambda pair: found_or_none(lambda: identity_store.describe_user(UserId=pair[0], **store)), found
+            lambda pair: known_or_none(lambda: identity_store.describe_user(UserId=pair[0], **store)), found
         )
     members = zip(found, users, strict=True)
-    return sorted((user["UserName"], membership_id) for (_, membership_id), user in members if user)
+    return sorted(
+        (str((user or {}).get("UserName") or user_id), membership_id)
+        for (user_id, membership_id), user in members
+        if user is not None
+    )

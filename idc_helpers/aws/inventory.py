@@ -10,6 +10,7 @@ from typing import Any
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.aws.permission_set_names import list_permission_sets
 from idc_helpers.errors import AccountInstanceError
 
@@ -137,9 +138,13 @@ def _group_names_of(connection: Connection, user_id: str) -> Iterator[str]:
     for membership in memberships:
         group_id = membership["GroupId"]
         if group_id not in names:
-            group = client.describe_group(IdentityStoreId=store_id, GroupId=group_id)
-            names[group_id] = str(group.get("DisplayName", ""))
+            names[group_id] = _name_of_group(client, store_id, group_id)
         yield names[group_id]
+
+
+def _name_of_group(client: Any, store_id: str, group_id: str) -> str:
+    group = known_or_none(lambda: client.describe_group(IdentityStoreId=store_id, GroupId=group_id))
+    return str((group or {}).get("DisplayName") or group_id)
 
 
 def _permission_set_arns(connection: Connection) -> list[str]:

@@ -6,7 +6,7 @@ from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read
-from idc_helpers.aws.identity_store import found_or_none
+from idc_helpers.aws.identity_store import known_or_none
 
 
 def list_people_access(connection: Connection) -> list[AssignmentRow]:
@@ -60,10 +60,11 @@ def _member_ids(connection: Connection, group_id: str) -> list[str]:
         IdentityStoreId=connection.instance.identity_store_id,
         GroupId=group_id,
     )
-    return [membership["MemberId"]["UserId"] for membership in memberships]
+    members = (membership.get("MemberId", {}).get("UserId") for membership in memberships)
+    return [user_id for user_id in members if user_id]
 
 
 def _user_name(connection: Connection, user_id: str) -> str:
     client, store_id = connection.client("identitystore"), connection.instance.identity_store_id
-    user = found_or_none(lambda: client.describe_user(IdentityStoreId=store_id, UserId=user_id))
+    user = known_or_none(lambda: client.describe_user(IdentityStoreId=store_id, UserId=user_id))
     return str(user.get("UserName", "")) if user else ""

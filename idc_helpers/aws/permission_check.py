@@ -17,7 +17,7 @@ from idc_helpers.errors import KitError
 
 Answer = Literal["allowed", "denied", "unknown"]
 _ASSUMED_ROLE = re.compile(
-    r"arn:(?P<partition>[^:]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+"
+    r"arn:(?P<partition>[^:]+):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+", re.ASCII
 )
 _MOST_ACTIONS_A_CALL = 100
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.errors import NotFoundError
 from idc_helpers.suggestions import did_you_mean
 
@@ -11,7 +14,8 @@ from idc_helpers.suggestions import did_you_mean
 def list_permission_sets(connection: Connection) -> dict[str, str]:
     """Return the ARNs of the instance's permission sets by name, sorted; reads only.
 
-    A permission set can never be renamed, so a name that was read once is not read again.
+    A permission set can never be renamed, so a name that was read once is not read again. One whose name may
+    not be read, such as one of the management account for a delegated administrator, goes by its ARN.
 
     Raises
     ------
@@ -28,14 +32,19 @@ def list_permission_sets(connection: Connection) -> dict[str, str]:
     listed = list(pages(sso_admin, "list_permission_sets", "PermissionSets", InstanceArn=instance_arn))
     new = [permission_set_arn for permission_set_arn in listed if permission_set_arn not in names]
 
-    def name_of(permission_set_arn: str) -> str:
-        answer = sso_admin.describe_permission_set(
-            InstanceArn=instance_arn, PermissionSetArn=permission_set_arn
-        )
-        return str(answer["PermissionSet"]["Name"])
+    def describe(permission_set_arn: str) -> dict[str, Any]:
+        request = {"InstanceArn": instance_arn, "PermissionSetArn": permission_set_arn}
+        return dict(sso_admin.describe_permission_set(**request)["PermissionSet"])
 
-    names.update(zip(new, in_threads(name_of, new), strict=True))
-    return dict(sorted((names[permission_set_arn], permission_set_arn) for permission_set_arn in listed))
+    def name_of(permission_set_arn: str) -> str | None:
+        described = known_or_none(lambda: describe(permission_set_arn))
+        return described.get("Name") if described else None
+
+    read = zip(new, in_threads(name_of, new), strict=True)
+    names.update({permission_set_arn: name for permission_set_arn, name in read if name})
+    if new and not names:
+        describe(new[0])  # None may be read: the caller lacks the permission, and is told so.
+    return dict(sorted((names.get(arn, arn), arn) for arn in listed))
 
 
 def find_permission_set(connection: Connection, name: str) -> str:

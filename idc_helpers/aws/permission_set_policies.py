@@ -68,9 +68,10 @@ class _PolicyChange:
                 CustomerManagedPolicyReference=_reference(policy),
             )
 
-    def inline_policy(self, before: State | None, after: State | None) -> None:
+    def inline_policy(self, before: State | str | None, after: State | str | None) -> None:
         if after:
-            self._send("put_inline_policy_to_permission_set", InlinePolicy=inline_policy_text(after))
+            text = after if isinstance(after, str) else inline_policy_text(after)
+            self._send("put_inline_policy_to_permission_set", InlinePolicy=text)
         elif before:
             self._send("delete_inline_policy_from_permission_set")
 

@@ -12,6 +12,7 @@ from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State
+from idc_helpers.errors import InvalidValueError
 from idc_helpers.identifiers import format_duration, parse_duration
 
 DEFAULT_SESSION_DURATION = "PT1H"
@@ -20,12 +21,15 @@ DEFAULT_SESSION_DURATION = "PT1H"
 def read_permission_set(connection: Connection, permission_set_arn: str) -> State:
     """Return the state of a permission set; reads only, seven calls.
 
+    What somebody else made is returned as it is where it cannot be understood: a session duration that is
+    none, an inline policy that is no JSON.
+
     Returns
     -------
     State
         ``description`` and ``relay_state`` where there are any, ``session_duration`` (in hours and minutes,
         such as ``"PT1H30M"``), ``managed_policies`` (ARNs, sorted), ``customer_managed_policies`` (``name``
-        and ``path``, sorted by path and name), ``inline_policy`` (a mapping or None),
+        and ``path``, sorted by path and name), ``inline_policy`` (a mapping, a text, or None),
         ``permissions_boundary`` (``managed_policy`` or ``customer_managed_policy``, or None), ``tags``, and
         ``accounts_to_provision``: the accounts that an older version of it is still provisioned to, sorted.
 
@@ -73,10 +77,13 @@ def _read_policies(sso_admin: Any, request: dict[str, str]) -> State:
     }
 
 
-def _read_inline_policy(sso_admin: Any, request: dict[str, str]) -> dict[str, Any] | None:
+def _read_inline_policy(sso_admin: Any, request: dict[str, str]) -> dict[str, Any] | str | None:
     text = sso_admin.get_inline_policy_for_permission_set(**request).get("InlinePolicy") or ""
-    policy: dict[str, Any] | None = json.loads(text) if text.strip() else None
-    return policy
+    try:
+        policy = json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError):
+        return str(text)
+    return policy if policy is None or isinstance(policy, dict) else str(text)
 
 
 def _read_boundary(sso_admin: Any, request: dict[str, str]) -> State | None:
@@ -130,5 +137,8 @@ def list_outdated_accounts(connection: Connection, permission_set_arn: str) -> l
 
 
 def canonical_duration(text: str) -> str:
-    """Return a duration in one spelling, so that ``PT60M`` equals ``PT1H``."""
-    return format_duration(parse_duration(text))
+    """Return a duration in one spelling, so that ``PT60M`` equals ``PT1H``; another text as it is."""
+    try:
+        return format_duration(parse_duration(text))
+    except InvalidValueError:
+        return text

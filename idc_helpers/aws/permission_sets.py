@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, in_threads, pages, tag_list
+from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
 from idc_helpers.aws.permission_set_policies import POLICY_FIELDS, change_policies
@@ -49,6 +51,21 @@ class PermissionSets(OneByOne):
         found = {name: known[name] for name in keys if name in known}
         states = in_threads(lambda arn: read_permission_set(self._connection, arn), found.values())
         return dict(zip(found, states, strict=True))
+
+    def read_known(self) -> dict[str, State | None]:
+        """Return the states of all permission sets by name; None for one that may not be read; reads only.
+
+        Raises
+        ------
+        KitError
+            When AWS refuses to list them.
+        """
+        with failed_read("the permission sets"):
+            known = list_permission_sets(self._connection)
+            states = in_threads(
+                lambda arn: known_or_none(lambda: read_permission_set(self._connection, arn)), known.values()
+            )
+        return dict(zip(known, states, strict=True))
 
     @override
     def _identifier(self, key: str) -> str | None:

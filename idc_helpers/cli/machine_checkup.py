@@ -83,7 +83,7 @@ def aws_cli_finding() -> Finding:
             "warn", "AWS CLI", "not found", f"For `aws configure sso`, install version 2: {_AWS_CLI_LINK}"
         )
     said = _answer([path, "--version"])
-    found = re.search(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said)
+    found = re.search(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said, re.ASCII)
     if found is None:
         return Finding(
             "warn", "AWS CLI", f"{path} does not say its version: {said[:80]!r}", f"Install: {_AWS_CLI_LINK}"

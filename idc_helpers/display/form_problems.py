@@ -52,7 +52,7 @@ def problems_in_words(problems: Sequence[Problem], values: FormValues) -> str:
 
 def _place_in_words(path: str, values: FormValues) -> str:
     rest = path.removeprefix(values.section.dotted)
-    item = re.match(r"\[(\d+)\]", rest)
+    item = re.match(r"\[(\d+)\]", rest, re.ASCII)
     names = re.findall(r"[A-Za-z_]+", rest)
     label = _label(values.section.model, names) if names else ""
     if not path.startswith(values.section.dotted):

@@ -13,7 +13,7 @@ from idc_helpers.aws.permission_sets import PermissionSets
 from idc_helpers.display.credentials_step import CredentialsStep
 from idc_helpers.display.time_axis import Row, TimeAxis, duration_in_words
 from idc_helpers.durations import parse_duration
-from idc_helpers.errors import NotFoundError
+from idc_helpers.errors import InvalidValueError, NotFoundError
 from idc_helpers.runbook.run_context import RunContext
 
 _DEFAULT_ROLE_S = 3600.0
@@ -90,7 +90,11 @@ def _role(context: RunContext, name: str) -> tuple[float, str]:
 
 
 def _said(duration: str, words: str) -> tuple[float, str]:
-    length_s = parse_duration(duration).total_seconds()
+    try:
+        length_s = parse_duration(duration).total_seconds()
+    except InvalidValueError:
+        usual = duration_in_words(_DEFAULT_ROLE_S)
+        return _DEFAULT_ROLE_S, f"{duration!r} is no length: drawn as {usual}"
     comma = "" if words.startswith("each") else ","
     return length_s, f"{duration_in_words(length_s)}{comma} {words}"
 

@@ -8,7 +8,7 @@ from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
 from idc_helpers.aws.inventory import MOST_COUNTED, count_applications, count_holdings, list_users
 from idc_helpers.aws.organization import Account, DelegatedAdministrators, list_accounts
-from idc_helpers.aws.permission_sets import PermissionSets, list_permission_sets
+from idc_helpers.aws.permission_sets import PermissionSets
 from idc_helpers.changes import State
 from idc_helpers.display.console_guide import choices_in_words
 from idc_helpers.display.tables import Table
@@ -16,6 +16,7 @@ from idc_helpers.errors import AccessDeniedError, AccountInstanceError
 from idc_helpers.identifiers import access_portal_url
 
 _FIELD, _VALUE = "field", "value"
+_NOT_SHOWN = "not shown to this caller"
 _UNSEEN = "no API shows it: look in the AWS console"
 
 
@@ -51,7 +52,7 @@ def _said(read: Callable[[], str]) -> str:
     try:
         return read()
     except (AccessDeniedError, AccountInstanceError):
-        return "not shown to this caller"
+        return _NOT_SHOWN
 
 
 def _names(accounts: list[Account]) -> str:
@@ -83,14 +84,15 @@ def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[st
 
 def permission_sets(connection: Connection) -> Table:
     """Return the permission sets: columns name, session duration, policies, description, provisioning."""
-    names = list(list_permission_sets(connection))
-    states = PermissionSets(connection).read(names)
+    states = PermissionSets(connection).read_known()
     rows = tuple(_permission_set_row(name, states[name]) for name in sorted(states))
     columns = ("name", "session duration", "policies", "description", "provisioning")
     return Table(f"Permission sets: {len(rows)}", columns, rows)
 
 
-def _permission_set_row(name: str, state: State) -> tuple[str, ...]:
+def _permission_set_row(name: str, state: State | None) -> tuple[str, ...]:
+    if state is None:
+        return name, "", "", _NOT_SHOWN, ""
     policies = [policy_arn.rpartition("/")[2] for policy_arn in state["managed_policies"]]
     policies += [
         f"{policy['path']}{policy['name']} (customer managed)"

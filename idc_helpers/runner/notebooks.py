@@ -15,7 +15,7 @@ from idc_helpers.errors import InvalidValueError, RunFailedError
 from idc_helpers.suggestions import did_you_mean
 
 TEARDOWN_NUMBER = "99"
-_NUMBERED = re.compile(r"(\d{2})_\w+")
+_NUMBERED = re.compile(r"(\d{2})_\w+", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from idc_helpers.errors import InvalidValueError
 from idc_helpers.yaml_positions import Location, dotted
 
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]")
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]", re.ASCII)
 
 
 def location_of(key: str) -> Location:

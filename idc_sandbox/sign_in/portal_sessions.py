@@ -15,7 +15,8 @@ from idc_sandbox.sign_in.people import Person, person_of, setting
 from idc_sandbox.sign_in.tokens import digest, new_token
 
 _DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.ASCII,
 )
 _LIVE = "ended_at IS NULL AND expires_at > ?1 AND user_status = 'ENABLED'"
 _SELECT = "SELECT portal_session.* FROM portal_session JOIN identity_user USING (user_id) "

@@ -10,8 +10,9 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from idc_sandbox.api.sso_admin.access_control_attributes import session_tags
-from idc_sandbox.api.sso_admin.permission_set_rules import require_session_duration
+from idc_sandbox.api.sso_admin.permission_set_rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.people import Person, person_of, portal_instance, setting
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.switches import propagation_delay_s
@@ -155,9 +156,16 @@ def _role(row: sqlite3.Row) -> PortalRole:
         permission_set_arn=row["permission_set_arn"],
         description=row["description"] or "",
         relay_state=row["relay_state"],
-        session_duration_s=int(require_session_duration(row["session_duration"])),
+        session_duration_s=_session_s(row["session_duration"]),
         role_name=row["role_name"],
     )
+
+
+def _session_s(session_duration: str) -> int:
+    try:
+        return int(require_session_duration(session_duration))
+    except ServiceError:
+        return MINIMUM_SESSION_S  # of an older state: one odd set hides no other
 
 
 def _assigned(context: Context, user_id: str) -> list[sqlite3.Row]:

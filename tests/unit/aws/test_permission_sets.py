@@ -47,6 +47,9 @@ def permission_sets(connection, transport):
     transport.on("GetPermissionsBoundaryForPermissionSet", NOT_FOUND)
     transport.on("ListTagsForResource", {"Tags": [{"Key": "team", "Value": "audit"}]})
     transport.on("ListAccountsForProvisionedPermissionSet", {"AccountIds": []})
+    transport.on(
+        "ListAccounts", {"Accounts": [{"Id": ACCOUNT_ID, "Name": "A"}, {"Id": MEMBER_ID, "Name": "M"}]}
+    )
     for operation in (
         "UpdatePermissionSet",
         "DeletePermissionSet",
