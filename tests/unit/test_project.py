@@ -1,6 +1,7 @@
 """Where the kit is does not depend on where one stands; where a person works does."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,7 +94,8 @@ def test_a_notebook_opens_with_any_working_folder(tmp_path, monkeypatch):
     """`papermill --cwd`, and a kernel of another editor, start anywhere."""
     monkeypatch.setenv("IDC_SANDBOX_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("IDC_RUN_FOLDER", raising=False)
-    connected = object()
+    caller = SimpleNamespace(account_id="111122223333")
+    connected = SimpleNamespace(caller=caller, instance_or_none=lambda: "an instance")
     monkeypatch.setattr("idc_helpers.runbook.opening.connect", lambda **_: connected)
     monkeypatch.chdir(tmp_path)
     run = open_run("05_permission_sets", scenario_file="parameters/aws-organization.yaml", target="sandbox")
