@@ -14,6 +14,7 @@ from pathlib import Path
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
+from idc_sandbox.private_files import cannot_use
 from idc_sandbox.state_folder import StateFolder, default_path
 
 COMMAND = "python -m idc_sandbox"
@@ -29,11 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     options.is_alone = arguments is None
+    folder = StateFolder(Path(options.state) if options.state else default_path())
     try:
-        folder = StateFolder(Path(options.state) if options.state else default_path())
         return int(options.command(options, folder))
     except SandboxStartError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {cannot_use(Path(error.filename or folder.path), error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from idc_sandbox import __version__, clock
-from idc_sandbox.errors import SandboxStartError, ServiceError, validation_error
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, ServiceError, is_disk_full, validation_error
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import is_challenge, prove
 from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
@@ -54,9 +54,10 @@ def control_routes(
                 return JSONResponse(await to_thread.run_sync(answer, gateway, request, body))
             except ServiceError as error:
                 return JSONResponse(_refusal(error), status_code=error.status)
-            except Exception:
+            except Exception as error:
                 logger.exception("defect while answering %s %s", request.method, request.url.path)
-                return JSONResponse(_refusal(ServiceError("InternalServerException", "See server.log.")), 500)
+                message = DISK_FULL if is_disk_full(error) else "See server.log."
+                return JSONResponse(_refusal(ServiceError("InternalServerException", message)), 500)
 
         return endpoint
 

@@ -10,8 +10,14 @@ SandboxStartError
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
+DISK_FULL = (
+    "The disk that holds the sandbox's state is full. Nothing was changed, and what was answered before is "
+    "kept. Make room, then try again."
+)
+_SQLITE_FULL = 13
 # Codes that are not "the request is wrong" (400). AWS's JSON services answer nearly every modelled error with
 # 400.
 _STATUS_OF_CODE = {
@@ -75,6 +81,16 @@ def access_denied(message: str, **members: Any) -> ServiceError:
 def quota_exceeded(message: str, **members: Any) -> ServiceError:
     """Return the error for a quota that is used up."""
     return ServiceError("ServiceQuotaExceededException", message, **members)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, is that the disk has no room left."""
+    while error is not None:
+        is_sqlites = getattr(error, "sqlite_errorcode", 0) & 0xFF == _SQLITE_FULL
+        if is_sqlites or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class SandboxStartError(Exception):

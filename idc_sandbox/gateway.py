@@ -23,7 +23,7 @@ from idc_sandbox.api.rest_json import RestOperation
 from idc_sandbox.authentication import authenticate
 from idc_sandbox.authorization import require_permission, require_permission_for_each
 from idc_sandbox.context import Caller, Context
-from idc_sandbox.errors import LastingRefusal, ServiceError
+from idc_sandbox.errors import DISK_FULL, LastingRefusal, ServiceError, is_disk_full
 from idc_sandbox.identifiers import IdFactory
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
@@ -78,7 +78,7 @@ class Gateway:
             if rest is not None:
                 return rest_json.error_response(error, rest)
             return error_response(error, request)
-        except Exception:
+        except Exception as error:
             logger.exception(
                 "defect while answering %s %s %s",
                 request.method,
@@ -86,8 +86,8 @@ class Gateway:
                 request.headers.get("x-amz-target", ""),
             )
             if rest is not None:
-                return rest_json.error_response(_defect(), rest)
-            return error_response(_defect(), request)
+                return rest_json.error_response(_defect(error), rest)
+            return error_response(_defect(error), request)
 
     @contextmanager
     def visit(self, site_url: str | None = None, browser: str = "") -> Iterator[Context]:
@@ -207,7 +207,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _defect() -> ServiceError:
+def _defect(error: Exception) -> ServiceError:
+    if is_disk_full(error):
+        return ServiceError("InternalServerException", DISK_FULL)
     return ServiceError(
         "InternalServerException",
         "The sandbox has a defect here; its log, server.log in its state folder, says more.",

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Sequence
 from socket import socket
 from typing import Any
 
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import DISK_FULL, SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
 from idc_sandbox.preload import is_preloaded
 from idc_sandbox.processes import FORKS, ServerProcess, spawn
@@ -23,6 +24,7 @@ from idc_sandbox.state_folder import StateFolder
 
 _POLL_S = 0.01
 _PATIENCE_S = 1.0
+_LEAST_FREE_BYTES = 1024 * 1024
 
 
 def start(
@@ -132,9 +134,11 @@ def _wait_until_ready(
         raise SandboxStartError(
             f"the sandbox did not answer within {timeout_s:g} s. See {str(folder.log)!r}."
         )
-    raise SandboxStartError(
-        _last_words(folder, log_start) or f"the sandbox ended at once. See {str(folder.log)!r}."
-    )
+    if words := _last_words(folder, log_start):
+        raise SandboxStartError(words)
+    if shutil.disk_usage(folder.path).free < _LEAST_FREE_BYTES:  # then there was none for the log either
+        raise SandboxStartError(f"the folder {str(folder.path)!r} cannot be written. {DISK_FULL}")
+    raise SandboxStartError(f"the sandbox ended at once. See {str(folder.log)!r}.")
 
 
 def _last_words(folder: StateFolder, log_start: int) -> str:
@@ -226,9 +230,9 @@ def state_seed(folder: StateFolder) -> int | None:
             row = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()
         finally:
             connection.close()
-    except sqlite3.DatabaseError:
+        return int(row[0]) if row else None
+    except (sqlite3.DatabaseError, ValueError, TypeError):  # the server says what is wrong with it
         return None
-    return int(row[0]) if row else None
 
 
 def require_seed(folder: StateFolder, seed: int | None) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
 
 _POLL_S = 0.01
 
@@ -53,6 +53,8 @@ def locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
 
 def cannot_use(path: Path, error: OSError) -> SandboxStartError:
     """Return the error for a file or folder that the system does not let us use."""
+    if is_disk_full(error):
+        return SandboxStartError(f"the sandbox's {str(path)!r} cannot be written. {DISK_FULL}")
     return SandboxStartError(
         f"the sandbox's {str(path)!r} cannot be used: {error.strerror or error}. "
         "Choose a folder that you can write with --state."
@@ -75,13 +77,21 @@ def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -
     ----------
     lasting
         Whether it must survive a loss of power; what only a running process means need not.
+
+    Raises
+    ------
+    SandboxStartError
+        When it cannot be written; the old text stays.
     """
     new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(values, file)
-        file.flush()
-        if lasting:
-            os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(values, file)
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise cannot_use(path, error) from error

@@ -20,7 +20,7 @@ from idc_sandbox.api.sso_admin.reserved_roles import (
     provision_role,
 )
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import ServiceError, is_disk_full
 from idc_sandbox.switches import asynchronous_duration_s, next_assignment_failure
 
 __all__ = ["delete_roles_of_instance", "settle_due_requests"]
@@ -70,7 +70,9 @@ def _settle(context: Context, request: sqlite3.Row) -> str | None:
     except ServiceError as error:
         context.connection.execute("ROLLBACK TO settling")
         return f"Received a {error.status} status error: {error.message}"
-    except Exception:
+    except Exception as error:
+        if is_disk_full(error):
+            raise  # the request goes on when there is room again
         # A defect must not make every later request fail with it: AWS's own words for this, and the log
         # says more.
         logger.exception("defect while settling %s %s", request["kind"], request["request_id"])

@@ -177,7 +177,7 @@ def serve(
     with folder.server_lock():
         if start_lock is not None:
             os.close(start_lock)
-        store = Store(folder.database, seed=seed or 0)
+        store = Store(folder.database, seed=seed or 0, was_used=folder.was_used())
         try:
             _run(folder, listener, EarlyDouble(store), sites, say)
         finally:

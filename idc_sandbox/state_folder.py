@@ -188,6 +188,10 @@ class StateFolder:
             )
         return values
 
+    def was_used(self) -> bool:
+        """Tell whether a sandbox has run here: it has told a key that lies in the state."""
+        return "access_key_id" in (read_object(self._secrets_file) or {})
+
     def write_secrets(self, values: dict[str, str]) -> None:
         """Keep the sandbox's secrets, readable by the owner only."""
         write_private(self._secrets_file, values)

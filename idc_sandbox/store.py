@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
+from idc_sandbox.state_damage import damage_inside, damage_of
 
 SCHEMA_VERSION = 3
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
@@ -36,21 +37,28 @@ class Store:
         The SQLite file; it is created, readable by its owner only, when it is not there.
     seed
         Kept in a new file: all ids are derived from it. Ignored for a file that exists.
+    was_used
+        Whether a sandbox has run with this file: then none that is missing or empty is made anew.
 
     Raises
     ------
     SandboxStartError
-        When the file is of another schema version, is no sandbox state, or cannot be written.
+        When the file is of another schema version, is missing, damaged or no sandbox state, or cannot be
+        written. Nothing was changed then.
     """
 
-    def __init__(self, path: Path, *, seed: int = 0) -> None:
+    def __init__(self, path: Path, *, seed: int = 0, was_used: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
         try:
-            is_new = not path.exists()
+            if damage := damage_of(path, was_used=was_used):
+                raise _damaged(path, damage)
+            is_new = not path.exists() or not path.stat().st_size
             if is_new:
                 path.touch(mode=0o600)
+            elif damage := damage_inside(path, {SCHEMA_VERSION, *_UPGRADES}, _schema()):
+                raise _damaged(path, damage)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
             self._configure(is_new=is_new)
@@ -58,10 +66,7 @@ class Store:
             if is_new:
                 self._make_lasting()
         except (sqlite3.DatabaseError, OSError) as error:
-            raise SandboxStartError(
-                f"the state file {str(path)!r} cannot be used: {error}. "
-                "Choose a folder that you can write with --state, or start over with `idc sandbox reset`."
-            ) from error
+            raise _unusable(path, error) from error
 
     def _configure(self, *, is_new: bool) -> None:
         # Nobody has been told of a new file yet: it is written through to the disk once, when it is whole.
@@ -83,10 +88,7 @@ class Store:
     def _open_schema(self, seed: int) -> None:
         version = self._upgrade()
         if version == 0:
-            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables:
-                raise sqlite3.DatabaseError("it is a database, but not a sandbox's")
-            schema = resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
+            schema = _schema()
             self._connection.executescript(
                 f"BEGIN IMMEDIATE;\n{schema}\n"
                 f"INSERT INTO metadata VALUES ('seed', '{int(seed)}');\n"
@@ -126,11 +128,13 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:
-                self._connection.rollback()
-                raise
-            else:
+                # After some errors SQLite has rolled back by itself: what followed was no transaction.
+                if not self._connection.in_transaction:
+                    raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
                 self._connection.commit()
+            except BaseException:
+                self._connection.rollback()  # also when the commit itself failed: the next one must begin
+                raise
             finally:
                 self._depth -= 1
 
@@ -145,3 +149,25 @@ class Store:
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
+
+
+def _schema() -> str:
+    return resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
+
+
+def _damaged(path: Path, damage: str) -> SandboxStartError:
+    return SandboxStartError(
+        f"the state file {str(path)!r} cannot be used: {damage}. Nothing was changed. Put back a copy of the "
+        "state folder from before, or start over with `idc sandbox reset`."
+    )
+
+
+def _unusable(path: Path, error: Exception) -> SandboxStartError:
+    if is_disk_full(error):
+        return SandboxStartError(f"the state file {str(path)!r} cannot be written. {DISK_FULL}")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(error))
+    return SandboxStartError(
+        f"the state file {str(path)!r} cannot be used: {error}. "
+        "Choose a folder that you can write with --state, or start over with `idc sandbox reset`."
+    )

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import HOST
 from idc_sandbox.pages import (
@@ -181,8 +181,10 @@ def answer_visit(page: Page, visit: Visit) -> Response:
         answer = _answer(page, visit)
     except (Refusal, ServiceError) as refusal:
         answer = problem(visit, "This did not work", refusal.message, status=400)
-    except Exception:
+    except Exception as error:
         logger.exception("defect while answering %s %s", visit.method, page.path)  # a path may hold a token
+        if is_disk_full(error):
+            return protect(problem(visit, "The disk is full", DISK_FULL, status=507), visit)
         message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
         answer = problem(visit, "Something is broken", message, status=500)
     return protect(answer, visit, form_targets=page.form_targets)

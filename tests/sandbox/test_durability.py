@@ -8,11 +8,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from patience import PATIENCE_S
+from sandbox_clients import GatewayClient
 
 from idc_sandbox.store import SCHEMA_VERSION, Store
 
@@ -225,3 +227,31 @@ def test_a_state_file_of_the_version_before_goes_on(tmp_path):
         assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
     assert store.seed == 7
     store.close()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_every_connection_of_a_server_that_writes_waits_for_the_disk(tmp_path, monkeypatch, is_new):
+    """Read back on the connections that a server opens and uses; one that only reads has nothing to sync."""
+    opened, connect = [], sqlite3.connect
+
+    def remembered(path, **options):
+        opened.append((connect(path, **options), "mode=ro" in str(path)))
+        return opened[-1][0]
+
+    monkeypatch.setattr(sqlite3, "connect", remembered)
+    path = tmp_path / "sandbox.db"
+    if not is_new:
+        Store(path).close()
+        opened.clear()
+    clients = GatewayClient(tmp_path)
+    clients.client("identitystore")
+    clients.console("POST", "instance", {"name": "practice"})
+    clients.client("iam").create_user(UserName="written")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: clients.client("iam").create_user(UserName=name), ("one", "two")))
+    writers = [connection for connection, is_reader in opened if not is_reader]
+    assert clients.store._connection in writers
+    for connection in writers:
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    clients.store.close()
