@@ -43,6 +43,7 @@ class KitLab:
         self.process = self.start()
 
     def _copy_kit(self) -> None:
+        """Make the folder in which one stands: a copy that was made by hand."""
         self.kit = self.folder / "kit"
         for name in ("notebooks", "parameters"):
             shutil.copytree(KIT / name, self.kit / name)

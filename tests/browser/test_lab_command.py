@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import httpx
 import pytest
 import websocket
-from kit_lab import TOKEN, KitLab
+from kit_lab import KIT, TOKEN, KitLab
 from patience import PATIENCE_S
 
 from idc_helpers.aws.command_line import find_command_line
@@ -104,3 +108,62 @@ def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
     log = lab.log.read_text()
     assert "Extension Manager is 'readonly'" in log
     assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in log
+
+
+class CloneLab(KitLab):
+    """``idc lab`` in a clone of the kit, committed, whose own code runs."""
+
+    def _copy_kit(self) -> None:
+        self.kit = self.folder / "clone"
+        names = ("idc_helpers", "idc_sandbox", "notebooks", "parameters", "docs", "recipes")
+        for name in names:
+            shutil.copytree(KIT / name, self.kit / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(KIT / ".gitignore", self.kit / ".gitignore")
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "All"]):
+            self.git(*words)
+
+    def _configure(self) -> None:
+        super()._configure()
+        self.environment["PYTHONPATH"] = str(self.kit)
+        del self.environment["IDC_RUN_FOLDER"]
+
+    def git(self, *words: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *words]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(command, cwd=self.kit, env=kept, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def idc(self, *words: str, where: str) -> str:
+        command = [sys.executable, "-m", "idc_helpers.cli", *words]
+        folder = self.kit / where
+        done = subprocess.run(
+            command, cwd=folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path):
+    started = CloneLab(tmp_path)
+    yield started
+    started.stop()
+
+
+def test_what_is_edited_in_lab_stays_in_the_learners_copy_and_a_run_takes_the_repositorys(clone):
+    name = "notebooks/06_groups.ipynb"
+    saved = clone.ask("GET", f"api/contents/{name}")
+    for cell in saved["content"]["cells"]:
+        cell["source"] = "raise SystemExit('edited')" if cell["cell_type"] == "code" else cell["source"]
+    clone.ask("PUT", f"api/contents/{name}", {"type": "notebook", "content": saved["content"]})
+    scenario = {"type": "file", "format": "text", "content": "target: sandbox\n"}
+    clone.ask("PUT", "api/contents/parameters/mine.yaml", scenario)
+    assert "SystemExit" in (clone.kit / "lab" / name).read_text("utf-8")
+    assert clone.git("status", "--porcelain") == ""
+    for where in (".", "lab/notebooks"):
+        told = clone.idc("run", "--only", "01,06", "--no-teardown", where=where)
+        assert (f"{name}" in told) is (where != "."), "in the copy, it is said what does not run"
+    runs = clone.kit / "runs"
+    assert len([path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()]) == 2
+    assert "SystemExit" not in (runs / "latest" / name).read_text("utf-8")
+    assert clone.git("status", "--porcelain") == ""
