@@ -16,13 +16,18 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    EndpointConnectionError,
+    ProfileNotFound,
+)
 from botocore.loaders import Loader
 
 from idc_helpers.aws.failures import Failures
 from idc_helpers.aws.pacing import Pacing
-from idc_helpers.errors import CredentialsError, LeftSandboxError
-from idc_helpers.suggestions import did_you_mean
+from idc_helpers.errors import LeftSandboxError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _AWS_ATTEMPTS = 8
@@ -59,6 +64,7 @@ class Clients:
         self._pacing = pacing
         self._options = options
         self._prepare = prepare
+        self._failures = failures
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         _explain_failures(session, failures)
@@ -67,11 +73,20 @@ class Clients:
         """Return the client of a service, such as ``"sso-admin"``; safe to share between threads."""
         with self._lock:
             if service_name not in self._clients:
-                client = self._session.client(service_name, **self._options)
+                client = self._new_client(service_name)
                 self._prepare(client)
                 self._pacing.install(client)
                 self._clients[service_name] = client
             return self._clients[service_name]
+
+    def _new_client(self, service_name: str) -> Any:
+        try:  # the credentials of a profile are looked for here
+            return self._session.client(service_name, **self._options)
+        except (BotoCoreError, OSError) as error:
+            explained = self._failures.explain(error, service_name, "")
+            if explained is None:
+                raise
+            raise explained from error
 
 
 def sandbox_clients(
@@ -166,18 +181,12 @@ def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing:
     Raises
     ------
     CredentialsError
-        When there is no such profile.
+        When there is no such profile, or a file of AWS's tools cannot be read.
     """
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
-    except ProfileNotFound as error:
-        known = botocore.session.Session(profile=None).available_profiles if profile else []
-        hint = did_you_mean(profile or "", known)
-        raise CredentialsError(
-            f"there is no AWS profile {profile or os.environ.get('AWS_PROFILE', '')!r}. {hint}".strip(),
-            remedy="Make it with `aws configure sso`, or name another one with `profile`"
-            f" (there are: {', '.join(known) or 'none'}).",
-        ) from error
+    except (ProfileNotFound, ConfigParseError) as error:
+        raise failures.credentials_error(str(error), error) from error
     config = Config(retries={"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS})
     return Clients(session, failures, pacing, {"config": config}, lambda _client: None)
 

@@ -40,6 +40,11 @@ class CommandLine:
         return self.version >= _SIGNS_IN
 
     @property
+    def takes_endpoint_url(self) -> bool:
+        """Whether it reads ``AWS_ENDPOINT_URL``; an older one needs rules of its own to reach the sandbox."""
+        return self.version >= _TAKES_ENDPOINT_URL
+
+    @property
     def prefers_pkce(self) -> bool:
         """Whether ``sso login`` opens a browser on this machine unless told to use a device code."""
         return self.version >= _PREFERS_PKCE
@@ -82,7 +87,7 @@ def advice(found: list[CommandLine]) -> str:
     usable = next((one for one in found if one.can_sign_in), None)
     if usable is None:
         return f"{_why_none(found)} The same login is done with boto3 here. To install version 2: {_INSTALL}"
-    if usable.version < _TAKES_ENDPOINT_URL:
+    if not usable.takes_endpoint_url:
         return (
             f"{_which(usable, found[0])}{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the"
             f" sandbox it gets rules by AWS_DATA_PATH. It knows the device code only. To get a newer one:"

@@ -165,13 +165,6 @@ def parse_config(path: Path, content: bytes, shown: Path | None = None) -> dict[
     return sections
 
 
-def explain_parse_error(error: ConfigParseError) -> str:
-    """Return what is wrong with a file that botocore could not parse, with its line."""
-    path = Path(error.kwargs["path"])
-    line, found, _ = _first_problem(error.kwargs.get("error"), path.read_bytes())
-    return f"{path}{'' if line is None else f':{line}'}: {found}; no AWS tool can read this file"
-
-
 def _first_problem(error: Any, content: bytes) -> tuple[int | None, str, str]:
     """Return line, problem and remedy; no value is shown, because it may be a secret."""
     line, found, remedy = None, "this cannot be parsed", "Correct it."

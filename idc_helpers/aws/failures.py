@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from idc_helpers.aws.credential_failures import CREDENTIAL_ERRORS, explain_credentials
 from idc_helpers.aws.waiting import error_code, error_message
 from idc_helpers.changes import Change
 from idc_helpers.errors import (
@@ -55,16 +56,7 @@ _FAILED_AT_AWS = {
     "ServiceUnavailable",
     "ServiceException",
 }
-_NO_CREDENTIALS = (
-    exceptions.NoCredentialsError,
-    exceptions.PartialCredentialsError,
-    exceptions.CredentialRetrievalError,
-    exceptions.TokenRetrievalError,
-    exceptions.NoAuthTokenError,
-    exceptions.SSOError,
-)
 _UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
-_SIGN_IN_LINK = "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html"
 _LIMITS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html"
 
 
@@ -92,10 +84,10 @@ class Failures:
         """Return the kit's error for a failed call, or None where the calling code decides."""
         if isinstance(error, ClientError):
             return self._explain_refusal(error, service_name, operation_name)
-        if isinstance(error, _NO_CREDENTIALS):
-            return self.credentials_error(str(error))
         if isinstance(error, _UNREACHABLE):
             return self.unreachable(error)
+        if isinstance(error, CREDENTIAL_ERRORS):
+            return self.credentials_error(str(error), error)
         return None
 
     def _explain_refusal(self, error: ClientError, service_name: str, operation_name: str) -> KitError | None:
@@ -129,20 +121,14 @@ class Failures:
             )
         return AccessDeniedError(f"{principal} may not {permission}: {message}", remedy=remedy)
 
-    def credentials_error(self, found: str) -> CredentialsError:
-        """Return the error for missing, refused or expired credentials, with the command that mends it."""
+    def credentials_error(self, found: str, error: Exception | None = None) -> CredentialsError:
+        """Return the error for missing, refused or expired credentials, with what to do about them."""
         if self.target == "sandbox":
             return CredentialsError(
                 f"the sandbox at {self.endpoint_url} refused its own administrator: {found}",
                 remedy="It was reset while this kernel was connected: connect again.",
             )
-        profile = f" --profile {self.profile}" if self.profile else ""
-        return CredentialsError(
-            f"{found}",
-            remedy=f"Sign in again: run `aws sso login{profile}` in a terminal, then try again"
-            f"{'' if self.profile else '; or name a profile with `profile`'}.",
-            link=_SIGN_IN_LINK,
-        )
+        return explain_credentials(found, error, self.profile)
 
     def unreachable(self, error: Exception) -> TargetError:
         """Return the error for a target that does not answer."""

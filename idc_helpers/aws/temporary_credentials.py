@@ -60,7 +60,9 @@ def get_role_credentials(
     found = newest_token(token_folder)
     remedy = "Sign in again, as in notebook 10."
     if found is None:
-        raise CredentialsError("there is no token of a login in the terminal", remedy=remedy)
+        raise CredentialsError(
+            "there is no token of a login in the terminal", remedy="Sign in, as in notebook 10."
+        )
     try:
         answer = connection.client("sso").get_role_credentials(
             accountId=account_id, roleName=role_name, accessToken=found[1]["accessToken"]

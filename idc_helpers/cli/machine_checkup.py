@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import idc_helpers
+from idc_helpers.aws.command_line import advice, find_command_lines
 from idc_helpers.cli.findings import Finding
 from idc_helpers.errors import KitError
 from idc_helpers.project import project_folder, runs_folder, work_folder
@@ -22,8 +21,6 @@ from idc_helpers.runner.sandboxes import sandbox_command
 
 OLDEST_PYTHON = (3, 11)
 SANDBOX_PORT = 8723
-OLDEST_AWS_CLI = (2, 13)
-_AWS_CLI_LINK = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 
 
 def machine_findings() -> Iterator[Finding]:
@@ -76,34 +73,15 @@ def folder_finding() -> Finding:
 
 
 def aws_cli_finding() -> Finding:
-    """Tell whether a version 2 of the AWS CLI that can reach the sandbox is on the path."""
-    path = shutil.which("aws")
-    if path is None:
-        return Finding(
-            "warn", "AWS CLI", "not found", f"For `aws configure sso`, install version 2: {_AWS_CLI_LINK}"
-        )
-    said = _answer([path, "--version"])
-    found = re.search(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said, re.ASCII)
-    if found is None:
-        return Finding(
-            "warn", "AWS CLI", f"{path} does not say its version: {said[:80]!r}", f"Install: {_AWS_CLI_LINK}"
-        )
-    version = tuple(int(part) for part in found.groups())
-    words = f"{'.'.join(found.groups())} ({path})"
-    if version[0] < 2:
-        return Finding(
-            "warn",
-            "AWS CLI",
-            f"{words} is version 1",
-            f"`aws configure sso` needs version 2: {_AWS_CLI_LINK}",
-        )
-    if version[:2] < OLDEST_AWS_CLI:
-        remedy = (
-            "It reaches the sandbox only where `idc sandbox env` has set AWS_DATA_PATH, as in a terminal of"
-            f" the lab. A newer one needs no help: {_AWS_CLI_LINK}"
-        )
-        return Finding("warn", "AWS CLI", f"{words} is older than 2.13", remedy)
-    return Finding("ok", "AWS CLI", words)
+    """Tell whether there is an AWS CLI that notebook 10 can use, and what to know about it."""
+    found = find_command_lines()
+    usable = next((one for one in found if one.can_sign_in), None)
+    if usable is None:
+        return Finding("warn", "AWS CLI", "none that can sign in", advice(found))
+    words = f"{usable} ({usable.program})"
+    if usable == found[0] and usable.takes_endpoint_url:
+        return Finding("ok", "AWS CLI", words)
+    return Finding("warn", "AWS CLI", words, advice(found))
 
 
 def sandbox_finding() -> Finding:

@@ -46,6 +46,8 @@ def test_without_credentials_one_line_says_that_the_sandbox_needs_none(no_creden
     [finding] = account_checkup.account_findings()
     assert (finding.status, finding.subject) == ("warn", "AWS credentials")
     assert "The sandbox needs none" in finding.remedy
+    assert "there are no AWS credentials" in finding.detail
+    assert "again" not in finding.remedy, "nobody has signed in before"
 
 
 def test_an_unknown_profile_is_named(no_credentials):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from idc_helpers.aws.command_line import find_command_line
 from idc_helpers.cli import machine_checkup
 from idc_helpers.cli.findings import Finding, findings_in_words
 from idc_sandbox.loopback import DEFAULT_PORT
@@ -34,26 +35,39 @@ def test_an_old_python_is_a_failure(version, status):
     ("says", "status", "words"),
     [
         ("aws-cli/2.36.7 Python/3.13", "ok", "2.36.7"),
-        ("aws-cli/2.9.19 Python/3.11", "warn", "older than 2.13"),
-        ("aws-cli/1.45.11 Python/3.11", "warn", "is version 1"),
-        ("something else", "warn", "does not say its version"),
+        ("aws-cli/2.9.19 Python/3.11", "warn", "is older than 2.13"),
+        ("aws-cli/2.4.0 Python/3.11", "warn", "needs 2.9 or newer"),
+        ("aws-cli/1.45.11 Python/3.11", "warn", "version 1 has neither"),
+        ("something else", "warn", "There is no AWS CLI on the path."),
     ],
 )
 def test_the_aws_cli_is_judged_by_its_version(tmp_path, monkeypatch, says, status, words):
     program = tmp_path / "aws"
     program.write_text(f"#!/bin/sh\necho '{says}'\n", "utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/nowhere")
     finding = machine_checkup.aws_cli_finding()
-    assert (finding.status, words in finding.detail) == (status, True)
+    assert (finding.status, words in f"{finding.detail} {finding.remedy}") == (status, True)
     assert bool(finding.remedy) == (status != "ok")
 
 
 def test_no_aws_cli_is_said_with_where_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     finding = machine_checkup.aws_cli_finding()
-    assert (finding.status, finding.detail) == ("warn", "not found")
+    assert (finding.status, finding.detail) == ("warn", "none that can sign in")
     assert "https://docs.aws.amazon.com/cli/" in finding.remedy
+
+
+def test_the_aws_cli_is_the_one_that_notebook_10_finds_behind_one_that_cannot_sign_in(tmp_path, monkeypatch):
+    for name, version in (("a", "1.45.11"), ("b", "2.36.7")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "aws").write_text(f"#!/bin/sh\necho 'aws-cli/{version} Python/3.11'\n", "utf-8")
+        (tmp_path / name / "aws").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
+    finding = machine_checkup.aws_cli_finding()
+    notebook_10 = find_command_line()
+    assert finding.detail == f"AWS CLI 2.36.7 ({notebook_10.program})"
+    assert (finding.status, f"type {notebook_10.program}" in finding.remedy) == ("warn", True)
 
 
 def test_the_port_is_the_one_that_the_sandbox_takes():
