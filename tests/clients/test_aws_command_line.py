@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+from botocore.configloader import load_config
 
 from idc_helpers.aws.activation import portal_settings, signed_in_person
 from idc_helpers.aws.command_line import find_command_line
 from idc_helpers.aws.config_file import read_config
 from idc_helpers.aws.configure_sso import configure_sso, sso_login
+from idc_helpers.aws.profile_ownership import is_own_profile, is_own_session
 from idc_helpers.aws.profile_writing import write_profile
 from idc_helpers.aws.profiles import SsoProfile, read_profile
 from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, refresh_token, save_token
 from idc_helpers.aws.temporary_credentials import get_role_credentials
 from idc_helpers.aws.terminal import sandbox_terminal
-from idc_helpers.errors import CredentialsError, RunFailedError
+from idc_helpers.errors import ConfigFileError, CredentialsError, RunFailedError
 
 
 def profile_of(connection, person, name):
@@ -154,6 +157,62 @@ def test_keys_that_the_cli_kept_are_refused_when_the_sandboxs_clock_is_past_thei
 def test_a_denied_login_says_so(configured, terminal, richard):
     with pytest.raises(RunFailedError):
         sso_login(terminal, "practice", approval(richard, allow=False))
+
+
+OTHERS = """
+[profile mine]
+sso_session = practice-session
+sso_account_id = 111122223333
+sso_role_name = Mine
+
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+"""
+
+
+def test_configured_again_only_the_kits_own_is_written_anew(configured, terminal, richard):
+    profile, _ = configured
+    path = terminal.config_file
+    assert is_own_profile(read_config(path), "practice")
+    assert is_own_session(read_config(path), "practice-session", "practice")
+    path.write_text(path.read_text() + OTHERS)
+    before = load_config(str(path))
+    steps = configure_sso(terminal, profile, approval(richard))
+    assert "SSO start URL" not in dict(steps), "a session that another profile uses is not written anew"
+    assert load_config(str(path)) == before
+    assert is_own_profile(read_config(path), "practice")
+
+
+def test_another_portals_session_is_left_and_the_profile_gets_its_own(configured, terminal, richard):
+    path = terminal.config_file
+    path.write_text(
+        path.read_text() if "[sso-session corp]" in path.read_text() else path.read_text() + OTHERS
+    )
+    before = load_config(str(path))
+    wanted = replace(configured[0], profile_name="third", session_name="corp")
+    configure_sso(terminal, wanted, approval(richard))
+    after = load_config(str(path))
+    assert after["profiles"].pop("third")["sso_session"] == "corp-2"
+    assert after["sso_sessions"].pop("corp-2")["sso_start_url"] == wanted.start_url
+    assert after == before
+
+
+def test_a_profile_of_that_name_that_somebody_else_made_is_never_replaced(configured, terminal, richard):
+    path = terminal.config_file
+    wanted = replace(configured[0], profile_name="by-hand")
+    role = f"sso_account_id = {wanted.account_id}\nsso_role_name = {wanted.role_name}\n"
+    path.write_text(
+        path.read_text() + f"\n[profile by-hand]\nsso_session = practice-session\n{role}region: x\n"
+    )
+    before = path.read_text()
+    assert configure_sso(terminal, wanted, approval(richard)), "it signs in as wanted: it is signed in with"
+    assert path.read_text() == before.rstrip("\n") + "\noutput = json\n"
+    path.write_text(before.replace("region: x", "role_arn = x"))
+    with pytest.raises(ConfigFileError, match="role_arn"):
+        configure_sso(terminal, wanted, approval(richard))
+    assert path.read_text() == before.replace("region: x", "role_arn = x")
+    path.write_text(before[: before.index("\n[profile by-hand]")])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from idc_helpers.aws.activation import describe_person
 from idc_helpers.aws.profile_writing import write_profile
 from idc_helpers.display.command_line_step import CommandLineStep
-from idc_helpers.errors import NotFoundError
+from idc_helpers.errors import ConfigFileError, NotFoundError
 from idc_helpers.models import Person
 
 
@@ -67,3 +67,47 @@ def test_guided_the_profile_of_the_terminal_counts(house, chosen, monkeypatch):
     write_profile(step.terminal.config_file, step.profile)
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")
     assert chosen(permission_set="AdministratorAccess").role_name == "BillingAuditor"
+
+
+OTHERS = "[profile corp]\nsso_session = practice\n[sso-session practice]\nsso_start_url = https://corp.awsapps.com/start\n"
+
+
+@pytest.fixture
+def step(house, monkeypatch):
+    """Notebook 10's step, without an AWS CLI, and with a config file that is put back."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    step = CommandLineStep(house.run, Person(user_name="mary.major"))
+    path = step.terminal.config_file
+    before = path.read_bytes() if path.exists() else None
+    yield step
+    path.unlink(missing_ok=True)
+    if before is not None:
+        path.write_bytes(before)
+
+
+def test_a_session_of_others_keeps_its_name_and_the_plan_says_which_one_is_made(step, monkeypatch):
+    step.terminal.config_file.write_text(OTHERS)
+    plan = step.plan()
+    assert "practice-2" in plan.note
+    assert not any(line.startswith("-") for (line,) in plan.rows)
+    assert ("SSO session name", "practice-2") in step._to_answer().rows
+    step.apply()
+    assert step.terminal.config_file.read_text().startswith(OTHERS)
+    assert step.check()
+    assert step.config_lines().rows[1][0] == "sso_session = practice-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[profile practice]\nrole_arn = x\n", "config:2: profile 'practice' belongs to something else"),
+        ("[default]\nregion = a\nregion = b\n", "config:3: duplicate key 'region'"),
+    ],
+)
+@pytest.mark.parametrize("act", ["plan", "apply", "check"])
+def test_what_is_taken_or_broken_is_refused_before_anything_is_done(step, text, words, act):
+    path = step.terminal.config_file
+    path.write_text(text)
+    with pytest.raises(ConfigFileError, match=words):
+        getattr(step, act)()
+    assert path.read_text() == text
