@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from socket import socket
 from typing import Any
+from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
@@ -212,27 +213,39 @@ def reset(folder: StateFolder, *, seed: int | None = None) -> list[str]:
         _stop(folder, 15.0)
         with folder.server_lock():
             next_seed = seed if seed is not None else state_seed(folder) or 0
+            clients = _read(folder, "SELECT * FROM oidc_client")
             deleted = folder.delete_files()
             folder.fill()
-            Store(folder.database, seed=next_seed).close()
+            store = Store(folder.database, seed=next_seed)
+            with store.transaction() as connection:
+                # Programs keep their registration for 90 days, and do not ask for a new one when it is gone.
+                connection.executemany("INSERT INTO oidc_client VALUES (?, ?, ?, ?, ?)", clients)
+            store.close()
     return deleted
 
 
 def state_seed(folder: StateFolder) -> int | None:
     """Return the seed of a folder's state, or None when there is none or it cannot be read. Reads only."""
-    if not folder.database.exists():
+    try:
+        return int(_read(folder, "SELECT value FROM metadata WHERE name = 'seed'")[0][0])
+    except (IndexError, ValueError, TypeError):  # the server says what is wrong with it
         return None
+
+
+def _read(folder: StateFolder, query: str) -> list[tuple[Any, ...]]:
+    """Return rows of a folder's state; none when there is no state, or it cannot be read."""
+    if not folder.database.exists():
+        return []
     import sqlite3  # noqa: PLC0415  new state is started without it
 
     try:
-        connection = sqlite3.connect(f"file:{folder.database}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{quote(str(folder.database))}?mode=ro", uri=True)
         try:
-            row = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()
+            return connection.execute(query).fetchall()
         finally:
             connection.close()
-        return int(row[0]) if row else None
-    except (sqlite3.DatabaseError, ValueError, TypeError):  # the server says what is wrong with it
-        return None
+    except sqlite3.DatabaseError:
+        return []
 
 
 def require_seed(folder: StateFolder, seed: int | None) -> None:

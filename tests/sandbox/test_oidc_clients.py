@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from portal_harness import DEVICE_CODE, REDIRECT_URI, Portal
 
+from idc_sandbox import launcher
+from idc_sandbox.api.oidc.authorization_codes import check_authorize
 from idc_sandbox.api.oidc.registration_key import KEY_FILE_NAME
 from idc_sandbox.state_folder import StateFolder
 
@@ -119,3 +121,24 @@ def test_another_sandboxs_registration_is_not(tmp_path):
         clients[1].start(registered)
     for one in clients:
         one.clients.store.close()
+
+
+def test_a_reset_keeps_who_registered_so_that_people_are_asked_by_name(tmp_path):
+    folder = StateFolder(tmp_path / "state")
+    folder.prepare()
+    before = Portal(folder.path)
+    client = before.register(clientName="AWS CLI")
+    before.clients.store.close()
+    launcher.reset(folder)
+    after = Portal(folder.path)
+    request = after.do(check_authorize, after.authorize_parameters(client["clientId"]))
+    assert request.client_name == "AWS CLI"
+    after.clients.store.close()
+
+
+def test_a_damaged_state_is_reset_without_them(tmp_path):
+    folder = StateFolder(tmp_path / "state")
+    folder.prepare()
+    folder.database.write_bytes(b"noise" * 5000)
+    launcher.reset(folder)
+    assert launcher.state_seed(folder) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 from page_visitor import PASSWORD, PORT, TestClient
 from portal_harness import REDIRECT_URI, VERIFIER
 
+from idc_sandbox.api.oidc.authorization_codes import check_authorize
 from idc_sandbox.persona import Persona, PersonaError
 
 
@@ -194,3 +196,53 @@ def test_the_scripted_person_takes_the_address_that_the_program_prints(persona, 
 def test_the_scripted_person_goes_to_no_other_site(persona, query, site):
     with pytest.raises(PersonaError, match="nothing was sent there"):
         persona.approve_authorize(f"{site}/authorize?{urlencode(query)}")
+
+
+NOT_REGISTERED = {
+    "unknown": "not registered with this sandbox",
+    "expired": "registration of 'tests' has expired",
+}
+
+
+@pytest.mark.parametrize("end", NOT_REGISTERED)
+def test_nobody_is_asked_about_a_program_that_is_not_registered(ana, place, query, end):
+    ana.open(f"/authorize?{urlencode(query)}")
+    assert ana.value("client_name") == "tests"
+    token = ana.csrf_token()
+    waiting = place.portal.start(place.portal.register())["userCode"]
+    with place.gateway.store.transaction() as connection:
+        if end == "unknown":
+            connection.execute("DELETE FROM oidc_client")
+        else:
+            connection.execute("UPDATE oidc_client SET expires_at = 1")
+    answers = [
+        ana.open(f"/authorize?{urlencode(query)}", follow=False),
+        ana.client.post(f"/authorize?{urlencode(query)}", data={"csrf_token": token, "answer": "allow"},
+                        follow_redirects=False),
+        ana.open(f"/start/device?user_code={waiting}", follow=False),
+        *(ana.client.post(f"/start/device/{step}", data={"csrf_token": token, "user_code": waiting, **said},
+                          follow_redirects=False)
+          for step, said in (("confirm", {"same": "yes"}), ("answer", {"answer": "allow"}))),
+    ]  # fmt: skip
+    for answer in answers:
+        assert NOT_REGISTERED[end] in html.unescape(answer.text)
+        assert "location" not in answer.headers
+        assert "Allow access" not in answer.text
+    with place.gateway.store.transaction() as connection:
+        assert not connection.execute("SELECT * FROM authorization_code").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "given"),
+    [
+        (["sso:account:access"], "sso:account:access", ("sso:account:access",)),
+        (["sso:account:access", "other:scope"], "other:scope", ("other:scope",)),
+        (["sso:account:access"], "read:only", ("sso:account:access",)),
+        (["sso:account:access"], "", ("sso:account:access",)),
+        ([], "sso:account:access", ()),
+    ],
+)
+def test_consent_names_what_is_given_and_not_what_a_link_says(place, registered, asked, given):
+    client = place.portal.register(scopes=registered)
+    parameters = {**place.portal.authorize_parameters(client["clientId"]), "scopes": asked}
+    assert place.portal.do(check_authorize, parameters).scopes == given

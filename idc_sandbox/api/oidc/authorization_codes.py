@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from idc_sandbox.api.oidc.client_registrations import client_name_of
+from idc_sandbox.api.oidc.client_registrations import find_registered
 from idc_sandbox.api.oidc.device_authorizations import require_session
 from idc_sandbox.api.oidc.redirect_uris import is_redirect_uri
 from idc_sandbox.context import Context
@@ -52,8 +52,8 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     Raises
     ------
     Refusal
-        ``authorize-invalid``: to be shown. Nobody is redirected with it, because a redirect URI that was not
-        checked leads anywhere.
+        ``authorize-invalid``, ``client-unknown``, ``client-expired``: to be shown. Nobody is redirected with
+        it, because a redirect URI that was not checked leads anywhere.
     """
     problems = [f"{name} is longer than {longest}" for name, longest in _LONGEST.items()
                 if len(parameters.get(name, "")) > longest]  # fmt: skip
@@ -73,11 +73,14 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
             f"The program that sent you here asks in a way that is not safe: {'; '.join(problems)}. "
             "Close this page and start the login again.",
         )
-    scopes = clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024)
+    client = find_registered(context, parameters["client_id"])
+    asked = re.split(r"[ ,]+", clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024))
+    # What was asked for and registered for, or else what was registered for: the person sees what they give.
+    scopes = tuple(scope for scope in client.scopes if scope in asked) or client.scopes
     return AuthorizeRequest(
         client_id=parameters["client_id"],
-        client_name=client_name_of(context, parameters["client_id"]),
-        scopes=tuple(re.split(r"[ ,]+", scopes)) if scopes else (),
+        client_name=client.client_name,
+        scopes=scopes,
         redirect_uri=parameters["redirect_uri"],
         state=parameters.get("state", ""),
         code_challenge=parameters["code_challenge"],

@@ -19,6 +19,7 @@ from idc_sandbox.api.oidc.registration_key import registration_key
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
+from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.sign_in.tokens import clean_text, new_token
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -67,16 +68,7 @@ def register_client(context: Context, request: dict[str, Any]) -> dict[str, Any]
         grant_types=_checked_grant_types(request),
         expires_at=now + REGISTRATION_LIFETIME_S,
     )
-    context.connection.execute(
-        "INSERT INTO oidc_client VALUES (?, ?, ?, ?, ?)",
-        (
-            client.client_id,
-            client.client_name,
-            json.dumps(client.scopes),
-            json.dumps(client.grant_types),
-            client.expires_at,
-        ),
-    )
+    remember_client(context, client)
     return {
         "clientId": client.client_id,
         "clientSecret": _secret_of(context, client),
@@ -109,15 +101,44 @@ def require_client(context: Context, client_id: str, client_secret: str) -> Clie
     return client
 
 
-def client_name_of(context: Context, client_id: str) -> str:
-    """Return the name under which a client registered, for a page that asks whether to allow it.
+def remember_client(context: Context, client: Client) -> None:
+    """Keep who registered, so that people can be asked about them by name. Writes."""
+    context.connection.execute(
+        "INSERT OR IGNORE INTO oidc_client VALUES (?, ?, ?, ?, ?)",
+        (
+            client.client_id,
+            client.client_name,
+            json.dumps(client.scopes),
+            json.dumps(client.grant_types),
+            client.expires_at,
+        ),
+    )
 
-    A client of a state that was reset since is not known by its id alone.
+
+def find_registered(context: Context, client_id: str) -> Client:
+    """Return a client by its id alone, for a page that asks a person whether to allow it. Reads only.
+
+    Raises
+    ------
+    Refusal
+        ``client-unknown``, ``client-expired``: nobody is asked about a program that is not registered.
     """
-    row = context.connection.execute(
-        "SELECT client_name FROM oidc_client WHERE client_id = ?", (client_id,)
-    ).fetchone()
-    return str(row[0]) if row else "An application that registered before the sandbox was reset"
+    row = context.connection.execute("SELECT * FROM oidc_client WHERE client_id = ?", (client_id,)).fetchone()
+    if row is None:
+        raise Refusal(
+            "client-unknown",
+            "The program that sent you here is not registered with this sandbox: there is nothing to allow. "
+            "If you started a login yourself, delete the files in ~/.aws/sso/cache and start it again: the "
+            "program then registers anew. If you did not, close this page.",
+        )
+    if row["expires_at"] <= context.now:
+        raise Refusal(
+            "client-expired",
+            f"The registration of {row['client_name']!r} has expired: there is nothing to allow. Delete the "
+            "files in ~/.aws/sso/cache and start the login again: the program then registers anew.",
+        )
+    scopes, grant_types = json.loads(row["scopes_json"]), json.loads(row["grant_types_json"])
+    return Client(client_id, row["client_name"], tuple(scopes), tuple(grant_types), int(row["expires_at"]))
 
 
 def require_grant_type(client: Client, grant_type: str) -> None:

@@ -12,7 +12,13 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from idc_sandbox.api.oidc.client_registrations import DEVICE_CODE_GRANT, require_client, require_grant_type
+from idc_sandbox.api.oidc.client_registrations import (
+    DEVICE_CODE_GRANT,
+    find_registered,
+    remember_client,
+    require_client,
+    require_grant_type,
+)
 from idc_sandbox.api.oidc.refusals import invalid_request
 from idc_sandbox.api.portal.access import start_urls
 from idc_sandbox.api.registry import operation
@@ -51,6 +57,7 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
     client = require_client(context, request["clientId"], request["clientSecret"])
     require_grant_type(client, DEVICE_CODE_GRANT)
     _require_start_url(context, request["startUrl"])
+    remember_client(context, client)  # one of a state that was deleted since is known by its secret alone
     connection, now = context.connection, context.now
     # Kept for a while after the end, so that a late client reads "expired" and not "unknown".
     connection.execute("DELETE FROM device_authorization WHERE expires_at <= ?", (now - 86_400,))
@@ -85,7 +92,7 @@ def find_device_request(context: Context, user_code: str) -> DeviceRequest:
     Raises
     ------
     Refusal
-        ``device-code-unknown``, ``device-code-expired``, ``device-code-answered``.
+        ``device-code-unknown``, ``device-code-expired``, ``device-code-answered``, and as `find_registered`.
     """
     row = _pending(context, user_code)
     return DeviceRequest(
@@ -154,6 +161,7 @@ def _pending(context: Context, user_code: str) -> sqlite3.Row:
         raise Refusal(
             "device-code-answered", "This code has been answered already. Go back to your terminal."
         )
+    find_registered(context, row["client_id"])
     return row
 
 
