@@ -7,7 +7,6 @@ secret from the state folder in the header ``x-sandbox-secret``.
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from starlette.routing import Route
 from idc_sandbox import __version__, clock
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, ServiceError, is_disk_full, validation_error
 from idc_sandbox.gateway import Gateway
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.loopback import is_challenge, prove
 from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
 from idc_sandbox.sites import Sites
@@ -111,7 +111,7 @@ def _require_secret(request: Request, control_secret: str) -> None:
 
 async def _json_object(request: Request) -> dict[str, Any]:
     try:
-        value = json.loads(await request.body() or b"{}")
+        value = parse_json(await request.body() or b"{}")
     except ValueError as error:
         raise validation_error(f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):

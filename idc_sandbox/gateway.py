@@ -5,7 +5,6 @@ The gateway knows nothing of sockets: the server gives it method, path, headers 
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from idc_sandbox.authorization import require_permission, require_permission_for
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import DISK_FULL, LastingRefusal, ServiceError, is_disk_full
 from idc_sandbox.identifiers import IdFactory
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
 from idc_sandbox.protocols import error_response, json_response, with_request_id
@@ -197,7 +197,7 @@ class Gateway:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body or b"{}")
+        value = parse_json(body or b"{}")
     except ValueError as error:
         raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):

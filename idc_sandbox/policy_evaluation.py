@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 import functools
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.policy_conditions import conditions_hold, substitute
 
 
@@ -64,7 +64,7 @@ def evaluate_statements(statements: Iterable[dict[str, Any]], request: AccessReq
 def statements_of(document: str) -> list[dict[str, Any]]:
     """Return the statements of a policy document (JSON text); none when it is no policy."""
     try:
-        parsed = json.loads(document)
+        parsed = parse_json(document)
     except ValueError:
         return []
     statements = parsed.get("Statement", []) if isinstance(parsed, dict) else []

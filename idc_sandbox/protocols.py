@@ -31,6 +31,7 @@ _SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
     (("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"), (400, 403, 403)),
     (("AccessDeniedException", "AccessDenied", "AccessDenied"), (400, 403, 403)),
     (("InternalServerException", "InternalFailure", "InternalError"), (500, 500, 500)),
+    (("ValidationException", "ValidationError", "InvalidArgument"), (400, 400, 400)),
     (("UnknownOperationException", "InvalidAction", "NotImplemented"), (400, 400, 501)),
 ]
 _JSON, _QUERY, _S3 = range(3)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from idc_sandbox.errors import validation_error
+from idc_sandbox.json_documents import parse_json
 
 Item = TypeVar("Item")
 
@@ -58,7 +59,7 @@ def _read_token(token: str | None, operation_name: str) -> str | None:
     if not token:
         return None
     try:
-        named_operation, last_key = json.loads(base64.urlsafe_b64decode(token.encode()))
+        named_operation, last_key = parse_json(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError):
         named_operation, last_key = None, None
     if named_operation != operation_name or not isinstance(last_key, str):

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from idc_sandbox.api import registry
 from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.protocols import new_request_id
 from idc_sandbox.service_models import OperationModel, Shape, service_model
@@ -162,8 +163,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if len(body) > LARGEST_BODY:
         raise ServiceError("InvalidRequestException", f"The body has more than {LARGEST_BODY} bytes.")
     try:
-        value = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
+        value = parse_json(body or b"{}")
+    except ValueError:
         raise ServiceError("InvalidRequestException", "The body is not JSON.") from None
     if not isinstance(value, dict):
         raise ServiceError(

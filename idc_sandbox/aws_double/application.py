@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import io
+import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from botocore.model import OperationNotFoundError
 
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.aws_double.moto_requests import refusal_for
+from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ def call_moto(request: Request, signature: Signature) -> Response:
             f"The sandbox's {signature.service_name} does not have this operation: {error}. "
             "It is moto's; docs/sandbox.md says where to look what moto has.",
         ) from error
+    except (ServiceError, sqlite3.Error, SandboxStartError):
+        raise
+    except Exception as error:
+        raise refusal_for(error, request, signature.service_name) from error
     return Response(answer["status"], dict(answer["headers"]), body)
 
 

@@ -25,6 +25,7 @@ from idc_sandbox.aws_double.application import prepare_applications
 from idc_sandbox.aws_double.exchange import Exchange
 from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
 from idc_sandbox.aws_double.memory import SERVICES, Memory
+from idc_sandbox.aws_double.moto_requests import check_request
 from idc_sandbox.aws_double.reserved_roles import ReservedRole
 from idc_sandbox.context import Caller
 from idc_sandbox.errors import ServiceError
@@ -81,6 +82,7 @@ class AwsDouble:
                 "UnknownOperationException",
                 f"The request names no operation of {signature.service_name}.",
             )
+        check_request(request, signature.service_name)
         with self.store.transaction() as connection:
             self._synchronize()
             return Exchange(self, self._memory, connection, request, signature).run()

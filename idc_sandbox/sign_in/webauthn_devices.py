@@ -21,6 +21,7 @@ from webauthn.helpers.structs import (
 )
 
 from idc_sandbox.context import Context
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.sign_in.devices import (
     MfaDevice,
     add_device,
@@ -162,7 +163,7 @@ def verify_answer(
 
 
 def _checked(credential_json: str) -> str:
-    if len(credential_json) > _LARGEST_ANSWER or not isinstance(json.loads(credential_json), dict):
+    if len(credential_json) > _LARGEST_ANSWER or not isinstance(parse_json(credential_json), dict):
         raise ValueError("not a credential")
     return credential_json
 

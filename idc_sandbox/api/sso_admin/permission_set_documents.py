@@ -10,6 +10,7 @@ from idc_sandbox.api.sso_admin.permission_set_policies import DEFAULT_PATH, requ
 from idc_sandbox.api.sso_admin.permission_set_rules import find_manageable, find_permission_set, mark_changed
 from idc_sandbox.context import Context
 from idc_sandbox.errors import not_found, validation_error
+from idc_sandbox.json_documents import parse_json
 from idc_sandbox.policy_grammar import policy_problem
 
 MAXIMUM_NON_WHITESPACE_BYTES = 10_240
@@ -123,9 +124,7 @@ def _require_policy_document(document: str) -> None:
     # AWS answers so at once to a document without statements. That it does for every broken rule, and none of
     # them shows only in the failed provisioning, is UNCONFIRMED.
     try:
-        problem = policy_problem(json.loads(document))
-    except RecursionError:
-        problem = "Syntax errors in policy. It is nested too deeply"
+        problem = policy_problem(parse_json(document))
     except ValueError as error:
         problem = f"Syntax errors in policy. It is not JSON: {error}"
     if problem:
