@@ -47,6 +47,6 @@ benchmark: setup-test ## Time the lesson, batches and the sandbox beside papermi
 	.venv/bin/python benchmarks/sandbox.py
 	.venv/bin/python benchmarks/batch.py
 
-clean: ## Remove .venv and caches; runs/ stays, because undo needs its receipts
+clean: ## Remove .venv and caches; runs/ and lab/ stay: undo needs receipts, and lab/ is a person's own
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis ./*.egg-info
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -7,6 +7,8 @@ from pathlib import Path
 from idc_helpers.errors import RunFailedError
 
 DEFAULT_SCENARIO = Path("parameters") / "sandbox.yaml"
+# In a working copy: says what was laid out, so that what a person changed is told from what they left.
+MANIFEST = ".identity-center-kit.json"
 _PACKAGE = Path(__file__).resolve().parent
 _LAB = "lab"
 _HOME = "identity-center"
@@ -39,7 +41,7 @@ def work_folder() -> Path:
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if holds_a_kit(folder):
+        if holds_a_kit(folder) or (folder / MANIFEST).is_file():
             return folder
     kit = project_folder()
     return kit if is_repository(kit) else Path.home() / _HOME

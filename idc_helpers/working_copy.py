@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.project import is_repository
+from idc_helpers.project import MANIFEST, is_repository
 
-# Says what was laid out, so that what a person changed is told from what they left.
-MANIFEST = ".identity-center-kit.json"
 EARLIER = "earlier"
 _PARTS = {
     "notebooks": ("*.ipynb",),
@@ -104,7 +102,8 @@ def start_afresh(folder: Path, kit: Path) -> Path:
     if not is_working_copy(folder) or is_repository(folder):
         raise InvalidValueError(
             f"{str(folder)!r} is no working copy; nothing was changed",
-            remedy="Lay one out in a new folder: idc init FOLDER",
+            remedy="Lay one out in a new folder: idc init FOLDER. A copy that was made by hand becomes one with "
+            "--update.",
         )
     try:
         aside = _new_folder(folder / EARLIER)

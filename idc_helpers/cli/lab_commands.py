@@ -59,13 +59,14 @@ def init(
 
     There, `idc lab` opens your copy of the notebooks, and `idc run` takes your scenarios.
     """
-    from idc_helpers.project import project_folder  # noqa: PLC0415
+    from idc_helpers.project import holds_a_kit, is_repository, project_folder  # noqa: PLC0415
     from idc_helpers.working_copy import is_working_copy, lay_out  # noqa: PLC0415
 
     folder = folder.absolute()
+    is_copy = is_working_copy(folder) or (holds_a_kit(folder) and not is_repository(folder))
     if fresh:
         _start_afresh(folder)
-    elif update and is_working_copy(folder):
+    elif update and is_copy:
         _follow(folder)
     else:
         lay_out(folder, project_folder())

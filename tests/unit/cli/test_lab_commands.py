@@ -133,7 +133,7 @@ def test_a_newer_kit_is_followed_and_what_one_changed_is_reported(lab, kit):
     assert any("My title" in text for text in kept)
 
 
-def test_a_copy_that_was_made_by_hand_is_opened_as_it_is(lab, kit, tmp_path, monkeypatch):
+def test_a_copy_that_was_made_by_hand_is_opened_as_it_is(idc, lab, kit, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     for name in ("notebooks", "parameters"):
         shutil.copytree(kit / name, copy / name)
@@ -145,6 +145,9 @@ def test_a_copy_that_was_made_by_hand_is_opened_as_it_is(lab, kit, tmp_path, mon
     with pytest.raises(InvalidValueError, match="no working copy"):
         lab.give("--fresh")
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert idc("init", str(copy), "--update").exit_code == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert "the earlier ones are in" in lab.give("--fresh")[0].output
 
 
 def test_a_folder_of_somebody_elses_called_lab_is_left_alone(lab, kit):
@@ -184,6 +187,9 @@ def test_init_lays_out_updates_and_starts_afresh(idc, kit, tmp_path, monkeypatch
     assert (tmp_path / "new" / FIFTH).is_file()
     monkeypatch.chdir(copy / "notebooks")
     assert project.work_folder() == copy
+    (copy / "parameters" / "sandbox.yaml").unlink()
+    assert project.work_folder() == copy, "whatever they delete in it"
+    assert project.find_scenario() == kit / "parameters" / "sandbox.yaml"
 
 
 @pytest.mark.parametrize("options", [[], ["--update"], ["--fresh"]])
