@@ -11,6 +11,15 @@ API, CONSOLE, PERSON = "API", "console", "the person who signs in"
 ENABLE, USERS, CONCLUSION = 1, 13, 20
 
 
+def heading_link(notebook: str, heading: str) -> str:
+    """Return the link to a heading from another notebook, such as ``"05_permission_sets.ipynb#Choose"``.
+
+    JupyterLab makes a heading's id of its text, each blank a hyphen, and compares a link's fragment with it as
+    the fragment is written: one with percent signs for ``:``, ``,`` or ``'`` would lead nowhere.
+    """
+    return f"{notebook}.ipynb#{heading.replace(' ', '-')}"
+
+
 @dataclass(frozen=True)
 class LessonStep:
     """One step of the lesson.
@@ -37,8 +46,7 @@ class LessonStep:
     @property
     def link(self) -> str:
         """The step's place, relative to the other notebooks, as JupyterLab links to headings."""
-        # JupyterLab compares the fragment as it stands: percent signs would lead nowhere.
-        return f"{self.notebook}.ipynb#{self.heading.replace(' ', '-')}"
+        return heading_link(self.notebook, self.heading)
 
 
 _SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"

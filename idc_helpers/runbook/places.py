@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from idc_helpers.runbook.lesson_steps import LESSON
+from idc_helpers.runbook.lesson_steps import LESSON, heading_link
 
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
 
@@ -29,15 +28,10 @@ class Place:
     @property
     def link(self) -> str:
         """The address relative to the notebooks' folder: ``"05_permission_sets.ipynb#Choose"``."""
-        return f"{self.notebook}.ipynb#{anchor(self.heading)}"
+        return heading_link(self.notebook, self.heading)
 
     def __str__(self) -> str:
         return f"{self.notebook}, “{self.heading}”"
-
-
-def anchor(heading: str) -> str:
-    """Return a heading's anchor as JupyterLab makes it (blanks become hyphens), ready for an address."""
-    return quote(heading.replace(" ", "-"))
 
 
 PLACES: Mapping[str, Place] = {

@@ -1,0 +1,77 @@
+"""Links to headings, compared as JupyterLab compares them."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from idc_helpers.runbook.lesson_steps import LESSON, heading_link
+from idc_helpers.runbook.places import PLACES
+
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
+LINKED = re.compile(r"\]\(((?:\d\d_\w+\.ipynb)?#[^)\s]+)\)|href=\"((?:\d\d_\w+\.ipynb)?#[^\"]+)\"")
+
+
+def sources(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def headings(path):
+    """Return the text of a notebook's headings, as their textContent: without the marks of Markdown."""
+    lines = (
+        line for source in sources(path) for line in re.sub(r"```.*?```", "", source, flags=re.S).splitlines()
+    )
+    found = (re.match(r"#{1,6} +(.*?)(?: +#+)?$", line) for line in lines)
+    return [
+        re.sub(r"(`+|\*\*?)(.+?)\1", r"\2", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", one[1]))
+        for one in found
+        if one
+    ]
+
+
+def leads_to(link):
+    """Return whether JupyterLab finds a heading for a link: as its rendermime and its notebook do.
+
+    ``createHeaderId``: ``textContent.replace(/ /g, "-")``. ``setFragment``: the fragment without its sign is
+    looked for as it is written; what stands before an equals sign would be a kind of fragment.
+    """
+    notebook, _, fragment = link.partition("#")
+    path = NOTEBOOKS / notebook
+    ids = [text.replace(" ", "-") for text in headings(path)]
+    return path.exists() and "=" not in fragment and fragment in ids
+
+
+ALL = [(path.stem, text) for path in sorted(NOTEBOOKS.glob("*.ipynb")) for text in headings(path)]
+
+
+def test_there_are_headings_with_every_sign_that_a_link_could_lose():
+    assert len(ALL) > 100
+    assert {sign for _, text in ALL for sign in ":,'" if sign in text} == set(":,'")
+
+
+@pytest.mark.parametrize(("notebook", "heading"), ALL)
+def test_a_link_to_any_heading_is_found(notebook, heading):
+    assert leads_to(heading_link(notebook, heading))
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_going_back_from_a_failed_check_leads_to_a_heading(name):
+    assert leads_to(PLACES[name].link)
+
+
+@pytest.mark.parametrize("entry", LESSON, ids=lambda entry: str(entry.number))
+def test_the_map_s_link_of_each_step_leads_to_a_heading(entry):
+    assert leads_to(entry.link)
+
+
+def test_links_that_notebooks_have_in_their_texts_lead_to_headings():
+    wrong = []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for match in LINKED.finditer("\n".join(sources(path))):
+            link = html.unescape(match[1] or match[2])
+            if not leads_to(link if not link.startswith("#") else f"{path.name}{link}"):
+                wrong.append((path.name, link))
+    assert wrong == []
