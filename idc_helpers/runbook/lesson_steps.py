@@ -14,8 +14,8 @@ ENABLE, USERS, CONCLUSION = 1, 13, 20
 def heading_link(notebook: str, heading: str) -> str:
     """Return the link to a heading from another notebook, such as ``"05_permission_sets.ipynb#Choose"``.
 
-    JupyterLab makes a heading's id of its text, each blank a hyphen, and compares a link's fragment with it as
-    the fragment is written: one with percent signs for ``:``, ``,`` or ``'`` would lead nowhere.
+    JupyterLab makes a heading's id of its text, each blank a hyphen, and compares a link's fragment with it
+    as the fragment is written: one with percent signs for ``:``, ``,`` or ``'`` would lead nowhere.
     """
     return f"{notebook}.ipynb#{heading.replace(' ', '-')}"
 

@@ -86,7 +86,7 @@ def test_only_what_failed_is_taught_and_the_error_tells_cause_place_and_page():
         CheckResults(tuple(checks)).require()
     told = str(caught.value)
     assert "likely cause: somebody deleted it" in told
-    assert "go back to: 06_groups, “Why groups, even for one person?” (06_groups.ipynb#Why-groups%2C" in told
+    assert "go back to: 06_groups, “Why groups, even for one person?” (06_groups.ipynb#Why-groups," in told
     assert "https://docs.aws.amazon.com/x" in told
     assert checks[0].lesson() == {}
     assert list(checks[1].lesson()) == ["expected", "found", "cause", "go_back", "source"]

@@ -21,15 +21,13 @@ def sources(path):
 
 def headings(path):
     """Return the text of a notebook's headings, as their textContent: without the marks of Markdown."""
-    lines = (
-        line for source in sources(path) for line in re.sub(r"```.*?```", "", source, flags=re.S).splitlines()
-    )
-    found = (re.match(r"#{1,6} +(.*?)(?: +#+)?$", line) for line in lines)
-    return [
-        re.sub(r"(`+|\*\*?)(.+?)\1", r"\2", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", one[1]))
-        for one in found
-        if one
-    ]
+    text = re.sub(r"```.*?```", "", "\n".join(sources(path)), flags=re.S)
+    return [text_content(found[1]) for found in re.finditer(r"^#{1,6} +(.*?)(?: +#+)?$", text, re.M)]
+
+
+def text_content(markdown):
+    without_links = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", markdown)
+    return re.sub(r"(`+|\*\*?)(.+?)\1", r"\2", without_links)
 
 
 def leads_to(link):
