@@ -81,6 +81,10 @@ def _wrong_value(  # noqa: PLR0917 -- one caller, just above
         return Refusal(
             location, f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".', value
         )
+    if kind in _SHAPES:
+        wanted, remedy = _SHAPES[kind]
+        remedy = remedy.format(value) if not isinstance(value, dict | list) else _described(location, root)
+        return Refusal(location, f"{shortened(value)} is {_kind_of(value)}, not {wanted}", remedy, value)
     return Refusal(
         location,
         f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
@@ -89,10 +93,35 @@ def _wrong_value(  # noqa: PLR0917 -- one caller, just above
     )
 
 
+_LIST = ("a list", "Write it as a list: [{}].")
+_KEYS = ("a group of keys", "Write keys and values below it, as in key: value.")
+_BOOLEAN = ("true or false", "Write true or false, without quotes.")
+_WHOLE = ("a whole number", "Write a whole number, without quotes.")
+# What pydantic calls a value of the wrong shape: what it should be, and how to write that.
+_SHAPES = {
+    "string_type": ("a text", "Write it as a text, in quotes."),
+    "list_type": _LIST,
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+}
+
+
 def _kind_of(value: object) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    return "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "true or false"),
+        (int, "a number"),
+        (float, "a number"),
+        (str, "a text"),
+        (dict, "a group of keys"),
+        (list, "a list"),
+    )
+    return next((words for kind, words in kinds if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
 def _described(location: Location, root: type[BaseModel]) -> str:

@@ -6,7 +6,7 @@ Values are read as papermill reads them (dates stay texts), so that a file means
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,17 @@ Location = tuple[str | int, ...]
 
 # A few hundred bytes of nested aliases can stand for billions of values; no scenario comes near this.
 MOST_VALUES = 1_000_000
+_TAG = "tag:yaml.org,2002:"
+_NUMBER = re.compile(r"[0-9]")
+_AS_LIST = "Write it as a list: [a, b]."
+_NOT_PLAIN = {
+    "set": ("a YAML set", _AS_LIST),
+    "omap": ("a YAML list of pairs", "Write keys and values: {a: b}."),
+    "pairs": ("a YAML list of pairs", "Write keys and values: {a: b}."),
+    "binary": ("YAML's binary data", "Write it as a text in quotes."),
+    "timestamp": ("a YAML date", "Write it as a text in quotes."),
+    "not a number": ("no finite number", "Write a number."),
+}
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
 
 
@@ -95,6 +106,22 @@ def read_yaml(path: str | Path) -> YamlFile:
     return file
 
 
+def read_yaml_value(text: str, file: YamlFile, location: Location, line: int) -> Any:
+    """Return one value that is written as YAML in a cell of another file, and keep what is wrong with it.
+
+    Raises
+    ------
+    yaml.YAMLError
+        When it is not YAML.
+    """
+    cell = YamlFile(file.name)
+    value = _walked(_TextDatesLoader(text), cell)
+    for inner, problem in cell.problems:
+        place = (*location, *inner)
+        file.problems.append((place, replace(problem, line=line, path=dotted(place))))
+    return value
+
+
 def _walked(loader: _TextDatesLoader, file: YamlFile) -> object:
     node = loader.get_single_node()
     if node is None:
@@ -149,6 +176,7 @@ class _Walk:
         if self.visited > MOST_VALUES or id(node) in self.open:
             raise _refused(self.file.name, line, "holds aliases that never end", "Write the values out.")
         self.file.lines.setdefault(location, line)
+        self._require_plain(node, location, line)
         self.open.add(id(node))
         if isinstance(node, yaml.MappingNode):
             self._visit_mapping(node, location)
@@ -168,6 +196,9 @@ class _Walk:
                 self._visit_merged(value_node, location)
                 continue
             key, line = str(key_node.value), key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{_TAG}str":
+                remedy = f'Put it in quotes: "{key}".'
+                self._add((*location, key), line, f"the key {key} is not a text for YAML", remedy)
             if key in first:
                 self._add(
                     (*location, key), line, f"the key {key!r} stands here again, after line {first[key]}"
@@ -175,6 +206,15 @@ class _Walk:
             first.setdefault(key, line)
             self.file.lines[(*location, key)] = line
             self.visit(value_node, (*location, key))
+
+    def _require_plain(self, node: yaml.Node, location: Location, line: int) -> None:
+        """Note a value that parameters cannot hold, because JSON has no such thing."""
+        kind = node.tag.removeprefix(_TAG)
+        if kind == "float" and not _NUMBER.search(str(node.value)):
+            kind = "not a number"
+        if kind in _NOT_PLAIN:
+            what, remedy = _NOT_PLAIN[kind]
+            self._add(location, line, f"this is {what}, which no parameter can hold", remedy)
 
     def _visit_merged(self, node: yaml.Node, location: Location) -> None:
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:

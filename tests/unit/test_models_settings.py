@@ -77,7 +77,7 @@ def test_a_scenario_does_not_change():
             "twelve digits",
         ),
         ({"management": {"delegated_administrator": 123}}, "management.delegated_administrator", "Quote"),
-        ({"groups": {"display_name": "x"}}, "groups", "valid list"),
+        ({"groups": {"display_name": "x"}}, "groups", "not a list"),
         ({1: "x"}, "[1]", "should be strings"),
     ],
 )

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, RunFailedError
 from idc_helpers.models import Scenario
+from idc_helpers.parameters import scenario_parameters
 from idc_helpers.project import find_scenario
 from idc_helpers.runner.batch.fingerprints import fingerprint
 from idc_helpers.runner.batch.jobs import Job, scenario_of
 from idc_helpers.runner.batch.models import LESSON, OWN, STANDING, JobEntry
 from idc_helpers.runner.batch.order import in_order
-from idc_helpers.runner.batch.table import JobTable, read_table
+from idc_helpers.runner.batch.table import COLUMNS, JobTable, read_table
 from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
-from idc_helpers.runner.overrides import location_of
+from idc_helpers.runner.overrides import location_of, with_overrides
 from idc_helpers.runner.preparing import ALWAYS_GIVEN, require_known
 from idc_helpers.suggestions import did_you_mean
 from idc_helpers.yaml_positions import Location
@@ -53,7 +54,7 @@ def load_jobs(
     """
     table = read_table(path)
     checks = _Checks(table, path.absolute().parent, project.absolute(), work or project, overrides or {})
-    jobs = [checks.job(position, entry) for position, entry in enumerate(table.entries)]
+    jobs = [checks.job(position, entry) for position, entry in table.entries.items()]
     checks.names()
     if checks.problems:
         raise ParametersError(_each_once(checks.problems))
@@ -93,13 +94,14 @@ class _Checks:
     ) -> None:
         self.table, self.base, self.overrides = table, base, dict(overrides)
         self.default_scenario = find_scenario(None, work, project)
-        self.problems: list[Problem] = []
+        self.problems = list(table.problems)
         self.found = find_notebooks(project / "notebooks")
-        self.names_of_jobs = [entry.name for entry in table.entries]
+        self.names_of_jobs = [name for name in table.names.values() if name is not None]
         self.suggestions_left = _MOST_SUGGESTIONS
 
     def add(self, position: int, path: Location, error: KitError) -> None:
-        self.problems.append(self.table.problem(position, path, error.message, error.remedy))
+        if not self.table.is_reported(position, path):
+            self.problems.append(self.table.problem(position, path, error.message, error.remedy))
 
     def job(self, position: int, entry: JobEntry) -> Job | None:
         before = len(self.problems)
@@ -115,11 +117,20 @@ class _Checks:
             after=tuple(entry.after),
             sandbox=self.sandbox(position, entry),
         )
-        if len(self.problems) == before:
+        if scenario_file.is_file():
             self.scenario(position, entry, job)
         return job if len(self.problems) == before else None
 
     def notebooks(self, position: int, entry: JobEntry) -> tuple[LessonNotebook, ...]:
+        if entry.notebook is None and self.table.columns and "notebook" not in self.table.columns:
+            near = did_you_mean("notebook", self.table.columns)
+            remedy = near or f"Add it, with {LESSON}, a number, or a path in each line."
+            self.problems.append(
+                self.table.column_problem("notebook", "there is no column 'notebook'", remedy)
+            )
+            return ()
+        if entry.notebook is None and self.table.has_wrong_defaults:
+            return ()
         if entry.notebook is None:
             missing = InvalidValueError(
                 "the job does not say which notebook",
@@ -198,6 +209,10 @@ class _Checks:
                 in_scenario[key] = value
             elif key in known:
                 extra[key] = value
+            elif key in self.table.columns:
+                choices = [*COLUMNS, *Scenario.model_fields, *sorted(known)]
+                remedy = did_you_mean(str(first), choices) or f"Known here: {', '.join(choices)}."
+                self.problems.append(self.table.column_problem(key, f"unknown column {key!r}", remedy))
             else:
                 choices = [*Scenario.model_fields, *sorted(known)]
                 remedy = did_you_mean(str(first), choices) or f"Known here: {', '.join(choices)}."
@@ -217,9 +232,8 @@ class _Checks:
             for problem in error.problems:
                 self.add_of_scenario(position, entry, problem)
             return
-        except InvalidValueError as error:
-            key = next((key for key in entry.values if repr(key) in error.message), "")
-            self.add(position, ("set", key), error)
+        except InvalidValueError:
+            self.scenario(position, entry, replace(job, overrides=self.leading_somewhere(position, job)))
             return
         if scenario.target == "aws" and job.sandbox != STANDING:
             wrong = RunFailedError(
@@ -228,17 +242,30 @@ class _Checks:
             )
             self.add(position, ("sandbox",), wrong)
 
+    def leading_somewhere(self, position: int, job: Job) -> dict[str, Any]:
+        """Return those values that the scenario has a place for, and note the others."""
+        data, kept = scenario_parameters(scenario_of(job.scenario_file)), {}
+        for key, value in job.overrides.items():
+            try:
+                data = with_overrides(data, {key: value})
+                kept[key] = value
+            except InvalidValueError as error:
+                self.add(position, ("set", key), error)
+        return kept
+
     def add_of_scenario(self, position: int, entry: JobEntry, problem: Problem) -> None:
         near = (key for key in entry.values if problem.path.startswith(key) or key.startswith(problem.path))
         key = next(near, None)
         path: Location = ("set", key) if key is not None else ("set",)
         said = problem.message if key == problem.path else f"{problem.path}: {problem.message}"
-        self.problems.append(self.table.problem(position, path, said, problem.remedy))
+        self.add(position, path, InvalidValueError(said, remedy=problem.remedy))
 
     def names(self) -> None:
         """Look at what jobs say of one another: names that stand twice, that nobody has, and circles."""
         seen: dict[str, int] = {}
-        for position, name in enumerate(self.names_of_jobs):
+        for position, name in self.table.names.items():
+            if name is None:
+                continue
             # Folders of some systems do not tell upper from lower case.
             first = seen.setdefault(name.casefold(), position)
             if first != position:
@@ -246,14 +273,13 @@ class _Checks:
                 remedy = "Give each job a name of its own: its folder is called so."
                 self.problems.append(self.table.problem(position, ("name",), message, remedy))
         names = set(self.names_of_jobs)
-        for position, entry in enumerate(self.table.entries):
+        for position, entry in self.table.entries.items():
             for other in entry.after:
-                if other not in names:
+                if other not in names and not self.table.is_cut:
                     remedy = self.near_name(other) or "Write the name of a job of this table."
                     message = f"no job is called {other!r}"
                     self.problems.append(self.table.problem(position, ("after",), message, remedy))
-        if not self.problems:
-            self.circles()
+        self.circles(names)
 
     def near_name(self, name: str) -> str:
         # Each is held against all names of the table: thousands of wrong ones would take minutes.
@@ -263,9 +289,12 @@ class _Checks:
     def line_of(self, position: int) -> int:
         return self.table.file.line_of(("jobs", position))
 
-    def circles(self) -> None:
+    def circles(self, names: Collection[str]) -> None:
+        entries = self.table.entries.items()
         try:
-            in_order({entry.name: tuple(entry.after) for entry in self.table.entries})
+            in_order(
+                {entry.name: tuple(each for each in entry.after if each in names) for _, entry in entries}
+            )
         except InvalidValueError as error:
             first = error.message.split("'")[1]
-            self.add(self.names_of_jobs.index(first), ("after",), error)
+            self.add(next(at for at, entry in entries if entry.name == first), ("after",), error)

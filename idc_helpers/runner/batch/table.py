@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import yaml
 from pydantic import ValidationError
 
 from idc_helpers.errors import ParametersError, Problem
+from idc_helpers.models.base import Refusal
 from idc_helpers.problems import refusals_in
 from idc_helpers.runner.batch.models import BatchFile, JobDefaults, JobEntry
 from idc_helpers.suggestions import did_you_mean
-from idc_helpers.yaml_positions import Location, YamlFile, dotted, read_yaml
+from idc_helpers.yaml_positions import Location, YamlFile, dotted, read_yaml, read_yaml_value
 
-_COLUMNS = ("name", "notebook", "scenario", "after", "sandbox", "teardown")
+COLUMNS = ("name", "notebook", "scenario", "after", "sandbox", "teardown")
 _WORDS = {"true": True, "false": False}
 
 
@@ -27,12 +28,66 @@ class JobTable:
     Attributes
     ----------
     entries
-        The jobs, each with the file's defaults already in it.
+        The jobs by their position, counted from 0, each with the file's defaults already in it. What cannot
+        be right is left out of them.
+    names
+        What each job is called, by its position; None: nothing that a job can be called.
+    problems
+        What is wrong so far.
+    is_cut
+        Whether there may be more jobs, behind a line that cannot be read.
     """
 
-    def __init__(self, file: YamlFile, batch: BatchFile) -> None:
+    def __init__(self, file: YamlFile) -> None:
         self.file = file
-        self.entries = [_with_defaults(entry, batch.defaults) for entry in batch.jobs]
+        self.is_cut = any(at == () for at, _ in file.problems)
+        known = {_texts(at) for at, _ in file.problems} | ({("jobs",)} if self.is_cut else set())
+        refusals = [one for one in _refusals(file) if _texts(one.location) not in known]
+        self.problems = [problem for _, problem in file.problems]
+        self.problems += [self._at(one.location, one.message, one.remedy) for one in refusals]
+        self._wrong = _by_place([*(at for at, _ in file.problems), *(one.location for one in refusals)])
+        self.entries: dict[int, JobEntry] = {}
+        self.names: dict[int, str | None] = {}
+        defaults = JobDefaults.model_validate(self._right(file.data.get("defaults"), ("defaults",)))
+        jobs = file.data.get("jobs")
+        for position, job in enumerate(jobs if isinstance(jobs, list) else []):
+            self._take(position, job, defaults)
+
+    def _take(self, position: int, job: object, defaults: JobDefaults) -> None:
+        right = self._right(job, ("jobs", position))
+        self.names[position] = right.get("name")
+        entry = JobEntry.model_validate({"name": f"job-{position + 1}", **right})
+        self.entries[position] = _with_defaults(entry, defaults)
+
+    def _right(self, data: object, place: Location) -> dict[str, Any]:
+        """Return those keys of a job, or of the defaults, that nothing was said against."""
+        wrong = self._wrong.get(place, set())
+        kept = _without(data, {at[0] for at in wrong if len(at) == 1})
+        parts = {key: {at[1] for at in wrong if at[:1] == (key,) and len(at) > 1} for key in ("set", "after")}
+        return kept | {key: _without(kept[key], of_part) for key, of_part in parts.items() if key in kept}
+
+    @property
+    def columns(self) -> list[str]:
+        """The headings, where the file is CSV."""
+        return [str(at[1]) for at in self.file.lines if at[:1] == ("columns",)]
+
+    def column_problem(self, heading: str, message: str, remedy: str) -> Problem:
+        """Return a problem of a column, at the line of the headings."""
+        line = self.file.lines.get(("columns", heading), self.file.lines.get(("columns", "name")))
+        return Problem(self.file.name, line, heading, message, remedy)
+
+    @property
+    def has_wrong_defaults(self) -> bool:
+        """Whether something is said against the defaults: what jobs lack may be what is misspelt there."""
+        return ("defaults",) in self._wrong
+
+    def is_reported(self, position: int, path: Location) -> bool:
+        """Return whether something is said already against a place in a job, or in the defaults for it."""
+        own, common = self._wrong.get(("jobs", position), set()), self._wrong.get(("defaults",), set())
+        return any(at == path[: len(at)] or (at[:1] == path and path != ("set",)) for at in own | common)
+
+    def _at(self, location: Location, message: str, remedy: str) -> Problem:
+        return Problem(self.file.name, self.file.line_of(location), dotted(location), message, remedy)
 
     def problem(self, position: int, path: Location, message: str, remedy: str) -> Problem:
         """Return a problem of a job, at its line.
@@ -50,11 +105,11 @@ class JobTable:
         location: Location = ("jobs", position, *path)
         if location not in self.file.lines and ("defaults", *path) in self.file.lines:
             location = ("defaults", *path)
-        return Problem(self.file.name, self.file.line_of(location), dotted(location), message, remedy)
+        return self._at(location, message, remedy)
 
 
 def read_table(path: Path) -> JobTable:
-    """Read a file of jobs; nothing else is looked at yet.
+    """Read a file of jobs; nothing else is looked at yet, and what is wrong is kept with it.
 
     Parameters
     ----------
@@ -64,29 +119,38 @@ def read_table(path: Path) -> JobTable:
     Raises
     ------
     ParametersError
-        When it cannot be read, or says what no job can say; all problems are listed with their lines.
+        When it cannot be read as a table.
     """
-    file = _read_csv(path) if path.suffix.casefold() == ".csv" else read_yaml(path)
-    problems = [problem for _, problem in file.problems]
-    reported = {location for location, _ in file.problems}
-    batch = None
+    return JobTable(_read_csv(path) if path.suffix.casefold() == ".csv" else read_yaml(path))
+
+
+def _texts(location: Location) -> tuple[str, ...]:
+    return tuple(str(step) for step in location)
+
+
+def _without(data: object, keys: Collection[object]) -> Any:
+    """Return a list without the entries of some positions, or a mapping without some keys."""
+    if isinstance(data, list):
+        return [item for position, item in enumerate(data) if position not in keys]
+    given = data if isinstance(data, dict) else {}
+    return {key: value for key, value in given.items() if isinstance(key, str) and key not in keys}
+
+
+def _by_place(locations: Iterable[Location]) -> dict[Location, set[Location]]:
+    """Return places by the job, or the defaults, that they are in, each from there."""
+    found: dict[Location, set[Location]] = {}
+    for at in locations:
+        length = 2 if at[:1] == ("jobs",) else 1
+        found.setdefault(at[:length], set()).add(at[length:])
+    return found
+
+
+def _refusals(file: YamlFile) -> list[Refusal]:
     try:
-        batch = BatchFile.model_validate(file.data)
+        BatchFile.model_validate(file.data)
     except ValidationError as error:
-        for refusal in refusals_in(error, file.unquoted, BatchFile):
-            if refusal.location not in reported:
-                problems.append(
-                    Problem(
-                        file.name,
-                        file.line_of(refusal.location),
-                        dotted(refusal.location),
-                        refusal.message,
-                        refusal.remedy,
-                    )
-                )
-    if batch is None or problems:
-        raise ParametersError(sorted(problems, key=lambda problem: problem.line or 0))
-    return JobTable(file, batch)
+        return refusals_in(error, file.unquoted, BatchFile)
+    return []
 
 
 def _with_defaults(entry: JobEntry, defaults: JobDefaults) -> JobEntry:
@@ -100,25 +164,24 @@ def _with_defaults(entry: JobEntry, defaults: JobDefaults) -> JobEntry:
 
 def _read_csv(path: Path) -> YamlFile:
     file = YamlFile(str(path))
-    rows = list(_csv_rows(path, file.name))
+    rows = list(_csv_rows(path, file))
+    if not rows and file.problems:
+        raise ParametersError([problem for _, problem in file.problems])
     if not rows:
         raise _refused(file.name, 1, "the file is empty", "Write a line of headings and a line for each job.")
     line, headings = rows[0]
     headings = [heading.strip() for heading in headings]
     _require_headings(file.name, line, headings)
+    file.lines |= {("columns", heading): line for heading in headings}
     jobs: list[dict[str, Any]] = []
     for line, cells in rows[1:]:
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) > len(headings):
-            raise _refused(
-                file.name,
-                line,
-                f"the line has {len(cells)} cells, and there are {len(headings)} headings",
-                'Put a cell that holds a comma in quotes: "05,07".',
-            )
         place: Location = ("jobs", len(jobs))
-        jobs.append(_job(headings, cells, file.name, line))
+        if len(cells) > len(headings):
+            message = f"the line has {len(cells)} cells, and there are {len(headings)} headings"
+            _keep(file, (*place, "cells"), line, message, 'Put a cell that holds a comma in quotes: "05,07".')
+        jobs.append(_job(headings, cells, file, line, place))
         file.lines |= {place: line} | {(*place, *step): line for step in _places(headings)}
     file.data = {"jobs": jobs}
     return file
@@ -126,10 +189,11 @@ def _read_csv(path: Path) -> YamlFile:
 
 def _places(headings: list[str]) -> Iterator[Location]:
     for heading in headings:
-        yield (heading,) if heading in _COLUMNS else ("set", heading)
+        yield (heading,) if heading in COLUMNS else ("set", heading)
 
 
-def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: Path, file: YamlFile) -> Iterator[tuple[int, list[str]]]:
+    name = file.name
     try:
         text = path.read_text("utf-8-sig")  # spreadsheets put a mark before the first letter
     except UnicodeDecodeError as error:
@@ -149,7 +213,7 @@ def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
             yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
-        raise _refused(name, start, f"is not CSV: {error}", "Look at the quotes of this line.") from error
+        _keep(file, (), start, f"is not CSV: {error}", "Look at the quotes of this line.")
 
 
 def _require_headings(name: str, line: int, headings: list[str]) -> None:
@@ -162,34 +226,35 @@ def _require_headings(name: str, line: int, headings: list[str]) -> None:
         raise _refused(name, line, what, "Give each column one heading of its own.")
 
 
-def _job(headings: list[str], cells: list[str], name: str, line: int) -> dict[str, Any]:
+def _job(headings: list[str], cells: list[str], file: YamlFile, line: int, place: Location) -> dict[str, Any]:
     given = {heading: cell.strip() for heading, cell in zip(headings, cells, strict=False) if cell.strip()}
-    job: dict[str, Any] = {heading: given[heading] for heading in _COLUMNS if heading in given}
+    job: dict[str, Any] = {heading: given[heading] for heading in COLUMNS if heading in given}
     if "after" in job:
         job["after"] = job["after"].replace(";", " ").replace(",", " ").split()
     if "teardown" in job:
         job["teardown"] = _WORDS.get(job["teardown"].casefold(), job["teardown"])
     job["set"] = {
-        heading: _value(text, heading, name, line)
+        heading: _value(text, file, line, (*place, "set", heading))
         for heading, text in given.items()
-        if heading not in _COLUMNS
+        if heading not in COLUMNS
     }
     return job
 
 
-def _value(text: str, heading: str, name: str, line: int) -> Any:
+def _value(text: str, file: YamlFile, line: int, place: Location) -> Any:
     """Return a cell's value: a text, true or false, or what stands in brackets or braces as YAML."""
     if text[0] not in "[{":
         return _WORDS.get(text.casefold(), text)
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _refused(
-            name,
-            line,
-            f"{heading}: {text!r} is not a list or mapping",
-            'Write it as ["a", "b"] or {"key": "x"}.',
-        ) from error
+        return read_yaml_value(text, file, place, line)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        message = f"{text!r} is not a list or mapping"
+        _keep(file, place, line, message, 'Write it as ["a", "b"] or {"key": "x"}.')
+    return None
+
+
+def _keep(file: YamlFile, place: Location, line: int, message: str, remedy: str) -> None:
+    file.problems.append((place, Problem(file.name, line, dotted(place), message, remedy)))
 
 
 def _refused(name: str, line: int | None, message: str, remedy: str) -> ParametersError:

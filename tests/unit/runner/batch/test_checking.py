@@ -62,6 +62,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(kit, table):
         (5, "jobs[0].sandbox"),
         (6, "jobs[0].after"),
         (10, "jobs[1].set.regin"),
+        (11, "jobs[1].set.groups[7].display_name"),
         (12, "jobs[2].name"),
         (13, "jobs[2].notebook"),
         (17, "jobs[3].set.groups[0].display_name"),
@@ -84,20 +85,20 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
     ("text", "name", "line", "words"),
     [
         (
-            "jobs:\n  - name: a\n    set:\n      expected_account: 012345678901\n",
+            "jobs:\n  - name: a\n    notebook: '05'\n    set:\n      expected_account: 012345678901\n",
             "j.yaml",
-            4,
+            5,
             "not in quotes",
         ),
         ("jobs:\n  - nmae: a\n", "j.yaml", 2, "Did you mean 'name'?"),
         ("jobs: []\n", "j.yaml", 1, "at least 1 item"),
         ("jobs:\n  - name: a b\n", "j.yaml", 2, "' ' is not allowed"),
-        ("jobs:\n  - name: a\n    teardown: perhaps\n", "j.yaml", 3, "'perhaps'"),
+        ("jobs:\n  - name: a\n    notebook: '05'\n    teardown: perhaps\n", "j.yaml", 4, "'perhaps'"),
         ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
         ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "stands twice"),
         ("name,notebook\na,05\nb,05,06\n", "j.csv", 3, "3 cells"),
         ("name,notebook,expected_account\na,05,1.11E+11\n", "j.csv", 2, "'1.11E+11'"),
-        ("name,groups\na,[x\n", "j.csv", 2, "not a list"),
+        ("name,notebook,groups\na,05,[x\n", "j.csv", 2, "not a list"),
         ('name,notebook\na,"05\n', "j.csv", 2, "is not CSV"),
         ("", "j.csv", 1, "empty"),
     ],
@@ -170,3 +171,110 @@ def test_a_long_circle_is_told_by_its_ends(kit, table):
     (message,) = problems(table(f"jobs:\n{rows}"), kit).values()
     assert " more waits for " in message
     assert message.count("waits for") == 10
+
+
+BAD_TABLE = """\
+defaults:
+  teardown: nein
+jobs:
+  - name: a
+    notebook: "05"
+    after: b
+    teardown: "no"
+    set: {mode: aply, "groups[9].display_name": x, "users[9].user_name": y}
+  - name: b
+    notebook: 5
+    scenario: [x]
+    set: [a]
+  - name: c
+    notebook: "99x"
+    set:
+      groups: !!set {x, y}
+      target: !!binary aGVsbG8=
+      identity_source: !!omap [a: 1]
+      access_portal: !!timestamp 2020-01-01
+      expected_account: .nan
+      permission_sets: [{name: !!binary aGVsbG8=}]
+      regin: z
+      1: 2
+  - just a text
+  - name: d
+    notebook: "05"
+    sandbox: onw
+    after: [a, 7, zz]
+    teardown:
+  - name: d
+    notebook: "06"
+    set: {expected_account: 111122223333}
+    set: {region: x}
+  - name: e
+    notebook: "05"
+    after: [f]
+  - name: f
+    notebook: "05"
+    after: [e]
+"""
+BAD_TABLE_SAYS = {
+    (2, "defaults.teardown"): "'nein' is a text, not true or false. Write true or false, without quotes.",
+    (6, "jobs[0].after"): "'b' is a text, not a list. Write it as a list: [b].",
+    (7, "jobs[0].teardown"): "'no' is a text, not true or false",
+    (8, "jobs[0].set.mode"): "Did you mean 'apply'?",
+    (8, "jobs[0].set.groups[9].display_name"): "names entry 9 of a list",
+    (8, "jobs[0].set.users[9].user_name"): "names entry 9 of a list",
+    (10, "jobs[1].notebook"): '5 is a number, not a text. Put it in quotes: "5".',
+    (11, "jobs[1].scenario"): "['x'] is a list, not a text",
+    (12, "jobs[1].set"): "['a'] is a list, not a group of keys",
+    (14, "jobs[2].notebook"): "no notebook is called '99x'",
+    (16, "jobs[2].set.groups"): "a YAML set, which no parameter can hold. Write it as a list: [a, b].",
+    (17, "jobs[2].set.target"): "YAML's binary data, which no parameter can hold. Write it as a text",
+    (18, "jobs[2].set.identity_source"): "a YAML list of pairs",
+    (19, "jobs[2].set.access_portal"): "a YAML date",
+    (20, "jobs[2].set.expected_account"): "no finite number",
+    (21, "jobs[2].set.permission_sets[0].name"): "YAML's binary data",
+    (22, "jobs[2].set.regin"): "Did you mean 'region'?",
+    (23, "jobs[2].set.1"): 'the key 1 is not a text for YAML. Put it in quotes: "1".',
+    (24, "jobs[3]"): "'just a text' is a text, not a group of keys",
+    (27, "jobs[4].sandbox"): "Did you mean 'own'?",
+    (28, "jobs[4].after[1]"): "7 is a number, not a text",
+    (28, "jobs[4].after"): "no job is called 'zz'",
+    (29, "jobs[4].teardown"): "there is no value",
+    (30, "jobs[5].name"): "the name 'd' stands twice; first in line 25",
+    (32, "jobs[5].set.expected_account"): "is not in quotes",
+    (33, "jobs[5].set"): "the key 'set' stands here again",
+    (36, "jobs[6].after"): "none of them could ever start",
+}
+BAD_CSV = """\
+name,notebok,teardown,groups,expected_account,rgion,after
+a,05,nein,[1990-01-01],111122223333,eu-west-1,b
+b,05,true,[x,,,too,many
+c,05,,{a: !!set {b}},1.11E+11,,q
+"""
+BAD_CSV_SAYS = {
+    (1, "notebook"): "there is no column 'notebook'. Did you mean 'notebok'?",
+    (1, "notebok"): "Did you mean 'notebook'?",
+    (1, "rgion"): "Did you mean 'region'?",
+    (2, "jobs[0].teardown"): "'nein' is a text, not true or false",
+    (2, "jobs[0].set.groups"): "'1990-01-01' is a text, not a group of keys",
+    (3, "jobs[1].cells"): "the line has 8 cells, and there are 7 headings",
+    (3, "jobs[1].set.groups"): "'[x' is not a list or mapping",
+    (3, "jobs[1].after"): "no job is called 'too'",
+    (4, "jobs[2].set.groups.a"): "a YAML set",
+    (4, "jobs[2].set.expected_account"): "'1.11E+11'",
+    (4, "jobs[2].after"): "no job is called 'q'",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"), [("j.yaml", BAD_TABLE, BAD_TABLE_SAYS), ("j.csv", BAD_CSV, BAD_CSV_SAYS)]
+)
+def test_no_problem_hides_another_and_each_has_its_place_and_its_remedy(kit, table, name, text, says):
+    with pytest.raises(ParametersError) as refused:
+        load_jobs(table(text, name), kit)
+    said = {}
+    for problem in refused.value.problems:
+        said.setdefault((problem.line, problem.path), []).append(f"{problem.message}. {problem.remedy}")
+    assert set(said) == set(says)
+    for place, words in says.items():
+        assert any(words in text for text in said[place]), (words, said[place])
+    assert all(problem.remedy for problem in refused.value.problems)
+    assert "nput should be" not in str(refused.value)
