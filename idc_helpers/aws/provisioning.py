@@ -10,7 +10,7 @@ from idc_helpers.aws.waiting import wait_until
 from idc_helpers.errors import WriteFailedError
 
 PROVISION_TIMEOUT_S = 900.0
-_ALL = {"TargetType": "ALL_PROVISIONED_ACCOUNTS"}
+_ALL: dict[str, Any] = {"TargetType": "ALL_PROVISIONED_ACCOUNTS"}
 
 
 def provision_permission_set(
@@ -46,7 +46,7 @@ def provision_permission_set(
     writer = writer or Writer(connection)
     sso_admin = connection.client("sso-admin")
     instance_arn = connection.instance.instance_arn
-    target = {"TargetType": "AWS_ACCOUNT", "TargetId": account_id} if account_id else _ALL
+    target: dict[str, Any] = {"TargetType": "AWS_ACCOUNT", "TargetId": account_id} if account_id else _ALL
     started = writer.send(
         sso_admin.provision_permission_set,
         InstanceArn=instance_arn,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from idc_helpers.errors import InvalidValueError
-from idc_helpers.models.base import Model, Refusal, refuse
+from idc_helpers.models.base import Model, Refusal, is_nothing, refuse
 from idc_helpers.models.texts import EmailAddress, GroupName, ProfileText, UserName, without_default
 
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
@@ -122,13 +122,13 @@ class User(Model):
     @model_validator(mode="before")
     @classmethod
     def _default_display_name(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping) or data.get("display_name") is not None:
+        if not isinstance(data, Mapping) or not is_nothing(data.get("display_name")):
             return data
         names = [data.get("given_name"), data.get("family_name")]
-        joined = " ".join(name for name in names if isinstance(name, str))
         given = {key: value for key, value in data.items() if key != "display_name"}
-        # Where a name is missing or blank, that is the only thing to report.
-        return {**given, "display_name": joined} if joined.strip() else given
+        if not all(isinstance(name, str) and name for name in names):
+            return given  # That a name is missing is the only thing to report.
+        return {**given, "display_name": " ".join(map(str, names))}
 
     @field_validator("groups")
     @classmethod

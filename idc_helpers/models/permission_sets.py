@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from idc_helpers.managed_policies import PREDEFINED
-from idc_helpers.models.base import Model, Refusal, refuse
+from idc_helpers.models.base import Model, Refusal, is_nothing, refuse
 from idc_helpers.models.policies import (
     CustomerManagedPolicy,
     InlinePolicy,
@@ -97,9 +97,10 @@ class PermissionSet(Model):
     @classmethod
     def _write_out_predefined(cls, data: Any) -> Any:
         predefined = data.get("predefined") if isinstance(data, Mapping) else None
-        if not isinstance(predefined, str):
+        if not isinstance(predefined, str) or not predefined:
             return data
-        written_out = {"managed_policies": [], **data, "name": data.get("name") or predefined}
+        given = {name: value for name, value in data.items() if not is_nothing(value)}
+        written_out = {"managed_policies": [], **given, "name": given.get("name", predefined)}
         policies, policy = written_out["managed_policies"], PREDEFINED.get(predefined)
         if (
             policy

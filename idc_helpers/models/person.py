@@ -47,7 +47,7 @@ def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
     """
     person, users = scenario.get("person"), scenario.get("users")
     user_name = person.get("user_name") if isinstance(person, Mapping) else None
-    if not isinstance(user_name, str) or not isinstance(users, list):
+    if not isinstance(user_name, str) or not user_name or not isinstance(users, list):
         return []
     entries = [user for user in users if isinstance(user, Mapping)]
     names = [name for user in entries if isinstance(name := user.get("user_name"), str)]

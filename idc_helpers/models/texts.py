@@ -50,8 +50,8 @@ class TextRule:
     def check(self, text: str) -> str:
         """Return the text, or raise InvalidValueError with what is wrong with it."""
         limits = f"Use {self.shortest} to {self.longest} characters."
-        if self.shortest and not text.strip():
-            raise InvalidValueError(f"{shortened(text)} is blank: {self.what} is missing", remedy=limits)
+        if self.shortest and not text:
+            raise InvalidValueError(f"{shortened(text)} is empty: {self.what} is missing", remedy=limits)
         if len(text) > self.longest:
             message = f"{shortened(text)} is too long for {self.what}: {len(text)} characters"
             raise InvalidValueError(message, remedy=limits)

@@ -47,9 +47,9 @@ def _entries(scenario: Mapping[str, Any], list_name: str) -> Iterator[tuple[int,
 def _texts(scenario: Mapping[str, Any], list_name: str, key: str) -> Iterator[tuple[Location, str]]:
     for position, entry in _entries(scenario, list_name):
         # A predefined permission set without a name of its own has the policy's.
-        given = key if entry.get(key) is not None or list_name != "permission_sets" else "predefined"
+        given = key if entry.get(key) or list_name != "permission_sets" else "predefined"
         value = entry.get(given)
-        if isinstance(value, str):
+        if isinstance(value, str) and value:
             yield (list_name, position, given), value
 
 
