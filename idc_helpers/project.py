@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from idc_helpers.errors import RunFailedError
@@ -62,11 +63,13 @@ def find_scenario(path: str | Path | None = None, *others: Path) -> Path:
     """Return the absolute path of a scenario file that need not exist; None or empty: the default one.
 
     A relative path starts from here; where there is no such file, from `others`: the work folder, then the
-    kit's, unless they are given.
+    kit's, unless they are given. Before the last of them comes the folder of the shell in which the command
+    was typed: ``papermill --cwd`` runs the notebook in another.
     """
     places = list(others) or [work_folder(), project_folder()]
     if path:
-        places.insert(0, Path.cwd())
+        path = Path(path).expanduser()
+        places = [Path.cwd(), *places[:-1], Path(os.environ.get("PWD") or Path.cwd()), places[-1]]
     found = [place / (path or DEFAULT_SCENARIO) for place in places]
     return next((each for each in found if each.is_file()), found[0]).absolute()
 

@@ -44,12 +44,12 @@ def open_run(
     InstanceNotFoundError
         When an instance is in another Region: whatever was planned here would be wrong.
     """
-    path = find_scenario(scenario_file)
+    path = find_scenario(str(scenario_file))  # papermill's -p makes a number of a name of digits
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     require_home_region(connection, scenario.instance.kind)
     default_mode = "apply" if scenario.target == "sandbox" else "plan"
-    folder = run_folder or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
+    folder = str(run_folder) or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
     mode = scenario.mode or default_mode
     return RunContext(connection, scenario, mode, notebook, Path(folder).absolute(), path)
 
