@@ -23,6 +23,7 @@ from idc_sandbox.gateway import Gateway
 from idc_sandbox.json_documents import parse_json
 from idc_sandbox.loopback import is_challenge, prove
 from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
+from idc_sandbox.request_bodies import LARGEST_UNSIGNED_BODY
 from idc_sandbox.sites import Sites
 
 Answer = Callable[[Gateway, Request, dict[str, Any]], dict[str, Any]]
@@ -110,8 +111,15 @@ def _require_secret(request: Request, control_secret: str) -> None:
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST_UNSIGNED_BODY:
+            raise ServiceError(
+                "ValidationException", f"The body has more than {LARGEST_UNSIGNED_BODY} bytes.", status=413
+            )
     try:
-        value = parse_json(await request.body() or b"{}")
+        value = parse_json(bytes(body) or b"{}")
     except ValueError as error:
         raise validation_error(f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):

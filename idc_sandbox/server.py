@@ -15,21 +15,21 @@ import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__
 from idc_sandbox.aws_double.early_double import EarlyDouble
 from idc_sandbox.control import control_routes
-from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
+from idc_sandbox.half_open import PatientProtocol
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.owners_door import open_owners_door
 from idc_sandbox.pages.front_door import FrontDoor
 from idc_sandbox.pages.one_time_links import OneTimeLinks
 from idc_sandbox.pages.seals import Seals
 from idc_sandbox.protocols import error_response
+from idc_sandbox.request_bodies import TooLargeBodyError, read_request
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
@@ -53,33 +53,17 @@ class AwsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that has gone gets none."""
         try:
-            request = await _read_request(scope, receive)
+            request = await read_request(scope, receive, self._gateway, largest=LARGEST_BODY)
         except ClientDisconnect:
-            return
+            return None
+        except TooLargeBodyError as error:
+            answer = error_response(error, error.head)
+            answer.headers["Connection"] = "close"  # the rest of the body is not read
+            return await _send_answer(answer, error.head, send)
         if self._gateway.latency_s:
             await asyncio.sleep(self._gateway.latency_s)
-        if len(request.body) > LARGEST_BODY:
-            too_large = ServiceError(
-                "EntityTooLarge", f"The sandbox takes at most {LARGEST_BODY} bytes.", status=413
-            )
-            answer = error_response(too_large, request)
-        else:
-            answer = await to_thread.run_sync(self._gateway.handle, request)
-        await _send_answer(answer, request, send)
-
-
-async def _read_request(scope: Scope, receive: Receive) -> Request:
-    pieces, size = [], 0
-    async for piece in HttpRequest(scope, receive).stream():
-        size += len(piece)
-        if (
-            size <= LARGEST_BODY + 1
-        ):  # what is beyond is read, so that the client hears the refusal, but not kept
-            pieces.append(piece)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    path = scope["raw_path"].decode("latin-1")
-    body = b"".join(pieces) if size <= LARGEST_BODY else bytes(LARGEST_BODY + 1)
-    return Request(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+        answer = await to_thread.run_sync(self._gateway.handle, request)
+        return await _send_answer(answer, request, send)
 
 
 async def _send_answer(answer: Response, request: Request, send: Send) -> None:
@@ -221,7 +205,7 @@ def _run(
 def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
         application,
-        http="h11",
+        http=PatientProtocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
