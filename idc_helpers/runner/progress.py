@@ -71,7 +71,7 @@ class Progress:
         kind = entry.get("event")
         if kind == "planned":
             self._numbers[step] = dict(entry.get("changes") or {})
-            if self._planned or self._numbers[step].get("skipped"):
+            if self._planned:
                 self._tell(
                     f"  {step}: {changes_in_words(self._numbers[step], planned=True)}{_by_hand(entry)}"
                 )

@@ -203,3 +203,13 @@ def test_another_scenario_wins_over_what_was_typed(context):
     NotebookStep(context, "groups").set_values([{"display_name": "Operators"}])
     other = replace(context, scenario=context.scenario.model_copy(update={"groups": []}))
     assert NotebookStep(other, "groups").form().rows == ()
+
+
+def test_what_is_probably_not_meant_in_a_policy_is_said_below_the_plan(step):
+    statement = {"Effect": "Allow", "Action": "s3:GetObjekt", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": statement}
+    assert "Warning" not in step.plan().note
+    step.set_values([{"name": "Own", "inline_policy": policy}])
+    shown = step.plan()
+    assert actions(shown) == ["create"]
+    assert "Warning: permission_sets[0].inline_policy.Statement.Action: 's3' has no action" in shown.note

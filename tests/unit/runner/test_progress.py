@@ -29,6 +29,12 @@ def test_each_step_has_a_line_with_the_time_since_the_start(log):
     ]
 
 
+def test_what_was_skipped_is_told(log):
+    telling = progress(log)
+    telling.event({"event": "applied", "step": "groups", "changes": {**CHANGES, "skipped": 2}})
+    assert "groups: 3 created, 1 unchanged, 2 skipped" in log.getvalue()
+
+
 def test_in_mode_plan_the_plan_is_told_with_what_is_left_to_a_person(log):
     telling = progress(log, "plan")
     telling.event({"event": "planned", "step": "groups", "changes": CHANGES, "by_hand": 2})
