@@ -79,7 +79,7 @@ def authenticate(request: Request, double: AwsDouble, service_name: str | None =
         return _check_v2(request, double, parameters)
     raise ServiceError(
         "MissingAuthenticationTokenException",
-        "Request is missing Authentication Token: sign it with the key that `idc sandbox env` prints.",
+        "Request is missing Authentication Token. Sign it with the key that `idc sandbox env` prints.",
     )
 
 
@@ -116,8 +116,8 @@ def _issued_key(double: AwsDouble, access_key_id: str, session_token: str | None
     if key is None:
         raise ServiceError(
             "UnrecognizedClientException",
-            "The security token included in the request is invalid: the sandbox has not issued this access "
-            "key, or it is inactive. `idc sandbox env` prints the administrator's.",
+            "The security token included in the request is invalid. The sandbox has not issued this access "
+            "key, or it is inactive; `idc sandbox env` prints the administrator's.",
         )
     if not _is_same(key.session_token or "", session_token or ""):
         raise ServiceError(

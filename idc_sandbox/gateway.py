@@ -29,6 +29,7 @@ from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import operation_name
 from idc_sandbox.protocols import error_response, json_response, with_request_id
 from idc_sandbox.provisioning import settle_due_requests
+from idc_sandbox.rate_limits import RateLimiter
 from idc_sandbox.request_resources import resources_of
 from idc_sandbox.store import Store
 
@@ -61,7 +62,9 @@ class Gateway:
         self.store = store
         self.double = double
         self._seed = store.seed
-        self.latency_s: float = self.read_switches()["latency_s"]
+        kept = self.read_switches()
+        self.latency_s: float = kept["latency_s"]
+        self._limiter = RateLimiter(kept["requests_per_second"])
 
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken.
@@ -139,6 +142,7 @@ class Gateway:
         with self.store.transaction() as connection:
             written = switches.write_switches(connection, values)
         self.latency_s = written["latency_s"]
+        self._limiter.requests_per_second = written["requests_per_second"]
         return written
 
     def _answer(self, request: Request) -> Response:
@@ -151,6 +155,7 @@ class Gateway:
             with self.store.transaction():
                 return self.double.handle(request, signature)
         service_name, model = registry.find_operation(target)
+        self._limiter.take(service_name, model.name)
         self._raise_fault(request, service_name)
         with self.store.transaction() as connection:
             body, caller = _json_object(request.body), signature.caller

@@ -63,7 +63,8 @@ def error_response(error: ServiceError, request: Request) -> Response:
     code, status = _translate(error, protocol)
     request_id = new_request_id()
     if protocol == _JSON:
-        response = _json_error(error, code, status)
+        members = {"RequestId": request_id} if _has_request_id(request) else {}
+        response = _json_error(error, code, status, members)
     else:
         text = (
             _query_error(error, code, status, request_id)
@@ -103,8 +104,13 @@ def _signing_name(request: Request) -> str:
     return scope[-2] if len(scope) >= 5 else ""
 
 
-def _json_error(error: ServiceError, code: str, status: int) -> Response:
-    members = {name: value for name, value in error.members.items() if value is not None}
+def _has_request_id(request: Request) -> bool:
+    """Tell whether the service models a request id in the body of its errors: identitystore alone does."""
+    return request.headers.get("x-amz-target", "").startswith("AWSIdentityStore.")
+
+
+def _json_error(error: ServiceError, code: str, status: int, more: dict[str, str]) -> Response:
+    members = {name: value for name, value in error.members.items() if value is not None} | more
     body = {"__type": code, "Message": error.message, **members}
     response = json_response(body, status=status)
     return replace(response, headers={**response.headers, "x-amzn-ErrorType": code})

@@ -25,6 +25,7 @@ from idc_sandbox.switches import asynchronous_duration_s, next_assignment_failur
 
 __all__ = ["delete_roles_of_instance", "settle_due_requests"]
 
+_NOT_ASSIGNED = "Received a 404 status error: Assignment not found."
 logger = logging.getLogger(__name__)
 
 
@@ -64,7 +65,8 @@ def _settle(context: Context, request: sqlite3.Row) -> str | None:
     """Return why a request failed, or None."""
     context.connection.execute("SAVEPOINT settling")
     try:
-        _SETTLE_OF_KIND[request["kind"]](context, request["instance_arn"], json.loads(request["detail_json"]))
+        detail = {**json.loads(request["detail_json"]), "begun_at": request["created_at"]}
+        _SETTLE_OF_KIND[request["kind"]](context, request["instance_arn"], detail)
     except ProvisioningError as error:
         return str(error)
     except ServiceError as error:
@@ -104,7 +106,11 @@ def _create_assignment(context: Context, instance_arn: str, detail: dict[str, An
     )
 
 
-def _delete_assignment(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:  # noqa: ARG001
+def _delete_assignment(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:
+    """Delete an assignment; AWS fails the request when the principal is gone.
+
+    That the assignment is gone all the same is UNCONFIRMED.
+    """
     context.connection.execute(
         "DELETE FROM account_assignment WHERE permission_set_arn = :PermissionSetArn AND account_id"
         " = :TargetId"
@@ -118,14 +124,25 @@ def _delete_assignment(context: Context, instance_arn: str, detail: dict[str, An
     ).fetchone()[0]
     if not remaining:
         delete_role(context, detail["PermissionSetArn"], detail["TargetId"])
+    principal_type, principal_id = detail["PrincipalType"], detail["PrincipalId"]
+    if not principal_exists(context, instance_arn, principal_type, principal_id):
+        store_id = context.connection.execute(
+            "SELECT identity_store_id FROM instance WHERE instance_arn = ?", (instance_arn,)
+        ).fetchone()[0]
+        raise ProvisioningError(
+            f"Received a 404 status error: the {principal_type} assignee {principal_id} was not found in "
+            f"directory {store_id}"
+        )
 
 
-def _provision(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:  # noqa: ARG001
-    permission_set_arn = detail["PermissionSetArn"]
-    failures = []
-    for account_id in (
-        [detail["AccountId"]] if detail["AccountId"] else _provisioned_accounts(context, permission_set_arn)
-    ):
+def _provision(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:
+    permission_set_arn, wanted = detail["PermissionSetArn"], detail["AccountId"]
+    provisioned = _provisioned_accounts(context, permission_set_arn)
+    gone = _accounts_just_left(context, instance_arn, detail) - set(provisioned)
+    if wanted in gone:
+        raise ProvisioningError(_NOT_ASSIGNED)
+    failures = [] if wanted else [f"{account_id}: {_NOT_ASSIGNED}" for account_id in sorted(gone)]
+    for account_id in [wanted] if wanted else provisioned:
         try:
             provision_role(context, permission_set_arn, account_id, even_if_latest=True)
         except ProvisioningError as error:
@@ -133,6 +150,17 @@ def _provision(context: Context, instance_arn: str, detail: dict[str, Any]) -> N
     if failures:
         # The accounts that could be provisioned are; the reason names those that could not.
         raise ProvisioningError(" ".join(failures))
+
+
+def _accounts_just_left(context: Context, instance_arn: str, detail: dict[str, Any]) -> set[str]:
+    """Return the accounts of which an assignment of the set was being deleted when a provisioning began."""
+    rows = context.connection.execute(
+        "SELECT detail_json FROM asynchronous_request WHERE instance_arn = ? AND kind = ?"
+        " AND status <> 'IN_PROGRESS' AND created_at <= ? AND due_at > ?",
+        (instance_arn, DELETE_ASSIGNMENT, detail["begun_at"], detail["begun_at"]),
+    )
+    details = [json.loads(row[0]) for row in rows]
+    return {each["TargetId"] for each in details if each["PermissionSetArn"] == detail["PermissionSetArn"]}
 
 
 def _provisioned_accounts(context: Context, permission_set_arn: str) -> list[str]:

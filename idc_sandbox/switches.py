@@ -18,8 +18,10 @@ DEFAULTS: dict[str, Any] = {
     "faults": [],
     "fail_next_assignments": [],
     "propagation_delay_s": 0.0,
+    "requests_per_second": 0,
 }
 _LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0, "propagation_delay_s": 86_400.0}
+_FASTEST = 10_000
 _FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "next")
 
 
@@ -37,7 +39,8 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
         ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a
         list of ``{"service", "operation", "code", "message", "status"}`` with ``"every": N``, each Nth call,
         or ``"next": N``, the next N calls; ``"*"`` is any operation), ``fail_next_assignments`` (a list of
-        reasons) and ``propagation_delay_s`` (seconds, 0 to 86,400); None puts a switch back to its default.
+        reasons), ``propagation_delay_s`` (seconds, 0 to 86,400) and ``requests_per_second`` (AWS has 20; 0 is
+        no limit); None puts a switch back to its default.
 
     Raises
     ------
@@ -126,6 +129,8 @@ def _write(connection: sqlite3.Connection, name: str, value: Any) -> None:
 def _check(name: str, value: Any) -> Any:
     if name in _LONGEST_S:
         return check_seconds(name, value, _LONGEST_S[name])
+    if name == "requests_per_second":
+        return _check_rate(value)
     if not isinstance(value, list):
         raise validation_error(f"{name} must be a list, found {value!r}.")
     if name == "faults":
@@ -152,6 +157,15 @@ def check_seconds(name: str, value: Any, longest_s: float) -> float:
             f"{name} must be a number of seconds from 0 to {longest_s:g}, found {value!r}."
         )
     return float(value)
+
+
+def _check_rate(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _FASTEST:
+        raise validation_error(
+            f"requests_per_second must be a whole number from 0 (no limit) to {_FASTEST}, found {value!r}; "
+            "AWS's limit is 20."
+        )
+    return value
 
 
 def _check_fault(fault: Any) -> dict[str, Any]:

@@ -118,10 +118,26 @@ class AssignmentWindow:
             yield from self._ended(begun, status)
 
     def _ended(self, begun: _Begun, status: dict[str, Any]) -> Iterator[tuple[Change, WriteResult]]:
-        if status["Status"] == "SUCCEEDED":
+        if status["Status"] == "SUCCEEDED" or self._went_with_its_principal(begun.change, status):
             yield begun.change, begun.writer.result(begun.identifier)
         else:
             self._failures.append((begun.change, status.get("FailureReason") or "AWS gives no reason"))
+
+    def _went_with_its_principal(self, change: Change, status: dict[str, Any]) -> bool:
+        """Tell whether a deletion failed because its principal is gone, and the assignment is gone too."""
+        reason = status.get("FailureReason") or ""
+        if change.action is not Action.DELETE or "was not found in directory" not in reason:
+            return False
+        with failed_read("the account assignments"):
+            listed = pages(
+                self._sso_admin,
+                "list_account_assignments",
+                "AccountAssignments",
+                InstanceArn=self._instance_arn,
+                AccountId=status["TargetId"],
+                PermissionSetArn=status["PermissionSetArn"],
+            )
+            return all(each["PrincipalId"] != status["PrincipalId"] for each in listed)
 
     def _wait_for_some(self) -> Iterator[tuple[Change, WriteResult]]:
         timing = self._connection.timing

@@ -257,6 +257,18 @@ def test_what_goes_while_it_is_being_assigned_fails_the_assignment(center, admin
     assert center.double.roles == {}
 
 
+@pytest.mark.parametrize("target", [DEVELOPMENT, None])
+def test_provisioning_while_the_last_assignment_goes_finds_none(center, admin, group, target):
+    center.assign(admin, group, DEVELOPMENT)
+    center.assign(admin, group, PRODUCTION)
+    center.sso("DeleteAccountAssignment", **center.assignment(admin, group, DEVELOPMENT))
+    status = provision(center, admin, target)
+    assert status["Status"] == "FAILED"
+    assert status["FailureReason"].endswith("Received a 404 status error: Assignment not found.")
+    assert accounts(center, admin) == [PRODUCTION]
+    assert provision(center, admin, PRODUCTION)["Status"] == "SUCCEEDED"
+
+
 def test_a_defect_fails_its_own_request_alone_and_is_logged(center, admin, group, caplog):
     center.double.defect = KeyError("broken")
     started = center.sso("CreateAccountAssignment", **center.assignment(admin, group))

@@ -34,6 +34,7 @@ def test_defaults(connection):
         "faults": [],
         "fail_next_assignments": [],
         "propagation_delay_s": 0.0,
+        "requests_per_second": 0,
     }
     assert not switches.has_faults(connection)
 
@@ -126,6 +127,8 @@ def test_switches_and_counters_survive_a_restart(tmp_path):
         ({"latency_s": True}, "latency_s.*True"),
         ({"latency_s": float("nan")}, "latency_s.*nan"),
         ({"asynchronous_duration_s": "2"}, "asynchronous_duration_s.*'2'"),
+        ({"requests_per_second": -1}, "requests_per_second.*-1"),
+        ({"requests_per_second": 2.5}, "requests_per_second.*2.5"),
         ({"faults": {}}, "faults must be a list"),
         ({"faults": ["x"]}, "object.*'x'"),
         ({"faults": [{"service": "s3"}]}, "needs code"),

@@ -31,7 +31,7 @@ def create_group_membership(context: Context, request: dict[str, Any]) -> dict[s
     user = find_row(context, store_id, request["MemberId"]["UserId"], "user")
     if find_membership(context, group["group_id"], user["user_id"]):
         raise conflict(
-            f"Member and group relationship already exists: the user {user['user_name']!r} is in the group "
+            f"Member and Group relationship already exists. The user {user['user_name']!r} is in the group "
             f"{group['display_name']!r}.",
             Reason="UNIQUENESS_CONSTRAINT_VIOLATION",
         )

@@ -94,7 +94,7 @@ def missing(kind: str, resource_id: str, identity_store_id: str) -> ServiceError
     """Return the error for a user, group or membership that is not in the store."""
     resource_type = _RESOURCE_OF_KIND[kind][0]
     return not_found(
-        f"{resource_type} not found: {resource_id!r} is not in the identity store {identity_store_id!r}.",
+        f"{resource_type} not found. {resource_id!r} is not in the identity store {identity_store_id!r}.",
         ResourceType=resource_type,
         ResourceId=resource_id,
     )

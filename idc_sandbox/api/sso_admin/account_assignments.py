@@ -61,7 +61,7 @@ def delete_account_assignment(context: Context, request: dict[str, Any]) -> dict
     row = start_request(context, permission_set["instance_arn"], DELETE_ASSIGNMENT, _detail(request))
     if not _exists(context, request):
         raise not_found(
-            f"Assignment not found: {request['PrincipalType']} {request['PrincipalId']!r} has no "
+            f"Assignment not found. {request['PrincipalType']} {request['PrincipalId']!r} has no "
             "assignment of "
             f"{permission_set['name']!r} in account {request['TargetId']!r}."
         )
