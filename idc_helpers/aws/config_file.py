@@ -153,15 +153,15 @@ def refused(path: Path, what: str, remedy: str) -> Iterator[None]:
         raise ConfigFileError(f"{str(path)!r} {what}: {words}", remedy=f"{remedy} {_UNCHANGED}") from error
 
 
-def parse_config(path: Path, content: bytes, shown: Path | None = None) -> dict[str, dict[str, Any]]:
-    """Return a file's sections as botocore reads them; ``shown`` is the path that an error names."""
+def parse_config(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
+    """Return a file's sections as botocore reads them."""
     try:
         sections: dict[str, dict[str, Any]] = raw_config_parse(str(path))
     except ConfigNotFound:
         return {}
     except ConfigParseError as error:
         line, found, remedy = _first_problem(error.kwargs.get("error"), content)
-        refuse(shown or path, line, f"{found}; no AWS tool can read this file", remedy)
+        refuse(path, line, f"{found}; no AWS tool can read this file", remedy)
     return sections
 
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from idc_helpers.aws.config_file import (
     ConfigFile,
@@ -18,6 +19,7 @@ from idc_helpers.aws.config_file import (
     refused,
     text_encoding,
 )
+from idc_helpers.errors import ConfigFileError
 
 
 def replace_config(
@@ -50,7 +52,7 @@ def replace_config(
         try:
             content = text.encode(text_encoding())
             _write_whole(new, content, like=target if before.content is not None else None)
-            prove(ConfigFile(before.path, content, parse_config(new, content, shown=before.path)))
+            prove(ConfigFile(before.path, content, _parsed(before, new, content)))
             if read_content(before.path) != before.content:
                 refuse(
                     before.path,
@@ -64,6 +66,13 @@ def replace_config(
             new.unlink(missing_ok=True)
         _flush_folder(target.parent)
     return backup
+
+
+def _parsed(before: ConfigFile, new: Path, content: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        return parse_config(new, content)
+    except ConfigFileError:  # its lines are not those of the file that the user sees
+        refuse(before.path, None, "with this change no AWS tool could read the file", "Change it yourself.")
 
 
 def _refuse_protected(before: ConfigFile, target: Path) -> None:

@@ -7,14 +7,24 @@ changed section is not taken for the kit's, and anyone who reads the file sees w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from idc_helpers.aws.config_file import ConfigFile, read_config, refuse
 from idc_helpers.aws.config_replacing import replace_config
-from idc_helpers.aws.config_sections import Section, find_sections, with_values, without_section
+from idc_helpers.aws.config_sections import (
+    Section,
+    find_sections,
+    scan,
+    split_lines,
+    with_values,
+    without_section,
+)
 from idc_helpers.aws.profiles import SsoProfile
+
+ANOTHER_NAME = "Give the kit's profile another name (`profile_name`), or remove that one yourself."
 
 
 def role_mark(profile_name: str, keys: Mapping[str, Any]) -> str:
@@ -30,6 +40,26 @@ def portal_mark(session_name: str, keys: Mapping[str, Any]) -> str:
 def session_of(profile_keys: Mapping[str, Any]) -> str:
     """Return the name of the session that a profile uses; empty where it uses none."""
     return str(profile_keys.get("sso_session", ""))
+
+
+def only_section(config: ConfigFile, profile_name: str) -> Section | None:
+    """Return the section of a profile, or None; one that is spelt in two ways is refused."""
+    sections = find_sections(config.text, "profile", profile_name)
+    if len(sections) > 1:
+        found = f"a second section for profile {profile_name!r} (first on line {sections[0].start + 1})"
+        refuse(config.path, sections[1].start + 1, found, "AWS's tools read only one: make the two one.")
+    return sections[0] if sections else None
+
+
+def refuse_keys_of_that_name(path: Path, profile_name: str) -> None:
+    """Refuse a profile's name that has keys in the credentials file."""
+    if not os.path.isfile(path):  # noqa: PTH113  as botocore: whatever else is there is not looked at
+        return
+    credentials = read_config(path)
+    if profile_name in credentials.sections:
+        sections = scan(split_lines(credentials.text))
+        line = next(section.start + 1 for section in sections if section.header == profile_name)
+        refuse(path, line, f"profile {profile_name!r} has keys here, and they would be mixed", ANOTHER_NAME)
 
 
 def is_own_profile(config: ConfigFile, profile_name: str) -> bool:

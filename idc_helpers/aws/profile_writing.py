@@ -8,7 +8,6 @@ Source: https://docs.aws.amazon.com/cli/latest/userguide/sso-configure-profile-t
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -26,10 +25,13 @@ from idc_helpers.aws.config_sections import (
     with_values,
 )
 from idc_helpers.aws.profile_ownership import (
+    ANOTHER_NAME,
     is_own_profile,
     is_own_session,
+    only_section,
     others,
     portal_mark,
+    refuse_keys_of_that_name,
     role_mark,
     session_of,
 )
@@ -49,7 +51,6 @@ _OTHER_WAYS = (
     "web_identity_token_file",
 )
 _ROLE = ("sso_account_id", "sso_role_name")
-_ANOTHER_NAME = "Give the kit's profile another name (`profile_name`), or remove that one yourself."
 
 
 _CONTEXT = 3
@@ -106,9 +107,16 @@ class ProfileChange:
 
     def _prove(self, after: ConfigFile) -> None:
         if others(after, self.profile) != others(self.before, self.profile) or not self._is_right(after):
+            self._refuse_default()
             name = self.profile.profile_name
             found = f"with profile {name!r} in it, AWS's tools would not read this file as they should"
             refuse(self.before.path, None, found, "Add the lines yourself (`aws configure sso`).")
+
+    def _refuse_default(self) -> None:
+        for section in scan(split_lines(self.before.text)):
+            if section.header == "DEFAULT":
+                found = "[DEFAULT] gives its keys to every section, also to the new profile and its session"
+                refuse(self.before.path, section.start + 1, found, "Rename it to [default].")
 
     def _is_right(self, after: ConfigFile) -> bool:
         profile = after.profiles.get(self.profile.profile_name, {})
@@ -144,8 +152,8 @@ def plan_profile(path: Path, profile: SsoProfile, credentials: Path | None = Non
         When a file cannot be read, or the profile's name belongs to something else.
     """
     config = read_config(path)
-    _refuse_keys_of_that_name(credentials or path.with_name("credentials"), profile.profile_name)
-    section = _only_section(config, profile.profile_name)
+    refuse_keys_of_that_name(credentials or path.with_name("credentials"), profile.profile_name)
+    section = only_section(config, profile.profile_name)
     found = config.profiles.get(profile.profile_name, {})
     is_own = section is None or is_own_profile(config, profile.profile_name)
     session_name = _session_name(config, profile, None if is_own else session_of(found))
@@ -217,31 +225,13 @@ def _contradictions(
     return [key for key, value in found.items() if key in _OTHER_WAYS or wanted.get(key, value) != value]
 
 
-def _only_section(config: ConfigFile, profile_name: str) -> Section | None:
-    sections = find_sections(config.text, "profile", profile_name)
-    if len(sections) > 1:
-        found = f"a second section for profile {profile_name!r} (first on line {sections[0].start + 1})"
-        refuse(config.path, sections[1].start + 1, found, "AWS's tools read only one: make the two one.")
-    return sections[0] if sections else None
-
-
 def _refuse_taken(config: ConfigFile, profile: SsoProfile, section: Section, against: list[str]) -> None:
     if not against:
         return
     found = config.profiles[profile.profile_name]
     shown = [key if key in _OTHER_WAYS else f"{key} = {found[key]!r}" for key in against]
     words = f"profile {profile.profile_name!r} belongs to something else: it has {', '.join(shown)}"
-    refuse(config.path, min(section.line_of(key) for key in against), words, _ANOTHER_NAME)
-
-
-def _refuse_keys_of_that_name(path: Path, profile_name: str) -> None:
-    if not os.path.isfile(path):  # noqa: PTH113  as botocore: whatever else is there is not looked at
-        return
-    credentials = read_config(path)
-    if profile_name in credentials.sections:
-        sections = scan(split_lines(credentials.text))
-        line = next(section.start + 1 for section in sections if section.header == profile_name)
-        refuse(path, line, f"profile {profile_name!r} has keys here, and they would be mixed", _ANOTHER_NAME)
+    refuse(config.path, min(section.line_of(key) for key in against), words, ANOTHER_NAME)
 
 
 def write_profile(path: Path, profile: SsoProfile, credentials: Path | None = None) -> Path | None:

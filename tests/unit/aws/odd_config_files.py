@@ -147,7 +147,15 @@ ROWS: dict[str, tuple[str | bytes, Accepted | Refused]] = {
     "a role": ("[profile practice]\n\nrole_arn: arn:aws:iam::1:role/x\n", Refused(3, "role_arn")),
     "a program": ("[profile practice]\nCREDENTIAL_PROCESS = /bin/x\n", Refused(2, "credential_process")),
     "aws login": ("[profile practice]\nlogin_session = arn:aws:iam::1:user/x\n", Refused(2, "login_session")),
-    "keys from DEFAULT": ("[DEFAULT]\naws_access_key_id = AKIA\n", Refused(None, "would not read")),
+    "keys from DEFAULT": ("[DEFAULT]\naws_access_key_id = AKIA\n", Refused(1, "[DEFAULT] gives")),
+    "a Region from DEFAULT, which session and profile get": (
+        "# x\n[DEFAULT]\nregion = us-west-2\n",
+        Refused(2, "[DEFAULT] gives"),
+    ),
+    "a heading with an indent below a heading without keys": (
+        "[profile practice]\n   [profile next]\nregion = a\n",
+        Refused(None, "no AWS tool could read the file"),
+    ),
     "the name in two spellings": (
         '[profile practice]\na = 1\n[profile "practice"]\na = 2\n',
         Refused(3, "a second section for profile 'practice' (first on line 1)"),
