@@ -8,10 +8,10 @@ names are compared and changed: what a scenario does not say is left alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 State = dict[str, Any]
 
@@ -38,6 +38,39 @@ class Action(StrEnum):
     """Nobody can do it now, such as giving access to a closed account; it is no obstacle to the others."""
 
 
+class Use(NamedTuple):
+    """Something that hangs on a thing: deleting the thing destroys it, or AWS refuses to delete it.
+
+    Attributes
+    ----------
+    kind, identifier
+        Of what hangs there, as receipts name it, such as ``"group_membership"`` and its id.
+    words
+        As a person says it, such as ``"member bob"``.
+    key
+        Its key, where deleting the thing does not take it along and it has to be deleted first.
+    """
+
+    kind: str
+    identifier: str
+    words: str
+    key: str = ""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Kind and identifier: what tells it from any other."""
+        return self.kind, self.identifier
+
+
+_MOST_NAMED = 5
+
+
+def uses_in_words(uses: Sequence[Use]) -> str:
+    """Return what hangs on a thing, such as ``"member bob, member eve and 3 more"``."""
+    named = ", ".join(use.words for use in uses[:_MOST_NAMED])
+    return named if len(uses) <= _MOST_NAMED else f"{named} and {len(uses) - _MOST_NAMED} more"
+
+
 @dataclass(frozen=True)
 class Change:
     """One line of a plan.
@@ -52,6 +85,9 @@ class Change:
         Why, in words that a person reads.
     identifier
         AWS's id or ARN of the thing that a deletion means, as in `WriteResult`; empty elsewhere.
+    takes
+        For a deletion: kind and identifier of what may hang on the thing when it goes. Anything else keeps
+        it from being deleted.
     """
 
     action: Action
@@ -61,6 +97,7 @@ class Change:
     after: State | None
     reason: str
     identifier: str = ""
+    takes: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def writes(self) -> bool:
@@ -135,12 +172,50 @@ class Resource(Protocol):
         """Whether on this target only a person can write it (a console-only setting on AWS)."""
         ...
 
+    @property
+    def derived_fields(self) -> Collection[str]:
+        """Fields of a state that nobody sets: they follow from others."""
+        ...
+
     def read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those of the named things that exist; reads only."""
         ...
 
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return AWS's ids of those of the named things that exist; reads only."""
+        ...
+
+    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of the very things that had these identifiers, whatever names lead to now.
+
+        Reads only; asked where a key leads nowhere, or to another thing. A thing that was renamed has
+        ``new_name`` in its state.
+
+        Parameters
+        ----------
+        named
+            Pairs of a key and an identifier, as `identifiers` gave it once.
+        """
+        ...
+
+    def uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
+    ) -> dict[str, tuple[Use, ...]]:
+        """Return what hangs on things besides what is ours; reads only.
+
+        Parameters
+        ----------
+        named
+            Keys of the things by identifier; so is the answer.
+        ours
+            Kind and identifier of what does not count.
+        again
+            Whether this is the second look, just before the deletion: only what is cheap.
+        """
+        ...
+
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return what of a change AWS offers no way to make: why, by field; with ``""`` for all of it."""
         ...
 
     def write_all(

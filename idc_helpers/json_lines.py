@@ -20,10 +20,18 @@ def json_objects(data: bytes) -> Iterator[dict[str, Any]]:
     Lines end with a line feed and nothing else: texts may hold other line boundaries, such as U+2028. Each
     is decoded by itself, because one may be torn within a character.
     """
-    for line in data.split(b"\n"):
+    for _, entry in numbered_lines(data):
+        if entry is not None:
+            yield entry
+
+
+def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Yield number and object of each line that is not blank; None for a line that holds no object."""
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not line.strip():
+            continue
         try:
             entry = json.loads(line.decode("utf-8"))
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
+        except (ValueError, RecursionError):
+            entry = None
+        yield number, entry if isinstance(entry, dict) else None

@@ -36,6 +36,8 @@ class SandboxAddress:
         Opens the sandbox's own endpoint, under ``/_sandbox/``.
     started
         When, ISO 8601 in UTC.
+    state_id
+        Which state it serves: a reset makes another one, though ids in it come back.
     """
 
     endpoint_url: str
@@ -48,6 +50,7 @@ class SandboxAddress:
     secret_access_key: str = field(repr=False)
     control_secret: str = field(repr=False)
     started: str
+    state_id: str
 
 
 def default_state_folder() -> Path:

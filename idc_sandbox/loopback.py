@@ -30,6 +30,8 @@ class RunningSandbox(NamedTuple):
         The administrator's key in the management account `account_id`.
     control_secret
         For the header ``x-sandbox-secret`` of the endpoints under ``/_sandbox/``.
+    state_id
+        Which state it serves; empty for a server of an older version.
     """
 
     endpoint_url: str
@@ -42,6 +44,7 @@ class RunningSandbox(NamedTuple):
     secret_access_key: str
     control_secret: str
     started: str
+    state_id: str = ""
 
     def __repr__(self) -> str:
         return f"RunningSandbox({self.endpoint_url!r}, pid={self.pid}, state_folder={self.state_folder!r})"
@@ -84,6 +87,7 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
         secret_access_key=secret_values["secret_access_key"],
         control_secret=secret_values["control_secret"],
         started=server["started"],
+        state_id=server.get("state_id", ""),
     )
 
 

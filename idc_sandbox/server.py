@@ -182,6 +182,7 @@ def _run(
     folder.write_secrets(secret_values)
     about = {"port": sites.port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
     about |= {"account_id": double.management_account_id, "started": _utc_now()}
+    about["state_id"] = gateway.store.state_id
 
     def stop() -> None:
         server.should_exit = True  # what has begun is answered first

@@ -8,6 +8,7 @@ inside the transaction.
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -92,6 +93,7 @@ class Store:
             self._connection.executescript(
                 f"BEGIN IMMEDIATE;\n{schema}\n"
                 f"INSERT INTO metadata VALUES ('seed', '{int(seed)}');\n"
+                f"INSERT INTO metadata VALUES ('state_id', '{secrets.token_hex(16)}');\n"
                 f"PRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
             )
         elif version != SCHEMA_VERSION:
@@ -101,6 +103,10 @@ class Store:
                 f"version {SCHEMA_VERSION}. Use the kit that made it, choose another folder with --state, "
                 "or start over with `idc sandbox reset`."
             )
+        # State from before there were ids gets one that says so: receipts without an id may be of it.
+        self._connection.execute(
+            "INSERT OR IGNORE INTO metadata VALUES ('state_id', ?)", (f"older-{secrets.token_hex(16)}",)
+        )
 
     def _upgrade(self) -> int:
         """Make an older file one of this version, where that is possible, and return its version."""
@@ -141,8 +147,17 @@ class Store:
     @property
     def seed(self) -> int:
         """The number from which this state's ids are derived."""
+        return int(self._metadata("seed"))
+
+    @property
+    def state_id(self) -> str:
+        """What tells this state from every other one, of the same seed too: random, kept for its life."""
+        return self._metadata("state_id")
+
+    def _metadata(self, name: str) -> str:
         with self._lock:
-            return int(self._connection.execute("SELECT value FROM metadata WHERE name='seed'").fetchone()[0])
+            row = self._connection.execute("SELECT value FROM metadata WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
 
     def close(self) -> None:
         """Write the log back into the file and close it."""

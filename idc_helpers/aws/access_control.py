@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateInstanceA
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -15,7 +15,7 @@ from idc_helpers.aws.calls import Writer
 from idc_helpers.aws.identity_store import found_or_none
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.waiting import wait_until
-from idc_helpers.changes import State
+from idc_helpers.changes import State, Use
 from idc_helpers.errors import WriteFailedError
 
 KEY = "access control attributes"
@@ -60,6 +60,16 @@ class AccessControlAttributes(OneByOne):
         return self._connection.instance.instance_arn if self._read([key]) else None
 
     @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it is the instance's, and has no other name
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # others' attributes are fields of its state
+
+    @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
         return self._put("create_instance_access_control_attribute_configuration", key, state, writer)
 
@@ -71,7 +81,8 @@ class AccessControlAttributes(OneByOne):
 
     def _put(self, operation: str, key: str, state: State, writer: Writer) -> str:
         attributes = [
-            {"Key": name, "Value": {"Source": [source]}} for name, source in state["attributes"].items()
+            {"Key": name, "Value": {"Source": [source]}}
+            for name, source in (state.get("attributes") or {}).items()
         ]
         writer.send(
             getattr(self._connection.client("sso-admin"), operation),

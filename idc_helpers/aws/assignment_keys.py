@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from idc_helpers.changes import State
 from idc_helpers.errors import InvalidValueError
+from idc_helpers.identifiers import is_account_id
 
 _SEPARATOR = " · "
 
@@ -24,7 +25,8 @@ def assignment_state(key: str) -> State:
     # A group's name may hold the separator; a permission set's and an account's id cannot.
     parts = key.rsplit(_SEPARATOR, 2)
     principal_type, _, principal_name = parts[0].partition(" ")
-    if len(parts) != 3 or principal_type not in ("USER", "GROUP") or not principal_name:
+    is_principal = principal_type in ("USER", "GROUP") and bool(principal_name)
+    if len(parts) != 3 or not is_principal or not is_account_id(parts[2]):
         raise InvalidValueError(
             f"{key!r} is not the key of an account assignment",
             remedy="Write 'GROUP NAME · PERMISSION SET · ACCOUNT ID'.",

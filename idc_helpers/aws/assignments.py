@@ -24,7 +24,7 @@ from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import find_principal_id
 from idc_helpers.aws.organization import is_management_account
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
-from idc_helpers.changes import Action, Change, State, WriteResult
+from idc_helpers.changes import Action, Change, State, Use, WriteResult
 from idc_helpers.errors import AccessDeniedError, NotFoundError, WriteFailedError
 
 __all__ = ["AccountAssignments", "AssignmentRow", "assignment_key", "list_all_account_assignments"]
@@ -47,6 +47,7 @@ class AccountAssignments:
     """
 
     kind: ClassVar[str] = "account_assignment"
+    derived_fields: ClassVar[Collection[str]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -145,9 +146,24 @@ class AccountAssignments:
             triples = {
                 (key, identifier): (*assignment_parts(identifier), states[key]["account_id"])
                 for key, identifier in named
+                if all(assignment_parts(identifier))
             }
             existing = self._by_pair(triples.values())
         return {pair: states[pair[0]] for pair, triple in triples.items() if triple in existing}
+
+    def uses(
+        self,
+        named: Mapping[str, str],  # noqa: ARG002 - of the protocol
+        ours: Collection[tuple[str, str]],  # noqa: ARG002
+        *,
+        again: bool = False,  # noqa: ARG002
+    ) -> dict[str, tuple[Use, ...]]:
+        """Return what hangs on assignments: nothing; reads nothing."""
+        return {}
+
+    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
+        """Return what of a change AWS offers no way to make: nothing."""
+        return {}
 
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]

@@ -97,6 +97,8 @@ class Connection:
         The name of the caller's account in its organization; empty where nobody may tell.
     endpoint_url
         Where calls go, if not to AWS.
+    state_id
+        Which state of the sandbox it is; empty on AWS.
     timing
         The clock that waiting goes by.
     cache
@@ -112,6 +114,7 @@ class Connection:
     instance_arn: str | None = None
     account_name: str = ""
     endpoint_url: str = ""
+    state_id: str = ""
     timing: Timing = field(default_factory=Timing)
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
     _instance: Instance | None = field(default=None, repr=False)

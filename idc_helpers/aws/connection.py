@@ -98,6 +98,7 @@ def connect_to_sandbox(
     console = SandboxConsole(sandbox.endpoint_url, sandbox.control_secret, sandbox.state_folder)
     connection = _connected("sandbox", region, clients, failures, pacing=pacing, instance_arn=instance_arn)
     connection.console, connection.endpoint_url = console, sandbox.endpoint_url
+    connection.state_id = sandbox.state_id
     return connection
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -11,7 +11,7 @@ from idc_helpers.aws.calls import Writer
 from idc_helpers.aws.console_setting_table import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.sandbox_console import SandboxConsole
-from idc_helpers.changes import State
+from idc_helpers.changes import Action, Change, State, Use
 from idc_helpers.errors import NotFoundError, WriteFailedError
 from idc_helpers.suggestions import did_you_mean
 
@@ -22,17 +22,9 @@ class ConsoleSettings(OneByOne):
     """The settings that only the console has, by name; for names and fields see `CONSOLE_SETTINGS`.
 
     On AWS nothing can be read, so `read` knows of none and a person does what the plan says.
-
-    Attributes
-    ----------
-    irreversible_keys
-        Settings that can be set once: an undo must leave them.
     """
 
     kind: ClassVar[str] = "console_setting"
-    irreversible_keys = tuple(
-        setting.name for setting in CONSOLE_SETTINGS.values() if setting.is_irreversible
-    )
 
     @property
     def by_hand(self) -> bool:
@@ -53,6 +45,30 @@ class ConsoleSettings(OneByOne):
     def _identifier(self, key: str) -> str | None:
         # A setting has no id; it is the instance's.
         return f"{self._connection.instance.instance_arn}/{key}" if self._read([key]) else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it is the instance's, and has no other name
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # nothing hangs on a setting
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return what of a change the console does not offer."""
+        if CONSOLE_SETTINGS[change.key].is_irreversible:
+            return {"": "AWS allows it once"}
+        if change.action is Action.DELETE:
+            return {"": "a setting is there as long as its instance"}
+        after = change.after or {}
+        return {
+            name: f"the setting {change.key!r} always has a value of {name}"
+            for name in {**after, **(change.before or {})}
+            if after.get(name) is None
+        }
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:

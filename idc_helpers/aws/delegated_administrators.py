@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admi
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 from botocore.exceptions import ClientError
@@ -14,7 +14,7 @@ from typing_extensions import override
 from idc_helpers.aws.calls import Writer, pages
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.waiting import error_code
-from idc_helpers.changes import State
+from idc_helpers.changes import State, Use
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
 _SETTLED = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
@@ -48,6 +48,16 @@ class DelegatedAdministrators(OneByOne):
     @override
     def _identifier(self, key: str) -> str | None:
         return key if key in self._read([key]) else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it has no id but its account's
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # what a delegated administrator made stays when the delegation ends
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:

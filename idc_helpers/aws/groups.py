@@ -5,16 +5,17 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReferenc
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, in_threads
-from idc_helpers.aws.identity_store import find_group_id, found_or_none
+from idc_helpers.aws.identity_store import find_group_id, found_or_none, named_or_none
 from idc_helpers.aws.memberships import GroupMemberships, membership_key
 from idc_helpers.aws.resource import OneByOne
-from idc_helpers.changes import State
+from idc_helpers.aws.uses import uses_of_principals
+from idc_helpers.changes import State, Use
 
 __all__ = ["GroupMemberships", "Groups", "membership_key"]
 
@@ -45,6 +46,22 @@ class Groups(OneByOne):
     @override
     def _identifier(self, key: str) -> str | None:
         return find_group_id(self._connection, key)
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        answer = named_or_none(
+            lambda: self._connection.client("identitystore").describe_group(**self._request(identifier))
+        )
+        if answer is None:
+            return None
+        name = answer.get("DisplayName", "")
+        return _state(answer) | ({"new_name": name} if name != key else {})
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return uses_of_principals(self._connection, "GROUP", named, ours, again=again)
 
     def _request(self, group_id: str) -> dict[str, Any]:
         return {"IdentityStoreId": self._connection.instance.identity_store_id, "GroupId": group_id}

@@ -70,6 +70,16 @@ def known_or_none(call: Callable[[], T]) -> T | None:
         raise
 
 
+def named_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a call's answer, or None where there is no such thing or the id is none at all."""
+    try:
+        return found_or_none(call)
+    except ClientError as error:
+        if error_code(error) == "ValidationException":
+            return None
+        raise
+
+
 def is_concurrent_change(error: ClientError) -> bool:
     """Return whether somebody else changed the same thing between our read and our write."""
     return (

@@ -5,17 +5,17 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-cente
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, read_tags, tag_list
 from idc_helpers.aws.instance_lookup import Instance, find_instance, list_instances
-from idc_helpers.aws.inventory import count_holdings
 from idc_helpers.aws.resource import OneByOne
+from idc_helpers.aws.uses import uses_of_instance
 from idc_helpers.aws.waiting import wait_until
-from idc_helpers.changes import State
+from idc_helpers.changes import Action, Change, State, Use
 from idc_helpers.errors import InvalidValueError, WriteFailedError
 
 __all__ = ["Instance", "Instances", "find_instance", "list_instances"]
@@ -70,6 +70,28 @@ class Instances(OneByOne):
     def _identifier(self, key: str) -> str | None:
         instance = self._find(key)
         return instance.instance_arn if instance else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        for instance in list_instances(self._connection):
+            if instance.instance_arn == identifier and instance.status not in _GONE:
+                return self._state(instance)
+        return None
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        # Deleting an instance deletes all that it holds, for good.
+        here = self._connection.instance.instance_arn
+        return {here: uses_of_instance(self._connection)} if here in named else {}
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return that a name stays, where there was none before."""
+        if change.action is Action.UPDATE and not (change.after or {}).get("name"):
+            return {"name": "AWS takes no empty name for an instance"}
+        return {}
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
@@ -138,7 +160,6 @@ class Instances(OneByOne):
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        self._require_empty(key)
         writer.send(self._connection.client("sso-admin").delete_instance, InstanceArn=identifier)
         wait_until(
             lambda: [instance.instance_arn for instance in list_instances(self._connection)],
@@ -149,16 +170,6 @@ class Instances(OneByOne):
         )
         self._connection.cache.pop("permission_set_names", None)
         self._connection.refresh_instance()
-
-    def _require_empty(self, key: str) -> None:
-        # Deleting an instance deletes all that it holds, for good; what we made is deleted before it.
-        held = [f"{number} {what}" for what, number in count_holdings(self._connection).items() if number]
-        if held:
-            raise WriteFailedError(
-                f"the {key} instance still holds {', '.join(held)}, which this run did not make",
-                remedy="It was left alone. Delete them first if they are to go, then run the teardown again;"
-                " in the sandbox, `idc sandbox reset` starts over.",
-            )
 
 
 def _tagged(instance_arn: str) -> dict[str, str]:

@@ -6,16 +6,16 @@ https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_Cr
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, in_threads
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.identity_store import find_group_id, find_user_id, found_or_none
+from idc_helpers.aws.identity_store import find_group_id, find_user_id, found_or_none, named_or_none
 from idc_helpers.aws.resource import OneByOne
-from idc_helpers.changes import State
+from idc_helpers.changes import State, Use
 from idc_helpers.errors import InvalidValueError, NotFoundError
 
 _MOST_GROUPS_A_CALL = 100
@@ -109,6 +109,23 @@ class GroupMemberships(OneByOne):
             )
         )
         return str(answer["MembershipId"]) if answer else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        # Its user or its group may have another name now.
+        answer = named_or_none(
+            lambda: self._connection.client("identitystore").describe_group_membership(
+                IdentityStoreId=self._connection.instance.identity_store_id, MembershipId=identifier
+            )
+        )
+        user_name, group = _parts(key)
+        return {"user_name": user_name, "group": group} if answer else None
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # nothing hangs on a membership
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:

@@ -5,13 +5,13 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsets
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_helpers.aws.calls import Writer, change_tags, in_threads, pages, tag_list
+from idc_helpers.aws.calls import Writer, change_tags, in_threads, tag_list
 from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.aws.organization import closed_accounts
@@ -25,8 +25,9 @@ from idc_helpers.aws.permission_set_state import (
 )
 from idc_helpers.aws.provisioning import provision_permission_set
 from idc_helpers.aws.resource import OneByOne
+from idc_helpers.aws.uses import uses_of_permission_sets
 from idc_helpers.aws.waiting import error_code, error_message, is_spreading, wait_until
-from idc_helpers.changes import State
+from idc_helpers.changes import Action, Change, State, Use
 from idc_helpers.errors import WriteFailedError
 
 __all__ = ["PermissionSets", "find_permission_set", "list_permission_sets"]
@@ -42,6 +43,7 @@ class PermissionSets(OneByOne):
     """The permission sets of the instance, by name; for states see `read_permission_set`."""
 
     kind: ClassVar[str] = "permission_set"
+    derived_fields: ClassVar[Collection[str]] = ("accounts_to_provision",)
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
@@ -75,6 +77,25 @@ class PermissionSets(OneByOne):
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
         known = list_permission_sets(self._connection)
         return {key: known[key] for key in keys if key in known}
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        # It cannot be renamed, but its name may not be readable.
+        is_there = identifier in list_permission_sets(self._connection).values()
+        return read_permission_set(self._connection, identifier) if is_there else None
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return uses_of_permission_sets(self._connection, named, ours)
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return that a description stays, where there was none before (for AWS: UNCONFIRMED)."""
+        if change.action is Action.UPDATE and not (change.after or {}).get("description"):
+            return {"description": "AWS keeps the description of a permission set once there is one"}
+        return {}
 
     def _request(self, permission_set_arn: str) -> dict[str, Any]:
         return {
@@ -161,7 +182,6 @@ class PermissionSets(OneByOne):
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        self._require_unassigned(key, identifier)
         try:
             writer.send(
                 self._connection.client("sso-admin").delete_permission_set,
@@ -176,29 +196,6 @@ class PermissionSets(OneByOne):
                 remedy="It takes a while after the last account assignment is gone: run again.",
             ) from error
         self._connection.cache.get("permission_set_names", {}).pop(identifier, None)
-
-    def _require_unassigned(self, name: str, permission_set_arn: str) -> None:
-        sso_admin = self._connection.client("sso-admin")
-        request = self._request(permission_set_arn)
-        assigned = [
-            account_id
-            for account_id in list_provisioned_accounts(self._connection, permission_set_arn)
-            if any(
-                pages(
-                    sso_admin,
-                    "list_account_assignments",
-                    "AccountAssignments",
-                    AccountId=account_id,
-                    **request,
-                )
-            )
-        ]
-        if assigned:
-            raise WriteFailedError(
-                f"the permission set {name!r} is still assigned in account {', '.join(assigned)}; "
-                "it was not deleted",
-                remedy="Delete its account assignments first, or leave it to whoever made them.",
-            )
 
 
 def _described(state: State) -> dict[str, Any]:

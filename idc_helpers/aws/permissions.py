@@ -177,7 +177,11 @@ _NOTEBOOKS = (
             *_READ_GROUPS,
             *_READ_USERS,
             *_READ_MEMBERSHIPS,
-            # An instance is deleted only if it holds nothing.
+            # Nothing is deleted that others use, and an instance only if it holds nothing.
+            "identitystore:ListGroupMemberships",
+            "identitystore:ListGroupMembershipsForMember",
+            "identitystore:DescribeGroupMembership",
+            "sso:ListApplicationAssignmentsForPrincipal",
             "sso:ListApplications",
             "identitystore:ListUsers",
             "identitystore:ListGroups",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from idc_helpers.aws.calls import Writer, in_threads
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.failures import failed_read, failed_write
-from idc_helpers.changes import Action, Change, State, WriteResult
+from idc_helpers.changes import Action, Change, State, Use, WriteResult, in_words, uses_in_words
 from idc_helpers.errors import KitError, NotFoundError, WriteFailedError
 
 
@@ -23,6 +23,7 @@ class OneByOne(ABC):
     """
 
     kind: ClassVar[str]
+    derived_fields: ClassVar[Collection[str]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -57,6 +58,41 @@ class OneByOne(ABC):
             return {}
         with failed_read(self._named(keys)):
             return self._identifiers(keys)
+
+    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of the very things that had these identifiers; reads only.
+
+        Raises
+        ------
+        KitError
+            When AWS refuses.
+        """
+        if not named or self._connection.instance_or_none() is None:
+            return {}
+        with failed_read(self._named([key for key, _ in named])):
+            found = zip(named, in_threads(lambda pair: self._read_one(*pair), named), strict=True)
+        return {pair: state for pair, state in found if state is not None}
+
+    def uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
+    ) -> dict[str, tuple[Use, ...]]:
+        """Return what hangs on things besides what is ours; reads only.
+
+        Raises
+        ------
+        KitError
+            When AWS refuses: what cannot be seen may be there.
+        """
+        if not named or self._connection.instance_or_none() is None:
+            return {}
+        with failed_read(f"what uses {self._named(list(named.values()))}"):
+            found = self._uses(named, ours, again=again)
+        others = {one: tuple(use for use in uses if use.name not in ours) for one, uses in found.items()}
+        return {one: uses for one, uses in others.items() if uses}
+
+    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
+        """Return what of a change AWS offers no way to make: nothing."""
+        return {}
 
     def _named(self, keys: Collection[str]) -> str:
         return f"{self.kind.replace('_', ' ')} {', '.join(repr(key) for key in list(keys)[:3])}"
@@ -101,11 +137,22 @@ class OneByOne(ABC):
             return self._update(change.key, change.before or {}, change.after or {}, writer)
         if change.action is Action.DELETE:
             identifier = change.identifier or self._existing_identifier(change.key)
+            self._require_unused(change, identifier)
             self._delete(change.key, identifier, writer)
             return identifier
         raise WriteFailedError(
             f"{change.action.value} is no write; {self.kind} {change.key!r} was not touched"
         )
+
+    def _require_unused(self, change: Change, identifier: str) -> None:
+        """Look once more: somebody may have begun to use the thing since the plan was made."""
+        found = self.uses({identifier: change.key}, change.takes, again=True).get(identifier, ())
+        if found:
+            raise WriteFailedError(
+                f"the {in_words(change.kind, change.key)} is used by others: {uses_in_words(found)}; "
+                "it was not deleted",
+                remedy="Delete what uses it first if it is to go, or leave it to the people who use it.",
+            )
 
     @abstractmethod
     def _read(self, keys: Collection[str]) -> dict[str, State]:
@@ -119,6 +166,16 @@ class OneByOne(ABC):
     @abstractmethod
     def _identifier(self, key: str) -> str | None:
         """Return AWS's id, or None where there is no such thing."""
+
+    @abstractmethod
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        """Return the state of what has this id, where its key no longer leads there; None: it is gone."""
+
+    @abstractmethod
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        """Return what hangs on each thing, by its identifier; what is ours may be left out."""
 
     @abstractmethod
     def _create(self, key: str, state: State, writer: Writer) -> str:

@@ -5,17 +5,23 @@ Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReferenc
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, in_threads
-from idc_helpers.aws.identity_store import find_user_id, found_or_none, is_concurrent_change
+from idc_helpers.aws.identity_store import (
+    find_user_id,
+    found_or_none,
+    is_concurrent_change,
+    named_or_none,
+)
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.user_attributes import ENTERPRISE, user_operations, user_request, user_state
-from idc_helpers.changes import State
+from idc_helpers.aws.uses import uses_of_principals
+from idc_helpers.changes import State, Use
 from idc_helpers.errors import WriteFailedError
 
 _UPDATE_ATTEMPTS = 3
@@ -50,6 +56,20 @@ class Users(OneByOne):
     @override
     def _identifier(self, key: str) -> str | None:
         return find_user_id(self._connection, key)
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        answer = named_or_none(lambda: self._describe(identifier))
+        if answer is None:
+            return None
+        name = answer.get("UserName", "")
+        return user_state(answer) | ({"new_name": name} if name != key else {})
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return uses_of_principals(self._connection, "USER", named, ours, again=again)
 
     def _request(self, user_id: str) -> dict[str, Any]:
         return {"IdentityStoreId": self._connection.instance.identity_store_id, "UserId": user_id}

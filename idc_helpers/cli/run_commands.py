@@ -134,37 +134,69 @@ def _words(only: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in only.split(",") if word.strip()) or (only,)
 
 
+UNDO_INCOMPLETE = 3
+"""The exit status of an undo that did what it could, and that left something of the run."""
+
+
 def undo(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id, `latest`, or its folder.")],
+    *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     profile: Annotated[
         str | None, typer.Option("--profile", help="The AWS profile. [default: the run's own]")
     ] = None,
+    target: Annotated[
+        Literal["sandbox", "aws"] | None,
+        typer.Option("--target", help="Only what was done there. [default: the run's own, else sandbox]"),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="Only what was done in this account.")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Only what was done in this Region.")] = None,
+    include_used: Annotated[
+        bool,
+        typer.Option(
+            "--include-used",
+            help="Delete what the run created also where others use or changed it. The plan shows what goes "
+            "with it. An instance that holds what others made stays.",
+        ),
+    ] = False,
     out: _Out = None,
 ) -> None:
     """Take back what a run did: only what its receipts name, newest first.
 
-    What the run made is deleted by AWS's id, and what it changed gets its old values. What somebody else made
-    or changed since is left alone. Doing it again is safe.
+    What the run made is deleted by AWS's id, and what it changed gets its old values. What others made, use
+    or changed since is left alone and reported. Doing it again is safe. Exit status: 0 when nothing of the
+    run is left; 3 when something is left alone, cannot be read or was done in another place; 1 when the undo
+    failed.
     """
     from idc_helpers.project import runs_folder  # noqa: PLC0415
     from idc_helpers.runner.run_folder import find_run_folder  # noqa: PLC0415
-    from idc_helpers.runner.undoing import opened_undo  # noqa: PLC0415
+    from idc_helpers.runner.undoing import Wanted, opened_undo  # noqa: PLC0415
 
     folder = find_run_folder(run_id, out or runs_folder())
-    with opened_undo(folder, profile=profile) as wanted:
-        if not wanted.plan.changes:
+    wanted = Wanted(target, account, region, profile, include_used)
+    with opened_undo(folder, wanted) as opened:
+        if not opened.plan.changes and not opened.unreadable and not opened.skipped:
             typer.echo(f"Nothing is left to take back of run {folder.name}.")
             return
-        typer.echo(f"{wanted.where}\n\n{_plan_table(wanted.plan)}\n")
-        number = len(wanted.plan.writes)
+        if opened.plan.changes:
+            typer.echo(f"{opened.where}\n\n{_plan_table(opened.plan)}\n")
+        number = len(opened.plan.writes)
         if number and not yes:
             typer.confirm(f"Take back {number} of these?", abort=True)
-        wanted.apply(_tell)
-        results = wanted.check()
+        outcome = opened.apply(_tell)
+        results = opened.check()
+        verdict = opened.verdict(outcome)
     for check in results:
         typer.echo(f"{'✔ passed' if check.passed else '✘ failed'}: {check.name}: {check.detail}")
-    raise typer.Exit(0 if results.passed else 1)
+        if not check.passed and check.remedy:
+            typer.echo(f"  {check.remedy}")
+    if not results:
+        typer.echo(f"Cannot be read in {folder / 'receipts.jsonl'}: {'; '.join(opened.unreadable)}")
+    typer.echo(f"Verdict: {verdict}.")
+    is_all = verdict.is_complete and (wanted.names_a_place or not opened.skipped)
+    raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)
 
 
 def _plan_table(plan: Plan) -> str:

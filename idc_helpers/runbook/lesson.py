@@ -201,7 +201,9 @@ def make_step(context: RunContext, name: str) -> Step:
     return Step(context, name, definition.title, definition.build(context.connection, context.scenario))
 
 
-def make_teardown(context: RunContext, steps: frozenset[str] = frozenset()) -> Teardown:
+def make_teardown(
+    context: RunContext, steps: frozenset[str] = frozenset(), *, include_used: bool = False
+) -> Teardown:
     """Return the undo of a run's receipts, of all its steps or of some."""
     connection = context.connection
     resources: tuple[Resource, ...] = (
@@ -215,4 +217,4 @@ def make_teardown(context: RunContext, steps: frozenset[str] = frozenset()) -> T
         Users(connection),
         GroupMemberships(connection),
     )
-    return Teardown(context, {resource.kind: resource for resource in resources}, steps)
+    return Teardown(context, {resource.kind: resource for resource in resources}, steps, include_used)

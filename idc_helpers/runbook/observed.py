@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NoReturn
 
-from idc_helpers.changes import Change, Resource, State
+from idc_helpers.changes import Change, Resource, State, Use
 from idc_helpers.errors import WriteFailedError
 
 
@@ -32,6 +32,25 @@ class Observed:
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return AWS's ids of those of the named things that exist; reads only."""
         return self._resource.identifiers(keys)
+
+    @property
+    def derived_fields(self) -> Collection[str]:
+        """Fields that nobody sets."""
+        return self._resource.derived_fields
+
+    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of the very things that had these identifiers; reads only."""
+        return self._resource.read_by_identifier(named)
+
+    def uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
+    ) -> dict[str, tuple[Use, ...]]:
+        """Return what hangs on things besides what is ours; reads only."""
+        return self._resource.uses(named, ours, again=again)
+
+    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
+        """Return that the kit makes no such change."""
+        return {"": "it is only looked at"}
 
     def write_all(
         self,

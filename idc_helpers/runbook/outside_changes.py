@@ -57,12 +57,6 @@ def _differences(resource: Resource, key: str, left: State) -> list[str]:
 
 def _is_of_here(receipt: Receipt, context: RunContext) -> bool:
     origin = context.origin(receipt.step)
-    if (receipt.target, receipt.account_id, receipt.region) != (
-        origin.target,
-        origin.account_id,
-        origin.region,
-    ):
-        return False
     if receipt.kind == "instance":
         return True
     # A sandbox that was reset gives its next instance the same ARN: only its age tells them apart.

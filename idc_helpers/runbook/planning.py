@@ -6,12 +6,15 @@ what a plan did restores the state before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from idc_helpers.changes import Action, Change, Plan, State
+from idc_helpers.scrubbing import scrub_values
 
 _LONGEST_VALUE_SHOWN = 60
+_SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
+"""Fields that a thing may have although its creation did not say so."""
 
 
 def plan_changes(
@@ -89,9 +92,41 @@ def undo_creation(
     return Change(Action.DELETE, kind, key, actual, None, "was created by this run", actual_identifier)
 
 
+def others_fields(ours: State, found: State, derived: Collection[str] = ()) -> list[str]:
+    """Return the fields of a thing that are not as this kit left them: somebody else set them.
+
+    Parameters
+    ----------
+    ours
+        As a receipt left it. Secrets are taken out of it, as they are here before comparing.
+    found
+        As it is now; a field that only it has counts where it holds something.
+    derived
+        Fields that nobody sets.
+    """
+    clean = scrub_values(found)
+    named = [name for name in ours if ours[name] not in (found.get(name), clean.get(name))]
+    added = [name for name, value in found.items() if name not in ours and value not in (None, "", [], {})]
+    return [name for name in (*named, *added) if name not in derived]
+
+
+def keeps_part_of(before: Any, after: Any, found: Any) -> bool:
+    """Tell whether a value that somebody changed since still holds something that the update put there."""
+    if isinstance(after, dict) and isinstance(found, dict):
+        earlier = before if isinstance(before, dict) else {}
+        return any(found.get(name) == value != earlier.get(name) for name, value in after.items())
+    if isinstance(after, list) and isinstance(found, list):
+        earlier_items = before if isinstance(before, list) else []
+        return any(item in found for item in after if item not in earlier_items)
+    return False
+
+
 def could_come_from(wanted: State, found: State) -> bool:
     """Tell whether a thing may be what an interrupted creation left: it holds the wanted values, or less."""
-    return all(_is_part(found.get(name), value) for name, value in wanted.items())
+    added = [name for name, value in found.items() if name not in wanted and value not in (None, "", [], {})]
+    return not set(added) - _SET_BY_AWS and all(
+        _is_part(found.get(name), value) for name, value in wanted.items()
+    )
 
 
 def _is_part(found: Any, wanted: Any) -> bool:
@@ -104,18 +139,24 @@ def _is_part(found: Any, wanted: Any) -> bool:
     return False
 
 
-def undo_update(kind: str, key: str, before: State, after: State, actual: State | None) -> Change:
+def undo_update(
+    kind: str, key: str, before: State, after: State, actual: State | None, *, derived: Collection[str] = ()
+) -> Change:
     """Return the change that takes an update back.
 
-    Fields that somebody changed after the update are left alone; a field that was not there before becomes
-    None.
+    Fields that somebody changed after the update are left alone, and so are those that nobody sets; a field
+    that was not there before becomes None.
     """
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
-    updated = differing_fields(after, before)
+    updated = [name for name in differing_fields(after, before) if name not in derived]
     ours = [name for name in updated if actual.get(name) == after.get(name)]
+    theirs = [name for name in updated if name not in ours and actual.get(name) != before.get(name)]
     if not ours:
-        return Change(Action.UNCHANGED, kind, key, actual, actual, "was changed again since: left alone")
+        words = f"was changed again since ({', '.join(theirs)}): left alone" if theirs else "is as before"
+        return Change(Action.UNCHANGED, kind, key, actual, actual, words)
     restored = {name: before.get(name) for name in ours}
     reason = describe_difference(restored, actual, ours)
+    if theirs:
+        reason += f"; left alone, because changed again since: {', '.join(theirs)}"
     return Change(Action.UPDATE, kind, key, actual, {**actual, **restored}, reason)

@@ -2,12 +2,14 @@
 
 One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
 ``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
-torn by a kill is passed over. Secrets are taken out; people's names and addresses stay even in a run that
-masks them, because undo compares and restores by them: the file is readable by its owner only.
+that is no receipt is passed over, and `ReceiptBook.unreadable` reports it. Receipts of several places may be
+in one file: each place reads its own alone. Secrets are taken out; people's names and addresses stay even in
+a run that masks them, because undo compares and restores by them: the file is readable by its owner only.
 
 Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``,
 ``notebook``, ``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``,
-``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back).
+``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back),
+``state_id`` (of the sandbox's state; empty on AWS and in older receipts).
 """
 
 from __future__ import annotations
@@ -16,15 +18,45 @@ import datetime
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from idc_helpers.changes import Action, Change, State, WriteResult
 from idc_helpers.errors import ReceiptError
-from idc_helpers.json_lines import read_json_lines
+from idc_helpers.json_lines import numbered_lines
 from idc_helpers.scrubbing import scrub_values
+
+_OLDER_STATE = "older-"  # begins the id of a state that was made before states had ids
+
+
+class ReceiptPlace(NamedTuple):
+    """Where things are: receipts of one place say nothing of another."""
+
+    target: str
+    account_id: str
+    region: str
+    state_id: str = ""
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Return whether a receipt is of this place."""
+        return self.includes(place_of(receipt))
+
+    def includes(self, named: ReceiptPlace) -> bool:
+        """Return whether what a receipt calls its place is this one."""
+        is_from_before_ids = not named.state_id and self.state_id.startswith(_OLDER_STATE)
+        return named[:3] == self[:3] and (named.state_id == self.state_id or is_from_before_ids)
+
+    def __str__(self) -> str:
+        state = f" (state {self.state_id[-8:]})" if self.state_id else ""
+        return f"{self.target} account {self.account_id} in {self.region}{state}"
+
+
+def place_of(receipt: Receipt) -> ReceiptPlace:
+    """Return where the things are that a receipt names."""
+    return ReceiptPlace(receipt.target, receipt.account_id, receipt.region, receipt.state_id)
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,7 @@ class Origin:
     account_id: str
     region: str
     instance_arn: str
+    state_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +95,7 @@ class Receipt:
     after: State | None
     request_ids: tuple[str, ...] = ()
     undoes: str = ""
+    state_id: str = ""
 
 
 class ReceiptBook:
@@ -71,10 +105,13 @@ class ReceiptBook:
     ----------
     path
         ``receipts.jsonl``; made with the first receipt, readable by its owner only.
+    place
+        Whose receipts are read; None: those of all places.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, place: ReceiptPlace | None = None) -> None:
         self.path = path
+        self.place = place
 
     def start(self, change: Change, origin: Origin, *, undoes: str = "") -> Receipt:
         """Write down that a change is about to be made; return the receipt to `finish`."""
@@ -146,30 +183,97 @@ class ReceiptBook:
             ) from error
 
     def read(self) -> list[Receipt]:
-        """Return the latest line of each receipt, in the order in which they were started."""
+        """Return the latest line of each receipt of the place, in the order in which they were started.
+
+        Raises
+        ------
+        ReceiptError
+            When there is such a file and it cannot be read.
+        """
+        return [receipt for receipt in self._read_all() if self.place is None or self.place.holds(receipt)]
+
+    def unreadable(self) -> list[str]:
+        """Return the lines that are no receipts, such as ``"line 3: is no JSON object"``."""
+        return [words for words in self._lines() if isinstance(words, str)]
+
+    def elsewhere(self) -> dict[ReceiptPlace, int]:
+        """Return how many receipts of other places are not taken back yet, by place."""
+        receipts = self._read_all()
+        return Counter(
+            place_of(receipt)
+            for receipt in _open(receipts)
+            if self.place is not None and not self.place.holds(receipt)
+        )
+
+    def _read_all(self) -> list[Receipt]:
         latest: dict[str, Receipt] = {}
         for receipt in self._lines():
-            latest[receipt.receipt_id] = receipt
+            if isinstance(receipt, Receipt):
+                latest[receipt.receipt_id] = receipt
         return list(latest.values())
 
-    def _lines(self) -> Iterator[Receipt]:
-        known = {field.name for field in fields(Receipt)}
-        for values in read_json_lines(self.path):
-            with suppress(TypeError):  # an object that is no receipt
-                yield Receipt(**{name: value for name, value in values.items() if name in known})
+    def _lines(self) -> Iterator[Receipt | str]:
+        """Yield the receipts, and words for each line that is none."""
+        try:
+            data = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as error:
+            raise ReceiptError(
+                f"the receipts file {str(self.path)!r} cannot be read: {error.strerror or error}",
+                remedy="Make it readable again: without it nothing is known of what the run made.",
+            ) from error
+        for number, values in numbered_lines(data):
+            wrong = "is no JSON object" if values is None else _wrong_with(values)
+            yield f"line {number}: {wrong}" if wrong else _receipt(values or {})
 
     def open_receipts(self) -> list[Receipt]:
         """Return the receipts of creations and updates that no later receipt has taken back, newest first."""
-        receipts = self.read()
-        undone = {receipt.undoes for receipt in receipts if receipt.undoes and receipt.status == "done"}
-        return [
-            receipt
-            for receipt in reversed(receipts)
-            if not receipt.undoes
-            and receipt.status != "refused"
-            and receipt.receipt_id not in undone
-            and receipt.action in (Action.CREATE, Action.UPDATE)
-        ]
+        return _open(self.read())
+
+
+_FIELDS = {field.name: field for field in fields(Receipt)}
+_OPTIONAL = ("undoes", "state_id", "request_ids")
+_VALUES = {
+    "status": ("started", "done", "refused"),
+    "target": ("sandbox", "aws"),
+    "action": tuple(action.value for action in Action),
+}
+
+
+def _wrong_with(values: Mapping[str, Any]) -> str:
+    """Return why an object is no receipt; empty: it is one."""
+    missing = [name for name in _FIELDS if name not in values and name not in _OPTIONAL]
+    if missing:
+        return f"is no receipt: it lacks {', '.join(missing)}"
+    for name, known in _VALUES.items():
+        if values[name] not in known:
+            return f"has {name} {values[name]!r}; known are {', '.join(known)}"
+    for name in _FIELDS:
+        value = values.get(name)
+        if name in ("before", "after"):
+            is_right = value is None or isinstance(value, dict)
+        elif name == "request_ids":
+            is_right = isinstance(value, list | None)
+        else:
+            is_right = isinstance(value, str) or (name in _OPTIONAL and name not in values)
+        if not is_right:
+            return f"has a {name} of another kind: {value!r:.60}"
+    return "" if values["receipt_id"] and values["key"] else "has no receipt_id or no key"
+
+
+def _receipt(values: Mapping[str, Any]) -> Receipt:
+    return Receipt(**{name: value for name, value in values.items() if name in _FIELDS})
+
+
+def _open(receipts: list[Receipt]) -> list[Receipt]:
+    undone = {receipt.undoes for receipt in receipts if receipt.undoes and receipt.status == "done"}
+    return [
+        receipt
+        for receipt in reversed(receipts)
+        if not receipt.undoes
+        and receipt.status != "refused"
+        and receipt.receipt_id not in undone
+        and receipt.action in (Action.CREATE, Action.UPDATE)
+    ]
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:

@@ -13,7 +13,7 @@ from idc_helpers.models import Scenario
 from idc_helpers.runbook.attestations import Attestation, AttestationBook
 from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.events import EventLog
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runbook.receipts import Origin, ReceiptBook, ReceiptPlace
 
 _OPEN_AGAIN = (
     "Nothing was called. Run the cell with `open_runbook` until it ends without an error,"
@@ -110,8 +110,16 @@ class RunContext:
 
     @property
     def receipts(self) -> ReceiptBook:
-        """The run's receipts."""
-        return ReceiptBook(self.run_folder / "receipts.jsonl")
+        """The receipts in the run's folder: those of this place are read, and none of another."""
+        return ReceiptBook(self.run_folder / "receipts.jsonl", self.receipt_place)
+
+    @property
+    def receipt_place(self) -> ReceiptPlace:
+        """The target, the account, the Region and, in the sandbox, the state that this run works on."""
+        connection = self.target_connection
+        return ReceiptPlace(
+            connection.target, connection.caller.account_id, connection.region, connection.state_id
+        )
 
     @property
     def events(self) -> EventLog:
@@ -147,6 +155,7 @@ class RunContext:
             account_id=self.connection.caller.account_id,
             region=self.connection.region,
             instance_arn=instance.instance_arn if instance else "",
+            state_id=self.connection.state_id,
         )
 
     def require_apply(self) -> None:

@@ -1,16 +1,63 @@
-"""Take back what a run did: only what its receipts name, newest first."""
+"""Take back what a run did: only what its receipts name, newest first, and nothing that others use.
+
+Nothing is called here that writes. Each receipt has a *fate*: what becomes of what it names, and that is what
+the verdict counts.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import MappingProxyType
 
-from idc_helpers.changes import Action, Change, Plan, Resource, State
+from idc_helpers.changes import Action, Change, Plan, Resource, State, Use, uses_in_words
 from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.planning import could_come_from, undo_creation, undo_update
-from idc_helpers.runbook.receipts import Origin, Receipt
+from idc_helpers.runbook.found import Found, is_creation, named_identifier
+from idc_helpers.runbook.planning import (
+    could_come_from,
+    describe_difference,
+    keeps_part_of,
+    others_fields,
+    undo_creation,
+    undo_update,
+)
+from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptPlace, place_of
 from idc_helpers.scrubbing import REMOVED
+
+INSTANCE = "instance"
+_OF_THE_ACCOUNT = (INSTANCE, "delegated_administrator")  # kinds that are not inside of an instance
+_MEMBERS = ("group", "user")  # their memberships go with them; what hangs on others keeps them from going
+
+
+class Fate(Enum):
+    """What becomes of what a receipt names."""
+
+    UNDO = "undo"
+    """The plan takes it back."""
+    GONE = "gone"
+    """Nothing of it is there any more."""
+    GOES_ALONG = "goes along"
+    """It cannot be taken back, and goes with what the plan deletes."""
+    THEIRS = "theirs"
+    """Somebody changed it since: what is there now is theirs."""
+    STAYS = "stays"
+    """AWS offers no way back; said once."""
+    LEFT = "left alone"
+    """It is still there, as the run made it or in part, and is not touched."""
+
+
+IS_LEFT_ALONE = (Fate.THEIRS, Fate.STAYS, Fate.LEFT)
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """A receipt (None: what makes way for another change) and what becomes of what it names."""
+
+    receipt: Receipt | None
+    change: Change
+    fate: Fate
 
 
 @dataclass(frozen=True)
@@ -19,32 +66,49 @@ class UndoPlan:
 
     Attributes
     ----------
-    plan
-        Changes, newest receipt first.
-    receipts
-        The receipt behind each change, in the same order.
+    undoings
+        Newest receipt first.
+    unreadable
+        What of the receipts cannot be understood, in words.
+    elsewhere
+        How many open receipts are of other places, which are not touched.
     """
 
-    plan: Plan
-    receipts: tuple[Receipt, ...]
+    undoings: tuple[Undoing, ...]
+    unreadable: tuple[str, ...] = ()
+    elsewhere: tuple[tuple[ReceiptPlace, int], ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """The changes, in the order in which they are applied."""
+        return Plan(tuple(each.change for each in self.undoings))
 
     def receipt_id(self, change: Change) -> str:
         """Return the id of the receipt that a change of this plan takes back."""
-        for candidate, receipt in zip(self.plan.changes, self.receipts, strict=True):
-            if candidate is change:
-                return receipt.receipt_id
+        for each in self.undoings:
+            if each.change is change and each.receipt is not None:
+                return each.receipt.receipt_id
         return ""
 
-    @property
-    def settled(self) -> tuple[tuple[Change, Receipt], ...]:
-        """The receipts with nothing left to take back: the thing is gone."""
-        pairs = zip(self.plan.changes, self.receipts, strict=True)
-        return tuple(
-            (change, receipt) for change, receipt in pairs if not change.writes and change.before is None
-        )
+    def receipts_of(self, *fates: Fate) -> list[Receipt]:
+        """Return the receipts that have one of these fates."""
+        return [each.receipt for each in self.undoings if each.fate in fates and each.receipt]
+
+    def left_alone(self) -> tuple[Change, ...]:
+        """Return the changes that are not made although something of the receipt may be there."""
+        return tuple(each.change for each in self.undoings if each.fate in IS_LEFT_ALONE)
 
 
-def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin: Origin) -> UndoPlan:
+def plan_undo(
+    receipts: Sequence[Receipt],
+    resources: Mapping[str, Resource],
+    origin: Origin,
+    *,
+    include_used: bool = False,
+    unreadable: Sequence[str] = (),
+    elsewhere: Mapping[ReceiptPlace, int] = MappingProxyType({}),
+    looks_for_uses: bool = True,
+) -> UndoPlan:
     """Return the plan that takes receipts back; reads only.
 
     Parameters
@@ -52,109 +116,209 @@ def plan_undo(receipts: list[Receipt], resources: Mapping[str, Resource], origin
     receipts
         Open receipts, newest first (`ReceiptBook.open_receipts`).
     resources
-        A resource for each kind.
+        A resource for each kind; an instance's comes before those of what it holds.
     origin
         Where the undo would run.
+    include_used
+        Whether what this run created goes although others use or changed it; an instance never does.
+    unreadable
+        What of the receipts cannot be understood: how an interrupted write ended may stand there.
+    elsewhere
+        How many open receipts are of other places.
+    looks_for_uses
+        Whether what hangs on things is looked for.
 
     Raises
     ------
     ReceiptError
-        When a receipt is of another target, account or Region, or of a kind that this kit does not know.
+        When a receipt is of another target, account, Region or state of the sandbox.
     """
     for receipt in receipts:
-        _require_same_target(receipt, origin)
-        _require_known(receipt, resources)
-    found = _Found(receipts, resources)
-    changes = tuple(found.undo(receipt, resources[receipt.kind]) for receipt in receipts)
-    return UndoPlan(Plan(changes), tuple(receipts))
+        _require_same_place(receipt, origin)
+    found = Found(receipts, resources)
+    planner = _Planner(resources, origin, found, include_used=include_used, is_whole=not unreadable)
+    readable = [receipt for receipt in receipts if receipt.receipt_id not in found.unreadable]
+    undoings = [planner.undo(receipt) for receipt in readable]
+    if looks_for_uses:
+        planner.leave_used(undoings)
+    _let_go_along(undoings)
+    return UndoPlan(tuple(undoings), (*unreadable, *found.unreadable.values()), tuple(elsewhere.items()))
 
 
-class _Found:
-    """What there is of what receipts name: a few looks for each kind, however many receipts there are."""
+@dataclass(frozen=True)
+class _Planner:
+    resources: Mapping[str, Resource]
+    origin: Origin
+    found: Found
+    include_used: bool
+    is_whole: bool
 
-    def __init__(self, receipts: list[Receipt], resources: Mapping[str, Resource]) -> None:
-        self._states: dict[tuple[str, str], State | None] = {}
-        self._identifiers: dict[tuple[str, str], str] = {}
-        # By kind, key and id: what only its id still leads to, because its key leads nowhere or to another.
-        self._left_behind: dict[tuple[str, str, str], State] = {}
-        for kind in dict.fromkeys(receipt.kind for receipt in receipts):
-            self._read(resources[kind], [receipt for receipt in receipts if receipt.kind == kind])
+    def undo(self, receipt: Receipt) -> Undoing:
+        """Return what becomes of a receipt, after what becomes of the newer ones."""
+        names = receipt.instance_arn, self.origin.instance_arn
+        if receipt.kind not in _OF_THE_ACCOUNT and all(names) and names[0] != names[1]:
+            if self.found.has_instance(receipt.instance_arn):
+                return _kept(receipt, None, f"is in the instance {receipt.instance_arn}: connect to that one")
+            return _kept(receipt, None, "is already gone, with its instance", Fate.GONE)
+        return self._undo_creation(receipt) if is_creation(receipt) else self._undo_update(receipt)
 
-    def _read(self, resource: Resource, receipts: list[Receipt]) -> None:
-        kind = resource.kind
-        states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
-        created = [receipt for receipt in receipts if receipt.action == Action.CREATE]
-        identifiers = resource.identifiers(list(states))
-        self._states |= {(kind, key): state for key, state in states.items()}
-        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
-        if read_by_identifier := getattr(resource, "read_by_identifier", None):
-            named = {(receipt.key, _named_identifier(receipt)) for receipt in created}
-            others = {(key, one) for key, one in named if one and one != identifiers.get(key)}
-            self._left_behind |= {(kind, *pair): state for pair, state in read_by_identifier(others).items()}
+    def _undo_creation(self, receipt: Receipt) -> Undoing:
+        resource, identifier = self.resources[receipt.kind], named_identifier(receipt)
+        actual, present = self.found.state(receipt), self.found.identifier(receipt)
+        by_identifier = self.found.by_identifier(receipt)
+        if by_identifier is not None:
+            actual, present = by_identifier, identifier
+        change = undo_creation(receipt.kind, receipt.key, identifier, actual, present)
+        if not change.writes:
+            return Undoing(receipt, change, Fate.GONE)
+        if why := resource.irreversible(change).get(""):
+            return _kept(receipt, actual, f"cannot be undone: {why}", Fate.STAYS)
+        kept = self._not_as_made(receipt, actual or {}, resource)
+        if kept is not None:
+            return kept
+        if by_identifier is not None and receipt.kind not in _MEMBERS:
+            reason = "was created by this run; the user or group was renamed, or has gone and left it behind"
+            change = replace(change, reason=reason)
+        self.found.take_back(receipt, None)
+        return Undoing(receipt, change, Fate.UNDO)
 
-    def undo(self, receipt: Receipt, resource: Resource) -> Change:
-        """Return the change that takes a receipt back, after those of the newer ones."""
-        thing = (receipt.kind, receipt.key)
-        if receipt.action == Action.CREATE:
-            identifier = _named_identifier(receipt)
-            left_behind = self._left_behind.pop((*thing, identifier), None)
-            if left_behind is not None:
-                reason = "was created by this run; the user or group has gone and left it behind"
-                return Change(Action.DELETE, *thing, left_behind, None, reason, identifier)
-        change = _undo_one(receipt, resource, self._states.get(thing), self._identifiers.get(thing, ""))
-        if change.writes:
-            # Several may be of one thing: each is held against what the undo of the newer ones leaves.
-            self._states[thing] = change.after
-        return change
+    def _not_as_made(self, receipt: Receipt, actual: State, resource: Resource) -> Undoing | None:
+        """Return why a thing is left alone that is not as its creation left it; None: it is so."""
+        wanted = receipt.after or {}
+        if receipt.status == "started":
+            if not could_come_from(wanted, actual):
+                words = "is not what the interrupted run was creating: left alone"
+                return _kept(receipt, actual, words, Fate.THEIRS)
+            if not self.is_whole:
+                return _kept(
+                    receipt, actual, "was begun, and a receipt that cannot be read may say how it ended"
+                )
+            return None
+        theirs = others_fields(wanted, actual, resource.derived_fields)
+        if theirs and not self.include_used:
+            words = describe_difference(actual, wanted, theirs)
+            return _kept(receipt, actual, f"was changed by others, so it is left alone: {words}")
+        return None
 
-
-def _named_identifier(receipt: Receipt) -> str:
-    """Return the id that a receipt names; empty where it has none.
-
-    An interrupted creation has none yet; the plan before it found nothing of that name. Account assignments
-    had none in earlier receipts but their key.
-    """
-    return receipt.identifier if receipt.status == "done" and receipt.identifier != receipt.key else ""
-
-
-def _undo_one(receipt: Receipt, resource: Resource, actual: State | None, identifier: str) -> Change:
-    if receipt.action == Action.CREATE:
-        if receipt.status == "started" and actual and not could_come_from(receipt.after or {}, actual):
-            reason = "is not what the interrupted run was creating: left alone"
-            return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
-        change = undo_creation(receipt.kind, receipt.key, _named_identifier(receipt), actual, identifier)
-    elif REMOVED in json.dumps(receipt.before):
-        reason = "held a secret before, which receipts do not keep: set it by hand"
-        return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
-    elif actual and (named := _named_identifier(receipt)) and named != identifier:
-        reason = f"is another one ({identifier}) than the receipt names ({named}): left alone"
-        return Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason)
-    else:
-        change = undo_update(receipt.kind, receipt.key, receipt.before or {}, receipt.after or {}, actual)
-    if change.writes and receipt.key in getattr(resource, "irreversible_keys", ()):
-        return Change(
-            Action.UNCHANGED,
-            receipt.kind,
-            receipt.key,
-            actual,
-            actual,
-            "cannot be undone: AWS allows it once",
+    def _undo_update(self, receipt: Receipt) -> Undoing:
+        before, after, actual = receipt.before or {}, receipt.after or {}, self.found.state(receipt)
+        named, present = named_identifier(receipt), self.found.identifier(receipt)
+        if (renamed := self.found.by_identifier(receipt)) is not None:
+            name = renamed.get("new_name", "another name")
+            return _kept(receipt, renamed, f"is called {name!r} now: set its values back by hand")
+        if actual is not None and named and named != present:
+            change = undo_creation(receipt.kind, receipt.key, named, actual, present)
+            return Undoing(receipt, change, Fate.GONE)
+        if actual is not None and REMOVED in json.dumps(before):
+            words = "held a secret before, which receipts do not keep: set it by hand"
+            return _kept(receipt, actual, words)
+        resource = self.resources[receipt.kind]
+        change = undo_update(
+            receipt.kind, receipt.key, before, after, actual, derived=resource.derived_fields
         )
-    return change
+        if not change.writes:
+            return Undoing(receipt, change, _fate_of_unchanged(change, before, after))
+        self.found.take_back(receipt, change.after)
+        return _without_irreversible(receipt, change, resource.irreversible(change))
+
+    def leave_used(self, undoings: list[Undoing]) -> None:
+        """Leave alone what others use; what is in an instance comes before the instance."""
+        for kind, resource in reversed(list(self.resources.items())):
+            deletions = [each for each in undoings if _deletes(each) and each.change.kind == kind]
+            if not deletions:
+                continue
+            ours = frozenset((e.change.kind, e.change.identifier) for e in undoings if _deletes(e))
+            uses = resource.uses({each.change.identifier: each.change.key for each in deletions}, ours)
+            for each in deletions:
+                used = uses.get(each.change.identifier, ())
+                settings = _settings_of_others(undoings) if kind == INSTANCE else ()
+                takes = ours if kind in _MEMBERS else frozenset()
+                undoings[undoings.index(each)] = self._used(each, (*used, *settings), takes)
+            if self.include_used and kind != INSTANCE:
+                self._make_way(undoings, [use for used in uses.values() for use in used])
+
+    def _used(self, undoing: Undoing, uses: Sequence[Use], takes: frozenset[tuple[str, str]]) -> Undoing:
+        change = undoing.change
+        if not uses:
+            return replace(undoing, change=replace(change, takes=takes))
+        words = uses_in_words(uses)
+        if change.kind == INSTANCE or not self.include_used:
+            verb = "still holds" if change.kind == INSTANCE else "is used by others, so it is left alone:"
+            kept = Change(
+                Action.UNCHANGED, change.kind, change.key, change.before, change.before, f"{verb} {words}"
+            )
+            return replace(undoing, change=kept, fate=Fate.LEFT)
+        takes |= {use.name for use in uses}
+        reason = f"{change.reason}; what others have on it goes too: {words}"
+        return replace(undoing, change=replace(change, takes=takes, reason=reason))
+
+    def _make_way(self, undoings: list[Undoing], uses: Sequence[Use]) -> None:
+        """Delete first what deleting a thing does not take along."""
+        present = {(each.change.kind, each.change.identifier) for each in undoings if _deletes(each)}
+        for use in dict.fromkeys(uses):
+            if use.key and use.name not in present and use.kind in self.resources:
+                reason = "is not of this run, and hangs on what is deleted"
+                change = Change(Action.DELETE, use.kind, use.key, {}, None, reason, use.identifier)
+                undoings.insert(0, Undoing(None, change, Fate.UNDO))
+                present.add(use.name)
 
 
-def _require_same_target(receipt: Receipt, origin: Origin) -> None:
-    place, here = (f"{one.target} {one.account_id!r} in {one.region}" for one in (receipt, origin))
-    if place != here:
+def _deletes(undoing: Undoing) -> bool:
+    return undoing.change.action is Action.DELETE
+
+
+def _kept(receipt: Receipt, actual: State | None, reason: str, fate: Fate = Fate.LEFT) -> Undoing:
+    return Undoing(receipt, Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason), fate)
+
+
+def _fate_of_unchanged(change: Change, before: State, after: State) -> Fate:
+    found = change.before
+    if found is None or all(found.get(name) == before.get(name) for name in after):
+        return Fate.GONE
+    keeps = any(keeps_part_of(before.get(name), after[name], found.get(name)) for name in after)
+    return Fate.LEFT if keeps else Fate.THEIRS
+
+
+def _without_irreversible(receipt: Receipt, change: Change, stays: Mapping[str, str]) -> Undoing:
+    """Take out of a change what AWS offers no way back for."""
+    before, after = change.before or {}, change.after or {}
+    restored = [name for name in after if after[name] != before.get(name)]
+    kept = [name for name in restored if "" in stays or name in stays]
+    if not kept:
+        return Undoing(receipt, change, Fate.UNDO)
+    why = f"cannot be undone: {'; '.join(stays[name] for name in stays if name in ('', *kept))}"
+    if len(kept) == len(restored):
+        return _kept(receipt, before, why, Fate.STAYS)
+    rest = [name for name in restored if name not in kept]
+    possible = {**after, **{name: before.get(name) for name in kept}}
+    reason = f"{describe_difference(possible, before, rest)}; {', '.join(kept)} {why}"
+    return Undoing(receipt, replace(change, after=possible, reason=reason), Fate.UNDO)
+
+
+def _settings_of_others(undoings: Sequence[Undoing]) -> tuple[Use, ...]:
+    """Return the console's settings that somebody changed after this run: they go with their instance."""
+    return tuple(
+        Use(each.change.kind, each.change.key, f"the setting {each.change.key!r}, which others changed")
+        for each in undoings
+        if each.change.kind == "console_setting" and each.fate in (Fate.THEIRS, Fate.LEFT)
+    )
+
+
+def _let_go_along(undoings: list[Undoing]) -> None:
+    """Let what cannot be taken back go with its thing, or with the instance, where that is deleted."""
+    deleted = {(each.change.kind, each.change.key) for each in undoings if _deletes(each)}
+    no_instance = any(kind == INSTANCE for kind, _ in deleted)
+    for number, each in enumerate(undoings):
+        inside = no_instance and each.change.kind not in _OF_THE_ACCOUNT
+        if each.fate is Fate.STAYS and (inside or (each.change.kind, each.change.key) in deleted):
+            undoings[number] = replace(each, fate=Fate.GOES_ALONG)
+
+
+def _require_same_place(receipt: Receipt, origin: Origin) -> None:
+    here = ReceiptPlace(origin.target, origin.account_id, origin.region, origin.state_id)
+    if not here.holds(receipt):
         raise ReceiptError(
-            f"the receipt of {receipt.kind} {receipt.key!r} is of {place}, but this connection is to {here}",
+            f"the receipt of {receipt.kind} {receipt.key!r} is of {place_of(receipt)}, but this connection "
+            f"is to {here}",
             remedy="Connect to the account and Region that the run changed, with the same target.",
-        )
-
-
-def _require_known(receipt: Receipt, resources: Mapping[str, Resource]) -> None:
-    if receipt.kind not in resources:
-        raise ReceiptError(
-            f"the receipt {receipt.receipt_id!r} is of the kind {receipt.kind!r}, unknown to this kit",
-            remedy="Undo it with the version of the kit that made it.",
         )

@@ -66,7 +66,7 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
         if request.mask_personal_data:
             stack.enter_context(masking(people_of_run(prepared.scenario, connection)))
         where = str(connection)
-        write_record(folder, _record(prepared, state))
+        write_record(folder, _record(prepared, state, connection.state_id))
         environment = _kernel_environment(folder, state)
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
         for warning in scenario_warnings(prepared.scenario, prepared.scenario_file):
@@ -111,7 +111,7 @@ def _require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     return connection
 
 
-def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:
+def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunRecord:
     scenario = prepared.scenario
     return RunRecord(
         target=scenario.target,
@@ -120,6 +120,7 @@ def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:
         profile=scenario.profile,
         scenario_file=str(prepared.scenario_file),
         sandbox_state=str(state) if state else os.environ.get(STATE_VARIABLE, ""),
+        sandbox_state_id=state_id,
     )
 
 

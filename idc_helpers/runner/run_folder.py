@@ -29,6 +29,8 @@ class RunRecord:
         The scenario's absolute path.
     sandbox_state
         The state folder of the sandbox that the run used; empty: the standing one, or none.
+    sandbox_state_id
+        Which state was in it; empty on AWS.
     """
 
     target: str
@@ -37,6 +39,7 @@ class RunRecord:
     profile: str | None
     scenario_file: str
     sandbox_state: str = ""
+    sandbox_state_id: str = ""
 
 
 def create_run_folder(runs: Path, *, now: datetime.datetime | None = None) -> Path:

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from idc_helpers.aws.connection import connect
+from idc_helpers.aws.connection import Connection, connect
 from idc_helpers.changes import Plan
-from idc_helpers.errors import ReceiptError, SandboxError
+from idc_helpers.errors import NotFoundError, ReceiptError, SandboxError
 from idc_helpers.parameters import validate_scenario
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.lesson import make_teardown
-from idc_helpers.runbook.receipts import Receipt, ReceiptBook
+from idc_helpers.runbook.receipts import Receipt, ReceiptBook, ReceiptPlace, place_of
 from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.teardown import Teardown
+from idc_helpers.runbook.teardown import Teardown, Verdict
 from idc_helpers.runbook.undo import UndoPlan
-from idc_helpers.runner.run_folder import read_record
+from idc_helpers.runner.run_folder import RunRecord, read_record
 from idc_helpers.runner.sandboxes import sandbox_of_its_own
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of several places an undo is for, and how; what is None is not asked for.
+
+    Attributes
+    ----------
+    target, account_id, region
+        Only receipts of these.
+    profile
+        The AWS profile; None: the run's own.
+    include_used
+        Whether what the run created goes although others use or changed it.
+    """
+
+    target: str | None = None
+    account_id: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    include_used: bool = False
+
+    @property
+    def names_a_place(self) -> bool:
+        """Whether only a part of the receipts was asked for."""
+        return any((self.target, self.account_id, self.region))
+
+    def fits(self, place: ReceiptPlace) -> bool:
+        """Return whether a place is one that was asked for."""
+        wanted = (self.target, self.account_id, self.region)
+        return all(one in (None, found) for one, found in zip(wanted, place[:3], strict=True))
 
 
 @dataclass(frozen=True)
@@ -30,9 +62,15 @@ class Undo:
     ----------
     where
         The target in one readable line; empty when there is nothing to take back.
+    unreadable
+        What of the receipts cannot be understood.
+    skipped
+        How many open receipts are of other places, which are not touched.
     """
 
     where: str
+    unreadable: tuple[str, ...] = ()
+    skipped: tuple[tuple[ReceiptPlace, int], ...] = ()
     _teardown: Teardown | None = None
     _planned: UndoPlan | None = None
 
@@ -49,77 +87,126 @@ class Undo:
         """Return whether anything is left; reads only."""
         return self._teardown.check() if self._teardown else CheckResults(())
 
+    def verdict(self, outcome: Outcome | None) -> Verdict:
+        """Return what the undo came to; reads the target again."""
+        if self._teardown is None or self._planned is None:
+            return Verdict(0, 0, len(self.unreadable))
+        return self._teardown.verdict(self._planned, outcome)
+
 
 @contextmanager
-def opened_undo(folder: Path, *, profile: str | None = None) -> Iterator[Undo]:
+def opened_undo(folder: Path, wanted: Wanted = Wanted()) -> Iterator[Undo]:
     """Connect to where a run's receipts say and plan the undo; reads only, until `Undo.apply`.
 
-    A sandbox of the run's own is started for the length of the block.
+    A sandbox of the run's own is started for the length of the block. Where the receipts are of several
+    places and none is asked for, it is the run's own, else the sandbox, else the last one.
 
     Parameters
     ----------
     folder
         The run's folder.
-    profile
-        The AWS profile; None: the run's own.
+    wanted
+        Which place, and how.
 
     Raises
     ------
     ReceiptError
-        When the receipts are of several targets or accounts.
+        When the receipts cannot be read, or are all of another state of the sandbox.
+    NotFoundError
+        When there are receipts, and none of the place that is asked for.
     TargetError
         When the target cannot be reached, or is not the one that the receipts name.
     """
-    receipts = ReceiptBook(folder / "receipts.jsonl").open_receipts()
+    book = ReceiptBook(folder / "receipts.jsonl")
+    receipts, unreadable = book.open_receipts(), tuple(book.unreadable())
     if not receipts:
-        yield Undo("")
+        yield Undo("", unreadable)
         return
-    receipt = _require_one_place(receipts)
     record = read_record(folder)
-    state = (
-        Path(record.sandbox_state)
-        if record and record.sandbox_state and receipt.target == "sandbox"
-        else None
-    )
-    if state is not None and not state.is_dir():
+    places = _places(receipts, wanted, record)
+    state = _state_folder(record, places[0])
+    is_own = state is not None and folder in state.parents
+    with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
+        yield _planned(folder, places, wanted, record, state)
+
+
+def _places(receipts: Sequence[Receipt], wanted: Wanted, record: RunRecord | None) -> list[ReceiptPlace]:
+    """Return the places that fit, the one to begin with first."""
+    present = list(dict.fromkeys(place_of(receipt) for receipt in receipts))
+    fitting = [place for place in present if wanted.fits(place)]
+    if not fitting:
+        raise NotFoundError(
+            f"no receipt that is not undone yet is of {_asked_for(wanted)}",
+            remedy=f"There are receipts of: {'; '.join(str(place) for place in present)}.",
+        )
+    usual = record.target if record else "sandbox"
+    return sorted(fitting, key=lambda place: place.target != usual)  # stable: newest first
+
+
+def _asked_for(wanted: Wanted) -> str:
+    named = {"target": wanted.target, "account": wanted.account_id, "Region": wanted.region}
+    return ", ".join(f"{name} {value!r}" for name, value in named.items() if value)
+
+
+def _state_folder(record: RunRecord | None, place: ReceiptPlace) -> Path | None:
+    if record is None or not record.sandbox_state or place.target != "sandbox":
+        return None
+    state = Path(record.sandbox_state)
+    if not state.is_dir():
         raise SandboxError(
             f"the sandbox that the run changed is gone: there is no folder {str(state)!r}",
             remedy="Everything that the run made went with it, so there is nothing to take back.",
         )
-    chosen = profile or (record.profile if record else None)
-    if state is not None and folder in state.parents:
-        with sandbox_of_its_own(state, seed=None):
-            yield _planned(folder, receipt, chosen, state)
-    else:
-        yield _planned(folder, receipt, chosen, state)
+    return state
 
 
-def _require_one_place(receipts: list[Receipt]) -> Receipt:
-    places = sorted({(receipt.target, receipt.account_id, receipt.region) for receipt in receipts})
-    if len(places) > 1:
-        names = "; ".join(
-            f"{target} account {account_id} in {region}" for target, account_id, region in places
-        )
-        raise ReceiptError(
-            f"the receipts are of several places: {names}",
-            remedy="Take each back with notebook 99_teardown, connected to that place.",
-        )
-    return receipts[0]
-
-
-def _planned(folder: Path, receipt: Receipt, profile: str | None, state: Path | None) -> Undo:
+def _planned(
+    folder: Path, places: list[ReceiptPlace], wanted: Wanted, record: RunRecord | None, state: Path | None
+) -> Undo:
+    profile = wanted.profile or (record.profile if record else None)
+    place, connection = _connected(places, profile, state)
     scenario = validate_scenario(
         {
-            "target": receipt.target,
+            "target": place.target,
             "mode": "apply",
-            "region": receipt.region,
-            "expected_account": receipt.account_id,
+            "region": place.region,
+            "expected_account": place.account_id,
             "profile": profile,
         },
         source="the run's receipts",
     )
-    connection = connect(
-        target=scenario.target, region=scenario.region, profile=scenario.profile, state_folder=state
+    context = RunContext(connection, scenario, "apply", "undo", folder)
+    teardown = make_teardown(context, include_used=wanted.include_used)
+    planned = teardown.plan()
+    return Undo(str(connection), planned.unreadable, planned.elsewhere, teardown, planned)
+
+
+def _connected(
+    places: list[ReceiptPlace], profile: str | None, state: Path | None
+) -> tuple[ReceiptPlace, Connection]:
+    """Connect to the first place; in the sandbox, to the first one of the state that it has now."""
+    first = places[0]
+    connection = _connect(first, profile, state)
+    if first.target != "sandbox":
+        return first, connection
+    for place in (place for place in places if place.target == "sandbox"):
+        present = place._replace(state_id=connection.state_id)
+        if present.includes(place):
+            return present, connection if place.region == first.region else _connect(place, profile, state)
+    raise ReceiptError(
+        f"what is not undone yet was made in another state of the sandbox ({first}); this sandbox, in "
+        f"{connection.console.state_folder if connection.console else ''!r}, was reset since or is another "
+        f"one: its state is {connection.state_id[-8:]}",
+        remedy="Nothing was changed. What the run made went with its state; if you still have that state's "
+        "folder, name it in IDC_SANDBOX_STATE.",
     )
-    teardown = make_teardown(RunContext(connection, scenario, "apply", "undo", folder))
-    return Undo(str(connection), teardown, teardown.plan())
+
+
+def _connect(place: ReceiptPlace, profile: str | None, state: Path | None) -> Connection:
+    target: Literal["sandbox", "aws"] = "sandbox" if place.target == "sandbox" else "aws"
+    return connect(
+        target=target,
+        region=place.region,
+        profile=profile if target == "aws" else None,
+        state_folder=state,
+    )

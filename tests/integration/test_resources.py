@@ -117,7 +117,10 @@ def test_a_change_reaches_the_accounts_and_an_assigned_set_is_not_deleted(connec
         RoleArn=f"arn:aws:iam::{account_id}:role/OrganizationAccountAccessRole", RoleSessionName="tests"
     )
     assert iam["Credentials"]["AccessKeyId"].startswith("ASIA")
-    with pytest.raises(WriteFailedError, match=f"still assigned in account {account_id}"):
+    with pytest.raises(
+        WriteFailedError,
+        match=f"is used by others: account assignment GROUP Reaching · Reaching · {account_id}",
+    ):
         delete(permission_sets, set_ids)
     delete(assignments, assignment_ids)
     delete(groups, group_ids)

@@ -196,9 +196,12 @@ def _delete(context, kind, scenario):
     }[kind]
     door = resource(connection)
     states = door.read(keys)
+    identifiers = door.identifiers(states)
+    uses = door.uses({one: key for key, one in identifiers.items()}, ())
+    going = frozenset(use.name for used in uses.values() for use in used if kind == "users")
     changes = [
-        Change(Action.DELETE, door.kind, key, states[key], None, "", identifier)
-        for key, identifier in door.identifiers(states).items()
+        Change(Action.DELETE, door.kind, key, states[key], None, "", identifier, going)
+        for key, identifier in identifiers.items()
     ]
     list(door.write_all(changes, lambda _change: None))
 

@@ -54,7 +54,7 @@ def test_a_whole_life(tmp_path):
     about = json.loads(first.stdout)
     assert set(about) == {
         "endpoint_url", "port", "pid", "state_folder", "region", "account_id",
-        "access_key_id", "secret_access_key", "control_secret", "started",
+        "access_key_id", "secret_access_key", "control_secret", "started", "state_id",
     }  # fmt: skip
     assert about["endpoint_url"] == f"http://127.0.0.1:{about['port']}"
     assert (about["state_folder"], about["region"], about["account_id"]) == (

@@ -45,7 +45,7 @@ def server():
 @pytest.fixture
 def folder(tmp_path, server):
     about = {"port": server.server_port, "pid": os.getpid(), "region": "us-east-1"}
-    write(tmp_path, "server", {**about, "account_id": "111122223333", "started": "now"})
+    write(tmp_path, "server", {**about, "account_id": "111122223333", "started": "now", "state_id": "one"})
     keys = {"control_secret": "the control secret", "health_key": SECRET}
     write(tmp_path, "secrets", {**keys, "access_key_id": "AKIA", "secret_access_key": "hush"})
     return tmp_path

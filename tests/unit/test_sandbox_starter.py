@@ -17,6 +17,7 @@ ABOUT = {
     "secret_access_key": "hush",
     "control_secret": "hush",
     "started": "now",
+    "state_id": "one",
 }
 
 

@@ -30,6 +30,7 @@ def sandbox_address(monkeypatch):
         "secret",
         "control",
         "now",
+        "state",
     )
     monkeypatch.setattr("idc_helpers.aws.connection.start_sandbox", lambda _state_folder, **_options: address)
     return address

@@ -134,6 +134,9 @@ def users(connection, transport):
     transport.on("GetUserId", {"UserId": USER_ID})
     transport.on("DescribeUser", described(STATE))
     transport.on("UpdateUser", {"UserId": USER_ID})
+    transport.on("ListPermissionSets", {"PermissionSets": []})
+    transport.on("ListGroupMembershipsForMember", {"GroupMemberships": []})
+    transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": []})
     return Users(connection)
 
 
@@ -214,7 +217,8 @@ def test_a_user_is_deleted_by_the_id_that_the_receipt_names(users, transport):
 
 
 def test_deleting_what_is_gone_is_done(users, transport):
-    transport.on("DeleteUser", NOT_FOUND)
+    for operation in ("DeleteUser", "ListGroupMembershipsForMember", "ListAccountAssignmentsForPrincipal"):
+        transport.on(operation, NOT_FOUND)
     assert "ana" in apply(users, delete(users, "ana", USER_ID))
 
 

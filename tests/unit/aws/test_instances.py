@@ -111,7 +111,7 @@ def test_deletion_waits_until_the_instance_is_gone(instances, transport):
 
 def test_an_instance_that_holds_something_is_not_deleted(instances, transport, empty):
     transport.on("ListGroups", {"Groups": [{"GroupId": "1", "DisplayName": "Theirs"}]})
-    with pytest.raises(WriteFailedError, match="still holds 1 groups") as caught:
+    with pytest.raises(WriteFailedError, match="used by others: group Theirs") as caught:
         apply(instances, delete(instances, "organization", INSTANCE_ARN))
     assert transport.made("DeleteInstance") == []
     assert caught.value.nothing_written
@@ -200,7 +200,7 @@ def test_the_table_has_the_fields_that_scenarios_set():
         assert setting.deep_link("us-east-1", INSTANCE_ARN).startswith(
             "https://us-east-1.console.aws.amazon.com/"
         )
-    assert ConsoleSettings.irreversible_keys == ("access_portal",)
+    assert [name for name, one in CONSOLE_SETTINGS.items() if one.is_irreversible] == ["access_portal"]
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,8 @@ def test_a_set_in_use_is_not_deleted(permission_sets, transport):
         "PrincipalId": "g",
     }
     transport.on("ListAccountAssignments", {"AccountAssignments": [assignment]})
-    with pytest.raises(WriteFailedError, match=f"still assigned in account {MEMBER_ID}"):
+    transport.on("DescribeGroup", {"GroupId": "g", "DisplayName": "Theirs"})
+    with pytest.raises(WriteFailedError, match=f"used by others: .*GROUP Theirs · .* · {MEMBER_ID}"):
         apply(permission_sets, delete(permission_sets, "Auditors", ARN))
     assert transport.writes() == []
 

@@ -88,6 +88,7 @@ class MemoryConnection:
     target: str = "sandbox"
     region: str = "us-east-1"
     is_sandbox: bool = True
+    state_id: str = ""
     endpoint_url: str = ""
     resources: dict = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from idc_helpers.errors import WriteFailedError
 
 class MemoryResource:
     by_hand = False
+    derived_fields = ()
 
     def __init__(self, kind="thing", states=None, *, fail_on=None, refused=False):
         self.kind = kind
@@ -18,6 +19,9 @@ class MemoryResource:
         self.calls = []
         self.fail_on = fail_on
         self.refused = refused
+        self.used = {}
+        self.no_way_back = {}
+        self._renamed = {}
         self._numbers = itertools.count(1)
         for key, state in (states or {}).items():
             self._put(key, state)
@@ -32,6 +36,16 @@ class MemoryResource:
 
     def identifiers(self, keys):
         return {key: self.ids[key] for key in keys if key in self.states}
+
+    def read_by_identifier(self, named):
+        return {pair: state for pair in named if (state := self._renamed.get(pair[1])) is not None}
+
+    def uses(self, named, ours, *, again=False):
+        found = {one: [use for use in self.used.get(one, ()) if use.name not in ours] for one in named}
+        return {one: tuple(uses) for one, uses in found.items() if uses}
+
+    def irreversible(self, change):
+        return self.no_way_back
 
     def write_all(self, changes, on_start):
         for change in changes:

@@ -37,6 +37,7 @@ class Target:
     target: str = "aws"
     region: str = "us-east-1"
     is_sandbox: bool = False
+    state_id: str = ""
     instance: Instance | None = field(default_factory=Instance)
     groups: MemoryResource = field(default_factory=lambda: MemoryResource("group"))
 

@@ -1,4 +1,5 @@
 import json
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 
 from idc_helpers.changes import Action, Change, WriteResult
 from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runbook.receipts import Origin, ReceiptBook, ReceiptPlace
 
 ORIGIN = Origin(
     "run-1", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn:aws:sso:::instance/x"
@@ -101,3 +102,91 @@ def test_a_full_disk_is_a_clear_error(tmp_path):
 def test_each_line_is_one_json_object(book):
     book.finish(book.start(CREATE, ORIGIN), WriteResult("group-1"))
     assert [json.loads(line)["status"] for line in book.path.read_text().splitlines()] == ["started", "done"]
+
+
+@pytest.fixture
+def flushed(monkeypatch):
+    """How much of which file was written through to the disk, at each fsync."""
+    sizes, fsync = [], os.fsync
+
+    def counted(descriptor):
+        sizes.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", counted)
+    return sizes
+
+
+def test_each_receipt_is_on_disk_before_anything_goes_on(book, flushed):
+    receipt = book.start(CREATE, ORIGIN)
+    assert flushed[-1:] == [book.path.stat().st_size]
+    book.finish(receipt, WriteResult("group-1"))
+    assert flushed[-1:] == [book.path.stat().st_size]
+    book.refuse(book.start(CREATE, ORIGIN))
+    book.settle(receipt, ORIGIN)
+    assert flushed == sorted(set(flushed))
+    assert len(flushed) == len(book.path.read_text("utf-8").splitlines()) == 5
+
+
+HERE = ReceiptPlace("sandbox", "111122223333", "us-east-1", "one")
+PLACES = [
+    ({}, True),
+    ({"target": "aws"}, False),
+    ({"account_id": "999999999999"}, False),
+    ({"region": "eu-west-1"}, False),
+    ({"state_id": "two"}, False),
+    ({"state_id": ""}, False),
+]
+
+
+@pytest.mark.parametrize(("other", "is_here"), PLACES)
+def test_a_book_of_a_place_reads_its_own_receipts_alone(book, other, is_here):
+    book.finish(book.start(CREATE, replace(ORIGIN, **{"state_id": "one", **other})), WriteResult("group-1"))
+    here = ReceiptBook(book.path, HERE)
+    assert bool(here.open_receipts()) is bool(here.read()) is is_here
+    assert sum(here.elsewhere().values()) == (0 if is_here else 1)
+
+
+def test_older_receipts_are_of_a_state_from_before_states_had_ids_and_of_no_newer_one(book):
+    book.start(CREATE, ORIGIN)
+    assert ReceiptBook(book.path, HERE._replace(state_id="older-1")).read()
+    assert not ReceiptBook(book.path, HERE).read()
+
+
+def _changed(**values):
+    return lambda line: json.dumps({**line, **values})
+
+
+NO_RECEIPTS = {
+    "noise": lambda _: "\x00\x01garbage",
+    "a list": lambda _: "[1]",
+    "a text": lambda _: '"text"',
+    "another object": lambda _: '{"a": 1}',
+    "an unknown status": _changed(status="finished"),
+    "an unknown action": _changed(action="destroy"),
+    "an unknown target": _changed(target="azure"),
+    "before of another kind": _changed(before=[]),
+    "a key that is no text": _changed(key=7),
+    "no key": _changed(key=""),
+    "no id": _changed(receipt_id=""),
+    "an identifier that is no text": _changed(identifier=None),
+    "a state that is no text": _changed(state_id=None),
+    "nested too deep": lambda _: "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", NO_RECEIPTS)
+def test_a_line_that_is_no_receipt_is_reported_with_its_number(book, name):
+    book.start(CREATE, ORIGIN)
+    line = NO_RECEIPTS[name](json.loads(book.path.read_text("utf-8")))
+    with book.path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    (words,) = book.unreadable()
+    assert words.startswith("line 3: ")
+    assert len(book.read()) == 1
+
+
+def test_marks_and_line_ends_of_editors_are_no_damage(book):
+    book.start(CREATE, ORIGIN)
+    book.path.write_bytes(b"\xef\xbb\xbf" + book.path.read_bytes().replace(b"\n", b"\r\n\r\n"))
+    assert (len(book.read()), book.unreadable()) == (1, [])

@@ -6,7 +6,7 @@ from idc_helpers.errors import ReceiptError, WriteFailedError
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.planning import plan_changes
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
-from idc_helpers.runbook.undo import plan_undo
+from idc_helpers.runbook.undo import Fate, plan_undo
 
 ORIGIN = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn")
 
@@ -74,8 +74,8 @@ def test_what_somebody_else_deleted_is_settled_and_not_asked_again(book):
     resource.states.clear()
     undo = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN)
     assert undo.plan.writes == ()
-    ((change, receipt),) = undo.settled
-    assert (change.reason, receipt.key) == ("is already gone", "ana")
+    assert [change.reason for change in undo.plan.changes] == ["is already gone"]
+    assert [receipt.key for receipt in undo.receipts_of(Fate.GONE)] == ["ana"]
 
 
 class Leaving(MemoryResource):
@@ -159,7 +159,7 @@ def test_only_what_receipts_name_is_deleted(book):
 
 def test_what_cannot_be_undone_is_said_not_tried(book):
     resource = MemoryResource(states={"access_portal": {"subdomain": None}})
-    resource.irreversible_keys = ("access_portal",)
+    resource.no_way_back = {"": "AWS allows it once"}
     apply(book, resource, {"access_portal": {"subdomain": "practice"}})
     (change,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).plan.changes
     assert change.action is Action.UNCHANGED
@@ -177,10 +177,13 @@ def test_receipts_of_another_account_target_or_region_are_refused(book, other):
         plan_undo(book.open_receipts(), {"thing": resource}, elsewhere)
 
 
-def test_a_receipt_of_a_kind_that_is_not_known_is_refused(book):
+def test_a_receipt_of_a_kind_that_is_not_known_is_counted_and_keeps_no_other_from_being_undone(book):
+    thing = MemoryResource()
     apply(book, MemoryResource(kind="application"), {"ana": {}})
-    with pytest.raises(ReceiptError, match="'application'"):
-        plan_undo(book.open_receipts(), {}, ORIGIN)
+    apply(book, thing, {"ben": {}})
+    undo = plan_undo(book.open_receipts(), {"thing": thing}, ORIGIN)
+    assert [change.key for change in undo.plan.writes] == ["ben"]
+    assert "'application'" in undo.unreadable[0]
 
 
 def test_what_is_in_the_way_of_one_change_keeps_no_other_from_being_made(book):

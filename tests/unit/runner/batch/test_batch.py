@@ -15,6 +15,7 @@ from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedErro
 from idc_helpers.parameters import load_scenario
 from idc_helpers.runner.batch.batch_folder import own_batch_folder
 from idc_helpers.runner.batch.journal import Journal
+from idc_helpers.runner.batch.results import JobResult
 from idc_helpers.runner.engines import NotebookFailure, TimeLimits
 from idc_helpers.runner.summary import RunSummary
 
@@ -378,3 +379,18 @@ def test_what_is_masked_is_in_no_file_of_a_job_and_the_notebooks_still_get_it(
 def test_masking_on_a_cluster_is_refused(run, table, engine):
     with pytest.raises(InvalidValueError, match="on this machine only"):
         run(table(FIVE), mask_personal_data=True, scheduler="tcp://127.0.0.1:8786")
+
+
+def test_each_job_that_ended_is_on_disk_before_it_counts(tmp_path, monkeypatch):
+    sizes, fsync = [], os.fsync
+
+    def counted(descriptor):
+        sizes.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", counted)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        for number in range(3):
+            journal.count(JobResult(f"job-{number}", "passed", "print", "2026-11-23T05:45:00+00:00", 1.0))
+            assert sizes[-1:] == [journal.path.stat().st_size]
+    assert len(sizes) == 3
