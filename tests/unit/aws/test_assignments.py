@@ -63,7 +63,11 @@ class Assigner:
             if target is None:
                 status = {"Status": "IN_PROGRESS"}
             elif target in self.failing:
-                status = {"Status": "FAILED", "FailureReason": self.failing[target]}
+                status = {"Status": "FAILED", "FailureReason": self.failing[target]} | {
+                    "TargetId": target,
+                    "PermissionSetArn": SET_ARN,
+                    "PrincipalId": GROUP_ID,
+                }
             else:
                 status = {"Status": "SUCCEEDED"}
             return {f"AccountAssignment{word}Status": {"RequestId": request_id, **status}}
@@ -385,3 +389,17 @@ def test_what_a_deleted_principal_left_behind_has_no_name(member_connection, who
 def test_account_names_are_left_out_where_nobody_may_tell(member_connection, who):
     who.on("ListAccounts", Refusal("AccessDeniedException"))
     assert {entry[4] for entry in rows_of(member_connection)} == {""}
+
+
+NO_ASSIGNEE = f"Received a 404 status error: the GROUP assignee {GROUP_ID} was not found in directory d-1"
+
+
+def test_a_deletion_that_fails_for_want_of_its_principal_is_done_once_the_assignment_is_gone(
+    assignments, transport
+):
+    Assigner(failing={MEMBER_ID: NO_ASSIGNEE}).install(transport, "Deletion")
+    assert apply(assignments, delete(assignments, KEY, IDENTIFIER))[KEY].identifier == IDENTIFIER
+    still = {"PrincipalId": GROUP_ID, "PrincipalType": "GROUP", "PermissionSetArn": SET_ARN}
+    transport.on("ListAccountAssignments", {"AccountAssignments": [{**still, "AccountId": MEMBER_ID}]})
+    with pytest.raises(WriteFailedError, match="was not found in directory"):
+        apply(assignments, delete(assignments, KEY, IDENTIFIER))
