@@ -83,6 +83,25 @@ def authenticate(request: Request, double: AwsDouble, service_name: str | None =
     )
 
 
+def has_signed_head(request: Request, double: AwsDouble) -> bool:
+    """Tell whether a key of ours signed what comes before the body, with the body's hash where it is stated.
+
+    For a body that is not read yet; `authenticate` checks everything once it is.
+    """
+    authorization = request.headers.get("authorization", "")
+    parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+    try:
+        if "AWSAccessKeyId" in parameters and "Signature" in parameters:
+            return _check_v2(request, double, parameters).service_name == "s3"
+        is_header = authorization.startswith(ALGORITHM)
+        claim = header_claim(request, authorization) if is_header else url_claim(parameters)
+        key = _issued_key(double, claim.access_key_id, claim.session_token)
+        stated = request.headers.get("x-amz-content-sha256", _UNSIGNED)
+        return _is_same(signature_v4(claim, request, stated, key.secret), claim.signature)
+    except ServiceError:
+        return False
+
+
 def _check_v4(request: Request, double: AwsDouble, claim: Claim, service_name: str | None) -> Signature:
     key = _issued_key(double, claim.access_key_id, claim.session_token)
     _check_signed_headers(request, claim)

@@ -1,14 +1,14 @@
-"""How much of a request is read into memory: little from a stranger, much from who names a key of ours."""
+"""How much of a request is read into memory: little from a stranger, much from who signs with our key."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs
 
 from anyio import to_thread
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope
 
+from idc_sandbox.authentication import has_signed_head
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.messages import Request
@@ -33,7 +33,7 @@ async def read_request(scope: Scope, receive: Receive, gateway: Gateway, *, larg
     Parameters
     ----------
     largest
-        Most bytes with a key that the sandbox has issued; without one 1 MiB at most.
+        Most bytes with a signature by a key that the sandbox has issued; without one 1 MiB at most.
 
     Raises
     ------
@@ -46,14 +46,14 @@ async def read_request(scope: Scope, receive: Receive, gateway: Gateway, *, larg
     size, declared = 0, head.headers.get("content-length", "")
     kept: list[bytes] = []
     is_over = re.fullmatch("[0-9]{1,18}", declared) is not None and int(declared) > limit
-    if is_over and await to_thread.run_sync(_names_our_key, head, gateway):
+    if is_over and await to_thread.run_sync(_is_ours, head, gateway):
         limit, is_over = largest, int(declared) > largest
     if is_over and "expect" in head.headers:
         raise TooLargeBodyError(head, limit)
     async for piece in HttpRequest(scope, receive).stream():
         size += len(piece)
         if not is_over and size > limit:  # it comes in chunks, and did not say how many
-            is_known = limit < largest and await to_thread.run_sync(_names_our_key, head, gateway)
+            is_known = limit < largest and await to_thread.run_sync(_is_ours, head, gateway)
             limit = largest if is_known else limit
             is_over = size > limit
         if not is_over:
@@ -73,14 +73,6 @@ def _read_head(scope: Scope) -> Request:
     return Request(scope["method"], path, query, headers, b"")
 
 
-def _names_our_key(head: Request, gateway: Gateway) -> bool:
-    """Tell whether a request names a key that the sandbox has issued; its signature is checked afterwards."""
-    parameters = parse_qs(head.query)
-    claims = [
-        head.headers.get("authorization", "").partition("Credential=")[2],
-        *parameters.get("X-Amz-Credential", []),
-        *parameters.get("AWSAccessKeyId", []),
-    ]
-    names = {re.split("[/,]", claim)[0] for claim in claims if claim}
+def _is_ours(head: Request, gateway: Gateway) -> bool:
     with gateway.store.transaction():
-        return any(gateway.double.secret_of(name) is not None for name in names)
+        return has_signed_head(head, gateway.double)

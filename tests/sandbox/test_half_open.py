@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 import tracemalloc
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from threading import Thread
 import anyio
 import pytest
 import uvicorn
+from botocore.auth import UNSIGNED_PAYLOAD, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from page_visitor import PORT
 from sandbox_clients import GatewayClient
 
@@ -18,6 +22,7 @@ from idc_sandbox import half_open, request_bodies, server
 from idc_sandbox.request_bodies import LARGEST_UNSIGNED_BODY
 
 PATIENCE_S = 60
+LARGE = 3 * LARGEST_UNSIGNED_BODY
 
 
 @contextmanager
@@ -125,11 +130,13 @@ def test_the_sandboxs_own_server_is_patient_so_far(tmp_path):
 class Client:
     """A client in this process that counts how much of its body was asked for."""
 
-    def __init__(self, gateway, body_bytes, *, headers=(), declared=True, path=b"/token", query=b""):
+    def __init__(
+        self, gateway, body_bytes, *, headers=(), declared=True, path=b"/token", query=b"", method="POST"
+    ):
         self.asked, self.answers = 0, []
         self._left = body_bytes
         length = [(b"content-length", str(body_bytes).encode())] if declared else []
-        scope = {"type": "http", "method": "POST", "raw_path": path, "path": path.decode()}
+        scope = {"type": "http", "method": method, "raw_path": path, "path": path.decode()}
         host = (b"host", f"127.0.0.1:{PORT}".encode())
         scope |= {"query_string": query, "headers": [host, *length, *headers]}
         anyio.run(server.AwsEndpoint(gateway), scope, self._receive, self._send)
@@ -192,12 +199,25 @@ def test_a_client_that_asks_first_sends_nothing(gateway):
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_who_names_a_key_of_ours_may_send_much_and_is_checked_then(gateway, declared):
+@pytest.mark.parametrize("stated", [UNSIGNED_PAYLOAD, hashlib.sha256(bytes(LARGE)).hexdigest(), "0" * 64])
+def test_who_signs_with_a_key_of_ours_may_send_much_and_is_checked_then(gateway, declared, stated):
+    key, secret = gateway.double.administrator_credentials()
+    url = f"http://127.0.0.1:{PORT}/bucket/key"
+    request = AWSRequest("PUT", url, headers={"x-amz-content-sha256": stated})
+    SigV4Auth(Credentials(key, secret), "s3", "us-east-1").add_auth(request)
+    headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
+    signed = Client(gateway, LARGE, headers=headers, declared=declared, path=b"/bucket/key", method="PUT")
+    assert signed.asked == LARGE
+    assert signed.status == (400 if stated == "0" * 64 else 404)  # not the body's hash; no such bucket
+    forged = [(name, value[:-1] + b"x" if name == b"authorization" else value) for name, value in headers]
+    assert Client(gateway, LARGE, headers=forged, declared=declared, path=b"/bucket/key").status == 413
+
+
+def test_who_only_names_a_key_of_ours_is_a_stranger(gateway):
     key, _ = gateway.double.administrator_credentials()
-    size = 3 * LARGEST_UNSIGNED_BODY
-    client = Client(gateway, size, headers=credential(key), declared=declared, path=b"/bucket/key")
-    assert client.asked == size
-    assert client.status in (400, 403)  # its signature is none
+    for options in ({}, {"declared": False}):
+        client = Client(gateway, LARGE, headers=credential(key), path=b"/bucket/key", **options)
+        assert client.status == 413
 
 
 def test_at_the_limit_it_is_taken(gateway):
