@@ -122,7 +122,9 @@ def _enable_guide(change: Change, context: RunContext) -> Guide:
         link=f"https://{context.connection.region}.console.aws.amazon.com/singlesignon/home",
         choices=(
             ("Region (top right)", context.connection.region),
-            *((("Instance name", name),) if name else ()),
+            ("Instance configuration, where it is asked", "Single-Region instance"),
+            ("Enable multi-account permissions, where it is asked", "on"),
+            *((("Afterwards, in Settings → Details → Edit: instance name", name),) if name else ()),
         ),
         why=_WHY_ENABLE,
         source=_ENABLE,

@@ -76,9 +76,9 @@ def test_an_unsigned_request_is_refused(gateway_client):
 
 def test_an_operation_that_is_not_there_is_a_modelled_error(gateway_client, instance):
     client = gateway_client.client("sso-admin")
-    response = refused(client.add_region, InstanceArn=instance["InstanceArn"], RegionName="eu-west-1")
+    response = refused(client.remove_region, InstanceArn=instance["InstanceArn"], RegionName="eu-west-1")
     assert response["Error"]["Code"] == "ValidationException"
-    assert "AddRegion" in response["Error"]["Message"]
+    assert "RemoveRegion" in response["Error"]["Message"]
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 

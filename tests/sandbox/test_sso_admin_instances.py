@@ -286,6 +286,10 @@ def test_the_home_region_is_the_only_one(center):
     assert (region["RegionName"], region["Status"]) == ("us-east-1", "ACTIVE")
     assert center.sso("DescribeRegion", RegionName="us-east-1") == region
     center.refused("DescribeRegion", "ResourceNotFoundException", RegionName="eu-west-1")
+    refusal = center.refused("AddRegion", "ValidationException", RegionName="eu-west-1")
+    assert "needs a customer managed multi-Region KMS key" in str(refusal)
+    assert "identity provider" not in str(refusal)
+    center.refused("AddRegion", "ConflictException", RegionName="us-east-1")
 
 
 def test_there_are_no_applications(center):

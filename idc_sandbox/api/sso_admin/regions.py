@@ -1,6 +1,7 @@
 """The Regions of an instance: in the sandbox its home Region alone.
 
-AddRegion needs an external identity provider and a multi-Region key, of which the sandbox has neither.
+AddRegion needs a customer managed multi-Region KMS key that is in the new Region too; the sandbox has no KMS.
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from idc_sandbox.api.instance_rules import require_instance, require_instance_or
 from idc_sandbox.api.pagination import paginate
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
-from idc_sandbox.errors import not_found
+from idc_sandbox.errors import conflict, not_found, validation_error
 
 
 def region_metadata(instance: sqlite3.Row) -> dict[str, Any]:
@@ -54,3 +55,22 @@ def describe_region(context: Context, request: dict[str, Any]) -> dict[str, Any]
             f"its only Region is {instance['region']!r}."
         )
     return region_metadata(instance)
+
+
+@operation("sso-admin", "AddRegion")
+def add_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a further Region: the instance would need a multi-Region key of the customer.
+
+    The error's code and words are UNCONFIRMED.
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AddRegion.html
+    """
+    instance = require_instance(context, request["InstanceArn"])
+    if request["RegionName"] == instance["region"]:
+        raise conflict(
+            f"Region {request['RegionName']!r} is the home Region of {instance['instance_arn']!r} already."
+        )
+    raise validation_error(
+        f"Region {request['RegionName']!r} cannot be added to {instance['instance_arn']!r}: the instance is"
+        " encrypted with a key that AWS owns, and a further Region needs a customer managed multi-Region KMS"
+        " key that is there too. The sandbox has no KMS, so its instances keep one Region."
+    )

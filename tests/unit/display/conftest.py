@@ -136,6 +136,7 @@ def _builds():
             "account_assignment",
             lambda s: desired.account_assignment_states(s.account_assignments, lambda named: named),
         ),
+        "instance": of("instance", lambda s: {s.instance.kind: {"name": s.instance.name, "tags": {}}}),
         "multi_factor_authentication": of(
             "console_setting", lambda s: desired.console_setting_states(s, "multi_factor_authentication")
         ),

@@ -60,3 +60,16 @@ def test_in_the_sandbox_the_guide_says_that_apply_sets_it(context):
 
 def test_a_step_that_needs_no_console_says_so(context):
     assert "nothing to do in the console" in repr(NotebookStep(context, "groups").console_guide())
+
+
+def test_enabling_names_what_the_page_asks_and_keeps_a_learner_from_a_key_that_costs(on_aws, memory):
+    memory.resource("instance").by_hand = True
+    text = repr(
+        NotebookStep(
+            replace(on_aws, scenario=Scenario(instance={"name": "practice"})), "instance"
+        ).console_guide()
+    )
+    assert "Region (top right): us-east-1" in text
+    assert "Instance configuration, where it is asked: Single-Region instance" in text
+    assert "Enable multi-account permissions, where it is asked: on" in text
+    assert "Afterwards, in Settings → Details → Edit: instance name: practice" in text
