@@ -40,6 +40,7 @@ class Panel:
         self.box = widgets.VBox()
         self.box.add_class("idc-panel")
         self._context = context
+        self._screen = Screen()
         self.place = widgets.HTML(f"{TABLE_STYLE}{place_html(context.place)}")
         context.opening.watch(self._closed)
 
@@ -51,6 +52,8 @@ class Panel:
         place = place_html(self._context.place)
         self.place.value = f'{TABLE_STYLE}{place}<div class="idc-problem" role="alert">{words}</div>'
         self._busy(True)
+        self._screen.show("")
+        self._screen.say(f"✘ Closed: {self._context.opening.refusal}")
 
     def _busy(self, busy: bool) -> None:
         """Lock what can be pressed or typed into, or unlock it."""
@@ -68,7 +71,6 @@ class StepPanel(Panel):
     def __init__(self, step: NotebookStep) -> None:
         super().__init__(step.context)
         self._step = step
-        self._screen = Screen()
         self._problems = widgets.HTML()
         self.form = make_form(step.values, Choices(lambda: step.context), self._edited)
         self.actions = Actions(
@@ -159,11 +161,10 @@ class TeardownPanel(Panel):
     def __init__(self, teardown: NotebookTeardown) -> None:
         super().__init__(teardown.context)
         self._may_write = teardown.context.mode == "apply"
-        screen = Screen()
         self.actions = Actions(
             teardown.gate,
             Labels("Review what is taken back", "Apply the teardown"),
-            screen,
+            self._screen,
             context=lambda: teardown.context,
             may_apply=lambda: self._may_write,
             on_busy=self._busy,
@@ -174,7 +175,7 @@ class TeardownPanel(Panel):
             ),
             self.place,
             self.actions.box,
-            screen.box,
+            self._screen.box,
         )
 
     def _busy(self, busy: bool) -> None:
