@@ -327,7 +327,13 @@ def _close_others(kept: RunContext | None, because: str) -> None:
 
 def _identity(context: RunContext) -> tuple[str, ...]:
     connection = context.target_connection
-    return (str(connection), connection.endpoint_url, context.mode, str(context.run_folder))
+    return (
+        str(connection),
+        connection.endpoint_url,
+        connection.state_id,
+        context.mode,
+        str(context.run_folder),
+    )
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -87,6 +87,11 @@ def another_region(open_it, connections):
     open_it(region="eu-west-1")
 
 
+def another_state(open_it, connections):
+    connections["sandbox"] = type(connections["sandbox"])(state_id="of-a-sandbox-that-was-reset")
+    open_it()
+
+
 def another_mode(open_it, connections):
     open_it(mode="plan")
 
@@ -99,6 +104,7 @@ AFTERWARDS = {
     fault_of_the_kit: "a later `open_runbook` failed .ZeroDivisionError: a fault.",
     another_place: "a later `open_runbook` opened AWS account 111122223333, Region eu-central-1 in mode",
     another_region: "a later `open_runbook` opened the sandbox, Region eu-west-1 in mode 'apply'",
+    another_state: "a later `open_runbook` opened the sandbox, Region us-east-1 in mode 'apply'",
     another_mode: "a later `open_runbook` opened the sandbox, Region us-east-1 in mode 'plan'",
 }
 AFTER_EACH = pytest.mark.parametrize(

@@ -202,7 +202,7 @@ jobs:
     notebook: "05"
     sandbox: onw
     after: [a, 7, zz]
-    teardown:
+    teardown: 1
   - name: d
     notebook: "06"
     set: {expected_account: 111122223333}
@@ -237,7 +237,7 @@ BAD_TABLE_SAYS = {
     (27, "jobs[4].sandbox"): "Did you mean 'own'?",
     (28, "jobs[4].after[1]"): "7 is a number, not a text",
     (28, "jobs[4].after"): "no job is called 'zz'",
-    (29, "jobs[4].teardown"): "there is no value",
+    (29, "jobs[4].teardown"): "1 is a number, not true or false",
     (30, "jobs[5].name"): "the name 'd' stands twice; first in line 25",
     (32, "jobs[5].set.expected_account"): "is not in quotes",
     (33, "jobs[5].set"): "the key 'set' stands here again",
