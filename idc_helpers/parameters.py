@@ -17,6 +17,7 @@ from idc_helpers.models.base import Refusal
 from idc_helpers.models.person import unknown_person
 from idc_helpers.models.uniqueness import repeated_values
 from idc_helpers.problems import key_refusal, refusals_in
+from idc_helpers.scrubbing import scrub, secret_places
 from idc_helpers.yaml_positions import YamlFile, dotted, read_yaml
 
 PERSON_PARAMETERS = tuple(Person.model_fields)
@@ -188,6 +189,34 @@ def write_schema(path: str | Path) -> None:
 
 
 def _checked(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, list[Refusal]]:
+    scenario, refusals = _modelled(data, file)
+    secrets = [
+        Refusal(
+            location,
+            f"holds what looks like a secret: {kind}",
+            "Take it out, and make it invalid where it was issued. "
+            "Receipts keep no secrets, so undo could not restore it.",
+        )
+        for location, kind in secret_places(data)
+    ]
+    if not secrets:
+        return scenario, refusals
+    # What else is wrong is said without the values: one of them is the secret.
+    said = {one.location[:depth] for one in secrets for depth in range(len(one.location) + 1)}
+    others = [
+        one for one in refusals if one.location not in said and not any(_is_in(one, s) for s in secrets)
+    ]
+    return None, [
+        *secrets,
+        *(replace(one, message=scrub(one.message), remedy=scrub(one.remedy)) for one in others),
+    ]
+
+
+def _is_in(refusal: Refusal, secret: Refusal) -> bool:
+    return refusal.location[: len(secret.location)] == secret.location
+
+
+def _modelled(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, list[Refusal]]:
     try:
         return Scenario.model_validate(dict(data)), []
     except ValidationError as error:

@@ -1,30 +1,37 @@
-"""What secrets look like: by a name that says so, or by shapes that AWS's, OAuth's and other keys have.
+"""What secrets look like wherever they stand: the shapes that AWS's, OAuth's and other keys have.
 
-Each shape says its kind in words, so that a leak can be reported without showing it.
+Each kind is said in words, so that a leak can be reported without showing it.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-REMOVED = "[removed]"
-
-NAMES_THAT_HIDE = (
-    r"aws[_-]?secret[_-]?access[_-]?key|secret[_-]?access[_-]?key|secret[_-]?key"
-    r"|aws[_-]?session[_-]?token|session[_-]?token|security[_-]?token|x-amz-security-token"
-    r"|access[_-]?token|refresh[_-]?token|id[_-]?token|subject[_-]?token|actor[_-]?token|auth[_-]?token"
-    r"|client[_-]?secret|control[_-]?secret|pass(?:word|wd|phrase)|one[_-]?time[_-]?password|api[_-]?key"
-    r"|private[_-]?key|(?:mfa|totp|otp)[_-]?(?:secret|seed)|device[_-]?code|code[_-]?verifier"
-    r"|authorization[_-]?code|x-amz-sso[_-]bearer[_-]token|x-sandbox-secret"
+from idc_helpers.secret_names import announced_values
+from idc_helpers.secret_values import (
+    REMOVED,
+    decoded,
+    is_basic_credentials,
+    is_random,
+    is_seed,
+    is_word,
+    looks_secret,
+    says_nothing,
 )
-_QUOTE = r"""(?:\\*["']|&quot;|&\#(?:x27|34|39);)"""
-# Of a casefolded text: literals, of which it holds one, or a pattern that is quicker than the shape's own.
-Sign = tuple[str, ...] | re.Pattern[str]
-# What a name may stand before without being a secret: kinds, choices and nothing.
-NOT_SECRET_VALUES = frozenset({"", "none", "null", "true", "false", "email", "one-time-password", REMOVED})
+
+NAMED = "a value whose name says that it is a secret"
+
+
+class Secret(NamedTuple):
+    """A secret in a text: where it is, its kind in words, and whether it is one wherever it stands."""
+
+    start: int
+    end: int
+    kind: str
+    is_sure: bool
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,9 @@ class SecretShape:
     kind
         In words: ``"a private key"``.
     pattern
-        Its group ``name``, where there is one, stays; the rest of the match is taken out.
-    sign
-        What no match can do without; see `possible_shapes`.
+        Its group ``secret``, where there is one, is taken out; else the whole match.
+    signs
+        Of a text in lower case: no match can do without one of them.
     is_secret
         Decides for a match; most need no second look.
     is_sure
@@ -47,190 +54,326 @@ class SecretShape:
 
     kind: str
     pattern: re.Pattern[str]
-    sign: Sign
+    signs: tuple[str, ...]
     is_secret: Callable[[re.Match[str]], bool] = lambda _match: True
     is_sure: bool = True
 
-    def remove(self, text: str) -> str:
-        """Return a text without secrets of this kind."""
-        return self.pattern.sub(self._without, text)
-
-    def finds(self, text: str) -> bool:
-        """Tell whether a text holds a secret of this kind."""
-        return any(self._without(match) != match[0] for match in self.pattern.finditer(text))
-
-    def _without(self, match: re.Match[str]) -> str:
-        if not self.is_secret(match):
-            return match[0]
-        groups = match.groupdict()
-        return f"{groups.get('name') or ''}{REMOVED}{groups.get('rest') or ''}"
+    def find(self, text: str, folded: str) -> Iterator[Secret]:
+        """Yield the secrets of this kind in a text."""
+        if not any(sign in folded for sign in self.signs):
+            return
+        group = "secret" if "secret" in self.pattern.groupindex else 0
+        for match in self.pattern.finditer(text):
+            if match[group] != REMOVED and self.is_secret(match):
+                yield Secret(*match.span(group), self.kind, self.is_sure)
 
 
-def _says_something(match: re.Match[str]) -> bool:
-    return match["value"].casefold() not in NOT_SECRET_VALUES
+def _shape(kind: str, pattern: str, *signs: str, **more: object) -> SecretShape:
+    return SecretShape(kind, re.compile(pattern), signs, **more)  # type: ignore[arg-type]
 
 
-def _is_mixed(match: re.Match[str]) -> bool:
-    """Tell a secret key from a git commit or a path: it mixes upper case, lower case and digits."""
-    value = match[0]
-    mixed = re.search(r"[A-Z]", value) and re.search(r"[a-z]", value) and re.search(r"\d", value)
-    return bool(mixed) and value.count("/") <= 4
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/=]{12,}")
 
 
-def _is_random(match: re.Match[str]) -> bool:
-    """Tell a random token from a long name: its kinds of characters change at nearly every second place."""
-    kinds = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", re.sub(r"\d", "0", match[0])))
-    changes = sum(one != other for one, other in itertools.pairwise(kinds))
-    return {"a", "A", "0"} <= set(kinds) and changes >= 14
+def _has_body(match: re.Match[str]) -> bool:
+    return _BASE64_RUN.search(match["secret"], len(match["head"])) is not None
 
 
-def _is_seed(match: re.Match[str]) -> bool:
-    return bool(re.search(r"\d", match[0])) and len(set(match[0])) >= 8
+def _is_header_value(match: re.Match[str]) -> bool:
+    scheme, value = match["scheme"].casefold(), match["secret"].rstrip(".,:;")
+    if scheme == "basic":
+        return is_basic_credentials(value)
+    follows_header = re.search(r"authorization\W{1,6}\Z", match.string[: match.start()][-24:], re.IGNORECASE)
+    if is_word(value) or says_nothing(value):
+        return False
+    return bool(follows_header) or any(one.isdigit() for one in value) or len(value) >= 32
 
 
-def _shape(kind: str, pattern: str, sign: Sign, **more: object) -> SecretShape:
-    return SecretShape(kind, re.compile(pattern), sign, **more)  # type: ignore[arg-type]
+def _is_user_info(match: re.Match[str]) -> bool:
+    password = match["secret"]
+    return password.casefold() not in ("password", "pass", "pw", "secret", "token") and (
+        not says_nothing(password) or (len(password) < 6 and password[0] not in "$<{*%")
+    )
 
 
-# `name = value`, `"name": "value"`, `name='value'`; a value goes to its closing quote, or to the next blank.
-_NAME = rf"(?P<name>(?i:\b(?:[a-z]+_)?(?:{NAMES_THAT_HIDE})){_QUOTE}?\s*(?:=|:)\s*"
-_NAMED = "a value whose name says that it is a secret"
-_WORD = r"(?<![A-Za-z0-9/+=])"
-_END = r"(?![A-Za-z0-9/+=])"
+def _has_digit(match: re.Match[str]) -> bool:
+    return any(one.isdigit() for one in match["secret"])
 
-_NAME_SIGN = re.compile(
-    rf"(?:key|token|secret|seed|code|ver.{{1,4}}er|pass(?:word|wd|phrase)){_QUOTE}?\s*[=:]"
-)
-_URL_SIGN = re.compile(r"://[^\s/@\"'<>]*@")
-_LONG_WORD_SIGN = re.compile(r"[\w/+-]{32}")
-# What is looked for in any case has no i here: casefolding leaves it its dotless and its dotted relative.
-_HEADER_SIGN = ("bearer", "bas", "gest")
 
+_PEM_END = r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|---- END SSH2 ENCRYPTED PRIVATE KEY ----)"
 SHAPES: tuple[SecretShape, ...] = (
     _shape(
         "a private key",
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
-        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        ("private key",),
-    ),
-    _shape("the seed of an authenticator app", r"(?i:otpauth(?:-migration)?)://[^\s\"'<>\\]+", ("otpauth",)),
-    _shape(
-        _NAMED,
-        rf"{_NAME}[bru]?\\*\")(?P<value>(?:[^\"\\\n]|\\[^\"])*?)(?P<rest>\\*\")",
-        _NAME_SIGN,
-        is_secret=_says_something,
-        is_sure=False,
+        r"(?P<secret>(?P<head>-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)"
+        rf"(?:(?:(?!-----BEGIN)[\s\S]){{0,20000}}?{_PEM_END}"
+        r"|(?:[ \t\r\\nrt\"',+|>]*(?:\n|\\n)[^\n]{0,40}?[A-Za-z0-9+/=]{12,}[^\S\n]*[\"',\\+n]*)*))",
+        "private key",
+        is_secret=_has_body,
     ),
     _shape(
-        _NAMED,
-        rf"{_NAME}[bru]?\\*')(?P<value>(?:[^'\\\n]|\\[^'])*?)(?P<rest>\\*')",
-        _NAME_SIGN,
-        is_secret=_says_something,
-        is_sure=False,
+        "a private key",
+        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]{20,}",
+        "ls0tls1crudjti",
+        is_secret=lambda m: "PRIVATE KEY" in decoded(m[0][:80]),
     ),
     _shape(
-        _NAMED,
-        rf"{_NAME}(?:&quot;|&\#(?:x27|34|39);))(?P<value>.*?)(?P<rest>&quot;|&\#(?:x27|34|39);)",
-        _NAME_SIGN,
-        is_secret=_says_something,
-        is_sure=False,
+        "a private key",
+        r"AGE-SECRET-KEY-1[A-Z0-9]{20,}|(?P<putty>Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{40,})",
+        "age-secret-key-1",
+        "private-lines:",
     ),
+    _shape("the seed of an authenticator app", r"(?i:otpauth(?:-migration)?)://[^\s\"'<>\\]+", "otpauth"),
     _shape(
-        _NAMED,
-        rf"{_NAME})(?!\[removed\])(?!&quot;|&\#)(?P<value>[^\s,;&)}}\]\"'\\<]+)",
-        _NAME_SIGN,
-        is_secret=_says_something,
-        is_sure=False,
+        "credentials in a header",
+        r"\b(?P<scheme>(?i:Bearer|Basic|Digest))(?:\s|\\\\?[\"']|[\"'],\s*[\"']|:\s)\s*(?P<secret>[A-Za-z0-9._~+/=:-]{8,})",
+        "bearer",
+        "basic",
+        "basıc",
+        "digest",
+        "dıgest",
+        is_secret=_is_header_value,
     ),
     _shape(
         "credentials in a header",
-        r"(?P<name>\b(?i:Bearer|Basic|Digest)\s+)(?!\[removed\])[A-Za-z0-9._~+/=-]{8,}",
-        _HEADER_SIGN,
-    ),
-    _shape(
-        "a cookie",
-        r"(?P<name>\b(?i:set-)?(?i:cookie)\\*[\"']?\s*:\s*\\*[\"']?[\w.-]+=)(?!\[removed\])[^\s;,\"'\\]+",
-        ("cook",),
-    ),
-    _shape(
-        "a password in a URL",
-        r"(?P<name>\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]*:)(?!\[removed\])[^\s/@\"'<>]+(?=@)",
-        _URL_SIGN,
-    ),
-    _shape(
-        "the signature of a signed URL",
-        r"(?P<name>\b(?:X-Amz-)?Signature=)(?!\[removed\])[A-Za-z0-9%/+=_~.-]{20,}",
-        ("signature=",),
-    ),
-    _shape(
-        "a session token",
-        r"(?P<name>\bX-Amz-Security-Token=)(?!\[removed\])[^\s&\"'<>]+",
-        ("x-amz-security-token=",),
-    ),
-    _shape("an authorization code", r"(?P<name>[?&]code=)(?!\[removed\])[A-Za-z0-9%._~-]{12,}", ("code=",)),
-    _shape(
-        "an access key id",
-        r"(?<![A-Za-z0-9])(?P<name>A[KS]IA)[A-Z0-9]{12,124}(?![A-Za-z0-9])",
-        ("akia", "asia"),
+        r"\b(?i:authorization)\\*[\"']?\s*[:=,]\s*\\*[\"']?(?:(?!(?i:bearer|basic|digest))[A-Za-z0-9-]{2,20}\s+)?(?P<secret>[^\s\"'<>\\,;]{8,})",
+        "authorization",
+        "authorızation",
+        is_secret=lambda m: looks_secret(m["secret"]),
         is_sure=False,
     ),
     _shape(
-        "a session token",
-        rf"{_WORD}(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=]{{20,}}",
-        ("fwogzxivyxdz", "iqojb3jpz2lu"),
+        "a cookie",
+        r"\b(?:[Ss][Ee][Tt]-)?[Cc][Oo]{2}[Kk][Ii][Ee]\\*[\"']?\s*[:,]\s*\\*[\"']?(?=[\w.-]+=)(?!\[removed\])(?P<secret>[^\r\n\"'\\]*=[^\r\n\"'\\]+)",
+        "cookie",
     ),
-    _shape("a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", ("eyj",)),
+    _shape(
+        "a password in a URL",
+        r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]*:(?P<secret>[^\s\"'<>/]+|[^\s\"'<>@]+)(?=@[\w\[])",
+        "://",
+        is_secret=_is_user_info,
+    ),
+    _shape(
+        "a token in a URL",
+        r"\b[a-z][a-z0-9+.-]*://(?P<secret>[^\s/:@\"'<>]{16,})(?=@[\w\[])",
+        "://",
+        is_secret=lambda m: looks_secret(m["secret"]),
+    ),
+    _shape(
+        "the signature of a signed URL",
+        r"\b(?:(?:X-Amz-|X-Goog-)?[Ss]ignature|sig)=(?P<secret>[A-Za-z0-9%/+=_~.-]{20,})",
+        "signature=",
+        "sig=",
+        "sıg",
+        is_secret=_has_digit,
+    ),
+    _shape("a session token", r"\bX-Amz-Security-Token=(?P<secret>[^\s&\"'<>]+)", "x-amz-security-token="),
+    _shape(
+        "an authorization code",
+        r"[?&]code=(?P<secret>[A-Za-z0-9%._~-]{12,})",
+        "code=",
+        is_secret=lambda m: not re.fullmatch(r"(?:[A-Z][a-z]+)+", m["secret"]),
+    ),
+    _shape(
+        "an access key id",
+        r"(?<![A-Za-z0-9])A[KS]IA(?P<secret>[A-Z0-9]{12,124})(?![A-Za-z0-9])",
+        "akia",
+        "asia",
+        is_sure=False,
+    ),
+    _shape(
+        "a secret access key",
+        r"A[KS]IA[A-Z0-9]{16}[^A-Za-z0-9]{1,4}(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
+        "akia",
+        "asia",
+    ),
+    _shape(
+        "a session token",
+        r"(?<![A-Za-z0-9/+])(?:F[Qw]oGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=%]{20,}",
+        "foogzxivyxdz",
+        "fqogzxivyxdz",
+        "fwogzxivyxdz",
+        "iqojb3jpz2lu",
+    ),
+    _shape("a token of IAM Identity Center", r"\bao[ar]A{4}[\w-]{8,}(?::[\w/+=-]+)?", "aoaaaaa", "aoraaaa"),
+    _shape("a JSON web token", r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "eyj"),
+    _shape(
+        "a password's hash",
+        r"\$(?:2[abxy]|5|6|y|7|argon2id?|apr1|1)\$[\w./$,=+-]{12,}",
+        "$2",
+        "$5$",
+        "$6$",
+        "$y$",
+        "$7$",
+        "$argon2",
+        "$apr1$",
+        "$1$",
+    ),
     _shape(
         "an API token",
-        r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{40,}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}"
-        r"|pypi-[\w-]{40,}|glpat-[\w-]{20,}|sk_live_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{32,})",
-        re.compile(r"gh[oprsu]_|github_pat_|xox[abprs]-|aiza|npm_|pypi-|glpat-|sk_live_|sk-"),
+        r"(?<![A-Za-z0-9])(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|xox[abeprs]-[A-Za-z0-9-]{10,}|xapp-[\w-]{20,}|AIza[\w-]{35}"
+        r"|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,}|gl[a-z]{2,4}-[\w-]{20,}|[srp]k_(?:live|test)_[A-Za-z0-9]{16,}"
+        r"|whsec_[\w+/=]{20,}|sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,}|hv[bsr]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|shp[a-z]{2}_[0-9a-f]{30,}"
+        r"|do[opr]_v1_[0-9a-f]{40,}|dapi[0-9a-f]{32}|dckr_pat_[\w-]{20,}|ABSK[A-Za-z0-9+/]{60,}=*|\d{8,10}:AA[\w-]{33}|key-[0-9a-f]{32}"
+        r"|(?<=hooks\.slack\.com/services/)[\w/]{20,})(?![A-Za-z0-9])",
+        "ghp_",
+        "gho_",
+        "ghr_",
+        "ghs_",
+        "ghu_",
+        "github_pat_",
+        "xox",
+        "xapp-",
+        "aiza",
+        "ya29.",
+        "gocspx-",
+        "npm_",
+        "pypi-",
+        "glpat-",
+        "gldt-",
+        "glrt-",
+        "glcbt-",
+        "k_live_",
+        "k_test_",
+        "whsec_",
+        "sk-",
+        "hf_",
+        "hvs.",
+        "hvb.",
+        "hvr.",
+        "sg.",
+        "shp",
+        "_v1_",
+        "dapi",
+        "dckr_pat_",
+        "absk",
+        ":aa",
+        "key-",
+        "hooks.slack",
+        is_secret=lambda m: any(one.isdigit() for one in m[0]),
     ),
     _shape(
-        "the seed of an authenticator app",
-        rf"{_WORD}(?:[A-Z2-7]{{32}}|[A-Z2-7]{{52}}|[A-Z2-7]{{64}}){_END}",
-        _LONG_WORD_SIGN,
-        is_secret=_is_seed,
+        "a password on a command line",
+        r"\b(?:(?:docker|podman|helm|az|oc|registry|nerdctl) +login|sshpass|mysql\w*|mongo\w*|ldap\w+)\b"
+        r"[^\n|;]{0,200}?\s-(?:p|w)[ =]?(?P<secret>[^\s\"'-][^\s\"']*|(?<=[\"'])[^\"']+)",
+        "login",
+        "sshpass",
+        "mysql",
+        "mongo",
+        "ldap",
+        is_secret=lambda m: looks_secret(m["secret"]),
+        is_sure=False,
     ),
-    _shape("a secret access key", rf"{_WORD}[A-Za-z0-9/+]{{40}}{_END}", _LONG_WORD_SIGN, is_secret=_is_mixed),
     _shape(
-        "a random token",
-        r"(?<![\w/+=.-])(?:[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86})(?![\w/+=-])",
-        _LONG_WORD_SIGN,
-        is_secret=_is_random,
+        "a password on a command line",
+        r"\s(?:-u|--user|--proxy-user)[ =]?[\"']?[\w.@+-]+:(?P<secret>[^\s\"']+)",
+        "-u",
+        "--",
+        is_secret=lambda m: looks_secret(m["secret"]),
+        is_sure=False,
+    ),
+    _shape(
+        "a password in a file of passwords",
+        r"(?m:^)[\w.*-]+:(?:\d{2,5}|\*):[\w*-]+:[\w.*-]+:(?P<secret>[^\s:]+)(?m:$)",
+        ":",
+        is_secret=lambda m: looks_secret(m["secret"]),
+        is_sure=False,
     ),
 )
 
-
-def possible_shapes(text: str) -> list[SecretShape]:
-    """Return, in their order, the shapes that a text may hold secrets of; no other one matches anywhere.
-
-    Nearly all texts hold none, and all that a run writes is looked at: that something is not there which a
-    shape cannot do without is found much sooner. Taking secrets out makes no other shape possible.
-    """
-    folded = text.casefold()
-    shown = {sign: _is_shown(sign, folded) for sign in _SIGNS}
-    return [shape for shape in SHAPES if shown[shape.sign]]
-
-
-_NAME_BEFORE_VALUE = re.compile(rf"(?i:(\b(?:[a-z]+_)?(?:{NAMES_THAT_HIDE})))=")
-
-
-def apart_from_names(text: str) -> str:
-    """Return a text with a blank for each ``=`` between a name that hides and its value.
-
-    Base64 has ``=`` too, so a word that begins after one is the end of another one; after such a name it is
-    a word of its own.
-    """
-    if _NAME_SIGN.search(text.casefold()) is None:
-        return text
-    return _NAME_BEFORE_VALUE.sub(r"\1 ", text)
+_RUN = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+_-]{32,}")
+_KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
+_BROKEN_KEY = re.compile(
+    r"\r?\n(?=(?P<rest>[A-Za-z0-9/+]{4,36}(?:\r?\n[A-Za-z0-9/+]{4,36}){0,8})(?![A-Za-z0-9/+=]))"
+)
+_LINE_END = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{4,36}\Z")
+_TOKEN = re.compile(r"[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86}")
+_KEY_LENGTH = 40
+_SEED = re.compile(r"[A-Z2-7]{32}|[A-Z2-7]{52}|[A-Z2-7]{64}")
+# What stands before ids, hashes and pages of answers that look as random as keys.
+_HARMLESS_NAME = re.compile(
+    r"(?:request[_-]?id|x-amz-id-2|host[_-]?id|x-amz-cf-id|extended[_-]?id|e-?tag|sha-?\d*|md5|digest|hash|checksum|integrity"
+    r"|fingerprint|thumbprint|challenge|(?:next|pagination|continuation|page|client|request|start(?:ing)?)[_-]?token|marker"
+    r"|client[_-]?id|cursor|commit|version[_-]?id|base64|public[_-]?key)[\"'\]]*\s*[=:(,-]{0,2}\s*b?[\"']?\Z",
+    re.IGNORECASE,
+)
+_BLOCK_BEFORE = re.compile(r"[A-Za-z0-9/+]{60,}[\s\"'\\n]{1,12}\Z")
+_BLOCK_AFTER = re.compile(r"[\s\"'\\n]{1,12}[A-Za-z0-9/+]{60,}")
+_AWS_NAME = re.compile(r"(?:arn:aws[\w-]*:|AWSReservedSSO_|data:)[^\s\"'<>]*\Z", re.IGNORECASE)
 
 
-def _is_shown(sign: Sign, folded: str) -> bool:
-    if isinstance(sign, tuple):
-        return any(literal in folded for literal in sign)
-    return sign.search(folded) is not None
+def _long_words(text: str) -> Iterator[Secret]:
+    """Yield keys, tokens and seeds by their length, their alphabet and their disorder."""
+    for run in _RUN.finditer(text):
+        for start, end, kind in _kinds_in(text, run):
+            if not _is_harmless(text, start, end):
+                yield Secret(start, end, kind, True)
 
 
-_SIGNS = frozenset(shape.sign for shape in SHAPES)
+def _kinds_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int, str]]:
+    whole, is_padded = run[0].rstrip("-"), text[run.end() : run.end() + 1] == "="
+    if _SEED.fullmatch(whole) and is_seed(whole):
+        yield run.start(), run.start() + len(whole), "the seed of an authenticator app"
+        return
+    if not is_padded and _TOKEN.fullmatch(whole) and is_random(whole):
+        keys = list(_KEY.finditer(whole))
+        if not keys:
+            yield run.start(), run.start() + len(whole), "a random token"
+            return
+    for part in _KEY.finditer(text, run.start(), run.end()):
+        if not (is_padded and part.end() == run.end()) and is_random(part[0]):
+            yield *part.span(), "a secret access key"
+
+
+def _broken_keys(text: str) -> Iterator[Secret]:
+    """Yield secret access keys that are written over several lines."""
+    for match in _BROKEN_KEY.finditer(text):
+        first = _LINE_END.search(text, max(0, match.start() - 37), match.start())
+        if first is None:
+            continue
+        key, lines = first[0], re.finditer(r"\S+", match["rest"])
+        while len(key) < _KEY_LENGTH and (line := next(lines, None)):
+            key += line[0]
+            if len(key) == _KEY_LENGTH and is_random(key):
+                end = match.start("rest") + line.end()
+                yield Secret(first.start(), end, "a secret access key", is_sure=True)
+
+
+def _is_harmless(text: str, start: int, end: int) -> bool:
+    """Tell whether a random word is an id or a hash by its name, of an ARN, or a line of base64."""
+    before = text[max(0, start - 200) : start]
+    return (
+        _HARMLESS_NAME.search(before[-40:]) is not None
+        or _AWS_NAME.search(before + text[start : start + 15]) is not None
+        or _BLOCK_BEFORE.search(before) is not None
+        or _BLOCK_AFTER.match(text, end) is not None
+    )
+
+
+def _named(text: str, folded: str) -> Iterator[Secret]:
+    for start, end in announced_values(text, folded):
+        yield Secret(start, end, NAMED, False)
+
+
+def secrets_in(text: str) -> list[Secret]:
+    """Return the secrets in a text, as `apart` does."""
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters have two in lower case
+        folded = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    found = [secret for shape in SHAPES for secret in shape.find(text, folded)]
+    found += [*_long_words(text), *_broken_keys(text), *_named(text, folded)]
+    return apart(found)
+
+
+def apart(found: Iterable[Secret]) -> list[Secret]:
+    """Return secrets in order, none over another: what is found twice is as wide and as sure as any says."""
+    kept: list[Secret] = []
+    for secret in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or secret.start >= kept[-1].end:
+            kept.append(secret)
+            continue
+        last = kept[-1]
+        kind, is_sure = (
+            (secret.kind, True) if secret.is_sure and not last.is_sure else (last.kind, last.is_sure)
+        )
+        kept[-1] = Secret(last.start, max(last.end, secret.end), kind, is_sure)
+    return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from idc_helpers.scrubbing import scrub
+from idc_helpers.scrubbing import scrub, scrub_together
 
 
 def scrub_shown_errors(shell: Any) -> None:
@@ -20,8 +20,13 @@ def scrub_shown_errors(shell: Any) -> None:
         return
 
     def show(kind: type[BaseException], value: BaseException | str, lines: list[str]) -> None:
-        original(kind, scrub(str(value)), [scrub(line) for line in lines])
+        original(kind, scrub(str(value)), _without_secrets(lines))
 
     show.scrubs = True  # type: ignore[attr-defined]
     # There is no public hook that covers both the traceback and the message that the notebook stores.
     shell._showtraceback = show
+
+
+def _without_secrets(lines: list[str]) -> list[str]:
+    """Return a traceback's parts scrubbed as one text: a secret may run over several of them."""
+    return scrub_together([piece for line in lines for piece in (line, "\n")])[::2]

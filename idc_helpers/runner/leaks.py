@@ -16,7 +16,7 @@ from typing import Any
 from idc_helpers.cleaning import clean
 from idc_helpers.runner.engines import NotebookFailure
 from idc_helpers.runner.scrubbed_files import write_whole
-from idc_helpers.scrubbing import find_secrets
+from idc_helpers.scrubbing import find_secrets, scrub, secret_lines
 
 KERNEL_LOG = "kernels.log"
 _NOT_LOOKED_AT = ("sandbox",)  # the state of a sandbox of the run's own: it must hold its keys
@@ -74,8 +74,10 @@ class LeakSearch:
             if self._seen.get(path) == version:
                 continue
             self._seen[path] = version
+            name = str(path.relative_to(self._folder))
+            found += [Leak(scrub(name), "its name", kind) for kind in find_secrets(name)]
             with suppress(FileNotFoundError):
-                found += _leaks_of(path, str(path.relative_to(self._folder)))
+                found += _leaks_of(path, scrub(name))
         return found
 
     def _versions(self) -> Iterator[tuple[Path, tuple[int, int, int]]]:
@@ -115,26 +117,15 @@ def _leaks_of(path: Path, name: str) -> Iterator[Leak]:
         return  # no text
     text = data.decode("utf-8", errors="replace")
     parts = _notebook_parts(text) if path.suffix == ".ipynb" else None
-    if parts is not None and not find_secrets("\n".join(part for _, part in parts)):
-        return  # one look at the whole takes a hundredth of a look at each part
-    for place, part in parts if parts is not None else _lines(text):
-        for kind in find_secrets(part):
-            yield Leak(name, place, kind)
-
-
-def _lines(text: str) -> Iterator[tuple[str, str]]:
-    """Yield a text's lines with their numbers, if it holds a secret at all; one of many lines as a whole."""
-    whole = find_secrets(text)
-    if not whole:
-        return
-    told: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
-        kinds = find_secrets(line)
-        told.update(kinds)
-        if kinds:
-            yield f"line {number}", line
-    if not told:
-        yield "several lines", text
+    if parts is None:
+        for line, kind in secret_lines(text):
+            yield Leak(name, f"line {line}", kind)
+    elif find_secrets(
+        "\n".join(part for _, part in parts)
+    ):  # one look at the whole takes a hundredth of one at each
+        for place, part in parts:
+            for kind in find_secrets(part):
+                yield Leak(name, place, kind)
 
 
 def _notebook_parts(text: str) -> list[tuple[str, str]] | None:

@@ -137,7 +137,7 @@ def test_a_secret_is_never_written(tmp_path):
     def change(values):
         values["groups"] = [{"display_name": "Ops", "description": "AKIAIOSFODNN7EXAMPLE"}]
 
-    with pytest.raises(InvalidValueError, match="looks as if it held a secret"):
+    with pytest.raises(ParametersError, match="holds what looks like a secret: an access key id"):
         saved(tmp_path, change)
     assert not (tmp_path / "mine.yaml").exists()
 

@@ -91,3 +91,8 @@ def test_logs_of_other_programs_are_cleaned(tmp_path):
     log.write_text(f"starting\nkey {SECRET}\n", "utf-8")
     clean_log(log)
     assert log.read_text("utf-8") == "starting\nkey [removed]\n"
+
+
+def test_a_secret_in_a_files_name_is_found_and_not_said(tmp_path, search):
+    (tmp_path / f"of_{SECRET.replace('/', 'x')}.png").write_bytes(b"\0")
+    assert [str(leak) for leak in search.find()] == ["of_[removed].png, its name: a secret access key"]

@@ -1,0 +1,133 @@
+"""One notebook with every writing of a secret and what only looks like one, for each engine and a batch."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from secret_writings import innocent, missed, planted, touched
+from tiny_notebooks import PARAMETERS, PASSES, tell
+
+from idc_helpers.errors import ParametersError
+from idc_helpers.parameters import load_scenario
+from idc_helpers.runner.batch import job_run
+from idc_helpers.runner.batch.batch import BatchRequest, run_batch
+from idc_helpers.runner.carrying_out import carry_out
+from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.preparing import RunRequest
+from idc_helpers.scrubbing import scrub, scrub_values, secret_places
+
+PLAY = """\
+import json, sys
+from pathlib import Path
+from IPython.display import display
+ROWS = json.loads(Path({rows!r}).read_text("utf-8"))
+def play(number):
+    for way, text in ROWS[number]:
+        stream = sys.stderr if way in ("err", "flush_err") else sys.stdout
+        if way in ("out", "err", "flush", "flush_err"):
+            stream.write(text)
+            if way.startswith("flush"):
+                stream.flush()
+        elif way == "error":
+            try:
+                raise ValueError(text)
+            except ValueError:
+                get_ipython().showtraceback()
+        else:
+            media = {{"html": "text/html", "result": "text/plain", "data": "application/json"}}[way]
+            display({{media: json.loads(text) if way == "data" else text}}, raw=True)
+"""
+
+_INNOCENT_CELLS = 8
+
+
+@pytest.fixture
+def notebook(tmp_path, project):
+    """The notebook, whose cells read what they write from a file: no code holds a secret."""
+    rows = tmp_path / "rows.json"
+    steps = [row.steps for row in planted()]
+    steps += [
+        [step for row in innocent()[number::_INNOCENT_CELLS] for step in row.steps]
+        for number in range(_INNOCENT_CELLS)
+    ]
+    rows.write_text(json.dumps(steps), "utf-8")
+    document = nbformat.v4.new_notebook()
+    document.cells.append(nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}))
+    cells = [*tell("05_x", PASSES), PLAY.format(rows=str(rows)), *(f"play({n})" for n in range(len(steps)))]
+    document.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
+    document.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(document, project / "notebooks" / "05_x.ipynb")
+
+
+def assert_kept(path):
+    """Read what is left of each row, and count."""
+    cells = json.loads(Path(path).read_text("utf-8"))["cells"]
+    left = [
+        "\n".join(_texts(cell["outputs"])) for cell in cells if "".join(cell["source"]).startswith("play(")
+    ]
+    rows, harmless = planted(), innocent()
+    lost = missed(rows, left[: len(rows)])
+    hurt = touched(harmless, ["\n".join(left[len(rows) :])] * len(harmless))
+    assert (len(rows) >= 90, len(harmless) >= 55) == (True, True)
+    assert len(lost) <= 0.05 * len(rows), f"{len(lost)} of {len(rows)} planted are left: {lost}"
+    assert not hurt, f"{len(hurt)} of {len(harmless)} innocents are touched: {hurt}"
+
+
+def _texts(value):
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        return ["".join(value)]
+    return [
+        text
+        for part in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else [])
+        for text in _texts(part)
+    ]
+
+
+@pytest.mark.parametrize("engine_name", ["fast", "kernel"])
+def test_planted_secrets_are_taken_out_and_innocents_stay(engine_name, notebook, project, start):
+    with open_engine(engine_name) as engine:
+        outcome = carry_out(replace(start(RunRequest(project)), engine=engine))
+    assert_kept(outcome.folder / "notebooks" / "05_x.ipynb")
+
+
+def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatch):
+    monkeypatch.setattr(job_run, "_checked", lambda place: f"sandbox · {place.region}")
+    monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
+    job_run._checked_before.cache_clear()
+    table = tmp_path / "jobs.yaml"
+    table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")
+    run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())
+    assert_kept(tmp_path / "out" / "jobs" / "a" / "notebooks" / "05_x.ipynb")
+
+
+def test_receipts_and_scenarios_of_innocents_are_as_they_were():
+    for row in innocent():
+        (text,) = row.parts
+        data = {
+            "key": text,
+            "before": None,
+            "after": {"description": text, "inline_policy": {"Sid": text}, text: 1},
+        }
+        assert scrub_values(data) == data, row.label
+        assert secret_places(data) == [], row.label
+
+
+@pytest.mark.parametrize("row", planted(), ids=lambda row: row.label)
+def test_a_secret_in_a_scenario_is_refused_with_its_line_and_without_its_value(row, tmp_path):
+    text = "\n".join(text for _, text in row.steps)
+    if scrub(text) == text:
+        pytest.skip("what only its place in a notebook announces")
+    path = tmp_path / "scenario.yaml"
+    path.write_text(
+        f"target: sandbox\ngroups:\n  - display_name: Readers\n    description: {json.dumps(text)}\n", "utf-8"
+    )
+    with pytest.raises(ParametersError) as caught:
+        load_scenario(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.path) == (4, "groups[0].description")
+    assert not any(part in str(caught.value) for part in row.parts)
