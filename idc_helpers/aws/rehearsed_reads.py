@@ -53,6 +53,11 @@ class RehearsedReads:
         made = self._made_by_a_call(operation_name, request)
         if made is not None:
             return made
+        is_deleted = operation_name == f"Describe{_ATTRIBUTES}" and any(
+            call.operation_name == f"Delete{_ATTRIBUTES}" for call in self._calls
+        )
+        if is_deleted:
+            raise _deleted_before(operation_name)
         if self._is_of_the_rehearsal(request) or self._is_waited_for(operation_name):
             shape = client.meta.service_model.operation_model(operation_name).output_shape
             return modelled_answer(shape, len(self._calls))[0]
@@ -139,11 +144,7 @@ class RehearsedReads:
 
     def _refuse_deleted(self, operation_name: str, answer: dict[str, Any]) -> None:
         if any(answer.get(name) in self._deleted() for name in _IDS):
-            error = {
-                "Code": "ResourceNotFoundException",
-                "Message": "a call before this one deletes it",
-            }
-            raise ClientError({"Error": error}, operation_name)
+            raise _deleted_before(operation_name)
 
     def _described_anew(
         self, operation_name: str, request: dict[str, Any], answer: dict[str, Any]
@@ -157,3 +158,8 @@ class RehearsedReads:
                     for name in ("Description", "RelayState"):
                         answer["PermissionSet"][name] = call.request.get(name)
         return answer
+
+
+def _deleted_before(operation_name: str) -> ClientError:
+    error = {"Code": "ResourceNotFoundException", "Message": "a call before this one deletes it"}
+    return ClientError({"Error": error}, operation_name)

@@ -220,6 +220,9 @@ def uses_of_instance(connection: Connection) -> list[Use]:
     found = [Use("permission_set", arn, f"permission set {name}") for name, arn in permission_sets.items()]
     for row in _rows_in(connection, permission_sets.values()):
         found.append(_assignment_use(connection, row, row[1]))
+    describe = sso_admin.describe_instance_access_control_attribute_configuration
+    if found_or_none(lambda: describe(**where)):
+        found.append(Use("access_control_attributes", where["InstanceArn"], "attributes for access control"))
     for kind, client, operation, list_name, identifier, name, request in (
         ("user", identity_store, "list_users", "Users", "UserId", "UserName", store),
         ("group", identity_store, "list_groups", "Groups", "GroupId", "DisplayName", store),

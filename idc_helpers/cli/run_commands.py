@@ -185,9 +185,9 @@ def undo(
         number = len(opened.plan.writes)
         if number and not yes:
             typer.confirm(f"Take back {number} of these?", abort=True)
-        outcome = opened.apply(_tell)
+        opened.apply(_tell)
         results = opened.check()
-        verdict = opened.verdict(outcome)
+        verdict = opened.verdict()
     for check in results:
         typer.echo(f"{'✔ passed' if check.passed else '✘ failed'}: {check.name}: {check.detail}")
         if not check.passed and check.remedy:

@@ -24,8 +24,8 @@ OWN_VALUES, APPLIED = "own_values", "applied"
 def changed_outside(context: RunContext, step: Step) -> list[str]:
     """Return what of a step's things is not as this run's receipts left it, in words; reads only.
 
-    Such as ``"permission set Auditor is gone"``. Receipts that were taken back, and those of another account,
-    target or instance, say nothing.
+    Such as ``"permission set Auditor is gone"``. Receipts that were taken back, and those of another place or
+    instance, say nothing.
     """
     resources = {part.resource.kind: part.resource for part in step.desired}
     words = []
@@ -68,9 +68,10 @@ def _is_of_here(receipt: Receipt, context: RunContext) -> bool:
 
 def has_own_values(context: RunContext, step: Step) -> bool:
     """Return whether the last apply of a step was of a form's values and not of this scenario; reads only."""
-    last = None
+    last, here = None, str(context.receipt_place)
     for entry in read_events(context.events.path):
-        if entry.get("step") == step.name and entry.get("event") in (APPLIED, OWN_VALUES):
+        is_here = entry.get("place", here) == here
+        if is_here and entry.get("step") == step.name and entry.get("event") in (APPLIED, OWN_VALUES):
             last = entry
     is_own = bool(last and last["event"] == OWN_VALUES and last.get("scenario") == digest(step.desired))
     return is_own and not _is_taken_back(context, step.name)
@@ -94,7 +95,8 @@ def note_own_values(step: Step, scenario: Scenario, build: Build) -> None:
         # Of an apply that has ended, whether or not the runbook was closed meanwhile.
         of_scenario = digest(build(step.context.target_connection, scenario))
         if of_scenario != digest(step.desired):
-            step.context.events.write(OWN_VALUES, step=step.name, scenario=of_scenario)
+            place = str(step.context.receipt_place)
+            step.context.events.write(OWN_VALUES, step=step.name, scenario=of_scenario, place=place)
 
 
 def digest(desired: Iterable[Desired]) -> str:

@@ -107,7 +107,8 @@ class Step:
         except KitError as error:
             events.write("failed", step=self.name, error=str(error))
             raise
-        events.write("applied", step=self.name, changes=self.outcome.counts())
+        place = str(self.context.receipt_place)
+        events.write("applied", step=self.name, changes=self.outcome.counts(), place=place)
         return self.outcome
 
     def check(self) -> CheckResults:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from idc_helpers.changes import Change, Resource, in_words
 from idc_helpers.errors import ApplyRefusedError, KitError
@@ -65,6 +65,7 @@ class Teardown:
     resources: Mapping[str, Resource]
     steps: frozenset[str] = frozenset()
     include_used: bool = False
+    _applied: tuple[UndoPlan, Outcome] | None = field(default=None, repr=False)
 
     def plan(self) -> UndoPlan:
         """Return what would be taken back; reads only."""
@@ -122,6 +123,7 @@ class Teardown:
             raise
         for receipt in undo.receipts_of(Fate.STAYS, Fate.GOES_ALONG):
             book.settle(receipt, origin)  # said once: AWS offers no way back
+        self._applied = undo, outcome
         self.context.events.write("applied", step=NAME, changes=outcome.counts())
         return outcome
 
@@ -141,12 +143,14 @@ class Teardown:
                     remedy="Nothing was undone. Review again, and read the new plan.",
                 )
 
-    def verdict(self, undo: UndoPlan, outcome: Outcome | None) -> Verdict:
-        """Return what an undo came to; reads the target again."""
-        left = self._compare()
-        said_once = undo.receipts_of(Fate.STAYS)
+    def verdict(self) -> Verdict:
+        """Return what the undo came to; reads the target again."""
+        return self._verdict(self._compare())
+
+    def _verdict(self, left: UndoPlan) -> Verdict:
+        said_once = self._applied[0].receipts_of(Fate.STAYS) if self._applied else []
         return Verdict(
-            undone=len(outcome.done) if outcome else 0,
+            undone=len(self._applied[1].done) if self._applied else 0,
             left_alone=len(left.left_alone()) + len(said_once),
             unreadable=len(left.unreadable),
             to_undo=len(left.plan.writes),
@@ -165,6 +169,7 @@ class Teardown:
             ]
         else:
             checks = [_left_over(remaining)]
+        self.context.events.write("verdict", step=NAME, counts=asdict(self._verdict(remaining)))
         return self.context.record(NAME, CheckResults((*checks, *_about_receipts(remaining))))
 
 

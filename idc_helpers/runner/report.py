@@ -69,7 +69,14 @@ def _sentence(summary: RunSummary) -> str:
     changes = changes_in_words(summary.totals(), planned=summary.mode == "plan")
     outcome = "all passed" if not failed else f"{failed} failed"
     notebooks = counted(len(summary.notebooks), "notebook")
-    return f"{passed} of {notebooks} passed. {counted(len(checks), 'check')}: {outcome}. Changes: {changes}."
+    sentence = (
+        f"{passed} of {notebooks} passed. {counted(len(checks), 'check')}: {outcome}. Changes: {changes}."
+    )
+    counts = next((result.teardown for result in summary.notebooks if result.teardown), None)
+    if counts and summary.mode != "plan":
+        left = f"{counts['left_alone']} left alone, {counts['unreadable']} unreadable"
+        sentence += f" Teardown: {counts['undone']} undone, {left}."
+    return sentence
 
 
 def _readable(started: str) -> str:

@@ -17,6 +17,7 @@ from idc_helpers.cleaning import clean, clean_values
 from idc_helpers.runbook.events import read_events
 from idc_helpers.runbook.receipts import ReceiptBook
 from idc_helpers.runner.engines import NotebookFailure
+from idc_helpers.runner.run_folder import read_record
 from idc_helpers.runner.scrubbed_files import write_whole
 
 Status = Literal["passed", "failed", "not run"]
@@ -63,6 +64,9 @@ class NotebookResult:
         How many things only a person can do.
     failure
         Why it stopped.
+    teardown
+        What its teardown came to: how many changes were undone, and how many things are left alone or
+        cannot be read; empty where there was none.
     """
 
     notebook: str
@@ -72,6 +76,7 @@ class NotebookResult:
     checks: tuple[CheckResult, ...] = ()
     by_hand: int = 0
     failure: NotebookFailure | None = None
+    teardown: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failed_checks(self) -> tuple[CheckResult, ...]:
@@ -93,6 +98,8 @@ class RunSummary:
         Seconds, the preparation included.
     notebooks
         In the order of the run.
+    sandbox_state_id
+        Which state of the sandbox it worked on; empty on AWS.
     """
 
     run_id: str
@@ -101,6 +108,7 @@ class RunSummary:
     started: str
     wall_s: float
     notebooks: tuple[NotebookResult, ...]
+    sandbox_state_id: str = ""
 
     @property
     def passed(self) -> bool:
@@ -116,6 +124,7 @@ class RunSummary:
         return {
             "run_id": self.run_id,
             "target": self.target,
+            **({"sandbox_state_id": self.sandbox_state_id} if self.sandbox_state_id else {}),
             "mode": self.mode,
             "started": self.started,
             "wall_s": round(self.wall_s, 3),
@@ -136,6 +145,7 @@ def _notebook_json(result: NotebookResult) -> dict[str, Any]:
         "checks": [
             {"name": check.name, "passed": check.passed, "detail": check.detail} for check in result.checks
         ],
+        **({"teardown": dict(result.teardown)} if result.teardown else {}),
     }
 
 
@@ -160,6 +170,7 @@ def notebook_result(
         checks=checks,
         by_hand=sum(int(entry.get("by_hand", 0)) for entry in planned.values()),
         failure=failure,
+        teardown=_last_of_each_step(events, "verdict").get("teardown", {}).get("counts", {}),
     )
 
 
@@ -176,8 +187,14 @@ def _sum(entries: Iterable[Mapping[str, Any]]) -> Counter[str]:
 
 def _made(run_folder: Path, notebook: str) -> dict[str, int]:
     receipts = ReceiptBook(run_folder / "receipts.jsonl").read()
+    record = read_record(run_folder)
+    place = (record.target, record.region, record.sandbox_state_id) if record else None
     made = Counter(
-        entry.action for entry in receipts if entry.notebook == notebook and entry.status == "done"
+        entry.action
+        for entry in receipts
+        if entry.notebook == notebook
+        and entry.status == "done"
+        and place in (None, (entry.target, entry.region, entry.state_id))
     )
     return {action: made[action] for action in ACTIONS}
 

@@ -87,11 +87,9 @@ class Undo:
         """Return whether anything is left; reads only."""
         return self._teardown.check() if self._teardown else CheckResults(())
 
-    def verdict(self, outcome: Outcome | None) -> Verdict:
+    def verdict(self) -> Verdict:
         """Return what the undo came to; reads the target again."""
-        if self._teardown is None or self._planned is None:
-            return Verdict(0, 0, len(self.unreadable))
-        return self._teardown.verdict(self._planned, outcome)
+        return self._teardown.verdict() if self._teardown else Verdict(0, 0, len(self.unreadable))
 
 
 @contextmanager

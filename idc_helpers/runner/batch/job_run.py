@@ -141,8 +141,8 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
         state = job.state_folder(folder)
         if state is not None:
             stack.enter_context(sandbox_of_its_own(state, is_shared=job.sandbox != OWN))
-        where = _require_target(prepared, state)
-        write_record(folder, _record(prepared, state))
+        where, state_id = _require_target(prepared, state)
+        write_record(folder, _record(prepared, state, state_id))
         log = stack.enter_context((folder / RUN_LOG).open("w", encoding="utf-8"))
         execution = Execution(
             prepared,
@@ -172,8 +172,11 @@ def _with_own_scenario_file(prepared: PreparedRun, job: Job, folder: Path) -> Pr
     )
 
 
-def _require_target(prepared: PreparedRun, state: Path | None) -> str:
-    """Connect once for all jobs of a target: a wrong account or missing credentials are said at once."""
+def _require_target(prepared: PreparedRun, state: Path | None) -> tuple[str, str]:
+    """Connect once for all jobs of a target: a wrong account or missing credentials are said at once.
+
+    Returns it in one readable line, and the id of the sandbox's state.
+    """
     scenario = prepared.scenario
     expected = scenario.expected_account if prepared.mode == "apply" else None
     place = _Place(scenario.target, scenario.region, scenario.profile, state, prepared.mode, expected)
@@ -191,24 +194,24 @@ class _Place(NamedTuple):
     expected_account: str | None
 
 
-def _checked(place: _Place) -> str:
+def _checked(place: _Place) -> tuple[str, str]:
     if place.target == "sandbox":
         sandbox = start_sandbox(place.state, port=0 if place.state is not None else None)
-        return f"sandbox · account {sandbox.account_id} · {place.region}"
+        return f"sandbox · account {sandbox.account_id} · {place.region}", sandbox.state_id
     from idc_helpers.aws.connection import connect, require_apply_allowed  # noqa: PLC0415 -- boto3 is slow to import
 
     connection = connect(target="aws", region=place.region, profile=place.profile)
     if place.mode == "apply":
         require_apply_allowed(connection, place.expected_account)
-    return str(connection)
+    return str(connection), ""
 
 
 @lru_cache(maxsize=256)
-def _checked_before(place: _Place, _standing_state: str | None) -> str:
+def _checked_before(place: _Place, _standing_state: str | None) -> tuple[str, str]:
     return _checked(place)
 
 
-def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:
+def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunRecord:
     scenario: Scenario = prepared.scenario
     return RunRecord(
         target=scenario.target,
@@ -217,6 +220,7 @@ def _record(prepared: PreparedRun, state: Path | None) -> RunRecord:
         profile=scenario.profile,
         scenario_file=str(prepared.scenario_file),
         sandbox_state=str(state) if state else os.environ.get(STATE_VARIABLE, ""),
+        sandbox_state_id=state_id,
     )
 
 

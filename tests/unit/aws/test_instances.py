@@ -99,6 +99,8 @@ def empty(transport):
         ("ListGroups", "Groups"),
     ):
         transport.on(operation, {members: []})
+    nothing = Refusal("ResourceNotFoundException")
+    transport.on("DescribeInstanceAccessControlAttributeConfiguration", nothing)
 
 
 @pytest.mark.usefixtures("empty")

@@ -23,7 +23,7 @@ def engine(monkeypatch):
             engine.closed += 1
 
     monkeypatch.setattr(engine_keeper, "open_engine", open_engine)
-    monkeypatch.setattr(job_run, "_checked", lambda place: f"sandbox · {place.region}")
+    monkeypatch.setattr(job_run, "_checked", lambda place: (f"sandbox · {place.region}", ""))
     monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
     job_run._checked_before.cache_clear()
     return engine
