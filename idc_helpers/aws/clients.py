@@ -19,9 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConfigParseError,
     EndpointConnectionError,
-    ProfileNotFound,
 )
 from botocore.loaders import Loader
 
@@ -32,7 +30,6 @@ from idc_helpers.errors import LeftSandboxError
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _AWS_ATTEMPTS = 8
 _SANDBOX_ATTEMPTS = 4
-_NOT_CONFIGURED = ("profile", "ca_bundle")
 
 
 class Clients:
@@ -80,13 +77,11 @@ class Clients:
             return self._clients[service_name]
 
     def _new_client(self, service_name: str) -> Any:
-        try:  # the credentials of a profile are looked for here
+        try:  # what the user's files and variables configure is read here
             return self._session.client(service_name, **self._options)
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, OSError, ValueError) as error:
             explained = self._failures.explain(error, service_name, "")
-            if explained is None:
-                raise
-            raise explained from error
+            raise (explained or self._failures.misconfigured(error)) from error
 
 
 def sandbox_clients(
@@ -132,13 +127,19 @@ def make_spare_session() -> None:
 
 
 def _sealed_session() -> botocore.session.Session:
-    nothing = (None, None, os.devnull, None)
-    unset: dict[str, Any] = dict.fromkeys(_NOT_CONFIGURED, (None, None, None, None))
-    session = botocore.session.Session(
-        session_vars={"config_file": nothing, "credentials_file": nothing, **unset}
-    )
+    session = session_without_files()
     session.register_component("data_loader", _sealed_loader())
     return session
+
+
+def session_without_files() -> botocore.session.Session:
+    """Return a session of botocore that reads no file of the user and no variable such as ``AWS_PROFILE``."""
+    usual: dict[str, Any] = botocore.session.Session.SESSION_VARIABLES
+    settings = {name: (None, None, default, convert) for name, (_, _, default, convert) in usual.items()}
+    nothing = (None, None, os.devnull, None)
+    return botocore.session.Session(
+        session_vars={**settings, "config_file": nothing, "credentials_file": nothing}
+    )
 
 
 @cache
@@ -180,15 +181,22 @@ def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing:
 
     Raises
     ------
-    CredentialsError
-        When there is no such profile, or a file of AWS's tools cannot be read.
+    TargetError
+        When there is no such profile, a file of AWS's tools cannot be read, or what gives the keys fails.
     """
     try:
         session = boto3.Session(profile_name=profile, region_name=region)
-    except (ProfileNotFound, ConfigParseError) as error:
-        raise failures.credentials_error(str(error), error) from error
+        if (credentials := session.get_credentials()) is not None:
+            credentials.get_frozen_credentials()
+    except Exception as error:  # a user's program, file or variable can make botocore raise anything
+        explained = failures.explain(error, "sts", "GetCallerIdentity")
+        raise (explained or failures.credentials_error(_words(error), error)) from error
     config = Config(retries={"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS})
     return Clients(session, failures, pacing, {"config": config}, lambda _client: None)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, BotoCoreError) else f"no credentials: {type(error).__name__}: {error}"
 
 
 def _explain_failures(session: boto3.Session, failures: Failures) -> None:

@@ -27,6 +27,11 @@ _REMEDIES: dict[type[Exception], str] = {
     exceptions.InvalidConfigError: _CORRECT,
     OSError: _CORRECT,  # the program that credential_process names
 }
+_NOBODY_TYPES = (EOFError, RuntimeError)  # the input ended; a kernel without a person says RuntimeError
+_BY_MFA = (
+    "Get keys in a terminal (`aws configure export-credentials --format env` prints them) and run with those, "
+    "or name a profile that signs in (`aws configure sso`) with `profile`."
+)
 _KEYS_OF_PROFILE = ("aws_access_key_id", "aws_secret_access_key")
 _SET_UP = "Set it up with `aws configure sso`, or name another one with `profile`{}."
 
@@ -57,6 +62,8 @@ def explain_credentials(found: str, error: Exception | None, profile: str | None
         return _no_such_profile(profile)
     if isinstance(error, exceptions.NoCredentialsError):
         return _nothing_found(profile)
+    if isinstance(error, _NOBODY_TYPES) and "mfa_serial" in _profiles().get(_named(profile)[0], {}):
+        return CredentialsError("an MFA code is asked for, and nobody can type it here", remedy=_BY_MFA)
     for kind, remedy in _REMEDIES.items():
         if isinstance(error, kind):
             return CredentialsError(found, remedy=remedy)

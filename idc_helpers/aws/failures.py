@@ -130,6 +130,13 @@ class Failures:
             )
         return explain_credentials(found, error, self.profile)
 
+    def misconfigured(self, error: Exception) -> TargetError:
+        """Return the error for a setting with which no client can be made."""
+        return TargetError(
+            f"no client of AWS can be made here: {error}",
+            remedy="Correct that setting in the AWS config file, or the variable AWS_… that makes it.",
+        )
+
     def unreachable(self, error: Exception) -> TargetError:
         """Return the error for a target that does not answer."""
         if self.target == "sandbox":

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import boto3
 from botocore.loaders import JSONFileLoader, Loader
 
-from idc_helpers.aws.clients import make_spare_session, sandbox_clients
+from idc_helpers.aws.clients import make_spare_session, sandbox_clients, session_without_files
 from idc_helpers.aws.failures import Failures
 from idc_helpers.aws.pacing import Pacing
 
@@ -49,8 +49,9 @@ def share_service_models() -> None:
     for service in SERVICES:
         client = sealed.client(service)
         client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # reads what can be, of all
-    # A notebook's own boto3 looks into other folders too, and reads a few files more.
-    boto3.Session(**{f"aws_{name}": value for name, value in nobody.items()}, region_name=_REGION).client(
-        "sts"
-    )
+    # A notebook's own boto3 looks into other folders too, and reads a few files more; the user's config file
+    # may be one that no AWS tool can read, and a sandbox run has nothing to do with it.
+    keys = {f"aws_{name}": value for name, value in nobody.items()}
+    usual = boto3.Session(**keys, region_name=_REGION, botocore_session=session_without_files())
+    usual.client("sts", endpoint_url="http://127.0.0.1:1")
     make_spare_session()

@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, UnauthorizedSSOTokenError
@@ -223,3 +226,28 @@ def test_a_sandbox_that_is_gone_is_told_at_once(sandbox_address, monkeypatch, cl
 def test_the_sandbox_can_be_paced_as_aws_is(transport, sandbox_address):
     assert connect().pacer.rate_per_s is None
     assert connect_to_sandbox(rate_per_s=20).pacer.rate_per_s == 20
+
+
+ODD_SETTINGS = {
+    "AWS_PROFILE": "nobody",
+    "AWS_RETRY_MODE": "wild",
+    "AWS_MAX_ATTEMPTS": "many",
+    "AWS_DEFAULTS_MODE": "wild",
+    "AWS_CA_BUNDLE": "/nowhere",
+    "AWS_ENDPOINT_URL": "nowhere",
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "often",
+    "AWS_USE_FIPS_ENDPOINT": "perhaps",
+}
+
+
+def test_the_users_odd_files_and_variables_stop_no_sandbox_run(tmp_path):
+    """Neither the process that is preloaded for notebooks, nor the clients of the sandbox, look at them."""
+    (tmp_path / "config").write_text("[default]\nregion = a\nregion = b\n")
+    program = (
+        "from idc_helpers.aws.preloading import share_service_models as share; share();"
+        "from idc_helpers.aws.clients import session_without_files as make;"
+        "make().create_client('sts', 'us-east-1', endpoint_url='http://127.0.0.1:1')"
+    )
+    variables = os.environ | ODD_SETTINGS | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

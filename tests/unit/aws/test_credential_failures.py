@@ -10,7 +10,7 @@ from stub_transport import Refusal
 
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.credential_failures import explain_credentials
-from idc_helpers.errors import CredentialsError
+from idc_helpers.errors import CredentialsError, TargetError
 
 SSO = (
     "[profile p]\nsso_session = p\nsso_account_id = 111122223333\nsso_role_name = R\n"
@@ -18,6 +18,7 @@ SSO = (
 )
 KEYS = "[p]\naws_access_key_id = ASIA1\naws_secret_access_key = x\n"
 PROCESS = "[profile p]\ncredential_process = {}\n"
+MFA = "[profile p]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = q\nmfa_serial = m\n"
 NO_WAY = "[profile p]\n"
 
 
@@ -61,6 +62,9 @@ ROWS = {
     "half a key": Row("missing: AWS_SECRET", "Set both", variables={"AWS_ACCESS_KEY_ID": "AKIA"}),
     "a program that fails": Row("custom-process", "'/bin/false'", "p", PROCESS.format("/bin/false")),
     "a program that is not there": Row("/no/x", "Correct the", "p", PROCESS.format("/no/x")),
+    "a program that prints no JSON": Row("JSONDecodeError", "'/bin/echo'", "p", PROCESS.format("/bin/echo x")),
+    "a program that prints a list": Row("no credentials: ", "'/bin/echo'", "p", PROCESS.format("/bin/echo []")),
+    "a program with half a quote": Row("No closing quotation", "check that program", "p", PROCESS.format('"x')),
     "nobody has signed in yet": Row("does not exist", "Sign in: run `aws sso login --profile p`", "p", SSO),
     "the session is over": Row(
         "expired", "Sign in again: run `aws sso login --profile p`", "p", NO_WAY, KEYS, met=OVER
@@ -110,6 +114,22 @@ def test_what_was_found_is_said_with_what_to_do(transport, no_credentials, monke
 
 
 @pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("endpoint_url = notaurl", "Invalid endpoint"),
+        ("defaults_mode = wild", "invalid defaults mode"),
+        ("request_checksum_calculation = often", "request_checksum_calculation"),
+    ],
+)
+def test_a_setting_with_which_no_client_can_be_made_is_said(transport, no_credentials, setting, words):
+    (no_credentials / "config").write_text(NO_WAY + setting + "\n")
+    (no_credentials / "credentials").write_text(KEYS)
+    with pytest.raises(TargetError, match=words) as raised:
+        connect(target="aws", profile="p")
+    assert "Correct that setting in the AWS config file" in raised.value.remedy
+
+
+@pytest.mark.parametrize(
     ("config", "words"),
     [
         (SSO, "Sign in again: run `aws sso login --profile p`"),
@@ -121,6 +141,14 @@ def test_what_was_found_is_said_with_what_to_do(transport, no_credentials, monke
 def test_refused_credentials_are_renewed_where_they_come_from(no_credentials, config, words):
     (no_credentials / "config").write_text(config)
     assert words in explain_credentials("no", None, "p").remedy
+
+
+@pytest.mark.parametrize("error", [EOFError(), RuntimeError("this frontend does not support input requests")])
+def test_a_role_that_asks_for_a_code_where_nobody_can_type_it(no_credentials, error):
+    (no_credentials / "config").write_text(MFA)
+    explained = explain_credentials("no credentials", error, "p")
+    assert "an MFA code is asked for" in explained.message
+    assert "aws configure export-credentials" in explained.remedy
 
 
 def test_a_folder_where_the_config_file_should_be_is_said(transport, no_credentials):
