@@ -196,7 +196,9 @@ def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing:
 
 
 def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, BotoCoreError) else f"no credentials: {type(error).__name__}: {error}"
+    if isinstance(error, BotoCoreError):
+        return str(error)
+    return f"no credentials: {type(error).__name__}: {error}"
 
 
 def _explain_failures(session: boto3.Session, failures: Failures) -> None:

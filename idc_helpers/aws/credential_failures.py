@@ -29,8 +29,8 @@ _REMEDIES: dict[type[Exception], str] = {
 }
 _NOBODY_TYPES = (EOFError, RuntimeError)  # the input ended; a kernel without a person says RuntimeError
 _BY_MFA = (
-    "Get keys in a terminal (`aws configure export-credentials --format env` prints them) and run with those, "
-    "or name a profile that signs in (`aws configure sso`) with `profile`."
+    "Get keys in a terminal (`aws configure export-credentials --format env` prints them) and run with"
+    " those, or name a profile that signs in (`aws configure sso`) with `profile`."
 )
 _KEYS_OF_PROFILE = ("aws_access_key_id", "aws_secret_access_key")
 _SET_UP = "Set it up with `aws configure sso`, or name another one with `profile`{}."

@@ -62,9 +62,9 @@ ROWS = {
     "half a key": Row("missing: AWS_SECRET", "Set both", variables={"AWS_ACCESS_KEY_ID": "AKIA"}),
     "a program that fails": Row("custom-process", "'/bin/false'", "p", PROCESS.format("/bin/false")),
     "a program that is not there": Row("/no/x", "Correct the", "p", PROCESS.format("/no/x")),
-    "a program that prints no JSON": Row("JSONDecodeError", "'/bin/echo'", "p", PROCESS.format("/bin/echo x")),
-    "a program that prints a list": Row("no credentials: ", "'/bin/echo'", "p", PROCESS.format("/bin/echo []")),
-    "a program with half a quote": Row("No closing quotation", "check that program", "p", PROCESS.format('"x')),
+    "a program that prints no JSON": Row("JSONDecodeError", "check", "p", PROCESS.format("/bin/echo x")),
+    "a program that prints a list": Row("no credentials: ", "check", "p", PROCESS.format("/bin/echo []")),
+    "a program with half a quote": Row("No closing quotation", "check", "p", PROCESS.format('"x')),
     "nobody has signed in yet": Row("does not exist", "Sign in: run `aws sso login --profile p`", "p", SSO),
     "the session is over": Row(
         "expired", "Sign in again: run `aws sso login --profile p`", "p", NO_WAY, KEYS, met=OVER
