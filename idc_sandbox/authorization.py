@@ -15,6 +15,7 @@ from idc_sandbox.policy_evaluation import (
     evaluate_statements,
     statements_of,
 )
+from idc_sandbox.policy_patterns import Context
 
 if TYPE_CHECKING:
     from idc_sandbox.aws_double import AwsDouble
@@ -90,12 +91,13 @@ def require_trust(
     """
     document = double.trust_document(role_arn)
     context = dict(double.access_policies(caller).context)
+    own_names = _own_names(caller, context)
     if external_id is not None:
         context["sts:externalid"] = external_id
     request = AccessRequest("sts:AssumeRole", role_arn, context)
     named, delegated = [], []
     for statement in statements_of(document or "{}"):
-        match = _principal_match(statement, caller)
+        match = _principal_match(statement, caller, own_names)
         named += [statement] if match == "caller" else []
         delegated += [statement] if match == "account" else []
     if evaluate_statements([*named, *delegated], request) is not Decision.ALLOWED:
@@ -105,22 +107,58 @@ def require_trust(
         require_permission(double, caller, "sts:AssumeRole", resource=role_arn)
 
 
-def _principal_match(statement: dict[str, Any], caller: Caller) -> str | None:
+def require_resource_policy(
+    double: AwsDouble, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
+) -> None:
+    """Return when the policy of a resource lets a caller at it.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+
+    Parameters
+    ----------
+    document
+        JSON text, or None for a resource without a policy.
+    is_own
+        Whether the caller's account has the resource: then the caller's own policies are enough, and a Deny
+        here wins.
+
+    Raises
+    ------
+    ServiceError
+        ``AccessDeniedException``.
+    """
+    request = AccessRequest(action, resource, dict(double.access_policies(caller).context))
+    own_names = _own_names(caller, request.context)
+    statements = [
+        statement
+        for statement in statements_of((document or b"{}").decode("utf-8", "replace"))
+        if _principal_match(statement, caller, own_names)
+    ]
+    decision = evaluate_statements(statements, request)
+    if decision is Decision.DENIED:
+        raise _denied(caller, action, resource, "with an explicit deny in a resource-based policy")
+    if not is_own and decision is not Decision.ALLOWED:
+        raise _denied(
+            caller, action, resource, f"because no resource-based policy allows the {action} action"
+        )
+
+
+def _principal_match(statement: dict[str, Any], caller: Caller, own_names: set[str]) -> str | None:
     """Return ``"caller"`` or ``"account"``, whichever a statement's Principal names, or None."""
     principal = statement.get("Principal")
-    names = as_list(principal.get("AWS", [])) if isinstance(principal, dict) else as_list(principal)
-    if _own_names(caller) & set(names):
+    named = as_list(principal.get("AWS", [])) if isinstance(principal, dict) else as_list(principal)
+    names = {name for name in named if isinstance(name, str)}
+    if own_names & names:
         return "caller"
     account_names = {"*", caller.account_id, f"arn:aws:iam::{caller.account_id}:root"}
-    return "account" if account_names & set(names) else None
+    return "account" if account_names & names else None
 
 
-def _own_names(caller: Caller) -> set[str]:
-    """Return the ARNs by which a trust policy may name a caller; a session also goes by its role's."""
-    kind, _, rest = caller.principal_arn.rpartition(":")[2].partition("/")
-    if kind != "assumed-role":
+def _own_names(caller: Caller, context: Context) -> set[str]:
+    """Return the ARNs by which a policy may name a caller; a session also goes by that of its role."""
+    if caller.principal_arn.rpartition(":")[2].partition("/")[0] != "assumed-role":
         return {caller.principal_arn}
-    return {caller.principal_arn, f"arn:aws:iam::{caller.account_id}:role/{rest.partition('/')[0]}"}
+    return {caller.principal_arn, str(context["aws:principalarn"])}
 
 
 def _denied(caller: Caller, action: str, resource: str, reason: str) -> ServiceError:

@@ -6,54 +6,45 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elem
 from __future__ import annotations
 
 import datetime
-import fnmatch
 import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any
 
-Context = dict[str, str | list[str]]
+from idc_sandbox.policy_patterns import Context, as_text, substitute, wildcard_match
 
 
 def conditions_hold(conditions: Any, context: Context) -> bool:
     """Tell whether all conditions of a statement hold.
 
-    A key that the request lacks fails all but the negated operators.
+    A key that the request lacks fails all but the negated operators, and those with ForAnyValue too.
 
     An operator that IAM does not have fails, so that such a statement neither allows nor denies anything.
     """
-    if not isinstance(conditions, dict):
+    if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):
         return False
     return all(
         _holds(operator, key, [substitute(text, context) for text in _texts(expected)], context)
         for operator, keys in conditions.items()
-        for key, expected in (keys.items() if isinstance(keys, dict) else [("", [])])
+        for key, expected in keys.items()
     )
-
-
-def substitute(pattern: str, context: Context) -> str:
-    """Return a pattern with policy variables such as ``${aws:username}`` filled in, or their default."""
-
-    def value(match: re.Match[str]) -> str:
-        found = context.get(match[1].strip().lower(), match[2])
-        return found if isinstance(found, str) else match[0]
-
-    return re.sub(r"\$\{([^},]+)(?:,\s*'([^']*)'\s*)?\}", value, pattern)
 
 
 def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
     quantifier, colon, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
-    found = context.get(key.lower())
+    found = context.get(key.lower()) or None  # a set without values is none
     if name == "Null":
         return (found is None) == (expected == ["true"])
     if name not in _OPERATORS:
         return False
     positive, is_negated = _OPERATORS[name]
     if found is None:
-        return if_exists or is_negated or quantifier == "ForAllValues"
+        return if_exists or quantifier == "ForAllValues" or (is_negated and not quantifier)
     values = found if isinstance(found, list) else [found]
+    if positive not in _PATTERNS:
+        expected = [as_text(text) for text in expected]
 
     def one(value: str) -> bool:
         return any(_safely(positive, wanted, value) for wanted in expected) is not is_negated
@@ -80,7 +71,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _like(wanted: str, value: str) -> bool:
-    return bool(re.fullmatch(fnmatch.translate(wanted.replace("[", "[[]")), value))
+    return wildcard_match(wanted, value, ignore_case=False)
 
 
 def _arn_like(wanted: str, value: str) -> bool:
@@ -88,10 +79,14 @@ def _arn_like(wanted: str, value: str) -> bool:
     return len(patterns) == len(parts) and all(map(_like, patterns, parts))
 
 
+_PATTERNS = (_like, _arn_like)
+
+
 def _moment(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         return float(text)
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 def _in_network(wanted: str, value: str) -> bool:

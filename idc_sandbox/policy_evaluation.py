@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import enum
 import functools
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from idc_sandbox.json_documents import parse_json
-from idc_sandbox.policy_conditions import conditions_hold, substitute
+from idc_sandbox.policy_conditions import conditions_hold
+from idc_sandbox.policy_patterns import substitute, wildcard_match
 
 
 class Decision(enum.Enum):
@@ -54,7 +54,7 @@ def evaluate(documents: Iterable[str], request: AccessRequest) -> Decision:
 
 def evaluate_statements(statements: Iterable[dict[str, Any]], request: AccessRequest) -> Decision:
     """Return what statements of policies say together."""
-    effects = {statement.get("Effect") for statement in statements if _applies(statement, request)}
+    effects = [statement.get("Effect") for statement in statements if _applies(statement, request)]
     if "Deny" in effects:
         return Decision.DENIED
     return Decision.ALLOWED if "Allow" in effects else Decision.NOT_ALLOWED
@@ -88,7 +88,7 @@ def _action_fits(statement: dict[str, Any], action: str) -> bool:
 def _resource_fits(statement: dict[str, Any], request: AccessRequest) -> bool:
     def fits(patterns: Any) -> bool:
         return any(
-            wildcard_match(substitute(pattern, request.context), request.resource, ignore_case=False)
+            wildcard_match(substitute(str(pattern), request.context), request.resource, ignore_case=False)
             for pattern in as_list(patterns)
         )
 
@@ -102,14 +102,3 @@ def _resource_fits(statement: dict[str, Any], request: AccessRequest) -> bool:
 def as_list(value: Any) -> list[Any]:
     """Return a policy element that may stand alone or in a list as a list."""
     return value if isinstance(value, list) else [value]
-
-
-def wildcard_match(pattern: str, value: str, *, ignore_case: bool = True) -> bool:
-    """Tell whether a value fits a pattern with ``*`` (any characters) and ``?`` (one character)."""
-    return bool(_compiled(str(pattern), ignore_case).fullmatch(value))
-
-
-@functools.lru_cache(maxsize=8192)
-def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    text = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
 
 from idc_sandbox.aws_double import access_keys, organization
 from idc_sandbox.aws_double.access import AccessPolicies, time_context
@@ -83,6 +84,12 @@ def _session_context(session: Any) -> dict[str, str]:
     issued_at = known.get("sandbox_issued_at")  # sessions of an older sandbox do not know it
     times = {} if issued_at is None else {"aws:tokenissuetime": issued_at}
     return times | known.get("sandbox_context", {})
+
+
+def find_bucket(name: str) -> Any:
+    """Return moto's bucket of a name, whosever it is, or None."""
+    backends = (partitions["aws"] for partitions in list(s3_backends.values()))
+    return next((found for backend in backends if (found := backend.buckets.get(name))), None)
 
 
 def trust_document(role_arn: str) -> str | None:

@@ -28,6 +28,8 @@ _HEADERS_NOT_PASSED_ON = {
     "connection",
     "authorization",
 }
+_METADATA = "x-amz-meta-"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def call_moto(request: Request, signature: Signature) -> Response:
@@ -85,7 +87,7 @@ def _environ(request: Request, signature: Signature) -> dict[str, Any]:
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_TYPE": _content_type(request, signature.service_name),
         "CONTENT_LENGTH": str(len(request.body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
@@ -99,13 +101,26 @@ def _environ(request: Request, signature: Signature) -> dict[str, Any]:
     }
 
 
+def _content_type(request: Request, service_name: str) -> str:
+    """Return the type of the body; S3 has no forms here, and moto would take their fields for the query's."""
+    content_type = request.headers.get("content-type", "")
+    is_form = content_type.partition(";")[0].strip().lower() in _FORMS
+    return "" if service_name == "s3" and is_form and request.method != "PUT" else content_type
+
+
 def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
-    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell."""
-    passed_on = {name: value for name, value in headers.items() if name not in _HEADERS_NOT_PASSED_ON}
-    variables = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in passed_on}
-    with_underscore = {
-        variables[name]: name for name in passed_on if "_" in name and name.startswith("x-amz-meta-")
+    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell.
+
+    Such a header is passed on with an object's metadata only: elsewhere it would pass for one with a hyphen,
+    which is signed and looked at before.
+    """
+    passed_on = {
+        name: value
+        for name, value in headers.items()
+        if name not in _HEADERS_NOT_PASSED_ON and ("_" not in name or name.startswith(_METADATA))
     }
+    variables = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in passed_on}
+    with_underscore = {variables[name]: name for name in passed_on if "_" in name}
     return {
         **{variables[name]: value for name, value in passed_on.items()},
         "moto.preserved_header_names": with_underscore,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from idc_sandbox.authorization import require_permission, require_trust
-from idc_sandbox.aws_double import access_keys
+from idc_sandbox.authorization import (
+    require_permission,
+    require_permission_for_each,
+    require_resource_policy,
+    require_trust,
+)
+from idc_sandbox.aws_double import access_keys, access_policies, session_keys
 from idc_sandbox.aws_double.application import call_moto
-from idc_sandbox.aws_double.iam_resources import resource_arn
+from idc_sandbox.aws_double.iam_resources import check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.memory import Memory
 from idc_sandbox.aws_double.moto_settings import current
+from idc_sandbox.aws_double.s3_permissions import bucket_of, needed_permissions
 from idc_sandbox.errors import ServiceError, access_denied
 from idc_sandbox.messages import Request, Response
 
@@ -33,7 +38,6 @@ _NOT_OFFERED = {
     "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
     "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",
 }
-_OBJECT_ACTIONS = ("s3:PutObject", "s3:DeleteObject")
 _ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 _ISSUING_OPERATIONS = ("GetSessionToken", "GetFederationToken")
 
@@ -97,18 +101,33 @@ class Exchange:
             return
         if action == "sts:AssumeRole":
             role_arn = moto_response.querystring["RoleArn"][0]
+            session_keys.check_policy(moto_response.querystring)
             external_id = moto_response.querystring.get("ExternalId", [None])[0]
             require_trust(self._double, caller, role_arn, external_id=external_id)
+            session_keys.check_duration(caller, role_arn, moto_response.querystring)
             return
+        if action == "sts:GetFederationToken":
+            session_keys.check_policy(moto_response.querystring)
+        if action.startswith("s3:"):
+            for name, arn in needed_permissions(self._request, resource):
+                require_permission(self._double, caller, name, resource=arn)
+                self._require_owner(name, arn)
+            return
+        resources = [resource]
         if action.startswith("iam:"):
-            resource = resource_arn(caller, action.removeprefix("iam:"), moto_response.querystring)
-        elif action in _OBJECT_ACTIONS and "/" not in resource:
-            resource = f"{resource}/*"  # many objects in one request
-        require_permission(self._double, caller, action, resource=resource)
-        source = self._request.headers.get("x-amz-copy-source")
-        if action == "s3:PutObject" and source:
-            source_arn = f"arn:aws:s3:::{unquote(source).lstrip('/').partition('?')[0]}"
-            require_permission(self._double, caller, "s3:GetObject", resource=source_arn)
+            check_parameters(action, moto_response.querystring)
+            resources = resource_arns(caller, action.removeprefix("iam:"), moto_response.querystring)
+            if self._is_change(action):
+                check_not_protected(resources)
+        require_permission_for_each(self._double, caller, action, resources)
+
+    def _require_owner(self, action: str, arn: str) -> None:
+        """Refuse what a caller's own account may allow, but the account whose bucket it is does not."""
+        bucket = access_policies.find_bucket(bucket_of(arn))
+        if bucket is not None and action != "s3:CreateBucket":
+            caller, policy = self._signature.caller, bucket.policy
+            is_own = bucket.account_id == caller.account_id
+            require_resource_policy(self._double, caller, policy, action, arn, is_own=is_own)
 
     def _is_change(self, action: str) -> bool:
         service_name, _, name = action.partition(":")

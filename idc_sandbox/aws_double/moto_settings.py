@@ -31,6 +31,7 @@ import moto.sts.responses
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.common_models import BaseModel
 from moto.core.responses import BaseResponse
+from moto.iam.access_control import PermissionResult
 from moto.moto_api._internal import mock_random
 
 from idc_sandbox.aws_double import session_keys
@@ -76,6 +77,8 @@ def apply() -> None:
     _set_iam()
     _set_sts()
     _set_organizations()
+    # Policies of buckets are read by the sandbox; moto reads them without principals and conditions.
+    _replace(moto.s3.models.FakeBucket, "get_permission", lambda *_asked: PermissionResult.NEUTRAL)
     moto.s3.models.FakeKey.disposed = True  # one whose reading failed half-way has no file to close
     _after_init(moto.s3.models.FakeBucket, _set_creation_date)
     _after_init(moto.s3.models.FakeMultipart, _set_upload_id)

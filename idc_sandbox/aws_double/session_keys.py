@@ -13,8 +13,12 @@ from moto.iam.models import iam_backends
 from moto.sts.models import AssumedRole, STSBackend, sts_backends
 
 from idc_sandbox.aws_double import access_keys
-from idc_sandbox.errors import access_denied
+from idc_sandbox.context import Caller
+from idc_sandbox.errors import ServiceError, access_denied
+from idc_sandbox.json_documents import parse_json
+from idc_sandbox.policy_grammar import policy_problem
 
+_HOUR_S = 3_600
 _NO_PERMISSIONS = '{"Version": "2012-10-17", "Statement": []}'
 _stock_caller_identity = STSBackend.get_caller_identity
 
@@ -52,6 +56,51 @@ def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) ->
         return _stock_caller_identity(backend, access_key_id, region)
     user = iam_backends[backend.account_id]["aws"].users.get(session.session_name)
     return user.id if user is not None else "", principal_arn, backend.account_id
+
+
+def check_policy(parameters: dict[str, list[str]]) -> None:
+    """Refuse a session policy that is none, or that the sandbox would not hold the session to.
+
+    Raises
+    ------
+    ServiceError
+        ``MalformedPolicyDocument``, ``ValidationError``.
+    """
+    if any(name.startswith("PolicyArns.") for name in parameters):
+        raise ServiceError(
+            "ValidationError",
+            "The sandbox does not know PolicyArns of a session: send what they allow as Policy.",
+        )
+    if not (text := parameters.get("Policy", [""])[0]):
+        return
+    try:
+        problem = policy_problem(parse_json(text))
+    except ValueError as error:
+        problem = f"It is not JSON: {error}."
+    if problem:
+        raise ServiceError("MalformedPolicyDocument", problem)
+
+
+def check_duration(caller: Caller, role_arn: str, parameters: dict[str, list[str]]) -> None:
+    """Refuse a session that is to last longer than its role's may, or than one begun by another role's may.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationError``, in AWS's words.
+    """
+    duration_s = int(parameters.get("DurationSeconds", ["0"])[0])
+    roles = iam_backends[role_arn.split(":")[4]]["aws"].roles.values()
+    longest_s = next((role.max_session_duration for role in roles if role.arn == role_arn), None) or _HOUR_S
+    start = "The requested DurationSeconds exceeds the"
+    if ":assumed-role/" in caller.principal_arn and duration_s > _HOUR_S:
+        raise ServiceError(
+            "ValidationError", f"{start} 1 hour session limit for roles assumed by role chaining."
+        )
+    if duration_s > int(longest_s):
+        raise ServiceError("ValidationError", f"{start} MaxSessionDuration set for this role.")
 
 
 def assume_role(

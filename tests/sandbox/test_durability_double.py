@@ -225,7 +225,8 @@ def test_a_defect_in_the_middle_of_a_change_leaves_the_state_before_it(gateway_c
         raise RuntimeError("a defect of moto")
 
     monkeypatch.setattr(IAMBackend, "create_user", break_after)
-    assert refusal(gateway_client.client("iam").create_user, UserName="half") == "InternalFailure"
+    # What moto did not mean to raise is taken for a request that it could not read.
+    assert refusal(gateway_client.client("iam").create_user, UserName="half") == "InvalidInput"
     monkeypatch.undo()
     assert users(gateway_client) == set()
     gateway_client.restart()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -15,6 +16,9 @@ CONTEXT = {
     "aws:currenttime": "2026-05-01T00:00:00+00:00",
     "aws:sourceip": "10.1.2.3",
     "aws:tagkeys": ["cost", "owner"],
+    "aws:empty": [],
+    "aws:starred": "a*",
+    "aws:long": "a" * 1000,
     "aws:principalarn": "arn:aws:iam::111122223333:role/path/Reader",
 }
 
@@ -121,10 +125,58 @@ def test_what_is_no_policy_allows_nothing(text):
         ("ForAnyValue:StringEquals", "aws:absent", ["owner"], False),
         ("Bool", "aws:principaltag/team", True, False),
         ("NoSuchOperator", "aws:username", "ana", False),
+        ("ForAnyValue:StringNotEquals", "aws:absent", ["owner"], False),
+        ("ForAnyValue:StringNotEqualsIfExists", "aws:absent", ["owner"], True),
+        ("ForAllValues:StringNotEquals", "aws:absent", ["owner"], True),
+        ("ForAnyValue:StringNotEquals", "aws:empty", ["owner"], False),
+        ("Null", "aws:empty", "true", True),
+        ("StringLike", "aws:starred", "${*}", False),
+        ("StringLike", "aws:username", "${*}", False),
+        ("StringLike", "aws:username", "${aws:starred}", False),
+        ("StringEquals", "aws:starred", "a${*}", True),
+        ("DateGreaterThan", "aws:currenttime", "2026-04-30T23:59:59", True),
     ],
 )
 def test_conditions(operator, key, value, holds):
     assert allows(Action="*", Resource="*", Condition={operator: {key: value}}) is holds
+
+
+def test_a_date_without_a_zone_is_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")  # 14 hours ahead
+    time.tzset()
+    try:
+        after = {"DateGreaterThanEquals": {"aws:currenttime": "2026-05-01T01:00:00"}}
+        assert not allows(Action="*", Resource="*", Condition=after)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("keys", ["x", ["x"], None, 1])
+def test_a_condition_that_is_none_holds_for_nothing(keys):
+    assert not allows(Action="*", Resource="*", Condition={"StringNotEquals": keys})
+
+
+def test_many_wildcards_take_no_time():
+    began = time.process_time()
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::" + "*a" * 40 + "b"}
+    assert decide(statement, resource="arn:aws:s3:::" + "a" * 1000) is Decision.NOT_ALLOWED
+    long = {"StringLike": {"aws:long": "*a" * 40 + "b"}}
+    assert not allows(Action="*", Resource="*", Condition=long)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("odd", [1, None, {"a": 1}, [["a"]], [None]])
+@pytest.mark.parametrize("element", ["Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"])
+def test_no_odd_element_is_an_error(element, odd):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", element: odd}
+    assert decide(statement) in (Decision.ALLOWED, Decision.NOT_ALLOWED)
+
+
+def test_what_a_variable_stands_for_is_no_pattern():
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::b/${aws:starred}/*"}
+    assert decide(statement, resource="arn:aws:s3:::b/ana/file") is Decision.NOT_ALLOWED
+    assert decide(statement, resource="arn:aws:s3:::b/a*/file") is Decision.ALLOWED
 
 
 def test_all_conditions_must_hold():
