@@ -34,6 +34,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_LONGEST_SHOWN = 600  # characters of a name or a message; a value may be a file's whole content
+
 
 class KitError(Exception):
     """Something that a person can mend: what failed, what to do next, and where to read more.
@@ -98,9 +100,19 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        start = f"{place}: {self.path}: " if self.path else f"{place}: "
-        return start + " ".join(_sentence(part) for part in (self.message, self.remedy) if part)
+        file = _shown(self.file)
+        place = file if self.line is None else f"{file}:{self.line}"
+        start = f"{place}: {_shown(self.path)}: " if self.path else f"{place}: "
+        return start + " ".join(_sentence(part) for part in (_cut(self.message), self.remedy) if part)
+
+
+def _shown(text: str) -> str:
+    """Return a name as one line that does nothing to a terminal: its control characters are written out."""
+    return _cut("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 100]}…{text[-100:]}"
 
 
 def _sentence(text: str) -> str:

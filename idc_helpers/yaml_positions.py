@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from idc_helpers.errors import ParametersError, Problem
+from idc_helpers.yaml_loading import TAG, compose, refused, text_of, unreadable
 
 Location = tuple[str | int, ...]
 
 # A few hundred bytes of nested aliases can stand for billions of values; no scenario comes near this.
 MOST_VALUES = 1_000_000
-_TAG = "tag:yaml.org,2002:"
 _NUMBER = re.compile(r"[0-9]")
 _AS_LIST = "Write it as a list: [a, b]."
 _NOT_PLAIN = {
@@ -30,19 +30,6 @@ _NOT_PLAIN = {
     "not a number": ("no finite number", "Write a number."),
 }
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
-
-
-# libyaml's parser, where PyYAML was built with it, takes a tenth of the time; values are made alike.
-_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _TextDatesLoader(_SAFE_LOADER):
-    """PyYAML's safe loader without dates: ``1990-04-23`` stays a text."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - a ClassVar of PyYAML's own
-        first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 @dataclass
@@ -90,17 +77,15 @@ def read_yaml(path: str | Path) -> YamlFile:
         The file cannot be read, is not YAML, or is not a mapping.
     """
     file = YamlFile(str(path))
-    text = _text_of(file.name)
+    text = text_of(file.name)
     try:
-        data = _walked(_TextDatesLoader(text), file)
-    except yaml.MarkedYAMLError as error:
-        raise _unreadable(file.name, error) from error
+        data = _walked(text, file)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _refused(file.name, None, f"cannot be read as YAML: {error}", "Mend the file.") from error
+        raise unreadable(file.name, text, error) from error
     if not isinstance(data, dict):
-        found = type(data).__name__
-        raise _refused(
-            file.name, 1, f"holds a {found}, not a mapping", "Write keys and values, as 'region: us-east-1'."
+        found = "a list" if isinstance(data, list) else "a single value"
+        raise refused(
+            file.name, 1, f"holds {found}, not a mapping", "Write keys and values, as 'region: us-east-1'."
         )
     file.data = data
     return file
@@ -115,51 +100,21 @@ def read_yaml_value(text: str, file: YamlFile, location: Location, line: int) ->
         When it is not YAML.
     """
     cell = YamlFile(file.name)
-    value = _walked(_TextDatesLoader(text), cell)
+    value = _walked(text, cell)
     for inner, problem in cell.problems:
         place = (*location, *inner)
         file.problems.append((place, replace(problem, line=line, path=dotted(place))))
     return value
 
 
-def _walked(loader: _TextDatesLoader, file: YamlFile) -> object:
-    node = loader.get_single_node()
+def _walked(text: str, file: YamlFile) -> object:
+    loader, node = compose(text)
     if node is None:
         return {}
     # Before the data is made: that step writes merged keys out, and then they look like doubled ones.
     _Walk(file).visit(node, ())
     data = loader.construct_document(node)
     return {} if data is None else data
-
-
-def _text_of(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        near = sorted(str(path) for path in Path(name).parent.glob("*.yaml"))
-        remedy = (
-            f"There are: {', '.join(near)}." if near else "Check the path and the folder that you are in."
-        )
-        raise _refused(name, None, "there is no such file", remedy) from error
-    except OSError as error:
-        raise _refused(
-            name, None, f"cannot be read: {error.strerror}", "Check the path and its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _refused(name, None, f"is not text in UTF-8: {error.reason}", "Save it as UTF-8.") from error
-
-
-def _refused(name: str, line: int | None, message: str, remedy: str) -> ParametersError:
-    return ParametersError([Problem(name, line, "", message, remedy)])
-
-
-def _unreadable(name: str, error: yaml.MarkedYAMLError) -> ParametersError:
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else None
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    return _refused(
-        name, line, f"is not YAML: {said}", "Check indentation, colons and quotes around this line."
-    )
 
 
 class _Walk:
@@ -174,7 +129,7 @@ class _Walk:
         self.visited += 1
         line = node.start_mark.line + 1
         if self.visited > MOST_VALUES or id(node) in self.open:
-            raise _refused(self.file.name, line, "holds aliases that never end", "Write the values out.")
+            raise refused(self.file.name, line, "holds aliases that never end", "Write the values out.")
         self.file.lines.setdefault(location, line)
         self._require_plain(node, location, line)
         self.open.add(id(node))
@@ -196,7 +151,7 @@ class _Walk:
                 self._visit_merged(value_node, location)
                 continue
             key, line = str(key_node.value), key_node.start_mark.line + 1
-            if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{_TAG}str":
+            if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{TAG}str":
                 remedy = f'Put it in quotes: "{key}".'
                 self._add((*location, key), line, f"the key {key} is not a text for YAML", remedy)
             if key in first:
@@ -209,7 +164,7 @@ class _Walk:
 
     def _require_plain(self, node: yaml.Node, location: Location, line: int) -> None:
         """Note a value that parameters cannot hold, because JSON has no such thing."""
-        kind = node.tag.removeprefix(_TAG)
+        kind = node.tag.removeprefix(TAG)
         if kind == "float" and not _NUMBER.search(str(node.value)):
             kind = "not a number"
         if kind in _NOT_PLAIN:
@@ -223,7 +178,7 @@ class _Walk:
     def _visit_json(self, node: yaml.ScalarNode, location: Location) -> None:
         # JSON in a block of its own keeps its lines, and is YAML as well.
         try:
-            inner = _TextDatesLoader(node.value).get_single_node()
+            _, inner = compose(node.value)
             lines = YamlFile(self.file.name)
             _Walk(lines).visit(inner, location)
         except (yaml.YAMLError, ValueError, RecursionError, ParametersError):

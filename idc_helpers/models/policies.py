@@ -43,6 +43,10 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _no_constant(name: str) -> None:
+    raise InvalidValueError(f"{name} is no number in JSON", remedy="Write a number or a text.")
+
+
 def policy_from_text(text: str) -> dict[str, Any]:
     """Return the policy that a text in JSON holds; what it says is not looked at.
 
@@ -52,7 +56,7 @@ def policy_from_text(text: str) -> dict[str, Any]:
         The text is not JSON, not an object, or has a key twice in one object.
     """
     try:
-        policy = json.loads(text, object_pairs_hook=_unique_keys)
+        policy = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise InvalidValueError(
             f"{shortened(text)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",

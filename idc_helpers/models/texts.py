@@ -100,10 +100,16 @@ def _duration_between(least: timedelta, most: timedelta, what: str) -> Any:
 
 
 def _account(value: object) -> str:
-    # A text of digits that is no account id is a slip of the pen, not an account's name.
-    if not isinstance(value, str) or (value.isdigit() and not is_account_id(value)):
+    # A text of digits that is no account id is a slip of the pen, not an account's name; so are twelve digits
+    # with blanks, or grouped as the console shows them.
+    if not isinstance(value, str) or (_is_digits(value) and not is_account_id(value)):
         return check_account_id(value)
     return _ACCOUNT_NAME.check(value)
+
+
+def _is_digits(text: str) -> bool:
+    digits = re.sub(r"[\s-]", "", text)
+    return digits.isdigit() and (len(digits) == 12 or digits == text.strip())
 
 
 def _subdomain(text: str) -> str:

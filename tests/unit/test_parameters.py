@@ -81,6 +81,16 @@ def test_each_problem_is_one_line_with_place_value_and_remedy(refused_lines, sta
     assert remedy in line
 
 
+def test_a_problem_of_any_name_and_value_is_one_short_line(tmp_path):
+    path = tmp_path / "odd\nname.yaml"
+    path.write_text("region: " + "x" * 100_000 + '\n"a\\nregion: b\\e[31m": 1\n', encoding="utf-8")
+    with pytest.raises(ParametersError) as caught:
+        load_scenario(path)
+    first, second = str(caught.value).splitlines()
+    assert len(first) < 1_000
+    assert "odd\\nname.yaml:2: a\\nregion: b\\x1b[31m: unknown key" in second
+
+
 def test_all_problems_are_listed_at_once_in_the_order_of_the_file(refused_lines):
     assert [int(line.split(":")[1]) for line in refused_lines] == [1, 2, 5, 6, 9, 11, 11, 20]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from idc_helpers.errors import ParametersError
@@ -113,12 +115,20 @@ def test_anchors_and_merges_work(write):
         ("a: *nowhere\n", ":1: is not YAML"),
         ("a: 1\n---\nb: 2\n", ":2: is not YAML"),
         ("- a\n- b\n", ":1: holds a list, not a mapping"),
-        ("just words\n", ":1: holds a str, not a mapping"),
-        (b"a: \xff\n", ": is not text in UTF-8"),
-        ("a: \x07\n", ": cannot be read as YAML"),
-        ("a: !!int 09\n", ": cannot be read as YAML"),
+        ("just words\n", ":1: holds a single value, not a mapping"),
+        (b"a: 1\nb: \xff\n", ":2: is not text in UTF-8: here is the byte 0xff"),
+        ("a: 1\n".encode("utf-16"), ":1: is UTF-16, not UTF-8"),
+        ("é: 1\nb: \x07\n", ":2: holds the character '\\x07'"),
+        ("a: 1\0".encode("utf-16-le"), ":1: holds the character '\\x00'"),
+        ("a: !!int 09\n", ":1: is not YAML: '09' is no value for !!int"),
+        ("a: 1\nb: !!bool abc\n", ":2: is not YAML: 'abc' is no value for !!bool"),
+        ("a: !!timestamp 2026-99-99\n", ":1: is not YAML: '2026-99-99' is no value"),
+        ("a: " + "9" * 9_000, ":1: is not YAML: '999"),
         ("a: &x\n  - *x\n", ":1: holds aliases that never end"),
-        ("a: " + "[" * 5000 + "]" * 5000, ": cannot be read as YAML"),
+        ("a: 1\nb: " + "[" * 5_000 + "]" * 5_000, ":2: is not YAML: more than 100 levels"),
+        ("a: " + "[" * 100_000, ":1: is not YAML: more than 100 levels"),  # libyaml's stack ends here
+        ("".join(" " * level + "a:\n" for level in range(200)), ":101: is not YAML: more than 100 levels"),
+        ("- " * 100_000, ":1: is not YAML: more than 100 levels"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_its_line(write, content, words):
@@ -135,6 +145,22 @@ def test_a_missing_file_names_its_neighbours(write, tmp_path):
     neighbour = write("a: 1\n")
     assert refused(tmp_path / "other.yaml") == f": there is no such file. There are: {neighbour}."
     assert "Check the path" in refused(tmp_path / "nowhere" / "other.yaml")
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    """It could be read only once, and reading one that nobody writes would never end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert "is not a regular file" in refused(tmp_path / "pipe.yaml")
+
+
+@pytest.mark.parametrize(("name", "words"), [("a\0b", "null"), ("x" * 300, "too long")])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name, words):
+    assert words in refused(tmp_path / name)
+
+
+def test_json_of_any_depth_in_a_block_ends_no_process(write):
+    text = '{"a":' * 50_000
+    assert read_yaml(write(f"a: |\n  {text}\n")).data["a"].strip() == text
 
 
 def test_a_folder_is_no_file(tmp_path):
