@@ -23,7 +23,6 @@ from idc_helpers.runner.outcome import Outcome
 from idc_helpers.runner.preparing import PreparedRun
 from idc_helpers.runner.progress import Progress
 from idc_helpers.runner.report import Pages, write_report
-from idc_helpers.runner.run_folder import read_record
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_runs
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
 
@@ -89,7 +88,6 @@ class Execution:
         """Return what the run came to so far."""
         done = {result.notebook for result in self.results}
         rest = [NotebookResult(n.name, "not run") for n in self.prepared.notebooks if n.name not in done]
-        record = read_record(self.folder)
         return RunSummary(
             run_id=self.folder.name,
             target=self.prepared.scenario.target,
@@ -97,7 +95,6 @@ class Execution:
             started=self.started.isoformat(timespec="seconds"),
             wall_s=self.progress.elapsed_s,
             notebooks=(*self.results, *rest),
-            sandbox_state_id=record.sandbox_state_id if record else "",
         )
 
     def fault(self, error: BaseException) -> None:

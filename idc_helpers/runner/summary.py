@@ -98,8 +98,6 @@ class RunSummary:
         Seconds, the preparation included.
     notebooks
         In the order of the run.
-    sandbox_state_id
-        Which state of the sandbox it worked on; empty on AWS.
     """
 
     run_id: str
@@ -108,7 +106,6 @@ class RunSummary:
     started: str
     wall_s: float
     notebooks: tuple[NotebookResult, ...]
-    sandbox_state_id: str = ""
 
     @property
     def passed(self) -> bool:
@@ -124,7 +121,6 @@ class RunSummary:
         return {
             "run_id": self.run_id,
             "target": self.target,
-            **({"sandbox_state_id": self.sandbox_state_id} if self.sandbox_state_id else {}),
             "mode": self.mode,
             "started": self.started,
             "wall_s": round(self.wall_s, 3),
@@ -145,8 +141,12 @@ def _notebook_json(result: NotebookResult) -> dict[str, Any]:
         "checks": [
             {"name": check.name, "passed": check.passed, "detail": check.detail} for check in result.checks
         ],
-        **({"teardown": dict(result.teardown)} if result.teardown else {}),
+        **({"teardown": dict(result.teardown)} if _is_incomplete(result.teardown) else {}),
     }
+
+
+def _is_incomplete(teardown: Mapping[str, int]) -> bool:
+    return any(number for name, number in teardown.items() if name != "undone")
 
 
 def notebook_result(

@@ -461,3 +461,19 @@ def test_what_was_begun_is_left_alone_where_a_receipt_that_cannot_be_read_may_sa
     make_teardown(run).apply()
     assert there(others) == {"group"}
     assert "may say how it ended" in make_teardown(run).check().checks[0].detail
+
+
+@pytest.mark.usefixtures("standing")
+def test_receipts_of_two_regions_are_undone_one_at_a_time(run, others):
+    path = run.receipts.path
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    elsewhere = [
+        {**one, "region": "eu-west-1", "receipt_id": f"{one['receipt_id']}-eu"}
+        for one in lines
+        if one["kind"] == "group"
+    ]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in (*elsewhere, *lines)), "utf-8")
+    done = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes", "--region", "eu-west-1"])
+    assert there(others) == {"group", "user", "permission_set"}, done.output
+    done = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes", "--region", "us-east-1"])
+    assert (done.exit_code, there(others)) == (0, set()), done.output

@@ -89,6 +89,7 @@ def test_the_summary_has_the_documented_shape(fresh):
     commands, _, summary = fresh
     assert list(summary) == ["run_id", "target", "mode", "started", "wall_s", "notebooks"]
     assert summary["run_id"] == commands.latest.name
+    assert json.loads((commands.latest / "run.json").read_text("utf-8"))["sandbox_state_id"]
     assert (summary["target"], summary["mode"]) == ("sandbox", "apply")
     assert datetime.datetime.fromisoformat(summary["started"]).tzinfo is not None
     for notebook in summary["notebooks"]:

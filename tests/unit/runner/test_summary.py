@@ -6,6 +6,8 @@ from idc_helpers.changes import Action, Change, WriteResult
 from idc_helpers.runbook.events import EventLog
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
 from idc_helpers.runner.executing import NotebookFailure
+from idc_helpers.runner.report import _sentence
+from idc_helpers.runner.run_folder import RunRecord, write_record
 from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
 
 NAME = "06_groups"
@@ -109,3 +111,24 @@ def test_the_file_has_the_documented_shape(tmp_path, events):
             {"notebook": "07_x", "status": "not run", "wall_s": 0.0, "changes": counts(), "checks": []},
         ],
     }
+
+
+def test_a_teardown_that_left_something_is_in_the_summary_with_its_counts(tmp_path, events):
+    for left_alone in (0, 2):
+        verdict = {"undone": 7, "left_alone": left_alone, "unreadable": 0, "to_undo": 0}
+        events.write("verdict", step="teardown", counts=verdict)
+        found = result(tmp_path)
+        assert found.teardown == verdict
+        summary = RunSummary("run", "sandbox", "apply", "2026-11-23T05:45:00+00:00", 1.0, (found,))
+        shown = summary.as_json()["notebooks"][0]
+        assert ("teardown" in shown) is bool(left_alone)
+        sentence = _sentence(summary)
+        assert sentence.endswith(f"Teardown: 7 undone, {left_alone} left alone, 0 unreadable.")
+
+
+def test_receipts_of_another_place_in_the_same_folder_are_not_counted(tmp_path, events):
+    write(tmp_path, "a")
+    write_record(tmp_path, RunRecord("sandbox", "apply", "us-east-1", None, "", "", "another state"))
+    assert result(tmp_path).changes == counts()
+    write_record(tmp_path, RunRecord("sandbox", "apply", "us-east-1", None, ""))
+    assert result(tmp_path).changes == counts(create=1)
