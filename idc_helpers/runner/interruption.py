@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_AGAIN_S = 0.2
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,10 +39,43 @@ def signals_as_exceptions() -> Iterator[None]:
         raise Interrupted(number)
 
     before: dict[int, Callable[..., object] | int | None] = {}
+    with _heard_in_waits(interrupt):
+        try:
+            for each in numbers:
+                before[each] = signal.signal(each, interrupt)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _heard_in_waits(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Send a signal again until its handler has run, which then ignores all others.
+
+    One that arrives just before the main thread begins to wait, for a lock say, is otherwise not heard until
+    that wait ends, which can be hours.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_kill"):
+        yield
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    main, ended = threading.get_ident(), threading.Event()
+
+    def remind() -> None:
+        while number := reader.recv(1):
+            while not ended.wait(_AGAIN_S) and signal.getsignal(number[0]) is handler:
+                signal.pthread_kill(main, number[0])
+
+    reminder = threading.Thread(target=remind, name="signals", daemon=True)
+    former = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    reminder.start()
     try:
-        for each in numbers:
-            before[each] = signal.signal(each, interrupt)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(former)
+        ended.set()
+        writer.close()
+        reminder.join()
+        reader.close()

@@ -161,6 +161,77 @@ def test_other_layouts_come_out_right(tmp_path, text):
     assert "C" in written
 
 
+def add_operators(values):
+    values["groups"] = [*values.get("groups", []), {"display_name": "Operators"}]
+
+
+# What is there, and which bytes of it must still be there when a group was added by a form.
+KEPT = {
+    "Windows' line ends": (b"# mine\r\nregion: us-east-1\r\n", b"# mine\r\nregion: us-east-1\r\ngroups:\r\n"),
+    "a byte-order mark": (b"\xef\xbb\xbf# mine\nregion: us-east-1\n", b"\xef\xbb\xbf# mine\nregion"),
+    "comments alone": (b"# mine\n", b"# mine\n"),
+    "a tab before a comment": (b"region: us-east-1\t# home\n", b"us-east-1\t# home\n"),
+    "an anchor elsewhere": (
+        b"instance:\n  name: &n a  # name\n  tags: {x: *n}\n# end\n",
+        b"  name: &n a  # name\n  tags: {x: *n}\n",
+    ),
+    "an alias at the end": (
+        b"# top\ngroups:\n  - display_name: &a A  # first\n    description: *a\n# end\n",
+        b"  - display_name: &a A  # first\n    description: *a\n  - display_name: Operators\n",
+    ),
+    "a merged key": (
+        b"groups:\n  - &a\n    display_name: A  # first\n    description: d\n"
+        b"  - <<: *a\n    display_name: B\n# end\n",
+        b"  - &a\n    display_name: A  # first\n    description: d\n  - <<: *a\n    display_name: B\n",
+    ),
+    "the end of a document": (b"---\nregion: us-east-1\n... # end\n", b"... # end\n"),
+}
+
+
+@pytest.mark.parametrize("layout", KEPT)
+def test_what_a_form_does_not_change_stays_byte_for_byte(tmp_path, layout):
+    content, kept = KEPT[layout]
+    (tmp_path / "mine.yaml").write_bytes(content)
+    assert "Operators" in saved(tmp_path, add_operators, update=True)
+    assert kept in (tmp_path / "mine.yaml").read_bytes()
+
+
+def test_comments_are_not_lost_to_a_layout_that_cannot_be_edited(tmp_path):
+    text = "groups:\n  - &a\n    display_name: A\n# mine\ninstance:\n  <<: {tags: {x: y}}\n  name: a\n"
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+
+    def change(values):
+        values["instance"] = {**values["instance"], "tags": {}}
+
+    assert "# mine" in saved(tmp_path, change, update=True)
+
+
+def test_a_layout_that_cannot_be_kept_is_refused_where_comments_would_be_lost(tmp_path):
+    text = "groups:\n  - display_name: &a A\n# mine\ninstance:\n  name: *a\n"
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    with pytest.raises(InvalidValueError, match="without losing its comments"):
+        saved(tmp_path, lambda values: values.update(groups=[]), update=True)
+    assert (tmp_path / "mine.yaml").read_text("utf-8") == text
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_mode(tmp_path):
+    (tmp_path / "real.yaml").write_text("region: us-east-1\n", "utf-8")
+    (tmp_path / "real.yaml").chmod(0o600)
+    (tmp_path / "mine.yaml").symlink_to("real.yaml")
+    saved(tmp_path, add_operators, update=True)
+    assert (tmp_path / "mine.yaml").is_symlink()
+    assert (tmp_path / "real.yaml").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "real.yaml").chmod(0o444)
+    with pytest.raises(InvalidValueError, match="it is read-only"):
+        saved(tmp_path, lambda values: values.update(groups=[]), update=True)
+
+
+@pytest.mark.parametrize("name", ["a\0.yaml", "x" * 300 + ".yaml"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, name):
+    with pytest.raises(InvalidValueError, match="cannot be written"):
+        save_scenario_part(SOURCE, tmp_path / name, dict)
+
+
 def test_another_ending_and_a_folder_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(InvalidValueError, match="not the name of a scenario file"):
         save_scenario_part(SOURCE, tmp_path / "mine.txt", dict)
