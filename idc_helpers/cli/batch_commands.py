@@ -38,6 +38,15 @@ def batch(
     notebook_timeout: Annotated[
         float | None, typer.Option("--notebook-timeout", metavar="SECONDS", help="For each notebook.")
     ] = None,
+    max_output: Annotated[
+        float,
+        typer.Option(
+            "--max-output",
+            metavar="MILLIONS",
+            min=0.001,
+            help="Millions of characters that are kept of what a cell prints, of each stream.",
+        ),
+    ] = 1,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run the jobs again that failed before.")
     ] = False,
@@ -89,7 +98,7 @@ def batch(
                 workers=workers,
                 mode=mode,
                 engine=engine,
-                limits=TimeLimits(cell_timeout, notebook_timeout),
+                limits=TimeLimits(cell_timeout, notebook_timeout, int(max_output * 1_000_000)),
                 retry_failed=retry_failed,
                 scheduler=scheduler,
                 bucket=out if out and in_s3 else "",

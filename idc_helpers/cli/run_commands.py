@@ -77,6 +77,15 @@ _Edited = Annotated[
         help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
     ),
 ]
+_MaxOutput = Annotated[
+    float,
+    typer.Option(
+        "--max-output",
+        metavar="MILLIONS",
+        min=0.001,
+        help="Millions of characters that are kept of what a cell prints, of each stream; the rest is cut.",
+    ),
+]
 
 
 def run(
@@ -91,6 +100,7 @@ def run(
     mask_personal_data: _Mask = False,
     engine: _Engine = None,
     edited_notebooks: _Edited = False,
+    max_output: _MaxOutput = 1,
 ) -> None:
     """Run the notebooks in order, headless, and write a report.
 
@@ -99,7 +109,7 @@ def run(
     Running again is safe: what is as wanted stays `unchanged`.
     """
     from idc_helpers.project import project_folder, work_folder  # noqa: PLC0415
-    from idc_helpers.runner.engines import open_engine  # noqa: PLC0415
+    from idc_helpers.runner.engines import TimeLimits, open_engine  # noqa: PLC0415
 
     kit, work = project_folder(), work_folder()
     try:
@@ -119,6 +129,7 @@ def run(
                 fresh_sandbox=fresh_sandbox,
                 mask_personal_data=mask_personal_data,
                 edited_notebooks=edited_notebooks,
+                limits=TimeLimits(most_printed=int(max_output * 1_000_000)),
             )
             outcome = run_lesson(request, sys.stdout, opened)
     except KeyboardInterrupt:

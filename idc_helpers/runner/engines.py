@@ -42,9 +42,12 @@ class NotebookFailure:
         return f"{place}{self.error_name}: {self.message}"
 
 
+MOST_PRINTED = 1_000_000
+
+
 @dataclass(frozen=True)
 class TimeLimits:
-    """How long a notebook may take; whatever still runs then is ended.
+    """How long a notebook may take, whatever still runs then is ended; and how much a cell may print.
 
     Attributes
     ----------
@@ -52,10 +55,13 @@ class TimeLimits:
         Seconds for each cell; None: no limit.
     notebook_s
         Seconds for all cells together; None: no limit.
+    most_printed
+        Characters that are kept of each stream of a cell; the rest is cut, with a note.
     """
 
     cell_s: float | None = None
     notebook_s: float | None = None
+    most_printed: int = MOST_PRINTED
 
     def __post_init__(self) -> None:
         for name in ("cell_s", "notebook_s"):
@@ -65,9 +71,34 @@ class TimeLimits:
                     f"the time limit {name} is {value!r}",
                     remedy="Give a number of seconds above 0, or None for no limit.",
                 )
+        if self.most_printed < 1:
+            raise InvalidValueError(
+                f"the limit most_printed is {self.most_printed!r}", remedy="Give a number above 0."
+            )
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether anything is ended after a time."""
+        return self.cell_s is not None or self.notebook_s is not None
 
 
 NO_LIMITS = TimeLimits()
+
+
+def cut_note(name: str, cut: int, limit: int) -> str:
+    """Return the line that stands for what was cut.
+
+    Parameters
+    ----------
+    name
+        The stream, such as ``"stdout"``.
+    cut, limit
+        Characters that are gone, and that are kept at most.
+    """
+    return (
+        f"\n[{cut:,} characters of this cell's {name} were cut here: {limit:,} are kept. "
+        "To keep more, give --max-output, in millions of characters.]\n"
+    )
 
 
 class Engine(Protocol):

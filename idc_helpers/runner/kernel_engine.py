@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nbclient.exceptions import CellTimeoutError
+from papermill.engines import papermill_engines
 
 from idc_helpers.runner.engines import NO_LIMITS, NotebookFailure, TimeLimits
 from idc_helpers.runner.executing import execute_with_papermill
+from idc_helpers.runner.kept_output import BOUNDED_ENGINE, BoundedEngine
 from idc_helpers.runner.kernels import kernel_manager_class
 from idc_helpers.runner.leaks import KERNEL_LOG
 from idc_helpers.runner.notebooks import LessonNotebook
@@ -49,8 +51,13 @@ class KernelEngine:
         pids: set[int] = set()
         # The folder is given to the kernel alone: papermill's `cwd` would move this whole process there.
         manager = kernel_manager_class(environment, output.parent / KERNEL_LOG, notebook.path.parent, pids)
-        options: dict[str, Any] = {"kernel_manager_class": manager}
-        if limits != NO_LIMITS:
+        papermill_engines.register(BOUNDED_ENGINE, BoundedEngine)
+        options: dict[str, Any] = {
+            "kernel_manager_class": manager,
+            "engine_name": BOUNDED_ENGINE,
+            "most_printed": limits.most_printed,
+        }
+        if limits.is_timed:
             # A kernel that is too slow is not asked to end: it does not listen.
             options |= {"timeout_func": left.for_cell, "shutdown_kernel": "immediate"}
             logging.getLogger("papermill").setLevel(logging.CRITICAL)

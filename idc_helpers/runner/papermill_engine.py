@@ -31,6 +31,7 @@ class FastEngine(Engine):
         stderr_file: Any = None,
         execution_timeout: float | None = None,
         forked_run: Any = None,
+        most_printed: int | None = None,
         **_options: Any,
     ) -> None:
         """Execute the cells of papermill's record of a notebook.
@@ -39,6 +40,8 @@ class FastEngine(Engine):
         ----------
         forked_run
             The process that was forked for this notebook, which a time limit can end; None: papermill's own.
+        most_printed
+            Characters that are kept of each stream of a cell; None: a million.
 
         Raises
         ------
@@ -53,4 +56,6 @@ class FastEngine(Engine):
         from idc_helpers.runner.fast.cells_in_process import execute_cells  # noqa: PLC0415
 
         options = {"log_output": log_output, "stdout_file": stdout_file, "stderr_file": stderr_file}
+        if most_printed is not None:
+            options["most_printed"] = most_printed
         execute_cells(nb_man, forked_run, options)

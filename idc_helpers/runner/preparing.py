@@ -12,6 +12,7 @@ from idc_helpers.models import Scenario
 from idc_helpers.parameters import PERSON_PARAMETERS, load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.project import find_scenario
 from idc_helpers.runner.edited import edited_notebooks, require_unedited
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
 from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
 from idc_helpers.suggestions import did_you_mean
 
@@ -45,6 +46,8 @@ class RunRequest:
         The folder in which the person works; None: the kit's.
     edited_notebooks
         Whether notebooks that were edited may write to AWS.
+    limits
+        For each cell and notebook.
     """
 
     project: Path
@@ -58,6 +61,7 @@ class RunRequest:
     mask_personal_data: bool = False
     work: Path | None = None
     edited_notebooks: bool = False
+    limits: TimeLimits = NO_LIMITS
 
     @property
     def runs_folder(self) -> Path:

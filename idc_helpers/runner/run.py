@@ -75,7 +75,17 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
             progress.say(line)
         # A run in the usual folder is found by its id, another one by its path.
         undo_command = f"idc undo {folder.name if request.runs is None else shlex.quote(str(folder))}"
-        execution = Execution(prepared, folder, where, environment, engine, progress, started, undo_command)
+        execution = Execution(
+            prepared,
+            folder,
+            where,
+            environment,
+            engine,
+            progress,
+            started,
+            undo_command,
+            limits=request.limits,
+        )
         return carry_out(execution)
 
 

@@ -14,7 +14,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from idc_helpers.runner.engines import MOST_PRINTED
+
 _NAMES = ("stdout", "stderr")
+_CHUNK = 1 << 20
+_LONGEST_CHARACTER = 4  # bytes in UTF-8
 
 
 class CapturedStream(io.TextIOWrapper):
@@ -34,6 +38,7 @@ class CapturedStream(io.TextIOWrapper):
         super().__init__(io.BufferedWriter(raw), "utf-8", "backslashreplace", write_through=True)
         self._stream_name = stream_name
         self._on_flush = on_flush
+        self._since_flush = 0
 
     @property
     def name(self) -> str:
@@ -44,11 +49,15 @@ class CapturedStream(io.TextIOWrapper):
         """Write text to the descriptor, past all buffers."""
         written = super().write(text)
         self.buffer.flush()
+        self._since_flush += written
+        if self._since_flush >= _CHUNK:
+            self.flush()
         return written
 
     def flush(self) -> None:
         """Tell of what was written so far."""
         super().flush()
+        self._since_flush = 0
         self._on_flush()
 
     def close(self) -> None:
@@ -64,9 +73,18 @@ class Capture:
         Descriptors of the files for output and errors; None: new ones in memory.
     on_text
         Called with a stream's name and the text that came since the last time.
+    most_printed
+        Characters of each stream that are wanted of a cell. What goes beyond is not kept in memory, but for
+        what programs print while no cell's code does.
     """
 
-    def __init__(self, on_text: Callable[[str, str], None], files: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        on_text: Callable[[str, str], None],
+        files: tuple[int, int] | None = None,
+        most_printed: int = MOST_PRINTED,
+    ) -> None:
+        self._most_bytes = _LONGEST_CHARACTER * most_printed
         self._own = files is None
         self._files = files or tuple(os.memfd_create(f"idc-{name}") for name in _NAMES)
         self._on_text = on_text
@@ -124,13 +142,16 @@ class Capture:
             return  # a process that a cell forked writes to the same files; this one reads them
         with self._lock:
             for index, name in enumerate(_NAMES):
-                data = self._read(index)
-                text = self._decoders[index].decode(data, final)
-                if text:
+                while data := self._read(index):
+                    if text := self._decoders[index].decode(data):
+                        self._on_text(name, text)
+                if final and (text := self._decoders[index].decode(b"", final=True)):
                     self._on_text(name, text)
+            if max(self._offsets) > self._most_bytes:
+                self._empty()
 
     def _read(self, index: int) -> bytes:
         file, offset = self._files[index], self._offsets[index]
-        data = os.pread(file, max(0, os.fstat(file).st_size - offset), offset)
+        data = os.pread(file, min(_CHUNK, max(0, os.fstat(file).st_size - offset)), offset)
         self._offsets[index] += len(data)
         return data

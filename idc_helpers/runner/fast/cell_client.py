@@ -13,13 +13,13 @@ from typing import Any
 from nbclient.client import timestamp
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
 
 from idc_helpers.runner.fast.captured_streams import Capture
 from idc_helpers.runner.fast.kernel_here import KernelHere, Message
+from idc_helpers.runner.kept_output import BoundedClient
 
 
-class CellClient(PapermillNotebookClient):
+class CellClient(BoundedClient):
     """Executes the cells of a papermill notebook by the kernel of this process.
 
     Parameters
@@ -46,7 +46,7 @@ class CellClient(PapermillNotebookClient):
         super().__init__(nb_man, **options)
         self.kernel = kernel
         self.loop = asyncio.new_event_loop()
-        self.capture = Capture(self._printed, capture_files)
+        self.capture = Capture(self._printed, capture_files, self._most_printed)
         self._on_cell = on_cell
         self._current: tuple[NotebookNode, int] | None = None
         self._to_kernel: list[Message] = []

@@ -42,7 +42,12 @@ def run_notebook(answers: Lines, descriptors: Sequence[int], control: socket.soc
     fork_modules_over(control)
     run = ForkedRun(answers.send, (output, errors), journal)
     failure = execute_with_papermill(
-        notebook, Path(order["output"]), order["parameters"], engine_name=ENGINE_NAME, forked_run=run
+        notebook,
+        Path(order["output"]),
+        order["parameters"],
+        engine_name=ENGINE_NAME,
+        forked_run=run,
+        most_printed=order["most_printed"],
     )
     answers.send({"failure": _as_json(failure)})
     return end_now(0)

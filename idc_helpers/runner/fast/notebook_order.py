@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
-from idc_helpers.runner.engines import NotebookFailure, TimeLimits
+from idc_helpers.runner.engines import NotebookFailure, TimeLimits, cut_note
 from idc_helpers.runner.fast.messages import Lines, Object, send_order
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.time_limits import TimeLeft
@@ -76,6 +76,7 @@ class NotebookOrder:
                     "output": str(self._output.absolute()),
                     "parameters": dict(parameters),
                     "environment": dict(environment),
+                    "most_printed": self._limits.most_printed,
                 }
             )
 
@@ -176,7 +177,15 @@ class NotebookOrder:
         return self._left.cell_number if self._left is not None else None
 
     def _marked(self, failure: NotebookFailure) -> NotebookFailure:
-        texts = [os.pread(file, os.fstat(file).st_size, 0).decode("utf-8", "replace") for file in self._files]
+        *printed, journal = (os.fstat(file).st_size for file in self._files)
+        sizes = [*(min(size, self._limits.most_printed) for size in printed), journal]
+        texts = [
+            os.pread(file, size, 0).decode("utf-8", "replace")
+            for file, size in zip(self._files, sizes, strict=True)
+        ]
+        for number, (name, size) in enumerate(zip(_FILES, printed, strict=False)):
+            if size > sizes[number]:
+                texts[number] += cut_note(name, size - sizes[number], sizes[number])
         mark_unfinished(self._output, failure, self._cell, KeptOutput(*texts))
         return failure
 

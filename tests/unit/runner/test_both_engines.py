@@ -45,6 +45,26 @@ def test_it_runs_in_this_python_in_its_own_folder_with_its_parameters(engine, tm
     assert texts(output)[-1].splitlines() == [sys.executable, str(tmp_path), "ours sandbox plan"]
 
 
+def test_a_cell_that_prints_without_end_is_cut_with_a_note_and_the_next_one_prints_again(engine, tmp_path):
+    floods = "import sys\nfor _ in range(30): print('x' * 99_999)\nprint('late', file=sys.stderr)"
+    program = "import subprocess; _ = subprocess.run([sys.executable, '-c', 'print(\"y\" * 3_000_000)'])"
+    limits = TimeLimits(most_printed=250_000)
+    failure, output = execute(engine, tmp_path, floods, program, "print('fine')", limits=limits)
+    assert failure is None
+    first, second, third = _printed(output)[-3:]
+    assert first.startswith("x" * 99_999 + "\n")
+    assert len(first.split("\n[")[0]) == 250_000
+    assert "[2,750,000 characters of this cell's stdout were cut here: 250,000 are kept. " in first
+    assert "--max-output" in first
+    assert "late\n" in first
+    assert second.startswith("y" * 250_000 + "\n[2,750,001 characters")
+    assert third == "fine\n"
+
+
+def _printed(output):
+    return ["".join("".join(part["text"]) for part in cell["outputs"]) for cell in cells_of(output)]
+
+
 def test_a_module_beside_the_notebook_is_found(engine, tmp_path):
     (tmp_path / "beside_it.py").write_text("word = 'found'", "utf-8")
     failure, output = execute(engine, tmp_path, "import beside_it; print(beside_it.word)")
