@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable, Iterator
 
 from idc_helpers.secret_values import (
+    REMOVED,
     is_basic_credentials,
     is_dense,
     is_sentence,
@@ -27,13 +28,13 @@ _LONGEST_NAME = 60
 _CORES = {
     start: re.compile(pattern, re.IGNORECASE)
     for start, pattern in {
-        "pass": rf"pass(?:{_JOIN}(?:word|wd|phrase|code))?",
+        "pass": rf"pass(?:{_JOIN}(?:word|wort|wd|phrase|code))?",
         "pwd": r"pwd",
         "pw": r"pw(?!d)",
         "secret": rf"secret(?:{_JOIN}access)?(?:{_JOIN}key)?",
         "token": r"token",
         "key": rf"key(?:{_JOIN}(?:data|pem))?",
-        "credential": r"credentials?",
+        "cred": r"cred(?:s|entials?)?",
         "auth": r"auth",
         "seed": r"seed",
         "code": r"code",
@@ -82,7 +83,7 @@ _NEXT_LINE = re.compile(r"[ \t]*(?:\\*[|>][+-]?)?[ \t]*\r?\n[ \t]*")
 _BESIDE = re.compile(rf"[ \t]*(?:[|│\t]|[ ]{{2}}|{_TAG}(?=\s*[^\s<]|\s*<))(?:[ \t|│]|{_TAG}|(?<=>)\s)*")
 _LISTED = re.compile(r",\s*(?=\\*[\"'])")
 _PROSE = re.compile(r"(?: (?:for|of) \S+(?: \S+)?)? (?:is|was)(?: now)?:? ", re.IGNORECASE)
-_BLANK = re.compile(r" ")
+_BLANK = re.compile(r" \(?")
 _NETRC = re.compile(r"(?:^|\n|login[ \t]+\S+)\s*\Z")
 _QUOTED = re.compile(
     r"""[\[({]?[bBrRfFuU]{0,2}(?P<q>\\*(?:\"\"\"|'''|["'`]))(?P<v>(?:(?!(?P=q))(?:\\.|[^\n])){0,4000})"""
@@ -166,7 +167,7 @@ class _Name:
     def _ways(self) -> Iterator[tuple[re.Pattern[str], Callable[[re.Match[str]], Place | None]]]:
         """Yield what may join a name and its value, and what reads the value then."""
         first = self.text[self.end : self.end + 1]
-        if not first or first.isalnum():
+        if not first or first.isalnum() or self.text.startswith(REMOVED, self.end + 1):
             return
         beside = self.text[self.end : self.end + 60].casefold()
         if ":" in beside or "=" in beside or "->" in beside:
@@ -205,7 +206,7 @@ class _Name:
     def _may_hold(self, value: str) -> bool:
         if self.core == "auth":
             return is_basic_credentials(value)
-        if self.core == "credential" or re.fullmatch(r"A[KS]IA[A-Z0-9]{12,}", value):
+        if self.core == "cred" or re.fullmatch(r"A[KS]IA[A-Z0-9]{12,}", value):
             return looks_secret(value) and not value.startswith(("AKIA", "ASIA"))
         return not says_nothing(value)
 
@@ -218,9 +219,9 @@ class _Name:
         return is_assigned or after[:1] in tuple("),](") or re.match(r" [\w(]", after) is not None
 
     def _in_xml(self, separator: re.Match[str]) -> Place | None:
-        if self.text[self.start - 1 : self.start] not in ("<", ":"):
-            return None
         value = _TEXT_UNTIL_TAG.match(self.text, separator.end())
+        if value and self.text[self.start - 1 : self.start] not in ("<", ":"):  # the value of an attribute
+            return value.span() if looks_secret(value[0]) and not is_sentence(value[0]) else None
         return value.span() if value and self._may_hold(value[0]) and not is_sentence(value[0]) else None
 
     def _is_flag(self) -> bool:
@@ -243,11 +244,11 @@ class _Name:
         place = self._value_at(separator.end())
         if place is None or self.text[place[1] : place[1] + 1] in (":", "="):
             return None
-        return (
-            place
-            if looks_secret(self.text[slice(*place)]) and self._may_hold(self.text[slice(*place)])
-            else None
-        )
+        value = self.text[slice(*place)]
+        return place if self._is_digits(value) or (looks_secret(value) and self._may_hold(value)) else None
+
+    def _is_digits(self, value: str) -> bool:
+        return self.core in ("code", "otp") and re.fullmatch(r"\d{6,8}\.?", value) is not None
 
     def _blank(self, separator: re.Match[str]) -> Place | None:
         place = self._value_at(separator.end())
@@ -256,7 +257,7 @@ class _Name:
         word = self.text[slice(*place)]
         if looks_secret(word) and _NETRC.search(self.text, max(0, self.start - 80), self.start):
             return place
-        return self._dense(place)
+        return place if self._is_digits(word) else self._dense(place)
 
     def _value_at(self, position: int) -> Place | None:
         quoted = _QUOTED.match(self.text, position) or _ENTITY_QUOTED.match(self.text, position)

@@ -83,10 +83,12 @@ def _is_header_value(match: re.Match[str]) -> bool:
     scheme, value = match["scheme"].casefold(), match["secret"].rstrip(".,:;")
     if scheme == "basic":
         return is_basic_credentials(value)
+    # Only after the header's name: "Digest" is the name of another one too.
     follows_header = re.search(r"authorization\W{1,6}\Z", match.string[: match.start()][-24:], re.IGNORECASE)
     if is_word(value) or says_nothing(value):
         return False
-    return bool(follows_header) or any(one.isdigit() for one in value) or len(value) >= 32
+    looks_random = any(one.isdigit() for one in value) or len(value) >= 32
+    return bool(follows_header) or (scheme == "bearer" and looks_random)
 
 
 def _is_user_info(match: re.Match[str]) -> bool:
@@ -269,6 +271,16 @@ SHAPES: tuple[SecretShape, ...] = (
         "-u",
         "--",
         is_secret=lambda m: looks_secret(m["secret"]),
+        is_sure=False,
+    ),
+    _shape(
+        "a password in code",
+        r"(?i:\bidentified\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?|\bauth\s*=\s*\w*\(\s*[\"'][^\"'\n]*[\"']\s*,\s*"
+        r"|\bBasicAuth\(\s*[\"'][^\"'\n]*[\"']\s*,\s*)[\"'](?P<secret>[^\"'\n]+)",
+        "identified",
+        "ıdentified",
+        "auth",
+        is_secret=lambda m: not says_nothing(m["secret"]),
         is_sure=False,
     ),
     _shape(

@@ -31,7 +31,7 @@ _PLACEHOLDER = re.compile(
 )
 _CODE = re.compile(
     r"[A-Za-z_][\w.]*[(\[].*|(?:[A-Za-z_]+\.)+[A-Za-z_]+|lambda\b.*"
-    r"|(?:[A-Za-z_.]*[_.])?(?:password|passwd|secret|token|key|credentials?|pwd|value|secret_?string)s?"
+    r"|(?:[A-Za-z_.]*[_.])?(?i:password|passwd|secret|token|key|credentials?|pwd|value|secret_?string)s?\d?"
     r"|[a-z]+(?:[A-Z][a-z]+)*(?:Password|Secret|Token|Key|Value)|var\.[\w.]+",
 )
 _PLACE = re.compile(
@@ -97,7 +97,7 @@ def looks_secret(value: str) -> bool:
 def is_dense(value: str) -> bool:
     """Tell whether letters, digits and signs alternate, as in ``Tr0ub4dor&3``; in ``hunter2`` they do not."""
     kinds = [one.isdigit() if one.isalnum() else None for one in value]
-    return looks_secret(value) and sum(one != other for one, other in itertools.pairwise(kinds)) >= 3
+    return looks_secret(value) and sum(one != other for one, other in itertools.pairwise(kinds)) >= 2
 
 
 _UUID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

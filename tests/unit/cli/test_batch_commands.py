@@ -21,13 +21,13 @@ def asked(monkeypatch):
 
 def test_options_become_the_request_and_the_status_is_the_batchs(idc, asked):
     words = "batch t.yaml --workers 3 --out there --mode plan --engine kernel --cell-timeout 5"
-    words += " --notebook-timeout 60 --retry-failed --scheduler tcp://x:1"
+    words += " --notebook-timeout 60 --max-output 2.5 --retry-failed --scheduler tcp://x:1"
     result = idc(*words.split())
     assert result.exit_code == 1
     (request,) = asked
     assert (request.table, request.out, request.bucket) == (Path("t.yaml"), Path("there"), "")
     assert (request.workers, request.mode, request.engine) == (3, "plan", "kernel")
-    assert request.limits == TimeLimits(5, 60)
+    assert request.limits == TimeLimits(5, 60, 2_500_000)
     assert (request.retry_failed, request.scheduler) == (True, "tcp://x:1")
     assert not request.mask_personal_data
 

@@ -180,6 +180,22 @@ Slack¦out¦xoxb-1234567890-{H}¦{H}
 Stripe¦out¦sk_live_{H}¦{H}
 bcrypt¦out¦ana:$2b$12${H}{H}¦{H}
 otpauth¦out¦otpauth://totp/Kit:ana?secret={I}&issuer=Kit¦{I}
+name with blanks¦out¦secret key is {K}
+in brackets¦out¦[{K}]
+in backquotes¦out¦password `{P}` works
+in parentheses¦out¦the password ({P}) was sent
+PGPASSWORD¦out¦PGPASSWORD={P} psql -h db
+passphrase of four words¦out¦"password": "correct horse battery staple"¦correct
+SQL¦out¦CREATE USER ana IDENTIFIED BY '{P}'
+requests¦out¦requests.get(url, auth=('ana', '{P}'))
+Go¦out¦secret := "{P}"
+JavaScript¦out¦const API_KEY = '{P}'
+Ruby¦out¦'client_secret' => '{P}',
+Spring¦out¦spring.datasource.password={P}
+XML property¦out¦<property name="password">{P}</property>
+HTML input¦html¦<input name="password" value="{P}">
+key id and key with a tab¦out¦{I}\t{K}
+credentials¦out¦creds: ana:{P}
 """
 
 _INNOCENT = r"""
@@ -276,6 +292,24 @@ SAML¦NameID format: urn:oasis:names:tc:SAML:2.0:nameid-format:persistent
 log of a rotation¦rotated secret prod/db, version 2
 HTML form¦<label>Password</label><input type="password" name="password">
 HTML cells¦<tr><th>password</th><td>required</td></tr>
+secret name¦secret_name = prod/db2
+secret id¦"SecretId": "prod/db2"
+life of a token¦The token expires in 3600 seconds, token_ttl=3600
+rules of passwords¦password_min_length: 14, passwords must contain 1 digit
+age of a password¦password age: 90 days, expires: 2026-12-01
+endpoint of tokens¦tokenEndpoint=https://oidc.us-east-1.amazonaws.com/token
+actions¦secretsmanager:DescribeSecret sso:PutPermissionsPolicy
+Sid¦"Sid": "DenyTokensOlderThan1Hour"
+digest header¦Digest: sha-256=X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=
+flows¦authorization code flow with PKCE S256
+words with pass and key¦passed: 12, compass: north2, monkey: see3, hotkey: ctrl+s1, secretary: ana2
+constant¦api_key=API_KEY
+numbered variable¦sign_in(secret=secret1, token=tokens[0])
+nothing¦token= and password:
+sign-in profile¦sso_session = practice1\nsource_profile=base2\ncredential_source = Ec2InstanceMetadata
+MFA device¦mfa_serial = arn:aws:iam::111122223333:mfa/ana
+token issuer¦tti-0123456789abcdef-ab12
+stack¦arn:aws:cloudformation:us-east-1:111122223333:stack/SetUpKit1/4d5e6f70-1111-2222-3333-444455556666
 """
 
 

@@ -57,6 +57,14 @@ def test_what_processes_print_is_in_the_cell_and_in_the_order_of_its_stream(engi
     assert printed(cells) == ["one\ntwo\nthree\nfour\n", "oops\nbad\n"]
 
 
+def test_what_a_process_prints_beyond_the_limit_is_cut_too(engine, tmp_path):
+    cell = "import subprocess, sys\n_ = subprocess.run([sys.executable, '-c', 'print(\"y\" * 3_000_000)'])"
+    failure, cells = execute(engine, tmp_path, cell, limits=TimeLimits(most_printed=250_000))
+    assert failure is None
+    assert printed(cells)[0] == "y" * 250_000
+    assert "[2,750,001 characters of this cell's stdout were cut" in printed(cells)[1]
+
+
 def test_text_before_a_display_stays_before_it_and_an_update_takes_its_place(engine, tmp_path):
     cell = (
         "from IPython.display import display\nprint('a')\nhandle = display('first', display_id=True)\n"

@@ -96,12 +96,13 @@ def test_planted_secrets_are_taken_out_and_innocents_stay(engine_name, notebook,
 
 
 def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatch):
-    monkeypatch.setattr(job_run, "_checked", lambda place: f"sandbox · {place.region}")
+    monkeypatch.setattr(job_run, "_checked", lambda place: (f"sandbox · {place.region}", ""))
     monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
     job_run._checked_before.cache_clear()
     table = tmp_path / "jobs.yaml"
     table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")
-    run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())
+    outcome = run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())
+    assert outcome.exit_status == 0
     assert_kept(tmp_path / "out" / "jobs" / "a" / "notebooks" / "05_x.ipynb")
 
 
