@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def execute_with_papermill(
             **options,
         )
     except PapermillExecutionError as error:
-        return _cell_failure(error)
+        return _cell_failure(error, output)
     except DeadKernelError:
         failure = NotebookFailure(
             "DeadKernelError",
@@ -72,6 +74,14 @@ def _literal(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def _cell_failure(error: PapermillExecutionError) -> NotebookFailure:
+def _cell_failure(error: PapermillExecutionError, output: Path) -> NotebookFailure:
+    """Return the failure as the saved notebook has it: without what other cells announce."""
     cell = int(error.exec_count) if error.exec_count else None
-    return NotebookFailure(error.ename, clean(error.evalue.strip()), cell, clean(error.source))
+    message, source = clean(error.evalue), clean(error.source)
+    with suppress(OSError, ValueError):
+        saved = json.loads(output.read_text("utf-8"))["cells"]
+        for one in saved:
+            said = [part["evalue"] for part in one.get("outputs", ()) if part["output_type"] == "error"]
+            if said and one["execution_count"] == cell:
+                message, source = said[0], "".join(one["source"])
+    return NotebookFailure(error.ename, message.strip(), cell, source)

@@ -102,7 +102,10 @@ def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatc
     table = tmp_path / "jobs.yaml"
     table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")
     outcome = run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())
-    assert outcome.exit_status == 0
+    assert outcome.exit_status == 1  # cells show errors
+    left = "".join(path.read_text("utf-8", "replace") for path in outcome.folder.rglob("*") if path.is_file())
+    announced = planted()[[row.label for row in planted()].index("announced, then in an error")]
+    assert not any(part in left for part in announced.parts)
     assert_kept(tmp_path / "out" / "jobs" / "a" / "notebooks" / "05_x.ipynb")
 
 
