@@ -14,6 +14,7 @@ from idc_sandbox.sign_in.devices import allowed_kinds, list_devices
 from idc_sandbox.sign_in.people import Person, person_of, setting
 from idc_sandbox.sign_in.portal_sessions import create_session
 from idc_sandbox.sign_in.refusals import Refusal, waiting_time
+from idc_sandbox.sign_in.room import make_room
 from idc_sandbox.sign_in.tokens import digest, new_token
 
 Page = Literal[
@@ -126,6 +127,7 @@ def insert(
             context.now + SIGN_IN_LIFETIME_S,
         ),
     )
+    make_room(context, "sign_in")
 
 
 def change(context: Context, row: sqlite3.Row, **columns: Any) -> sqlite3.Row:

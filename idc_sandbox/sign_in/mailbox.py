@@ -8,6 +8,7 @@ from typing import Literal
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
+from idc_sandbox.sign_in.room import make_room
 
 MessageKind = Literal["invitation", "password-reset", "one-time-password", "email-otp"]
 
@@ -45,6 +46,7 @@ def send(
         "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (message.message_id, to_address, folded(to_address), kind, subject, text, link, message.sent_at),
     )
+    make_room(context, "message")
     return message
 
 

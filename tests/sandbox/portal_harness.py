@@ -17,6 +17,8 @@ from idc_sandbox.sign_in.people import person_of
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 SCOPES = ["sso:account:access"]
 REDIRECT_URI = "http://127.0.0.1:45123/oauth/callback"
+# What a program registers with that asks through the browser
+BROWSER = {"grantTypes": ["authorization_code", "refresh_token"], "redirectUris": [REDIRECT_URI]}
 VERIFIER = "a-verifier-of-at-least-forty-three-characters-123"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from portal_harness import DEVICE_CODE, REDIRECT_URI, Portal
+from portal_harness import BROWSER, DEVICE_CODE, REDIRECT_URI, Portal
 
 from idc_sandbox import launcher
 from idc_sandbox.api.oidc.authorization_codes import check_authorize
 from idc_sandbox.api.oidc.registration_key import KEY_FILE_NAME
+from idc_sandbox.sign_in import room
+from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.state_folder import StateFolder
 
 
@@ -127,13 +129,27 @@ def test_a_reset_keeps_who_registered_so_that_people_are_asked_by_name(tmp_path)
     folder = StateFolder(tmp_path / "state")
     folder.prepare()
     before = Portal(folder.path)
-    client = before.register(clientName="AWS CLI")
+    client = before.register(clientName="AWS CLI", **BROWSER)
     before.clients.store.close()
     launcher.reset(folder)
     after = Portal(folder.path)
     request = after.do(check_authorize, after.authorize_parameters(client["clientId"]))
     assert request.client_name == "AWS CLI"
     after.clients.store.close()
+
+
+def test_many_who_register_push_out_those_that_nobody_allowed(portal, monkeypatch):
+    monkeypatch.setattr(room, "MOST_ROWS", 5)
+    allowed = portal.log_in()
+    forgotten = portal.register(**BROWSER)
+    for _ in range(8):
+        portal.start(portal.register(**BROWSER | {"grantTypes": [DEVICE_CODE]}))
+    for table, most in (("oidc_client", 6), ("device_authorization", 5)):
+        with portal.clients.store.transaction() as connection:
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == most
+    assert portal.refresh(allowed)["accessToken"]
+    with pytest.raises(Refusal, match="not registered"):
+        portal.do(check_authorize, portal.authorize_parameters(forgotten["clientId"]))
 
 
 def test_a_damaged_state_is_reset_without_them(tmp_path):

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from botocore.exceptions import ClientError
 from page_visitor import PASSWORD, PORT, TestClient
-from portal_harness import REDIRECT_URI, VERIFIER
+from portal_harness import BROWSER, REDIRECT_URI, VERIFIER
 
 from idc_sandbox.api.oidc.authorization_codes import check_authorize
 from idc_sandbox.persona import Persona, PersonaError
@@ -85,7 +85,7 @@ def test_a_code_that_is_over_is_refused(ana, place, waiting, end):
 @pytest.fixture
 def query(place):
     """Return the query of a program that asks through the browser."""
-    return place.portal.authorize_parameters(place.portal.register()["clientId"])
+    return place.portal.authorize_parameters(place.portal.register(**BROWSER)["clientId"])
 
 
 def test_a_program_gets_its_code_after_consent_only(ana, place, query):
@@ -97,7 +97,7 @@ def test_a_program_gets_its_code_after_consent_only(ana, place, query):
     assert answer.headers["location"].startswith(REDIRECT_URI)
     given = parse_qs(url.query)
     assert given["state"] == ["a state"]
-    client = place.portal.register()
+    client = place.portal.register(**BROWSER)
     with pytest.raises(ClientError):  # another program's
         place.portal.oidc.create_token(
             **client,
@@ -232,6 +232,14 @@ def test_nobody_is_asked_about_a_program_that_is_not_registered(ana, place, quer
         assert not connection.execute("SELECT * FROM authorization_code").fetchall()
 
 
+def test_nobody_is_asked_through_the_browser_by_a_program_that_registered_for_codes(ana, place):
+    query = place.portal.authorize_parameters(place.portal.register()["clientId"])
+    answer = ana.open(f"/authorize?{urlencode(query)}", follow=False)
+    assert answer.status_code == 400
+    assert "did not register for a login through the browser" in ana.message
+    assert "Allow access" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("registered", "asked", "given"),
     [
@@ -243,6 +251,6 @@ def test_nobody_is_asked_about_a_program_that_is_not_registered(ana, place, quer
     ],
 )
 def test_consent_names_what_is_given_and_not_what_a_link_says(place, registered, asked, given):
-    client = place.portal.register(scopes=registered)
+    client = place.portal.register(scopes=registered, **BROWSER)
     parameters = {**place.portal.authorize_parameters(client["clientId"]), "scopes": asked}
     assert place.portal.do(check_authorize, parameters).scopes == given

@@ -8,6 +8,7 @@ import pyotp
 import pytest
 from front_door_harness import PASSWORD as DOOR_PASSWORD
 from page_visitor import PASSWORD, PORT
+from portal_harness import BROWSER as THROUGH_BROWSER
 
 from idc_sandbox.sign_in import flow, flow_state
 from idc_sandbox.sign_in.refusals import Refusal
@@ -214,7 +215,8 @@ def test_consent_is_given_in_the_browser_that_signed_in(ana, place, victim):
     """With a session planted from elsewhere there is neither page nor answer."""
     client = place.portal.register()
     code = place.portal.start(client)["userCode"]
-    query = urlencode(place.portal.authorize_parameters(client["clientId"]))
+    through_browser = place.portal.register(**THROUGH_BROWSER)
+    query = urlencode(place.portal.authorize_parameters(through_browser["clientId"]))
     plant(victim, {SESSION: jar(ana)[SESSION]})
     for path in (f"/start/device?user_code={code}", f"/authorize?{query}"):
         victim.open(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from front_door_harness import PASSWORD
 
-from idc_sandbox.sign_in import flow, throttling
+from idc_sandbox.sign_in import flow, mailbox, room, throttling
 
 WRONG = "Wrong-password-1"
 
@@ -102,3 +102,19 @@ def test_failures_survive_a_restart_and_hold_no_typed_name(door):
     door.reopen()
     assert door.enter_password("My-password-typed-here-1", client="10.0.0.7")[1].retry_after_s > 0
     assert "password" not in str([tuple(row) for row in door.execute("SELECT * FROM sign_in_failure")])
+
+
+def test_many_sign_ins_and_mailed_codes_leave_no_more_than_the_newest(door, monkeypatch):
+    monkeypatch.setattr(room, "MOST_ROWS", 5)
+    door.console("PUT", "settings/standard_authentication", send_email_otp=True)
+    door.add_person(password=None)
+    with door.context() as context:
+        mailbox.send(context, "ana@example.com", "invitation", "Welcome", "A link that is kept")
+    for _ in range(12):
+        sign_in_id = door.begin("ana")
+    assert door.do(flow.look, sign_in_id).page == "first-one-time-password"
+    with door.context() as context:
+        sent = [message.kind for message in mailbox.list_messages(context, "ana@example.com")]
+        begun = context.connection.execute("SELECT count(*) FROM sign_in").fetchone()[0]
+    assert (sent.count("one-time-password"), begun) == (5, 5)
+    assert "invitation" in sent

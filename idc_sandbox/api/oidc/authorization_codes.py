@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from idc_sandbox.api.oidc.client_registrations import find_registered
+from idc_sandbox.api.oidc.client_registrations import AUTHORIZATION_CODE_GRANT, find_registered
 from idc_sandbox.api.oidc.device_authorizations import require_session
 from idc_sandbox.api.oidc.redirect_uris import is_redirect_uri
 from idc_sandbox.context import Context
@@ -52,8 +52,8 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     Raises
     ------
     Refusal
-        ``authorize-invalid``, ``client-unknown``, ``client-expired``: to be shown. Nobody is redirected with
-        it, because a redirect URI that was not checked leads anywhere.
+        ``authorize-invalid``, ``client-unknown``, ``client-expired``, ``client-grant``: to be
+        shown. Nobody is redirected with it, because a redirect URI that was not checked leads anywhere.
     """
     problems = [f"{name} is longer than {longest}" for name, longest in _LONGEST.items()
                 if len(parameters.get(name, "")) > longest]  # fmt: skip
@@ -74,6 +74,12 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
             "Close this page and start the login again.",
         )
     client = find_registered(context, parameters["client_id"])
+    if AUTHORIZATION_CODE_GRANT not in client.grant_types:
+        raise Refusal(
+            "client-grant",
+            f"{client.client_name!r} did not register for a login through the browser: there is nothing to "
+            "allow. If you started a login yourself, add `--use-device-code` to it.",
+        )
     asked = re.split(r"[ ,]+", clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024))
     # What was asked for and registered for, or else what was registered for: the person sees what they give.
     scopes = tuple(scope for scope in client.scopes if scope in asked) or client.scopes

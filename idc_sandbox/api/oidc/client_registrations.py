@@ -20,6 +20,7 @@ from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.room import make_room
 from idc_sandbox.sign_in.tokens import clean_text, new_token
 
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -113,6 +114,7 @@ def remember_client(context: Context, client: Client) -> None:
             client.expires_at,
         ),
     )
+    make_room(context, "oidc_client")
 
 
 def find_registered(context: Context, client_id: str) -> Client:

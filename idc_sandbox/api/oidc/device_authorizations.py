@@ -25,6 +25,7 @@ from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in.portal_sessions import PortalSession, session_of
 from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.room import make_room
 from idc_sandbox.sign_in.tokens import digest, new_token
 
 CODE_LIFETIME_S = 600
@@ -75,6 +76,7 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
             now + CODE_LIFETIME_S,
         ),
     )
+    make_room(context, "device_authorization")
     page = f"{context.site_url}{_DEVICE_PATH}"
     return {
         "deviceCode": device_code,
