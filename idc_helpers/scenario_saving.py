@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from idc_helpers.managed_policies import PREDEFINED
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.yaml_editing import dumped, edited_yaml
+from idc_helpers.yaml_loading import text_of
 from idc_helpers.yaml_positions import read_yaml
 
 
@@ -49,30 +52,59 @@ def save_scenario_part(
         raise InvalidValueError(
             f"{target.name!r} is not the name of a scenario file", remedy="Let it end in '.yaml'."
         )
-    if target.exists() and not update:
+    exists = _exists(target)
+    if exists and not update:
         raise InvalidValueError(
             f"there is a file {str(target)!r} already",
             remedy="Choose another name, or say that this part of it may be changed.",
         )
-    base = target if target.exists() else source
-    text = _changed_text(base, change, str(target))
-    _write(target, text)
+    base = target if exists else source
+    text = _changed_text(base, change, str(target), is_replaced=exists)
+    _write(target, _as_in(base, text))
 
 
-def _changed_text(base: Path, change: Callable[[Mapping[str, Any]], dict[str, Any]], name: str) -> str:
+def _exists(target: Path) -> bool:
+    try:
+        target.lstat()
+        return target.exists()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # no file can have such a name
+        raise _not_written(target, getattr(error, "strerror", None) or error) from error
+
+
+def _changed_text(
+    base: Path, change: Callable[[Mapping[str, Any]], dict[str, Any]], name: str, *, is_replaced: bool
+) -> str:
     old = load_scenario(base)
     wanted = validate_scenario(change(scenario_parameters(old)), source=name)
     written, after = read_yaml(base).data, _lean(wanted)
     before = _with_written(written, _lean(old), scenario_parameters(old))
-    text = edited_yaml(
-        base.read_text("utf-8"), before, _with_written(written, after, scenario_parameters(wanted))
-    )
-    if not _means(text, wanted):
-        # An unusual layout, such as anchors: right and without comments beats pretty and wrong.
-        text = dumped(after)
+    kept = _with_written(written, after, scenario_parameters(wanted))
+    present = text_of(str(base))
+    for whole_keys in (False, True):
+        with contextlib.suppress(LookupError):
+            text = edited_yaml(present, before, kept, whole_keys=whole_keys)
+            if _means(text, wanted):
+                return text
+    if is_replaced and "#" in present:
+        raise InvalidValueError(
+            f"{name!r} is laid out so that it cannot be changed without losing its comments",
+            remedy="Save under a new name, or change it yourself: anchors and merged keys are in the way.",
+        )
+    # An unusual layout: right and without comments beats pretty and wrong.
+    text = dumped(after)
     if not _means(text, wanted):
         raise InvalidValueError(f"{name!r} could not be written so that it reads the same again")
     return text
+
+
+def _as_in(base: Path, text: str) -> bytes:
+    """Return a text as bytes, with the byte-order mark and the line ends of a file."""
+    present = base.read_bytes()
+    ends = "\r\n" if b"\r\n" in present and present.count(b"\r\n") == present.count(b"\n") else "\n"
+    mark = codecs.BOM_UTF8 if present.startswith(codecs.BOM_UTF8) else b""
+    return mark + text.replace("\n", ends).encode()
 
 
 def _lean(scenario: Scenario) -> dict[str, Any]:
@@ -115,15 +147,23 @@ def _means(text: str, wanted: Scenario) -> bool:
             return False
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: Path, content: bytes) -> None:
+    target = Path(os.path.realpath(target))  # a link stays a link
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        if mode is not None and not mode & stat.S_IWUSR:
+            raise _not_written(target, "it is read-only")
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, "utf-8")
+        beside.write_bytes(content)
+        if mode is not None:
+            beside.chmod(mode)
         beside.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink()
-        raise InvalidValueError(
-            f"{str(target)!r} cannot be written: {error.strerror}", remedy="Choose another folder."
-        ) from error
+        raise _not_written(target, error.strerror) from error
+
+
+def _not_written(target: Path, found: object) -> InvalidValueError:
+    return InvalidValueError(f"{str(target)!r} cannot be written: {found}", remedy="Choose another file.")

@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from idc_helpers.yaml_loading import SAFE_LOADER
+
 
 @dataclass(frozen=True)
 class _Edit:
@@ -18,7 +20,9 @@ class _Edit:
     text: str
 
 
-def edited_yaml(text: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def edited_yaml(
+    text: str, old: Mapping[str, Any], new: Mapping[str, Any], *, whole_keys: bool = False
+) -> str:
     """Return the text with the values that differ between two readings of it.
 
     Parameters
@@ -28,16 +32,50 @@ def edited_yaml(text: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> st
     old, new
         What the text means now (defaults may be written out that the text does not have), and what it is to
         mean. Keys that are equal in both stay untouched.
+    whole_keys
+        Whether keys of the top that differ are written anew as a whole: what is inside may be anchored.
+
+    Raises
+    ------
+    LookupError
+        When what is to go is not written in the place where it is meant, but merged into it.
     """
-    text = text if text.endswith("\n") else f"{text}\n"
-    root = yaml.compose(text)
-    if not isinstance(root, yaml.MappingNode):
+    text = text if text.endswith("\n") or not text else f"{text}\n"
+    root = _nodes(text)
+    if root is None:
+        return text + dumped(new)
+    if not isinstance(root, yaml.MappingNode) or not root.value:
         return dumped(new)
-    edits = _Editing(text).mapping(root, old, new)
+    edits = _Editing(text, whole_keys=whole_keys).mapping(root, old, new)
     # From the end, so that places stay right; of several at one place the last goes in first.
     for edit in sorted(edits, key=lambda one: (one.start, one.end))[::-1]:
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
+
+
+def _nodes(text: str) -> yaml.Node | None:
+    """Return a document's nodes; an alias is one of its own, where it is written. None: it is empty.
+
+    PyYAML's composer gives an alias the places of what it stands for.
+    """
+    events = yaml.parse(text, Loader=SAFE_LOADER)
+
+    def node(event: Any) -> yaml.Node:
+        if isinstance(event, yaml.AliasEvent):
+            return yaml.ScalarNode("", f"*{event.anchor}", event.start_mark, event.end_mark)
+        if isinstance(event, yaml.ScalarEvent):
+            return yaml.ScalarNode("", event.value, event.start_mark, event.end_mark, event.style)
+        items: list[yaml.Node] = []
+        while not isinstance(end := next(events), yaml.CollectionEndEvent):
+            items.append(node(end))
+        where = (event.start_mark, end.end_mark, event.flow_style)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return yaml.SequenceNode("", items, *where)
+        return yaml.MappingNode("", list(zip(items[::2], items[1::2], strict=True)), *where)
+
+    # The first events are those of the stream and of the document.
+    first = next((each for each in events if isinstance(each, yaml.NodeEvent)), None)
+    return None if first is None else node(first)
 
 
 def dumped(value: Any) -> str:
@@ -63,8 +101,9 @@ _Dumper.add_representer(str, _text_node)
 
 
 class _Editing:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, whole_keys: bool) -> None:
         self._text = text
+        self._whole_keys = whole_keys
 
     def mapping(
         self, node: yaml.CollectionNode, old: Mapping[str, Any], new: Mapping[str, Any]
@@ -74,6 +113,8 @@ class _Editing:
         for name in dict.fromkeys([*old, *new]):
             if old.get(name) == new.get(name):
                 continue
+            if name not in entries and name not in new:
+                raise LookupError(name)
             if name not in entries:
                 last = node.value[-1][1]
                 edits.append(
@@ -86,9 +127,10 @@ class _Editing:
         return edits
 
     def _value(self, key: yaml.Node, node: yaml.Node, old: Any, new: Any) -> list[_Edit]:
-        if _is_block(node) and new and isinstance(old, dict) and isinstance(new, dict):
+        in_place = _is_block(node) and new and not self._whole_keys
+        if in_place and isinstance(old, dict) and isinstance(new, dict):
             return self.mapping(node, old, new)
-        if _is_block(node) and new and isinstance(old, list) and isinstance(new, list):
+        if in_place and isinstance(old, list) and isinstance(new, list):
             return self.sequence(node, old, new)
         if isinstance(node, yaml.ScalarNode) and not isinstance(new, (dict, list)):
             return [_Edit(node.start_mark.index, self._end(node), dumped(new).strip())]

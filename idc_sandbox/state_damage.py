@@ -64,7 +64,7 @@ def _damage_of_content(connection: sqlite3.Connection, schema: str) -> str | Non
     if found != "ok":
         return f"it is damaged ({' '.join(found.split())})"
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    missing = sorted(set(re.findall(r"CREATE (?:TABLE|INDEX|TRIGGER) (\w+)", schema)) - present)
+    missing = sorted(set(re.findall(r"CREATE (?:TABLE|INDEX|TRIGGER) ([a-z_]+)", schema)) - present)
     if missing:
         return f"it is a database, but not a sandbox's: it has no {missing[0]!r}"
     seed = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()

@@ -14,7 +14,14 @@ from idc_sandbox.service_models import service_model
 ROOT = Path(__file__).parents[2]
 SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
 # These look for words and numbers of people, in any script.
-OF_PEOPLE = {"masking.py", "scrubbing.py", "secret_shapes.py", "leaks.py"}
+OF_PEOPLE = {
+    "masking.py",
+    "scrubbing.py",
+    "secret_names.py",
+    "secret_shapes.py",
+    "secret_values.py",
+    "leaks.py",
+}
 ODD = ("ünï", "４", "１１１１２２２２３３３３", "PT４H", "é", "ª", "\u0660", "Ａ", "ſ", "K")
 
 

@@ -1,7 +1,10 @@
 """Which signals end a run in order."""
 
 import os
+import queue
 import signal
+import threading
+import time
 
 import pytest
 
@@ -27,3 +30,23 @@ def test_under_nohup_a_run_goes_on(hang_up):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with signals_as_exceptions():
         os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_sent_again():
+    results, heard = queue.SimpleQueue(), threading.Event()
+    late = []
+
+    def signals_in_another_thread():
+        time.sleep(0.5)  # until the main thread waits: nothing shows that it does
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        if not heard.wait(60):
+            late.append("the main thread waited for its result all the same")
+            results.put(None)
+
+    worker = threading.Thread(target=signals_in_another_thread)
+    with pytest.raises(Interrupted), signals_as_exceptions():
+        worker.start()
+        results.get()
+    heard.set()
+    worker.join()
+    assert late == []
