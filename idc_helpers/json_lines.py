@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from idc_helpers.errors import RunFailedError
+
+
+def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = False) -> None:
+    """Append an object to a file of a run's folder, which is made if need be. Writes.
+
+    Parameters
+    ----------
+    to_disk
+        Whether it has to be on disk before this returns.
+
+    Raises
+    ------
+    RunFailedError
+        When it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise RunFailedError(
+            f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}",
+            remedy="Make room, or name another `run_folder`.",
+        ) from error
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -71,6 +71,10 @@ def _wrong_value(  # noqa: PLR0917 -- one caller, just above
             f"Write one, or remove the key: {_described(location, root)}",
             value,
         )
+    if kind == "too_short" and not value:
+        return Refusal(
+            location, f"{value!r} is empty", f"Write one at least: {_described(location, root)}", value
+        )
     if kind == "literal_error":
         choices = [repr(choice) for choice in _choices_at(location, root)]
         question = did_you_mean(str(value), [choice.strip("'") for choice in choices])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def compose(text: str) -> tuple[TextDatesLoader, yaml.Node | None]:
         When it is not YAML, or is nested too deeply.
     """
     level = 0
-    for event in yaml.parse(text, Loader=SAFE_LOADER):
+    events: Iterator[Any] = yaml.parse(text, Loader=SAFE_LOADER)
+    for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
             level += 1
         elif isinstance(event, yaml.CollectionEndEvent):

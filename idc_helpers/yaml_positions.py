@@ -180,7 +180,8 @@ class _Walk:
         try:
             _, inner = compose(node.value)
             lines = YamlFile(self.file.name)
-            _Walk(lines).visit(inner, location)
+            if inner is not None:
+                _Walk(lines).visit(inner, location)
         except (yaml.YAMLError, ValueError, RecursionError, ParametersError):
             return  # what is wrong with it is its model's to say
         first = node.start_mark.line + 1  # the block begins below its sign

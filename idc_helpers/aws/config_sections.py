@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _HEADING = re.compile(r"\[(.+)\]")
+_QUOTING = re.compile(r"[\\\"']")
 _DELIMITER = re.compile(r"\s*[=:]\s*")
 _MARK = re.compile(r"# made by identity-center-runbook-kit for (.+)")
 
@@ -44,13 +45,13 @@ class Section:
         """Tell whether AWS's tools take this section for that profile (or session, ...)."""
         if self.header == name == "default" and kind == "profile":
             return True
-        if not self.header.startswith(kind) or name not in self.header:
-            return False  # names of the kit hold nothing that is quoted in parts
+        if name not in self.header and not _QUOTING.search(self.header):
+            return False  # most are others, and splitting takes its time
         try:
             parts = shlex.split(self.header)
         except ValueError:
             return False
-        return len(parts) == 2 and parts[1] == name
+        return self.header.startswith(kind) and len(parts) == 2 and parts[1] == name
 
 
 def split_lines(text: str) -> list[str]:

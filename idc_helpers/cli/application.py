@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,3 +64,16 @@ def main() -> None:
     except KitError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        typer.echo(f"error: {_of_the_system(error)}", err=True)
+        sys.exit(1)
+
+
+def _of_the_system(error: OSError) -> str:
+    """Return what the system refused in words: a path that no command has explained itself."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "the folder that you are in was deleted.\nGo to one that exists (cd), and run again."
+    name = f"{error.filename!r}: " if error.filename else ""
+    return f"{name}{error.strerror or error}.\nCheck the path, its permissions, and the room on the disk."

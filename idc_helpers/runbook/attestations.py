@@ -7,14 +7,12 @@ they are read.
 from __future__ import annotations
 
 import datetime
-import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from idc_helpers.changes import State
 from idc_helpers.cleaning import clean_values
-from idc_helpers.json_lines import read_json_lines
+from idc_helpers.json_lines import append_json_line, read_json_lines
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,7 @@ class AttestationBook:
             )
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         attestation = Attestation(setting, value, by.strip(), today, seen.strip(), instance_arn)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(clean_values(asdict(attestation)), ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_json_line(self.path, clean_values(asdict(attestation)), to_disk=True)
         return attestation
 
     def find(self, setting: str, wanted: State, instance_arn: str) -> Attestation | None:

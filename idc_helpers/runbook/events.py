@@ -8,13 +8,12 @@ builds the summary, and a person can follow a run with ``tail -f``. Fields: ``at
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from idc_helpers.cleaning import clean_values
-from idc_helpers.json_lines import read_json_lines
+from idc_helpers.json_lines import append_json_line, read_json_lines
 
 
 class EventLog:
@@ -28,9 +27,7 @@ class EventLog:
         """Append one event."""
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         entry = {"at": at, "notebook": self.notebook, "step": step, "event": event, **values}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(clean_values(entry), ensure_ascii=False) + "\n")
+        append_json_line(self.path, clean_values(entry))
 
 
 def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:

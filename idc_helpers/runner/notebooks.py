@@ -102,6 +102,9 @@ def _find(word: str, notebooks: Sequence[LessonNotebook]) -> LessonNotebook:
     )
 
 
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError)
+
+
 def known_parameters(notebook: LessonNotebook) -> frozenset[str]:
     """Return the names that the notebook's parameters cell assigns; reads only.
 
@@ -113,7 +116,7 @@ def known_parameters(notebook: LessonNotebook) -> frozenset[str]:
     try:
         status = notebook.path.stat()
         return _known_parameters(notebook, status.st_mtime_ns, status.st_size)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError) as error:
+    except _UNREADABLE as error:
         raise RunFailedError(
             f"the notebook {str(notebook.path)!r} cannot be read: {type(error).__name__}: {error}",
             remedy="Restore the file from the repository.",

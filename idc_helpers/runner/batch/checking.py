@@ -10,6 +10,7 @@ from typing import Any
 
 from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, RunFailedError
 from idc_helpers.models import Scenario
+from idc_helpers.models.texts import shortened
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.project import find_scenario
 from idc_helpers.runner.batch.fingerprints import fingerprint
@@ -153,8 +154,19 @@ class _Checks:
             self.add(position, ("notebook",), error)
         return ()
 
+    def path(self, word: str) -> Path:
+        try:
+            path = (self.base / word).resolve()
+            path.is_file()
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise InvalidValueError(
+                f"{shortened(word)} is no path: {said}", remedy="Write the path of a file or a folder."
+            ) from error
+        return path
+
     def own_notebook(self, word: str) -> LessonNotebook:
-        path = (self.base / word).resolve()
+        path = self.path(word)
         if path.suffix != ".ipynb" or not path.is_file():
             near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.ipynb")])
             raise InvalidValueError(
@@ -168,7 +180,11 @@ class _Checks:
     def scenario_file(self, position: int, entry: JobEntry) -> Path:
         if entry.scenario is None:
             return self.default_scenario
-        path = (self.base / entry.scenario).resolve()
+        try:
+            path = self.path(entry.scenario)
+        except InvalidValueError as error:
+            self.add(position, ("scenario",), error)
+            return self.default_scenario
         if not path.is_file():
             near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")])
             remedy = near or f"Paths start from the folder of the table, {str(self.base)!r}."
@@ -188,7 +204,11 @@ class _Checks:
             self.add(
                 position, ("sandbox",), InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy)
             )
-        return str((self.base / word).resolve())
+        try:
+            return str(self.path(word))
+        except InvalidValueError as error:
+            self.add(position, ("sandbox",), error)
+        return STANDING
 
     def values(
         self, position: int, entry: JobEntry, notebooks: Sequence[LessonNotebook]

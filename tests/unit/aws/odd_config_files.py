@@ -50,6 +50,8 @@ ROWS: dict[str, tuple[str | bytes, Accepted | Refused]] = {
     "no blanks around =": ("[profile practice]\nregion=us-west-2\n", Accepted(region="us-west-2")),
     "double quotes": ('[profile "practice"]\nregion = a-b-1\n', Accepted(region="a-b-1")),
     "single quotes": ("[profile 'practice']\nregion = a-b-1\n", Accepted(region="a-b-1")),
+    "quotes within the name": ('[profile prac"tice"]\nregion = a-b-1\n', Accepted(region="a-b-1")),
+    "a backslash in the name": ("[profile prac\\tice]\nregion = a-b-1\n", Accepted(region="a-b-1")),
     "two blanks": ("[profile   practice ]\nregion = a-b-1\n", Accepted(region="a-b-1")),
     "a tab in the heading": ("[profile\tpractice]\nregion = a-b-1\n", Accepted(region="a-b-1")),
     "words behind the heading": ("[profile practice] mine\nregion = a-b-1\n", Accepted(region="a-b-1")),

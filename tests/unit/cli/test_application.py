@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -13,6 +14,21 @@ def commands(command, name="idc"):
     yield name, command
     for child, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, f"{name} {child}")
+
+
+@pytest.fixture
+def idc_process(monkeypatch, capsys):
+    """Return a function that runs a command as in a shell that stands in a folder."""
+
+    def run(*arguments, cwd, before=lambda: None):
+        monkeypatch.chdir(cwd)
+        before()
+        monkeypatch.setattr(sys, "argv", ["idc", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            application.main()
+        return SimpleNamespace(returncode=ended.value.code, **capsys.readouterr()._asdict())
+
+    return run
 
 
 ALL = dict(commands(typer.main.get_command(application.app)))
@@ -48,6 +64,22 @@ def test_the_commands_are_those_that_are_documented():
 
 def test_the_version_is_the_kits(idc):
     assert idc("--version").output == f"idc {idc_helpers.__version__}\n"
+
+
+def test_what_the_system_refuses_reaches_a_person_in_words(idc_process, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = idc_process("parameters", "schema", "--out", "file/schema.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.err.startswith("error: 'file/schema.json': Not a directory.\nCheck the path")
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("undo", "latest"), ("init", "x"), ("batch", "x")])
+def test_a_folder_that_was_deleted_meanwhile_is_said(idc_process, tmp_path, arguments):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = idc_process(*arguments, cwd=gone, before=gone.rmdir)
+    assert (done.returncode, done.out) == (1, "")
+    assert done.err.startswith("error: the folder that you are in was deleted.\nGo to one that exists")
 
 
 def test_an_error_of_the_kit_reaches_a_person_in_words(monkeypatch, capsys):

@@ -2,7 +2,12 @@ import pytest
 from tiny_notebooks import write_notebook
 
 from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.runner.notebooks import find_notebooks, known_parameters, select_notebooks
+from idc_helpers.runner.notebooks import (
+    LessonNotebook,
+    find_notebooks,
+    known_parameters,
+    select_notebooks,
+)
 
 
 @pytest.fixture
@@ -64,3 +69,10 @@ def test_a_notebook_without_parameters_or_without_sense_is_refused(tmp_path):
         known_parameters(untagged)
     with pytest.raises(RunFailedError, match=r"02_y.ipynb' cannot be read"):
         known_parameters(unreadable)
+
+
+def test_a_notebook_of_any_depth_is_one_that_cannot_be_read(tmp_path):
+    path = tmp_path / "05_deep.ipynb"
+    path.write_text("[" * 100_000)
+    with pytest.raises(RunFailedError, match="cannot be read"):
+        known_parameters(LessonNotebook(path.stem, path))

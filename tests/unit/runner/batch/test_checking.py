@@ -91,7 +91,7 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
             "not in quotes",
         ),
         ("jobs:\n  - nmae: a\n", "j.yaml", 2, "Did you mean 'name'?"),
-        ("jobs: []\n", "j.yaml", 1, "at least 1 item"),
+        ("jobs: []\n", "j.yaml", 1, "[] is empty. Write one at least"),
         ("jobs:\n  - name: a b\n", "j.yaml", 2, "' ' is not allowed"),
         ("jobs:\n  - name: a\n    notebook: '05'\n    teardown: perhaps\n", "j.yaml", 4, "'perhaps'"),
         ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
@@ -101,6 +101,13 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
         ("name,notebook,groups\na,05,[x\n", "j.csv", 2, "not a list"),
         ('name,notebook\na,"05\n', "j.csv", 2, "is not CSV"),
         ("", "j.csv", 1, "empty"),
+        ("jobs: " + "[" * 100_000, "j.yaml", 1, "more than 100 levels"),
+        ("name,notebook,groups\na,05," + "[" * 90_000, "j.csv", 2, "not a list"),
+        ('jobs:\n  - {name: a, notebook: "05", scenario: "a\\0b"}\n', "j.yaml", 2, "'a\\x00b' is no path"),
+        ('jobs:\n  - {name: a, notebook: "05", sandbox: "./a\\0b"}\n', "j.yaml", 2, "is no path"),
+        ('jobs:\n  - {name: a, notebook: "./a\\0b.ipynb"}\n', "j.yaml", 2, "is no path"),
+        (f"jobs:\n  - {{name: a, notebook: './{'x' * 5000}.ipynb'}}\n", "j.yaml", 2, "File name too long"),
+        (f"jobs:\n  - {{name: a, notebook: '05', scenario: {'x' * 5000}}}\n", "j.yaml", 2, "is no path"),
     ],
 )
 def test_a_table_that_no_job_can_come_of_is_refused(kit, table, text, name, line, words):

@@ -1,0 +1,19 @@
+import pytest
+
+from idc_helpers.errors import RunFailedError
+from idc_helpers.json_lines import append_json_line, read_json_lines
+
+
+def test_what_is_appended_is_read(tmp_path):
+    path = tmp_path / "new" / "events.jsonl"
+    append_json_line(path, {"a": "ü\u2028"})
+    append_json_line(path, {"b": 1}, to_disk=True)
+    assert list(read_json_lines(path)) == [{"a": "ü\u2028"}, {"b": 1}]
+
+
+@pytest.mark.parametrize("folder", ["file", "a\0b", "x" * 300])
+def test_a_run_folder_that_cannot_be_is_said_with_what_to_do(tmp_path, folder):
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(RunFailedError, match="cannot be written") as raised:
+        append_json_line(tmp_path / folder / "events.jsonl", {})
+    assert "run_folder" in raised.value.remedy
