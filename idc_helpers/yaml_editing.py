@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, TypeGuard
@@ -58,17 +58,18 @@ def _nodes(text: str) -> yaml.Node | None:
 
     PyYAML's composer gives an alias the places of what it stands for.
     """
-    events = yaml.parse(text, Loader=SAFE_LOADER)
+    events: Iterator[Any] = yaml.parse(text, Loader=SAFE_LOADER)
 
     def node(event: Any) -> yaml.Node:
+        start, end = event.start_mark, event.end_mark
         if isinstance(event, yaml.AliasEvent):
-            return yaml.ScalarNode("", f"*{event.anchor}", event.start_mark, event.end_mark)
+            return yaml.ScalarNode("", f"*{event.anchor}", start, end)
         if isinstance(event, yaml.ScalarEvent):
-            return yaml.ScalarNode("", event.value, event.start_mark, event.end_mark, event.style)
+            return yaml.ScalarNode("", event.value, start, end, event.style)
         items: list[yaml.Node] = []
-        while not isinstance(end := next(events), yaml.CollectionEndEvent):
-            items.append(node(end))
-        where = (event.start_mark, end.end_mark, event.flow_style)
+        while not isinstance(last := next(events), yaml.CollectionEndEvent):
+            items.append(node(last))
+        where: tuple[Any, ...] = (start, last.end_mark, event.flow_style)
         if isinstance(event, yaml.SequenceStartEvent):
             return yaml.SequenceNode("", items, *where)
         return yaml.MappingNode("", list(zip(items[::2], items[1::2], strict=True)), *where)
@@ -127,11 +128,11 @@ class _Editing:
         return edits
 
     def _value(self, key: yaml.Node, node: yaml.Node, old: Any, new: Any) -> list[_Edit]:
-        in_place = _is_block(node) and new and not self._whole_keys
-        if in_place and isinstance(old, dict) and isinstance(new, dict):
-            return self.mapping(node, old, new)
-        if in_place and isinstance(old, list) and isinstance(new, list):
-            return self.sequence(node, old, new)
+        if _is_block(node) and new and not self._whole_keys:
+            if isinstance(old, dict) and isinstance(new, dict):
+                return self.mapping(node, old, new)
+            if isinstance(old, list) and isinstance(new, list):
+                return self.sequence(node, old, new)
         if isinstance(node, yaml.ScalarNode) and not isinstance(new, (dict, list)):
             return [_Edit(node.start_mark.index, self._end(node), dumped(new).strip())]
         indent = " " * key.start_mark.column

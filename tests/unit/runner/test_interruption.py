@@ -36,6 +36,11 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_sent_again():
     results, heard = queue.SimpleQueue(), threading.Event()
     late = []
 
+    def waits():
+        with signals_as_exceptions():
+            worker.start()
+            results.get()
+
     def signals_in_another_thread():
         time.sleep(0.5)  # until the main thread waits: nothing shows that it does
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
@@ -44,9 +49,8 @@ def test_a_signal_that_does_not_wake_the_main_thread_is_sent_again():
             results.put(None)
 
     worker = threading.Thread(target=signals_in_another_thread)
-    with pytest.raises(Interrupted), signals_as_exceptions():
-        worker.start()
-        results.get()
+    with pytest.raises(Interrupted):
+        waits()
     heard.set()
     worker.join()
     assert late == []
