@@ -6,6 +6,7 @@ Values are read as papermill reads them (dates stay texts), so that a file means
 from __future__ import annotations
 
 import codecs
+import glob
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,8 @@ def text_of(name: str) -> str:
         content = Path(name).read_bytes()
         return content.decode("utf-8").removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError as error:
-        near = sorted(str(path) for path in Path(name).parent.glob("*.yaml") if path.is_file())
+        kind = glob.escape(Path(name).suffix) or ".yaml"
+        near = sorted(str(path) for path in Path(name).parent.glob(f"*{kind}") if path.is_file())
         remedy = (
             f"There are: {', '.join(near)}." if near else "Check the path and the folder that you are in."
         )

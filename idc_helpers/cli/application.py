@@ -59,6 +59,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a log that knows no "✔" must not end a run
+    _require_utf8(sys.argv[1:])
     try:
         app()
     except KitError as error:
@@ -67,6 +68,15 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {_of_the_system(error)}", err=True)
         sys.exit(1)
+
+
+def _require_utf8(words: list[str]) -> None:
+    # Runs keep the paths that they were given in files of UTF-8, which have no place for other bytes.
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            remedy = "Rename the file or folder, or use a locale with UTF-8 (LC_ALL=C.UTF-8)."
+            typer.echo(f"error: {word!r} is not text in UTF-8.\n{remedy}", err=True)
+            sys.exit(1)
 
 
 def _of_the_system(error: OSError) -> str:

@@ -153,7 +153,9 @@ def test_a_pipe_is_no_file(tmp_path):
     assert "is not a regular file" in refused(tmp_path / "pipe.yaml")
 
 
-@pytest.mark.parametrize(("name", "words"), [("a\0b", "null"), ("x" * 300, "too long")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("a\0b", "null"), ("x" * 300, "too long"), ("a.**", "no such file")]
+)
 def test_a_name_that_no_file_can_have_is_refused(tmp_path, name, words):
     assert words in refused(tmp_path / name)
 

@@ -16,6 +16,7 @@ from idc_helpers.models.base import Refusal
 from idc_helpers.problems import refusals_in
 from idc_helpers.runner.batch.models import BatchFile, JobDefaults, JobEntry
 from idc_helpers.suggestions import did_you_mean
+from idc_helpers.yaml_loading import refused, text_of
 from idc_helpers.yaml_positions import Location, YamlFile, dotted, read_yaml, read_yaml_value
 
 COLUMNS = ("name", "notebook", "scenario", "after", "sandbox", "teardown")
@@ -164,11 +165,11 @@ def _with_defaults(entry: JobEntry, defaults: JobDefaults) -> JobEntry:
 
 def _read_csv(path: Path) -> YamlFile:
     file = YamlFile(str(path))
-    rows = list(_csv_rows(path, file))
+    rows = list(_csv_rows(file))
     if not rows and file.problems:
         raise ParametersError([problem for _, problem in file.problems])
     if not rows:
-        raise _refused(file.name, 1, "the file is empty", "Write a line of headings and a line for each job.")
+        raise refused(file.name, 1, "the file is empty", "Write a line of headings and a line for each job.")
     line, headings = rows[0]
     headings = [heading.strip() for heading in headings]
     _require_headings(file.name, line, headings)
@@ -192,18 +193,8 @@ def _places(headings: list[str]) -> Iterator[Location]:
         yield (heading,) if heading in COLUMNS else ("set", heading)
 
 
-def _csv_rows(path: Path, file: YamlFile) -> Iterator[tuple[int, list[str]]]:
-    name = file.name
-    try:
-        text = path.read_text("utf-8-sig")  # spreadsheets put a mark before the first letter
-    except UnicodeDecodeError as error:
-        raise _refused(
-            name, None, f"is not text in UTF-8: {error.reason}", "Save it as CSV UTF-8."
-        ) from error
-    except OSError as error:
-        near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.csv")])
-        remedy = near or "Check the path and its permissions."
-        raise _refused(name, None, f"cannot be read: {error.strerror}", remedy) from error
+def _csv_rows(file: YamlFile) -> Iterator[tuple[int, list[str]]]:
+    text = text_of(file.name)
     # A sheet of some countries is saved with semicolons.
     delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -219,11 +210,11 @@ def _csv_rows(path: Path, file: YamlFile) -> Iterator[tuple[int, list[str]]]:
 def _require_headings(name: str, line: int, headings: list[str]) -> None:
     if "name" not in headings:
         remedy = did_you_mean("name", headings) or f"The headings are: {', '.join(headings)}."
-        raise _refused(name, line, "there is no column 'name'", remedy)
+        raise refused(name, line, "there is no column 'name'", remedy)
     twice = sorted({heading for heading in headings if headings.count(heading) > 1})
     if twice or "" in headings:
         what = f"the column {twice[0]!r} stands twice" if twice and twice[0] else "a column has no heading"
-        raise _refused(name, line, what, "Give each column one heading of its own.")
+        raise refused(name, line, what, "Give each column one heading of its own.")
 
 
 def _job(headings: list[str], cells: list[str], file: YamlFile, line: int, place: Location) -> dict[str, Any]:
@@ -255,7 +246,3 @@ def _value(text: str, file: YamlFile, line: int, place: Location) -> Any:
 
 def _keep(file: YamlFile, place: Location, line: int, message: str, remedy: str) -> None:
     file.problems.append((place, Problem(file.name, line, dotted(place), message, remedy)))
-
-
-def _refused(name: str, line: int | None, message: str, remedy: str) -> ParametersError:
-    return ParametersError([Problem(name, line, "", message, remedy)])

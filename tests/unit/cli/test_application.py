@@ -82,6 +82,12 @@ def test_a_folder_that_was_deleted_meanwhile_is_said(idc_process, tmp_path, argu
     assert done.err.startswith("error: the folder that you are in was deleted.\nGo to one that exists")
 
 
+def test_a_path_that_no_file_of_a_run_could_hold_is_refused(idc_process, tmp_path):
+    done = idc_process("run", "-f", "caf\udce9.yaml", cwd=tmp_path)
+    assert (done.returncode, done.out) == (1, "")
+    assert done.err.startswith("error: 'caf\\udce9.yaml' is not text in UTF-8.\nRename the file")
+
+
 def test_an_error_of_the_kit_reaches_a_person_in_words(monkeypatch, capsys):
     def refuse():
         raise NotFoundError("no run is called 'x'", remedy="Look in runs/.")
