@@ -14,10 +14,12 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        When it is no JSON, or lists and objects are nested more than 100 deep: what works on it recurses.
+        When it is no JSON, holds half of a character, or lists and objects are nested more than 100 deep:
+        what works on it recurses.
     """
     try:
         value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a character is no text
     except RecursionError:
         raise ValueError(f"it is nested more than {_DEEPEST} deep") from None
     level, depth = [value], 0

@@ -39,12 +39,18 @@ def assignment_state(key: str) -> State:
     }
 
 
-def assignment_identifier(principal_id: str, permission_set_arn: str) -> str:
-    """Return what, with its key, tells an assignment from another one of the same names: both ids."""
-    return f"{principal_id} {permission_set_arn}"
+def assignment_identifier(principal_id: str, permission_set_arn: str, account_id: str) -> str:
+    """Return what tells an assignment from any other one, whatever its names lead to: its three ids."""
+    return f"{principal_id} {permission_set_arn} {account_id}"
 
 
 def assignment_parts(identifier: str) -> tuple[str, str]:
     """Return the principal's id and the permission set's ARN of an `assignment_identifier`."""
-    principal_id, _, permission_set_arn = identifier.partition(" ")
-    return principal_id, permission_set_arn
+    principal_id, _, rest = identifier.partition(" ")
+    return principal_id, rest.partition(" ")[0]
+
+
+def whole_assignment_identifier(identifier: str, key: str) -> str:
+    """Return an `assignment_identifier`, also where an earlier receipt left the account to the key."""
+    is_earlier = len(identifier.split(" ")) == 2
+    return f"{identifier} {key.rpartition(_SEPARATOR)[2]}" if is_earlier else identifier

@@ -110,7 +110,9 @@ class AssignmentWindow:
                     raise
                 answer = {}  # It is gone already.
         status = answer.get(f"AccountAssignment{self._word}Status") or {"Status": "SUCCEEDED"}
-        identifier = assignment_identifier(request["PrincipalId"], request["PermissionSetArn"])
+        identifier = assignment_identifier(
+            request["PrincipalId"], request["PermissionSetArn"], request["TargetId"]
+        )
         begun = _Begun(change, writer, identifier)
         if status["Status"] == "IN_PROGRESS":
             self._outstanding[status["RequestId"]] = begun

@@ -122,7 +122,7 @@ class AccountAssignments:
             When AWS refuses.
         """
         triples = self._read_triples(keys)
-        return {key: assignment_identifier(*triple[:2]) for key, triple in triples.items()}
+        return {key: assignment_identifier(*triple) for key, triple in triples.items()}
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the states of the very assignments that had these identifiers; reads only.

@@ -21,6 +21,7 @@ from idc_helpers.errors import (
     AccessDeniedError,
     AccountInstanceError,
     CredentialsError,
+    InvalidValueError,
     KitError,
     NotFoundError,
     SandboxError,
@@ -212,6 +213,8 @@ def failed_read(what: str) -> Iterator[None]:
     ------
     NotFoundError
         When what was asked for does not exist.
+    InvalidValueError
+        When it cannot exist, because no such name or id is possible.
     TargetError
         For any other refusal that no other error names; errors of the kit pass.
     """
@@ -222,7 +225,10 @@ def failed_read(what: str) -> Iterator[None]:
             raise NotFoundError(
                 f"{what} could not be read: {error_message(error)}", remedy="Run again."
             ) from error
-        raise TargetError(f"{what} could not be read: {in_words(error)}") from error
+        kind = InvalidValueError if error_code(error) == "ValidationException" else TargetError
+        raise kind(f"{what} could not be read: {in_words(error)}") from error
+    except exceptions.ParamValidationError as error:
+        raise InvalidValueError(f"{what} could not be read: {error}") from error
     except BotoCoreError as error:
         raise TargetError(f"{what} could not be read: {error}") from error
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, change_tags, in_threads, tag_list
 from idc_helpers.aws.failures import failed_read
-from idc_helpers.aws.identity_store import known_or_none
+from idc_helpers.aws.identity_store import found_or_none, known_or_none
 from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
 from idc_helpers.aws.permission_set_policies import POLICY_FIELDS, change_policies
@@ -183,10 +183,12 @@ class PermissionSets(OneByOne):
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         try:
-            writer.send(
-                self._connection.client("sso-admin").delete_permission_set,
-                is_retryable=_is_settling,
-                **self._request(identifier),
+            found_or_none(  # somebody else may have deleted it a moment ago
+                lambda: writer.send(
+                    self._connection.client("sso-admin").delete_permission_set,
+                    is_retryable=_is_settling,
+                    **self._request(identifier),
+                )
             )
         except ClientError as error:
             if not _is_settling(error):

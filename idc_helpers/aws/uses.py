@@ -139,7 +139,7 @@ def _assignments(
         return []
     if pairs is None:
         pairs = _provisioned_pairs(connection, permission_sets.values())
-    rows = in_threads(lambda pair: list_assignments_of_pair(connection, *pair), pairs)
+    rows = in_threads(lambda pair: _by_pair(connection, *pair), pairs)
     return [row for found in rows for row in found if row[0] == principal_type and row[1] in names]
 
 
@@ -152,9 +152,20 @@ def _by_principal(connection: Connection, principal_type: str, names: Iterable[s
     return [row for found in in_threads(of, names) for row in found]
 
 
+def _by_pair(connection: Connection, arn: str, account_id: str) -> list[AssignmentTuple]:
+    with _nothing_of_what_is_gone():
+        return list_assignments_of_pair(connection, arn, account_id)
+    return []
+
+
 def _provisioned_pairs(connection: Connection, arns: Iterable[str]) -> list[tuple[str, str]]:
+    def of(arn: str) -> Collection[str]:
+        with _nothing_of_what_is_gone():
+            return list_provisioned_accounts(connection, arn)
+        return []
+
     listed = list(arns)
-    accounts = in_threads(lambda arn: list_provisioned_accounts(connection, arn), listed)
+    accounts = in_threads(of, listed)
     return [(arn, one) for arn, found in zip(listed, accounts, strict=True) for one in found]
 
 
@@ -162,7 +173,8 @@ def _assignment_use(connection: Connection, row: AssignmentTuple, principal_name
     principal_type, principal_id, arn, account_id = row
     name = connection.cache.get("permission_set_names", {}).get(arn, arn.rpartition("/")[2])
     key = assignment_key(principal_type, principal_name, name, account_id)
-    return Use(_ASSIGNMENT, assignment_identifier(principal_id, arn), f"account assignment {key}", key)
+    identifier = assignment_identifier(principal_id, arn, account_id)
+    return Use(_ASSIGNMENT, identifier, f"account assignment {key}", key)
 
 
 def _has_applications(connection: Connection) -> bool:
@@ -198,10 +210,10 @@ def uses_of_permission_sets(
         The permission sets' names, by ARN.
     """
     pairs = _provisioned_pairs(connection, named)
-    rows = in_threads(lambda pair: list_assignments_of_pair(connection, *pair), pairs)
+    rows = in_threads(lambda pair: _by_pair(connection, *pair), pairs)
     found: dict[str, list[Use]] = {arn: [] for arn in named}
     for row in (row for listed in rows for row in listed):
-        if (_ASSIGNMENT, assignment_identifier(row[1], row[2])) not in ours:
+        if (_ASSIGNMENT, assignment_identifier(*row[1:])) not in ours:
             look = _group_name if row[0] == "GROUP" else _user_name
             name = look(connection, row[1]) if len(found[row[2]]) < _MOST_NAMED else row[1]
             found[row[2]].append(_assignment_use(connection, row, name))
@@ -235,6 +247,4 @@ def uses_of_instance(connection: Connection) -> list[Use]:
 
 def _rows_in(connection: Connection, arns: Iterable[str]) -> Iterator[AssignmentTuple]:
     pairs = _provisioned_pairs(connection, arns)
-    yield from islice(
-        (row for pair in pairs for row in list_assignments_of_pair(connection, *pair)), _MOST_LISTED
-    )
+    yield from islice((row for pair in pairs for row in _by_pair(connection, *pair)), _MOST_LISTED)

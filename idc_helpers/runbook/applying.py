@@ -11,7 +11,14 @@ from itertools import groupby
 from typing import Literal
 
 from idc_helpers.changes import Change, Plan, Resource, WriteResult
-from idc_helpers.errors import KitError, WriteFailedError
+from idc_helpers.errors import (
+    CancelledError,
+    KitError,
+    ReceiptError,
+    TargetError,
+    ThrottledError,
+    WriteFailedError,
+)
 from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
@@ -40,6 +47,10 @@ class Outcome:
             **made.counts(),
             **{name: planned[name] for name in ("unchanged", "skipped") if name in planned},
         }
+
+
+_STOPS = (TargetError, ThrottledError, CancelledError, ReceiptError)
+"""Errors that the next change would meet too, and a person's word."""
 
 
 def no_progress(event: str, change: Change, made: int, total: int) -> None:
@@ -86,8 +97,9 @@ class Applier:
         undoes
             For an undo: names the receipt that a change takes back.
         goes_on
-            Whether a change that fails with nothing written, such as the deletion of what somebody else uses,
-            lets the others be made first.
+            Whether a change that fails by itself, such as the deletion of what somebody else uses or of what
+            the caller may not delete, lets the others be made first. Where the target or the caller's
+            credentials are what fails, nothing more is tried.
 
         Raises
         ------
@@ -117,8 +129,7 @@ class Applier:
                     if error.nothing_written:
                         for receipt in started.values():
                             self.receipts.refuse(receipt)
-                    is_obstacle = isinstance(error, WriteFailedError) and error.nothing_written
-                    if not (goes_on and is_obstacle and started):
+                    if not (goes_on and started) or isinstance(error, _STOPS):
                         raise
                     obstacles.append(error)
                     waiting = [change for change in waiting if id(change) not in started]

@@ -100,8 +100,15 @@ class FateFinder:
         if by_identifier is not None and receipt.kind not in _MEMBERS:
             reason = "was created by this run; the user or group was renamed, or has gone and left it behind"
             change = replace(change, reason=reason)
+        if receipt.status == "done" and (lost := self._of_others(receipt, actual or {}, resource)):
+            change = replace(change, reason=f"{change.reason}; what others changed goes too: {lost}")
         self.found.take_back(receipt, None)
         return Undoing(receipt, change, Fate.UNDO)
+
+    def _of_others(self, receipt: Receipt, actual: State, resource: Resource) -> str:
+        """Return what others changed in a thing since it was made, in words."""
+        wanted = receipt.after or {}
+        return describe_difference(actual, wanted, others_fields(wanted, actual, resource.derived_fields))
 
     def _not_as_made(self, receipt: Receipt, actual: State, resource: Resource) -> Undoing | None:
         """Return why a thing is left alone that is not as its creation left it; None: it is so."""
@@ -115,9 +122,8 @@ class FateFinder:
                     receipt, actual, "was begun, and a receipt that cannot be read may say how it ended"
                 )
             return None
-        theirs = others_fields(wanted, actual, resource.derived_fields)
-        if theirs and not self.include_used:
-            words = describe_difference(actual, wanted, theirs)
+        words = self._of_others(receipt, actual, resource)
+        if words and not self.include_used:
             return _kept(receipt, actual, f"was changed by others, so it is left alone: {words}")
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from idc_helpers.aws.assignment_keys import whole_assignment_identifier
 from idc_helpers.changes import Action, Resource, State
 from idc_helpers.errors import InvalidValueError, NotFoundError
 from idc_helpers.runbook.receipts import Receipt
@@ -15,7 +16,11 @@ def named_identifier(receipt: Receipt) -> str:
     An interrupted creation has none yet; the plan before it found nothing of that name. Account assignments
     had none in earlier receipts but their key.
     """
-    return receipt.identifier if receipt.status == "done" and receipt.identifier != receipt.key else ""
+    if receipt.status != "done" or receipt.identifier == receipt.key:
+        return ""
+    if receipt.kind == "account_assignment":
+        return whole_assignment_identifier(receipt.identifier, receipt.key)
+    return receipt.identifier
 
 
 class Found:
@@ -45,29 +50,23 @@ class Found:
                 self._cannot_read(receipt, f"the kind {kind!r} is not known to this version of the kit")
             return
         try:
-            states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
-        except (InvalidValueError, NotFoundError):
-            self._read(kind, self._without_unreadable(resource, receipts))
-            return
+            self._look(kind, resource, receipts)
+        except (InvalidValueError, NotFoundError) as error:
+            if len(receipts) == 1:  # it is this one; another one does not suffer for it
+                self._cannot_read(receipts[0], error.message)
+                return
+            for receipt in receipts:
+                self._read(kind, [receipt])
+
+    def _look(self, kind: str, resource: Resource, receipts: list[Receipt]) -> None:
+        states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
         identifiers = resource.identifiers(list(states))
-        self._states |= {(kind, key): state for key, state in states.items()}
-        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
         named = {(receipt.key, named_identifier(receipt)) for receipt in receipts}
         others = {(key, one) for key, one in named if one and one != identifiers.get(key)}
-        if others:
-            found = resource.read_by_identifier(others)
-            self._by_identifier |= {(kind, *pair): state for pair, state in found.items()}
-
-    def _without_unreadable(self, resource: Resource, receipts: list[Receipt]) -> list[Receipt]:
-        good = []
-        for receipt in receipts:
-            try:
-                resource.read([receipt.key])
-            except (InvalidValueError, NotFoundError) as error:
-                self._cannot_read(receipt, error.message)
-            else:
-                good.append(receipt)
-        return good
+        found = resource.read_by_identifier(others) if others else {}
+        self._states |= {(kind, key): state for key, state in states.items()}
+        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
+        self._by_identifier |= {(kind, *pair): state for pair, state in found.items()}
 
     def _cannot_read(self, receipt: Receipt, why: str) -> None:
         name = f"the receipt of {receipt.kind} {receipt.key!r}"

@@ -215,7 +215,9 @@ class ReceiptBook:
     def _lines(self) -> Iterator[Receipt | str]:
         """Yield the receipts, and words for each line that is none."""
         try:
-            data = self.path.read_bytes() if self.path.exists() else b""
+            data = (
+                self.path.read_bytes() if os.path.lexists(self.path) else b""
+            )  # a link that leads nowhere is no word
         except OSError as error:
             raise ReceiptError(
                 f"the receipts file {str(self.path)!r} cannot be read: {error.strerror or error}",
@@ -241,6 +243,8 @@ _VALUES = {
 
 def _wrong_with(values: Mapping[str, Any]) -> str:
     """Return why an object is no receipt; empty: it is one."""
+    if not _is_text(values):
+        return "is no receipt: it holds half of a character"
     missing = [name for name in _FIELDS if name not in values and name not in _OPTIONAL]
     if missing:
         return f"is no receipt: it lacks {', '.join(missing)}"
@@ -258,6 +262,15 @@ def _wrong_with(values: Mapping[str, Any]) -> str:
         if not is_right:
             return f"has a {name} of another kind: {value!r:.60}"
     return "" if values["receipt_id"] and values["key"] else "has no receipt_id or no key"
+
+
+def _is_text(values: Mapping[str, Any]) -> bool:
+    """Return whether it can be written and sent: JSON can escape half of a character, and text holds none."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _receipt(values: Mapping[str, Any]) -> Receipt:

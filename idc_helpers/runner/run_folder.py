@@ -6,8 +6,9 @@ import datetime
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from idc_helpers.errors import NotFoundError, RunFailedError
 from idc_helpers.suggestions import did_you_mean
@@ -133,9 +134,25 @@ def read_record(folder: Path) -> RunRecord | None:
     if not path.exists():
         return None
     try:
-        return RunRecord(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
+        return _record(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFailedError(
             f"{str(path)!r} cannot be understood: {error}",
             remedy="Delete the file: undo then goes by the receipts alone.",
         ) from error
+
+
+def _record(values: Any) -> RunRecord:
+    """Return the record; what a newer version of the kit has added is passed over."""
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
+    known = {field.name: values[field.name] for field in fields(RunRecord) if field.name in values}
+    missing = [
+        field.name for field in fields(RunRecord) if field.default is MISSING and field.name not in known
+    ]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    for name, value in known.items():
+        if not isinstance(value, str) and not (name == "profile" and value is None):
+            raise ValueError(f"{name} is {value!r:.60}, not a text")
+    return RunRecord(**known)

@@ -20,7 +20,7 @@ SET_ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-11112222333344
 GROUP_ID = "11111111-2222-4333-8444-555555555555"
 USER_ID = "99999999-2222-4333-8444-555555555555"
 KEY = assignment_key("GROUP", "Auditors", "ReadOnlyAccess", MEMBER_ID)
-IDENTIFIER = assignment_identifier(GROUP_ID, SET_ARN)
+IDENTIFIER = assignment_identifier(GROUP_ID, SET_ARN, MEMBER_ID)
 
 
 class Assigner:
@@ -287,7 +287,8 @@ def test_both_ids_tell_an_assignment_from_another_of_its_name(assignments, trans
 
 def test_many_identifiers_take_as_many_calls_as_one_look(assignments, transport):
     transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": [row("000000000001")]})
-    assert assignments.identifiers(keys(40)) == {keys(1, first=1)[0]: IDENTIFIER}
+    there = {keys(1, first=1)[0]: assignment_identifier(GROUP_ID, SET_ARN, "000000000001")}
+    assert assignments.identifiers(keys(40)) == there
     assert len(transport.made("ListAccountAssignmentsForPrincipal")) == 1
     assert len(transport.made("GetGroupId")) == 1
 
@@ -296,7 +297,7 @@ def test_what_a_deleted_group_left_behind_is_found_and_deleted_by_the_groups_id(
     key = assignment_key("GROUP", "Gone", "ReadOnlyAccess", MEMBER_ID)
     transport.on("ListAccountAssignments", {"AccountAssignments": [row(MEMBER_ID)]})
     assert assignments.read([key]) == {}
-    named = {(key, IDENTIFIER), (key, assignment_identifier(USER_ID, SET_ARN))}
+    named = {(key, IDENTIFIER), (key, assignment_identifier(USER_ID, SET_ARN, MEMBER_ID))}
     assert assignments.read_by_identifier(named) == {(key, IDENTIFIER): assignment_state(key)}
     transport.on("DeleteAccountAssignment", {"AccountAssignmentDeletionStatus": {"Status": "SUCCEEDED"}})
     transport.calls.clear()

@@ -19,6 +19,7 @@ class MemoryResource:
         self.calls = []
         self.fail_on = fail_on
         self.refused = refused
+        self.fails_with = WriteFailedError
         self.used = {}
         self.no_way_back = {}
         self._renamed = {}
@@ -51,7 +52,7 @@ class MemoryResource:
         for change in changes:
             on_start(change)
             if change.key == self.fail_on:
-                error = WriteFailedError(f"{change.key!r} failed")
+                error = self.fails_with(f"{change.key!r} failed")
                 error.nothing_written = self.refused
                 raise error
             self.calls.append((change.action.value, change.key))

@@ -2,7 +2,7 @@ import pytest
 from memory_resource import MemoryResource
 
 from idc_helpers.changes import Action, WriteResult
-from idc_helpers.errors import ReceiptError, WriteFailedError
+from idc_helpers.errors import ReceiptError, TargetError, WriteFailedError
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.planning import plan_changes
 from idc_helpers.runbook.receipts import Origin, ReceiptBook
@@ -200,7 +200,7 @@ def test_what_is_in_the_way_of_one_change_keeps_no_other_from_being_made(book):
     }
 
 
-def test_several_obstacles_are_told_together_and_what_may_be_half_done_ends_all(book):
+def test_several_obstacles_are_told_together_and_a_target_that_fails_ends_all(book):
     plan = plan_changes("thing", {"ana": {}}, {}) + plan_changes("other", {"ben": {}, "eva": {}}, {})
     thing, other = MemoryResource(fail_on="ana", refused=True), MemoryResource("other", fail_on="ben")
     other.refused = True
@@ -208,10 +208,15 @@ def test_several_obstacles_are_told_together_and_what_may_be_half_done_ends_all(
     with pytest.raises(WriteFailedError, match=r"2 things are in the way:\n- 'ana' failed.*\n- 'ben' failed"):
         applier.apply(plan, goes_on=True)
     assert set(other.states) == {"eva"}
-    other.refused = False
+    other.refused = False  # it may be half done: its receipt stays open
     with pytest.raises(WriteFailedError):
         applier.apply(plan_changes("other", {"ben": {}, "kim": {}}, {}), goes_on=True)
-    assert set(other.states) == {"eva"}
+    assert set(other.states) == {"eva", "kim"}
+    assert [one.status for one in book.read() if one.key == "ben"] == ["refused", "started"]
+    other.fails_with = TargetError
+    with pytest.raises(TargetError):
+        applier.apply(plan_changes("other", {"ben": {}, "ned": {}}, {}), goes_on=True)
+    assert set(other.states) == {"eva", "kim"}
 
 
 def test_progress_counts_what_is_made(book):

@@ -1,5 +1,7 @@
 import datetime
+import json
 import stat
+from dataclasses import asdict
 
 import pytest
 
@@ -65,8 +67,30 @@ def test_what_undo_needs_is_kept(tmp_path):
     assert read_record(tmp_path) == RECORD
 
 
-def test_no_record_is_none_and_a_broken_one_says_so(tmp_path):
+def test_no_record_is_none_and_what_a_newer_kit_adds_is_passed_over(tmp_path):
     assert read_record(tmp_path) is None
-    (tmp_path / "run.json").write_text('{"target": "sandbox"}', "utf-8")
+    newer = {**asdict(RECORD), "newer": {"field": 1}}
+    (tmp_path / "run.json").write_text(json.dumps(newer), "utf-8")
+    assert read_record(tmp_path) == RECORD
+
+
+BROKEN = {
+    "fields are missing": '{"target": "sandbox"}',
+    "a list": "[]",
+    "nothing": "null",
+    "no text": "\xff",
+    "a number for a folder": json.dumps({**asdict(RECORD), "sandbox_state": 5}),
+    "very deep": "[" * 100_000,
+    "a folder": None,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_record_says_so(tmp_path, name):
+    text = BROKEN[name]
+    if text is None:
+        (tmp_path / "run.json").mkdir()
+    else:
+        (tmp_path / "run.json").write_text(text, "latin-1")
     with pytest.raises(RunFailedError, match="cannot be understood"):
         read_record(tmp_path)
