@@ -11,6 +11,7 @@ from typing import Literal
 from idc_helpers.aws.connection import Connection, connect
 from idc_helpers.changes import Plan
 from idc_helpers.errors import NotFoundError, ReceiptError, SandboxError
+from idc_helpers.file_locks import lock_folder
 from idc_helpers.parameters import validate_scenario
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import CheckResults
@@ -97,7 +98,8 @@ def opened_undo(folder: Path, wanted: Wanted = Wanted()) -> Iterator[Undo]:
     """Connect to where a run's receipts say and plan the undo; reads only, until `Undo.apply`.
 
     A sandbox of the run's own is started for the length of the block. Where the receipts are of several
-    places and none is asked for, it is the run's own, else the sandbox, else the last one.
+    places and none is asked for, it is the run's own, else the sandbox, else the last one. One undo of a
+    folder waits for another.
 
     Parameters
     ----------
@@ -115,17 +117,18 @@ def opened_undo(folder: Path, wanted: Wanted = Wanted()) -> Iterator[Undo]:
     TargetError
         When the target cannot be reached, or is not the one that the receipts name.
     """
-    book = ReceiptBook(folder / "receipts.jsonl")
-    receipts, unreadable = book.open_receipts(), tuple(book.unreadable())
-    if not receipts:
-        yield Undo("", unreadable)
-        return
-    record = read_record(folder)
-    places = _places(receipts, wanted, record)
-    state = _state_folder(record, places[0])
-    is_own = state is not None and folder in state.parents
-    with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
-        yield _planned(folder, places, wanted, record, state)
+    with lock_folder(folder):
+        book = ReceiptBook(folder / "receipts.jsonl")
+        receipts, unreadable = book.open_receipts(), tuple(book.unreadable())
+        if not receipts:
+            yield Undo("", unreadable)
+            return
+        record = read_record(folder)
+        places = _places(receipts, wanted, record)
+        state = _state_folder(record, places[0])
+        is_own = state is not None and folder in state.parents
+        with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
+            yield _planned(folder, places, wanted, record, state)
 
 
 def _places(receipts: Sequence[Receipt], wanted: Wanted, record: RunRecord | None) -> list[ReceiptPlace]:

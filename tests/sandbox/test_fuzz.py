@@ -21,6 +21,7 @@ from idc_sandbox.messages import Request
 
 SEED, COUNT = 20_261_129, 3_000
 NESTED = "[" * 20_000
+HALF_A_CHARACTER = '{"NextToken": "\\ud800"}'
 DEEP_POLICY = '{"Version": "2012-10-17", "Statement": ' + '{"a": ' * 3_000 + "1" + "}" * 3_000 + "}"
 
 
@@ -67,6 +68,9 @@ ROWS = [
     ("sso", "SWBExternalService.ListInstances", NESTED, "SerializationException"),
     ("sso", "SWBExternalService.ListInstances", b"\xff\xfe{", "SerializationException"),
     ("identitystore", "AWSIdentityStore.ListUsers", NESTED, "SerializationException"),
+    ("identitystore", "AWSIdentityStore.ListUsers", HALF_A_CHARACTER, "SerializationException"),
+    ("sso", "SWBExternalService.ListInstances", HALF_A_CHARACTER, "SerializationException"),
+    ("organizations", "AWSOrganizationsV20161128.ListRoots", HALF_A_CHARACTER, "SerializationException"),
     (
         "identitystore",
         "AWSIdentityStore.ListUsers",
