@@ -13,7 +13,6 @@ from idc_helpers.runbook.applying import Outcome, Progress
 from idc_helpers.runbook.lesson import make_teardown
 from idc_helpers.runbook.rehearsing import calls_of_undo
 from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.teardown import Teardown
 from idc_helpers.runbook.undo import UndoPlan
 
 TITLE = "Teardown"
@@ -31,9 +30,10 @@ class NotebookTeardown:
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.title = TITLE
+        self._teardown = make_teardown(context)  # one for all: its verdict counts what it has undone
         self.gate: Gate[UndoPlan] = Gate(
             TITLE,
-            lambda: self._teardown().plan(),
+            self._teardown.plan,
             self._make_true,
             lambda undo: undo.plan,
             lambda undo: calls_of_undo(context, undo.plan),
@@ -81,13 +81,10 @@ class NotebookTeardown:
         NotAppliedError
             Guided, instead, when nothing was taken back yet: the cell was run too early.
         """
-        results = self._teardown().check()
+        results = self._teardown.check()
         if self._panel is not None and self.context.mode == "apply":
             require_applied(self.gate, results)
         return show_checks(TITLE, results)
 
     def _make_true(self, undo: UndoPlan, progress: Progress) -> Outcome:
-        return self._teardown().apply(undo, progress=progress)
-
-    def _teardown(self) -> Teardown:
-        return make_teardown(self.context)
+        return self._teardown.apply(undo, progress=progress)

@@ -10,7 +10,7 @@ from idc_helpers.runbook.receipts import ReceiptBook
 from idc_helpers.runner.notebook_pages import write_notebook_page
 from idc_helpers.runner.pages import render_page
 from idc_helpers.runner.scrubbed_files import write_whole
-from idc_helpers.runner.summary import RunSummary
+from idc_helpers.runner.summary import ACTIONS, RunSummary
 from idc_helpers.runner.tables import DONE_WORDS, PLAN_WORDS, changes_in_words, counted
 
 Pages = Literal["all", "failed", "none"]
@@ -45,7 +45,7 @@ def write_report(
         sentence=_sentence(summary),
         planned=planned,
         started=_readable(summary.started),
-        change_words=list((PLAN_WORDS if planned else DONE_WORDS).values()),
+        change_words=[(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS],
         checks_made=len(checks),
         checks_passed=sum(check.passed for check in checks),
         pages=_pages(run_folder, summary, pages),

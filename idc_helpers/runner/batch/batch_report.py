@@ -103,7 +103,7 @@ def write_batch_report(folder: Path, summary: BatchSummary) -> Path:
         summary=summary,
         rows=rows,
         totals=totals,
-        change_words=list(DONE_WORDS.values()),
+        change_words=[DONE_WORDS[action] for action in ACTIONS],
         verdict=_verdict(summary),
     )
     write_whole(folder / "index.html", page)

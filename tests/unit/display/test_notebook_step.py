@@ -7,6 +7,7 @@ from idc_helpers.display import live
 from idc_helpers.display.notebook_step import NotebookStep
 from idc_helpers.display.notebook_teardown import NotebookTeardown
 from idc_helpers.errors import CheckFailedError, NotAppliedError, ParametersError, WriteFailedError
+from idc_helpers.json_lines import read_json_lines
 
 
 class Shown:
@@ -178,6 +179,10 @@ def test_the_teardown_takes_everything_back(context, shown, memory):
     assert actions(teardown.plan()) == ["delete"] * 3
     assert teardown.apply().outcome.counts()["delete"] == 3
     assert teardown.check().rows[0][0] == "✔ passed"
+    counts = [
+        event["counts"] for event in read_json_lines(context.events.path) if event["event"] == "verdict"
+    ]
+    assert counts == [{"undone": 3, "left_alone": 0, "unreadable": 0, "to_undo": 0}]
     assert [resource.states for resource in memory.resources.values()] == [{}, {}]
 
 

@@ -17,13 +17,14 @@ CHANGES = {"create": 1, "update": 0, "delete": 0, "unchanged": 2}
 
 
 class Page(HTMLParser):
-    """The tags, links and words of a page; fails on tags that do not close in order."""
+    """The tags, links and words of a page; fails on tags that do not close in order, and on uneven tables."""
 
     VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
 
     def __init__(self, text):
         super().__init__()
         self.open, self.tags, self.links, self.words = [], [], [], ""
+        self.rows = []
         self.feed(text)
         assert self.open == []
 
@@ -31,11 +32,17 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.words += "" if tag == "span" else " "
         self.links += [value for name, value in attrs if name in ("href", "src")]
+        if tag == "tr":
+            self.rows.append(0)
+        self.rows[-1:] = [one + (tag in ("td", "th")) for one in self.rows[-1:]]
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        if tag == "table":
+            assert len(set(self.rows)) == 1, f"rows of {self.rows} cells"
+            self.rows = []
 
     def handle_data(self, data):
         if not {"style", "script"} & set(self.open):
