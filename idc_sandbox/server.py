@@ -200,6 +200,9 @@ def _run(
     application = make_application(gateway, sites=sites, keys=secret_values, stop=stop)
     server = _make_server(application, tell)
     door = open_owners_door(folder.path)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has ended: it is to find us tidying up, not to kill us.
+        signal.signal(number, signal.SIG_IGN)
     server.run(sockets=[listener] if door is None else [listener, door])
 
 
@@ -215,9 +218,6 @@ def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _S
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again once it has ended: it is to find us tidying up, not to kill us.
-        signal.signal(number, signal.SIG_IGN)
     return _Server(config, when_listening)
 
 

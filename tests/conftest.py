@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
@@ -18,3 +19,16 @@ def listen_to_signals() -> None:
 
 
 listen_to_signals()
+
+
+@pytest.fixture(autouse=True)
+def dispositions_stay():
+    """Fail a test that leaves another disposition of a signal behind: a later one would not be ended by it."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    after = [signal.getsignal(number) for number in numbers]
+    for number, handler in zip(numbers, before, strict=True):
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+    assert after == before
