@@ -23,7 +23,7 @@ listen_to_signals()
 
 @pytest.fixture(autouse=True)
 def dispositions_stay():
-    """Fail a test that leaves another disposition of a signal behind: a later one would not be ended by it."""
+    """Fail a test that leaves a signal's disposition changed: a later one would not be ended by it."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield
