@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, expect
 from test_lab_lesson import FORMS
 
 from idc_helpers.parameters import load_scenario
+from idc_helpers.project import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.opening import DEFAULT_SCENARIO, project_folder
 from idc_helpers.runbook.run_context import RunContext
 
 SERIOUS = ("serious", "critical")

@@ -50,7 +50,7 @@ def ended(process):
 # In place of a sandbox, which these jobs do not use.
 WITHOUT_TARGET = """\
 from idc_helpers.runner.batch import job_run
-job_run._checked = lambda place: "nowhere"
+job_run._checked = lambda place: ("nowhere", "")
 """
 
 

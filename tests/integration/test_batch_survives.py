@@ -36,7 +36,7 @@ from pathlib import Path
 from idc_helpers.errors import KitError
 from idc_helpers.runner.batch import job_run
 from idc_helpers.runner.batch.batch import BatchRequest, run_batch
-job_run._checked = lambda place: "nowhere"
+job_run._checked = lambda place: ("nowhere", "")
 project, table, out, workers, *options = sys.argv[1:]
 request = BatchRequest(
     Path(project),
@@ -117,7 +117,7 @@ def test_a_killed_notebook_fails_its_job_and_a_killed_preloaded_process_none(tmp
 def test_a_batch_that_is_ended_goes_on_with_the_same_command(tmp_path, number, engine):
     batch = Batch(tmp_path, ["j0", "waits", "j1"])
     process = batch.begin(engine)
-    pids = until(batch.pids)
+    pids = until(lambda: batch.pids() or process.poll() is not None)
     process.send_signal(number)
     told, _ = process.communicate(timeout=PATIENCE_S)
     until(lambda: all(is_gone(pid) for pid in pids))

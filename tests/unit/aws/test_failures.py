@@ -6,6 +6,7 @@ from idc_helpers.changes import Action, Change
 from idc_helpers.errors import (
     AccessDeniedError,
     CredentialsError,
+    InvalidValueError,
     NotFoundError,
     TargetError,
     WriteFailedError,
@@ -65,7 +66,12 @@ def test_what_is_left_names_the_change_and_the_request(transport, connection):
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [("ResourceNotFoundException", NotFoundError), ("ValidationException", TargetError)]
+    ("code", "kind"),
+    [
+        ("ResourceNotFoundException", NotFoundError),
+        ("ValidationException", InvalidValueError),
+        ("SomethingNewException", TargetError),
+    ],
 )
 def test_what_is_left_of_a_read_names_what_was_read(transport, connection, code, kind):
     transport.on("ListPermissionSets", Refusal(code, "no such thing"))

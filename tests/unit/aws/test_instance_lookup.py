@@ -5,8 +5,8 @@ from idc_helpers.aws.instance_lookup import find_instance, list_instances
 from idc_helpers.errors import (
     AccountInstanceError,
     InstanceNotFoundError,
+    InvalidValueError,
     SeveralInstancesError,
-    TargetError,
 )
 
 OTHER = {**INSTANCE, "InstanceArn": f"{INSTANCE_ARN[:-1]}9", "OwnerAccountId": MEMBER_ID}
@@ -95,7 +95,7 @@ def test_that_there_is_none_is_not_remembered(transport, connection):
 
 def test_a_refusal_is_not_mistaken_for_none(transport, connection):
     transport.on("ListInstances", Refusal("ValidationException", "bad"))
-    with pytest.raises(TargetError, match="bad"):
+    with pytest.raises(InvalidValueError, match="bad"):
         connection.instance_or_none()
 
 
