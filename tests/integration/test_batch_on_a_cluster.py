@@ -1,6 +1,7 @@
 """Batches on a real scheduler with real worker processes, one of which is killed while it works."""
 
 import datetime
+import importlib
 import io
 import ipaddress
 import json
@@ -167,6 +168,7 @@ def test_a_cluster_that_speaks_tls_is_reached_as_dasks_configuration_says(batch,
     request, names = batch
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "killed").touch()
+    importlib.import_module("distributed")  # its configuration is there once it is
     settings = certificate(tmp_path)
     variables = {
         f"DASK_DISTRIBUTED__COMM__TLS__{key.replace('.', '__').replace('-', '_').upper()}": value
