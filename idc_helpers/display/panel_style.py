@@ -31,6 +31,8 @@ padding-left:0;color:var(--jp-content-link-color,#1565c0);overflow:visible}
 outline:2px solid var(--jp-brand-color1,#1565c0)!important;outline-offset:1px}
 .idc-panel .idc-inside{margin-left:.6em;padding-left:.8em;
 border-left:2px solid var(--jp-border-color2,#bdbdbd)}
+.idc-panel .jupyter-button.mod-warning{color:black}
+.idc-panel .jupyter-button.mod-danger{background-color:var(--md-red-800,#c62828);color:white}
 .idc-panel .widget-html-content{line-height:1.4;min-width:0}
 .idc-panel,.idc-panel .jupyter-widgets{min-width:0}
 </style>"""
