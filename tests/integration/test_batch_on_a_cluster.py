@@ -55,6 +55,14 @@ job_run._checked = lambda place: ("nowhere", "")
 """
 
 
+def address_in(file):
+    """Return the address that a scheduler wrote; none while its file is absent or half-written."""
+    try:
+        return json.loads(file.read_text("utf-8"))["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
 @contextmanager
 def cluster(folder, environment, protocol="tcp"):
     """Run a scheduler and two workers as people start them; yield the scheduler's address."""
@@ -73,8 +81,8 @@ def cluster(folder, environment, protocol="tcp"):
                 command = [sys.executable, "-m", "dask", *words]
                 variables = {**os.environ, "PYTHONPATH": str(KIT), **environment}
                 processes.append(subprocess.Popen(command, env=variables, stdout=log, stderr=log))
-            until(file.exists)
-        yield json.loads(file.read_text("utf-8"))["address"]
+            address = until(lambda: address_in(file), "the scheduler's start")
+        yield address
     finally:
         for process in reversed(processes):
             ended(process)
