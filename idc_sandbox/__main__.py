@@ -135,6 +135,7 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> int:
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
         is_alone=options.is_alone,
+        run_in_fork=main,
     )
     if options.json:
         print(json.dumps(sandbox._asdict()))

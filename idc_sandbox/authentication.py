@@ -10,8 +10,6 @@ import hashlib
 import hmac
 import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from idc_sandbox import chunked_bodies
@@ -23,35 +21,16 @@ from idc_sandbox.claims import (
     signed_region,
     url_claim,
 )
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AwsServices, IssuedKey, Signature
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request
 from idc_sandbox.signatures import ALGORITHM, Claim, signature_v4, url_signature_v2
-
-if TYPE_CHECKING:
-    from idc_sandbox.aws_double import AwsDouble
-    from idc_sandbox.aws_double.access_keys import IssuedKey
 
 _CLOCK_SKEW_S = 15 * 60
 _UNSIGNED = "UNSIGNED-PAYLOAD"  # S3 alone allows it
 
 
-@dataclass(frozen=True)
-class Signature:
-    """A checked signature.
-
-    Attributes
-    ----------
-    service_name
-        The signing name: ``"sso"``, ``"identitystore"``, ``"s3"``, ``"sts"``, ``"iam"``, ``"organizations"``.
-    """
-
-    caller: Caller
-    region: str
-    service_name: str
-
-
-def authenticate(request: Request, double: AwsDouble, service_name: str | None = None) -> Signature:
+def authenticate(request: Request, double: AwsServices, service_name: str | None = None) -> Signature:
     """Return who signed a request, for which Region and service.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
@@ -83,7 +62,7 @@ def authenticate(request: Request, double: AwsDouble, service_name: str | None =
     )
 
 
-def has_signed_head(request: Request, double: AwsDouble) -> bool:
+def has_signed_head(request: Request, double: AwsServices) -> bool:
     """Tell whether a key of ours signed what comes before the body, with the body's hash where it is stated.
 
     For a body that is not read yet; `authenticate` checks everything once it is.
@@ -102,7 +81,7 @@ def has_signed_head(request: Request, double: AwsDouble) -> bool:
         return False
 
 
-def _check_v4(request: Request, double: AwsDouble, claim: Claim, service_name: str | None) -> Signature:
+def _check_v4(request: Request, double: AwsServices, claim: Claim, service_name: str | None) -> Signature:
     key = _issued_key(double, claim.access_key_id, claim.session_token)
     _check_signed_headers(request, claim)
     require_scope(claim, request, service_name)
@@ -116,7 +95,7 @@ def _check_v4(request: Request, double: AwsDouble, claim: Claim, service_name: s
     return Signature(key.caller, signed_region(claim), claim.service_name)
 
 
-def _check_v2(request: Request, double: AwsDouble, parameters: dict[str, str]) -> Signature:
+def _check_v2(request: Request, double: AwsServices, parameters: dict[str, str]) -> Signature:
     token = parameters.get("x-amz-security-token")
     key = _issued_key(double, parameters["AWSAccessKeyId"], token)
     expires = parameters.get("Expires", "")
@@ -130,7 +109,7 @@ def _check_v2(request: Request, double: AwsDouble, parameters: dict[str, str]) -
     return Signature(key.caller, "us-east-1", "s3")
 
 
-def _issued_key(double: AwsDouble, access_key_id: str, session_token: str | None) -> IssuedKey:
+def _issued_key(double: AwsServices, access_key_id: str, session_token: str | None) -> IssuedKey:
     key = double.secret_of(access_key_id)
     if key is None:
         raise ServiceError(
@@ -145,7 +124,7 @@ def _issued_key(double: AwsDouble, access_key_id: str, session_token: str | None
     return key
 
 
-def _check_expiry(double: AwsDouble, key: IssuedKey) -> None:
+def _check_expiry(double: AwsServices, key: IssuedKey) -> None:
     if key.expires_at is not None and key.expires_at <= double.now():
         raise ServiceError("ExpiredTokenException", "The security token included in the request is expired.")
 

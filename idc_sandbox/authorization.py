@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AccessPolicies, AwsServices, Caller
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.policy_evaluation import (
     AccessRequest,
@@ -17,12 +17,8 @@ from idc_sandbox.policy_evaluation import (
 )
 from idc_sandbox.policy_patterns import Context
 
-if TYPE_CHECKING:
-    from idc_sandbox.aws_double import AwsDouble
-    from idc_sandbox.aws_double.access import AccessPolicies
 
-
-def require_permission(double: AwsDouble, caller: Caller, action: str, *, resource: str = "*") -> None:
+def require_permission(double: AwsServices, caller: Caller, action: str, *, resource: str = "*") -> None:
     """Return when the caller's policies allow an action.
 
     Policies of the user and its groups, or of the role, must allow; permissions boundary, session policy and
@@ -45,7 +41,7 @@ def require_permission(double: AwsDouble, caller: Caller, action: str, *, resour
 
 
 def require_permission_for_each(
-    double: AwsDouble, caller: Caller, action: str, resources: Sequence[str]
+    double: AwsServices, caller: Caller, action: str, resources: Sequence[str]
 ) -> None:
     """Return when the caller's policies allow an action on each of some resources, as `require_permission`.
 
@@ -76,7 +72,7 @@ def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRe
 
 
 def require_trust(
-    double: AwsDouble, caller: Caller, role_arn: str, *, external_id: str | None = None
+    double: AwsServices, caller: Caller, role_arn: str, *, external_id: str | None = None
 ) -> None:
     """Return when a caller may assume a role: its trust policy and the caller's own policies allow it.
 
@@ -108,7 +104,7 @@ def require_trust(
 
 
 def require_resource_policy(
-    double: AwsDouble, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
+    double: AwsServices, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
 ) -> None:
     """Return when the policy of a resource lets a caller at it.
 

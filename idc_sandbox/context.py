@@ -1,16 +1,17 @@
-"""What a handler gets to work with: one request's transaction, caller, Region, clock and ids."""
+"""What a handler gets to work with: one request's transaction, caller, Region, clock and ids.
+
+And what AWS's other services say to it: who signed, which policies count, which accounts there are.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from idc_sandbox.clock import now
 from idc_sandbox.identifiers import IdFactory
-
-if TYPE_CHECKING:
-    from idc_sandbox.aws_double import AwsDouble
+from idc_sandbox.messages import Request, Response
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,120 @@ class Caller:
     account_id: str
     principal_arn: str
     access_key_id: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A checked signature.
+
+    Attributes
+    ----------
+    service_name
+        The signing name: ``"sso"``, ``"identitystore"``, ``"s3"``, ``"sts"``, ``"iam"``, ``"organizations"``.
+    """
+
+    caller: Caller
+    region: str
+    service_name: str
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """An access key that the sandbox has issued.
+
+    Attributes
+    ----------
+    secret, session_token
+        Never shown; the token is None for an IAM user's key.
+    caller
+        Who signs with it.
+    expires_at
+        Epoch seconds of the sandbox's clock; None for a key that stays.
+    """
+
+    secret: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+    caller: Caller
+    expires_at: float | None
+
+
+@dataclass(frozen=True)
+class AccessPolicies:
+    """What bears on a caller's permissions; documents are JSON text.
+
+    Attributes
+    ----------
+    identity
+        Of the user and its groups, or of the role: any may allow, any may deny.
+    ceilings
+        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each
+        level of service control policies.
+    context
+        The condition keys that depend on the caller, in lower case.
+    """
+
+    identity: list[str]
+    ceilings: list[list[str]]
+    context: dict[str, str | list[str]] = field(default_factory=dict)
+
+
+class AwsServices(Protocol):
+    """What is asked of moto's services: `AwsDouble` has it, and so have its stand-ins."""
+
+    management_account_id: str
+
+    def handle(self, request: Request, signature: Signature) -> Response:
+        """Answer a request to one of these services."""
+
+    def account_ids(self) -> set[str]:
+        """Return the ACTIVE accounts of the organization, the management account included."""
+
+    def closed_account_ids(self) -> set[str]:
+        """Return the accounts of the organization that are not ACTIVE."""
+
+    def describe_account(self, account_id: str) -> tuple[str, str, str] | None:
+        """Return id, name and e-mail address of an account, or None for one that is not there."""
+
+    def delegated_administrators(self, service_principal: str) -> set[str]:
+        """Return the delegated administrators of a service such as ``sso.amazonaws.com``."""
+
+    def enable_trusted_access(self, service_principal: str) -> None:
+        """Let a service work in all accounts. Writes."""
+
+    def administrator_credentials(self) -> tuple[str, str]:
+        """Return access key id and secret of the sandbox's administrator."""
+
+    def secret_of(self, access_key_id: str) -> IssuedKey | None:
+        """Return an issued access key, expired ones included; None when it is unknown or inactive."""
+
+    def access_policies(self, caller: Caller) -> AccessPolicies:
+        """Return the policies that decide what a caller may do."""
+
+    def trust_document(self, role_arn: str) -> str | None:
+        """Return a role's trust policy (JSON text), or None when there is no such role."""
+
+    def now(self) -> float:
+        """Return the sandbox's time, epoch seconds."""
+
+    def is_managed_policy(self, policy_arn: str) -> bool:
+        """Tell whether AWS has a managed policy of this ARN."""
+
+    def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
+        """Tell whether an account has a customer managed policy of this path and name."""
+
+    def create_reserved_role(self, account_id: str, **wanted: Any) -> str:
+        """Make the role of a permission set in an account, and return its ARN. Writes."""
+
+    def update_reserved_role(self, account_id: str, **wanted: Any) -> str:
+        """Make a role what its permission set says now. Writes."""
+
+    def delete_reserved_role(self, account_id: str, role_name: str) -> None:
+        """Delete the role of a permission set from an account, if it is there. Writes."""
+
+    def assume_reserved_role(
+        self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]
+    ) -> tuple[str, str, str, float] | None:
+        """Return keys of a permission set's role, or None when the account has no such role. Writes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +172,7 @@ class Context:
     caller: Caller
     region: str
     ids: IdFactory
-    double: AwsDouble
+    double: AwsServices
     site_url: str = "http://localhost"
     browser: str = field(default="", repr=False)
 

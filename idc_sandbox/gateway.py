@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
@@ -19,9 +19,9 @@ import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package re
 from idc_sandbox import switches
 from idc_sandbox.api import console, registry, rest_json
 from idc_sandbox.api.rest_json import RestOperation
-from idc_sandbox.authentication import authenticate
+from idc_sandbox.authentication import authenticate, has_signed_head
 from idc_sandbox.authorization import require_permission, require_permission_for_each
-from idc_sandbox.context import Caller, Context
+from idc_sandbox.context import AwsServices, Caller, Context
 from idc_sandbox.errors import DISK_FULL, LastingRefusal, ServiceError, is_disk_full
 from idc_sandbox.identifiers import IdFactory
 from idc_sandbox.json_documents import parse_json
@@ -32,9 +32,6 @@ from idc_sandbox.provisioning import settle_due_requests
 from idc_sandbox.rate_limits import RateLimiter
 from idc_sandbox.request_resources import resources_of
 from idc_sandbox.store import Store
-
-if TYPE_CHECKING:
-    from idc_sandbox.aws_double import AwsDouble
 
 __all__ = ["Gateway", "Request", "Response"]
 
@@ -58,7 +55,7 @@ class Gateway:
 
     site_url = "http://localhost"
 
-    def __init__(self, store: Store, double: AwsDouble) -> None:
+    def __init__(self, store: Store, double: AwsServices) -> None:
         self.store = store
         self.double = double
         self._seed = store.seed
@@ -91,6 +88,11 @@ class Gateway:
             if rest is not None:
                 return rest_json.error_response(_defect(error), rest)
             return error_response(_defect(error), request)
+
+    def is_ours(self, head: Request) -> bool:
+        """Tell by a request's head whether it is signed with a key that the sandbox has issued."""
+        with self.store.transaction():
+            return has_signed_head(head, self.double)
 
     @contextmanager
     def visit(self, site_url: str | None = None, browser: str = "") -> Iterator[Context]:

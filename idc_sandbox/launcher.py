@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from socket import socket
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +37,7 @@ def start(
     frame_ancestors: Sequence[str] = (),
     timeout_s: float = 60.0,
     is_alone: bool = False,
+    run_in_fork: Callable[[list[str]], int] | None = None,
 ) -> RunningSandbox:
     """Start the sandbox of a folder in the background, or find the running one, and return when it answers.
 
@@ -56,6 +57,8 @@ def start(
     is_alone
         Whether this process does nothing else and has one thread: then the server is a fork of it, where the
         platform allows, which saves the start of a second Python.
+    run_in_fork
+        The command line of ``python -m idc_sandbox`` as a function, for a fork; None: always a new Python.
 
     Raises
     ------
@@ -88,8 +91,10 @@ def start(
             descriptors = {"--listener": listener.fileno(), "--start-lock": start_lock}
             handed_over = [word for name, number in descriptors.items() for word in (name, str(number))]
             command = ["serve", "--state", str(folder.path), *handed_over, *options]
-            by_fork = is_preloaded() or (is_alone and FORKS)
-            process = spawn(command, list(descriptors.values()), log, by_fork=by_fork)
+            may_fork = is_preloaded() or (is_alone and FORKS)
+            process = spawn(
+                command, list(descriptors.values()), log, run_in_fork=run_in_fork if may_fork else None
+            )
             listening_port = listener.getsockname()[1]
             listener.close()  # it is the server's alone now: when that ends, so does whoever asks there
             return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)

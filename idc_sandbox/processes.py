@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -30,7 +30,11 @@ class ServerProcess(Protocol):
 
 
 def spawn(
-    arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes], *, by_fork: bool
+    arguments: Sequence[str],
+    descriptors: Sequence[int],
+    log: IO[bytes],
+    *,
+    run_in_fork: Callable[[list[str]], int] | None,
 ) -> ServerProcess:
     """Start ``python -m idc_sandbox`` in a process of its own, which outlives this one.
 
@@ -43,12 +47,12 @@ def spawn(
         lock of who starts it.
     log
         Gets what it prints.
-    by_fork
-        Whether this process may be forked: it must have one thread. A fork need not import again what is
-        imported here.
+    run_in_fork
+        What a fork of this process runs with the arguments, where this process may be forked: it must have
+        one thread. A fork need not import again what is imported here. None: a new Python.
     """
-    if by_fork:
-        return _fork(arguments, descriptors, log)
+    if run_in_fork is not None:
+        return _fork(run_in_fork, list(arguments), descriptors, log)
     return subprocess.Popen(
         [sys.executable, "-m", "idc_sandbox", *arguments],
         pass_fds=descriptors,
@@ -69,7 +73,9 @@ def _child_environment() -> dict[str, str]:
     return variables
 
 
-def _fork(arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes]) -> ServerProcess:
+def _fork(
+    run: Callable[[list[str]], int], arguments: list[str], descriptors: Sequence[int], log: IO[bytes]
+) -> ServerProcess:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # what waits in a buffer is this process's to say, once
     pid = os.fork()
@@ -78,9 +84,7 @@ def _fork(arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes]) 
     status = 1
     try:
         _become_a_process_of_its_own(descriptors, log.fileno())
-        from idc_sandbox.__main__ import main  # noqa: PLC0415  it imports this module
-
-        status = main(list(arguments))
+        status = run(arguments)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from anyio import to_thread
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope
 
-from idc_sandbox.authentication import has_signed_head
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.gateway import Gateway
 from idc_sandbox.messages import Request
 
 LARGEST_UNSIGNED_BODY = 1024 * 1024
@@ -27,11 +26,15 @@ class TooLargeBodyError(ServiceError):
         self.head = head
 
 
-async def read_request(scope: Scope, receive: Receive, gateway: Gateway, *, largest: int) -> Request:
+async def read_request(
+    scope: Scope, receive: Receive, is_ours: Callable[[Request], bool], *, largest: int
+) -> Request:
     """Return a whole request.
 
     Parameters
     ----------
+    is_ours
+        Tells by a request's head whether it is signed with a key that the sandbox has issued; may block.
     largest
         Most bytes with a signature by a key that the sandbox has issued; without one 1 MiB at most.
 
@@ -46,14 +49,14 @@ async def read_request(scope: Scope, receive: Receive, gateway: Gateway, *, larg
     size, declared = 0, head.headers.get("content-length", "")
     kept: list[bytes] = []
     is_over = re.fullmatch("[0-9]{1,18}", declared) is not None and int(declared) > limit
-    if is_over and await to_thread.run_sync(_is_ours, head, gateway):
+    if is_over and await to_thread.run_sync(is_ours, head):
         limit, is_over = largest, int(declared) > largest
     if is_over and "expect" in head.headers:
         raise TooLargeBodyError(head, limit)
     async for piece in HttpRequest(scope, receive).stream():
         size += len(piece)
         if not is_over and size > limit:  # it comes in chunks, and did not say how many
-            is_known = limit < largest and await to_thread.run_sync(_is_ours, head, gateway)
+            is_known = limit < largest and await to_thread.run_sync(is_ours, head)
             limit = largest if is_known else limit
             is_over = size > limit
         if not is_over:
@@ -71,8 +74,3 @@ def _read_head(scope: Scope) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     return Request(scope["method"], path, query, headers, b"")
-
-
-def _is_ours(head: Request, gateway: Gateway) -> bool:
-    with gateway.store.transaction():
-        return has_signed_head(head, gateway.double)

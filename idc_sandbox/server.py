@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import uvicorn
 from anyio import to_thread
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__
 from idc_sandbox.aws_double.early_double import EarlyDouble
+from idc_sandbox.context import AwsServices
 from idc_sandbox.control import control_routes
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.half_open import PatientProtocol
@@ -33,9 +34,6 @@ from idc_sandbox.request_bodies import TooLargeBodyError, read_request
 from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
-
-if TYPE_CHECKING:
-    from idc_sandbox.aws_double import AwsDouble
 
 HOME_REGION = "us-east-1"
 LARGEST_BODY = 256 * 1024 * 1024
@@ -53,7 +51,7 @@ class AwsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that has gone gets none."""
         try:
-            request = await read_request(scope, receive, self._gateway, largest=LARGEST_BODY)
+            request = await read_request(scope, receive, self._gateway.is_ours, largest=LARGEST_BODY)
         except ClientDisconnect:
             return None
         except TooLargeBodyError as error:
@@ -176,7 +174,7 @@ def _run(
     sites: Sites,
     say: Callable[[str], None] | None,
 ) -> None:
-    gateway = Gateway(double.store, cast("AwsDouble", double))
+    gateway = Gateway(double.store, cast("AwsServices", double))
     key, secret = double.administrator_credentials()
     secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
     folder.write_secrets(secret_values)

@@ -8,9 +8,8 @@ from typing import Any
 from moto.iam.models import AccessKey, iam_backends
 from moto.sts.models import sts_backends
 
-from idc_sandbox.aws_double.access import IssuedKey
 from idc_sandbox.aws_double.administrator import ADMINISTRATOR_NAME, Administrator
-from idc_sandbox.context import Caller
+from idc_sandbox.context import Caller, IssuedKey
 
 _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 # An expired session is remembered for this long, so that its user reads "expired" and not "unknown".

@@ -10,10 +10,14 @@ from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 
 from idc_sandbox.aws_double import access_keys, organization
-from idc_sandbox.aws_double.access import AccessPolicies, time_context
-from idc_sandbox.aws_double.administrator import ADMINISTRATOR_NAME, MANAGEMENT_ACCOUNT_ID, Administrator
+from idc_sandbox.aws_double.administrator import (
+    ADMINISTRATOR_NAME,
+    MANAGEMENT_ACCOUNT_ID,
+    Administrator,
+    time_context,
+)
 from idc_sandbox.aws_double.moto_settings import sandbox_utcnow
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AccessPolicies, Caller
 
 _ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
 

@@ -8,6 +8,7 @@ only while it belongs to the very state that memory has.
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import secrets
@@ -15,8 +16,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from idc_sandbox.aws_double.access import AccessPolicies, IssuedKey
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AccessPolicies, Caller, IssuedKey
 
 MANAGEMENT_ACCOUNT_ID = "111122223333"
 ADMINISTRATOR_NAME = "sandbox-administrator"
@@ -109,3 +109,15 @@ def moto_version_of_state(connection: sqlite3.Connection) -> str:
     """Return the version of moto that wrote the administrator's row; empty before moto has written."""
     row = connection.execute("SELECT moto_version FROM double_state WHERE service = ?", (_ROW,)).fetchone()
     return str(row[0]) if row else ""
+
+
+def time_context(now: float) -> dict[str, str | list[str]]:
+    """Return the condition keys that depend on the time alone.
+
+    Parameters
+    ----------
+    now
+        Epoch seconds of the sandbox's clock.
+    """
+    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
+    return {"aws:currenttime": moment.isoformat(), "aws:epochtime": str(int(now))}

@@ -9,17 +9,15 @@ from __future__ import annotations
 import functools
 import io
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from botocore.model import OperationNotFoundError
 
 from idc_sandbox.aws_double.moto_requests import refusal_for
+from idc_sandbox.context import Signature
 from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.messages import Request, Response
-
-if TYPE_CHECKING:
-    from idc_sandbox.authentication import Signature
 
 _HEADERS_NOT_PASSED_ON = {
     "content-type",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from idc_sandbox import clock
 from idc_sandbox.aws_double import (
@@ -14,7 +14,6 @@ from idc_sandbox.aws_double import (
     reserved_roles,
     session_keys,
 )
-from idc_sandbox.aws_double.access import AccessPolicies, IssuedKey
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     new_administrator,
@@ -27,14 +26,11 @@ from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
 from idc_sandbox.aws_double.memory import SERVICES, Memory
 from idc_sandbox.aws_double.moto_requests import check_request
 from idc_sandbox.aws_double.reserved_roles import ReservedRole
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import is_for_service
 from idc_sandbox.store import Store
-
-if TYPE_CHECKING:
-    from idc_sandbox.authentication import Signature
 
 
 class AwsDouble:

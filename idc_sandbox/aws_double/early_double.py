@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import clock
-from idc_sandbox.aws_double.access import AccessPolicies, IssuedKey, time_context
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     Administrator,
@@ -21,16 +20,16 @@ from idc_sandbox.aws_double.administrator import (
     new_administrator,
     read_administrator,
     state_number,
+    time_context,
     write_administrator,
 )
-from idc_sandbox.context import Caller
+from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.operation_names import form_parameters
 from idc_sandbox.store import Store
 
 if TYPE_CHECKING:
-    from idc_sandbox.authentication import Signature
     from idc_sandbox.aws_double.double import AwsDouble
 
 _importing = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from idc_sandbox.authorization import (
     require_permission,
@@ -17,12 +17,9 @@ from idc_sandbox.aws_double.iam_resources import check_not_protected, check_para
 from idc_sandbox.aws_double.memory import Memory
 from idc_sandbox.aws_double.moto_settings import current
 from idc_sandbox.aws_double.s3_permissions import bucket_of, needed_permissions
+from idc_sandbox.context import AwsServices, Signature
 from idc_sandbox.errors import ServiceError, access_denied
 from idc_sandbox.messages import Request, Response
-
-if TYPE_CHECKING:
-    from idc_sandbox.authentication import Signature
-    from idc_sandbox.aws_double.double import AwsDouble
 
 # What a service's operations change besides itself: keys of sessions and roles of new accounts live in iam.
 _SAVED_WITH = {
@@ -47,7 +44,7 @@ class Exchange:
 
     def __init__(
         self,
-        double: AwsDouble,
+        double: AwsServices,
         memory: Memory,
         connection: sqlite3.Connection,
         request: Request,

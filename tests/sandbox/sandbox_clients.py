@@ -16,7 +16,7 @@ from botocore.config import Config
 from patience import PATIENCE_S
 
 from idc_sandbox import clock, launcher
-from idc_sandbox.aws_double import AwsDouble
+from idc_sandbox.aws_double.double import AwsDouble
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import RunningSandbox, ask

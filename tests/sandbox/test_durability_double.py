@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.aws_double import AwsDouble
+from idc_sandbox.aws_double.double import AwsDouble
 from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.store import Store
 

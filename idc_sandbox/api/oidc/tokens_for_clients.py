@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from idc_sandbox.api.oidc import token_store
 from idc_sandbox.api.oidc.authorization_codes import find_code, proves_challenge
 from idc_sandbox.api.oidc.client_registrations import (
     AUTHORIZATION_CODE_GRANT,
@@ -22,6 +21,7 @@ from idc_sandbox.api.oidc.client_registrations import (
 )
 from idc_sandbox.api.oidc.device_authorizations import POLL_INTERVAL_S
 from idc_sandbox.api.oidc.refusals import invalid_grant, invalid_request
+from idc_sandbox.api.oidc.token_store import find_token, is_replayed, issue_tokens, mark_used, revoke_family
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
@@ -59,7 +59,7 @@ def _exchange_device_code(context: Context, client: Client, request: dict[str, A
         (row["device_code_hash"],),
     )
     scopes = json.loads(row["scopes_json"])
-    return token_store.issue_tokens(
+    return issue_tokens(
         context, session, client_id=client.client_id, scopes=scopes, family_id=_new_family(context)
     )
 
@@ -83,7 +83,7 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
     if row is None or row["client_id"] != client.client_id:
         raise invalid_grant("The code is unknown, expired or another client's. Start the login again.")
     if row["family_id"] is not None:
-        token_store.revoke_family(context, row["family_id"])
+        revoke_family(context, row["family_id"])
         raise LastingRefusal(
             "InvalidGrantException",
             "The code was used before. Somebody else may have it, so the tokens that it led to are void. "
@@ -99,7 +99,7 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
     )
     # What was asked for and registered for: neither alone gives anything.
     scopes = [scope for scope in json.loads(row["scopes_json"]) if scope in client.scopes]
-    return token_store.issue_tokens(
+    return issue_tokens(
         context,
         session,
         client_id=client.client_id,
@@ -109,21 +109,21 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
 
 
 def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    row = token_store.find_token(context, _required(request, "refreshToken"), "refresh")
+    row = find_token(context, _required(request, "refreshToken"), "refresh")
     if row is None or row["client_id"] != client.client_id:
         raise invalid_grant(
             "The refresh token is unknown, expired, revoked or another client's. Sign in again."
         )
-    if token_store.is_replayed(context, row):
-        token_store.revoke_family(context, row["family_id"])
+    if is_replayed(context, row):
+        revoke_family(context, row["family_id"])
         raise LastingRefusal(
             "InvalidGrantException",
             "The refresh token was replaced before. Somebody else may have it, so all tokens of this login "
             "are void. Sign in again.",
         )
     session = _require_session(context, row["session_id"])
-    token_store.mark_used(context, row)  # one of several programs that ask at once gets tokens of its own
-    return token_store.issue_tokens(
+    mark_used(context, row)  # one of several programs that ask at once gets tokens of its own
+    return issue_tokens(
         context,
         session,
         client_id=client.client_id,
