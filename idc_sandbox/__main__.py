@@ -201,7 +201,7 @@ def _pages(options: argparse.Namespace, folder: StateFolder) -> int:
 def _jupyter(options: argparse.Namespace, _folder: StateFolder) -> int:
     from idc_sandbox import jupyter  # noqa: PLC0415
 
-    variables = jupyter.environment()
+    variables = jupyter.jupyter_environment()
     if options.json:
         print(json.dumps(variables))
         return 0

@@ -15,7 +15,7 @@ from idc_sandbox.policy_evaluation import (
     evaluate_statements,
     statements_of,
 )
-from idc_sandbox.policy_patterns import Context
+from idc_sandbox.policy_patterns import ConditionContext
 
 
 def require_permission(double: AwsServices, caller: Caller, action: str, *, resource: str = "*") -> None:
@@ -150,7 +150,7 @@ def _principal_match(statement: dict[str, Any], caller: Caller, own_names: set[s
     return "account" if account_names & names else None
 
 
-def _own_names(caller: Caller, context: Context) -> set[str]:
+def _own_names(caller: Caller, context: ConditionContext) -> set[str]:
     """Return the ARNs by which a policy may name a caller; a session also goes by that of its role."""
     if caller.principal_arn.rpartition(":")[2].partition("/")[0] != "assumed-role":
         return {caller.principal_arn}

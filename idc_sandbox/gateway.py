@@ -70,13 +70,13 @@ class Gateway:
         refused request has transactions of its own before it: asynchronous requests that have come due, and
         counted faults.
         """
-        rest = rest_json.find_operation(request)
+        rest = rest_json.find_rest_operation(request)
         try:
             answer = self._answer_rest(request, rest) if rest is not None else self._answer(request)
             return with_request_id(answer)
         except ServiceError as error:
             if rest is not None:
-                return rest_json.error_response(error, rest)
+                return rest_json.rest_error_response(error, rest)
             return error_response(error, request)
         except Exception as error:
             logger.exception(
@@ -86,7 +86,7 @@ class Gateway:
                 request.headers.get("x-amz-target", ""),
             )
             if rest is not None:
-                return rest_json.error_response(_defect(error), rest)
+                return rest_json.rest_error_response(_defect(error), rest)
             return error_response(_defect(error), request)
 
     def is_ours(self, head: Request) -> bool:
@@ -165,7 +165,7 @@ class Gateway:
             resources = resources_of(connection, caller, service_name, model.name, body)
             require_permission_for_each(self.double, caller, action, resources)
             context = self._context(connection, caller, signature.region)
-            return json_response(registry.call(context, service_name, model, body))
+            return json_response(registry.call_operation(context, service_name, model, body))
 
     def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
         """Answer one of the operations that a person's client calls, nearly all of them unsigned."""
@@ -177,7 +177,7 @@ class Gateway:
         refusal: LastingRefusal | None = None
         with self.visit() as context:
             try:
-                answer = rest_json.call(context, rest, request)
+                answer = rest_json.call_rest_operation(context, rest, request)
             except LastingRefusal as error:
                 refusal = error
         if refusal is not None:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from idc_sandbox.policy_patterns import Context, as_text, substitute, wildcard_match
+from idc_sandbox.policy_patterns import ConditionContext, as_text, substitute, wildcard_match
 
 
-def conditions_hold(conditions: Any, context: Context) -> bool:
+def conditions_hold(conditions: Any, context: ConditionContext) -> bool:
     """Tell whether all conditions of a statement hold.
 
     A key that the request lacks fails all but the negated operators, and those with ForAnyValue too.
@@ -30,7 +30,7 @@ def conditions_hold(conditions: Any, context: Context) -> bool:
     )
 
 
-def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
+def _holds(operator: str, key: str, expected: list[str], context: ConditionContext) -> bool:
     quantifier, colon, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")

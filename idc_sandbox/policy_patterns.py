@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 
-Context = dict[str, str | list[str]]
+ConditionContext = dict[str, str | list[str]]
 
 _VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)'\s*)?\}")
 # What a variable stands for is text, whatever characters it has: until a pattern is read, these stand for it.
@@ -18,7 +18,7 @@ _ESCAPED = {code: re.escape(text) for code, text in _AS_WILDCARD.items()}
 _WRITTEN_OUT = {"*": "*", "?": "?", "$": "$"}
 
 
-def substitute(pattern: str, context: Context) -> str:
+def substitute(pattern: str, context: ConditionContext) -> str:
     """Return a pattern with its variables filled in, or their default; for `wildcard_match`."""
 
     def value(match: re.Match[str]) -> str:

@@ -22,7 +22,7 @@ from idc_sandbox import __version__
 from idc_sandbox.aws_double.early_double import EarlyDouble
 from idc_sandbox.context import AwsServices
 from idc_sandbox.control import control_routes
-from idc_sandbox.gateway import Gateway
+from idc_sandbox.gateway import HOME_REGION, Gateway
 from idc_sandbox.half_open import PatientProtocol
 from idc_sandbox.messages import Request, Response
 from idc_sandbox.owners_door import open_owners_door
@@ -35,7 +35,6 @@ from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
 
-HOME_REGION = "us-east-1"
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
 _PAUSE_S = 0.1  # time for the first answers before moto is loaded beside them
@@ -115,7 +114,7 @@ def make_application(
         # Templates, WebAuthn and password hashing: only a sandbox that somebody visits waits for them.
         from idc_sandbox.pages import application  # noqa: PLC0415
 
-        return application.make_application(gateway, seals, links, sites)
+        return application.make_pages_application(gateway, seals, links, sites)
 
     routes = [
         Mount("/_sandbox", routes=control_routes(gateway, sites, links, keys, stop)),

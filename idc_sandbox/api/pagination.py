@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 from idc_sandbox.errors import validation_error
 from idc_sandbox.json_documents import parse_json
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 def paginate(
-    items: Iterable[Item],
+    items: Iterable[_Item],
     *,
     operation_name: str,
-    key: Callable[[Item], str],
+    key: Callable[[_Item], str],
     request: dict[str, Any],
     maximum: int = 100,
-) -> tuple[list[Item], str | None]:
+) -> tuple[list[_Item], str | None]:
     """Return one page of items in the order of their keys, and the token of the next page or None.
 
     Parameters

@@ -54,7 +54,9 @@ def find_operation(target: str) -> tuple[str, OperationModel]:
     return service_name, service_model(service_name).operation_model(operation_name)
 
 
-def call(context: Context, service_name: str, model: OperationModel, request: Any) -> dict[str, Any]:
+def call_operation(
+    context: Context, service_name: str, model: OperationModel, request: Any
+) -> dict[str, Any]:
     """Validate a request, let its handler answer, and return the answer as JSON types.
 
     Raises

@@ -22,7 +22,7 @@ from idc_sandbox.protocols import new_request_id
 from idc_sandbox.service_models import OperationModel, Shape, service_model
 
 CONTENT_TYPE = "application/json"
-LARGEST_BODY = 1024 * 1024
+_LARGEST_BODY = 1024 * 1024
 # boto3's name -> the prefix of its IAM actions, which is its signing name but for the portal's
 _IAM_PREFIX_OF_SERVICE = {"sso-oidc": "sso-oauth", "sso": "sso"}
 # What the models do not name, in words that these services have.
@@ -56,7 +56,7 @@ class RestOperation:
         return _IAM_PREFIX_OF_SERVICE[self.service_name]
 
 
-def find_operation(request: Request) -> RestOperation | None:
+def find_rest_operation(request: Request) -> RestOperation | None:
     """Return the operation that a request means, or None when it is another service's."""
     if "x-amz-target" in request.headers or _is_for_another_service(request):
         return None
@@ -70,7 +70,7 @@ def find_operation(request: Request) -> RestOperation | None:
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
-def call(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:
+def call_rest_operation(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:
     """Read an operation's input, hold it against the model, let its handler answer.
 
     Raises
@@ -79,7 +79,7 @@ def call(context: Context, operation: RestOperation, request: Request) -> dict[s
         Under the names that the operation models; `LastingRefusal` when the transaction is to be kept.
     """
     try:
-        return registry.call(
+        return registry.call_operation(
             context, operation.service_name, operation.model, _read_input(operation, request)
         )
     except LastingRefusal:
@@ -95,7 +95,7 @@ def response(body: Any) -> Response:
     return Response(200, headers, json.dumps(body).encode())
 
 
-def error_response(error: ServiceError, operation: RestOperation) -> Response:
+def rest_error_response(error: ServiceError, operation: RestOperation) -> Response:
     """Return a refusal, with the HTTP status that the model gives it."""
     shapes = {shape.name: shape for shape in operation.model.error_shapes}
     shape = shapes.get(error.code)
@@ -160,8 +160,8 @@ def _from_text(member: Shape, text: str | None) -> Any:
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
-    if len(body) > LARGEST_BODY:
-        raise ServiceError("InvalidRequestException", f"The body has more than {LARGEST_BODY} bytes.")
+    if len(body) > _LARGEST_BODY:
+        raise ServiceError("InvalidRequestException", f"The body has more than {_LARGEST_BODY} bytes.")
     try:
         value = parse_json(body or b"{}")
     except ValueError:

@@ -67,7 +67,7 @@ def forget_long_expired(now: float) -> None:
                 iam_backends[account_id]["aws"].access_keys.pop(role.access_key_id, None)
 
 
-def find_session(access_key_id: str, account_id: str) -> Any:
+def find_issued_session(access_key_id: str, account_id: str) -> Any:
     """Return moto's session (AssumedRole) of a temporary key, or None."""
     return sts_backends[account_id]["aws"].get_assumed_role_from_access_key(access_key_id)
 
@@ -81,7 +81,7 @@ def _user_key(account_id: str, key: AccessKey) -> IssuedKey | None:
 
 
 def _session_key(account_id: str, key: AccessKey) -> IssuedKey | None:
-    session = find_session(key.access_key_id, account_id)
+    session = find_issued_session(key.access_key_id, account_id)
     if session is None:
         return None
     principal_arn = getattr(session, "sandbox_principal_arn", session.arn)  # of a user's temporary keys

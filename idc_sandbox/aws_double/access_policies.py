@@ -26,7 +26,7 @@ def collect(caller: Caller) -> AccessPolicies:
     """Return the policies of a caller; no identity's when its user or role is gone."""
     backend = iam_backends[caller.account_id]["aws"]
     ceilings = organization.service_control_documents(caller.account_id)
-    session = access_keys.find_session(caller.access_key_id, caller.account_id)
+    session = access_keys.find_issued_session(caller.access_key_id, caller.account_id)
     owner_arn = caller.principal_arn if session is None else session.role_arn
     owners: list[Any] = [*backend.users.values(), *backend.roles.values()]
     identity = next((owner for owner in owners if owner.arn == owner_arn), None)

@@ -50,7 +50,7 @@ def get_federation_token(response: Any) -> ActionResult:
 
 def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
     """Return user id, ARN and account of a caller; a user's temporary keys are the user's still."""
-    session = access_keys.find_session(access_key_id, backend.account_id)
+    session = access_keys.find_issued_session(access_key_id, backend.account_id)
     principal_arn = getattr(session, "sandbox_principal_arn", None)
     if session is None or principal_arn is None:
         return _stock_caller_identity(backend, access_key_id, region)

@@ -30,7 +30,7 @@ _TILES = (
 )
 
 
-def environment() -> dict[str, str]:
+def jupyter_environment() -> dict[str, str]:
     """Return ``JUPYTER_CONFIG_PATH`` and ``JUPYTER_PATH``: this package's folders before theirs."""
     folders = {"JUPYTER_CONFIG_PATH": CONFIG_FOLDER, "JUPYTER_PATH": DATA_FOLDER}
     return {

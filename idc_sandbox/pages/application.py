@@ -44,7 +44,7 @@ from idc_sandbox.pages.visits import (
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.sites import Site, Sites
 
-Handler = Callable[[Visit], Response]
+PageHandler = Callable[[Visit], Response]
 logger = logging.getLogger(__name__)
 
 
@@ -58,7 +58,7 @@ class _House(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Page:
+class _Page:
     """A path, and what answers there.
 
     Attributes
@@ -70,8 +70,8 @@ class Page:
     """
 
     path: str
-    show: Handler | None = None
-    take: Handler | None = None
+    show: PageHandler | None = None
+    take: PageHandler | None = None
     form_targets: str = ""
 
 
@@ -85,28 +85,28 @@ def _not_there(visit: Visit) -> Response:
 
 
 PAGES = (
-    Page("/", _go_to_portal),
-    Page("/start", portal.show_portal),
-    Page("/start/sign-in", sign_in.show_sign_in),
-    Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step),
-    Page("/start/sign-out", _go_to_portal, portal.sign_out),
-    Page("/start/invitation/{token}", invitation.show_invitation, invitation.accept_invitation),
-    Page("/start/accounts/{account_id}/roles/{role_name}/access-keys", portal.show_access_keys),
-    Page("/start/console", portal.show_console),
-    Page("/start/devices", my_devices.show_devices),
-    Page("/start/devices/register", my_devices.show_registration),
-    Page("/start/devices/register/{kind}", my_devices.return_to_registration, my_devices.register),
-    Page("/start/devices/{device_id}/{action}", my_devices.return_to_devices, my_devices.change_device),
-    Page("/start/device", device_page.show_device),
-    Page("/start/device/confirm", device_page.return_to_device, device_page.confirm_code),
-    Page("/start/device/answer", device_page.return_to_device, device_page.take_answer),
-    Page("/start/mailbox", mailbox.show_mailbox),
-    Page("/start/mailbox/{message_id}", mailbox.show_message),
-    Page("/start/settings", settings.show_settings),
-    Page("/start/settings/{name}", settings.return_to_settings, settings.change_setting),
+    _Page("/", _go_to_portal),
+    _Page("/start", portal.show_portal),
+    _Page("/start/sign-in", sign_in.show_sign_in),
+    _Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step),
+    _Page("/start/sign-out", _go_to_portal, portal.sign_out),
+    _Page("/start/invitation/{token}", invitation.show_invitation, invitation.accept_invitation),
+    _Page("/start/accounts/{account_id}/roles/{role_name}/access-keys", portal.show_access_keys),
+    _Page("/start/console", portal.show_console),
+    _Page("/start/devices", my_devices.show_devices),
+    _Page("/start/devices/register", my_devices.show_registration),
+    _Page("/start/devices/register/{kind}", my_devices.return_to_registration, my_devices.register),
+    _Page("/start/devices/{device_id}/{action}", my_devices.return_to_devices, my_devices.change_device),
+    _Page("/start/device", device_page.show_device),
+    _Page("/start/device/confirm", device_page.return_to_device, device_page.confirm_code),
+    _Page("/start/device/answer", device_page.return_to_device, device_page.take_device_answer),
+    _Page("/start/mailbox", mailbox.show_mailbox),
+    _Page("/start/mailbox/{message_id}", mailbox.show_message),
+    _Page("/start/settings", settings.show_settings),
+    _Page("/start/settings/{name}", settings.return_to_settings, settings.change_setting),
     # The answer of this form goes to a program that listens on the person's own machine.
-    Page("/authorize", authorize.show_consent, authorize.take_answer, f"http://{HOST}:*"),
-    Page("/{path:path}", _not_there, _not_there),
+    _Page("/authorize", authorize.show_consent, authorize.take_authorization_answer, f"http://{HOST}:*"),
+    _Page("/{path:path}", _not_there, _not_there),
 )
 
 
@@ -120,7 +120,7 @@ class _Static(StaticFiles):
         return answer
 
 
-def make_application(gateway: Gateway, seals: Seals, links: OneTimeLinks, sites: Sites) -> Starlette:
+def make_pages_application(gateway: Gateway, seals: Seals, links: OneTimeLinks, sites: Sites) -> Starlette:
     """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
     static = str(resources.files("idc_sandbox.pages").joinpath("static"))
     house = _House(gateway, seals, links, sites)
@@ -131,11 +131,11 @@ def make_application(gateway: Gateway, seals: Seals, links: OneTimeLinks, sites:
     return application
 
 
-def _methods(page: Page) -> list[str]:
+def _methods(page: _Page) -> list[str]:
     return [name for name, handler in (("GET", page.show), ("POST", page.take)) if handler]
 
 
-def _endpoint(page: Page, house: _House) -> Callable[[Request], object]:
+def _endpoint(page: _Page, house: _House) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
             fields = await read_form(request) if request.method == "POST" else {}
@@ -175,7 +175,7 @@ def _visit(request: Request, fields: dict[str, list[str]], house: _House) -> Vis
     )
 
 
-def answer_visit(page: Page, visit: Visit) -> Response:
+def answer_visit(page: _Page, visit: Visit) -> Response:
     """Return the answer of a page to a visit; whatever happens, it is a page with the safe headers."""
     try:
         answer = _answer(page, visit)
@@ -190,7 +190,7 @@ def answer_visit(page: Page, visit: Visit) -> Response:
     return protect(answer, visit, form_targets=page.form_targets)
 
 
-def _answer(page: Page, visit: Visit) -> Response:
+def _answer(page: _Page, visit: Visit) -> Response:
     if visit.method != "POST":
         return page.show(visit) if page.show else _not_there(visit)
     if visit.is_from_elsewhere or not visit.has_csrf_token():

@@ -39,7 +39,7 @@ def show_consent(visit: Visit) -> Response:
     )
 
 
-def take_answer(visit: Visit) -> Response:
+def take_authorization_answer(visit: Visit) -> Response:
     """Send the browser back to the program, with a code or with the refusal."""
     try:
         with visit.open() as context:

@@ -13,7 +13,7 @@ from idc_sandbox.pages.visits import Visit
 from idc_sandbox.pages.ways import to_sign_in
 from idc_sandbox.sign_in.refusals import Refusal
 
-HOME = "/start/device"
+_DEVICE_LOGIN_PATH = "/start/device"
 _LONGEST_CODE = 64
 
 
@@ -34,7 +34,7 @@ def show_device(visit: Visit) -> Response:
 
 def return_to_device(visit: Visit) -> Response:
     """Answer who loads the address of a form."""
-    return redirect(visit, HOME)
+    return redirect(visit, _DEVICE_LOGIN_PATH)
 
 
 def confirm_code(visit: Visit) -> Response:
@@ -62,7 +62,7 @@ def confirm_code(visit: Visit) -> Response:
     )
 
 
-def take_answer(visit: Visit) -> Response:
+def take_device_answer(visit: Visit) -> Response:
     """Allow or deny what the program asked for."""
     return _finish(visit, visit.form.get("user_code", ""), is_allowed=visit.form.get("answer") == "allow")
 

@@ -11,7 +11,7 @@ from idc_sandbox.pages.visits import MAILBOX_COOKIE, Visit
 from idc_sandbox.sign_in import mailbox
 from idc_sandbox.sign_in.mailbox import Message
 
-HOME = "/start/mailbox"
+_MAILBOX_PATH = "/start/mailbox"
 _MOST_MAILBOXES = 20
 
 
@@ -47,7 +47,7 @@ def show_message(visit: Visit) -> Response:
             "No such message",
             "There is no such message in a mailbox that this browser may read.",
             status=404,
-            next_path=HOME,
+            next_path=_MAILBOX_PATH,
             next_label="Go to the mailbox",
         )
     return render(visit, "message.html", message=message)
@@ -57,10 +57,10 @@ def _open_mailbox(visit: Visit) -> Response:
     address = visit.redeem("mailbox")
     if address is None:
         # Who opened it with this link before, and follows it again, is not sent away.
-        return redirect(visit, HOME) if visit.mailboxes else _closed(visit)
+        return redirect(visit, _MAILBOX_PATH) if visit.mailboxes else _closed(visit)
     others = [one for one in visit.mailboxes if one != address]
     opened = [*others[1 - _MOST_MAILBOXES :], address]
-    answer = redirect(visit, HOME)
+    answer = redirect(visit, _MAILBOX_PATH)
     if not visit.is_owners:
         sealed = visit.seal("mailbox-cookie", opened)
         set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)

@@ -15,7 +15,7 @@ from idc_sandbox.sign_in import devices, totp, webauthn_devices
 from idc_sandbox.sign_in.people import Person
 from idc_sandbox.sign_in.refusals import Refusal
 
-HOME = "/start/devices"
+_DEVICES_PATH = "/start/devices"
 _NOTICES = {
     "registered": "The device is registered.",
     "rename": "The device has its new name.",
@@ -30,12 +30,12 @@ def show_devices(visit: Visit) -> Response:
 
 def return_to_devices(visit: Visit) -> Response:
     """Answer who loads the address of a form."""
-    return redirect(visit, HOME)
+    return redirect(visit, _DEVICES_PATH)
 
 
 def return_to_registration(visit: Visit) -> Response:
     """Answer who loads the address of a registration's form."""
-    return redirect(visit, f"{HOME}/register")
+    return redirect(visit, f"{_DEVICES_PATH}/register")
 
 
 def change_device(visit: Visit) -> Response:
@@ -55,7 +55,7 @@ def change_device(visit: Visit) -> Response:
                 raise Refusal("unknown-action", "A device can be renamed and deleted, nothing else.")
     except Refusal as refusal:
         return _show_devices(visit, refusal.message, is_error=True)
-    return redirect(visit, f"{HOME}?notice={action}")
+    return redirect(visit, f"{_DEVICES_PATH}?notice={action}")
 
 
 def show_registration(visit: Visit) -> Response:
@@ -73,14 +73,14 @@ def register(visit: Visit) -> Response:
             _register(context, visit, who[1])
     except Refusal as refusal:
         return _show_registration(visit, refusal.message)
-    return redirect(visit, f"{HOME}?notice=registered")
+    return redirect(visit, f"{_DEVICES_PATH}?notice=registered")
 
 
 def _register(context: Context, visit: Visit, person: Person) -> None:
     name = visit.form.get("name") or None
     match visit.parameters["kind"]:
         case "totp":
-            totp.finish_registration(context, person.user_id, visit.form.get("code", ""), name)
+            totp.finish_app_registration(context, person.user_id, visit.form.get("code", ""), name)
         case "webauthn":
             webauthn_devices.finish_registration(
                 context,
@@ -120,7 +120,7 @@ def _show_registration(visit: Visit, message: str) -> Response:
             return to_sign_in(visit)
         session, person = who
         if not devices.may_manage_own_devices(context, person.user_id):
-            return redirect(visit, HOME)
+            return redirect(visit, _DEVICES_PATH)
         values = _registration_values(context, visit, person)
     return render(
         visit,

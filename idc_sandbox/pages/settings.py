@@ -20,7 +20,7 @@ from idc_sandbox.pages.seals import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit
 from idc_sandbox.sign_in.people import portal_instance
 
-HOME = "/start/settings"
+_SETTINGS_PATH = "/start/settings"
 _MINUTES_OF_UNIT = {"minutes": 1, "hours": 60, "days": 1440}
 _LONGEST_NUMBER = 6
 
@@ -37,7 +37,7 @@ def show_settings(visit: Visit) -> Response:
 
 def return_to_settings(visit: Visit) -> Response:
     """Answer who loads the address of a form."""
-    return redirect(visit, HOME)
+    return redirect(visit, _SETTINGS_PATH)
 
 
 def change_setting(visit: Visit) -> Response:
@@ -52,7 +52,7 @@ def change_setting(visit: Visit) -> Response:
             write_setting(context, portal_instance(context), name, _READERS[name](visit))
     except ServiceError as refusal:
         return _show(visit, refusal.message, is_error=True)
-    return redirect(visit, f"{HOME}?notice=saved")
+    return redirect(visit, f"{_SETTINGS_PATH}?notice=saved")
 
 
 def _read_standard_authentication(visit: Visit) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
 
 def _open_settings(visit: Visit) -> Response:
     if visit.redeem("settings") != ADMINISTRATOR:
-        return redirect(visit, HOME) if visit.is_administrator else _closed(visit)
-    answer = redirect(visit, HOME)
+        return redirect(visit, _SETTINGS_PATH) if visit.is_administrator else _closed(visit)
+    answer = redirect(visit, _SETTINGS_PATH)
     if not visit.is_owners:
         sealed = visit.seal("settings-cookie", ADMINISTRATOR)
         set_cookie(answer, visit, SETTINGS_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)

@@ -15,7 +15,7 @@ from idc_sandbox.sign_in import flow
 from idc_sandbox.sign_in.flow import Next
 from idc_sandbox.sign_in.refusals import Refusal
 
-HOME = "/start/sign-in"
+_SIGN_IN_PATH = "/start/sign-in"
 _DOUBTFUL = (
     "Your browser sent two different cookies under one name, so another program on this machine has set one. "
     "Neither was believed, and both are deleted. Start again."
@@ -41,7 +41,7 @@ def show_sign_in(visit: Visit) -> Response:
 
 def return_to_sign_in(visit: Visit) -> Response:
     """Answer who loads the address of a form."""
-    return redirect(visit, with_next(HOME, next_path(visit)))
+    return redirect(visit, with_next(_SIGN_IN_PATH, next_path(visit)))
 
 
 def take_step(visit: Visit) -> Response:
@@ -72,7 +72,7 @@ def _after_refusal(visit: Visit, refusal: Refusal) -> Response:
     if refusal.code == "wrong-page":
         return return_to_sign_in(visit)  # a form of an earlier step, sent again: show where they are
     if refusal.code == "sign-in-expired":
-        path = with_next(HOME, next_path(visit))
+        path = with_next(_SIGN_IN_PATH, next_path(visit))
         return redirect(visit, f"{path}{'&' if '?' in path else '?'}notice=sign-in-expired")
     return _show_step(visit, Next("user-name", refusal.message, is_error=True))
 
@@ -89,7 +89,7 @@ def _show_step(visit: Visit, after: Next) -> Response:
         message=after.message,
         is_error=after.is_error,
         sign_in=seen,
-        action=lambda step: visit.link(with_next(f"{HOME}/{step}", next_path(visit))),
+        action=lambda step: visit.link(with_next(f"{_SIGN_IN_PATH}/{step}", next_path(visit))),
         **values,
     )
     if after.retry_after_s:

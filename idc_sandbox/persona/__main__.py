@@ -25,11 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("user_name", help="who it is")
     parser.add_argument("--memory", type=Path, metavar="FILE", help="where it keeps what it has in mind")
     options = parser.parse_args(arguments)
-    serve(Persona(options.base_url, options.user_name), sys.stdin, sys.stdout, options.memory)
+    answer_requests(Persona(options.base_url, options.user_name), sys.stdin, sys.stdout, options.memory)
     return 0
 
 
-def serve(persona: Persona, requests: Iterable[str], answers: TextIO, memory: Path | None = None) -> None:
+def answer_requests(
+    persona: Persona, requests: Iterable[str], answers: TextIO, memory: Path | None = None
+) -> None:
     """Answer each line of requests with a line; what the persona has in mind is kept before each answer."""
     if memory is not None:
         memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -109,7 +109,7 @@ def require_own_management(context: Context, user_id: str) -> None:
         )
 
 
-def require_room(context: Context, user_id: str, kind: DeviceKind) -> None:
+def require_device_room(context: Context, user_id: str, kind: DeviceKind) -> None:
     """Refuse to register a device of a kind that is not allowed, or of which the user has enough.
 
     Raises
@@ -138,9 +138,9 @@ def add_device(
     Raises
     ------
     Refusal
-        As `require_room`; ``device-name``.
+        As `require_device_room`; ``device-name``.
     """
-    require_room(context, user_id, kind)
+    require_device_room(context, user_id, kind)
     values = {
         "device_id": context.ids.uuid("mfa_device"),
         "user_id": user_id,

@@ -14,7 +14,7 @@ from idc_sandbox.sign_in.people import Person
 from idc_sandbox.sign_in.refusals import waiting_time
 from idc_sandbox.sign_in.tokens import digest, matches, new_code
 
-CODE_LIFETIME_S = 10 * 60.0  # UNCONFIRMED at AWS
+EMAIL_CODE_LIFETIME_S = 10 * 60.0  # UNCONFIRMED at AWS
 RESEND_AFTER_S = 30.0
 SENT = "If the user name is right, a code is on its way to that user's mailbox. It is good for 10 minutes."
 WRONG_CODE = "That code is wrong, used or expired. Check the newest message, or have another one sent."
@@ -44,7 +44,7 @@ def send_code(
         context,
         row,
         code_hash=digest(code) if is_known else None,
-        code_expires_at=context.now + CODE_LIFETIME_S,
+        code_expires_at=context.now + EMAIL_CODE_LIFETIME_S,
         code_sent_at=context.now,
     )
     if person is not None and person.email is not None:

@@ -124,7 +124,7 @@ def submit_password(context: Context, sign_in_id: str, password: str) -> Next:
     elif passwords.must_change(context, person.user_id):
         after = flow_state.turn_to(context, row, "new-password")
     else:
-        after = second_factor.ask(context, row)
+        after = second_factor.ask_second_factor(context, row)
     return flow_state.renew(context, after, sign_in_id)
 
 
@@ -170,7 +170,7 @@ def submit_new_password(context: Context, sign_in_id: str, new_password: str) ->
         passwords.set_password(context, person.user_id, new_password)
     except Refusal as refusal:
         return Next("new-password", refusal.message, is_error=True)
-    return flow_state.renew(context, second_factor.ask(context, row), sign_in_id)
+    return flow_state.renew(context, second_factor.ask_second_factor(context, row), sign_in_id)
 
 
 def _starts_with_mailed_code(context: Context, row: sqlite3.Row, person: Person | None) -> bool:

@@ -17,7 +17,7 @@ from idc_sandbox.sign_in.refusals import Refusal, waiting_time
 from idc_sandbox.sign_in.room import make_room
 from idc_sandbox.sign_in.tokens import digest, new_token
 
-Page = Literal[
+PageName = Literal[
     "user-name",
     "password",
     "first-one-time-password",
@@ -55,7 +55,7 @@ class Next:
         Seconds until another try is looked at; 0 when there is no wait.
     """
 
-    page: Page
+    page: PageName
     message: str = ""
     is_error: bool = False
     sign_in_id: str | None = field(default=None, repr=False)
@@ -81,14 +81,14 @@ class SignIn:
         Whether "This is a trusted device" is worth asking: with context-aware prompts.
     """
 
-    page: Page
+    page: PageName
     user_name: str
     device_kinds: tuple[str, ...] = ()
     device_names: tuple[str, ...] = ()
     may_trust_browser: bool = False
 
 
-def load(context: Context, sign_in_id: str, *pages: Page) -> sqlite3.Row:
+def load(context: Context, sign_in_id: str, *pages: PageName) -> sqlite3.Row:
     """Return a sign-in that goes on; with `pages`, only when one of them is its turn.
 
     Raises
@@ -144,7 +144,7 @@ def change(context: Context, row: sqlite3.Row, **columns: Any) -> sqlite3.Row:
 
 
 def turn_to(
-    context: Context, row: sqlite3.Row, page: Page, message: str = "", *, is_error: bool = False
+    context: Context, row: sqlite3.Row, page: PageName, message: str = "", *, is_error: bool = False
 ) -> Next:
     """Make another page the sign-in's turn. Writes."""
     change(context, row, page=page)

@@ -23,7 +23,7 @@ _BLOCKED = "You need an MFA device to sign in, and have none. Ask your administr
 _NO_ADDRESS = "A code by e-mail is needed to sign in, and you have no e-mail address. Ask your administrator."
 
 
-def ask(context: Context, row: sqlite3.Row) -> Next:
+def ask_second_factor(context: Context, row: sqlite3.Row) -> Next:
     """Go on after the first proof, as the instance's settings say. Writes.
 
     A browser that is trusted passes with context-aware prompts, also where sign-in without a device is to be
@@ -139,7 +139,7 @@ def begin_totp_registration(context: Context, sign_in_id: str) -> TotpRegistrati
     Raises
     ------
     Refusal
-        As `flow_state.load` and `devices.require_room`.
+        As `flow_state.load` and `devices.require_device_room`.
     """
     row = flow_state.load(context, sign_in_id, "register-device")
     return totp.pending_registration(context, flow_state.require_person(context, row).user_id)
@@ -158,7 +158,7 @@ def submit_totp_registration(
     row = flow_state.load(context, sign_in_id, "register-device")
     person = flow_state.require_person(context, row)
     try:
-        totp.finish_registration(context, person.user_id, code, name)
+        totp.finish_app_registration(context, person.user_id, code, name)
     except Refusal as refusal:
         return Next("register-device", refusal.message, is_error=True)
     return flow_state.finish(context, row, trust_browser=trust_browser)
@@ -170,7 +170,7 @@ def webauthn_registration_options(context: Context, sign_in_id: str, *, relying_
     Raises
     ------
     Refusal
-        As `flow_state.load` and `devices.require_room`.
+        As `flow_state.load` and `devices.require_device_room`.
     """
     row = flow_state.load(context, sign_in_id, "register-device")
     person = flow_state.require_person(context, row)

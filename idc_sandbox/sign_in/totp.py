@@ -19,7 +19,7 @@ from idc_sandbox.sign_in.devices import (
     drop_challenge,
     find_challenge,
     keep_challenge,
-    require_room,
+    require_device_room,
 )
 from idc_sandbox.sign_in.people import person_of
 from idc_sandbox.sign_in.refusals import Refusal
@@ -53,9 +53,9 @@ def begin_registration(context: Context, user_id: str) -> TotpRegistration:
     Raises
     ------
     Refusal
-        As `devices.require_room`.
+        As `devices.require_device_room`.
     """
-    require_room(context, user_id, "totp")
+    require_device_room(context, user_id, "totp")
     secret = pyotp.random_base32()
     keep_challenge(context, user_id, _KIND, secret)
     return _registration(context, user_id, secret)
@@ -67,13 +67,13 @@ def pending_registration(context: Context, user_id: str) -> TotpRegistration:
     Raises
     ------
     Refusal
-        As `devices.require_room`.
+        As `devices.require_device_room`.
     """
     secret = find_challenge(context, user_id, _KIND)
     return _registration(context, user_id, secret) if secret else begin_registration(context, user_id)
 
 
-def finish_registration(context: Context, user_id: str, code: str, name: str | None = None) -> MfaDevice:
+def finish_app_registration(context: Context, user_id: str, code: str, name: str | None = None) -> MfaDevice:
     """Register the app when its code is right, and return the device. Writes.
 
     Raises

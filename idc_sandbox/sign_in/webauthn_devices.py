@@ -28,7 +28,7 @@ from idc_sandbox.sign_in.devices import (
     drop_challenge,
     find_challenge,
     keep_challenge,
-    require_room,
+    require_device_room,
 )
 from idc_sandbox.sign_in.people import person_of
 from idc_sandbox.sign_in.refusals import Refusal
@@ -44,9 +44,9 @@ def registration_options(context: Context, user_id: str, *, relying_party_id: st
     Raises
     ------
     Refusal
-        As `devices.require_room`.
+        As `devices.require_device_room`.
     """
-    require_room(context, user_id, "webauthn")
+    require_device_room(context, user_id, "webauthn")
     person = person_of(context, user_id)
     options = webauthn.generate_registration_options(
         rp_id=relying_party_id,

@@ -105,7 +105,7 @@ class FrontDoor(Harness):
     def register_app(self, user_id: str) -> pyotp.TOTP:
         """Register an authenticator app, and return the app."""
         app = pyotp.TOTP(self.do(totp.begin_registration, user_id).secret)
-        self.do(totp.finish_registration, user_id, app.at(totp.time.time()))
+        self.do(totp.finish_app_registration, user_id, app.at(totp.time.time()))
         return app
 
     def sign_in_without_mfa(self, user_name: str = "ana") -> str:

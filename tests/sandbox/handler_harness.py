@@ -137,7 +137,7 @@ class Harness:
         model = model_validation.service_model(service).operation_model(operation)
         try:
             with self.context(caller_account, region) as context:
-                answer = registry.call(context, service, model, request)
+                answer = registry.call_operation(context, service, model, request)
         except ServiceError as error:
             if error.code not in {shape.name for shape in model.error_shapes}:
                 pytest.fail(f"{operation} does not model {error.code}: {error.message}")

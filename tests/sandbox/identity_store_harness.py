@@ -57,7 +57,7 @@ class Directory:
         if "IdentityStoreId" in model.input_shape.members:
             request = {"IdentityStoreId": ORGANIZATION_STORE} | request
         with self.store.transaction() as connection:
-            answer = registry.call(
+            answer = registry.call_operation(
                 self._context(connection, account, region), "identitystore", model, request
             )
         answer = json.loads(json.dumps(answer))

@@ -246,11 +246,11 @@ def test_the_clock_goes_back_only(ahead, offset_s):
 
 RULES = {
     ("sign_in", "expires_at"): flow_state.SIGN_IN_LIFETIME_S,
-    ("sign_in", "code_expires_at"): email_codes.CODE_LIFETIME_S,
+    ("sign_in", "code_expires_at"): email_codes.EMAIL_CODE_LIFETIME_S,
     ("device_challenge", "expires_at"): devices.CHALLENGE_LIFETIME_S,
     ("user_password", "expires_at"): passwords.ONE_TIME_LIFETIME_S,
     ("trusted_browser", "expires_at"): flow_state.TRUSTED_BROWSER_LIFETIME_S,
-    ("authorization_code", "expires_at"): authorization_codes.CODE_LIFETIME_S,
+    ("authorization_code", "expires_at"): authorization_codes.AUTHORIZATION_CODE_LIFETIME_S,
     ("oidc_client", "expires_at"): client_registrations.REGISTRATION_LIFETIME_S,
 }
 # Times that are looked at by nothing but people, or by rules that know of a clock that went back.

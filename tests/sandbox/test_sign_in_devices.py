@@ -36,10 +36,10 @@ def test_an_app_is_registered_by_its_uri_and_a_first_code(door, ana, machine_tim
     app = pyotp.parse_uri(registration.uri)
     assert (app.secret, app.name) == (registration.secret, "ana")
     assert door.do(totp.pending_registration, ana) == registration, "a page can be loaded again"
-    device = door.do(totp.finish_registration, ana, app.at(machine_time.now), " My phone ")
+    device = door.do(totp.finish_app_registration, ana, app.at(machine_time.now), " My phone ")
     assert (device.kind, device.name, device.last_used_at) == ("totp", "My phone", None)
     assert door.do(devices.list_devices, ana) == [device]
-    assert door.refusal(totp.finish_registration, ana, "123456").code == "registration-expired"
+    assert door.refusal(totp.finish_app_registration, ana, "123456").code == "registration-expired"
 
 
 def test_a_wrong_first_code_registers_nothing_and_may_be_corrected(door, ana, machine_time):
@@ -55,9 +55,11 @@ def test_a_wrong_first_code_registers_nothing_and_may_be_corrected(door, ana, ma
         "x" * 100_000,
         app.at(machine_time.now - 90),
     ):
-        assert door.refusal(totp.finish_registration, ana, code).code == "wrong-code"
+        assert door.refusal(totp.finish_app_registration, ana, code).code == "wrong-code"
     assert door.do(devices.list_devices, ana) == []
-    door.do(totp.finish_registration, ana, f"{app.at(machine_time.now)[:3]} {app.at(machine_time.now)[3:]}")
+    door.do(
+        totp.finish_app_registration, ana, f"{app.at(machine_time.now)[:3]} {app.at(machine_time.now)[3:]}"
+    )
 
 
 def test_a_code_is_good_once_also_the_one_that_registered(door, ana, machine_time):
@@ -111,14 +113,16 @@ def test_two_registrations_at_once_do_not_make_a_third_app(door, ana, machine_ti
     app = pyotp.TOTP(door.do(totp.begin_registration, ana).secret)
     with door.context() as context:
         devices.add_device(context, ana, "totp", "meanwhile", totp_secret="A" * 32, totp_last_step=0)
-    assert door.refusal(totp.finish_registration, ana, app.at(machine_time.now)).code == "too-many-devices"
+    assert (
+        door.refusal(totp.finish_app_registration, ana, app.at(machine_time.now)).code == "too-many-devices"
+    )
 
 
 def test_a_registration_expires(door, ana, machine_time):
     app = pyotp.TOTP(door.do(totp.begin_registration, ana).secret)
     door.advance(10 * 60 + 1)
     code = app.at(machine_time.now)
-    assert door.refusal(totp.finish_registration, ana, code).code == "registration-expired"
+    assert door.refusal(totp.finish_app_registration, ana, code).code == "registration-expired"
 
 
 # --- security keys

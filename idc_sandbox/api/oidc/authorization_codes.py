@@ -22,7 +22,7 @@ from idc_sandbox.context import Context
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.sign_in.tokens import clean_text, digest, new_token
 
-CODE_LIFETIME_S = 600  # UNCONFIRMED at AWS
+AUTHORIZATION_CODE_LIFETIME_S = 600  # UNCONFIRMED at AWS
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _LONGEST = {"client_id": 256, "state": 1024, "scopes": 1024}
@@ -113,7 +113,7 @@ def approve_authorize(context: Context, request: AuthorizeRequest, session_id: s
             request.redirect_uri,
             request.code_challenge,
             session.session_id,
-            context.now + CODE_LIFETIME_S,
+            context.now + AUTHORIZATION_CODE_LIFETIME_S,
         ),
     )
     return f"{request.redirect_uri}?{urlencode({'code': code, 'state': request.state})}"

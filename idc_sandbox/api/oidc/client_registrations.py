@@ -26,7 +26,7 @@ from idc_sandbox.sign_in.tokens import clean_text, new_token
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 AUTHORIZATION_CODE_GRANT = "authorization_code"
 REFRESH_GRANT = "refresh_token"
-GRANT_TYPES = [AUTHORIZATION_CODE_GRANT, DEVICE_CODE_GRANT, REFRESH_GRANT]
+CLIENT_GRANT_TYPES = [AUTHORIZATION_CODE_GRANT, DEVICE_CODE_GRANT, REFRESH_GRANT]
 ACCOUNT_ACCESS_SCOPE = "sso:account:access"
 REGISTRATION_LIFETIME_S = 90 * 86_400  # UNCONFIRMED at AWS
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,64}(:[A-Za-z0-9_.*-]{1,64}){1,4}")
@@ -170,8 +170,8 @@ def _checked_grant_types(request: dict[str, Any]) -> tuple[str, ...]:
     # Who names none is a client from before there was a choice.
     grant_types = request.get("grantTypes") or [DEVICE_CODE_GRANT, REFRESH_GRANT]
     for grant_type in grant_types:
-        if grant_type not in GRANT_TYPES:
-            raise unsupported_grant_type(grant_type[:80], GRANT_TYPES)
+        if grant_type not in CLIENT_GRANT_TYPES:
+            raise unsupported_grant_type(grant_type[:80], CLIENT_GRANT_TYPES)
     redirect_uris = request.get("redirectUris") or []
     wants_code = AUTHORIZATION_CODE_GRANT in grant_types
     unfit = [uri for uri in redirect_uris if not is_registrable_redirect_uri(uri)]

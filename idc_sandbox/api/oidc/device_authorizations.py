@@ -28,7 +28,7 @@ from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.sign_in.room import make_room
 from idc_sandbox.sign_in.tokens import digest, new_token
 
-CODE_LIFETIME_S = 600
+DEVICE_CODE_LIFETIME_S = 600
 POLL_INTERVAL_S = 1
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # without vowels no word comes out, and no O beside a 0
 _DEVICE_PATH = "/start/device"
@@ -73,7 +73,7 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
             client.client_name,
             json.dumps(client.scopes),
             now,
-            now + CODE_LIFETIME_S,
+            now + DEVICE_CODE_LIFETIME_S,
         ),
     )
     make_room(context, "device_authorization")
@@ -83,7 +83,7 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
         "userCode": user_code,
         "verificationUri": page,
         "verificationUriComplete": f"{page}?user_code={user_code}",
-        "expiresIn": CODE_LIFETIME_S,
+        "expiresIn": DEVICE_CODE_LIFETIME_S,
         "interval": POLL_INTERVAL_S,
     }
 

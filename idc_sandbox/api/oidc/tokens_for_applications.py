@@ -11,7 +11,7 @@ from idc_sandbox.api.oidc.refusals import invalid_client, unsupported_grant_type
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
 
-GRANT_TYPES = [
+APPLICATION_GRANT_TYPES = [
     "authorization_code",
     "refresh_token",
     "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -22,8 +22,8 @@ GRANT_TYPES = [
 @operation("sso-oidc", "CreateTokenWithIAM")
 def create_token_with_iam(context: Context, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Refuse: the client is a customer managed application, and the sandbox connects none."""
-    if request["grantType"] not in GRANT_TYPES:
-        raise unsupported_grant_type(request["grantType"][:120], GRANT_TYPES)
+    if request["grantType"] not in APPLICATION_GRANT_TYPES:
+        raise unsupported_grant_type(request["grantType"][:120], APPLICATION_GRANT_TYPES)
     raise invalid_client(
         f"There is no application {request['clientId'][:200]!r}: the sandbox connects no applications, and "
         "ListApplications lists none. People's clients use RegisterClient and CreateToken."

@@ -21,7 +21,7 @@ from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.portal_sessions import PortalSession, end_session
 from idc_sandbox.sign_in.refusals import Refusal
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 @operation("sso", "ListAccounts")
@@ -99,7 +99,7 @@ def _no_access() -> ServiceError:
 
 
 def _page(
-    items: Iterable[Item], operation_name: str, key: Callable[[Item], str], request: dict[str, Any]
-) -> tuple[list[Item], str | None]:
+    items: Iterable[_Item], operation_name: str, key: Callable[[_Item], str], request: dict[str, Any]
+) -> tuple[list[_Item], str | None]:
     paging = {"MaxResults": request.get("maxResults"), "NextToken": request.get("nextToken")}
     return paginate(items, operation_name=operation_name, key=key, request=paging)
