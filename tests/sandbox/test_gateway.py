@@ -109,7 +109,7 @@ def test_a_defect_is_the_services_own_error_and_rolls_back(gateway_client, insta
         context.connection.execute("DELETE FROM instance")
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(gateway_module.registry, "call", broken_call)
+    monkeypatch.setattr(gateway_module.registry, "call_operation", broken_call)
     client = gateway_client.client("sso-admin")
     with caplog.at_level(logging.ERROR):
         response = refused(client.describe_instance, InstanceArn=instance["InstanceArn"])
@@ -124,7 +124,7 @@ def test_the_log_of_a_defect_holds_no_body(gateway_client, monkeypatch, caplog):
     def broken_call(*_arguments):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(gateway_module.registry, "call", broken_call)
+    monkeypatch.setattr(gateway_module.registry, "call_operation", broken_call)
     with caplog.at_level(logging.DEBUG, logger="idc_sandbox"):
         refused(gateway_client.client("sso-admin").create_instance, Name="hush-hush")
     assert "ZeroDivisionError" in caplog.text
