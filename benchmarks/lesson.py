@@ -27,7 +27,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.runner.run import run_lesson
 from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own

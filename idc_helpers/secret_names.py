@@ -283,6 +283,8 @@ _COLUMN_SIGNS = {
 }
 _WORD = re.compile(r"\S+")
 _MOST_ROWS = 10_000
+_MOST_LOOKED_BACK = 100  # lines
+_RULE = re.compile(r"\s*[-=─═]{2,}(?:\s+[-=─═]+)*\s*")
 
 
 def _columns(text: str, folded: str) -> Iterator[Place]:
@@ -316,7 +318,17 @@ def _column_values(text: str, start: int, end: int) -> tuple[list[Place], int]:
     words = list(re.finditer(r"\S+", header))
     is_header = len({word[0] for word in words}) == len(words)  # prose says its words again
     columns_at = [word.span() for word in words if is_header and _COLUMN_NAME.fullmatch(word[0])]
-    return _aligned(text, end + 1, columns_at, len(words)) if len(words) > 1 and columns_at else ([], end)
+    if len(words) < 2 or not columns_at or _is_below_rule(text, start, end):
+        return [], end
+    return _aligned(text, end + 1, columns_at, len(words))
+
+
+def _is_below_rule(text: str, start: int, end: int) -> bool:
+    """Return whether a line is a row already: a rule stands above it in its table, and none follows it."""
+    above = text[text.rfind("\n\n", 0, start) + 1 : start].splitlines()[-_MOST_LOOKED_BACK:]
+    after = text.find("\n", end + 1)
+    following = text[end + 1 : after if after >= 0 else len(text)]
+    return any(_RULE.fullmatch(line) for line in above) and not _RULE.fullmatch(following)
 
 
 def _lines(text: str, position: int) -> Iterator[tuple[int, str]]:

@@ -13,6 +13,7 @@ from idc_helpers.aws.assignment_lists import (
     AssignmentTuple,
     list_assignments_of_pair,
     list_assignments_of_principal,
+    list_provisioned_accounts,
 )
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
@@ -20,7 +21,6 @@ from idc_helpers.aws.failures import failed_read
 from idc_helpers.aws.identity_store import known_or_none
 from idc_helpers.aws.organization import is_management_account, list_accounts
 from idc_helpers.aws.permission_set_names import list_permission_sets
-from idc_helpers.aws.permission_set_state import list_provisioned_accounts
 from idc_helpers.errors import AccessDeniedError
 
 # principal type, principal id -> name

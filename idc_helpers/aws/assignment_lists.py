@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.waiting import error_code
+from idc_helpers.aws.failures import error_code
 
 # principal type, principal id, permission set ARN, account id
 AssignmentTuple = tuple[str, str, str, str]
@@ -63,3 +63,24 @@ def list_assignments_of_principal(
         for row in rows
         if row.get("PrincipalId", principal_id) == principal_id
     ]
+
+
+def list_provisioned_accounts(
+    connection: Connection, permission_set_arn: str, provisioning_status: str | None = None
+) -> list[str]:
+    """Return the ids of the accounts that a permission set is provisioned to, sorted; reads only.
+
+    Parameters
+    ----------
+    provisioning_status
+        ``"LATEST_PERMISSION_SET_PROVISIONED"`` or ``"LATEST_PERMISSION_SET_NOT_PROVISIONED"``; None: both.
+
+    Notes ----- Source:
+    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountsForProvisionedPermissionSet.html
+    """
+    request = {"InstanceArn": connection.instance.instance_arn, "PermissionSetArn": permission_set_arn}
+    if provisioning_status:
+        request["ProvisioningStatus"] = provisioning_status
+    sso_admin = connection.client("sso-admin")
+    found = pages(sso_admin, "list_accounts_for_provisioned_permission_set", "AccountIds", **request)
+    return sorted(set(found))

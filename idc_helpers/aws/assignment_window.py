@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from idc_helpers.aws.assignment_keys import assignment_identifier
 from idc_helpers.aws.calls import Writer, pages
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.failures import failed_read, failed_write
-from idc_helpers.aws.waiting import error_code, is_spreading
+from idc_helpers.aws.failures import error_code, failed_read, failed_write
+from idc_helpers.aws.waiting import is_spreading
 from idc_helpers.changes import Action, Change, State, WriteResult
 from idc_helpers.errors import KitError, WaitTimeoutError, WriteFailedError
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.failures import is_refusal
-from idc_helpers.aws.waiting import CONFLICT_TIMEOUT_S, is_spreading, retry_conflicts
+from idc_helpers.aws.waiting import CONFLICT_TIMEOUT_S, Timing, is_spreading, retry_conflicts
 from idc_helpers.aws.watching import about_to_call
 from idc_helpers.changes import WriteResult
 from idc_helpers.errors import KitError
-
-if TYPE_CHECKING:
-    from idc_helpers.aws.connected import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,6 +43,12 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+class Timed(Protocol):
+    """What has a clock to wait by: a connection."""
+
+    timing: Timing
+
+
 class Writer:
     """Makes the calls of one change and keeps AWS's request ids.
 
@@ -57,7 +60,7 @@ class Writer:
         Whether a call was accepted, or may have been although no answer came.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Timed) -> None:
         self._timing = connection.timing
         self.request_ids: list[str] = []
         self.may_have_written = False

@@ -9,7 +9,6 @@ from typing import Any
 from idc_helpers.aws.clients import Clients
 from idc_helpers.aws.instance_lookup import Instance, find_instance, find_instance_or_none
 from idc_helpers.aws.pacing import Pacer, Pacing
-from idc_helpers.aws.rehearsal import Rehearsal
 from idc_helpers.aws.sandbox_console import SandboxConsole
 from idc_helpers.aws.waiting import Timing
 
@@ -166,10 +165,6 @@ class Connection:
         with self._lock:
             self._instance = None
             return self.instance_or_none()
-
-    def rehearse(self) -> Rehearsal:
-        """Return a rehearsal: a connection that never sends a write, and keeps the calls that it would be."""
-        return Rehearsal(self)
 
     def __str__(self) -> str:
         account = f"account {self.caller.account_id}" + (

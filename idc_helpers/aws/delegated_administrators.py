@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_helpers.aws.calls import Writer, pages
+from idc_helpers.aws.failures import error_code
 from idc_helpers.aws.resource import OneByOne
-from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State, Use
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"

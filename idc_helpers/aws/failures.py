@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idc_helpers.aws.credential_failures import CREDENTIAL_ERRORS, explain_credentials
-from idc_helpers.aws.waiting import error_code, error_message
 from idc_helpers.changes import Change
 from idc_helpers.errors import (
     AccessDeniedError,
@@ -237,3 +237,14 @@ def in_words(error: ClientError) -> str:
     """Return code, message and request id of a refusal: what AWS support asks for."""
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
     return f"{error_code(error)}: {error_message(error)}" + (f" (request {request_id})" if request_id else "")
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's code of a refusal, such as ``"ResourceNotFoundException"``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def error_message(error: ClientError) -> str:
+    """Return AWS's words of a refusal."""
+    details: dict[str, Any] = error.response.get("Error", {})
+    return str(details.get("Message") or error)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.connected import Connection
-from idc_helpers.aws.waiting import error_code
+from idc_helpers.aws.failures import error_code
 from idc_helpers.errors import AccessDeniedError
 
 T = TypeVar("T")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from idc_helpers.aws.calls import pages
-from idc_helpers.aws.failures import failed_read
-from idc_helpers.aws.waiting import error_code
+from idc_helpers.aws.failures import error_code, failed_read
 from idc_helpers.errors import (
     AccessDeniedError,
     AccountInstanceError,

@@ -14,9 +14,8 @@ from botocore.exceptions import ClientError
 from idc_helpers.aws.calls import pages
 from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.delegated_administrators import DelegatedAdministrators
-from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.failures import error_code, failed_read
 from idc_helpers.aws.instance_lookup import management_account_id
-from idc_helpers.aws.waiting import error_code
 from idc_helpers.errors import AccessDeniedError, AmbiguousError, NotFoundError
 from idc_helpers.identifiers import is_account_id
 from idc_helpers.suggestions import did_you_mean

@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from idc_helpers.aws.assignment_lists import list_provisioned_accounts
 from idc_helpers.aws.calls import pages, read_tags
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.failures import error_code
 from idc_helpers.aws.organization import closed_accounts
-from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import State
 from idc_helpers.errors import InvalidValueError
 from idc_helpers.identifiers import format_duration, parse_duration
@@ -101,27 +102,6 @@ def _read_boundary(sso_admin: Any, request: dict[str, str]) -> State | None:
     if not reference:
         return None
     return {"customer_managed_policy": {"name": reference["Name"], "path": reference.get("Path", "/")}}
-
-
-def list_provisioned_accounts(
-    connection: Connection, permission_set_arn: str, provisioning_status: str | None = None
-) -> list[str]:
-    """Return the ids of the accounts that a permission set is provisioned to, sorted; reads only.
-
-    Parameters
-    ----------
-    provisioning_status
-        ``"LATEST_PERMISSION_SET_PROVISIONED"`` or ``"LATEST_PERMISSION_SET_NOT_PROVISIONED"``; None: both.
-
-    Notes ----- Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountsForProvisionedPermissionSet.html
-    """
-    request = {"InstanceArn": connection.instance.instance_arn, "PermissionSetArn": permission_set_arn}
-    if provisioning_status:
-        request["ProvisioningStatus"] = provisioning_status
-    sso_admin = connection.client("sso-admin")
-    found = pages(sso_admin, "list_accounts_for_provisioned_permission_set", "AccountIds", **request)
-    return sorted(set(found))
 
 
 def list_outdated_accounts(connection: Connection, permission_set_arn: str) -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
+from idc_helpers.aws.assignment_lists import list_provisioned_accounts
 from idc_helpers.aws.calls import Writer, change_tags, in_threads, tag_list
-from idc_helpers.aws.failures import failed_read
+from idc_helpers.aws.failures import error_code, error_message, failed_read
 from idc_helpers.aws.identity_store import found_or_none, known_or_none
 from idc_helpers.aws.organization import closed_accounts
 from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
@@ -20,13 +21,12 @@ from idc_helpers.aws.permission_set_policies import POLICY_FIELDS, change_polici
 from idc_helpers.aws.permission_set_state import (
     canonical_duration,
     list_outdated_accounts,
-    list_provisioned_accounts,
     read_permission_set,
 )
 from idc_helpers.aws.provisioning import provision_permission_set
 from idc_helpers.aws.resource import OneByOne
 from idc_helpers.aws.uses import uses_of_permission_sets
-from idc_helpers.aws.waiting import error_code, error_message, is_spreading, wait_until
+from idc_helpers.aws.waiting import is_spreading, wait_until
 from idc_helpers.changes import Action, Change, State, Use
 from idc_helpers.errors import WriteFailedError
 

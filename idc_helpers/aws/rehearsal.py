@@ -9,17 +9,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from idc_helpers.aws.clients import Clients
+from idc_helpers.aws.connected import Connection
 from idc_helpers.aws.rehearsed_answers import modelled_answer
 from idc_helpers.aws.rehearsed_reads import RehearsedReads
+from idc_helpers.aws.sandbox_console import SandboxConsole
 from idc_helpers.aws.waiting import Timing
 from idc_helpers.aws.watching import CONSOLE, Call
-
-if TYPE_CHECKING:
-    from idc_helpers.aws.clients import Clients
-    from idc_helpers.aws.connected import Connection
-    from idc_helpers.aws.sandbox_console import SandboxConsole
 
 _READS = ("List", "Describe", "Get", "IsMember")
 
@@ -51,8 +49,8 @@ class Rehearsal:
         # dataclasses.replace keeps what `connection` has read already; its own cache may grow.
         self.connection: Connection = dataclasses.replace(
             connection,
-            clients=cast("Clients", _Clients(connection, self)),
-            console=cast("SandboxConsole", _Console(connection.console, self))
+            clients=cast(Clients, _Clients(connection, self)),
+            console=cast(SandboxConsole, _Console(connection.console, self))
             if connection.console is not None
             else None,
             timing=Timing(clock=lambda: now[0], sleep=sleep),

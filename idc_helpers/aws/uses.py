@@ -19,14 +19,14 @@ from idc_helpers.aws.assignment_lists import (
     AssignmentTuple,
     list_assignments_of_pair,
     list_assignments_of_principal,
+    list_provisioned_accounts,
 )
 from idc_helpers.aws.calls import in_threads, pages
 from idc_helpers.aws.connected import Connection
+from idc_helpers.aws.failures import error_code
 from idc_helpers.aws.identity_store import found_or_none
 from idc_helpers.aws.instance_lookup import management_account_id
 from idc_helpers.aws.permission_set_names import list_permission_sets
-from idc_helpers.aws.permission_set_state import list_provisioned_accounts
-from idc_helpers.aws.waiting import error_code
 from idc_helpers.changes import Use
 from idc_helpers.errors import AccessDeniedError, AccountInstanceError
 

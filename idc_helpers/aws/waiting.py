@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -141,14 +141,3 @@ def retry_conflicts(
                 raise
             timing.sleep(min(pause_s * (0.5 + timing.jitter() / 2), remaining_s))
             pause_s = min(pause_s * 2, 4 * _LONGEST_PAUSE_S)
-
-
-def error_code(error: ClientError) -> str:
-    """Return AWS's code of a refusal, such as ``"ResourceNotFoundException"``."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def error_message(error: ClientError) -> str:
-    """Return AWS's words of a refusal."""
-    details: dict[str, Any] = error.response.get("Error", {})
-    return str(details.get("Message") or error)

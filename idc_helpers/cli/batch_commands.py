@@ -80,7 +80,8 @@ def batch(
     for each job.
     """
     from idc_helpers.project import project_folder, work_folder  # noqa: PLC0415
-    from idc_helpers.runner.engines import TimeLimits, open_engine  # noqa: PLC0415
+    from idc_helpers.runner.engine_choice import open_engine  # noqa: PLC0415
+    from idc_helpers.runner.engines import TimeLimits  # noqa: PLC0415
 
     kit, work = project_folder(), work_folder()
     in_s3 = out is not None and out.casefold().startswith("s3:")

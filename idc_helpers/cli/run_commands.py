@@ -109,7 +109,8 @@ def run(
     Running again is safe: what is as wanted stays `unchanged`.
     """
     from idc_helpers.project import project_folder, work_folder  # noqa: PLC0415
-    from idc_helpers.runner.engines import TimeLimits, open_engine  # noqa: PLC0415
+    from idc_helpers.runner.engine_choice import open_engine  # noqa: PLC0415
+    from idc_helpers.runner.engines import TimeLimits  # noqa: PLC0415
 
     kit, work = project_folder(), work_folder()
     try:

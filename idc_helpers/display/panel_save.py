@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
+from idc_helpers.display.form_values import FormValues
 from idc_helpers.display.panel_actions import Screen
 from idc_helpers.display.panel_fold import Fold
 from idc_helpers.errors import KitError
 
-if TYPE_CHECKING:
-    from idc_helpers.display.notebook_step import NotebookStep
-
 _WIDE = widgets.Layout(width="98%", max_width="44em")
+
+
+class SavedStep(Protocol):
+    """A step whose form can be saved."""
+
+    values: FormValues
 
 
 class SavePanel:
@@ -25,7 +29,7 @@ class SavePanel:
         Whose form is saved.
     """
 
-    def __init__(self, step: NotebookStep) -> None:
+    def __init__(self, step: SavedStep) -> None:
         self._step = step
         self._path = widgets.Text(
             value="parameters/my-scenario.yaml", description="Scenario file", layout=_WIDE

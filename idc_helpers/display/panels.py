@@ -5,24 +5,23 @@ The cell that shows a panel returns at once. Nothing is applied that the plan on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
+from idc_helpers.changes import Plan
 from idc_helpers.display.form_choices import Choices
 from idc_helpers.display.form_problems import problems_by_place, problems_in_words
+from idc_helpers.display.gate import Gate
 from idc_helpers.display.panel_actions import Actions, Labels, Screen
 from idc_helpers.display.panel_list import ListForm
-from idc_helpers.display.panel_save import SavePanel
+from idc_helpers.display.panel_save import SavedStep, SavePanel
 from idc_helpers.display.panel_sections import make_form
 from idc_helpers.display.panel_style import STYLE as PANEL_STYLE
 from idc_helpers.display.tables import STYLE as TABLE_STYLE
 from idc_helpers.display.tables import in_html, place_html
 from idc_helpers.runbook.run_context import RunContext
-
-if TYPE_CHECKING:
-    from idc_helpers.display.notebook_step import NotebookStep
-    from idc_helpers.display.notebook_teardown import NotebookTeardown
+from idc_helpers.runbook.undo import UndoPlan
 
 _PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is written."
 
@@ -59,6 +58,29 @@ class Panel:
         """Lock what can be pressed or typed into, or unlock it."""
 
 
+class FormStep(SavedStep, Protocol):
+    """What a form needs of a step in a notebook."""
+
+    title: str
+    gate: Gate[Plan]
+    undo_gate: Gate[UndoPlan]
+
+    @property
+    def context(self) -> RunContext:
+        """The run, with the values of the form."""
+
+    def set_values(self, values: Any) -> None:
+        """Take values over."""
+
+
+class FormTeardown(Protocol):
+    """What a form needs of a teardown in a notebook."""
+
+    title: str
+    context: RunContext
+    gate: Gate[UndoPlan]
+
+
 class StepPanel(Panel):
     """Form, plan, apply and undo of one step.
 
@@ -68,7 +90,7 @@ class StepPanel(Panel):
         The step; it holds the values, so that showing the panel again shows them again.
     """
 
-    def __init__(self, step: NotebookStep) -> None:
+    def __init__(self, step: FormStep) -> None:
         super().__init__(step.context)
         self._step = step
         self._problems = widgets.HTML()
@@ -158,7 +180,7 @@ class TeardownPanel(Panel):
         The teardown of the run's folder.
     """
 
-    def __init__(self, teardown: NotebookTeardown) -> None:
+    def __init__(self, teardown: FormTeardown) -> None:
         super().__init__(teardown.context)
         self._may_write = teardown.context.mode == "apply"
         self.actions = Actions(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from idc_helpers.aws.rehearsal import Rehearsal
 from idc_helpers.aws.watching import Call
 from idc_helpers.changes import Change, Plan, Resource
 from idc_helpers.errors import KitError
@@ -56,7 +57,7 @@ def calls_of_undo(context: RunContext, plan: Plan) -> PlannedCalls:
 def _rehearse(
     context: RunContext, plan: Plan, resources_of: Callable[[RunContext], Mapping[str, Resource]]
 ) -> PlannedCalls:
-    rehearsal = context.connection.rehearse()
+    rehearsal = Rehearsal(context.connection)
     rehearsed = replace(context, target_connection=rehearsal.connection)
     calls: list[tuple[Change, Call]] = []
 

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from idc_helpers.aws.access import list_all_account_assignments
+from idc_helpers.aws.assignment_lists import list_provisioned_accounts
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.permission_set_names import find_permission_set
-from idc_helpers.aws.permission_set_state import list_provisioned_accounts
 from idc_helpers.aws.profile_choice import choose_profile
 from idc_helpers.display.movements import outcome_table, plan_table
 from idc_helpers.display.organization_picture import organization_tree

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from idc_helpers.aws.connection import connect
 from idc_helpers.aws.personal_data import list_personal_data
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.runner.run import run_lesson
 

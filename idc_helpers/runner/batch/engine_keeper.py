@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from idc_helpers.runner.batch.job_run import BatchEndedError, JobSettings, run_job
-from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.job_run import JobSettings, run_job
+from idc_helpers.runner.batch.jobs import BatchEndedError, Job
 from idc_helpers.runner.batch.results import JobResult
 from idc_helpers.runner.batch.stores import BucketStore
-from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits, open_engine
+from idc_helpers.runner.engine_choice import open_engine
+from idc_helpers.runner.engines import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.tables import counted
 

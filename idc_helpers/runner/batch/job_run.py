@@ -16,12 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
-from idc_helpers.errors import RunFailedError
 from idc_helpers.masking import current_masker
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import scenario_parameters
 from idc_helpers.runner.batch.batch_folder import job_folder, open_job_folder
-from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.jobs import BatchEndedError, Job
 from idc_helpers.runner.batch.models import OWN
 from idc_helpers.runner.batch.results import JobResult, reason_of, shortened_reason
 from idc_helpers.runner.carrying_out import Execution, RunOutcome, carry_out
@@ -45,10 +44,6 @@ _OF_THE_DISK = {
     errno.ENFILE,
     errno.EMFILE,
 }
-
-
-class BatchEndedError(RunFailedError):
-    """A notebook was asked for when the batch had ended already; nothing of it was begun."""
 
 
 @dataclass(frozen=True)

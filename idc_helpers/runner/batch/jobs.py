@@ -8,12 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from idc_helpers.errors import RunFailedError
 from idc_helpers.models import Scenario
 from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.runner.batch.models import OWN, STANDING
 from idc_helpers.runner.notebooks import LessonNotebook
 from idc_helpers.runner.overrides import with_overrides
 from idc_helpers.runner.preparing import PreparedRun, prepared_run
+
+
+class BatchEndedError(RunFailedError):
+    """A notebook was asked for when the batch had ended already; nothing of it was begun."""
 
 
 @dataclass(frozen=True)

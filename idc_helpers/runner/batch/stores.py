@@ -10,8 +10,7 @@ from pathlib import Path
 
 from idc_helpers.errors import RunFailedError
 from idc_helpers.runner.batch.batch_folder import JOBS, JOURNAL, job_folder
-from idc_helpers.runner.batch.job_run import BatchEndedError
-from idc_helpers.runner.batch.jobs import Job
+from idc_helpers.runner.batch.jobs import BatchEndedError, Job
 from idc_helpers.runner.batch.results import JobResult, shortened_reason
 
 MARKER = "result.json"

@@ -19,7 +19,7 @@ from idc_helpers.display import form_values, notebook_step, notebook_teardown
 from idc_helpers.display.interaction import VARIABLE
 from idc_helpers.errors import CancelledError, NotFoundError
 from idc_helpers.models import Scenario
-from idc_helpers.runbook import desired, lesson
+from idc_helpers.runbook import desired, lesson, rehearsing
 from idc_helpers.runbook.run_context import RunContext
 from idc_helpers.runbook.step import Desired
 from idc_helpers.runbook.teardown import Teardown
@@ -109,19 +109,20 @@ class MemoryConnection:
     def resource(self, kind):
         return self.resources.setdefault(kind, WatchedResource(kind))
 
-    def rehearse(self):
-        calls = []
-        copied = replace(self, resources=copy.deepcopy(self.resources))
-        for resource in copied.resources.values():
-            resource.calls_kept = calls
-        return SimpleNamespace(connection=copied, calls=calls)
-
     @property
     def place(self):
         return Place(self.is_sandbox, self.caller.account_id, self.region)
 
     def __str__(self):
         return f"{self.target} · account 111122223333 (Management) · Region {self.region}"
+
+
+def rehearsal_in_memory(connection):
+    calls = []
+    copied = replace(connection, resources=copy.deepcopy(connection.resources))
+    for resource in copied.resources.values():
+        resource.calls_kept = calls
+    return SimpleNamespace(connection=copied, calls=calls)
 
 
 def _builds():
@@ -164,6 +165,7 @@ def memory(monkeypatch):
     monkeypatch.setattr(lesson, "make_teardown", make_teardown)
     monkeypatch.setattr(notebook_step, "make_teardown", make_teardown)
     monkeypatch.setattr(notebook_teardown, "make_teardown", make_teardown)
+    monkeypatch.setattr(rehearsing, "Rehearsal", rehearsal_in_memory)
     return connection
 
 

@@ -281,6 +281,7 @@ tests¦pass: 12, fail: 0
 mention of PEM¦The file begins with -----BEGIN PRIVATE KEY----- and a line end.\nNothing of it is here.
 sandbox names¦secrets.json holds the sandbox's keys
 list of names¦["user", "password", "token"]
+row of a table whose value looks like a heading¦what                        answer\n--------------------------  ------\nbefore the end              AWSReservedSSO_Reader_e8a60388976abb20/ana.ruiz\none minute after the end    ExpiredToken\nnew keys after a new login  AWSReservedSSO_Reader_e8a60388976abb20/ana.ruiz
 table of settings¦setting     value\npassword    required\nmfa         enabled
 CSV of states¦user,password,mfa\nana,set,yes\nbob,expired,no
 headings¦Token 2 of 3: pass 1

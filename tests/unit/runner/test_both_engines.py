@@ -6,7 +6,8 @@ import sys
 import pytest
 from tiny_notebooks import RAISES, write_notebook
 
-from idc_helpers.runner.engines import NO_LIMITS, TimeLimits, open_engine
+from idc_helpers.runner.engine_choice import open_engine
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
 from idc_helpers.runner.kernel_engine import KernelEngine
 from idc_helpers.runner.notebooks import LessonNotebook
 

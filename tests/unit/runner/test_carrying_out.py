@@ -11,7 +11,7 @@ from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
 from idc_helpers.errors import ReceiptError
 from idc_helpers.runner.carrying_out import FAULT_FILE, carry_out
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.interruption import signals_as_exceptions
 from idc_helpers.runner.preparing import RunRequest
 

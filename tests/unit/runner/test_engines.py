@@ -1,7 +1,8 @@
 import pytest
 
 from idc_helpers.errors import InvalidValueError
-from idc_helpers.runner.engines import ENGINE_NAMES, NotebookFailure, open_engine
+from idc_helpers.runner.engine_choice import ENGINE_NAMES, open_engine
+from idc_helpers.runner.engines import NotebookFailure
 
 
 @pytest.mark.parametrize("name", ENGINE_NAMES)

@@ -13,7 +13,8 @@ import pytest
 from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
-from idc_helpers.runner.engines import NO_LIMITS, TimeLimits, open_engine
+from idc_helpers.runner.engine_choice import open_engine
+from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
 from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
 from idc_helpers.runner.fast.notebook_order import NotebookOrder
 from idc_helpers.runner.kernel_engine import KernelEngine
@@ -269,7 +270,7 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
 RUNS = """
 import sys
 from pathlib import Path
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
 from idc_helpers.runner.fast.notebook_order import NotebookOrder
 from idc_helpers.runner.kernel_engine import KernelEngine

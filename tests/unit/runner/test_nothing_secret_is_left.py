@@ -7,7 +7,7 @@ from tiny_notebooks import PASSES, tell, write_notebook
 
 from idc_helpers.masking import masking
 from idc_helpers.runner.carrying_out import carry_out
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.preparing import RunRequest
 
 # Each where it is planted; none has a shape of its own, but for the third.

@@ -15,7 +15,7 @@ from idc_helpers.parameters import load_scenario
 from idc_helpers.runner.batch import job_run
 from idc_helpers.runner.batch.batch import BatchRequest, run_batch
 from idc_helpers.runner.carrying_out import carry_out
-from idc_helpers.runner.engines import open_engine
+from idc_helpers.runner.engine_choice import open_engine
 from idc_helpers.runner.preparing import RunRequest
 from idc_helpers.scrubbing import scrub, scrub_values, secret_places
 
