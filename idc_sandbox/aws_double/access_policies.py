@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +15,19 @@ from idc_sandbox.aws_double.administrator import (
     Administrator,
     time_context,
 )
-from idc_sandbox.aws_double.moto_settings import sandbox_utcnow
 from idc_sandbox.context import AccessPolicies, Caller
 
 _ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
 
 
-def collect(caller: Caller) -> AccessPolicies:
-    """Return the policies of a caller; no identity's when its user or role is gone."""
+def collect(caller: Caller, now: float) -> AccessPolicies:
+    """Return the policies of a caller; no identity's when its user or role is gone.
+
+    Parameters
+    ----------
+    now
+        Epoch seconds of the sandbox's clock.
+    """
     backend = iam_backends[caller.account_id]["aws"]
     ceilings = organization.service_control_documents(caller.account_id)
     session = access_keys.find_issued_session(caller.access_key_id, caller.account_id)
@@ -33,7 +37,7 @@ def collect(caller: Caller) -> AccessPolicies:
     holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
     if session is not None and session.policy:
         ceilings += [[session.policy]]
-    context = _context(caller, identity, session)
+    context = _context(caller, identity, session, now)
     if identity is None:
         return AccessPolicies([], ceilings, context)
     ceilings += _boundary(backend, identity)
@@ -58,9 +62,8 @@ def _default_version(policy: Any) -> str:
     return document
 
 
-def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | list[str]]:
+def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[str, str | list[str]]:
     is_role = session is not None and ":role/" in session.role_arn
-    now = sandbox_utcnow().replace(tzinfo=datetime.UTC).timestamp()
     context: dict[str, str | list[str]] = {
         "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
         "aws:principalaccount": caller.account_id,
@@ -112,7 +115,7 @@ def find_administrator() -> Administrator | None:
     key = user.access_keys[0] if user is not None and user.access_keys else None
     if user is None or key is None or key.status != "Active" or user.arn != _ADMINISTRATOR_ARN:
         return None
-    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id))
+    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id), now=0.0)
     lasting = {name: value for name, value in policies.context.items() if name not in time_context(0)}
     return Administrator(
         user.id, key.access_key_id, key.secret_access_key, replace(policies, context=lasting)

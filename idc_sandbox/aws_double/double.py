@@ -141,7 +141,7 @@ class AwsDouble:
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""
         self._synchronize()
-        return access_policies.collect(caller)
+        return access_policies.collect(caller, self.now())
 
     def trust_document(self, role_arn: str) -> str | None:
         """Return a role's trust policy (JSON text), or None when there is no such role."""

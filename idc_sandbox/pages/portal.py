@@ -12,14 +12,13 @@ from idc_sandbox.api.portal.access import (
     list_portal_accounts,
     list_portal_roles,
     role_session_name,
-    start_urls,
 )
 from idc_sandbox.context import Context
 from idc_sandbox.pages.answers import problem, redirect, render, set_cookie
 from idc_sandbox.pages.credential_texts import credential_texts
 from idc_sandbox.pages.visits import SESSION_COOKIE, SIGN_IN_COOKIE, Visit
 from idc_sandbox.pages.ways import to_sign_in
-from idc_sandbox.sign_in.people import portal_instance
+from idc_sandbox.sign_in.people import portal_instance, start_urls
 from idc_sandbox.sign_in.portal_sessions import end_session
 from idc_sandbox.sign_in.refusals import Refusal
 

@@ -89,6 +89,17 @@ def setting(context: Context, instance_arn: str, name: str) -> dict[str, Any]:
     return read_setting(context, row, name)
 
 
+def start_urls(context: Context) -> list[str]:
+    """Return the start URLs that name this sandbox's portal; the first is the one that AWS would show."""
+    try:
+        instance = portal_instance(context)
+    except Refusal:
+        return []
+    urls = setting(context, instance["instance_arn"], "access_portal")["urls"]
+    by_store = f"https://{instance['identity_store_id']}.awsapps.com/start"
+    return list(dict.fromkeys([urls["ipv4"], by_store, urls["dual_stack"], f"{context.site_url}/start"]))
+
+
 def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
     """Refuse to take passwords where another identity source does.
 

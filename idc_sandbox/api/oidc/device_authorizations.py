@@ -20,9 +20,9 @@ from idc_sandbox.api.oidc.client_registrations import (
     require_grant_type,
 )
 from idc_sandbox.api.oidc.refusals import invalid_request
-from idc_sandbox.api.portal.access import start_urls
 from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
+from idc_sandbox.sign_in.people import start_urls
 from idc_sandbox.sign_in.portal_sessions import PortalSession, session_of
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.sign_in.room import make_room

@@ -13,7 +13,7 @@ from idc_sandbox.api.sso_admin.access_control_attributes import session_tags
 from idc_sandbox.api.sso_admin.permission_set_rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Person, person_of, portal_instance, setting
+from idc_sandbox.sign_in.people import Person, person_of
 from idc_sandbox.sign_in.refusals import Refusal
 from idc_sandbox.switches import propagation_delay_s
 
@@ -66,17 +66,6 @@ class RoleCredentials:
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
     expires_at: float
-
-
-def start_urls(context: Context) -> list[str]:
-    """Return the start URLs that name this sandbox's portal; the first is the one that AWS would show."""
-    try:
-        instance = portal_instance(context)
-    except Refusal:
-        return []
-    urls = setting(context, instance["instance_arn"], "access_portal")["urls"]
-    by_store = f"https://{instance['identity_store_id']}.awsapps.com/start"
-    return list(dict.fromkeys([urls["ipv4"], by_store, urls["dual_stack"], f"{context.site_url}/start"]))
 
 
 def list_portal_accounts(context: Context, user_id: str) -> list[PortalAccount]:
