@@ -8,7 +8,6 @@ from idc_helpers.aws.access import AssignmentRow, list_all_account_assignments
 from idc_helpers.aws.connection import Connection
 from idc_helpers.aws.organization import OrganizationalUnit, describe_organization, list_accounts, list_roots
 from idc_helpers.aws.people_access import list_people_access
-from idc_helpers.display.frames import grouped_access_frame
 from idc_helpers.display.organization_picture import principal_in_words
 from idc_helpers.display.pictures import Matrix
 from idc_helpers.errors import AccessDeniedError
@@ -33,6 +32,8 @@ def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
     Source:
     https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
     """
+    from idc_helpers.display.frames import grouped_access_frame  # noqa: PLC0415 - pandas takes a while
+
     rows = list_people_access(connection) if people else list_all_account_assignments(connection)
     columns = _columns(connection, rows)
     reaches = [(principal_in_words(row), columns[row.account_id][1], row.permission_set) for row in rows]
