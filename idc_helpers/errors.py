@@ -224,7 +224,7 @@ class CheckFailedError(KitError):
         if not self.is_told_above:
             return super()._render_traceback_()
         first = self.message.partition("\n")[0].rstrip(":")
-        return [f"{type(self).__name__}: {first}; what to do is told above."]
+        return [f"{type(self).__name__}: {first}; see above for what to do."]
 
 
 class NotAppliedError(KitError):

@@ -40,7 +40,7 @@ def _version(policy: Mapping[str, Any]) -> Iterator[Refusal]:
     version = policy.get("Version", VERSIONS[1])
     if version != VERSIONS[0] and "${" in str(policy):
         given = "has no Version" if "Version" not in policy else f"has the Version {version!r}"
-        message = f"the policy {given}, so '${{…}}' is no variable in it: IAM takes it as it is written"
+        message = f"the policy {given}, so '${{…}}' is not a variable in it: IAM takes it as it is written"
         at: Location = ("Version",) if "Version" in policy else ()
         yield Refusal(at, message, f"Write Version: '{VERSIONS[0]}'.", version)
 

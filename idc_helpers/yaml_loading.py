@@ -41,7 +41,7 @@ class TextDatesLoader(SAFE_LOADER):
             return super().construct_object(node, deep)
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             kind = f"!!{node.tag.removeprefix(TAG)}"
-            problem = f"{str(node.value)[:50]!r} is no value for {kind}"
+            problem = f"{str(node.value)[:50]!r} is not a value for {kind}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 

@@ -156,7 +156,7 @@ class _Walk:
                 self._add((*location, key), line, f"the key {key} is not a text for YAML", remedy)
             if key in first:
                 self._add(
-                    (*location, key), line, f"the key {key!r} stands here again, after line {first[key]}"
+                    (*location, key), line, f"duplicate key {key!r} (first defined on line {first[key]})"
                 )
             first.setdefault(key, line)
             self.file.lines[(*location, key)] = line

@@ -113,14 +113,14 @@ def _add(commands: argparse._SubParsersAction, command: object, name: str, text:
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to 65535")
     return int(text)
 
 
 def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no seed: give a whole number from 0 with at most 18 digits"
+            f"{text!r} is not a seed: give a whole number from 0 with at most 18 digits"
         )
     return int(text)
 

@@ -265,5 +265,5 @@ def require_seed(folder: StateFolder, seed: int | None) -> None:
     if seed is not None and present is not None and seed != present:
         raise SandboxStartError(
             f"the state in {str(folder.path)!r} was made with seed {present}, not {seed}. Leave --seed out "
-            f"to go on with it, or start over with `reset --seed {seed}`."
+            f"to continue with it, or start over with `reset --seed {seed}`."
         )

@@ -118,7 +118,7 @@ def _resource(resource: str) -> Iterator[str]:
 
 def _condition(where: str, condition: Any) -> Iterator[str]:
     if not isinstance(condition, dict):
-        yield f"{_SYNTAX} {where} has a Condition that is no object: {condition!r}"
+        yield f"{_SYNTAX} {where} has a Condition that is not an object: {condition!r}"
         return
     for operator, keys in condition.items():
         if _OPERATOR.fullmatch(operator) is None:

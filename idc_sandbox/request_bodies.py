@@ -21,7 +21,7 @@ class TooLargeBodyError(ServiceError):
     """More than may be read into memory; carries the request without its body."""
 
     def __init__(self, head: Request, limit: int) -> None:
-        message = f"The sandbox takes at most {limit} bytes from whoever sent this request."
+        message = f"The sandbox takes at most {limit} bytes from the sender of this request."
         super().__init__("EntityTooLarge", message, status=413)
         self.head = head
 

@@ -36,7 +36,7 @@ cd "$kit" || exit 1
 # One at a time, however long yesterday's takes. The lock ends with the process that holds it.
 exec 9>"$runs/scheduled/$name.lock"
 if ! flock -n 9; then
-    echo "$name: the batch of before is still at work; nothing was begun. Its log: $log"
+    echo "$name: the previous batch is still running; nothing was started. Its log: $log"
     exit 75
 fi
 

@@ -99,7 +99,7 @@ class AccessControlAttributes(OneByOne):
         if ended["Status"] == "CREATION_FAILED":
             raise WriteFailedError(
                 f"the {key} could not be enabled: {ended.get('StatusReason') or 'AWS gives no reason'}",
-                remedy="Mend the reason, then plan and apply again.",
+                remedy="Fix the cause, then plan and apply again.",
             )
         return self._connection.instance.instance_arn
 

@@ -57,7 +57,7 @@ def describe_person(connection: Connection, user_name: str) -> PersonStatus:
     if user_id is None:
         raise NotFoundError(
             f"there is no user {user_name!r} in the identity store",
-            remedy="Apply notebook 08, or name a user of yours in `user_name`.",
+            remedy="Apply notebook 08, or name one of your users in `user_name`.",
         )
     with failed_read(f"user {user_name!r}"):
         user = connection.client("identitystore").describe_user(

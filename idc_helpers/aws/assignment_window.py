@@ -196,5 +196,5 @@ def _assignments_failed(failures: list[tuple[Change, str]]) -> WriteFailedError:
     listed = "\n".join(f"  {change.action.value} {change.key!r}: {reason}" for change, reason in failures)
     return WriteFailedError(
         f"{len(failures)} account assignment{'s' if len(failures) > 1 else ''} failed:\n{listed}",
-        remedy="The others are done. Mend what AWS names, then plan and apply again.",
+        remedy="The others are done. Fix what AWS reports, then plan and apply again.",
     )

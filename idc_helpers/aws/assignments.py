@@ -180,7 +180,7 @@ class AccountAssignments:
         for action, same in groupby(changes, key=lambda change: change.action):
             if action not in (Action.CREATE, Action.DELETE):
                 raise WriteFailedError(
-                    f"{action.value} is no write of an account assignment; nothing was done"
+                    f"{action.value} is not a write of an account assignment; nothing was done"
                 )
             yield from AssignmentWindow(self._connection, action, self._request).run(list(same), on_start)
 

@@ -94,7 +94,7 @@ def advice(found: list[CommandLine]) -> str:
             f" {_INSTALL}"
         )
     grant = "an authorization code with PKCE" if usable.prefers_pkce else "a device code"
-    return f"{_which(usable, found[0])}{usable} signs in with {grant} unless told otherwise."
+    return f"{_which(usable, found[0])}{usable} signs in with {grant} unless you choose otherwise."
 
 
 def _which(usable: CommandLine, first: CommandLine) -> str:

@@ -195,7 +195,7 @@ def failed_write(change: Change) -> Iterator[None]:
     except ClientError as error:
         raise WriteFailedError(
             f"{_what(change)} was refused: {in_words(error)}",
-            remedy="Mend what AWS names, then plan and apply again: what is done is kept.",
+            remedy="Fix what AWS reports, then plan and apply again: what is done is kept.",
         ) from error
     except BotoCoreError as error:
         raise WriteFailedError(f"{_what(change)} could not be sent: {error}") from error

@@ -137,7 +137,7 @@ class Instances(OneByOne):
             raise WriteFailedError(
                 f"the instance {instance_arn!r} could not be created: "
                 f"{ended.get('StatusReason') or 'AWS gives no reason'}",
-                remedy="Delete it, mend the reason, then plan and apply again.",
+                remedy="Delete it, fix the cause, then plan and apply again.",
             )
         return instance_arn
 

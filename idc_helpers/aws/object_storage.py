@@ -42,7 +42,7 @@ class ObjectFolder:
         match = _ADDRESS.fullmatch(address.rstrip("/"))
         if match is None:
             raise InvalidValueError(
-                f"{address!r} is no place in S3", remedy="Write it as s3://bucket/prefix, in lower case."
+                f"{address!r} is not a place in S3", remedy="Write it as s3://bucket/prefix, in lower case."
             )
         self.bucket, self.prefix = match["bucket"], match["prefix"] or ""
         self._client: Any = None

@@ -76,6 +76,6 @@ def _provisioning_failed(name: str, status: dict[str, Any]) -> WriteFailedError:
     reason = status.get("FailureReason") or "AWS gives no reason"
     return WriteFailedError(
         f"the permission set {name!r} was changed but could not be provisioned{account}: {reason}",
-        remedy="Accounts keep the version before. Mend the reason (a customer managed policy must exist in"
+        remedy="Accounts keep the previous version. Fix the cause (a customer managed policy must exist in"
         " every account), then plan and apply again.",
     )

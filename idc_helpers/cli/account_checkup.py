@@ -115,6 +115,6 @@ def permission_findings(connection: Connection) -> Iterator[Finding]:
         remedy = (
             "It takes iam:SimulatePrincipalPolicy to ask. docs/permissions.md lists what each notebook needs."
         )
-        yield Finding("warn", "Permissions", f"{len(unknown)} of {len(every)} cannot be told", remedy)
+        yield Finding("warn", "Permissions", f"{len(unknown)} of {len(every)} cannot be determined", remedy)
     elif "denied" not in answers.values():
         yield Finding("ok", "Permissions", f"all {len(every)} that the notebooks need are allowed")

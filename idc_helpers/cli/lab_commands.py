@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-_FRESH_HELP = "Lay the notebooks and scenarios out again first. What was there is kept in earlier/."
+_FRESH_HELP = "Lay the notebooks and scenarios out again first. The old ones are kept in earlier/."
 
 
 def lab(

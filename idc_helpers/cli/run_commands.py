@@ -41,7 +41,7 @@ _Teardown = Annotated[
     bool,
     typer.Option(
         "--teardown/--no-teardown",
-        help="Whether the last notebook takes back what the run made.",
+        help="Whether the last notebook undoes what the run made.",
         show_default=True,
     ),
 ]
@@ -190,13 +190,13 @@ def undo(
     wanted = Wanted(target, account, region, profile, include_used)
     with opened_undo(folder, wanted) as opened:
         if not opened.plan.changes and not opened.unreadable and not opened.skipped:
-            typer.echo(f"Nothing is left to take back of run {folder.name}.")
+            typer.echo(f"Nothing is left to undo of run {folder.name}.")
             return
         if opened.plan.changes:
             typer.echo(f"{opened.where}\n\n{_plan_table(opened.plan)}\n")
         number = len(opened.plan.writes)
         if number and not yes:
-            typer.confirm(f"Take back {number} of these?", abort=True)
+            typer.confirm(f"Undo {number} of these?", abort=True)
         opened.apply(_tell)
         results = opened.check()
         verdict = opened.verdict()

@@ -55,7 +55,7 @@ class ActivationWatch:
 
     def _end(self, result: object) -> None:
         if isinstance(result, Exception):
-            self._line.say(f"… stopped watching ({result}). Run the cell again to go on.")
+            self._line.say(f"… stopped watching ({result}). Run the cell again to continue.")
 
 
 def is_on_the_way(person: PersonStatus) -> bool:

@@ -72,7 +72,7 @@ class CredentialsStep:
             ("session token", "none", f"yes; without it: {without_token}"),
             ("ends", "never by itself", f"in {left}"),
             ("belongs to", "an IAM user", _role_and_person(self._seen["whole"])),
-            ("whoever finds a copy", "has it until somebody notices", "has it until the end, at most"),
+            ("anyone who finds a copy", "has it until somebody notices", "has it until the end, at most"),
         )
         return Table("Two kinds of keys", ("what", "long-lived", "temporary"), rows)
 

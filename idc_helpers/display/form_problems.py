@@ -46,8 +46,8 @@ def problems_in_words(problems: Sequence[Problem], values: FormValues) -> str:
     if not problems:
         return ""
     places = dict.fromkeys(_place_in_words(problem.path, values) for problem in problems)
-    number = f"{len(problems)} value{'s' if len(problems) > 1 else ''} to mend"
-    return f"{number}: {'; '.join(places)}. Apply stays locked until then."
+    number = "1 value needs" if len(problems) == 1 else f"{len(problems)} values need"
+    return f"{number} fixing: {'; '.join(places)}. Apply stays disabled until then."
 
 
 def _place_in_words(path: str, values: FormValues) -> str:

@@ -107,7 +107,7 @@ WORDS: Mapping[type[BaseModel], Mapping[str, FieldWords]] = {
         ),
         "user_background": _W(
             "User background sessions",
-            "How long jobs that a user started may go on without the user: 15 minutes to 90 days.",
+            "How long jobs that a user started may continue without the user: 15 minutes to 90 days.",
             "portal_durations",
         ),
     },

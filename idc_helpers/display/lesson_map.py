@@ -84,7 +84,7 @@ class LessonMap:
         go_on = ""
         if following is not None:
             link = link_to(following.entry.link, f"{following.entry.number} · {following.entry.title}")
-            go_on = f" Go on with {link}."
+            go_on = f" Continue with {link}."
         return (
             f'{STYLE}<section class="idc-map" aria-label="The lesson, step by step">'
             f"<p><strong>{_sum_in_words(self.readings)}.</strong>{go_on}</p>{body}</section>"

@@ -158,7 +158,9 @@ class Runbook:
         if console is None:
             return Line("On AWS the access portal is at the address that your instance shows.")
         if not is_guided():
-            return Line("Guided, links to the sandbox's pages stand here; `idc sandbox pages` prints them.")
+            return Line(
+                "In JupyterLab, links to the sandbox's pages appear here; `idc sandbox pages` prints them."
+            )
         return page_links(console)
 
     def try_it(self, name: str, **names: str) -> TryIt:

@@ -110,7 +110,7 @@ class StepPanel(Panel):
                 "Confirm the undo",
                 "Cancel the undo",
                 is_aside=True,
-                after="What was applied here is taken back. To do it again: Review, then Apply.",
+                after="What was applied here is undone. To do it again: Review, then Apply.",
             ),
             self._screen,
             context=lambda: step.context,
@@ -185,7 +185,7 @@ class TeardownPanel(Panel):
         self._may_write = teardown.context.mode == "apply"
         self.actions = Actions(
             teardown.gate,
-            Labels("Review what is taken back", "Apply the teardown"),
+            Labels("Review what will be undone", "Apply the teardown"),
             self._screen,
             context=lambda: teardown.context,
             may_apply=lambda: self._may_write,

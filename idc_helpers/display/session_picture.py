@@ -94,7 +94,7 @@ def _said(duration: str, words: str) -> tuple[float, str]:
         length_s = parse_duration(duration).total_seconds()
     except InvalidValueError:
         usual = duration_in_words(_DEFAULT_ROLE_S)
-        return _DEFAULT_ROLE_S, f"{duration!r} is no length: drawn as {usual}"
+        return _DEFAULT_ROLE_S, f"{duration!r} is not a length: drawn as {usual}"
     comma = "" if words.startswith("each") else ","
     return length_s, f"{duration_in_words(length_s)}{comma} {words}"
 

@@ -136,7 +136,7 @@ def _authorization_code(ids: _Ids) -> tuple[Message, ...]:
         Message(
             _CLI,
             _SERVICE,
-            "CreateToken with code and verifier: whoever stole the code has no verifier",
+            "CreateToken with code and verifier: a thief of the code has no verifier",
         ),
         _token(ids),
     )

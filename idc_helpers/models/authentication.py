@@ -89,7 +89,7 @@ class Sessions(Model):
     )
     user_background: PortalSessionDuration = Field(
         default="P7D",
-        description="How long jobs that a user started may go on without the user, from PT15M to P90D.",
+        description="How long jobs that a user started may continue without the user, from PT15M to P90D.",
     )
 
 

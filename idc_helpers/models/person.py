@@ -55,4 +55,5 @@ def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
         return []
     choices = f"The scenario's users are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}."
     remedy = did_you_mean(user_name, names) or choices
-    return [Refusal(("person", "user_name"), f"{user_name!r} is no user of this scenario", remedy, user_name)]
+    message = f"{user_name!r} is not a user of this scenario"
+    return [Refusal(("person", "user_name"), message, remedy, user_name)]

@@ -44,7 +44,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise InvalidValueError(f"{name} is no number in JSON", remedy="Write a number or a text.")
+    raise InvalidValueError(f"{name} is not a number in JSON", remedy="Write a number or a text.")
 
 
 def policy_from_text(text: str) -> dict[str, Any]:

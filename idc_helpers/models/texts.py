@@ -150,7 +150,7 @@ def _not_reserved_by_aws(key: str) -> str:
 def _profile_name(text: str) -> str:
     if re.fullmatch(r"(AKIA|ASIA)[A-Z0-9]{12,124}", text):
         raise InvalidValueError(
-            "an access key id stands where the name of a profile belongs",
+            "this is an access key id, not the name of a profile",
             remedy="Take it out of the file, and write the name of a profile of ~/.aws/config.",
         )
     return _PROFILE_NAME.check(text)

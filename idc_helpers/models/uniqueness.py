@@ -59,7 +59,7 @@ def _repeated(values: Iterator[tuple[Location, str]], what: str) -> list[Refusal
     for location, value in values:
         earlier = first.setdefault(value.casefold(), location)
         if earlier is not location:
-            message = f"{value!r} is there already: a {what} {value!r} stands at {earlier[0]}[{earlier[1]}]"
+            message = f"{value!r} is there already: a {what} {value!r} is at {earlier[0]}[{earlier[1]}]"
             refusals.append(Refusal(location, message, "Change one of the two, or remove it.", value))
     return refusals
 

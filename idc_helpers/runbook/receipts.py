@@ -193,7 +193,7 @@ class ReceiptBook:
         return [receipt for receipt in self._read_all() if self.place is None or self.place.holds(receipt)]
 
     def unreadable(self) -> list[str]:
-        """Return the lines that are no receipts, such as ``"line 3: is no JSON object"``."""
+        """Return the lines that are no receipts, such as ``"line 3: is not a JSON object"``."""
         return [words for words in self._lines() if isinstance(words, str)]
 
     def elsewhere(self) -> dict[ReceiptPlace, int]:
@@ -224,7 +224,7 @@ class ReceiptBook:
                 remedy="Make it readable again: without it nothing is known of what the run made.",
             ) from error
         for number, values in numbered_lines(data):
-            wrong = "is no JSON object" if values is None else _wrong_with(values)
+            wrong = "is not a JSON object" if values is None else _wrong_with(values)
             yield f"line {number}: {wrong}" if wrong else _receipt(values or {})
 
     def open_receipts(self) -> list[Receipt]:
@@ -244,10 +244,10 @@ _VALUES = {
 def _wrong_with(values: Mapping[str, Any]) -> str:
     """Return why an object is no receipt; empty: it is one."""
     if not _is_text(values):
-        return "is no receipt: it holds half of a character"
+        return "is not a receipt: it holds half of a character"
     missing = [name for name in _FIELDS if name not in values and name not in _OPTIONAL]
     if missing:
-        return f"is no receipt: it lacks {', '.join(missing)}"
+        return f"is not a receipt: it lacks {', '.join(missing)}"
     for name, known in _VALUES.items():
         if values[name] not in known:
             return f"has {name} {values[name]!r}; known are {', '.join(known)}"

@@ -164,7 +164,7 @@ class Teardown:
                 Check(
                     "teardown: plan",
                     True,
-                    f"mode is 'plan', nothing was written: {len(remaining.plan.writes)} to take back",
+                    f"mode is 'plan', nothing was written: {len(remaining.plan.writes)} to undo",
                 )
             ]
         else:
@@ -183,7 +183,7 @@ def _left_over(remaining: UndoPlan) -> Check:
     if not writes and not kept:
         others = tuple(change for change in remaining.left_alone() if change not in kept)
         words = f"; left alone: {_reasons(others)}" if others else ""
-        return Check(NOTHING_LEFT, True, f"every receipt is taken back{words}")
+        return Check(NOTHING_LEFT, True, f"every receipt is undone{words}")
     names = ", ".join(in_words(change.kind, change.key) for change in writes)
     parts = [
         f"still there: {names}" if writes else "",
@@ -194,7 +194,7 @@ def _left_over(remaining: UndoPlan) -> Check:
 
 
 _REMEDY = (
-    "The reason stands beside each. Where others use or changed it, ask them. Remove what hangs on it and "
+    "The reason is next to each. Where others use or changed it, ask them. Remove what hangs on it and "
     "run this again, or use `idc undo RUN --include-used`, which deletes it all the same."
 )
 

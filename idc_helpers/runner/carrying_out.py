@@ -205,7 +205,7 @@ def _with_leaks(execution: Execution, failure: NotebookFailure | None) -> Notebo
     leaked = leak_failure(leaks)
     if failure is None:
         return leaked
-    return replace(failure, message=f"{failure.message}\nBesides, {leaked.message}")
+    return replace(failure, message=f"{failure.message}\nAlso, {leaked.message}")
 
 
 def _with_sandbox_news(execution: Execution, failure: NotebookFailure) -> NotebookFailure:
@@ -227,7 +227,7 @@ def _how_to_go_on(execution: Execution, signal_number: int | None) -> str:
     lines.append(f"What was done is kept, with receipts in {receipts}.")
     if not execution.environment.get(STATE_VARIABLE):
         lines.append(
-            "To go on: mend the cause and give the same command again; what is done is `unchanged` then."
+            "To continue: fix the cause and give the same command again; what is done is `unchanged` then."
         )
-    lines.append(f"To take it back: {execution.undo_command}")
+    lines.append(f"To undo it: {execution.undo_command}")
     return "\n".join(lines)

@@ -145,7 +145,7 @@ def read_record(folder: Path) -> RunRecord | None:
 def _record(values: Any) -> RunRecord:
     """Return the record; what a newer version of the kit has added is passed over."""
     if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     known = {field.name: values[field.name] for field in fields(RunRecord) if field.name in values}
     missing = [
         field.name for field in fields(RunRecord) if field.default is MISSING and field.name not in known

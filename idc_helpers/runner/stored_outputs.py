@@ -83,7 +83,7 @@ def _execute(notebook: LessonNotebook, environment: dict[str, str]) -> Any:
     except CellExecutionError as error:
         raise RunFailedError(
             f"the notebook {notebook.name!r} failed, so no outputs are stored: {error.ename}: {error.evalue}",
-            remedy="Mend the cell and run `make notebooks` again.",
+            remedy="Fix the cell and run `make notebooks` again.",
         ) from error
     return document
 

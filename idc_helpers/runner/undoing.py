@@ -156,7 +156,7 @@ def _state_folder(record: RunRecord | None, place: ReceiptPlace) -> Path | None:
     if not state.is_dir():
         raise SandboxError(
             f"the sandbox that the run changed is gone: there is no folder {str(state)!r}",
-            remedy="Everything that the run made went with it, so there is nothing to take back.",
+            remedy="Everything that the run made went with it, so there is nothing to undo.",
         )
     return state
 

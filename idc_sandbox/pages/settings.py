@@ -93,7 +93,7 @@ def _iso_duration(number: str, unit: str) -> str:
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_NUMBER
     if not is_number or unit not in _MINUTES_OF_UNIT:
         raise validation_error(
-            f"The session duration {number[:32]!r} {unit[:32]!r} is none; give a whole number of "
+            f"The session duration {number[:32]!r} {unit[:32]!r} is not valid; give a whole number of "
             f"{', '.join(_MINUTES_OF_UNIT)}."
         )
     return f"P{digits}D" if unit == "days" else f"PT{digits}{unit[0].upper()}"

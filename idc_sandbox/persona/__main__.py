@@ -51,7 +51,7 @@ def _answer(persona: Persona, line: str) -> dict[str, Any]:
     except PersonaError as error:
         return {"error": str(error)}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return {"error": f"this is no request: {type(error).__name__}; send {{'do': …, 'with': {{…}}}}"}
+        return {"error": f"this is not a request: {type(error).__name__}; send {{'do': …, 'with': {{…}}}}"}
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def load(context: Context, sign_in_id: str, *pages: PageName) -> sqlite3.Row:
         raise Refusal("sign-in-expired", "This sign-in is over, or took too long. Start again.")
     if pages and row["page"] not in pages:
         raise Refusal(
-            "wrong-page", "This answers another step than the one that you are at. Go on from there."
+            "wrong-page", "This answers a different step from the one that you are at. Continue from there."
         )
     return row
 

@@ -63,7 +63,7 @@ def set_password(context: Context, user_id: str, new: str) -> None:
     if any(_fits(kept, new) for kept in history) or (row and _fits(row["password_hash"], new)):
         raise Refusal(
             "password-reused",
-            f"Choose a password that is none of your last {REMEMBERED}, nor the one that you were given.",
+            f"Choose a password that differs from your last {REMEMBERED} and from the one you were given.",
         )
     new_hash = _HASHER.hash(_normal(new))
     _write(context, user_id, new_hash, history=[new_hash, *history][:REMEMBERED])

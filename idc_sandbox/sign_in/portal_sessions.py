@@ -116,7 +116,7 @@ def interactive_duration_s(context: Context, instance_arn: str) -> float:
     text = setting(context, instance_arn, "sessions")["user_interactive"]
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError(f"the session duration {text!r} is no ISO 8601 duration")
+        raise ValueError(f"the session duration {text!r} is not an ISO 8601 duration")
     parts = {unit: int(number) for unit, number in match.groupdict(default="0").items()}
     return datetime.timedelta(**parts).total_seconds()
 

@@ -30,7 +30,7 @@ def test_what_a_user_without_a_device_meets(visitor, scene, mfa, settings, headi
     visitor.sees(heading)
     if heading == "Enter the code from your mail":
         visitor.page.get_by_label("Code from the newest message").fill(scene.mailed_code(name))
-        visitor.press("Go on")
+        visitor.press("Continue")
         visitor.sees("Access portal")
     if heading == "You cannot sign in":
         expect(visitor.page.get_by_role("alert")).to_contain_text("Ask your administrator")
@@ -116,7 +116,7 @@ def test_a_user_made_by_an_api_gets_a_mailed_code_at_the_first_sign_in(visitor, 
         visitor.press("Next")
         visitor.sees("Enter the code from your mail")
         page.get_by_label("Code from the newest message").fill(scene.mailed_code(name))
-        visitor.press("Go on")
+        visitor.press("Continue")
         visitor.sees("Choose a new password")
         page.get_by_label("New password", exact=True).fill("too simple")
         page.get_by_label("New password, once more").fill("too simple")

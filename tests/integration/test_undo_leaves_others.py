@@ -465,7 +465,7 @@ def test_what_aws_never_takes_back_is_said_once_and_fails_no_undo_for_ever(place
     assert make_teardown(replace(run, target_connection=connect(state_folder=place))).check().passed
     again = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes"])
     assert again.exit_code == 0, again.output
-    assert "Nothing is left to take back" in again.output
+    assert "Nothing is left to undo" in again.output
 
 
 OF_AN_INSTANCE = Scenario.model_validate(

@@ -134,6 +134,6 @@ def test_undo_of_a_run_that_tore_itself_down_has_nothing_to_do(fresh):
     assert done.returncode == 0, done.stderr
     assert (
         "nothing is left of what this run made" in done.stdout
-        or "Nothing is left to take back" in done.stdout
+        or "Nothing is left to undo" in done.stdout
     )
     assert commands.idc("sandbox", "status", "--state", str(commands.latest / "sandbox")).returncode == 1

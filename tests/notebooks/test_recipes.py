@@ -92,7 +92,7 @@ def test_cron_begins_nothing_while_the_batch_of_before_is_at_work(cron):
         assert holder.stdout.readline() == b"held\n"
         done = cron.run()
     assert done.returncode == 75
-    assert "still at work" in done.stdout
+    assert "still running" in done.stdout
 
 
 def test_cron_is_told_of_a_table_that_is_not_there(cron):

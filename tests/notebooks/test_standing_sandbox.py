@@ -120,4 +120,4 @@ def test_undo_leaves_nothing_of_the_run_and_again_finds_nothing_to_do(commands, 
     assert "delete" in done.stdout
     again = commands.idc("undo", first[2].name, "--out", str(commands.runs))
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "Take back" not in again.stdout
+    assert "Undo " not in again.stdout

@@ -169,7 +169,7 @@ def test_a_port_that_is_none_is_refused(port, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["start", f"--port={port}"])
     assert caught.value.code == 2
-    assert "is no port" in capsys.readouterr().err
+    assert "is not a port" in capsys.readouterr().err
 
 
 def test_there_is_no_way_to_another_address(capsys):

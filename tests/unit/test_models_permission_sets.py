@@ -155,8 +155,8 @@ def test_an_inline_policy_is_the_same_as_mapping_and_as_text():
     ("given", "words"),
     [
         ("{", "is not JSON"),
-        ('{"Version": NaN}', "NaN is no number in JSON"),
-        ('{"Version": -Infinity}', "-Infinity is no number in JSON"),
+        ('{"Version": NaN}', "NaN is not a number in JSON"),
+        ('{"Version": -Infinity}', "-Infinity is not a number in JSON"),
         ("[]", "is not a policy document"),
         (5, "is not a policy document"),
         ('{"Statement": [], "Statement": []}', "'Statement' twice"),

@@ -49,7 +49,7 @@ def test_a_scenario_without_a_person_has_one_without_wishes():
 def test_a_user_whom_the_scenario_does_not_name_is_refused_with_line_and_guess(tmp_path):
     line, path, said = problem(tmp_path, "user_name: richard.ro")
     assert (line, path) == (9, "person.user_name")
-    assert "'richard.ro' is no user of this scenario. Did you mean 'richard.roe'?" in said
+    assert "'richard.ro' is not a user of this scenario. Did you mean 'richard.roe'?" in said
 
 
 def test_where_no_name_is_near_all_are_listed(tmp_path):

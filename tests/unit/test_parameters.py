@@ -100,7 +100,7 @@ def test_mistakes_in_yaml_alone_are_refused_too(tmp_path):
     path.write_text("mode: plan\nmode: apply\n", encoding="utf-8")
     with pytest.raises(ParametersError) as caught:
         load_scenario(str(path))
-    assert str(caught.value).startswith(f"{path}:2: mode: the key 'mode' stands here again, after line 1.")
+    assert str(caught.value).startswith(f"{path}:2: mode: duplicate key 'mode' (first defined on line 1).")
 
 
 @pytest.mark.parametrize(

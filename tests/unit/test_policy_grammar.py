@@ -88,7 +88,7 @@ ADVICE = (
     (
         {**policy(Resource="arn:aws:s3:::${aws:username}"), "Version": "2008-10-17"},
         "Version",
-        "'2008-10-17', so '${…}' is no variable",
+        "'2008-10-17', so '${…}' is not a variable",
     ),
     (condition("Bool", "yes"), "Condition", "'yes' is not true or false: Bool never matches it"),
     (condition("NullIfExists", "x"), "Condition", "is not true or false"),

@@ -20,7 +20,7 @@ from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Findin
 from idc_helpers.suggestions import did_you_mean
 
 _LEFT = (
-    "What you make with a form of this kit has a receipt: Undo and the teardown take it back. What you make"
+    "What you make with a form of this kit has a receipt: Undo and the teardown revert it. What you make"
     " in a terminal or a console has none, so neither deletes it, and the teardown leaves an instance alone"
     " that still holds it. The check prints the command that removes it, and notebook 99 lists all that is"
     " left."
@@ -56,7 +56,7 @@ def _permission_set_fields(look: Look, state: State) -> tuple[Finding, ...]:
         Finding(
             "it allows something",
             bool(policies),
-            ", ".join(policies) or "no policy: whoever enters may do nothing at all",
+            ", ".join(policies) or "no policy: a person who enters may do nothing at all",
         ),
     )
 
@@ -141,9 +141,9 @@ ACCESS_EXERCISES = (
     Exercise(
         name="on_call",
         notebook="05_permission_sets",
-        title="a set for whoever is on call",
+        title="a set for people on call",
         task=(
-            "Whoever is on call at night needs to look, quickly, and for a short time. Make a permission set"
+            "A person on call at night needs to look, quickly, and for a short time. Make a permission set"
             " `{permission_set}` whose session lasts two hours (`{session_duration}`), that lands people in"
             " the console of `{service}` (its relay state), and that allows reading."
         ),

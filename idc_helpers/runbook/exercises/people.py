@@ -97,11 +97,11 @@ def _no_session(look: Look) -> Examination:
         return Examination(unreadable=_ON_AWS)
     was_active = bool(person.has_password and person.device_kinds)
     count = person.session_count
-    goes_on = f"{count} still go{'es' if count == 1 else ''} on" if count else "none goes on"
+    goes_on = f"{count} still active" if count else "none is active"
     return Examination(
         (
             Finding("the person has been active", was_active, "yes" if was_active else "not activated yet"),
-            Finding("no session of the access portal goes on", was_active and not count, goes_on),
+            Finding("no session of the access portal is active", was_active and not count, goes_on),
         )
     )
 
@@ -117,7 +117,7 @@ PEOPLE_EXERCISES = (
         ),
         hint=(
             "As the person: open the access portal, sign in, “My devices” at the top, “Register a device”."
-            " An authenticator app on the same telephone is no spare; a passkey of your computer is one."
+            " An authenticator app on the same telephone is not a spare; a passkey of your computer is one."
         ),
         afterwards="The device goes with the user; on the same page it can be removed.",
         examine=_second_device,

@@ -84,7 +84,7 @@ def _delegate(look: Look) -> Examination:
         is_manager = look.answer == management_account_id(look.connection)
         why = "which needs no delegation" if is_manager else "which may administer nothing here"
         return _answered(words, False, f"that is {accounts[look.answer].name!r}, {why}")
-    found = f"{look.answer!r} is no account of this organization" if look.answer else _EMPTY
+    found = f"{look.answer!r} is not an account of this organization" if look.answer else _EMPTY
     return _answered(words, False, found)
 
 
@@ -152,8 +152,8 @@ SETTINGS_EXERCISES = (
         notebook="04_management",
         title="who else holds the keys?",
         task=(
-            "A colleague asks which account may administer Identity Center besides the management account."
-            " Answer with its id, as AWS Organizations tells it."
+            "Which account, apart from the management account, may administer Identity Center?"
+            " Answer with its id, as AWS Organizations shows it."
         ),
         hint=(
             "Delegation is a matter of AWS Organizations, not of Identity Center; its name there is the"

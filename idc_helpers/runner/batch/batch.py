@@ -270,7 +270,7 @@ class _Batch:
         say(f"\n{summary.sentence()} {seconds_in_words(summary.wall_s)} in all.")
         if signal_number is not None:
             say("The batch was ended before it was done. What had ended is counted and not run again;")
-            say("jobs that were at work are run again. To go on, give the same command again.")
+            say("jobs that were still running will be run again. To continue, give the same command again.")
         elif summary.counts()["failed"]:
             say("To run what failed again: the same command with --retry-failed.")
         say(f"Report: {self.page}")

@@ -30,7 +30,7 @@ def own_batch_folder(folder: Path) -> Iterator[Path]:
     Raises
     ------
     RunFailedError
-        When it cannot be written, or another batch is at work in it.
+        When it cannot be written, or another batch is running in it.
     """
     with ExitStack() as stack:
         try:
@@ -50,7 +50,7 @@ def unwritable(folder: Path, error: OSError) -> RunFailedError:
     return RunFailedError(
         f"the batch's folder {str(folder)!r} cannot be written: {error.strerror or error}",
         remedy="Make room, or name a folder that you may write with --out DIR. What is counted in its "
-        "journal stays so: the same command goes on from there.",
+        "journal stays so: the same command resumes from there.",
     )
 
 
@@ -67,7 +67,7 @@ def _at_work(folder: Path) -> RunFailedError:
         about = json.loads((folder / LOCK).read_text("utf-8"))
         holder = f": process {about['pid']} on {about['host']}, since {about['since']}"
     return RunFailedError(
-        f"another batch is at work in {str(folder)!r}{holder}",
+        f"another batch is running in {str(folder)!r}{holder}",
         remedy="Wait until it has ended, or name another folder with --out DIR.",
     )
 

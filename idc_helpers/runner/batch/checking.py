@@ -161,7 +161,7 @@ class _Checks:
         except (OSError, ValueError) as error:
             said = getattr(error, "strerror", None) or error
             raise InvalidValueError(
-                f"{shortened(word)} is no path: {said}", remedy="Write the path of a file or a folder."
+                f"{shortened(word)} is not a path:  {said}", remedy="Write the path of a file or a folder."
             ) from error
         return path
 
@@ -289,7 +289,7 @@ class _Checks:
             # Folders of some systems do not tell upper from lower case.
             first = seen.setdefault(name.casefold(), position)
             if first != position:
-                message = f"the name {name!r} stands twice; first in line {self.line_of(first)}"
+                message = f"the name {name!r} appears twice; first in line {self.line_of(first)}"
                 remedy = "Give each job a name of its own: its folder is called so."
                 self.problems.append(self.table.problem(position, ("name",), message, remedy))
         names = set(self.names_of_jobs)

@@ -109,7 +109,7 @@ class EngineKeeper:
         if not self._lost:
             return []
         number = counted(self._lost, "notebook")
-        return [f"The process that runs the notebooks was killed; {number} at work in it began again."]
+        return [f"The process that runs the notebooks was killed; {number} that it was running began again."]
 
     def close(self) -> None:
         """End the engine, and with it what it runs."""

@@ -63,14 +63,14 @@ class JobDefaults(Model):
         "./sandboxes/ana whose sandbox keeps its state.",
     )
     teardown: StrictBool = Field(
-        default=True, description="Whether the lesson's last notebook takes back what the job made."
+        default=True, description="Whether the lesson's last notebook undoes what the job made."
     )
 
 
 class JobEntry(JobDefaults):
     """One job."""
 
-    name: _JobName = Field(description="What the job is called; its folder too, so each name stands once.")
+    name: _JobName = Field(description="The name of the job and of its folder; no two jobs share one.")
 
 
 class BatchFile(Model):

@@ -213,7 +213,7 @@ def _require_headings(name: str, line: int, headings: list[str]) -> None:
         raise refused(name, line, "there is no column 'name'", remedy)
     twice = sorted({heading for heading in headings if headings.count(heading) > 1})
     if twice or "" in headings:
-        what = f"the column {twice[0]!r} stands twice" if twice and twice[0] else "a column has no heading"
+        what = f"the column {twice[0]!r} appears twice" if twice and twice[0] else "a column has no heading"
         raise refused(name, line, what, "Give each column one heading of its own.")
 
 

@@ -69,7 +69,8 @@ def _delete_sessions(context: Context, user_id: str, rest: list[str], _values: V
     own = [one.session_id for one in portal_sessions.list_sessions(context, user_id)]
     if rest[0] not in own:
         raise ServiceError(
-            "ResourceNotFoundException", f"No session {rest[0]!r} of this user goes on; there are {own!r}."
+            "ResourceNotFoundException",
+            f"No session {rest[0]!r} of this user is active; the active ones are {own!r}.",
         )
     portal_sessions.end_session(context, rest[0])
     return {"ended": 1}

@@ -158,7 +158,7 @@ def old(open_it):
     find(panel, "Undo this step …").click()
     teardown = runbook.teardown()
     teardown_panel = teardown.form()
-    find(teardown_panel, "Review what is taken back").click()
+    find(teardown_panel, "Review what will be undone").click()
     step.gate.show_plan()
     command_line = runbook.command_line()
     return {

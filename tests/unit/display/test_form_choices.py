@@ -87,7 +87,7 @@ def test_groups_and_permission_sets_of_the_scenario_are_choices(assignments):
     assert "Billing" in [value for _, value in find(panel, "Permission set").options]
     find(panel, "Group").value = ""
     assert "has one principal; found neither" in texts(panel)
-    assert "1 value to mend" in texts(panel)
+    assert "1 value needs fixing" in texts(panel)
 
 
 def test_what_cannot_be_read_leaves_what_the_scenario_names(context):
@@ -150,7 +150,7 @@ def test_time_zones_and_locales_are_suggested_and_others_may_be_typed(context):
     assert "Europe/Zurich" in find(panel, "Time zone").options
     assert "de-CH" in find(panel, "Locale").options
     type_in(panel, "Locale", "gsw-CH")
-    assert "to mend" not in texts(panel)
+    assert "needs fixing" not in texts(panel)
 
 
 def test_a_policy_tells_line_and_column_and_its_room():

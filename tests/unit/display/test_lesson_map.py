@@ -45,7 +45,7 @@ def test_links_are_relative_and_lead_to_the_heading_as_lab_names_it():
 def test_the_picture_says_where_to_go_on_and_what_was_changed_outside():
     html = PICTURE._repr_html_()
     assert "16 of 20 steps done, 1 changed outside." in html
-    assert 'Go on with <a href="05_permission_sets.ipynb#Choose">10 · Permission sets</a>' in html
+    assert 'Continue with <a href="05_permission_sets.ipynb#Choose">10 · Permission sets</a>' in html
     assert html.count('aria-current="step"') == 1
 
 
@@ -57,7 +57,7 @@ def test_what_nobody_can_see_is_gone_on_with_too():
 def test_a_lesson_that_is_done_has_nothing_to_go_on_with():
     html = LessonMap(readings())._repr_html_()
     assert "20 of 20 steps done." in html
-    assert "Go on" not in html
+    assert "Continue with" not in html
     assert "aria-current" not in html
 
 

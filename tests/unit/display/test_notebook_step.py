@@ -87,7 +87,7 @@ def test_a_failed_check_raises_with_what_was_expected_and_found(step, shown, mem
     assert "Likely cause: this run set it at" in shown_above
     assert "Go back to: 05_permission_sets, “Choose” (05_permission_sets.ipynb#Choose)" in shown_above
     told = raised.value._render_traceback_()
-    assert told == ["CheckFailedError: 1 of 2 checks failed; what to do is told above."]
+    assert told == ["CheckFailedError: 1 of 2 checks failed; see above for what to do."]
 
 
 def test_guided_the_cell_asks_for_the_button(step, guided, shown, memory):

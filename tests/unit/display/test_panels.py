@@ -108,18 +108,18 @@ def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
     type_in(panel, "Session duration", "PT13H")
     find(panel, "Review").click()
     assert "✘ 'PT13H' is not possible" in texts(panel).replace("&#x27;", "'")
-    assert "1 value to mend" in texts(panel)
+    assert "1 value needs fixing" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
     assert find(panel, "Shown").options[0][0] == "✘ 1. AdministratorAccess"
     type_in(panel, "Session duration", "PT3H")
     assert step.values.problems == []
-    assert "to mend" not in texts(panel)
+    assert "needs fixing" not in texts(panel)
 
 
 def test_a_wrong_value_of_a_hidden_item_is_still_named(panel, step):
     type_in(panel, "Session duration", "PT13H")
     find(panel, "Shown").value = 1
-    assert "1 value to mend: Session duration of no. 1. Apply stays locked" in texts(panel)
+    assert "1 value needs fixing: Session duration of no. 1. Apply stays disabled" in texts(panel)
     find(panel, "Shown").value = 0
     assert find(panel, "Session duration: another length").value == "PT13H"
 
@@ -182,7 +182,7 @@ def test_showing_the_form_again_keeps_what_was_typed(panel, step):
     assert step.form() is panel
     assert find(step.form(), "Session duration").value == "PT5H"
     type_in(panel, "Session duration", "PT13H")
-    assert "1 value to mend" in texts(step.form())
+    assert "1 value needs fixing" in texts(step.form())
     assert find(panel, "Session duration: another length").value == "PT13H"
 
 
@@ -275,7 +275,7 @@ def test_the_teardown_panel_shows_before_it_deletes(context, memory):
     step.gate.apply()
     panel = NotebookTeardown(context).form()
     assert find(panel, "Apply the teardown in the sandbox").disabled
-    find(panel, "Review what is taken back").click()
+    find(panel, "Review what will be undone").click()
     find(panel, "Apply the teardown in the sandbox").click()
     assert memory.resource("group").states == {}
 
@@ -398,10 +398,10 @@ def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
 def test_no_type_of_mfa_is_refused_at_its_boxes(context):
     panel = NotebookStep(context, "multi_factor_authentication").form()
     find(panel, "Authenticator apps").value = False
-    assert "to mend" not in texts(panel)
+    assert "needs fixing" not in texts(panel)
     find(panel, "Security keys and built-in authenticators").value = False
     assert "nobody could answer it" in texts(panel)
-    assert "1 value to mend: Users can authenticate with these MFA types" in texts(panel)
+    assert "1 value needs fixing: Users can authenticate with these MFA types" in texts(panel)
 
 
 def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(context, tmp_path):

@@ -55,7 +55,7 @@ def test_a_failure_ends_the_run_and_what_follows_is_not_run(project, start, log,
     outcome = carried_out(project, start, notebooks)
     assert outcome.exit_status == 1
     assert statuses(outcome) == ["passed", "failed", "not run"]
-    assert f"To take it back: idc undo {outcome.folder.name}" in log.getvalue()
+    assert f"To undo it: idc undo {outcome.folder.name}" in log.getvalue()
     assert "give the same command again" in log.getvalue()
 
 

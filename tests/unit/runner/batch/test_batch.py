@@ -230,7 +230,7 @@ def test_a_notebook_that_was_lost_with_the_engine_runs_again_and_the_report_says
         "j0": 1,
         "j1": 3,
     }
-    news = "The process that runs the notebooks was killed; 2 notebooks at work in it began again."
+    news = "The process that runs the notebooks was killed; 2 notebooks that it was running began again."
     assert json.loads((tmp_path / "out" / "batch.json").read_text("utf-8"))["news"] == [news]
     assert news in run.told
 
@@ -240,7 +240,7 @@ def test_an_engine_that_is_lost_time_and_again_fails_the_job_and_no_other(run, t
     assert run(table(FIVE), workers=1).exit_status == 1
     assert engine.asked.count("j1") == 3
     assert "EngineLostError" in report(tmp_path / "out")["j1"]["reason"]
-    assert "2 notebooks at work in it began again" in run.told, "after the third time it did not"
+    assert "2 notebooks that it was running began again" in run.told, "after the third time it did not"
     assert list(statuses(tmp_path / "out").values()).count("passed") == 4
 
 

@@ -95,7 +95,7 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
         ("jobs:\n  - name: a b\n", "j.yaml", 2, "' ' is not allowed"),
         ("jobs:\n  - name: a\n    notebook: '05'\n    teardown: perhaps\n", "j.yaml", 4, "'perhaps'"),
         ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
-        ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "stands twice"),
+        ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "appears twice"),
         ("name,notebook\na,05\nb,05,06\n", "j.csv", 3, "3 cells"),
         ("name,notebook,expected_account\na,05,1.11E+11\n", "j.csv", 2, "'1.11E+11'"),
         ("name,notebook,groups\na,05,[x\n", "j.csv", 2, "not a list"),
@@ -103,11 +103,11 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
         ("", "j.csv", 1, "empty"),
         ("jobs: " + "[" * 100_000, "j.yaml", 1, "more than 100 levels"),
         ("name,notebook,groups\na,05," + "[" * 90_000, "j.csv", 2, "not a list"),
-        ('jobs:\n  - {name: a, notebook: "05", scenario: "a\\0b"}\n', "j.yaml", 2, "'a\\x00b' is no path"),
-        ('jobs:\n  - {name: a, notebook: "05", sandbox: "./a\\0b"}\n', "j.yaml", 2, "is no path"),
-        ('jobs:\n  - {name: a, notebook: "./a\\0b.ipynb"}\n', "j.yaml", 2, "is no path"),
+        ('jobs:\n  - {name: a, notebook: "05", scenario: "a\\0b"}\n', "j.yaml", 2, "'a\\x00b' is not a path"),
+        ('jobs:\n  - {name: a, notebook: "05", sandbox: "./a\\0b"}\n', "j.yaml", 2, "is not a path"),
+        ('jobs:\n  - {name: a, notebook: "./a\\0b.ipynb"}\n', "j.yaml", 2, "is not a path"),
         (f"jobs:\n  - {{name: a, notebook: './{'x' * 5000}.ipynb'}}\n", "j.yaml", 2, "File name too long"),
-        (f"jobs:\n  - {{name: a, notebook: '05', scenario: {'x' * 5000}}}\n", "j.yaml", 2, "is no path"),
+        (f"jobs:\n  - {{name: a, notebook: '05', scenario: {'x' * 5000}}}\n", "j.yaml", 2, "is not a path"),
     ],
 )
 def test_a_table_that_no_job_can_come_of_is_refused(kit, table, text, name, line, words):
@@ -245,9 +245,9 @@ BAD_TABLE_SAYS = {
     (28, "jobs[4].after[1]"): "7 is a number, not a text",
     (28, "jobs[4].after"): "no job is called 'zz'",
     (29, "jobs[4].teardown"): "1 is a number, not true or false",
-    (30, "jobs[5].name"): "the name 'd' stands twice; first in line 25",
+    (30, "jobs[5].name"): "the name 'd' appears twice; first in line 25",
     (32, "jobs[5].set.expected_account"): "is not in quotes",
-    (33, "jobs[5].set"): "the key 'set' stands here again",
+    (33, "jobs[5].set"): "duplicate key 'set'",
     (36, "jobs[6].after"): "none of them could ever start",
 }
 BAD_CSV = """\
