@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -26,7 +26,7 @@ from idc_sandbox.pages.one_time_links import OneTimeLinks, owner_links
 from idc_sandbox.request_bodies import LARGEST_UNSIGNED_BODY
 from idc_sandbox.sites import Sites
 
-Answer = Callable[[Gateway, Request, dict[str, Any]], dict[str, Any]]
+Answer = Callable[[Gateway, HttpRequest, dict[str, Any]], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
@@ -47,8 +47,8 @@ def control_routes(
         Called for ``POST stop``; the answer is sent before the server ends.
     """
 
-    def guarded(answer: Answer) -> Callable[[Request], Any]:
-        async def endpoint(request: Request) -> JSONResponse:
+    def guarded(answer: Answer) -> Callable[[HttpRequest], Any]:
+        async def endpoint(request: HttpRequest) -> JSONResponse:
             try:
                 _require_secret(request, keys["control_secret"])
                 body = await _json_object(request)
@@ -62,7 +62,7 @@ def control_routes(
 
         return endpoint
 
-    async def health(request: Request) -> JSONResponse:
+    async def health(request: HttpRequest) -> JSONResponse:
         about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
         challenge = request.query_params.get("challenge")
         if challenge is None:
@@ -72,17 +72,17 @@ def control_routes(
             return JSONResponse(_refusal(refusal), refusal.status)
         return JSONResponse({**about, "proof": prove(keys["health_key"], sites.port, challenge)})
 
-    def stop_soon(_gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    def stop_soon(_gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
         stop()
         return {"status": "stopping"}
 
-    def read_pages(_gateway: Gateway, request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+    def read_pages(_gateway: Gateway, request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
         # A program on this machine goes by this machine's address, wherever people are sent.
         is_local = request.query_params.get("site") == "local"
         site = sites.local if is_local else sites.preferred
         return owner_links(links, site.url, request.query_params.get("address"))
 
-    def write_pages(_gateway: Gateway, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    def write_pages(_gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
         _set_public(sites, body)
         gateway.site_url = sites.preferred.url
         return owner_links(links, sites.preferred.url)
@@ -100,7 +100,7 @@ def control_routes(
     ]
 
 
-def _require_secret(request: Request, control_secret: str) -> None:
+def _require_secret(request: HttpRequest, control_secret: str) -> None:
     given = request.headers.get("x-sandbox-secret", "")
     if not hmac.compare_digest(given.encode(), control_secret.encode()):
         raise ServiceError(
@@ -110,7 +110,7 @@ def _require_secret(request: Request, control_secret: str) -> None:
         )
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
+async def _json_object(request: HttpRequest) -> dict[str, Any]:
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -151,20 +151,20 @@ def _set_public(sites: Sites, body: dict[str, Any]) -> None:
         raise validation_error(f"{error}") from error
 
 
-def _read_switches(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+def _read_switches(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
     return gateway.read_switches()
 
 
-def _write_switches(gateway: Gateway, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _write_switches(gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
     return gateway.write_switches(body)
 
 
-def _read_clock(gateway: Gateway, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+def _read_clock(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
     with gateway.store.transaction() as connection:
         return {"now": clock.now(connection), "offset_s": clock.clock_offset_s(connection)}
 
 
-def _move_clock(gateway: Gateway, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _move_clock(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
     if body != {"reset": True} and set(body) not in ({"advance_s"}, {"offset_s"}):
         raise validation_error(
             f'Send {{"advance_s": SECONDS}}, {{"reset": true}} or {{"offset_s": SECONDS}}, found {body!r}.'
@@ -177,5 +177,5 @@ def _move_clock(gateway: Gateway, request: Request, body: dict[str, Any]) -> dic
     return _read_clock(gateway, request, {})
 
 
-def _console(gateway: Gateway, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _console(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
     return gateway.console(request.method, request.path_params["path"], {**request.query_params, **body})

@@ -6,31 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from idc_helpers.changes import Plan
-from idc_helpers.display.movements import checks_table, outcome_table, plan_table
-from idc_helpers.display.tables import Table
-from idc_helpers.runbook.applying import Outcome
-from idc_helpers.runbook.checks import CheckResults
 
-
-def table_frame(table: Table) -> pd.DataFrame:
-    """Return a table's rows under its columns, in its order, all of them text."""
-    return pd.DataFrame(list(table.rows), columns=list(table.columns), dtype=object)
-
-
-def plan_frame(plan: Plan) -> pd.DataFrame:
-    """Return a plan: columns action, kind, key, reason, values; one row a change, in order."""
-    return table_frame(plan_table("", plan))
-
-
-def outcome_frame(outcome: Outcome) -> pd.DataFrame:
-    """Return what was done: columns result, kind, key, identifier; unchanged things last."""
-    return table_frame(outcome_table("", outcome))
-
-
-def check_frame(results: CheckResults) -> pd.DataFrame:
-    """Return checks: columns result, name, detail; one row a check."""
-    return table_frame(checks_table("", results))
+def table_frame(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> pd.DataFrame:
+    """Return rows under their columns, in their order, all of them text."""
+    return pd.DataFrame(list(rows), columns=list(columns), dtype=object)
 
 
 def access_frame(reaches: Iterable[tuple[str, str, str]], accounts: Sequence[str]) -> pd.DataFrame:

@@ -100,7 +100,7 @@ class Table:
         """Return the table as a pandas DataFrame with these columns, all of them text."""
         from idc_helpers.display.frames import table_frame  # noqa: PLC0415 - pandas only where someone asks for it
 
-        return table_frame(self)
+        return table_frame(self.columns, self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)

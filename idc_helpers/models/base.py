@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-Location = tuple[str | int, ...]
+from idc_helpers.yaml_positions import Location
+
 RULE_ERROR = "kit_rule"
 
 

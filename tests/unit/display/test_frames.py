@@ -1,5 +1,6 @@
 from idc_helpers.changes import Action, Change, Plan, WriteResult
-from idc_helpers.display.frames import access_frame, check_frame, outcome_frame, plan_frame
+from idc_helpers.display.frames import access_frame
+from idc_helpers.display.movements import checks_table, outcome_table, plan_table
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.checks import Check, CheckResults
 
@@ -16,7 +17,7 @@ HAND = Change(
 
 
 def test_a_plan_has_a_row_a_change_in_its_order():
-    frame = plan_frame(Plan((CREATE, SAME, CHANGED, HAND)))
+    frame = plan_table("", Plan((CREATE, SAME, CHANGED, HAND))).frame()
     assert list(frame.columns) == ["action", "kind", "key", "reason", "values"]
     assert frame["action"].tolist() == ["+ create", "= unchanged", "~ update", "✎ by hand"]
     assert frame["kind"].tolist() == ["permission set", "group", "group", "console setting"]
@@ -29,12 +30,12 @@ def test_a_plan_has_a_row_a_change_in_its_order():
 
 
 def test_an_empty_plan_keeps_its_columns():
-    assert list(plan_frame(Plan()).columns) == ["action", "kind", "key", "reason", "values"]
+    assert list(plan_table("", Plan()).frame().columns) == ["action", "kind", "key", "reason", "values"]
 
 
 def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
     outcome = Outcome(Plan((CREATE, SAME, HAND)), [(CREATE, WriteResult("arn:1", ("r",)))])
-    frame = outcome_frame(outcome)
+    frame = outcome_table("", outcome).frame()
     assert frame.to_numpy().tolist() == [
         ["+ created", "permission set", "A", "arn:1"],
         ["= unchanged", "group", "B", ""],
@@ -44,11 +45,14 @@ def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
 
 def test_an_outcome_is_told_in_the_plans_order_whatever_ended_first():
     done = [(CHANGED, WriteResult("2")), (CREATE, WriteResult("1"))]
-    assert outcome_frame(Outcome(Plan((CREATE, CHANGED)), done)).to_numpy()[:, 3].tolist() == ["1", "2"]
+    assert outcome_table("", Outcome(Plan((CREATE, CHANGED)), done)).frame().to_numpy()[:, 3].tolist() == [
+        "1",
+        "2",
+    ]
 
 
 def test_a_check_says_passed_or_failed_in_words():
-    frame = check_frame(CheckResults((Check("a", True, "fine"), Check("b", False, "gone"))))
+    frame = checks_table("", CheckResults((Check("a", True, "fine"), Check("b", False, "gone")))).frame()
     assert frame.to_numpy().tolist() == [["✔ passed", "a", "fine"], ["✘ failed", "b", "gone"]]
 
 
