@@ -101,7 +101,7 @@ def start_afresh(folder: Path, kit: Path) -> Path:
     """
     if not is_working_copy(folder) or is_repository(folder):
         raise InvalidValueError(
-            f"{str(folder)!r} is not a working copy;  nothing was changed",
+            f"{str(folder)!r} is not a working copy; nothing was changed",
             remedy="Lay one out in a new folder: idc init FOLDER. A copy made by hand becomes one by "
             "--update.",
         )

@@ -134,6 +134,6 @@ def parse_public_url(text: str) -> Site:
 
 def _no_url(text: str) -> SandboxStartError:
     return SandboxStartError(
-        f"{text!r} is not an address of pages;  write it like https://hub.example.org/user/ana/proxy/8723 "
+        f"{text!r} is not an address of pages; write it like https://hub.example.org/user/ana/proxy/8723 "
         "or http://localhost:8888/proxy/8723, without a query."
     )

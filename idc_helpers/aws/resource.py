@@ -141,7 +141,7 @@ class OneByOne(ABC):
             self._delete(change.key, identifier, writer)
             return identifier
         raise WriteFailedError(
-            f"{change.action.value} is not a write;  {self.kind} {change.key!r} was not touched"
+            f"{change.action.value} is not a write; {self.kind} {change.key!r} was not touched"
         )
 
     def _require_unused(self, change: Change, identifier: str) -> None:

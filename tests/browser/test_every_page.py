@@ -117,7 +117,7 @@ def test_the_page_after_a_password_that_an_administrator_handed_over(visitor, sc
     page.get_by_label("New password", exact=True).fill(given["one_time_password"])
     page.get_by_label("New password, once more").fill(given["one_time_password"])
     visitor.press("Set the password")
-    expect(page.get_by_role("alert")).to_contain_text("nor the one that you were given")
+    expect(page.get_by_role("alert")).to_contain_text("and from the one you were given")
     look(page)
 
 

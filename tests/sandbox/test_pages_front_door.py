@@ -203,7 +203,7 @@ def test_the_command_line_starts_behind_a_proxy_and_prints_the_links(tmp_path, c
     assert main(["pages", *state]) == 1
     assert "no sandbox runs" in capsys.readouterr().err
     assert main(["start", *state, "--public-url", "nowhere"]) == 1
-    assert "no address of pages" in capsys.readouterr().err
+    assert "not an address of pages" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -223,9 +223,9 @@ def test_the_command_line_starts_behind_a_proxy_and_prints_the_links(tmp_path, c
     ],
 )
 def test_what_is_no_public_url_is_refused(text):
-    with pytest.raises(SandboxStartError, match="no address of pages"):
+    with pytest.raises(SandboxStartError, match="not an address of pages"):
         parse_public_url(text)
-    with pytest.raises(SandboxStartError, match="no address of pages"):
+    with pytest.raises(SandboxStartError, match="not an address of pages"):
         Sites(PORT, frame_ancestors=(text,))
 
 

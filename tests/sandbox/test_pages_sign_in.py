@@ -187,7 +187,7 @@ def test_a_one_time_password_must_be_replaced(place):
     visitor.send("/new-password", new_password=PASSWORD, confirm_password="Another-one-2")
     assert "differ" in visitor.message
     visitor.send("/new-password", new_password=given, confirm_password=given)
-    assert "nor the one that you were given" in visitor.message
+    assert "and from the one you were given" in visitor.message
     visitor.send("/new-password", new_password=PASSWORD, confirm_password=PASSWORD)
     assert visitor.heading == "Access portal"
 

@@ -76,7 +76,7 @@ def test_a_place_that_cannot_be_one_is_refused(folder, kit):
     with pytest.raises((InvalidValueError, RunFailedError)):
         lay_out(folder, kit)
     assert (KIT / "README.md").read_bytes() == before
-    with pytest.raises(InvalidValueError, match="no working copy"):
+    with pytest.raises(InvalidValueError, match="is not a working copy"):
         start_afresh(folder, kit)
 
 

@@ -161,7 +161,7 @@ class _Checks:
         except (OSError, ValueError) as error:
             said = getattr(error, "strerror", None) or error
             raise InvalidValueError(
-                f"{shortened(word)} is not a path:  {said}", remedy="Write the path of a file or a folder."
+                f"{shortened(word)} is not a path: {said}", remedy="Write the path of a file or a folder."
             ) from error
         return path
 

@@ -142,7 +142,7 @@ def test_a_copy_that_was_made_by_hand_is_opened_as_it_is(idc, lab, kit, tmp_path
     monkeypatch.chdir(copy / "notebooks")
     _, root = lab.give()
     assert root == copy
-    with pytest.raises(InvalidValueError, match="no working copy"):
+    with pytest.raises(InvalidValueError, match="is not a working copy"):
         lab.give("--fresh")
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
     assert idc("init", str(copy), "--update").exit_code == 0

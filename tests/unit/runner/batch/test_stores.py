@@ -145,7 +145,7 @@ def test_a_sandboxs_state_stays_on_the_machine(tmp_path, s3):
 
 @pytest.mark.parametrize("address", ["s3://", "s3:results", "s3://Big/x", "s3:///x", "https://x"])
 def test_an_address_that_is_none_is_refused(address):
-    with pytest.raises(InvalidValueError, match="no place in S3"):
+    with pytest.raises(InvalidValueError, match="is not a place in S3"):
         ObjectFolder(address)
 
 
