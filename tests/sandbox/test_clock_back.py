@@ -9,6 +9,7 @@ from front_door_harness import PASSWORD
 
 from idc_sandbox import clock
 from idc_sandbox.api.oidc import authorization_codes, client_registrations, device_authorizations, token_store
+from idc_sandbox.api.oidc.token_store import session_of_access_token
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in import (
     devices,
@@ -190,7 +191,7 @@ def test_programs_tokens_codes_and_registrations_go_on_and_end(portal):
             "SELECT max(expires_at) - ? FROM oidc_client", (clock.now(connection),)
         ).fetchone()
     assert expires_at <= client_registrations.REGISTRATION_LIFETIME_S + 1
-    is_live = lambda: portal.do(token_store.session_of_access_token, tokens["accessToken"])  # noqa: E731
+    is_live = lambda: portal.do(session_of_access_token, tokens["accessToken"])  # noqa: E731
     find = device_authorizations.find_device_request
     assert is_live()
     assert portal.do(authorization_codes.find_code, code)

@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from page_visitor import CONTROL_SECRET, PORT, TestClient
 
-from idc_sandbox import clock, launcher
+from idc_sandbox import launcher
+from idc_sandbox.clock import advance_clock, clock_offset_s
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
 from idc_sandbox.private_files import cannot_use, write_private
 from idc_sandbox.server import serve
@@ -31,7 +32,7 @@ def used(tmp_path):
     store = Store(made.database, seed=7)
     for number in range(COMMITS):
         with store.transaction() as connection:
-            clock.advance_clock(connection, number)
+            advance_clock(connection, number)
     used = StateFolder(tmp_path / "used")
     used.path.mkdir()
     for name in ("sandbox.db", "sandbox.db-wal"):
@@ -207,7 +208,7 @@ def test_what_a_kill_leaves_is_no_damage(used):
 def test_everything_that_was_committed_is_read_from_a_log(used):
     store = Store(used.database, was_used=True)
     with store.transaction() as connection:
-        assert clock.clock_offset_s(connection) == sum(range(COMMITS))
+        assert clock_offset_s(connection) == sum(range(COMMITS))
     store.close()
 
 
