@@ -24,15 +24,15 @@ lab: setup ## Open JupyterLab on the first notebook, with the sandbox running
 
 test: setup-test lint ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile
-	.venv/bin/python -m idc_helpers.runner.stored_outputs check
+	.venv/bin/python -m idc_runner.stored_outputs check
 
 lint: setup-test ## Look at style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy -p idc_helpers -p idc_sandbox
+	.venv/bin/mypy -p idc_aws -p idc_helpers -p idc_runner -p idc_sandbox
 
 notebooks: setup-test ## Execute all notebooks on a fresh seeded sandbox and store their outputs
-	.venv/bin/python -m idc_helpers.runner.stored_outputs make
+	.venv/bin/python -m idc_runner.stored_outputs make
 
 schema: setup ## Write parameters/schema.json anew
 	.venv/bin/idc parameters schema --out parameters/schema.json

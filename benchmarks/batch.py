@@ -27,8 +27,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
-from idc_helpers.runner.tables import text_table
+from idc_runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 NOTEBOOK = PROJECT / "notebooks" / "05_permission_sets.ipynb"
@@ -68,7 +68,7 @@ def write_table(folder: Path, jobs: int) -> Path:
 def batch_command(table: Path, out: Path) -> list[str]:
     """Return the command that runs a table."""
     words = ["batch", str(table), "--out", str(out), "--workers", str(WORKERS)]
-    return [sys.executable, "-m", "idc_helpers.cli", *words]
+    return [sys.executable, "-m", "idc_runner.cli", *words]
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> str:

@@ -27,8 +27,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from idc_helpers.runner.sandboxes import STATE_VARIABLE
-from idc_helpers.runner.tables import text_table
+from idc_runner.sandboxes import STATE_VARIABLE
+from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 FLAGS = [
@@ -81,7 +81,7 @@ def wait_for_answer(url: str, process: subprocess.Popen[bytes]) -> None:
 def time_lab(folder: Path, browser: Browser) -> dict[str, float]:
     """Return the seconds from the command to Lab's page and to the notebook's heading in it."""
     port = free_port()
-    command = [sys.executable, "-m", "idc_helpers.cli", "lab", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "idc_runner.cli", "lab", "--no-browser", "--port", str(port)]
     environment = environment_in(folder)
     page = browser.new_page()
     start = time.perf_counter()

@@ -27,11 +27,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.preparing import RunRequest
-from idc_helpers.runner.run import run_lesson
-from idc_helpers.runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
-from idc_helpers.runner.tables import text_table
+from idc_runner.engine_choice import open_engine
+from idc_runner.run import RunRequest, run_lesson
+from idc_runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 Times = dict[str, list[float]]
@@ -73,7 +72,7 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
 def time_idc_run(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
     """Return the seconds of `idc run`: its own start, a fresh sandbox's, all notebooks, and the report."""
     out = str(folder / "runs")
-    command = [sys.executable, "-m", "idc_helpers.cli", "run", "--fresh-sandbox", "--out", out]
+    command = [sys.executable, "-m", "idc_runner.cli", "run", "--fresh-sandbox", "--out", out]
     return {"idc run": timed(command, environment)}
 
 

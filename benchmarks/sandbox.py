@@ -22,9 +22,9 @@ from typing import Any
 import sandbox_starts as starts
 from sandbox_calls import calls_a_second, calls_of, read_beside_writes, seconds_each
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.runner.tables import text_table
-from idc_helpers.sandbox_starter import start_sandbox
+from idc_aws.connection import connect
+from idc_aws.sandbox import start_sandbox
+from idc_runner.summary import text_table
 
 Rows = list[list[str]]
 

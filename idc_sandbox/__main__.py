@@ -14,20 +14,13 @@ from pathlib import Path
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
-from idc_sandbox.private_files import cannot_use
-from idc_sandbox.state_folder import StateFolder, default_path
+from idc_sandbox.state_folder import StateFolder, cannot_use, default_path
 
 COMMAND = "python -m idc_sandbox"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs.
-
-    Parameters
-    ----------
-    arguments
-        None: those of this process, which does nothing else then.
-    """
+    """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs."""
     options = _parser().parse_args(arguments)
     options.is_alone = arguments is None
     folder = StateFolder(Path(options.state) if options.state else default_path())

@@ -9,24 +9,13 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from idc_sandbox.clock import now
-from idc_sandbox.identifiers import IdFactory
-from idc_sandbox.messages import Request, Response
+from idc_sandbox.errors import Request, Response
+from idc_sandbox.store import IdFactory, now
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who signed a request.
-
-    Attributes
-    ----------
-    account_id
-        Twelve digits.
-    principal_arn
-        ARN of the IAM user or of the assumed-role session.
-    access_key_id
-        The key that signed; never logged.
-    """
+    """Who signed a request."""
 
     account_id: str
     principal_arn: str
@@ -35,13 +24,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Signature:
-    """A checked signature.
-
-    Attributes
-    ----------
-    service_name
-        The signing name: ``"sso"``, ``"identitystore"``, ``"s3"``, ``"sts"``, ``"iam"``, ``"organizations"``.
-    """
+    """A checked signature."""
 
     caller: Caller
     region: str
@@ -50,17 +33,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """An access key that the sandbox has issued.
-
-    Attributes
-    ----------
-    secret, session_token
-        Never shown; the token is None for an IAM user's key.
-    caller
-        Who signs with it.
-    expires_at
-        Epoch seconds of the sandbox's clock; None for a key that stays.
-    """
+    """An access key that the sandbox has issued."""
 
     secret: str = field(repr=False)
     session_token: str | None = field(repr=False)
@@ -70,18 +43,7 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class AccessPolicies:
-    """What bears on a caller's permissions; documents are JSON text.
-
-    Attributes
-    ----------
-    identity
-        Of the user and its groups, or of the role: any may allow, any may deny.
-    ceilings
-        Lists of documents, of which each must allow as well: permissions boundary, session policy, and each
-        level of service control policies.
-    context
-        The condition keys that depend on the caller, in lower case.
-    """
+    """What bears on a caller's permissions; documents are JSON text."""
 
     identity: list[str]
     ceilings: list[list[str]]
@@ -149,24 +111,7 @@ class AwsServices(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """One request inside its transaction.
-
-    Attributes
-    ----------
-    connection
-        SQLite connection inside the request's transaction; a handler that raises leaves nothing behind.
-    caller, region
-        From the request's signature.
-    ids
-        Seeded ids.
-    double
-        moto's services behind the same port: the organization and the roles in its accounts.
-    site_url
-        Where people reach the pages, without a slash at the end: ``https://HOST/PREFIX`` or so.
-    browser
-        The random name of the browser that visits the pages; empty for everybody else. What a person does
-        there, signing in above all, goes on in that browser only.
-    """
+    """One request inside its transaction."""
 
     connection: sqlite3.Connection
     caller: Caller

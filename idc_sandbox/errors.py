@@ -11,6 +11,8 @@ SandboxStartError
 from __future__ import annotations
 
 import errno
+import json
+from dataclasses import dataclass, field
 from typing import Any
 
 DISK_FULL = (
@@ -29,19 +31,7 @@ _STATUS_OF_CODE = {
 
 
 class ServiceError(Exception):
-    """An error that a client receives in its service's protocol.
-
-    Parameters
-    ----------
-    code
-        AWS's error code, such as ``"ValidationException"``.
-    message
-        What is wrong: the value, what was found, what would be right.
-    status
-        HTTP status; by default the usual one of the code.
-    members
-        Further members of the modelled error shape, such as ``Reason``.
-    """
+    """An error that a client receives in its service's protocol."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
         super().__init__(message)
@@ -95,3 +85,52 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 class SandboxStartError(Exception):
     """The sandbox cannot start, stop or be found; the message says why and what to do."""
+
+
+# An HTTP request and its answer, without a socket: what server, gateway and tests hand to each other.
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer, body whole."""
+
+    status: int
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+# JSON that others have sent: read without trusting its depth.
+
+_DEEPEST = 100
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a JSON text says."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a character is no text
+    except RecursionError:
+        raise ValueError(f"it is nested more than {_DEEPEST} deep") from None
+    level, depth = [value], 0
+    while level := [inner for item in level for inner in _inside(item)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+    return value
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
+import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,23 +20,62 @@ import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
-from idc_sandbox.api import console, registry, rest_json
-from idc_sandbox.api.rest_json import RestOperation
-from idc_sandbox.authentication import authenticate, has_signed_head
-from idc_sandbox.authorization import require_permission, require_permission_for_each
+from idc_sandbox.api import console
+from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.context import AwsServices, Caller, Context
-from idc_sandbox.errors import DISK_FULL, LastingRefusal, ServiceError, is_disk_full
-from idc_sandbox.identifiers import IdFactory
-from idc_sandbox.json_documents import parse_json
-from idc_sandbox.messages import Request, Response
-from idc_sandbox.operation_names import operation_name
-from idc_sandbox.protocols import error_response, json_response, with_request_id
-from idc_sandbox.provisioning import settle_due_requests
-from idc_sandbox.rate_limits import RateLimiter
-from idc_sandbox.request_resources import resources_of
-from idc_sandbox.store import Store
+from idc_sandbox.errors import (
+    DISK_FULL,
+    LastingRefusal,
+    Request,
+    Response,
+    ServiceError,
+    is_disk_full,
+    parse_json,
+)
+from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.wire import protocols, registry
+from idc_sandbox.wire.permissions import require_permission, require_permission_for_each, resources_of
+from idc_sandbox.wire.protocols import (
+    RestOperation,
+    json_response,
+    operation_name,
+    service_error_response,
+    with_request_id,
+)
+from idc_sandbox.wire.signatures import authenticate, has_signed_head
 
-__all__ = ["Gateway", "Request", "Response"]
+# AWS's limit of requests a second on Identity Center's APIs, as a switch for drills: off by default.
+
+_WINDOW_S = 1.0
+
+
+class RateLimiter:
+    """Counts requests over the last second: those of sso-admin together, others by operation."""
+
+    def __init__(self, requests_per_second: int) -> None:
+        self.requests_per_second = requests_per_second
+        self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def take(self, service_name: str, operation_name: str) -> None:
+        """Count a request, or refuse it."""
+        if not self.requests_per_second:
+            return
+        is_shared = service_name == "sso-admin"
+        with self._lock:
+            taken = self._taken[service_name if is_shared else f"{service_name}:{operation_name}"]
+            now = time.monotonic()
+            while taken and taken[0] <= now - _WINDOW_S:
+                taken.popleft()
+            if len(taken) < self.requests_per_second:
+                taken.append(now)
+                return
+        raise ServiceError(
+            "ThrottlingException",
+            f"Rate exceeded. More than {self.requests_per_second} requests in a second: wait, and try again.",
+            RetryAfterSeconds=None if is_shared else 1,
+        )
+
 
 HOME_REGION = "us-east-1"
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore"}
@@ -41,17 +83,7 @@ logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Answers AWS requests from one store and one double.
-
-    Attributes
-    ----------
-    store, double
-        Identity Center's state, and moto's services beside it.
-    latency_s
-        For how many seconds the server holds every request back, outside of any lock.
-    site_url
-        Where people reach the pages, told to clients that send people there; no slash at the end.
-    """
+    """Answers AWS requests from one store and one double."""
 
     site_url = "http://localhost"
 
@@ -70,14 +102,14 @@ class Gateway:
         refused request has transactions of its own before it: asynchronous requests that have come due, and
         counted faults.
         """
-        rest = rest_json.find_rest_operation(request)
+        rest = protocols.find_rest_operation(request)
         try:
             answer = self._answer_rest(request, rest) if rest is not None else self._answer(request)
             return with_request_id(answer)
         except ServiceError as error:
             if rest is not None:
-                return rest_json.rest_error_response(error, rest)
-            return error_response(error, request)
+                return protocols.rest_error_response(error, rest)
+            return service_error_response(error, request)
         except Exception as error:
             logger.exception(
                 "defect while answering %s %s %s",
@@ -86,8 +118,8 @@ class Gateway:
                 request.headers.get("x-amz-target", ""),
             )
             if rest is not None:
-                return rest_json.rest_error_response(_defect(error), rest)
-            return error_response(_defect(error), request)
+                return protocols.rest_error_response(_defect(error), rest)
+            return service_error_response(_defect(error), request)
 
     def is_ours(self, head: Request) -> bool:
         """Tell by a request's head whether it is signed with a key that the sandbox has issued."""
@@ -96,15 +128,7 @@ class Gateway:
 
     @contextmanager
     def visit(self, site_url: str | None = None, browser: str = "") -> Iterator[Context]:
-        """Yield a context for somebody at the pages, who has signed nothing: one transaction.
-
-        Parameters
-        ----------
-        site_url
-            Where the visitor reached the pages; `Gateway.site_url` when not given.
-        browser
-            The random name of the visitor's browser.
-        """
+        """Yield a context for somebody at the pages, who has signed nothing: one transaction."""
         account_id = self.double.management_account_id
         visitor = Caller(account_id, f"arn:aws:iam::{account_id}:anonymous", "")
         self._settle(visitor, HOME_REGION)
@@ -115,18 +139,7 @@ class Gateway:
     def console(
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
     ) -> dict[str, Any]:
-        """Do in the management account what at AWS only the console can, and return what it would show.
-
-        Parameters
-        ----------
-        path
-            Below ``/_sandbox/console/``, such as ``"settings"``.
-
-        Raises
-        ------
-        ServiceError
-            As `idc_sandbox.api.console.handle` says.
-        """
+        """Do in the management account what at AWS only the console can, and return what it would show."""
         account_id = self.double.management_account_id
         key, _ = self.double.administrator_credentials()
         caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
@@ -177,12 +190,12 @@ class Gateway:
         refusal: LastingRefusal | None = None
         with self.visit() as context:
             try:
-                answer = rest_json.call_rest_operation(context, rest, request)
+                answer = protocols.call_rest_operation(context, rest, request)
             except LastingRefusal as error:
                 refusal = error
         if refusal is not None:
             raise refusal
-        return rest_json.response(answer)
+        return protocols.response(answer)
 
     def _settle(self, caller: Caller, region: str) -> None:
         with self.store.transaction() as connection:

@@ -7,21 +7,181 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import IO, Any, Protocol
 from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError
-from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, ask, find_sandbox, listen
-from idc_sandbox.preload import is_preloaded
-from idc_sandbox.processes import FORKS, ServerProcess, spawn
-from idc_sandbox.sites import Sites
+from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, Sites, ask, find_sandbox, listen
 from idc_sandbox.state_folder import StateFolder
+
+# The server's process: a new Python, or a fork of one that has much of it imported already.
+
+FORKS = sys.platform == "linux"  # elsewhere a library of the system may not bear it
+
+
+class ServerProcess(Protocol):
+    """What whoever starts a server needs of its process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return its exit status once it has ended, else None."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+
+
+def spawn(
+    arguments: Sequence[str],
+    descriptors: Sequence[int],
+    log: IO[bytes],
+    *,
+    run_in_fork: Callable[[list[str]], int] | None,
+) -> ServerProcess:
+    """Start ``python -m idc_sandbox`` in a process of its own, which outlives this one."""
+    if run_in_fork is not None:
+        return _fork(run_in_fork, list(arguments), descriptors, log)
+    return subprocess.Popen(
+        [sys.executable, "-m", "idc_sandbox", *arguments],
+        pass_fds=descriptors,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=_child_environment(),
+        start_new_session=True,  # Ctrl-C in the terminal that started it must not end it
+    )
+
+
+def _child_environment() -> dict[str, str]:
+    """Return this process's environment, in which the child finds this very package."""
+    variables = dict(os.environ)
+    root = Path(__file__).resolve().parent.parent
+    if root.name not in ("site-packages", "dist-packages"):
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), variables.get("PYTHONPATH")]))
+    return variables
+
+
+def _fork(
+    run: Callable[[list[str]], int], arguments: list[str], descriptors: Sequence[int], log: IO[bytes]
+) -> ServerProcess:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # what waits in a buffer is this process's to say, once
+    pid = os.fork()
+    if pid:
+        return _Forked(pid)
+    status = 1
+    try:
+        _become_a_process_of_its_own(descriptors, log.fileno())
+        status = run(arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)  # nothing of the process that it was forked from may run at its end
+
+
+def _become_a_process_of_its_own(kept: Sequence[int], log: int) -> None:
+    """Leave the session, the streams, the signal handlers and every open file of the parent but a few."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    last = os.sysconf("SC_OPEN_MAX")
+    first = 3
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, last if last > 0 else 65_536)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  for as long as the process lives
+    sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+
+
+class _Forked:
+    """A child of this process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit status once it has ended, else None."""
+        return self._ask(os.WNOHANG)
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+        status = self._ask(0)
+        return 0 if status is None else status
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _ask(self, options: int) -> int | None:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+
+# For processes that start many sandboxes: import everything once, then fork for each.
+
+_SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso")
+_MODULES = (
+    "idc_sandbox.server",
+    "idc_sandbox.pages.application",
+    "uvicorn.protocols.http.h11_impl",
+    "anyio._backends._asyncio",
+    "sqlite3",
+    "regex",
+)
+_preloaded = False
+
+
+def preload() -> None:
+    """Import what a server needs and parse what it reads; the second call does nothing.
+
+    Starts no thread, opens no file that stays open, and decides nothing by the environment.
+    """
+    global _preloaded  # noqa: PLW0603  it is a state of this process
+    if _preloaded or not hasattr(os, "fork"):
+        return
+    for name in _MODULES:
+        importlib.import_module(name)
+    from idc_sandbox.aws_double import moto_settings  # noqa: PLC0415
+    from idc_sandbox.aws_double.double import prepare_applications  # noqa: PLC0415
+    from idc_sandbox.wire.models import service_model  # noqa: PLC0415
+
+    moto_settings.apply()
+    prepare_applications()
+    moto_settings.is_aws_managed_policy("")
+    for service_name in _SERVICES:
+        service_model(service_name)
+    _preloaded = True
+
+
+def is_preloaded() -> bool:
+    """Tell whether this process, or the one that it was forked from, has everything imported."""
+    return _preloaded
+
 
 _POLL_S = 0.01
 _PATIENCE_S = 1.0
@@ -39,33 +199,7 @@ def start(
     is_alone: bool = False,
     run_in_fork: Callable[[list[str]], int] | None = None,
 ) -> RunningSandbox:
-    """Start the sandbox of a folder in the background, or find the running one, and return when it answers.
-
-    Parameters
-    ----------
-    port
-        0 takes any free one; None means wherever the sandbox runs already, else the usual one, or any if that
-        is taken.
-    seed
-        For new state; ids follow from it. None means the state's own, 0 for new state.
-    public_url
-        Where a proxy shows the web pages; a sandbox that runs already is told.
-    frame_ancestors
-        Origins whose pages may show them in a frame.
-    timeout_s
-        How long to wait for the first answer.
-    is_alone
-        Whether this process does nothing else and has one thread: then the server is a fork of it, where the
-        platform allows, which saves the start of a second Python.
-    run_in_fork
-        The command line of ``python -m idc_sandbox`` as a function, for a fork; None: always a new Python.
-
-    Raises
-    ------
-    SandboxStartError
-        When the port or the folder cannot be used, the state has another seed, a URL is none, or the process
-        ends.
-    """
+    """Start the sandbox of a folder in the background, or find the running one; return when it answers."""
     pages: dict[str, Any] = {} if public_url is None else {"public_url": public_url}
     if frame_ancestors:
         pages["frame_ancestors"] = list(frame_ancestors)
@@ -158,11 +292,6 @@ def stop(folder: StateFolder, *, timeout_s: float = 15.0) -> bool:
     """Stop the sandbox of a folder, wait until its process is gone, and tell whether one ran.
 
     It is asked first; one that does not answer is ended by its pid, known from the lock that it holds.
-
-    Raises
-    ------
-    SandboxStartError
-        When it does not end.
     """
     if not folder.path.is_dir() or not folder.is_sandbox():
         return False
@@ -199,18 +328,7 @@ def _wait_until_gone(folder: StateFolder, timeout_s: float) -> bool:
 
 
 def reset(folder: StateFolder, *, seed: int | None = None) -> list[str]:
-    """Stop the sandbox, put new and empty state in the place of the old, and return the files deleted.
-
-    Parameters
-    ----------
-    seed
-        None keeps the seed of the state that goes, or takes 0 when that state cannot be read.
-
-    Raises
-    ------
-    SandboxStartError
-        When the folder is not a sandbox's: nothing is deleted then.
-    """
+    """Stop the sandbox, put new and empty state in the place of the old, and return the files deleted."""
     from idc_sandbox.store import Store  # noqa: PLC0415  only a reset writes state
 
     folder.prepare()
@@ -254,13 +372,7 @@ def _read(folder: StateFolder, query: str) -> list[tuple[Any, ...]]:
 
 
 def require_seed(folder: StateFolder, seed: int | None) -> None:
-    """Refuse a seed that is not the one of the state that is there.
-
-    Raises
-    ------
-    SandboxStartError
-        Names both seeds and the remedy.
-    """
+    """Refuse a seed that is not the one of the state that is there."""
     present = state_seed(folder)
     if seed is not None and present is not None and seed != present:
         raise SandboxStartError(

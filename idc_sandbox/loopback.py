@@ -9,8 +9,10 @@ import json
 import re
 import secrets
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.state_folder import StateFolder
@@ -20,19 +22,7 @@ DEFAULT_PORT = 8723
 
 
 class RunningSandbox(NamedTuple):
-    """A sandbox that answers, and what is needed to use it.
-
-    Attributes
-    ----------
-    started
-        When, ISO 8601 in UTC.
-    access_key_id, secret_access_key
-        The administrator's key in the management account `account_id`.
-    control_secret
-        For the header ``x-sandbox-secret`` of the endpoints under ``/_sandbox/``.
-    state_id
-        Which state it serves; empty for a server of an older version.
-    """
+    """A sandbox that answers, and what is needed to use it."""
 
     endpoint_url: str
     port: int
@@ -132,32 +122,14 @@ def ask(
 
 
 def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:
-    """Return where a sandbox's web pages are, with links that open mailbox and settings once.
-
-    Parameters
-    ----------
-    address
-        Whose mailbox the link opens; None opens all of them.
-
-    Returns
-    -------
-    dict or None
-        ``site_url``, ``portal_url``, ``mailbox_url`` and ``settings_url``, the last two being secrets until
-        used; None when nothing answers.
-    """
+    """Return where a sandbox's web pages are, with links that open mailbox and settings once."""
     query = "" if address is None else f"?{urlencode({'address': address})}"
     path = f"/_sandbox/pages{query}"
     return ask(sandbox.port, "GET", path, control_secret=sandbox.control_secret)
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on a port of loopback; 0 takes any free one.
-
-    Raises
-    ------
-    SandboxStartError
-        When the port is in use or forbidden; the message says by what, as far as can be seen, and what to do.
-    """
+    """Return a socket that listens on a port of loopback; 0 takes any free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -180,3 +152,96 @@ def _why_not(port: int, error: Exception) -> str:
             f"(process {answer.get('pid')}). Stop that one with `stop --state ITS_FOLDER`. {remedy}"
         )
     return f"port {port} of {HOST} is in use by another program. {remedy}"
+
+
+# Where people reach the pages: on this machine by name, and through a proxy at its public URL.
+
+_OWN_HOSTS = ("localhost", HOST)
+_DEFAULT_PORT = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One address of the pages."""
+
+    scheme: str
+    host: str
+    prefix: str = ""
+
+    @property
+    def origin(self) -> str:
+        """``scheme://host``, as browsers say where a page comes from."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The site's address, without a slash at the end."""
+        return f"{self.origin}{self.prefix}"
+
+    @property
+    def relying_party_id(self) -> str:
+        """The host name that the person sees, to which security keys are bound."""
+        return self.host.partition(":")[0]
+
+
+class Sites:
+    """The addresses under which one sandbox answers."""
+
+    def __init__(self, port: int, public_url: str | None = None, frame_ancestors: Sequence[str] = ()) -> None:
+        self.port = port
+        self.local = Site("http", f"localhost:{port}")
+        self.address_host = f"{HOST}:{port}"
+        self.heard: Site | None = None
+        self.set_public(public_url, frame_ancestors)
+
+    def set_public(self, public_url: str | None, frame_ancestors: Sequence[str] = ()) -> None:
+        """Say anew where a proxy shows the pages, and who may frame them; until the sandbox stops."""
+        public = None if public_url is None else parse_public_url(public_url)
+        self.frame_ancestors = tuple(parse_public_url(origin).origin for origin in frame_ancestors)
+        self.public = public
+
+    @property
+    def preferred(self) -> Site:
+        """Where people are sent: where the owner said, else where they came from far away, else here."""
+        return self.public or self.heard or self.local
+
+    def hear(self, site: Site) -> None:
+        """Learn from a visit of the owner's where people see the pages, unless they are at this machine."""
+        if site.relying_party_id not in _OWN_HOSTS:
+            self.heard = site
+
+    def find(self, host: str) -> Site | None:
+        """Return the site that a ``Host`` header names, or None: browsers under other names are refused."""
+        host = host.lower()
+        if host == self.local.host:
+            return self.local
+        if self.public is not None and host == self.public.host:
+            return self.public
+        return None
+
+
+def parse_public_url(text: str) -> Site:
+    """Return the site that a URL names."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _no_url(text) from None
+    prefix = parts.path.rstrip("/")
+    is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if not (parts.scheme in _DEFAULT_PORT and _HOST.fullmatch(parts.netloc) and is_plain):
+        raise _no_url(text)
+    if not _PREFIX.fullmatch(prefix) or ".." in prefix:
+        raise _no_url(text)
+    name = (parts.hostname or "").lower()
+    host = name if port in (None, _DEFAULT_PORT[parts.scheme]) else f"{name}:{port}"
+    return Site(parts.scheme, host, prefix)
+
+
+def _no_url(text: str) -> SandboxStartError:
+    return SandboxStartError(
+        f"{text!r} is not an address of pages; write it like https://hub.example.org/user/ana/proxy/8723 "
+        "or http://localhost:8888/proxy/8723, without a query."
+    )

@@ -4,36 +4,192 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import hmac
 import logging
 import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
-from starlette.routing import Mount
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idc_sandbox import __version__
+from idc_sandbox import __version__, store
 from idc_sandbox.aws_double.early_double import EarlyDouble
 from idc_sandbox.context import AwsServices
-from idc_sandbox.control import control_routes
+from idc_sandbox.errors import (
+    DISK_FULL,
+    Request,
+    Response,
+    SandboxStartError,
+    ServiceError,
+    is_disk_full,
+    parse_json,
+    validation_error,
+)
 from idc_sandbox.gateway import HOME_REGION, Gateway
-from idc_sandbox.half_open import PatientProtocol
-from idc_sandbox.messages import Request, Response
-from idc_sandbox.owners_door import open_owners_door
-from idc_sandbox.pages.front_door import FrontDoor
-from idc_sandbox.pages.one_time_links import OneTimeLinks
-from idc_sandbox.pages.seals import Seals
-from idc_sandbox.protocols import error_response
-from idc_sandbox.request_bodies import TooLargeBodyError, read_request
-from idc_sandbox.sites import Sites
+from idc_sandbox.loopback import Sites, is_challenge, prove
+from idc_sandbox.pages.front_door import FrontDoor, OneTimeLinks, Seals, open_owners_door, owner_links
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
+from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
+from idc_sandbox.wire.protocols import service_error_response
+
+# The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console, pages and stop.
+
+Answer = Callable[[Gateway, HttpRequest, dict[str, Any]], dict[str, Any]]
+logger = logging.getLogger(__name__)
+
+
+def control_routes(
+    gateway: Gateway,
+    sites: Sites,
+    links: OneTimeLinks,
+    keys: Mapping[str, str],
+    stop: Callable[[], None],
+) -> list[Route]:
+    """Return the routes, relative to ``/_sandbox``."""
+
+    def guarded(answer: Answer) -> Callable[[HttpRequest], Any]:
+        async def endpoint(request: HttpRequest) -> JSONResponse:
+            try:
+                _require_secret(request, keys["control_secret"])
+                body = await _json_object(request)
+                return JSONResponse(await to_thread.run_sync(answer, gateway, request, body))
+            except ServiceError as error:
+                return JSONResponse(_refusal(error), status_code=error.status)
+            except Exception as error:
+                logger.exception("defect while answering %s %s", request.method, request.url.path)
+                message = DISK_FULL if is_disk_full(error) else "See server.log."
+                return JSONResponse(_refusal(ServiceError("InternalServerException", message)), 500)
+
+        return endpoint
+
+    async def health(request: HttpRequest) -> JSONResponse:
+        about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
+        challenge = request.query_params.get("challenge")
+        if challenge is None:
+            return JSONResponse(about)
+        if not is_challenge(challenge):
+            refusal = validation_error("The challenge must be 32 hex digits in lower case.")
+            return JSONResponse(_refusal(refusal), refusal.status)
+        return JSONResponse({**about, "proof": prove(keys["health_key"], sites.port, challenge)})
+
+    def stop_soon(_gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+        stop()
+        return {"status": "stopping"}
+
+    def read_pages(_gateway: Gateway, request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+        # A program on this machine goes by this machine's address, wherever people are sent.
+        is_local = request.query_params.get("site") == "local"
+        site = sites.local if is_local else sites.preferred
+        return owner_links(links, site.url, request.query_params.get("address"))
+
+    def write_pages(_gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+        _set_public(sites, body)
+        gateway.site_url = sites.preferred.url
+        return owner_links(links, sites.preferred.url)
+
+    return [
+        Route("/health", health, methods=["GET"]),
+        Route("/switches", guarded(_read_switches), methods=["GET"]),
+        Route("/switches", guarded(_write_switches), methods=["PUT"]),
+        Route("/clock", guarded(_read_clock), methods=["GET"]),
+        Route("/clock", guarded(_move_clock), methods=["POST"]),
+        Route("/console/{path:path}", guarded(_console), methods=["GET", "PUT", "POST"]),
+        Route("/pages", guarded(read_pages), methods=["GET"]),
+        Route("/pages", guarded(write_pages), methods=["PUT"]),
+        Route("/stop", guarded(stop_soon), methods=["POST"]),
+    ]
+
+
+def _require_secret(request: HttpRequest, control_secret: str) -> None:
+    given = request.headers.get("x-sandbox-secret", "")
+    if not hmac.compare_digest(given.encode(), control_secret.encode()):
+        raise ServiceError(
+            "AccessDeniedException",
+            "The header x-sandbox-secret is missing or wrong; secrets.json in the state folder holds it.",
+            status=403,
+        )
+
+
+async def _json_object(request: HttpRequest) -> dict[str, Any]:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST_UNSIGNED_BODY:
+            raise ServiceError(
+                "ValidationException", f"The body has more than {LARGEST_UNSIGNED_BODY} bytes.", status=413
+            )
+    try:
+        value = parse_json(bytes(body) or b"{}")
+    except ValueError as error:
+        raise validation_error(f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise validation_error(f"The body must be a JSON object, found {type(value).__name__}.")
+    return value
+
+
+def _refusal(error: ServiceError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, **error.members}
+
+
+def _set_public(sites: Sites, body: dict[str, Any]) -> None:
+    """Say where a proxy shows the pages (``public_url`` or null), who may frame them (``frame_ancestors``).
+
+    What is not named stays as it is.
+    """
+    public_url = body.get("public_url", sites.public.url if sites.public else None)
+    ancestors = body.get("frame_ancestors", list(sites.frame_ancestors))
+    are_texts = isinstance(ancestors, list) and all(isinstance(one, str) for one in ancestors)
+    is_known = not set(body) - {"public_url", "frame_ancestors"} and isinstance(public_url, str | None)
+    if not (is_known and are_texts):
+        raise validation_error(
+            'Send {"public_url": URL or null, "frame_ancestors": [ORIGIN, …]}, or one of the two; '
+            f"found {body!r}."
+        )
+    try:
+        sites.set_public(public_url, ancestors)
+    except SandboxStartError as error:
+        raise validation_error(f"{error}") from error
+
+
+def _read_switches(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.read_switches()
+
+
+def _write_switches(gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.write_switches(body)
+
+
+def _read_clock(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    with gateway.store.transaction() as connection:
+        return {"now": store.now(connection), "offset_s": store.clock_offset_s(connection)}
+
+
+def _move_clock(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    if body != {"reset": True} and set(body) not in ({"advance_s"}, {"offset_s"}):
+        raise validation_error(
+            f'Send {{"advance_s": SECONDS}}, {{"reset": true}} or {{"offset_s": SECONDS}}, found {body!r}.'
+        )
+    with gateway.store.transaction() as connection:
+        if "advance_s" not in body:
+            store.reset_clock(connection, body.get("offset_s", 0))
+        else:
+            store.advance_clock(connection, body["advance_s"])
+    return _read_clock(gateway, request, {})
+
+
+def _console(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    return gateway.console(request.method, request.path_params["path"], {**request.query_params, **body})
+
 
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
@@ -54,7 +210,7 @@ class AwsEndpoint:
         except ClientDisconnect:
             return None
         except TooLargeBodyError as error:
-            answer = error_response(error, error.head)
+            answer = service_error_response(error, error.head)
             answer.headers["Connection"] = "close"  # the rest of the body is not read
             return await _send_answer(answer, error.head, send)
         if self._gateway.latency_s:
@@ -96,13 +252,7 @@ def make_application(
     stop: Callable[[], None],
     links: OneTimeLinks | None = None,
 ) -> ASGIApp:
-    """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages.
-
-    Parameters
-    ----------
-    keys
-        The state folder's, by name (`idc_sandbox.state_folder.KEY_NAMES`).
-    """
+    """Return the ASGI application of a gateway: AWS's services, our own endpoint, and the pages."""
     seals, links = Seals(keys["form_key"], keys["cookie_key"]), links or OneTimeLinks()
 
     def say_where() -> None:
@@ -133,22 +283,7 @@ def serve(
     say: Callable[[str], None] | None = None,
     start_lock: int | None = None,
 ) -> None:
-    """Serve a folder's sandbox on a listening socket until it is told to stop.
-
-    Parameters
-    ----------
-    public_url, frame_ancestors
-        As for `idc_sandbox.sites.Sites`.
-    say
-        Called with a line for people once clients can come.
-    start_lock
-        The descriptor of a lock to hold until the folder's own one is held.
-
-    Raises
-    ------
-    SandboxStartError
-        When the folder is served by another process, its state cannot be used, or a URL is none.
-    """
+    """Serve a folder's sandbox on a listening socket until it is told to stop."""
     sites = Sites(listener.getsockname()[1], public_url, frame_ancestors)
     os.umask(0o077)
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -12,13 +12,77 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from idc_sandbox.errors import SandboxStartError
-from idc_sandbox.private_files import cannot_use, locked, read_object, write_private
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
+
+# Files that only their owner reads: locks between processes, and small JSON objects replaced in one step.
+
+_POLL_S = 0.01
+
+
+@contextmanager
+def locked(path: Path, timeout_s: float, trouble: str) -> Iterator[int]:
+    """Hold the lock of a file, and yield the file's descriptor."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise cannot_use(path, error) from error
+    try:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SandboxStartError(
+                        f"the folder {str(path.parent)!r} is in use: {trouble}. Wait for it, or stop it."
+                    ) from None
+                time.sleep(_POLL_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def cannot_use(path: Path, error: OSError) -> SandboxStartError:
+    """Return the error for a file or folder that the system does not let us use."""
+    if is_disk_full(error):
+        return SandboxStartError(f"the sandbox's {str(path)!r} cannot be written. {DISK_FULL}")
+    return SandboxStartError(
+        f"the sandbox's {str(path)!r} cannot be used: {error.strerror or error}. "
+        "Choose a folder that you can write with --state."
+    )
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file, or None when there is none."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -> None:
+    """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(values, file)
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise cannot_use(path, error) from error
+
 
 DATABASE_NAME = "sandbox.db"
 HOME_NAME = "home"
@@ -63,13 +127,7 @@ def default_path() -> Path:
 
 
 class StateFolder:
-    """One sandbox's folder.
-
-    Parameters
-    ----------
-    path
-        It need not exist: `prepare` makes it.
-    """
+    """One sandbox's folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -79,13 +137,7 @@ class StateFolder:
         self._secrets_file = self.path / "secrets.json"
 
     def prepare(self) -> None:
-        """Make the folder when it is not there, and see that only its owner can read it.
-
-        Raises
-        ------
-        SandboxStartError
-            When the folder cannot be made or written, belongs to somebody else, or holds other things.
-        """
+        """Make the folder when it is not there, and see that only its owner can read it."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_ours()
@@ -96,13 +148,7 @@ class StateFolder:
             self.fill()
 
     def fill(self) -> None:
-        """Make the keys that are not there, and tighten the files. The caller holds the start lock.
-
-        Raises
-        ------
-        SandboxStartError
-            When a file cannot be written.
-        """
+        """Make the keys that are not there, and tighten the files. The caller holds the start lock."""
         try:
             for name in FILE_NAMES:
                 with suppress(FileNotFoundError):  # a running sandbox makes and removes some of them
@@ -139,13 +185,7 @@ class StateFolder:
         return all(_is_own(entry) for entry in self.path.iterdir())
 
     def delete_files(self) -> list[str]:
-        """Delete the state that the sandbox made, leave everything else, and return the names deleted.
-
-        Raises
-        ------
-        SandboxStartError
-            When the folder is not a sandbox's.
-        """
+        """Delete the state that the sandbox made, leave everything else, and return the names deleted."""
         if not self.path.exists():
             return []
         self._require_ours()
@@ -174,11 +214,6 @@ class StateFolder:
         """Return the keys (`KEY_NAMES`) and, once a sandbox has run, the administrator's.
 
         The latter are ``access_key_id`` and ``secret_access_key``.
-
-        Raises
-        ------
-        SandboxStartError
-            When the file is damaged or cannot be read.
         """
         values = read_object(self._secrets_file)
         if values is None or "control_secret" not in values:
@@ -197,13 +232,7 @@ class StateFolder:
         write_private(self._secrets_file, values)
 
     def open_log(self) -> IO[bytes]:
-        """Return the log, opened for appending.
-
-        Raises
-        ------
-        SandboxStartError
-            When it cannot be written.
-        """
+        """Return the log, opened for appending."""
         try:
             self.log.touch(mode=0o600)
             return self.log.open("ab")

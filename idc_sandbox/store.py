@@ -7,17 +7,255 @@ inside the transaction.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
+import re
 import secrets
 import sqlite3
+import struct
 import threading
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
-from idc_sandbox.state_damage import damage_inside, damage_of
+from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
+
+# The sandbox's clock: the machine's, moved by an offset that lessons and tests may change.
+
+_LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
+# What holds from when it was made until some time: when the clock goes back, both go back with it.
+_SPANS = ("portal_session", "device_authorization", "invitation")
+# Times that lie ahead of now by so many seconds at most; a test holds them against the modules' rules.
+LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
+    ("sign_in", "expires_at"): "900",
+    ("sign_in", "code_expires_at"): "600",
+    ("sign_in", "code_sent_at"): "0",
+    ("sign_in_failure", "failed_at"): "0",
+    ("device_challenge", "expires_at"): "600",
+    ("user_password", "expires_at"): "7 * 86400",
+    ("trusted_browser", "expires_at"): "90 * 86400",
+    ("message", "sent_at"): "0",
+    ("device_authorization", "last_polled_at"): "0",
+    ("authorization_code", "expires_at"): "600",
+    ("oidc_client", "expires_at"): "90 * 86400",
+    ("oidc_token", "expires_at"): (
+        "CASE WHEN kind = 'access' THEN iif(scopes_json = '[]', 28800, 3600)"
+        " ELSE (SELECT expires_at FROM portal_session AS session"
+        " WHERE session.session_id = oidc_token.session_id) - ?1 END"
+    ),
+    ("group_membership", "created_at"): "0",
+    ("former_group_membership", "visible_from"): "0",
+    ("former_group_membership", "removed_at"): "0",
+}
+
+
+def clock_offset_s(connection: sqlite3.Connection) -> float:
+    """Return by how many seconds the sandbox's clock is ahead of the machine's."""
+    row = connection.execute("SELECT value_json FROM switch WHERE name = 'clock_offset_s'").fetchone()
+    return float(json.loads(row[0])) if row else 0.0
+
+
+def now(connection: sqlite3.Connection) -> float:
+    """Return the sandbox's time in epoch seconds."""
+    return time.time() + clock_offset_s(connection)
+
+
+def advance_clock(connection: sqlite3.Connection, seconds: Any) -> float:
+    """Move the sandbox's clock ahead and return by how many seconds it is ahead now. Writes."""
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    if not is_number or not 0 <= seconds <= _LONGEST_ADVANCE_S:
+        raise validation_error(
+            f"advance_s must be a number of seconds from 0 to {_LONGEST_ADVANCE_S:.0f}, found {seconds!r}. "
+            'To go back to the machine\'s time, send {"reset": true}.'
+        )
+    offset_s = clock_offset_s(connection) + float(seconds)
+    connection.execute("INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset_s),))
+    return offset_s
+
+
+def reset_clock(connection: sqlite3.Connection, offset_s: Any = 0) -> None:
+    """Put the sandbox's clock back to the machine's, or to `offset_s` seconds ahead of it. Writes.
+
+    What was made while the clock was further ahead is taken as made now: it lasts, and makes people wait, as
+    long as its rule says and no longer.
+    """
+    longest_s = clock_offset_s(connection)
+    is_number = isinstance(offset_s, (int, float)) and not isinstance(offset_s, bool)
+    if not is_number or not 0 <= offset_s <= longest_s:
+        raise validation_error(
+            f"offset_s must be a number of seconds from 0 to {longest_s}, found {offset_s!r}."
+        )
+    connection.execute("INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset_s),))
+    moment = (now(connection),)
+    for table in _SPANS:
+        connection.execute(
+            f"UPDATE {table} SET expires_at = expires_at - (created_at - ?1), created_at = ?1"  # noqa: S608
+            " WHERE created_at > ?1",
+            moment,
+        )
+    for (table, column), ahead in LONGEST_AHEAD_S.items():
+        connection.execute(
+            f"UPDATE {table} SET {column} = ?1 + {ahead} WHERE {column} > ?1 + {ahead}",  # noqa: S608
+            moment,
+        )
+
+
+# Ids that look like AWS's and depend on the seed alone.
+
+# The leading digits of an instance id depend on its home Region; seen in public repositories, not documented
+# by AWS.
+_INSTANCE_PREFIX_OF_REGION = {
+    "us-east-1": "7223",
+    "eu-west-1": "6804",
+    "eu-central-1": "6987",
+    "eu-north-1": "6508",
+    "ap-southeast-2": "8259",
+}
+
+
+class IdFactory:
+    """Draws ids inside the current transaction, so that a call that is rolled back draws none."""
+
+    def __init__(self, connection: sqlite3.Connection, seed: int) -> None:
+        self._connection = connection
+        self._seed = seed
+
+    def digest(self, kind: str) -> str:
+        """Return the next 64 hex digits of a kind, such as ``"permission_set"``."""
+        row = self._connection.execute(
+            "INSERT INTO id_counter VALUES (?, 1) "
+            "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
+            (kind,),
+        ).fetchone()
+        return hashlib.sha256(f"{self._seed}/{kind}/{row[0]}".encode()).hexdigest()
+
+    def uuid(self, kind: str) -> str:
+        """Return a random-looking lowercase UUID (version 4)."""
+        return str(uuid.UUID(hex=self.digest(kind)[:32], version=4))
+
+    def instance_arn(self, region: str) -> str:
+        """Return an instance ARN; AWS leaves Region and account out of it."""
+        prefix = _INSTANCE_PREFIX_OF_REGION.get(region, "7000")
+        return f"arn:aws:sso:::instance/ssoins-{prefix}{self.digest('instance')[:12]}"
+
+    def identity_store_id(self) -> str:
+        """Return an identity store id, ``d-`` and ten hex digits."""
+        return f"d-{self.digest('identity_store')[:10]}"
+
+    def permission_set_arn(self, instance_arn: str) -> str:
+        """Return a permission set ARN within an instance."""
+        instance_id = instance_arn.rpartition("/")[2]
+        return f"arn:aws:sso:::permissionSet/{instance_id}/ps-{self.digest('permission_set')[:16]}"
+
+    def role_suffix(self) -> str:
+        """Return the 16 hex digits that end an ``AWSReservedSSO_`` role name; new for each role."""
+        return self.digest("role")[:16]
+
+    def identity_id(self, kind: str, identity_store_id: str) -> str:
+        """Return a user, group or membership id in AWS's older form: ten hex digits and a UUID."""
+        return f"{identity_store_id.removeprefix('d-')[:10]}-{self.uuid(kind)}"
+
+
+# What is wrong with a state file, found before SQLite opens it and would make something new of it.
+
+_MAGIC = b"SQLite format 3\x00"
+_WAL_MAGICS = (0x377F0682, 0x377F0683)
+_WAL_HEADER, _FRAME_HEADER = struct.Struct(">8L"), struct.Struct(">6L")
+
+
+def damage_of(path: Path, *, was_used: bool) -> str | None:
+    """Return what is wrong with a state file as it lies there, or None. Reads only."""
+    log = path.with_name(f"{path.name}-wal")
+    if path.exists() and not path.is_file():
+        return "it is a folder, or no file at all; move it away"
+    if not path.exists():
+        is_lost = was_used or (log.exists() and log.stat().st_size > 0)
+        return "it is missing, although a sandbox has run with it" if is_lost else None
+    with path.open("rb") as file:
+        beginning = file.read(len(_MAGIC))
+    if not beginning:
+        return "it is empty, although a sandbox has run with it" if was_used else None
+    if beginning != _MAGIC:
+        return "file is not a database"
+    if log.is_file() and _has_lost_commits(log.read_bytes()):
+        return f"its log {log.name!r} is damaged, so that what was written last would be lost"
+    return None
+
+
+def damage_inside(path: Path, versions: Container[int], schema: str) -> str | None:
+    """Return what is wrong with the content of a state file of one of these versions, or None. Reads only."""
+    # Such a connection writes nothing back when it is closed, whatever it found.
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return "it is a database, but not a sandbox's" if tables else None
+        return _damage_of_content(connection, schema) if version in versions else None
+    finally:
+        connection.close()
+
+
+def _damage_of_content(connection: sqlite3.Connection, schema: str) -> str | None:
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        return f"it is damaged ({' '.join(found.split())})"
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    missing = sorted(set(re.findall(r"CREATE (?:TABLE|INDEX|TRIGGER) ([a-z_]+)", schema)) - present)
+    if missing:
+        return f"it is a database, but not a sandbox's: it has no {missing[0]!r}"
+    seed = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()
+    if seed is None or not re.fullmatch("-?[0-9]{1,18}", seed[0]):
+        return "it does not say from which seed it was made"
+    return None
+
+
+def _has_lost_commits(log: bytes) -> bool:
+    """Tell whether SQLite would pass over something in a log that was committed.
+
+    A log may end with a transaction that was never finished, and with frames of an older one: SQLite ignores
+    them rightly. A commit behind a broken frame was told to somebody.
+    Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+    """
+    if not log:
+        return False
+    if len(log) < _WAL_HEADER.size:
+        return True
+    magic, _, page_size, _, *salts, first, second = _WAL_HEADER.unpack_from(log)
+    order = ">" if magic & 1 else "<"
+    sums = _checksum(log[:24], order, (0, 0))
+    if magic not in _WAL_MAGICS or sums != (first, second):
+        return True
+    is_whole = True
+    step = _FRAME_HEADER.size + page_size
+    for start in range(_WAL_HEADER.size, len(log) - step + 1, step):
+        _, pages_after_commit, *frame_salts, first, second = _FRAME_HEADER.unpack_from(log, start)
+        if frame_salts != salts:  # of an older transaction, or overwritten
+            is_whole = False
+            continue
+        if not is_whole and pages_after_commit:
+            return True
+        if is_whole:
+            sums = _checksum(log[start : start + 8], order, sums)
+            sums = _checksum(log[start + _FRAME_HEADER.size : start + step], order, sums)
+            is_whole = sums == (first, second)
+    return False
+
+
+def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
+    first, second = sums
+    for left, right in struct.iter_unpack(f"{order}2L", data):
+        first = (first + left + second) & 0xFFFFFFFF
+        second = (second + right + first) & 0xFFFFFFFF
+    return first, second
+
 
 SCHEMA_VERSION = 3
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
@@ -30,23 +268,7 @@ _UPGRADES = {
 
 
 class Store:
-    """One open state file.
-
-    Parameters
-    ----------
-    path
-        The SQLite file; it is created, readable by its owner only, when it is not there.
-    seed
-        Kept in a new file: all ids are derived from it. Ignored for a file that exists.
-    was_used
-        Whether a sandbox has run with this file: then none that is missing or empty is made anew.
-
-    Raises
-    ------
-    SandboxStartError
-        When the file is of another schema version, is missing, damaged or no sandbox state, or cannot be
-        written. Nothing was changed then.
-    """
+    """One open state file."""
 
     def __init__(self, path: Path, *, seed: int = 0, was_used: bool = False) -> None:
         self.path = path

@@ -31,22 +31,7 @@ def read_switches(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any]:
-    """Set the named switches, leave the others, and return all of them.
-
-    Parameters
-    ----------
-    values
-        ``latency_s`` (seconds, 0 to 60), ``asynchronous_duration_s`` (seconds, 0 to 86,400), ``faults`` (a
-        list of ``{"service", "operation", "code", "message", "status"}`` with ``"every": N``, each Nth call,
-        or ``"next": N``, the next N calls; ``"*"`` is any operation), ``fail_next_assignments`` (a list of
-        reasons), ``propagation_delay_s`` (seconds, 0 to 86,400) and ``requests_per_second`` (AWS has 20; 0 is
-        no limit); None puts a switch back to its default.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` for an unknown switch or a value that it cannot have; nothing is set then.
-    """
+    """Set the named switches, leave the others, and return all of them."""
     if not isinstance(values, dict):
         raise validation_error(f"The switches must be a JSON object, found {type(values).__name__}.")
     unknown = sorted(set(values) - set(DEFAULTS))
@@ -90,13 +75,7 @@ def has_faults(connection: sqlite3.Connection) -> bool:
 
 
 def next_fault(connection: sqlite3.Connection, service_name: str, operation_name: str) -> ServiceError | None:
-    """Return the error with which this call must fail, or None. Writes: matching faults count the call.
-
-    Parameters
-    ----------
-    service_name
-        boto3's name, such as ``"sso-admin"`` or ``"s3"``.
-    """
+    """Return the error with which this call must fail, or None. Writes: matching faults count the call."""
     faults = _read(connection, "faults")
     hit: ServiceError | None = None
     for fault in faults:
@@ -144,13 +123,7 @@ def _check(name: str, value: Any) -> Any:
 
 
 def check_seconds(name: str, value: Any, longest_s: float) -> float:
-    """Return a number of seconds between 0 and `longest_s`.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` that names the value.
-    """
+    """Return a number of seconds between 0 and `longest_s`."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or not 0 <= value <= longest_s:
         raise validation_error(

@@ -34,8 +34,8 @@ from typing import Any
 import ipywidgets as widgets
 from botocore.client import BaseClient
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.display import open_runbook
+from idc_aws.connection import connect
+from idc_helpers.notebook.runbook import open_runbook
 from idc_sandbox import launcher
 from idc_sandbox.state_folder import StateFolder
 

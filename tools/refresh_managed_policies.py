@@ -14,7 +14,7 @@ from pathlib import Path
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-TARGET = Path(__file__).parents[1] / "idc_helpers" / "data" / "aws_managed_policies.txt"
+TARGET = Path(__file__).parents[1] / "idc_aws" / "data" / "aws_managed_policies.txt"
 HEADER = "# The AWS managed policies, with their paths. Written by tools/refresh_managed_policies.py.\n"
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
-from idc_helpers.changes import Change, Plan, Resource, WriteResult
-from idc_helpers.errors import (
+from idc_aws.changes import Change, Plan, Resource, WriteResult
+from idc_aws.errors import (
     CancelledError,
     KitError,
     ReceiptError,
@@ -19,22 +19,14 @@ from idc_helpers.errors import (
     ThrottledError,
     WriteFailedError,
 )
-from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptBook
+from idc_helpers.runbook.records import Origin, Receipt, ReceiptBook
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
 
 
 @dataclass
 class Outcome:
-    """What was applied.
-
-    Attributes
-    ----------
-    plan
-        The plan as it was applied, unchanged things included.
-    done
-        Changes made, in the order in which they were completed, with AWS's ids.
-    """
+    """What was applied."""
 
     plan: Plan
     done: list[tuple[Change, WriteResult]] = field(default_factory=list)
@@ -64,15 +56,7 @@ def undoes_nothing(change: Change) -> str:  # noqa: ARG001 - the signature of ev
 
 @dataclass(frozen=True)
 class Applier:
-    """Applies plans through resources and keeps the receipts.
-
-    Attributes
-    ----------
-    resources
-        The resource of each kind that a plan may hold.
-    receipts, origin
-        Where the receipts go and what they say of where they come from.
-    """
+    """Applies plans through resources and keeps the receipts."""
 
     resources: Mapping[str, Resource]
     receipts: ReceiptBook
@@ -86,27 +70,7 @@ class Applier:
         undoes: Callable[[Change], str] = undoes_nothing,
         goes_on: bool = False,
     ) -> Outcome:
-        """Write the plan's changes in order; an empty plan calls nothing that writes.
-
-        Parameters
-        ----------
-        plan
-            What to do; neighbours of one kind are handed to their resource together.
-        progress
-            Called with ``"started"`` or ``"done"``, the change, how many are made, and how many there are.
-        undoes
-            For an undo: names the receipt that a change takes back.
-        goes_on
-            Whether a change that fails by itself, such as the deletion of what somebody else uses or of what
-            the caller may not delete, lets the others be made first. Where the target or the caller's
-            credentials are what fails, nothing more is tried.
-
-        Raises
-        ------
-        KitError
-            When a change fails. What was made before has its receipts, so applying again completes it and
-            undo reverses it.
-        """
+        """Write the plan's changes in order; an empty plan calls nothing that writes."""
         outcome = Outcome(plan)
         total = len(plan.writes)
         obstacles: list[KitError] = []

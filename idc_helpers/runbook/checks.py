@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from idc_helpers.changes import State, in_words
-from idc_helpers.errors import CheckFailedError
-from idc_helpers.runbook.places import Place
+from idc_aws.changes import State, in_words
+from idc_aws.errors import CheckFailedError
+from idc_helpers.runbook.lesson import Place
 from idc_helpers.runbook.planning import describe_difference, differing_fields, state_in_words
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    name
-        What is checked, such as ``"permission set AdministratorAccess"``.
-    passed
-        Whether it is as expected.
-    detail
-        What was found, and for a failed check what was expected, in one line.
-    remedy
-        For a failed check: what to do.
-    expected, found
-        For a failed check: the two that differ, in words.
-    cause
-        For a failed check: what most likely lies behind it.
-    go_back
-        For a failed check: the heading of the lesson to return to.
-    source
-        For a failed check: AWS's page that explains it.
-    """
+    """One thing that was looked at."""
 
     name: str
     passed: bool
@@ -95,13 +75,7 @@ class CheckResults:
         return iter(self.checks)
 
     def require(self) -> CheckResults:
-        """Return the results when all passed.
-
-        Raises
-        ------
-        CheckFailedError
-            Naming every check that failed, what was found, the likely cause and what to do.
-        """
+        """Return the results when all passed."""
         if self.failed:
             lines = "\n".join(f"  {check}" for check in self.failed)
             remedies = dict.fromkeys(check.remedy for check in self.failed if check.remedy)
@@ -125,13 +99,7 @@ def check_states(
     remedy: str,
     teach: Teach = untaught,
 ) -> list[Check]:
-    """Return one check for each desired key: it exists, and every field that was asked for holds.
-
-    Parameters
-    ----------
-    teach
-        Called for what failed alone.
-    """
+    """Return one check for each desired key: it exists, and every field that was asked for holds."""
     checks = []
     for key, wanted in desired.items():
         found = actual.get(key)

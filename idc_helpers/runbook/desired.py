@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NoReturn
 
-from idc_helpers.aws.assignments import assignment_key
-from idc_helpers.aws.groups import membership_key
-from idc_helpers.changes import State
-from idc_helpers.identifiers import format_duration, managed_policy_arn, parse_duration
-from idc_helpers.models import AccountAssignment, Group, PermissionSet, Scenario, User
+from idc_aws.access import assignment_key
+from idc_aws.changes import Change, Resource, State, Use
+from idc_aws.errors import WriteFailedError
+from idc_aws.groups import membership_key
+from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
+from idc_aws.scenario.access import AccountAssignment, PermissionSet
+from idc_aws.scenario.people import Group, User
+from idc_aws.scenario.scenario import Scenario
 
 States = dict[str, State]
 
@@ -115,15 +118,7 @@ def group_states(groups: list[Group]) -> States:
 def account_assignment_states(
     assignments: list[AccountAssignment], account_id_of: Callable[[str], str]
 ) -> States:
-    """Return the wanted account assignments, one for each account.
-
-    Parameters
-    ----------
-    assignments
-        From the scenario; accounts by id or by name.
-    account_id_of
-        Resolves an account's name or id to its id; raises for an unknown one.
-    """
+    """Return the wanted account assignments, one for each account."""
     states: States = {}
     for assignment in assignments:
         principal_type = "GROUP" if assignment.group is not None else "USER"
@@ -161,3 +156,59 @@ def membership_states(users: list[User]) -> States:
         membership_key(user_name, group): {"user_name": user_name, "group": group}
         for user_name, group in pairs
     }
+
+
+# A resource that is only looked at: the kit compares it with the scenario and never writes it.
+
+
+class Observed:
+    """Wraps a resource so that what differs is left to a person.
+
+    Used where a write would destroy: changing the identity source deletes users, groups and assignments.
+    """
+
+    by_hand = True
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+
+    @property
+    def kind(self) -> str:
+        """The kind of what is wrapped."""
+        return self._resource.kind
+
+    def read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of the named things; reads only."""
+        return self._resource.read(keys)
+
+    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return AWS's ids of those of the named things that exist; reads only."""
+        return self._resource.identifiers(keys)
+
+    @property
+    def derived_fields(self) -> Collection[str]:
+        """Fields that nobody sets."""
+        return self._resource.derived_fields
+
+    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of the very things that had these identifiers; reads only."""
+        return self._resource.read_by_identifier(named)
+
+    def uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
+    ) -> dict[str, tuple[Use, ...]]:
+        """Return what hangs on things besides what is ours; reads only."""
+        return self._resource.uses(named, ours, again=again)
+
+    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
+        """Return that the kit makes no such change."""
+        return {"": "it is only looked at"}
+
+    def write_all(
+        self,
+        changes: Sequence[Change],
+        on_start: Callable[[Change], None],  # noqa: ARG002
+    ) -> NoReturn:
+        """Refuse: see the class."""
+        keys = ", ".join(repr(change.key) for change in changes)
+        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")

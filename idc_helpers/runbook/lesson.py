@@ -1,220 +1,204 @@
-"""The lesson's steps: what each is called, which notebook holds it, and how it is bound to a run."""
+"""The lesson's twenty steps: what each is, who can do it, and where in the notebooks it stands.
+
+A test holds the headings against the notebooks, because links lead to them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
-from idc_helpers.aws.access_control import AccessControlAttributes
-from idc_helpers.aws.assignments import AccountAssignments
-from idc_helpers.aws.connection import Connection
-from idc_helpers.aws.console_settings import ConsoleSettings
-from idc_helpers.aws.groups import GroupMemberships, Groups
-from idc_helpers.aws.instances import Instances
-from idc_helpers.aws.organization import Account, DelegatedAdministrators, resolve_account
-from idc_helpers.aws.permission_sets import PermissionSets
-from idc_helpers.aws.users import Users
-from idc_helpers.changes import Resource
-from idc_helpers.errors import NotFoundError
-from idc_helpers.identifiers import did_you_mean
-from idc_helpers.models import Scenario
-from idc_helpers.runbook import desired
-from idc_helpers.runbook.observed import Observed
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.step import Desired, Step
-from idc_helpers.runbook.teardown import Teardown
+API, CONSOLE, PERSON = "API", "console", "the person who signs in"
+ENABLE, USERS, CONCLUSION = 1, 13, 20
 
-Build = Callable[[Connection, Scenario], tuple[Desired, ...]]
+
+def heading_link(notebook: str, heading: str) -> str:
+    """Return the link to a heading from another notebook, such as ``"05_permission_sets.ipynb#Choose"``.
+
+    JupyterLab makes a heading's id of its text, each blank a hyphen, and compares a link's fragment with it
+    as the fragment is written: one with percent signs for ``:``, ``,`` or ``'`` would lead nowhere.
+    """
+    return f"{notebook}.ipynb#{heading.replace(' ', '-')}"
 
 
 @dataclass(frozen=True)
-class StepDefinition:
-    """One step that reads or writes the target.
+class LessonStep:
+    """One step of the lesson."""
 
-    Attributes
-    ----------
-    name, title
-        ``"permission_sets"`` and the heading's words.
-    notebook
-        The notebook that holds it, such as ``"05_permission_sets"``.
-    lesson_step
-        Its number in the lesson, 1 to 20.
-    section
-        The scenario's key that a form or a parameter fills, such as ``"permission_sets"``.
-    build
-        What it wants of which resources.
-    """
-
-    name: str
+    number: int
     title: str
+    who: str
     notebook: str
-    lesson_step: int
-    section: str
-    build: Build
+    heading: str
+    step: str = ""
+
+    @property
+    def link(self) -> str:
+        """The step's place, relative to the other notebooks, as JupyterLab links to headings."""
+        return heading_link(self.notebook, self.heading)
 
 
-def _instance(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(Instances(connection), desired.instance_states(scenario)),)
+_SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
+_ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
+_KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
+_SIGN_IN = "console (organization), API (account)"
+
+LESSON: tuple[LessonStep, ...] = (
+    LessonStep(1, "Enable IAM Identity Center", _SIGN_IN, "01_enable_identity_center", _CHOOSE, "instance"),
+    LessonStep(2, "Read the instance's details", API, _SETTINGS, "Details"),
+    LessonStep(
+        3,
+        "Attributes for access control",
+        API,
+        _SETTINGS,
+        "Attributes for access control",
+        "access_control_attributes",
+    ),
+    LessonStep(
+        4,
+        "Read the identity source",
+        "partly API, partly console",
+        _SETTINGS,
+        "Identity source",
+        "identity_source",
+    ),
+    LessonStep(
+        5,
+        "Customise the access portal's address",
+        CONSOLE,
+        _SETTINGS,
+        "The access portal's address",
+        "access_portal",
+    ),
+    LessonStep(
+        6,
+        "Send e-mail OTP to users made by API",
+        CONSOLE,
+        _AUTHENTICATION,
+        "Standard authentication: Send email OTP",
+        "standard_authentication",
+    ),
+    LessonStep(
+        7,
+        "Multi-factor authentication",
+        CONSOLE,
+        _AUTHENTICATION,
+        "Multi-factor authentication: four choices",
+        "multi_factor_authentication",
+    ),
+    LessonStep(8, "Session durations", CONSOLE, _AUTHENTICATION, "Sessions", "sessions"),
+    LessonStep(9, "Delegate administration", API, "04_management", _CHOOSE, "delegated_administrator"),
+    LessonStep(10, "Permission sets", API, "05_permission_sets", _CHOOSE, "permission_sets"),
+    LessonStep(11, "Groups", API, "06_groups", _CHOOSE, "groups"),
+    LessonStep(
+        12, "Assign groups to accounts", API, "07_account_assignments", _CHOOSE, "account_assignments"
+    ),
+    LessonStep(13, "Users", "API; console for the invitation", "08_users", _CHOOSE, "users"),
+    LessonStep(14, "Accept the invitation, set a password, register MFA", PERSON, _ACTIVATE, "Go it"),
+    LessonStep(15, "Use the access portal", PERSON, _ACTIVATE, "The access portal"),
+    LessonStep(16, "aws configure sso", PERSON, _CONFIGURE, "Configure"),
+    LessonStep(17, "Use the profile: aws s3 ls", PERSON, _CONFIGURE, "Use it: aws s3 ls"),
+    LessonStep(18, "aws sso login", PERSON, _CONFIGURE, "Sign out, and in again"),
+    LessonStep(19, "Tell temporary from long-lived keys", PERSON, _KEYS, "AKIA and ASIA"),
+    LessonStep(
+        20,
+        "What you have now, and why it is better",
+        "everybody",
+        _KEYS,
+        "What you have now, and why it is better",
+    ),
+)
 
 
-def _access_control(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(AccessControlAttributes(connection), desired.access_control_attribute_states(scenario)),)
+def steps_of_notebook(notebook: str) -> tuple[LessonStep, ...]:
+    """Return the steps that a notebook holds, in order; none for the first and the last notebook."""
+    return tuple(entry for entry in LESSON if entry.notebook == notebook)
 
 
-def _identity_source(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    states = desired.console_setting_states(scenario, "identity_source")
-    return (Desired(Observed(ConsoleSettings(connection)), states),)
+# Where in the lesson a step is done, as a link that JupyterLab follows, and AWS's page about it.
+
+_GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
 
 
-def _console_setting(name: str) -> Build:
-    def build(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-        return (Desired(ConsoleSettings(connection), desired.console_setting_states(scenario, name)),)
+@dataclass(frozen=True)
+class Place:
+    """A heading of a notebook."""
 
-    return build
+    notebook: str
+    heading: str
 
+    @property
+    def link(self) -> str:
+        """The address relative to the notebooks' folder: ``"05_permission_sets.ipynb#Choose"``."""
+        return heading_link(self.notebook, self.heading)
 
-def _delegated_administrator(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    named = scenario.management.delegated_administrator
-    account_id = resolve_account(connection, named).account_id if named else None
-    return (Desired(DelegatedAdministrators(connection), desired.delegated_administrator_states(account_id)),)
-
-
-def _permission_sets(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(PermissionSets(connection), desired.permission_set_states(scenario.permission_sets)),)
-
-
-def _groups(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(Groups(connection), desired.group_states(scenario.groups)),)
+    def __str__(self) -> str:
+        return f"{self.notebook}, “{self.heading}”"
 
 
-def _account_assignments(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    found: dict[str, Account] = {}
-
-    def account_id_of(named: str) -> str:
-        account = resolve_account(connection, named)
-        return found.setdefault(account.account_id, account).account_id
-
-    states = desired.account_assignment_states(scenario.account_assignments, account_id_of)
-    closed = {
-        key: f"account {account.name or account.account_id!r} is {account.status}: AWS gives no access to it"
-        for key, state in states.items()
-        if not (account := found[state["account_id"]]).is_active
-    }
-    return (Desired(AccountAssignments(connection), states, closed),)
-
-
-def _users(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (
-        Desired(Users(connection), desired.user_states(scenario.users)),
-        Desired(GroupMemberships(connection), desired.membership_states(scenario.users)),
-    )
-
-
-_ENABLE, _SETTINGS, _AUTHENTICATION = "01_enable_identity_center", "02_settings", "03_authentication"
-
-STEPS: dict[str, StepDefinition] = {
-    step.name: step
-    for step in (
-        StepDefinition("instance", "Enable IAM Identity Center", _ENABLE, 1, "instance", _instance),
-        StepDefinition(
-            "access_control_attributes",
-            "Attributes for access control",
-            _SETTINGS,
-            3,
-            "access_control_attributes",
-            _access_control,
-        ),
-        StepDefinition(
-            "identity_source", "Identity source", _SETTINGS, 4, "identity_source", _identity_source
-        ),
-        StepDefinition(
-            "access_portal",
-            "AWS access portal",
-            _SETTINGS,
-            5,
-            "access_portal",
-            _console_setting("access_portal"),
-        ),
-        StepDefinition(
-            "standard_authentication",
-            "Standard authentication",
-            _AUTHENTICATION,
-            6,
-            "authentication",
-            _console_setting("standard_authentication"),
-        ),
-        StepDefinition(
-            "multi_factor_authentication",
-            "Multi-factor authentication",
-            _AUTHENTICATION,
-            7,
-            "authentication",
-            _console_setting("multi_factor_authentication"),
-        ),
-        StepDefinition(
-            "sessions", "Sessions", _AUTHENTICATION, 8, "authentication", _console_setting("sessions")
-        ),
-        StepDefinition(
-            "delegated_administrator",
-            "Delegated administrator",
-            "04_management",
-            9,
-            "management",
-            _delegated_administrator,
-        ),
-        StepDefinition(
-            "permission_sets",
-            "Permission sets",
-            "05_permission_sets",
-            10,
-            "permission_sets",
-            _permission_sets,
-        ),
-        StepDefinition("groups", "Groups", "06_groups", 11, "groups", _groups),
-        StepDefinition(
-            "account_assignments",
-            "Account assignments",
-            "07_account_assignments",
-            12,
-            "account_assignments",
-            _account_assignments,
-        ),
-        StepDefinition("users", "Users", "08_users", 13, "users", _users),
-    )
+PLACES: Mapping[str, Place] = {
+    **{entry.step: Place(entry.notebook, entry.heading) for entry in LESSON if entry.step},
+    "activation": Place("09_activate_user", "Go it"),
+    "command_line": Place("10_aws_configure_sso", "Configure"),
+    "sign_in": Place("10_aws_configure_sso", "Sign out, and in again"),
+    "temporary_credentials": Place("11_temporary_credentials", "Live through the end"),
+    "teardown": Place("99_teardown", "Plan"),
 }
+"""The heading at which each step begins, by the step's name."""
+
+SOURCES: Mapping[str, str] = {
+    "instance": f"{_GUIDE}/identity-center-instances.html",
+    "access_control_attributes": f"{_GUIDE}/attributesforaccesscontrol.html",
+    "identity_source": f"{_GUIDE}/manage-your-identity-source-considerations.html",
+    "access_portal": f"{_GUIDE}/howtochangeURL.html",
+    "standard_authentication": f"{_GUIDE}/userswithoutpwd.html",
+    "multi_factor_authentication": f"{_GUIDE}/mfa-getting-started.html",
+    "sessions": f"{_GUIDE}/configure-user-session.html",
+    "delegated_administrator": f"{_GUIDE}/delegated-admin.html",
+    "permission_sets": f"{_GUIDE}/permissionsetsconcept.html",
+    "groups": f"{_GUIDE}/addgroups.html",
+    "account_assignments": f"{_GUIDE}/useraccess.html",
+    "users": f"{_GUIDE}/addusers.html",
+    "activation": f"{_GUIDE}/howtoactivateaccount.html",
+    "command_line": "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html",
+    "sign_in": "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html",
+    "temporary_credentials": "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp.html",
+    "teardown": f"{_GUIDE}/delete-config.html",
+}
+"""AWS's page about each step, by the step's name."""
 
 
-def make_step(context: RunContext, name: str) -> Step:
-    """Return a step of the lesson bound to a run.
-
-    Raises
-    ------
-    NotFoundError
-        When the lesson has no such step.
-    """
-    if name not in STEPS:
-        raise NotFoundError(
-            f"the lesson has no step {name!r}. {did_you_mean(name, STEPS)}",
-            remedy=f"One of: {', '.join(STEPS)}.",
-        )
-    definition = STEPS[name]
-    return Step(context, name, definition.title, definition.build(context.connection, context.scenario))
+# How far a step of the lesson can be; each state has a symbol and a word, so that no colour is needed.
 
 
-def make_teardown(
-    context: RunContext, steps: frozenset[str] = frozenset(), *, include_used: bool = False
-) -> Teardown:
-    """Return the undo of a run's receipts, of all its steps or of some."""
-    connection = context.connection
-    resources: tuple[Resource, ...] = (
-        Instances(connection),
-        AccessControlAttributes(connection),
-        ConsoleSettings(connection),
-        DelegatedAdministrators(connection),
-        PermissionSets(connection),
-        Groups(connection),
-        AccountAssignments(connection),
-        Users(connection),
-        GroupMemberships(connection),
-    )
-    return Teardown(context, {resource.kind: resource for resource in resources}, steps, include_used)
+class StepState(Enum):
+    """The states, as (symbol, word)."""
+
+    DONE = ("✔", "done")
+    WAITING = ("✎", "waiting for you")
+    """Only a person can do it, and can do it now."""
+    NOT_APPLIED = ("○", "not applied")
+    CHANGED_OUTSIDE = ("≠", "changed outside")
+    """The receipts name what this kit made; the target holds something else now."""
+    LATER = ("…", "later")
+    """Another step comes first."""
+    BY_YOURSELF = ("☐", "by yourself")
+    """Nothing that the kit can read shows whether it is done."""
+    NOT_ASKED = ("–", "not asked for")
+    UNREADABLE = ("?", "cannot be read")
+
+    @property
+    def symbol(self) -> str:
+        """One character."""
+        return self.value[0]
+
+    @property
+    def word(self) -> str:
+        """What the symbol means."""
+        return self.value[1]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to do now."""
+        return self in (StepState.WAITING, StepState.NOT_APPLIED, StepState.CHANGED_OUTSIDE)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from idc_helpers.changes import Action, Change, Plan, State
-from idc_helpers.scrubbing import scrub_values
+from idc_aws.changes import Action, Change, Plan, State
+from idc_aws.scrubbing import scrub_values
 
 _LONGEST_VALUE_SHOWN = 60
 _SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
@@ -20,23 +20,7 @@ _SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
 def plan_changes(
     kind: str, desired: Mapping[str, State], actual: Mapping[str, State], *, by_hand: bool = False
 ) -> Plan:
-    """Return what makes the actual states satisfy the desired ones.
-
-    Parameters
-    ----------
-    kind
-        The resource kind, such as ``"permission_set"``.
-    desired, actual
-        States by key. Only fields that the desired state names are compared; things that only `actual` has
-        are left alone.
-    by_hand
-        Whether only a person can write this kind on the target: what differs becomes `Action.BY_HAND`.
-
-    Returns
-    -------
-    Plan
-        One change for each desired key, in the order given.
-    """
+    """Return what makes the actual states satisfy the desired ones."""
     return Plan(
         tuple(_change(kind, key, wanted, actual.get(key), by_hand) for key, wanted in desired.items())
     )
@@ -93,17 +77,7 @@ def undo_creation(
 
 
 def others_fields(ours: State, found: State, derived: Collection[str] = ()) -> list[str]:
-    """Return the fields of a thing that are not as this kit left them: somebody else set them.
-
-    Parameters
-    ----------
-    ours
-        As a receipt left it. Secrets are taken out of it, as they are here before comparing.
-    found
-        As it is now; a field that only it has counts where it holds something.
-    derived
-        Fields that nobody sets.
-    """
+    """Return the fields of a thing that are not as this kit left them: somebody else set them."""
     clean = scrub_values(found)
     named = [name for name in ours if ours[name] not in (found.get(name), clean.get(name))]
     added = [name for name, value in found.items() if name not in ours and value not in (None, "", [], {})]

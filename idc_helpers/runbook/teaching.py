@@ -1,19 +1,165 @@
-"""Turns a failed check into a lesson: gathers the facts, names the likely cause, says where to go back to."""
+"""Why a check most likely failed: pure, from what was wanted, what was found, and a few facts.
+
+The order of the questions is the order in which an experienced colleague would ask them: is this the right
+Region at all, is something missing that it stands on, did AWS say why, did we do it, did somebody undo it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from idc_helpers.aws.clues import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
-from idc_helpers.aws.connected import Connection
-from idc_helpers.changes import Resource, State
-from idc_helpers.runbook.attestations import Attestation
-from idc_helpers.runbook.causes import Cause, Facts, likely_cause
+from idc_aws.changes import Resource, State
+from idc_aws.connection import Connection
+from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
 from idc_helpers.runbook.checks import Check, Teach
-from idc_helpers.runbook.places import PLACES, SOURCES
-from idc_helpers.runbook.receipts import Receipt
-from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.lesson import PLACES, SOURCES
+from idc_helpers.runbook.planning import differing_fields
+from idc_helpers.runbook.records import Attestation, Receipt
+from idc_helpers.runbook.run import RunContext
+
+_ABSENT_STEPS = {"user": "users", "group": "groups", "permission_set": "permission_sets"}
+_TRACES: Mapping[str, tuple[str, str]] = {
+    "instance": ("DeleteInstance", "UpdateInstance, TagResource or UntagResource"),
+    "access_control_attributes": (
+        "DeleteInstanceAccessControlAttributeConfiguration",
+        "UpdateInstanceAccessControlAttributeConfiguration, which replaces the whole list",
+    ),
+    "delegated_administrator": ("DeregisterDelegatedAdministrator", "RegisterDelegatedAdministrator"),
+    "permission_set": ("DeletePermissionSet", "UpdatePermissionSet, or an Attach…, Detach… or Put… call"),
+    "group": ("DeleteGroup", "UpdateGroup"),
+    "account_assignment": ("DeleteAccountAssignment", "CreateAccountAssignment"),
+    "user": ("DeleteUser", "UpdateUser"),
+    "console_setting": ("", "a console setting has its own, such as UpdateSsoConfiguration"),
+    "group_membership": ("DeleteGroupMembership, or RemoveMemberFromGroup in the console", ""),
+}
+_ONLY_LOOKED_AT = (
+    "it is set otherwise than the scenario expects, and the kit only looks at it, because changing it can"
+    " delete users, groups and assignments: correct the scenario, or have it changed knowingly"
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known besides the two states."""
+
+    region: str = ""
+    no_instance: str = ""
+    absent: tuple[tuple[str, str], ...] = ()
+    failure: str = ""
+    email_holder: str = ""
+    made_at: str = ""
+    interrupted_at: str = ""
+    taken_back_at: str = ""
+    attested: State | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The likely cause, and the step of the lesson to go back to; an empty step means the check's own."""
+
+    words: str
+    step: str = ""
+
+
+def likely_cause(
+    kind: str, wanted: State, found: State | None, facts: Facts, *, by_hand: bool = False
+) -> Cause:
+    """Return why something is not as wanted; see the module for the order of the questions."""
+    if facts.no_instance and kind != "instance":
+        words = f"{facts.no_instance} Identity Center is regional: is {facts.region!r} its home Region?"
+        return Cause(words, "instance")
+    if by_hand and kind != "instance":
+        return _by_hand(facts) if found is None else Cause(_ONLY_LOOKED_AT)
+    if facts.absent:
+        return _absent(kind, facts)
+    if facts.email_holder:
+        return Cause(
+            f"the e-mail address is used by user {facts.email_holder!r} already, and it must be unique:"
+            " choose another address, or clear it there first"
+        )
+    if facts.failure:
+        return Cause(f"AWS tried to make it and failed: {facts.failure}")
+    return _missing(kind, facts) if found is None else _differs(kind, wanted, found, facts)
+
+
+def _by_hand(facts: Facts) -> Cause:
+    if facts.attested is not None:
+        values = ", ".join(f"{name} {value!r}" for name, value in facts.attested.items())
+        return Cause(
+            f"a person recorded it with other values ({values}); a record counts only for the values that"
+            " it names, so the wish or the setting has changed since"
+        )
+    return Cause(
+        "no API shows this setting, so the kit goes by a person's word, and there is none: it was never"
+        " set, or set and not recorded, or recorded in another run folder"
+    )
+
+
+def _absent(kind: str, facts: Facts) -> Cause:
+    named = " and ".join(f"the {what.replace('_', ' ')} {name!r}" for what, name in facts.absent)
+    verb = "is" if len(facts.absent) == 1 else "are"
+    where = "permission sets" if facts.absent[0][0] == "permission_set" else "identity store"
+    words = (
+        f"{named} {verb} not in this instance's {where}: not made yet, deleted, or spelled otherwise"
+        " (a name must be the same, letter by letter)"
+    )
+    if kind == "account_assignment":
+        words += "; with a principal or a permission set go all of its assignments"
+    return Cause(words, _ABSENT_STEPS[facts.absent[0][0]])
+
+
+def _missing(kind: str, facts: Facts) -> Cause:
+    if kind == "instance":
+        return _no_instance(facts)
+    if facts.interrupted_at:
+        return Cause(
+            f"the call that makes it was begun at {facts.interrupted_at} and its end was never recorded:"
+            " the run was interrupted, or AWS refused; apply again, what is done is kept"
+        )
+    if facts.made_at:
+        event = _TRACES.get(kind, ("", ""))[0]
+        trace = f"; CloudTrail knows by whom (event {event})" if event else ""
+        return Cause(
+            f"this run made it at {facts.made_at}, and it was deleted outside of this run since{trace}"
+        )
+    if facts.taken_back_at:
+        return Cause(f"this run took it back itself, by undo or teardown, at {facts.taken_back_at}")
+    return Cause(
+        "it was not applied yet; or it was a moment ago and has not spread: AWS may take some seconds"
+        " until a new thing shows everywhere, so check once more before anything else"
+    )
+
+
+def _no_instance(facts: Facts) -> Cause:
+    words = facts.no_instance or f"it is not enabled yet, or its home Region is not {facts.region!r}."
+    if facts.made_at:
+        words += (
+            f" This run enabled one at {facts.made_at}: it lives in another Region, or was deleted since."
+        )
+    return Cause(words)
+
+
+def _differs(kind: str, wanted: State, found: State, facts: Facts) -> Cause:
+    outdated = found.get("accounts_to_provision") or []
+    if outdated and differing_fields(wanted, found) == ["accounts_to_provision"]:
+        return Cause(
+            f"the permission set is not provisioned to {', '.join(outdated)} since it was changed: those"
+            " accounts keep the older version (LATEST_PERMISSION_SET_NOT_PROVISIONED) until"
+            " ProvisionPermissionSet is called, which applying this step does"
+        )
+    if facts.made_at:
+        event = _TRACES.get(kind, ("", ""))[1]
+        trace = f"; CloudTrail knows by whom (event {event})" if event else ""
+        return Cause(
+            f"this run set it at {facts.made_at}, and it was changed outside of this run since{trace}"
+        )
+    return Cause(
+        "it was there before this run, with other values, and the plan that would change it was not applied"
+    )
+
+
+# Turns a failed check into a lesson: gathers the facts, names the likely cause, says where to go back to.
 
 
 def teacher(context: RunContext, resource: Resource, step: str) -> Teach:

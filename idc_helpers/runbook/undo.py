@@ -5,32 +5,335 @@ Nothing is called here that writes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
 from types import MappingProxyType
 
-from idc_helpers.changes import Change, Plan, Resource
-from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.fates import IS_LEFT_ALONE, Fate, FateFinder, Undoing, let_go_along
-from idc_helpers.runbook.found import Found
-from idc_helpers.runbook.receipts import Origin, Receipt, ReceiptPlace, place_of
+from idc_aws.access import whole_assignment_identifier
+from idc_aws.changes import Action, Change, Plan, Resource, State, Use, in_words, uses_in_words
+from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
+from idc_aws.secrets import REMOVED
+from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.planning import (
+    could_come_from,
+    describe_difference,
+    keeps_part_of,
+    others_fields,
+    undo_creation,
+    undo_update,
+)
+from idc_helpers.runbook.records import Origin, Receipt, ReceiptPlace, place_of
+from idc_helpers.runbook.run import RunContext
 
-__all__ = ["Fate", "UndoPlan", "Undoing", "plan_undo"]
+# What there is of what receipts name, in a few looks for each kind, however many receipts. Reads only.
+
+
+def named_identifier(receipt: Receipt) -> str:
+    """Return the id that a receipt names; empty where it has none.
+
+    An interrupted creation has none yet; the plan before it found nothing of that name. Account assignments
+    had none in earlier receipts but their key.
+    """
+    if receipt.status != "done" or receipt.identifier == receipt.key:
+        return ""
+    if receipt.kind == "account_assignment":
+        return whole_assignment_identifier(receipt.identifier, receipt.key)
+    return receipt.identifier
+
+
+class Found:
+    """What receipts name, as it is; kept up to date with what is planned."""
+
+    def __init__(self, receipts: Sequence[Receipt], resources: Mapping[str, Resource]) -> None:
+        self.unreadable: dict[str, str] = {}
+        self._resources = resources
+        self._states: dict[tuple[str, str], State | None] = {}
+        self._identifiers: dict[tuple[str, str], str] = {}
+        # By kind, key and id: what only its id still leads to, because its key leads nowhere or to another.
+        self._by_identifier: dict[tuple[str, str, str], State] = {}
+        self._instances: dict[str, bool] = {}
+        for kind in dict.fromkeys(receipt.kind for receipt in receipts):
+            self._read(kind, [receipt for receipt in receipts if receipt.kind == kind])
+
+    def _read(self, kind: str, receipts: list[Receipt]) -> None:
+        resource = self._resources.get(kind)
+        if resource is None:
+            for receipt in receipts:
+                self._cannot_read(receipt, f"the kind {kind!r} is not known to this version of the kit")
+            return
+        try:
+            self._look(kind, resource, receipts)
+        except (InvalidValueError, NotFoundError) as error:
+            if len(receipts) == 1:  # it is this one; another one does not suffer for it
+                self._cannot_read(receipts[0], error.message)
+                return
+            for receipt in receipts:
+                self._read(kind, [receipt])
+
+    def _look(self, kind: str, resource: Resource, receipts: list[Receipt]) -> None:
+        states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
+        identifiers = resource.identifiers(list(states))
+        named = {(receipt.key, named_identifier(receipt)) for receipt in receipts}
+        others = {(key, one) for key, one in named if one and one != identifiers.get(key)}
+        found = resource.read_by_identifier(others) if others else {}
+        self._states |= {(kind, key): state for key, state in states.items()}
+        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
+        self._by_identifier |= {(kind, *pair): state for pair, state in found.items()}
+
+    def _cannot_read(self, receipt: Receipt, why: str) -> None:
+        name = f"the receipt of {receipt.kind} {receipt.key!r}"
+        self.unreadable[receipt.receipt_id] = f"{name} cannot be understood: {why}"
+
+    def state(self, receipt: Receipt) -> State | None:
+        """Return the state of what has the receipt's key now, or None."""
+        return self._states.get((receipt.kind, receipt.key))
+
+    def identifier(self, receipt: Receipt) -> str:
+        """Return the id of what has the receipt's key now."""
+        return self._identifiers.get((receipt.kind, receipt.key), "")
+
+    def by_identifier(self, receipt: Receipt) -> State | None:
+        """Return the state of the very thing that a receipt names, where its key does not lead there."""
+        return self._by_identifier.get((receipt.kind, receipt.key, named_identifier(receipt)))
+
+    def has_instance(self, instance_arn: str) -> bool:
+        """Return whether another instance than the connection's is visible."""
+        if instance_arn not in self._instances:
+            pair = ("organization", instance_arn)
+            resource = self._resources.get("instance")
+            self._instances[instance_arn] = bool(resource and resource.read_by_identifier([pair]))
+        return self._instances[instance_arn]
+
+    def take_back(self, receipt: Receipt, state: State | None) -> None:
+        """Go on as if this were undone: several receipts may be of one thing."""
+        if self._by_identifier.pop((receipt.kind, receipt.key, named_identifier(receipt)), None) is None:
+            self._states[receipt.kind, receipt.key] = state
+
+
+def is_creation(receipt: Receipt) -> bool:
+    """Return whether a receipt is of something that was made, not changed."""
+    return receipt.action == Action.CREATE
+
+
+# What becomes of what each receipt names: undone, gone, or left alone, and why. Reads only.
+
+INSTANCE = "instance"
+_OF_THE_ACCOUNT = (INSTANCE, "delegated_administrator")  # kinds that are not inside of an instance
+_MEMBERS = ("group", "user")  # their memberships go with them; what hangs on others keeps them from going
+
+
+class Fate(Enum):
+    """What becomes of what a receipt names."""
+
+    UNDO = "undo"
+    """The plan takes it back."""
+    GONE = "gone"
+    """Nothing of it is there any more."""
+    GOES_ALONG = "goes along"
+    """It cannot be taken back, and goes with what the plan deletes."""
+    THEIRS = "theirs"
+    """Somebody changed it since: what is there now is theirs."""
+    STAYS = "stays"
+    """AWS offers no way back; said once."""
+    LEFT = "left alone"
+    """It is still there, as the run made it or in part, and is not touched."""
+
+
+IS_LEFT_ALONE = (Fate.THEIRS, Fate.STAYS, Fate.LEFT)
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """A receipt (None: what makes way for another change) and what becomes of what it names."""
+
+    receipt: Receipt | None
+    change: Change
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class FateFinder:
+    """Decides, newest receipt first, what becomes of each."""
+
+    resources: Mapping[str, Resource]
+    origin: Origin
+    found: Found
+    include_used: bool
+    is_whole: bool
+
+    def undo(self, receipt: Receipt) -> Undoing:
+        """Return what becomes of a receipt, after what becomes of the newer ones."""
+        names = receipt.instance_arn, self.origin.instance_arn
+        if receipt.kind not in _OF_THE_ACCOUNT and all(names) and names[0] != names[1]:
+            if self.found.has_instance(receipt.instance_arn):
+                return _kept(receipt, None, f"is in the instance {receipt.instance_arn}: connect to that one")
+            return _kept(receipt, None, "is already gone, with its instance", Fate.GONE)
+        return self._undo_creation(receipt) if is_creation(receipt) else self._undo_update(receipt)
+
+    def _undo_creation(self, receipt: Receipt) -> Undoing:
+        resource, identifier = self.resources[receipt.kind], named_identifier(receipt)
+        actual, present = self.found.state(receipt), self.found.identifier(receipt)
+        by_identifier = self.found.by_identifier(receipt)
+        if by_identifier is not None:
+            actual, present = by_identifier, identifier
+        change = undo_creation(receipt.kind, receipt.key, identifier, actual, present)
+        if not change.writes:
+            return Undoing(receipt, change, Fate.GONE)
+        if why := resource.irreversible(change).get(""):
+            return _kept(receipt, actual, f"cannot be undone: {why}", Fate.STAYS)
+        kept = self._not_as_made(receipt, actual or {}, resource)
+        if kept is not None:
+            return kept
+        if by_identifier is not None and receipt.kind not in _MEMBERS:
+            reason = "was created by this run; the user or group was renamed, or has gone and left it behind"
+            change = replace(change, reason=reason)
+        if receipt.status == "done" and (lost := self._of_others(receipt, actual or {}, resource)):
+            change = replace(change, reason=f"{change.reason}; what others changed goes too: {lost}")
+        self.found.take_back(receipt, None)
+        return Undoing(receipt, change, Fate.UNDO)
+
+    def _of_others(self, receipt: Receipt, actual: State, resource: Resource) -> str:
+        """Return what others changed in a thing since it was made, in words."""
+        wanted = receipt.after or {}
+        return describe_difference(actual, wanted, others_fields(wanted, actual, resource.derived_fields))
+
+    def _not_as_made(self, receipt: Receipt, actual: State, resource: Resource) -> Undoing | None:
+        """Return why a thing is left alone that is not as its creation left it; None: it is so."""
+        wanted = receipt.after or {}
+        if receipt.status == "started":
+            if not could_come_from(wanted, actual):
+                words = "is not what the interrupted run was creating: left alone"
+                return _kept(receipt, actual, words, Fate.THEIRS)
+            if not self.is_whole:
+                return _kept(
+                    receipt, actual, "was begun, and a receipt that cannot be read may say how it ended"
+                )
+            return None
+        words = self._of_others(receipt, actual, resource)
+        if words and not self.include_used:
+            return _kept(receipt, actual, f"was changed by others, so it is left alone: {words}")
+        return None
+
+    def _undo_update(self, receipt: Receipt) -> Undoing:
+        before, after, actual = receipt.before or {}, receipt.after or {}, self.found.state(receipt)
+        named, present = named_identifier(receipt), self.found.identifier(receipt)
+        if (renamed := self.found.by_identifier(receipt)) is not None:
+            name = renamed.get("new_name", "another name")
+            return _kept(receipt, renamed, f"is called {name!r} now: set its values back by hand")
+        if actual is not None and named and named != present:
+            change = undo_creation(receipt.kind, receipt.key, named, actual, present)
+            return Undoing(receipt, change, Fate.GONE)
+        if actual is not None and REMOVED in json.dumps(before):
+            words = "held a secret before, which receipts do not keep: set it by hand"
+            return _kept(receipt, actual, words)
+        resource = self.resources[receipt.kind]
+        change = undo_update(
+            receipt.kind, receipt.key, before, after, actual, derived=resource.derived_fields
+        )
+        if not change.writes:
+            return Undoing(receipt, change, _fate_of_unchanged(change, before, after))
+        self.found.take_back(receipt, change.after)
+        return _without_irreversible(receipt, change, resource.irreversible(change))
+
+    def leave_used(self, undoings: list[Undoing]) -> None:
+        """Leave alone what others use; what is in an instance comes before the instance."""
+        for kind, resource in reversed(list(self.resources.items())):
+            deletions = [each for each in undoings if _deletes(each) and each.change.kind == kind]
+            if not deletions:
+                continue
+            ours = frozenset((e.change.kind, e.change.identifier) for e in undoings if _deletes(e))
+            uses = resource.uses({each.change.identifier: each.change.key for each in deletions}, ours)
+            for each in deletions:
+                used = uses.get(each.change.identifier, ())
+                settings = _settings_of_others(undoings) if kind == INSTANCE else ()
+                takes = ours if kind in _MEMBERS else frozenset()
+                undoings[undoings.index(each)] = self._used(each, (*used, *settings), takes)
+            if self.include_used and kind != INSTANCE:
+                self._make_way(undoings, [use for used in uses.values() for use in used])
+
+    def _used(self, undoing: Undoing, uses: Sequence[Use], takes: frozenset[tuple[str, str]]) -> Undoing:
+        change = undoing.change
+        if not uses:
+            return replace(undoing, change=replace(change, takes=takes))
+        words = uses_in_words(uses)
+        if change.kind == INSTANCE or not self.include_used:
+            verb = "still holds" if change.kind == INSTANCE else "is used by others, so it is left alone:"
+            kept = Change(
+                Action.UNCHANGED, change.kind, change.key, change.before, change.before, f"{verb} {words}"
+            )
+            return replace(undoing, change=kept, fate=Fate.LEFT)
+        takes |= {use.name for use in uses}
+        reason = f"{change.reason}; what others have on it goes too: {words}"
+        return replace(undoing, change=replace(change, takes=takes, reason=reason))
+
+    def _make_way(self, undoings: list[Undoing], uses: Sequence[Use]) -> None:
+        """Delete first what deleting a thing does not take along."""
+        present = {(each.change.kind, each.change.identifier) for each in undoings if _deletes(each)}
+        for use in dict.fromkeys(uses):
+            if use.key and use.name not in present and use.kind in self.resources:
+                reason = "is not of this run, and hangs on what is deleted"
+                change = Change(Action.DELETE, use.kind, use.key, {}, None, reason, use.identifier)
+                undoings.insert(0, Undoing(None, change, Fate.UNDO))
+                present.add(use.name)
+
+
+def _deletes(undoing: Undoing) -> bool:
+    return undoing.change.action is Action.DELETE
+
+
+def _kept(receipt: Receipt, actual: State | None, reason: str, fate: Fate = Fate.LEFT) -> Undoing:
+    return Undoing(receipt, Change(Action.UNCHANGED, receipt.kind, receipt.key, actual, actual, reason), fate)
+
+
+def _fate_of_unchanged(change: Change, before: State, after: State) -> Fate:
+    found = change.before
+    if found is None or all(found.get(name) == before.get(name) for name in after):
+        return Fate.GONE
+    keeps = any(keeps_part_of(before.get(name), after[name], found.get(name)) for name in after)
+    return Fate.LEFT if keeps else Fate.THEIRS
+
+
+def _without_irreversible(receipt: Receipt, change: Change, stays: Mapping[str, str]) -> Undoing:
+    """Take out of a change what AWS offers no way back for."""
+    before, after = change.before or {}, change.after or {}
+    restored = [name for name in after if after[name] != before.get(name)]
+    kept = [name for name in restored if "" in stays or name in stays]
+    if not kept:
+        return Undoing(receipt, change, Fate.UNDO)
+    why = f"cannot be undone: {'; '.join(stays[name] for name in stays if name in ('', *kept))}"
+    if len(kept) == len(restored):
+        return _kept(receipt, before, why, Fate.STAYS)
+    rest = [name for name in restored if name not in kept]
+    possible = {**after, **{name: before.get(name) for name in kept}}
+    reason = f"{describe_difference(possible, before, rest)}; {', '.join(kept)} {why}"
+    return Undoing(receipt, replace(change, after=possible, reason=reason), Fate.UNDO)
+
+
+def _settings_of_others(undoings: Sequence[Undoing]) -> tuple[Use, ...]:
+    """Return the console's settings that somebody changed after this run: they go with their instance."""
+    return tuple(
+        Use(each.change.kind, each.change.key, f"the setting {each.change.key!r}, which others changed")
+        for each in undoings
+        if each.change.kind == "console_setting" and each.fate in (Fate.THEIRS, Fate.LEFT)
+    )
+
+
+def let_go_along(undoings: list[Undoing]) -> None:
+    """Let what cannot be taken back go with its thing, or with the instance, where that is deleted."""
+    deleted = {(each.change.kind, each.change.key) for each in undoings if _deletes(each)}
+    no_instance = any(kind == INSTANCE for kind, _ in deleted)
+    for number, each in enumerate(undoings):
+        inside = no_instance and each.change.kind not in _OF_THE_ACCOUNT
+        if each.fate is Fate.STAYS and (inside or (each.change.kind, each.change.key) in deleted):
+            undoings[number] = replace(each, fate=Fate.GOES_ALONG)
 
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """What takes a run back.
-
-    Attributes
-    ----------
-    undoings
-        Newest receipt first.
-    unreadable
-        What of the receipts cannot be understood, in words.
-    elsewhere
-        How many open receipts are of other places, which are not touched.
-    """
+    """What takes a run back."""
 
     undoings: tuple[Undoing, ...]
     unreadable: tuple[str, ...] = ()
@@ -67,30 +370,7 @@ def plan_undo(
     elsewhere: Mapping[ReceiptPlace, int] = MappingProxyType({}),
     looks_for_uses: bool = True,
 ) -> UndoPlan:
-    """Return the plan that takes receipts back; reads only.
-
-    Parameters
-    ----------
-    receipts
-        Open receipts, newest first (`ReceiptBook.open_receipts`).
-    resources
-        A resource for each kind; an instance's comes before those of what it holds.
-    origin
-        Where the undo would run.
-    include_used
-        Whether what this run created goes although others use or changed it; an instance never does.
-    unreadable
-        What of the receipts cannot be understood: how an interrupted write ended may stand there.
-    elsewhere
-        How many open receipts are of other places.
-    looks_for_uses
-        Whether what hangs on things is looked for.
-
-    Raises
-    ------
-    ReceiptError
-        When a receipt is of another target, account, Region or state of the sandbox.
-    """
+    """Return the plan that takes receipts back; reads only."""
     for receipt in receipts:
         _require_same_place(receipt, origin)
     found = Found(receipts, resources)
@@ -111,3 +391,183 @@ def _require_same_place(receipt: Receipt, origin: Origin) -> None:
             f"is to {here}",
             remedy="Connect to the account and Region that the run changed, with the same target.",
         )
+
+
+# Undo of a whole run folder: a step whose plan comes from receipts.
+
+NAME = "teardown"
+NOTHING_LEFT = "nothing is left of what this run made"
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an undo came to."""
+
+    undone: int
+    left_alone: int
+    unreadable: int
+    to_undo: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left that any receipt names, as far as can be known."""
+        return not (self.left_alone or self.unreadable or self.to_undo)
+
+    def __str__(self) -> str:
+        words = f"{self.undone} undone, {self.left_alone} left alone, {self.unreadable} unreadable"
+        return words + (f", {self.to_undo} still to undo" if self.to_undo else "")
+
+
+@dataclass
+class Teardown:
+    """Takes back what the receipts of a run folder name, newest first, and nothing else."""
+
+    context: RunContext
+    resources: Mapping[str, Resource]
+    steps: frozenset[str] = frozenset()
+    include_used: bool = False
+    _applied: tuple[UndoPlan, Outcome] | None = field(default=None, repr=False)
+
+    def plan(self) -> UndoPlan:
+        """Return what would be taken back; reads only."""
+        undo = self._compare()
+        self.context.events.write("planned", step=NAME, changes=undo.plan.counts(), by_hand=0)
+        return undo
+
+    def _compare(self, *, looks_for_uses: bool = True) -> UndoPlan:
+        book = self.context.receipts
+        receipts = book.open_receipts()
+        if self.steps:
+            receipts = [receipt for receipt in receipts if receipt.step in self.steps]
+        return plan_undo(
+            receipts,
+            self.resources,
+            self.context.origin(NAME),
+            include_used=self.include_used,
+            unreadable=book.unreadable(),
+            elsewhere=book.elsewhere(),
+            looks_for_uses=looks_for_uses,
+        )
+
+    def apply(self, undo: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:
+        """Take back what the plan says and return what was done; running it again is safe."""
+        if undo is None:
+            undo = self.plan()
+        elif undo.plan.writes:
+            self._require_as_shown(undo)
+        origin, book = self.context.origin(NAME), self.context.receipts
+        if undo.plan.writes:
+            self.context.require_apply()
+        for receipt in undo.receipts_of(Fate.GONE):
+            book.settle(receipt, origin)
+        applier = Applier(self.resources, book, origin)
+        try:
+            outcome = applier.apply(undo.plan, progress=progress, undoes=undo.receipt_id, goes_on=True)
+        except KitError as error:
+            self.context.events.write("failed", step=NAME, error=str(error))
+            raise
+        for receipt in undo.receipts_of(Fate.STAYS, Fate.GOES_ALONG):
+            book.settle(receipt, origin)  # said once: AWS offers no way back
+        self._applied = undo, outcome
+        self.context.events.write("applied", step=NAME, changes=outcome.counts())
+        return outcome
+
+    def _require_as_shown(self, undo: UndoPlan) -> None:
+        """Look again: minutes may have passed since the plan was shown."""
+        fresh = self._compare(looks_for_uses=False)
+        now = {each.receipt.receipt_id: each.change for each in fresh.undoings if each.receipt}
+        for each in undo.undoings:
+            shown = each.change
+            if not shown.writes or each.receipt is None:
+                continue
+            found = now.get(each.receipt.receipt_id)
+            if found is None or _means(found) != _means(shown):
+                raise ApplyRefusedError(
+                    f"the {in_words(shown.kind, shown.key)} is not as the plan showed it any more: somebody "
+                    "has changed it since",
+                    remedy="Nothing was undone. Review again, and read the new plan.",
+                )
+
+    def verdict(self) -> Verdict:
+        """Return what the undo came to; reads the target again."""
+        return self._verdict(self._compare())
+
+    def _verdict(self, left: UndoPlan) -> Verdict:
+        said_once = self._applied[0].receipts_of(Fate.STAYS) if self._applied else []
+        return Verdict(
+            undone=len(self._applied[1].done) if self._applied else 0,
+            left_alone=len(left.left_alone()) + len(said_once),
+            unreadable=len(left.unreadable),
+            to_undo=len(left.plan.writes),
+        )
+
+    def check(self) -> CheckResults:
+        """Return whether anything is left of what the receipts name, and what; reads only."""
+        remaining = self._compare()
+        if self.context.mode == "plan" and remaining.plan.writes:
+            checks = [
+                Check(
+                    "teardown: plan",
+                    True,
+                    f"mode is 'plan', nothing was written: {len(remaining.plan.writes)} to undo",
+                )
+            ]
+        else:
+            checks = [_left_over(remaining)]
+        self.context.events.write("verdict", step=NAME, counts=asdict(self._verdict(remaining)))
+        return self.context.record(NAME, CheckResults((*checks, *_about_receipts(remaining))))
+
+
+def _means(change: Change) -> tuple[object, ...]:
+    return change.action, change.before, change.after, change.identifier
+
+
+def _left_over(remaining: UndoPlan) -> Check:
+    writes = remaining.plan.writes
+    kept = tuple(each.change for each in remaining.undoings if each.fate is Fate.LEFT)
+    if not writes and not kept:
+        others = tuple(change for change in remaining.left_alone() if change not in kept)
+        words = f"; left alone: {_reasons(others)}" if others else ""
+        return Check(NOTHING_LEFT, True, f"every receipt is undone{words}")
+    names = ", ".join(in_words(change.kind, change.key) for change in writes)
+    parts = [
+        f"still there: {names}" if writes else "",
+        f"{len(kept)} left alone: {_reasons(kept)}" if kept else "",
+    ]
+    remedy = "Run the teardown again." if writes else _REMEDY
+    return Check(NOTHING_LEFT, False, "; ".join(part for part in parts if part), remedy)
+
+
+_REMEDY = (
+    "The reason is next to each. Where others use or changed it, ask them. Remove what hangs on it and "
+    "run this again, or use `idc undo RUN --include-used`, which deletes it all the same."
+)
+
+
+def _reasons(changes: Sequence[Change]) -> str:
+    named = [f"{in_words(change.kind, change.key)} {change.reason}" for change in changes[:_MOST_NAMED]]
+    more = len(changes) - len(named)
+    return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _about_receipts(remaining: UndoPlan) -> list[Check]:
+    checks = []
+    if remaining.unreadable:
+        checks.append(
+            Check(
+                "every receipt can be read",
+                False,
+                f"{len(remaining.unreadable)} unreadable: {'; '.join(remaining.unreadable[:_MOST_NAMED])}",
+                "What these lines name is not undone. Look at receipts.jsonl and the target; remove a line "
+                "when you are sure that nothing of it is left.",
+            )
+        )
+    if remaining.elsewhere:
+        checks.append(Check("receipts of other places", True, elsewhere_in_words(remaining)))
+    return checks
+
+
+def elsewhere_in_words(undo: UndoPlan) -> str:
+    """Return what was skipped, such as ``"skipped: 3 of aws account 111122223333 in eu-west-1"``."""
+    return "skipped: " + "; ".join(f"{number} of {place}" for place, number in undo.elsewhere)

@@ -20,19 +20,6 @@ def require_instance(context: Context, instance_arn: str, *, while_creating: boo
     """Return an instance that the caller administers in the Region that the request went to.
 
     The owner's account administers it, and so does a delegated administrator of an organization instance.
-
-    Parameters
-    ----------
-    while_creating
-        Also return one that is still ``CREATE_IN_PROGRESS``, which AWS allows to DescribeInstance and
-        DeleteInstance alone.
-
-    Raises
-    ------
-    ServiceError
-        ``AccessDeniedException`` for a deleted instance (as at AWS) or somebody else's,
-        ``ResourceNotFoundException`` for one that never was or lives in another Region,
-        ``ValidationException`` for one that is not ready.
     """
     connection = context.connection
     row = connection.execute("SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
@@ -66,14 +53,7 @@ def require_instance(context: Context, instance_arn: str, *, while_creating: boo
 def require_instance_or_deny(
     context: Context, instance_arn: str, *, while_creating: bool = False
 ) -> sqlite3.Row:
-    """Return an instance as `require_instance` does, for operations without a ResourceNotFoundException.
-
-    Raises
-    ------
-    ServiceError
-        ``AccessDeniedException`` for any instance that cannot be used here, ``ValidationException`` for one
-        that is not ready.
-    """
+    """Return an instance as `require_instance` does, for operations without a ResourceNotFoundException."""
     try:
         return require_instance(context, instance_arn, while_creating=while_creating)
     except ServiceError as error:
@@ -92,13 +72,7 @@ def is_administrator(context: Context, instance: sqlite3.Row) -> bool:
 
 
 def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:
-    """Return an instance that has permission sets and account assignments.
-
-    Raises
-    ------
-    ServiceError
-        As `require_instance`; ``ValidationException`` for an account instance, in AWS's words.
-    """
+    """Return an instance that has permission sets and account assignments."""
     row = require_instance(context, instance_arn)
     if row["kind"] == "ACCOUNT":
         raise validation_error("This operation is not supported for account instances")
@@ -114,12 +88,6 @@ def require_identity_store(context: Context, identity_store: str, *, write: bool
     """Return the instance of an identity store, named by id or ARN.
 
     Member accounts may read the organization's identity store by default, and nothing more.
-
-    Raises
-    ------
-    ServiceError
-        ``ResourceNotFoundException`` for a store that is not there, ``AccessDeniedException`` for one of
-        another account.
     """
     identity_store_id = identity_store.rpartition("/")[2]
     row = context.connection.execute(

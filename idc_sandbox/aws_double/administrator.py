@@ -28,17 +28,7 @@ _POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 
 @dataclass(frozen=True)
 class Administrator:
-    """The IAM user that opens the sandbox.
-
-    Attributes
-    ----------
-    user_id, access_key_id
-        From the state's seed.
-    secret
-        Random; whoever knows the seed must not know it.
-    policies
-        What bears on its permissions, without the condition keys that depend on the time.
-    """
+    """The IAM user that opens the sandbox."""
 
     user_id: str
     access_key_id: str
@@ -112,12 +102,6 @@ def moto_version_of_state(connection: sqlite3.Connection) -> str:
 
 
 def time_context(now: float) -> dict[str, str | list[str]]:
-    """Return the condition keys that depend on the time alone.
-
-    Parameters
-    ----------
-    now
-        Epoch seconds of the sandbox's clock.
-    """
+    """Return the condition keys that depend on the time alone."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     return {"aws:currenttime": moment.isoformat(), "aws:epochtime": str(int(now))}

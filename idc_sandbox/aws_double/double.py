@@ -2,35 +2,364 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import logging
+import re
 import sqlite3
+from pathlib import Path
+from types import TracebackType
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from idc_sandbox import clock
-from idc_sandbox.aws_double import (
-    access_keys,
-    access_policies,
-    moto_settings,
-    organization,
-    reserved_roles,
-    session_keys,
-)
+from botocore.model import OperationNotFoundError
+
+from idc_sandbox import store
+from idc_sandbox.aws_double import accounts, moto_settings
+from idc_sandbox.aws_double.accounts import ReservedRole, check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     new_administrator,
     read_administrator,
     state_number,
 )
-from idc_sandbox.aws_double.application import prepare_applications
-from idc_sandbox.aws_double.exchange import Exchange
-from idc_sandbox.aws_double.managed_policies import is_aws_managed_policy
 from idc_sandbox.aws_double.memory import SERVICES, Memory
-from idc_sandbox.aws_double.moto_requests import check_request
-from idc_sandbox.aws_double.reserved_roles import ReservedRole
-from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
-from idc_sandbox.errors import ServiceError
-from idc_sandbox.messages import Request, Response
-from idc_sandbox.operation_names import is_for_service
+from idc_sandbox.aws_double.moto_settings import current, is_aws_managed_policy
+from idc_sandbox.aws_double.objects import bucket_of, needed_permissions
+from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
+from idc_sandbox.errors import Request, Response, SandboxStartError, ServiceError, access_denied, parse_json
 from idc_sandbox.store import Store
+from idc_sandbox.wire.models import ListShape, Shape, StructureShape, service_model, validate_request
+from idc_sandbox.wire.permissions import (
+    require_permission,
+    require_permission_for_each,
+    require_resource_policy,
+    require_trust,
+)
+from idc_sandbox.wire.protocols import form_parameters, is_for_service, operation_name
+
+# Requests to moto's services, held against AWS's models first; and what moto's own errors mean.
+
+_HERE = str(Path(__file__).parent.parent)
+_POLICIES = {"PolicyDocument", "AssumeRolePolicyDocument", "Policy", "Content"}
+_NUMBERS = ("integer", "long")
+_INVALID = {"organizations": "InvalidInputException", "iam": "InvalidInput"}
+logger = logging.getLogger(__name__)
+
+
+def check_request(request: Request, service_name: str) -> None:
+    """Refuse a request to organizations, iam or sts that breaks its operation's model."""
+    if service_name == "s3":
+        return  # its operations share paths; what is wrong shows in moto
+    operation = service_model(service_name).operation_model(operation_name(request, service_name))
+    if service_name == "organizations":
+        values = _json_object(request.body)
+    else:
+        values = _read(operation.input_shape, "", form_parameters(request)) or {}
+    validate_request(operation, values)
+    for name in _POLICIES & values.keys():
+        _check_depth(values[name], service_name)
+
+
+def _check_depth(document: str, service_name: str) -> None:
+    """Refuse a policy that nothing could read again; moto refuses all others that are none."""
+    try:
+        parse_json(document)
+    except ValueError as error:
+        suffix = "Exception" if service_name == "organizations" else ""
+        message = f"Syntax errors in policy. It is not JSON: {error}."
+        raise ServiceError(f"MalformedPolicyDocument{suffix}", message) from None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = parse_json(body or b"{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ServiceError("SerializationException", "The body must be a JSON object.")
+    return value
+
+
+def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
+    """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
+    below = f"{path}." if path else ""
+    if isinstance(shape, StructureShape):
+        if path and not any(name.startswith(below) for name in parameters):
+            return None
+        members = {
+            name: _read(member, below + member.serialization.get("name", name), parameters)
+            for name, member in shape.members.items()
+        }
+        return {name: value for name, value in members.items() if value is not None}
+    if isinstance(shape, ListShape):
+        item = re.compile(rf"{re.escape(below)}member\.([0-9]{{1,6}})(?:\.|$)")
+        found = {int(match[1]) for name in parameters if (match := item.match(name))}
+        values = [_read(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]
+        return values or None
+    text = parameters.get(path)
+    if shape is None or text is None or shape.type_name in ("timestamp", "blob", "map"):
+        return None
+    if shape.type_name in _NUMBERS:
+        return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
+    return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
+
+
+def refusal_for(error: Exception, request: Request, service_name: str) -> ServiceError:
+    """Return what AWS says to a request of which moto makes an error that it did not mean to.
+
+    An error of the sandbox's own is raised again: it is a defect.
+    """
+    if _is_ours(error.__traceback__):
+        raise error
+    logger.warning("moto's %s could not read a request", service_name, exc_info=error)
+    reason = "The sandbox could not read the request as one of this operation"
+    if service_name != "s3":
+        code = {"organizations": "InvalidInputException", "iam": "InvalidInput"}.get(
+            service_name, "ValidationError"
+        )
+        return ServiceError(code, f"{reason}: check its parameters ({type(error).__name__}).")
+    if request.body.lstrip()[:1] == b"<" or type(error).__name__ == "ExpatError":
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        return ServiceError("MalformedXML", message)
+    return ServiceError("InvalidArgument", f"{reason}: check its query and headers ({type(error).__name__}).")
+
+
+def _is_ours(traceback: TracebackType | None) -> bool:
+    """Tell whether an error arose in the sandbox's code, and not in moto's that it called."""
+    ours = False
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_filename
+        if name.startswith(_HERE):
+            ours = True
+        elif "/moto/" in name:
+            ours = False
+        traceback = traceback.tb_next
+    return ours
+
+
+# An HTTP request to one of moto's services, and its answer.
+
+_HEADERS_NOT_PASSED_ON = {
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "authorization",
+}
+_METADATA = "x-amz-meta-"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def call_moto(request: Request, signature: Signature) -> Response:
+    """Send a request to the moto service that its signature names."""
+    application = _application(signature.service_name)
+    answer: dict[str, Any] = {}
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+        answer.update(status=int(status[:3]), headers=headers)
+
+    try:
+        chunks = application(_environ(request, signature), start_response)
+        body = b"".join(chunks)
+    except (NotImplementedError, ImportError, OperationNotFoundError) as error:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"The sandbox's {signature.service_name} does not have this operation: {error}. "
+            "It is moto's; docs/sandbox.md says where to look what moto has.",
+        ) from error
+    except (ServiceError, sqlite3.Error, SandboxStartError):
+        raise
+    except Exception as error:
+        raise refusal_for(error, request, signature.service_name) from error
+    return Response(answer["status"], dict(answer["headers"]), body)
+
+
+def prepare_applications() -> None:
+    """Make what the first request to each of moto's services would wait for."""
+    for service_name in ("sts", "iam", "organizations", "s3"):
+        _application(service_name)
+
+
+@functools.cache
+def _application(service_name: Any) -> Any:
+    from moto.moto_server import werkzeug_app  # noqa: PLC0415  Flask is not needed before the first request
+
+    werkzeug_app.DISABLE_GLOBAL_CORS = True  # no page of another origin may read answers
+    return werkzeug_app.create_backend_app(service_name)
+
+
+def _environ(request: Request, signature: Signature) -> dict[str, Any]:
+    """Return a request as WSGI has it."""
+    return {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
+        "RAW_URI": request.path + (f"?{request.query}" if request.query else ""),
+        "QUERY_STRING": request.query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_TYPE": _content_type(request, signature.service_name),
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        **_header_variables(request.headers),
+        "HTTP_AUTHORIZATION": _authorization(signature),
+    }
+
+
+def _content_type(request: Request, service_name: str) -> str:
+    """Return the type of the body; S3 has no forms here, and moto would take their fields for the query's."""
+    content_type = request.headers.get("content-type", "")
+    is_form = content_type.partition(";")[0].strip().lower() in _FORMS
+    return "" if service_name == "s3" and is_form and request.method != "PUT" else content_type
+
+
+def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
+    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell.
+
+    Such a header is passed on with an object's metadata only: elsewhere it would pass for one with a hyphen,
+    which is signed and looked at before.
+    """
+    passed_on = {
+        name: value
+        for name, value in headers.items()
+        if name not in _HEADERS_NOT_PASSED_ON and ("_" not in name or name.startswith(_METADATA))
+    }
+    variables = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in passed_on}
+    with_underscore = {variables[name]: name for name in passed_on if "_" in name}
+    return {
+        **{variables[name]: value for name, value in passed_on.items()},
+        "moto.preserved_header_names": with_underscore,
+    }
+
+
+def _authorization(signature: Signature) -> str:
+    """Return a header of what the sandbox has found: a signed URL has none, and moto looks only there."""
+    scope = (
+        f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
+    )
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
+
+
+# One request to moto: permission before it acts, state saved after it has acted.
+
+# What a service's operations change besides itself: keys of sessions and roles of new accounts live in iam.
+_SAVED_WITH = {
+    "iam": ("iam",),
+    "sts": ("sts", "iam"),
+    "organizations": ("organizations", "iam"),
+    "s3": ("s3",),
+}
+_READING_VERBS = ("Get", "List", "Describe", "Simulate")
+_READING_METHODS = ("GET", "HEAD", "OPTIONS")
+# moto believes any assertion, and would hand out every role to whoever asks.
+_NOT_OFFERED = {
+    "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
+    "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",
+}
+_ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
+_ISSUING_OPERATIONS = ("GetSessionToken", "GetFederationToken")
+
+
+class Exchange:
+    """A request on its way through moto, inside the current transaction."""
+
+    def __init__(
+        self,
+        double: AwsServices,
+        memory: Memory,
+        connection: sqlite3.Connection,
+        request: Request,
+        signature: Signature,
+    ) -> None:
+        self._double = double
+        self._memory = memory
+        self._connection = connection
+        self._request = request
+        self._signature = signature
+        self._changes = False
+        self._was_authorized = False
+
+    def run(self) -> Response:
+        """Return moto's answer; what it changed is saved before."""
+        caller = self._signature.caller
+        current.account_id, current.access_key_id = caller.account_id, caller.access_key_id
+        current.region, current.authorize = self._signature.region, self._authorize
+        try:
+            response = call_moto(self._request, self._signature)
+        finally:
+            current.authorize = None
+        if not self._was_authorized and response.status < 300:
+            self._memory.forget()
+            raise access_denied("The sandbox does not know which permission this request needs.")
+        if self._changes:
+            self._save()
+        return response
+
+    def _authorize(self, action: str, moto_response: Any, resource: str) -> None:
+        """Refuse what the caller may not do; moto calls this before it does anything."""
+        self._was_authorized = True
+        if action in _NOT_OFFERED:
+            raise ServiceError(
+                "AccessDenied", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}."
+            )
+        self._require(action, moto_response, resource)
+        if self._is_change(action) and not self._changes:
+            self._changes = True
+            self._memory.begin_change(self._connection)
+
+    def _require(self, action: str, moto_response: Any, resource: str) -> None:
+        caller = self._signature.caller
+        if action in _ALWAYS_ALLOWED:
+            return
+        if action == "sts:AssumeRole":
+            role_arn = moto_response.querystring["RoleArn"][0]
+            moto_settings.check_policy(moto_response.querystring)
+            external_id = moto_response.querystring.get("ExternalId", [None])[0]
+            require_trust(self._double, caller, role_arn, external_id=external_id)
+            moto_settings.check_duration(caller, role_arn, moto_response.querystring)
+            return
+        if action == "sts:GetFederationToken":
+            moto_settings.check_policy(moto_response.querystring)
+        if action.startswith("s3:"):
+            for name, arn in needed_permissions(self._request, resource):
+                require_permission(self._double, caller, name, resource=arn)
+                self._require_owner(name, arn)
+            return
+        resources = [resource]
+        if action.startswith("iam:"):
+            check_parameters(action, moto_response.querystring)
+            resources = resource_arns(caller, action.removeprefix("iam:"), moto_response.querystring)
+            if self._is_change(action):
+                check_not_protected(resources)
+        require_permission_for_each(self._double, caller, action, resources)
+
+    def _require_owner(self, action: str, arn: str) -> None:
+        """Refuse what a caller's own account may allow, but the account whose bucket it is does not."""
+        bucket = accounts.find_bucket(bucket_of(arn))
+        if bucket is not None and action != "s3:CreateBucket":
+            caller, policy = self._signature.caller, bucket.policy
+            is_own = bucket.account_id == caller.account_id
+            require_resource_policy(self._double, caller, policy, action, arn, is_own=is_own)
+
+    def _is_change(self, action: str) -> bool:
+        service_name, _, name = action.partition(":")
+        if service_name == "s3":
+            return self._request.method not in _READING_METHODS
+        return not name.startswith(_READING_VERBS) or name in _ISSUING_OPERATIONS
+
+    def _save(self) -> None:
+        service_name = self._signature.service_name
+        if service_name == "sts":
+            accounts.forget_long_expired(self._double.now())
+        self._memory.save(self._connection, *_SAVED_WITH[service_name])
 
 
 class AwsDouble:
@@ -38,16 +367,6 @@ class AwsDouble:
 
     One process serves one sandbox at a time: moto's memory is global, and the double that is asked takes it
     over.
-
-    Parameters
-    ----------
-    store
-        Holds moto's memory too. A new one gets an organization and an administrator. Writes.
-
-    Raises
-    ------
-    SandboxStartError
-        When the state was written by another version of moto, or cannot be read.
     """
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
@@ -59,14 +378,7 @@ class AwsDouble:
         self._synchronize()
 
     def handle(self, request: Request, signature: Signature) -> Response:
-        """Answer a request with moto, and save what it changed in the current transaction.
-
-        Raises
-        ------
-        ServiceError
-            ``AccessDeniedException`` when the caller's policies do not allow it, and
-            ``UnknownOperationException`` for any service but the four.
-        """
+        """Answer a request with moto, and save what it changed in the current transaction."""
         if signature.service_name not in SERVICES:
             raise ServiceError(
                 "UnknownOperationException",
@@ -95,63 +407,57 @@ class AwsDouble:
     def account_ids(self) -> set[str]:
         """Return the ACTIVE accounts of the organization, the management account included."""
         self._synchronize()
-        return organization.active_account_ids()
+        return accounts.active_account_ids()
 
     def closed_account_ids(self) -> set[str]:
         """Return the accounts of the organization that are not ACTIVE."""
         self._synchronize()
-        return organization.closed_account_ids()
+        return accounts.closed_account_ids()
 
     def account_name(self, account_id: str) -> str | None:
         """Return an account's name, or None when the organization has no such account."""
         self._synchronize()
-        return organization.account_name(account_id)
+        return accounts.account_name(account_id)
 
     def describe_account(self, account_id: str) -> tuple[str, str, str] | None:
         """Return id, name and e-mail address of an account, or None for one that is not there."""
         self._synchronize()
-        return organization.describe_account(account_id)
+        return accounts.describe_account(account_id)
 
     def delegated_administrators(self, service_principal: str) -> set[str]:
         """Return the delegated administrators of a service such as ``sso.amazonaws.com``."""
         self._synchronize()
-        return organization.delegated_administrators(service_principal)
+        return accounts.delegated_administrators(service_principal)
 
     def enable_trusted_access(self, service_principal: str) -> None:
         """Let a service work in all accounts, as enabling Identity Center does. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "organizations"):
-            organization.backend().enable_aws_service_access(ServicePrincipal=service_principal)
+            accounts.backend().enable_aws_service_access(ServicePrincipal=service_principal)
 
     def administrator_credentials(self) -> tuple[str, str]:
-        """Return access key id and secret of the sandbox's administrator.
-
-        Raises
-        ------
-        LookupError
-            When somebody has deleted that IAM user or its key.
-        """
+        """Return access key id and secret of the sandbox's administrator."""
         self._synchronize()
-        return access_keys.administrator_key(self.management_account_id)
+        return accounts.administrator_key(self.management_account_id)
 
     def secret_of(self, access_key_id: str) -> IssuedKey | None:
         """Return an issued access key, expired ones included; None when it is unknown or inactive."""
         self._synchronize()
-        return access_keys.find_key(access_key_id)
+        return accounts.find_key(access_key_id)
 
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""
         self._synchronize()
-        return access_policies.collect(caller, self.now())
+        return accounts.collect(caller, self.now())
 
     def trust_document(self, role_arn: str) -> str | None:
         """Return a role's trust policy (JSON text), or None when there is no such role."""
         self._synchronize()
-        return access_policies.trust_document(role_arn)
+        return accounts.trust_document(role_arn)
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
         with self.store.transaction() as connection:
-            return clock.now(connection)
+            return store.now(connection)
 
     def is_managed_policy(self, policy_arn: str) -> bool:
         """Tell whether AWS has a managed policy of this ARN."""
@@ -160,63 +466,41 @@ class AwsDouble:
     def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
         """Tell whether an account has a customer managed policy of this path and name."""
         self._synchronize()
-        policy_arn = reserved_roles.customer_managed_policy_arn(account_id, path, name)
-        return policy_arn in reserved_roles.backend_of(account_id).managed_policies
+        policy_arn = accounts.customer_managed_policy_arn(account_id, path, name)
+        return policy_arn in accounts.backend_of(account_id).managed_policies
 
     def create_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make the role of a permission set in an account, and return its ARN. Writes.
-
-        Parameters
-        ----------
-        wanted
-            The members of `ReservedRole`.
-
-        Raises
-        ------
-        ServiceError
-            ``ResourceNotFoundException`` when a policy does not exist in the account.
-        """
+        """Make the role of a permission set in an account, and return its ARN. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            return reserved_roles.create(account_id, ReservedRole(**wanted))
+            return accounts.create(account_id, ReservedRole(**wanted))
 
     def update_reserved_role(self, account_id: str, **wanted: Any) -> str:
         """Make a role what its permission set says now; as `create_reserved_role`. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            return reserved_roles.update(account_id, ReservedRole(**wanted))
+            return accounts.update(account_id, ReservedRole(**wanted))
 
     def delete_reserved_role(self, account_id: str, role_name: str) -> None:
         """Delete the role of a permission set from an account, if it is there. Writes."""
         with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            reserved_roles.delete(account_id, role_name)
+            accounts.delete(account_id, role_name)
 
     def assume_reserved_role(
         self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]
     ) -> tuple[str, str, str, float] | None:
-        """Return keys of a permission set's role, or None when the account has no such role. Writes.
-
-        Parameters
-        ----------
-        carried
-            Condition keys that policies see of this session, in lower case, with their values.
-
-        Returns
-        -------
-        tuple
-            Access key id, secret, session token, and when they expire: epoch seconds of the sandbox's clock.
-        """
+        """Return keys of a permission set's role, or None when the account has no such role. Writes."""
         with self.store.transaction() as connection:
             self._synchronize()
-            role_arn = reserved_roles.find_role_arn(account_id, role_name)
+            role_arn = accounts.find_role_arn(account_id, role_name)
             if role_arn is None:
                 return None
             with self._memory.change(connection, "sts", "iam"):
-                access_keys.forget_long_expired(self.now())
-                return session_keys.assume_role(role_arn, session_name, duration_s, carried)
+                accounts.forget_long_expired(self.now())
+                return moto_settings.assume_role(role_arn, session_name, duration_s, carried)
 
     def list_reserved_roles(self, account_id: str) -> list[str]:
         """Return the names of an account's ``AWSReservedSSO_`` roles, sorted."""
         self._synchronize()
-        return reserved_roles.names(account_id)
+        return accounts.names(account_id)
 
     def _synchronize(self) -> None:
         with self.store.transaction() as connection:
@@ -227,5 +511,5 @@ class AwsDouble:
     def _begin(self, connection: sqlite3.Connection) -> None:
         administrator = read_administrator(connection) or new_administrator(self.store.seed)
         with self._memory.change(connection, *SERVICES):
-            organization.create_organization()
-            access_keys.create_administrator(self.management_account_id, administrator)
+            accounts.create_organization()
+            accounts.create_administrator(self.management_account_id, administrator)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from idc_sandbox import clock
+from idc_sandbox import store
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     Administrator,
@@ -24,10 +24,9 @@ from idc_sandbox.aws_double.administrator import (
     write_administrator,
 )
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
-from idc_sandbox.errors import SandboxStartError
-from idc_sandbox.messages import Request, Response
-from idc_sandbox.operation_names import form_parameters
+from idc_sandbox.errors import Request, Response, SandboxStartError
 from idc_sandbox.store import Store
+from idc_sandbox.wire.protocols import form_parameters
 
 if TYPE_CHECKING:
     from idc_sandbox.aws_double.double import AwsDouble
@@ -37,18 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class EarlyDouble:
-    """Stands in for `AwsDouble`, and has its methods.
-
-    Parameters
-    ----------
-    store
-        A new one gets an administrator at once, the rest when moto is there. Writes.
-
-    Raises
-    ------
-    SandboxStartError
-        When the state was written by another version of moto, or cannot be read.
-    """
+    """Stands in for `AwsDouble`, and has its methods."""
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
 
@@ -81,13 +69,7 @@ class EarlyDouble:
     def load_in_background(
         self, *, after_s: float, when_impossible: Callable[[str], None]
     ) -> threading.Thread:
-        """Load moto on a thread of its own, which is returned: the first request that needs it need not wait.
-
-        Parameters
-        ----------
-        when_impossible
-            Called with the reason when the state cannot be read after all.
-        """
+        """Load moto on a thread, which is returned: the first request that needs it need not wait."""
 
         def load() -> None:
             try:
@@ -136,7 +118,7 @@ class EarlyDouble:
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
         with self.store.transaction() as connection:
-            return clock.now(connection)
+            return store.now(connection)
 
     def __getattr__(self, name: str) -> Any:
         """Return whatever else the double has."""

@@ -9,27 +9,173 @@ again.
 
 from __future__ import annotations
 
+import copyreg
+import functools
+import importlib
+import io
+import pickle
+import re
 import sqlite3
+import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import moto
-from moto.iam.models import iam_backends
+from moto.iam.models import AWSManagedPolicy, iam_backends
 from moto.moto_api._internal import mock_random
 from moto.organizations.models import organizations_backends
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
+from moto.s3.utils import _VersionedKeyStore
 from moto.sts.models import sts_backends
 
-from idc_sandbox import clock
-from idc_sandbox.aws_double import access_policies
+from idc_sandbox import store
+from idc_sandbox.aws_double import accounts
 from idc_sandbox.aws_double.administrator import STATE_COUNTER, state_number, write_administrator
-from idc_sandbox.aws_double.moto_settings import current
-from idc_sandbox.aws_double.object_bodies import ObjectBodies
-from idc_sandbox.aws_double.snapshots import read_snapshot, write_snapshot
+from idc_sandbox.aws_double.moto_settings import ManagedPolicies, current, restore_aws_policy
+from idc_sandbox.aws_double.objects import ObjectBodies
 from idc_sandbox.errors import SandboxStartError
-from idc_sandbox.identifiers import IdFactory
+from idc_sandbox.store import IdFactory
+
+# How the memory of one of moto's services becomes bytes, and how only safe bytes become memory again.
+
+_PLAIN_TYPES = {
+    ("builtins", name)
+    for name in (
+        "dict",
+        "list",
+        "set",
+        "frozenset",
+        "tuple",
+        "bytearray",
+        "object",
+        "complex",
+        "slice",
+        "range",
+    )
+} | {
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("collections", "deque"),
+    ("datetime", "datetime"),
+    ("datetime", "date"),
+    ("datetime", "timedelta"),
+    ("datetime", "timezone"),
+    ("decimal", "Decimal"),
+    ("uuid", "UUID"),
+    ("re", "_compile"),
+    ("copyreg", "_reconstructor"),
+    ("requests.structures", "CaseInsensitiveDict"),
+}
+_OPEN_FILES = ("_value_buffer", "lock")  # attributes of an object that are made anew
+_OURS = {
+    (ManagedPolicies.__module__, "ManagedPolicies"),
+    (ManagedPolicies.__module__, "restore_aws_policy"),
+    (__name__, "restore_versions"),
+    (__name__, "object_body"),
+}
+
+
+class UnsafeSnapshotError(pickle.UnpicklingError):
+    """A snapshot names something that moto's memory never holds."""
+
+
+def object_body(_digest: str) -> bytes:
+    """Stand in a snapshot for an object's bytes; the reader calls its own `ObjectBodies.read` instead."""
+    raise UnsafeSnapshotError("an object's bytes were asked for outside of a snapshot")
+
+
+def restore_versions(versions: dict[str, list[Any]]) -> _VersionedKeyStore:
+    """Return a store of objects with all versions of each; a plain copy of moto's keeps the last alone."""
+    store = _VersionedKeyStore()
+    for name, items in versions.items():
+        store.setlist(name, items)
+    return store
+
+
+class _Body:
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, buffer: io.BytesIO, bodies: ObjectBodies) -> None:
+        super().__init__(buffer, protocol=5)
+        self._bodies = bodies
+        self._plain_kinds: set[type] = set()
+
+    def reducer_override(self, value: Any) -> Any:
+        """Keep of AWS's policies what an account adds to them, and of an object's bytes the name."""
+        kind = type(value)
+        if kind in self._plain_kinds:
+            return NotImplemented
+        if kind is AWSManagedPolicy:
+            state = {"attachment_count": value.attachment_count}
+            return restore_aws_policy, (value.account_id, value.arn), state
+        if kind is _Body:
+            return object_body, (value.digest,)
+        if kind is _VersionedKeyStore:
+            return restore_versions, (dict(value.lists()),)
+        if kind is FakeKey:
+            return self._reduce_object(value)
+        self._check(value)
+        return NotImplemented
+
+    def _reduce_object(self, key: FakeKey) -> Any:
+        digest = self._bodies.name(key)
+        if digest is None:
+            return NotImplemented
+        kept: dict[str, Any] = {name: item for name, item in vars(key).items() if name not in _OPEN_FILES}
+        kept["value"] = _Body(digest)
+        return copyreg.__newobj__, (FakeKey,), kept  # type: ignore[attr-defined]
+
+    def _check(self, value: Any) -> None:
+        is_global = isinstance(value, (type, FunctionType, BuiltinFunctionType))
+        named = value if is_global else type(value)
+        if named is not re.Pattern and not _may_be_named(named.__module__, named.__qualname__):
+            raise UnsafeSnapshotError(f"moto's memory holds a {named.__module__}.{named.__qualname__}")
+        if not is_global:
+            self._plain_kinds.add(type(value))
+
+
+@functools.cache
+def _may_be_named(module: str, name: str) -> bool:
+    """Tell whether a snapshot may name something: plain types, and classes that moto itself defines."""
+    if (module, name) in _PLAIN_TYPES or (module, name) in _OURS:
+        return True
+    if not module.startswith("moto."):
+        return False
+    found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    return isinstance(found, type) and found.__module__.startswith("moto.")
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, buffer: io.BytesIO, bodies: ObjectBodies) -> None:
+        super().__init__(buffer)
+        self._bodies = bodies
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a class that a snapshot may name."""
+        if (module, name) == (__name__, "object_body"):
+            return self._bodies.read
+        if _may_be_named(module, name):
+            return super().find_class(module, name)
+        raise UnsafeSnapshotError(f"the snapshot names {module}.{name}, which moto's memory never holds")
+
+
+def write_snapshot(memory: Any, bodies: ObjectBodies) -> bytes:
+    """Return the bytes of a service's memory; those of large objects go to `bodies`."""
+    buffer = io.BytesIO()
+    _Writer(buffer, bodies).dump(memory)
+    return buffer.getvalue()
+
+
+def read_snapshot(state: bytes, bodies: ObjectBodies) -> Any:
+    """Return the memory that `write_snapshot` was given."""
+    return _Reader(io.BytesIO(state), bodies).load()
+
 
 SERVICES = ("iam", "sts", "organizations", "s3")
 _owner: weakref.ref[Memory] | None = None
@@ -45,13 +191,7 @@ _BACKENDS: dict[str, Any] = {
 
 
 class Memory:
-    """The memory of moto's four services, as one state file has it.
-
-    Parameters
-    ----------
-    seed
-        moto's ids are derived from it.
-    """
+    """The memory of moto's four services, as one state file has it."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -60,7 +200,7 @@ class Memory:
     def synchronize(self, connection: sqlite3.Connection) -> None:
         """Make moto's memory and clock those of the state file, as the current transaction sees it."""
         global _owner  # noqa: PLW0603  moto's globals have one owner, so this is a global as well
-        current.clock_offset_s = clock.clock_offset_s(connection)
+        current.clock_offset_s = store.clock_offset_s(connection)
         is_owner = _owner is not None and _owner() is self
         if is_owner and self._state_number == state_number(connection):
             return
@@ -95,7 +235,7 @@ class Memory:
             (STATE_COUNTER,),
         ).fetchone()
         self._state_number = int(row[0])
-        write_administrator(connection, access_policies.find_administrator(), moto.__version__)
+        write_administrator(connection, accounts.find_administrator(), moto.__version__)
 
     @contextmanager
     def change(self, connection: sqlite3.Connection, *service_names: str) -> Iterator[None]:

@@ -3,20 +3,23 @@
 - its clock follows the sandbox's, and its ids follow the sandbox's seed; secrets follow neither: they are
 random
 - the caller and the Region are those that the sandbox has authenticated, never what a header claims
-- permissions are decided by the sandbox (see `idc_sandbox.authorization`), before moto acts
+- permissions are decided by the sandbox (see `idc_sandbox.wire.permissions`), before moto acts
 - AWS's managed policies are made on demand (see `managed_policies`)
 """
 
 from __future__ import annotations
 
+import base64
 import datetime
 import functools
+import hashlib
+import json
 import os
 import secrets
 import string
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,30 +33,238 @@ import moto.sts.models
 import moto.sts.responses
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.common_models import BaseModel
-from moto.core.responses import BaseResponse
+from moto.core.responses import ActionResult, BaseResponse
 from moto.iam.access_control import PermissionResult
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, ManagedPolicy, iam_backends
 from moto.moto_api._internal import mock_random
+from moto.sts.models import AssumedRole, STSBackend, sts_backends
 
-from idc_sandbox.aws_double import session_keys
-from idc_sandbox.aws_double.managed_policies import ManagedPolicies
+from idc_sandbox.aws_double import accounts
+from idc_sandbox.context import Caller
+from idc_sandbox.errors import ServiceError, access_denied, parse_json
+from idc_sandbox.wire.policies import policy_problem
+
+# AWS's 1,582 managed policies, made when they are asked for.
+
+_PREFIX = "arn:aws:iam::aws:policy"
+
+
+@functools.cache
+def _definitions() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return name and definition of each policy by its ARN."""
+    policies = json.loads(aws_managed_policies_data)
+    return {f"{_PREFIX}{data['Path']}{name}": (name, data) for name, data in policies.items()}
+
+
+def is_aws_managed_policy(policy_arn: str) -> bool:
+    """Tell whether AWS has a managed policy of this ARN, paths such as ``job-function/`` included."""
+    return policy_arn in _definitions()
+
+
+@functools.cache
+def _policy_id(policy_arn: str) -> str:
+    digest = hashlib.sha256(policy_arn.encode()).digest()
+    return f"ANPA{base64.b32encode(digest).decode()[:17]}"
+
+
+def restore_aws_policy(account_id: str, policy_arn: str) -> AWSManagedPolicy:
+    """Return an account's own copy of one of AWS's policies, as yet unattached."""
+    name, data = _definitions()[policy_arn]
+    policy = AWSManagedPolicy.from_data(name, account_id, "aws", data)
+    policy.id = _policy_id(policy_arn)  # moto's is random, and would shift the ids drawn after it
+    return policy
+
+
+class ManagedPolicies(dict[str, ManagedPolicy]):
+    """An account's managed policies by ARN: AWS's, made on demand, and the customer's own."""
+
+    def __init__(self, account_id: str, items: Iterable[tuple[str, ManagedPolicy]] = ()) -> None:
+        super().__init__(items)
+        self._account_id = account_id
+        self._is_complete = False
+
+    def __missing__(self, policy_arn: str) -> ManagedPolicy:
+        if not is_aws_managed_policy(policy_arn):
+            raise KeyError(policy_arn)
+        policy = restore_aws_policy(self._account_id, policy_arn)
+        self[policy_arn] = policy
+        return policy
+
+    def __contains__(self, policy_arn: object) -> bool:
+        return super().__contains__(policy_arn) or (
+            isinstance(policy_arn, str) and is_aws_managed_policy(policy_arn)
+        )
+
+    def get(self, policy_arn: str, default: Any = None) -> Any:
+        """Return a policy by its ARN, or the default."""
+        return self[policy_arn] if policy_arn in self else default  # noqa: SIM401  it is the get itself
+
+    def __iter__(self) -> Iterator[str]:
+        self._complete()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._complete()
+        return super().__len__()
+
+    def keys(self) -> Any:
+        """Return all ARNs."""
+        self._complete()
+        return super().keys()
+
+    def values(self) -> Any:
+        """Return all policies."""
+        self._complete()
+        return super().values()
+
+    def items(self) -> Any:
+        """Return all ARNs and policies."""
+        self._complete()
+        return super().items()
+
+    def aws_policies(self) -> list[ManagedPolicy]:
+        """Return AWS's policies, without the customer's."""
+        return [policy for policy in self.values() if isinstance(policy, AWSManagedPolicy)]
+
+    def _complete(self) -> None:
+        if not self._is_complete:
+            for policy_arn in _definitions():
+                if not super().__contains__(policy_arn):
+                    self[policy_arn] = restore_aws_policy(self._account_id, policy_arn)
+            self._is_complete = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep what differs from AWS's catalogue: the customer's policies, and those that are attached."""
+        kept = {
+            policy_arn: policy
+            for policy_arn, policy in super().items()
+            if policy.attachment_count or not isinstance(policy, AWSManagedPolicy)
+        }
+        return ManagedPolicies, (self._account_id, ()), None, None, iter(kept.items())
+
+
+# Temporary keys of an IAM user: GetSessionToken and GetFederationToken.
+
+_HOUR_S = 3_600
+_NO_PERMISSIONS = '{"Version": "2012-10-17", "Statement": []}'
+_stock_caller_identity = STSBackend.get_caller_identity
+
+
+def get_session_token(response: Any) -> ActionResult:
+    """Answer with keys that may do what the user may do.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+    """
+    user = _calling_user(response, "GetSessionToken")
+    duration_s = response._get_int_param("DurationSeconds", 43_200)
+    return ActionResult({"Credentials": _issue(user, duration_s, user.arn, policy=None)})
+
+
+def get_federation_token(response: Any) -> ActionResult:
+    """Answer with keys that may do what both the user and the policy in the request allow.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+    """
+    user = _calling_user(response, "GetFederationToken")
+    name = response._get_param("Name")
+    principal_arn = f"arn:aws:sts::{user.account_id}:federated-user/{name}"
+    policy = response._get_param("Policy") or _NO_PERMISSIONS
+    duration_s = response._get_int_param("DurationSeconds", 43_200)
+    session = _issue(user, duration_s, principal_arn, policy=policy)
+    federated = {"FederatedUserId": f"{user.account_id}:{name}", "Arn": principal_arn}
+    return ActionResult({"Credentials": session, "FederatedUser": federated, "PackedPolicySize": 6})
+
+
+def get_caller_identity(backend: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
+    """Return user id, ARN and account of a caller; a user's temporary keys are the user's still."""
+    session = accounts.find_issued_session(access_key_id, backend.account_id)
+    principal_arn = getattr(session, "sandbox_principal_arn", None)
+    if session is None or principal_arn is None:
+        return _stock_caller_identity(backend, access_key_id, region)
+    user = iam_backends[backend.account_id]["aws"].users.get(session.session_name)
+    return user.id if user is not None else "", principal_arn, backend.account_id
+
+
+def check_policy(parameters: dict[str, list[str]]) -> None:
+    """Refuse a session policy that is none, or that the sandbox would not hold the session to."""
+    if any(name.startswith("PolicyArns.") for name in parameters):
+        raise ServiceError(
+            "ValidationError",
+            "The sandbox does not know PolicyArns of a session: send what they allow as Policy.",
+        )
+    if not (text := parameters.get("Policy", [""])[0]):
+        return
+    try:
+        problem = policy_problem(parse_json(text))
+    except ValueError as error:
+        problem = f"It is not JSON: {error}."
+    if problem:
+        raise ServiceError("MalformedPolicyDocument", problem)
+
+
+def check_duration(caller: Caller, role_arn: str, parameters: dict[str, list[str]]) -> None:
+    """Refuse a session that is to last longer than its role's may, or than one begun by another role's may.
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    duration_s = int(parameters.get("DurationSeconds", ["0"])[0])
+    roles = iam_backends[role_arn.split(":")[4]]["aws"].roles.values()
+    longest_s = next((role.max_session_duration for role in roles if role.arn == role_arn), None) or _HOUR_S
+    start = "The requested DurationSeconds exceeds the"
+    if ":assumed-role/" in caller.principal_arn and duration_s > _HOUR_S:
+        raise ServiceError(
+            "ValidationError", f"{start} 1 hour session limit for roles assumed by role chaining."
+        )
+    if duration_s > int(longest_s):
+        raise ServiceError("ValidationError", f"{start} MaxSessionDuration set for this role.")
+
+
+def assume_role(
+    role_arn: str, session_name: str, duration_s: int, carried: dict[str, str]
+) -> tuple[str, str, str, float]:
+    """Return new keys of a role: access key id, secret, session token, expiry. Changes moto's memory.
+
+    The sandbox's own services call this for people who may have the role; clients go through sts:AssumeRole.
+    The session carries some condition keys (in lower case, with their values) besides those of every session.
+    """
+    backend = sts_backends[role_arn.split(":")[4]]["aws"]
+    session = backend.assume_role("us-east-1", session_name, role_arn, "", duration_s, "")
+    vars(session)["sandbox_context"] = carried
+    expires_at = session.expiration.replace(tzinfo=datetime.UTC).timestamp()
+    return session.access_key_id, session.secret_access_key, session.session_token, expires_at
+
+
+def _calling_user(response: Any, action: str) -> Any:
+    key = iam_backends[response.current_account]["aws"].access_keys[response.get_access_key()]
+    if key.user_name is None:
+        raise access_denied(f"Cannot call {action} with session credentials")
+    return iam_backends[response.current_account]["aws"].users[key.user_name]
+
+
+def _issue(user: Any, duration_s: int, principal_arn: str, *, policy: str | None) -> AssumedRole:
+    access_key = iam_backends[user.account_id]["aws"].create_temp_access_key()
+    session = AssumedRole(
+        account_id=user.account_id,
+        region_name="us-east-1",
+        access_key=access_key,
+        role_session_name=user.name,
+        role_arn=user.arn,
+        policy=policy or "",
+        duration=duration_s,
+        external_id="",
+    )
+    vars(session)["sandbox_principal_arn"] = principal_arn  # moto itself knows sessions of roles only
+    sts_backends[user.account_id]["aws"].assumed_roles.append(session)
+    return session
+
 
 _ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 @dataclass
 class CurrentRequest:
-    """What moto works on now; one at a time, because the store's lock is held.
-
-    Attributes
-    ----------
-    clock_offset_s
-        Seconds by which the sandbox's clock is ahead.
-    account_id, access_key_id, region
-        Of the caller.
-    authorize
-        Called before an action with its name (``"iam:CreateUser"``), moto's response object and the
-        resource's ARN; raises to refuse.
-    """
+    """What moto works on now; one at a time, because the store's lock is held."""
 
     clock_offset_s: float = 0.0
     account_id: str = ""
@@ -139,9 +350,9 @@ def _set_iam() -> None:
 
 def _set_sts() -> None:
     responses = moto.sts.responses.TokenResponse
-    _replace(responses, "get_session_token", session_keys.get_session_token)
-    _replace(responses, "get_federation_token", session_keys.get_federation_token)
-    _replace(moto.sts.models.STSBackend, "get_caller_identity", session_keys.get_caller_identity)
+    _replace(responses, "get_session_token", get_session_token)
+    _replace(responses, "get_federation_token", get_federation_token)
+    _replace(moto.sts.models.STSBackend, "get_caller_identity", get_caller_identity)
     _after_init(moto.sts.models.AssumedRole, _set_issue_time)
 
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from idc_sandbox.owners_door import FILE_NAME, PROXY_NAME
+from idc_sandbox.pages.front_door import FILE_NAME, PROXY_NAME
 from idc_sandbox.state_folder import default_path
 
 CONFIG_FOLDER = Path(__file__).parent / "config"

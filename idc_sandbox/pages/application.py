@@ -17,32 +17,23 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.loopback import HOST
-from idc_sandbox.pages import (
-    authorize,
-    device_page,
-    invitation,
-    mailbox,
-    my_devices,
-    portal,
-    settings,
-    sign_in,
-)
-from idc_sandbox.pages.answers import problem, protect, redirect
-from idc_sandbox.pages.one_time_links import OneTimeLinks
-from idc_sandbox.pages.seals import Seals
+from idc_sandbox.loopback import HOST, Site, Sites
+from idc_sandbox.pages import portal, settings, sign_in
+from idc_sandbox.pages.front_door import OneTimeLinks, Seals
 from idc_sandbox.pages.visits import (
     TooLargeFormError,
     Visit,
     browser_of,
     is_from_elsewhere,
     last_values,
+    problem,
+    protect,
     read_cookies,
     read_form,
     read_query,
+    redirect,
 )
-from idc_sandbox.sign_in.refusals import Refusal
-from idc_sandbox.sites import Site, Sites
+from idc_sandbox.sign_in.people import Refusal
 
 PageHandler = Callable[[Visit], Response]
 logger = logging.getLogger(__name__)
@@ -59,15 +50,7 @@ class _House(NamedTuple):
 
 @dataclass(frozen=True)
 class _Page:
-    """A path, and what answers there.
-
-    Attributes
-    ----------
-    show, take
-        Answer a GET and a POST; None where there is no such thing.
-    form_targets
-        Origins besides the site's own to which its form may lead.
-    """
+    """A path, and what answers there."""
 
     path: str
     show: PageHandler | None = None
@@ -90,22 +73,22 @@ PAGES = (
     _Page("/start/sign-in", sign_in.show_sign_in),
     _Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step),
     _Page("/start/sign-out", _go_to_portal, portal.sign_out),
-    _Page("/start/invitation/{token}", invitation.show_invitation, invitation.accept_invitation),
+    _Page("/start/invitation/{token}", sign_in.show_invitation, sign_in.accept_invitation),
     _Page("/start/accounts/{account_id}/roles/{role_name}/access-keys", portal.show_access_keys),
     _Page("/start/console", portal.show_console),
-    _Page("/start/devices", my_devices.show_devices),
-    _Page("/start/devices/register", my_devices.show_registration),
-    _Page("/start/devices/register/{kind}", my_devices.return_to_registration, my_devices.register),
-    _Page("/start/devices/{device_id}/{action}", my_devices.return_to_devices, my_devices.change_device),
-    _Page("/start/device", device_page.show_device),
-    _Page("/start/device/confirm", device_page.return_to_device, device_page.confirm_code),
-    _Page("/start/device/answer", device_page.return_to_device, device_page.take_device_answer),
-    _Page("/start/mailbox", mailbox.show_mailbox),
-    _Page("/start/mailbox/{message_id}", mailbox.show_message),
+    _Page("/start/devices", portal.show_devices),
+    _Page("/start/devices/register", portal.show_registration),
+    _Page("/start/devices/register/{kind}", portal.return_to_registration, portal.register),
+    _Page("/start/devices/{device_id}/{action}", portal.return_to_devices, portal.change_device),
+    _Page("/start/device", portal.show_device),
+    _Page("/start/device/confirm", portal.return_to_device, portal.confirm_code),
+    _Page("/start/device/answer", portal.return_to_device, portal.take_device_answer),
+    _Page("/start/mailbox", sign_in.show_mailbox),
+    _Page("/start/mailbox/{message_id}", sign_in.show_message),
     _Page("/start/settings", settings.show_settings),
     _Page("/start/settings/{name}", settings.return_to_settings, settings.change_setting),
     # The answer of this form goes to a program that listens on the person's own machine.
-    _Page("/authorize", authorize.show_consent, authorize.take_authorization_answer, f"http://{HOST}:*"),
+    _Page("/authorize", portal.show_consent, portal.take_authorization_answer, f"http://{HOST}:*"),
     _Page("/{path:path}", _not_there, _not_there),
 )
 

@@ -1,20 +1,192 @@
-"""Which requests are a browser's: those go to the pages, all others to AWS's services on the same port.
+"""A second way to the pages, for the owner alone: a socket file in the state folder.
 
-An S3 bucket may be named ``start``: whatever is signed, by header or in the query, is an AWS client's.
+Whoever connects there can read the folder, and so holds its secrets anyway. A Jupyter Server connects there
+for a person who is signed in at it, and passes on what their browser says: the host that they see is
+believed, and mailbox and settings are open. Only pages are behind this door.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
+import secrets
+import socket
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from anyio import to_thread
+from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from idc_sandbox.owners_door import is_at_owners_door, read_site
-from idc_sandbox.sites import Site, Sites
+from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.loopback import Site, Sites, parse_public_url
+
+FILE_NAME = "pages.sock"
+PROXY_NAME = "identity-center-sandbox"
+_LONGEST_PATH = 103  # the shortest limit of a system is 104, with a byte at the end
+
+
+def open_owners_door(folder: Path) -> socket.socket | None:
+    """Return a socket that listens in a state folder; None when the folder's path is too long for one.
+
+    The caller holds the folder's server lock: a socket file that is there is of a server that is gone.
+    """
+    path = folder / FILE_NAME
+    if len(str(path).encode()) > _LONGEST_PATH:
+        return None
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door.bind(str(path))
+    path.chmod(0o600)
+    door.listen(128)
+    return door
+
+
+def is_at_owners_door(scope: Scope) -> bool:
+    """Tell whether a request came through the socket file: only such a server has a path and no port."""
+    server = scope.get("server")
+    return server is not None and server[1] is None and Path(server[0]).name == FILE_NAME
+
+
+def read_site(scope: Scope) -> Site | None:
+    """Return where the person sees the pages, as browser and proxy say; None when they do not say it.
+
+    The path holds the proxy's beginning, which ends with `PROXY_NAME`.
+    """
+    before, found, _ = scope["path"].partition(f"/{PROXY_NAME}")
+    host = _header(scope, b"host")
+    if not found or not host:
+        return None
+    try:
+        return parse_public_url(f"{_scheme(scope, host)}://{host}{quote(before, safe='/%~@+')}/{PROXY_NAME}")
+    except SandboxStartError:
+        return None
+
+
+def _scheme(scope: Scope, host: str) -> str:
+    """Return what the browser says with a form, else what the first proxy says, else plain http."""
+    for scheme in ("https", "http"):
+        if _header(scope, b"origin") == f"{scheme}://{host}":
+            return scheme
+    first = _header(scope, b"x-forwarded-proto").partition(",")[0].strip()
+    return first if first in ("https", "http") else "http"
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    values = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == wanted]
+    return values[0] if len(values) == 1 else ""
+
+
+# Values that only this sandbox can have made: CSRF tokens, and the cookies of who administers it.
+
+COOKIE_LIFETIME_S = 12 * 3600
+
+
+class Seals:
+    """Makes and checks sealed values."""
+
+    def __init__(self, form_key: str, cookie_key: str) -> None:
+        self._form_key, self._cookie_key = form_key.encode(), cookie_key.encode()
+
+    def csrf_token(self, door: str, browser: str, session: str) -> str:
+        """Return the token for forms shown at a door to a browser, and to who is signed in there."""
+        return hmac.new(
+            self._form_key, f"csrf {door} {browser} {session}".encode(), hashlib.sha256
+        ).hexdigest()
+
+    def is_csrf_token(self, given: str, door: str, browser: str, session: str) -> bool:
+        """Tell whether a form's token is this browser's; a browser without cookie has none."""
+        expected = self.csrf_token(door, browser, session)
+        return bool(browser) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+    def seal(self, purpose: str, value: Any) -> str:
+        """Return a value for a cookie that can be read and not altered."""
+        return self._serializer(purpose).dumps(value)
+
+    def unseal(self, purpose: str, sealed: str, *, max_age_s: int) -> Any | None:
+        """Return the value that was sealed for this purpose; None when it was not, or too long ago."""
+        try:
+            return self._serializer(purpose).loads(sealed, max_age=max_age_s)
+        except (BadData, UnicodeError):
+            return None
+
+    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(
+            self._cookie_key,
+            salt=f"idc_sandbox.pages {purpose}",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+
+# Links that open the mailbox or the settings once: what a notebook keeps of one is worth nothing.
+
+LIFETIME_S = 10 * 60
+MOST_LINKS = 1000
+EVERY_ADDRESS = "*"
+ADMINISTRATOR = "administrator"
+
+
+class _Promise(NamedTuple):
+    purpose: str
+    value: str
+    ends_at: float
+
+
+class OneTimeLinks:
+    """Makes keys for links, and redeems each once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._promises: dict[str, _Promise] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"OneTimeLinks({len(self._promises)} open)"
+
+    def promise(self, purpose: str, value: str) -> str:
+        """Return a new key that opens something once, within 10 minutes; the oldest of too many ends."""
+        key = secrets.token_urlsafe(32)
+        with self._lock:
+            now = self._clock()
+            self._promises = {name: one for name, one in self._promises.items() if one.ends_at > now}
+            while len(self._promises) >= MOST_LINKS:
+                del self._promises[next(iter(self._promises))]
+            self._promises[_name(key)] = _Promise(purpose, value, now + LIFETIME_S)
+        return key
+
+    def redeem(self, purpose: str, key: str) -> str | None:
+        """Return what a key opens, and forget it; None for one that is unknown, late or another's."""
+        with self._lock:
+            found = self._promises.get(_name(key))
+            if found is None or found.purpose != purpose:
+                return None
+            del self._promises[_name(key)]
+        return found.value if found.ends_at > self._clock() else None
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def owner_links(links: OneTimeLinks, site_url: str, address: str | None = None) -> dict[str, str]:
+    """Return the addresses of the pages, with links that open the mailbox and the settings once."""
+    mailbox = links.promise("mailbox", EVERY_ADDRESS if address is None else address)
+    settings = links.promise("settings", ADMINISTRATOR)
+    return {
+        "site_url": site_url,
+        "portal_url": f"{site_url}/start",
+        "mailbox_url": f"{site_url}/start/mailbox?key={mailbox}",
+        "settings_url": f"{site_url}/start/settings?key={settings}",
+    }
+
+
+# Which requests are a browser's: those go to the pages, all others to AWS's services on the same port.
 
 _ROOTS = ("/start", "/authorize")
 _METHODS = ("GET", "HEAD", "POST")
@@ -34,15 +206,6 @@ class FrontDoor:
     A web page elsewhere cannot reach the sandbox by rebinding its own name, because the browser still says
     that name. Through the public site only the pages are reached: AWS clients and the control endpoint stay
     on this machine.
-
-    Parameters
-    ----------
-    make_pages
-        Makes the pages' application; called at their first request, because most sandboxes never show one.
-    services
-        Everything else on the port.
-    when_heard
-        Called when an owner's visit may have said where people see the pages.
     """
 
     def __init__(

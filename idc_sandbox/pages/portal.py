@@ -2,25 +2,142 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from idc_sandbox.api.oidc.authorizations import (
+    approve_authorize,
+    approve_device,
+    check_authorize,
+    deny_authorize,
+    deny_device,
+    find_device_request,
+)
 from idc_sandbox.api.portal.access import (
     PortalRole,
+    RoleCredentials,
     issue_role_credentials,
     list_portal_accounts,
     list_portal_roles,
     role_session_name,
 )
 from idc_sandbox.context import Context
-from idc_sandbox.pages.answers import problem, redirect, render, set_cookie
-from idc_sandbox.pages.credential_texts import credential_texts
-from idc_sandbox.pages.visits import SESSION_COOKIE, SIGN_IN_COOKIE, Visit
-from idc_sandbox.pages.ways import to_sign_in
-from idc_sandbox.sign_in.people import portal_instance, start_urls
-from idc_sandbox.sign_in.portal_sessions import end_session
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.pages.sign_in import qr_picture
+from idc_sandbox.pages.visits import (
+    SESSION_COOKIE,
+    SIGN_IN_COOKIE,
+    Visit,
+    problem,
+    redirect,
+    render,
+    set_cookie,
+    to_sign_in,
+)
+from idc_sandbox.sign_in import devices
+from idc_sandbox.sign_in.people import Person, Refusal, end_session, portal_instance, start_urls
+
+# The device page: a program in a terminal waits, and its person compares the code, then allows or denies.
+
+_DEVICE_LOGIN_PATH = "/start/device"
+_LONGEST_CODE = 64
+
+
+def show_device(visit: Visit) -> Response:
+    """Ask for the code, or, when the link brought it along, whether the terminal shows the same."""
+    code = visit.query.get("user_code", "")[:_LONGEST_CODE]
+    if not code:
+        return _ask_code(visit, "")
+    try:
+        with visit.open() as context:
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            waiting = find_device_request(context, code)
+    except Refusal as refusal:
+        return _ask_code(visit, refusal.message, code)
+    return render(visit, "device_confirm.html", person=who[1], session=who[0], waiting=waiting)
+
+
+def return_to_device(visit: Visit) -> Response:
+    """Answer who loads the address of a form."""
+    return redirect(visit, _DEVICE_LOGIN_PATH)
+
+
+def confirm_code(visit: Visit) -> Response:
+    """Go on to the consent when the person says that the codes are the same; deny when not."""
+    code = visit.form.get("user_code", "")
+    if visit.form.get("same") != "yes":
+        return _finish(visit, code, is_allowed=False)
+    try:
+        with visit.open() as context:
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            waiting = find_device_request(context, code)
+    except Refusal as refusal:
+        return _ask_code(visit, refusal.message)
+    return render(
+        visit,
+        "consent.html",
+        person=who[1],
+        session=who[0],
+        client_name=waiting.client_name,
+        scopes=waiting.scopes,
+        action=visit.link("/start/device/answer"),
+        user_code=waiting.user_code,
+        leads_to="",
+    )
+
+
+def take_device_answer(visit: Visit) -> Response:
+    """Allow or deny what the program asked for."""
+    return _finish(visit, visit.form.get("user_code", ""), is_allowed=visit.form.get("answer") == "allow")
+
+
+def _finish(visit: Visit, code: str, *, is_allowed: bool) -> Response:
+    try:
+        with visit.open() as context:
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            if is_allowed:
+                approve_device(context, code, who[0].session_id)
+            else:
+                deny_device(context, code)
+    except Refusal as refusal:
+        return _ask_code(visit, refusal.message)
+    return render(visit, "device_done.html", person=who[1], session=who[0], is_allowed=is_allowed)
+
+
+def _ask_code(visit: Visit, message: str, code: str = "") -> Response:
+    with visit.open() as context:
+        if (who := visit.find_person(context)) is None:
+            return to_sign_in(visit)
+    return render(visit, "device_code.html", person=who[1], session=who[0], code=code, message=message)
+
+
+# A role's credentials in the ways that people paste them: three shells, a profile, single values.
+
+
+def credential_values(issued: RoleCredentials) -> dict[str, str]:
+    """Return the three values under the names of AWS's files."""
+    return {
+        "aws_access_key_id": issued.access_key_id,
+        "aws_secret_access_key": issued.secret_access_key,
+        "aws_session_token": issued.session_token,
+    }
+
+
+def credential_texts(issued: RoleCredentials, account_id: str, role_name: str) -> dict[str, str]:
+    """Return texts to paste: ``bash``, ``powershell``, ``cmd`` and ``profile``."""
+    values = credential_values(issued)
+    profile = "".join(f"\n{name} = {value}" for name, value in values.items())
+    return {
+        "bash": "\n".join(f'export {name.upper()}="{value}"' for name, value in values.items()),
+        "powershell": "\n".join(f'$Env:{name.upper()}="{value}"' for name, value in values.items()),
+        "cmd": "\n".join(f"SET {name.upper()}={value}" for name, value in values.items()),
+        "profile": f"[{account_id}_{role_name}]{profile}",
+    }
+
 
 _LONGEST_DESTINATION = 2048
 
@@ -145,3 +262,184 @@ def _no_access(visit: Visit, refusal: Refusal) -> Response:
         next_path="/start",
         next_label="Go to the access portal",
     )
+
+
+# My devices: a person's own MFA devices, where the administrator lets people manage them.
+
+_DEVICES_PATH = "/start/devices"
+_NOTICES = {
+    "registered": "The device is registered.",
+    "rename": "The device has its new name.",
+    "delete": "The device is deleted.",
+}
+
+
+def show_devices(visit: Visit) -> Response:
+    """Show the devices, with what may be done to them."""
+    return _show_devices(visit, _NOTICES.get(visit.query.get("notice", ""), ""), is_error=False)
+
+
+def return_to_devices(visit: Visit) -> Response:
+    """Answer who loads the address of a form."""
+    return redirect(visit, _DEVICES_PATH)
+
+
+def return_to_registration(visit: Visit) -> Response:
+    """Answer who loads the address of a registration's form."""
+    return redirect(visit, f"{_DEVICES_PATH}/register")
+
+
+def change_device(visit: Visit) -> Response:
+    """Rename or delete a device."""
+    action, device_id = visit.parameters["action"], visit.parameters["device_id"]
+    try:
+        with visit.open() as context:
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            user_id = who[1].user_id
+            devices.require_own_management(context, user_id)
+            if action == "rename":
+                devices.rename_device(context, user_id, device_id, visit.form.get("name", ""))
+            elif action == "delete":
+                devices.delete_device(context, user_id, device_id)
+            else:
+                raise Refusal("unknown-action", "A device can be renamed and deleted, nothing else.")
+    except Refusal as refusal:
+        return _show_devices(visit, refusal.message, is_error=True)
+    return redirect(visit, f"{_DEVICES_PATH}?notice={action}")
+
+
+def show_registration(visit: Visit) -> Response:
+    """Show the forms for another device."""
+    return _show_registration(visit, "")
+
+
+def register(visit: Visit) -> Response:
+    """Register an authenticator app or a security key."""
+    try:
+        with visit.open() as context:
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            devices.require_own_management(context, who[1].user_id)
+            _register(context, visit, who[1])
+    except Refusal as refusal:
+        return _show_registration(visit, refusal.message)
+    return redirect(visit, f"{_DEVICES_PATH}?notice=registered")
+
+
+def _register(context: Context, visit: Visit, person: Person) -> None:
+    name = visit.form.get("name") or None
+    match visit.parameters["kind"]:
+        case "totp":
+            devices.finish_app_registration(context, person.user_id, visit.form.get("code", ""), name)
+        case "webauthn":
+            devices.finish_registration(
+                context,
+                person.user_id,
+                visit.form.get("credential", ""),
+                relying_party_id=visit.site.relying_party_id,
+                origin=visit.site.origin,
+                name=name,
+            )
+        case kind:
+            raise Refusal("unknown-kind", f"There is no kind of device {kind[:32]!r}; choose one below.")
+
+
+def _show_devices(visit: Visit, message: str, *, is_error: bool) -> Response:
+    with visit.open() as context:
+        if (who := visit.find_person(context)) is None:
+            return to_sign_in(visit)
+        session, person = who
+        shown = devices.list_devices(context, person.user_id)
+        may_manage = devices.may_manage_own_devices(context, person.user_id)
+    return render(
+        visit,
+        "devices.html",
+        person=person,
+        session=session,
+        devices=shown,
+        may_manage=may_manage,
+        limits=devices.LIMIT_OF_KIND,
+        message=message,
+        is_error=is_error,
+    )
+
+
+def _show_registration(visit: Visit, message: str) -> Response:
+    with visit.open() as context:
+        if (who := visit.find_person(context)) is None:
+            return to_sign_in(visit)
+        session, person = who
+        if not devices.may_manage_own_devices(context, person.user_id):
+            return redirect(visit, _DEVICES_PATH)
+        values = _registration_values(context, visit, person)
+    return render(
+        visit,
+        "devices_register.html",
+        person=person,
+        session=session,
+        message=message,
+        is_error=bool(message),
+        **values,
+    )
+
+
+def _registration_values(context: Context, visit: Visit, person: Person) -> dict[str, Any]:
+    """Return what each form needs; a kind that cannot be registered has its reason instead."""
+    values: dict[str, Any] = {"registration": None, "picture": "", "options": None, "reasons": []}
+    try:
+        values["registration"] = devices.pending_registration(context, person.user_id)
+        values["picture"] = qr_picture(values["registration"].uri)
+    except Refusal as refusal:
+        values["reasons"].append(refusal.message)
+    try:
+        values["options"] = devices.registration_options(
+            context, person.user_id, relying_party_id=visit.site.relying_party_id
+        )
+    except Refusal as refusal:
+        values["reasons"].append(refusal.message)
+    return values
+
+
+# ``/authorize``: a program on the person's machine asks through the browser; consent, and back to it.
+
+_TITLE = "This request cannot be answered"
+
+
+def show_consent(visit: Visit) -> Response:
+    """Ask whether the program may act for the person; a request that is not safe is shown, never followed."""
+    try:
+        with visit.open() as context:
+            request = check_authorize(context, visit.query)
+            who = visit.find_person(context)
+    except Refusal as refusal:
+        return problem(visit, _TITLE, refusal.message, status=400)
+    if who is None:
+        return to_sign_in(visit)
+    return render(
+        visit,
+        "consent.html",
+        person=who[1],
+        session=who[0],
+        client_name=request.client_name,
+        scopes=request.scopes,
+        action=visit.link(f"/authorize?{visit.query_string}"),
+        user_code="",
+        leads_to=request.redirect_uri,
+    )
+
+
+def take_authorization_answer(visit: Visit) -> Response:
+    """Send the browser back to the program, with a code or with the refusal."""
+    try:
+        with visit.open() as context:
+            request = check_authorize(context, visit.query)
+            if (who := visit.find_person(context)) is None:
+                return to_sign_in(visit)
+            if visit.form.get("answer") == "allow":
+                url = approve_authorize(context, request, who[0].session_id)
+            else:
+                url = deny_authorize(request)
+    except Refusal as refusal:
+        return problem(visit, _TITLE, refusal.message, status=400)
+    return RedirectResponse(url, status_code=303)

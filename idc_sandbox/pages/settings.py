@@ -12,12 +12,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from idc_sandbox.api.console.settings import read_settings, write_setting
+from idc_sandbox.api.settings import read_settings, write_setting
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.answers import closed, problem, redirect, render, set_cookie
-from idc_sandbox.pages.one_time_links import ADMINISTRATOR
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S
-from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit
+from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S
+from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit, closed, problem, redirect, render, set_cookie
 from idc_sandbox.sign_in.people import portal_instance
 
 _SETTINGS_PATH = "/start/settings"

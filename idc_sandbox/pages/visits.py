@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
 
+import jinja2
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from idc_sandbox import __version__
 from idc_sandbox.context import Context
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.pages.one_time_links import ADMINISTRATOR, EVERY_ADDRESS, OneTimeLinks
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, Seals
-from idc_sandbox.sign_in.people import Person, person_of
-from idc_sandbox.sign_in.portal_sessions import PortalSession, find_session
-from idc_sandbox.sites import Site
+from idc_sandbox.loopback import Site
+from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S, EVERY_ADDRESS, OneTimeLinks, Seals
+from idc_sandbox.sign_in.people import Person, PortalSession, find_session, person_of
 
 SESSION_COOKIE = "idc_session"
 SIGN_IN_COOKIE = "idc_sign_in"
@@ -34,31 +37,7 @@ _MOST_FIELDS = 60
 
 @dataclass(frozen=True)
 class Visit:
-    """What a page is given.
-
-    Attributes
-    ----------
-    endpoint_url
-        Where AWS clients on this machine reach the sandbox.
-    frame_ancestors
-        Origins that may show the page in a frame.
-    path
-        Below the site's prefix, such as ``"/start/devices"``.
-    form
-        The fields of a POST; of a repeated field the last value.
-    form_lists
-        The same with all values of each field.
-    client
-        The address that the request came from.
-    browser
-        A random name of the browser, from its cookie or new; all that the other cookies say is bound to it.
-    doubtful_cookies
-        Names under which the browser sent two values: none of them is in `cookies`.
-    is_from_elsewhere
-        Whether the browser says that a page of another origin made the request; another port is another one.
-    is_owners
-        Whether it came through the owner's door: mailbox and settings are open to it.
-    """
+    """What a page is given."""
 
     gateway: Gateway
     seals: Seals = field(repr=False)
@@ -152,13 +131,7 @@ class TooLargeFormError(Exception):
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a form; what is no form has none.
-
-    Raises
-    ------
-    TooLargeFormError
-        For more than 128 KiB or 60 fields.
-    """
+    """Return the fields of a form; what is no form has none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
     async for piece in request.stream():
@@ -227,3 +200,167 @@ def browser_of(cookies: dict[str, str]) -> str:
 def last_values(fields: dict[str, list[str]]) -> dict[str, Any]:
     """Return the last value of each field."""
     return {name: values[-1] for name, values in fields.items()}
+
+
+# What pages give back: a rendered template, or the way to another page; always with the safe headers.
+
+LONGEST_COOKIE_S = 90 * 86_400
+_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'none'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def render(visit: Visit, template: str, *, status: int = 200, **values: Any) -> Response:
+    """Return a page."""
+    common = {
+        "visit": visit,
+        "site": visit.site,
+        "link": visit.link,
+        "static": lambda name: visit.link(f"/start/static/{name}?v={__version__}"),
+        "csrf_token": visit.csrf_token,
+    }
+    return HTMLResponse(_environment().get_template(template).render(common | values), status_code=status)
+
+
+def problem(visit: Visit, title: str, message: str, *, status: int, **values: Any) -> Response:
+    """Return a page that says what went wrong and what to do."""
+    return render(visit, "problem.html", status=status, title=title, message=message, **values)
+
+
+def closed(visit: Visit, title: str, beginning: str) -> Response:
+    """Return the page for who asks for a page of the owner's without a link that opens it."""
+    used = "This link was used already, or is older than 10 minutes. " if "key" in visit.query else ""
+    message = (
+        f"{used}{beginning} with a link that works once, within 10 minutes: run the notebook's cell again, "
+        "or ask `idc sandbox pages` for a new one."
+    )
+    return problem(visit, title, message, status=403)
+
+
+def redirect(visit: Visit, path: str) -> Response:
+    """Return the way to another page of this site, to be asked for with GET.
+
+    Behind a proxy's path it is a whole address: some proxies put their path before one without a host.
+    """
+    is_behind_path = bool(visit.site.prefix) and not visit.is_owners
+    where = f"{visit.site.url}{path}" if is_behind_path else visit.link(path)
+    return RedirectResponse(where, status_code=303)
+
+
+def set_cookie(
+    answer: Response,
+    visit: Visit,
+    name: str,
+    value: str,
+    *,
+    max_age_s: int | None = None,
+    path: str = "/",
+) -> None:
+    """Give the browser a cookie that scripts cannot read; an empty value takes it away."""
+    answer.set_cookie(
+        name,
+        value,
+        max_age=max_age_s if value else 0,
+        path=f"{visit.site.prefix}{path}",
+        httponly=True,
+        samesite="lax",
+        secure=visit.site.scheme == "https",
+    )
+
+
+def protect(answer: Response, visit: Visit, *, form_targets: str = "") -> Response:
+    """Add the headers that keep a page from being framed, sniffed, kept or led astray."""
+    ancestors = " ".join(("'self'", *visit.frame_ancestors))
+    targets = f"'self' {form_targets}".strip()
+    policy = _POLICY | {"form-action": targets, "frame-ancestors": ancestors}
+    answer.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
+    for name, value in _HEADERS.items():
+        answer.headers.setdefault(name, value)
+    for name in visit.doubtful_cookies:
+        for path in _paths_above(visit.path):
+            set_cookie(answer, visit, name, "", path=path)
+    if visit.cookies.get(BROWSER_COOKIE) != visit.browser:
+        set_cookie(answer, visit, BROWSER_COOKIE, visit.browser, max_age_s=LONGEST_COOKIE_S)
+    return answer
+
+
+def _paths_above(path: str) -> list[str]:
+    """Return the paths for which a cookie that came with a request may have been set."""
+    steps = path.split("/")[1:9]
+    paths = ["/".join(["", *steps[:count]]) for count in range(1, len(steps) + 1)]
+    return sorted({"/", *paths, *(f"{one}/" for one in paths)})
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("idc_sandbox.pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = _moment
+    environment.filters["machine_moment"] = _machine_moment
+    environment.filters["duration"] = duration_words
+    return environment
+
+
+def _moment(epoch_s: float) -> str:
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%d %b %Y, %H:%M UTC")
+
+
+def _machine_moment(epoch_s: float) -> str:
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).isoformat(timespec="seconds")
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration as people say it: ``"1 hour"``, ``"1 hour 30 minutes"``, ``"7 days"``."""
+    minutes = round(seconds / 60)
+    parts = ((minutes // 1440, "day"), (minutes % 1440 // 60, "hour"), (minutes % 60, "minute"))
+    words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]
+    return " ".join(words) or "0 minutes"
+
+
+# Where a person goes on after signing in: to a page of this site, never elsewhere.
+
+PORTAL = "/start"
+_LONGEST = 6000
+# A path of the pages: it begins with one slash, so that no browser reads a host into it.
+_OWN = re.compile(r"/(start|authorize)(/[A-Za-z0-9._~%+=,@/-]*)?(\?[^\s\\#]*)?", re.ASCII)
+
+
+def next_path(visit: Visit) -> str:
+    """Return the page that the query names as ``next``; the portal when it names none, or another site."""
+    wanted = visit.query.get("next", "")
+    path = wanted.partition("?")[0]
+    # Browsers read `%2e%2e` as two dots, and would leave the path under which a proxy shows the pages.
+    leads_back = path.startswith("/start/sign-in") or ".." in unquote(path)
+    is_own = len(wanted) <= _LONGEST and _OWN.fullmatch(wanted) is not None
+    return wanted if is_own and not leads_back else PORTAL
+
+
+def with_next(path: str, wanted: str) -> str:
+    """Return a path of the sign-in that leads on to `wanted`."""
+    return path if wanted == PORTAL else f"{path}?next={quote(wanted, safe='')}"
+
+
+def to_sign_in(visit: Visit) -> Response:
+    """Send a person who is not signed in to the sign-in, and from there back to this page."""
+    here = visit.path + (f"?{visit.query_string}" if visit.query_string else "")
+    path = with_next("/start/sign-in", here)
+    if visit.cookies.get(SESSION_COOKIE):
+        path += f"{'&' if '?' in path else '?'}notice=session-over"
+    return redirect(visit, path)

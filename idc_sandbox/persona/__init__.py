@@ -11,6 +11,7 @@ does the same for programs that speak JSON lines.
 
 from __future__ import annotations
 
-from idc_sandbox.persona.person import Persona, PersonaError, make_password
+from idc_sandbox.persona.browser import PersonaError
+from idc_sandbox.persona.person import Persona, make_password
 
 __all__ = ["Persona", "PersonaError", "make_password"]

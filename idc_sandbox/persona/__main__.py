@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from idc_sandbox.persona.person import Persona, PersonaError
-from idc_sandbox.private_files import read_object, write_private
+from idc_sandbox.persona.browser import PersonaError
+from idc_sandbox.persona.person import Persona
+from idc_sandbox.state_folder import read_object, write_private
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,8 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pyotp
 
-from idc_sandbox.persona.browser import Browser, PersonaError
-from idc_sandbox.persona.page import Page
+from idc_sandbox.persona.browser import Browser, Page, PersonaError
 
 __all__ = ["Persona", "PersonaError", "make_password"]
 
@@ -38,17 +37,7 @@ def make_password() -> str:
 
 
 class Persona:
-    """One person at the sandbox's pages, over HTTP; nothing is bypassed.
-
-    Parameters
-    ----------
-    base_url
-        Where the pages are, such as ``"http://localhost:8723"``.
-    user_name
-        Who it is.
-    http
-        The client that sends requests; None makes one.
-    """
+    """One person at the sandbox's pages, over HTTP; nothing is bypassed."""
 
     def __init__(self, base_url: str, user_name: str, *, http: httpx.Client | None = None) -> None:
         self.user_name = user_name
@@ -61,20 +50,7 @@ class Persona:
         return f"Persona({self.browser.site_url!r}, {self.user_name!r})"
 
     def read_mail(self, mailbox_url: str, *, subject: str = "") -> dict[str, str]:
-        """Return the newest message of a mailbox: ``subject``, ``to_address``, ``text`` and maybe ``link``.
-
-        Parameters
-        ----------
-        mailbox_url
-            The signed link that opens the mailbox.
-        subject
-            A word that the subject holds; empty: any.
-
-        Raises
-        ------
-        PersonaError
-            When the mailbox is closed or holds no such message.
-        """
+        """Return a mailbox's newest message: ``subject``, ``to_address``, ``text`` and maybe ``link``."""
         page = self.browser.open(mailbox_url)
         for address, words in page.links:
             is_message = address.rpartition("/mailbox/")[2].isalnum() or "/mailbox/" in address
@@ -84,31 +60,14 @@ class Persona:
         raise PersonaError(f"there is no message about {subject!r} in the mailbox; it says: {page.said}")
 
     def accept_mail(self, mailbox_url: str) -> str:
-        """Accept a mailbox's newest invitation or password reset; return what the next page says. Writes.
-
-        Raises
-        ------
-        PersonaError
-            When there is none, or its link opens nothing any more.
-        """
+        """Accept a mailbox's newest invitation or password reset; return what the next page says. Writes."""
         message = self.read_mail(mailbox_url)
         if "link" not in message:
             raise PersonaError(f"the newest message, {message['subject']!r}, holds no link to accept")
         return self.accept_invitation(message["link"])
 
     def accept_invitation(self, link: str, password: str | None = None) -> str:
-        """Choose a password at the page behind an invitation's link; return what the next page says. Writes.
-
-        Parameters
-        ----------
-        password
-            None makes one up, which the persona keeps in mind.
-
-        Raises
-        ------
-        PersonaError
-            With what the page says, when the link or the password is no good.
-        """
+        """Choose a password behind an invitation's link; return what the next page says. Writes."""
         password = password or make_password()
         page = self.browser.open(link)
         form = page.find_form("new_password", "confirm_password")
@@ -128,25 +87,7 @@ class Persona:
         mailbox_url: str = "",
         trust_browser: bool = False,
     ) -> list[str]:
-        """Sign in, page by page, and return the pages' headings in order. Writes.
-
-        Parameters
-        ----------
-        password
-            None: the one in mind.
-        totp_secret
-            Of the authenticator app; None: the one registered before. Asked to register a device, the persona
-            registers an app and keeps its key.
-        mailbox_url
-            Opens the mailbox, for settings that send codes by e-mail.
-        trust_browser
-            Whether to say that this is a trusted device.
-
-        Raises
-        ------
-        PersonaError
-            With what the page says, when it does not let the persona in.
-        """
+        """Sign in, page by page, and return the pages' headings in order. Writes."""
         self._password = password or self._password
         self.totp_secret = totp_secret or self.totp_secret
         page, seen = self.browser.open("/start/sign-in"), []
@@ -201,25 +142,12 @@ class Persona:
         raise PersonaError("the newest message holds no code of six digits")
 
     def portal(self) -> list[dict[str, str]]:
-        """Return what the access portal shows: rows with ``account_id`` and ``role_name``; reads only.
-
-        Raises
-        ------
-        PersonaError
-            When the persona is not signed in.
-        """
+        """Return what the access portal shows: rows with ``account_id`` and ``role_name``; reads only."""
         page = self._open_signed_in("/start")
         return [{"account_id": account_id, "role_name": role} for account_id, role in page.roles]
 
     def access_keys(self, account_id: str, role_name: str) -> dict[str, str]:
-        """Return a role's temporary credentials from the page *Access keys*, with start URL and Region.
-
-        Returns
-        -------
-        dict
-            ``access_key_id``, ``secret_access_key``, ``session_token``, ``expires_at`` (ISO 8601),
-            ``start_url`` and ``region``.
-        """
+        """Return a role's temporary credentials from the page *Access keys*, with start URL and Region."""
         path = f"/start/accounts/{quote(account_id, safe='')}/roles/{quote(role_name, safe='')}/access-keys"
         page = self._open_signed_in(path)
         _require_no_error(page)
@@ -233,20 +161,7 @@ class Persona:
         return dict(page.values)
 
     def approve_device(self, user_code: str, *, shown_code: str | None = None, allow: bool = True) -> str:
-        """Compare the code, allow (or deny) what the program asks for; return what the page says. Writes.
-
-        Parameters
-        ----------
-        user_code
-            The code, or the link that brings it along, as the program shows it.
-        shown_code
-            What stands in the terminal, when the link came from elsewhere; another one is refused.
-
-        Raises
-        ------
-        PersonaError
-            When the code is unknown, expired, or not the one in the terminal.
-        """
+        """Compare the code, allow (or deny) what the program asks for; return what the page says. Writes."""
         is_link = "://" in user_code
         page = self._open_signed_in(
             user_code if is_link else f"/start/device?{urlencode({'user_code': user_code})}"
@@ -267,13 +182,7 @@ class Persona:
         return page.heading
 
     def approve_authorize(self, url: str, *, allow: bool = True) -> str:
-        """Give (or deny) consent at an authorize address; return the program's address. Writes.
-
-        Raises
-        ------
-        PersonaError
-            When the page refuses the request.
-        """
+        """Give (or deny) consent at an authorize address; return the program's address. Writes."""
         page = self._open_signed_in(url)
         form = page.find_form("csrf_token", ending="/authorize")
         if form is None:
@@ -311,13 +220,7 @@ class Persona:
         self.browser.keep_cookies(memory.get("cookies") or [])
 
     def call(self, action: str, **options: Any) -> Any:
-        """Do an action by its name; see `ACTIONS`.
-
-        Raises
-        ------
-        PersonaError
-            When there is no such action, or the pages refuse it.
-        """
+        """Do an action by its name; see `ACTIONS`."""
         if action not in ACTIONS:
             raise PersonaError(f"a persona cannot {action!r}; it can: {', '.join(ACTIONS)}")
         try:

@@ -6,14 +6,27 @@ https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-allow-user-regi
 
 from __future__ import annotations
 
+import hmac
+import json
 import sqlite3
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pyotp
+import webauthn
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import person_of, setting
-from idc_sandbox.sign_in.refusals import Refusal
-from idc_sandbox.sign_in.tokens import clean_text
+from idc_sandbox.errors import parse_json
+from idc_sandbox.sign_in.people import Refusal, clean_text, person_of, setting
 
 DeviceKind = Literal["totp", "webauthn"]
 LIMIT_OF_KIND: dict[str, int] = {"totp": 2, "webauthn": 6}
@@ -25,16 +38,7 @@ _WORDS_OF_KIND = {"totp": "authenticator app", "webauthn": "security key"}
 
 @dataclass(frozen=True)
 class MfaDevice:
-    """A registered device.
-
-    Attributes
-    ----------
-    kind
-        ``"totp"`` (an authenticator app) or ``"webauthn"`` (a security key, a passkey, a built-in
-        authenticator).
-    registered_at, last_used_at
-        Epoch seconds of the sandbox's clock; None when it was never used to sign in.
-    """
+    """A registered device."""
 
     device_id: str
     user_id: str
@@ -55,13 +59,7 @@ def list_devices(context: Context, user_id: str, kind: str | None = None) -> lis
 
 
 def rename_device(context: Context, user_id: str, device_id: str, name: str) -> MfaDevice:
-    """Give a user's device another name, and return it. Writes.
-
-    Raises
-    ------
-    Refusal
-        ``unknown-device``, ``device-name`` for an empty or over-long name.
-    """
+    """Give a user's device another name, and return it. Writes."""
     _require_device(context, user_id, device_id)
     context.connection.execute(
         "UPDATE mfa_device SET name = ? WHERE device_id = ?", (_checked_name(name), device_id)
@@ -70,13 +68,7 @@ def rename_device(context: Context, user_id: str, device_id: str, name: str) -> 
 
 
 def delete_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
-    """Delete a user's device, and return what it was. Writes.
-
-    Raises
-    ------
-    Refusal
-        ``unknown-device``.
-    """
+    """Delete a user's device, and return what it was. Writes."""
     device = _require_device(context, user_id, device_id)
     context.connection.execute("DELETE FROM mfa_device WHERE device_id = ?", (device_id,))
     return device
@@ -95,13 +87,7 @@ def may_manage_own_devices(context: Context, user_id: str) -> bool:
 
 
 def require_own_management(context: Context, user_id: str) -> None:
-    """Refuse what a user wants to change of their own devices where the administrator alone may.
-
-    Raises
-    ------
-    Refusal
-        ``devices-managed-by-administrator``.
-    """
+    """Refuse what a user wants to change of their own devices where the administrator alone may."""
     if not may_manage_own_devices(context, user_id):
         raise Refusal(
             "devices-managed-by-administrator",
@@ -110,13 +96,7 @@ def require_own_management(context: Context, user_id: str) -> None:
 
 
 def require_device_room(context: Context, user_id: str, kind: DeviceKind) -> None:
-    """Refuse to register a device of a kind that is not allowed, or of which the user has enough.
-
-    Raises
-    ------
-    Refusal
-        ``device-type-not-allowed``, ``too-many-devices``.
-    """
+    """Refuse to register a device of a kind that is not allowed, or of which the user has enough."""
     words = _WORDS_OF_KIND[kind]
     if kind not in allowed_kinds(context, person_of(context, user_id).instance_arn):
         raise Refusal(
@@ -133,13 +113,7 @@ def require_device_room(context: Context, user_id: str, kind: DeviceKind) -> Non
 def add_device(
     context: Context, user_id: str, kind: DeviceKind, name: str | None, **columns: Any
 ) -> MfaDevice:
-    """Keep a device that has proved itself, and return it; `columns` are what its kind needs. Writes.
-
-    Raises
-    ------
-    Refusal
-        As `require_device_room`; ``device-name``.
-    """
+    """Keep a device that has proved itself, and return it; `columns` are what its kind needs. Writes."""
     require_device_room(context, user_id, kind)
     values = {
         "device_id": context.ids.uuid("mfa_device"),
@@ -212,3 +186,224 @@ def _device(row: sqlite3.Row) -> MfaDevice:
         registered_at=row["registered_at"],
         last_used_at=row["last_used_at"],
     )
+
+
+# Authenticator apps: RFC 6238 codes of six digits, each good once.
+
+ISSUER = "Practice sandbox"
+_KIND = "totp-registration"
+_STEP_S = 30
+# One step early or late: clocks differ, and typing takes time.
+_STEPS_OF_GRACE = 1
+
+
+@dataclass(frozen=True)
+class TotpRegistration:
+    """What an app needs to know."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+def begin_registration(context: Context, user_id: str) -> TotpRegistration:
+    """Return a new secret for an app, kept until the app has shown a code of it. Writes."""
+    require_device_room(context, user_id, "totp")
+    secret = pyotp.random_base32()
+    keep_challenge(context, user_id, _KIND, secret)
+    return _registration(context, user_id, secret)
+
+
+def pending_registration(context: Context, user_id: str) -> TotpRegistration:
+    """Return the secret that waits for its first code, so that a page can be shown again, or a new one."""
+    secret = find_challenge(context, user_id, _KIND)
+    return _registration(context, user_id, secret) if secret else begin_registration(context, user_id)
+
+
+def finish_app_registration(context: Context, user_id: str, code: str, name: str | None = None) -> MfaDevice:
+    """Register the app when its code is right, and return the device. Writes."""
+    secret = find_challenge(context, user_id, _KIND)
+    if secret is None:
+        raise Refusal(
+            "registration-expired", "This took too long. Start again, and add the new key to your app."
+        )
+    step = _step_of(secret, code, after=None)
+    if step is None:
+        raise Refusal(
+            "wrong-code",
+            "That is not the code that your app shows now. Check that the app's key is the one on this page "
+            "and that the phone's time is right, wait for the next code, and enter it.",
+        )
+    device = add_device(context, user_id, "totp", name, totp_secret=secret, totp_last_step=step)
+    drop_challenge(context, user_id, _KIND)
+    return device
+
+
+def verify_code(context: Context, user_id: str, code: str) -> bool:
+    """Tell whether one of the user's apps shows this code, and use the code up. Writes."""
+    rows = context.connection.execute(
+        "SELECT * FROM mfa_device WHERE user_id = ? AND kind = 'totp'", (user_id,)
+    ).fetchall()
+    for row in rows:
+        step = _step_of(row["totp_secret"], code, after=row["totp_last_step"])
+        if step is not None:
+            context.connection.execute(
+                "UPDATE mfa_device SET totp_last_step = ?, last_used_at = ? WHERE device_id = ?",
+                (step, context.now, row["device_id"]),
+            )
+            return True
+    return False
+
+
+def _step_of(secret: str, code: str, *, after: int | None) -> int | None:
+    """Return the time step to which a code belongs, later than `after`, or None."""
+    digits = "".join(code.split())
+    if len(digits) != 6 or not digits.isascii() or not digits.isdecimal():
+        return None
+    now = int(time.time()) // _STEP_S
+    generator = pyotp.TOTP(secret)
+    for step in range(now - _STEPS_OF_GRACE, now + _STEPS_OF_GRACE + 1):
+        fits = hmac.compare_digest(generator.at(step * _STEP_S), digits)
+        if fits and (after is None or step > after):
+            return step
+    return None
+
+
+def _registration(context: Context, user_id: str, secret: str) -> TotpRegistration:
+    name = person_of(context, user_id).user_name
+    return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
+
+
+# Security keys, passkeys and built-in authenticators, through WebAuthn.
+
+RELYING_PARTY_NAME = "Practice sandbox"
+_REGISTRATION, _AUTHENTICATION = "webauthn-registration", "webauthn-authentication"
+_LARGEST_ANSWER = 64 * 1024
+
+
+def registration_options(context: Context, user_id: str, *, relying_party_id: str) -> str:
+    """Return what ``navigator.credentials.create`` needs, as JSON with base64url for bytes. Writes."""
+    require_device_room(context, user_id, "webauthn")
+    person = person_of(context, user_id)
+    options = webauthn.generate_registration_options(
+        rp_id=relying_party_id,
+        rp_name=RELYING_PARTY_NAME,
+        user_id=user_id.encode(),
+        user_name=person.user_name,
+        user_display_name=person.display_name,
+        exclude_credentials=_descriptors(_rows(context, user_id)),
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.PREFERRED,
+            user_verification=UserVerificationRequirement.PREFERRED,
+        ),
+    )
+    keep_challenge(context, user_id, _REGISTRATION, bytes_to_base64url(options.challenge))
+    return webauthn.options_to_json(options)
+
+
+def finish_registration(
+    context: Context,
+    user_id: str,
+    credential_json: str,
+    *,
+    relying_party_id: str,
+    origin: str,
+    name: str | None = None,
+) -> MfaDevice:
+    """Register what the browser answered, and return the device. Writes."""
+    challenge = find_challenge(context, user_id, _REGISTRATION)
+    if challenge is None:
+        raise Refusal("registration-expired", "This took too long. Start again and touch your device.")
+    try:
+        verified = webauthn.verify_registration_response(
+            credential=_checked(credential_json),
+            expected_challenge=base64url_to_bytes(challenge),
+            expected_rp_id=relying_party_id,
+            expected_origin=origin,
+        )
+    except (WebAuthnException, ValueError, KeyError, TypeError) as error:
+        raise Refusal(
+            "device-not-verified", "The device's answer could not be verified. Start again."
+        ) from error
+    credential_id = bytes_to_base64url(verified.credential_id)
+    _refuse_known(context, credential_id)
+    device = add_device(
+        context,
+        user_id,
+        "webauthn",
+        name,
+        credential_id=credential_id,
+        public_key=verified.credential_public_key,
+        sign_count=verified.sign_count,
+        relying_party_id=relying_party_id,
+    )
+    drop_challenge(context, user_id, _REGISTRATION)
+    return device
+
+
+def authentication_options(context: Context, user_id: str, *, relying_party_id: str) -> str:
+    """Return what ``navigator.credentials.get`` needs, as JSON with base64url for bytes. Writes."""
+    rows = [row for row in _rows(context, user_id) if row["relying_party_id"] == relying_party_id]
+    if not rows:
+        raise Refusal(
+            "device-of-other-address",
+            f"Your security keys were registered at another address than {relying_party_id!r}, and work only "
+            "there. Open that address, or use another device.",
+        )
+    options = webauthn.generate_authentication_options(
+        rp_id=relying_party_id, allow_credentials=_descriptors(rows)
+    )
+    keep_challenge(context, user_id, _AUTHENTICATION, bytes_to_base64url(options.challenge))
+    return webauthn.options_to_json(options)
+
+
+def verify_answer(
+    context: Context, user_id: str, credential_json: str, *, relying_party_id: str, origin: str
+) -> bool:
+    """Tell whether one of the user's devices signed the challenge, and use the challenge up. Writes."""
+    challenge = find_challenge(context, user_id, _AUTHENTICATION)
+    drop_challenge(context, user_id, _AUTHENTICATION)
+    if challenge is None:
+        return False
+    try:
+        answer = _checked(credential_json)
+        given_id = str(json.loads(answer)["id"])
+        row = next(row for row in _rows(context, user_id) if row["credential_id"] == given_id)
+        verified = webauthn.verify_authentication_response(
+            credential=answer,
+            expected_challenge=base64url_to_bytes(challenge),
+            expected_rp_id=relying_party_id,
+            expected_origin=origin,
+            credential_public_key=row["public_key"],
+            credential_current_sign_count=row["sign_count"],
+        )
+    except (WebAuthnException, ValueError, KeyError, TypeError, StopIteration):
+        return False
+    context.connection.execute(
+        "UPDATE mfa_device SET sign_count = ?, last_used_at = ? WHERE device_id = ?",
+        (verified.new_sign_count, context.now, row["device_id"]),
+    )
+    return True
+
+
+def _checked(credential_json: str) -> str:
+    if len(credential_json) > _LARGEST_ANSWER or not isinstance(parse_json(credential_json), dict):
+        raise ValueError("not a credential")
+    return credential_json
+
+
+def _refuse_known(context: Context, credential_id: str) -> None:
+    known = context.connection.execute(
+        "SELECT 1 FROM mfa_device WHERE credential_id = ?", (credential_id,)
+    ).fetchone()
+    if known:
+        raise Refusal("device-registered-already", "This device is registered already; use another one.")
+
+
+def _rows(context: Context, user_id: str) -> list[sqlite3.Row]:
+    return context.connection.execute(
+        "SELECT * FROM mfa_device WHERE user_id = ? AND kind = 'webauthn' ORDER BY registered_at", (user_id,)
+    ).fetchall()
+
+
+def _descriptors(rows: list[sqlite3.Row]) -> list[PublicKeyCredentialDescriptor]:
+    return [PublicKeyCredentialDescriptor(id=base64url_to_bytes(row["credential_id"])) for row in rows]

@@ -1,26 +1,80 @@
-"""The people who sign in, and the instance whose access portal they sign in to."""
+"""Sessions of the access portal: who is signed in, until when.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
+"""
 
 from __future__ import annotations
 
+import datetime
+import hashlib
+import hmac
 import json
+import math
+import re
+import secrets
 import sqlite3
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from idc_sandbox.api.identity_store.profiles import folded, primary_email
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.refusals import Refusal
+
+# Secrets that open a door, and what is kept of them: from the operating system, never from the seed.
+
+
+def new_token() -> str:
+    """Return 43 random characters that fit into a URL or a cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def new_code() -> str:
+    """Return six random digits, as a person types them."""
+    return f"{secrets.randbelow(1_000_000):06d}"
+
+
+def digest(token: str) -> str:
+    """Return what is kept of a token: 64 hex digits. Any text will do, also one that UTF-8 cannot write."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def matches(token: str, kept: str | None) -> bool:
+    """Tell whether a token is the one of which `kept` was kept; takes as long either way."""
+    return kept is not None and hmac.compare_digest(digest(token), kept)
+
+
+def clean_text(text: str, longest: int) -> str:
+    """Return what a person typed, fit to be kept and shown: cut, without control characters."""
+    kept = "".join(character for character in text[: longest * 2] if character.isprintable())
+    return kept.encode("utf-8", "ignore").decode("utf-8").strip()[:longest]
+
+
+# What the front door refuses, in words for the person at the page.
+
+
+class Refusal(Exception):  # noqa: N818  no defect: an answer
+    """The person cannot do this; nothing was changed."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def waiting_time(seconds: float) -> str:
+    """Return a waiting time as people say it: ``"1 second"``, ``"3 minutes"``; rounded up."""
+    if seconds <= 90:
+        count, unit = max(1, math.ceil(seconds)), "second"
+    else:
+        count, unit = math.ceil(seconds / 60), "minute"
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+# The people who sign in, and the instance whose access portal they sign in to.
 
 
 @dataclass(frozen=True)
 class Person:
-    """A user of the portal's identity store.
-
-    Attributes
-    ----------
-    email
-        None when the user has none; nothing can be mailed then.
-    """
+    """A user of the portal's identity store."""
 
     user_id: str
     user_name: str
@@ -34,11 +88,6 @@ def portal_instance(context: Context) -> sqlite3.Row:
     """Return the instance whose access portal this sandbox serves: the organization's.
 
     Account instances have no access to accounts, and their portal would be empty.
-
-    Raises
-    ------
-    Refusal
-        ``no-instance`` before Identity Center is enabled.
     """
     row: sqlite3.Row | None = context.connection.execute(
         "SELECT * FROM instance WHERE kind = 'ORGANIZATION' AND status = 'ACTIVE'"
@@ -59,20 +108,15 @@ def find_person(context: Context, user_name: str) -> Person | None:
         return None
     return _person(
         context.connection.execute(
-            _SELECT + "WHERE identity_store_id = ? AND user_name_folded = ?", (store_id, folded(user_name))
+            _SELECT_PERSON + "WHERE identity_store_id = ? AND user_name_folded = ?",
+            (store_id, folded(user_name)),
         ).fetchone()
     )
 
 
 def person_of(context: Context, user_id: str) -> Person:
-    """Return a user by id.
-
-    Raises
-    ------
-    Refusal
-        ``unknown-user``.
-    """
-    person = _person(context.connection.execute(_SELECT + "WHERE user_id = ?", (user_id,)).fetchone())
+    """Return a user by id."""
+    person = _person(context.connection.execute(_SELECT_PERSON + "WHERE user_id = ?", (user_id,)).fetchone())
     if person is None:
         raise Refusal("unknown-user", f"There is no user with the id {user_id!r}; ListUsers has the ids.")
     return person
@@ -81,7 +125,7 @@ def person_of(context: Context, user_id: str) -> Person:
 def setting(context: Context, instance_arn: str, name: str) -> dict[str, Any]:
     """Return the values of one of the console's settings, such as ``"multi_factor_authentication"``."""
     # pydantic comes with the settings: only who signs in waits for it, not every start of the sandbox.
-    from idc_sandbox.api.console.settings import read_setting  # noqa: PLC0415
+    from idc_sandbox.api.settings import read_setting  # noqa: PLC0415
 
     row = context.connection.execute(
         "SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)
@@ -101,14 +145,8 @@ def start_urls(context: Context) -> list[str]:
 
 
 def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
-    """Refuse to take passwords where another identity source does.
-
-    Raises
-    ------
-    Refusal
-        ``external-identity-source``.
-    """
-    from idc_sandbox.api.console.settings import DIRECTORY, read_identity_source  # noqa: PLC0415
+    """Refuse to take passwords where another identity source does."""
+    from idc_sandbox.api.settings import DIRECTORY, read_identity_source  # noqa: PLC0415
 
     source = read_identity_source(context, instance)["type"]
     if source != DIRECTORY:
@@ -119,7 +157,9 @@ def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
         )
 
 
-_SELECT = "SELECT identity_user.*, instance_arn FROM identity_user JOIN instance USING (identity_store_id) "
+_SELECT_PERSON = (
+    "SELECT identity_user.*, instance_arn FROM identity_user JOIN instance USING (identity_store_id) "
+)
 
 
 def _person(row: sqlite3.Row | None) -> Person | None:
@@ -133,4 +173,201 @@ def _person(row: sqlite3.Row | None) -> Person | None:
         email=primary_email(profile),
         is_enabled=row["user_status"] == "ENABLED",
         instance_arn=row["instance_arn"],
+    )
+
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.ASCII,
+)
+_LIVE = "ended_at IS NULL AND expires_at > ?1 AND user_status = 'ENABLED'"
+_SELECT = "SELECT portal_session.* FROM portal_session JOIN identity_user USING (user_id) "
+
+
+@dataclass(frozen=True)
+class PortalSession:
+    """A person who is signed in."""
+
+    session_id: str
+    user_id: str
+    instance_arn: str
+    created_at: float
+    expires_at: float
+
+
+def create_session(context: Context, person: Person) -> str:
+    """Start a session as long as the setting *User interactive sessions* says, and return its token. Writes.
+
+    A later change of the setting does not change it.
+    """
+    token, now = new_token(), context.now
+    duration_s = interactive_duration_s(context, person.instance_arn)
+    context.connection.execute(
+        "INSERT INTO portal_session (session_id, token_hash, instance_arn, user_id, created_at, expires_at,"
+        " browser_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            context.ids.uuid("portal_session"),
+            digest(token),
+            person.instance_arn,
+            person.user_id,
+            now,
+            now + duration_s,
+            digest(context.browser),
+        ),
+    )
+    return token
+
+
+def find_session(context: Context, token: str) -> PortalSession | None:
+    """Return the session that a token opens in the browser that visits.
+
+    None when it is over, its user is disabled or gone, or it was begun in another browser.
+    """
+    row = context.connection.execute(
+        f"{_SELECT} WHERE token_hash = ?2 AND browser_hash = ?3 AND {_LIVE}",
+        (context.now, digest(token), digest(context.browser)),
+    ).fetchone()
+    return None if row is None else _session(row)
+
+
+def session_of(context: Context, session_id: str) -> PortalSession | None:
+    """Return a session by its id, as `find_session` does by its token."""
+    row = context.connection.execute(
+        f"{_SELECT} WHERE session_id = ?2 AND {_LIVE}", (context.now, session_id)
+    ).fetchone()
+    return None if row is None else _session(row)
+
+
+def list_sessions(context: Context, user_id: str) -> list[PortalSession]:
+    """Return a user's sessions that go on, oldest first."""
+    rows = context.connection.execute(
+        f"{_SELECT} WHERE user_id = ?2 AND {_LIVE} ORDER BY created_at, session_id", (context.now, user_id)
+    ).fetchall()
+    return [_session(row) for row in rows]
+
+
+def end_session(context: Context, session_id: str) -> bool:
+    """End a session, and with it the tokens of clients that it led to; tell whether it was going on. Writes.
+
+    Role credentials that were handed out keep working until they expire, as at AWS.
+    """
+    was_live = session_of(context, session_id) is not None
+    context.connection.execute(
+        "UPDATE portal_session SET ended_at = ? WHERE session_id = ? AND ended_at IS NULL",
+        (context.now, session_id),
+    )
+    return was_live
+
+
+def end_all_sessions(context: Context, user_id: str) -> int:
+    """End all sessions of a user, and return how many were going on. Writes."""
+    person_of(context, user_id)
+    return sum(end_session(context, session.session_id) for session in list_sessions(context, user_id))
+
+
+def interactive_duration_s(context: Context, instance_arn: str) -> float:
+    """Return how long a new session of an instance's portal lasts."""
+    text = setting(context, instance_arn, "sessions")["user_interactive"]
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"the session duration {text!r} is not an ISO 8601 duration")
+    parts = {unit: int(number) for unit, number in match.groupdict(default="0").items()}
+    return datetime.timedelta(**parts).total_seconds()
+
+
+def _session(row: sqlite3.Row) -> PortalSession:
+    return PortalSession(
+        session_id=row["session_id"],
+        user_id=row["user_id"],
+        instance_arn=row["instance_arn"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+# What strangers may leave behind: anybody on this machine can begin a sign-in or register a program.
+
+MOST_ROWS = 10_000
+# What of each table may go
+_MAY_GO = {
+    "sign_in": "TRUE",
+    "device_authorization": "TRUE",
+    "oidc_client": "client_id NOT IN (SELECT client_id FROM oidc_token)",
+    "message": "kind IN ('one-time-password', 'email-otp')",
+}
+
+
+def make_room(
+    context: Context, table: Literal["sign_in", "device_authorization", "oidc_client", "message"]
+) -> None:
+    """Delete what is older than the newest `MOST_ROWS` rows of a table, where it may go. Writes."""
+    context.connection.execute(
+        f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - ? AND {_MAY_GO[table]}",  # noqa: S608
+        (MOST_ROWS,),
+    )
+
+
+# The practice users' mail: nothing leaves the sandbox.
+
+MessageKind = Literal["invitation", "password-reset", "one-time-password", "email-otp"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message."""
+
+    message_id: str
+    to_address: str
+    kind: str
+    subject: str
+    text: str = field(repr=False)
+    link: str | None = field(repr=False)
+    sent_at: float
+
+
+def send(
+    context: Context, to_address: str, kind: MessageKind, subject: str, text: str, *, link: str | None = None
+) -> Message:
+    """Put a message into a mailbox, and return it. Writes."""
+    message = Message(context.ids.uuid("message"), to_address, kind, subject, text, link, context.now)
+    context.connection.execute(
+        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (message.message_id, to_address, folded(to_address), kind, subject, text, link, message.sent_at),
+    )
+    make_room(context, "message")
+    return message
+
+
+def list_messages(context: Context, address: str | None = None) -> list[Message]:
+    """Return the messages to an address, or all of them, newest first."""
+    rows = context.connection.execute(
+        "SELECT * FROM message WHERE ?1 IS NULL OR to_address_folded = ?1 ORDER BY rowid DESC",
+        (None if address is None else folded(address),),
+    ).fetchall()
+    return [_message(row) for row in rows]
+
+
+def find_message(context: Context, message_id: str) -> Message | None:
+    """Return a message by id, or None."""
+    row = context.connection.execute("SELECT * FROM message WHERE message_id = ?", (message_id,)).fetchone()
+    return None if row is None else _message(row)
+
+
+def list_addresses(context: Context) -> list[str]:
+    """Return the addresses that have got mail, sorted."""
+    rows = context.connection.execute(
+        "SELECT min(to_address) FROM message GROUP BY to_address_folded ORDER BY to_address_folded"
+    )
+    return [str(row[0]) for row in rows.fetchall()]
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(
+        message_id=row["message_id"],
+        to_address=row["to_address"],
+        kind=row["kind"],
+        subject=row["subject"],
+        text=row["text"],
+        link=row["link"],
+        sent_at=row["sent_at"],
     )

@@ -70,7 +70,7 @@ class KitLab:
     def start(self) -> subprocess.Popen[bytes]:
         """Start it, and wait until it answers."""
         self.log = self.folder / "lab.log"
-        command = [sys.executable, "-m", "idc_helpers.cli", "lab", "--no-browser", "--port", str(self.port)]
+        command = [sys.executable, "-m", "idc_runner.cli", "lab", "--no-browser", "--port", str(self.port)]
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.kit, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -13,7 +13,7 @@ from kit_lab import KIT, TOKEN, KitLab
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from idc_helpers.aws.connection import Connection, connect
+from idc_aws.connection import Connection, connect
 
 PICTURES = KIT / "runs" / "pictures"
 OUTPUT = ".jp-OutputArea-output"

@@ -10,10 +10,10 @@ from lab_desk import OUTPUT, Lab, Notebook
 from playwright.sync_api import Browser, expect
 from test_lab_lesson import FORMS
 
-from idc_helpers.parameters import load_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
-from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.run_context import RunContext
+from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import STEPS, make_step
 
 SERIOUS = ("serious", "critical")
 OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"

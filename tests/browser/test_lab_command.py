@@ -15,7 +15,7 @@ import websocket
 from kit_lab import KIT, TOKEN, KitLab
 from patience import PATIENCE_S
 
-from idc_helpers.aws.command_line import find_command_line
+from idc_aws.signin.terminal import find_command_line
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder
@@ -115,7 +115,16 @@ class CloneLab(KitLab):
 
     def _copy_kit(self) -> None:
         self.kit = self.folder / "clone"
-        names = ("idc_helpers", "idc_sandbox", "notebooks", "parameters", "docs", "recipes")
+        names = (
+            "idc_aws",
+            "idc_helpers",
+            "idc_runner",
+            "idc_sandbox",
+            "notebooks",
+            "parameters",
+            "docs",
+            "recipes",
+        )
         for name in names:
             shutil.copytree(KIT / name, self.kit / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(KIT / ".gitignore", self.kit / ".gitignore")
@@ -134,7 +143,7 @@ class CloneLab(KitLab):
         return done.stdout
 
     def idc(self, *words: str, where: str) -> str:
-        command = [sys.executable, "-m", "idc_helpers.cli", *words]
+        command = [sys.executable, "-m", "idc_runner.cli", *words]
         folder = self.kit / where
         done = subprocess.run(
             command, cwd=folder, env=self.environment, capture_output=True, text=True, check=False

@@ -11,12 +11,11 @@ import pytest
 from lab_desk import OUTPUT, Lab, Notebook
 from playwright.sync_api import Browser, expect
 
-from idc_helpers.aws.activation import portal_settings, signed_in_person
-from idc_helpers.aws.configure_sso import configure_sso, sso_login
-from idc_helpers.aws.organization import resolve_account
-from idc_helpers.aws.profiles import SsoProfile
-from idc_helpers.aws.terminal import sandbox_terminal
-from idc_helpers.runbook.receipts import ReceiptBook
+from idc_aws.organization import resolve_account
+from idc_aws.signin.activation import portal_settings, signed_in_person
+from idc_aws.signin.profiles import SsoProfile
+from idc_aws.signin.terminal import configure_sso, sandbox_terminal, sso_login
+from idc_helpers.runbook.records import ReceiptBook
 
 
 class Case(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any
 
 from patience import PATIENCE_S
 
-from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.opening import open_run
+from idc_helpers.runbook.run import open_run
+from idc_helpers.runbook.steps import STEPS, make_step
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, page_links
-from idc_sandbox.persona import Persona
+from idc_sandbox.persona.person import Persona
 from idc_sandbox.state_folder import StateFolder
 
 

@@ -10,17 +10,19 @@ from dataclasses import replace
 import pytest
 from botocore.configloader import load_config
 
-from idc_helpers.aws.activation import portal_settings, signed_in_person
-from idc_helpers.aws.command_line import find_command_line
-from idc_helpers.aws.config_file import read_config
-from idc_helpers.aws.configure_sso import configure_sso, sso_login
-from idc_helpers.aws.profile_ownership import is_own_profile, is_own_session
-from idc_helpers.aws.profile_writing import write_profile
-from idc_helpers.aws.profiles import SsoProfile, read_profile
-from idc_helpers.aws.sign_in import begin_login, finish_login, log_out, refresh_token, save_token
-from idc_helpers.aws.temporary_credentials import get_role_credentials
-from idc_helpers.aws.terminal import sandbox_terminal
-from idc_helpers.errors import ConfigFileError, CredentialsError, RunFailedError
+from idc_aws.errors import ConfigFileError, CredentialsError, RunFailedError
+from idc_aws.signin.activation import portal_settings, signed_in_person
+from idc_aws.signin.config_file import read_config
+from idc_aws.signin.login import (
+    begin_login,
+    finish_login,
+    get_role_credentials,
+    log_out,
+    refresh_token,
+    save_token,
+)
+from idc_aws.signin.profiles import SsoProfile, is_own_profile, is_own_session, read_profile, write_profile
+from idc_aws.signin.terminal import configure_sso, find_command_line, sandbox_terminal, sso_login
 
 
 def profile_of(connection, person, name):

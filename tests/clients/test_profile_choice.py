@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from idc_helpers.aws.activation import describe_person
-from idc_helpers.aws.profile_writing import write_profile
-from idc_helpers.display.command_line_step import CommandLineStep
-from idc_helpers.errors import ConfigFileError, NotFoundError
-from idc_helpers.models import Person
+from idc_aws.errors import ConfigFileError, NotFoundError
+from idc_aws.scenario.people import Person
+from idc_aws.signin.activation import describe_person
+from idc_aws.signin.profiles import write_profile
+from idc_helpers.notebook.command_line import CommandLineStep
 
 
 @pytest.fixture

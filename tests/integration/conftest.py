@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.sandbox_starter import start_sandbox
+from idc_aws.connection import connect
+from idc_aws.sandbox import start_sandbox
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idc_helpers.changes import Action, Change
+from idc_aws.changes import Action, Change
 from idc_helpers.runbook.planning import plan_changes
 
 

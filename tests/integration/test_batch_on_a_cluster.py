@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from patience import PATIENCE_S, until
 from tiny_batch import KIT, make_batch
 
-from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.runner.batch.batch import BatchRequest, run_batch
-from idc_helpers.runner.batch.cluster import cluster_client
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_runner.batch.batch import BatchRequest, run_batch
+from idc_runner.batch.cluster import cluster_client
 
 # Notebooks of one cell each; the first attempt of the one called `waits` never ends by itself.
 NOTEBOOK = """\
@@ -50,7 +50,7 @@ def ended(process):
 
 # In place of a sandbox, which these jobs do not use.
 WITHOUT_TARGET = """\
-from idc_helpers.runner.batch import job_run
+from idc_runner.batch import job_run
 job_run._checked = lambda place: ("nowhere", "")
 """
 
@@ -193,7 +193,7 @@ def test_a_cluster_that_speaks_tls_is_reached_as_dasks_configuration_says(batch,
 
 
 def test_a_scheduler_that_does_not_answer_is_said_in_words(monkeypatch):
-    monkeypatch.setattr("idc_helpers.runner.batch.cluster._CONNECT_S", 1)
+    monkeypatch.setattr("idc_runner.batch.cluster._CONNECT_S", 1)
     with pytest.raises(RunFailedError, match="does not answer"), cluster_client("tcp://127.0.0.1:9"):
         pass
 

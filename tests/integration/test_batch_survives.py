@@ -33,9 +33,9 @@ if first and here.name == "waits":
 BATCH = """\
 import sys
 from pathlib import Path
-from idc_helpers.errors import KitError
-from idc_helpers.runner.batch import job_run
-from idc_helpers.runner.batch.batch import BatchRequest, run_batch
+from idc_aws.errors import KitError
+from idc_runner.batch import job_run
+from idc_runner.batch.batch import BatchRequest, run_batch
 job_run._checked = lambda place: ("nowhere", "")
 project, table, out, workers, *options = sys.argv[1:]
 request = BatchRequest(

@@ -7,19 +7,17 @@ import time
 
 import pytest
 
-from idc_helpers.aws.access import list_all_account_assignments
-from idc_helpers.aws.assignment_lists import list_provisioned_accounts
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.permission_set_names import find_permission_set
-from idc_helpers.aws.profile_choice import choose_profile
-from idc_helpers.display.movements import outcome_table, plan_table
-from idc_helpers.display.organization_picture import organization_tree
-from idc_helpers.models import Person
-from idc_helpers.parameters import validate_scenario
-from idc_helpers.runbook.lesson import make_step, make_teardown
-from idc_helpers.runbook.lesson_states import read_states
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.states import StepState
+from idc_aws.access import find_permission_set, list_all_account_assignments, list_provisioned_accounts
+from idc_aws.connection import connect
+from idc_aws.scenario.people import Person
+from idc_aws.scenario.reading import validate_scenario
+from idc_aws.signin.profiles import choose_profile
+from idc_helpers.notebook.inventory import organization_tree
+from idc_helpers.notebook.tables import outcome_table, plan_table
+from idc_helpers.runbook.lesson import StepState
+from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import make_step, make_teardown
 
 AWS_WORDS = "Obtaining permissions to manage your AWS account '{}' is taking longer than usual."
 STEPS = ("instance", "permission_sets", "groups", "users", "account_assignments")

@@ -10,25 +10,23 @@ import pyotp
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.aws.access import list_all_account_assignments
-from idc_helpers.aws.activation import describe_person, signed_in_person
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.permission_set_names import list_permission_sets
-from idc_helpers.aws.profile_writing import write_profile
-from idc_helpers.aws.profiles import SsoProfile
-from idc_helpers.aws.sign_in import begin_login, finish_login, save_token
-from idc_helpers.aws.terminal import sandbox_terminal
-from idc_helpers.aws.waiting import wait_until
-from idc_helpers.display.exercise_cell import NOT_DONE, TryIt, leftovers
-from idc_helpers.display.interaction import VARIABLE
-from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import NotFoundError
-from idc_helpers.parameters import load_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
-from idc_helpers.runbook.events import read_events
+from idc_aws.access import list_all_account_assignments, list_permission_sets
+from idc_aws.calls import wait_until
+from idc_aws.connection import connect
+from idc_aws.errors import NotFoundError
+from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.scenario.reading import load_scenario
+from idc_aws.signin.activation import describe_person, signed_in_person
+from idc_aws.signin.login import begin_login, finish_login, save_token
+from idc_aws.signin.profiles import SsoProfile, write_profile
+from idc_aws.signin.terminal import sandbox_terminal
+from idc_helpers.notebook.exercises import NOT_DONE, TryIt, leftovers
+from idc_helpers.notebook.screen import VARIABLE
+from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.exercises import EXERCISES
-from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
-from idc_helpers.runbook.run_context import RunContext
+from idc_helpers.runbook.records import read_events
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import STEPS, make_step, make_teardown
 from idc_sandbox.persona.person import Persona
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"

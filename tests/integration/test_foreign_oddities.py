@@ -9,17 +9,16 @@ import sys
 
 import pytest
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.display import what_is_there
-from idc_helpers.display.access_picture import who_reaches_what
-from idc_helpers.display.notebook import Runbook
-from idc_helpers.display.organization_picture import organization_tree
-from idc_helpers.parameters import validate_scenario
-from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.lesson_states import read_states
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.states import StepState
-from idc_helpers.sandbox_starter import start_sandbox
+from idc_aws.connection import connect
+from idc_aws.sandbox import start_sandbox
+from idc_aws.scenario.reading import validate_scenario
+from idc_helpers.notebook import inventory
+from idc_helpers.notebook.inventory import organization_tree, who_reaches_what
+from idc_helpers.notebook.runbook import Runbook
+from idc_helpers.runbook.lesson import StepState
+from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import STEPS, make_step
 
 OURS = {
     "permission_sets": [{"name": "Ours", "managed_policies": ["ReadOnlyAccess"]}],
@@ -103,10 +102,10 @@ def context(odd_folder, tmp_path):
 
 
 def test_the_inventory_shows_all_of_them_with_what_is_known(context):
-    shown = {row[0]: " ".join(row) for row in what_is_there.permission_sets(context.connection).rows}
+    shown = {row[0]: " ".join(row) for row in inventory.permission_sets(context.connection).rows}
     for name, _, words in SETS:
         assert words in shown[name]
-    assert "ödd$`user" in repr(what_is_there.users(context.connection))
+    assert "ödd$`user" in repr(inventory.users(context.connection))
 
 
 def test_pictures_maps_and_counts_go_on(context):
@@ -115,9 +114,9 @@ def test_pictures_maps_and_counts_go_on(context):
         who_reaches_what(connection),
         who_reaches_what(connection, people=True),
         organization_tree(connection, assignments=True),
-        what_is_there.what_deleting_destroys(connection),
-        what_is_there.instance_details(connection),
-        what_is_there.settings(connection),
+        inventory.what_deleting_destroys(connection),
+        inventory.instance_details(connection),
+        inventory.settings(connection),
     ):
         assert repr(shown)
         assert shown._repr_html_()
@@ -168,6 +167,6 @@ def test_one_that_may_not_be_read_is_shown_so(context, operation, shown):
         headers={"x-sandbox-secret": connection.console._control_secret},
     )
     assert answer.status == 200
-    table = what_is_there.permission_sets(connection)
+    table = inventory.permission_sets(connection)
     assert sum(shown in " ".join(row) for row in table.rows) == 1
     assert len(table.rows) >= len(SETS)

@@ -22,8 +22,8 @@ from jupyter_client.manager import KernelManager
 from packaging.requirements import Requirement
 from patience import PATIENCE_S
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.groups import Groups
+from idc_aws.connection import connect
+from idc_aws.groups import Groups
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.metadata.version("ipykernel")
@@ -31,7 +31,7 @@ VERSIONS = ("6.31.0", "7.0.1", INSTALLED)
 # Of an older ipykernel, what the newer one does not bring along.
 ALONE = {"6.31.0": ("nest-asyncio==1.6.0",)}
 OPEN = """
-from idc_helpers.display import open_runbook
+from idc_helpers import open_runbook
 groups = [{"display_name": "Operators", "description": "Zero"}]
 step = open_runbook("06_groups", groups=groups).step("groups")
 step.form()

@@ -66,11 +66,11 @@ def files_of(wheel):
 def test_the_wheel_holds_the_packages_and_the_kit_and_nothing_else(built):
     here = {
         path.relative_to(KIT).as_posix(): path
-        for package in ("idc_helpers", "idc_sandbox")
+        for package in ("idc_aws", "idc_helpers", "idc_runner", "idc_sandbox")
         for path in (KIT / package).rglob("*")
     }
     here |= {
-        f"idc_helpers/data/kit/{path.relative_to(KIT).as_posix()}": path
+        f"idc_aws/data/kit/{path.relative_to(KIT).as_posix()}": path
         for part in PARTS
         for path in (KIT / part).rglob("*")
     }

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.identity_store import find_group_id
-from idc_helpers.aws.instances import Instances
-from idc_helpers.aws.inventory import count_holdings
-from idc_helpers.errors import ApplyRefusedError, WrongAccountError
-from idc_helpers.parameters import load_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
-from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
-from idc_helpers.runbook.lesson_states import read_states
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.states import StepState
+from idc_aws.connection import connect
+from idc_aws.errors import ApplyRefusedError, WrongAccountError
+from idc_aws.identity_store import find_group_id
+from idc_aws.instances import Instances
+from idc_aws.inventory import count_holdings
+from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.lesson import StepState
+from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import STEPS, make_step, make_teardown
 
 
 @pytest.fixture(scope="module")

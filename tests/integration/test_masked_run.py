@@ -3,11 +3,10 @@
 import io
 from pathlib import Path
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.personal_data import list_personal_data
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.preparing import RunRequest
-from idc_helpers.runner.run import run_lesson
+from idc_aws.connection import connect
+from idc_aws.identity_store import list_personal_data
+from idc_runner.engine_choice import open_engine
+from idc_runner.run import RunRequest, run_lesson
 
 KIT = Path(__file__).parents[2]
 ZOE = {

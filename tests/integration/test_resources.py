@@ -3,16 +3,16 @@
 import pytest
 from resource_cycle import apply, delete, plan
 
-from idc_helpers.aws.access_control import KEY, AccessControlAttributes
-from idc_helpers.aws.assignments import AccountAssignments, assignment_key, list_all_account_assignments
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.console_settings import ConsoleSettings
-from idc_helpers.aws.groups import GroupMemberships, Groups, membership_key
-from idc_helpers.aws.instances import Instances
-from idc_helpers.aws.organization import DelegatedAdministrators, list_accounts_with_paths, resolve_account
-from idc_helpers.aws.permission_sets import PermissionSets
-from idc_helpers.aws.users import Users
-from idc_helpers.errors import InstanceNotFoundError, WriteFailedError
+from idc_aws.access import assignment_key, list_all_account_assignments
+from idc_aws.assignments import AccountAssignments
+from idc_aws.connection import connect
+from idc_aws.errors import InstanceNotFoundError, WriteFailedError
+from idc_aws.groups import GroupMemberships, Groups, membership_key
+from idc_aws.instances import Instances
+from idc_aws.organization import DelegatedAdministrators, list_accounts_with_paths, resolve_account
+from idc_aws.permission_sets import PermissionSets
+from idc_aws.settings import KEY, AttributesForAccessControl, ConsoleSettings
+from idc_aws.users import Users
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 BILLING = "arn:aws:iam::aws:policy/job-function/Billing"
@@ -67,7 +67,7 @@ def test_everything_plans_before_there_is_an_instance(empty_connection):
         Users: {"ana": {"given_name": "Ana"}},
         GroupMemberships: {"ana in Auditors": {"user_name": "ana", "group": "Auditors"}},
         AccountAssignments: assignments_of("Auditors", "Auditors", "111122223333"),
-        AccessControlAttributes: {KEY: {"attributes": {}}},
+        AttributesForAccessControl: {KEY: {"attributes": {}}},
         ConsoleSettings: {"sessions": {"user_interactive": "PT1H"}},
     }
     for kind, states in wanted.items():
@@ -250,7 +250,7 @@ def test_users_and_memberships(connection):
 
 
 def test_attributes_for_access_control(connection):
-    access_control = AccessControlAttributes(connection)
+    access_control = AttributesForAccessControl(connection)
     identifiers = apply(
         access_control, {KEY: {"attributes": {"CostCenter": "${path:enterprise.costCenter}"}}}
     )

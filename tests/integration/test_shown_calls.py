@@ -12,14 +12,20 @@ from dataclasses import replace
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.aws.call_texts import Target, as_commands, as_python
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.watching import CONSOLE, watched_writes
-from idc_helpers.parameters import load_scenario, scenario_parameters, validate_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
-from idc_helpers.runbook.lesson import STEPS, make_step, make_teardown
-from idc_helpers.runbook.rehearsing import calls_of_step, calls_of_undo, only_calls
-from idc_helpers.runbook.run_context import RunContext
+from idc_aws.calls import CONSOLE, watched_writes
+from idc_aws.connection import connect
+from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.rehearsal import Target, as_commands, as_python
+from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import (
+    STEPS,
+    calls_of_step,
+    calls_of_undo,
+    make_step,
+    make_teardown,
+    only_calls,
+)
 
 READS = ("List", "Describe", "Get", "IsMember")
 SERVICES = ("sso-admin", "identitystore", "organizations")
@@ -178,12 +184,12 @@ def assignments_have_settled(context):
 
 
 def _delete(context, kind, scenario):
-    from idc_helpers.aws.assignments import AccountAssignments
-    from idc_helpers.aws.groups import Groups
-    from idc_helpers.aws.instances import Instances
-    from idc_helpers.aws.permission_sets import PermissionSets
-    from idc_helpers.aws.users import Users
-    from idc_helpers.changes import Action, Change
+    from idc_aws.assignments import AccountAssignments
+    from idc_aws.changes import Action, Change
+    from idc_aws.groups import Groups
+    from idc_aws.instances import Instances
+    from idc_aws.permission_sets import PermissionSets
+    from idc_aws.users import Users
 
     connection = connect(state_folder=context.connection.console.state_folder)
     assignments = make_step(context, "account_assignments").desired[0].states

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.waiting import wait_until
-from idc_helpers.errors import CheckFailedError
-from idc_helpers.parameters import load_scenario
-from idc_helpers.project import DEFAULT_SCENARIO, project_folder
-from idc_helpers.runbook.lesson import STEPS, make_step
-from idc_helpers.runbook.run_context import RunContext
+from idc_aws.calls import wait_until
+from idc_aws.connection import connect
+from idc_aws.errors import CheckFailedError
+from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import STEPS, make_step
 
 REASON = "Received a 404 status error: Not supported policy arn:aws:iam::987067819590:policy/Missing."
 

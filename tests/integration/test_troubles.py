@@ -10,15 +10,15 @@ import signal
 import pytest
 from resource_cycle import apply, delete, plan
 
-from idc_helpers.aws.access_control import KEY
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.groups import Groups
-from idc_helpers.aws.permissions import required_actions
-from idc_helpers.errors import InstanceNotFoundError, SandboxError, ThrottledError
-from idc_helpers.models import Scenario
-from idc_helpers.runbook.lesson import STEPS
-from idc_helpers.runbook.opening import open_run
-from idc_helpers.sandbox_starter import start_sandbox
+from idc_aws.connection import connect
+from idc_aws.errors import InstanceNotFoundError, SandboxError, ThrottledError
+from idc_aws.groups import Groups
+from idc_aws.permissions import required_actions
+from idc_aws.sandbox import start_sandbox
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.settings import KEY
+from idc_helpers.runbook.run import open_run
+from idc_helpers.runbook.steps import STEPS
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
 SERVICES = {"sso-admin": "sso"}

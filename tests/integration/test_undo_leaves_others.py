@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.identity_store import find_group_id, find_user_id
-from idc_helpers.aws.organization import list_accounts
-from idc_helpers.aws.permission_set_names import list_permission_sets
-from idc_helpers.cli.application import app
-from idc_helpers.errors import ApplyRefusedError
-from idc_helpers.models import Scenario
-from idc_helpers.runbook.lesson import make_step, make_teardown
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runner.run_folder import RunRecord, write_record
-from idc_helpers.runner.sandboxes import sandbox_command
+from idc_aws.access import list_permission_sets
+from idc_aws.connection import connect
+from idc_aws.errors import ApplyRefusedError
+from idc_aws.identity_store import find_group_id, find_user_id
+from idc_aws.organization import list_accounts
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import make_step, make_teardown
+from idc_runner.cli.application import app
+from idc_runner.notebooks import RunRecord, write_record
+from idc_runner.sandboxes import sandbox_command
 
 STEPS = ("permission_sets", "groups", "account_assignments", "users")
 SCENARIO = Scenario.model_validate(

@@ -52,7 +52,7 @@ class Commands:
         """Give a command and return the completed process; `command_line`: whether there is an AWS CLI."""
         own = dict(variables) | ({} if command_line else {"PATH": path_without("aws")})
         return subprocess.run(
-            [sys.executable, "-m", "idc_helpers.cli", *arguments],
+            [sys.executable, "-m", "idc_runner.cli", *arguments],
             cwd=KIT,
             env={**self.environment, **own},
             input=given,
@@ -69,7 +69,7 @@ class Commands:
 
     def begin(self, *arguments):
         """Begin a run and return the process while it goes on, with its output as lines."""
-        command = [sys.executable, "-m", "idc_helpers.cli", "run", "--out", str(self.runs), *arguments]
+        command = [sys.executable, "-m", "idc_runner.cli", "run", "--out", str(self.runs), *arguments]
         return subprocess.Popen(
             command,
             cwd=KIT,

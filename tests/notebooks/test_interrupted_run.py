@@ -10,7 +10,7 @@ import pytest
 import urllib3
 from kit_commands import what_is_there
 
-from idc_helpers.runbook.receipts import ReceiptBook
+from idc_helpers.runbook.records import ReceiptBook
 from patience import PATIENCE_S, is_gone, until
 
 

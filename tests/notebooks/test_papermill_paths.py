@@ -13,8 +13,8 @@ from kit_commands import PATIENCE_S
 
 KIT = Path(__file__).parents[2]
 SOURCE = """\
-from idc_helpers.parameters import load_scenario
-from idc_helpers.project import find_scenario
+from idc_aws.scenario.reading import load_scenario
+from idc_aws.project import find_scenario
 path = find_scenario(str(scenario_file))
 load_scenario(path)
 print(path)"""

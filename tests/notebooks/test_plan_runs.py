@@ -5,7 +5,7 @@ import json
 import pytest
 from kit_commands import KIT, Commands
 
-from idc_helpers.aws.connection import connect
+from idc_aws.connection import connect
 
 
 @pytest.fixture(scope="module")

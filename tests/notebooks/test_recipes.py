@@ -33,7 +33,7 @@ def cron(commands, tmp_path_factory):
     state = shlex.quote(str(commands.state))
     program.write_text(
         f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(KIT))} IDC_SANDBOX_STATE={state}\n"
-        f'exec {shlex.quote(sys.executable)} -m idc_helpers.cli "$@"\n'
+        f'exec {shlex.quote(sys.executable)} -m idc_runner.cli "$@"\n'
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     for name in ("notebooks", "parameters", "recipes"):

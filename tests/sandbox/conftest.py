@@ -55,7 +55,7 @@ def door(tmp_path, monkeypatch) -> Iterator[FrontDoor]:
 
     The sandbox's clock stands still until a test moves it, and passwords are hashed with less work.
     """
-    monkeypatch.setattr("idc_sandbox.clock.time", MachineTime())
+    monkeypatch.setattr("idc_sandbox.store.time", MachineTime())
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     passwords._dummy_hash.cache_clear()
     door = FrontDoor(tmp_path)
@@ -68,7 +68,7 @@ def door(tmp_path, monkeypatch) -> Iterator[FrontDoor]:
 def machine_time(monkeypatch) -> MachineTime:
     """Return the time by which authenticator apps go; it stands still until a test moves it."""
     time = MachineTime()
-    monkeypatch.setattr("idc_sandbox.sign_in.totp.time", time)
+    monkeypatch.setattr("idc_sandbox.sign_in.devices.time", time)
     return time
 
 
@@ -77,7 +77,7 @@ def portal(tmp_path, monkeypatch) -> Iterator[Portal]:
     """Return a whole sandbox in this process with a user; its clock stands still until a test moves it."""
     real = MachineTime()
     real.now = time.time()  # signatures go by the machine's time
-    monkeypatch.setattr("idc_sandbox.clock.time", real)
+    monkeypatch.setattr("idc_sandbox.store.time", real)
     portal = Portal(tmp_path)
     yield portal
     portal.clients.store.close()

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from handler_harness import Harness
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-from idc_sandbox import clock
+from idc_sandbox import store
 from idc_sandbox.api import console
-from idc_sandbox.sign_in import flow, invitations, mailbox, portal_sessions, second_factor, totp
+from idc_sandbox.sign_in import devices, flow, people
 from idc_sandbox.sign_in.flow import Next
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.people import Refusal
 
 PASSWORD = "Correct-horse-1"
 RELYING_PARTY_ID, ORIGIN = "localhost", "http://localhost:8723"
@@ -63,7 +63,7 @@ class FrontDoor(Harness):
 
     def advance(self, seconds: float) -> None:
         with self.store.transaction() as connection:
-            clock.advance_clock(connection, seconds)
+            store.advance_clock(connection, seconds)
 
     def reopen(self) -> None:
         """Close the state and open it as a process that starts does."""
@@ -85,8 +85,8 @@ class FrontDoor(Harness):
             **address,
         )["UserId"]
         if password:
-            link = self.do(invitations.invite, user_id).link
-            self.do(invitations.accept, link.rpartition("/")[2], password)
+            link = self.do(flow.invite, user_id).link
+            self.do(flow.accept, link.rpartition("/")[2], password)
         return user_id
 
     def begin(self, user_name: str, *, client: str = "127.0.0.1", browser_tokens: Any = ()) -> str:
@@ -104,8 +104,8 @@ class FrontDoor(Harness):
 
     def register_app(self, user_id: str) -> pyotp.TOTP:
         """Register an authenticator app, and return the app."""
-        app = pyotp.TOTP(self.do(totp.begin_registration, user_id).secret)
-        self.do(totp.finish_app_registration, user_id, app.at(totp.time.time()))
+        app = pyotp.TOTP(self.do(devices.begin_registration, user_id).secret)
+        self.do(devices.finish_app_registration, user_id, app.at(devices.time.time()))
         return app
 
     def sign_in_without_mfa(self, user_name: str = "ana") -> str:
@@ -114,16 +114,16 @@ class FrontDoor(Harness):
         assert token is not None
         return token
 
-    def session(self, token: str) -> portal_sessions.PortalSession | None:
-        return self.do(portal_sessions.find_session, token)
+    def session(self, token: str) -> people.PortalSession | None:
+        return self.do(people.find_session, token)
 
     def newest_code(self, address: str = "ana@example.com") -> str:
         """Return the six digits in the newest message to an address."""
-        text = self.do(mailbox.list_messages, address)[0].text
+        text = self.do(people.list_messages, address)[0].text
         return next(word for word in text.split() if len(word) == 6 and word.isdecimal())
 
     def finish_with_app(self, sign_in_id: str, app: pyotp.TOTP, **options: Any) -> Next:
-        return self.do(second_factor.submit_totp, sign_in_id, app.at(totp.time.time()), **options)
+        return self.do(flow.submit_totp, sign_in_id, app.at(devices.time.time()), **options)
 
 
 class MachineTime(SimpleNamespace):

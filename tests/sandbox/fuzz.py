@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from idc_sandbox.messages import Request
-from idc_sandbox.service_models import Shape, service_model
-from idc_sandbox.signatures import ALGORITHM, Claim, signature_v4
+from idc_sandbox.errors import Request
+from idc_sandbox.wire.models import Shape, service_model
+from idc_sandbox.wire.signatures import ALGORITHM, Claim, signature_v4
 
 HOST = "127.0.0.1:8723"
 TARGETS = {

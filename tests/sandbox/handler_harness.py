@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 
 import idc_sandbox.api.identity_store  # noqa: F401  importing registers its operations
-from idc_sandbox import clock, model_validation, switches
-from idc_sandbox.api import registry
+from idc_sandbox import store, switches
 from idc_sandbox.api.sso_admin.instances import enable_organization_instance
+from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.identifiers import IdFactory
-from idc_sandbox.provisioning import settle_due_requests
-from idc_sandbox.store import Store
+from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.wire import models, registry
 
 MANAGEMENT = "111122223333"
 SECURITY = "222233334444"
@@ -134,7 +133,7 @@ class Harness:
         """Call an operation as the gateway does: settle what is due, then answer, each in a transaction."""
         with self.context(caller_account, region) as context:
             settle_due_requests(context)
-        model = model_validation.service_model(service).operation_model(operation)
+        model = models.service_model(service).operation_model(operation)
         try:
             with self.context(caller_account, region) as context:
                 answer = registry.call_operation(context, service, model, request)
@@ -144,7 +143,7 @@ class Harness:
             raise
         problems: list[str] = []
         if model.output_shape is not None:
-            model_validation._check(model.output_shape, answer, "", problems)
+            models._check(model.output_shape, answer, "", problems)
         problems = [
             p
             for p in problems
@@ -181,7 +180,7 @@ class Harness:
     def wait(self) -> None:
         """Let enough of the sandbox's time pass for all asynchronous requests."""
         with self.store.transaction() as connection:
-            clock.advance_clock(connection, ASYNCHRONOUS_DURATION_S + 1)
+            store.advance_clock(connection, ASYNCHRONOUS_DURATION_S + 1)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         with self.store.transaction() as connection:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import idc_sandbox.api.identity_store  # noqa: F401  registers the operations
-from idc_sandbox import clock
-from idc_sandbox.api import console, registry
+from idc_sandbox import store
+from idc_sandbox.api import console
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.identifiers import IdFactory
-from idc_sandbox.model_validation import service_model, violations
-from idc_sandbox.store import Store
+from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.wire import registry
+from idc_sandbox.wire.models import service_model, violations
 
 MANAGEMENT, DELEGATE, MEMBER, OUTSIDER = "111122223333", "222233334444", "333344445555", "444455556666"
 ORGANIZATION_STORE, ACCOUNT_STORE = "d-1234567890", "d-abcdef0123"
@@ -87,7 +87,7 @@ class Directory:
     def advance_clock(self, seconds: float) -> None:
         """Move the sandbox's clock ahead."""
         with self.store.transaction() as connection:
-            offset = clock.clock_offset_s(connection) + seconds
+            offset = store.clock_offset_s(connection) + seconds
             connection.execute(
                 "INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset),)
             )

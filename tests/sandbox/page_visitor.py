@@ -13,10 +13,9 @@ import httpx
 import pyotp
 from portal_harness import Portal
 
-from idc_sandbox.pages.one_time_links import OneTimeLinks
-from idc_sandbox.pages.seals import Seals
+from idc_sandbox.loopback import Sites
+from idc_sandbox.pages.front_door import OneTimeLinks, Seals
 from idc_sandbox.server import make_application
-from idc_sandbox.sites import Sites
 from idc_sandbox.state_folder import KEY_NAMES
 
 with warnings.catch_warnings():

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.api.oidc import authorization_codes, device_authorizations
-from idc_sandbox.sign_in import portal_sessions
+from idc_sandbox.api.oidc import authorizations
+from idc_sandbox.sign_in import people
 from idc_sandbox.sign_in.people import person_of
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -103,8 +103,8 @@ class Portal:
     def sign_in(self, user_id: str | None = None) -> str:
         """Return the id of a new portal session."""
         person = self.do(person_of, user_id or self.user_id)
-        token = self.do(portal_sessions.create_session, person)
-        return self.do(portal_sessions.find_session, token).session_id
+        token = self.do(people.create_session, person)
+        return self.do(people.find_session, token).session_id
 
     def register(self, **options: Any) -> dict[str, str]:
         """Register a client, and return what it names itself with."""
@@ -124,7 +124,7 @@ class Portal:
         client = self.register(**registration)
         started = self.start(client)
         session_id = session_id or self.sign_in()
-        self.do(device_authorizations.approve_device, started["userCode"], session_id)
+        self.do(authorizations.approve_device, started["userCode"], session_id)
         return {**self.poll(client, started["deviceCode"]), "client": client, "session_id": session_id}
 
     def refresh(self, tokens: dict[str, Any]) -> dict[str, Any]:
@@ -136,8 +136,8 @@ class Portal:
     def code(self, client: dict[str, str], *, session_id: str | None = None, **changes: str) -> str:
         """Return a code as the consent page gives it."""
         parameters = self.authorize_parameters(client["clientId"]) | changes
-        request = self.do(authorization_codes.check_authorize, parameters)
-        url = self.do(authorization_codes.approve_authorize, request, session_id or self.sign_in())
+        request = self.do(authorizations.check_authorize, parameters)
+        url = self.do(authorizations.approve_authorize, request, session_id or self.sign_in())
         return parse_qs(urlsplit(url).query)["code"][0]
 
     def authorize_parameters(self, client_id: str) -> dict[str, str]:

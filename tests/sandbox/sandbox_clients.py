@@ -15,12 +15,11 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 from patience import PATIENCE_S
 
-from idc_sandbox import clock, launcher
+from idc_sandbox import launcher, store
 from idc_sandbox.aws_double.double import AwsDouble
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import RunningSandbox, ask
-from idc_sandbox.messages import Request
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store
 
@@ -138,7 +137,7 @@ class GatewayClient(SandboxClients):
         """Move the sandbox's clock ahead."""
         self._member_credentials.clear()
         with self.store.transaction() as connection:
-            clock.advance_clock(connection, seconds)
+            store.advance_clock(connection, seconds)
 
     def console(
         self, method: str, path: str, json: dict[str, Any] | None = None, **options: Any

@@ -14,8 +14,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from sandbox_clients import GatewayClient
 
-from idc_sandbox import signatures
-from idc_sandbox.messages import Request
+from idc_sandbox.errors import Request
+from idc_sandbox.wire import signatures
 
 ENDPOINT_URL = GatewayClient.endpoint_url
 IDENTITY_BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -325,7 +325,7 @@ def test_a_signed_url_holds_for_its_own_object_and_time_only(gateway_client, ver
         fetch(gateway_client, url.replace("ires=", "ires=1") if version == "s3" else url + "0").status == 403
     )
     later = time.time() + 61
-    monkeypatch.setattr("idc_sandbox.authentication.time.time", lambda: later)
+    monkeypatch.setattr("idc_sandbox.wire.signatures.time.time", lambda: later)
     assert fetch(gateway_client, url).status == 403
 
 

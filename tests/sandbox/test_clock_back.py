@@ -7,23 +7,12 @@ import re
 import pytest
 from front_door_harness import PASSWORD
 
-from idc_sandbox import clock
-from idc_sandbox.api.oidc import authorization_codes, client_registrations, device_authorizations, token_store
-from idc_sandbox.api.oidc.token_store import session_of_access_token
+from idc_sandbox import store
+from idc_sandbox.api.oidc import authorizations, clients, tokens
+from idc_sandbox.api.oidc.tokens import session_of_access_token
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in import (
-    devices,
-    email_codes,
-    flow,
-    flow_state,
-    invitations,
-    mailbox,
-    passwords,
-    second_factor,
-    throttling,
-    totp,
-)
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in import devices, flow, passwords, people
+from idc_sandbox.sign_in.people import Refusal
 
 AHEAD_S = 3 * 86_400.0
 HOUR = 3_600.0
@@ -40,7 +29,7 @@ def ahead(door):
 
 def go_back(door):
     with door.store.transaction() as connection:
-        clock.reset_clock(connection)
+        store.reset_clock(connection)
 
 
 def works(door, function, *arguments, **options):
@@ -62,28 +51,28 @@ def portal_session(door):
 
 def sign_in(door):
     sign_in_id = door.begin("ana")
-    return (lambda: works(door, flow.look, sign_in_id)), flow_state.SIGN_IN_LIFETIME_S
+    return (lambda: works(door, flow.look, sign_in_id)), flow.SIGN_IN_LIFETIME_S
 
 
 def invitation(door):
-    token = door.do(invitations.invite, door.ben).link.rpartition("/")[2]
-    return (lambda: works(door, invitations.look_at_invitation, token)), invitations.INVITATION_LIFETIME_S
+    token = door.do(flow.invite, door.ben).link.rpartition("/")[2]
+    return (lambda: works(door, flow.look_at_invitation, token)), flow.INVITATION_LIFETIME_S
 
 
 def password_reset(door):
-    door.do(invitations.reset_password, door.ana)
-    token = door.do(mailbox.list_messages)[0].link.rpartition("/")[2]
-    return (lambda: works(door, invitations.look_at_invitation, token)), invitations.RESET_LIFETIME_S
+    door.do(flow.reset_password, door.ana)
+    token = door.do(people.list_messages)[0].link.rpartition("/")[2]
+    return (lambda: works(door, flow.look_at_invitation, token)), flow.RESET_LIFETIME_S
 
 
 def one_time_password(door):
-    password = door.do(invitations.one_time_password, door.ben)
+    password = door.do(flow.one_time_password, door.ben)
     fits = lambda: door.do(passwords.verify_password, door.ben, password)  # noqa: E731
     return fits, passwords.ONE_TIME_LIFETIME_S
 
 
 def registration_of_an_app(door):
-    door.do(totp.begin_registration, door.ana)
+    door.do(devices.begin_registration, door.ana)
     waits = lambda: door.do(devices.find_challenge, door.ana, "totp-registration") is not None  # noqa: E731
     return waits, devices.CHALLENGE_LIFETIME_S
 
@@ -91,11 +80,11 @@ def registration_of_an_app(door):
 def trusted_browser(door):
     door.set_mfa(prompt="context-aware")
     app = door.register_app(door.ana)
-    totp.time.now += 30  # its first code is used
+    devices.time.now += 30  # its first code is used
     sign_in_id, _ = door.enter_password()
     token = door.finish_with_app(sign_in_id, app, trust_browser=True).trusted_browser_token
     passes = lambda: door.enter_password(browser_tokens=[token])[1].page == "signed-in"  # noqa: E731
-    return passes, flow_state.TRUSTED_BROWSER_LIFETIME_S
+    return passes, flow.TRUSTED_BROWSER_LIFETIME_S
 
 
 LASTING = [
@@ -153,26 +142,26 @@ def test_six_wrong_passwords_ahead_wait_seconds_after(ahead):
 def test_no_wait_is_longer_than_the_rule_allows_even_when_the_machines_clock_goes_back(ahead, failures):
     with ahead.context() as context:
         for _ in range(failures):
-            throttling.note_failure(context, "ana", "10.0.0.1")
+            passwords.note_failure(context, "ana", "10.0.0.1")
     ahead.execute("DELETE FROM switch WHERE name = 'clock_offset_s'")  # no reset that could have put it right
     with ahead.context() as context:
-        waited = throttling.waiting_s(context, "ana", "10.0.0.1")
-        assert waited <= min(2.0 ** (failures - 5), throttling.LONGEST_WAIT_S)
-        throttling.note_failure(context, "ana", "10.0.0.1")
-        assert throttling.waiting_s(context, "ana", "10.0.0.1") <= throttling.LONGEST_WAIT_S
+        waited = passwords.waiting_s(context, "ana", "10.0.0.1")
+        assert waited <= min(2.0 ** (failures - 5), passwords.LONGEST_WAIT_S)
+        passwords.note_failure(context, "ana", "10.0.0.1")
+        assert passwords.waiting_s(context, "ana", "10.0.0.1") <= passwords.LONGEST_WAIT_S
 
 
 def test_a_mailed_code_can_be_asked_for_again_and_the_newest_message_is_first(ahead):
     ahead.set_mfa(user_without_device="require-email-otp")
     sign_in_id, after = ahead.enter_password()
-    assert after.message == email_codes.SENT
+    assert after.message == flow.SENT
     go_back(ahead)
-    assert "Wait 30 seconds" in ahead.do(second_factor.resend_email_code, sign_in_id).message
-    ahead.advance(email_codes.RESEND_AFTER_S)
+    assert "Wait 30 seconds" in ahead.do(flow.resend_email_code, sign_in_id).message
+    ahead.advance(flow.RESEND_AFTER_S)
     old = ahead.newest_code()
-    assert ahead.do(second_factor.resend_email_code, sign_in_id).message == email_codes.SENT
+    assert ahead.do(flow.resend_email_code, sign_in_id).message == flow.SENT
     assert ahead.newest_code() != old
-    assert ahead.do(second_factor.submit_email_code, sign_in_id, ahead.newest_code()).page == "signed-in"
+    assert ahead.do(flow.submit_email_code, sign_in_id, ahead.newest_code()).page == "signed-in"
 
 
 # --- programs
@@ -186,18 +175,18 @@ def test_programs_tokens_codes_and_registrations_go_on_and_end(portal):
     code = portal.code(client, session_id=session_id)
     tokens, waiting = portal.log_in(session_id), portal.start(portal.register())
     with portal.clients.store.transaction() as connection:
-        clock.reset_clock(connection)
+        store.reset_clock(connection)
         (expires_at,) = connection.execute(
-            "SELECT max(expires_at) - ? FROM oidc_client", (clock.now(connection),)
+            "SELECT max(expires_at) - ? FROM oidc_client", (store.now(connection),)
         ).fetchone()
-    assert expires_at <= client_registrations.REGISTRATION_LIFETIME_S + 1
+    assert expires_at <= clients.REGISTRATION_LIFETIME_S + 1
     is_live = lambda: portal.do(session_of_access_token, tokens["accessToken"])  # noqa: E731
-    find = device_authorizations.find_device_request
+    find = authorizations.find_device_request
     assert is_live()
-    assert portal.do(authorization_codes.find_code, code)
+    assert portal.do(authorizations.find_code, code)
     assert portal.do(find, waiting["userCode"])
     portal.clients.advance_clock(601)
-    assert portal.do(authorization_codes.find_code, code) is None
+    assert portal.do(authorizations.find_code, code) is None
     with pytest.raises(Refusal, match="expired"):
         portal.do(find, waiting["userCode"])
     portal.clients.advance_clock(HOUR - 700)
@@ -218,7 +207,7 @@ def test_a_program_that_polled_ahead_is_not_told_to_slow_down(portal):
         with pytest.raises(portal.oidc.exceptions.AuthorizationPendingException):
             portal.poll(client, code)
     with portal.clients.store.transaction() as connection:
-        clock.reset_clock(connection)
+        store.reset_clock(connection)
     for _ in range(3):
         portal.clients.advance_clock(1)
         with pytest.raises(portal.oidc.exceptions.AuthorizationPendingException):
@@ -231,8 +220,8 @@ def test_what_a_lesson_made_within_its_hour_ends_with_that_hour_and_not_with_the
     before = ahead.sign_in_without_mfa()
     ahead.advance(HOUR)
     with ahead.store.transaction() as connection:
-        clock.reset_clock(connection, AHEAD_S)
-        assert clock.clock_offset_s(connection) == AHEAD_S
+        store.reset_clock(connection, AHEAD_S)
+        assert store.clock_offset_s(connection) == AHEAD_S
     ahead.advance(8 * HOUR - 5)
     assert ahead.session(before) is not None
     ahead.advance(10)
@@ -242,17 +231,17 @@ def test_what_a_lesson_made_within_its_hour_ends_with_that_hour_and_not_with_the
 @pytest.mark.parametrize("offset_s", [-1, 3 * 86_400.0 + 1, "0", None, True, float("nan")])
 def test_the_clock_goes_back_only(ahead, offset_s):
     with ahead.store.transaction() as connection, pytest.raises(ServiceError, match="offset_s"):
-        clock.reset_clock(connection, offset_s)
+        store.reset_clock(connection, offset_s)
 
 
 RULES = {
-    ("sign_in", "expires_at"): flow_state.SIGN_IN_LIFETIME_S,
-    ("sign_in", "code_expires_at"): email_codes.EMAIL_CODE_LIFETIME_S,
+    ("sign_in", "expires_at"): flow.SIGN_IN_LIFETIME_S,
+    ("sign_in", "code_expires_at"): flow.EMAIL_CODE_LIFETIME_S,
     ("device_challenge", "expires_at"): devices.CHALLENGE_LIFETIME_S,
     ("user_password", "expires_at"): passwords.ONE_TIME_LIFETIME_S,
-    ("trusted_browser", "expires_at"): flow_state.TRUSTED_BROWSER_LIFETIME_S,
-    ("authorization_code", "expires_at"): authorization_codes.AUTHORIZATION_CODE_LIFETIME_S,
-    ("oidc_client", "expires_at"): client_registrations.REGISTRATION_LIFETIME_S,
+    ("trusted_browser", "expires_at"): flow.TRUSTED_BROWSER_LIFETIME_S,
+    ("authorization_code", "expires_at"): authorizations.AUTHORIZATION_CODE_LIFETIME_S,
+    ("oidc_client", "expires_at"): clients.REGISTRATION_LIFETIME_S,
 }
 # Times that are looked at by nothing but people, or by rules that know of a clock that went back.
 HARMLESS = {
@@ -270,10 +259,10 @@ DATED_ONLY = {"instance", "permission_set", "account_assignment", "asynchronous_
 
 def test_every_time_in_the_state_is_thought_of(door):
     for place, lifetime_s in RULES.items():
-        ((ahead_s,),) = door.execute(f"SELECT {clock.LONGEST_AHEAD_S[place]}")
+        ((ahead_s,),) = door.execute(f"SELECT {store.LONGEST_AHEAD_S[place]}")
         assert ahead_s == lifetime_s, place
-    spans = {(table, column) for table in clock._SPANS for column in ("created_at", "expires_at")}
-    known = spans | set(clock.LONGEST_AHEAD_S)
+    spans = {(table, column) for table in store._SPANS for column in ("created_at", "expires_at")}
+    known = spans | set(store.LONGEST_AHEAD_S)
     columns = door.execute(
         "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c"
         " WHERE t.type = 'table' AND c.type = 'REAL'"
@@ -282,5 +271,5 @@ def test_every_time_in_the_state_is_thought_of(door):
     for table, column in columns:
         is_harmless = column in HARMLESS or table in DATED_ONLY
         assert is_harmless or (table, column) in known, (table, column)
-    assert re.findall("28800, 3600", str(clock.LONGEST_AHEAD_S))
-    assert (token_store.LEGACY_TOKEN_LIFETIME_S, token_store.ACCESS_TOKEN_LIFETIME_S) == (28_800, 3_600)
+    assert re.findall("28800, 3600", str(store.LONGEST_AHEAD_S))
+    assert (tokens.LEGACY_TOKEN_LIFETIME_S, tokens.ACCESS_TOKEN_LIFETIME_S) == (28_800, 3_600)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_store_harness import ACCOUNT_INSTANCE, MEMBER, ORGANIZATION_INSTANCE, OUTSIDER, Directory
 
-from idc_sandbox.api.console.setting_models import Sessions
+from idc_sandbox.api.settings import Sessions
 
 
 @pytest.fixture

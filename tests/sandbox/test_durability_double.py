@@ -330,7 +330,7 @@ def by_name(module: str, name: str, argument: str) -> bytes:
         by_name("moto.iam.models", "os.system", "touch should-not-exist"),
         by_name("moto.s3.models", "reload", "moto"),
         by_name("builtins", "eval", "open('should-not-exist', 'w')"),
-        by_name("idc_sandbox.aws_double.managed_policies", "json", "x"),
+        by_name("idc_sandbox.aws_double.moto_settings", "json", "x"),
         b"not a pickle",
         b"",
     ],

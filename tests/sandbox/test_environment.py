@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from idc_sandbox.endpoint_rules import write_endpoint_rules
-from idc_sandbox.environment import environment, variables_to_unset
+from idc_sandbox.environment import environment, variables_to_unset, write_endpoint_rules
 
 ENDPOINT_URL = "http://127.0.0.1:8723"
 

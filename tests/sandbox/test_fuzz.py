@@ -17,7 +17,7 @@ import pytest
 from fuzz import FORM, Fuzz
 from starlette.testclient import TestClient
 
-from idc_sandbox.messages import Request
+from idc_sandbox.errors import Request
 
 SEED, COUNT = 20_261_129, 3_000
 NESTED = "[" * 20_000
@@ -57,8 +57,8 @@ def test_the_fuzz_sees_a_defect(gateway_client, monkeypatch):
         raise LookupError("a defect of ours")
 
     fuzz = prepared(gateway_client)
-    monkeypatch.setattr("idc_sandbox.aws_double.exchange.require_permission", broken)
-    monkeypatch.setattr("idc_sandbox.api.registry.validate_request", broken)
+    monkeypatch.setattr("idc_sandbox.aws_double.double.require_permission", broken)
+    monkeypatch.setattr("idc_sandbox.wire.registry.validate_request", broken)
     statuses = {gateway_client.gateway.handle(request).status for _, request in fuzz.requests(40)}
     assert 500 in statuses
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from idc_sandbox import gateway as gateway_module
-from idc_sandbox.messages import Request
+from idc_sandbox.errors import Request
 
 
 def refused(call, **arguments) -> dict:

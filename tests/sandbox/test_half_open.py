@@ -18,8 +18,9 @@ from botocore.credentials import Credentials
 from page_visitor import PORT
 from sandbox_clients import GatewayClient
 
-from idc_sandbox import half_open, request_bodies, server
-from idc_sandbox.request_bodies import LARGEST_UNSIGNED_BODY
+from idc_sandbox import server
+from idc_sandbox.wire import bodies
+from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY
 
 PATIENCE_S = 60
 LARGE = 3 * LARGEST_UNSIGNED_BODY
@@ -31,7 +32,7 @@ def served(application):
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
-    config = uvicorn.Config(application, http=half_open.PatientProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(application, http=bodies.PatientProtocol, lifespan="off", log_config=None)
     running = uvicorn.Server(config)
     thread = Thread(target=lambda: asyncio.run(running.serve(sockets=[listener])))
     thread.start()
@@ -45,9 +46,9 @@ def served(application):
 @pytest.fixture
 def hasty(monkeypatch):
     """Let the server wait for moments only."""
-    monkeypatch.setattr(half_open, "HEAD_S", 0.5)
-    monkeypatch.setattr(half_open, "BODY_PAUSE_S", 0.5)
-    monkeypatch.setattr(half_open, "BODY_S", 1.5)
+    monkeypatch.setattr(bodies, "HEAD_S", 0.5)
+    monkeypatch.setattr(bodies, "BODY_PAUSE_S", 0.5)
+    monkeypatch.setattr(bodies, "BODY_S", 1.5)
 
 
 async def read_everything(scope, receive, send):
@@ -121,7 +122,7 @@ def test_whole_requests_on_one_connection_are_answered_however_long_they_take(ha
 
 def test_the_sandboxs_own_server_is_patient_so_far(tmp_path):
     made = server._make_server(read_everything, lambda: None)
-    assert made.config.http is half_open.PatientProtocol
+    assert made.config.http is bodies.PatientProtocol
 
 
 # --- bodies
@@ -228,5 +229,5 @@ def test_at_the_limit_it_is_taken(gateway):
 def test_a_large_object_is_stored(gateway_client):
     s3 = gateway_client.client("s3")
     s3.create_bucket(Bucket="large")
-    s3.put_object(Bucket="large", Key="k", Body=b"x" * (2 * request_bodies.LARGEST_UNSIGNED_BODY))
+    s3.put_object(Bucket="large", Key="k", Body=b"x" * (2 * bodies.LARGEST_UNSIGNED_BODY))
     assert s3.head_object(Bucket="large", Key="k")["ContentLength"] == 2 * LARGEST_UNSIGNED_BODY

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_store_harness import Directory, attribute_operations, person
 
-from idc_sandbox.api.identity_store.attribute_paths import apply_operations
-from idc_sandbox.api.identity_store.profiles import check_user_profile, user_attributes
+from idc_sandbox.api.identity_store.profiles import apply_operations, check_user_profile, user_attributes
 from idc_sandbox.errors import ServiceError
 
 ENTERPRISE = "aws:identitystore:enterprise"

@@ -13,8 +13,8 @@ from identity_store_harness import (
     Directory,
 )
 
-from idc_sandbox.api import registry
-from idc_sandbox.model_validation import service_model
+from idc_sandbox.wire import registry
+from idc_sandbox.wire.models import service_model
 
 ORGANIZATION_STORE_ARN = f"arn:aws:identitystore::{MANAGEMENT}:identitystore/{ORGANIZATION_STORE}"
 

@@ -12,9 +12,9 @@ import re
 import pytest
 from page_visitor import CONTROL_SECRET, KEYS, PORT, Place, TestClient
 
-from idc_sandbox.api.oidc.registration_key import registration_key
+from idc_sandbox.api.oidc.clients import registration_key
 from idc_sandbox.loopback import prove
-from idc_sandbox.pages.seals import Seals
+from idc_sandbox.pages.front_door import Seals
 from idc_sandbox.state_folder import KEY_NAMES, StateFolder
 
 HEX = "0123456789abcdef" * 2

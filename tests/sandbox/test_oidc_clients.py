@@ -6,10 +6,10 @@ import pytest
 from portal_harness import BROWSER, DEVICE_CODE, REDIRECT_URI, Portal
 
 from idc_sandbox import launcher
-from idc_sandbox.api.oidc.authorization_codes import check_authorize
-from idc_sandbox.api.oidc.registration_key import KEY_FILE_NAME
-from idc_sandbox.sign_in import room
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.api.oidc.authorizations import check_authorize
+from idc_sandbox.api.oidc.clients import KEY_FILE_NAME
+from idc_sandbox.sign_in import people
+from idc_sandbox.sign_in.people import Refusal
 from idc_sandbox.state_folder import StateFolder
 
 
@@ -105,9 +105,9 @@ def test_a_registration_of_before_a_reset_is_accepted(tmp_path):
     folder.prepare()
     after = Portal(folder.path)
     started = after.start(client)
-    from idc_sandbox.api.oidc import device_authorizations
+    from idc_sandbox.api.oidc import authorizations
 
-    after.do(device_authorizations.approve_device, started["userCode"], after.sign_in())
+    after.do(authorizations.approve_device, started["userCode"], after.sign_in())
     assert after.poll(client, started["deviceCode"])["accessToken"]
     assert after.code(client)
     after.clients.store.close()
@@ -139,7 +139,7 @@ def test_a_reset_keeps_who_registered_so_that_people_are_asked_by_name(tmp_path)
 
 
 def test_many_who_register_push_out_those_that_nobody_allowed(portal, monkeypatch):
-    monkeypatch.setattr(room, "MOST_ROWS", 5)
+    monkeypatch.setattr(people, "MOST_ROWS", 5)
     allowed = portal.log_in()
     forgotten = portal.register(**BROWSER)
     for _ in range(8):

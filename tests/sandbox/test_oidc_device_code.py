@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from portal_harness import DEVICE_CODE
 
-from idc_sandbox.api.oidc import device_authorizations
-from idc_sandbox.sign_in import portal_sessions
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.api.oidc import authorizations
+from idc_sandbox.sign_in import people
+from idc_sandbox.sign_in.people import Refusal
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def test_the_client_is_told_where_to_send_the_person(portal, client):
 def test_the_person_sees_who_asks_and_allows_it_once(portal, client):
     started = portal.start(client)
     typed = started["userCode"].lower().replace("-", " ")
-    request = portal.do(device_authorizations.find_device_request, typed)
+    request = portal.do(authorizations.find_device_request, typed)
     assert (request.client_name, request.user_code) == ("AWS CLI", started["userCode"])
     assert request.scopes == ("sso:account:access",)
     with pytest.raises(portal.oidc.exceptions.AuthorizationPendingException):
         portal.poll(client, started["deviceCode"])
-    portal.do(device_authorizations.approve_device, typed, portal.sign_in())
-    assert refusal(portal, device_authorizations.deny_device, typed) == "device-code-answered"
+    portal.do(authorizations.approve_device, typed, portal.sign_in())
+    assert refusal(portal, authorizations.deny_device, typed) == "device-code-answered"
     answer = portal.poll(client, started["deviceCode"])
     assert (answer["tokenType"], answer["expiresIn"]) == ("Bearer", 3600)
     assert answer["refreshToken"] != answer["accessToken"]
@@ -51,11 +51,11 @@ def test_the_person_sees_who_asks_and_allows_it_once(portal, client):
 
 def test_a_denial_reaches_the_client(portal, client):
     started = portal.start(client)
-    portal.do(device_authorizations.deny_device, started["userCode"])
+    portal.do(authorizations.deny_device, started["userCode"])
     with pytest.raises(portal.oidc.exceptions.AccessDeniedException):
         portal.poll(client, started["deviceCode"])
     session_id = portal.sign_in()
-    assert refusal(portal, device_authorizations.approve_device, started["userCode"], session_id) == (
+    assert refusal(portal, authorizations.approve_device, started["userCode"], session_id) == (
         "device-code-answered"
     )
 
@@ -64,7 +64,7 @@ def test_a_denial_reaches_the_client(portal, client):
 def test_codes_expire_after_ten_minutes(portal, client, approved):
     started = portal.start(client)
     if approved:
-        portal.do(device_authorizations.approve_device, started["userCode"], portal.sign_in())
+        portal.do(authorizations.approve_device, started["userCode"], portal.sign_in())
     portal.clients.advance_clock(599)
     if not approved:
         with pytest.raises(portal.oidc.exceptions.AuthorizationPendingException):
@@ -72,7 +72,7 @@ def test_codes_expire_after_ten_minutes(portal, client, approved):
     portal.clients.advance_clock(2)
     with pytest.raises(portal.oidc.exceptions.ExpiredTokenException):
         portal.poll(client, started["deviceCode"])
-    code = refusal(portal, device_authorizations.find_device_request, started["userCode"])
+    code = refusal(portal, authorizations.find_device_request, started["userCode"])
     assert code == "device-code-expired"
 
 
@@ -80,7 +80,7 @@ def test_codes_expire_after_ten_minutes(portal, client, approved):
 def test_a_code_that_does_not_match_allows_nothing(portal, client, typed):
     started = portal.start(client)
     session_id = portal.sign_in()
-    assert refusal(portal, device_authorizations.approve_device, typed, session_id) == "device-code-unknown"
+    assert refusal(portal, authorizations.approve_device, typed, session_id) == "device-code-unknown"
     with pytest.raises(portal.oidc.exceptions.AuthorizationPendingException):
         portal.poll(client, started["deviceCode"])
 
@@ -101,7 +101,7 @@ def test_who_polls_too_fast_is_told_so_but_not_at_the_second_poll(portal, client
 
 def test_a_device_code_is_its_clients_own(portal, client):
     started = portal.start(client)
-    portal.do(device_authorizations.approve_device, started["userCode"], portal.sign_in())
+    portal.do(authorizations.approve_device, started["userCode"], portal.sign_in())
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException):
         portal.poll(portal.register(), started["deviceCode"])
     with pytest.raises(portal.oidc.exceptions.InvalidRequestException, match="deviceCode"):
@@ -112,12 +112,12 @@ def test_a_device_code_is_its_clients_own(portal, client):
 def test_only_who_is_signed_in_can_allow_and_only_while_signed_in(portal, client):
     started = portal.start(client)
     session_id = portal.sign_in()
-    portal.do(portal_sessions.end_session, session_id)
-    code = refusal(portal, device_authorizations.approve_device, started["userCode"], session_id)
+    portal.do(people.end_session, session_id)
+    code = refusal(portal, authorizations.approve_device, started["userCode"], session_id)
     assert code == "session-over"
     second = portal.sign_in()
-    portal.do(device_authorizations.approve_device, started["userCode"], second)
-    portal.do(portal_sessions.end_session, second)
+    portal.do(authorizations.approve_device, started["userCode"], second)
+    portal.do(people.end_session, second)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException, match="Sign in again"):
         portal.poll(client, started["deviceCode"])
 
@@ -151,6 +151,6 @@ def test_each_address_of_the_portal_is_a_start_url(portal, client):
 def test_a_login_on_its_way_survives_a_restart(portal, client):
     started, session_id = portal.start(client), portal.sign_in()
     portal.clients.restart()
-    portal.do(device_authorizations.approve_device, started["userCode"], session_id)
+    portal.do(authorizations.approve_device, started["userCode"], session_id)
     portal.clients.restart()
     assert portal.poll(client, started["deviceCode"])["accessToken"]

@@ -12,9 +12,9 @@ from botocore.tokens import SSOTokenProvider
 from botocore.utils import SSOTokenLoader
 from portal_harness import DEVICE_CODE, REDIRECT_URI, VERIFIER
 
-from idc_sandbox.api.oidc import authorization_codes, token_store
-from idc_sandbox.sign_in import portal_sessions
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.api.oidc import authorizations, tokens
+from idc_sandbox.sign_in import people
+from idc_sandbox.sign_in.people import Refusal
 
 
 @pytest.fixture
@@ -110,22 +110,22 @@ def test_a_code_is_its_clients_own_and_expires(portal, browser_client):
 def test_an_unsafe_request_is_shown_and_leads_nowhere(portal, browser_client, changes):
     parameters = portal.authorize_parameters(browser_client["clientId"]) | changes
     with pytest.raises(Refusal) as caught:
-        portal.do(authorization_codes.check_authorize, parameters)
+        portal.do(authorizations.check_authorize, parameters)
     assert caught.value.code == "authorize-invalid"
 
 
 def test_consent_goes_back_with_the_state_and_denial_with_an_error(portal, browser_client):
     parameters = portal.authorize_parameters(browser_client["clientId"]) | {"state": "a&b=c #ü"}
-    request = portal.do(authorization_codes.check_authorize, parameters)
+    request = portal.do(authorizations.check_authorize, parameters)
     assert (request.client_name, request.scopes) == ("AWS CLI", ("sso:account:access",))
-    allowed = portal.do(authorization_codes.approve_authorize, request, portal.sign_in())
-    denied = authorization_codes.deny_authorize(request)
+    allowed = portal.do(authorizations.approve_authorize, request, portal.sign_in())
+    denied = authorizations.deny_authorize(request)
     for url in (allowed, denied):
         assert url.startswith(f"{REDIRECT_URI}?")
         assert parse_qs(urlsplit(url).query)["state"] == ["a&b=c #ü"]
     assert parse_qs(urlsplit(denied).query)["error"] == ["access_denied"]
     with pytest.raises(Refusal) as caught:
-        portal.do(authorization_codes.approve_authorize, request, "no-session")
+        portal.do(authorizations.approve_authorize, request, "no-session")
     assert caught.value.code == "session-over"
 
 
@@ -144,7 +144,7 @@ def test_a_replaced_refresh_token_that_turns_up_again_voids_the_whole_login(port
     bystander = portal.log_in()
     first = portal.log_in(bystander["session_id"])
     second = portal.refresh(first)
-    portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S)
+    portal.clients.advance_clock(tokens.REPLACED_TOKEN_GRACE_S)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException, match="replaced before"):
         portal.refresh(first)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException):
@@ -157,11 +157,11 @@ def test_a_replaced_refresh_token_is_good_for_a_moment_that_is_not_drawn_out(por
     first = portal.log_in()
     answers = [portal.refresh(first)]
     for _ in range(3):
-        portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S / 4)
+        portal.clients.advance_clock(tokens.REPLACED_TOKEN_GRACE_S / 4)
         answers.append(portal.refresh(first))
     assert len({one["refreshToken"] for one in answers}) == 4
     assert all(is_live(portal, portal.refresh(one)["accessToken"]) for one in answers)
-    portal.clients.advance_clock(token_store.REPLACED_TOKEN_GRACE_S / 4)
+    portal.clients.advance_clock(tokens.REPLACED_TOKEN_GRACE_S / 4)
     with pytest.raises(portal.oidc.exceptions.InvalidGrantException, match="replaced before"):
         portal.refresh(first)
     assert not any(is_live(portal, one["accessToken"]) for one in answers)
@@ -261,7 +261,7 @@ def test_a_profile_of_the_older_kind_gets_eight_hours_and_no_refresh(portal):
 def test_what_ends_the_session_ends_its_tokens(portal, end):
     tokens = portal.log_in()
     if end == "sign out":
-        portal.do(portal_sessions.end_session, tokens["session_id"])
+        portal.do(people.end_session, tokens["session_id"])
     elif end == "disable":
         portal.clients.console("POST", f"users/{portal.user_id}/disable")
     elif end == "delete session":

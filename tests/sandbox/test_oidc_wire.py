@@ -7,7 +7,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from idc_sandbox.messages import Request
+from idc_sandbox.errors import Request
 
 
 def send(portal, method, path, body=b"{}", query="", **headers):
@@ -89,7 +89,7 @@ def test_faults_on_purpose_reach_these_services_too(portal):
 
 
 def test_a_defect_is_answered_in_the_protocol_without_its_details(portal, monkeypatch):
-    from idc_sandbox.api import registry
+    from idc_sandbox.wire import registry
 
     def fail(_context, _request):
         raise RuntimeError("a secret detail")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from idc_sandbox.loopback import page_links
-from idc_sandbox.owners_door import is_at_owners_door, open_owners_door, read_site
-from idc_sandbox.sites import Sites
+from idc_sandbox.loopback import Sites, page_links
+from idc_sandbox.pages.front_door import is_at_owners_door, open_owners_door, read_site
 
 HUB = {"host": "hub.example.org", "x-forwarded-proto": "https,http"}
 LAB = {"host": "localhost:8888"}

@@ -8,8 +8,7 @@ import time
 import pytest
 from page_visitor import PASSWORD
 
-from idc_sandbox.pages.one_time_links import LIFETIME_S
-from idc_sandbox.pages.seals import COOKIE_LIFETIME_S, Seals
+from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S, LIFETIME_S, Seals
 
 CLOSED = 403
 

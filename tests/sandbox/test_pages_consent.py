@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 from page_visitor import PASSWORD, PORT, TestClient
 from portal_harness import BROWSER, REDIRECT_URI, VERIFIER
 
-from idc_sandbox.api.oidc.authorization_codes import check_authorize
-from idc_sandbox.persona import Persona, PersonaError
+from idc_sandbox.api.oidc.authorizations import check_authorize
+from idc_sandbox.persona.browser import PersonaError
+from idc_sandbox.persona.person import Persona
 
 
 @pytest.fixture

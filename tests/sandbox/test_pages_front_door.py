@@ -15,8 +15,7 @@ from patience import PATIENCE_S
 from idc_sandbox import launcher
 from idc_sandbox.__main__ import main
 from idc_sandbox.errors import SandboxStartError, ServiceError
-from idc_sandbox.loopback import page_links
-from idc_sandbox.sites import Sites, parse_public_url
+from idc_sandbox.loopback import Sites, page_links, parse_public_url
 
 PUBLIC = "https://hub.example.org/user/ana/proxy/8723"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from idc_sandbox.pages import one_time_links
-from idc_sandbox.pages.one_time_links import LIFETIME_S, OneTimeLinks
+from idc_sandbox.pages import front_door
+from idc_sandbox.pages.front_door import LIFETIME_S, OneTimeLinks
 
 
 class Clock:
@@ -45,7 +45,7 @@ def test_what_is_no_key_opens_nothing():
 
 
 def test_too_many_keys_end_the_oldest(monkeypatch):
-    monkeypatch.setattr(one_time_links, "MOST_LINKS", 3)
+    monkeypatch.setattr(front_door, "MOST_LINKS", 3)
     links = OneTimeLinks()
     keys = [links.promise("mailbox", str(number)) for number in range(4)]
     assert [links.redeem("mailbox", key) for key in keys] == [None, "1", "2", "3"]

@@ -10,8 +10,8 @@ import pyotp
 import pytest
 from page_visitor import KEYS, PASSWORD, PORT, TestClient
 
+from idc_sandbox.loopback import Sites
 from idc_sandbox.server import make_application
-from idc_sandbox.sites import Sites
 
 UNKNOWN = "That user name and password do not go together. Check both, and try again."
 

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from test_authorization import allow, deny, document, refusal, user_with
 
-from idc_sandbox.messages import Request
+from idc_sandbox.errors import Request
 
 OWN = "arn:aws:s3:::mine"
 SECRET = "arn:aws:s3:::secret"

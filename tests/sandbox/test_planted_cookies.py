@@ -10,8 +10,8 @@ from front_door_harness import PASSWORD as DOOR_PASSWORD
 from page_visitor import PASSWORD, PORT
 from portal_harness import BROWSER as THROUGH_BROWSER
 
-from idc_sandbox.sign_in import flow, flow_state
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in import flow
+from idc_sandbox.sign_in.people import Refusal
 
 SIGN_IN, SESSION, BROWSER, TRUSTED = "idc_sign_in", "idc_session", "idc_browser", "idc_trusted"
 ASKED = "Enter your password"
@@ -102,7 +102,7 @@ def test_in_the_domain_too_an_id_of_before_the_proof_opens_nothing(door):
     sign_in_id = door.begin("ana")
     assert door.do(flow.submit_password, sign_in_id, DOOR_PASSWORD).page == "register-device"
     with door.context() as context, pytest.raises(Refusal) as caught:
-        flow_state.load(context, sign_in_id)
+        flow.load(context, sign_in_id)
     assert caught.value.code == "sign-in-expired"
 
 

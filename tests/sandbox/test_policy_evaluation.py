@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from idc_sandbox.policy_evaluation import AccessRequest, Decision, evaluate
+from idc_sandbox.wire.policies import AccessRequest, Decision, evaluate
 
 CONTEXT = {
     "aws:username": "ana",

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from idc_sandbox.api.portal import access
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.people import Refusal
 
 
 @pytest.fixture

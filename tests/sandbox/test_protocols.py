@@ -8,10 +8,8 @@ import pytest
 from botocore.parsers import create_parser
 from botocore.session import Session
 
-from idc_sandbox.errors import ServiceError
-from idc_sandbox.messages import Request, Response
-from idc_sandbox.operation_names import operation_name
-from idc_sandbox.protocols import error_response, with_request_id
+from idc_sandbox.errors import Request, Response, ServiceError
+from idc_sandbox.wire.protocols import operation_name, service_error_response, with_request_id
 
 FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 REQUESTS = {
@@ -35,7 +33,7 @@ def parsed(service_name: str, response: Response) -> dict:
 @pytest.mark.parametrize("service_name", REQUESTS)
 def test_every_client_reads_code_message_and_request_id(service_name):
     error = ServiceError("SomethingException", "a <b> & 'c' \x01 ü")
-    response = error_response(error, REQUESTS[service_name])
+    response = service_error_response(error, REQUESTS[service_name])
     answer = parsed(service_name, response)
     assert answer["Error"]["Code"] == "SomethingException"
     assert answer["Error"]["Message"].replace(" \x01", " ").split() == ["a", "<b>", "&", "'c'", "ü"]
@@ -62,23 +60,23 @@ def test_every_client_reads_code_message_and_request_id(service_name):
     ],
 )
 def test_one_trouble_has_each_protocols_own_code_and_status(code, service_name, expected):
-    response = error_response(ServiceError(code, "no"), REQUESTS[service_name])
+    response = service_error_response(ServiceError(code, "no"), REQUESTS[service_name])
     assert (parsed(service_name, response)["Error"]["Code"], response.status) == expected
 
 
 def test_modelled_members_of_an_error_are_sent_and_unset_ones_are_not():
     error = ServiceError("ResourceNotFoundException", "gone", ResourceType="USER", Reason=None)
-    body = json.loads(error_response(error, REQUESTS["sso-admin"]).body)
+    body = json.loads(service_error_response(error, REQUESTS["sso-admin"]).body)
     assert body == {"__type": "ResourceNotFoundException", "Message": "gone", "ResourceType": "USER"}
 
 
 def test_the_json_error_type_is_a_header_too():
-    response = error_response(ServiceError("ConflictException", "twice"), REQUESTS["sso-admin"])
+    response = service_error_response(ServiceError("ConflictException", "twice"), REQUESTS["sso-admin"])
     assert response.headers["x-amzn-ErrorType"] == "ConflictException"
 
 
 def test_head_gets_no_body():
-    response = error_response(
+    response = service_error_response(
         ServiceError("NoSuchKey", "gone", status=404), Request("HEAD", "/b/k", "", {}, b"")
     )
     assert (response.status, response.body) == (404, b"")
@@ -87,7 +85,7 @@ def test_head_gets_no_body():
 def test_a_service_that_the_sandbox_does_not_have_is_told_in_json():
     scope = "AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/lambda/aws4_request, SignedHeaders=host"
     request = Request("GET", "/2015-03-31/functions/", "", {"authorization": scope}, b"")
-    response = error_response(ServiceError("UnknownOperationException", "no"), request)
+    response = service_error_response(ServiceError("UnknownOperationException", "no"), request)
     assert json.loads(response.body)["__type"] == "UnknownOperationException"
 
 
@@ -95,7 +93,7 @@ def test_a_presigned_query_tells_its_service():
     request = Request(
         "GET", "/", "X-Amz-Credential=AKIA%2F20261123%2Fus-east-1%2Fsts%2Faws4_request", {}, b""
     )
-    assert b"<ErrorResponse>" in error_response(ServiceError("ExpiredToken", "old"), request).body
+    assert b"<ErrorResponse>" in service_error_response(ServiceError("ExpiredToken", "old"), request).body
 
 
 def test_a_request_id_is_added_once():

@@ -4,7 +4,7 @@ import pytest
 from test_authorization import allow, clients, deny, refusal, user_with
 
 from idc_sandbox.context import Caller
-from idc_sandbox.request_resources import resources_of
+from idc_sandbox.wire.permissions import resources_of
 
 ACCOUNT = "111122223333"
 

@@ -5,8 +5,8 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from idc_sandbox.api import registry
-from idc_sandbox.service_models import service_model
+from idc_sandbox.wire import registry
+from idc_sandbox.wire.models import service_model
 
 SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso")
 SESSION = botocore.session.Session()

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from portal_harness import Portal
 
-from idc_sandbox import clock
+from idc_sandbox import store
 
 ATTRIBUTES = {
     "CostCenter": "${path:enterprise.costCenter}",
@@ -130,7 +130,7 @@ def test_a_cleaned_user_returns_with_a_newer_session(team, where):
     """AWS's playbook: deny by user id what was issued before a moment, so that who signs in anew may work."""
     team.sign_in("ana")
     with team.portal.clients.store.transaction() as connection:
-        moment = datetime.datetime.fromtimestamp(clock.now(connection) + 5, datetime.UTC)
+        moment = datetime.datetime.fromtimestamp(store.now(connection) + 5, datetime.UTC)
     condition = {
         "StringEquals": {"identitystore:UserId": team.people["ana"]},
         "DateLessThan": {"aws:TokenIssueTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from front_door_harness import PASSWORD
 
-from idc_sandbox.sign_in import email_codes, flow, mailbox, passwords, second_factor
+from idc_sandbox.sign_in import flow, passwords, people
 
 
 def test_a_wrong_password_is_said_and_the_right_one_leads_on(door):
@@ -62,7 +62,7 @@ def test_a_user_disabled_between_two_pages_gets_no_further(door):
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     door.console("POST", f"users/{user_id}/disable")
-    assert door.refusal(second_factor.begin_totp_registration, sign_in_id).code == "sign-in-expired"
+    assert door.refusal(flow.begin_totp_registration, sign_in_id).code == "sign-in-expired"
 
 
 def test_no_page_can_be_skipped(door):
@@ -71,10 +71,10 @@ def test_no_page_can_be_skipped(door):
     for function, *arguments in (
         (flow.submit_new_password, "Another-password-2"),
         (flow.submit_one_time_password, "123456"),
-        (second_factor.submit_totp, "123456"),
-        (second_factor.submit_email_code, "123456"),
-        (second_factor.submit_totp_registration, "123456"),
-        (second_factor.begin_totp_registration,),
+        (flow.submit_totp, "123456"),
+        (flow.submit_email_code, "123456"),
+        (flow.submit_totp_registration, "123456"),
+        (flow.begin_totp_registration,),
     ):
         assert door.refusal(function, sign_in_id, *arguments).code == "wrong-page"
     assert door.do(flow.look, sign_in_id).page == "password"
@@ -116,10 +116,10 @@ def mailing_door(door):
 def test_the_code_leaves_at_the_first_sign_in_and_leads_to_a_password(mailing_door):
     door = mailing_door
     user_id = door.add_person(password=None)
-    assert door.do(mailbox.list_messages) == []
+    assert door.do(people.list_messages) == []
     sign_in_id = door.begin("ana")
     assert door.do(flow.look, sign_in_id).page == "first-one-time-password"
-    assert [one.kind for one in door.do(mailbox.list_messages)] == ["one-time-password"]
+    assert [one.kind for one in door.do(people.list_messages)] == ["one-time-password"]
     code = door.newest_code()
     assert door.do(flow.submit_one_time_password, sign_in_id, code).page == "new-password"
     assert door.do(flow.submit_new_password, sign_in_id, PASSWORD).page == "register-device"
@@ -131,7 +131,7 @@ def test_without_the_setting_nothing_is_mailed(door):
     door.add_person(password=None)
     sign_in_id = door.begin("ana")
     assert door.do(flow.look, sign_in_id).page == "password"
-    assert door.do(mailbox.list_messages) == []
+    assert door.do(people.list_messages) == []
     assert door.do(flow.submit_password, sign_in_id, PASSWORD).message == flow.WRONG_PASSWORD
 
 
@@ -142,10 +142,10 @@ def test_a_mailed_code_is_good_once_for_its_sign_in_and_for_ten_minutes(mailing_
     code = door.newest_code()
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
     second = door.begin("ana")
-    assert door.do(flow.submit_one_time_password, first, wrong).message == email_codes.WRONG_CODE
-    assert door.do(flow.submit_one_time_password, second, code).message == email_codes.WRONG_CODE
+    assert door.do(flow.submit_one_time_password, first, wrong).message == flow.WRONG_CODE
+    assert door.do(flow.submit_one_time_password, second, code).message == flow.WRONG_CODE
     door.advance(10 * 60 + 1)
-    assert door.do(flow.submit_one_time_password, first, code).message == email_codes.WRONG_CODE
+    assert door.do(flow.submit_one_time_password, first, code).message == flow.WRONG_CODE
 
 
 def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
@@ -154,9 +154,9 @@ def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
     sign_in_id = door.begin("ana")
     old = door.newest_code()
     assert "Wait" in door.do(flow.resend_one_time_password, sign_in_id).message
-    assert len(door.do(mailbox.list_messages)) == 1
+    assert len(door.do(people.list_messages)) == 1
     door.advance(31)
-    assert door.do(flow.resend_one_time_password, sign_in_id).message == email_codes.SENT
+    assert door.do(flow.resend_one_time_password, sign_in_id).message == flow.SENT
     new = door.newest_code()
     if old != new:
         assert door.do(flow.submit_one_time_password, sign_in_id, old).is_error
@@ -176,7 +176,7 @@ def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
     assert door.do(flow.submit_one_time_password, known, "x") == door.do(
         flow.submit_one_time_password, unknown, "x"
     )
-    assert {one.to_address for one in door.do(mailbox.list_messages)} == {
+    assert {one.to_address for one in door.do(people.list_messages)} == {
         "ana@example.com",
         "bea@example.com",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from front_door_harness import PLACE, RELYING_PARTY_ID, SecurityKey
 
-from idc_sandbox.sign_in import email_codes, flow, mailbox, second_factor, webauthn_devices
+from idc_sandbox.sign_in import devices, flow, people
 
 APPS, KEYS = "authenticator-apps", "security-keys-and-built-in-authenticators"
 
@@ -17,8 +17,8 @@ def ana(door, machine_time):
 
 def add_key(door, user_id):
     key = SecurityKey()
-    wanted = door.do(webauthn_devices.registration_options, user_id, relying_party_id=RELYING_PARTY_ID)
-    door.do(webauthn_devices.finish_registration, user_id, key.create(wanted), **PLACE)
+    wanted = door.do(devices.registration_options, user_id, relying_party_id=RELYING_PARTY_ID)
+    door.do(devices.finish_registration, user_id, key.create(wanted), **PLACE)
     return key
 
 
@@ -31,12 +31,12 @@ def test_registration_is_required_and_ends_the_sign_in(door, ana, machine_time):
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     assert door.do(flow.look, sign_in_id).device_kinds == ("totp", "webauthn")
-    registration = door.do(second_factor.begin_totp_registration, sign_in_id)
-    assert door.do(second_factor.begin_totp_registration, sign_in_id) == registration
-    wrong = door.do(second_factor.submit_totp_registration, sign_in_id, "x")
+    registration = door.do(flow.begin_totp_registration, sign_in_id)
+    assert door.do(flow.begin_totp_registration, sign_in_id) == registration
+    wrong = door.do(flow.submit_totp_registration, sign_in_id, "x")
     assert (wrong.page, wrong.is_error) == ("register-device", True)
     code = pyotp.TOTP(registration.secret).at(machine_time.now)
-    done = door.do(second_factor.submit_totp_registration, sign_in_id, code)
+    done = door.do(flow.submit_totp_registration, sign_in_id, code)
     assert done.page == "signed-in"
     assert door.session(done.session_token).user_id == ana
     assert door.enter_password()[1].page == "mfa"
@@ -44,15 +44,13 @@ def test_registration_is_required_and_ends_the_sign_in(door, ana, machine_time):
 
 def test_a_key_can_be_registered_during_the_sign_in(door, ana):
     sign_in_id, _ = door.enter_password()
-    wanted = door.do(
-        second_factor.webauthn_registration_options, sign_in_id, relying_party_id=RELYING_PARTY_ID
-    )
+    wanted = door.do(flow.webauthn_registration_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
     key = SecurityKey()
     bad = door.do(
-        second_factor.submit_webauthn_registration, sign_in_id, key.create(wanted, origin="http://x"), **PLACE
+        flow.submit_webauthn_registration, sign_in_id, key.create(wanted, origin="http://x"), **PLACE
     )
     assert (bad.page, bad.is_error) == ("register-device", True)
-    done = door.do(second_factor.submit_webauthn_registration, sign_in_id, key.create(wanted), **PLACE)
+    done = door.do(flow.submit_webauthn_registration, sign_in_id, key.create(wanted), **PLACE)
     assert done.page == "signed-in"
 
 
@@ -60,12 +58,12 @@ def test_a_code_by_mail_is_a_second_proof(door, ana):
     door.set_mfa(user_without_device="require-email-otp")
     sign_in_id, following = door.enter_password()
     assert following.page == "email-otp"
-    assert door.do(mailbox.list_messages)[0].kind == "email-otp"
+    assert door.do(people.list_messages)[0].kind == "email-otp"
     code = door.newest_code()
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
-    assert door.do(second_factor.submit_email_code, sign_in_id, wrong).message == email_codes.WRONG_CODE
-    assert "Wait" in door.do(second_factor.resend_email_code, sign_in_id).message
-    assert door.do(second_factor.submit_email_code, sign_in_id, code).page == "signed-in"
+    assert door.do(flow.submit_email_code, sign_in_id, wrong).message == flow.WRONG_CODE
+    assert "Wait" in door.do(flow.resend_email_code, sign_in_id).message
+    assert door.do(flow.submit_email_code, sign_in_id, code).page == "signed-in"
 
 
 def test_the_first_sign_ins_code_is_not_the_second_proof(door, machine_time):
@@ -76,12 +74,12 @@ def test_the_first_sign_ins_code_is_not_the_second_proof(door, machine_time):
     first = door.newest_code()
     assert door.do(flow.submit_one_time_password, sign_in_id, first).page == "new-password"
     following = door.do(flow.submit_new_password, sign_in_id, "Correct-horse-1")
-    assert (following.page, following.message) == ("email-otp", email_codes.SENT)
+    assert (following.page, following.message) == ("email-otp", flow.SENT)
     second = door.newest_code()
-    assert door.do(mailbox.list_messages)[0].kind == "email-otp", "without a wait"
+    assert door.do(people.list_messages)[0].kind == "email-otp", "without a wait"
     if first != second:
-        assert door.do(second_factor.submit_email_code, sign_in_id, first).is_error
-    assert door.do(second_factor.submit_email_code, sign_in_id, second).page == "signed-in"
+        assert door.do(flow.submit_email_code, sign_in_id, first).is_error
+    assert door.do(flow.submit_email_code, sign_in_id, second).page == "signed-in"
 
 
 def test_a_code_by_mail_needs_an_address(door, machine_time):
@@ -114,7 +112,7 @@ def test_a_registered_device_is_asked_for(door, ana, machine_time, prompt):
     assert following.page == "mfa"
     assert door.do(flow.look, sign_in_id).may_trust_browser is (prompt == "context-aware")
     machine_time.now += 30
-    wrong = door.do(second_factor.submit_totp, sign_in_id, "000000")
+    wrong = door.do(flow.submit_totp, sign_in_id, "000000")
     assert (wrong.page, wrong.is_error, wrong.session_token) == ("mfa", True, None)
     done = door.finish_with_app(sign_in_id, app)
     assert done.page == "signed-in"
@@ -181,14 +179,14 @@ def test_a_device_of_a_type_that_is_no_longer_allowed_does_not_count(door, ana, 
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     assert door.do(flow.look, sign_in_id).device_kinds == ("webauthn",)
-    refusal = door.refusal(second_factor.begin_totp_registration, sign_in_id)
+    refusal = door.refusal(flow.begin_totp_registration, sign_in_id)
     assert refusal.code == "device-type-not-allowed"
     add_key(door, ana)
     sign_in_id, following = door.enter_password()
     assert following.page == "mfa"
     assert door.do(flow.look, sign_in_id).device_kinds == ("webauthn",)
     code = app.at(machine_time.now)
-    assert door.refusal(second_factor.submit_totp, sign_in_id, code).code == "device-type-not-allowed"
+    assert door.refusal(flow.submit_totp, sign_in_id, code).code == "device-type-not-allowed"
 
 
 def test_who_has_both_chooses_and_a_key_signs_in(door, ana, machine_time):
@@ -198,18 +196,18 @@ def test_who_has_both_chooses_and_a_key_signs_in(door, ana, machine_time):
     view = door.do(flow.look, sign_in_id)
     assert view.device_kinds == ("totp", "webauthn")
     assert view.device_names == ("Authenticator app", "Security key")
-    wanted = door.do(second_factor.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
-    wrong = door.do(second_factor.submit_webauthn, sign_in_id, SecurityKey().get(wanted), **PLACE)
+    wanted = door.do(flow.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
+    wrong = door.do(flow.submit_webauthn, sign_in_id, SecurityKey().get(wanted), **PLACE)
     assert (wrong.page, wrong.is_error) == ("mfa", True)
-    wanted = door.do(second_factor.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
-    assert door.do(second_factor.submit_webauthn, sign_in_id, key.get(wanted), **PLACE).page == "signed-in"
+    wanted = door.do(flow.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
+    assert door.do(flow.submit_webauthn, sign_in_id, key.get(wanted), **PLACE).page == "signed-in"
 
 
 def test_wrong_codes_slow_down_across_sign_ins(door, ana, machine_time):
     app = door.register_app(ana)
     machine_time.now += 30
     for _ in range(5):
-        door.do(second_factor.submit_totp, door.enter_password()[0], "000000")
+        door.do(flow.submit_totp, door.enter_password()[0], "000000")
     assert door.enter_password()[1].retry_after_s > 0
     door.advance(1.1)
     sign_in_id, following = door.enter_password()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in import portal_sessions
+from idc_sandbox.sign_in import people
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_disabled_user_loses_the_portal_at_once_and_gets_it_back(door, ana):
     token = door.sign_in_without_mfa()
     door.console("POST", f"users/{ana}/disable")
     assert door.session(token) is None
-    assert door.do(portal_sessions.list_sessions, ana) == []
+    assert door.do(people.list_sessions, ana) == []
     door.console("POST", f"users/{ana}/enable")
     assert door.session(token) is not None
 
@@ -40,8 +40,8 @@ def test_a_disabled_user_loses_the_portal_at_once_and_gets_it_back(door, ana):
 def test_signing_out_ends_one_session_and_a_deleted_user_all(door, ana):
     first, second = door.sign_in_without_mfa(), door.sign_in_without_mfa()
     session_id = door.session(first).session_id
-    assert door.do(portal_sessions.end_session, session_id)
-    assert not door.do(portal_sessions.end_session, session_id)
+    assert door.do(people.end_session, session_id)
+    assert not door.do(people.end_session, session_id)
     assert door.session(first) is None
     assert door.session(second) is not None
     door.call("identitystore", "DeleteUser", IdentityStoreId=door.identity_store_id, UserId=ana)

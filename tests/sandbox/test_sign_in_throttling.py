@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from front_door_harness import PASSWORD
 
-from idc_sandbox.sign_in import flow, mailbox, room, throttling
+from idc_sandbox.sign_in import flow, passwords, people
 
 WRONG = "Wrong-password-1"
 
@@ -37,8 +37,8 @@ def test_the_wait_doubles_up_to_fifteen_minutes(door):
     waits = []
     for number in range(17):
         with door.context() as context:
-            throttling.note_failure(context, "ana", f"client-{number}")
-            waits.append(throttling.waiting_s(context, "ANA", "another"))
+            passwords.note_failure(context, "ana", f"client-{number}")
+            waits.append(passwords.waiting_s(context, "ANA", "another"))
     assert all(wait == 0 for wait in waits[:4])
     for number, wait in enumerate(waits[4:]):
         longest = min(2.0**number, 900)
@@ -66,14 +66,14 @@ def test_a_name_that_nobody_has_waits_as_well(door):
 
 def test_one_client_that_tries_many_names_waits_and_others_do_not(door):
     door.add_person()
-    for number in range(throttling.FREE_FAILURES_OF_CLIENT):
+    for number in range(passwords.FREE_FAILURES_OF_CLIENT):
         assert door.enter_password(client="10.0.0.9")[1].retry_after_s == 0
         fail(door, 1, user_name=f"name-{number}", client="10.0.0.9")
     assert 0 < door.enter_password(client="10.0.0.9")[1].retry_after_s <= 1
     for number in range(20):
         with door.context() as context:
-            throttling.note_failure(context, f"another-{number}", "10.0.0.9")
-    assert door.enter_password(client="10.0.0.9")[1].retry_after_s <= throttling.LONGEST_WAIT_OF_CLIENT_S
+            passwords.note_failure(context, f"another-{number}", "10.0.0.9")
+    assert door.enter_password(client="10.0.0.9")[1].retry_after_s <= passwords.LONGEST_WAIT_OF_CLIENT_S
     assert door.enter_password(client="10.0.0.1")[1].page == "register-device"
 
 
@@ -105,16 +105,16 @@ def test_failures_survive_a_restart_and_hold_no_typed_name(door):
 
 
 def test_many_sign_ins_and_mailed_codes_leave_no_more_than_the_newest(door, monkeypatch):
-    monkeypatch.setattr(room, "MOST_ROWS", 5)
+    monkeypatch.setattr(people, "MOST_ROWS", 5)
     door.console("PUT", "settings/standard_authentication", send_email_otp=True)
     door.add_person(password=None)
     with door.context() as context:
-        mailbox.send(context, "ana@example.com", "invitation", "Welcome", "A link that is kept")
+        people.send(context, "ana@example.com", "invitation", "Welcome", "A link that is kept")
     for _ in range(12):
         sign_in_id = door.begin("ana")
     assert door.do(flow.look, sign_in_id).page == "first-one-time-password"
     with door.context() as context:
-        sent = [message.kind for message in mailbox.list_messages(context, "ana@example.com")]
+        sent = [message.kind for message in people.list_messages(context, "ana@example.com")]
         begun = context.connection.execute("SELECT count(*) FROM sign_in").fetchone()[0]
     assert (sent.count("one-time-password"), begun) == (5, 5)
     assert "invitation" in sent

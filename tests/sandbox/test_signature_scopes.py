@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from idc_sandbox.messages import Request
-from idc_sandbox.service_models import region_names
-from idc_sandbox.signatures import ALGORITHM, Claim, signature_v4, signing_key
+from idc_sandbox.errors import Request
+from idc_sandbox.wire.models import region_names
+from idc_sandbox.wire.signatures import ALGORITHM, Claim, signature_v4, signing_key
 
 HOST = "127.0.0.1:8723"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
@@ -365,7 +365,7 @@ def test_a_signed_url_of_sts_works_for_sts_alone_and_until_it_expires(gateway_cl
         changed = replace(request, query=urlencode({**parameters, **change}))
         assert answer(gateway_client, changed)[0] in (400, 403), change
     now = time.time()
-    monkeypatch.setattr("idc_sandbox.authentication.time.time", lambda: now + 61)
+    monkeypatch.setattr("idc_sandbox.wire.signatures.time.time", lambda: now + 61)
     assert "has expired" in answer(gateway_client, request)[1]
 
 

@@ -14,12 +14,10 @@ from botocore.exceptions import ClientError
 from page_visitor import CONTROL_SECRET, PORT, TestClient
 
 from idc_sandbox import launcher
-from idc_sandbox.clock import advance_clock, clock_offset_s
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
-from idc_sandbox.private_files import cannot_use, write_private
 from idc_sandbox.server import serve
-from idc_sandbox.state_folder import StateFolder
-from idc_sandbox.store import Store
+from idc_sandbox.state_folder import StateFolder, cannot_use, write_private
+from idc_sandbox.store import Store, advance_clock, clock_offset_s
 
 COMMITS = 40
 

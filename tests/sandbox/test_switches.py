@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from idc_sandbox import clock, switches
+from idc_sandbox import switches
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.store import Store
+from idc_sandbox.store import Store, advance_clock, clock_offset_s, reset_clock
 
 
 @pytest.fixture
@@ -157,15 +157,15 @@ def test_nothing_is_set_when_one_of_several_is_wrong(connection):
 
 
 def test_the_clock_goes_ahead_and_back_to_the_machines(connection):
-    clock.advance_clock(connection, 3600)
-    assert clock.advance_clock(connection, 0.5) == 3600.5
-    assert clock.clock_offset_s(connection) == 3600.5
-    clock.reset_clock(connection)
-    assert clock.clock_offset_s(connection) == 0.0
+    advance_clock(connection, 3600)
+    assert advance_clock(connection, 0.5) == 3600.5
+    assert clock_offset_s(connection) == 3600.5
+    reset_clock(connection)
+    assert clock_offset_s(connection) == 0.0
 
 
 @pytest.mark.parametrize("seconds", [-1, "60", None, True, float("inf"), 1e12])
 def test_the_clock_refuses_what_is_no_time_ahead(connection, seconds):
     with pytest.raises(ServiceError, match="advance_s"):
-        clock.advance_clock(connection, seconds)
-    assert clock.clock_offset_s(connection) == 0.0
+        advance_clock(connection, seconds)
+    assert clock_offset_s(connection) == 0.0

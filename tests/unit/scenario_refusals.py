@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.models import Scenario
-from idc_helpers.parameters import validate_scenario
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import validate_scenario
+from idc_aws.scenario.scenario import Scenario
 
 
 def refused(parameters: dict[Any, Any]) -> dict[str, str]:

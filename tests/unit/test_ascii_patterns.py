@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.parameters import validate_scenario
-from idc_sandbox.model_validation import _compiled
-from idc_sandbox.service_models import service_model
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import validate_scenario
+from idc_sandbox.wire.models import _compiled, service_model
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
@@ -26,7 +25,7 @@ ODD = ("ünï", "４", "１１１１２２２２３３３３", "PT４H", "é", "
 
 
 def patterns_of_ours():
-    for package in ("idc_helpers", "idc_sandbox"):
+    for package in ("idc_aws", "idc_helpers", "idc_runner", "idc_sandbox"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.name not in OF_PEOPLE:
                 yield from ((path.relative_to(ROOT), call) for call in regular_expressions(path))

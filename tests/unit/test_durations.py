@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers.durations import format_duration, length_in_words, parse_duration
-from idc_helpers.errors import InvalidValueError
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import format_duration, length_in_words, parse_duration
 
 WHOLE_SECONDS = st.integers(0, 400 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
 

@@ -6,8 +6,8 @@ import pickle
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from idc_helpers import errors
-from idc_helpers.errors import InvalidValueError, KitError, ParametersError, Problem, TargetError
+from idc_aws import errors
+from idc_aws.errors import InvalidValueError, KitError, ParametersError, Problem, TargetError
 
 ALL_ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
@@ -50,9 +50,7 @@ def test_an_invalid_value_is_a_value_error_too():
 
 def test_ipython_shows_the_error_and_no_traceback(capsys):
     shell = InteractiveShell.instance()
-    shell.run_cell(
-        "from idc_helpers.errors import NotFoundError\nraise NotFoundError('no x', remedy='make x')"
-    )
+    shell.run_cell("from idc_aws.errors import NotFoundError\nraise NotFoundError('no x', remedy='make x')")
     shown = capsys.readouterr()
     InteractiveShell.clear_instance()
     assert (shown.out + shown.err).strip().splitlines()[-2:] == ["NotFoundError: no x", "make x"]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers import identifiers
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.identifiers import (
+from idc_aws import identifiers
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import (
     access_key_kind,
     access_portal_url,
     check_account_id,

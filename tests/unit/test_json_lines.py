@@ -1,7 +1,7 @@
 import pytest
 
-from idc_helpers.errors import RunFailedError
-from idc_helpers.json_lines import append_json_line, read_json_lines
+from idc_aws.errors import RunFailedError
+from idc_aws.files import append_json_line, read_json_lines
 
 
 def test_what_is_appended_is_read(tmp_path):

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.managed_policies import PREDEFINED, aws_managed_policies, managed_policy_arn
-from idc_helpers.models import PredefinedName
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import PREDEFINED, aws_managed_policies, managed_policy_arn
+from idc_aws.scenario.access import PredefinedName
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "arn:aws:iam::aws:policy/"

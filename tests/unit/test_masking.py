@@ -7,8 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers.cleaning import clean, clean_values
-from idc_helpers.masking import VARIABLE, Masker, current_masker, masking
+from idc_aws.masking import VARIABLE, Masker, clean, clean_values, current_masker, masking
 
 MARY = {
     "user_name": "mary.major",

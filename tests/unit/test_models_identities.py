@@ -6,7 +6,7 @@ import boto3
 import pytest
 from scenario_refusals import accepted, refused, user
 
-from idc_helpers.models import Address, Enterprise, User
+from idc_aws.scenario.people import Address, Enterprise, User
 
 PROFILE_FIELDS = [
     "email_type",

@@ -7,9 +7,11 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from idc_helpers.models import PermissionSet, Scenario, User
-from idc_helpers.models.base import Model
-from idc_helpers.parameters import load_scenario
+from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.people import User
+from idc_aws.scenario.reading import load_scenario
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.values import Model
 from tests.unit.scenario_refusals import accepted, refused, user
 
 # What a model needs beside the field that is tried.

@@ -7,8 +7,9 @@ import json
 import pytest
 from scenario_refusals import accepted, refused
 
-from idc_helpers.managed_policies import PREDEFINED, aws_managed_policies
-from idc_helpers.models import PermissionSet, inline_policy_text
+from idc_aws.identifiers import PREDEFINED, aws_managed_policies
+from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.policies import inline_policy_text
 
 PREFIX = "arn:aws:iam::aws:policy/"
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}

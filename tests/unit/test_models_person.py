@@ -1,9 +1,9 @@
 import pytest
 from scenario_refusals import accepted, refused, user
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.models import Person
-from idc_helpers.parameters import PERSON_PARAMETERS, chosen_person, load_scenario
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.people import Person
+from idc_aws.scenario.reading import PERSON_PARAMETERS, chosen_person, load_scenario
 
 FILE = """\
 users:

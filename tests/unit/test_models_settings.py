@@ -6,7 +6,8 @@ import pydantic
 import pytest
 from scenario_refusals import accepted, refused
 
-from idc_helpers.models import Mfa, Scenario
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.settings import Mfa
 
 BOTH_TYPES = ["security-keys-and-built-in-authenticators", "authenticator-apps"]
 

@@ -3,7 +3,7 @@ import subprocess
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.module_processes import new_python, run_module, start_module, start_modules_by
+from idc_aws.sandbox import new_python, run_module, start_module, start_modules_by
 
 
 def test_a_module_runs_with_its_arguments_and_variables_and_its_words_come_back(tmp_path):

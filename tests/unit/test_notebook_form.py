@@ -13,14 +13,14 @@ import nbformat
 import pytest
 
 from idc_helpers.runbook.exercises import EXERCISES
-from idc_helpers.runbook.lesson import STEPS
-from idc_helpers.runbook.places import PLACES
+from idc_helpers.runbook.lesson import PLACES
+from idc_helpers.runbook.steps import STEPS
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-IMPORT = "from idc_helpers.display import open_runbook"
+IMPORT = "from idc_helpers.notebook import open_runbook"
 
 
 @cache

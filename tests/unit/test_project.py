@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers import project
-from idc_helpers.cli.machine_checkup import folder_finding
-from idc_helpers.errors import RunFailedError
-from idc_helpers.runbook.opening import open_run
+from idc_aws import project
+from idc_aws.errors import RunFailedError
+from idc_helpers.runbook.run import open_run
+from idc_runner.cli.doctor import folder_finding
 
 KIT = Path(__file__).parents[2]
 
@@ -28,14 +28,14 @@ def copy(tmp_path):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Let the kit be an installed package, without a repository around it."""
-    package = tmp_path / "site-packages" / "idc_helpers"
+    package = tmp_path / "site-packages" / "idc_aws"
     make_copy(package / "data" / "kit")
     monkeypatch.setattr(project, "_PACKAGE", package)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     return package / "data" / "kit"
 
 
-@pytest.mark.parametrize("place", ["/", "notebooks", "tests/unit", "idc_helpers/data"])
+@pytest.mark.parametrize("place", ["/", "notebooks", "tests/unit", "idc_aws/data"])
 def test_the_kit_and_its_runs_are_found_from_anywhere(monkeypatch, place):
     monkeypatch.chdir(KIT / place)
     assert (project.project_folder(), project.work_folder()) == (KIT, KIT)
@@ -96,7 +96,7 @@ def test_a_notebook_opens_with_any_working_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("IDC_RUN_FOLDER", raising=False)
     caller = SimpleNamespace(account_id="111122223333")
     connected = SimpleNamespace(caller=caller, instance_or_none=lambda: "an instance")
-    monkeypatch.setattr("idc_helpers.runbook.opening.connect", lambda **_: connected)
+    monkeypatch.setattr("idc_helpers.runbook.run.connect", lambda **_: connected)
     monkeypatch.chdir(tmp_path)
     run = open_run("05_permission_sets", scenario_file="parameters/aws-organization.yaml", target="sandbox")
     assert run.connection is connected

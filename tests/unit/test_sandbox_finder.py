@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from idc_helpers.sandbox_finder import default_state_folder, find_sandbox
+from idc_aws.sandbox import default_state_folder, find_sandbox
 
 SECRET = "a health key"
 

@@ -3,8 +3,8 @@ import subprocess
 
 import pytest
 
-from idc_helpers.errors import SandboxError
-from idc_helpers.sandbox_starter import SandboxAddress, start_sandbox
+from idc_aws.errors import SandboxError
+from idc_aws.sandbox import SandboxAddress, start_sandbox
 
 ABOUT = {
     "endpoint_url": "http://127.0.0.1:1",
@@ -31,8 +31,8 @@ def run(monkeypatch):
             commands.append([module, *arguments])
             return subprocess.CompletedProcess(arguments, returncode, stdout, stderr)
 
-        monkeypatch.setattr("idc_helpers.sandbox_starter.run_module", answer)
-        monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: None)
+        monkeypatch.setattr("idc_aws.sandbox.run_module", answer)
+        monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda folder: None)
         return commands
 
     return install
@@ -55,7 +55,7 @@ def test_nothing_given_leaves_all_to_the_sandbox(run):
 def test_one_that_runs_is_found_without_a_process(run, monkeypatch, port):
     commands = run(json.dumps(ABOUT))
     address = SandboxAddress(**ABOUT)
-    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: address)
+    monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda folder: address)
     assert start_sandbox("/state", port=port) is address
     assert commands == []
 
@@ -63,7 +63,7 @@ def test_one_that_runs_is_found_without_a_process(run, monkeypatch, port):
 @pytest.mark.parametrize("wanted", [{"port": 2}, {"seed": 7}])
 def test_what_one_that_runs_may_not_be_is_for_the_sandbox_to_refuse(run, monkeypatch, wanted):
     commands = run(stderr="error: it runs on port 1 already", returncode=1)
-    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: SandboxAddress(**ABOUT))
+    monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda folder: SandboxAddress(**ABOUT))
     with pytest.raises(SandboxError, match="runs on port 1 already"):
         start_sandbox("/state", **wanted)
     assert len(commands) == 1
@@ -91,7 +91,7 @@ def test_a_sandbox_that_does_not_answer(monkeypatch):
     def hang(module, arguments, *, timeout_s):
         raise subprocess.TimeoutExpired(arguments, timeout_s)
 
-    monkeypatch.setattr("idc_helpers.sandbox_starter.run_module", hang)
-    monkeypatch.setattr("idc_helpers.sandbox_starter.find_sandbox", lambda folder: None)
+    monkeypatch.setattr("idc_aws.sandbox.run_module", hang)
+    monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda folder: None)
     with pytest.raises(SandboxError, match=r"server\.log"):
         start_sandbox()

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from idc_helpers.errors import InvalidValueError, ParametersError
-from idc_helpers.parameters import load_scenario, scenario_parameters
-from idc_helpers.scenario_saving import save_scenario_part
+from idc_aws.errors import InvalidValueError, ParametersError
+from idc_aws.scenario.reading import load_scenario, scenario_parameters
+from idc_aws.scenario.saving import save_scenario_part
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "parameters" / "sandbox.yaml"

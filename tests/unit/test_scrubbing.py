@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers import scrubbing
-from idc_helpers.scrubbing import REMOVED, find_secrets, remember_secret, scrub, scrub_values
-from idc_helpers.secret_shapes import SHAPES
+from idc_aws import scrubbing
+from idc_aws.scrubbing import find_secrets, remember_secret, scrub, scrub_values
+from idc_aws.secrets import REMOVED, SHAPES
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nq8w7\n-----END RSA PRIVATE KEY-----"

@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.working_copy import EARLIER, MANIFEST, digest, follow, lay_out, start_afresh
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.project import MANIFEST
+from idc_runner.working_copy import EARLIER, digest, follow, lay_out, start_afresh
 
 KIT = Path(__file__).parents[2]
 FIFTH = "notebooks/05_permission_sets.ipynb"

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.yaml_positions import dotted, read_yaml
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.yaml_lines import dotted, read_yaml
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_line(write, content, wor
 
 
 def test_aliases_that_multiply_are_stopped(write, monkeypatch):
-    monkeypatch.setattr("idc_helpers.yaml_positions.MOST_VALUES", 1_000)
+    monkeypatch.setattr("idc_aws.scenario.yaml_lines.MOST_VALUES", 1_000)
     doubled = "".join(f"k{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 20))
     assert "aliases that never end" in refused(write(f"k0: &a0 x\n{doubled}"))
 

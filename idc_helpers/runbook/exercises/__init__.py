@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from idc_helpers.errors import NotFoundError
-from idc_helpers.identifiers import did_you_mean
-from idc_helpers.runbook.exercises.access import ACCESS_EXERCISES
+from idc_aws.errors import NotFoundError
+from idc_aws.identifiers import did_you_mean
+from idc_helpers.runbook.exercises.administrator import ACCESS_EXERCISES, SETTINGS_EXERCISES
 from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Finding, Look
-from idc_helpers.runbook.exercises.people import PEOPLE_EXERCISES
-from idc_helpers.runbook.exercises.settings import SETTINGS_EXERCISES
+from idc_helpers.runbook.exercises.person import PEOPLE_EXERCISES
 
 __all__ = ["EXERCISES", "Examination", "Exercise", "Finding", "Look", "find_exercise"]
 
@@ -20,13 +19,7 @@ EXERCISES: Mapping[str, Exercise] = {
 
 
 def find_exercise(name: str) -> Exercise:
-    """Return the exercise of a name.
-
-    Raises
-    ------
-    NotFoundError
-        When there is none.
-    """
+    """Return the exercise of a name."""
     if name not in EXERCISES:
         raise NotFoundError(
             f"there is no exercise {name!r}. {did_you_mean(name, EXERCISES)}".rstrip(),

@@ -9,23 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from idc_helpers.aws.connected import Connection
-from idc_helpers.runbook.run_context import RunContext
+from idc_aws.access import AssignmentRow, list_permission_sets
+from idc_aws.connection import Connection
+from idc_helpers.runbook.run import RunContext
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the task asks for.
-
-    Attributes
-    ----------
-    words
-        What it asks for, such as ``"a session lasts two hours"``.
-    done
-        Whether the target shows it.
-    found
-        What is there; where that is not it: what is missing, and what it may have been mixed up with.
-    """
+    """One thing that the task asks for."""
 
     words: str
     done: bool
@@ -34,15 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CleanUp:
-    """What remains of an exercise, and the command that removes it, for a terminal of the target.
-
-    Attributes
-    ----------
-    what
-        Such as ``"group Auditors"``.
-    command
-        One line for the AWS CLI, with AWS's ids in it.
-    """
+    """What remains of an exercise, and the command that removes it, for a terminal of the target."""
 
     what: str
     command: str
@@ -50,17 +33,7 @@ class CleanUp:
 
 @dataclass(frozen=True)
 class Examination:
-    """What the target shows of an exercise.
-
-    Attributes
-    ----------
-    findings
-        In the order of the task.
-    clean_up
-        What remains that no receipt of this run names, in the order in which it can be removed.
-    unreadable
-        Why this target does not show it; empty: it does.
-    """
+    """What the target shows of an exercise."""
 
     findings: tuple[Finding, ...] = ()
     clean_up: tuple[CleanUp, ...] = ()
@@ -74,17 +47,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class Look:
-    """What an examination looks with.
-
-    Attributes
-    ----------
-    context
-        The run.
-    names
-        The exercise's names, such as ``{"group": "Auditors"}``.
-    answer
-        What the learner found out, for an exercise that asks.
-    """
+    """What an examination looks with."""
 
     context: RunContext
     names: Mapping[str, str]
@@ -96,13 +59,7 @@ class Look:
         return self.context.connection
 
     def require_instance(self) -> None:
-        """Return when there is an instance to look into.
-
-        Raises
-        ------
-        InstanceNotFoundError, SeveralInstancesError
-            When there is not exactly one.
-        """
+        """Return when there is an instance to look into."""
         self.connection.instance  # noqa: B018 - reading it asks AWS
 
     def is_receipted(self, kind: str, key: str) -> bool:
@@ -115,25 +72,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One task.
-
-    Attributes
-    ----------
-    name, notebook, title
-        Such as ``"group_of_auditors"``, ``"06_groups"``, and what a heading says.
-    task
-        What to reach; names stand in braces, words of code in backticks.
-    hint
-        A way there; a line that starts with four blanks is a command.
-    afterwards
-        What remains of it, and how to take it back.
-    examine
-        Reads the target.
-    names
-        The names in the task, which a trainer may replace.
-    asks
-        Whether the learner has to find something out and give it as the answer.
-    """
+    """One task."""
 
     name: str
     notebook: str
@@ -144,3 +83,48 @@ class Exercise:
     examine: Callable[[Look], Examination]
     names: Mapping[str, str] = field(default_factory=dict)
     asks: bool = False
+
+
+# The commands that remove what learners make, with AWS's ids in them; and all that is left at the end.
+
+
+def remove_permission_set(look: Look, permission_set_arn: str) -> CleanUp:
+    """Return the command that deletes a permission set."""
+    instance_arn = look.connection.instance.instance_arn
+    return CleanUp(
+        f"permission set {look.names['permission_set']}",
+        f"aws sso-admin delete-permission-set --instance-arn {instance_arn}"
+        f" --permission-set-arn {permission_set_arn}",
+    )
+
+
+def remove_group(look: Look, name: str, group_id: str) -> CleanUp:
+    """Return the command that deletes a group, its memberships with it."""
+    store_id = look.connection.instance.identity_store_id
+    return CleanUp(
+        f"group {name}",
+        f"aws identitystore delete-group --identity-store-id {store_id} --group-id {group_id}",
+    )
+
+
+def remove_membership(look: Look, user_name: str, group: str, membership_id: str) -> CleanUp:
+    """Return the command that takes a user out of a group."""
+    store_id = look.connection.instance.identity_store_id
+    return CleanUp(
+        f"membership of {user_name} in {group}",
+        f"aws identitystore delete-group-membership --identity-store-id {store_id}"
+        f" --membership-id {membership_id}",
+    )
+
+
+def remove_assignment(look: Look, row: AssignmentRow) -> CleanUp:
+    """Return the command that deletes an account assignment."""
+    instance_arn = look.connection.instance.instance_arn
+    permission_set_arn = list_permission_sets(look.connection)[row.permission_set]
+    where = row.account_name or row.account_id
+    return CleanUp(
+        f"assignment of {row.permission_set} to {row.principal_type} {row.principal_name} in {where}",
+        f"aws sso-admin delete-account-assignment --instance-arn {instance_arn}"
+        f" --permission-set-arn {permission_set_arn} --principal-type {row.principal_type}"
+        f" --principal-id {row.principal_id} --target-type AWS_ACCOUNT --target-id {row.account_id}",
+    )

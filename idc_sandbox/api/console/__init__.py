@@ -33,26 +33,9 @@ __all__ = ["handle"]
 
 
 def handle(context: Context, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Do one thing of the console, and answer what the console would show; writes unless the method is GET.
-
-    Parameters
-    ----------
-    context
-        The request's; from the management account it reaches the instances of its member accounts too.
-    method, path
-        As in the table above; the path may carry a query, which counts like the body.
-    body
-        A JSON object.
-
-    Raises
-    ------
-    ServiceError
-        ``UnknownOperationException`` (404) for a route that is not there, ``ValidationException`` for a value
-        that the console would not offer, ``ConflictException`` for what can be done once, and as
-        `require_instance`.
-    """
+    """Do one thing of the console and answer what it would show; writes unless the method is GET."""
     # Only here, because pydantic would make every start of the sandbox wait for what most of its life never
     # uses.
-    from idc_sandbox.api.console.routes import dispatch  # noqa: PLC0415
+    from idc_sandbox.api.console.console import dispatch  # noqa: PLC0415
 
     return dispatch(context, method, path, body)

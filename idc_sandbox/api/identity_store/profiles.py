@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
+import difflib
 import functools
+from collections.abc import Iterable
 from typing import Any
 
-from idc_sandbox.api.identity_store.extensions import (
-    ENTERPRISE,
-    canonical_extension,
-    extension_violations,
-    require_extension_names,
-)
 from idc_sandbox.errors import validation_error
-from idc_sandbox.model_validation import service_model, violations
-from idc_sandbox.service_models import Shape
+from idc_sandbox.wire.models import ListShape, Shape, StructureShape, service_model, violations
+
+# The one extension of a user's profile: ``aws:identitystore:enterprise``, SCIM's enterprise user.
+
+ENTERPRISE = "aws:identitystore:enterprise"
+_TEXT_ATTRIBUTES = ("employeeNumber", "costCenter", "organization", "division", "department")
+_MANAGER_ATTRIBUTES = ("value", "displayName", "$ref")
+
+
+def require_extension_names(names: Iterable[str]) -> list[str]:
+    """Return extension names after a check that each is supported."""
+    listed = list(names)
+    for name in listed:
+        if name != ENTERPRISE:
+            raise validation_error(
+                f"The extension {name!r} is not supported; the only one is {ENTERPRISE!r}."
+            )
+    return listed
+
+
+def canonical_extension(document: Any) -> dict[str, Any]:
+    """Return the enterprise extension with its attributes spelt as in SCIM; unset ones are dropped."""
+    attributes = _spelt(document, (*_TEXT_ATTRIBUTES, "manager"), ENTERPRISE)
+    if "manager" in attributes:
+        attributes["manager"] = _spelt(attributes["manager"], _MANAGER_ATTRIBUTES, f"{ENTERPRISE}.manager")
+    return {name: value for name, value in attributes.items() if value != {}}
+
+
+def canonical_extension_path(segments: list[str]) -> list[str]:
+    """Return the segments of a path below the extension, spelt as in SCIM."""
+    if not segments:
+        return []
+    first = _spell(segments[0], (*_TEXT_ATTRIBUTES, "manager"), ENTERPRISE)
+    if len(segments) == 1:
+        return [first]
+    path = f"{ENTERPRISE}.{first}"
+    if first != "manager" or len(segments) > 2:
+        raise validation_error(
+            f"The attribute path {'.'.join([ENTERPRISE, *segments])!r} does not exist below {path!r}."
+        )
+    return [first, _spell(segments[1], _MANAGER_ATTRIBUTES, path)]
+
+
+def extension_violations(extension: dict[str, Any]) -> list[str]:
+    """Return how the extension's values break the rules of the model's strings."""
+    shape = service_model("identitystore").shape_for("SensitiveStringType")
+    problems: list[str] = []
+    for name, value in extension.items():
+        texts = {f"{name}.{key}": text for key, text in value.items()} if name == "manager" else {name: value}
+        for path, text in texts.items():
+            problems += violations(shape, text, f"extensions.{ENTERPRISE}.{path}")
+    return problems
+
+
+def _spelt(document: Any, known: tuple[str, ...], path: str) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise validation_error(
+            f"The value of {path!r} must be an object with {', '.join(known)}, not {document!r}."
+        )
+    return {_spell(name, known, path): value for name, value in document.items() if value is not None}
+
+
+def _spell(name: str, known: tuple[str, ...], path: str) -> str:
+    # SCIM compares attribute names without regard to case.
+    for spelling in known:
+        if spelling.casefold() == name.casefold():
+            return spelling
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise validation_error(
+        f"The attribute {name!r} does not exist in {path!r}; there are {', '.join(known)}.{hint}"
+    )
+
 
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
 
@@ -44,13 +112,7 @@ def _written_attributes(operation_name: str, resource: str, *, apart: tuple[str,
 
 
 def user_profile_of(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the profile in a CreateUser request, extensions included, checked.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` as `check_user_profile`, and for an extension that AWS does not have.
-    """
+    """Return the profile in a CreateUser request, extensions included, checked."""
     names = [name for name in user_attributes() if name not in _WRITTEN_BY_UPDATE_ONLY]
     profile = {name: request[name] for name in names if request.get(name) is not None}
     extensions = request.get("Extensions") or {}
@@ -62,13 +124,7 @@ def user_profile_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def group_profile_of(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the profile in a CreateGroup request, checked.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` as `check_group_profile`.
-    """
+    """Return the profile in a CreateGroup request, checked."""
     profile = {
         name: request[name] for name in ("DisplayName", "Description") if request.get(name) is not None
     }
@@ -77,16 +133,7 @@ def group_profile_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_user_profile(profile: dict[str, Any]) -> None:
-    """Hold a whole user profile against model and rules.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` with every problem: a broken constraint of the model; no ``UserName``,
-        ``DisplayName``, ``Name.GivenName`` or ``Name.FamilyName``, which Identity Center needs; a reserved
-        user name; an e-mail address or phone number without a value; two primary photos; a birthdate that is
-        not ``YYYY-MM-DD``.
-    """
+    """Hold a whole user profile against model and rules."""
     problems = _model_violations(profile, user_attributes())
     problems += extension_violations(profile.get("Extensions", {}).get(ENTERPRISE, {}))
     name = profile.get("Name") if isinstance(profile.get("Name"), dict) else {}
@@ -98,13 +145,7 @@ def check_user_profile(profile: dict[str, Any]) -> None:
 
 
 def check_group_profile(profile: dict[str, Any]) -> None:
-    """Hold a whole group profile against model and rules.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` with every problem: a broken constraint, no ``DisplayName``, a reserved one.
-    """
+    """Hold a whole group profile against model and rules."""
     problems = _model_violations(profile, group_attributes())
     if profile.get("DisplayName") is None:
         problems.append("'displayName' is required for a group of IAM Identity Center and cannot be removed")
@@ -177,3 +218,91 @@ def _refuse(problems: list[str]) -> None:
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise validation_error(f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}")
+
+
+# What UpdateUser and UpdateGroup change: operations, each with a path into the profile and a value or none.
+
+
+def apply_operations(
+    profile: dict[str, Any],
+    operations: list[dict[str, Any]],
+    attributes: dict[str, Shape],
+    *,
+    with_extensions: bool,
+) -> dict[str, Any]:
+    """Return a profile after attribute operations, in their order; the given one is left as it is."""
+    changed = copy.deepcopy(profile)
+    for operation in operations:
+        path, value = operation["AttributePath"], operation.get("AttributeValue")
+        extension, _, rest = path.partition(".")
+        if with_extensions and extension.casefold() == ENTERPRISE:
+            _write_extension(changed, rest.split(".") if rest else [], value)
+        else:
+            segments, shape = _resolve(path, attributes)
+            _write(changed, segments, None if value is None else _canonical(shape, value, path))
+    return changed
+
+
+def _write_extension(profile: dict[str, Any], segments: list[str], value: Any) -> None:
+    below = canonical_extension_path(segments)
+    _write(profile, ["Extensions", ENTERPRISE, *below], value)
+    # Written as a whole, so that a manager or an extension given as an object is spelt and checked like any
+    # other.
+    extension = canonical_extension(profile.get("Extensions", {}).get(ENTERPRISE, {}))
+    _write(profile, ["Extensions", ENTERPRISE], extension or None)
+
+
+def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
+    """Set or, with None, remove what the segments lead to."""
+    first, rest = segments[0], segments[1:]
+    if rest:
+        inner = container.setdefault(first, {})
+        if not isinstance(inner, dict):
+            inner = container[first] = {}
+        _write(inner, rest, value)
+    elif value is None:
+        container.pop(first, None)
+    else:
+        container[first] = value
+
+
+def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]:
+    first, *rest = path.split(".")
+    name = _attribute_paths_spell(first, attributes, path)
+    segments, shape = [name], attributes[name]
+    for segment in rest:
+        if isinstance(shape, ListShape):
+            raise validation_error(
+                f"Unsupported update operation on multi-value attribute {first}, please provide full "
+                f"replacement of Multi-Value attribute types: the path {first!r} with the whole list."
+            )
+        members = shape.members if isinstance(shape, StructureShape) else {}
+        name = _attribute_paths_spell(segment, members, path)
+        segments.append(name)
+        shape = members[name]
+    return segments, shape
+
+
+def _canonical(shape: Shape, value: Any, path: str) -> Any:
+    """Return a document with its names spelt as in the model; what is no object or list stays as it is."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        named = {_attribute_paths_spell(name, shape.members, path): inner for name, inner in value.items()}
+        return {
+            name: _canonical(shape.members[name], inner, path)
+            for name, inner in named.items()
+            if inner is not None
+        }
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [_canonical(shape.member, item, path) for item in value]
+    return value
+
+
+def _attribute_paths_spell(name: str, known: dict[str, Any], path: str) -> str:
+    for spelling in known:
+        if spelling.casefold() == name.casefold():
+            return spelling
+    shown = [spelling[:1].lower() + spelling[1:] for spelling in known]
+    near = difflib.get_close_matches(name, shown, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    there = f"there are {', '.join(shown)}" if shown else "nothing lies below a plain value"
+    raise validation_error(f"The attribute {name!r} in the path {path!r} cannot be updated; {there}.{hint}")

@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from idc_sandbox.api.identity_store.attribute_paths import apply_operations
-from idc_sandbox.api.identity_store.extensions import require_extension_names
 from idc_sandbox.api.identity_store.profiles import (
+    apply_operations,
     check_user_profile,
     folded,
     primary_email,
+    require_extension_names,
     user_attributes,
     user_profile_of,
 )
@@ -27,13 +27,12 @@ from idc_sandbox.api.identity_store.references import (
     require_revision,
     require_room,
     require_store,
+    require_unique_user,
     resource_arn,
     stamps,
 )
-from idc_sandbox.api.identity_store.uniqueness import require_unique_user
-from idc_sandbox.api.pagination import paginate
-from idc_sandbox.api.registry import operation
 from idc_sandbox.context import Context
+from idc_sandbox.wire.registry import operation, paginate
 
 USERS_QUOTA = 200_000
 

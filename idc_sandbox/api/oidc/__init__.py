@@ -3,16 +3,6 @@
 Importing the package registers its operations.
 """
 
-from idc_sandbox.api.oidc import (
-    client_registrations,
-    device_authorizations,
-    tokens_for_applications,
-    tokens_for_clients,
-)
+from idc_sandbox.api.oidc import authorizations, clients, tokens
 
-__all__ = [
-    "client_registrations",
-    "device_authorizations",
-    "tokens_for_applications",
-    "tokens_for_clients",
-]
+__all__ = ["authorizations", "clients", "tokens"]

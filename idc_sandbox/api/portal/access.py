@@ -9,12 +9,11 @@ import re
 import sqlite3
 from dataclasses import dataclass, field
 
-from idc_sandbox.api.sso_admin.access_control_attributes import session_tags
-from idc_sandbox.api.sso_admin.permission_set_rules import MINIMUM_SESSION_S, require_session_duration
+from idc_sandbox.api.sso_admin.instances import session_tags
+from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Person, person_of
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.people import Person, Refusal, person_of
 from idc_sandbox.switches import propagation_delay_s
 
 _NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
@@ -31,17 +30,7 @@ class PortalAccount:
 
 @dataclass(frozen=True)
 class PortalRole:
-    """A permission set that a person has in an account.
-
-    Attributes
-    ----------
-    permission_set_name
-        What clients call the role's name.
-    role_name
-        The role's real name in the account, ``AWSReservedSSO_…``.
-    session_duration_s
-        For how many seconds its credentials hold.
-    """
+    """A permission set that a person has in an account."""
 
     account_id: str
     permission_set_name: str
@@ -54,13 +43,7 @@ class PortalRole:
 
 @dataclass(frozen=True)
 class RoleCredentials:
-    """Temporary credentials.
-
-    Attributes
-    ----------
-    expires_at
-        Epoch seconds of the sandbox's clock.
-    """
+    """Temporary credentials."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -88,11 +71,6 @@ def issue_role_credentials(
     """Return credentials of a role for as long as its permission set says. Writes.
 
     They keep working until then, whatever happens to user, session or assignment; as at AWS.
-
-    Raises
-    ------
-    Refusal
-        ``no-access`` when the user does not have this permission set in this account.
     """
     roles = list_portal_roles(context, user_id, account_id)
     role = next((role for role in roles if role.permission_set_name == permission_set_name), None)

@@ -8,18 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from idc_sandbox.api.oidc.token_store import session_of_access_token
-from idc_sandbox.api.pagination import paginate
-from idc_sandbox.api.portal.access import (
-    issue_role_credentials,
-    list_portal_accounts,
-    list_portal_roles,
-)
-from idc_sandbox.api.registry import operation
+from idc_sandbox.api.oidc.tokens import session_of_access_token
+from idc_sandbox.api.portal.access import issue_role_credentials, list_portal_accounts, list_portal_roles
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.portal_sessions import PortalSession, end_session
-from idc_sandbox.sign_in.refusals import Refusal
+from idc_sandbox.sign_in.people import PortalSession, Refusal, end_session
+from idc_sandbox.wire.registry import operation, paginate
 
 _Item = TypeVar("_Item")
 

@@ -5,8 +5,8 @@ import botocore.session
 import pytest
 from stub_transport import MEMBER_ID, FakeClock, StubTransport
 
-from idc_helpers.aws.connection import Caller, connect
-from idc_helpers.aws.waiting import Timing
+from idc_aws.calls import Timing
+from idc_aws.connection import Caller, connect
 
 _AWS_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
 
@@ -47,7 +47,7 @@ def transport(monkeypatch, clock):
     stub = StubTransport()
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", lambda _self, request: stub.send(request))
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=clock.sleep, time=clock))
-    monkeypatch.setattr("idc_helpers.aws.connection.AWS_RATE_PER_S", None)
+    monkeypatch.setattr("idc_aws.connection.AWS_RATE_PER_S", None)
     return stub
 
 
@@ -58,7 +58,7 @@ def connected_once(models_are_parsed_once, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         _without_the_users_aws(patch, tmp_path_factory.mktemp("home"))
         patch.setattr("botocore.httpsession.URLLib3Session.send", lambda _self, request: stub.send(request))
-        patch.setattr("idc_helpers.aws.connection.AWS_RATE_PER_S", None)
+        patch.setattr("idc_aws.connection.AWS_RATE_PER_S", None)
         return connect(target="aws")
 
 

@@ -4,11 +4,14 @@ import pytest
 from resource_tools import apply, create, delete
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
-from idc_helpers.aws.access import list_all_account_assignments
-from idc_helpers.aws.assignment_keys import assignment_identifier, assignment_key, assignment_state
-from idc_helpers.aws.assignment_window import WINDOW
-from idc_helpers.aws.assignments import AccountAssignments
-from idc_helpers.errors import (
+from idc_aws.access import (
+    assignment_identifier,
+    assignment_key,
+    assignment_state,
+    list_all_account_assignments,
+)
+from idc_aws.assignments import WINDOW, AccountAssignments
+from idc_aws.errors import (
     AccessDeniedError,
     InvalidValueError,
     NotFoundError,

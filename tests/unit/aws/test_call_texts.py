@@ -2,8 +2,8 @@ import subprocess
 
 import pytest
 
-from idc_helpers.aws.call_texts import Target, as_commands, as_python, console_words
-from idc_helpers.aws.watching import CONSOLE, Call
+from idc_aws.calls import CONSOLE, Call
+from idc_aws.rehearsal import Target, as_commands, as_python, console_words
 
 TARGET = Target("eu-west-1")
 ECHO = 'aws() { printf "%s\\n" "$@" >&2; printf "made-id"; }\n'

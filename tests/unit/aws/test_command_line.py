@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from idc_helpers.aws.command_line import advice, find_command_line, find_command_lines, word_in_terminal
+from idc_aws.signin.terminal import advice, find_command_line, find_command_lines, word_in_terminal
 
 
 def program(folder, version):

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, UnauthorizedSSOTokenError
 from stub_transport import ACCOUNT_ID, INSTANCE_ARN, Refusal
 
-from idc_helpers.aws.connection import connect, connect_to_sandbox, require_apply_allowed
-from idc_helpers.errors import (
+from idc_aws.connection import connect, connect_to_sandbox, require_apply_allowed
+from idc_aws.errors import (
     CredentialsError,
     InvalidValueError,
     LeftSandboxError,
@@ -17,7 +17,7 @@ from idc_helpers.errors import (
     ThrottledError,
     WrongAccountError,
 )
-from idc_helpers.sandbox_starter import SandboxAddress
+from idc_aws.sandbox import SandboxAddress
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def sandbox_address(monkeypatch):
         "now",
         "state",
     )
-    monkeypatch.setattr("idc_helpers.aws.connection.start_sandbox", lambda _state_folder, **_options: address)
+    monkeypatch.setattr("idc_aws.connection.start_sandbox", lambda _state_folder, **_options: address)
     return address
 
 
@@ -244,8 +244,8 @@ def test_the_users_odd_files_and_variables_stop_no_sandbox_run(tmp_path):
     """Neither the process that is preloaded for notebooks, nor the clients of the sandbox, look at them."""
     (tmp_path / "config").write_text("[default]\nregion = a\nregion = b\n")
     program = (
-        "from idc_helpers.aws.preloading import share_service_models as share; share();"
-        "from idc_helpers.aws.clients import session_without_files as make;"
+        "from idc_aws.clients import share_service_models as share; share();"
+        "from idc_aws.clients import session_without_files as make;"
         "make().create_client('sts', 'us-east-1', endpoint_url='http://127.0.0.1:1')"
     )
     variables = os.environ | ODD_SETTINGS | {"AWS_CONFIG_FILE": str(tmp_path / "config")}

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import LoginRefreshRequired, LoginTokenLoadError, UnauthorizedSSOTokenError
 from stub_transport import Refusal
 
-from idc_helpers.aws.connection import connect
-from idc_helpers.aws.credential_failures import explain_credentials
-from idc_helpers.errors import CredentialsError, TargetError
+from idc_aws.connection import connect
+from idc_aws.errors import CredentialsError, TargetError
+from idc_aws.failures import explain_credentials
 
 SSO = (
     "[profile p]\nsso_session = p\nsso_account_id = 111122223333\nsso_role_name = R\n"

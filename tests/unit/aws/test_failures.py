@@ -1,9 +1,8 @@
 import pytest
 from stub_transport import INSTANCE_ARN, Refusal
 
-from idc_helpers.aws.failures import Failures, failed_read, failed_write
-from idc_helpers.changes import Action, Change
-from idc_helpers.errors import (
+from idc_aws.changes import Action, Change
+from idc_aws.errors import (
     AccessDeniedError,
     CredentialsError,
     InvalidValueError,
@@ -11,6 +10,7 @@ from idc_helpers.errors import (
     TargetError,
     WriteFailedError,
 )
+from idc_aws.failures import Failures, failed_read, failed_write
 
 CHANGE = Change(Action.CREATE, "permission_set", "Auditors", None, {}, "")
 

@@ -4,11 +4,10 @@ from hypothesis import strategies as st
 from resource_tools import apply, create, delete, update
 from stub_transport import Refusal
 
-from idc_helpers.aws.groups import GroupMemberships, Groups, membership_key
-from idc_helpers.aws.user_attributes import ENTERPRISE, user_operations, user_request, user_state
-from idc_helpers.aws.users import Users
-from idc_helpers.errors import InvalidValueError, NotFoundError, WriteFailedError
-from idc_helpers.models import User
+from idc_aws.errors import InvalidValueError, NotFoundError, WriteFailedError
+from idc_aws.groups import GroupMemberships, Groups, membership_key
+from idc_aws.scenario.people import User
+from idc_aws.users import ENTERPRISE, Users, user_operations, user_request, user_state
 
 USER_ID = "99999999-2222-4333-8444-555555555555"
 GROUP_ID = "11111111-2222-4333-8444-555555555555"

@@ -1,8 +1,8 @@
 import pytest
 from stub_transport import ACCOUNT_ID, INSTANCE, INSTANCE_ARN, MEMBER_ID, Refusal
 
-from idc_helpers.aws.instance_lookup import find_instance, list_instances
-from idc_helpers.errors import (
+from idc_aws.connection import find_instance, list_instances
+from idc_aws.errors import (
     AccountInstanceError,
     InstanceNotFoundError,
     InvalidValueError,
@@ -100,7 +100,7 @@ def test_a_refusal_is_not_mistaken_for_none(transport, connection):
 
 
 def test_an_account_instance_refuses_permission_sets_in_words(transport, connection):
-    from idc_helpers.aws.permission_sets import PermissionSets
+    from idc_aws.permission_sets import PermissionSets
 
     transport.on("ListPermissionSets", NOT_SUPPORTED)
     with pytest.raises(AccountInstanceError, match="organization instance"):

@@ -2,10 +2,7 @@ import pytest
 from resource_tools import apply, create, delete, update
 from stub_transport import INSTANCE, INSTANCE_ARN, MEMBER_ID, Refusal
 
-from idc_helpers.aws.access_control import KEY, AccessControlAttributes
-from idc_helpers.aws.console_settings import CONSOLE_SETTINGS, ConsoleSettings, SandboxConsole
-from idc_helpers.aws.instances import Instances
-from idc_helpers.errors import (
+from idc_aws.errors import (
     InvalidValueError,
     LeftSandboxError,
     NotFoundError,
@@ -13,7 +10,10 @@ from idc_helpers.errors import (
     WaitTimeoutError,
     WriteFailedError,
 )
-from idc_helpers.models import Scenario
+from idc_aws.instances import Instances
+from idc_aws.sandbox import SandboxConsole
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.settings import CONSOLE_SETTINGS, KEY, AttributesForAccessControl, ConsoleSettings
 from idc_helpers.runbook import desired
 
 OURS = {**INSTANCE, "InstanceArn": f"{INSTANCE_ARN[:-1]}9", "OwnerAccountId": MEMBER_ID, "Name": "ours"}
@@ -143,7 +143,7 @@ def access_control(connection, transport):
             },
         },
     )
-    return AccessControlAttributes(connection)
+    return AttributesForAccessControl(connection)
 
 
 ATTRIBUTES = {"attributes": {"CostCenter": "${path:enterprise.costCenter}"}}

@@ -19,11 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from odd_config_files import OWN, PORTAL, ROWS, Accepted, Refused
 
-from idc_helpers.aws.config_file import config_path, read_config
-from idc_helpers.aws.profile_ownership import forget_own
-from idc_helpers.aws.profile_writing import plan_profile, write_profile
-from idc_helpers.aws.profiles import SsoProfile, configured_profile
-from idc_helpers.errors import ConfigFileError
+from idc_aws.errors import ConfigFileError
+from idc_aws.signin.config_file import config_path, read_config
+from idc_aws.signin.profiles import SsoProfile, configured_profile, forget_own, plan_profile, write_profile
 
 PROFILE = SsoProfile("practice", "practice", PORTAL, "us-east-1", "111122223333", "ReadOnly", "eu-west-1")
 MINE = "[profile x]\nregion = a\n"
@@ -295,8 +293,8 @@ KILLED = """
 import os, sys, threading
 from pathlib import Path
 from odd_config_files import PORTAL
-from idc_helpers.aws.profile_writing import write_profile
-from idc_helpers.aws.profiles import SsoProfile
+from idc_aws.signin.profiles import write_profile
+from idc_aws.signin.profiles import SsoProfile
 number = 0
 print("ready", flush=True)
 while True:

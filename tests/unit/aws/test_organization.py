@@ -2,7 +2,8 @@ import pytest
 from resource_tools import apply, create, delete
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
-from idc_helpers.aws.organization import (
+from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
+from idc_aws.organization import (
     DelegatedAdministrators,
     closed_accounts,
     describe_organization,
@@ -12,7 +13,6 @@ from idc_helpers.aws.organization import (
     list_roots,
     resolve_account,
 )
-from idc_helpers.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
 
 NOT_IN_USE = Refusal("AWSOrganizationsNotInUseException")
 ACCOUNTS = [

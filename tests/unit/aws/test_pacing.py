@@ -3,9 +3,8 @@ import threading
 import pytest
 from stub_transport import INSTANCE_ARN, Refusal
 
-from idc_helpers.aws.clients import aws_clients
-from idc_helpers.aws.failures import Failures
-from idc_helpers.aws.pacing import AWS_RATE_PER_S, Pacer, Pacing
+from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing, aws_clients
+from idc_aws.failures import Failures
 
 
 def most_in_a_second(times):

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_helpers.aws.pacing import AWS_RATE_PER_S, Pacer, Pacing
-from idc_helpers.aws.pacing_shared import FOLDER_VARIABLE, MACHINES_VARIABLE, SharedPacer, share_pacing
-from idc_helpers.errors import InvalidValueError, RunFailedError
+from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing
+from idc_aws.connection import FOLDER_VARIABLE, MACHINES_VARIABLE, SharedPacer, share_pacing
+from idc_aws.errors import InvalidValueError, RunFailedError
 
 # The clock stands still, so each delay is the time of a slot.
 TAKES_SLOTS = """
 import sys
 from pathlib import Path
-from idc_helpers.aws.pacing_shared import SharedPacer
+from idc_aws.connection import SharedPacer
 pacer = SharedPacer(20.0, Path(sys.argv[1]), clock=lambda: 5.0, sleep=lambda _seconds: None)
 sys.stdin.read()
 print(*[pacer.wait() for _ in range(200)])
@@ -91,7 +91,7 @@ def test_who_works_on_one_organization_shares_its_limits(tmp_path, monkeypatch):
 
 
 def test_an_account_that_may_not_ask_for_its_organization_stands_for_itself(tmp_path, monkeypatch):
-    from idc_helpers.errors import AccessDeniedError
+    from idc_aws.errors import AccessDeniedError
 
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     connection = Connected(AccessDeniedError("no"))

@@ -4,9 +4,9 @@ import pytest
 from resource_tools import apply, create, delete, update
 from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
 
-from idc_helpers.aws.permission_set_names import find_permission_set, list_permission_sets
-from idc_helpers.aws.permission_sets import PermissionSets
-from idc_helpers.errors import KitError, NotFoundError, WaitTimeoutError, WriteFailedError
+from idc_aws.access import find_permission_set, list_permission_sets
+from idc_aws.errors import KitError, NotFoundError, WaitTimeoutError, WriteFailedError
+from idc_aws.permission_sets import PermissionSets
 
 ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
@@ -312,7 +312,7 @@ def test_a_delegate_may_not_touch_what_the_management_account_uses(
 ):
     transport.on("ProvisionPermissionSet", Refusal("AccessDeniedException", f"not for {ACCOUNT_ID}"))
     transport.on("ListAccountsForProvisionedPermissionSet", {"AccountIds": [ACCOUNT_ID]})
-    from idc_helpers.errors import AccessDeniedError
+    from idc_aws.errors import AccessDeniedError
 
     delegate = PermissionSets(member_connection)
     with pytest.raises(AccessDeniedError, match="separate permission sets"):

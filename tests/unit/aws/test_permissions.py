@@ -6,11 +6,15 @@ import botocore.session
 import pytest
 from stub_transport import ACCOUNT_ID, Refusal
 
-from idc_helpers.aws.connection import Caller
-from idc_helpers.aws.permission_check import check_permissions
-from idc_helpers.aws.permissions import NOTEBOOK_PERMISSIONS, required_actions
-from idc_helpers.aws.permissions_page import permissions_markdown, policy_document
-from idc_helpers.errors import NotFoundError
+from idc_aws.connection import Caller
+from idc_aws.errors import NotFoundError
+from idc_aws.permissions import (
+    NOTEBOOK_PERMISSIONS,
+    check_permissions,
+    permissions_markdown,
+    policy_document,
+    required_actions,
+)
 
 SERVICES = {
     "sso": "sso-admin",

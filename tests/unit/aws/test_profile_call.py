@@ -6,7 +6,7 @@ from pathlib import Path
 
 from botocore.tokens import SSOTokenProvider
 
-from idc_helpers.aws.profile_call import look_for_tokens_below_home
+from idc_aws.signin.profile_call import look_for_tokens_below_home
 
 # What else botocore reads of HOME at its import: models and a cache that no session of boto3 uses by itself.
 _NOT_TOKENS = {"CUSTOMER_DATA_PATH", "CACHE_DIR"}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from idc_helpers.aws.config_file import read_config
-from idc_helpers.aws.profile_writing import plan_profile, write_profile
-from idc_helpers.aws.profiles import SsoProfile, configured_profile, explain_profile, read_profile
+from idc_aws.signin.config_file import read_config
+from idc_aws.signin.profiles import (
+    SsoProfile,
+    configured_profile,
+    explain_profile,
+    plan_profile,
+    read_profile,
+    write_profile,
+)
 
 PROFILE = SsoProfile(
     "practice", "corp", "https://d-1.awsapps.com/start", "us-east-1", "111122223333", "ReadOnly", "eu-west-1"

@@ -1,8 +1,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from idc_helpers.aws.waiting import Timing, is_spreading, retry_conflicts, wait_until
-from idc_helpers.errors import WaitTimeoutError
+from idc_aws.calls import Timing, is_spreading, retry_conflicts, wait_until
+from idc_aws.errors import WaitTimeoutError
 
 
 @pytest.fixture

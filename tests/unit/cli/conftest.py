@@ -1,7 +1,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from idc_helpers.cli.application import app
+from idc_runner.cli.application import app
 
 
 @pytest.fixture

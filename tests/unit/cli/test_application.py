@@ -6,8 +6,8 @@ import pytest
 import typer
 
 import idc_helpers
-from idc_helpers.cli import application
-from idc_helpers.errors import NotFoundError
+from idc_aws.errors import NotFoundError
+from idc_runner.cli import application
 
 
 def commands(command, name="idc"):
@@ -102,7 +102,7 @@ def test_an_error_of_the_kit_reaches_a_person_in_words(monkeypatch, capsys):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; sys.argv = ['idc', '--help']\n"
-        "from idc_helpers.cli import main\n"
+        "from idc_runner.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print(sorted({'boto3', 'papermill', 'pandas', 'nbconvert', 'pydantic'} & set(sys.modules)))"

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.runner.batch import batch as batches
-from idc_helpers.runner.engines import TimeLimits
+from idc_runner.batch import batch as batches
+from idc_runner.engine import TimeLimits
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.cli import sandbox_commands
-from idc_helpers.errors import InvalidValueError, NotFoundError, ParametersError
-from idc_helpers.parameters import scenario_json_schema
+from idc_aws.errors import InvalidValueError, NotFoundError, ParametersError
+from idc_aws.scenario.reading import scenario_json_schema
+from idc_runner.cli import sandbox
 
 KIT = Path(__file__).parents[3]
 
@@ -20,7 +20,7 @@ def called(monkeypatch):
         seen.append(command)
         return SimpleNamespace(returncode=3)
 
-    monkeypatch.setattr(sandbox_commands.subprocess, "run", run)
+    monkeypatch.setattr(sandbox.subprocess, "run", run)
     return seen
 
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers import project
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.runner.run_folder import find_run_folder
+from idc_aws import project
+from idc_aws.errors import InvalidValueError
+from idc_runner.notebooks import find_run_folder
 
 KIT = Path(__file__).parents[3]
 FIFTH = Path("notebooks") / "05_permission_sets.ipynb"
@@ -23,13 +23,13 @@ def kit(tmp_path, monkeypatch):
     clone = tmp_path / "clone"
     for name in ("notebooks", "parameters", "docs", "recipes"):
         shutil.copytree(KIT / name, clone / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    (clone / "idc_helpers").mkdir()
-    (clone / "idc_helpers" / "project.py").touch()
+    (clone / "idc_aws").mkdir()
+    (clone / "idc_aws" / "project.py").touch()
     shutil.copy(KIT / ".gitignore", clone / ".gitignore")
     git(clone, "init", "-q")
     git(clone, "add", ".")
     git(clone, "commit", "-qm", "All")
-    monkeypatch.setattr(project, "_PACKAGE", clone / "idc_helpers")
+    monkeypatch.setattr(project, "_PACKAGE", clone / "idc_aws")
     monkeypatch.chdir(clone)
     return clone
 
@@ -46,12 +46,10 @@ def lab(idc, monkeypatch, tmp_path):
     sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_folder=str(tmp_path))
     lab = SimpleNamespace(ran_before=True, done=[], status=0)
     done = lab.done
-    monkeypatch.setattr("idc_helpers.runner.sandboxes.sandbox_runs", lambda: lab.ran_before)
-    monkeypatch.setattr("idc_helpers.sandbox_starter.start_sandbox", lambda: sandbox)
-    monkeypatch.setattr(
-        "idc_helpers.runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state))
-    )
-    monkeypatch.setattr("idc_helpers.cli.lab_process.lab_environment", lambda: {"here": "yes"})
+    monkeypatch.setattr("idc_runner.sandboxes.sandbox_runs", lambda: lab.ran_before)
+    monkeypatch.setattr("idc_aws.sandbox.start_sandbox", lambda: sandbox)
+    monkeypatch.setattr("idc_runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state)))
+    monkeypatch.setattr("idc_runner.cli.lab.lab_environment", lambda: {"here": "yes"})
 
     def run_lab(*given, meanwhile):
         meanwhile()
@@ -65,7 +63,7 @@ def lab(idc, monkeypatch, tmp_path):
         root = next(word for word in done[-1][0] if word.startswith("--ServerApp.root_dir="))
         return answer, Path(root.partition("=")[2])
 
-    monkeypatch.setattr("idc_helpers.cli.lab_process.run_lab", run_lab)
+    monkeypatch.setattr("idc_runner.cli.lab.run_lab", run_lab)
     lab.give = give
     return lab
 
@@ -159,7 +157,7 @@ def test_a_folder_of_somebody_elses_called_lab_is_left_alone(lab, kit):
 
 
 def test_an_installed_kit_lays_a_copy_out_in_the_home(lab, kit, tmp_path, monkeypatch):
-    (kit / "idc_helpers" / "project.py").unlink()  # no repository any more
+    (kit / "idc_aws" / "project.py").unlink()  # no repository any more
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir("/")
     answer, root = lab.give()

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE_S, until
 
-from idc_helpers.cli import lab_process
-from idc_helpers.cli.lab_process import CONFIG_FOLDER, lab_command, lab_environment, run_lab
-from idc_helpers.errors import SandboxError
+from idc_aws.errors import SandboxError
+from idc_runner.cli import lab
+from idc_runner.cli.lab import CONFIG_FOLDER, lab_command, lab_environment, run_lab
 
 KIT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(("user_id", "is_root"), [(1000, False), (0, True)])
 def test_the_lab_opens_the_first_notebook_in_the_kits_folder(monkeypatch, user_id, is_root):
-    monkeypatch.setattr(lab_process.os, "geteuid", lambda: user_id)
+    monkeypatch.setattr(lab.os, "geteuid", lambda: user_id)
     command = lab_command(KIT, browser=False, port=8899)
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
     assert ("--allow-root" in command) is is_root
@@ -75,7 +75,7 @@ while True:
 """
 PARENT = """
 import sys
-from idc_helpers.cli.lab_process import run_lab
+from idc_runner.cli.lab import run_lab
 import os
 command = [sys.executable, "-c", sys.argv[2], *sys.argv[3:]]
 sys.exit(run_lab(command, dict(os.environ), patience_s=float(sys.argv[1])) % 256)

@@ -13,16 +13,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
 
 from memory_resource import MemoryResource
 
-from idc_helpers.aws.connected import Place
-from idc_helpers.aws.watching import Call, about_to_call
-from idc_helpers.display import form_values, notebook_step, notebook_teardown
-from idc_helpers.display.interaction import VARIABLE
-from idc_helpers.errors import CancelledError, NotFoundError
-from idc_helpers.models import Scenario
-from idc_helpers.runbook import desired, lesson, rehearsing
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.step import Desired
-from idc_helpers.runbook.teardown import Teardown
+from idc_aws.calls import Call, about_to_call
+from idc_aws.connection import Place
+from idc_aws.errors import CancelledError, NotFoundError
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook import steps as notebook_steps
+from idc_helpers.notebook.forms import values
+from idc_helpers.notebook.screen import VARIABLE
+from idc_helpers.runbook import desired, steps
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Desired
+from idc_helpers.runbook.undo import Teardown
 
 
 class WatchedResource(MemoryResource):
@@ -150,22 +151,20 @@ def outside_of_a_notebook(monkeypatch):
     monkeypatch.setattr(InteractiveShell, "initialized", lambda: False)
 
 
+def make_teardown(context, names=frozenset()):
+    return Teardown(context, context.connection.resources, names)
+
+
 @pytest.fixture
 def memory(monkeypatch):
     """A connection to nothing but memory, with the lesson's steps bound to it."""
     connection = MemoryConnection()
-    steps = {name: replace(lesson.STEPS[name], build=build) for name, build in _builds().items()}
-    monkeypatch.setattr(lesson, "STEPS", steps)
-    monkeypatch.setattr(notebook_step, "STEPS", steps)
-    monkeypatch.setattr(form_values, "_KEPT", {})
-
-    def make_teardown(context, names=frozenset()):
-        return Teardown(context, context.connection.resources, names)
-
-    monkeypatch.setattr(lesson, "make_teardown", make_teardown)
-    monkeypatch.setattr(notebook_step, "make_teardown", make_teardown)
-    monkeypatch.setattr(notebook_teardown, "make_teardown", make_teardown)
-    monkeypatch.setattr(rehearsing, "Rehearsal", rehearsal_in_memory)
+    bound = {name: replace(steps.STEPS[name], build=build) for name, build in _builds().items()}
+    for module in (steps, notebook_steps):
+        monkeypatch.setattr(module, "STEPS", bound)
+        monkeypatch.setattr(module, "make_teardown", make_teardown)
+    monkeypatch.setattr(values, "_KEPT", {})
+    monkeypatch.setattr(steps, "Rehearsal", rehearsal_in_memory)
     return connection
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from idc_helpers.aws.access import AssignmentRow
-from idc_helpers.aws.organization import Account, Organization, OrganizationalUnit
-from idc_helpers.display import access_picture
-from idc_helpers.display.access_picture import who_reaches_what
-from idc_helpers.errors import AccessDeniedError
+from idc_aws.access import AssignmentRow
+from idc_aws.errors import AccessDeniedError
+from idc_aws.organization import Account, Organization, OrganizationalUnit
+from idc_helpers.notebook import inventory
+from idc_helpers.notebook.inventory import who_reaches_what
 
 ROOT = OrganizationalUnit(
     "Root",
@@ -28,7 +28,7 @@ def target(monkeypatch):
         "list_all_account_assignments": lambda _: ROWS,
         "list_people_access": lambda _: [ROWS[0]._replace(principal_type="USER", principal_name="ana")],
     }.items():
-        monkeypatch.setattr(access_picture, name, answer)
+        monkeypatch.setattr(inventory, name, answer)
 
 
 def refuse(_):
@@ -53,7 +53,7 @@ def test_people_are_named_as_people():
 
 
 def test_where_accounts_may_not_be_listed_those_that_somebody_reaches_are_shown(monkeypatch):
-    monkeypatch.setattr(access_picture, "list_roots", refuse)
+    monkeypatch.setattr(inventory, "list_roots", refuse)
     assert who_reaches_what(None).frame.columns.tolist() == [
         ("account", "222233334444"),
         ("account", "999900001111"),
@@ -61,8 +61,8 @@ def test_where_accounts_may_not_be_listed_those_that_somebody_reaches_are_shown(
 
 
 def test_an_account_outside_of_an_organization(monkeypatch):
-    monkeypatch.setattr(access_picture, "describe_organization", lambda _: None)
-    monkeypatch.setattr(access_picture, "list_all_account_assignments", lambda _: [])
+    monkeypatch.setattr(inventory, "describe_organization", lambda _: None)
+    monkeypatch.setattr(inventory, "list_all_account_assignments", lambda _: [])
     matrix = who_reaches_what(None)
     assert matrix.frame.columns.tolist() == [("no organization", "Main (111122223333)")]
     assert "nobody reaches anything" in repr(matrix)

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.aws.activation import PersonStatus
-from idc_helpers.display import activation_watch
-from idc_helpers.display.activation_watch import ActivationWatch, is_on_the_way, steps_in_words
+from idc_aws.signin.activation import PersonStatus
+from idc_helpers.notebook import activation
+from idc_helpers.notebook.activation import ActivationWatch, is_on_the_way, steps_in_words
 
 
 def person(has_password=False, device_kinds=(), session_count=0):
@@ -27,9 +27,9 @@ def watched(monkeypatch):
                 raise step
             return step
 
-        monkeypatch.setattr(activation_watch, "describe_person", describe)
-        monkeypatch.setattr(activation_watch.time, "sleep", lambda _seconds: None)
-        monkeypatch.setattr(activation_watch.LiveLine, "say", lambda _line, words: said.append(words))
+        monkeypatch.setattr(activation, "describe_person", describe)
+        monkeypatch.setattr(activation.time, "sleep", lambda _seconds: None)
+        monkeypatch.setattr(activation.LiveLine, "say", lambda _line, words: said.append(words))
         ActivationWatch(None, "ana").start()
         return said
 
@@ -61,5 +61,5 @@ def test_a_watch_that_cannot_look_says_so(watched):
 def test_a_newer_watch_of_the_same_person_ends_the_older(watched, monkeypatch):
     older = ActivationWatch(None, "ana")
     watched(ACTIVE)
-    monkeypatch.setattr(activation_watch, "describe_person", lambda *_given: pytest.fail("it still looks"))
+    monkeypatch.setattr(activation, "describe_person", lambda *_given: pytest.fail("it still looks"))
     older._look()

@@ -4,11 +4,12 @@ import pytest
 from test_guides import GUIDE
 from test_panels import enabled, find, texts, walk
 
-from idc_helpers.display import notebook, open_runbook
-from idc_helpers.display.guides import ConsoleGuide
-from idc_helpers.display.panel_attestation import AttestationPanel
-from idc_helpers.errors import ClosedRunbookError, CredentialsError, KitError
-from idc_helpers.runbook import opening
+from idc_aws.errors import ClosedRunbookError, CredentialsError, KitError
+from idc_helpers.notebook import runbook
+from idc_helpers.notebook.console_guide import ConsoleGuide
+from idc_helpers.notebook.forms.panels import AttestationPanel
+from idc_helpers.notebook.runbook import open_runbook
+from idc_helpers.runbook import run
 
 pytestmark = pytest.mark.usefixtures("guided")
 
@@ -26,8 +27,8 @@ def connections(memory, monkeypatch):
             raise answers[target]
         return answers[target]
 
-    monkeypatch.setattr(opening, "connect", connect)
-    monkeypatch.setattr(notebook, "_OPENED", [])
+    monkeypatch.setattr(run, "connect", connect)
+    monkeypatch.setattr(runbook, "_OPENED", [])
     return answers
 
 

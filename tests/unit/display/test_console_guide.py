@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.display.console_guide import choices_in_words
-from idc_helpers.display.notebook_step import NotebookStep
-from idc_helpers.display.panel_attestation import AttestationPanel
-from idc_helpers.errors import CheckFailedError
-from idc_helpers.models import Scenario
+from idc_aws.errors import CheckFailedError
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook.console_guide import choices_in_words
+from idc_helpers.notebook.forms.panels import AttestationPanel
+from idc_helpers.notebook.steps import NotebookStep
 
 MFA = "multi_factor_authentication"
 

@@ -1,11 +1,11 @@
 import pytest
 
-from idc_helpers.aws.profiles import SsoProfile
-from idc_helpers.aws.sign_in import DeviceLogin
-from idc_helpers.display import device_login
-from idc_helpers.display.device_login import WatchedLogin, device_page
-from idc_helpers.display.page_links import PAGES_VARIABLE
-from idc_helpers.errors import CredentialsError
+from idc_aws.errors import CredentialsError
+from idc_aws.signin.login import DeviceLogin
+from idc_aws.signin.profiles import SsoProfile
+from idc_helpers.notebook import command_line
+from idc_helpers.notebook.command_line import WatchedLogin, device_page
+from idc_helpers.notebook.console_guide import PAGES_VARIABLE
 
 PAGE = "http://127.0.0.1:4000/start/device?user_code=ABCD-EFGH"
 PROFILE = SsoProfile("practice", "practice", PAGE, "us-east-1", "111122223333", "ReadOnlyAccess", "us-east-1")
@@ -25,9 +25,9 @@ def start(monkeypatch, tmp_path):
                 raise answer
             return answer
 
-        monkeypatch.setattr(device_login, "begin_login", lambda _connection, _start_url: LOGIN)
-        monkeypatch.setattr(device_login, "finish_login", finish)
-        monkeypatch.setattr(device_login.LiveLine, "say", lambda _line, words: said.append(words))
+        monkeypatch.setattr(command_line, "begin_login", lambda _connection, _start_url: LOGIN)
+        monkeypatch.setattr(command_line, "finish_login", finish)
+        monkeypatch.setattr(command_line.LiveLine, "say", lambda _line, words: said.append(words))
         return WatchedLogin(None, PROFILE, tmp_path).start("ana"), said
 
     return started

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.display import exercise_cell
-from idc_helpers.display.exercise_cell import NOT_DONE, TryIt
-from idc_helpers.display.interaction import VARIABLE
-from idc_helpers.display.tables import Line, Table
-from idc_helpers.errors import AccessDeniedError, NotFoundError
-from idc_helpers.runbook.events import read_events
+from idc_aws.errors import AccessDeniedError, NotFoundError
+from idc_helpers.notebook import exercises
+from idc_helpers.notebook.exercises import NOT_DONE, TryIt
+from idc_helpers.notebook.screen import VARIABLE
+from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.exercises.exercise import CleanUp, Examination, Exercise, Finding
+from idc_helpers.runbook.records import read_events
 
 FOUND = Finding("a group exists", True, "<Auditors>")
 MISSING = Finding("it has members", False, "nobody")
@@ -38,7 +38,7 @@ def examine(context, monkeypatch):
             look_at,
             {"group": "Auditors"},
         )
-        monkeypatch.setattr(exercise_cell, "find_exercise", lambda _name: exercise)
+        monkeypatch.setattr(exercises, "find_exercise", lambda _name: exercise)
         return exercise
 
     exercise_of.asked = asked

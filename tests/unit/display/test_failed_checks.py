@@ -1,6 +1,6 @@
-from idc_helpers.display.failed_checks import failed_checks
+from idc_helpers.notebook.tables import failed_checks
 from idc_helpers.runbook.checks import Check, CheckResults
-from idc_helpers.runbook.places import Place
+from idc_helpers.runbook.lesson import Place
 
 FAILED = Check(
     "group <Auditors>",

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.display import following_lesson
-from idc_helpers.display.following_lesson import News, show_and_follow
+from idc_helpers.notebook import lesson_map
+from idc_helpers.notebook.lesson_map import News, show_and_follow
 
 
 class Shown:
@@ -26,8 +26,8 @@ class Shown:
 @pytest.fixture
 def shown(monkeypatch, guided):
     shown = Shown()
-    monkeypatch.setattr(following_lesson, "show_updatable", shown)
-    monkeypatch.setattr(following_lesson, "POLL_S", 0.01)
+    monkeypatch.setattr(lesson_map, "show_updatable", shown)
+    monkeypatch.setattr(lesson_map, "POLL_S", 0.01)
     return shown
 
 

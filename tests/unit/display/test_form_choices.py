@@ -4,20 +4,22 @@ from dataclasses import replace
 import pytest
 from test_panels import find, texts, type_in, walk
 
-from idc_helpers.aws.organization import Account
-from idc_helpers.aws.regions import identity_center_regions
-from idc_helpers.display import form_choices
-from idc_helpers.display.choice_lists import PREDEFINED_POLICIES
-from idc_helpers.display.form_choices import Choice, ChoiceList, Choices
-from idc_helpers.display.form_words import GROUPS, WORDS
-from idc_helpers.display.notebook_step import NotebookStep
-from idc_helpers.display.panel_choices import MOST_BOXES, SeveralEditor
-from idc_helpers.display.panel_editors import ABSENT
-from idc_helpers.display.panel_relay_state import RelayStateEditor
-from idc_helpers.display.policy_text import policy_state
-from idc_helpers.managed_policies import PREDEFINED
-from idc_helpers.models import Scenario
-from idc_helpers.models.policies import MOST_POLICY_CHARACTERS
+from idc_aws.identifiers import PREDEFINED
+from idc_aws.instances import identity_center_regions
+from idc_aws.organization import Account
+from idc_aws.scenario.policies import MOST_POLICY_CHARACTERS
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook.forms import choices
+from idc_helpers.notebook.forms.choices import PREDEFINED_POLICIES, Choice, ChoiceList, Choices
+from idc_helpers.notebook.forms.editors import (
+    ABSENT,
+    MOST_BOXES,
+    RelayStateEditor,
+    SeveralEditor,
+    policy_state,
+)
+from idc_helpers.notebook.forms.words import GROUPS, WORDS
+from idc_helpers.notebook.steps import NotebookStep
 
 pytestmark = pytest.mark.usefixtures("guided")
 ACCOUNTS = [
@@ -30,7 +32,7 @@ ACCOUNTS = [
 
 @pytest.fixture
 def accounts(monkeypatch):
-    monkeypatch.setattr(form_choices, "list_accounts_with_paths", lambda connection: ACCOUNTS)
+    monkeypatch.setattr(choices, "list_accounts_with_paths", lambda connection: ACCOUNTS)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 
-from idc_helpers.changes import Plan
-from idc_helpers.display.gate import Gate
-from idc_helpers.errors import ApplyRefusedError, NotAppliedError
+from idc_aws.changes import Plan
+from idc_aws.errors import ApplyRefusedError, NotAppliedError
+from idc_helpers.notebook.gate import Gate
 from idc_helpers.runbook.applying import Outcome
 
 

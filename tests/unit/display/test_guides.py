@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 from test_panels import find, texts
 
-from idc_helpers.display.guides import ConsoleGuide, Guide
-from idc_helpers.display.panel_attestation import AttestationPanel
+from idc_helpers.notebook.console_guide import ConsoleGuide, Guide
+from idc_helpers.notebook.forms.panels import AttestationPanel
 
 GUIDE = Guide(
     setting="sessions",

@@ -11,7 +11,7 @@ import papermill
 import pytest
 
 ROOT = Path(__file__).parents[3]
-OPEN = """from idc_helpers.display import open_runbook
+OPEN = """from idc_helpers import open_runbook
 runbook = open_runbook("05_permission_sets", target=target, region=region, run_folder=run_folder)
 runbook"""
 PARAMETERS = 'target = None\nregion = None\nrun_folder = ""'

@@ -3,8 +3,8 @@ import types
 
 import pytest
 
-from idc_helpers.display.injected import check_names, injected_names, injected_parameters
-from idc_helpers.errors import ParametersError
+from idc_aws.errors import ParametersError
+from idc_helpers.notebook.runbook import check_names, injected_names, injected_parameters
 
 CELLS = [
     "x = 1",

@@ -3,8 +3,8 @@ import types
 
 import pytest
 
-from idc_helpers.display.interaction import VARIABLE, is_guided
-from idc_helpers.errors import InvalidValueError
+from idc_aws.errors import InvalidValueError
+from idc_helpers.notebook.screen import VARIABLE, is_guided
 
 
 def kernel(monkeypatch, **attributes):

@@ -5,11 +5,9 @@ from html import escape
 
 import pytest
 
-from idc_helpers.display.lesson_line import Heading, LessonLine, lesson_line
-from idc_helpers.display.lesson_map import LessonMap
-from idc_helpers.runbook.lesson_states import StepReading
-from idc_helpers.runbook.lesson_steps import LESSON
-from idc_helpers.runbook.states import StepState
+from idc_helpers.notebook.lesson_map import Heading, LessonLine, LessonMap, lesson_line
+from idc_helpers.runbook.lesson import LESSON, StepState
+from idc_helpers.runbook.progress import StepReading
 
 
 def readings(**states):
@@ -106,7 +104,7 @@ def test_the_heading_is_text_and_html_of_the_same():
 def test_headless_only_the_notebooks_own_steps_are_read(context, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "idc_helpers.display.lesson_line.read_states", lambda _, numbers=(): asked.append(numbers) or ()
+        "idc_helpers.notebook.lesson_map.read_states", lambda _, numbers=(): asked.append(numbers) or ()
     )
     lesson_line(context)
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")

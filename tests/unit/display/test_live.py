@@ -1,5 +1,5 @@
-from idc_helpers.changes import Action, Change
-from idc_helpers.display.live import LiveLine
+from idc_aws.changes import Action, Change
+from idc_helpers.notebook.screen import LiveLine
 
 CHANGE = Change(Action.CREATE, "permission_set", "A", None, {}, "new")
 

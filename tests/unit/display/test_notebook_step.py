@@ -3,11 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.display import live
-from idc_helpers.display.notebook_step import NotebookStep
-from idc_helpers.display.notebook_teardown import NotebookTeardown
-from idc_helpers.errors import CheckFailedError, NotAppliedError, ParametersError, WriteFailedError
-from idc_helpers.json_lines import read_json_lines
+from idc_aws.errors import CheckFailedError, NotAppliedError, ParametersError, WriteFailedError
+from idc_aws.files import read_json_lines
+from idc_helpers.notebook import screen
+from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 
 
 class Shown:
@@ -25,7 +24,7 @@ class Shown:
 @pytest.fixture
 def shown(monkeypatch):
     shown = Shown()
-    monkeypatch.setattr(live, "show_updatable", shown)
+    monkeypatch.setattr(screen, "show_updatable", shown)
     return shown
 
 
@@ -49,7 +48,7 @@ def test_headless_the_four_movements_follow_each_other(step, shown):
 
 def test_headless_no_widget_is_even_imported(step, shown, monkeypatch):
     for name in [
-        name for name in sys.modules if name.startswith(("ipywidgets", "idc_helpers.display.panel"))
+        name for name in sys.modules if name.startswith(("ipywidgets", "idc_helpers.notebook.panel"))
     ]:
         monkeypatch.delitem(sys.modules, name)
     step.form(), step.plan(), step.apply(), step.check()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from idc_helpers.aws.access import AssignmentRow
-from idc_helpers.aws.organization import Account, Organization, OrganizationalUnit
-from idc_helpers.display import organization_picture
-from idc_helpers.display.organization_picture import organization_tree
-from idc_helpers.errors import InstanceNotFoundError
+from idc_aws.access import AssignmentRow
+from idc_aws.errors import InstanceNotFoundError
+from idc_aws.organization import Account, Organization, OrganizationalUnit
+from idc_helpers.notebook import inventory
+from idc_helpers.notebook.inventory import organization_tree
 
 MAIN, DEV = Account("111122223333", "Management"), Account("222233334444", "Dev", status="SUSPENDED")
 ROOT = OrganizationalUnit(
@@ -38,7 +38,7 @@ def organization(monkeypatch):
         "list_all_account_assignments": read,
         "list_accounts": lambda _: [MAIN],
     }.items():
-        monkeypatch.setattr(organization_picture, name, answer)
+        monkeypatch.setattr(inventory, name, answer)
     return given
 
 
@@ -87,7 +87,7 @@ def test_before_anything_is_assigned_and_before_there_is_an_instance(organizatio
 
 
 def test_outside_of_an_organization_the_account_stands_alone(organization, monkeypatch):
-    monkeypatch.setattr(organization_picture, "describe_organization", lambda _: None)
+    monkeypatch.setattr(inventory, "describe_organization", lambda _: None)
     assert repr(organization_tree(None)).splitlines() == [
         "This account is in no organization",
         "Management · 111122223333",
@@ -96,9 +96,7 @@ def test_outside_of_an_organization_the_account_stands_alone(organization, monke
 
 def test_thirty_accounts_with_twenty_groups_each_stay_one_line_a_permission_set(organization, monkeypatch):
     accounts = tuple(Account(f"{number:012d}", f"Account {number}") for number in range(30))
-    monkeypatch.setattr(
-        organization_picture, "list_roots", lambda _: [OrganizationalUnit("Root", (), accounts)]
-    )
+    monkeypatch.setattr(inventory, "list_roots", lambda _: [OrganizationalUnit("Root", (), accounts)])
     organization["rows"] = [
         row(f"group {group:02d}", "Read", account.account_id) for account in accounts for group in range(20)
     ]

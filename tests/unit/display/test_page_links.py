@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.display.notebook import Runbook
-from idc_helpers.display.page_links import PAGES_VARIABLE, page_links
-from idc_helpers.runbook.run_context import Opening
+from idc_helpers.notebook.console_guide import PAGES_VARIABLE, page_links
+from idc_helpers.notebook.runbook import Runbook
+from idc_helpers.runbook.run import Opening
 
 HUB = "/user/ana/identity-center-sandbox"
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.display.notebook_step import NotebookStep
-from idc_helpers.display.notebook_teardown import NotebookTeardown
-from idc_helpers.models import Scenario
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 
 pytestmark = pytest.mark.usefixtures("guided")
 

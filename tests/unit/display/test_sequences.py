@@ -1,9 +1,9 @@
 import re
 
-from idc_helpers.display.sequences import Message, Sequence
-from idc_helpers.scrubbing import scrub
+from idc_aws.scrubbing import scrub
+from idc_helpers.notebook.pictures import Message, SequenceDiagram
 
-TALK = Sequence(
+TALK = SequenceDiagram(
     "Talk <1>",
     ("You", "CLI", "Service"),
     (

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.display import session_picture
-from idc_helpers.display.session_picture import life_of_a_session
-from idc_helpers.errors import NotFoundError
-from idc_helpers.models import Scenario
+from idc_aws.errors import NotFoundError
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook import sessions
+from idc_helpers.notebook.sessions import life_of_a_session
 
 HOUR = 3600
 
@@ -35,7 +35,7 @@ def target(context, monkeypatch):
             def read(self, keys):
                 return {key: held[key] for key in keys if key in held}
 
-        monkeypatch.setattr(session_picture, name, Resource)
+        monkeypatch.setattr(sessions, name, Resource)
 
     reading("ConsoleSettings")
     reading("PermissionSets")

@@ -1,6 +1,6 @@
 import types
 
-from idc_helpers.display.shown_errors import scrub_shown_errors
+from idc_helpers.notebook.screen import scrub_shown_errors
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 

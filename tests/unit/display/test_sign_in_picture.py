@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from idc_helpers.aws.profiles import SsoProfile
-from idc_helpers.aws.sign_in_trace import read_sign_in_trace
-from idc_helpers.display.sign_in_picture import sign_in_conversation
-from idc_helpers.errors import InvalidValueError
+from idc_aws.errors import InvalidValueError
+from idc_aws.signin.login import read_sign_in_trace
+from idc_aws.signin.profiles import SsoProfile
+from idc_helpers.notebook.sessions import sign_in_conversation
 
 PROFILE = SsoProfile(
     "practice", "work", "https://p.awsapps.com/start", "eu-west-1", "111122223333", "Auditor", "eu-west-1"

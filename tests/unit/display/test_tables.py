@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from idc_helpers.display.tables import Line, Table
+from idc_helpers.notebook.tables import Line, Table
 
 TABLE = Table(
     "Two things",

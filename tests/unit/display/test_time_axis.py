@@ -4,7 +4,7 @@ from html import unescape
 
 import pytest
 
-from idc_helpers.display.time_axis import Row, TimeAxis, duration_in_words, short_duration
+from idc_helpers.notebook.pictures import Row, TimeAxis, duration_in_words, short_duration
 
 HOUR = 3600
 AXIS = TimeAxis(

@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from idc_helpers.display.trees import Tree, TreeNode
+from idc_helpers.notebook.pictures import Tree, TreeNode
 
 TREE = Tree(
     "Organization <1>",

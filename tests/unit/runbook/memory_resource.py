@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from idc_helpers.changes import Action, WriteResult
-from idc_helpers.errors import WriteFailedError
+from idc_aws.changes import Action, WriteResult
+from idc_aws.errors import WriteFailedError
 
 
 class MemoryResource:

@@ -1,6 +1,6 @@
 import pytest
 
-from idc_helpers.runbook.attestations import Attestation, AttestationBook
+from idc_helpers.runbook.records import Attestation, AttestationBook
 
 MFA = {"prompt": "always-on"}
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.errors import CheckFailedError
+from idc_aws.errors import CheckFailedError
 from idc_helpers.runbook.checks import Check, CheckResults, check_states
-from idc_helpers.runbook.places import Place
+from idc_helpers.runbook.lesson import Place
 
 
 def test_a_thing_that_is_as_wanted_passes_and_says_what_was_compared():

@@ -1,6 +1,6 @@
 """From a scenario's words to states: what would make every plan differ is left out or spelt in one way."""
 
-from idc_helpers.models import Scenario
+from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.desired import permission_set_states, user_states
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idc_helpers.runbook.lesson_steps import LESSON, heading_link
-from idc_helpers.runbook.places import PLACES
+from idc_helpers.runbook.lesson import LESSON, PLACES, heading_link
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 LINKED = re.compile(r"\]\(((?:\d\d_\w+\.ipynb)?#[^)\s]+)\)|href=\"((?:\d\d_\w+\.ipynb)?#[^\"]+)\"")

@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 from memory_resource import MemoryResource
 
-from idc_helpers.aws.signed_in_profiles import SignedInProfiles
-from idc_helpers.errors import AccessDeniedError
-from idc_helpers.models import Scenario
-from idc_helpers.runbook import desired, lesson, lesson_states
-from idc_helpers.runbook.lesson import make_step
-from idc_helpers.runbook.lesson_states import count_done, next_step, read_states
-from idc_helpers.runbook.lesson_steps import LESSON, steps_of_notebook
-from idc_helpers.runbook.outside_changes import note_own_values
-from idc_helpers.runbook.run_context import RunContext
-from idc_helpers.runbook.states import StepState
-from idc_helpers.runbook.step import Desired
-from idc_helpers.runbook.teardown import Teardown
+from idc_aws.errors import AccessDeniedError
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.signin.profiles import SignedInProfiles
+from idc_helpers.runbook import desired, progress, steps
+from idc_helpers.runbook.lesson import LESSON, StepState, steps_of_notebook
+from idc_helpers.runbook.progress import count_done, next_step, note_own_values, read_states
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Desired, make_step
+from idc_helpers.runbook.undo import Teardown
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 NO_PROFILES = SignedInProfiles((), None)
@@ -64,10 +61,10 @@ def scenario_of(**groups):
 
 @pytest.fixture
 def context(monkeypatch, tmp_path):
-    steps = {name: replace(step, build=_groups) for name, step in lesson.STEPS.items()}
-    monkeypatch.setattr(lesson, "STEPS", steps)
-    monkeypatch.setattr("idc_helpers.runbook.run_context.require_apply_allowed", lambda *_: None)
-    monkeypatch.setattr("idc_helpers.runbook.person_states.find_signed_in_profiles", lambda _: NO_PROFILES)
+    bound = {name: replace(step, build=_groups) for name, step in steps.STEPS.items()}
+    monkeypatch.setattr(steps, "STEPS", bound)
+    monkeypatch.setattr("idc_helpers.runbook.run.require_apply_allowed", lambda *_: None)
+    monkeypatch.setattr("idc_helpers.runbook.progress.find_signed_in_profiles", lambda _: NO_PROFILES)
     return RunContext(Target(), scenario_of(Auditors="look"), "apply", "06_groups", tmp_path / "run")
 
 
@@ -173,7 +170,7 @@ def test_what_cannot_be_read_says_why_and_the_others_are_read(context, monkeypat
             raise AccessDeniedError("you may not list groups")
         return make_step(context, name)
 
-    monkeypatch.setattr(lesson_states, "make_step", refuse)
+    monkeypatch.setattr(progress, "make_step", refuse)
     readings = {reading.entry.number: reading for reading in read_states(context)}
     assert readings[11].words == "? cannot be read: you may not list groups"
     assert readings[10].state is StepState.NOT_APPLIED
@@ -194,12 +191,12 @@ def test_each_state_has_a_symbol_and_a_word_of_its_own():
 def test_the_steps_are_twenty_and_name_every_runbook_step_once():
     assert [entry.number for entry in LESSON] == list(range(1, 21))
     named = [entry.step for entry in LESSON if entry.step]
-    assert sorted(named) == sorted(lesson.STEPS)
+    assert sorted(named) == sorted(steps.STEPS)
     for entry in LESSON:
         if entry.step:
             assert (entry.notebook, entry.number) == (
-                lesson.STEPS[entry.step].notebook,
-                lesson.STEPS[entry.step].lesson_step,
+                steps.STEPS[entry.step].notebook,
+                steps.STEPS[entry.step].lesson_step,
             )
 
 

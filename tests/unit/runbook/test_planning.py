@@ -2,10 +2,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_resource import MemoryResource
 
-from idc_helpers.changes import Action, Plan
+from idc_aws.changes import Action, Plan
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.planning import plan_changes, undo_creation, undo_update
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.undo import plan_undo
 
 ORIGIN = Origin("run", "05_permission_sets", "permission_sets", "sandbox", "111122223333", "us-east-1", "arn")

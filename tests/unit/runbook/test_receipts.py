@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from idc_helpers.changes import Action, Change, WriteResult
-from idc_helpers.errors import ReceiptError
-from idc_helpers.runbook.receipts import Origin, ReceiptBook, ReceiptPlace
+from idc_aws.changes import Action, Change, WriteResult
+from idc_aws.errors import ReceiptError
+from idc_helpers.runbook.records import Origin, ReceiptBook, ReceiptPlace
 
 ORIGIN = Origin(
     "run-1", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn:aws:sso:::instance/x"

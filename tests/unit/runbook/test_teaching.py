@@ -2,12 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from idc_helpers.changes import Action, Change, WriteResult
-from idc_helpers.runbook.causes import Cause, Facts
+from idc_aws.changes import Action, Change, WriteResult
 from idc_helpers.runbook.checks import Check
-from idc_helpers.runbook.places import PLACES, SOURCES
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
-from idc_helpers.runbook.teaching import receipt_facts, taught
+from idc_helpers.runbook.lesson import PLACES, SOURCES
+from idc_helpers.runbook.records import Origin, ReceiptBook
+from idc_helpers.runbook.teaching import Cause, Facts, receipt_facts, taught
 
 ORIGIN = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn")
 CREATE = Change(Action.CREATE, "group", "Auditors", None, {}, "does not exist yet")
@@ -52,7 +51,7 @@ def test_a_check_goes_back_to_its_own_step_or_to_the_one_that_its_cause_lies_in(
 
 
 def test_every_step_has_a_place_and_a_page_of_aws():
-    from idc_helpers.runbook.lesson import STEPS
+    from idc_helpers.runbook.steps import STEPS
 
     assert set(STEPS) <= set(PLACES)
     assert set(PLACES) == set(SOURCES)

@@ -1,11 +1,11 @@
 import pytest
 from memory_resource import MemoryResource
 
-from idc_helpers.changes import Action, WriteResult
-from idc_helpers.errors import ReceiptError, TargetError, WriteFailedError
+from idc_aws.changes import Action, WriteResult
+from idc_aws.errors import ReceiptError, TargetError, WriteFailedError
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.planning import plan_changes
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.undo import Fate, plan_undo
 
 ORIGIN = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn")

@@ -6,10 +6,10 @@ import sys
 import pytest
 from tiny_notebooks import RAISES, write_notebook
 
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
-from idc_helpers.runner.kernel_engine import KernelEngine
-from idc_helpers.runner.notebooks import LessonNotebook
+from idc_runner.engine import NO_LIMITS, TimeLimits
+from idc_runner.engine_choice import open_engine
+from idc_runner.kernel_engine import KernelEngine
+from idc_runner.notebooks import LessonNotebook
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 
@@ -153,9 +153,7 @@ def test_a_kernel_specification_of_another_python_changes_nothing(tmp_path, monk
 
 def test_secrets_are_in_no_save_of_the_notebook(tmp_path, monkeypatch):
     saves = []
-    monkeypatch.setattr(
-        "idc_helpers.runner.scrubbed_files.write_whole", lambda path, text: saves.append((path, text))
-    )
+    monkeypatch.setattr("idc_runner.outputs.write_whole", lambda path, text: saves.append((path, text)))
     cells = [f"print({{'SecretAccessKey': '{SECRET}'}})", f"raise ValueError('secret_access_key={SECRET}')"]
     failure, output = execute(KernelEngine(), tmp_path, *cells, parameters={"groups": [f"password={SECRET}"]})
     assert len(saves) > 3

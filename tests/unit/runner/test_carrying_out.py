@@ -9,15 +9,13 @@ import pytest
 from patience import until
 from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
-from idc_helpers.errors import ReceiptError
-from idc_helpers.runner.carrying_out import FAULT_FILE, carry_out
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.interruption import signals_as_exceptions
-from idc_helpers.runner.preparing import RunRequest
+from idc_aws.errors import ReceiptError
+from idc_runner.engine_choice import open_engine
+from idc_runner.run import FAULT_FILE, RunRequest, carry_out, signals_as_exceptions
 
 WRITES = """\
-from idc_helpers.changes import Action, Change
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
+from idc_aws.changes import Action, Change
+from idc_helpers.runbook.records import Origin, ReceiptBook
 origin = Origin("run", {name!r}, "groups", "sandbox", "111122223333", "us-east-1", "")
 change = Change(Action.CREATE, "group", "a", None, {{}}, "")
 ReceiptBook(Path(run_folder) / "receipts.jsonl").start(change, origin)
@@ -62,7 +60,7 @@ def test_a_failure_ends_the_run_and_what_follows_is_not_run(project, start, log,
 def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monkeypatch):
     write_notebook(project / "notebooks", "06_b", *tell("06_b", RAISES))
     execution = start(RunRequest(project))
-    monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: False)
+    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: False)
     carry_out(execution)
     assert "The sandbox stopped running. What was done is kept" in log.getvalue()
 
@@ -150,9 +148,7 @@ def test_an_interrupt_that_nothing_turned_into_a_signal_is_one(project, start):
     assert (outcome.folder / "index.html").exists()
 
 
-@pytest.mark.parametrize(
-    "place", ["idc_helpers.runner.carrying_out.notebook_result", "idc_helpers.runner.report._pages"]
-)
+@pytest.mark.parametrize("place", ["idc_runner.run.notebook_result", "idc_runner.report._pages"])
 def test_a_fault_while_a_result_is_read_or_shown_does_so_too(project, start, monkeypatch, place):
     module, _, name = place.rpartition(".")
     original, seen = getattr(importlib.import_module(module), name), []

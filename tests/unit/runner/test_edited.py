@@ -8,12 +8,12 @@ import subprocess
 import pytest
 from tiny_notebooks import make_project, write_notebook
 
-from idc_helpers.errors import RunFailedError
-from idc_helpers.runner import run as runs
-from idc_helpers.runner.batch.batch import BatchRequest, run_batch
-from idc_helpers.runner.edited import edited_notebooks
-from idc_helpers.runner.notebooks import LessonNotebook, find_notebooks
-from idc_helpers.runner.preparing import RunRequest, prepare_run
+from idc_aws.errors import RunFailedError
+from idc_runner import run as runs
+from idc_runner.batch.batch import BatchRequest, run_batch
+from idc_runner.notebooks import LessonNotebook, find_notebooks
+from idc_runner.run import RunRequest, prepare_run
+from idc_runner.working_copy import edited_notebooks
 
 AWS = "target: aws\nregion: eu-west-1\nexpected_account: '111122223333'\n"
 
@@ -28,8 +28,8 @@ def git(folder, *words):
 def kit(tmp_path):
     """Return a repository of a kit, committed."""
     project = make_project(tmp_path / "kit", AWS)
-    (project / "idc_helpers").mkdir()
-    (project / "idc_helpers" / "project.py").touch()
+    (project / "idc_aws").mkdir()
+    (project / "idc_aws" / "project.py").touch()
     for name in ("05_a", "06_b"):
         write_notebook(project / "notebooks", name, "1 + 1")
     git(project, "init", "-q")

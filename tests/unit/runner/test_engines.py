@@ -1,8 +1,8 @@
 import pytest
 
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.runner.engine_choice import ENGINE_NAMES, open_engine
-from idc_helpers.runner.engines import NotebookFailure
+from idc_aws.errors import InvalidValueError
+from idc_runner.engine import NotebookFailure
+from idc_runner.engine_choice import ENGINE_NAMES, open_engine
 
 
 @pytest.mark.parametrize("name", ENGINE_NAMES)

@@ -13,12 +13,12 @@ import pytest
 from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.engines import NO_LIMITS, TimeLimits
-from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
-from idc_helpers.runner.fast.notebook_order import NotebookOrder
-from idc_helpers.runner.kernel_engine import KernelEngine
-from idc_helpers.runner.notebooks import LessonNotebook
+from idc_runner.engine import NO_LIMITS, TimeLimits
+from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import NotebookOrder
+from idc_runner.fast.messages import Lines, receive_order, send_order
+from idc_runner.kernel_engine import KernelEngine
+from idc_runner.notebooks import LessonNotebook
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fast engine needs Linux")
 TELLS_PID = "import os; from pathlib import Path; Path('pid').write_text(str(os.getpid()))"
@@ -190,7 +190,7 @@ def test_several_threads_run_notebooks_at_a_time(engine, tmp_path):
 
 def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_path):
     cell = (
-        "from idc_helpers.module_processes import run_module, start_module\n"
+        "from idc_aws.sandbox import run_module, start_module\n"
         "done = run_module('json.tool', ['--no-such'], timeout_s=6000)\n"
         "print(done.returncode, done.stderr[:6])\n"
         "with open('x.json', 'w') as file: file.write('[1]')\n"
@@ -206,7 +206,7 @@ def test_a_module_of_the_kit_is_a_fork_that_talks_like_a_new_python(engine, tmp_
 
 def test_a_package_of_the_kit_runs_as_a_fork_too_and_without_a_warning(engine, tmp_path):
     cell = (
-        "from idc_helpers.module_processes import run_module\n"
+        "from idc_aws.sandbox import run_module\n"
         "done = run_module('idc_sandbox', ['status', '--state', 'nowhere'], timeout_s=600)\n"
         "print(done.returncode, done.stdout.split()[:3], repr(done.stderr))\n"
         "done = run_module('idc_sandbox.persona', ['--no-such'], timeout_s=600)\n"
@@ -270,11 +270,11 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
 RUNS = """
 import sys
 from pathlib import Path
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.fast.messages import Lines, receive_order, send_order
-from idc_helpers.runner.fast.notebook_order import NotebookOrder
-from idc_helpers.runner.kernel_engine import KernelEngine
-from idc_helpers.runner.notebooks import LessonNotebook
+from idc_runner.engine_choice import open_engine
+from idc_runner.fast.messages import Lines, receive_order, send_order
+from idc_runner.fast.engine import NotebookOrder
+from idc_runner.kernel_engine import KernelEngine
+from idc_runner.notebooks import LessonNotebook
 folder = Path(sys.argv[1])
 with open_engine("fast") as engine:
     (folder / "engine").write_text(str(engine._process.pid))
@@ -318,7 +318,7 @@ def test_a_notebook_that_cannot_get_a_process_says_so(tmp_path):
 
 OVERTAKING = """\
 import os, socket, sys
-from idc_helpers.runner.fast.forks import Forks
+from idc_runner.fast.server import Forks
 
 real_fork, (said, tell) = os.fork, os.pipe()
 

@@ -3,7 +3,7 @@ import threading
 
 from patience import PATIENCE_S
 
-from idc_helpers.runner.following import EventFollower
+from idc_runner.progress import EventFollower
 
 
 def test_whole_lines_are_handed_over_once_and_in_order_while_the_file_grows(tmp_path):

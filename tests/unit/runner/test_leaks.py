@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from idc_helpers.runner.leaks import Leak, LeakSearch, clean_log, leak_failure
+from idc_runner.outputs import Leak, LeakSearch, clean_log, leak_failure
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 PEM = ["-----BEGIN PRIVATE KEY-----\n", "MIIEowIBAAKCAQEA7\n", "-----END PRIVATE KEY-----\n"]

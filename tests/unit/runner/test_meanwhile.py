@@ -3,7 +3,7 @@ import threading
 import pytest
 from patience import PATIENCE_S
 
-from idc_helpers.runner.meanwhile import Meanwhile
+from idc_runner.progress import Meanwhile
 
 
 def test_work_goes_on_beside_the_block_and_is_waited_for_at_its_end():

@@ -1,13 +1,8 @@
 import pytest
 from tiny_notebooks import write_notebook
 
-from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.runner.notebooks import (
-    LessonNotebook,
-    find_notebooks,
-    known_parameters,
-    select_notebooks,
-)
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
 
 
 @pytest.fixture

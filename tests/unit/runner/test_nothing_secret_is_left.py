@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from tiny_notebooks import PASSES, tell, write_notebook
 
-from idc_helpers.masking import masking
-from idc_helpers.runner.carrying_out import carry_out
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.preparing import RunRequest
+from idc_aws.masking import masking
+from idc_runner.engine_choice import open_engine
+from idc_runner.run import RunRequest, carry_out
 
 # Each where it is planted; none has a shape of its own, but for the third.
 PARAMETER, VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT = (

@@ -1,7 +1,7 @@
 import pytest
 
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.runner.overrides import location_of, with_overrides
+from idc_aws.errors import InvalidValueError
+from idc_aws.scenario.reading import location_of, with_overrides
 
 DATA = {"region": "us-east-1", "groups": [{"display_name": "a"}], "instance": {"name": "x"}}
 

@@ -13,14 +13,14 @@ from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillException, PapermillExecutionError
 from tiny_notebooks import write_notebook
 
-from idc_helpers.runner.papermill_engine import ENGINE_NAME, FastEngine
+from idc_runner.fast.papermill_engine import ENGINE_NAME, PapermillFastEngine
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setitem(papermill_engines._engines, ENGINE_NAME, FastEngine)
+    monkeypatch.setitem(papermill_engines._engines, ENGINE_NAME, PapermillFastEngine)
 
 
 def execute(folder, *cells, **options):
@@ -34,15 +34,15 @@ def execute(folder, *cells, **options):
 def test_the_package_tells_papermill_of_it():
     entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
     named = entry_points["papermill.engine"][ENGINE_NAME]
-    assert named == f"{FastEngine.__module__}:{FastEngine.__name__}"
+    assert named == f"{PapermillFastEngine.__module__}:{PapermillFastEngine.__name__}"
 
 
 def test_papermill_imports_nothing_more_for_it():
     code = (
         "import sys, papermill; before = set(sys.modules)\n"
-        "import idc_helpers.runner.papermill_engine\n"
-        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('idc_helpers')))\n"
-        "print(len([name for name in sys.modules if name.startswith('idc_helpers')]))"
+        "import idc_runner.fast.papermill_engine\n"
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('idc_')))\n"
+        "print(len([name for name in sys.modules if name.startswith('idc_')]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from tiny_notebooks import PARAMETERS, make_project, write_notebook
 
-from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedError
-from idc_helpers.runner.preparing import RunRequest, prepare_run
+from idc_aws.errors import InvalidValueError, ParametersError, RunFailedError
+from idc_runner.run import RunRequest, prepare_run
 
 SCENARIO = """\
 target: sandbox

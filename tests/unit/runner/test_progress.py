@@ -1,9 +1,8 @@
 import pytest
 
-from idc_helpers.runner.executing import NotebookFailure
-from idc_helpers.runner.progress import Progress, summary_table
-from idc_helpers.runner.summary import CheckResult, NotebookResult, RunSummary
-from idc_helpers.runner.tables import changes_in_words, seconds_in_words
+from idc_runner.engine import NotebookFailure
+from idc_runner.progress import Progress, summary_table
+from idc_runner.summary import CheckResult, NotebookResult, RunSummary, changes_in_words, seconds_in_words
 
 CHANGES = {"create": 3, "update": 0, "delete": 0, "unchanged": 1}
 

@@ -6,11 +6,11 @@ import nbformat
 import pytest
 from tiny_notebooks import write_notebook
 
-from idc_helpers.changes import Action, Change, WriteResult
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
-from idc_helpers.runner.executing import NotebookFailure
-from idc_helpers.runner.report import write_report
-from idc_helpers.runner.summary import CheckResult, NotebookResult, RunSummary
+from idc_aws.changes import Action, Change, WriteResult
+from idc_helpers.runbook.records import Origin, ReceiptBook
+from idc_runner.engine import NotebookFailure
+from idc_runner.report import write_report
+from idc_runner.summary import CheckResult, NotebookResult, RunSummary
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 CHANGES = {"create": 1, "update": 0, "delete": 0, "unchanged": 2}

@@ -5,14 +5,8 @@ from dataclasses import asdict
 
 import pytest
 
-from idc_helpers.errors import NotFoundError, RunFailedError
-from idc_helpers.runner.run_folder import (
-    RunRecord,
-    create_run_folder,
-    find_run_folder,
-    read_record,
-    write_record,
-)
+from idc_aws.errors import NotFoundError, RunFailedError
+from idc_runner.notebooks import RunRecord, create_run_folder, find_run_folder, read_record, write_record
 
 NOW = datetime.datetime(2026, 11, 23, 5, 45, tzinfo=datetime.UTC)
 RECORD = RunRecord("sandbox", "apply", "us-east-1", None, "/kit/parameters/sandbox.yaml", "/kit/state")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idc_helpers.runner import sandboxes
+from idc_runner import sandboxes
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from idc_helpers.runner.scrubbed_files import ScrubbedFiles, scrubbed_path, write_whole
+from idc_runner.outputs import ScrubbedFiles, scrubbed_path, write_whole
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 

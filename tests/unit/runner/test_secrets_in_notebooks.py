@@ -10,14 +10,13 @@ import pytest
 from secret_writings import innocent, missed, planted, touched
 from tiny_notebooks import PARAMETERS, PASSES, tell
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.parameters import load_scenario
-from idc_helpers.runner.batch import job_run
-from idc_helpers.runner.batch.batch import BatchRequest, run_batch
-from idc_helpers.runner.carrying_out import carry_out
-from idc_helpers.runner.engine_choice import open_engine
-from idc_helpers.runner.preparing import RunRequest
-from idc_helpers.scrubbing import scrub, scrub_values, secret_places
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import load_scenario
+from idc_aws.scrubbing import scrub, scrub_values, secret_places
+from idc_runner.batch import workers
+from idc_runner.batch.batch import BatchRequest, run_batch
+from idc_runner.engine_choice import open_engine
+from idc_runner.run import RunRequest, carry_out
 
 PLAY = """\
 import json, sys
@@ -96,9 +95,9 @@ def test_planted_secrets_are_taken_out_and_innocents_stay(engine_name, notebook,
 
 
 def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatch):
-    monkeypatch.setattr(job_run, "_checked", lambda place: (f"sandbox · {place.region}", ""))
-    monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
-    job_run._checked_before.cache_clear()
+    monkeypatch.setattr(workers, "_checked", lambda place: (f"sandbox · {place.region}", ""))
+    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
+    workers._checked_before.cache_clear()
     table = tmp_path / "jobs.yaml"
     table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")
     outcome = run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())

@@ -2,9 +2,9 @@ import nbformat
 import pytest
 from tiny_notebooks import write_notebook
 
-from idc_helpers.errors import RunFailedError
-from idc_helpers.runner.notebooks import find_notebooks
-from idc_helpers.runner.stored_outputs import (
+from idc_aws.errors import RunFailedError
+from idc_runner.notebooks import find_notebooks
+from idc_runner.stored_outputs import (
     check_stored_outputs,
     main,
     make_stored_outputs,

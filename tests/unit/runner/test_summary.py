@@ -2,13 +2,12 @@ import json
 
 import pytest
 
-from idc_helpers.changes import Action, Change, WriteResult
-from idc_helpers.runbook.events import EventLog
-from idc_helpers.runbook.receipts import Origin, ReceiptBook
-from idc_helpers.runner.executing import NotebookFailure
-from idc_helpers.runner.report import _sentence
-from idc_helpers.runner.run_folder import RunRecord, write_record
-from idc_helpers.runner.summary import NotebookResult, RunSummary, notebook_result
+from idc_aws.changes import Action, Change, WriteResult
+from idc_helpers.runbook.records import EventLog, Origin, ReceiptBook
+from idc_runner.engine import NotebookFailure
+from idc_runner.notebooks import RunRecord, write_record
+from idc_runner.report import _sentence
+from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 
 NAME = "06_groups"
 

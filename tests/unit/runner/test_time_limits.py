@@ -3,9 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.errors import InvalidValueError
-from idc_helpers.runner.engines import TimeLimits
-from idc_helpers.runner.time_limits import TimeLeft
+from idc_aws.errors import InvalidValueError
+from idc_runner.engine import TimeLeft, TimeLimits
 
 CELL = SimpleNamespace(source="sleep()")
 

@@ -4,8 +4,8 @@ import threading
 
 from patience import PATIENCE_S
 
-from idc_helpers.file_locks import lock_folder
-from idc_helpers.runner.undoing import opened_undo
+from idc_aws.files import lock_folder
+from idc_runner.undo import opened_undo
 
 
 def test_an_undo_waits_for_another_one_of_the_same_folder(tmp_path):

@@ -16,7 +16,7 @@ groups = None
 """
 EVENTS = """\
 from pathlib import Path
-from idc_helpers.runbook.events import EventLog
+from idc_helpers.runbook.records import EventLog
 events = EventLog(Path(run_folder) / "events.jsonl", {name!r})
 """
 PASSES = """\
@@ -30,7 +30,7 @@ check = {"name": "group ana", "passed": False, "detail": "found nothing"}
 events.write("checked", step="groups", checks=[check])
 """
 RAISES = """\
-from idc_helpers.errors import WriteFailedError
+from idc_aws.errors import WriteFailedError
 raise WriteFailedError("the write 'x' failed", remedy="Do this next.")
 """
 

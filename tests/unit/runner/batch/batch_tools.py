@@ -4,8 +4,8 @@ import json
 import threading
 from pathlib import Path
 
-from idc_helpers.runbook.events import EventLog
-from idc_helpers.runner.engines import NotebookFailure
+from idc_helpers.runbook.records import EventLog
+from idc_runner.engine import NotebookFailure
 
 CHECK = {"name": "it is there", "passed": True, "detail": "found"}
 

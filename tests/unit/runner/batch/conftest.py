@@ -5,8 +5,8 @@ import pytest
 from batch_tools import CountingEngine
 from tiny_notebooks import PARAMETERS, make_project, write_notebook
 
-from idc_helpers.runner.batch import engine_keeper, job_run
-from idc_helpers.runner.batch.batch import BatchRequest, run_batch
+from idc_runner.batch import workers
+from idc_runner.batch.batch import BatchRequest, run_batch
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def engine(monkeypatch):
             engine.end()
             engine.closed += 1
 
-    monkeypatch.setattr(engine_keeper, "open_engine", open_engine)
-    monkeypatch.setattr(job_run, "_checked", lambda place: (f"sandbox · {place.region}", ""))
-    monkeypatch.setattr("idc_helpers.runner.carrying_out.sandbox_runs", lambda state=None: True)
-    job_run._checked_before.cache_clear()
+    monkeypatch.setattr(workers, "open_engine", open_engine)
+    monkeypatch.setattr(workers, "_checked", lambda place: (f"sandbox · {place.region}", ""))
+    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
+    workers._checked_before.cache_clear()
     return engine
 
 

@@ -11,13 +11,12 @@ import pytest
 from batch_tools import counted, descriptors, fails, report, statuses
 from patience import PATIENCE_S
 
-from idc_helpers.errors import InvalidValueError, ParametersError, RunFailedError
-from idc_helpers.parameters import load_scenario
-from idc_helpers.runner.batch.batch_folder import own_batch_folder
-from idc_helpers.runner.batch.journal import Journal
-from idc_helpers.runner.batch.results import JobResult
-from idc_helpers.runner.engines import NotebookFailure, TimeLimits
-from idc_helpers.runner.summary import RunSummary
+from idc_aws.errors import InvalidValueError, ParametersError, RunFailedError
+from idc_aws.scenario.reading import load_scenario
+from idc_runner.batch.folder import Journal, own_batch_folder
+from idc_runner.batch.jobs import JobResult
+from idc_runner.engine import NotebookFailure, TimeLimits
+from idc_runner.summary import RunSummary
 
 FIVE = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: j{number}}}\n" for number in range(5))
 CHAIN = (
@@ -145,7 +144,7 @@ def test_a_job_whose_target_is_refused_fails_with_the_reason(run, table, engine,
     def refuse(place):
         raise RunFailedError("no such account", remedy="Look.")
 
-    monkeypatch.setattr("idc_helpers.runner.batch.job_run._checked", refuse)
+    monkeypatch.setattr("idc_runner.batch.workers._checked", refuse)
     assert run(table(CHAIN)).exit_status == 1
     assert report(tmp_path / "out")["a"]["reason"] == "RunFailedError: no such account\nLook."
     assert engine.asked == []
@@ -281,7 +280,7 @@ def test_a_full_disk_under_a_jobs_files_ends_the_batch_and_the_job_runs_again(
 def test_a_full_disk_under_the_report_leaves_the_one_before_whole(run, table, engine, tmp_path, monkeypatch):
     run(table(CHAIN))
     before = (tmp_path / "out" / "batch.json").read_text("utf-8")
-    monkeypatch.setattr("idc_helpers.runner.batch.batch_report.write_whole", no_space)
+    monkeypatch.setattr("idc_runner.batch.report.write_whole", no_space)
     with pytest.raises(RunFailedError, match="No space left"):
         run(table(CHAIN + "  - {name: e}\n"))
     assert (tmp_path / "out" / "batch.json").read_text("utf-8") == before
@@ -365,9 +364,7 @@ def test_what_is_masked_is_in_no_file_of_a_job_and_the_notebooks_still_get_it(
     engine.acts["a"] = act
     user = "{user_name: mary.major, given_name: Mary, family_name: Major, display_name: Mary Major}"
     text = f"jobs:\n  - name: a\n    notebook: '05'\n    sandbox: own\n    set:\n      users: [{user}]\n"
-    monkeypatch.setattr(
-        "idc_helpers.runner.batch.job_run.sandbox_of_its_own", lambda state, is_shared: nullcontext()
-    )
+    monkeypatch.setattr("idc_runner.batch.workers.sandbox_of_its_own", lambda state, is_shared: nullcontext())
     run(table(text), mask_personal_data=True)
     assert seen == ["Mary"]
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

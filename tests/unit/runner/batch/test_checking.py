@@ -1,8 +1,8 @@
 import pytest
 from tiny_notebooks import write_notebook
 
-from idc_helpers.errors import ParametersError
-from idc_helpers.runner.batch.checking import load_jobs
+from idc_aws.errors import ParametersError
+from idc_runner.batch.checking import load_jobs
 
 
 def problems(path, kit):

@@ -9,9 +9,9 @@ import pytest
 from batch_tools import counted, fails, statuses
 from patience import PATIENCE_S
 
-from idc_helpers.aws.object_storage import ObjectFolder
-from idc_helpers.errors import InvalidValueError, RunFailedError
-from idc_helpers.runner.batch import stores
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.object_storage import ObjectFolder
+from idc_runner.batch import stores
 
 TWO = "defaults: {notebook: '05'}\njobs:\n  - {name: a}\n  - {name: b}\n"
 ADDRESS = "s3://results/batches/one"

@@ -1,0 +1,323 @@
+"""Calls spaced so that AWS never has to turn one away.
+
+AWS gives sso-admin 20 requests a second in all, and identitystore 20 for each operation. Pacing beats
+retrying: the same report took 13 seconds paced and 23 with retries alone. Retries of botocore are paced
+like first attempts.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+)
+from botocore.loaders import JSONFileLoader, Loader
+
+from idc_aws.errors import LeftSandboxError
+from idc_aws.failures import Failures
+
+AWS_RATE_PER_S = 20.0
+
+
+class Pacer:
+    """Lets calls pass one by one, evenly spaced; shared by all threads of a run."""
+
+    def __init__(
+        self,
+        rate_per_s: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.rate_per_s = rate_per_s
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next_slot = float("-inf")
+
+    def wait(self) -> float:
+        """Take the next slot, wait for it, and return how many seconds that took."""
+        if self.rate_per_s is None:
+            return 0.0
+        delay_s = self._take_slot(1 / self.rate_per_s)
+        if delay_s > 0:
+            self._sleep(delay_s)
+        return delay_s
+
+    def _take_slot(self, length_s: float) -> float:
+        """Take the next slot, which is so long, and return in how many seconds it begins."""
+        with self._lock:
+            now = self._clock()
+            slot = max(now, self._next_slot)
+            self._next_slot = slot + length_s
+        return slot - now
+
+
+class Pacing:
+    """The pacers of one connection."""
+
+    def __init__(
+        self, rate_per_s: float | None = None, make_pacer: Callable[[float | None], Pacer] = Pacer
+    ) -> None:
+        self.sso_admin = make_pacer(rate_per_s)
+        self._make_pacer: Callable[[str], Pacer] = lambda _operation: make_pacer(rate_per_s)
+        self._identity_store: dict[str, Pacer] = {}
+        self._lock = threading.Lock()
+
+    def share(self, make_pacer: Callable[[str], Pacer]) -> None:
+        """Take other pacers from now on, those that are shared with other processes."""
+        with self._lock:
+            self.sso_admin = make_pacer("sso-admin")
+            self._identity_store.clear()
+            self._make_pacer = lambda operation: make_pacer(f"identitystore-{operation}")
+
+    def pacer(self, service_name: str, operation_name: str) -> Pacer | None:
+        """Return the pacer of an operation, or None for services that have limits of another kind."""
+        if service_name == "sso-admin":
+            return self.sso_admin
+        if service_name != "identitystore":
+            return None
+        with self._lock:
+            if operation_name not in self._identity_store:
+                self._identity_store[operation_name] = self._make_pacer(operation_name)
+            return self._identity_store[operation_name]
+
+    def install(self, client: Any) -> None:
+        """Make every request of a client wait for its slot just before it is sent, retries included."""
+        service_name = client.meta.service_model.service_name
+
+        def wait_for_slot(event_name: str, **_event: Any) -> None:
+            pacer = self.pacer(service_name, event_name.rpartition(".")[2])
+            if pacer is not None:
+                pacer.wait()
+
+        client.meta.events.register("before-send", wait_for_slot)
+
+
+# boto3 sessions and clients: of the sandbox, sealed off from the user's AWS configuration, and of AWS.
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_AWS_ATTEMPTS = 8
+_SANDBOX_ATTEMPTS = 4
+
+
+class Clients:
+    """Makes a boto3 client of each service once, with pacing and the kit's errors."""
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        failures: Failures,
+        pacing: Pacing,
+        options: dict[str, Any],
+        prepare: Callable[[Any], None],
+    ) -> None:
+        self._session = session
+        self._pacing = pacing
+        self._options = options
+        self._prepare = prepare
+        self._failures = failures
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        _explain_failures(session, failures)
+
+    def client(self, service_name: str) -> Any:
+        """Return the client of a service, such as ``"sso-admin"``; safe to share between threads."""
+        with self._lock:
+            if service_name not in self._clients:
+                client = self._new_client(service_name)
+                self._prepare(client)
+                self._pacing.install(client)
+                self._clients[service_name] = client
+            return self._clients[service_name]
+
+    def _new_client(self, service_name: str) -> Any:
+        try:  # what the user's files and variables configure is read here
+            return self._session.client(service_name, **self._options)
+        except (BotoCoreError, OSError, ValueError) as error:
+            explained = self._failures.explain(error, service_name, "")
+            raise (explained or self._failures.misconfigured(error)) from error
+
+
+def sandbox_clients(
+    *,
+    endpoint_url: str,
+    region: str,
+    access_key_id: str,
+    secret_access_key: str,
+    failures: Failures,
+    pacing: Pacing,
+) -> Clients:
+    """Return clients that reach the sandbox and nothing else.
+
+    They read no file of ``~/.aws``, no ``AWS_PROFILE``, ``AWS_ENDPOINT_URL`` or proxy variable, and ask no
+    instance metadata. A request to any other host than this machine is refused before it is sent.
+    """
+    session = boto3.Session(
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        region_name=region,
+        botocore_session=_spare_sessions.pop() if _spare_sessions else _sealed_session(),
+    )
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": _SANDBOX_ATTEMPTS},
+        proxies={},
+        ignore_configured_endpoint_urls=True,
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+        defaults_mode="legacy",
+        s3={"addressing_style": "path"},
+    )
+    options = {"endpoint_url": endpoint_url, "config": config}
+    return Clients(session, failures, pacing, options, lambda client: _seal(client, failures))
+
+
+# Made ahead by a process that is forked: each fork has it as its own, and uses it once.
+_spare_sessions: list[botocore.session.Session] = []
+
+
+def make_spare_session() -> None:
+    """Make the session of the next `sandbox_clients` now: it knows no credential and no address yet."""
+    _spare_sessions.append(_sealed_session())
+
+
+def _sealed_session() -> botocore.session.Session:
+    session = session_without_files()
+    session.register_component("data_loader", _sealed_loader())
+    return session
+
+
+def session_without_files() -> botocore.session.Session:
+    """Return a session of botocore that reads no file of the user and no variable such as ``AWS_PROFILE``."""
+    usual: dict[str, Any] = botocore.session.Session.SESSION_VARIABLES
+    settings = {name: (None, None, default, convert) for name, (_, _, default, convert) in usual.items()}
+    nothing = (None, None, os.devnull, None)
+    return botocore.session.Session(
+        session_vars={**settings, "config_file": nothing, "credentials_file": nothing}
+    )
+
+
+@cache
+def _sealed_loader() -> Loader:
+    """Return what reads botocore's models, which are the same for every session of this process."""
+    # The usual loader looks into ~/.aws/models and AWS_DATA_PATH too.
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+
+
+def _seal(client: Any, failures: Failures) -> None:
+    client.meta.events.register_first("before-send", refuse_other_hosts)
+
+    def give_up_at_once(caught_exception: Exception | None = None, **_event: Any) -> None:
+        # Nothing listens on the port any more: no retry brings the sandbox back.
+        if isinstance(caught_exception, EndpointConnectionError):
+            raise failures.unreachable(caught_exception) from caught_exception
+
+    client.meta.events.register_first("needs-retry", give_up_at_once)
+
+
+def refuse_other_hosts(request: Any, **_event: Any) -> None:
+    """Refuse a request to any host but this machine."""
+    host = urlsplit(request.url).hostname or ""
+    if host not in LOOPBACK_HOSTS:
+        raise LeftSandboxError(
+            f"a call of this sandbox run would have gone to {host!r}; it was not sent",
+            remedy="This is a defect of the kit, or something changed its client: please report it.",
+        )
+
+
+def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing: Pacing) -> Clients:
+    """Return clients that reach AWS with the user's own credentials."""
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+        if (credentials := session.get_credentials()) is not None:
+            credentials.get_frozen_credentials()
+    except Exception as error:  # a user's program, file or variable can make botocore raise anything
+        explained = failures.explain(error, "sts", "GetCallerIdentity")
+        raise (explained or failures.credentials_error(_words(error), error)) from error
+    config = Config(retries={"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS})
+    return Clients(session, failures, pacing, {"config": config}, lambda _client: None)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, BotoCoreError):
+        return str(error)
+    return f"no credentials: {type(error).__name__}: {error}"
+
+
+def _explain_failures(session: boto3.Session, failures: Failures) -> None:
+    def call_and_explain(self: Any, operation_name: str, api_params: dict[str, Any]) -> Any:
+        try:
+            return BaseClient._make_api_call(self, operation_name, api_params)
+        except (ClientError, BotoCoreError) as error:
+            explained = failures.explain(error, self.meta.service_model.service_name, operation_name)
+            if explained is None:
+                raise
+            raise explained from error
+
+    def add(class_attributes: dict[str, Any], **_event: Any) -> None:
+        class_attributes["_make_api_call"] = call_and_explain
+
+    session.events.register("creating-client-class", add)
+
+
+# AWS's service models, read and parsed once for all processes that are forked from this one.
+
+# What most notebooks use. The models of others are large, and few notebooks ask for one.
+SERVICES = ("sts", "organizations", "sso-admin", "identitystore", "sso", "sso-oidc")
+_REGION = "us-east-1"
+
+
+class SharedFiles(JSONFileLoader):
+    """Keeps what botocore's own data files hold, for all sessions of this process.
+
+    A session keeps what it parsed to itself, so that the next one parses the same files again. botocore only
+    reads what it gets from here.
+    """
+
+    _known: ClassVar[dict[str, Any]] = {}
+
+    def load_file(self, file_path: str) -> Any:
+        """Return what a file holds; one of the user's own is read each time."""
+        if not Path(file_path).is_relative_to(Loader.BUILTIN_DATA_PATH):
+            return super().load_file(file_path)
+        if file_path not in self._known:
+            self._known[file_path] = super().load_file(file_path)
+        return self._known[file_path]
+
+
+def share_service_models() -> None:
+    """Let all sessions of this process share parsed files, and parse those of the services that the kit uses.
+
+    No client, credential or connection is shared, and no session that has been used.
+    """
+    Loader.FILE_LOADER_CLASS = SharedFiles
+    nobody = {"access_key_id": "none", "secret_access_key": "none"}
+    failures, pacing = Failures("sandbox", _REGION), Pacing(None)
+    sealed = sandbox_clients(
+        endpoint_url="http://127.0.0.1:1", region=_REGION, failures=failures, pacing=pacing, **nobody
+    )
+    for service in SERVICES:
+        client = sealed.client(service)
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))  # reads what can be, of all
+    # A notebook's own boto3 looks into other folders too, and reads a few files more; the user's config file
+    # may be one that no AWS tool can read, and a sandbox run has nothing to do with it.
+    keys = {f"aws_{name}": value for name, value in nobody.items()}
+    usual = boto3.Session(**keys, region_name=_REGION, botocore_session=session_without_files())
+    usual.client("sts", endpoint_url="http://127.0.0.1:1")
+    make_spare_session()

@@ -1,0 +1,536 @@
+"""Finding the instance of Identity Center, and saying helpfully why there is none."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from idc_aws.calls import Timing, pages
+from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacer, Pacing, aws_clients, sandbox_clients
+from idc_aws.errors import (
+    AccessDeniedError,
+    AccountInstanceError,
+    InstanceNotFoundError,
+    InvalidValueError,
+    KitError,
+    RunFailedError,
+    SeveralInstancesError,
+    WrongAccountError,
+)
+from idc_aws.failures import Failures, error_code, failed_read
+from idc_aws.files import lock_file
+from idc_aws.identifiers import check_account_id, check_region
+from idc_aws.sandbox import SandboxConsole, start_sandbox
+
+if TYPE_CHECKING:
+    pass
+
+
+_GOING = ("CREATE_FAILED", "DELETE_IN_PROGRESS", "DELETED")
+_REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
+InstanceKind = Literal["organization", "account"]
+
+
+@dataclass(frozen=True)
+class IdentityCenterInstance:
+    """One instance of Identity Center."""
+
+    instance_arn: str
+    identity_store_id: str
+    owner_account_id: str
+    region: str
+    kind: InstanceKind
+    status: str
+    name: str
+    created_at: datetime.datetime | None = None
+
+
+def list_instances(connection: Connection) -> list[IdentityCenterInstance]:
+    """Return the instances that are visible in the connection's Region, the organization's first; reads only.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListInstances.html
+    """
+    with failed_read("the instances of Identity Center"):
+        found = list(pages(connection.client("sso-admin"), "list_instances", "Instances"))
+        instances = [_instance(connection, entry) for entry in found]
+    return sorted(instances, key=lambda instance: (instance.kind != "organization", instance.instance_arn))
+
+
+def find_instance(connection: Connection, instance_arn: str | None = None) -> IdentityCenterInstance:
+    """Return the only instance, or the one with an ARN; reads only, never guesses."""
+    instance, others = _look(connection, instance_arn)
+    if instance is None:
+        what = "no instance" if instance_arn is None else f"no instance {instance_arn!r}"
+        raise _none_found(connection, what, others, _regions_with_instances(connection))
+    return instance
+
+
+def find_instance_or_none(
+    connection: Connection, instance_arn: str | None = None
+) -> IdentityCenterInstance | None:
+    """Return what `find_instance` does, or None where there is none: no Region but this is asked then."""
+    return _look(connection, instance_arn)[0]
+
+
+def require_home_region(connection: Connection, kind: str) -> None:
+    """Return unless an instance is visible, though in another Region than the connection's; reads only.
+
+    Without any instance there is nothing wrong yet; what the caller may not read is for later to say.
+    """
+    owner = connection.caller.account_id if kind == "account" else None
+    try:
+        elsewhere = [] if connection.instance_or_none() else _regions_with_instances(connection, owner)
+    except (KitError, ClientError):
+        return
+    if elsewhere:
+        raise _none_found(connection, "no instance", [], elsewhere)
+
+
+def _look(
+    connection: Connection, instance_arn: str | None
+) -> tuple[IdentityCenterInstance | None, list[IdentityCenterInstance]]:
+    """Return the instance or None, and all that are visible."""
+    # A deletion shows for a while; nothing can be done with such an instance.
+    found = [instance for instance in list_instances(connection) if instance.status != "DELETE_IN_PROGRESS"]
+    if instance_arn is not None:
+        return next((one for one in found if one.instance_arn == instance_arn), None), found
+    if len(found) > 1:
+        listed = "; ".join(
+            f"{one.instance_arn} ({one.kind}, account {one.owner_account_id})" for one in found
+        )
+        raise SeveralInstancesError(
+            f"{len(found)} instances are visible in Region {connection.region!r}: {listed}",
+            remedy="Say which one: pass its ARN as `instance_arn`.",
+        )
+    return (found[0] if found else None), found
+
+
+def _none_found(
+    connection: Connection, what: str, here: list[IdentityCenterInstance], elsewhere: list[str]
+) -> InstanceNotFoundError:
+    there = f" There is one in {', '.join(elsewhere)}." if elsewhere else ""
+    others = (
+        f" There {'is' if len(here) == 1 else 'are'} {', '.join(one.instance_arn for one in here)}."
+        if here
+        else ""
+    )
+    remedy = (
+        f"Set `region` to {elsewhere[0]!r}."
+        if elsewhere
+        else "Set `region` to its home Region, or enable it in notebook 01."
+    )
+    return InstanceNotFoundError(
+        f"{what} is visible in Region {connection.region!r} for account {connection.caller.account_id!r}."
+        f"{there}{others}",
+        remedy=f"Identity Center is regional. {remedy}",
+        link=_REGIONS_LINK,
+    )
+
+
+def _regions_with_instances(connection: Connection, owner: str | None = None) -> list[str]:
+    sso_admin = connection.client("sso-admin")
+    try:
+        found = list(pages(sso_admin, "list_instances", "Instances", RegionScope="ALL_REGIONS"))
+    except (ClientError, AccessDeniedError):
+        return []  # It only improves the message.
+    regions = {
+        str(entry.get("PrimaryRegion") or "")
+        for entry in found
+        if entry.get("Status") not in _GOING and owner in (None, entry.get("OwnerAccountId"))
+    }
+    return sorted(regions - {"", connection.region})
+
+
+def _instance(connection: Connection, entry: dict[str, Any]) -> IdentityCenterInstance:
+    return IdentityCenterInstance(
+        instance_arn=entry["InstanceArn"],
+        identity_store_id=entry.get("IdentityStoreId", ""),
+        owner_account_id=entry.get("OwnerAccountId", ""),
+        region=entry.get("PrimaryRegion") or connection.region,
+        kind=_kind(connection, entry),
+        status=entry.get("Status", "ACTIVE"),
+        name=entry.get("Name", ""),
+        created_at=entry.get("CreatedDate"),
+    )
+
+
+def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
+    # No API names the kind. The management account can own the organization's instance only, a member account
+    # only one of its own; outside of an organization only the instance itself can tell.
+    in_charge = management_account_id(connection)
+    if in_charge:
+        return "organization" if entry.get("OwnerAccountId") == in_charge else "account"
+    if entry.get("Status", "ACTIVE") != "ACTIVE":
+        return "account"
+    try:
+        connection.client("sso-admin").list_permission_sets(InstanceArn=entry["InstanceArn"], MaxResults=1)
+    except AccountInstanceError:
+        return "account"
+    except (ClientError, AccessDeniedError):
+        return "organization" if entry.get("OwnerAccountId") != connection.caller.account_id else "account"
+    return "organization"
+
+
+def management_account_id(connection: Connection) -> str:
+    """Return the id of the organization's management account, or "" outside of one or where nobody may tell.
+
+    Reads only, once for each connection.
+    """
+    if "management_account_id" not in connection.cache:
+        try:
+            answer = connection.client("organizations").describe_organization()
+        except AccessDeniedError:
+            return ""
+        except ClientError as error:
+            if error_code(error) != "AWSOrganizationsNotInUseException":
+                raise
+            return ""
+        connection.cache["management_account_id"] = answer["Organization"]["MasterAccountId"]
+    return str(connection.cache["management_account_id"])
+
+
+# A connection: a target, who calls it, and the clients to call it with.
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who the credentials belong to."""
+
+    account_id: str
+    principal_arn: str
+    user_id: str
+
+    @property
+    def name(self) -> str:
+        """What a person calls the principal: a user's name, or a role's with the session's."""
+        return self.principal_arn.partition("/")[2] or self.principal_arn.rpartition(":")[2]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where calls arrive, as forms, plans and buttons name it."""
+
+    is_sandbox: bool
+    account_id: str
+    region: str
+    account_name: str = ""
+    endpoint_url: str = ""
+
+    @property
+    def short(self) -> str:
+        """Such as ``"the sandbox"`` or ``"AWS account 111122223333, eu-central-1"``, for a button."""
+        return "the sandbox" if self.is_sandbox else f"AWS account {self.account_id}, {self.region}"
+
+    def __str__(self) -> str:
+        if self.is_sandbox:
+            return f"the sandbox, Region {self.region}"
+        name = f" ({self.account_name})" if self.account_name else ""
+        overridden = f", endpoint overridden: {self.endpoint_url}, not AWS" if self.endpoint_url else ""
+        return f"AWS account {self.account_id}{name}, Region {self.region}{overridden}"
+
+
+@dataclass
+class Connection:
+    """A target and everything that is needed to call it.
+
+    Attributes
+    ----------
+    target
+        ``"sandbox"`` or ``"aws"``.
+    region
+        Where Identity Center is looked for.
+    caller
+        Whose credentials they are.
+    clients
+        Makes the boto3 clients.
+    pacing
+        Spaces the calls.
+    console
+        What only the console can do: the sandbox's; None on AWS.
+    instance_arn
+        The instance that the user chose; None: the only one.
+    account_name
+        The name of the caller's account in its organization; empty where nobody may tell.
+    endpoint_url
+        Where calls go, if not to AWS.
+    state_id
+        Which state of the sandbox it is; empty on AWS.
+    timing
+        The clock that waiting goes by.
+    cache
+        What never changes once it is read, such as a permission set's name by its ARN.
+    """
+
+    target: str
+    region: str
+    caller: Caller
+    clients: Clients
+    pacing: Pacing = field(default_factory=Pacing)
+    console: SandboxConsole | None = None
+    instance_arn: str | None = None
+    account_name: str = ""
+    endpoint_url: str = ""
+    state_id: str = ""
+    timing: Timing = field(default_factory=Timing)
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    _instance: IdentityCenterInstance | None = field(default=None, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def client(self, service_name: str) -> Any:
+        """Return the boto3 client of a service, such as ``"sso-admin"``; made once, shared by threads."""
+        return self.clients.client(service_name)
+
+    @property
+    def pacer(self) -> Pacer:
+        """The one pacer of all sso-admin calls."""
+        return self.pacing.sso_admin
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether nothing real can be changed."""
+        return self.target == "sandbox"
+
+    @property
+    def place(self) -> Place:
+        """Where calls arrive."""
+        overridden = "" if self.is_sandbox else self.endpoint_url
+        return Place(self.is_sandbox, self.caller.account_id, self.region, self.account_name, overridden)
+
+    @property
+    def instance(self) -> IdentityCenterInstance:
+        """The instance of Identity Center, read at first use.
+
+        Raises
+        ------
+        InstanceNotFoundError, SeveralInstancesError
+            When there is not exactly one.
+        """
+        with self._lock:
+            if self._instance is None:
+                self._instance = find_instance(self, self.instance_arn)
+            return self._instance
+
+    def instance_or_none(self) -> IdentityCenterInstance | None:
+        """Return the instance, or None where there is none yet; reads only."""
+        with self._lock:
+            if self._instance is None:
+                self._instance = find_instance_or_none(self, self.instance_arn)
+            return self._instance
+
+    def refresh_instance(self) -> IdentityCenterInstance | None:
+        """Read the instance again, after it was made, changed or deleted; None where there is none."""
+        with self._lock:
+            self._instance = None
+            return self.instance_or_none()
+
+    def __str__(self) -> str:
+        account = f"account {self.caller.account_id}" + (
+            f" ({self.account_name})" if self.account_name else ""
+        )
+        parts = [self.target, account, self.caller.name, f"Region {self.region}"]
+        if self.endpoint_url and not self.is_sandbox:
+            parts.append(f"endpoint overridden: {self.endpoint_url}, not AWS")
+        return " · ".join(parts)
+
+
+# One pacer for many processes: whoever works on one AWS organization at a time shares its limits.
+
+FOLDER_VARIABLE = "IDC_PACING_FOLDER"
+MACHINES_VARIABLE = "IDC_PACING_MACHINES"
+# No queue is that long: the file is of a time before the machine was started anew, and its clock with it.
+_FARTHEST_S = 3600.0
+
+
+class SharedPacer(Pacer):
+    """Lets the calls of all processes that use one file pass one by one, evenly spaced."""
+
+    def __init__(
+        self,
+        rate_per_s: float,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(rate_per_s, clock=clock, sleep=sleep)
+        self._path = path
+
+    def _take_slot(self, length_s: float) -> float:
+        try:
+            with lock_file(self._path, wait=True) as descriptor:
+                assert descriptor is not None
+                now = self._clock()
+                slot = max(now, _read(descriptor, now))
+                os.pwrite(descriptor, f"{slot + length_s:32.9f}".encode(), 0)
+        except OSError as error:
+            raise RunFailedError(
+                f"the pace of the calls cannot be kept in {str(self._path)!r}: {error.strerror or error}",
+                remedy=f"See that the folder in {FOLDER_VARIABLE} can be written, or unset the variable.",
+            ) from error
+        return slot - now
+
+
+def _read(descriptor: int, now: float) -> float:
+    try:
+        slot = float(os.pread(descriptor, 64, 0))
+    except ValueError:
+        return now  # new
+    return slot if slot < now + _FARTHEST_S else now
+
+
+def share_pacing(connection: Connection) -> None:
+    """Let a connection to AWS take its slots from files, where the environment names their folder."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        return
+    rate_per_s = AWS_RATE_PER_S / _machines(os.environ.get(MACHINES_VARIABLE, "1"))
+    start = f"{_management_account_id(connection)}-{connection.region}"
+    connection.pacing.share(lambda limit: SharedPacer(rate_per_s, Path(folder) / f"{start}-{limit}.slot"))
+
+
+def _machines(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidValueError(
+            f"{MACHINES_VARIABLE} is {text!r}", remedy="It is the number of machines that share the rate."
+        )
+    return int(text)
+
+
+def _management_account_id(connection: Connection) -> str:
+    """Return whose limits they are: the organization's, or the caller's account where it cannot be read.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html
+    """
+    try:
+        organization = connection.clients.client("organizations").describe_organization()["Organization"]
+    except (ClientError, AccessDeniedError):
+        return connection.caller.account_id
+    return str(organization["MasterAccountId"])
+
+
+# Connecting to a target, and being allowed to write there.
+
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
+
+
+def connect(
+    *,
+    target: Literal["sandbox", "aws"] = "sandbox",
+    region: str = "us-east-1",
+    profile: str | None = None,
+    instance_arn: str | None = None,
+    state_folder: str | Path | None = None,
+) -> Connection:
+    """Return a new connection; asks AWS who calls, and changes nothing.
+
+    Parameters
+    ----------
+    target
+        ``"sandbox"`` starts or finds the sandbox; ``"aws"`` uses the user's credentials, read anew each time.
+    region
+        Where Identity Center is looked for: it is regional.
+    profile
+        Of the user's AWS configuration; only for AWS.
+    instance_arn
+        Which instance, where several are visible.
+    state_folder
+        Of the sandbox; None: the standing one.
+
+    Raises
+    ------
+    InvalidValueError
+        When the Region is not one.
+    TargetError
+        When the target does not answer or the credentials are missing, refused or expired.
+
+    Notes
+    -----
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+    """
+    check_region(region)
+    if target == "sandbox":
+        return connect_to_sandbox(region=region, instance_arn=instance_arn, state_folder=state_folder)
+    failures = Failures("aws", region, profile=profile)
+    pacing = Pacing(AWS_RATE_PER_S)
+    clients = aws_clients(region=region, profile=profile, failures=failures, pacing=pacing)
+    connection = _connected("aws", region, clients, failures, pacing=pacing, instance_arn=instance_arn)
+    connection.endpoint_url = _overridden_endpoint(clients)
+    share_pacing(connection)
+    return connection
+
+
+def connect_to_sandbox(
+    *,
+    region: str = "us-east-1",
+    instance_arn: str | None = None,
+    state_folder: str | Path | None = None,
+    rate_per_s: float | None = None,
+) -> Connection:
+    """Return a connection to the sandbox of a state folder, started if need be; as `connect`."""
+    # One of a folder of its own takes any free port: the usual one belongs to the standing sandbox.
+    sandbox = start_sandbox(state_folder, port=0 if state_folder is not None else None)
+    failures = Failures("sandbox", region, endpoint_url=sandbox.endpoint_url)
+    pacing = Pacing(rate_per_s)
+    clients = sandbox_clients(
+        endpoint_url=sandbox.endpoint_url,
+        region=region,
+        access_key_id=sandbox.access_key_id,
+        secret_access_key=sandbox.secret_access_key,
+        failures=failures,
+        pacing=pacing,
+    )
+    console = SandboxConsole(sandbox.endpoint_url, sandbox.control_secret, sandbox.state_folder)
+    connection = _connected("sandbox", region, clients, failures, pacing=pacing, instance_arn=instance_arn)
+    connection.console, connection.endpoint_url = console, sandbox.endpoint_url
+    connection.state_id = sandbox.state_id
+    return connection
+
+
+def _connected(target: str, region: str, clients: Clients, failures: Failures, **options: Any) -> Connection:
+    with failed_read("the caller's identity"):
+        answer = clients.client("sts").get_caller_identity()
+    caller = Caller(answer["Account"], answer["Arn"], answer["UserId"])
+    failures.principal_arn = caller.principal_arn
+    name = _account_name(clients, caller.account_id)
+    return Connection(target, region, caller, clients, account_name=name, **options)
+
+
+def _account_name(clients: Clients, account_id: str) -> str:
+    # Only the management account and delegated administrators may read it, and only in an organization.
+    try:
+        account = clients.client("organizations").describe_account(AccountId=account_id)["Account"]
+    except (ClientError, AccessDeniedError):
+        return ""
+    return str(account.get("Name", ""))
+
+
+def _overridden_endpoint(clients: Clients) -> str:
+    endpoint_url: str = clients.client("sso-admin").meta.endpoint_url
+    host = urlsplit(endpoint_url).hostname or ""
+    return "" if host.endswith(_AWS_DOMAINS) else endpoint_url
+
+
+def require_apply_allowed(connection: Connection, expected_account: str | None) -> None:
+    """Return when this connection may write: in the sandbox always, on AWS in the expected account alone."""
+    if connection.is_sandbox:
+        return
+    found = connection.caller.account_id
+    if not expected_account:
+        raise WrongAccountError(
+            f"the parameters do not say which account to change; the caller is in account {found!r}",
+            remedy=f'Read the plan, then set `expected_account = "{found}"` if that is the account you mean.',
+        )
+    if check_account_id(expected_account) != found:
+        raise WrongAccountError(
+            f"the parameters expect account {expected_account!r}, but the caller is in account {found!r}",
+            remedy="Use a profile of that account, or correct `expected_account`. Nothing was changed.",
+        )

@@ -1,0 +1,277 @@
+"""Account ids, ARNs, role names and addresses: read, checked and written, without a call.
+
+Durations, managed policies and "did you mean" live in modules of their own and are offered here as well, so
+that there is one place to import words from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from idc_aws.errors import InvalidValueError
+
+# ISO 8601 durations, the way that Identity Center writes session lengths.
+
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,6})D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?",
+    re.ASCII,
+)
+_REMEDY = "Write an ISO 8601 duration, such as 'PT1H' (one hour), 'PT90M' (90 minutes) or 'P7D' (seven days)."
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the length of an ISO 8601 duration.
+
+    Weeks, days, hours, minutes and whole seconds are understood. Years and months are not, because their
+    length is not fixed; neither are negative durations.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreatePermissionSet.html
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise InvalidValueError(
+            f"{text!r} is not a duration in weeks, days, hours and minutes", remedy=_REMEDY
+        )
+    return timedelta(**{unit: int(number or 0) for unit, number in match.groupdict().items()})
+
+
+def format_duration(length: timedelta) -> str:
+    """Return the ISO 8601 text of a length, in days, hours, minutes and seconds."""
+    if length < timedelta(0) or length.microseconds:
+        raise InvalidValueError(
+            f"{length!r} has no such duration", remedy="Give a length in whole seconds that is not negative."
+        )
+    minutes, seconds = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days_text = f"{length.days}D" if length.days else ""
+    time_text = "".join(
+        f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number
+    )
+    if not days_text and not time_text:
+        return "PT0S"
+    return f"P{days_text}" + (f"T{time_text}" if time_text else "")
+
+
+def length_in_words(length: timedelta) -> str:
+    """Return a length as a person says it, such as ``"1 hour 30 minutes"`` or ``"7 days"``; no seconds."""
+    hours, minutes = divmod(length.seconds // 60, 60)
+    parts = [
+        f"{number} {unit}{'' if number == 1 else 's'}"
+        for number, unit in ((length.days, "day"), (hours, "hour"), (minutes, "minute"))
+        if number
+    ]
+    return " ".join(parts) or "0 minutes"
+
+
+# A word that a person mistyped, and the word that they probably meant.
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return a question that offers the nearest choice, or nothing."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return f"Did you mean {by_folded[near[0]]!r}?" if near else ""
+
+
+# The names of AWS managed policies, and their ARNs.
+
+AWS_POLICY_PREFIX = "arn:aws:iam::aws:policy/"
+
+# The console's wizard calls these permission sets predefined; the API has no such word.
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetpredefined.html
+PREDEFINED: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "AdministratorAccess": f"{AWS_POLICY_PREFIX}AdministratorAccess",
+        "Billing": f"{AWS_POLICY_PREFIX}job-function/Billing",
+        "DatabaseAdministrator": f"{AWS_POLICY_PREFIX}job-function/DatabaseAdministrator",
+        "DataScientist": f"{AWS_POLICY_PREFIX}job-function/DataScientist",
+        "NetworkAdministrator": f"{AWS_POLICY_PREFIX}job-function/NetworkAdministrator",
+        "PowerUserAccess": f"{AWS_POLICY_PREFIX}PowerUserAccess",
+        "ReadOnlyAccess": f"{AWS_POLICY_PREFIX}ReadOnlyAccess",
+        "SecurityAudit": f"{AWS_POLICY_PREFIX}SecurityAudit",
+        "SupportUser": f"{AWS_POLICY_PREFIX}job-function/SupportUser",
+        "SystemAdministrator": f"{AWS_POLICY_PREFIX}job-function/SystemAdministrator",
+        "ViewOnlyAccess": f"{AWS_POLICY_PREFIX}job-function/ViewOnlyAccess",
+    }
+)
+
+_AWS_MANAGED_ARN = re.compile(
+    r"(?P<prefix>arn:aws(?:-[a-z]{1,5}){0,3}:iam::aws:policy)"
+    r"(?P<path>(?:/[A-Za-z0-9.,+@=_-]+)*)/(?P<name>[A-Za-z0-9.,+=@_-]+)"
+)
+_CUSTOMER_MANAGED_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:policy/.+", re.ASCII)
+
+
+@cache
+def aws_managed_policies() -> dict[str, str]:
+    """Return every AWS managed policy that the kit knows: its name, and its path with the name."""
+    text = (resources.files("idc_aws") / "data" / "aws_managed_policies.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.rpartition("/")[2]: line for line in lines}
+
+
+def managed_policy_arn(name_or_arn: str) -> str:
+    """Return the ARN of an AWS managed policy.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AttachManagedPolicyToPermissionSet.html
+    """
+    if name_or_arn.startswith("arn:"):
+        return _checked_arn(name_or_arn)
+    name = name_or_arn.rpartition("/")[2]
+    path_and_name = aws_managed_policies().get(name)
+    if path_and_name is None or name_or_arn.removeprefix("/") not in (path_and_name, name):
+        raise _unknown(name_or_arn)
+    return _attachable(AWS_POLICY_PREFIX + path_and_name)
+
+
+def _checked_arn(policy_arn: str) -> str:
+    match = _AWS_MANAGED_ARN.fullmatch(policy_arn)
+    if match is None:
+        if _CUSTOMER_MANAGED_ARN.fullmatch(policy_arn):
+            remedy = "It is a policy of your own: name it, with its path, under customer_managed_policies."
+        else:
+            remedy = (
+                f"Write a name such as 'ReadOnlyAccess', or an ARN that starts with {AWS_POLICY_PREFIX!r}."
+            )
+        raise InvalidValueError(f"{policy_arn!r} is not the ARN of an AWS managed policy", remedy=remedy)
+    # A policy's name is unique at AWS whatever its path, so a known name under another path is a mistake.
+    right = aws_managed_policies().get(match["name"])
+    if right is not None and f"{match['path']}/{match['name']}" != f"/{right}":
+        raise InvalidValueError(
+            f"{policy_arn!r} is not an AWS managed policy: {match['name']!r} has another path",
+            remedy=f"Write '{match['prefix']}/{right}'.",
+        )
+    return _attachable(policy_arn)
+
+
+def _attachable(policy_arn: str) -> str:
+    # IAM attaches these to service-linked roles alone: the permission set would fail while it is provisioned.
+    if "policy/aws-service-role/" in policy_arn:
+        raise InvalidValueError(
+            f"{policy_arn!r} is for a service-linked role only, not for people",
+            remedy="Choose a policy whose path does not start with 'aws-service-role/'.",
+        )
+    return policy_arn
+
+
+def _unknown(name: str) -> InvalidValueError:
+    question = did_you_mean(name.rpartition("/")[2], aws_managed_policies())
+    remedy = "If AWS has added it lately, write its whole ARN; your own go under customer_managed_policies."
+    return InvalidValueError(
+        f"{name!r} is an unknown AWS managed policy", remedy=f"{question} {remedy}".strip()
+    )
+
+
+_ACCOUNT_ID = re.compile(r"\d{12}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}", re.ASCII)
+_INSTANCE_ARN = re.compile(
+    r"arn:aws(?:-[a-z]{1,5}){0,3}:sso:::instance/(?P<instance_id>(?:sso)?ins-[a-zA-Z0-9.-]{16})"
+)
+_IDENTITY_STORE_ID = re.compile(r"d-[0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PERMISSION_SET_NAME = re.compile(r"[\w+=,.@-]{1,32}", re.ASCII)
+_ACCESS_KEY_ID = re.compile(r"(?P<prefix>AKIA|ASIA)[A-Z0-9]{12,124}")
+
+
+def is_account_id(text: str) -> bool:
+    """Return whether a text has the shape of an account id: twelve digits."""
+    return _ACCOUNT_ID.fullmatch(text) is not None
+
+
+def check_account_id(value: object) -> str:
+    """Return an account id, or say what is wrong with it."""
+    if isinstance(value, str) and is_account_id(value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise InvalidValueError(
+            f"{value!r} is a number, and an account id is text",
+            remedy="Quote the account id: YAML reads unquoted ids as numbers, and a leading 0 as octal. "
+            "On papermill's command line use -r in place of -p.",
+        )
+    raise InvalidValueError(
+        f"{value!r} is not an account id", remedy="Write the twelve digits in quotes, such as '111122223333'."
+    )
+
+
+def check_region(text: str) -> str:
+    """Return a Region's code, or say what is wrong with it; whether AWS has that Region is not looked up."""
+    if _REGION.fullmatch(text) is None:
+        raise InvalidValueError(
+            f"{text!r} is not a Region's code", remedy="Write a code such as 'us-east-1' or 'eu-west-1'."
+        )
+    return text
+
+
+def instance_id_of(instance_arn: str) -> str:
+    """Return the id of an instance, such as ``"ssoins-7223abcdef012345"``, from its ARN.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_InstanceMetadata.html
+    """
+    match = _INSTANCE_ARN.fullmatch(instance_arn)
+    if match is None:
+        raise InvalidValueError(
+            f"{instance_arn!r} is not the ARN of an instance",
+            remedy="Copy it from the Settings page: 'arn:aws:sso:::instance/ssoins-' and 16 characters.",
+        )
+    return match["instance_id"]
+
+
+def console_link(region: str, instance_arn: str, tail: str) -> str:
+    """Return a link into the Identity Center console.
+
+    The form of the link is observed by the community and not documented by AWS: give people the path in
+    words next to it. The fallback is https://console.aws.amazon.com/singlesignon.
+    """
+    check_region(region)
+    short_id = instance_id_of(instance_arn).partition("ins-")[2]
+    home = f"https://{region}.console.aws.amazon.com/singlesignon/home?region={region}"
+    return f"{home}#!/instances/{short_id}/{tail.lstrip('/')}"
+
+
+def access_portal_url(identity_store_id: str, subdomain: str | None = None) -> str:
+    """Return the address of the AWS access portal.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtochangeURL.html
+    """
+    if _IDENTITY_STORE_ID.fullmatch(identity_store_id) is None:
+        raise InvalidValueError(
+            f"{identity_store_id!r} is not the id of an identity store",
+            remedy="Take it from the Settings page: 'd-' and ten digits or letters from a to f.",
+        )
+    return f"https://{subdomain or identity_store_id}.awsapps.com/start"
+
+
+def reserved_role_pattern(permission_set_name: str) -> re.Pattern[str]:
+    """Return a pattern that matches (``fullmatch``) the names of the roles of one permission set.
+
+    Identity Center makes ``AWSReservedSSO_<permission set>_<16 hexadecimal digits>`` in each account. The
+    digits change whenever the role is made anew, so nothing should name them.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
+    """
+    if _PERMISSION_SET_NAME.fullmatch(permission_set_name) is None:
+        raise InvalidValueError(
+            f"{permission_set_name!r} cannot be a permission set's name",
+            remedy="Use 1 to 32 letters, digits and + = , . @ - _ without blanks.",
+        )
+    return re.compile(rf"AWSReservedSSO_{re.escape(permission_set_name)}_[0-9a-f]{{16}}")
+
+
+def access_key_kind(access_key_id: str) -> str:
+    """Return ``"long-lived"`` for an IAM user's access key (AKIA), ``"temporary"`` for a session's (ASIA).
+
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
+    """
+    match = _ACCESS_KEY_ID.fullmatch(access_key_id)
+    if match is None:
+        raise InvalidValueError(
+            f"a text of {len(access_key_id)} characters is not an access key id ('AKIA…' or 'ASIA…')",
+            remedy="Give the access key id, never the secret access key.",
+        )
+    return "long-lived" if match["prefix"] == "AKIA" else "temporary"

@@ -1,0 +1,184 @@
+"""Instances of Identity Center: enabling, naming, tagging and deleting them.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+import boto3
+from typing_extensions import override
+
+from idc_aws.calls import Writer, change_tags, read_tags, tag_list, wait_until
+from idc_aws.changes import Action, Change, State, Use
+from idc_aws.connection import IdentityCenterInstance, list_instances
+from idc_aws.errors import InvalidValueError, WriteFailedError
+from idc_aws.resource import OneByOne
+from idc_aws.uses import uses_of_instance
+
+KINDS = ("organization", "account")
+_TIMEOUT_S = 300.0
+_GONE = ("CREATE_FAILED", "DELETE_IN_PROGRESS")
+
+
+class Instances(OneByOne):
+    """The organization's instance and the account's own, by kind: ``"organization"`` or ``"account"``.
+
+    A state has ``name``, where there is one, and ``tags``. Deleting an instance deletes everything in it:
+    plans delete one only to undo its creation.
+    """
+
+    kind: ClassVar[str] = "instance"
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._enabled_by_hand = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether what was read last lacks the organization's instance on AWS: no API enables that one."""
+        return self._enabled_by_hand
+
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        found = {key: instance for key in keys if (instance := self._find(key)) is not None}
+        self._enabled_by_hand = (
+            not self._connection.is_sandbox and "organization" in keys and "organization" not in found
+        )
+        return {key: self._state(instance) for key, instance in found.items()}
+
+    def _find(self, key: str) -> IdentityCenterInstance | None:
+        if key not in KINDS:
+            raise InvalidValueError(
+                f"{key!r} is not a kind of instance", remedy=f"One of: {', '.join(KINDS)}."
+            )
+        for instance in list_instances(self._connection):
+            ours = key == "organization" or instance.owner_account_id == self._connection.caller.account_id
+            if instance.kind == key and ours and instance.status not in _GONE:
+                return instance
+        return None
+
+    def _state(self, instance: IdentityCenterInstance) -> State:
+        tags = read_tags(self._connection.client("sso-admin"), **_tagged(instance.instance_arn))
+        return {"name": instance.name, "tags": tags} if instance.name else {"tags": tags}
+
+    @override
+    def _identifier(self, key: str) -> str | None:
+        instance = self._find(key)
+        return instance.instance_arn if instance else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        for instance in list_instances(self._connection):
+            if instance.instance_arn == identifier and instance.status not in _GONE:
+                return self._state(instance)
+        return None
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        # Deleting an instance deletes all that it holds, for good.
+        here = self._connection.instance.instance_arn
+        return {here: uses_of_instance(self._connection)} if here in named else {}
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return that a name stays, where there was none before."""
+        if change.action is Action.UPDATE and not (change.after or {}).get("name"):
+            return {"name": "AWS takes no empty name for an instance"}
+        return {}
+
+    @override
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        if key == "organization":
+            instance_arn = self._enable_organization_instance(state, writer)
+        else:
+            instance_arn = self._create_account_instance(state, writer)
+        self._connection.refresh_instance()
+        return instance_arn
+
+    def _enable_organization_instance(self, state: State, writer: Writer) -> str:
+        connection = self._connection
+        if connection.console is None:
+            raise WriteFailedError(
+                "no API enables the organization's instance",
+                remedy="Enable it in the console, from the management account; notebook 01 shows where.",
+                link="https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html",
+            )
+        instance_arn = connection.console.enable_organization_instance(
+            region=connection.region, name=state.get("name")
+        )
+        writer.may_have_written = True
+        if state.get("tags"):
+            change_tags(writer, connection.client("sso-admin"), _tagged(instance_arn), {}, state["tags"])
+        return instance_arn
+
+    def _create_account_instance(self, state: State, writer: Writer) -> str:
+        sso_admin = self._connection.client("sso-admin")
+        answer = writer.send(
+            sso_admin.create_instance,
+            Name=state.get("name"),
+            Tags=tag_list(state["tags"]) if state.get("tags") else None,
+        )
+        instance_arn = str(answer["InstanceArn"])
+        ended = wait_until(
+            lambda: dict(sso_admin.describe_instance(InstanceArn=instance_arn)),
+            lambda described: described["Status"] in ("ACTIVE", "CREATE_FAILED"),
+            timeout_s=_TIMEOUT_S,
+            what=f"the instance {instance_arn!r} to become ACTIVE",
+            timing=self._connection.timing,
+        )
+        if ended["Status"] == "CREATE_FAILED":
+            raise WriteFailedError(
+                f"the instance {instance_arn!r} could not be created: "
+                f"{ended.get('StatusReason') or 'AWS gives no reason'}",
+                remedy="Delete it, fix the cause, then plan and apply again.",
+            )
+        return instance_arn
+
+    @override
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        instance_arn = self._existing_identifier(key)
+        sso_admin = self._connection.client("sso-admin")
+        if before.get("name") != after.get("name"):
+            if not after.get("name"):
+                raise WriteFailedError(
+                    f"the instance {instance_arn!r} keeps the name {before.get('name')!r}: "
+                    "AWS takes no empty name",
+                    remedy="Give it another name.",
+                )
+            writer.send(sso_admin.update_instance, InstanceArn=instance_arn, Name=after["name"])
+        tags = before.get("tags") or {}, after.get("tags") or {}
+        change_tags(writer, sso_admin, _tagged(instance_arn), *tags)
+        self._connection.refresh_instance()
+        return instance_arn
+
+    @override
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        writer.send(self._connection.client("sso-admin").delete_instance, InstanceArn=identifier)
+        wait_until(
+            lambda: [instance.instance_arn for instance in list_instances(self._connection)],
+            lambda visible: identifier not in visible,
+            timeout_s=_TIMEOUT_S,
+            what=f"the instance {identifier!r} ({key}) to be deleted",
+            timing=self._connection.timing,
+        )
+        self._connection.cache.pop("permission_set_names", None)
+        self._connection.refresh_instance()
+
+
+def _tagged(instance_arn: str) -> dict[str, str]:
+    return {"InstanceArn": instance_arn, "ResourceArn": instance_arn}
+
+
+# The Regions that have Identity Center, as the installed SDK knows them: no call is made.
+
+
+@cache
+def identity_center_regions() -> tuple[str, ...]:
+    """Return the codes of AWS's commercial Regions with Identity Center, sorted."""
+    return tuple(sorted(boto3.Session().get_available_regions("sso-admin", partition_name="aws")))

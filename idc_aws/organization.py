@@ -1,0 +1,258 @@
+"""The organization: its accounts by name, and which of them is in charge.
+
+Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from botocore.exceptions import ClientError
+from typing_extensions import override
+
+from idc_aws.calls import Writer, pages
+from idc_aws.changes import State, Use
+from idc_aws.connection import Connection, management_account_id
+from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
+from idc_aws.failures import error_code, failed_read
+from idc_aws.identifiers import did_you_mean, is_account_id
+from idc_aws.resource import OneByOne
+
+# Delegated administration: a member account that may administer Identity Center.
+
+SERVICE_PRINCIPAL = "sso.amazonaws.com"
+_SETTLED = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
+
+
+class DelegatedAdministrators(OneByOne):
+    """The delegated administrators of Identity Center, by account id.
+
+    A state has ``service_principal``. Only the management account may write.
+    """
+
+    kind: ClassVar[str] = "delegated_administrator"
+
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        organizations = self._connection.client("organizations")
+        try:
+            listed = pages(
+                organizations,
+                "list_delegated_administrators",
+                "DelegatedAdministrators",
+                ServicePrincipal=SERVICE_PRINCIPAL,
+            )
+            found = {entry["Id"] for entry in listed}
+        except ClientError as error:
+            if error_code(error) != "AWSOrganizationsNotInUseException":
+                raise
+            found = set()
+        return {key: {"service_principal": SERVICE_PRINCIPAL} for key in keys if key in found}
+
+    @override
+    def _identifier(self, key: str) -> str | None:
+        return key if key in self._read([key]) else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it has no id but its account's
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # what a delegated administrator made stays when the delegation ends
+
+    @override
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        self._send("register_delegated_administrator", key, writer)
+        return key
+
+    @override
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        # The service principal is the only field, and there is one of Identity Center.
+        return key
+
+    @override
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        self._send("deregister_delegated_administrator", identifier, writer)
+
+    def _send(self, operation: str, account_id: str, writer: Writer) -> None:
+        call = getattr(self._connection.client("organizations"), operation)
+        try:
+            writer.send(call, AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL)
+        except ClientError as error:
+            # It is as wanted already.
+            if error_code(error) not in _SETTLED:
+                raise
+
+
+@dataclass(frozen=True)
+class Account:
+    """An AWS account."""
+
+    account_id: str
+    name: str
+    email: str = ""
+    status: str = "ACTIVE"
+    path: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether people can be given access to it: a closed account refuses."""
+        return self.status == "ACTIVE"
+
+
+@dataclass(frozen=True)
+class OrganizationalUnit:
+    """A root or an organizational unit: its name, the units in it, and the accounts right in it."""
+
+    name: str
+    units: tuple[OrganizationalUnit, ...] = ()
+    accounts: tuple[Account, ...] = ()
+
+    def all_accounts(self) -> Iterator[Account]:
+        """Yield the accounts in it and in the units below it."""
+        yield from self.accounts
+        for unit in self.units:
+            yield from unit.all_accounts()
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organization: its id, the account in charge, and ``"ALL"`` or ``"CONSOLIDATED_BILLING"``."""
+
+    organization_id: str
+    management_account_id: str
+    feature_set: str
+
+
+def describe_organization(connection: Connection) -> Organization | None:
+    """Return the caller's organization, or None where the account is in none; reads only.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html
+    """
+    with failed_read("the organization"):
+        try:
+            found = connection.client("organizations").describe_organization()["Organization"]
+        except ClientError as error:
+            if error_code(error) == "AWSOrganizationsNotInUseException":
+                return None
+            raise
+    return Organization(found["Id"], found["MasterAccountId"], found.get("FeatureSet", ""))
+
+
+def is_management_account(connection: Connection) -> bool:
+    """Return whether the caller is in the organization's management account; reads only."""
+    return management_account_id(connection) == connection.caller.account_id
+
+
+def list_accounts(connection: Connection) -> list[Account]:
+    """Return the organization's accounts, sorted by name; outside of one, the caller's alone; reads only."""
+    with failed_read("the organization's accounts"):
+        try:
+            listed = pages(connection.client("organizations"), "list_accounts", "Accounts")
+            accounts = [_account(entry) for entry in listed]
+        except ClientError as error:
+            if error_code(error) != "AWSOrganizationsNotInUseException":
+                raise
+            accounts = [Account(connection.caller.account_id, connection.account_name)]
+    return sorted(accounts, key=lambda account: (account.name, account.account_id))
+
+
+def list_accounts_with_paths(connection: Connection) -> list[Account]:
+    """Return the organization's accounts with the organizational units above them, sorted by path and name.
+
+    Reads only; see `list_roots`.
+    """
+    found = [account for root in list_roots(connection) for account in root.all_accounts()]
+    return sorted(found, key=lambda account: (account.path, account.name))
+
+
+def list_roots(connection: Connection) -> list[OrganizationalUnit]:
+    """Return the organization's roots (there is one) with everything below them, sorted by name.
+
+    Reads only: two calls for the root, and two for each organizational unit.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListOrganizationalUnitsForParent.html
+    """
+    organizations = connection.client("organizations")
+    with failed_read("the organizational units"):
+        roots = list(pages(organizations, "list_roots", "Roots"))
+        return [_unit(organizations, root, root["Name"]) for root in roots]
+
+
+def _unit(organizations: Any, entry: dict[str, Any], path: str) -> OrganizationalUnit:
+    accounts = pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=entry["Id"])
+    found = [_account(account, path) for account in accounts]
+    units = pages(
+        organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=entry["Id"]
+    )
+    below = [_unit(organizations, unit, f"{path}/{unit['Name']}") for unit in units]
+    return OrganizationalUnit(
+        entry["Name"],
+        tuple(sorted(below, key=lambda unit: unit.name)),
+        tuple(sorted(found, key=lambda account: (account.name, account.account_id))),
+    )
+
+
+def _account(entry: dict[str, Any], path: str = "") -> Account:
+    status = entry.get("State") or entry.get("Status", "ACTIVE")
+    return Account(entry["Id"], entry.get("Name", ""), entry.get("Email", ""), status, path)
+
+
+def resolve_account(connection: Connection, name_or_id: str) -> Account:
+    """Return the account of a name or an id; reads only.
+
+    Where the caller may not list accounts, an id is taken as it is.
+    """
+    try:
+        accounts = _accounts_once(connection)
+    except AccessDeniedError:
+        if is_account_id(name_or_id):
+            return Account(name_or_id, "")
+        raise
+    found = [account for account in accounts if name_or_id in (account.account_id, account.name)]
+    if len(found) > 1:  # A closed account keeps its name for 90 days.
+        found = [account for account in found if account.is_active] or found
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(account.account_id for account in found)
+        raise AmbiguousError(
+            f"{len(found)} accounts have the name {name_or_id!r}: {listed}",
+            remedy="Give the account id in quotes instead.",
+        )
+    connection.cache.pop("accounts", None)  # It may be made in a moment.
+    names = [account.name or account.account_id for account in accounts]
+    raise NotFoundError(
+        f"the organization has no account {name_or_id!r}. {did_you_mean(name_or_id, names)}".rstrip(),
+        remedy=f"There are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}.",
+    )
+
+
+def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[str]:
+    """Return those of some accounts that are known not to be ACTIVE; reads only, once a connection.
+
+    None where the caller may not list accounts.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+    """
+    asked = set(account_ids)
+    if not asked:
+        return set()
+    try:
+        accounts = _accounts_once(connection)
+    except AccessDeniedError:
+        return set()
+    return {account.account_id for account in accounts if not account.is_active} & asked
+
+
+def _accounts_once(connection: Connection) -> list[Account]:
+    # A step resolves many names in a row.
+    if "accounts" not in connection.cache:
+        connection.cache["accounts"] = list_accounts(connection)
+    accounts: list[Account] = connection.cache["accounts"]
+    return accounts

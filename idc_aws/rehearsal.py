@@ -1,0 +1,485 @@
+"""Calls as a person can run them again: commands of the AWS CLI, and Python with boto3.
+
+What an earlier call makes is a variable, so that the text runs as it stands, from the first line to the last.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime
+import json
+import pprint
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from idc_aws.calls import CONSOLE, Call, Timing
+from idc_aws.clients import Clients
+from idc_aws.connection import Connection
+from idc_aws.sandbox import SandboxConsole
+from idc_aws.settings import CONSOLE_SETTINGS
+
+_INDENT = "    "
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the calls go, as options of a command and of a client."""
+
+    region: str
+    profile: str | None = None
+    endpoint_url: str = ""
+
+
+def as_commands(calls: Sequence[Call], target: Target) -> str:
+    """Return a shell script of AWS CLI commands, one for each call.
+
+    Structures are JSON. An id that a command makes is kept in a shell variable.
+
+    Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters.html
+    """
+    names = _variables(calls, str.upper)
+    return "\n\n".join(_command(call, target, names) for call in calls)
+
+
+def as_python(calls: Sequence[Call], target: Target) -> str:
+    """Return Python with boto3 that makes the calls.
+
+    Source: https://docs.aws.amazon.com/boto3/latest/guide/clients.html
+    """
+    names = _variables(calls, str)
+    services = dict.fromkeys(call.service_name for call in calls if call.service_name != CONSOLE)
+    head = ["import boto3", ""] if services else []
+    if target.profile and services:
+        head.append(f"session = boto3.Session(profile_name={target.profile!r})")
+    maker = "session" if target.profile else "boto3"
+    endpoint = f", endpoint_url={target.endpoint_url!r}" if target.endpoint_url else ""
+    head += [
+        f"{_client_name(name)} = {maker}.client({name!r}, region_name={target.region!r}{endpoint})"
+        for name in services
+    ]
+    return "\n".join([*head, *([""] if head else []), *(_statement(call, names) for call in calls)])
+
+
+def console_words(call: Call) -> str:
+    """Return what is done in the console in place of a call, in the console's words."""
+    setting = CONSOLE_SETTINGS.get(call.operation_name.removeprefix("settings/"))
+    path = setting.console_path if setting else "IAM Identity Center → Enable"
+    values = ", ".join(
+        f"{setting.fields.get(name, name) if setting else name}: {_plain(value)}"
+        for name, value in call.request.items()
+    )
+    return f"In the console, because no API does it: {path}" + (f" ({values})" if values else "")
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _variables(calls: Sequence[Call], spell: Callable[[str], str]) -> dict[str, str]:
+    """Return a variable's name for each placeholder that a later call uses."""
+    used = json.dumps([call.request for call in calls], ensure_ascii=False, default=str)
+    names: dict[str, str] = {}
+    for call in calls:
+        for placeholder, place in call.makes.items():
+            if placeholder in used:
+                name = spell(xform_name(re.sub(r"\W", "", place.rpartition(".")[2], flags=re.ASCII)))
+                taken = sum(other == name or other.rpartition("_")[0] == name for other in names.values())
+                names[placeholder] = f"{name}_{taken + 1}" if taken else name
+    return names
+
+
+def _made_by(call: Call, names: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that keeps what a call makes, and its place in the answer; empty: none."""
+    return next(((names[made], place) for made, place in call.makes.items() if made in names), ("", ""))
+
+
+def _command(call: Call, target: Target, names: Mapping[str, str]) -> str:
+    variable, place = _made_by(call, names)
+    if call.service_name == CONSOLE:
+        note = f"# {console_words(call)}"
+        options = " ".join(["--query 'Instances[0].InstanceArn' --output text", *_target_options(target)])
+        return f"{note}\n{variable}=$(aws sso-admin list-instances {options})" if variable else note
+    words = [f"aws {call.service_name} {xform_name(call.operation_name, '-')}"]
+    words += _options(call.request, names)
+    words += _target_options(target)
+    if not variable:
+        return f" \\\n{_INDENT}".join(words)
+    words.append(f"--query {place} --output text")
+    return f"{variable}=$(" + f" \\\n{_INDENT}".join(words) + ")"
+
+
+def _target_options(target: Target) -> list[str]:
+    return [
+        f"--region {target.region}",
+        *([f"--profile {shlex.quote(target.profile)}"] if target.profile else []),
+        *([f"--endpoint-url {target.endpoint_url}"] if target.endpoint_url else []),
+    ]
+
+
+def _options(request: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    # The CLI reads a file, and version 1 a page, in place of an argument that starts so; not inside of JSON.
+    followed = {
+        name: value
+        for name, value in request.items()
+        if isinstance(value, str) and value.startswith(("file://", "fileb://", "http://", "https://"))
+    }
+    words = [_option(name, value, names) for name, value in request.items() if name not in followed]
+    if followed:
+        words.append(f"--cli-input-json {_quoted(json.dumps(followed, ensure_ascii=False), names)}")
+    return words
+
+
+def _option(name: str, value: Any, names: Mapping[str, str]) -> str:
+    option = f"--{xform_name(name, '-')}"
+    if isinstance(value, bool):
+        return option if value else f"--no-{option[2:]}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # An argument that starts with a dash would be taken for an option.
+    return f"{option}{'=' if text.startswith('-') else ' '}{_quoted(text, names)}"
+
+
+def _quoted(text: str, names: Mapping[str, str]) -> str:
+    """Quote a text for the shell, with its placeholders as variables."""
+    if not names:
+        return shlex.quote(text)
+    parts = re.split(f"({'|'.join(map(re.escape, names))})", text)
+    return (
+        "".join(f'"${names[part]}"' if part in names else shlex.quote(part) for part in parts if part) or "''"
+    )
+
+
+def _client_name(service_name: str) -> str:
+    return service_name.replace("-", "_")
+
+
+class _Variable(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _statement(call: Call, names: Mapping[str, str]) -> str:
+    variable, place = _made_by(call, names)
+    if call.service_name == CONSOLE:
+        note = f"# {console_words(call)}"
+        read = f'{variable} = sso_admin.list_instances()["Instances"][0]["{place}"]'
+        return f"{note}\n{read}" if variable else note
+    lines = [f"{_client_name(call.service_name)}.{xform_name(call.operation_name)}("]
+    lines += [_keyword(name, _with_variables(value, names)) for name, value in call.request.items()]
+    lines.append(")" + "".join(f'["{step}"]' for step in place.split(".") if step))
+    start = f"{variable} = " if variable else ""
+    return start + "\n".join(lines)
+
+
+def _keyword(name: str, value: Any) -> str:
+    text = pprint.pformat(value, width=100, sort_dicts=False).replace(
+        "\n", f"\n{_INDENT}{' ' * (len(name) + 1)}"
+    )
+    return f"{_INDENT}{name}={text},"
+
+
+def _with_variables(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return _Variable(names[value]) if value in names else value
+    if isinstance(value, Mapping):
+        return {key: _with_variables(part, names) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_variables(part, names) for part in value]
+    return value
+
+
+# Answers to calls that are not sent: of the shape that AWS's own service model says, with placeholders.
+
+# Of the states that a shape knows, the one in which nothing has to be waited for.
+_SETTLED = ("SUCCEEDED", "ACTIVE", "ENABLED")
+
+
+def modelled_answer(shape: Any, number: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return an answer, and its placeholders with their places in it, as the CLI's ``--query`` names them."""
+    makes: dict[str, str] = {}
+    return (_structure(shape, "", number, makes) if shape is not None else {}), makes
+
+
+def _structure(shape: Any, path: str, number: int, makes: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: _value(member, name, f"{path}.{name}".removeprefix("."), number, makes)
+        for name, member in shape.members.items()
+    }
+
+
+def _value(shape: Any, name: str, path: str, number: int, makes: dict[str, str]) -> Any:
+    if shape.type_name == "structure":
+        return _structure(shape, path, number, makes)
+    if shape.type_name == "string":
+        return _text(shape, name, path, number, makes)
+    return _EMPTY.get(shape.type_name)
+
+
+def _text(shape: Any, name: str, path: str, number: int, makes: dict[str, str]) -> str:
+    if shape.enum:
+        return str(next((state for state in _SETTLED if state in shape.enum), shape.enum[0]))
+    placeholder = f"‹{name} made by call {number}›"
+    makes.setdefault(placeholder, path)
+    return placeholder
+
+
+_EMPTY: dict[str, Any] = {
+    "list": [],
+    "map": {},
+    "boolean": False,
+    "integer": 0,
+    "long": 0,
+    "timestamp": datetime.datetime.fromtimestamp(0, datetime.UTC),
+}
+
+
+# What a read answers in a rehearsal: what AWS answers, as if the calls that were not sent had been made.
+
+_IDS = ("InstanceArn", "PermissionSetArn", "UserId", "GroupId", "MembershipId")
+_DELETIONS = {
+    "DeleteInstance": "InstanceArn",
+    "DeletePermissionSet": "PermissionSetArn",
+    "DeleteUser": "UserId",
+    "DeleteGroup": "GroupId",
+    "DeleteGroupMembership": "MembershipId",
+}
+_LOOKED_UP = {
+    "GetUserId": ("CreateUser", "UserName", "UserId"),
+    "GetGroupId": ("CreateGroup", "DisplayName", "GroupId"),
+}
+_ASSIGNMENT = ("PrincipalId", "PermissionSetArn")
+_ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
+
+
+class RehearsedReads:
+    """Reads after writes that were not sent."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = calls
+        # Nothing is written meanwhile, so what was read once stays so.
+        self._known: dict[str, Any] = {}
+
+    def answer(self, client: Any, operation_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer of one call that reads."""
+        made = self._made_by_a_call(operation_name, request)
+        if made is not None:
+            return made
+        is_deleted = operation_name == f"Describe{_ATTRIBUTES}" and any(
+            call.operation_name == f"Delete{_ATTRIBUTES}" for call in self._calls
+        )
+        if is_deleted:
+            raise _deleted_before(operation_name)
+        if self._is_of_the_rehearsal(request) or self._is_waited_for(operation_name):
+            shape = client.meta.service_model.operation_model(operation_name).output_shape
+            return modelled_answer(shape, len(self._calls))[0]
+        method = next(
+            key for key, name in client.meta.method_to_api_mapping.items() if name == operation_name
+        )
+        answer: dict[str, Any] = self._once(
+            operation_name, request, lambda: getattr(client, method)(**request)
+        )
+        self._refuse_deleted(operation_name, answer)
+        return self._described_anew(operation_name, request, answer)
+
+    def pages(self, client: Any, method_name: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list, without what was deleted."""
+        if self._is_of_the_rehearsal(request) or self._is_provisioned_anew(request):
+            return
+        found = self._once(
+            method_name, request, lambda: list(client.get_paginator(method_name).paginate(**request))
+        )
+        for page in found:
+            yield {
+                name: [item for item in part if not self._is_deleted(item, request)]
+                if isinstance(part, list)
+                else part
+                for name, part in page.items()
+            }
+
+    def _once(self, name: str, request: dict[str, Any], read: Callable[[], Any]) -> Any:
+        key = f"{name} {json.dumps(request, sort_keys=True, default=str)}"
+        if key not in self._known:
+            self._known[key] = read()
+        return copy.deepcopy(self._known[key])
+
+    def _made(self) -> set[str]:
+        return {placeholder for call in self._calls for placeholder in call.makes}
+
+    def _is_of_the_rehearsal(self, request: dict[str, Any]) -> bool:
+        made = self._made()
+        return any(isinstance(value, str) and value in made for value in request.values())
+
+    def _made_by_a_call(self, operation_name: str, request: dict[str, Any]) -> dict[str, Any] | None:
+        if operation_name not in _LOOKED_UP:
+            return None
+        creation, name, id_name = _LOOKED_UP[operation_name]
+        wanted = request["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
+        for call in self._calls:
+            if call.operation_name == creation and call.request.get(name) == wanted:
+                return {id_name: next(made for made, place in call.makes.items() if place == id_name)}
+        return None
+
+    def _is_waited_for(self, operation_name: str) -> bool:
+        written = {f"Create{_ATTRIBUTES}", f"Update{_ATTRIBUTES}"}
+        return operation_name == f"Describe{_ATTRIBUTES}" and any(
+            call.operation_name in written for call in self._calls
+        )
+
+    def _is_provisioned_anew(self, request: dict[str, Any]) -> bool:
+        return request.get("ProvisioningStatus") == "LATEST_PERMISSION_SET_NOT_PROVISIONED" and any(
+            call.operation_name == "ProvisionPermissionSet"
+            and call.request["PermissionSetArn"] == request["PermissionSetArn"]
+            for call in self._calls
+        )
+
+    def _deleted(self) -> set[str]:
+        return {
+            call.request[_DELETIONS[call.operation_name]]
+            for call in self._calls
+            if call.operation_name in _DELETIONS
+        }
+
+    def _is_deleted(self, item: Any, request: dict[str, Any]) -> bool:
+        deleted = self._deleted()
+        if isinstance(item, str):
+            return item in deleted
+        if any(item.get(name) in deleted for name in _IDS):
+            return True
+        account_id = item.get("AccountId", request.get("AccountId"))
+        assignment = [account_id, *(item.get(name, request.get(name)) for name in _ASSIGNMENT)]
+        return any(
+            call.operation_name == "DeleteAccountAssignment"
+            and [call.request["TargetId"], *(call.request[name] for name in _ASSIGNMENT)] == assignment
+            for call in self._calls
+        )
+
+    def _refuse_deleted(self, operation_name: str, answer: dict[str, Any]) -> None:
+        if any(answer.get(name) in self._deleted() for name in _IDS):
+            raise _deleted_before(operation_name)
+
+    def _described_anew(
+        self, operation_name: str, request: dict[str, Any], answer: dict[str, Any]
+    ) -> dict[str, Any]:
+        if operation_name == "DescribePermissionSet":
+            for call in self._calls:
+                if (
+                    call.operation_name == "UpdatePermissionSet"
+                    and call.request["PermissionSetArn"] == request["PermissionSetArn"]
+                ):
+                    for name in ("Description", "RelayState"):
+                        answer["PermissionSet"][name] = call.request.get(name)
+        return answer
+
+
+def _deleted_before(operation_name: str) -> ClientError:
+    error = {"Code": "ResourceNotFoundException", "Message": "a call before this one deletes it"}
+    return ClientError({"Error": error}, operation_name)
+
+
+# The calls that would be made: the very code that applies, run against clients that never send a write.
+
+_READS = ("List", "Describe", "Get", "IsMember")
+
+
+class Rehearsal:
+    """A connection on which nothing is ever written, and the calls that would have been."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.calls: list[Call] = []
+        self._reads = RehearsedReads(self.calls)
+        now = [0.0]
+
+        def sleep(duration_s: float) -> None:
+            now[0] += duration_s
+
+        # dataclasses.replace keeps what `connection` has read already; its own cache may grow.
+        self.connection: Connection = dataclasses.replace(
+            connection,
+            clients=cast(Clients, _Clients(connection, self)),
+            console=cast(SandboxConsole, _Console(connection.console, self))
+            if connection.console is not None
+            else None,
+            timing=Timing(clock=lambda: now[0], sleep=sleep),
+            cache=copy.deepcopy(connection.cache),
+        )
+
+    def call(self, client: Any, operation_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one call: a read through AWS, anything else with placeholders."""
+        if operation_name.startswith(_READS):
+            return self._reads.answer(client, operation_name, request)
+        service_model = client.meta.service_model
+        shape = service_model.operation_model(operation_name).output_shape
+        answer, makes = modelled_answer(shape, len(self.calls) + 1)
+        self.calls.append(Call(service_model.service_name, operation_name, dict(request), makes))
+        return answer
+
+    def pages(self, client: Any, method_name: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer a list, page by page."""
+        return self._reads.pages(client, method_name, request)
+
+
+class _Clients:
+    def __init__(self, connection: Connection, rehearsal: Rehearsal) -> None:
+        self._connection, self._rehearsal = connection, rehearsal
+
+    def client(self, service_name: str) -> Any:
+        return _Client(self._connection.client(service_name), self._rehearsal)
+
+
+class _Client:
+    """Has the methods of a boto3 client that the kit uses: operations, paginators and ``meta``."""
+
+    def __init__(self, client: Any, rehearsal: Rehearsal) -> None:
+        self._client, self._rehearsal = client, rehearsal
+        self.meta = client.meta
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        operations = self._client.meta.method_to_api_mapping
+        if name not in operations:
+            raise AttributeError(name)
+        return lambda **request: self._rehearsal.call(self._client, operations[name], request)
+
+    def get_paginator(self, method_name: str) -> _Paginator:
+        return _Paginator(self._client, method_name, self._rehearsal)
+
+
+class _Paginator:
+    def __init__(self, client: Any, method_name: str, rehearsal: Rehearsal) -> None:
+        self._client, self._method_name, self._rehearsal = client, method_name, rehearsal
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        return self._rehearsal.pages(self._client, self._method_name, request)
+
+
+class _Console:
+    """The sandbox's console: read for real, and never changed."""
+
+    def __init__(self, console: SandboxConsole, rehearsal: Rehearsal) -> None:
+        self._console, self._rehearsal = console, rehearsal
+        self.state_folder = console.state_folder
+
+    def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
+        placeholder = f"‹InstanceArn made by call {len(self._rehearsal.calls) + 1}›"
+        values = {"region": region} | ({"name": name} if name else {})
+        self._rehearsal.calls.append(Call(CONSOLE, "instance", values, {placeholder: "InstanceArn"}))
+        return placeholder
+
+    def read_settings(self, instance_arn: str) -> dict[str, Any]:
+        return self._console.read_settings(instance_arn)
+
+    def write_setting(
+        self,
+        instance_arn: str,  # noqa: ARG002 - the signature of the console
+        name: str,
+        values: dict[str, Any],
+    ) -> dict[str, Any]:
+        self._rehearsal.calls.append(Call(CONSOLE, f"settings/{name}", values))
+        return {}

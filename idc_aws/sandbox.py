@@ -1,0 +1,426 @@
+"""The console of the sandbox: what at AWS a person does in the browser, over the sandbox's own endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+
+from idc_aws.calls import about_to_use_console
+from idc_aws.clients import LOOPBACK_HOSTS
+from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
+from idc_aws.scrubbing import remember_secret
+
+_TIMEOUT_S = 30.0
+
+
+class SandboxConsole:
+    """Does what only the console can; talks to this machine alone."""
+
+    def __init__(self, endpoint_url: str, control_secret: str, state_folder: str = "") -> None:
+        if urlsplit(endpoint_url).hostname not in LOOPBACK_HOSTS:
+            raise LeftSandboxError(
+                f"the sandbox's console cannot be at {endpoint_url!r}: that is not this machine"
+            )
+        self._endpoint_url = endpoint_url.rstrip("/")
+        self._control_secret = control_secret
+        self.state_folder = state_folder
+        self._pool = urllib3.PoolManager()
+
+    def __repr__(self) -> str:
+        return f"SandboxConsole({self._endpoint_url!r})"
+
+    def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
+        """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes."""
+        body = {"region": region} | ({"name": name} if name else {})
+        about_to_use_console("instance", body)
+        return str(self.send("POST", "instance", body)["instance_arn"])
+
+    def read_settings(self, instance_arn: str) -> dict[str, Any]:
+        """Return the console-only settings of an instance by name; None for one that is not shown."""
+        return self.send("GET", f"settings?{urlencode({'instance_arn': instance_arn})}")
+
+    def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Change values of one setting and return all of them. Writes."""
+        about_to_use_console(f"settings/{name}", values)
+        return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
+
+    def pages(self, address: str | None = None, *, is_local: bool = False) -> dict[str, str]:
+        """Return ``site_url``, ``portal_url``, and one-time links: ``mailbox_url``, ``settings_url``."""
+        query = {"address": address} if address is not None else {}
+        query |= {"site": "local"} if is_local else {}
+        return self.call("GET", f"pages?{urlencode(query)}")
+
+    def let_frame(self, *origins: str) -> None:
+        """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""
+        self.call("PUT", "pages", {"frame_ancestors": list(origins)})
+
+    def read_clock(self) -> float:
+        """Return the sandbox's time, in seconds since 1970; reads only."""
+        return float(self.call("GET", "clock")["now"])
+
+    @contextmanager
+    def clock_ahead(self, duration_s: float) -> Iterator[None]:
+        """Move the sandbox's clock ahead within a ``with`` block, and then back to where it was. Writes."""
+        offset_s = float(self.call("GET", "clock")["offset_s"])
+        self.advance_clock(duration_s)
+        try:
+            yield
+        finally:
+            self.call("POST", "clock", {"offset_s": offset_s})
+
+    def advance_clock(self, duration_s: float) -> None:
+        """Move the sandbox's clock ahead: what expires within that time has expired. Writes."""
+        self.call("POST", "clock", {"advance_s": duration_s})
+
+    def reset_clock(self) -> None:
+        """Set the sandbox's clock to this machine's. Writes."""
+        self.call("POST", "clock", {"reset": True})
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do one thing of the console and return its answer; as `call`."""
+        return self.call(method, f"console/{path}", body)
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the sandbox's own endpoint and return its answer."""
+        try:
+            answer = self._pool.request(
+                method,
+                f"{self._endpoint_url}/_sandbox/{path}",
+                body=json.dumps(body or {}).encode(),
+                headers={"content-type": "application/json", "x-sandbox-secret": self._control_secret},
+                timeout=_TIMEOUT_S,
+                retries=False,
+                redirect=False,
+            )
+            values: dict[str, Any] = json.loads(answer.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise SandboxError(
+                f"the sandbox at {self._endpoint_url} stopped answering ({type(error).__name__})",
+                remedy="Connect again, which starts it, and run again: what is done is kept.",
+            ) from error
+        if answer.status != 200:
+            raise WriteFailedError(
+                f"the sandbox's console refused {method} {path.partition('?')[0]!r}: "
+                f"{values.get('code', answer.status)}: {values.get('message', '')}"
+            )
+        return values
+
+
+# Finds the sandbox that runs with a state folder, without starting a process.
+
+_HOST = "127.0.0.1"
+_FIND_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class SandboxAddress:
+    """A sandbox that answers, and what is needed to use it."""
+
+    endpoint_url: str
+    port: int
+    pid: int
+    state_folder: str
+    region: str
+    account_id: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    started: str
+    state_id: str
+
+
+def default_state_folder() -> Path:
+    """Return the standing sandbox's folder: ``$IDC_SANDBOX_STATE``, or the platform's place for it."""
+    named = os.environ.get("IDC_SANDBOX_STATE")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs  # noqa: PLC0415  only who needs it pays for it
+
+    return Path(platformdirs.user_state_dir("idc-sandbox"))
+
+
+def find_sandbox(state_folder: str | Path | None = None) -> SandboxAddress | None:
+    """Return the sandbox that runs with a state folder, or None; starts and writes nothing.
+
+    Parameters
+    ----------
+    state_folder
+        None: the standing sandbox's.
+    """
+    folder = (Path(state_folder) if state_folder is not None else default_state_folder()).absolute()
+    if not _is_ours(folder):
+        return None
+    known = {**_object_in(folder / "server.json"), **_object_in(folder / "secrets.json")}
+    known |= {"state_folder": str(folder), "endpoint_url": f"http://{_HOST}:{known.get('port')}"}
+    try:
+        address = SandboxAddress(**{wanted.name: known[wanted.name] for wanted in fields(SandboxAddress)})
+    except KeyError:  # it never ran, or another version wrote it: its own command line knows more
+        return None
+    return address if _lives(address.pid) and _proves(address.port, known.get("health_key")) else None
+
+
+def _is_ours(folder: Path) -> bool:
+    # Somebody else's folder could lead us to somebody else's server.
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _object_in(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _proves(port: int, health_key: Any) -> bool:
+    """Return whether what listens answers a challenge as only who knows the folder's health key can."""
+    if not isinstance(health_key, str) or not health_key:
+        return False
+    challenge = secrets.token_hex(16)
+    expected = hmac.new(health_key.encode(), f"{port} {challenge}".encode(), hashlib.sha256).hexdigest()
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_FIND_TIMEOUT_S)
+    try:
+        connection.request("GET", f"/_sandbox/health?challenge={challenge}")
+        proof = json.loads(connection.getresponse().read())["proof"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(proof, str) and hmac.compare_digest(proof.encode(), expected.encode())
+
+
+# Starts ``python -m MODULE ARGUMENTS``: by a new Python, or faster where somebody has a way.
+
+
+class ModuleProcess(Protocol):
+    """A module while it runs, as `subprocess.Popen` has it."""
+
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status; raises `subprocess.TimeoutExpired`."""
+
+    def kill(self) -> None:
+        """End it without a word."""
+
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]:
+        """Return all of its output and errors when it has ended; raises `subprocess.TimeoutExpired`."""
+
+
+Variables = Mapping[str, str]
+Starter = Callable[[str, Sequence[str], Variables | None], ModuleProcess]
+
+
+def new_python(
+    module: str, arguments: Sequence[str], environment: Variables | None = None
+) -> subprocess.Popen[str]:
+    """Start a module in a new Python."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+_starter: Starter = new_python
+
+
+def start_module(
+    module: str, arguments: Sequence[str], environment: Variables | None = None
+) -> ModuleProcess:
+    """Start a module with pipes for its input, output and errors."""
+    return _starter(module, arguments, environment)
+
+
+def run_module(
+    module: str, arguments: Sequence[str], *, timeout_s: float, environment: Variables | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module without input, as `start_module`, and return its exit status, output and errors."""
+    process = start_module(module, arguments, environment)
+    try:
+        output, errors = process.communicate(timeout=timeout_s)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return subprocess.CompletedProcess([module, *arguments], process.wait(), output, errors)
+
+
+def start_modules_by(starter: Starter) -> Starter:
+    """Let modules be started another way in this process, and return the way before."""
+    global _starter
+    before, _starter = _starter, starter
+    return before
+
+
+# Starts or finds the sandbox, as a process of its own: ``python -m idc_sandbox``.
+
+_START_TIMEOUT_S = 120
+
+
+def start_sandbox(
+    state_folder: str | Path | None = None, *, port: int | None = None, seed: int | None = None
+) -> SandboxAddress:
+    """Start the sandbox of a state folder, or find the one that runs.
+
+    Parameters
+    ----------
+    state_folder
+        Its folder, made when missing; None: ``$IDC_SANDBOX_STATE``, or the user's state folder.
+    port
+        None: the sandbox's usual one; 0: any free one. A sandbox that runs already keeps its own.
+    seed
+        For new state: the same seed gives the same ids. None: the sandbox's own choice.
+
+    Raises
+    ------
+    SandboxError
+        When it does not start, in its own words.
+    """
+    running = find_sandbox(state_folder) if seed is None else None  # another seed is refused by the sandbox
+    if running is not None and port in (None, 0, running.port):
+        return _remembered(running)
+    arguments = ["start", "--json"]
+    for option, value in (("--state", state_folder), ("--port", port), ("--seed", seed)):
+        if value is not None:
+            arguments += [option, str(value)]
+    answer = _ask(arguments)
+    try:
+        address = SandboxAddress(**{known.name: answer[known.name] for known in fields(SandboxAddress)})
+    except KeyError as error:
+        raise SandboxError(
+            f"the sandbox's answer to start lacks {error.args[0]!r}",
+            remedy="The sandbox and the helper package are of different versions: install them together.",
+        ) from error
+    return _remembered(address)
+
+
+def _remembered(address: SandboxAddress) -> SandboxAddress:
+    remember_secret(address.secret_access_key)
+    remember_secret(address.control_secret)
+    return address
+
+
+def jupyter_variables() -> dict[str, str]:
+    """Return the variables that let a Jupyter Server show the sandbox's pages; starts nothing."""
+    answer = _ask(["jupyter", "--json"])
+    return {name: str(value) for name, value in answer.items()}
+
+
+def _ask(arguments: Sequence[str]) -> dict[str, Any]:
+    done = _run(arguments)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().removeprefix("error: ")
+        raise SandboxError(
+            f"the sandbox did not {arguments[0]}: {said or f'exit status {done.returncode}'}",
+            remedy="`idc doctor` looks at what it needs.",
+        )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise SandboxError(
+            f"the sandbox answered {arguments[0]} with {done.stdout[:80]!r}, which is not JSON",
+            remedy="Install the sandbox package and the helper package of the same version.",
+        ) from error
+    return answer
+
+
+def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return run_module("idc_sandbox", arguments, timeout_s=_START_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"the sandbox did not answer within {_START_TIMEOUT_S} s",
+            remedy="Stop it with `idc sandbox stop`, and look at server.log in its state folder.",
+        ) from error
+
+
+# Starts a scripted person, as a process of its own: ``python -m idc_sandbox.persona``.
+
+
+class PersonaRefusedError(SandboxError):
+    """A page did not let the persona go on; the message says what the page said."""
+
+
+class PersonaProcess:
+    """A scripted person at the sandbox's pages."""
+
+    def __init__(self, site_url: str, user_name: str, memory: Path) -> None:
+        self.user_name = user_name
+        arguments = [site_url, user_name, "--memory", str(memory)]
+        self._process = start_module("idc_sandbox.persona", arguments)
+
+    def __repr__(self) -> str:
+        return f"PersonaProcess({self.user_name!r})"
+
+    def __enter__(self) -> PersonaProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def do(self, action: str, **options: Any) -> Any:
+        """Let the person do something, such as ``"sign_in"``, and return what came of it."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps({"do": action, "with": options}) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError:
+            line = ""
+        if not line:
+            raise self._ended(action)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise PersonaRefusedError(f"{self.user_name!r} could not {action!r}: {answer['error']}")
+        return answer["result"]
+
+    def close(self) -> None:
+        """End the process; what the person has in mind stays in the memory file."""
+        process = self._process
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()
+        process.wait(timeout=30)
+
+    def _ended(self, action: str) -> SandboxError:
+        words = self._process.stderr.read().strip() if self._process.stderr else ""
+        return SandboxError(
+            f"the scripted person ended before {action!r}: {words.splitlines()[-1] if words else 'no word'}",
+            remedy="Run the cell again; `idc doctor` looks at what the sandbox needs.",
+        )

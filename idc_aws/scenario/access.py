@@ -1,0 +1,178 @@
+"""Permission sets: what people may do in an account, and for how long."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from idc_aws.identifiers import PREDEFINED
+from idc_aws.scenario.policies import (
+    CustomerManagedPolicy,
+    InlinePolicy,
+    ManagedPolicyArn,
+    PermissionsBoundary,
+)
+from idc_aws.scenario.values import (
+    AccountIdOrName,
+    Description,
+    GroupName,
+    Model,
+    PermissionSetName,
+    Refusal,
+    RelayState,
+    SessionDuration,
+    Tags,
+    UserName,
+    is_nothing,
+    refuse,
+    without_default,
+)
+
+MOST_POLICIES = 25
+
+PredefinedName = Literal[
+    "AdministratorAccess",
+    "Billing",
+    "DatabaseAdministrator",
+    "DataScientist",
+    "NetworkAdministrator",
+    "PowerUserAccess",
+    "ReadOnlyAccess",
+    "SecurityAudit",
+    "SupportUser",
+    "SystemAdministrator",
+    "ViewOnlyAccess",
+]
+
+
+def _name_or_predefined(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"required": ["name"]}, {"required": ["predefined"]}]
+
+
+class PermissionSet(Model):
+    """A template for the role that Identity Center makes in each account.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreatePermissionSet.html
+    """
+
+    model_config = ConfigDict(json_schema_extra=_name_or_predefined)
+
+    predefined: PredefinedName | None = Field(
+        default=None,
+        description="One of the console's predefined permission sets: short for managed_policies with "
+        "this one policy; the name is the policy's, where you give none.",
+    )
+    name: PermissionSetName = Field(
+        default="",
+        validate_default=True,
+        json_schema_extra=without_default,
+        description="1 to 32 letters, digits and + = , . @ - _; it can never be changed.",
+    )
+    description: Description | None = Field(
+        default=None, description="What it is for, in at most 700 Latin characters."
+    )
+    session_duration: SessionDuration = Field(
+        default="PT1H", description="How long a session lasts, from PT1H to PT12H."
+    )
+    relay_state: RelayState | None = Field(
+        default=None,
+        description="The page of the AWS console where people land, such as 'https://console.aws.amazon.com/ec2/'.",
+    )
+    managed_policies: list[ManagedPolicyArn] = Field(
+        default_factory=list, description="AWS managed policies, by name or ARN."
+    )
+    customer_managed_policies: list[CustomerManagedPolicy] = Field(
+        default_factory=list,
+        description="Policies of your own; each must exist in every account it is used in.",
+    )
+    inline_policy: InlinePolicy | None = Field(
+        default=None,
+        description="A policy written out here: a mapping, or a text in JSON; at most 10,240 characters.",
+    )
+    permissions_boundary: PermissionsBoundary | None = Field(
+        default=None, description="The most that this permission set may ever allow."
+    )
+    tags: Tags = Field(
+        default_factory=dict, description="Tags of the permission set: key and value, at most 75."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_predefined(cls, data: Any) -> Any:
+        predefined = data.get("predefined") if isinstance(data, Mapping) else None
+        if not isinstance(predefined, str) or not predefined:
+            return data
+        given = {name: value for name, value in data.items() if not is_nothing(value)}
+        written_out = {"managed_policies": [], **given, "name": given.get("name", predefined)}
+        policies, policy = written_out["managed_policies"], PREDEFINED.get(predefined)
+        if (
+            policy
+            and isinstance(policies, list)
+            and not {predefined, policy} & {str(name) for name in policies}
+        ):
+            # At the end, so that the places of the others stay those of the file.
+            written_out["managed_policies"] = [*policies, policy]
+        return written_out
+
+    @model_validator(mode="after")
+    def _policies_fit(self) -> Self:
+        references = [f"{policy.path}{policy.name}" for policy in self.customer_managed_policies]
+        refusals = _repeats("managed_policies", self.managed_policies)
+        refusals += _repeats("customer_managed_policies", references)
+        found = len(self.managed_policies) + len(references)
+        if found > MOST_POLICIES:
+            message = f"{found} managed and customer managed policies are too many"
+            refusals.append(
+                Refusal(("managed_policies",), message, f"Keep at most {MOST_POLICIES} together.", found)
+            )
+        refuse(refusals)
+        return self
+
+
+def _repeats(key: str, names: list[str]) -> list[Refusal]:
+    return [
+        Refusal(
+            (key, len(names) - 1 - names[::-1].index(name)),
+            f"{name!r} is listed {count} times",
+            "Name it once.",
+            name,
+        )
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+
+
+# Account assignments: who may use which permission set in which accounts.
+
+
+def _group_or_user(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": ["group"]}, {"required": ["user"]}]
+
+
+class AccountAssignment(Model):
+    """One permission set for one principal in some accounts.
+
+    What is named here may also exist already: the scenario does not have to define it.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
+    """
+
+    model_config = ConfigDict(json_schema_extra=_group_or_user)
+
+    permission_set: PermissionSetName = Field(description="The permission set's name.")
+    group: GroupName | None = Field(default=None, description="The group's display name; recommended.")
+    user: UserName | None = Field(default=None, description="The user's name, in place of a group.")
+    accounts: list[AccountIdOrName] = Field(
+        description="The accounts: each by its id in quotes, or by its name.", min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one_principal(self) -> Self:
+        if (self.group is None) == (self.user is None):
+            found = "neither" if self.group is None else "both"
+            message = f"an account assignment has one principal; found {found} of group and user"
+            refuse([Refusal((), message, "Give 'group' or 'user', not both.", found)])
+        return self

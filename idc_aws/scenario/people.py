@@ -1,0 +1,199 @@
+"""People and groups, with every field of a profile that the console's form has.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import did_you_mean
+from idc_aws.scenario.values import (
+    AccountIdOrName,
+    EmailAddress,
+    GroupName,
+    Model,
+    NewProfileName,
+    PermissionSetName,
+    ProfileText,
+    Refusal,
+    UserName,
+    is_nothing,
+    refuse,
+    without_default,
+)
+
+RESERVED_NAMES = ("Administrator", "AWSAdministrators")
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED_NAMES:
+        raise InvalidValueError(
+            f"{name!r} is a name that AWS keeps for itself", remedy="Choose another name."
+        )
+    return name
+
+
+def _calendar_day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise InvalidValueError(
+            f"{text!r} is not a day of the calendar",
+            remedy="Write year, month and day, such as '1990-04-23'.",
+        ) from error
+
+
+class Group(Model):
+    """A group of users; access is given to groups, so that people can come and go."""
+
+    display_name: Annotated[GroupName, AfterValidator(_not_reserved)] = Field(description="The group's name.")
+    description: ProfileText | None = Field(default=None, description="What the group is for.")
+
+
+class Address(Model):
+    """Where a user works."""
+
+    street_address: ProfileText | None = Field(default=None, description="Street and number.")
+    locality: ProfileText | None = Field(default=None, description="Town or city.")
+    region: ProfileText | None = Field(default=None, description="State, province or county.")
+    postal_code: ProfileText | None = Field(default=None, description="Postal code, in quotes.")
+    country: ProfileText | None = Field(
+        default=None, description="Country, in quotes: YAML reads NO as false."
+    )
+    formatted: ProfileText | None = Field(default=None, description="The whole address, as on an envelope.")
+
+
+class Enterprise(Model):
+    """A user's place in the company (the extension ``aws:identitystore:enterprise``)."""
+
+    employee_number: ProfileText | None = Field(
+        default=None, description="The number in the company's books, in quotes."
+    )
+    cost_center: ProfileText | None = Field(
+        default=None, description="Who pays; often used for access control."
+    )
+    organization: ProfileText | None = Field(default=None, description="The company, or a part of it.")
+    division: ProfileText | None = Field(default=None, description="The division.")
+    department: ProfileText | None = Field(
+        default=None, description="The department; often used for access control."
+    )
+    manager: ProfileText | None = Field(default=None, description="The manager's user name.")
+
+
+class User(Model):
+    """A person who signs in."""
+
+    user_name: Annotated[UserName, AfterValidator(_not_reserved)] = Field(
+        description="What the person types to sign in; no blanks, unique."
+    )
+    given_name: ProfileText = Field(description="The person's first name.")
+    family_name: ProfileText = Field(description="The person's last name.")
+    display_name: ProfileText = Field(
+        default="",
+        json_schema_extra=without_default,
+        description="The name that others see; first and last name where you give none.",
+    )
+    email: EmailAddress | None = Field(
+        default=None,
+        description="The person's e-mail address. It must be unique; without it nothing can be sent.",
+    )
+    email_type: ProfileText = Field(default="work", description="What kind of e-mail address that is.")
+    password_delivery: Literal["email", "one-time-password"] = Field(
+        default="email",
+        description="How the person gets a password: 'email' (a one-time password by e-mail at the first "
+        "attempt to sign in) or 'one-time-password' (made in the console and handed over by you).",
+    )
+    groups: list[GroupName] = Field(
+        default_factory=list, description="The groups that the person is a member of."
+    )
+    phone_number: ProfileText | None = Field(default=None, description="A telephone number, in quotes.")
+    middle_name: ProfileText | None = Field(default=None, description="Middle name.")
+    honorific_prefix: ProfileText | None = Field(default=None, description="Such as 'Dr.'.")
+    honorific_suffix: ProfileText | None = Field(default=None, description="Such as 'Jr.'.")
+    nick_name: ProfileText | None = Field(default=None, description="Nickname.")
+    title: ProfileText | None = Field(default=None, description="Job title.")
+    user_type: ProfileText | None = Field(default=None, description="Such as 'Employee' or 'Contractor'.")
+    profile_url: ProfileText | None = Field(
+        default=None, description="The address of a page about the person."
+    )
+    website: ProfileText | None = Field(default=None, description="The person's own website.")
+    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = Field(
+        default=None, description="Year, month and day, such as '1990-04-23'."
+    )
+    preferred_language: ProfileText | None = Field(default=None, description="Such as 'en-US'.")
+    locale: ProfileText | None = Field(default=None, description="For dates and numbers, such as 'en-US'.")
+    timezone: ProfileText | None = Field(default=None, description="Such as 'America/New_York'.")
+    address: Address | None = Field(default=None, description="Where the person works.")
+    enterprise: Enterprise | None = Field(default=None, description="The person's place in the company.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_display_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not is_nothing(data.get("display_name")):
+            return data
+        names = [data.get("given_name"), data.get("family_name")]
+        given = {key: value for key, value in data.items() if key != "display_name"}
+        if not all(isinstance(name, str) and name for name in names):
+            return given  # That a name is missing is the only thing to report.
+        return {**given, "display_name": " ".join(map(str, names))}
+
+    @field_validator("groups")
+    @classmethod
+    def _each_group_once(cls, groups: list[str]) -> list[str]:
+        refuse(
+            Refusal((position,), f"{name!r} is listed twice", "Name each group once.", name)
+            for position, name in enumerate(groups)
+            if name in groups[:position]
+        )
+        return groups
+
+
+# Whose half of the lesson notebooks 09 to 11 walk through, and with which profile.
+
+
+class Person(Model):
+    """The person who accepts the invitation, signs in, and works with temporary credentials.
+
+    Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
+    """
+
+    user_name: UserName | None = Field(
+        default=None, description="Who; one of the users below. Empty: the first of them."
+    )
+    account: AccountIdOrName | None = Field(
+        default=None,
+        description="The account that the profile works in: its id in quotes, or its name. Empty: the first "
+        "that this person reaches.",
+    )
+    permission_set: PermissionSetName | None = Field(
+        default=None,
+        description="The permission set that the profile uses. Empty: the first that this person has there.",
+    )
+    profile_name: NewProfileName = Field(
+        default="practice", description="The profile's name: what the AWS CLI's --profile takes."
+    )
+
+
+def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
+    """Return a refusal when the person is none of the users that the scenario names.
+
+    A scenario without users names nobody: they come from elsewhere.
+    """
+    person, users = scenario.get("person"), scenario.get("users")
+    user_name = person.get("user_name") if isinstance(person, Mapping) else None
+    if not isinstance(user_name, str) or not user_name or not isinstance(users, list):
+        return []
+    entries = [user for user in users if isinstance(user, Mapping)]
+    names = [name for user in entries if isinstance(name := user.get("user_name"), str)]
+    if not names or user_name in names:
+        return []
+    choices = f"The scenario's users are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}."
+    remedy = did_you_mean(user_name, names) or choices
+    message = f"{user_name!r} is not a user of this scenario"
+    return [Refusal(("person", "user_name"), message, remedy, user_name)]

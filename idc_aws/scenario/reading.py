@@ -1,0 +1,407 @@
+"""Scenarios: read from a file or from papermill's parameters, and refused with everything that is wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+
+from idc_aws.errors import InvalidValueError, ParametersError, Problem
+from idc_aws.identifiers import did_you_mean
+from idc_aws.scenario.people import Person, unknown_person
+from idc_aws.scenario.scenario import Scenario, repeated_values
+from idc_aws.scenario.values import RULE_ERROR, Refusal, shortened
+from idc_aws.scenario.yaml_lines import Location, YamlFile, dotted, read_yaml
+from idc_aws.scrubbing import scrub, secret_places
+
+# What pydantic found, in words that name the value and the remedy.
+
+
+def refusals_in(
+    error: ValidationError, unquoted: Mapping[Location, str], root: type[BaseModel] = Scenario
+) -> list[Refusal]:
+    """Return what is wrong with a scenario, one refusal for each value."""
+    return [_refusal(detail, unquoted, root) for detail in error.errors(include_url=False)]
+
+
+def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refusal:
+    """Return the refusal of a key that does not exist, with the nearest one that does."""
+    choices = list(known)
+    question = did_you_mean(str(name), choices)
+    remedy = question or f"Known here: {', '.join(choices)}."
+    return Refusal(location, f"unknown key {name!r}", remedy)
+
+
+def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: type[BaseModel]) -> Refusal:
+    # pydantic adds a step of its own to the place of a mapping's key.
+    location: Location = tuple(step for step in detail["loc"] if step != "[key]")
+    kind, value = detail["type"], detail["input"]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidValueError):
+        return Refusal(location, cause.message, cause.remedy, value)
+    if kind == RULE_ERROR:
+        return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], value)
+    if kind == "extra_forbidden":
+        return key_refusal(location[-1], location, _keys_at(location[:-1], root))
+    if kind == "missing":
+        return Refusal(location, f"{location[-1]!r} is missing", f"Add it: {_described(location, root)}")
+    return _wrong_value(location, kind, value, detail, unquoted, root)
+
+
+def _wrong_value(  # noqa: PLR0917 -- one caller, just above
+    location: Location,
+    kind: str,
+    value: object,
+    detail: Mapping[str, Any],
+    unquoted: Mapping[Location, str],
+    root: type[BaseModel],
+) -> Refusal:
+    if value is None:
+        return Refusal(
+            location,
+            "there is no value",
+            f"Write one, or remove the key: {_described(location, root)}",
+            value,
+        )
+    if kind == "too_short" and not value:
+        return Refusal(
+            location, f"{value!r} is empty", f"Write one at least: {_described(location, root)}", value
+        )
+    if kind == "literal_error":
+        choices = [repr(choice) for choice in _choices_at(location, root)]
+        question = did_you_mean(str(value), [choice.strip("'") for choice in choices])
+        remedy = f"{question} Choose {' or '.join(choices)}.".strip()
+        return Refusal(location, f"{shortened(value)} is not one of the choices", remedy, value)
+    if kind in ("string_type", "literal_error") and not isinstance(value, dict | list):
+        typed = unquoted.get(location, str(value))
+        return Refusal(
+            location, f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".', value
+        )
+    if kind in _SHAPES:
+        wanted, remedy = _SHAPES[kind]
+        remedy = remedy.format(value) if not isinstance(value, dict | list) else _described(location, root)
+        return Refusal(location, f"{shortened(value)} is {_kind_of(value)}, not {wanted}", remedy, value)
+    return Refusal(
+        location,
+        f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
+        _described(location, root),
+        value,
+    )
+
+
+_LIST = ("a list", "Write it as a list: [{}].")
+_KEYS = ("a group of keys", "Write keys and values below it, as in key: value.")
+_BOOLEAN = ("true or false", "Write true or false, without quotes.")
+_WHOLE = ("a whole number", "Write a whole number, without quotes.")
+# What pydantic calls a value of the wrong shape: what it should be, and how to write that.
+_SHAPES = {
+    "string_type": ("a text", "Write it as a text, in quotes."),
+    "list_type": _LIST,
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+}
+
+
+def _kind_of(value: object) -> str:
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "true or false"),
+        (int, "a number"),
+        (float, "a number"),
+        (str, "a text"),
+        (dict, "a group of keys"),
+        (list, "a list"),
+    )
+    return next((words for kind, words in kinds if isinstance(value, kind)), f"a {type(value).__name__}")
+
+
+def _described(location: Location, root: type[BaseModel]) -> str:
+    field = _field_at(location, root)
+    return (field.description if field else None) or "See parameters/schema.json for what is possible."
+
+
+def _field_at(location: Location, root: type[BaseModel]) -> FieldInfo | None:
+    names = [step for step in location if isinstance(step, str)]
+    model: type[BaseModel] | None = root
+    field: FieldInfo | None = None
+    for name in names:
+        known = _by_key(model) if model else {}
+        if name not in known:
+            return field
+        field = known[name]
+        model = _model_in(field.annotation)
+    return field
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _keys_at(location: Location, root: type[BaseModel]) -> list[str]:
+    field = _field_at(location, root)
+    model = root if field is None else _model_in(field.annotation)
+    return list(_by_key(model)) if model else []
+
+
+def _choices_at(location: Location, root: type[BaseModel]) -> list[str]:
+    field = _field_at(location, root)
+    return _texts_in(field.annotation) if field else []
+
+
+def _texts_in(annotation: Any) -> list[str]:
+    if isinstance(annotation, str):
+        return [annotation]
+    return [text for argument in get_args(annotation) for text in _texts_in(argument)]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
+
+
+PERSON_PARAMETERS = tuple(Person.model_fields)
+"""The keys of `person`, which the notebooks of the person's half have as parameters of their own."""
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario file; nothing is called.
+
+    Parameters
+    ----------
+    path
+        A YAML file, such as ``parameters/sandbox.yaml``. Keys that it does not have keep their defaults.
+
+    Raises
+    ------
+    ParametersError
+        The file cannot be read, or something in it cannot be right. All problems are listed, each with its
+        file, line, place, value and remedy.
+    """
+    file = read_yaml(path)
+    scenario, refusals = _checked(file.data, file)
+    # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.
+    refusals += unknown_person(file.data)
+    reported = {location for location, _ in file.problems}
+    problems = [problem for _, problem in file.problems]
+    problems += [_problem(refusal, file) for refusal in refusals if refusal.location not in reported]
+    if scenario is None or problems:
+        raise ParametersError(sorted(problems, key=lambda problem: problem.line or 0))
+    return scenario
+
+
+def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> list[Problem]:
+    """Return what is allowed in a scenario and probably not meant; nothing is called."""
+    found = [
+        replace(advice, location=("permission_sets", number, "inline_policy", *advice.location))
+        for number, policy in enumerate(one.inline_policy for one in scenario.permission_sets)
+        if policy
+        for advice in _policy_advice(policy)
+    ]
+    if not found:
+        return []
+    file = read_yaml(path) if path is not None else YamlFile("parameters")
+    return [
+        Problem(
+            file.name,
+            file.line_of(one.location) if file.lines else None,
+            dotted(one.location),
+            one.message,
+            one.remedy,
+        )
+        for one in found
+    ]
+
+
+def _policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
+    from idc_aws.scenario.policies import policy_advice  # noqa: PLC0415  only where there is a policy
+
+    return policy_advice(policy)
+
+
+def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") -> Scenario:
+    """Check a scenario that is data already, such as papermill's parameters; nothing is called.
+
+    Parameters
+    ----------
+    mapping
+        Keys and values as in a scenario file.
+    source
+        What to call the data in messages, in place of a file's name.
+
+    Raises
+    ------
+    ParametersError
+        Something cannot be right. All problems are listed, without lines.
+    """
+    file = YamlFile(source)
+    scenario, refusals = _checked(mapping, file)
+    if scenario is None:
+        raise ParametersError(
+            [Problem(source, None, dotted(r.location), r.message, r.remedy) for r in refusals]
+        )
+    return scenario
+
+
+def chosen_person(scenario: Scenario, **given: object) -> Person:
+    """Return the scenario's person with what a notebook's parameters say instead; nothing is called.
+
+    A notebook may name a user of whom the scenario does not know, such as one who was made by a form.
+    """
+    source = "the notebook's parameters"
+    person = scenario.person.model_dump(exclude_none=True)
+    person |= {name: value for name, value in given.items() if value not in (None, "")}
+    if "user_name" not in person:
+        if not scenario.users:
+            message, remedy = "nobody is named", "Give `user_name`, or `person.user_name` in the scenario."
+            raise ParametersError([Problem(source, None, "person.user_name", message, remedy)])
+        person["user_name"] = scenario.users[0].user_name
+    return validate_scenario({"person": person}, source).person
+
+
+def check_overrides(names: Iterable[str], known: Iterable[str], source: str = "parameters") -> None:
+    """Refuse parameters that a notebook does not have: papermill itself only warns."""
+    choices = list(known)
+    unknown = [key_refusal(name, (name,), choices) for name in names if name not in choices]
+    if unknown:
+        raise ParametersError(
+            [Problem(source, None, dotted(r.location), r.message, r.remedy) for r in unknown]
+        )
+
+
+def scenario_parameters(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as plain data that papermill can inject and JSON can hold; None is left out.
+
+    ``validate_scenario(scenario_parameters(scenario))`` is the same scenario again.
+    """
+    return scenario.model_dump(mode="json", exclude_none=True)
+
+
+def scenario_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a scenario, with which editors complete and check the files."""
+    return {"$schema": GenerateJsonSchema.schema_dialect, **Scenario.model_json_schema()}
+
+
+def write_schema(path: str | Path) -> None:
+    """Write the JSON Schema of a scenario to a file, ``parameters/schema.json`` by custom."""
+    text = json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False)
+    Path(path).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _checked(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, list[Refusal]]:
+    scenario, refusals = _modelled(data, file)
+    secrets = [
+        Refusal(
+            location,
+            f"holds what looks like a secret: {kind}",
+            "Take it out, and make it invalid where it was issued. "
+            "Receipts keep no secrets, so undo could not restore it.",
+        )
+        for location, kind in secret_places(data)
+    ]
+    if not secrets:
+        return scenario, refusals
+    # What else is wrong is said without the values: one of them is the secret.
+    said = {one.location[:depth] for one in secrets for depth in range(len(one.location) + 1)}
+    others = [
+        one for one in refusals if one.location not in said and not any(_is_in(one, s) for s in secrets)
+    ]
+    return None, [
+        *secrets,
+        *(replace(one, message=scrub(one.message), remedy=scrub(one.remedy)) for one in others),
+    ]
+
+
+def _is_in(refusal: Refusal, secret: Refusal) -> bool:
+    return refusal.location[: len(secret.location)] == secret.location
+
+
+def _modelled(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, list[Refusal]]:
+    try:
+        return Scenario.model_validate(dict(data)), []
+    except ValidationError as error:
+        refusals = refusals_in(error, file.unquoted)
+    # pydantic compares entries only once each of them is right by itself.
+    said = {(refusal.location, refusal.message) for refusal in refusals}
+    more = [refusal for refusal in repeated_values(data) if (refusal.location, refusal.message) not in said]
+    return None, refusals + more
+
+
+def _problem(refusal: Refusal, file: YamlFile) -> Problem:
+    line = file.line_of(refusal.location)
+    return Problem(file.name, line, dotted(refusal.location), refusal.message, refusal.remedy)
+
+
+# Values in place of some of a scenario's, by dotted keys such as ``permission_sets[0].session_duration``.
+
+_STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]", re.ASCII)
+
+
+def location_of(key: str) -> Location:
+    """Return the place that a dotted key names."""
+    steps: list[str | int] = []
+    for match in _STEP.finditer(key):
+        steps.append(match["name"] if match["name"] is not None else int(match["position"]))
+    if not steps or isinstance(steps[0], int) or dotted(tuple(steps)) != key:
+        raise InvalidValueError(
+            f"{key!r} is not a key of a scenario",
+            remedy="Write it as region, instance.name or permission_sets[0].session_duration.",
+        )
+    return tuple(steps)
+
+
+def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scenario's data with other values at some places; the data that is given stays as it is."""
+    changed = copy.deepcopy(dict(data))
+    for key, value in overrides.items():
+        _set(changed, key, value)
+    return changed
+
+
+def _set(data: dict[str, Any], key: str, value: Any) -> None:
+    *way, last = location_of(key)
+    here: Any = data
+    for step, after in zip(way, [*way, last][1:], strict=True):
+        _require_place(here, step, key)
+        if isinstance(here, dict):
+            here = here.setdefault(step, [] if isinstance(after, int) else {})
+        else:
+            if step == len(here):
+                here.append([] if isinstance(after, int) else {})
+            here = here[step]
+    _require_place(here, last, key)
+    if isinstance(here, list) and last == len(here):
+        here.append(value)
+    else:
+        here[last] = value
+
+
+def _require_place(here: Any, step: str | int, key: str) -> None:
+    if isinstance(here, dict) and isinstance(step, str):
+        return
+    if isinstance(here, list) and isinstance(step, int):
+        if step <= len(here):
+            return
+        raise InvalidValueError(
+            f"{key!r} names entry {step} of a list that has {len(here)}",
+            remedy=f"Entries are counted from 0; [{len(here)}] adds one.",
+        )
+    kinds: dict[type, str] = {list: "a list", dict: "a group of keys"}
+    found = kinds.get(type(here), repr(here))
+    raise InvalidValueError(
+        f"{key!r} leads nowhere: where {step!r} should be, the scenario has {found}",
+        remedy="Look at the scenario: lists take a position in brackets, groups of keys a name after a dot.",
+    )

@@ -1,0 +1,325 @@
+"""The texts that AWS accepts: lengths and characters, from the service models of its APIs.
+
+botocore sends a text of any length with any characters, and the service then answers with a pattern. These
+rules answer before the call, and name the character.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import check_account_id, check_region, format_duration, is_account_id, parse_duration
+from idc_aws.scenario.yaml_lines import Location
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """The length and the characters of a text, to be used in ``Annotated[str, TextRule(...)]``."""
+
+    what: str
+    longest: int
+    allowed: str
+    characters: str
+    categories: str = ""
+    shortest: int = 1
+
+    def check(self, text: str) -> str:
+        """Return the text, or raise InvalidValueError with what is wrong with it."""
+        limits = f"Use {self.shortest} to {self.longest} characters."
+        if self.shortest and not text:
+            raise InvalidValueError(f"{shortened(text)} is empty: {self.what} is missing", remedy=limits)
+        if len(text) > self.longest:
+            message = f"{shortened(text)} is too long for {self.what}: {len(text)} characters"
+            raise InvalidValueError(message, remedy=limits)
+        wrong = next((character for character in text if not self._allows(character)), None)
+        if wrong is not None:
+            raise InvalidValueError(
+                f"{shortened(text)} cannot be {self.what}: {wrong!r} is not allowed in it",
+                remedy=f"Allowed are {self.allowed}.",
+            )
+        return text
+
+    def _allows(self, character: str) -> bool:
+        if re.fullmatch(self.characters, character, re.ASCII):
+            return True
+        return unicodedata.category(character)[0] in self.categories
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        limits: dict[str, Any] = {"minLength": self.shortest, "maxLength": self.longest}
+        if not self.categories:
+            limits["pattern"] = f"^({self.characters})*$"
+        return {**handler(schema), **limits}
+
+
+def shortened(value: object) -> str:
+    """Return the value as a reader sees it in a message: its repr, cut in the middle where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:50]}…{text[-25:]}"
+
+
+def _duration_between(least: timedelta, most: timedelta, what: str) -> Any:
+    def check(text: str) -> str:
+        length = parse_duration(text)
+        if not least <= length <= most:
+            raise InvalidValueError(
+                f"{text!r} is not possible as {what}",
+                remedy=f"Choose from {format_duration(least)!r} to {format_duration(most)!r}.",
+            )
+        return format_duration(length)
+
+    return check
+
+
+def _account(value: object) -> str:
+    # A text of digits that is no account id is a slip of the pen, not an account's name; so are twelve digits
+    # with blanks, or grouped as the console shows them.
+    if not isinstance(value, str) or (_is_digits(value) and not is_account_id(value)):
+        return check_account_id(value)
+    return _ACCOUNT_NAME.check(value)
+
+
+def _is_digits(text: str) -> bool:
+    digits = re.sub(r"[\s-]", "", text)
+    return digits.isdigit() and (len(digits) == 12 or digits == text.strip())
+
+
+def _subdomain(text: str) -> str:
+    if len(text) > 62 or re.fullmatch(r"(?!d-)[a-z0-9]+(-+[a-z0-9]+)*", text, re.ASCII) is None:
+        raise InvalidValueError(
+            f"{text!r} cannot be a subdomain of the AWS access portal",
+            remedy="Use at most 62 lower-case letters, digits and inner hyphens, and not 'd-' first.",
+        )
+    return text
+
+
+def _https_url(text: str) -> str:
+    if re.match(r"https://[^/\s]+", text) is None:
+        raise InvalidValueError(
+            f"{shortened(text)} is not a web address",
+            remedy="Write an address that starts with 'https://', such as 'https://console.aws.amazon.com/ec2/'.",
+        )
+    return text
+
+
+def _email_address(text: str) -> str:
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", text) is None:
+        raise InvalidValueError(
+            f"{shortened(text)} is not an e-mail address",
+            remedy="Write it as 'name@example.com', without blanks.",
+        )
+    return text
+
+
+def _not_reserved_by_aws(key: str) -> str:
+    if key.casefold().startswith("aws:"):
+        raise InvalidValueError(
+            f"{key!r} cannot be a tag's key: 'aws:' is AWS's own", remedy="Choose another key."
+        )
+    return key
+
+
+def _profile_name(text: str) -> str:
+    if re.fullmatch(r"(AKIA|ASIA)[A-Z0-9]{12,124}", text):
+        raise InvalidValueError(
+            "this is an access key id, not the name of a profile",
+            remedy="Take it out of the file, and write the name of a profile of ~/.aws/config.",
+        )
+    return _PROFILE_NAME.check(text)
+
+
+def _new_profile_name(text: str) -> str:
+    # Read, a profile may be called anything; one that the kit writes must not break the file's lines.
+    _profile_name(text)
+    return _NEW_PROFILE_NAME.check(text)
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """Take the default out of a field's JSON schema: it is computed from other keys."""
+    schema.pop("default", None)
+
+
+_NAME_CHARACTERS = r"[\w+=,.@-]"
+_NAME_IN_WORDS = "the letters a to z and A to Z, digits and + = , . @ - _, without blanks"
+_PROFILE_IN_WORDS = "letters, marks, symbols, digits, punctuation and blanks"
+_ACCOUNT_NAME = TextRule("an account's name", 128, "printable characters", r"[ -~]", "LMNPSZ")
+_PROFILE_NAME = TextRule("a profile's name", 255, "printable characters", r"[ -~]", "LMNPS")
+
+_NEW_PROFILE_NAME = TextRule("the name of a new profile", 64, _NAME_IN_WORDS, _NAME_CHARACTERS)
+
+ProfileName = Annotated[str, AfterValidator(_profile_name)]
+NewProfileName = Annotated[
+    str,
+    AfterValidator(_new_profile_name),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 64, "pattern": f"^({_NAME_CHARACTERS})*$"}),
+]
+Region = Annotated[
+    str, AfterValidator(check_region), Field(json_schema_extra={"examples": ["us-east-1", "eu-west-1"]})
+]
+AccountId = Annotated[
+    str, BeforeValidator(check_account_id), Field(json_schema_extra={"pattern": "^[0-9]{12}$"})
+]
+AccountIdOrName = Annotated[
+    str, BeforeValidator(_account), Field(json_schema_extra={"minLength": 1, "maxLength": 128})
+]
+InstanceName = Annotated[str, TextRule("an instance's name", 255, _NAME_IN_WORDS, _NAME_CHARACTERS)]
+PermissionSetName = Annotated[str, TextRule("a permission set's name", 32, _NAME_IN_WORDS, _NAME_CHARACTERS)]
+PolicyName = Annotated[
+    str, TextRule("a customer managed policy's name", 128, _NAME_IN_WORDS, _NAME_CHARACTERS)
+]
+Description = Annotated[
+    str,
+    TextRule(
+        "a permission set's description",
+        700,
+        "Latin letters, digits, signs and line breaks",
+        r"[\t\n\r -~\u00a1-\u00ff]",
+    ),
+]
+RelayState = Annotated[
+    str,
+    TextRule(
+        "a relay state",
+        240,
+        "letters, digits and the signs of an address",
+        r"[a-zA-Z0-9&$@#\\/%?=~\-_'\x22|!:,.;*+\[\] (){}]",
+    ),
+    AfterValidator(_https_url),
+]
+SessionDuration = Annotated[
+    str,
+    AfterValidator(
+        _duration_between(timedelta(hours=1), timedelta(hours=12), "a permission set's session duration")
+    ),
+    Field(json_schema_extra={"examples": ["PT1H", "PT4H", "PT12H"]}),
+]
+PortalSessionDuration = Annotated[
+    str,
+    AfterValidator(
+        _duration_between(timedelta(minutes=15), timedelta(days=90), "a session of the access portal")
+    ),
+    Field(json_schema_extra={"examples": ["PT15M", "PT8H", "P7D", "P90D"]}),
+]
+Subdomain = Annotated[str, AfterValidator(_subdomain), Field(json_schema_extra={"maxLength": 62})]
+_TAG_CHARACTERS = r"[_.:/=+\-@]"
+_TAG_IN_WORDS = "letters, digits, blanks and _ . : / = + - @"
+TagKey = Annotated[
+    str,
+    TextRule("a tag's key", 128, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN"),
+    AfterValidator(_not_reserved_by_aws),
+]
+TagValue = Annotated[str, TextRule("a tag's value", 256, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN", shortest=0)]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=75)]
+AttributeKey = Annotated[str, TextRule("an attribute's key", 128, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN")]
+AttributeSource = Annotated[
+    str,
+    TextRule(
+        "an attribute's source",
+        256,
+        'letters, digits, blanks and _ . : / = + - @ [ ] { } $ \\ "',
+        r"[_.:/=+\-@\[\]{}$\\\"]",
+        "LZN",
+    ),
+]
+UserName = Annotated[
+    str,
+    TextRule(
+        "a user name",
+        128,
+        "letters, marks, symbols, digits and punctuation, without blanks",
+        r"[!-~]",
+        "LMSNP",
+    ),
+]
+ProfileText = Annotated[
+    str, TextRule("a text of a profile", 1024, _PROFILE_IN_WORDS, r"[\t\n\r ]|\u00a0|\u3000", "LMSNP")
+]
+GroupName = Annotated[
+    str, TextRule("a group's display name", 1024, _PROFILE_IN_WORDS, r"[\t\n\r ]|\u00a0|\u3000", "LMSNP")
+]
+EmailAddress = Annotated[
+    ProfileText, AfterValidator(_email_address), Field(json_schema_extra={"format": "email"})
+]
+
+
+# What all models share: immutable, strict about keys, and able to say several things at once.
+
+RULE_ERROR = "kit_rule"
+
+
+class Model(BaseModel):
+    """A part of the desired state: it never changes, and refuses keys that it does not know.
+
+    A field that may be left out may also be empty: null, ``""``, ``[]`` and ``{}`` are read as left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_empty(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if not cls._is_left_out(name, value)}
+
+    @classmethod
+    def _is_left_out(cls, name: object, value: object) -> bool:
+        field = cls.model_fields.get(name) if isinstance(name, str) else None
+        if field is None or field.is_required() or not is_nothing(value):
+            return False
+        usual = field.get_default(call_default_factory=True)
+        return not (isinstance(value, list) and isinstance(usual, list) and usual)  # then none says something
+
+
+def is_nothing(value: object) -> bool:
+    """Return whether a value is how a file says nothing: null, an empty text, list or mapping."""
+    return value is None or (isinstance(value, str | list | Mapping) and not value)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A rule between several values that was broken, and the place of the value to change."""
+
+    location: Location
+    message: str
+    remedy: str
+    value: object = None
+
+
+def refuse(refusals: Iterable[Refusal]) -> None:
+    """Raise all refusals as one pydantic error, each at its own place; do nothing where there is none."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(
+                RULE_ERROR, "{message}. {remedy}", {"message": refusal.message, "remedy": refusal.remedy}
+            ),
+            loc=refusal.location,
+            input=refusal.value,
+        )
+        for refusal in refusals
+    ]
+    if details:
+        raise ValidationError.from_exception_data("scenario", details)

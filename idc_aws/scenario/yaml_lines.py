@@ -1,0 +1,290 @@
+"""A YAML file as data, with the line of everything in it.
+
+Values are read as papermill reads them (dates stay texts), so that a file means the same to both.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from idc_aws.errors import ParametersError, Problem
+
+# The text of a YAML file and the nodes in it; what cannot be read is refused with its line.
+
+# libyaml goes one level of its own stack deeper for each level of the file, and ends the process where that
+# ends; no scenario has more than a dozen.
+MOST_LEVELS = 100
+TAG = "tag:yaml.org,2002:"
+_OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+_MARK = "\ufeff"
+
+# libyaml's parser, where PyYAML was built with it, takes a tenth of the time; values are made alike.
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class TextDatesLoader(SAFE_LOADER):
+    """PyYAML's safe loader without dates: ``1990-04-23`` stays a text; what it cannot make has its line."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - a ClassVar of PyYAML's own
+        first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of a node."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            kind = f"!!{node.tag.removeprefix(TAG)}"
+            problem = f"{str(node.value)[:50]!r} is not a value for {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def compose(text: str) -> tuple[TextDatesLoader, yaml.Node | None]:
+    """Return the loader and the top node of a YAML document; None: it is empty."""
+    level = 0
+    events: Iterator[Any] = yaml.parse(text, Loader=SAFE_LOADER)
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+        if level > MOST_LEVELS:
+            problem = f"more than {MOST_LEVELS} levels are nested here"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+    loader = TextDatesLoader(text)
+    return loader, loader.get_single_node()
+
+
+def text_of(name: str) -> str:
+    """Return a file's text, without a byte-order mark."""
+    try:
+        mode = Path(name).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            found = "is not a regular file, and it is read more than once"
+            raise refused_yaml(name, None, found, "Save it as a file, and name that.")
+        content = Path(name).read_bytes()
+        return content.decode("utf-8").removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+    except FileNotFoundError as error:
+        kind = glob.escape(Path(name).suffix) or ".yaml"
+        near = sorted(str(path) for path in Path(name).parent.glob(f"*{kind}") if path.is_file())
+        remedy = (
+            f"There are: {', '.join(near)}." if near else "Check the path and the folder that you are in."
+        )
+        raise refused_yaml(name, None, "there is no such file", remedy) from error
+    except UnicodeDecodeError as error:
+        raise _not_utf8(name, error) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        said = getattr(error, "strerror", None) or error
+        raise refused_yaml(
+            name, None, f"cannot be read: {said}", "Check the path and its permissions."
+        ) from error
+
+
+def _not_utf8(name: str, error: UnicodeDecodeError) -> ParametersError:
+    if encoding := _OTHER_ENCODINGS.get(error.object[:2]):
+        return refused_yaml(name, 1, f"is {encoding}, not UTF-8", "Save it as UTF-8.")
+    line = error.object[: error.start].count(b"\n") + 1
+    byte = error.object[error.start]
+    return refused_yaml(
+        name, line, f"is not text in UTF-8: here is the byte 0x{byte:02x}", "Save it as UTF-8."
+    )
+
+
+def refused_yaml(name: str, line: int | None, message: str, remedy: str) -> ParametersError:
+    """Return the refusal of a whole file."""
+    return ParametersError([Problem(name, line, "", message, remedy)])
+
+
+def unreadable(name: str, text: str, error: Exception) -> ParametersError:
+    """Return the refusal of a text that is not YAML, with its line."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        remedy = "Check indentation, colons and quotes around this line."
+        return refused_yaml(name, line, f"is not YAML: {said}", remedy)
+    if isinstance(error, yaml.reader.ReaderError):
+        character = chr(error.character) if isinstance(error.character, int) else str(error.character)
+        line = text[: max(text.find(character), 0)].count("\n") + 1
+        remedy = "Remove it, and save the file as plain text in UTF-8."
+        return refused_yaml(
+            name, line, f"holds the character {character!r}, which YAML does not take", remedy
+        )
+    return refused_yaml(name, None, f"cannot be read as YAML: {error}", "Correct the file.")
+
+
+Location = tuple[str | int, ...]
+
+# A few hundred bytes of nested aliases can stand for billions of values; no scenario comes near this.
+MOST_VALUES = 1_000_000
+_NUMBER = re.compile(r"[0-9]")
+_AS_LIST = "Write it as a list: [a, b]."
+_NOT_PLAIN = {
+    "set": ("a YAML set", _AS_LIST),
+    "omap": ("a YAML list of pairs", "Write keys and values: {a: b}."),
+    "pairs": ("a YAML list of pairs", "Write keys and values: {a: b}."),
+    "binary": ("YAML's binary data", "Write it as a text in quotes."),
+    "timestamp": ("a YAML date", "Write it as a text in quotes."),
+    "not a number": ("no finite number", "Write a number."),
+}
+_TWELVE_DIGITS = re.compile(r"[0-9]{12}")
+
+
+@dataclass
+class YamlFile:
+    """A YAML file: its data, and where each part of it stands."""
+
+    name: str
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict)
+    unquoted: dict[Location, str] = field(default_factory=dict)
+    problems: list[tuple[Location, Problem]] = field(default_factory=list)
+
+    def line_of(self, location: Location) -> int:
+        """Return the line of a place, or of the nearest place around it that the file has."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 1)
+
+
+def read_yaml(path: str | Path) -> YamlFile:
+    """Read a YAML file whose top is a mapping."""
+    file = YamlFile(str(path))
+    text = text_of(file.name)
+    try:
+        data = _walked(text, file)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise unreadable(file.name, text, error) from error
+    if not isinstance(data, dict):
+        found = "a list" if isinstance(data, list) else "a single value"
+        raise refused_yaml(
+            file.name, 1, f"holds {found}, not a mapping", "Write keys and values, as 'region: us-east-1'."
+        )
+    file.data = data
+    return file
+
+
+def read_yaml_value(text: str, file: YamlFile, location: Location, line: int) -> Any:
+    """Return one value that is written as YAML in a cell of another file, and keep what is wrong with it."""
+    cell = YamlFile(file.name)
+    value = _walked(text, cell)
+    for inner, problem in cell.problems:
+        place = (*location, *inner)
+        file.problems.append((place, replace(problem, line=line, path=dotted(place))))
+    return value
+
+
+def _walked(text: str, file: YamlFile) -> object:
+    loader, node = compose(text)
+    if node is None:
+        return {}
+    # Before the data is made: that step writes merged keys out, and then they look like doubled ones.
+    _Walk(file).visit(node, ())
+    data = loader.construct_document(node)
+    return {} if data is None else data
+
+
+class _Walk:
+    """Writes down where everything in a YAML document stands, and what is wrong with it as YAML."""
+
+    def __init__(self, file: YamlFile) -> None:
+        self.file = file
+        self.visited = 0
+        self.open: set[int] = set()
+
+    def visit(self, node: yaml.Node, location: Location) -> None:
+        self.visited += 1
+        line = node.start_mark.line + 1
+        if self.visited > MOST_VALUES or id(node) in self.open:
+            raise refused_yaml(self.file.name, line, "holds aliases that never end", "Write the values out.")
+        self.file.lines.setdefault(location, line)
+        self._require_plain(node, location, line)
+        self.open.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            self._visit_mapping(node, location)
+        elif isinstance(node, yaml.SequenceNode):
+            for position, item in enumerate(node.value):
+                self.visit(item, (*location, position))
+        elif isinstance(node, yaml.ScalarNode) and not node.style:
+            self._visit_unquoted(node, location)
+        elif isinstance(node, yaml.ScalarNode) and node.style == "|" and node.value.startswith("{"):
+            self._visit_json(node, location)
+        self.open.discard(id(node))
+
+    def _visit_mapping(self, node: yaml.MappingNode, location: Location) -> None:
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self._visit_merged(value_node, location)
+                continue
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{TAG}str":
+                remedy = f'Put it in quotes: "{key}".'
+                self._add((*location, key), line, f"the key {key} is not a text for YAML", remedy)
+            if key in first:
+                self._add(
+                    (*location, key), line, f"duplicate key {key!r} (first defined on line {first[key]})"
+                )
+            first.setdefault(key, line)
+            self.file.lines[(*location, key)] = line
+            self.visit(value_node, (*location, key))
+
+    def _require_plain(self, node: yaml.Node, location: Location, line: int) -> None:
+        """Note a value that parameters cannot hold, because JSON has no such thing."""
+        kind = node.tag.removeprefix(TAG)
+        if kind == "float" and not _NUMBER.search(str(node.value)):
+            kind = "not a number"
+        if kind in _NOT_PLAIN:
+            what, remedy = _NOT_PLAIN[kind]
+            self._add(location, line, f"this is {what}, which no parameter can hold", remedy)
+
+    def _visit_merged(self, node: yaml.Node, location: Location) -> None:
+        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            self.visit(part, location)
+
+    def _visit_json(self, node: yaml.ScalarNode, location: Location) -> None:
+        # JSON in a block of its own keeps its lines, and is YAML as well.
+        try:
+            _, inner = compose(node.value)
+            lines = YamlFile(self.file.name)
+            if inner is not None:
+                _Walk(lines).visit(inner, location)
+        except (yaml.YAMLError, ValueError, RecursionError, ParametersError):
+            return  # what is wrong with it is its model's to say
+        first = node.start_mark.line + 1  # the block begins below its sign
+        for place, line in lines.lines.items():
+            self.file.lines.setdefault(place, first + line)
+
+    def _visit_unquoted(self, node: yaml.ScalarNode, location: Location) -> None:
+        self.file.unquoted[location] = node.value
+        if not _TWELVE_DIGITS.fullmatch(node.value):
+            return
+        line = node.start_mark.line + 1
+        number = "" if node.tag.endswith(":str") else f", and YAML reads it as {self._number(node)}"
+        message = f"the account id {node.value} is not in quotes{number}"
+        remedy = f'Write "{node.value}": YAML takes unquoted ids for numbers, and a leading 0 for octal.'
+        self._add(location, line, message, remedy)
+
+    @staticmethod
+    def _number(node: yaml.ScalarNode) -> str:
+        return f"the number {int(node.value, 8 if node.value.startswith('0') else 10)}"
+
+    def _add(self, location: Location, line: int, message: str, remedy: str = "Keep one of the two.") -> None:
+        problem = Problem(self.file.name, line, dotted(location), message, remedy)
+        self.file.problems.append((location, problem))
+
+
+def dotted(location: Location) -> str:
+    """Return a place as people write it: ``permission_sets[0].session_duration``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return text.removeprefix(".")

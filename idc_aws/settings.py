@@ -1,0 +1,309 @@
+"""The settings that only the console has: where each is, what it decides, and why one would choose what.
+
+Paths and labels are those of the User Guide; links into the console are observed by the community, so the
+path in words always stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from idc_aws.calls import Writer, wait_until
+from idc_aws.changes import Action, Change, State, Use
+from idc_aws.errors import NotFoundError, WriteFailedError
+from idc_aws.identifiers import console_link, did_you_mean
+from idc_aws.identity_store import found_or_none
+from idc_aws.resource import OneByOne
+
+_GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
+
+
+@dataclass(frozen=True)
+class ConsoleSetting:
+    """One setting that no public API reads or writes."""
+
+    name: str
+    title: str
+    fields: dict[str, str]
+    console_path: str
+    why: str
+    source_url: str
+    tail: str = "settings"
+    is_irreversible: bool = False
+
+    def deep_link(self, region: str, instance_arn: str) -> str:
+        """Return a link to the console's page that has this setting."""
+        return console_link(region, instance_arn, self.tail)
+
+
+_ALL = (
+    ConsoleSetting(
+        name="identity_source",
+        title="Identity source",
+        fields={
+            "type": "Identity source",
+            "authentication_method": "Authentication method",
+            "provisioning_method": "Provisioning method",
+        },
+        console_path="Settings → Identity source → Actions → Change identity source",
+        why=(
+            "It says where users and groups are kept. The kit only looks at it: a change to or from Active "
+            "Directory deletes all users, groups and assignments."
+        ),
+        source_url=f"{_GUIDE}/manage-your-identity-source-considerations.html",
+    ),
+    ConsoleSetting(
+        name="access_portal",
+        title="AWS access portal URL",
+        fields={"subdomain": "Subdomain of awsapps.com"},
+        console_path="Dashboard → Settings summary → AWS access portal URL → Customize",
+        why=(
+            "People remember a name better than d-xxxxxxxxxx. It can be chosen once and never changed, and "
+            "it is taken for all of AWS: choose it with care, or leave it."
+        ),
+        source_url=f"{_GUIDE}/howtochangeURL.html",
+        tail="dashboard",
+        is_irreversible=True,
+    ),
+    ConsoleSetting(
+        name="standard_authentication",
+        title="Standard authentication",
+        fields={"send_email_otp": "Send email OTP"},
+        console_path="Settings → Authentication → Standard authentication → Configure → Send email OTP",
+        why=(
+            "Users that the API creates have no password and get no invitation. With this on, they are sent "
+            "a one-time password at their first attempt to sign in, and then choose a password."
+        ),
+        source_url=f"{_GUIDE}/userswithoutpwd.html",
+    ),
+    ConsoleSetting(
+        name="multi_factor_authentication",
+        title="Multi-factor authentication",
+        fields={
+            "prompt": "Prompt users for MFA",
+            "allowed_types": "Users can authenticate with these MFA types",
+            "user_without_device": "If a user does not yet have a registered MFA device",
+            "users_manage_own_devices": "Who can manage MFA devices",
+        },
+        console_path="Settings → Authentication → Multi-factor authentication → Configure",
+        why=(
+            "A stolen password alone must not open the door. Requiring registration at sign-in gets every "
+            "user a device; it forces on that users can add and manage their own."
+        ),
+        source_url=f"{_GUIDE}/mfa-getting-started.html",
+    ),
+    ConsoleSetting(
+        name="sessions",
+        title="Session duration",
+        fields={
+            "user_interactive": "User interactive sessions",
+            "user_background": "User background sessions",
+        },
+        console_path="Settings → Authentication → Session duration → Configure",
+        why=(
+            "It says how long a sign-in to the access portal lasts. Shorter is safer, longer is less "
+            "tiresome; a role's own session is set by its permission set."
+        ),
+        source_url=f"{_GUIDE}/user-interactive-sessions.html",
+    ),
+)
+
+CONSOLE_SETTINGS: dict[str, ConsoleSetting] = {setting.name: setting for setting in _ALL}
+
+
+# Attributes for access control (ABAC): what a session carries about its user.
+
+KEY = "access control attributes"
+_TIMEOUT_S = 120.0
+
+
+class AttributesForAccessControl(OneByOne):
+    """The instance's attributes for access control: one thing, with the key ``"access control attributes"``.
+
+    A state has ``attributes``: the key that policies see as ``aws:PrincipalTag/KEY``, and the source of its
+    value.
+    """
+
+    kind: ClassVar[str] = "access_control_attributes"
+
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        answer = self._describe()
+        if answer is None or KEY not in keys:
+            return {}
+        configuration = answer.get("InstanceAccessControlAttributeConfiguration") or {}
+        attributes = {
+            attribute["Key"]: ", ".join(attribute["Value"]["Source"])
+            for attribute in configuration.get("AccessControlAttributes", [])
+        }
+        return {KEY: {"attributes": dict(sorted(attributes.items()))}}
+
+    def _describe(self) -> dict[str, Any] | None:
+        if self._connection.instance_or_none() is None:
+            return None
+        sso_admin = self._connection.client("sso-admin")
+        return found_or_none(
+            lambda: sso_admin.describe_instance_access_control_attribute_configuration(**self._request())
+        )
+
+    def _request(self) -> dict[str, Any]:
+        return {"InstanceArn": self._connection.instance.instance_arn}
+
+    @override
+    def _identifier(self, key: str) -> str | None:
+        # The configuration has no id of its own.
+        return self._connection.instance.instance_arn if self._read([key]) else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it is the instance's, and has no other name
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # others' attributes are fields of its state
+
+    @override
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        return self._put("create_instance_access_control_attribute_configuration", key, state, writer)
+
+    @override
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        if before.get("attributes") == after.get("attributes"):
+            return self._connection.instance.instance_arn
+        return self._put("update_instance_access_control_attribute_configuration", key, after, writer)
+
+    def _put(self, operation: str, key: str, state: State, writer: Writer) -> str:
+        attributes = [
+            {"Key": name, "Value": {"Source": [source]}}
+            for name, source in (state.get("attributes") or {}).items()
+        ]
+        writer.send(
+            getattr(self._connection.client("sso-admin"), operation),
+            InstanceAccessControlAttributeConfiguration={"AccessControlAttributes": attributes},
+            **self._request(),
+        )
+        ended = wait_until(
+            lambda: self._describe() or {"Status": "CREATION_IN_PROGRESS"},
+            lambda described: described["Status"] != "CREATION_IN_PROGRESS",
+            timeout_s=_TIMEOUT_S,
+            what=f"the {key} to be enabled",
+            timing=self._connection.timing,
+        )
+        if ended["Status"] == "CREATION_FAILED":
+            raise WriteFailedError(
+                f"the {key} could not be enabled: {ended.get('StatusReason') or 'AWS gives no reason'}",
+                remedy="Fix the cause, then plan and apply again.",
+            )
+        return self._connection.instance.instance_arn
+
+    @override
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        sso_admin = self._connection.client("sso-admin")
+        found_or_none(
+            lambda: writer.send(
+                sso_admin.delete_instance_access_control_attribute_configuration, InstanceArn=identifier
+            )
+        )
+
+
+# The console-only settings as a resource: really set in the sandbox, left to a person on AWS.
+
+
+class ConsoleSettings(OneByOne):
+    """The settings that only the console has, by name; for names and fields see `CONSOLE_SETTINGS`.
+
+    On AWS nothing can be read, so `read` knows of none and a person does what the plan says.
+    """
+
+    kind: ClassVar[str] = "console_setting"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person has to do it: on AWS, always."""
+        return self._connection.console is None
+
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        for key in keys:
+            _require_known(key)
+        instance = self._connection.instance_or_none()
+        if self._connection.console is None or instance is None:
+            return {}
+        settings = self._connection.console.read_settings(instance.instance_arn)
+        return {key: _state(key, settings[key]) for key in keys if settings.get(key) is not None}
+
+    @override
+    def _identifier(self, key: str) -> str | None:
+        # A setting has no id; it is the instance's.
+        return f"{self._connection.instance.instance_arn}/{key}" if self._read([key]) else None
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        return None  # it is the instance's, and has no other name
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return {}  # nothing hangs on a setting
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        """Return what of a change the console does not offer."""
+        if CONSOLE_SETTINGS[change.key].is_irreversible:
+            return {"": "AWS allows it once"}
+        if change.action is Action.DELETE:
+            return {"": "a setting is there as long as its instance"}
+        after = change.after or {}
+        return {
+            name: f"the setting {change.key!r} always has a value of {name}"
+            for name in {**after, **(change.before or {})}
+            if after.get(name) is None
+        }
+
+    @override
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        return self._update(key, {}, state, writer)
+
+    @override
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        console = self._connection.console
+        if console is None or key == "identity_source":
+            raise WriteFailedError(
+                f"the kit does not change the setting {key!r} here",
+                remedy=f"A person does it in the console: {_require_known(key).console_path}.",
+            )
+        instance_arn = self._connection.instance.instance_arn
+        changed = {name: value for name, value in after.items() if value != before.get(name)}
+        if changed:
+            console.write_setting(instance_arn, key, changed)
+        return f"{instance_arn}/{key}"
+
+    @override
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        raise WriteFailedError(
+            f"the setting {key!r} cannot be deleted: it goes when its instance goes",
+            remedy="Set it to another value instead.",
+        )
+
+
+def _require_known(name: str) -> ConsoleSetting:
+    if name not in CONSOLE_SETTINGS:
+        raise NotFoundError(
+            f"the console has no setting {name!r}. {did_you_mean(name, CONSOLE_SETTINGS)}".rstrip(),
+            remedy=f"There are: {', '.join(CONSOLE_SETTINGS)}.",
+        )
+    return CONSOLE_SETTINGS[name]
+
+
+def _state(name: str, values: dict[str, Any]) -> State:
+    state = {field: values.get(field) for field in CONSOLE_SETTINGS[name].fields}
+    if "allowed_types" in state:
+        state["allowed_types"] = sorted(state["allowed_types"] or [])
+    return {field: value for field, value in state.items() if value is not None}

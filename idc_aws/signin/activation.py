@@ -1,0 +1,125 @@
+"""How far a person is: password, MFA devices, sessions; and a scripted person who goes the way.
+
+Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeUser.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from idc_aws.connection import Connection
+from idc_aws.errors import NotFoundError, SandboxError
+from idc_aws.failures import failed_read
+from idc_aws.identity_store import find_user_id
+from idc_aws.sandbox import PersonaProcess, PersonaRefusedError, SandboxConsole
+
+
+@dataclass(frozen=True)
+class PersonStatus:
+    """How far a person is on the way to the access portal."""
+
+    user_name: str
+    user_id: str
+    email: str
+    user_status: str
+    has_password: bool | None = None
+    device_kinds: tuple[str, ...] | None = None
+    session_count: int | None = None
+
+
+def describe_person(connection: Connection, user_name: str) -> PersonStatus:
+    """Return how far a person is; reads only.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DescribeUser.html
+    """
+    user_id = find_user_id(connection, user_name)
+    if user_id is None:
+        raise NotFoundError(
+            f"there is no user {user_name!r} in the identity store",
+            remedy="Apply notebook 08, or name one of your users in `user_name`.",
+        )
+    with failed_read(f"user {user_name!r}"):
+        user = connection.client("identitystore").describe_user(
+            IdentityStoreId=connection.instance.identity_store_id, UserId=user_id
+        )
+    emails = [one["Value"] for one in user.get("Emails", [])]
+    known = (user_name, user_id, emails[0] if emails else "", user.get("UserStatus", ""))
+    if connection.console is None:
+        return PersonStatus(*known)
+    return PersonStatus(*known, *_shown_by_console(connection.console, user_id))
+
+
+def _shown_by_console(console: SandboxConsole, user_id: str) -> tuple[bool, tuple[str, ...], int]:
+    user = f"users/{quote(user_id, safe='')}"
+    devices = console.send("GET", f"{user}/mfa-devices")["mfa_devices"]
+    sessions = console.send("GET", f"{user}/sessions")["sessions"]
+    has_password = console.send("GET", f"{user}/password")["has_password"]
+    return has_password, tuple(device["kind"] for device in devices), len(sessions)
+
+
+def invite(connection: Connection, user_name: str) -> PersonStatus:
+    """Send the invitation, as the sandbox's console does for a user without a password. Writes."""
+    person = describe_person(connection, user_name)
+    if not person.has_password:
+        require_console(connection).send("POST", f"users/{person.user_id}/invite")
+    return person
+
+
+@contextmanager
+def signed_in_person(connection: Connection, user_name: str) -> Iterator[PersonaProcess]:
+    """Yield a scripted person of the sandbox who is signed in, activated first if need be. Writes.
+
+    A person whose password nobody has in mind gets a new one, as at AWS: *Reset password*, and the lost MFA
+    devices removed.
+    """
+    console = require_console(connection)
+    person = invite(connection, user_name)
+    memory = Path(console.state_folder) / "people" / f"{person.user_id}.json"
+    pages = console.pages(person.email or None, is_local=True)
+    mailbox_url = pages["mailbox_url"]
+    with PersonaProcess(pages["site_url"], user_name, memory) as persona:
+        if not person.has_password:
+            persona.do("accept_mail", mailbox_url=mailbox_url)
+        try:
+            persona.do("sign_in", mailbox_url=mailbox_url)
+        except PersonaRefusedError:
+            if not person.has_password:
+                raise
+            _start_over(console, person)
+            persona.do("accept_mail", mailbox_url=mailbox_url)
+            persona.do("sign_in", mailbox_url=mailbox_url)
+        yield persona
+
+
+def _start_over(console: SandboxConsole, person: PersonStatus) -> None:
+    user = f"users/{person.user_id}"
+    console.send("POST", f"{user}/reset-password", {"delivery": "email"})
+    for device in console.send("GET", f"{user}/mfa-devices")["mfa_devices"]:
+        console.send("POST", f"{user}/mfa-devices/{device['device_id']}/delete")
+
+
+def require_console(connection: Connection) -> SandboxConsole:
+    """Return the sandbox's console."""
+    if connection.console is None:
+        raise SandboxError(
+            "on AWS no program can do a person's part of the lesson",
+            remedy="Follow the guide of the notebook in your browser.",
+        )
+    return connection.console
+
+
+def portal_settings(connection: Connection) -> dict[str, Any]:
+    """Return ``start_url`` and ``region``, as `aws configure sso` asks for them; reads only.
+
+    On AWS no API shows a customised address, so it is the one that every portal has.
+    """
+    instance = connection.instance
+    start_url = f"https://{instance.identity_store_id}.awsapps.com/start"
+    if connection.console is not None:
+        start_url = connection.console.read_settings(instance.instance_arn)["access_portal"]["url"]
+    return {"start_url": start_url, "region": instance.region}

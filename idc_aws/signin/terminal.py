@@ -1,0 +1,396 @@
+"""`aws configure sso`, `aws sso login` and `aws sso logout`: at the CLI's prompts, as a person would.
+
+Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from idc_aws.calls import in_threads
+from idc_aws.connection import Connection
+from idc_aws.errors import CredentialsError, RunFailedError, SandboxError
+from idc_aws.sandbox import run_module
+from idc_aws.signin.config_file import read_config
+from idc_aws.signin.login import token_file
+from idc_aws.signin.profiles import SCOPE, SsoProfile, forget_own, mark_own, plan_profile
+
+# The AWS CLI of this machine: which one there is, and what it can do.
+
+_VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)", re.ASCII)
+_COMMAND_TIMEOUT_S = 60
+_INSTALL = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+_SIGNS_IN = (2, 9, 0)
+_TAKES_ENDPOINT_URL = (2, 13, 0)
+_PREFERS_PKCE = (2, 22, 0)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """An AWS CLI."""
+
+    program: str
+    version: tuple[int, int, int]
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether it has ``configure sso`` with named sessions."""
+        return self.version >= _SIGNS_IN
+
+    @property
+    def takes_endpoint_url(self) -> bool:
+        """Whether it reads ``AWS_ENDPOINT_URL``; an older one needs rules of its own to reach the sandbox."""
+        return self.version >= _TAKES_ENDPOINT_URL
+
+    @property
+    def prefers_pkce(self) -> bool:
+        """Whether ``sso login`` opens a browser on this machine unless told to use a device code."""
+        return self.version >= _PREFERS_PKCE
+
+    def __str__(self) -> str:
+        return f"AWS CLI {'.'.join(map(str, self.version))}"
+
+
+def find_command_lines(search_path: str | None = None) -> list[CommandLine]:
+    """Return the AWS CLIs of a search path, in its order; runs each one's ``--version``."""
+    programs: dict[str, Path] = {}
+    for folder in (os.environ.get("PATH", "") if search_path is None else search_path).split(os.pathsep):
+        program = Path(folder) / "aws"
+        if folder and program.is_file() and os.access(program, os.X_OK):
+            programs.setdefault(os.path.realpath(program), program)
+    versions = in_threads(_version, programs.values())  # each takes half a second and more
+    found = zip(programs.values(), versions, strict=True)
+    return [CommandLine(str(program), version) for program, version in found if version]
+
+
+def find_command_line(search_path: str | None = None) -> CommandLine | None:
+    """Return the first AWS CLI that can sign in, or None; runs each one's ``--version``."""
+    return next((one for one in find_command_lines(search_path) if one.can_sign_in), None)
+
+
+def word_in_terminal(found: list[CommandLine]) -> str:
+    """Return what to type in a terminal for the AWS CLI that can sign in: ``aws``, or where it is."""
+    usable = next((one for one in found if one.can_sign_in), None)
+    return "aws" if usable is None or usable == found[0] else usable.program
+
+
+def advice(found: list[CommandLine]) -> str:
+    """Return what to know about the CLIs that were found, with the remedy where there is one to take."""
+    usable = next((one for one in found if one.can_sign_in), None)
+    if usable is None:
+        return f"{_why_none(found)} The same login is done with boto3 here. To install version 2: {_INSTALL}"
+    if not usable.takes_endpoint_url:
+        return (
+            f"{_which(usable, found[0])}{usable} is older than 2.13 and ignores AWS_ENDPOINT_URL: for the"
+            f" sandbox it gets rules by AWS_DATA_PATH. It knows the device code only. To get a newer one:"
+            f" {_INSTALL}"
+        )
+    grant = "an authorization code with PKCE" if usable.prefers_pkce else "a device code"
+    return f"{_which(usable, found[0])}{usable} signs in with {grant} unless you choose otherwise."
+
+
+def _which(usable: CommandLine, first: CommandLine) -> str:
+    """Return what to type in a terminal where another `aws` stands before the one that can sign in."""
+    if usable == first:
+        return ""
+    return (
+        f"The first aws on the path is {first}, which cannot sign in: in a terminal, type {usable.program}. "
+    )
+
+
+def _why_none(found: list[CommandLine]) -> str:
+    if not found:
+        return "There is no AWS CLI on the path."
+    newest = max(found, key=lambda one: one.version)
+    if newest.version < (2, 0, 0):
+        return f"There is only {newest}: version 1 has neither `aws configure sso` nor `aws sso login`."
+    return f"There is only {newest}: `aws configure sso` with named sessions needs 2.9 or newer."
+
+
+def _version(program: Path) -> tuple[int, int, int] | None:
+    # Asking takes half a second and more: an answer holds until the file is another one.
+    status = program.stat()
+    return _asked_version(program, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache
+def _asked_version(program: Path, _inode: int, _changed_ns: int) -> tuple[int, int, int] | None:
+    try:
+        done = subprocess.run(
+            [str(program), "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = _VERSION.search(done.stdout + done.stderr)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+# The terminal of a sandbox: its own HOME and endpoint, the AWS CLI in it, or boto3 where there is no CLI.
+
+_PROGRAM_TIMEOUT_S = 120
+_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+)
+
+
+@dataclass(frozen=True)
+class CallAnswer:
+    """What a command answered."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs commands as a person would in the terminal of a sandbox."""
+
+    variables: dict[str, str] = field(repr=False)
+    find: Callable[[], CommandLine | None] = field(default=lambda: None, repr=False)
+    administrator_key_id: str = ""
+
+    @cached_property
+    def command_line(self) -> CommandLine | None:
+        """The AWS CLI, or None: boto3 stands in. Asked for once: programs answer late on a busy machine."""
+        return self.find()
+
+    @property
+    def config_file(self) -> Path:
+        """The config file of this terminal."""
+        return Path(self.variables["AWS_CONFIG_FILE"])
+
+    @property
+    def token_folder(self) -> Path:
+        """Where clients keep the tokens that a login gave them."""
+        return Path(self.variables["HOME"]) / ".aws" / "sso" / "cache"
+
+    def call(self, service: str, operation: str, *, profile: str, **parameters: str) -> CallAnswer:
+        """Make one call with a profile: ``call("sts", "get-caller-identity", profile="practice")``."""
+        words = [word for name, value in parameters.items() for word in (f"--{name}", value)]
+        arguments = [service, operation, *words, "--profile", profile]
+        if self.command_line is not None:
+            return _answer(self.run(*arguments, "--output", "json"))
+        call = run_module(
+            "idc_aws.signin.profile_call", arguments, timeout_s=_PROGRAM_TIMEOUT_S, environment=self.variables
+        )
+        return _answer(call)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the AWS CLI and return what it said."""
+        if self.command_line is None:
+            raise CredentialsError("there is no AWS CLI v2 here", remedy="Install it; notebook 10 says how.")
+        return self._run([self.command_line.program, *arguments])
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PROGRAM_TIMEOUT_S,
+        )
+
+
+def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -> Terminal:
+    """Return the terminal of a connection's sandbox. Makes its HOME."""
+    if connection.console is None:
+        raise SandboxError("the practice terminal is the sandbox's; on AWS use your own")
+    arguments = ["env", "--json", "--state", connection.console.state_folder]
+    done = run_module("idc_sandbox", arguments, timeout_s=_PROGRAM_TIMEOUT_S)
+    if done.returncode != 0:
+        raise SandboxError(f"the sandbox does not say what a terminal needs: {done.stderr.strip()}")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    variables = inherited | json.loads(done.stdout) | {"BROWSER": "true", "TERM": "dumb"}
+    key_id = variables["AWS_ACCESS_KEY_ID"]
+    for name in _KEYS:
+        variables.pop(name, None)
+    # A child finds this very package, wherever it runs.
+    package = str(Path(__file__).parents[2])
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    return Terminal(variables, find_command_line if use_command_line else lambda: None, key_id)
+
+
+def _answer(done: subprocess.CompletedProcess[str]) -> CallAnswer:
+    if done.returncode != 0:
+        return CallAnswer(refusal=" ".join(done.stderr.split()) or f"exit status {done.returncode}")
+    return CallAnswer(json.loads(done.stdout) if done.stdout.strip() else {})
+
+
+_TIMEOUT_S = 60
+_PAUSE_S = 0.2  # the CLI paints a prompt again: what is typed sooner is lost
+_DOWN, _ENTER = "\x1b[B", "\r"
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b", re.ASCII)
+Approve = Callable[[str], object]
+
+
+@dataclass
+class Dialogue:
+    """One command of the CLI at its prompts."""
+
+    child: Any
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+    def answer(self, question: str, pattern: str, text: str) -> None:
+        """Wait for a prompt and type the answer."""
+        self.expect(question, pattern)
+        time.sleep(_PAUSE_S)
+        self.child.sendline(text)
+        self.steps.append((question, text or "(Enter)"))
+
+    def choose(self, question: str, wanted: str, several: str, single: str) -> None:
+        """Choose an entry of a menu that shows `wanted`; without a choice the CLI shows no menu."""
+        if self.expect(question, [rf"There are \d+ {several} available to you", f"Using the {single}"]):
+            self.steps.append((question, f"{wanted} (the only one)"))
+            return
+        self.expect(question, r"> ")
+        time.sleep(_PAUSE_S)
+        entries = _menu(self.child.after + self.child.buffer + self._read_what_is_there())
+        if not (found := [number for number, entry in enumerate(entries) if wanted in entry]):
+            raise RunFailedError(f"the CLI's menu {question!r} offers {entries!r}, not {wanted!r}")
+        for key in [*[_DOWN] * found[0], _ENTER]:
+            self.child.send(key)
+            time.sleep(_PAUSE_S)
+        self.steps.append((question, f"{wanted} (of {len(entries)})"))
+
+    def approve(self, approve: Approve) -> None:
+        """Read the code that the CLI shows, and let the person approve it in the browser."""
+        self.expect("the code", _CODE.pattern)
+        approve(self.child.match[1])
+        self.steps.append(("the same code in the browser?", "yes, and Allow access"))
+
+    def expect(self, question: str, pattern: str | list[str]) -> int:
+        """Wait for what the CLI says; return which of several patterns it was."""
+        import pexpect  # noqa: PLC0415  only where a terminal is driven
+
+        try:
+            return int(self.child.expect(pattern))
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            said = _CONTROL.sub("", self.child.before or "").strip().splitlines()
+            raise RunFailedError(
+                f"the AWS CLI did not come to {question!r}; its last words: {' '.join(said[-3:])!r}",
+                remedy="Run the command yourself in a terminal to see all of it.",
+            ) from None
+
+    def end(self) -> None:
+        """Wait until the command ends."""
+        import pexpect  # noqa: PLC0415  only where a terminal is driven
+
+        self.expect("its end", pexpect.EOF)
+        said = _CONTROL.sub("", self.child.before or "").strip()
+        self.child.close()
+        if self.child.exitstatus:
+            raise RunFailedError(f"the AWS CLI ended with status {self.child.exitstatus}: {said[-300:]!r}")
+
+    def _read_what_is_there(self) -> str:
+        import pexpect  # noqa: PLC0415  only where a terminal is driven
+
+        said = ""
+        with suppress(pexpect.TIMEOUT, pexpect.EOF):  # the menu is whole when nothing more comes
+            while True:
+                said += self.child.read_nonblocking(65536, timeout=1)
+        return said
+
+
+def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
+    """Run `aws configure sso` at its prompts and return what was asked and answered. Writes the config file.
+
+    A profile that somebody else made, and that signs in as wanted, is only signed in with.
+    """
+    change = plan_profile(terminal.config_file, profile)
+    profile = change.profile
+    if not change.is_own:
+        change.write()
+        return sso_login(terminal, profile.profile_name, approve)
+    # The CLI does not ask again for a session that it knows, and opens no browser while a token lives: to go
+    # the whole way, the kit's own profile, session and token are deleted first.
+    forget_own(terminal.config_file, profile)
+    token_file(terminal.token_folder, profile.session_name).unlink(missing_ok=True)
+    known_sessions = read_config(terminal.config_file).sso_sessions
+    steps = _configure(terminal, profile, approve, is_known=profile.session_name in known_sessions)
+    mark_own(terminal.config_file, profile, known_sessions)
+    return steps
+
+
+def _configure(
+    terminal: Terminal, profile: SsoProfile, approve: Approve, *, is_known: bool
+) -> list[tuple[str, str]]:
+    dialogue = _spawn(terminal, ["configure", "sso", *_device_code(terminal)])
+    try:
+        dialogue.answer("SSO session name", r"SSO session name[^:]*: ", profile.session_name)
+        if not is_known:
+            _answer_session(dialogue, profile)
+        dialogue.approve(approve)
+        dialogue.choose("account", profile.account_id, "AWS accounts", "account ID")
+        dialogue.choose("role", profile.role_name, "roles", "role name")
+        dialogue.answer("default client Region", r"[Rr]egion \[[^\]]*\]: ", profile.region)
+        dialogue.answer("output format", r"output format[^\[]*\[[^\]]*\]: ", profile.output)
+        dialogue.answer("profile name", r"[Pp]rofile name \[[^\]]*\]: ", profile.profile_name)
+        dialogue.end()
+    finally:
+        dialogue.child.close(force=True)
+    return dialogue.steps
+
+
+def _answer_session(dialogue: Dialogue, profile: SsoProfile) -> None:
+    dialogue.answer("SSO start URL", r"SSO start URL \[[^\]]*\]: ", profile.start_url)
+    dialogue.answer("SSO region", r"SSO [Rr]egion \[[^\]]*\]: ", profile.sso_region)
+    dialogue.answer("SSO registration scopes", r"SSO registration scopes \[[^\]]*\]: ", SCOPE)
+
+
+def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> list[tuple[str, str]]:
+    """Run `aws sso login`, let the person approve it, and return what was asked. Writes the token cache."""
+    dialogue = _spawn(terminal, ["sso", "login", "--profile", profile_name, *_device_code(terminal)])
+    try:
+        dialogue.approve(approve)
+        dialogue.end()
+    finally:
+        dialogue.child.close(force=True)
+    return dialogue.steps
+
+
+def _device_code(terminal: Terminal) -> list[str]:
+    # The kernel may be on another machine than the browser: PKCE would call back to the wrong one.
+    assert terminal.command_line is not None
+    return ["--use-device-code", "--no-browser"] if terminal.command_line.prefers_pkce else []
+
+
+def _spawn(terminal: Terminal, arguments: list[str]) -> Dialogue:
+    import pexpect  # noqa: PLC0415  only where a terminal is driven
+
+    assert terminal.command_line is not None
+    variables: Any = terminal.variables
+    return Dialogue(
+        pexpect.spawn(
+            terminal.command_line.program,
+            arguments,
+            env=variables,
+            encoding="utf-8",
+            timeout=_TIMEOUT_S,
+            dimensions=(60, 200),
+        )
+    )
+
+
+def _menu(painted: str) -> list[str]:
+    lines = [line.strip().removeprefix("> ").strip() for line in _CONTROL.sub("", painted).splitlines()]
+    return [line for line in lines if line]

@@ -1,5 +1,0 @@
-"""The command line ``idc``. Each command imports what it alone needs: ``idc --help`` answers at once."""
-
-from idc_helpers.cli.application import main
-
-__all__ = ["main"]

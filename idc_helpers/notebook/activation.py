@@ -1,0 +1,187 @@
+"""A person's activation, as notebook 09 uses it: the way there, and what the target shows of it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from idc_aws.connection import Connection
+from idc_aws.errors import NotAppliedError
+from idc_aws.identity_store import find_user_id
+from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
+from idc_helpers.notebook.console_guide import page_links
+from idc_helpers.notebook.gate import show_checks
+from idc_helpers.notebook.screen import LiveLine, is_guided
+from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.runbook.progress import activation_checks
+from idc_helpers.runbook.run import RunContext
+
+# Watching a person on the way to the access portal: each step is ticked in the notebook as it is done.
+
+POLL_S = 1.0
+WATCH_S = 30 * 60.0
+
+
+class ActivationWatch:
+    """Looks at the target until the person has signed in; a newer watch of the same person ends it."""
+
+    _newest: dict[str, ActivationWatch] = {}  # noqa: RUF012 - shared on purpose: a cell that runs again starts another
+
+    def __init__(self, connection: Connection, user_name: str) -> None:
+        self._connection = connection
+        self._user_name = user_name
+        self._line = LiveLine()
+        self._background: Any = None
+
+    def start(self) -> None:
+        """Show how far the person is, and keep looking in the background."""
+        from idc_helpers.notebook.screen import Background  # noqa: PLC0415 - only where a person sits
+
+        self._newest[self._user_name] = self
+        self._line.say(steps_in_words(describe_person(self._connection, self._user_name)))
+        self._background = Background()
+        self._background.start(self._look, self._end)
+
+    def _look(self) -> None:
+        deadline, said = time.monotonic() + WATCH_S, ""
+        while time.monotonic() < deadline and self._newest.get(self._user_name) is self:
+            person = describe_person(self._connection, self._user_name)
+            if (words := steps_in_words(person)) != said:
+                said = words
+                self._background.soon(partial(self._line.say, words))
+            if person.session_count:
+                return
+            time.sleep(POLL_S)
+
+    def _end(self, result: object) -> None:
+        if isinstance(result, Exception):
+            self._line.say(f"… stopped watching ({result}). Run the cell again to continue.")
+
+
+def is_on_the_way(person: PersonStatus) -> bool:
+    """Return whether an enabled person has not come to the access portal yet; False where nobody can tell."""
+    return person.user_status == "ENABLED" and person.session_count == 0
+
+
+def steps_in_words(person: PersonStatus) -> str:
+    """Return such as ``"✔ invited · ✔ password set · … MFA device registered · … signed in"``."""
+    ticks = (
+        ("invited", True),
+        ("password set", person.has_password),
+        ("MFA device registered", person.device_kinds),
+        ("signed in", person.session_count),
+    )
+    words = " · ".join(f"{'✔' if done else '…'} {words}" for words, done in ticks)
+    return f"{words}. You can run the check now." if person.session_count else words
+
+
+ACTIVATION_TITLE = "Activation"
+_NO_USER = "The user is not there yet: applying notebook 08 makes it."
+_FIRST = (
+    "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked above as you go."
+)
+_NEXT = (
+    "There is a password already. Open the access portal and sign in; each step is ticked above as you go."
+)
+_GUIDE = (
+    (
+        "the mail",
+        "“Invitation to join …”; or, with Send email OTP, a code at your first sign-in",
+        "your mailbox",
+    ),
+    ("accept", "Accept invitation", "the link is good for 7 days, once"),
+    ("password", "8 to 64 characters: lower, upper, digit, symbol", "none of your last three"),
+    ("sign in", "user name, then password", "your access portal"),
+    ("MFA device", "an authenticator app, a security key or a passkey", "asked at the first sign-in"),
+    ("portal", "accounts, and in each the permission sets that are yours", "your access portal"),
+)
+
+
+class ActivationStep:
+    """Lets a person become active: guided the person does it, headless a scripted person in the sandbox."""
+
+    def __init__(self, context: RunContext, user_name: str) -> None:
+        self._context = context
+        self.user_name = user_name
+
+    def guide(self) -> Table:
+        """Return what the person will meet: columns step, what is on the screen, note; reads nothing."""
+        return Table(
+            f"What {self.user_name} will meet", ("step", "on the screen", "where, and what to know"), _GUIDE
+        )
+
+    def state(self) -> Table:
+        """Return how far the person is: columns what, state; reads only."""
+        if self._waits():
+            return Table(f"How far {self.user_name} is", ("what", "state"), (), note=_NO_USER)
+        return _state_table(describe_person(self._context.connection, self.user_name))
+
+    def do(self) -> Table | Line:
+        """Invite, and let the person (guided) or a scripted one (headless) go the way. Writes in the sandbox.
+
+        In mode ``"plan"`` and on AWS nothing is done: on AWS the way is the guide's.
+        """
+        connection = self._context.connection
+        if self._context.mode != "apply":
+            return Line("mode is 'plan': nobody was invited")
+        if not connection.is_sandbox:
+            return Line("On AWS the person does this in a browser: follow the guide above, then check.")
+        if is_guided():
+            return self._open_pages()
+        with signed_in_person(connection, self.user_name) as person:
+            roles = person.do("portal")
+        return _roles_table(self.user_name, roles)
+
+    def _waits(self) -> bool:
+        connection = self._context.connection
+        no_user = connection.instance_or_none() is None or find_user_id(connection, self.user_name) is None
+        return self._context.mode == "plan" and no_user
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; reads only."""
+        if self._context.mode == "plan":
+            return Line("mode is 'plan': there is nothing to check")
+        person = describe_person(self._context.connection, self.user_name)
+        if is_guided() and is_on_the_way(person):
+            raise NotAppliedError(
+                f"{self.user_name!r} is on the way ({steps_in_words(person)}): finish it on the sandbox's "
+                "pages, then run on from here"
+            )
+        results = activation_checks(person, self._settings())
+        return show_checks(ACTIVATION_TITLE, self._context.record("activation", results))
+
+    def _settings(self) -> dict[str, Any]:
+        connection = self._context.connection
+        if connection.console is None:
+            return {}
+        return connection.console.read_settings(connection.instance.instance_arn)
+
+    def _open_pages(self) -> Line:
+        connection = self._context.connection
+        person = invite(connection, self.user_name)
+        ActivationWatch(connection, self.user_name).start()
+        text = _NEXT if person.has_password else _FIRST
+        return page_links(require_console(connection), "mailbox", "portal", text=text, address=person.email)
+
+
+def _state_table(person: PersonStatus) -> Table:
+    rows = [("user", person.user_name), ("status (UserStatus)", person.user_status or "not shown")]
+    if person.has_password is None:
+        rows.append(
+            ("password, MFA devices, sessions", "no API shows them; the console does, on the user's page")
+        )
+    else:
+        devices = ", ".join(person.device_kinds or ()) or "none"
+        rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
+        rows.append(("signed in", _yes(bool(person.session_count))))
+    return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
+
+
+def _roles_table(user_name: str, roles: list[dict[str, str]]) -> Table:
+    rows = tuple((role["account_id"], role["role_name"]) for role in roles)
+    return Table(f"What the access portal shows {user_name}", ("account", "permission set"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

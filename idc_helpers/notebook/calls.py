@@ -1,0 +1,93 @@
+"""The calls of a plan for a person to read and to copy: as a list, as AWS CLI commands, as boto3 code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from idc_aws.calls import CONSOLE, Call
+from idc_aws.rehearsal import Target, as_commands, as_python, console_words
+from idc_aws.scrubbing import scrub
+from idc_helpers.notebook.tables import in_html
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import PlannedCalls, only_calls
+
+CALLS_STYLE = """<style>
+.idc-calls{margin:.3em 0;color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
+.idc-calls summary{cursor:pointer;padding:.15em 0}
+.idc-calls summary:focus-visible,.idc-calls button:focus-visible,.idc-calls pre:focus-visible{
+outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:1px}
+.idc-calls ol{margin:.2em 0 .4em 2em;padding:0}
+.idc-calls li{padding:.1em 0;overflow-wrap:anywhere;white-space:normal}
+.idc-calls code,.idc-calls pre{font-family:var(--jp-code-font-family,monospace);background:none}
+.idc-calls pre{margin:.2em 0;padding:.6em;max-height:24em;overflow:auto;white-space:pre;
+color:var(--jp-content-font-color1,inherit);background:var(--jp-layout-color2,#eee);
+border:1px solid var(--jp-border-color2,#bdbdbd)}
+.idc-calls button{padding:.15em .8em;color:var(--jp-ui-font-color1,inherit);
+background:var(--jp-layout-color2,#eee);border:1px solid var(--jp-border-color1,#757575);cursor:pointer}
+</style>"""
+# The browser's own selection: the clipboard's newer interface is missing where a hub is served without TLS.
+_COPY = (
+    "var t=this.parentNode.querySelector('pre'),s=window.getSelection(),r=document.createRange();"
+    "r.selectNodeContents(t);s.removeAllRanges();s.addRange(r);"
+    "this.textContent=document.execCommand('copy')?'Copied':'Selected: press Ctrl+C'"
+)
+_BY_CONSOLE = "What Apply has the sandbox's console do: there is no API call for it"
+_LONGEST_VALUE = 80
+
+
+def calls_html(planned: PlannedCalls, context: RunContext) -> str:
+    """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
+    calls = only_calls(planned)
+    stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
+    warning = stop if planned.stopped_by else ""
+    if not calls:
+        return f'{CALLS_STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
+    if all(call.service_name == CONSOLE for call in calls):
+        return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
+    target = target_of(context)
+    number = f"{len(calls)} call{'s' if len(calls) > 1 else ''}"
+    parts = [
+        _folded(f"The {number} that Apply makes, in this order", _listed(calls)),
+        _folded("The same as AWS CLI commands", _copyable("commands", as_commands(calls, target))),
+        _folded("The same as Python code (boto3)", _copyable("code", as_python(calls, target))),
+    ]
+    return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}</div>'
+
+
+def target_of(context: RunContext) -> Target:
+    """Return where a run's calls go, for people who make them by hand."""
+    connection = context.connection
+    return Target(connection.region, context.scenario.profile, connection.endpoint_url)
+
+
+def call_in_words(call: Call) -> str:
+    """Return a call in one line, such as ``"identitystore CreateGroup (DisplayName: Auditors)"``."""
+    if call.service_name == CONSOLE:
+        return console_words(call)
+    values = [
+        f"{name}: {_short(value)}"
+        for name, value in call.request.items()
+        if name not in ("InstanceArn", "IdentityStoreId")
+    ]
+    return f"{call.service_name} {call.operation_name}" + (f" ({', '.join(values)})" if values else "")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _listed(calls: Sequence[Call]) -> str:
+    return "<ol>" + "".join(f"<li>{in_html(scrub(call_in_words(call)))}</li>" for call in calls) + "</ol>"
+
+
+def _copyable(what: str, text: str) -> str:
+    button = f'<button type="button" onclick="{escape(_COPY)}">Copy the {what}</button>'
+    return f'{button}<pre tabindex="0" aria-label="{what}">{escape(scrub(text))}</pre>'
+
+
+def _folded(summary: str, html: str) -> str:
+    return f"<details><summary>{in_html(summary)}</summary><div>{html}</div></details>"

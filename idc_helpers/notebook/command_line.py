@@ -1,0 +1,489 @@
+"""`aws configure sso` and what follows, as notebook 10 uses it; in the sandbox for real, on AWS with care."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from IPython.display import display
+
+from idc_aws.connection import Connection
+from idc_aws.errors import CredentialsError, InstanceNotFoundError, NotAppliedError, NotFoundError
+from idc_aws.identifiers import length_in_words
+from idc_aws.scenario.people import Person
+from idc_aws.signin.activation import portal_settings, require_console, signed_in_person
+from idc_aws.signin.config_file import config_path, credentials_path, read_config
+from idc_aws.signin.login import (
+    DeviceLogin,
+    TemporaryCredentials,
+    account_of_key,
+    begin_login,
+    finish_login,
+    get_role_credentials,
+    log_out,
+    newest_token,
+    refresh_token,
+    save_token,
+    who_am_i,
+)
+from idc_aws.signin.profiles import (
+    SCOPE,
+    ProfileChange,
+    SsoProfile,
+    choose_profile,
+    configured_profile,
+    explain_profile,
+    plan_profile,
+    read_profile,
+    write_profile,
+)
+from idc_aws.signin.terminal import (
+    CallAnswer,
+    Terminal,
+    advice,
+    configure_sso,
+    find_command_lines,
+    sandbox_terminal,
+    sso_login,
+    word_in_terminal,
+)
+from idc_helpers.notebook.console_guide import PageLinks, pages_path
+from idc_helpers.notebook.gate import show_checks
+from idc_helpers.notebook.screen import LiveLine, is_guided
+from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.runbook.progress import command_line_checks, credentials_checks
+from idc_helpers.runbook.run import RunContext
+
+# A login by device code that the person allows on a page, while the notebook waits in the background.
+
+_WAITS = "… waiting until you have allowed code {} on the page"
+_DONE = "✔ You have allowed it, and the token is kept. Run on from here."
+_FAILED = "✘ {}. Run the cell again for a new code."
+_TEXT = (
+    "There is no AWS CLI v2 here, so this notebook asks for the token itself. Your code is {}: open "
+    "the page, sign in as {}, compare the code, and allow it."
+)
+
+
+class WatchedLogin:
+    """Signs a person in where no AWS CLI is: shows page and code at once, and keeps the token that comes."""
+
+    def __init__(self, connection: Connection, profile: SsoProfile, folder: Path) -> None:
+        self._connection, self._profile, self._folder = connection, profile, folder
+        self._line = LiveLine()
+        self._background: Any = None
+
+    def start(self, user_name: str) -> PageLinks:
+        """Ask for a code and return the link to its page; what the person answers is waited for behind it."""
+        from idc_helpers.notebook.screen import Background  # noqa: PLC0415 - only where a person sits
+
+        login = begin_login(self._connection, self._profile.start_url)
+        self._line.say(_WAITS.format(login.user_code))
+        self._background = Background()
+        self._background.start(lambda: self._wait(login), self._end)
+        link = ("Open the page that asks for the code", device_page(login.verification_uri_complete))
+        return PageLinks(_TEXT.format(login.user_code, user_name), (link,))
+
+    def _wait(self, login: DeviceLogin) -> Path:
+        token = finish_login(self._connection, login)
+        return save_token(self._folder, self._profile, login, token)
+
+    def _end(self, result: Path | Exception) -> None:
+        self._line.say(
+            _FAILED.format(str(result).splitlines()[0]) if isinstance(result, Exception) else _DONE
+        )
+
+
+def device_page(address: str) -> str:
+    """Return the address of a device page inside this JupyterLab, where it shows the sandbox's pages."""
+    parts = urlsplit(address)
+    path = pages_path()
+    return f"{path}{parts.path}{parts.query and '?'}{parts.query}" if path else address
+
+
+COMMAND_LINE_TITLE = "aws configure sso"
+_REFUSALS = (
+    ("AccessDenied", "AccessDenied"),
+    ("ExpiredToken", "ExpiredToken: these keys have ended"),
+    ("could not be found", "there is no profile of that name yet: configure it first, as shown above"),
+    ("sso login", "the session is over: aws sso login"),
+)
+_NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
+_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
+_SIGNED_IN = "✔ there is a session of this profile"
+_ON_AWS = "On AWS you do this in your own terminal: {}"
+
+
+class CommandLineStep:
+    """A profile that signs in through Identity Center, from nothing to a logout."""
+
+    def __init__(self, context: RunContext, person: Person) -> None:
+        self._context = context
+        self._wanted = person
+        self.user_name = str(person.user_name)
+        self.profile_name = person.profile_name
+        self._profile: SsoProfile | None = None
+        self._terminal: Terminal | None = None
+        self.last_user_code = ""
+        """What was compared in the last sign-in of a scripted person; it is spent."""
+
+    def tool(self) -> Line:
+        """Return which AWS CLI there is and what to know about it; runs ``aws --version``."""
+        return Line(advice(find_command_lines()))
+
+    @property
+    def terminal(self) -> Terminal:
+        """The sandbox's terminal."""
+        if self._terminal is None:
+            self._terminal = sandbox_terminal(self._context.connection)
+        return self._terminal
+
+    @property
+    def profile(self) -> SsoProfile:
+        """What is to be configured."""
+        if self._profile is None:
+            self._profile = self._choose_profile()
+        return self._profile
+
+    @property
+    def is_live(self) -> bool:
+        """Whether commands are run here: in the sandbox, unless only a plan is wanted."""
+        return self._context.connection.is_sandbox and self._context.mode == "apply"
+
+    def _missing(self) -> str:
+        """Return what has to be made before a profile can be chosen; empty: nothing."""
+        try:
+            self.profile  # noqa: B018 - choosing it reads the target
+        except (InstanceNotFoundError, NotFoundError) as error:
+            return f"Later: {error.message}\nApply notebooks 01 to 08 first."
+        return ""
+
+    def _not_done(self, command: str) -> Line:
+        if self._context.connection.is_sandbox:
+            return Line(f"mode is 'plan', so this was not run: {command}")
+        return Line(_ON_AWS.format(command))
+
+    def plan(self) -> Table | Line:
+        """Return what the config file would gain, as a difference: columns line; reads only."""
+        if self._context.connection.is_sandbox and not self.is_live:
+            return self._not_done("aws configure sso")
+        if self._context.mode == "plan" and (missing := self._missing()):
+            return Line(missing)
+        change = self._change()
+        lines = change.difference()
+        caption = f"What the config file gains for profile {self.profile_name!r}"
+        note = "" if lines else "The profile is there already, as wanted."
+        if (session_name := change.profile.session_name) != self.profile_name and lines:
+            note = f"It signs in through the session {session_name!r}."
+        return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
+
+    def apply(self) -> Table | Line:
+        """Configure the profile: at the CLI's prompts or, without CLI, by writing it and signing in. Writes.
+
+        On AWS the file is written with a backup beside it, and nobody is signed in.
+        """
+        if self._context.mode != "apply":
+            return Line("mode is 'plan': no file was written")
+        if not self._context.connection.is_sandbox:
+            return self._write_on_aws()
+        if is_guided() and self.terminal.command_line is not None:
+            self._profile = None  # what the terminal has by now counts
+            if self._configured() is None:
+                _leave_to_person(self._to_answer(), "answer `aws configure sso` in a terminal as shown")
+            return Line(f"✔ profile {self.profile_name!r} is configured in the terminal")
+        if self.terminal.command_line is None:
+            write_profile(self.terminal.config_file, self.profile)
+            if is_guided():
+                return self._signed_in_on_page()
+            self.sign_in()
+            return Line("The profile is written, and the person has allowed the login (boto3, device code).")
+        with self.person() as person:
+            steps = configure_sso(self.terminal, self.profile, self._approval(person))
+        return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
+
+    def _to_answer(self) -> Table:
+        wanted = self.profile
+        rows = (
+            ("SSO session name", wanted.session_name),
+            ("SSO start URL", wanted.start_url),
+            ("SSO region", wanted.sso_region),
+            ("SSO registration scopes", SCOPE),
+            ("account", wanted.account_id),
+            ("role, if there are several", wanted.role_name),
+            ("CLI default client Region", wanted.region),
+            ("CLI default output format", wanted.output),
+            ("CLI profile name", self.profile_name),
+        )
+        caption = "aws configure sso: what to answer"
+        note = _in_terminal("aws configure sso")
+        return Table(caption, ("the CLI asks", "the answer"), rows, note=note)
+
+    def config_lines(self) -> Table:
+        """Return this profile's lines with their meaning: columns line, meaning; reads only."""
+        config = read_config(self._config_file())
+        if not read_profile(config, self.profile_name):
+            return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
+        rows = explain_profile(config, self.profile_name)
+        return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
+
+    def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
+        """Make one call with the profile and return its answer: columns member, value.
+
+        A refusal is an answer too: a line with what was refused.
+        """
+        words = f"aws {service} {operation} --profile {self.profile_name}"
+        if not self.is_live:
+            return self._not_done(words)
+        answer = self.terminal.call(service, operation, profile=self.profile_name, **parameters)
+        if answer.refusal:
+            return Line(f"✘ refused: {_short(answer)}")
+        members = {name: value for name, value in answer.values.items() if name not in _NOT_SHOWN}
+        rows = tuple((name, _shown(name, value)) for name, value in members.items())
+        return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
+
+    def login(self) -> Line:
+        """Sign in again with the profile, as ``aws sso login`` does. Writes the terminal's token cache."""
+        if not self.is_live:
+            return self._not_done(f"aws sso login --profile {self.profile_name}")
+        if is_guided():
+            if self.terminal.command_line is None:
+                return self._signed_in_on_page()
+            if newest_token(self.terminal.token_folder) is None:
+                command = f"aws sso login --profile {self.profile_name}"
+                _leave_to_person(Line(_in_terminal(command)), "sign in in a terminal as shown")
+            return Line(_SIGNED_IN)
+        self.sign_in()
+        return Line("✔ the codes were the same, access is allowed, a new session has begun")
+
+    def logout(self) -> Line:
+        """Sign out, as ``aws sso logout`` does. Writes."""
+        if not self.is_live:
+            return self._not_done("aws sso logout (it ends all sessions, not only this profile's)")
+        if newest_token(self.terminal.token_folder) is None:
+            return Line("Nobody was signed in here: there is nothing to end.")
+        if self.terminal.command_line is not None:
+            self.terminal.run("sso", "logout")
+        else:
+            log_out(self._context.connection, self.terminal.token_folder)
+        return Line("✔ signed out: the tokens are deleted here and ended there")
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; makes calls that read."""
+        if self._context.mode != "apply":
+            return self._not_done("the check")
+        found = read_profile(read_config(self._config_file()), self.profile_name)
+        role = found.get("sso_role_name", "not there")
+        account = None
+        if self._context.connection.is_sandbox and found:  # without a profile there is nothing to call with
+            answer = self.terminal.call("sts", "get-caller-identity", profile=self.profile_name)
+            account = str(answer.values.get("Account", _short(answer)))
+        results = command_line_checks(role, self.profile.role_name, account, self.profile.account_id)
+        return show_checks(COMMAND_LINE_TITLE, self._context.record("command_line", results))
+
+    def sign_in(self) -> None:
+        """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""
+        connection, profile = self._context.connection, self.profile
+        with self.person() as person:
+            if self.terminal.command_line is not None:
+                sso_login(self.terminal, self.profile_name, self._approval(person))
+                return
+            login = begin_login(connection, profile.start_url)
+            self._approval(person)(login.user_code)
+            save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
+
+    def _signed_in_on_page(self) -> Line:
+        """Let the person allow a login on the sandbox's page, where there is none; writes the token then."""
+        if newest_token(self.terminal.token_folder) is None:
+            login = WatchedLogin(self._context.connection, self.profile, self.terminal.token_folder)
+            _leave_to_person(login.start(self.user_name), "allow the login on the page")
+        return Line(_SIGNED_IN)
+
+    def _approval(self, person: Any) -> Callable[[str], object]:
+        def approve(code: str) -> object:
+            self.last_user_code = code
+            return person.do("approve_device", user_code=code)
+
+        return approve
+
+    def person(self) -> Any:
+        """Return the scripted person, signed in, for a ``with`` block."""
+        return signed_in_person(self._context.connection, self.user_name)
+
+    def _choose_profile(self) -> SsoProfile:
+        if is_guided() and (configured := self._configured()) is not None:
+            return configured
+        wanted = choose_profile(self._context.connection, self._wanted)
+        return plan_profile(self._config_file(), wanted, self._credentials_file()).profile
+
+    def _configured(self) -> SsoProfile | None:
+        """Return the profile of the config file if it leads to this portal, or None."""
+        configured = configured_profile(read_config(self._config_file()), self.profile_name)
+        portal = portal_settings(self._context.connection)
+        keys = {"sso_start_url": portal["start_url"], "sso_region": portal["region"]}
+        return configured if configured is not None and configured.has_portal_of(keys) else None
+
+    def _change(self) -> ProfileChange:
+        return plan_profile(self._config_file(), self.profile, self._credentials_file())
+
+    def _config_file(self) -> Path:
+        return self.terminal.config_file if self._context.connection.is_sandbox else config_path()
+
+    def _credentials_file(self) -> Path | None:
+        return None if self._context.connection.is_sandbox else credentials_path()
+
+    def _write_on_aws(self) -> Line:
+        backup = write_profile(self._config_file(), self.profile, self._credentials_file())
+        kept = f" What was there is kept as {str(backup)!r}." if backup else ""
+        command = f"aws sso login --profile {self.profile_name}"
+        return Line(f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: {command}")
+
+
+def _leave_to_person(shown: Table | Line, words: str) -> NoReturn:
+    """Show what a person has to do, and stop there: the cells below need it."""
+    display(shown)
+    raise NotAppliedError(f"{words}, then run on from here")
+
+
+def _in_terminal(command: str) -> str:
+    """Return that a command is typed in a terminal; its `aws` is one that can sign in."""
+    word = word_in_terminal(find_command_lines())
+    return _IN_TERMINAL.format(command.replace("aws", word, 1))
+
+
+def _short(answer: CallAnswer) -> str:
+    for word, meaning in _REFUSALS:
+        if word in answer.refusal:
+            return meaning
+    return "the session is over: aws sso login" if "oken" in answer.refusal else answer.refusal
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "UserId":
+        return f"{str(value).partition(':')[0][:4]}…:{str(value).partition(':')[2]}"
+    return "(an empty list)" if value == [] else str(value)
+
+
+# Temporary against long-lived keys, as notebook 11 uses it; lived through in the sandbox.
+
+CREDENTIALS_TITLE = "Temporary credentials"
+_MARGIN_S = 60.0
+_NOT_HERE = Line("This is lived through in the sandbox, in mode 'apply': nothing was done here.")
+
+
+class CredentialsStep:
+    """Credentials of the profile's role, from their birth to their end."""
+
+    def __init__(self, context: RunContext, profile: CommandLineStep) -> None:
+        self._context = context
+        self._profile = profile
+        self._keys: TemporaryCredentials | None = None
+        self._seen: dict[str, str] = {}
+
+    @property
+    def permission_set(self) -> str:
+        """The permission set that the credentials are of; empty where nothing is done."""
+        return self._profile.profile.role_name if self._profile.is_live else ""
+
+    def left_s(self) -> float | None:
+        """Return how many seconds the keys at hand have left; None without keys; reads the clock."""
+        if self._keys is None:
+            return None
+        return self._keys.expires_at_s - require_console(self._context.connection).read_clock()
+
+    def compare(self) -> Table | Line:
+        """Return both kinds side by side: columns what, long-lived, temporary; signs in first if need be."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        keys = self._first_keys()
+        console = require_console(self._context.connection)
+        long_lived = self._profile.terminal.administrator_key_id
+        minutes = round((keys.expires_at_s - console.read_clock()) / 60)
+        left = length_in_words(timedelta(minutes=minutes))
+        without_token = who_am_i(self._context.connection, keys, with_token=False)
+        self._seen["whole"] = who_am_i(self._context.connection, keys)
+        rows = (
+            ("access key id", f"{long_lived[:4]}…", f"{keys.access_key_id[:4]}…"),
+            ("account in the id", account_of_key(long_lived), account_of_key(keys.access_key_id)),
+            ("session token", "none", f"yes; without it: {without_token}"),
+            ("ends", "never by itself", f"in {left}"),
+            ("belongs to", "an IAM user", _role_and_person(self._seen["whole"])),
+            ("anyone who finds a copy", "has it until somebody notices", "has it until the end, at most"),
+        )
+        return Table("Two kinds of keys", ("what", "long-lived", "temporary"), rows)
+
+    def live_through_the_end(self) -> Table | Line:
+        """Move the sandbox's clock past the end, and back; columns when, what the keys answer. Writes."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        connection = self._context.connection
+        console = require_console(connection)
+        keys = self._keys or self._first_keys()
+        before = who_am_i(connection, keys)
+        with console.clock_ahead(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S):
+            self._seen["after"] = who_am_i(connection, keys)
+            renewed, how = self._renewed_keys()
+            self._seen["renewed"] = who_am_i(connection, renewed)
+        self._seen["other"] = "yes" if renewed.access_key_id != keys.access_key_id else "no"
+        rows = (
+            ("before the end", _role_and_person(before)),
+            ("one minute after the end", self._seen["after"]),
+            (how, _role_and_person(self._seen["renewed"])),
+        )
+        return Table("One set of keys, and the next", ("when", "what the keys answer"), rows)
+
+    def console_link(self) -> Table | Line:
+        """Return what the console's landing page of the role says: columns what, value; headless only."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        if is_guided():
+            return Line(
+                "Open the access portal (notebook 09 has the link) and choose “Console” beside the role."
+            )
+        wanted = self._profile.profile
+        with self._profile.person() as person:
+            shown = person.do("open_console", account_id=wanted.account_id, role_name=wanted.role_name)
+        names = (("account_id", "account"), ("role_name", "permission set"), ("principal", "you are"))
+        rows = [(words, shown[name]) for name, words in names if name in shown]
+        rows.append(("landing page", shown.get("landing", "the console's home")))
+        return Table("The same role in the console", ("what", "value"), tuple(rows))
+
+    def check(self) -> Table | Line:
+        """Return the checks: columns result, name, detail; of what was seen above."""
+        if not self._profile.is_live:
+            return _NOT_HERE
+        results = credentials_checks(self._seen)
+        return show_checks(CREDENTIALS_TITLE, self._context.record("temporary_credentials", results))
+
+    def _first_keys(self) -> TemporaryCredentials:
+        """Return keys of the session in the terminal; headless, of a new one where it will not do."""
+        if is_guided():  # the person signs in, in the terminal
+            return self._new_keys()
+        with suppress(CredentialsError):
+            keys = self._new_keys()
+            if who_am_i(self._context.connection, keys).endswith(f"/{self._profile.user_name}"):
+                return keys
+        self._profile.sign_in()
+        return self._new_keys()
+
+    def _new_keys(self) -> TemporaryCredentials:
+        wanted = self._profile.profile
+        folder = self._profile.terminal.token_folder
+        connection = self._context.connection
+        self._keys = get_role_credentials(connection, folder, wanted.account_id, wanted.role_name)
+        return self._keys
+
+    def _renewed_keys(self) -> tuple[TemporaryCredentials, str]:
+        """Return new keys, and how: headless by a new login; guided as the CLI, which refreshes its token."""
+        if is_guided():
+            refresh_token(self._context.connection, self._profile.terminal.token_folder)
+            return self._new_keys(), "new keys, with no new login"
+        self._profile.sign_in()
+        return self._new_keys(), "new keys after a new login"
+
+
+def _role_and_person(principal_arn: str) -> str:
+    return principal_arn.partition(":assumed-role/")[2] or principal_arn

@@ -1,0 +1,268 @@
+"""What a step asks a person to do in the AWS console, with the words that are on the screen there.
+
+Labels are those of the User Guide. The console may word the value 'never' of the MFA prompt differently.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+from idc_aws.changes import Action, Change, State
+from idc_aws.identifiers import console_link, length_in_words, parse_duration
+from idc_aws.sandbox import SandboxConsole
+from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, value_in_words
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Step
+
+# How a person sets something in the AWS console: the path, a link, what to choose on the screen, and why.
+
+
+@dataclass(frozen=True)
+class Guide:
+    """One thing to set in the console."""
+
+    setting: str
+    title: str
+    path: str
+    link: str
+    choices: tuple[tuple[str, str], ...]
+    why: str
+    source: str
+    wanted: State
+    state: str
+
+
+@dataclass(frozen=True)
+class ConsoleGuide:
+    """What to do in the console for one step; the last value of a cell shows it."""
+
+    title: str
+    guides: tuple[Guide, ...]
+    to_record: tuple[Guide, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        if not self.guides:
+            return f"“{self.title}”: nothing to do in the console"
+        return "\n\n".join(_as_text(guide) for guide in self.guides)
+
+    def _repr_html_(self) -> str:
+        return TABLE_STYLE + (
+            "".join(guide_html(guide) for guide in self.guides) or f"<p>{in_html(repr(self))}</p>"
+        )
+
+
+def guide_html(guide: Guide) -> str:
+    """Return one guide's markup: path, link, a table of what to choose, why, AWS's page."""
+    return (
+        f'<p class="idc-note"><b>{in_html(guide.title)}</b> · {in_html(guide.state)}<br>'
+        f"In the AWS console: {in_html(guide.path)} · {_anchor(guide.link, 'open the console')}</p>"
+        f"{_choices(guide).html()}"
+        f'<p class="idc-note">{in_html(guide.why)} {_anchor(guide.source, "AWS’s page about it")}</p>'
+    )
+
+
+def _choices(guide: Guide) -> Table:
+    return Table("What to choose", ("on the screen", "choose"), guide.choices)
+
+
+def _as_text(guide: Guide) -> str:
+    choices = [f"    {label}: {value}" for label, value in guide.choices]
+    return "\n".join(
+        [
+            f"{guide.title} · {guide.state}",
+            f"  In the AWS console: {guide.path}",
+            f"  {guide.link}",
+            "  Choose:",
+            *choices,
+            f"  {guide.why}",
+            f"  {guide.source}",
+        ]
+    )
+
+
+def _anchor(address: str, words: str) -> str:
+    return (
+        f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(words)}</a>' if address else ""
+    )
+
+
+_CONSOLE = "https://console.aws.amazon.com/singlesignon"
+_ENABLE = "https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html"
+_WHY_ENABLE = (
+    "An organization instance is enabled by a person, in the organization's management account, in the Region"
+    " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
+)
+
+CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
+    ("kind", "organization"): "Organization instance",
+    ("kind", "account"): "Account instance",
+    ("type", "identity_center_directory"): "Identity Center directory",
+    ("type", "active_directory"): "Active Directory",
+    ("type", "external_identity_provider"): "External identity provider",
+    ("authentication_method", "password"): "Password",
+    ("authentication_method", "active_directory"): "Active Directory",
+    ("authentication_method", "saml_2_0"): "SAML 2.0",
+    ("provisioning_method", "direct"): "Direct",
+    ("provisioning_method", "scim"): "SCIM",
+    ("provisioning_method", "manual"): "Manual",
+    ("send_email_otp", True): "turned on",
+    ("send_email_otp", False): "turned off",
+    ("prompt", "context-aware"): "Only when their sign-in context changes (context-aware)",
+    ("prompt", "always-on"): "Every time they sign in (always-on)",
+    ("prompt", "never"): "Never (disabled)",
+    (
+        "allowed_types",
+        "security-keys-and-built-in-authenticators",
+    ): "Security keys and built-in authenticators",
+    ("allowed_types", "authenticator-apps"): "Authenticator apps",
+    ("user_without_device", "require-registration"): "Require them to register an MFA device at sign in",
+    (
+        "user_without_device",
+        "require-email-otp",
+    ): "Require them to provide a one-time password sent by email to sign in",
+    ("user_without_device", "block"): "Block their sign-in",
+    ("user_without_device", "allow"): "Allow them to sign in",
+    ("users_manage_own_devices", True): "Users can add and manage their own MFA devices",
+    ("users_manage_own_devices", False): "“Users can add and manage their own MFA devices” turned off",
+}
+
+
+def console_guide(step: Step, context: RunContext) -> ConsoleGuide:
+    """Return what the step asks a person to do, with what is set already; reads only.
+
+    On AWS no API shows these settings, so what nobody has attested counts as still to be set.
+    """
+    guides = [
+        (change, _guide(change, context))
+        for change in step.compare().changes
+        if change.kind == "console_setting" or (change.kind, change.key) == ("instance", "organization")
+    ]
+    to_record = tuple(guide for change, guide in guides if change.action is Action.BY_HAND and guide.setting)
+    return ConsoleGuide(step.title, tuple(guide for _, guide in guides), to_record)
+
+
+def _guide(change: Change, context: RunContext) -> Guide:
+    if change.kind == "instance":
+        return _enable_guide(change, context)
+    setting = CONSOLE_SETTINGS[change.key]
+    wanted = change.after or {}
+    return Guide(
+        setting=setting.name,
+        title=setting.title,
+        path=setting.console_path,
+        link=_link(context, setting),
+        choices=choices_in_words(setting.fields, wanted),
+        why=setting.why,
+        source=setting.source_url,
+        wanted=wanted,
+        state=_state(change),
+    )
+
+
+def choices_in_words(fields: Mapping[str, str], wanted: State) -> tuple[tuple[str, str], ...]:
+    """Return (label of the field, label of the value) for each field wanted, in the console's words."""
+    return tuple((fields.get(name, name), _value(name, value)) for name, value in wanted.items())
+
+
+def _value(name: str, value: Any) -> str:
+    if value in (None, [], ""):
+        return "(none)"
+    if isinstance(value, list):
+        return "\n".join(_value(name, part) for part in value)
+    if name.endswith("_duration"):
+        return length_in_words(parse_duration(value))
+    return CONSOLE_LABELS.get((name, value)) or value_in_words(value)
+
+
+def _link(context: RunContext, setting: ConsoleSetting) -> str:
+    instance = context.connection.instance_or_none()
+    if instance is None:
+        return _CONSOLE
+    return console_link(instance.region, instance.instance_arn, setting.tail)
+
+
+def _enable_guide(change: Change, context: RunContext) -> Guide:
+    wanted = change.after or {}
+    name = wanted.get("name")
+    return Guide(
+        setting="",
+        title=f"Enable IAM Identity Center ({change.key} instance)",
+        path="IAM Identity Center → Enable",
+        link=f"https://{context.connection.region}.console.aws.amazon.com/singlesignon/home",
+        choices=(
+            ("Region (top right)", context.connection.region),
+            ("Instance configuration, where it is asked", "Single-Region instance"),
+            ("Enable multi-account permissions, where it is asked", "on"),
+            *((("Afterwards, in Settings → Details → Edit: instance name", name),) if name else ()),
+        ),
+        why=_WHY_ENABLE,
+        source=_ENABLE,
+        wanted=wanted,
+        state=_state(change),
+    )
+
+
+def _state(change: Change) -> str:
+    words = {
+        Action.UNCHANGED: "as wanted" if change.reason == "is as wanted" else f"as wanted ({change.reason})",
+        Action.BY_HAND: f"to be set by hand ({change.reason})",
+    }
+    return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")
+
+
+# Links to the sandbox's pages: inside JupyterLab beside the notebook, elsewhere in a browser's tab.
+
+PAGES_VARIABLE = "IDC_SANDBOX_PAGES_PATH"
+_TITLES = {"mailbox": "Open the mailbox", "portal": "Open the access portal", "settings": "Open the settings"}
+_PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "settings": "/start/settings"}
+_BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."
+_ONCE = (
+    "Mailbox and settings open with a link that works once, within 10 minutes; run the cell again for more."
+)
+
+
+class PageLinks(Line):
+    """A line with links to pages; as text it names the pages without their addresses."""
+
+    def __init__(self, text: str, links: tuple[tuple[str, str], ...], note: str = "") -> None:
+        super().__init__(text)
+        object.__setattr__(self, "links", links)
+        object.__setattr__(self, "note", note)
+
+    def _repr_html_(self) -> str:
+        links: tuple[tuple[str, str], ...] = getattr(self, "links", ())
+        note: str = getattr(self, "note", "")
+        anchors = " · ".join(
+            f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(words)}</a>'
+            for words, address in links
+        )
+        return f'{super()._repr_html_()}<p class="idc-note">{anchors}<br>{escape(note)}</p>'
+
+
+def pages_path() -> str:
+    """Return the path of the pages in this JupyterLab, such as ``"/user/ana/identity-center-sandbox"``.
+
+    Empty where the kernel was started by no Jupyter Server that shows them.
+    """
+    return os.environ.get(PAGES_VARIABLE, "")
+
+
+def page_links(
+    console: SandboxConsole, *pages: str, text: str = "The sandbox's pages.", address: str = ""
+) -> PageLinks:
+    """Return links to pages of the sandbox."""
+    named, path = pages or tuple(_TITLES), pages_path()
+    if path:
+        query = {"mailbox": f"?{urlencode({'address': address})}"} if address else {}
+        found = {name: f"{path}{_PATHS[name]}{query.get(name, '')}" for name in named}
+    else:
+        urls = console.pages(address or None)
+        found = {name: urls[f"{name}_url"] for name in named}
+    note = _BESIDE if path else _ONCE
+    return PageLinks(text, tuple((_TITLES[name], found[name]) for name in named), note)

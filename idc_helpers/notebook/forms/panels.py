@@ -1,0 +1,466 @@
+"""Buttons that show a plan, apply exactly that plan in the background, and say how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import ipywidgets as widgets
+
+from idc_aws.changes import Plan
+from idc_aws.errors import CancelledError, KitError
+from idc_aws.scrubbing import scrub
+from idc_helpers.notebook.calls import calls_html
+from idc_helpers.notebook.console_guide import ConsoleGuide, Guide, guide_html
+from idc_helpers.notebook.forms.choices import Choices
+from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
+from idc_helpers.notebook.forms.values import FormValues, problems_by_place, problems_in_words
+from idc_helpers.notebook.gate import Gate, WatchedApply
+from idc_helpers.notebook.screen import Background
+from idc_helpers.notebook.tables import (
+    TABLE_STYLE,
+    in_html,
+    outcome_in_words,
+    outcome_table,
+    place_html,
+    plan_in_words,
+    plan_table,
+)
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import PlannedCalls
+from idc_helpers.runbook.undo import UndoPlan
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the buttons say."""
+
+    show: str
+    apply: str
+    cancel: str = "Cancel"
+    is_aside: bool = False
+    after: str = "Run the cells below."
+
+
+class Screen:
+    """A line that says what is going on, and the table below it."""
+
+    def __init__(self) -> None:
+        self._status = widgets.HTML()
+        self._table = widgets.HTML()
+        self.box = widgets.VBox([self._status, self._table])
+
+    def say(self, text: str) -> None:
+        """Show a line; screen readers say it."""
+        self._status.value = f'<div role="status" aria-live="polite">{in_html(scrub(text))}</div>'
+
+    def show(self, html: str) -> None:
+        """Show a table in place of the one before; empty: none."""
+        self._table.value = TABLE_STYLE + html if html else ""
+
+
+class Actions(Generic[P]):
+    """Buttons for one gate: review, apply what was reviewed, and cancel while that goes on."""
+
+    def __init__(
+        self,
+        gate: Gate[P],
+        labels: Labels,
+        screen: Screen,
+        *,
+        context: Callable[[], RunContext],
+        may_apply: Callable[[], bool],
+        on_busy: Callable[[bool], None],
+    ) -> None:
+        self._gate, self._labels, self._screen, self._context = gate, labels, screen, context
+        self._may_apply, self._on_busy = may_apply, on_busy
+        self._background: Background[Any] = Background()
+        self._locked = False
+        place = gate.place
+        on_aws = place is not None and not place.is_sandbox
+        where = f" {'in' if place.is_sandbox else 'to'} {place.short}" if place else ""
+        self._on_screen: P | None = None
+        self._planned = PlannedCalls(())
+        self._running: WatchedApply | None = None
+        self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
+        self.apply_button = widgets.Button(
+            description=f"{labels.apply}{where}",
+            tooltip=f"{labels.apply}: {place}" if place else "",
+            button_style="danger" if on_aws else "warning" if labels.is_aside else "primary",
+            layout=widgets.Layout(width="auto", min_width="12em"),
+        )
+        self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
+        self.box = widgets.HBox([self.show_button, self.apply_button, self.cancel_button])
+        self.show_button.on_click(lambda _: self._show())
+        self.apply_button.on_click(lambda _: self._apply())
+        self.cancel_button.on_click(lambda _: self._cancel())
+        gate.watch(lambda: self._background.soon(self._gate_moved))
+        self.refresh()
+
+    def lock(self, locked: bool) -> None:
+        """Lock both buttons while something else is at work."""
+        self._locked = locked
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Unlock exactly what may be pressed now."""
+        self.show_button.disabled = self._locked
+        ready = self._gate.shown is not None and self._may_apply()
+        self.apply_button.disabled = self._locked or not ready
+        self.apply_button.layout.display = "" if ready or not self._labels.is_aside else "none"
+        self.cancel_button.layout.display = "none" if self._running is None else ""
+
+    def _gate_moved(self) -> None:
+        shown = self._gate.shown
+        if shown is not None and shown is not self._on_screen and not self._locked:
+            self._point_to_cell(shown)
+        self.refresh()
+
+    def _point_to_cell(self, plan: P) -> None:
+        """Show the calls of a plan that a cell has made and shows."""
+        self._on_screen, self._planned = plan, PlannedCalls(())
+        self._screen.show("")
+        words = plan_in_words(self._gate.changes_of(plan))
+        self._screen.say(f"Plan: {words}. The cell that was run last shows it.")
+
+        def show_calls(planned: PlannedCalls | Exception) -> None:
+            if isinstance(planned, PlannedCalls) and self._gate.shown is plan:
+                self._planned = planned
+                self._screen.show(calls_html(planned, self._context()))
+
+        self._background.start(lambda: self._gate.calls_of(plan), show_calls)
+
+    def _show(self, first: str = "") -> None:
+        """Make a plan and show it, below a line that says what happened before it."""
+
+        def work() -> tuple[P, PlannedCalls]:
+            plan = self._gate.show_plan()
+            return plan, self._gate.calls_of(plan)
+
+        self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
+
+    def _apply(self) -> None:
+        if self.apply_button.disabled:
+            return  # a click that was on its way when the button was locked
+        watched = WatchedApply(len(self._planned.calls), self._say_soon)
+        self._running = watched
+        self.cancel_button.disabled = False
+        self._start("Applying …", lambda: watched.run(self._gate.apply), self._applied)
+
+    def _cancel(self) -> None:
+        if self._running is not None:
+            self.cancel_button.disabled = True
+            self._running.cancel()
+            self._screen.say("Cancelling: the call that is under way is waited for …")
+
+    def _start(self, text: str, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self._on_busy(True)
+        self._screen.say(text)
+
+        def done(result: Any) -> None:
+            self._running = None
+            self._on_busy(False)
+            if isinstance(result, CancelledError):
+                self._show(first=f"✘ {result}")  # so that Apply, pressed again, makes what this shows
+            elif isinstance(result, Exception):
+                self._failed(result)
+            else:
+                then(result)
+
+        self._background.start(work, done)
+
+    def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
+        self._on_screen, self._planned = result
+        changes = self._gate.changes_of(self._on_screen)
+        table = plan_table(self._gate.title, changes, self._gate.place).html()
+        self._screen.show(table + calls_html(self._planned, self._context()))
+        self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
+
+    def _say_soon(self, text: str) -> None:
+        self._background.soon(lambda: self._screen.say(text))
+
+    def _applied(self, outcome: Any) -> None:
+        self._screen.show(outcome_table(self._gate.title, outcome, self._gate.place).html())
+        self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. {self._labels.after}")
+
+    def _failed(self, error: Exception) -> None:
+        self._screen.say(f"✘ {type(error).__name__}: {error}")
+        self._screen.show("")
+        if not isinstance(error, KitError):
+            raise error
+
+
+_BUTTON = widgets.Layout(width="auto", min_width="12em")
+
+
+# *Save as scenario…*: the form's values in a scenario file, for batch runs.
+
+_SAVE_WIDE = widgets.Layout(width="98%", max_width="44em")
+
+
+class SavedStep(Protocol):
+    """A step whose form can be saved."""
+
+    values: FormValues
+
+
+class SavePanel:
+    """A path, a tick for changing a file that exists, and a button."""
+
+    def __init__(self, step: SavedStep) -> None:
+        self._step = step
+        self._path = widgets.Text(
+            value="parameters/my-scenario.yaml", description="Scenario file", layout=_SAVE_WIDE
+        )
+        self._update = widgets.Checkbox(
+            description="If the file exists, change this part of it", indent=False, layout=_SAVE_WIDE
+        )
+        self._button = widgets.Button(
+            description="Save", layout=widgets.Layout(width="auto", min_width="12em")
+        )
+        self._screen = Screen()
+        field = widgets.VBox([self._path])
+        field.add_class("idc-field")
+        self._button.on_click(lambda _: self._save())
+        inside = [field, self._update, self._button, self._screen.box]
+        self.box = Fold("Save as scenario …", inside, lambda: "").box
+
+    def disable(self, disabled: bool) -> None:
+        """Lock or unlock everything."""
+        for widget in (self._path, self._update, self._button):
+            widget.disabled = disabled
+
+    def _save(self) -> Any:
+        typed = self._path.value.strip()
+        try:
+            saved = self._step.values.save(typed, update=self._update.value)
+        except KitError as error:
+            self._screen.say(f"✘ {error}")
+            return
+        self._screen.say(
+            f"✔ Saved to {saved}, with this form's values and the rest of the scenario.\n"
+            f"Check it with: idc parameters check {saved}\nRun it with: idc run --parameters {saved}"
+        )
+
+
+# What a person at the screen gets: a step's form, its plan, *Apply*, progress, and the way back.
+
+_PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is written."
+
+
+class Panel:
+    """A box of widgets that a cell shows as its last value."""
+
+    def __init__(self, context: RunContext) -> None:
+        self.box = widgets.VBox()
+        self.box.add_class("idc-panel")
+        self._context = context
+        self._screen = Screen()
+        self.place = widgets.HTML(f"{TABLE_STYLE}{place_html(context.place)}")
+        context.opening.watch(self._closed)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+    def _closed(self) -> None:
+        words = in_html(f"✘ Closed: {self._context.opening.refusal}")
+        place = place_html(self._context.place)
+        self.place.value = f'{TABLE_STYLE}{place}<div class="idc-problem" role="alert">{words}</div>'
+        self._busy(True)
+        self._screen.show("")
+        self._screen.say(f"✘ Closed: {self._context.opening.refusal}")
+
+    def _busy(self, busy: bool) -> None:
+        """Lock what can be pressed or typed into, or unlock it."""
+
+
+class FormStep(SavedStep, Protocol):
+    """What a form needs of a step in a notebook."""
+
+    title: str
+    gate: Gate[Plan]
+    undo_gate: Gate[UndoPlan]
+
+    @property
+    def context(self) -> RunContext:
+        """The run, with the values of the form."""
+
+    def set_values(self, values: Any) -> None:
+        """Take values over."""
+
+
+class FormTeardown(Protocol):
+    """What a form needs of a teardown in a notebook."""
+
+    title: str
+    context: RunContext
+    gate: Gate[UndoPlan]
+
+
+class StepPanel(Panel):
+    """Form, plan, apply and undo of one step."""
+
+    def __init__(self, step: FormStep) -> None:
+        super().__init__(step.context)
+        self._step = step
+        self._problems = widgets.HTML()
+        self.form = make_form(step.values, Choices(lambda: step.context), self._edited)
+        self.actions = Actions(
+            step.gate,
+            Labels("Review", "Apply"),
+            self._screen,
+            context=lambda: step.context,
+            may_apply=self._may_write,
+            on_busy=self._busy,
+        )
+        self.undo = Actions(
+            step.undo_gate,
+            Labels(
+                "Undo this step …",
+                "Confirm the undo",
+                "Cancel the undo",
+                is_aside=True,
+                after="What was applied here is undone. To do it again: Review, then Apply.",
+            ),
+            self._screen,
+            context=lambda: step.context,
+            may_apply=self._may_undo,
+            on_busy=self._busy,
+        )
+        self._fields = widgets.VBox([self.form.box])
+        self._save = SavePanel(step)
+        mode = "" if self._may_write() else _PLAN_ONLY
+        self.box.children = (
+            widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
+            self.place,
+            self._fields,
+            self._problems,
+            self.actions.box,
+            self.undo.box,
+            self._save.box,
+            self._screen.box,
+        )
+        self._show_problems()
+
+    def again(self) -> StepPanel:
+        """Return the panel with fresh choices and the present values: its cell was run again."""
+        if not (self._step.gate.running or self._step.undo_gate.running):
+            before = self.form
+            self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
+            if isinstance(before, ListForm) and isinstance(self.form, ListForm):
+                self.form.show(before.shown)  # whoever edits an item goes on with that one
+            self._fields.children = (self.form.box,)
+            self._show_problems()
+        return self
+
+    def _edited(self) -> None:
+        self._step.set_values(self.form.read())
+        self._step.undo_gate.changed()
+        self._screen.show("")
+        self._screen.say("Changed: review the new values before you apply.")
+        self._show_problems()
+
+    def _show_problems(self) -> None:
+        problems = self._step.values.problems
+        self.form.show_problems(problems_by_place(problems, self._step.values))
+        text = problems_in_words(problems, self._step.values)
+        self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""
+
+    def _busy(self, busy: bool) -> None:
+        locked = busy or self._context.opening.is_closed
+        self.form.disable(locked)
+        self._save.disable(busy and not self._context.opening.is_closed)  # what was typed can still be kept
+        for actions in (self.actions, self.undo):
+            actions.lock(locked)
+
+    def _may_write(self) -> bool:
+        return self._step.context.mode == "apply"
+
+    def _may_undo(self) -> bool:
+        shown = self._step.undo_gate.shown
+        return self._may_write() and shown is not None and bool(shown.plan.changes)
+
+
+class TeardownPanel(Panel):
+    """Plan and apply of the teardown."""
+
+    def __init__(self, teardown: FormTeardown) -> None:
+        super().__init__(teardown.context)
+        self._may_write = teardown.context.mode == "apply"
+        self.actions = Actions(
+            teardown.gate,
+            Labels("Review what will be undone", "Apply the teardown"),
+            self._screen,
+            context=lambda: teardown.context,
+            may_apply=lambda: self._may_write,
+            on_busy=self._busy,
+        )
+        self.box.children = (
+            widgets.HTML(
+                f"<b>{in_html(teardown.title)}</b> {'' if self._may_write else in_html(_PLAN_ONLY)}"
+            ),
+            self.place,
+            self.actions.box,
+            self._screen.box,
+        )
+
+    def _busy(self, busy: bool) -> None:
+        self.actions.lock(busy or self._context.opening.is_closed)
+
+
+# A person's record that a console-only setting was set: who did it, and what the console showed.
+
+_LABEL = {"description_width": "15em"}
+_WIDE = widgets.Layout(width="98%", max_width="52em")
+
+
+class AttestationPanel(Panel):
+    """The guide of each setting, with a form below it to record that it is set."""
+
+    def __init__(self, guide: ConsoleGuide, context: RunContext, on_recorded: Callable[[], None]) -> None:
+        super().__init__(context)
+        self._on_recorded = on_recorded
+        parts = (self._part(one, one in guide.to_record) for one in guide.guides)
+        self.box.children = (self.place, *parts)
+
+    def _part(self, guide: Guide, to_record: bool) -> Any:
+        text = widgets.HTML(TABLE_STYLE + guide_html(guide))
+        return widgets.VBox([text, self._form(guide)] if to_record else [text])
+
+    def _form(self, guide: Guide) -> Any:
+        by = widgets.Text(description="Who did it", style=_LABEL, layout=_WIDE)
+        seen = widgets.Textarea(description="What the console shows now", style=_LABEL, layout=_WIDE, rows=2)
+        button = widgets.Button(description="Record that it is set", layout=_RECORD_BUTTON)
+        screen = Screen()
+
+        def record(_: Any) -> None:
+            try:
+                attestation = self._record(guide, by.value, seen.value)
+            except (KitError, ValueError, OSError) as error:
+                screen.say(f"✘ {error}")
+                return
+            for widget in (by, seen, button):
+                widget.disabled = True
+            screen.say(f"✔ Recorded: {attestation.by} on {attestation.on}. Run the check below.")
+
+        button.on_click(record)
+        heading = widgets.HTML(f"<b>{in_html(guide.title)}: record what you did</b>")
+        return widgets.VBox([heading, by, seen, button, screen.box])
+
+    def _record(self, guide: Guide, by: str, seen: str) -> Any:
+        instance = self._context.connection.instance_or_none()
+        attestation = self._context.attestations.record(
+            guide.setting,
+            guide.wanted,
+            by=by,
+            seen=seen,
+            instance_arn=instance.instance_arn if instance else "",
+        )
+        self._on_recorded()
+        return attestation
+
+
+_RECORD_BUTTON = widgets.Layout(width="auto", min_width="14em")

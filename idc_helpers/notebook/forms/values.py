@@ -1,0 +1,238 @@
+"""The values of one step's form: seeded from the scenario, checked by its models, never half applied."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from idc_aws.errors import ParametersError, Problem
+from idc_aws.project import find_scenario, work_folder
+from idc_aws.scenario.access import AccountAssignment, PermissionSet
+from idc_aws.scenario.people import Group, User
+from idc_aws.scenario.reading import scenario_parameters, validate_scenario
+from idc_aws.scenario.saving import save_scenario_part
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.settings import (
+    AccessControlAttributes,
+    AccessPortal,
+    Authentication,
+    IdentitySource,
+    Instance,
+    Management,
+    Mfa,
+    Sessions,
+)
+from idc_helpers.notebook.forms.words import words_of
+from idc_helpers.runbook.run import RunContext
+
+FORM = "the form"
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of the scenario that a step's form shows."""
+
+    path: tuple[str, ...]
+    model: type[BaseModel]
+    is_list: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def dotted(self) -> str:
+        """The path as a problem names it."""
+        return ".".join(self.path)
+
+
+SECTIONS: Mapping[str, Section] = {
+    "instance": Section(("instance",), Instance),
+    "access_control_attributes": Section(("access_control_attributes",), AccessControlAttributes),
+    "identity_source": Section(("identity_source",), IdentitySource),
+    "access_portal": Section(("access_portal",), AccessPortal),
+    "standard_authentication": Section(("authentication",), Authentication, fields=("send_email_otp",)),
+    "multi_factor_authentication": Section(("authentication", "mfa"), Mfa),
+    "sessions": Section(("authentication", "sessions"), Sessions),
+    "delegated_administrator": Section(("management",), Management),
+    "permission_sets": Section(("permission_sets",), PermissionSet, is_list=True),
+    "groups": Section(("groups",), Group, is_list=True),
+    "account_assignments": Section(("account_assignments",), AccountAssignment, is_list=True),
+    "users": Section(("users",), User, is_list=True),
+}
+
+# What a person typed, by notebook, step and seed: running the cells again in the same kernel keeps it.
+_KEPT: dict[tuple[str, str, str], Any] = {}
+
+
+class FormValues:
+    """What the form of one step holds, and the scenario that follows from it."""
+
+    def __init__(self, context: RunContext, step: str) -> None:
+        self.section = SECTIONS[step]
+        self._seed = context
+        self._parameters = scenario_parameters(context.scenario)
+        seed = _part(self._parameters, self.section)
+        self._key = (context.notebook, step, json.dumps(seed, sort_keys=True))
+        self.context = context
+        self.problems: list[Problem] = []
+        self._values = seed
+        if self._key in _KEPT:
+            self.set(_KEPT[self._key])
+
+    @property
+    def values(self) -> Any:
+        """A mapping, or a list of mappings, as the scenario file would hold it; a copy."""
+        return copy.deepcopy(self._values)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The last scenario that was right; see `require`."""
+        return self.context.scenario
+
+    def set(self, values: Any) -> list[Problem]:
+        """Take values over and return what is wrong with them; with problems the scenario stays as it was."""
+        self._values = copy.deepcopy(values)
+        _KEPT[self._key] = self._values
+        changed = _with_part(self._parameters, self.section, self._values)
+        try:
+            scenario = validate_scenario(changed, source=FORM)
+        except ParametersError as error:
+            self.problems = error.problems
+        else:
+            self.problems = []
+            self.context = replace(self._seed, scenario=scenario)
+        return self.problems
+
+    def save(self, path: str, *, update: bool = False) -> Path:
+        """Write the form's values to a scenario file and return its path, relative to the work folder."""
+        self.require()
+        work = work_folder().resolve()
+        target = (work / path).resolve()
+        source = self._seed.scenario_file or find_scenario()
+        save_scenario_part(
+            source, target, lambda found: _with_part(found, self.section, self._values), update=update
+        )
+        return target.relative_to(work) if target.is_relative_to(work) else target
+
+    def require(self) -> RunContext:
+        """Return the run with the form's values."""
+        if self.problems:
+            raise ParametersError(self.problems)
+        return self.context
+
+
+def _part(parameters: Mapping[str, Any], section: Section) -> Any:
+    part: Any = parameters
+    for key in section.path:
+        part = part.get(key) or {}
+    if section.is_list:
+        return copy.deepcopy(list(part))
+    return {
+        name: copy.deepcopy(value)
+        for name, value in part.items()
+        if not section.fields or name in section.fields
+    }
+
+
+def _with_part(parameters: Mapping[str, Any], section: Section, values: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(dict(parameters))
+    holder = changed
+    for key in section.path[:-1]:
+        holder = holder.setdefault(key, {})
+    last = section.path[-1]
+    if section.fields:
+        values = {**holder.get(last, {}), **values}
+    if values or section.is_list:
+        holder[last] = copy.deepcopy(values)
+    else:
+        holder.pop(last, None)
+    return changed
+
+
+# What is wrong with the values of a form, by the place of the field that has to change.
+
+
+def problems_by_place(problems: Sequence[Problem], values: FormValues) -> dict[str, str]:
+    """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
+    by_place: dict[str, str] = {}
+    for problem in problems:
+        text = " ".join(
+            f"{part.rstrip('.')}." for part in (_message(problem, values), problem.remedy) if part
+        )
+        by_place[problem.path] = f"{by_place[problem.path]} {text}" if problem.path in by_place else text
+    return inside(by_place, values.section.dotted)
+
+
+def _message(problem: Problem, values: FormValues) -> str:
+    """Return what is wrong; a field that is missing is called as the form calls it, not as the file does."""
+    rest = problem.path.removeprefix(values.section.dotted)
+    names = re.findall(r"[A-Za-z_]+", rest)
+    if len(names) == 1 and problem.message == f"{names[0]!r} is missing":
+        return f"{_label(values.section.model, names)} is missing"
+    return problem.message
+
+
+def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the problems at or below one place, by the rest of their place."""
+    found = {}
+    for place, text in problems.items():
+        if place == name or place.startswith((f"{name}.", f"{name}[")):
+            found[place[len(name) :].removeprefix(".")] = text
+    return found
+
+
+def problems_in_words(problems: Sequence[Problem], values: FormValues) -> str:
+    """Return how many values are to be mended and where, in the form's words; empty: all is well."""
+    if not problems:
+        return ""
+    places = dict.fromkeys(_place_in_words(problem.path, values) for problem in problems)
+    number = "1 value needs" if len(problems) == 1 else f"{len(problems)} values need"
+    return f"{number} fixing: {'; '.join(places)}. Apply stays disabled until then."
+
+
+def _place_in_words(path: str, values: FormValues) -> str:
+    rest = path.removeprefix(values.section.dotted)
+    item = re.match(r"\[(\d+)\]", rest, re.ASCII)
+    names = re.findall(r"[A-Za-z_]+", rest)
+    label = _label(values.section.model, names) if names else ""
+    if not path.startswith(values.section.dotted):
+        return path
+    where = f"no. {int(item[1]) + 1}" if item else ""
+    return " of ".join(part for part in (label, where) if part) or "the form"
+
+
+def _label(model: type[BaseModel], names: Sequence[str]) -> str:
+    name = names[0]
+    return words_of(model, name).label if name in model.model_fields else name
+
+
+# Choices that follow from other choices: fields that are inactive, and why; values that are forced.
+
+
+@dataclass(frozen=True)
+class Inactive:
+    """Why a field cannot be changed now."""
+
+    reason: str
+    value: Any = None
+
+
+def inactive_fields(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Inactive]:
+    """Return the fields of a form that the others leave no choice for, by name."""
+    if model is not Mfa:
+        return {}
+    inactive: dict[str, Inactive] = {}
+    if values.get("user_without_device") == "require-registration":
+        inactive["users_manage_own_devices"] = Inactive(
+            "Forced on: who must register a device at sign-in has to be allowed to add one.", True
+        )
+    if values.get("prompt") == "never":
+        reason = "Inactive: nobody is asked for MFA, so this has no effect. Choose another prompt first."
+        names = ("allowed_types", "user_without_device", "users_manage_own_devices")
+        inactive |= {name: Inactive(reason, getattr(inactive.get(name), "value", None)) for name in names}
+    return inactive

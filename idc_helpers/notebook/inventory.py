@@ -1,0 +1,294 @@
+"""Tables of what the target holds; each function reads and returns, and writes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+from idc_aws.access import AssignmentRow, list_all_account_assignments, list_people_access
+from idc_aws.changes import State
+from idc_aws.connection import Connection, management_account_id
+from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
+from idc_aws.identifiers import access_portal_url
+from idc_aws.inventory import MOST_COUNTED, count_applications, count_holdings, list_users
+from idc_aws.organization import (
+    Account,
+    DelegatedAdministrators,
+    OrganizationalUnit,
+    describe_organization,
+    list_accounts,
+    list_roots,
+)
+from idc_aws.permission_sets import PermissionSets
+from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
+from idc_helpers.notebook.console_guide import choices_in_words
+from idc_helpers.notebook.pictures import Matrix, Tree, TreeNode
+from idc_helpers.notebook.tables import Table
+
+_FIELD, _VALUE = "field", "value"
+_NOT_SHOWN = "not shown to this caller"
+_UNSEEN = "no API shows it: look in the AWS console"
+
+
+def instance_details(connection: Connection) -> Table:
+    """Return the instance's details: columns field, value.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstance.html
+    """
+    instance = connection.instance
+    details = {
+        "instance ARN": instance.instance_arn,
+        "kind": f"{instance.kind} instance",
+        "name": instance.name or "(none)",
+        "status": instance.status,
+        "primary Region": instance.region,
+        "identity store ID": instance.identity_store_id,
+        "owner account": instance.owner_account_id,
+        "AWS access portal": portal_url(connection),
+        "delegated administrator": _said(lambda: _names(list_delegates(connection))),
+        "applications": _said(lambda: str(count_applications(connection))),
+    }
+    return Table("The instance of IAM Identity Center", (_FIELD, _VALUE), tuple(details.items()))
+
+
+def _said(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except (AccessDeniedError, AccountInstanceError):
+        return _NOT_SHOWN
+
+
+def _names(accounts: list[Account]) -> str:
+    return "\n".join(f"{account.name} ({account.account_id})" for account in accounts) or "(none)"
+
+
+def portal_url(connection: Connection) -> str:
+    """Return the access portal's address; on AWS the one that always works."""
+    states = ConsoleSettings(connection).read(["access_portal"])
+    subdomain = states.get("access_portal", {}).get("subdomain")
+    return access_portal_url(connection.instance.identity_store_id, subdomain or None)
+
+
+def settings(connection: Connection) -> Table:
+    """Return the console-only settings in the console's words: setting, field, value; one row a field."""
+    states = ConsoleSettings(connection).read(list(CONSOLE_SETTINGS))
+    rows = [
+        row for name in CONSOLE_SETTINGS for row in _setting_rows(CONSOLE_SETTINGS[name], states.get(name))
+    ]
+    return Table("Settings that only the console can change", ("setting", _FIELD, _VALUE), tuple(rows))
+
+
+def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[str, str, str]]:
+    if state is None:
+        return [(setting.title, "", _UNSEEN)]
+    found = choices_in_words(setting.fields, {name: state.get(name) for name in setting.fields})
+    return [(setting.title, label, value) for label, value in found]
+
+
+def permission_sets(connection: Connection) -> Table:
+    """Return the permission sets: columns name, session duration, policies, description, provisioning."""
+    states = PermissionSets(connection).read_known()
+    rows = tuple(_permission_set_row(name, states[name]) for name in sorted(states))
+    columns = ("name", "session duration", "policies", "description", "provisioning")
+    return Table(f"Permission sets: {len(rows)}", columns, rows)
+
+
+def _permission_set_row(name: str, state: State | None) -> tuple[str, ...]:
+    if state is None:
+        return name, "", "", _NOT_SHOWN, ""
+    policies = [policy_arn.rpartition("/")[2] for policy_arn in state["managed_policies"]]
+    policies += [
+        f"{policy['path']}{policy['name']} (customer managed)"
+        for policy in state["customer_managed_policies"]
+    ]
+    policies += ["an inline policy"] if state.get("inline_policy") else []
+    outdated = state.get("accounts_to_provision") or []
+    provisioning = f"to provision again: {', '.join(outdated)}" if outdated else "up to date"
+    return (
+        name,
+        state["session_duration"],
+        "\n".join(policies),
+        state.get("description") or "",
+        provisioning,
+    )
+
+
+def users(connection: Connection, *, at_most: int = 50) -> Table:
+    """Return users: columns user name, display name, e-mail, status, groups."""
+    found, all_shown = list_users(connection, at_most=at_most)
+    rows = tuple(
+        (user.user_name, user.display_name, user.email, user.user_status.lower(), "\n".join(user.groups))
+        for user in found
+    )
+    note = "" if all_shown else f"There are more: these are {at_most} of them."
+    columns = ("user name", "display name", "e-mail", "status", "groups")
+    return Table(f"Users: {len(rows)}", columns, rows, note=note)
+
+
+def delegated_administrators(connection: Connection) -> Table:
+    """Return the member accounts that may administer Identity Center: columns account, account id.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
+    """
+    rows = tuple((account.name, account.account_id) for account in list_delegates(connection))
+    return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
+
+
+def list_delegates(connection: Connection) -> list[Account]:
+    """Return the accounts that are delegated administrators of Identity Center, sorted by name."""
+    accounts = list_accounts(connection)
+    found = DelegatedAdministrators(connection).read([account.account_id for account in accounts])
+    return [account for account in accounts if account.account_id in found]
+
+
+def what_deleting_destroys(connection: Connection) -> Table:
+    """Return what deleting the instance would delete for good: columns what, how many."""
+    counts = count_holdings(connection)
+    rows = tuple(
+        (what, f"{number} or more" if number >= MOST_COUNTED else str(number))
+        for what, number in counts.items()
+    )
+    note = "Deleting an instance cannot be undone: everybody's access ends, and the portal's address changes."
+    return Table("What deleting the instance destroys", ("what", "how many"), rows, note=note)
+
+
+# The organization as a tree, and on it who reaches which account with which permission set; reads only.
+
+_NO_INSTANCE = "There is no instance yet: applying notebook 01 enables it, and notebook 07 assigns."
+Details = Mapping[str, Sequence[str]]
+
+
+def organization_tree(connection: Connection, *, assignments: bool = False) -> Tree:
+    """Return the organization: root, organizational units and accounts; outside of one, the account alone."""
+    rows = _assignments(connection) if assignments else []
+    details = _by_account(rows or ())
+    in_charge = ""
+    if describe_organization(connection) is None:
+        caption = "This account is in no organization"
+        roots = [_account(account, "", details) for account in list_accounts(connection)]
+    else:
+        caption, in_charge = "The organization", management_account_id(connection)
+        units = list_roots(connection)
+        roots = [_unit(unit, in_charge, details) for unit in units]
+        roots += _left(details, {account.account_id for unit in units for account in unit.all_accounts()})
+    if not assignments:
+        return Tree(caption, tuple(roots))
+    if rows is None:
+        return Tree(caption, tuple(roots), _NO_INSTANCE)
+    return Tree(f"{caption}, with who reaches what: {_sum(rows)}", tuple(roots))
+
+
+def principal_in_words(row: AssignmentRow) -> str:
+    """Return such as ``"GROUP Auditors"``; a principal that was deleted goes by its id."""
+    return f"{row.principal_type} {row.principal_name or f'(deleted) {row.principal_id}'}"
+
+
+def _assignments(connection: Connection) -> list[AssignmentRow] | None:
+    try:
+        return list_all_account_assignments(connection)
+    except InstanceNotFoundError:
+        return None
+
+
+def _sum(rows: Sequence[AssignmentRow]) -> str:
+    accounts = len({row.account_id for row in rows})
+    if not rows:
+        return "no account assignments yet"
+    return (
+        f"{len(rows)} account assignment{'s' * (len(rows) > 1)} in {accounts} account{'s' * (accounts > 1)}"
+    )
+
+
+def _by_account(rows: Iterable[AssignmentRow]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[row.account_id][row.permission_set].append(principal_in_words(row))
+    return {
+        account_id: [f"{name} ← {', '.join(sorted(who))}" for name, who in sorted(permission_sets.items())]
+        for account_id, permission_sets in found.items()
+    }
+
+
+def _unit(unit: OrganizationalUnit, in_charge: str, details: Details) -> TreeNode:
+    """Return the node of an organizational unit with what is below it: units first, then accounts."""
+    units = tuple(_unit(below, in_charge, details) for below in unit.units)
+    accounts = tuple(_account(account, in_charge, details) for account in unit.accounts)
+    label = unit.name if units or accounts else f"{unit.name} (no accounts)"
+    return TreeNode(label, units + accounts, is_group=True)
+
+
+def _left(details: Details, there: Collection[str]) -> list[TreeNode]:
+    """Return the accounts that assignments name and that are in the organization no more, under one node."""
+    gone = [TreeNode(one, details=tuple(lines)) for one, lines in sorted(details.items()) if one not in there]
+    return [TreeNode("Not in the organization any more", tuple(gone), is_group=True)] if gone else []
+
+
+def _account(account: Account, in_charge: str, details: Details) -> TreeNode:
+    marks = ["management account"] if account.account_id == in_charge else []
+    marks += [account.status.lower()] if account.status != "ACTIVE" else []
+    label = f"{account.name or 'this account'} · {account.account_id}" + (
+        f" ({', '.join(marks)})" if marks else ""
+    )
+    return TreeNode(label, details=tuple(details.get(account.account_id, ())))
+
+
+# Who reaches which account with which permission set, as a matrix; reads only.
+
+_GONE = "not in the organization any more"
+_NOTE = "A cell names the permission sets; “–” is no access."
+_PEOPLE = " Groups are unfolded: each row is a person."
+
+
+def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
+    """Return principals by accounts, with the names of the permission sets in the cells; ``"–"`` for none.
+
+    The accounts stand below their organizational units.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
+    """
+    from idc_helpers.notebook.frames import grouped_access_frame  # noqa: PLC0415 - pandas takes a while
+
+    rows = list_people_access(connection) if people else list_all_account_assignments(connection)
+    columns = _columns(connection, rows)
+    reaches = [(principal_in_words(row), columns[row.account_id][1], row.permission_set) for row in rows]
+    frame = grouped_access_frame(reaches, list(columns.values()))
+    frame.index.name = "person" if people else "principal"
+    caption = f"Who reaches what: {_count(len(frame), frame.index.name)}, {_count(len(columns), 'account')}"
+    return Matrix(frame, caption, note=_NOTE + (_PEOPLE if people else ""))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else {'person': 'people'}.get(noun, f'{noun}s')}"
+
+
+def _columns(connection: Connection, rows: Iterable[AssignmentRow]) -> dict[str, tuple[str, str]]:
+    """Return by account id its organizational unit and its label, in the tree's order."""
+    try:
+        columns = dict(_accounts(connection))
+    except AccessDeniedError:
+        columns = {}  # only those that somebody reaches
+    # An account that left the organization may still have assignments.
+    group = _GONE if columns else "account"
+    return columns | {
+        row.account_id: (group, row.account_id) for row in rows if row.account_id not in columns
+    }
+
+
+def _accounts(connection: Connection) -> Iterator[tuple[str, tuple[str, str]]]:
+    if describe_organization(connection) is None:
+        for account in list_accounts(connection):
+            yield account.account_id, ("no organization", _label(account.name, account.account_id))
+        return
+    for root in list_roots(connection):
+        yield from _in_unit(root)
+
+
+def _in_unit(unit: OrganizationalUnit) -> Iterator[tuple[str, tuple[str, str]]]:
+    for account in unit.accounts:
+        yield account.account_id, (account.path, _label(account.name, account.account_id))
+    for below in unit.units:
+        yield from _in_unit(below)
+
+
+def _label(name: str, account_id: str) -> str:
+    return f"{name} ({account_id})" if name else account_id

@@ -1,0 +1,305 @@
+"""The lesson as a picture: its notebooks as stations, with the steps, their states and links to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html
+from idc_helpers.runbook.lesson import LESSON, USERS, StepState, steps_of_notebook
+from idc_helpers.runbook.progress import StepReading, count_done, next_step, read_states
+from idc_helpers.runbook.run import RunContext
+
+# Keeps a picture of the lesson's states current while a notebook is open, whoever applies a step.
+
+FOLLOW_POLL_S = 1.0
+_TELLING = ("applied", "failed", "checked", "own_values")
+_FILES = ("events.jsonl", "attestations.jsonl")
+
+# By run folder, notebook and what is shown: showing it again ends the following of what was shown before. And
+# the loop keeps only weak references.
+_FOLLOWING: dict[tuple[Path, str, str], asyncio.Task[None]] = {}
+
+
+def show_and_follow(
+    context: RunContext, name: str, first: Callable[[], Any], make: Callable[[], Any]
+) -> None:
+    """Show something, and put in its place what `make` returns whenever a step of the run was applied."""
+    if not is_guided():
+        raise NotImplementedError
+    news = News(context.run_folder)  # before the target is read: nothing falls between
+    handle = show_updatable(first())
+    key = (context.run_folder, context.notebook, name)
+    before = _FOLLOWING.pop(key, None)
+    if before is not None:
+        before.cancel()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return  # a plain script: nothing runs between its lines
+    task = _FOLLOWING[key] = loop.create_task(_follow(news, handle, make))
+
+    def closed() -> None:
+        task.cancel()
+        handle.update(Line(f"✘ Closed: {context.opening.refusal}"))
+
+    context.opening.watch(closed)
+
+
+async def _follow(news: News, handle: Handle, make: Callable[[], Any]) -> None:
+    while True:
+        await asyncio.sleep(FOLLOW_POLL_S)
+        if not news.arrived():
+            continue
+        try:
+            handle.update(await asyncio.to_thread(make))
+        except Exception:  # noqa: S112 - the target may be stopped or asleep: what was seen last stays
+            continue
+
+
+class News:
+    """Tells whether a run's folder has news of a step."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = [folder / name for name in _FILES]
+        self._sizes = [_size(path) for path in self._paths]
+
+    def arrived(self) -> bool:
+        """Return whether since the last call a step was applied, checked or attested, or failed."""
+        sizes = [_size(path) for path in self._paths]
+        before, self._sizes = self._sizes, sizes
+        if sizes[1] != before[1]:
+            return True
+        # A file that has shrunk was begun anew.
+        return sizes[0] != before[0] and _tells(self._paths[0], before[0] if before[0] < sizes[0] else 0)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _tells(path: Path, start: int) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    return any(_tells_of_step(line) for line in lines)
+
+
+def _tells_of_step(line: str) -> bool:
+    try:
+        return json.loads(line).get("event") in _TELLING
+    except (ValueError, AttributeError):
+        return True  # torn: better to read once too often
+
+
+COLUMNS = ("step", "what you do", "notebook", "who can do it", "state")
+_HALVES = ("The administrator's half", "The person's half")
+_MARKS = {
+    StepState.DONE: "good",
+    StepState.WAITING: "change",
+    StepState.NOT_APPLIED: "change",
+    StepState.CHANGED_OUTSIDE: "bad",
+    StepState.UNREADABLE: "bad",
+}
+
+MAP_STYLE = """<style>
+.idc-map{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.4}
+.idc-map p{margin:.3em 0}.idc-map h4{margin:.8em 0 .3em;font-size:1em;font-weight:600}
+.idc-map ol,.idc-map li{list-style:none!important;margin:0;padding:0}
+.idc-map ol{padding:0!important;margin:0!important}
+.idc-map a{color:var(--jp-content-link-color,#1565c0)}
+.idc-map ol.idc-stations{display:grid;grid-template-columns:repeat(auto-fill,minmax(19em,1fr));gap:.6em}
+.idc-map li.idc-station{border:1px solid var(--jp-border-color1,#9e9e9e);border-radius:4px;
+padding:.4em .7em;background:var(--jp-layout-color1,transparent)}
+.idc-map .idc-station>a{font-weight:600}
+.idc-map li.idc-step{margin:.35em 0 0;padding:0 0 0 .6em;
+border-left:4px solid var(--jp-border-color1,#9e9e9e)}
+.idc-map li.idc-good{border-left-color:var(--jp-success-color1,#2e7d32)}
+.idc-map li.idc-change{border-left-color:var(--jp-brand-color1,#1565c0)}
+.idc-map li.idc-bad{border-left-color:var(--jp-error-color1,#c62828)}
+.idc-map .idc-state{display:block}.idc-map .idc-who{color:var(--jp-ui-font-color2,inherit)}
+.idc-map .idc-next{outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:2px;border-radius:2px}
+</style>"""
+
+
+@dataclass(frozen=True)
+class LessonMap:
+    """The lesson's steps with their states; the last value of a cell shows it."""
+
+    readings: tuple[StepReading, ...]
+
+    @property
+    def table(self) -> Table:
+        """The steps as a table: columns step, what you do, notebook, who can do it, state."""
+        rows = tuple(
+            (str(entry.number), entry.title, entry.notebook, entry.who, reading.words)
+            for reading in self.readings
+            for entry in (reading.entry,)
+        )
+        marks = tuple(_MARKS.get(reading.state, "") for reading in self.readings)
+        caption = f"The lesson, step by step: {_sum_in_words(self.readings)}"
+        return Table(caption, COLUMNS, rows, row_header=1, marks=marks)
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        halves = (
+            [reading for reading in self.readings if (reading.entry.number <= USERS) is first]
+            for first in (True, False)
+        )
+        following = next_step(self.readings)
+        body = "".join(
+            f"<h4>{escape(title)}</h4>{_stations(half, following)}"
+            for title, half in zip(_HALVES, halves, strict=True)
+        )
+        go_on = ""
+        if following is not None:
+            link = link_to(following.entry.link, f"{following.entry.number} · {following.entry.title}")
+            go_on = f" Continue with {link}."
+        return (
+            f'{MAP_STYLE}<section class="idc-map" aria-label="The lesson, step by step">'
+            f"<p><strong>{_sum_in_words(self.readings)}.</strong>{go_on}</p>{body}</section>"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class FollowedLessonMap(LessonMap):
+    """A map that, in JupyterLab, is updated when a step was applied."""
+
+    context: RunContext
+
+    def _ipython_display_(self) -> None:
+        show_and_follow(self.context, "map", lambda: LessonMap(self.readings), self._read_again)
+
+    def _read_again(self) -> LessonMap:
+        return LessonMap(read_states(self.context))
+
+
+def lesson_map(context: RunContext) -> FollowedLessonMap:
+    """Return the lesson's steps with their states and links; reads only."""
+    return FollowedLessonMap(read_states(context), context)
+
+
+def _stations(readings: Sequence[StepReading], following: StepReading | None) -> str:
+    stations = []
+    for notebook, inside in groupby(readings, lambda reading: reading.entry.notebook):
+        steps = "".join(_step(reading, is_next=reading is following) for reading in inside)
+        heading = link_to(f"{notebook}.ipynb", notebook.replace("_", " "))
+        stations.append(f'<li class="idc-station">{heading}<ol>{steps}</ol></li>')
+    return f'<ol class="idc-stations">{"".join(stations)}</ol>'
+
+
+def _step(reading: StepReading, *, is_next: bool) -> str:
+    entry = reading.entry
+    classes = " ".join(filter(None, ("idc-step", _mark(reading.state), "idc-next" if is_next else "")))
+    here = ' aria-current="step"' if is_next else ""
+    link = link_to(entry.link, f"{entry.number} · {entry.title}")
+    # Who does it is said where it could be a surprise; the person's half is the person's.
+    who = f' <span class="idc-who">({escape(entry.who)})</span>' if entry.number <= USERS else ""
+    return (
+        f'<li class="{classes}"{here}>{link}{who} <span class="idc-state">{escape(reading.words)}</span></li>'
+    )
+
+
+def _mark(state: StepState) -> str:
+    return f"idc-{_MARKS[state]}" if state in _MARKS else ""
+
+
+def link_to(address: str, words: str) -> str:
+    """Return a link to a notebook, or to a heading in it, relative to the notebook that shows it."""
+    return f'<a href="{escape(address)}">{escape(words)}</a>'
+
+
+def _sum_in_words(readings: Iterable[StepReading]) -> str:
+    readings = tuple(readings)
+    parts = [f"{count_done(readings)} of {len(readings)} steps done"]
+    outside = sum(reading.state is StepState.CHANGED_OUTSIDE for reading in readings)
+    return ", ".join([*parts, *([f"{outside} changed outside"] if outside else [])])
+
+
+# Where a notebook stands in the lesson, as the line that heads it.
+
+
+@dataclass(frozen=True)
+class LessonLine:
+    """Where a notebook stands in the lesson, in one line."""
+
+    own: tuple[int, ...]
+    readings: tuple[StepReading, ...]
+
+    def __repr__(self) -> str:
+        return " · ".join([self._position(), *(words for words, _ in self._parts())])
+
+    def html(self) -> str:
+        """Return the line's markup, with a link to each range's first step."""
+        parts = (
+            f"<span>{link_to(link, words) if link else escape(words)}</span>" for words, link in self._parts()
+        )
+        return " · ".join([f"<strong>{escape(self._position())}</strong>", *parts])
+
+    def _position(self) -> str:
+        if not self.own:
+            return f"The lesson: {len(LESSON)} steps"
+        numbers = str(self.own[0]) if len(self.own) == 1 else f"{self.own[0]}–{self.own[-1]}"
+        return f"Step{'s' if len(self.own) > 1 else ''} {numbers} of {len(LESSON)}"
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """Return neighbours of one state as one text, such as ``"✔ 1–9 done"``, with a link."""
+        parts = []
+        for _, group in groupby(self.readings, lambda reading: (reading.state, self._detail(reading))):
+            run = list(group)
+            first, last = run[0].entry.number, run[-1].entry.number
+            numbers = str(first) if first == last else f"{first}–{last}"
+            detail = self._detail(run[0])
+            words = f"{run[0].state.symbol} {numbers} {run[0].state.word}" + (
+                f" ({detail})" if detail else ""
+            )
+            parts.append((words, run[0].entry.link))
+        return parts
+
+    def _detail(self, reading: StepReading) -> str:
+        # The notebook's own steps say more; the others are there to see how far the lesson is.
+        is_open = reading.state.is_open or reading.state is StepState.LATER
+        return reading.detail if is_open and reading.entry.number in self.own else ""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands at the top of a notebook: where one works, and how far the lesson is."""
+
+    where: str
+    line: LessonLine
+
+    def __repr__(self) -> str:
+        return f"{self.where}\n{self.line!r}"
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
+        lines = (in_html(self.where), self.line.html())
+        html = "".join(f'<p class="idc-note">{line}</p>' for line in lines)
+        return {"text/plain": repr(self), "text/html": f"{TABLE_STYLE}{html}"}
+
+
+def lesson_line(context: RunContext) -> LessonLine:
+    """Return where the run's notebook stands in the lesson; reads only.
+
+    Guided in the sandbox all states are read. Elsewhere only those of the notebook's own steps: on AWS the
+    whole map takes a good hundred calls, and an unattended run needs none of them.
+    """
+    own = tuple(entry.number for entry in steps_of_notebook(context.notebook))
+    if context.connection.is_sandbox and is_guided():
+        return LessonLine(own, read_states(context))
+    return LessonLine(own, read_states(context, own) if own else ())

@@ -1,0 +1,247 @@
+"""How a command line gets its token, as a conversation: with a device code, or with an authorization code.
+
+Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,
+https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idc_aws.errors import InvalidValueError, NotFoundError
+from idc_aws.identifiers import did_you_mean, parse_duration
+from idc_aws.permission_sets import PermissionSets
+from idc_aws.settings import ConsoleSettings
+from idc_aws.signin.login import SignInTrace, read_sign_in_trace
+from idc_aws.signin.profiles import SCOPE, SsoProfile
+from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
+from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis, duration_in_words
+from idc_helpers.runbook.run import RunContext
+
+_YOU, _BROWSER, _CLI, _SERVICE = "You", "Browser", "AWS CLI", "IAM Identity Center"
+_LANES = (_YOU, _BROWSER, _CLI, _SERVICE)
+_CALLBACK = "http://127.0.0.1:PORT/oauth/callback"
+_HIDDEN = "(stays in the CLI: a secret)"
+_SPENT = "User codes are spent once they are allowed. Of secrets nothing, or only the start, is shown."
+
+
+@dataclass(frozen=True)
+class _Ids:
+    """What a conversation names: real where it took place, said in words where it did not."""
+
+    region: str
+    start_url: str
+    client_id: str
+    user_code: str
+    token: str
+    account_id: str
+    role_name: str
+
+
+def sign_in_conversation(
+    context: RunContext, command_line: CommandLineStep | None = None, grant: str = "device_code"
+) -> SequenceDiagram:
+    """Return a sign-in of the AWS CLI as a sequence diagram; reads the token file, and calls nobody."""
+    if grant not in _GRANTS:
+        raise InvalidValueError(
+            f"there is no grant {grant!r}. {did_you_mean(grant, _GRANTS)}".rstrip(),
+            remedy=f"One of: {', '.join(_GRANTS)}.",
+        )
+    caption, messages = _GRANTS[grant]
+    ids = _ids(context, command_line)
+    return SequenceDiagram(caption, _LANES, (*messages(ids), *_credentials(ids)), _SPENT)
+
+
+def _ids(context: RunContext, command_line: CommandLineStep | None) -> _Ids:
+    profile, trace = _happened(command_line)
+    return _Ids(
+        region=profile.sso_region if profile else context.connection.region,
+        start_url=profile.start_url if profile else "your access portal's address",
+        client_id=trace.client_id or "an id for this CLI, for 90 days",
+        user_code=trace.user_code or "eight letters, such as ABCD-EFGH",
+        token=trace.token_start or _HIDDEN,
+        account_id=profile.account_id if profile else "the account that you choose",
+        role_name=profile.role_name if profile else "the permission set that you choose",
+    )
+
+
+def _happened(command_line: CommandLineStep | None) -> tuple[SsoProfile | None, SignInTrace]:
+    """Return the profile that signed in, and what may be seen of that; in mode plan and on AWS nothing."""
+    if command_line is None or not command_line.is_live:
+        return None, SignInTrace()
+    profile = command_line.profile
+    folder = command_line.terminal.token_folder
+    return profile, read_sign_in_trace(folder, profile, command_line.last_user_code)
+
+
+def _device_code(ids: _Ids) -> tuple[Message, ...]:
+    return (
+        *_registration(ids, "device_code, refresh_token"),
+        Message(_CLI, _SERVICE, "StartDeviceAuthorization", (("startUrl", ids.start_url),)),
+        Message(
+            _SERVICE,
+            _CLI,
+            "two codes: one for people, one for the CLI",
+            (("userCode", ids.user_code), ("deviceCode", _HIDDEN)),
+        ),
+        Message(_CLI, _YOU, "shows the code and a link", (("code", ids.user_code),)),
+        Message(_YOU, _BROWSER, "open the link, on any machine"),
+        Message(_BROWSER, _SERVICE, "sign in: user name, password, second factor"),
+        Message(_SERVICE, _BROWSER, "shows the same code, and asks", (("code", ids.user_code),)),
+        Message(_YOU, _BROWSER, "compare, then Allow access"),
+        Message(
+            _CLI,
+            _SERVICE,
+            "CreateToken, again and again: AuthorizationPendingException until you allow",
+        ),
+        _token(ids),
+    )
+
+
+def _authorization_code(ids: _Ids) -> tuple[Message, ...]:
+    return (
+        *_registration(ids, "authorization_code, refresh_token"),
+        Message(
+            _CLI,
+            _CLI,
+            "invents a code verifier, and listens on your machine",
+            (("codeVerifier", _HIDDEN), ("redirectUri", _CALLBACK)),
+        ),
+        Message(
+            _CLI,
+            _BROWSER,
+            "opens the authorization endpoint, with the verifier's hash",
+            (
+                ("endpoint", f"https://oidc.{ids.region}.amazonaws.com/authorize"),
+                ("client_id", ids.client_id),
+                ("code_challenge_method", "S256"),
+            ),
+        ),
+        Message(_BROWSER, _SERVICE, "sign in: user name, password, second factor"),
+        Message(_YOU, _BROWSER, "Allow access"),
+        Message(_SERVICE, _BROWSER, "sends the browser back to your machine, with a code that is good once"),
+        Message(_BROWSER, _CLI, "the code, and the state: it must be the one that was sent"),
+        Message(
+            _CLI,
+            _SERVICE,
+            "CreateToken with code and verifier: a thief of the code has no verifier",
+        ),
+        _token(ids),
+    )
+
+
+def _registration(ids: _Ids, grant_types: str) -> tuple[Message, ...]:
+    return (
+        Message(_CLI, _SERVICE, "RegisterClient", (("grantTypes", grant_types), ("scopes", SCOPE))),
+        Message(_SERVICE, _CLI, "a client", (("clientId", ids.client_id), ("clientSecret", _HIDDEN))),
+    )
+
+
+def _token(ids: _Ids) -> Message:
+    values = (("accessToken", ids.token), ("refreshToken", _HIDDEN))
+    return Message(_SERVICE, _CLI, "the token: who you are, and nothing of your password", values)
+
+
+def _credentials(ids: _Ids) -> tuple[Message, ...]:
+    chosen = (("accountId", ids.account_id), ("roleName", ids.role_name))
+    return (
+        Message(_CLI, _SERVICE, "GetRoleCredentials with the token, whenever a command needs keys", chosen),
+        Message(_SERVICE, _CLI, "temporary keys: an id that starts with ASIA, a secret, a session token"),
+    )
+
+
+_GRANTS: dict[str, tuple[str, Callable[[_Ids], tuple[Message, ...]]]] = {
+    "device_code": ("Sign-in with a device code", _device_code),
+    "authorization_code": ("Sign-in with an authorization code and PKCE", _authorization_code),
+}
+
+
+# The life of a session on a time axis: the portal's, the CLI's token, a role's credentials, and their end.
+
+_DEFAULT_ROLE_S = 3600.0
+_MOST_BARS, _FIRST_BARS = 12, 4
+_NOTE = "Deleting the session or the user stops new credentials; those that exist live on to their own end."
+
+
+def life_of_a_session(
+    context: RunContext, permission_set: str = "", credentials: CredentialsStep | None = None
+) -> TimeAxis:
+    """Return how long what a sign-in gives lasts; reads only."""
+    left_s = credentials.left_s() if credentials else None
+    if credentials and not permission_set:
+        permission_set = credentials.permission_set
+    portal_s, portal_words = _portal(context)
+    role_s, role_words = _role(context, permission_set)
+    rows = [
+        Row("Access portal session", portal_words, ((0, portal_s),)),
+        Row("Token of the AWS CLI", "renewed by itself while the portal session lasts", ((0, portal_s),)),
+        _session_picture_credentials(portal_s, role_s, f"{role_words}; then new ones, unasked"),
+        Row(
+            "The last of them",
+            f"fetched just before the end of the session, they outlive it by {duration_in_words(role_s)}",
+            ((portal_s, portal_s + role_s),),
+        ),
+    ]
+    if left_s is not None:
+        rows.append(Row("The keys at hand", f"end in {_minutes(left_s)}", ((0, _rounded(left_s)),)))
+    moments = (
+        (0.0, "sign in: password and second factor"),
+        (portal_s, "the portal session ends: no new credentials until you sign in again"),
+        (portal_s + role_s, "the last credentials are dead, by themselves"),
+    )
+    return TimeAxis("The life of a session", tuple(rows), moments, _NOTE)
+
+
+def _portal(context: RunContext) -> tuple[float, str]:
+    has_instance = context.connection.instance_or_none() is not None
+    found = ConsoleSettings(context.connection).read(["sessions"]) if has_instance else {}
+    shown = found.get("sessions", {}).get("user_interactive")
+    if shown:
+        return _said(shown, "as set")
+    wanted = str(context.scenario.authentication.sessions.user_interactive)
+    return _said(wanted, "as the scenario wants it; no API shows it")
+
+
+def _role(context: RunContext, name: str) -> tuple[float, str]:
+    if not name:
+        return _DEFAULT_ROLE_S, f"{duration_in_words(_DEFAULT_ROLE_S)} each, AWS's default"
+    has_instance = context.connection.instance_or_none() is not None
+    found = PermissionSets(context.connection).read([name]) if has_instance else {}
+    if name in found:
+        return _said(found[name]["session_duration"], f"each, by permission set {name}")
+    for wanted in context.scenario.permission_sets:
+        if name in (wanted.name, wanted.predefined):
+            return _said(str(wanted.session_duration), f"each, as the scenario wants it for {name}")
+    raise NotFoundError(
+        f"there is no permission set {name!r}, neither on the target nor in the scenario",
+        remedy="Apply notebook 05, or name another one.",
+    )
+
+
+def _said(duration: str, words: str) -> tuple[float, str]:
+    try:
+        length_s = parse_duration(duration).total_seconds()
+    except InvalidValueError:
+        usual = duration_in_words(_DEFAULT_ROLE_S)
+        return _DEFAULT_ROLE_S, f"{duration!r} is not a length: drawn as {usual}"
+    comma = "" if words.startswith("each") else ","
+    return length_s, f"{duration_in_words(length_s)}{comma} {words}"
+
+
+def _session_picture_credentials(portal_s: float, role_s: float, words: str) -> Row:
+    """Return credentials one after another; of many the first few: a week of hours is a wall of bars."""
+    needed = math.ceil(portal_s / role_s)
+    drawn = needed if needed <= _MOST_BARS else _FIRST_BARS
+    spans = tuple((number * role_s, (number + 1) * role_s) for number in range(drawn))
+    return Row("Role credentials", words, spans, goes_on=drawn < needed)
+
+
+def _rounded(length_s: float) -> float:
+    return max(round(length_s / 60), 0) * 60.0
+
+
+def _minutes(length_s: float) -> str:
+    # Whole minutes: what is shown is the same each time.
+    return duration_in_words(_rounded(length_s)) if _rounded(length_s) else "less than a minute"

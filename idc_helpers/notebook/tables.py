@@ -1,0 +1,350 @@
+"""The four movements as tables: what is wanted, what a plan would do, what was done, what was checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import zip_longest
+from typing import Any
+
+from idc_aws.changes import Action, Change, Plan, State, WriteResult
+from idc_aws.connection import Place
+from idc_helpers.runbook.applying import Outcome
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.steps import Desired
+
+# Tables that read well in a notebook, light or dark, on paper, and without colour: HTML and plain text.
+
+# A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they
+# are not. A link within a text is told apart by more than its colour.
+TABLE_STYLE = """<style>
+table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
+table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
+table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}
+table.idc-table th,table.idc-table td{text-align:left!important;vertical-align:top!important;
+padding:.3em .7em;overflow-wrap:break-word;
+border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
+table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
+table.idc-table tbody th{font-weight:600}
+table.idc-table td:last-child{overflow-wrap:anywhere}
+table.idc-table td.idc-first{white-space:nowrap}
+table.idc-table tr.idc-good td.idc-first{
+color:color-mix(in srgb,var(--jp-success-color1,#2e7d32) 70%,currentcolor)}
+table.idc-table tr.idc-bad td.idc-first{
+color:color-mix(in srgb,var(--jp-error-color1,#c62828) 70%,currentcolor);font-weight:600}
+table.idc-table tr.idc-change td.idc-first{
+color:color-mix(in srgb,var(--jp-brand-color1,#1565c0) 70%,currentcolor)}
+.idc-place{display:inline-block;padding:0 .5em;font-weight:600;color:var(--jp-ui-font-color1,inherit);
+border:1px solid var(--jp-border-color1,#757575);border-left:.4em solid var(--jp-success-color1,#2e7d32)}
+.idc-place.idc-aws{border:2px solid var(--jp-error-color1,#c62828);
+border-left:.8em solid var(--jp-error-color1,#c62828)}
+p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
+p.idc-note a:any-link{text-decoration:underline}
+</style>"""
+
+
+_LONGEST_RULE = 40
+# JupyterLab sets what stands between two dollar signs as mathematics: ``${path:…},Team=${path:…}``.
+_DOLLAR = '<span class="mathjax_ignore">$</span>'
+
+
+@dataclass(frozen=True)
+class Line:
+    """One readable line, as the last value of a cell."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'{TABLE_STYLE}<p class="idc-note" role="status">{prose_in_html(self.text)}</p>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; the last value of a cell shows it."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    row_header: int = 0
+    marks: tuple[str, ...] = ()
+    note: str = ""
+    place: Place | None = None
+
+    def frame(self) -> Any:
+        """Return the table as a pandas DataFrame with these columns, all of them text."""
+        from idc_helpers.notebook.frames import table_frame  # noqa: PLC0415 - pandas only where someone asks for it
+
+        return table_frame(self.columns, self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "\n".join(part for part in (self._headline(), "  (nothing)", self.note) if part)
+        lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
+        widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
+        body = [_aligned(part, widths) for row in lines for part in row]
+        body.insert(1, _aligned(tuple("-" * min(width, _LONGEST_RULE) for width in widths), widths))
+        return "\n".join([self._headline(), *body, *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        return TABLE_STYLE + self.html()
+
+    def html(self) -> str:
+        """Return the table's markup without the style sheet."""
+        note = f'<p class="idc-note">{prose_in_html(self.note)}</p>' if self.note else ""
+        heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
+        body = "".join(self._row(row, mark) for row, mark in zip_longest(self.rows, self.marks, fillvalue=""))
+        if not self.rows:
+            body = f'<tr><td colspan="{len(self.columns)}">(nothing)</td></tr>'
+        badge = f"{place_html(self.place)} " if self.place else ""
+        return (
+            f'<table class="idc-table"><caption>{badge}{in_html(self.caption)}</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{note}"
+        )
+
+    def _headline(self) -> str:
+        return f"[{self.place}] {self.caption}" if self.place else self.caption
+
+    def _row(self, row: tuple[str, ...] | str, mark: str | tuple[str, ...]) -> str:
+        cells = "".join(self._cell(at, text) for at, text in enumerate(row))
+        return f'<tr class="idc-{mark}">{cells}</tr>' if mark else f"<tr>{cells}</tr>"
+
+    def _cell(self, at: int, text: str) -> str:
+        if at == self.row_header:
+            return f'<th scope="row">{in_html(text)}</th>'
+        first = ' class="idc-first"' if at == 0 else ""
+        return f"<td{first}>{in_html(text)}</td>"
+
+
+def in_html(text: str) -> str:
+    """Return a text as HTML: escaped, with its line breaks, and no formula between two dollar signs."""
+    return escape(text).replace("\n", "<br>").replace("$", _DOLLAR)
+
+
+def place_html(place: Place) -> str:
+    """Return a place as a framed word in the theme's colours; AWS is framed as a warning."""
+    words = str(place)
+    kind = "" if place.is_sandbox else " idc-aws"
+    return f'<span class="idc-place{kind}">{in_html(words[:1].upper() + words[1:])}</span>'
+
+
+def prose_in_html(text: str) -> str:
+    """Return a sentence as HTML, with what stands between two backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", in_html(text))
+
+
+def _lines_of(row: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [tuple(parts) for parts in zip_longest(*(text.split("\n") for text in row), fillvalue="")]
+
+
+def _aligned(parts: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+
+
+SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.UNCHANGED: "=",
+    Action.BY_HAND: "✎",
+    Action.SKIPPED: "⊘",
+}
+_MARKS = {Action.DELETE: "bad", Action.UNCHANGED: "", Action.BY_HAND: "change"}
+_PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted"}
+_NOT_DONE = {Action.BY_HAND: "not set yet: by hand", Action.SKIPPED: "skipped"}
+WANTED_COLUMNS = ("kind", "key", "values")
+PLAN_COLUMNS = ("action", "kind", "key", "reason", "values")
+OUTCOME_COLUMNS = ("result", "kind", "key", "identifier")
+CHECK_COLUMNS = ("result", "name", "detail")
+
+
+def wanted_table(title: str, desired: Iterable[Desired], place: Place | None = None) -> Table:
+    """Return what a step wants: columns kind, key, values (one ``field: value`` a line)."""
+    rows = tuple(
+        (kind_in_words(part.resource.kind), key, values_in_words(state))
+        for part in desired
+        for key, state in part.states.items()
+    )
+    caption = f"Wanted for “{title}”: {len(rows)} in all"
+    return Table(caption, WANTED_COLUMNS, rows, row_header=1, place=place)
+
+
+def plan_table(title: str, plan: Plan, place: Place | None = None) -> Table:
+    """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
+    rows = tuple(
+        (_action(change), kind_in_words(change.kind), change.key, change.reason, _values(change))
+        for change in plan.changes
+    )
+    marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
+    caption = f"Plan for “{title}”: {plan_in_words(plan)}"
+    return Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, place=place)
+
+
+def plan_in_words(plan: Plan) -> str:
+    """Return a plan's sum, such as ``"2 to create, 1 unchanged"``."""
+    counts = {**plan.counts(), Action.BY_HAND.value: len(plan.by_hand)}
+    words = {"create": "to create", "update": "to update", "delete": "to delete", "by hand": "to set by hand"}
+    parts = [f"{number} {words.get(action, action)}" for action, number in counts.items() if number]
+    return ", ".join(parts) or "nothing to do"
+
+
+def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> Table:
+    """Return what was done, in the plan's order, unchanged last: columns result, kind, key, identifier."""
+    # Not in the order of completion: writes that wait side by side end in another order each time.
+    places = {id(change): at for at, change in enumerate(outcome.plan.changes)}
+    done = sorted(outcome.done, key=lambda pair: places.get(id(pair[0]), len(places)))
+    rows = [_outcome_row(change, result) for change, result in done]
+    marks = ["good"] * len(rows)
+    for change in outcome.plan.changes:
+        if not change.writes:
+            word = _NOT_DONE.get(change.action, change.action.value)
+            rows.append((f"{SYMBOLS[change.action]} {word}", kind_in_words(change.kind), change.key, ""))
+            marks.append(_MARKS.get(change.action, "change"))
+    caption = f"Done for “{title}”: {outcome_in_words(outcome)}"
+    return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks), place=place)
+
+
+def outcome_in_words(outcome: Outcome) -> str:
+    """Return what was done, such as ``"2 created, 1 unchanged"``."""
+    words = {action.value: word for action, word in _PAST.items()}
+    parts = [f"{number} {words.get(action, action)}" for action, number in outcome.counts().items() if number]
+    by_hand = len(outcome.plan.by_hand)
+    return ", ".join([*parts, *([f"{by_hand} to set by hand"] if by_hand else [])]) or "nothing to do"
+
+
+def checks_table(title: str, results: CheckResults) -> Table:
+    """Return checks: columns result (✔ passed, ✘ failed), name, detail."""
+    checks = results.checks
+    rows = tuple(("✔ passed" if check.passed else "✘ failed", check.name, check.detail) for check in checks)
+    marks = tuple("good" if check.passed else "bad" for check in checks)
+    passed = sum(check.passed for check in checks)
+    caption = f"Checks of “{title}”: {passed} of {len(checks)} passed"
+    return Table(caption, CHECK_COLUMNS, rows, row_header=1, marks=marks)
+
+
+def change_in_words(change: Change) -> str:
+    """Return a change as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
+    return f"{change.action.value} {kind_in_words(change.kind)} {change.key!r}"
+
+
+def kind_in_words(kind: str) -> str:
+    """Return ``"permission set"`` for ``"permission_set"``."""
+    return kind.replace("_", " ")
+
+
+def values_in_words(state: Mapping[str, Any] | None) -> str:
+    """Return a state as lines ``field: value``; fields that are empty are left out."""
+    return "\n".join(
+        f"{name}: {value_in_words(value)}" for name, value in (state or {}).items() if not _empty(value)
+    )
+
+
+def value_in_words(value: Any) -> str:
+    """Return a value as text: lists with commas, mappings as ``key=value``, what is nested deeper as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
+        return ", ".join(f"{key}={part}" for key, part in value.items())
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
+
+
+def _action(change: Change) -> str:
+    return f"{SYMBOLS[change.action]} {change.action.value}"
+
+
+def _values(change: Change) -> str:
+    if change.action in (Action.UNCHANGED, Action.DELETE, Action.SKIPPED):
+        return ""
+    before: State = change.before or {}
+    after: State = change.after or {}
+    return values_in_words({name: value for name, value in after.items() if value != before.get(name)})
+
+
+def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, str]:
+    # An account assignment has no id: what tells it from another one is for receipts alone.
+    has_none = change.kind == "account_assignment" or result.identifier == change.key
+    identifier = "" if has_none else result.identifier
+    return (
+        f"{SYMBOLS[change.action]} {_PAST[change.action]}",
+        kind_in_words(change.kind),
+        change.key,
+        identifier,
+    )
+
+
+# What failed checks teach: expected, found, the likely cause, and links to where to go back to.
+
+_STYLE = """<style>
+section.idc-failed{margin:.4em 0;padding:.3em .8em;border-left:4px solid var(--jp-error-color1,#c62828);
+color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
+section.idc-failed h4{margin:.2em 0}
+section.idc-failed dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em .8em;margin:.2em 0}
+section.idc-failed dt{font-weight:600;float:none;clear:none;width:auto;white-space:nowrap}
+section.idc-failed dd{margin:0;float:none;width:auto;overflow-wrap:anywhere}
+</style>"""
+_WORDS = {"expected": "Expected", "found": "Found", "cause": "Likely cause"}
+
+
+@dataclass(frozen=True)
+class FailedChecks:
+    """The failed checks of a step, each with what it teaches; shown below their table."""
+
+    checks: tuple[Check, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(line for check in self.checks for line in _as_text(check))
+
+    def _repr_html_(self) -> str:
+        return TABLE_STYLE + _STYLE + "".join(_as_html(check) for check in self.checks)
+
+
+def failed_checks(results: CheckResults) -> FailedChecks:
+    """Return what the failed checks of a step teach; empty when all passed."""
+    return FailedChecks(results.failed)
+
+
+def _rows(check: Check) -> list[tuple[str, str]]:
+    told = check.lesson()
+    rows = [(words, told[name]) for name, words in _WORDS.items() if name in told]
+    return rows or [("Found", check.detail)]
+
+
+def _as_text(check: Check) -> list[str]:
+    lines = [f"✘ {check.name}", *(f"  {words}: {text}" for words, text in _rows(check))]
+    if check.go_back:
+        lines.append(f"  Go back to: {check.go_back} ({check.go_back.link})")
+    if check.source:
+        lines.append(f"  AWS's page: {check.source}")
+    return [*lines, *([f"  {check.remedy}"] if check.remedy else [])]
+
+
+def _as_html(check: Check) -> str:
+    items = [f"<dt>{words}</dt><dd>{in_html(text)}</dd>" for words, text in _rows(check)]
+    if check.go_back:
+        where = f'<a href="{escape(check.go_back.link)}">{escape(str(check.go_back))}</a>'
+        items.append(f"<dt>Go back to</dt><dd>{where}</dd>")
+    if check.remedy:
+        items.append(f"<dt>What to do</dt><dd>{in_html(check.remedy)}</dd>")
+    if check.source:
+        page = f'<a href="{escape(check.source)}" target="_blank" rel="noopener">{escape(check.source)}</a>'
+        items.append(f"<dt>AWS’s page</dt><dd>{page}</dd>")
+    return (
+        f'<section class="idc-failed" aria-label="{escape(f"failed check: {check.name}")}">'
+        f"<h4>✘ {in_html(check.name)}</h4><dl>{''.join(items)}</dl></section>"
+    )

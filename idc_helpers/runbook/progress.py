@@ -1,0 +1,482 @@
+"""The checks of the person's half of the lesson, and their causes: pure, from what the target showed."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from idc_aws.changes import Action, Plan, Resource, State, in_words
+from idc_aws.errors import KitError
+from idc_aws.identity_store import find_user_id
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.settings import ConsoleSettings
+from idc_aws.signin.activation import PersonStatus, describe_person
+from idc_aws.signin.profiles import SignedInProfiles, find_signed_in_profiles
+from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.lesson import CONCLUSION, ENABLE, LESSON, PERSON, LessonStep, StepState
+from idc_helpers.runbook.planning import differing_fields
+from idc_helpers.runbook.records import Receipt, read_events
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Build, Desired, Step, make_step
+from idc_helpers.runbook.teaching import Cause, taught
+
+Settings = Mapping[str, Mapping[str, Any]]
+_ENDED = {
+    "AccessDenied": (
+        "the role answers and refuses: its permission set does not allow this, or another profile was used"
+    ),
+    "No access": (
+        "the portal knows no such role for this person: the assignment is gone, or the person left the group"
+    ),
+}
+
+
+def activation_checks(person: PersonStatus, settings: Settings) -> CheckResults:
+    """Return whether a person is active: enabled and, where it can be seen, password, MFA device, session."""
+    checks = [_enabled(person)]
+    if person.has_password is not None:
+        checks += [_password(person, settings), _device(person, settings), _signed_in(person)]
+    return CheckResults(tuple(checks))
+
+
+def _enabled(person: PersonStatus) -> Check:
+    status = person.user_status
+    check = _check("the user is enabled", status == "ENABLED", status, "status ENABLED")
+    words = (
+        "an administrator chose “Disable user access” for this user: sign-in ends at once, and keys that are"
+        " out already live to their end"
+    )
+    return check if check.passed else taught(check, Cause(words, "users"), "activation")
+
+
+def _password(person: PersonStatus, settings: Settings) -> Check:
+    check = _check("a password is set", bool(person.has_password), _yes(person.has_password), "a password")
+    if check.passed:
+        return check
+    if not person.email:
+        words = f"user {person.user_name!r} has no e-mail address, so no invitation and no code can arrive"
+        return taught(check, Cause(words, "users"), "activation")
+    words = "the invitation was not accepted yet: open the mailbox, follow the link, choose a password"
+    if not settings.get("standard_authentication", {}).get("send_email_otp", True):
+        words += (
+            "; without it nothing happens by itself, because Send email OTP is off and a user made by API"
+            " has no password"
+        )
+    return taught(check, Cause(words), "activation")
+
+
+def _device(person: PersonStatus, settings: Settings) -> Check:
+    kinds = ", ".join(sorted(set(person.device_kinds or ()))) or "none"
+    check = _check("an MFA device is registered", bool(person.device_kinds), kinds, "at least one device")
+    if check.passed:
+        return check
+    mfa = settings.get("multi_factor_authentication", {})
+    if mfa.get("prompt") == "never":
+        words = "MFA is off: “Prompt users for MFA” is never, so nobody is asked to register a device"
+        return taught(check, Cause(words, "multi_factor_authentication"), "activation")
+    without = mfa.get("user_without_device", "require-registration")
+    if without != "require-registration":
+        words = (
+            f"who has no device is not asked to register one: the setting for them is {without!r}, not"
+            " 'require-registration'"
+        )
+        return taught(check, Cause(words, "multi_factor_authentication"), "activation")
+    words = (
+        "nobody has signed in to the end yet: the device is asked for after the password, at first sign-in"
+    )
+    return taught(check, Cause(words), "activation")
+
+
+def _signed_in(person: PersonStatus) -> Check:
+    live = bool(person.session_count)
+    check = _check("has signed in", live, _yes(live), "a live session of the access portal")
+    if check.passed:
+        return check
+    ended = bool(person.has_password and person.device_kinds)
+    words = (
+        "there was a session and it is over: signed out, ended by an administrator, or older than the session"
+        " duration allows (notebook 03)"
+        if ended
+        else "the sign-in was not gone to its end: password, then the second factor, then the portal"
+    )
+    return taught(check, Cause(words), "activation")
+
+
+def command_line_checks(
+    role: str, wanted_role: str, account: str | None, wanted_account: str
+) -> CheckResults:
+    """Return whether a profile is in the config file and reaches its account."""
+    check = _check("the profile is in the config file", role == wanted_role, role, f"role {wanted_role!r}")
+    if not check.passed:
+        words = (
+            "the profile was never written: aws configure sso ended early, or wrote another profile name or"
+            " another file (AWS_CONFIG_FILE)"
+            if role == "not there"
+            else "the profile is there and names another permission set: it was configured for another role"
+        )
+        check = taught(check, Cause(words), "command_line")
+    return CheckResults((check, *_reached(account, wanted_account)))
+
+
+def _reached(account: str | None, wanted_account: str) -> list[Check]:
+    if account is None:
+        return []
+    check = _check(
+        "the profile reaches its account", account == wanted_account, account, f"account {wanted_account}"
+    )
+    return [check if check.passed else taught(check, *_why_not_reached(account))]
+
+
+def _why_not_reached(found: str) -> tuple[Cause, str]:
+    if found.isdigit():
+        return Cause("the profile works, for another account than the one that was asked for"), "command_line"
+    if "sso login" in found:
+        words = (
+            "there is no token, or the session of the access portal is over: signing out ends all sessions,"
+            " and a portal session ends by itself (notebook 03 says when)"
+        )
+        return Cause(words), "sign_in"
+    for word, words in _ENDED.items():
+        if word in found:
+            return Cause(words, "account_assignments"), "sign_in"
+    return Cause("the client gave up before it was let in: read what it says, then sign in again"), "sign_in"
+
+
+def credentials_checks(seen: Mapping[str, str]) -> CheckResults:
+    """Return whether keys lived and died as they should."""
+    whole, after = seen.get("whole", "not tried"), seen.get("after", "not tried")
+    renewed, other = seen.get("renewed", "not tried"), seen.get("other", "not tried")
+    alive = ":assumed-role/" in whole
+    checks = (
+        _check("the keys work before their end", alive, _role_and_person(whole), "the role's own name"),
+        _check("they are refused after it", after == "ExpiredToken", after, "ExpiredToken"),
+        _check(
+            "new keys are for the same role",
+            renewed == whole and alive,
+            _role_and_person(renewed),
+            _role_and_person(whole),
+        ),
+        _check("the new keys are other keys", other == "yes", other, "another access key id"),
+    )
+    first_of: dict[str, str] = {}
+    return CheckResults(
+        tuple(check if check.passed else _once(_taught_by_keys(check), first_of) for check in checks)
+    )
+
+
+def _once(check: Check, first_of: dict[str, str]) -> Check:
+    """Return a check that says its cause, or which one above has the same."""
+    first = first_of.setdefault(check.cause, check.name)
+    return check if first == check.name else replace(check, cause=f"the same as for “{first}”")
+
+
+def _taught_by_keys(check: Check) -> Check:
+    if check.found == "not tried":
+        return taught(check, Cause("the cells above were not run in this kernel"), "temporary_credentials")
+    if check.name == "they are refused after it":
+        words = (
+            "the clock was set right again too early, or the keys are long-lived ones (AKIA), without an end"
+        )
+        return taught(check, Cause(words), "temporary_credentials")
+    words = "there was no live session to get keys with: sign in with the profile first"
+    return taught(check, Cause(words, "sign_in"), "temporary_credentials")
+
+
+def _check(name: str, passed: bool, found: str, expected: str) -> Check:
+    return Check(name, passed, found, expected=expected, found=found)
+
+
+def _role_and_person(principal_arn: str) -> str:
+    return principal_arn.partition(":assumed-role/")[2] or principal_arn
+
+
+def _yes(value: bool | None) -> str:
+    return "yes" if value else "no"
+
+
+# What somebody else changed: things that this run's receipts name, and that are not as the run left them.
+
+OWN_VALUES, APPLIED = "own_values", "applied"
+
+
+def changed_outside(context: RunContext, step: Step) -> list[str]:
+    """Return what of a step's things is not as this run's receipts left it, in words; reads only.
+
+    Such as ``"permission set Auditor is gone"``. Receipts that were taken back, and those of another place or
+    instance, say nothing.
+    """
+    resources = {part.resource.kind: part.resource for part in step.desired}
+    words = []
+    for (kind, key), fields in _left_by(context, step.name).items():
+        if kind in resources:
+            words += _differences(resources[kind], key, fields)
+    return words
+
+
+def _left_by(context: RunContext, step: str) -> Mapping[tuple[str, str], State]:
+    """Return the fields that the run's open receipts set, by kind and key of the thing."""
+    found: dict[tuple[str, str], State] = {}
+    for receipt in reversed(context.receipts.open_receipts()):
+        if receipt.step == step and receipt.status == "done" and _is_of_here(receipt, context):
+            after, before = receipt.after or {}, receipt.before or {}
+            fields = {name: after.get(name) for name in differing_fields(after, before)}
+            found.setdefault((receipt.kind, receipt.key), {}).update(fields)
+    return found
+
+
+def _differences(resource: Resource, key: str, left: State) -> list[str]:
+    name = in_words(resource.kind, key)
+    actual = resource.read([key]).get(key)
+    if actual is None:
+        return [f"{name} is gone"]
+    fields = differing_fields(left, actual)
+    return [f"{name}: {', '.join(fields)}"] if fields else []
+
+
+def _is_of_here(receipt: Receipt, context: RunContext) -> bool:
+    origin = context.origin(receipt.step)
+    if receipt.kind == "instance":
+        return True
+    # A sandbox that was reset gives its next instance the same ARN: only its age tells them apart.
+    instance = context.connection.instance_or_none()
+    created = instance.created_at if instance else None
+    is_older = created is not None and datetime.datetime.fromisoformat(receipt.at) < created
+    return receipt.instance_arn == origin.instance_arn and not is_older
+
+
+def has_own_values(context: RunContext, step: Step) -> bool:
+    """Return whether the last apply of a step was of a form's values and not of this scenario; reads only."""
+    last, here = None, str(context.receipt_place)
+    for entry in read_events(context.events.path):
+        is_here = entry.get("place", here) == here
+        if is_here and entry.get("step") == step.name and entry.get("event") in (APPLIED, OWN_VALUES):
+            last = entry
+    is_own = bool(last and last["event"] == OWN_VALUES and last.get("scenario") == digest(step.desired))
+    return is_own and not _is_taken_back(context, step.name)
+
+
+def _is_taken_back(context: RunContext, step: str) -> bool:
+    """Return whether the run wrote something for a step, and all of it was taken back."""
+    written = any(receipt.step == step for receipt in context.receipts.read())
+    return written and not any(receipt.step == step for receipt in context.receipts.open_receipts())
+
+
+def note_own_values(step: Step, scenario: Scenario, build: Build) -> None:
+    """Write down when what a step just applied came from a form and is not what the scenario wants."""
+    with suppress(KitError):  # what the scenario names may not be there: no reason to fail what is done
+        # Of an apply that has ended, whether or not the runbook was closed meanwhile.
+        of_scenario = digest(build(step.context.target_connection, scenario))
+        if of_scenario != digest(step.desired):
+            place = str(step.context.receipt_place)
+            step.context.events.write(OWN_VALUES, step=step.name, scenario=of_scenario, place=place)
+
+
+def digest(desired: Iterable[Desired]) -> str:
+    """Return a text that is the same for the same desired states, and tells nothing of them."""
+    states = [[part.resource.kind, part.states] for part in desired]
+    return hashlib.sha256(json.dumps(states, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+# How far the person's half of the lesson is: what the sandbox shows of it, and what no API of AWS does.
+
+_MOST_PEOPLE = 10
+Reading = tuple[StepState, str]
+_UNSEEN: Reading = (StepState.BY_YOURSELF, "no API shows it")
+
+
+class PersonReader:
+    """Reads the states of steps 14 to 19; what they share is read once."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    def read(self, number: int) -> Reading:
+        """Return how far a step of the person's half is, and a detail; reads only."""
+        if not self._context.connection.is_sandbox and number in (14, 15):
+            return _UNSEEN
+        if self._context.connection.is_sandbox and self._person is None:
+            return StepState.LATER, "waits for step 13"
+        readers = {
+            14: self._activation,
+            15: self._portal,
+            16: self._profile,
+            17: self._use,
+            18: self._login,
+            19: self._keys,
+        }
+        return readers[number]()
+
+    @cached_property
+    def _person(self) -> PersonStatus | None:
+        connection = self._context.connection
+        scenario = self._context.scenario
+        users = (scenario.person.user_name, *(user.user_name for user in scenario.users[:_MOST_PEOPLE]))
+        names = [str(name) for name in dict.fromkeys(users) if name]
+        people = [describe_person(connection, name) for name in names if find_user_id(connection, name)]
+        return max(people, key=_how_far, default=None)
+
+    @cached_property
+    def _terminal(self) -> SignedInProfiles:
+        return find_signed_in_profiles(self._context.connection)
+
+    @cached_property
+    def _passed(self) -> frozenset[str]:
+        """The steps whose last check passed: those leave nothing behind that could be read."""
+        passed: dict[str, bool] = {}
+        for entry in read_events(self._context.events.path):
+            if entry.get("event") == "checked":
+                passed[entry.get("step", "")] = all(check["passed"] for check in entry.get("checks", ()))
+        return frozenset(step for step, all_passed in passed.items() if all_passed)
+
+    def _activation(self) -> Reading:
+        person = self._person
+        assert person is not None
+        if not person.has_password:
+            return StepState.WAITING, "no password yet"
+        if not person.device_kinds and self._asks_for_device:
+            return StepState.WAITING, f"{person.user_name} has no MFA device yet"
+        return StepState.DONE, person.user_name
+
+    @property
+    def _asks_for_device(self) -> bool:
+        name = "multi_factor_authentication"
+        settings = ConsoleSettings(self._context.connection).read([name]).get(name, {})
+        return settings.get("prompt") != "never"
+
+    def _portal(self) -> Reading:
+        person = self._person
+        if person is None or not person.has_password:
+            return StepState.LATER, "waits for step 14"
+        if not person.session_count:
+            return StepState.WAITING, f"{person.user_name} is not signed in"
+        return StepState.DONE, f"{person.user_name} is signed in"
+
+    def _profile(self) -> Reading:
+        if self._terminal.names:
+            return StepState.DONE, f"profile {self._terminal.names[0]}"
+        if not self._context.connection.is_sandbox:
+            return StepState.BY_YOURSELF, "no profile here leads to this portal"
+        return self._after_activation("no profile leads to the portal")
+
+    def _use(self) -> Reading:
+        if not self._terminal.names:
+            return StepState.LATER, "waits for step 16"
+        if "command_line" in self._passed:
+            return StepState.DONE, "its check passed"
+        return StepState.BY_YOURSELF, f"aws s3 ls --profile {self._terminal.names[0]}"
+
+    def _login(self) -> Reading:
+        if not self._terminal.names:
+            return StepState.LATER, "waits for step 16"
+        if self._terminal.has_token is None:
+            return _UNSEEN
+        if self._terminal.has_token:
+            return StepState.DONE, "a login's token is there"
+        return StepState.WAITING, f"aws sso login --profile {self._terminal.names[0]}"
+
+    def _keys(self) -> Reading:
+        if "temporary_credentials" in self._passed:
+            return StepState.DONE, "its check passed"
+        if not self._terminal.names:
+            return StepState.LATER, "waits for step 16"
+        return StepState.BY_YOURSELF, "look at the keys of the profile"
+
+    def _after_activation(self, words: str) -> Reading:
+        person = self._person
+        if person is None or not person.has_password:
+            return StepState.LATER, "waits for step 14"
+        return StepState.WAITING, words
+
+
+def _how_far(person: PersonStatus) -> tuple[bool, bool, bool]:
+    return bool(person.has_password), bool(person.device_kinds), bool(person.session_count)
+
+
+# How far each step of the lesson is, read from the target now; reads only.
+
+
+@dataclass(frozen=True)
+class StepReading:
+    """One step and how far it is."""
+
+    entry: LessonStep
+    state: StepState
+    detail: str = ""
+
+    @property
+    def words(self) -> str:
+        """Symbol, word and detail, such as ``"○ not applied: 3 to create"``."""
+        return f"{self.state.symbol} {self.state.word}" + (f": {self.detail}" if self.detail else "")
+
+
+_WORDS = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.DELETE: "to delete",
+    Action.BY_HAND: "to set in the console",
+    Action.UNCHANGED: "as wanted",
+    Action.SKIPPED: "skipped",
+}
+
+
+def read_states(context: RunContext, numbers: Collection[int] = ()) -> tuple[StepReading, ...]:
+    """Return the lesson's steps with their states, in order; reads only."""
+    entries = [entry for entry in LESSON if not numbers or entry.number in numbers]
+    # Another notebook may have made or deleted the instance since.
+    has_instance = context.connection.refresh_instance() is not None
+    person = PersonReader(context)
+    return tuple(_read(context, entry, has_instance, person) for entry in entries)
+
+
+def _read(context: RunContext, entry: LessonStep, has_instance: bool, person: PersonReader) -> StepReading:
+    if entry.number > ENABLE and not has_instance:
+        return StepReading(entry, StepState.LATER, "waits for step 1")
+    try:
+        if entry.step:
+            return StepReading(entry, *_state_of(context, entry.step))
+        if entry.who == PERSON:
+            return StepReading(entry, *person.read(entry.number))
+        if entry.number == CONCLUSION and person.read(entry.number - 1)[0] is not StepState.DONE:
+            return StepReading(entry, StepState.LATER, f"waits for step {entry.number - 1}")
+    except KitError as error:
+        return StepReading(entry, StepState.UNREADABLE, error.message.splitlines()[0])
+    return StepReading(entry, StepState.DONE, "there to read")
+
+
+def _state_of(context: RunContext, name: str) -> tuple[StepState, str]:
+    step = make_step(context, name)
+    plan = step.compare()
+    if not plan.changes:
+        return StepState.NOT_ASKED, "the scenario says nothing of it"
+    if plan.is_empty:
+        return StepState.DONE, _in_words(plan) if plan.skipped else ""
+    outside = changed_outside(context, step)
+    if outside:
+        return StepState.CHANGED_OUTSIDE, "; ".join(outside)
+    if has_own_values(context, step):
+        return StepState.DONE, "with values of your own, not the scenario's"
+    return (StepState.NOT_APPLIED if plan.writes else StepState.WAITING), _in_words(plan)
+
+
+def _in_words(plan: Plan) -> str:
+    found = Counter(change.action for change in plan.changes)
+    return ", ".join(f"{found[action]} {words}" for action, words in _WORDS.items() if found[action])
+
+
+def count_done(readings: Iterable[StepReading]) -> int:
+    """Return how many steps are done."""
+    return sum(reading.state is StepState.DONE for reading in readings)
+
+
+def next_step(readings: Iterable[StepReading]) -> StepReading | None:
+    """Return the first step at which there is something to do, for the kit or by oneself; or None."""
+    return next(
+        (each for each in readings if each.state.is_open or each.state is StepState.BY_YOURSELF), None
+    )

@@ -1,0 +1,362 @@
+"""A receipt for every write: what undo and teardown go by, and nothing else.
+
+One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
+``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
+that is no receipt is passed over, and `ReceiptBook.unreadable` reports it. Receipts of several places may be
+in one file: each place reads its own alone. Secrets are taken out; people's names and addresses stay even in
+a run that masks them, because undo compares and restores by them: the file is readable by its owner only.
+
+Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``,
+``notebook``, ``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``,
+``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back),
+``state_id`` (of the sandbox's state; empty on AWS and in older receipts).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from idc_aws.changes import Action, Change, State, WriteResult
+from idc_aws.errors import ReceiptError
+from idc_aws.files import append_json_line, numbered_lines, read_json_lines
+from idc_aws.masking import clean_values
+from idc_aws.scrubbing import scrub_values
+
+_OLDER_STATE = "older-"  # begins the id of a state that was made before states had ids
+
+
+class ReceiptPlace(NamedTuple):
+    """Where things are: receipts of one place say nothing of another."""
+
+    target: str
+    account_id: str
+    region: str
+    state_id: str = ""
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Return whether a receipt is of this place."""
+        return self.includes(place_of(receipt))
+
+    def includes(self, named: ReceiptPlace) -> bool:
+        """Return whether what a receipt calls its place is this one."""
+        is_from_before_ids = not named.state_id and self.state_id.startswith(_OLDER_STATE)
+        return named[:3] == self[:3] and (named.state_id == self.state_id or is_from_before_ids)
+
+    def __str__(self) -> str:
+        state = f" (state {self.state_id[-8:]})" if self.state_id else ""
+        return f"{self.target} account {self.account_id} in {self.region}{state}"
+
+
+def place_of(receipt: Receipt) -> ReceiptPlace:
+    """Return where the things are that a receipt names."""
+    return ReceiptPlace(receipt.target, receipt.account_id, receipt.region, receipt.state_id)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a receipt comes from; the same for all writes of a step."""
+
+    run_id: str
+    notebook: str
+    step: str
+    target: str
+    account_id: str
+    region: str
+    instance_arn: str
+    state_id: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One line of the receipts file; see the module for the fields."""
+
+    receipt_id: str
+    status: str
+    at: str
+    run_id: str
+    notebook: str
+    step: str
+    target: str
+    account_id: str
+    region: str
+    instance_arn: str
+    action: str
+    kind: str
+    key: str
+    identifier: str
+    before: State | None
+    after: State | None
+    request_ids: tuple[str, ...] = ()
+    undoes: str = ""
+    state_id: str = ""
+
+
+class ReceiptBook:
+    """The receipts of one run folder."""
+
+    def __init__(self, path: Path, place: ReceiptPlace | None = None) -> None:
+        self.path = path
+        self.place = place
+
+    def start(self, change: Change, origin: Origin, *, undoes: str = "") -> Receipt:
+        """Write down that a change is about to be made; return the receipt to `finish`."""
+        receipt = Receipt(
+            receipt_id=uuid.uuid4().hex,
+            status="started",
+            at=_now(),
+            **asdict(origin),
+            action=change.action.value,
+            kind=change.kind,
+            key=change.key,
+            identifier=change.identifier,
+            before=change.before,
+            after=change.after,
+            undoes=undoes,
+        )
+        self._append(receipt)
+        return receipt
+
+    def finish(self, receipt: Receipt, result: WriteResult) -> Receipt:
+        """Write down that a change is made, and what AWS calls it."""
+        done = replace(
+            receipt,
+            status="done",
+            at=_now(),
+            identifier=result.identifier or receipt.identifier,
+            request_ids=tuple(result.request_ids),
+        )
+        self._append(done)
+        return done
+
+    def refuse(self, receipt: Receipt) -> None:
+        """Write down that a started change was refused: there is nothing of it to take back.
+
+        What now has its name is somebody else's.
+        """
+        self._append(replace(receipt, status="refused", at=_now()))
+
+    def settle(self, receipt: Receipt, origin: Origin) -> None:
+        """Write down that a receipt has nothing left to take back, because its thing is gone."""
+        closing = replace(
+            receipt,
+            **asdict(origin),
+            receipt_id=uuid.uuid4().hex,
+            status="done",
+            at=_now(),
+            action=Action.UNCHANGED.value,
+            before=None,
+            after=None,
+            request_ids=(),
+            undoes=receipt.receipt_id,
+        )
+        self._append(closing)
+
+    def _append(self, receipt: Receipt) -> None:
+        line = json.dumps(scrub_values(asdict(receipt)), ensure_ascii=False, separators=(",", ":")) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                _write_whole(descriptor, line.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise ReceiptError(
+                f"the receipts file {str(self.path)!r} cannot be written: {error}",
+                remedy="Nothing is changed without a receipt: make room, or name another `run_folder`.",
+            ) from error
+
+    def read(self) -> list[Receipt]:
+        """Return the latest line of each receipt of the place, in the order in which they were started."""
+        return [receipt for receipt in self._read_all() if self.place is None or self.place.holds(receipt)]
+
+    def unreadable(self) -> list[str]:
+        """Return the lines that are no receipts, such as ``"line 3: is not a JSON object"``."""
+        return [words for words in self._lines() if isinstance(words, str)]
+
+    def elsewhere(self) -> dict[ReceiptPlace, int]:
+        """Return how many receipts of other places are not taken back yet, by place."""
+        receipts = self._read_all()
+        return Counter(
+            place_of(receipt)
+            for receipt in _open(receipts)
+            if self.place is not None and not self.place.holds(receipt)
+        )
+
+    def _read_all(self) -> list[Receipt]:
+        latest: dict[str, Receipt] = {}
+        for receipt in self._lines():
+            if isinstance(receipt, Receipt):
+                latest[receipt.receipt_id] = receipt
+        return list(latest.values())
+
+    def _lines(self) -> Iterator[Receipt | str]:
+        """Yield the receipts, and words for each line that is none."""
+        try:
+            data = (
+                self.path.read_bytes() if os.path.lexists(self.path) else b""
+            )  # a link that leads nowhere is no word
+        except OSError as error:
+            raise ReceiptError(
+                f"the receipts file {str(self.path)!r} cannot be read: {error.strerror or error}",
+                remedy="Make it readable again: without it nothing is known of what the run made.",
+            ) from error
+        for number, values in numbered_lines(data):
+            wrong = "is not a JSON object" if values is None else _wrong_with(values)
+            yield f"line {number}: {wrong}" if wrong else _receipt(values or {})
+
+    def open_receipts(self) -> list[Receipt]:
+        """Return the receipts of creations and updates that no later receipt has taken back, newest first."""
+        return _open(self.read())
+
+
+_FIELDS = {field.name: field for field in fields(Receipt)}
+_OPTIONAL = ("undoes", "state_id", "request_ids")
+_VALUES = {
+    "status": ("started", "done", "refused"),
+    "target": ("sandbox", "aws"),
+    "action": tuple(action.value for action in Action),
+}
+
+
+def _wrong_with(values: Mapping[str, Any]) -> str:
+    """Return why an object is no receipt; empty: it is one."""
+    if not _is_text(values):
+        return "is not a receipt: it holds half of a character"
+    missing = [name for name in _FIELDS if name not in values and name not in _OPTIONAL]
+    if missing:
+        return f"is not a receipt: it lacks {', '.join(missing)}"
+    for name, known in _VALUES.items():
+        if values[name] not in known:
+            return f"has {name} {values[name]!r}; known are {', '.join(known)}"
+    for name in _FIELDS:
+        value = values.get(name)
+        if name in ("before", "after"):
+            is_right = value is None or isinstance(value, dict)
+        elif name == "request_ids":
+            is_right = isinstance(value, list | None)
+        else:
+            is_right = isinstance(value, str) or (name in _OPTIONAL and name not in values)
+        if not is_right:
+            return f"has a {name} of another kind: {value!r:.60}"
+    return "" if values["receipt_id"] and values["key"] else "has no receipt_id or no key"
+
+
+def _is_text(values: Mapping[str, Any]) -> bool:
+    """Return whether it can be written and sent: JSON can escape half of a character, and text holds none."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _receipt(values: Mapping[str, Any]) -> Receipt:
+    return Receipt(**{name: value for name, value in values.items() if name in _FIELDS})
+
+
+def _open(receipts: list[Receipt]) -> list[Receipt]:
+    undone = {receipt.undoes for receipt in receipts if receipt.undoes and receipt.status == "done"}
+    return [
+        receipt
+        for receipt in reversed(receipts)
+        if not receipt.undoes
+        and receipt.status != "refused"
+        and receipt.receipt_id not in undone
+        and receipt.action in (Action.CREATE, Action.UPDATE)
+    ]
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    # A line after a torn one must start on a line of its own.
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        data = b"\n" + data
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+# What happens in a run, as it happens: one JSON object a line in the run's folder.
+
+
+class EventLog:
+    """The events of one run folder."""
+
+    def __init__(self, path: Path, notebook: str) -> None:
+        self.path = path
+        self.notebook = notebook
+
+    def write(self, event: str, *, step: str = "", **values: Any) -> None:
+        """Append one event."""
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        entry = {"at": at, "notebook": self.notebook, "step": step, "event": event, **values}
+        append_json_line(self.path, clean_values(entry))
+
+
+def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the events of a file, of one notebook or of all; a line still being written is passed over."""
+    for entry in read_json_lines(path):
+        if notebook in (None, entry.get("notebook")):
+            yield entry
+
+
+# A person's word that a console-only setting was set: who, when, what was seen.
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """One record."""
+
+    setting: str
+    value: State
+    by: str
+    on: str
+    seen: str
+    instance_arn: str = ""
+
+
+class AttestationBook:
+    """The attestations of one run folder and of the scenario."""
+
+    def __init__(self, path: Path, given: tuple[Attestation, ...] = ()) -> None:
+        self.path = path
+        self._given = given
+
+    def record(self, setting: str, value: State, *, by: str, seen: str, instance_arn: str) -> Attestation:
+        """Append a record dated today and return it."""
+        if not by.strip() or not seen.strip():
+            raise ValueError(
+                f"an attestation names who did it and what was seen; found by={by!r}, seen={seen!r}"
+            )
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        attestation = Attestation(setting, value, by.strip(), today, seen.strip(), instance_arn)
+        append_json_line(self.path, clean_values(asdict(attestation)), to_disk=True)
+        return attestation
+
+    def find(self, setting: str, wanted: State, instance_arn: str) -> Attestation | None:
+        """Return the newest record that this setting has these values on this instance, or None."""
+        for attestation in reversed([*self._given, *self._recorded()]):
+            same_instance = attestation.instance_arn in ("", instance_arn)
+            if attestation.setting == setting and same_instance and attestation.value == wanted:
+                return attestation
+        return None
+
+    def all_of(self, setting: str) -> list[Attestation]:
+        """Return every record of a setting, whatever its values, the newest last."""
+        return [entry for entry in (*self._given, *self._recorded()) if entry.setting == setting]
+
+    def _recorded(self) -> list[Attestation]:
+        return [Attestation(**values) for values in read_json_lines(self.path)]

@@ -1,0 +1,82 @@
+"""The commands together, and how their errors reach a person: in words, on stderr, without a traceback."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import idc_helpers
+from idc_aws.errors import KitError
+from idc_runner.cli import doctor, lab, run, sandbox
+
+app = typer.Typer(
+    name="idc",
+    help="Learn, run and repeat the set-up of AWS IAM Identity Center.\n\n"
+    "Everything happens in a local sandbox unless a scenario says `target: aws`, and there nothing is "
+    "written unless you say `--mode apply`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run.add_run_to(app)
+run.add_batch_to(app)
+lab.add_lab_to(app)
+doctor.add_doctor_to(app)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(run.app, name="parameters")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"idc {idc_helpers.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the kit's version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 refused or failed, 2 misused, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a log that knows no "✔" must not end a run
+    _require_utf8(sys.argv[1:])
+    try:
+        app()
+    except KitError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        typer.echo(f"error: {_of_the_system(error)}", err=True)
+        sys.exit(1)
+
+
+def _require_utf8(words: list[str]) -> None:
+    # Runs keep the paths that they were given in files of UTF-8, which have no place for other bytes.
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            remedy = "Rename the file or folder, or use a locale with UTF-8 (LC_ALL=C.UTF-8)."
+            typer.echo(f"error: {word!r} is not text in UTF-8.\n{remedy}", err=True)
+            sys.exit(1)
+
+
+def _of_the_system(error: OSError) -> str:
+    """Return what the system refused in words: a path that no command has explained itself."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "the folder that you are in was deleted.\nGo to one that exists (cd), and run again."
+    name = f"{error.filename!r}: " if error.filename else ""
+    return f"{name}{error.strerror or error}.\nCheck the path, its permissions, and the room on the disk."

@@ -1,0 +1,227 @@
+"""JupyterLab as a process: what it is started with, and how it ends with everything that it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from idc_aws.sandbox import jupyter_variables
+
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
+CONFIG_FOLDER = Path(__file__).parents[1] / "data" / "jupyter"
+# Asked for when a terminal is opened: the sandbox may run on another port by then. bash, unlike a plain sh,
+# ends what runs in the background when its terminal closes. Hints of the notebooks name `idc`.
+_SHELL = (
+    'eval "$("{python}" -m idc_sandbox env)"; PATH="{folder}:$PATH"; export PATH;'
+    ' exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
+)
+_LOOK_S = 0.5
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) -> list[str]:
+    """Return the command line of JupyterLab on the first notebook of the kit's folder.
+
+    The root is that folder, so that the notebooks' links to ``docs/`` and ``parameters/`` work.
+    """
+    options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
+    options.append("--LabApp.extension_manager=readonly")  # the other one asks the internet
+    options.append("--LanguageServerManager.autodetect=False")  # the search starts npm, for seconds
+    options += [] if browser else ["--no-browser"]
+    options += [f"--port={port}"] if port is not None else []
+    if os.geteuid() == 0:
+        options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
+    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable, folder=Path(sys.executable).parent)]
+    options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
+    return [sys.executable, "-m", "jupyterlab", *options]
+
+
+def lab_environment() -> dict[str, str]:
+    """Return this process's environment, with the folders that hold the kit's configuration of JupyterLab."""
+    variables = jupyter_variables()
+    folders = [str(CONFIG_FOLDER), variables["JUPYTER_CONFIG_PATH"]]
+    return {**os.environ, **variables, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
+
+
+def run_lab(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+    patience_s: float = 20.0,
+) -> int:
+    """Run JupyterLab until it ends, or until this process is told to end; return its exit status.
+
+    It is asked once, and then ends its kernels and terminals; told again, it is ended at once.
+    """
+    # A session of its own: Ctrl-C comes here alone, and Lab does not ask back whether it was meant.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    with _passing_on(process) as told:
+        try:
+            meanwhile()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        return _wait(process, told, patience_s)
+
+
+def _wait(process: subprocess.Popen[bytes], told: Sequence[int], patience_s: float) -> int:
+    asked_at = None
+    while True:
+        try:
+            return process.wait(_LOOK_S)
+        except subprocess.TimeoutExpired:
+            asked_at = asked_at or (time.monotonic() if told else None)
+            if asked_at is not None and time.monotonic() - asked_at > patience_s:
+                process.kill()  # kernels see that it is gone, and end
+                process.wait()
+                return 0
+
+
+@contextmanager
+def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
+    told: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        if len(told) == 1:
+            process.terminate()
+        else:
+            process.kill()
+
+    before = {number: signal.signal(number, pass_on) for number in _ENDS}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# ``idc lab`` and ``idc init``: the notebooks as a guided walk-through, in a copy of one's own.
+
+_FRESH_HELP = "Lay the notebooks and scenarios out again first. The old ones are kept in earlier/."
+
+
+def lab(
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether to open a browser.", show_default=True)
+    ] = True,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", help="JupyterLab's port.", min=0, max=65535)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help=_FRESH_HELP)] = False,
+) -> None:
+    """Open JupyterLab on the first notebook, with the sandbox running; Ctrl-C ends what this started.
+
+    JupyterLab works on a copy of yours, made at the first start: the folder lab/ of the kit's repository, or
+    the folder that `idc init` laid out. The state stays: the next time everything is as it was.
+    """
+    from idc_aws.sandbox import SandboxAddress, start_sandbox  # noqa: PLC0415
+    from idc_runner.sandboxes import sandbox_runs, stop_sandbox  # noqa: PLC0415
+
+    folder, ran_before = _lab_folder(fresh), sandbox_runs()
+    started: list[SandboxAddress] = []
+
+    def start() -> None:
+        started.append(start_sandbox())
+        ending = "it ran before and stays" if ran_before else "it ends with JupyterLab, and its state stays"
+        typer.echo(f"The sandbox runs at {started[0].endpoint_url}; {ending}. Ctrl-C ends JupyterLab.")
+
+    try:
+        command = lab_command(folder, browser=browser, port=port)
+        status = run_lab(command, lab_environment(), meanwhile=start)
+    finally:
+        if started and not ran_before:
+            stop_sandbox(Path(started[0].state_folder))
+    typer.echo("JupyterLab has ended, with its kernels and terminals. What you did is kept.")
+    raise typer.Exit(status)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made when it does not exist.")],
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Bring a working copy up to date, except for what you changed in it."),
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help=_FRESH_HELP)] = False,
+) -> None:
+    """Lay out a working copy in a folder: notebooks, scenarios and a README. Nothing there is overwritten.
+
+    There, `idc lab` opens your copy of the notebooks, and `idc run` takes your scenarios.
+    """
+    from idc_aws.project import holds_a_kit, is_repository, project_folder  # noqa: PLC0415
+    from idc_runner.working_copy import is_working_copy, lay_out  # noqa: PLC0415
+
+    folder = folder.absolute()
+    is_copy = is_working_copy(folder) or (holds_a_kit(folder) and not is_repository(folder))
+    if fresh:
+        _start_afresh(folder)
+    elif update and is_copy:
+        _follow(folder)
+    else:
+        lay_out(folder, project_folder())
+    typer.echo(f"Your working copy is {folder}. To begin: cd {folder} && idc lab")
+
+
+def _lab_folder(fresh: bool) -> Path:
+    """Return the folder that JupyterLab opens, laid out; one that was copied by hand stays as it is."""
+    from idc_aws.project import holds_a_kit, is_repository, lab_folder, project_folder  # noqa: PLC0415
+    from idc_runner.working_copy import is_working_copy, lay_out  # noqa: PLC0415
+
+    folder = lab_folder()
+    if not holds_a_kit(folder) and not is_working_copy(folder):
+        lay_out(folder, project_folder())
+        if is_repository(folder.parent):
+            _link_runs(folder)
+        typer.echo(f"Your copy of the notebooks is {folder}: everything in it is yours to change.")
+    elif fresh:
+        _start_afresh(folder)
+    elif is_working_copy(folder):
+        _follow(folder)
+    return folder
+
+
+def _link_runs(folder: Path) -> None:
+    """Let the runs of a lab be the ones of the repository: `idc undo` finds them from both folders."""
+    with suppress(OSError):  # a file system without links costs the convenience
+        (folder.parent / "runs").mkdir(exist_ok=True)
+        (folder / "runs").symlink_to(Path("..") / "runs", target_is_directory=True)
+
+
+def _start_afresh(folder: Path) -> None:
+    from idc_aws.project import project_folder  # noqa: PLC0415
+    from idc_runner.working_copy import start_afresh  # noqa: PLC0415
+
+    aside = start_afresh(folder, project_folder())
+    typer.echo(f"The notebooks and scenarios are fresh; the earlier ones are in {aside}")
+
+
+def _follow(folder: Path) -> None:
+    from idc_aws.project import project_folder  # noqa: PLC0415
+    from idc_runner.working_copy import follow  # noqa: PLC0415
+
+    followed = follow(folder, project_folder())
+    if followed.updated:
+        typer.echo(f"The kit was updated, and so was your copy: {', '.join(followed.updated)}.")
+    if followed.outdated:
+        typer.echo(
+            f"The kit has newer versions of files that you changed: {', '.join(followed.outdated)}. Yours"
+            " stay. For the newer ones, add --fresh: yours are then kept in earlier/."
+        )
+
+
+def add_lab_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(lab)
+    app.command()(init)

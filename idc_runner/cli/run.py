@@ -1,0 +1,390 @@
+"""``idc run`` and ``idc undo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from idc_aws.changes import Change, Plan
+
+
+_Parameters = Annotated[
+    Path | None,
+    typer.Option(
+        "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
+    ),
+]
+_Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
+]
+_Mode = Annotated[
+    Literal["plan", "apply"] | None,
+    typer.Option(
+        "--mode",
+        help="plan: show what would change and write nothing. apply: make it so. "
+        "[default: what the scenario says, else apply in the sandbox and plan on AWS]",
+    ),
+]
+_Target = Annotated[
+    Literal["sandbox", "aws"] | None,
+    typer.Option("--target", help="Where to run. [default: what the scenario says, else sandbox]"),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The folder that gets the run's folder. [default: runs]"),
+]
+_Teardown = Annotated[
+    bool,
+    typer.Option(
+        "--teardown/--no-teardown",
+        help="Whether the last notebook undoes what the run made.",
+        show_default=True,
+    ),
+]
+_Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh-sandbox",
+        help="Use an empty sandbox of the run's own, stopped at the end, instead of your standing one.",
+    ),
+]
+_Mask = Annotated[
+    bool,
+    typer.Option(
+        "--mask-personal-data",
+        help="Put stand-ins in the place of people's names, e-mail addresses, phone numbers and addresses in "
+        "all that the run writes, but for receipts.jsonl: undo needs the real ones.",
+    ),
+]
+_Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="fast: a preloaded process forks for each notebook. kernel: a kernel for each. "
+        "[default: fast on Linux, else kernel]",
+    ),
+]
+
+_Edited = Annotated[
+    bool,
+    typer.Option(
+        "--edited-notebooks",
+        help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
+    ),
+]
+_MaxOutput = Annotated[
+    float,
+    typer.Option(
+        "--max-output",
+        metavar="MILLIONS",
+        min=0.001,
+        help="Millions of characters that are kept of what a cell prints, of each stream; the rest is cut.",
+    ),
+]
+
+
+def run(
+    *,
+    parameters: _Parameters = None,
+    only: _Only = None,
+    mode: _Mode = None,
+    target: _Target = None,
+    out: _Out = None,
+    teardown: _Teardown = True,
+    fresh_sandbox: _Fresh = False,
+    mask_personal_data: _Mask = False,
+    engine: _Engine = None,
+    edited_notebooks: _Edited = False,
+    max_output: _MaxOutput = 1,
+) -> None:
+    """Run the notebooks in order, headless, and write a report.
+
+    Exit status 0 only if every check in every notebook passed. The run's folder (runs/latest) holds the
+    executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
+    Running again is safe: what is as wanted stays `unchanged`.
+    """
+    from idc_aws.project import project_folder, work_folder  # noqa: PLC0415
+    from idc_runner.engine import TimeLimits  # noqa: PLC0415
+    from idc_runner.engine_choice import open_engine  # noqa: PLC0415
+
+    kit, work = project_folder(), work_folder()
+    try:
+        with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
+            from idc_runner.run import RunRequest, run_lesson  # noqa: PLC0415
+
+            request = RunRequest(
+                project=kit,
+                work=work,
+                scenario_file=parameters,
+                only=_words(only),
+                target=target,
+                mode=mode,
+                runs=out,
+                teardown=teardown,
+                fresh_sandbox=fresh_sandbox,
+                mask_personal_data=mask_personal_data,
+                edited_notebooks=edited_notebooks,
+                limits=TimeLimits(most_printed=int(max_output * 1_000_000)),
+            )
+            outcome = run_lesson(request, sys.stdout, opened)
+    except KeyboardInterrupt:
+        typer.echo("The run was ended before it began; nothing was changed.", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(outcome.exit_status)
+
+
+def _words(only: str | None) -> tuple[str, ...]:
+    """Return which notebooks are asked for; an empty text, as of a variable that is not set, names none."""
+    if only is None:
+        return ()
+    return tuple(word.strip() for word in only.split(",") if word.strip()) or (only,)
+
+
+UNDO_INCOMPLETE = 3
+"""The exit status of an undo that did what it could, and that left something of the run."""
+
+
+def undo(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run's id, `latest`, or its folder.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="The AWS profile. [default: the run's own]")
+    ] = None,
+    target: Annotated[
+        Literal["sandbox", "aws"] | None,
+        typer.Option("--target", help="Only what was done there. [default: the run's own, else sandbox]"),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="Only what was done in this account.")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Only what was done in this Region.")] = None,
+    include_used: Annotated[
+        bool,
+        typer.Option(
+            "--include-used",
+            help="Delete what the run created also where others use or changed it. The plan shows what goes "
+            "with it. An instance that holds what others made stays.",
+        ),
+    ] = False,
+    out: _Out = None,
+) -> None:
+    """Take back what a run did: only what its receipts name, newest first.
+
+    What the run made is deleted by AWS's id, and what it changed gets its old values. What others made, use
+    or changed since is left alone and reported. Doing it again is safe. Exit status: 0 when nothing of the
+    run is left; 3 when something is left alone, cannot be read or was done in another place; 1 when the undo
+    failed.
+    """
+    from idc_aws.project import runs_folder  # noqa: PLC0415
+    from idc_runner.notebooks import find_run_folder  # noqa: PLC0415
+    from idc_runner.undo import Wanted, opened_undo  # noqa: PLC0415
+
+    folder = find_run_folder(run_id, out or runs_folder())
+    wanted = Wanted(target, account, region, profile, include_used)
+    with opened_undo(folder, wanted) as opened:
+        if not opened.plan.changes and not opened.unreadable and not opened.skipped:
+            typer.echo(f"Nothing is left to undo of run {folder.name}.")
+            return
+        if opened.plan.changes:
+            typer.echo(f"{opened.where}\n\n{_plan_table(opened.plan)}\n")
+        number = len(opened.plan.writes)
+        if number and not yes:
+            typer.confirm(f"Undo {number} of these?", abort=True)
+        opened.apply(_tell)
+        results = opened.check()
+        verdict = opened.verdict()
+    for check in results:
+        typer.echo(f"{'✔ passed' if check.passed else '✘ failed'}: {check.name}: {check.detail}")
+        if not check.passed and check.remedy:
+            typer.echo(f"  {check.remedy}")
+    if not results:
+        typer.echo(f"Cannot be read in {folder / 'receipts.jsonl'}: {'; '.join(opened.unreadable)}")
+    typer.echo(f"Verdict: {verdict}.")
+    is_all = verdict.is_complete and (wanted.names_a_place or not opened.skipped)
+    raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)
+
+
+def _plan_table(plan: Plan) -> str:
+    from idc_runner.summary import text_table  # noqa: PLC0415
+
+    rows = [["action", "what", "name", "why"]]
+    rows += [
+        [change.action.value, change.kind.replace("_", " "), change.key, change.reason]
+        for change in plan.changes
+    ]
+    return text_table(rows)
+
+
+def _tell(event: str, change: Change, made: int, total: int) -> None:
+    if event == "done":
+        typer.echo(f"{made} of {total}: {change.action.value} {change.kind.replace('_', ' ')} {change.key}")
+
+
+def add_run_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(run)
+    app.command()(undo)
+
+
+# ``idc batch``.
+
+
+def batch(
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="The table of jobs, YAML or CSV.")],
+    *,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Jobs side by side. [default: the cores]")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="The batch's folder, or s3://bucket/prefix. [default: runs/batch-<FILE>]",
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["plan", "apply"] | None,
+        typer.Option("--mode", help="For all jobs, whatever table and scenarios say."),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="What executes the notebooks. [default: the fastest one here]"),
+    ] = None,
+    cell_timeout: Annotated[
+        float | None, typer.Option("--cell-timeout", metavar="SECONDS", help="For each cell.")
+    ] = None,
+    notebook_timeout: Annotated[
+        float | None, typer.Option("--notebook-timeout", metavar="SECONDS", help="For each notebook.")
+    ] = None,
+    max_output: Annotated[
+        float,
+        typer.Option(
+            "--max-output",
+            metavar="MILLIONS",
+            min=0.001,
+            help="Millions of characters that are kept of what a cell prints, of each stream.",
+        ),
+    ] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run the jobs again that failed before.")
+    ] = False,
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Run on the workers of this dask scheduler, such as tcp://host:8786 or tls://host:8786.",
+        ),
+    ] = "",
+    mask_personal_data: Annotated[
+        bool,
+        typer.Option(
+            "--mask-personal-data",
+            help="Replace people's names, e-mail addresses, phone numbers and addresses in what jobs write.",
+        ),
+    ] = False,
+    edited_notebooks: Annotated[
+        bool,
+        typer.Option(
+            "--edited-notebooks",
+            help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
+        ),
+    ] = False,
+) -> None:
+    """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
+
+    Exit status 0 only if every job passed. The same command again goes on where it ended: jobs that are done
+    with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
+    for each job.
+    """
+    from idc_aws.project import project_folder, work_folder  # noqa: PLC0415
+    from idc_runner.engine import TimeLimits  # noqa: PLC0415
+    from idc_runner.engine_choice import open_engine  # noqa: PLC0415
+
+    kit, work = project_folder(), work_folder()
+    in_s3 = out is not None and out.casefold().startswith("s3:")
+    try:
+        with ExitStack() as stack:
+            # First of all: it preloads while the table is read and checked.
+            opened = None if scheduler else stack.enter_context(open_engine(engine))
+            from idc_runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
+
+            request = BatchRequest(
+                project=kit,
+                work=work,
+                table=table,
+                out=Path(out) if out and not in_s3 else None,
+                workers=workers,
+                mode=mode,
+                engine=engine,
+                limits=TimeLimits(cell_timeout, notebook_timeout, int(max_output * 1_000_000)),
+                retry_failed=retry_failed,
+                scheduler=scheduler,
+                bucket=out if out and in_s3 else "",
+                mask_personal_data=mask_personal_data,
+                edited_notebooks=edited_notebooks,
+            )
+            outcome = run_batch(request, sys.stdout, opened)
+    except KeyboardInterrupt:
+        typer.echo("The batch was ended before it began; nothing was changed.", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(outcome.exit_status)
+
+
+def add_batch_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(batch)
+
+
+# ``idc parameters …``: scenarios, checked before anything is called.
+
+app = typer.Typer(
+    help="Scenarios: what the notebooks should make true, in a YAML file.", no_args_is_help=True
+)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A scenario, such as parameters/sandbox.yaml.")
+    ],
+) -> None:
+    """Check a scenario; names everything that is wrong, with its line and what to do."""
+    from idc_aws.scenario.reading import load_scenario, scenario_warnings  # noqa: PLC0415
+    from idc_runner.summary import counted  # noqa: PLC0415
+
+    scenario = load_scenario(file)
+    for warning in scenario_warnings(scenario, file):
+        typer.echo(f"warning: {warning}", err=True)
+    parts = (
+        counted(len(scenario.permission_sets), "permission set"),
+        counted(len(scenario.groups), "group"),
+        counted(len(scenario.account_assignments), "account assignment"),
+        counted(len(scenario.users), "user"),
+    )
+    typer.echo(f"{file}: fine. Target {scenario.target}, Region {scenario.region}: {', '.join(parts)}.")
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of printing it.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of scenarios, with which editors complete and check them."""
+    from idc_aws.scenario.reading import scenario_json_schema, write_schema  # noqa: PLC0415
+
+    if out is not None:
+        write_schema(out)
+    else:
+        typer.echo(json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False))

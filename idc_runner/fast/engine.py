@@ -1,0 +1,337 @@
+"""One notebook that was ordered from the preloaded process: followed until its process has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+from idc_runner.engine import NO_LIMITS, NotebookFailure, TimeLeft, TimeLimits, cut_note
+from idc_runner.fast.messages import Lines, Object, send_order
+from idc_runner.notebooks import LessonNotebook
+from idc_runner.outputs import KeptOutput, mark_unfinished
+
+_END_S = 3.0  # for a process that is asked to end, before it is made to
+_FILES = ("stdout", "stderr", "journal")
+
+
+class TimeIsUpError(Exception):
+    """A cell, or the notebook, took longer than its limit."""
+
+
+class NotebookOrder:
+    """Holds what outlives the process of a notebook: what it printed last, and its journal."""
+
+    def __init__(self, notebook: LessonNotebook, output: Path, limits: TimeLimits) -> None:
+        self._notebook, self._output, self._limits = notebook, output, limits
+        self._files = [os.memfd_create(f"idc-{name}") for name in _FILES]
+        ours, self._theirs = socket.socketpair()
+        self._answers = Lines(ours)
+        self._left: TimeLeft | None = None
+        self._deadline: float | None = None
+        self._pid = 0
+        self._cell: int | None = None
+        self._answer: Object | None = None
+
+    def __enter__(self) -> NotebookOrder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._answers.close()
+        self._theirs.close()
+        for file in self._files:
+            os.close(file)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What goes along with the order."""
+        return [self._theirs.fileno(), *self._files]
+
+    def sent(self) -> None:
+        """Leave the other end of the order to the notebook's process, which has it now."""
+        self._theirs.close()
+
+    def give(self, parameters: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        """Tell the process which notebook to execute, and how."""
+        with contextlib.suppress(OSError):  # when the preloaded process is gone, `follow` says so
+            self._answers.send(
+                {
+                    "name": self._notebook.name,
+                    "path": str(self._notebook.path),
+                    "output": str(self._output.absolute()),
+                    "parameters": dict(parameters),
+                    "environment": dict(environment),
+                    "most_printed": self._limits.most_printed,
+                }
+            )
+
+    def follow(self, control: socket.socket) -> NotebookFailure | None:
+        """Wait until the notebook's process has ended, and return why it failed, or None.
+
+        A process that takes too long is ended, and so is one that nobody waits for any more.
+        """
+        try:
+            status = self._wait_for_end()
+        except TimeIsUpError:
+            assert self._left is not None
+            failure = self._left.failure()
+            self._stop(control)
+            return self._marked(failure)
+        except BaseException:
+            self._stop(control)
+            raise
+        if self._answer is not None:
+            if "not_forked" in self._answer:
+                return _not_forked(self._answer["not_forked"])
+            failure = self._answer["failure"]
+            return NotebookFailure(**failure) if failure else None
+        return self._marked(_lost() if status is None else _died(status, self._cell_number()))
+
+    def _wait_for_end(self) -> int | None:
+        """Return the exit status; None when the preloaded process is gone."""
+        while True:
+            answer = self._next_answer()
+            if answer is None:
+                self._end_group()
+                return None
+            self._note(answer)
+            if "ended" in answer or "not_forked" in answer:
+                return int(answer.get("ended", 1))
+
+    def _next_answer(self) -> Object | None:
+        if self._deadline is None:
+            return self._answers.receive()
+        try:
+            return self._answers.receive(max(0.001, self._deadline - time.monotonic()))
+        except TimeoutError:
+            raise TimeIsUpError from None
+
+    def _note(self, answer: Object) -> None:
+        if "pid" in answer:
+            self._pid = answer["pid"]
+            self._left = TimeLeft(self._limits)
+            self._deadline = self._deadline_in(self._limits.notebook_s)
+        elif answer.get("cell") == "started":
+            self._cell = answer["index"]
+            assert self._left is not None
+            self._deadline = self._deadline_in(self._left.for_cell(SimpleNamespace(source=answer["source"])))
+        elif answer.get("cell") == "ended":
+            assert self._left is not None
+            self._deadline = self._deadline_in(self._left.rest_of_notebook())
+        elif "failure" in answer or "not_forked" in answer:
+            # Only its end is left to wait for: what hangs there is not the notebook's failure.
+            self._answer, self._deadline = answer, None
+
+    @staticmethod
+    def _deadline_in(seconds: float | None) -> float | None:
+        return None if seconds is None else time.monotonic() + seconds
+
+    def _stop(self, control: socket.socket) -> None:
+        """Ask the process to end, which saves its notebook, and make it end when it does not."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(OSError):
+                if self._pid:
+                    send_order(control, {"do": "end", "pid": self._pid, "signal": int(number)})
+            if self._has_ended_within(_END_S):
+                return
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                answer = self._answers.receive(left)
+            except TimeoutError:
+                return False
+            if answer is None or "ended" in answer:
+                return True
+            self._pid = answer.get("pid", self._pid)
+        return False
+
+    def _end_group(self) -> None:
+        # The notebook's process died with the preloaded one; what it had started may not have.
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+
+    def _cell_number(self) -> int | None:
+        return self._left.cell_number if self._left is not None else None
+
+    def _marked(self, failure: NotebookFailure) -> NotebookFailure:
+        *printed, journal = (os.fstat(file).st_size for file in self._files)
+        sizes = [*(min(size, self._limits.most_printed) for size in printed), journal]
+        texts = [
+            os.pread(file, size, 0).decode("utf-8", "replace")
+            for file, size in zip(self._files, sizes, strict=True)
+        ]
+        for number, (name, size) in enumerate(zip(_FILES, printed, strict=False)):
+            if size > sizes[number]:
+                texts[number] += cut_note(name, size - sizes[number], sizes[number])
+        mark_unfinished(self._output, failure, self._cell, KeptOutput(*texts))
+        return failure
+
+
+def _lost() -> NotebookFailure:
+    return NotebookFailure(
+        "EngineLostError",
+        "the preloaded process that runs the notebooks is gone, and this notebook's process with it.\n"
+        "What was done is kept, with its receipts. Run again: what is done is `unchanged` then.",
+    )
+
+
+def _not_forked(reason: str) -> NotebookFailure:
+    return NotebookFailure(
+        "EngineError",
+        f"no process could be made for the notebook: {reason}. It did not begin.\n"
+        "Run fewer at a time, or close other programs, and run again.",
+    )
+
+
+def _why(status: int) -> str:
+    return "; a machine that is short of memory does that" if status == -signal.SIGKILL else ""
+
+
+def _died(status: int, cell: int | None) -> NotebookFailure:
+
+    return NotebookFailure(
+        "DeadKernelError",
+        f"the kernel ended by itself, {signal_in_words(status)}{_why(status)}. Run again.",
+        cell,
+    )
+
+
+# The fast engine: it keeps the preloaded process, orders notebooks from it and watches over them.
+
+_PROCESS_END_S = 5.0
+
+
+def fork_is_safe() -> bool:
+    """Return whether this platform can safely fork a process that has imported much, and watch its forks."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open") and hasattr(os, "memfd_create")
+
+
+class FastEngine:
+    """Executes notebooks in forks of one preloaded process; see `Engine`.
+
+    The process is started at once and preloads while its user prepares. One that was killed is started anew
+    by the next notebook.
+    """
+
+    name = "fast"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `close`; it has no name to leave behind
+        self._ordered = False
+        self._start()
+
+    def execute(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> NotebookFailure | None:
+        """Execute a notebook in a process of its own; see `Engine.execute`."""
+        with NotebookOrder(notebook, output, limits) as order:
+            control = self._send(order)
+            order.give(parameters, {**os.environ, **environment})
+            failure = order.follow(control)
+        if failure is not None and failure.error_name == "EngineLostError":
+            return NotebookFailure(failure.error_name, failure.message + self._last_words())
+        return failure
+
+    def _send(self, order: NotebookOrder) -> socket.socket:
+        """Send an order to the preloaded process, to a new one if need be."""
+        with self._lock:
+            self._ordered = True
+            try:
+                control = self._running()
+                send_order(control, {"do": "notebook"}, order.descriptors)
+            except OSError:  # it ended between the look and the order
+                self._stop()
+                control = self._running()
+                send_order(control, {"do": "notebook"}, order.descriptors)
+            order.sent()
+            return control
+
+    def _running(self) -> socket.socket:
+        if self._process is None or self._process.poll() is not None:
+            self._stop()
+            self._start()
+        assert self._control is not None
+        return self._control
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        module = "idc_runner.fast"
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for the run, which ends what it must
+            )
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._process is None:
+            return
+        if not self._ordered:
+            self._process.kill()  # it may still be importing, for nobody
+        try:
+            self._process.wait(_PROCESS_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        """End the preloaded process and every fork of it."""
+        with self._lock:
+            self._stop()
+            self._process = None
+            self._log.close()
+
+    def _last_words(self) -> str:
+        with self._lock:
+            size = os.fstat(self._log.fileno()).st_size
+            text = os.pread(self._log.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace").strip()
+        return f"\nIts last words: {text.splitlines()[-1]}" if text else ""
+
+
+@contextmanager
+def fast_engine() -> Iterator[FastEngine]:
+    """Open the fast engine for the length of a block."""
+    engine = FastEngine()
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def signal_in_words(status: int) -> str:
+    """Return how a process ended, from its exit status as `subprocess` has it."""
+    if status >= 0:
+        return f"with exit status {status}"
+    try:
+        return f"by the signal {signal.Signals(-status).name}"
+    except ValueError:
+        return f"by signal {-status}"

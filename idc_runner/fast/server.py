@@ -1,0 +1,254 @@
+"""The forks of the preloaded process: made for an order, watched, and ended with all that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import select
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from idc_runner.fast.messages import Lines, Object, receive_order
+from idc_runner.lazy_imports import put_off_slow_imports
+
+_END_S = 3.0  # for forks that are asked to end, before they are made to
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+Work = Callable[[Lines, Sequence[int], socket.socket], int]
+
+
+@dataclass
+class Fork:
+    """One fork while it lives."""
+
+    pid: int
+    answers: Lines
+    customer: socket.socket
+    control: socket.socket
+    watch: int
+
+
+class Forks:
+    """Forks this process for each order until whoever started it is gone."""
+
+    def __init__(self, control: socket.socket, work: dict[str, Work]) -> None:
+        self._control = control
+        self._work = work
+        self._forks: dict[int, Fork] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Serve orders until the control socket closes; end every fork then."""
+        while True:
+            for key, _events in self._selector.select():
+                if isinstance(key.data, Fork):
+                    self._ended(key.data)
+                elif not self._serve_order(key.fileobj):  # type: ignore[arg-type]
+                    return self._end_all()
+
+    def _serve_order(self, control: socket.socket) -> bool:
+        """Serve one order; False: nobody is left to order anything."""
+        received = receive_order(control)
+        if received is None:
+            if control is self._control:
+                return False
+            self._selector.unregister(control)
+            return True
+        order, descriptors = received
+        if order["do"] == "end":
+            self._end(int(order["pid"]), int(order["signal"]))
+        else:
+            self._fork(order, descriptors, control)
+        return True
+
+    def _fork(self, order: Object, descriptors: list[int], customer: socket.socket) -> None:
+        connection = socket.socket(fileno=descriptors[0])
+        own, of_fork = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, too little memory: whoever ordered it is told
+            with contextlib.suppress(OSError):
+                Lines(connection).send({"not_forked": str(error)})
+            for each in (own, of_fork, connection):
+                each.close()
+            _close(descriptors[1:])
+            return
+        if pid == 0:
+            own.close()
+            self._become_fork(parent)
+            # The fork says its id itself: a message of the parent could arrive after others of the fork.
+            answers = Lines(connection)
+            with contextlib.suppress(OSError):
+                answers.send({"pid": os.getpid()})
+            os._exit(_status_of(lambda: self._work[order["do"]](answers, descriptors[1:], of_fork)))
+        of_fork.close()
+        _close(descriptors[1:])
+        fork = Fork(pid, Lines(connection), customer, own, os.pidfd_open(pid))
+        self._forks[pid] = fork
+        self._selector.register(own, selectors.EVENT_READ)
+        self._selector.register(fork.watch, selectors.EVENT_READ, fork)
+
+    def _become_fork(self, parent: int) -> None:
+        """Give up everything that is the preloaded process's, and die with it."""
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        os.setsid()
+        self._selector.close()
+        self._control.close()
+        for fork in self._forks.values():
+            fork.answers.close()
+            fork.control.close()
+            os.close(fork.watch)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _ended(self, fork: Fork) -> None:
+        """Tell how a fork ended, after ending what it left behind."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(fork.pid, signal.SIGKILL)
+        _, status = os.waitpid(fork.pid, 0)
+        del self._forks[fork.pid]
+        self._selector.unregister(fork.watch)
+        os.close(fork.watch)
+        if fork.control in self._selector.get_map():
+            self._selector.unregister(fork.control)
+        for other in list(self._forks.values()):
+            if other.customer is fork.control:
+                self._end(other.pid, signal.SIGKILL)
+        fork.control.close()
+        with contextlib.suppress(OSError):
+            fork.answers.send_after_another({"ended": os.waitstatus_to_exitcode(status)})
+        fork.answers.close()
+
+    def _end(self, pid: int, number: int) -> None:
+        # A pid of ours cannot be somebody else's: it stays taken until we wait for it.
+        if pid not in self._forks:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            if number == signal.SIGKILL:
+                os.killpg(pid, number)  # which a fork that has only just begun does not lead yet
+
+    def _end_all(self) -> None:
+        """Ask every fork to end, which saves what there is, and end those that do not."""
+        for pid in self._forks:
+            self._end(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _END_S
+        while self._forks:
+            watches = [fork.watch for fork in self._forks.values()]
+            ready, _, _ = select.select(watches, [], [], max(0.0, deadline - time.monotonic()))
+            for fork in list(self._forks.values()):
+                if fork.watch in ready:
+                    self._ended(fork)
+                elif not ready:
+                    self._end(fork.pid, signal.SIGKILL)
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _status_of(work: Callable[[], int]) -> int:
+    import traceback  # noqa: PLC0415
+
+    try:
+        return work()
+    except BaseException:
+        traceback.print_exc()
+        return 1
+
+
+# What the preloaded process imports and prepares, so that no fork has to.
+
+# Libraries for linear algebra start a thread for each core when they are imported, and a process with several
+# threads cannot be forked safely.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+MODULES = (
+    "papermill",
+    "pandas",
+    "pandas.io.formats.style",
+    "ipywidgets",
+    "idc_aws.clients",
+    "idc_helpers.notebook",
+    "idc_helpers.notebook.inventory",
+    "idc_helpers.notebook.frames",
+    "idc_helpers.notebook.inventory",
+    "idc_aws.signin.profile_call",
+    "idc_runner.executing",
+    "idc_runner.fast.kernel",
+    "idc_runner.fast.work",
+    "idc_runner.fast.work",
+)
+
+
+# What the kit's own code starts as processes: their forks find it imported.
+STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona.__main__")
+
+_REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})")
+
+
+def preload() -> None:
+    """Import what notebooks use, make the kernel, and let the garbage collector forget all of it."""
+    gc.disable()  # it would look for garbage again and again while everything that is made stays
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    put_off_slow_imports()
+    for name in (*MODULES, *STARTED_MODULES):
+        importlib.import_module(name)
+    gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
+    prepare()
+    gc.freeze()
+    gc.enable()
+
+
+def prepare() -> None:
+    """Do once what each notebook would do alike."""
+    from papermill.engines import papermill_engines  # noqa: PLC0415
+
+    from idc_aws.clients import share_service_models  # noqa: PLC0415
+    from idc_runner.fast.kernel import make_kernel  # noqa: PLC0415
+    from idc_runner.fast.papermill_engine import ENGINE_NAME, PapermillFastEngine  # noqa: PLC0415
+
+    share_service_models()
+    papermill_engines.register(ENGINE_NAME, PapermillFastEngine)
+    make_kernel()
+    _rehearse()
+
+
+def _rehearse() -> None:
+    """Execute a small notebook: what libraries prepare at their first use is prepared then."""
+    import nbformat  # noqa: PLC0415
+    import papermill  # noqa: PLC0415
+
+    from idc_runner.fast.kernel import forget_notebook  # noqa: PLC0415
+    from idc_runner.fast.papermill_engine import ENGINE_NAME  # noqa: PLC0415
+
+    kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(source) for source in _REHEARSAL]
+    cells[0].metadata["tags"] = ["parameters"]
+    document = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernelspec})
+    document = nbformat.reads(nbformat.writes(document), as_version=4)
+    papermill.execute_notebook(
+        document, None, {"a": 2}, engine_name=ENGINE_NAME, kernel_name="python3", progress_bar=False
+    )
+    forget_notebook()
+
+
+def number_of_threads() -> int:
+    """Return how many threads this process has, those of libraries included."""
+    return len(list(Path("/proc/self/task").iterdir()))

@@ -1,0 +1,217 @@
+"""What a person sees of a run: a line for each notebook and step, as it happens, and a table at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from idc_aws.files import json_objects
+from idc_aws.masking import clean
+from idc_runner.summary import (
+    NotebookResult,
+    RunSummary,
+    changes_in_words,
+    counted,
+    seconds_in_words,
+    text_table,
+)
+
+Event = dict[str, Any]
+
+
+class Progress:
+    """Writes lines with the time since the start; safe to call from several threads."""
+
+    def __init__(self, stream: TextIO, mode: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._planned = mode == "plan"
+        self._clock = clock
+        self._start = clock()
+        self._lock = threading.Lock()
+        self._numbers: dict[str, dict[str, int]] = {}
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._start
+
+    def say(self, text: str = "") -> None:
+        """Write lines without the time."""
+        with self._lock:
+            self._stream.write(f"{clean(text)}\n")
+            self._stream.flush()
+
+    def _tell(self, text: str) -> None:
+        self.say(f"[{seconds_in_words(self.elapsed_s):>10}] {text}")
+
+    def notebook_started(self, notebook: str, number: int, total: int) -> None:
+        """Say which notebook runs now."""
+        self._tell(f"{notebook} ({number} of {total})")
+
+    def notebook_ended(self, result: NotebookResult) -> None:
+        """Say what a notebook came to, and for a failed one why."""
+        if result.status == "not run":
+            return
+        word = "passed" if result.status == "passed" else "FAILED"
+        changes = changes_in_words(result.changes, planned=self._planned)
+        checks = f"{counted(len(result.checks), 'check')}, {len(result.failed_checks)} failed"
+        self._tell(f"{result.notebook} {word} in {seconds_in_words(result.wall_s)}: {changes}; {checks}")
+        if result.failure is not None:
+            self.say(_indented(str(result.failure)))
+
+    def event(self, entry: Event) -> None:
+        """Say what a step just did; events that a person need not see are passed over."""
+        step = str(entry.get("step") or entry.get("notebook"))
+        kind = entry.get("event")
+        if kind == "planned":
+            self._numbers[step] = dict(entry.get("changes") or {})
+            if self._planned:
+                self._tell(
+                    f"  {step}: {changes_in_words(self._numbers[step], planned=True)}{_by_hand(entry)}"
+                )
+        elif kind == "applying" and entry.get("total"):
+            self._tell(f"  {step}: applying {counted(int(entry['total']), 'change')}")
+        elif kind == "applied":
+            self._tell(f"  {step}: {changes_in_words(entry.get('changes') or {})}")
+        elif kind == "checked":
+            self._checked(step, list(entry.get("checks") or ()))
+        elif kind == "failed":
+            self._tell(f"  {step}: FAILED: {_first_line(str(entry.get('error', '')))}")
+
+    def _checked(self, step: str, checks: list[dict[str, Any]]) -> None:
+        failed = [check for check in checks if not check["passed"]]
+        if not failed:
+            self._tell(f"  {step}: {counted(len(checks), 'check')} passed")
+            return
+        self._tell(f"  {step}: {len(failed)} of {counted(len(checks), 'check')} FAILED")
+        for check in failed:
+            self.say(_indented(f"{check['name']}: {check['detail']}"))
+            if check.get("cause"):
+                self.say(_indented(f"  likely cause: {check['cause']}"))
+
+    def summary(self, summary: RunSummary, report: Path) -> None:
+        """Write the table of the run, the verdict and where the report is."""
+        self.say(f"\n{summary_table(summary)}\n")
+        verdict = "Every check in every notebook passed." if summary.passed else "The run did not succeed."
+        self.say(f"{verdict} {seconds_in_words(summary.wall_s)} in all.")
+        self.say(f"Report: {report}")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"{'':15}{line}" for line in text.splitlines())
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""
+
+
+def _by_hand(entry: Event) -> str:
+    return f", {entry['by_hand']} by hand in the console" if entry.get("by_hand") else ""
+
+
+def summary_table(summary: RunSummary) -> str:
+    """Return one line for each notebook: status, time, changes, checks passed of checks made."""
+    planned = summary.mode == "plan"
+    heading = ["to create", "to update", "to delete"] if planned else ["created", "updated", "deleted"]
+    rows = [["notebook", "status", "time", *heading, "unchanged", "checks"]]
+    for result in summary.notebooks:
+        rows.append([result.notebook, result.status, *_numbers(result)])
+    totals = summary.totals()
+    checks = [check for result in summary.notebooks for check in result.checks]
+    passed = sum(check.passed for check in checks)
+    counts = [str(number) for number in totals.values()]
+    status = "passed" if summary.passed else "failed"
+    rows.append(["all", status, seconds_in_words(summary.wall_s), *counts, f"{passed}/{len(checks)}"])
+    return text_table(rows, right=frozenset(range(2, len(rows[0]))))
+
+
+def _numbers(result: NotebookResult) -> list[str]:
+    if result.status == "not run":
+        return ["", "", "", "", "", ""]
+    passed = len(result.checks) - len(result.failed_checks)
+    counts = [str(number) for number in result.changes.values()]
+    return [seconds_in_words(result.wall_s), *counts, f"{passed}/{len(result.checks)}"]
+
+
+# Follow a run's events while they are written.
+
+FollowedEvent = dict[str, Any]
+_PERIOD_S = 0.1
+
+
+class EventFollower:
+    """Hands each new event of a file to a function, from a thread, until the block ends."""
+
+    def __init__(self, path: Path, on_event: Callable[[FollowedEvent], None]) -> None:
+        self._path = path
+        self._on_event = on_event
+        self._offset = path.stat().st_size if path.exists() else 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="event-follower", daemon=True)
+
+    def __enter__(self) -> EventFollower:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(_PERIOD_S):
+            self._hand_over()
+        self._hand_over()  # what was written between the last look and the end
+
+    def _hand_over(self) -> None:
+        for entry in json_objects(self._new_lines()):
+            self._on_event(entry)
+
+    def _new_lines(self) -> bytes:
+        if not self._path.exists():
+            return b""
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]  # a line still being written is left for the next look
+        self._offset += len(whole)
+        return whole
+
+
+# Work that goes on beside the next notebooks: one piece at a time, in a thread.
+
+
+class Meanwhile:
+    """Does what it is given in a thread; leaving the block waits for what is under way.
+
+    A notebook is executed in another process, so what its own process has to write about the one before need
+    not keep it waiting.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="meanwhile")
+        self._pending: Future[object] | None = None
+
+    def __enter__(self) -> Meanwhile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True)
+
+    def offer(self, work: Callable[[], object]) -> None:
+        """Begin a piece of work, unless the one before still goes on; raises what that one raised."""
+        pending = self._pending
+        if pending is not None:
+            if not pending.done():
+                return
+            self._pending = None
+            pending.result()
+        self._pending = self._thread.submit(work)

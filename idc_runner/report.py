@@ -1,0 +1,203 @@
+"""Executed notebooks as pages: no script runs in them and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
+from markupsafe import Markup
+
+from idc_aws.masking import clean, clean_values
+from idc_helpers.runbook.records import ReceiptBook
+from idc_runner.outputs import scrubbed_notebook, write_whole
+from idc_runner.summary import (
+    ACTIONS,
+    DONE_WORDS,
+    PLAN_WORDS,
+    RunSummary,
+    changes_in_words,
+    counted,
+    seconds_in_words,
+)
+
+# The templates of the report: escaped by default, strict about names.
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=_without_secrets,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["seconds"] = seconds_in_words
+    environment.filters["pretty"] = _pretty
+    return environment
+
+
+def _without_secrets(value: Any) -> Any:
+    # Value by value, before the page's own tags stand around them: a secret must not reach into the markup.
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(clean_values(value), indent=2, ensure_ascii=False, sort_keys=True)
+
+
+@cache
+def stylesheet() -> Markup:
+    """Return the style of all pages, ready to stand in a page."""
+    return Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # noqa: S704 -- a file of the kit
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Return a page; every value is scrubbed of secrets and escaped, unless it is `Markup`."""
+    return _environment().get_template(template).render(**{"style": stylesheet(), **values})
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Keeps nbconvert's templates compiled in this process: that is a third of a page's time."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill a template's bucket, if it was compiled before."""
+        if (code := self._codes.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template that was just compiled."""
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _CompiledTemplates()
+
+
+def write_notebook_page(notebook: Path, run_id: str) -> Path:
+    """Write the page of an executed notebook beside it and return its path; one that is up to date stays."""
+    page, saved_ns = notebook.with_suffix(".html"), notebook.stat().st_mtime_ns
+    if page.exists() and page.stat().st_mtime_ns == saved_ns:
+        return page
+    import nbformat  # noqa: PLC0415 -- takes longer to import than many a run takes
+
+    document = nbformat.from_dict(scrubbed_notebook(nbformat.read(notebook, as_version=4)))
+    _prefer_text_to_diagrams(document)
+    body, _ = _exporter().from_notebook_node(document)
+    # Markup: nbconvert has escaped the code and texts; the page's policy lets no script of an output run.
+    text = render_page(
+        "notebook.html.j2",
+        name=notebook.stem,
+        run_id=run_id,
+        content=Markup(body),  # noqa: S704
+        style=Markup(f"{stylesheet()}\n{_code_colours()}"),  # noqa: S704
+    )
+    write_whole(page, text)
+    os.utime(page, ns=(saved_ns, saved_ns))  # of which the page is, whatever has been saved since
+    return page
+
+
+def _exporter() -> Any:
+    """Return nbconvert's writer of pages: a new one for each, for it keeps what the last notebook had."""
+    from nbconvert import HTMLExporter  # noqa: PLC0415 -- takes longer to import than many a run takes
+
+    exporter = HTMLExporter(template_name="basic")
+    exporter.environment.bytecode_cache = _compiled
+    return exporter
+
+
+def _prefer_text_to_diagrams(document: Any) -> None:
+    # Diagrams in Mermaid's language need a script to be drawn; each of ours carries its text.
+    for cell in document.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/plain" in data:
+                data.pop("text/vnd.mermaid", None)
+
+
+@cache
+def _code_colours() -> str:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped] # noqa: PLC0415
+
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n.highlight {{ background: none }}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+# ``index.html``: what was run, where, when, and first of all how it ended.
+
+Pages = Literal["all", "failed", "none"]
+
+
+def write_report(
+    run_folder: Path, summary: RunSummary, *, where: str, undo_command: str, pages: Pages = "all"
+) -> Path:
+    """Write the report of a run, with a page for each executed notebook, and return its path."""
+    planned = summary.mode == "plan"
+    checks = [check for result in summary.notebooks for check in result.checks]
+    text = render_page(
+        "index.html.j2",
+        summary=summary,
+        where=where,
+        undo_command=undo_command,
+        verdict=_verdict(summary),
+        sentence=_sentence(summary),
+        planned=planned,
+        started=_readable(summary.started),
+        change_words=[(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS],
+        checks_made=len(checks),
+        checks_passed=sum(check.passed for check in checks),
+        pages=_pages(run_folder, summary, pages),
+        receipts=ReceiptBook(run_folder / "receipts.jsonl").read(),
+    )
+    report = run_folder / "index.html"
+    write_whole(report, text)
+    return report
+
+
+def _verdict(summary: RunSummary) -> str:
+    if any(result.status == "failed" for result in summary.notebooks):
+        return "failed"
+    return "passed" if summary.passed else "not run"
+
+
+def _sentence(summary: RunSummary) -> str:
+    passed = sum(result.status == "passed" for result in summary.notebooks)
+    checks = [check for result in summary.notebooks for check in result.checks]
+    failed = sum(not check.passed for check in checks)
+    changes = changes_in_words(summary.totals(), planned=summary.mode == "plan")
+    outcome = "all passed" if not failed else f"{failed} failed"
+    notebooks = counted(len(summary.notebooks), "notebook")
+    sentence = (
+        f"{passed} of {notebooks} passed. {counted(len(checks), 'check')}: {outcome}. Changes: {changes}."
+    )
+    counts = next((result.teardown for result in summary.notebooks if result.teardown), None)
+    if counts and summary.mode != "plan":
+        left = f"{counts['left_alone']} left alone, {counts['unreadable']} unreadable"
+        sentence += f" Teardown: {counts['undone']} undone, {left}."
+    return sentence
+
+
+def _readable(started: str) -> str:
+    return datetime.datetime.fromisoformat(started).strftime("%A %d %B %Y, %H:%M:%S UTC")
+
+
+def _pages(run_folder: Path, summary: RunSummary, which: Pages) -> set[str]:
+    pages = set()
+    for result in summary.notebooks:
+        executed = run_folder / "notebooks" / f"{result.notebook}.ipynb"
+        # One that has no result yet may be at work.
+        if result.status != "not run" and executed.exists() and which in ("all", result.status):
+            write_notebook_page(executed, summary.run_id)
+            pages.add(result.notebook)
+    return pages

@@ -1,0 +1,253 @@
+"""A working copy: the kit's notebooks and scenarios in a folder in which a person may change all of them.
+
+What a person did is never overwritten. What they left as it was follows the kit when the kit is updated.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.project import MANIFEST, is_repository
+from idc_runner.notebooks import LessonNotebook
+
+EARLIER = "earlier"
+_PARTS = {
+    "notebooks": ("*.ipynb",),
+    "parameters": ("*.yaml", "*.json"),
+    "docs": ("*.md", "pictures/*"),
+    "recipes": ("*",),
+}
+_README = Path(__file__).parent / "data" / "working_copy.md"
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What became of a working copy."""
+
+    updated: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
+
+
+def is_working_copy(folder: Path) -> bool:
+    """Return whether a folder was laid out by `lay_out`."""
+    return (folder / MANIFEST).is_file()
+
+
+def lay_out(folder: Path, kit: Path) -> None:
+    """Write a working copy of a kit into a folder in which nothing of it exists yet; writes files only."""
+    taken = sorted(name for name in (MANIFEST, "README.md", *_PARTS) if (folder / name).exists())
+    if is_working_copy(folder):
+        raise InvalidValueError(
+            f"{str(folder)!r} is a working copy already; nothing was changed",
+            remedy="Bring what you left unchanged up to date with --update, or start afresh with --fresh.",
+        )
+    if taken:
+        raise InvalidValueError(
+            f"{', '.join(taken)} would be overwritten in {str(folder)!r}; nothing was changed",
+            remedy="Choose another folder: a new one, or one without these names.",
+        )
+    follow(folder, kit)
+
+
+def follow(folder: Path, kit: Path) -> Followed:
+    """Bring a working copy up to date with the kit, or write it where there is none; writes files only.
+
+    A file that its person changed stays. The outputs of a notebook are no change; they are kept aside when
+    the notebook follows.
+    """
+    try:
+        return _follow(folder, kit)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def start_afresh(folder: Path, kit: Path) -> Path:
+    """Lay the notebooks and scenarios of a working copy out again; return where the earlier ones are now."""
+    if not is_working_copy(folder) or is_repository(folder):
+        raise InvalidValueError(
+            f"{str(folder)!r} is not a working copy; nothing was changed",
+            remedy="Lay one out in a new folder: idc init FOLDER. A copy made by hand becomes one by "
+            "--update.",
+        )
+    try:
+        aside = _new_folder(folder / EARLIER)
+        for path in list((folder / "notebooks").glob("*")):
+            path.rename(aside / path.name)
+        if (folder / "parameters").exists():
+            (folder / "parameters").rename(aside / "parameters")
+        _follow(folder, kit)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return aside
+
+
+def digest(content: bytes) -> str:
+    """Return what stays the same as long as nobody edits a file; of a notebook, its cells without outputs."""
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        cells = json.loads(content)["cells"]
+        content = json.dumps([_edited_by_hand(cell) for cell in cells]).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _edited_by_hand(cell: dict[str, object]) -> list[object]:
+    source, metadata = cell["source"], cell["metadata"]
+    text = "".join(source) if isinstance(source, list) else source
+    tags = metadata.get("tags", []) if isinstance(metadata, dict) else []
+    return [cell["cell_type"], text, sorted(tags)]
+
+
+def _follow(folder: Path, kit: Path) -> Followed:
+    laid_out = _read_manifest(folder)
+    aside: Path | None = None
+    updated: list[str] = []
+    outdated: list[str] = []
+    for name, source in _files(kit):
+        content, target = source.read_bytes(), folder / name
+        new = digest(content)
+        present = digest(target.read_bytes()) if target.is_file() else None
+        if present not in (None, new, laid_out.get(name)):
+            if laid_out.get(name) != new:
+                outdated.append(name)
+            continue  # theirs
+        if present not in (None, new):
+            updated.append(name)
+            if target.suffix == ".ipynb":
+                aside = aside or _new_folder(folder / EARLIER)
+                target.rename(aside / target.name)
+        if present != new:
+            _write(target, content)
+        laid_out[name] = new
+    _write(folder / MANIFEST, f"{json.dumps(laid_out, indent=1)}\n".encode())
+    return Followed(tuple(updated), tuple(outdated))
+
+
+def _files(kit: Path) -> Iterator[tuple[str, Path]]:
+    yield "README.md", _README
+    for part, patterns in _PARTS.items():
+        for path in sorted(path for pattern in patterns for path in (kit / part).glob(pattern)):
+            if path.is_file():
+                yield path.relative_to(kit).as_posix(), path
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    """Return the digest of each file that was laid out; of one that is unreadable, nothing is known."""
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((folder / MANIFEST).read_text("utf-8")))
+    return {}
+
+
+def _write(target: Path, content: bytes) -> None:
+    # In one step: what is interrupted leaves no half of a file that would be taken for a person's own.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    now = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        folder = parent / (now if number == 1 else f"{now}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+    raise FileExistsError(f"a thousand folders are called {now}")
+
+
+def _unwritable(folder: Path, error: OSError) -> RunFailedError:
+    return RunFailedError(
+        f"the working copy in {str(folder)!r} cannot be written: {error.strerror or error}",
+        remedy="Choose a folder that you may write, or make room. What was there is kept.",
+    )
+
+
+# Which notebooks of a run have cells that the kit's repository does not hold: they run knowingly or not.
+
+_PATIENCE_S = 30
+
+
+def edited_notebooks(notebooks: Iterable[LessonNotebook], project: Path) -> tuple[str, ...]:
+    """Return the paths of notebooks whose cells differ from the kit's, in order; outputs do not matter.
+
+    In a clone, the kit's are those of its last commit. Without git, nothing is known of a clone's own ones.
+    A notebook that the kit does not have is its author's affair.
+    """
+    folder = (project / "notebooks").resolve()
+    unique = {notebook.path.resolve(): notebook for notebook in notebooks}
+    own = [path for path in unique if path.parent == folder]
+    kept = _committed(own, project)
+    edited = [path for path in own if path in kept and _differs(path, kept[path])]
+    for path in unique:
+        original = folder / path.name
+        if path not in own and original.is_file() and _differs(path, original.read_bytes()):
+            edited.append(path)
+    return tuple(map(str, sorted(edited)))
+
+
+def require_unedited(edited: Sequence[str], *, allowed: bool) -> None:
+    """Return when a run on AWS that writes may go on; with edited notebooks only if that was said."""
+    if edited and not allowed:
+        raise RunFailedError(
+            f"edited notebooks would write to AWS unattended: {', '.join(edited)}. Their cells differ from "
+            "what the kit holds",
+            remedy="Look at the cells, then commit or restore the notebooks. To run them as they are, add "
+            "--edited-notebooks.",
+        )
+
+
+def edited_line(edited: Sequence[str]) -> str:
+    """Return what is said of a run in which a person sees what happens."""
+    return f"Edited: the cells of {', '.join(edited)} differ from what the kit holds. They run as they are."
+
+
+def _differs(path: Path, original: bytes | None) -> bool:
+    present = path.read_bytes()
+    return present != original and (original is None or digest(present) != digest(original))
+
+
+def _committed(paths: Sequence[Path], project: Path) -> dict[Path, bytes | None]:
+    """Return what the last commit holds of each file, None for one that it lacks; empty without git."""
+    if not paths or not is_repository(project) or not (project / ".git").exists():
+        return {}
+    # Only reads objects: no hook or monitor of the repository runs, so another user's clone may be read.
+    command = ["git", "-c", "safe.directory=*", "-C", str(project), "cat-file", "--batch"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    names = "".join(f"HEAD:./notebooks/{path.name}\n" for path in paths)
+    try:
+        done = subprocess.run(
+            command,
+            input=names.encode(),
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=_PATIENCE_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(zip(paths, _blobs(done.stdout, len(paths)), strict=True))
+
+
+def _blobs(answer: bytes, number: int) -> list[bytes | None]:
+    """Return the contents in an answer of ``git cat-file --batch``: each after a line with its size."""
+    found: list[bytes | None] = []
+    for _ in range(number):
+        header, _, answer = answer.partition(b"\n")
+        if header.endswith(b" missing"):
+            found.append(None)
+            continue
+        size = int(header.rsplit(b" ", 1)[1])
+        found.append(answer[:size])
+        answer = answer[size + 1 :]
+    return found

@@ -1,0 +1,276 @@
+"""StartDeviceAuthorization, and what a person answers on the device page.
+
+Sources: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_StartDeviceAuthorization.html,
+RFC 8628.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from idc_sandbox.api.oidc.clients import (
+    AUTHORIZATION_CODE_GRANT,
+    DEVICE_CODE_GRANT,
+    find_registered,
+    invalid_request,
+    is_redirect_uri,
+    remember_client,
+    require_client,
+    require_grant_type,
+)
+from idc_sandbox.context import Context
+from idc_sandbox.sign_in.people import (
+    PortalSession,
+    Refusal,
+    clean_text,
+    digest,
+    make_room,
+    new_token,
+    session_of,
+    start_urls,
+)
+from idc_sandbox.wire.registry import operation
+
+DEVICE_CODE_LIFETIME_S = 600
+POLL_INTERVAL_S = 1
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # without vowels no word comes out, and no O beside a 0
+_DEVICE_PATH = "/start/device"
+
+
+@dataclass(frozen=True)
+class DeviceRequest:
+    """A client that waits for a person's answer."""
+
+    user_code: str
+    client_name: str
+    scopes: tuple[str, ...]
+    expires_at: float
+
+
+@operation("sso-oidc", "StartDeviceAuthorization")
+def start_device_authorization(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Give a client a code to poll with and a code for its person; both are good for ten minutes."""
+    client = require_client(context, request["clientId"], request["clientSecret"])
+    require_grant_type(client, DEVICE_CODE_GRANT)
+    _require_start_url(context, request["startUrl"])
+    remember_client(context, client)  # one of a state that was deleted since is known by its secret alone
+    connection, now = context.connection, context.now
+    # Kept for a while after the end, so that a late client reads "expired" and not "unknown".
+    connection.execute("DELETE FROM device_authorization WHERE expires_at <= ?", (now - 86_400,))
+    device_code, user_code = new_token(), _new_user_code(context)
+    connection.execute(
+        "INSERT INTO device_authorization (device_code_hash, user_code, client_id, client_name, scopes_json,"
+        " status, created_at, expires_at) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
+        (
+            digest(device_code),
+            user_code,
+            client.client_id,
+            client.client_name,
+            json.dumps(client.scopes),
+            now,
+            now + DEVICE_CODE_LIFETIME_S,
+        ),
+    )
+    make_room(context, "device_authorization")
+    page = f"{context.site_url}{_DEVICE_PATH}"
+    return {
+        "deviceCode": device_code,
+        "userCode": user_code,
+        "verificationUri": page,
+        "verificationUriComplete": f"{page}?user_code={user_code}",
+        "expiresIn": DEVICE_CODE_LIFETIME_S,
+        "interval": POLL_INTERVAL_S,
+    }
+
+
+def find_device_request(context: Context, user_code: str) -> DeviceRequest:
+    """Return the client that waits with a user code, in any case, with or without the hyphen. Reads only."""
+    row = _pending(context, user_code)
+    return DeviceRequest(
+        row["user_code"], row["client_name"], tuple(json.loads(row["scopes_json"])), row["expires_at"]
+    )
+
+
+def approve_device(context: Context, user_code: str, session_id: str) -> None:
+    """Let the client that waits with a user code act for the person of a portal session. Writes."""
+    row = _pending(context, user_code)
+    session = require_session(context, session_id)
+    context.connection.execute(
+        "UPDATE device_authorization SET status = 'approved', session_id = ? WHERE device_code_hash = ?",
+        (session.session_id, row["device_code_hash"]),
+    )
+
+
+def deny_device(context: Context, user_code: str) -> None:
+    """Tell the client that waits with a user code that the person does not want it. Writes."""
+    row = _pending(context, user_code)
+    context.connection.execute(
+        "UPDATE device_authorization SET status = 'denied' WHERE device_code_hash = ?",
+        (row["device_code_hash"],),
+    )
+
+
+def require_session(context: Context, session_id: str) -> PortalSession:
+    """Return a portal session that goes on."""
+    session = session_of(context, session_id)
+    if session is None:
+        raise Refusal("session-over", "Your session of the access portal is over. Sign in again.")
+    return session
+
+
+def _pending(context: Context, user_code: str) -> sqlite3.Row:
+    row: sqlite3.Row | None = context.connection.execute(
+        "SELECT * FROM device_authorization WHERE user_code = ?", (_normal(user_code),)
+    ).fetchone()
+    if row is None:
+        raise Refusal(
+            "device-code-unknown",
+            "No program waits with this code. Compare it with the one in your terminal, letter by letter; if "
+            "they differ, do not allow anything: somebody else may have sent you here.",
+        )
+    if row["expires_at"] <= context.now:
+        raise Refusal("device-code-expired", "This code has expired. Start the login in your terminal again.")
+    if row["status"] != "pending":
+        raise Refusal(
+            "device-code-answered", "This code has been answered already. Go back to your terminal."
+        )
+    find_registered(context, row["client_id"])
+    return row
+
+
+def _normal(user_code: str) -> str:
+    letters = "".join(character for character in user_code[:64].upper() if character in _LETTERS)
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def _new_user_code(context: Context) -> str:
+    while True:
+        code = _normal("".join(secrets.choice(_LETTERS) for _ in range(8)))
+        taken = context.connection.execute(
+            "SELECT 1 FROM device_authorization WHERE user_code = ?", (code,)
+        ).fetchone()
+        if taken is None:
+            return code
+
+
+def _require_start_url(context: Context, start_url: str) -> None:
+    known = start_urls(context)
+    wanted = start_url.partition("#")[0].rstrip("/")
+    if wanted not in known:
+        raise invalid_request(
+            f"The start URL {start_url[:200]!r} is not that of an access portal here; yours is "
+            f"{known[0] if known else 'there once Identity Center is enabled'}."
+        )
+
+
+# The browser's half of the authorization code grant with PKCE: what ``/authorize`` checks, where it leads.
+
+AUTHORIZATION_CODE_LIFETIME_S = 600  # UNCONFIRMED at AWS
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_LONGEST = {"client_id": 256, "state": 1024, "scopes": 1024}
+
+
+@dataclass(frozen=True)
+class AuthorizeRequest:
+    """A program on the person's machine that asks, through the browser, to act for the person."""
+
+    client_id: str
+    client_name: str
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    state: str
+    code_challenge: str
+
+
+def check_authorize(context: Context, parameters: Mapping[str, str]) -> AuthorizeRequest:
+    """Return what the query of ``/authorize`` asks for. Reads only."""
+    problems = [f"{name} is longer than {longest}" for name, longest in _LONGEST.items()
+                if len(parameters.get(name, "")) > longest]  # fmt: skip
+    if not parameters.get("client_id"):
+        problems.append("client_id is missing")
+    if not is_redirect_uri(parameters.get("redirect_uri", "")):
+        problems.append("redirect_uri must be http://127.0.0.1:PORT/oauth/callback")
+    if parameters.get("response_type") != "code":
+        problems.append("response_type must be code")
+    if parameters.get("code_challenge_method") != "S256":
+        problems.append("code_challenge_method must be S256")
+    if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
+        problems.append("code_challenge must be 43 characters of base64url")
+    if problems:
+        raise Refusal(
+            "authorize-invalid",
+            f"The program that sent you here asks in a way that is not safe: {'; '.join(problems)}. "
+            "Close this page and start the login again.",
+        )
+    client = find_registered(context, parameters["client_id"])
+    if AUTHORIZATION_CODE_GRANT not in client.grant_types:
+        raise Refusal(
+            "client-grant",
+            f"{client.client_name!r} did not register for a login through the browser: there is nothing to "
+            "allow. If you started a login yourself, add `--use-device-code` to it.",
+        )
+    asked = re.split(r"[ ,]+", clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024))
+    # What was asked for and registered for, or else what was registered for: the person sees what they give.
+    scopes = tuple(scope for scope in client.scopes if scope in asked) or client.scopes
+    return AuthorizeRequest(
+        client_id=parameters["client_id"],
+        client_name=client.client_name,
+        scopes=scopes,
+        redirect_uri=parameters["redirect_uri"],
+        state=parameters.get("state", ""),
+        code_challenge=parameters["code_challenge"],
+    )
+
+
+def approve_authorize(context: Context, request: AuthorizeRequest, session_id: str) -> str:
+    """Return where the browser goes with a code that is good once, for ten minutes. Writes."""
+    session = require_session(context, session_id)
+    context.connection.execute("DELETE FROM authorization_code WHERE expires_at <= ?", (context.now,))
+    code = new_token()
+    context.connection.execute(
+        "INSERT INTO authorization_code VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        (
+            digest(code),
+            request.client_id,
+            json.dumps(request.scopes),
+            request.redirect_uri,
+            request.code_challenge,
+            session.session_id,
+            context.now + AUTHORIZATION_CODE_LIFETIME_S,
+        ),
+    )
+    return f"{request.redirect_uri}?{urlencode({'code': code, 'state': request.state})}"
+
+
+def deny_authorize(request: AuthorizeRequest) -> str:
+    """Return where the browser goes when the person does not want it."""
+    values = {"error": "access_denied", "error_description": "The person denied it.", "state": request.state}
+    return f"{request.redirect_uri}?{urlencode(values)}"
+
+
+def find_code(context: Context, code: str) -> sqlite3.Row | None:
+    """Return what is kept of a code, used or not, or None when it is unknown or expired."""
+    row: sqlite3.Row | None = context.connection.execute(
+        "SELECT * FROM authorization_code WHERE code_hash = ? AND expires_at > ?", (digest(code), context.now)
+    ).fetchone()
+    return row
+
+
+def proves_challenge(code_verifier: str, code_challenge: str) -> bool:
+    """Tell whether a verifier is the one whose hash is the challenge (S256)."""
+    if not _VERIFIER.fullmatch(code_verifier):
+        return False
+    digest_bytes = hashlib.sha256(code_verifier.encode()).digest()
+    computed = base64.urlsafe_b64encode(digest_bytes).decode().rstrip("=")
+    return hmac.compare_digest(computed, code_challenge)

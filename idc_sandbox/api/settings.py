@@ -1,0 +1,273 @@
+"""The values that the console offers for each setting; a model's defaults are those of a new instance.
+
+Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html,
+https://docs.aws.amazon.com/singlesignon/latest/userguide/user-interactive-sessions.html,
+https://docs.aws.amazon.com/singlesignon/latest/userguide/howtochangeURL.html,
+https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-account-instance-console.html
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import re
+import sqlite3
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError, conflict, validation_error
+
+SHORTEST_SESSION = datetime.timedelta(minutes=15)
+LONGEST_SESSION = datetime.timedelta(days=90)
+
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.ASCII,
+)
+
+
+def _session_duration(text: str) -> str:
+    """Return an ISO 8601 duration unchanged after a check of its form and bounds."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("write a duration like PT8H, PT90M or P7D")
+    length = datetime.timedelta(
+        **{unit: int(number) for unit, number in match.groupdict(default="0").items()}
+    )
+    if not SHORTEST_SESSION <= length <= LONGEST_SESSION:
+        raise ValueError("a session lasts from 15 minutes (PT15M) to 90 days (P90D)")
+    return text
+
+
+def _subdomain(text: str) -> str:
+    """Return a portal's subdomain unchanged after a check of its form."""
+    if len(text) > 62 or re.fullmatch(r"(?!d-)[a-z0-9]+(-+[a-z0-9]+)*", text, re.ASCII) is None:
+        raise ValueError(
+            f"{text[:64]!r}: use at most 62 lower-case letters, digits and inner hyphens, not 'd-' first"
+        )
+    return text
+
+
+SessionDuration = Annotated[str, Field(max_length=32), AfterValidator(_session_duration)]
+
+
+class Setting(BaseModel):
+    """One box of the console's settings pages."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AccessPortal(Setting):
+    """Where users sign in.
+
+    AWS documents neither length nor characters of its name (UNCONFIRMED): those of AWS Directory Service's
+    aliases are taken, which stand before ``awsapps.com`` too.
+    Source: https://docs.aws.amazon.com/directoryservice/latest/devguide/API_CreateAlias.html
+    """
+
+    subdomain: Annotated[str, AfterValidator(_subdomain)] | None = None
+
+
+class StandardAuthentication(Setting):
+    """What happens when a user whom the API created, and who has no password, signs in for the first time."""
+
+    send_email_otp: bool = False
+
+
+class MultiFactorAuthentication(Setting):
+    """When users prove a second time who they are, by what, and what happens to those who have no device."""
+
+    prompt: Literal["context-aware", "always-on", "never"] = "context-aware"
+    allowed_types: list[Literal["security-keys-and-built-in-authenticators", "authenticator-apps"]] = [
+        "authenticator-apps",
+        "security-keys-and-built-in-authenticators",
+    ]
+    user_without_device: Literal["require-registration", "require-email-otp", "block", "allow"] = (
+        "require-registration"
+    )
+    users_manage_own_devices: bool = True
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> MultiFactorAuthentication:
+        if not self.allowed_types and self.prompt != "never":
+            raise ValueError("at least one of allowed_types must be chosen while users are prompted")
+        if len(set(self.allowed_types)) < len(self.allowed_types):
+            raise ValueError("allowed_types names one type twice")
+        self.allowed_types.sort()  # boxes that are ticked have no order: equal settings look equal
+        # As in the console, where choosing the one ticks the other and greys it out.
+        if self.user_without_device == "require-registration":
+            self.users_manage_own_devices = True
+        return self
+
+
+class Sessions(Setting):
+    """How long people stay signed in to the access portal, and their jobs run in the background."""
+
+    user_interactive: SessionDuration = "PT8H"
+    user_background: SessionDuration = "P7D"
+
+
+class AccountInstances(Setting):
+    """Whether member accounts may create instances; on in organizations that started after 15 Nov 2023."""
+
+    enabled: bool = True
+
+
+MODEL_OF_SETTING: dict[str, type[Setting]] = {
+    "access_portal": AccessPortal,
+    "standard_authentication": StandardAuthentication,
+    "multi_factor_authentication": MultiFactorAuthentication,
+    "sessions": Sessions,
+    "account_instances": AccountInstances,
+}
+
+
+# Reading and writing the console's settings of an instance; they go when the instance goes.
+
+DIRECTORY = "identity_center_directory"
+
+# type -> how users prove who they are, how they get in
+_METHODS_OF_SOURCE = {
+    DIRECTORY: ("password", "direct"),
+    "active_directory": ("active_directory", "manual"),
+    "external_identity_provider": ("saml_2_0", "manual"),
+}
+IDENTITY_SOURCES = tuple(_METHODS_OF_SOURCE)
+
+# Where users prove elsewhere who they are, the console has no such box.
+_SOURCES_OF_SETTING = {
+    "standard_authentication": (DIRECTORY,),
+    "multi_factor_authentication": (DIRECTORY, "active_directory"),
+}
+
+
+def read_settings(context: Context, instance: sqlite3.Row) -> dict[str, Any]:
+    """Return all settings of an instance with their values, defaults included."""
+    shown = {
+        name: read_setting(context, instance, name) if _is_shown(context, instance, name) else None
+        for name in MODEL_OF_SETTING
+    }
+    return {
+        "instance_arn": instance["instance_arn"],
+        "identity_source": read_identity_source(context, instance),
+        **shown,
+    }
+
+
+def read_setting(context: Context, instance: sqlite3.Row, name: str) -> dict[str, Any]:
+    """Return the values of one setting; the access portal with its addresses."""
+    values = MODEL_OF_SETTING[name].model_validate(read_stored(context, instance, name)).model_dump()
+    return values | _portal_addresses(instance, values["subdomain"]) if name == "access_portal" else values
+
+
+def read_identity_source(context: Context, instance: sqlite3.Row) -> dict[str, Any]:
+    """Return where users come from, how they prove who they are and how they get in."""
+    source = read_stored(context, instance, "identity_source").get("type", DIRECTORY)
+    authentication_method, provisioning_method = _METHODS_OF_SOURCE[source]
+    return {
+        "type": source,
+        "authentication_method": authentication_method,
+        "provisioning_method": provisioning_method,
+    }
+
+
+def write_setting(
+    context: Context, instance: sqlite3.Row, name: str, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Change the values of one setting that are given, and return all of them."""
+    model = MODEL_OF_SETTING.get(name)
+    if model is None:
+        raise _unknown_setting(name)
+    if not _is_shown(context, instance, name):
+        raise validation_error(
+            f"The setting {name!r} does not exist for the instance {instance['instance_arn']!r}, which is of "
+            f"kind {instance['kind']!r} with the identity source "
+            f"{read_identity_source(context, instance)['type']!r}."
+        )
+    before = model().model_dump() | read_stored(context, instance, name)
+    try:
+        after = model.model_validate(before | values).model_dump()
+    except ValidationError as error:
+        raise validation_error("; ".join(_problem(name, one) for one in error.errors())) from error
+    _refuse_irreversible(context, name, before, after, values)
+    write_stored(context, instance, name, after)
+    return read_setting(context, instance, name)
+
+
+def read_stored(context: Context, instance: sqlite3.Row, name: str) -> dict[str, Any]:
+    """Return what was written of a setting, or an empty object."""
+    row = context.connection.execute(
+        "SELECT value_json FROM console_setting WHERE instance_arn = ? AND name = ?",
+        (instance["instance_arn"], name),
+    ).fetchone()
+    return json.loads(row["value_json"]) if row else {}
+
+
+def write_stored(context: Context, instance: sqlite3.Row, name: str, values: dict[str, Any]) -> None:
+    """Write a setting's values in place of what was written of it."""
+    context.connection.execute(
+        "INSERT OR REPLACE INTO console_setting (instance_arn, name, value_json) VALUES (?, ?, ?)",
+        (instance["instance_arn"], name, json.dumps(values)),
+    )
+
+
+def _is_shown(context: Context, instance: sqlite3.Row, name: str) -> bool:
+    if name == "account_instances":
+        return bool(instance["kind"] == "ORGANIZATION")
+    return read_identity_source(context, instance)["type"] in _SOURCES_OF_SETTING.get(name, IDENTITY_SOURCES)
+
+
+def _portal_addresses(instance: sqlite3.Row, subdomain: str | None) -> dict[str, Any]:
+    url = f"https://{subdomain or instance['identity_store_id']}.awsapps.com/start"
+    instance_id = instance["instance_arn"].rpartition("/")[2]
+    return {
+        "url": url,
+        "urls": {"ipv4": url, "dual_stack": f"https://{instance_id}.portal.{instance['region']}.app.aws"},
+    }
+
+
+def _refuse_irreversible(
+    context: Context, name: str, before: dict[str, Any], after: dict[str, Any], values: dict[str, Any]
+) -> None:
+    if name == "access_portal" and values:
+        _refuse_subdomain(context, before["subdomain"], after["subdomain"])
+    if name == "account_instances" and before["enabled"] and not after["enabled"]:
+        raise conflict(
+            "Account instances are enabled, which cannot be undone; deny sso:CreateInstance in an SCP "
+            "instead."
+        )
+
+
+def _refuse_subdomain(context: Context, before: str | None, after: str | None) -> None:
+    if before is not None:
+        raise conflict(
+            f"The access portal has the subdomain {before!r}, which can be chosen once and not changed."
+        )
+    if after is None:
+        raise validation_error("A subdomain is needed, such as 'practice-portal'; found None.")
+    taken = context.connection.execute(
+        "SELECT 1 FROM console_setting WHERE name = 'access_portal' AND json_extract(value_json, "
+        "'$.subdomain') = ?",
+        (after,),
+    ).fetchone()
+    if taken:
+        raise conflict(f"The subdomain {after!r} is taken by another instance; choose another.")
+
+
+def _unknown_setting(name: str) -> ServiceError:
+    if name == "identity_source":
+        return validation_error(
+            "The identity source is changed with POST identity-source, because it may delete users."
+        )
+    near = difflib.get_close_matches(name, MODEL_OF_SETTING, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return validation_error(f"There is no setting {name!r}; there are {', '.join(MODEL_OF_SETTING)}.{hint}")
+
+
+def _problem(name: str, error: Any) -> str:
+    path = ".".join(str(part) for part in (name, *error["loc"]))
+    return f"Value {error['input']!r} at {path!r}: {error['msg'].removeprefix('Value error, ')}"

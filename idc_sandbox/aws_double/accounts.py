@@ -1,0 +1,517 @@
+"""The roles that Identity Center makes in accounts: ``AWSReservedSSO_…``.
+
+All functions change moto's memory and save nothing; `AwsDouble` does.
+Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from moto.iam.models import AccessKey, IAMBackend, Role, iam_backends
+from moto.organizations.models import organizations_backends
+from moto.s3.models import s3_backends
+from moto.sts.models import sts_backends
+
+from idc_sandbox.aws_double.administrator import (
+    ADMINISTRATOR_NAME,
+    MANAGEMENT_ACCOUNT_ID,
+    Administrator,
+    time_context,
+)
+from idc_sandbox.context import AccessPolicies, Caller, IssuedKey
+from idc_sandbox.errors import ServiceError, not_found
+from idc_sandbox.wire.models import service_model
+
+ROLE_PREFIX = "AWSReservedSSO_"
+_INLINE_POLICY_NAME = "AwsSSOInlinePolicy"
+
+
+@dataclass(frozen=True)
+class ReservedRole:
+    """What a permission set says about its role in an account."""
+
+    role_name: str
+    path: str
+    description: str
+    max_session_duration_s: int
+    saml_provider_arn: str
+    managed_policy_arns: Sequence[str] = ()
+    customer_managed: Sequence[tuple[str, str]] = ()
+    inline_policy: str | None = None
+    permissions_boundary_arn: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def backend_of(account_id: str) -> IAMBackend:
+    """Return moto's iam of an account."""
+    return iam_backends[account_id]["aws"]
+
+
+def customer_managed_policy_arn(account_id: str, path: str, name: str) -> str:
+    """Return the ARN that a customer managed policy has in an account."""
+    return f"arn:aws:iam::{account_id}:policy{path}{name}"
+
+
+def create(account_id: str, wanted: ReservedRole) -> str:
+    """Make a role with its policies, and the SAML provider that it trusts, and return the role's ARN."""
+    backend = backend_of(account_id)
+    policies = _policies(backend, account_id, wanted)  # looked up first: a refusal leaves no half-made role
+    _ensure_saml_provider(backend, wanted.saml_provider_arn)
+    role = backend.create_role(
+        role_name=wanted.role_name,
+        assume_role_policy_document=_trust_document(wanted.saml_provider_arn),
+        path=wanted.path,
+        permissions_boundary=None,
+        description=wanted.description,
+        tags=_tags(wanted),
+        max_session_duration=str(wanted.max_session_duration_s),
+    )
+    _set_policies(role, policies, wanted)
+    arn: str = role.arn
+    return arn
+
+
+def update(account_id: str, wanted: ReservedRole) -> str:
+    """Make a role what its permission set says now, also one that is gone, and return its ARN."""
+    backend = backend_of(account_id)
+    role = _find(backend, wanted.role_name)
+    if role is None:
+        return create(account_id, wanted)
+    policies = _policies(backend, account_id, wanted)
+    role.description = wanted.description
+    role.max_session_duration = str(wanted.max_session_duration_s)
+    role.tags = _tags(wanted)
+    role.assume_role_policy_document = _trust_document(wanted.saml_provider_arn)
+    _ensure_saml_provider(backend, wanted.saml_provider_arn)
+    _set_policies(role, policies, wanted)
+    arn: str = role.arn
+    return arn
+
+
+def delete(account_id: str, role_name: str) -> None:
+    """Delete a role with its policies' attachments; nothing happens when it is gone already."""
+    backend = backend_of(account_id)
+    role = _find(backend, role_name)
+    if role is None:
+        return
+    for policy in list(role.managed_policies.values()):
+        policy.detach_from(role)
+    del backend.roles[role.id]
+
+
+def names(account_id: str) -> list[str]:
+    """Return the names of an account's reserved roles, sorted."""
+    return sorted(
+        role.name for role in backend_of(account_id).roles.values() if role.name.startswith(ROLE_PREFIX)
+    )
+
+
+def find_role_arn(account_id: str, role_name: str) -> str | None:
+    """Return the ARN of an account's role, or None when somebody has deleted it."""
+    role = _find(backend_of(account_id), role_name)
+    return None if role is None else str(role.arn)
+
+
+def _find(backend: IAMBackend, role_name: str) -> Role | None:
+    return next((role for role in backend.roles.values() if role.name == role_name), None)
+
+
+def _tags(wanted: ReservedRole) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in wanted.tags.items()]
+
+
+def _policies(backend: IAMBackend, account_id: str, wanted: ReservedRole) -> list[Any]:
+    arns = [
+        *wanted.managed_policy_arns,
+        *(customer_managed_policy_arn(account_id, path, name) for path, name in wanted.customer_managed),
+    ]
+    boundary = [wanted.permissions_boundary_arn] if wanted.permissions_boundary_arn else []
+    for policy_arn in [*arns, *boundary]:
+        if policy_arn not in backend.managed_policies:
+            raise not_found(
+                f"The policy {policy_arn!r} does not exist in account {account_id!r}: create it there with "
+                "iam:CreatePolicy, under the same path and name, and provision again."
+            )
+    return [backend.managed_policies[policy_arn] for policy_arn in arns]
+
+
+def _set_policies(role: Role, policies: list[Any], wanted: ReservedRole) -> None:
+    for policy in list(role.managed_policies.values()):
+        if policy not in policies:
+            policy.detach_from(role)
+    for policy in policies:
+        if policy.arn not in role.managed_policies:
+            policy.attach_to(role)
+    role.policies = {_INLINE_POLICY_NAME: wanted.inline_policy} if wanted.inline_policy else {}
+    role.permissions_boundary_arn = wanted.permissions_boundary_arn
+
+
+def _ensure_saml_provider(backend: IAMBackend, saml_provider_arn: str) -> None:
+    name = saml_provider_arn.rpartition("/")[2]
+    if name not in backend.saml_providers:
+        document = f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{name}"/>'
+        backend.create_saml_provider(name, document)
+
+
+def _trust_document(saml_provider_arn: str) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": saml_provider_arn},
+        "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
+        "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+# The organization that the sandbox starts with, and what the rest of the sandbox asks of it.
+
+_MANAGEMENT_NAME = "Management"
+_UNITS = {
+    "Security": ["Security tooling", "Log archive"],
+    "Workloads": ["Development", "Production"],
+}
+
+
+def backend() -> Any:
+    """Return moto's organization of the management account."""
+    return organizations_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
+
+
+def create_organization() -> None:
+    """Make the management account's organization: two units with two accounts each. Changes moto's memory."""
+    organization = backend()
+    known = set(iam_backends)
+    organization.create_organization(region="us-east-1", FeatureSet="ALL")
+    for account_id in set(iam_backends) - known - {MANAGEMENT_ACCOUNT_ID}:
+        del iam_backends[
+            account_id
+        ]  # moto gives the management account's access role to an account of its invention
+    organization.org.master_account_email = _email(_MANAGEMENT_NAME)
+    management = organization.get_account_by_id(MANAGEMENT_ACCOUNT_ID)
+    management.name, management.email = _MANAGEMENT_NAME, _email(_MANAGEMENT_NAME)
+    management.joined_method = "INVITED"
+    root_id = organization.org.root_id
+    for unit_name, account_names in _UNITS.items():
+        unit = organization.create_organizational_unit(Name=unit_name, ParentId=root_id)
+        for name in account_names:
+            _create_member(organization, name, root_id, unit["OrganizationalUnit"]["Id"])
+
+
+def _create_member(organization: Any, name: str, root_id: str, unit_id: str) -> None:
+    status = organization.create_account(AccountName=name, Email=_email(name))["CreateAccountStatus"]
+    organization.move_account(
+        AccountId=status["AccountId"], SourceParentId=root_id, DestinationParentId=unit_id
+    )
+
+
+def _email(name: str) -> str:
+    return f"{name.lower().replace(' ', '-')}@example.com"
+
+
+def active_account_ids() -> set[str]:
+    """Return the accounts of the organization that are ACTIVE."""
+    return {account.id for account in backend().accounts if account.status == "ACTIVE"}
+
+
+def closed_account_ids() -> set[str]:
+    """Return the accounts of the organization that are not ACTIVE: SUSPENDED, PENDING_CLOSURE."""
+    return {account.id for account in backend().accounts if account.status != "ACTIVE"}
+
+
+def account_name(account_id: str) -> str | None:
+    """Return the name of an account of the organization, or None."""
+    return next((account.name for account in backend().accounts if account.id == account_id), None)
+
+
+def describe_account(account_id: str) -> tuple[str, str, str] | None:
+    """Return id, name and e-mail address of an account of the organization, or None."""
+    account = next((account for account in backend().accounts if account.id == account_id), None)
+    return None if account is None else (account.id, account.name, account.email)
+
+
+def delegated_administrators(service_principal: str) -> set[str]:
+    """Return the accounts that are delegated administrators of a service such as ``sso.amazonaws.com``."""
+    return {admin.account.id for admin in backend().admins if service_principal in admin.services}
+
+
+def service_control_documents(account_id: str) -> list[list[str]]:
+    """Return the service control policies over a member account: documents by level, root first.
+
+    None bind the management account, and none bind anybody while the policy type is not enabled.
+    """
+    organization = backend()
+    enabled = {kind["Type"] for unit in organization.ou if unit.type == "ROOT" for kind in unit.policy_types}
+    level = next((account for account in organization.accounts if account.id == account_id), None)
+    if account_id == MANAGEMENT_ACCOUNT_ID or "SERVICE_CONTROL_POLICY" not in enabled:
+        return []
+    levels: list[list[str]] = []
+    while level is not None:
+        policies = [policy for policy in level.attached_policies if policy.type == "SERVICE_CONTROL_POLICY"]
+        levels.insert(0, [policy.content for policy in policies])
+        parent_id = None if level.type == "ROOT" else level.parent_id
+        level = next((unit for unit in organization.ou if unit.id == parent_id), None)
+    return levels
+
+
+# Which resource an operation of iam is about: moto leaves it open, and policies are written for resources.
+
+# Parameter that names a resource → its kind in an ARN, and moto's collection of them; the first one decides
+_KINDS = {
+    "RoleName": ("role", "roles"),
+    "UserName": ("user", "users"),
+    "GroupName": ("group", "groups"),
+    "InstanceProfileName": ("instance-profile", "instance_profiles"),
+    "SAMLProviderArn": ("saml-provider", ""),
+    "OpenIDConnectProviderArn": ("oidc-provider", ""),
+    "PolicyArn": ("policy", ""),
+    "PolicyName": ("policy", ""),
+    "Name": ("saml-provider", ""),
+}
+_ABOUT_USERS = (
+    "GetUser",
+    "UpdateUser",
+    "CreateAccessKey",
+    "DeleteAccessKey",
+    "ListAccessKeys",
+    "UpdateAccessKey",
+)
+_GROUP_FIRST = ("AddUserToGroup", "RemoveUserFromGroup")
+
+
+def resource_arns(caller: Caller, operation_name: str, parameters: dict[str, list[str]]) -> list[str]:
+    """Return the ARNs of the resources that a request is about, ``["*"]`` when it is about none."""
+    model = service_model("iam")
+    if operation_name not in model.operation_names:
+        return ["*"]  # moto has no such operation either
+    shape = model.operation_model(operation_name).input_shape
+    known = {name: values[0] for name, values in parameters.items() if shape and name in shape.members}
+    names = ["GroupName", *_KINDS] if operation_name in _GROUP_FIRST else list(_KINDS)
+    parameter = next((name for name in names if known.get(name)), None)
+    if parameter is None:
+        return [_implied(caller, operation_name, known)]
+    found = [_arn(caller, parameter, known[parameter], known)]
+    if new_name := known.get(f"New{parameter}"):
+        path = known.get("NewPath") or found[0].partition(_KINDS[parameter][0])[2].rpartition("/")[0] + "/"
+        found.append(f"arn:aws:iam::{caller.account_id}:{_KINDS[parameter][0]}{path}{new_name}")
+    return found
+
+
+def check_parameters(action: str, parameters: dict[str, list[str]]) -> None:
+    """Refuse a limit that moto would take and forget: the user would be able to do more than was said."""
+    if action == "iam:CreateUser" and "PermissionsBoundary" in parameters:
+        raise ServiceError(
+            "InvalidInput",
+            "The sandbox has permissions boundaries of roles only: leave PermissionsBoundary out.",
+        )
+
+
+def check_not_protected(resources: list[str]) -> None:
+    """Refuse to change a role that Identity Center looks after, as AWS does."""
+    for arn in resources:
+        if ":role/aws-reserved/" in arn:
+            message = (
+                f"Cannot perform the operation on the protected role '{arn.rpartition('/')[2]}' - this role"
+            )
+            raise ServiceError("UnmodifiableEntity", f"{message} is only modifiable by AWS")
+
+
+def _arn(caller: Caller, parameter: str, name: str, known: dict[str, str]) -> str:
+    if name.startswith("arn:"):
+        return name
+    kind, collection = _KINDS[parameter]
+    held = getattr(iam_backends[caller.account_id]["aws"], collection).values() if collection else []
+    existing = next((item for item in held if item.name == name), None)
+    path = existing.path if existing is not None else known.get("Path", "/")
+    return f"arn:aws:iam::{caller.account_id}:{kind}{path or '/'}{name}"
+
+
+def _implied(caller: Caller, operation_name: str, known: dict[str, str]) -> str:
+    """Return the user that an operation means which names none: a key's own, or the one that calls."""
+    if operation_name not in _ABOUT_USERS or ":user/" not in caller.principal_arn:
+        return "*"
+    key = iam_backends[caller.account_id]["aws"].access_keys.get(known.get("AccessKeyId", ""))
+    return caller.principal_arn if key is None else _arn(caller, "UserName", key.user_name or "", known)
+
+
+# Access keys: the administrator's, and those that moto has issued.
+
+_ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+# An expired session is remembered for this long, so that its user reads "expired" and not "unknown".
+_EXPIRED_KEPT_S = 7 * 86_400.0
+
+
+def create_administrator(account_id: str, administrator: Administrator) -> None:
+    """Make the IAM user whose key opens the sandbox. Changes moto's memory."""
+    backend = iam_backends[account_id]["aws"]
+    backend.create_user("us-east-1", ADMINISTRATOR_NAME)
+    user = backend.get_user(ADMINISTRATOR_NAME)
+    user.id = administrator.user_id
+    backend.managed_policies[_ADMINISTRATOR_POLICY].attach_to(user)
+    key = backend.create_access_key(ADMINISTRATOR_NAME, prefix="AKIA")
+    del backend.access_keys[key.access_key_id]
+    key.access_key_id, key.secret_access_key = administrator.access_key_id, administrator.secret
+    backend.access_keys[key.access_key_id] = key
+
+
+def administrator_key(account_id: str) -> tuple[str, str]:
+    """Return access key id and secret of the administrator."""
+    user = iam_backends[account_id]["aws"].users.get(ADMINISTRATOR_NAME)
+    if user is None or not user.access_keys:
+        raise LookupError(
+            f"the IAM user {ADMINISTRATOR_NAME!r} or its access key was deleted from account {account_id!r}. "
+            "Start over with `idc sandbox reset`."
+        )
+    key = user.access_keys[0]
+    return key.access_key_id, key.secret_access_key
+
+
+def find_key(access_key_id: str) -> IssuedKey | None:
+    """Return an issued key, expired ones included; None for one that is unknown or inactive."""
+    for account_id, partitions in list(iam_backends.items()):
+        backend = partitions.get("aws")
+        key = backend.access_keys.get(access_key_id) if backend is not None else None
+        if key is not None:
+            return _session_key(account_id, key) if key.user_name is None else _user_key(account_id, key)
+    return None
+
+
+def forget_long_expired(now: float) -> None:
+    """Drop sessions that expired long ago, so that state does not grow for ever. Changes moto's memory."""
+    for account_id, partitions in list(sts_backends.items()):
+        for backend in partitions.values():
+            gone = [role for role in backend.assumed_roles if _epoch(role.expiration) < now - _EXPIRED_KEPT_S]
+            for role in gone:
+                backend.assumed_roles.remove(role)
+                iam_backends[account_id]["aws"].access_keys.pop(role.access_key_id, None)
+
+
+def find_issued_session(access_key_id: str, account_id: str) -> Any:
+    """Return moto's session (AssumedRole) of a temporary key, or None."""
+    return sts_backends[account_id]["aws"].get_assumed_role_from_access_key(access_key_id)
+
+
+def _user_key(account_id: str, key: AccessKey) -> IssuedKey | None:
+    user = iam_backends[account_id]["aws"].users.get(key.user_name or "")
+    if user is None or key.status != "Active":
+        return None
+    caller = Caller(account_id, user.arn, key.access_key_id)
+    return IssuedKey(key.secret_access_key, None, caller, None)
+
+
+def _session_key(account_id: str, key: AccessKey) -> IssuedKey | None:
+    session = find_issued_session(key.access_key_id, account_id)
+    if session is None:
+        return None
+    principal_arn = getattr(session, "sandbox_principal_arn", session.arn)  # of a user's temporary keys
+    caller = Caller(account_id, principal_arn, key.access_key_id)
+    return IssuedKey(session.secret_access_key, session.session_token, caller, _epoch(session.expiration))
+
+
+def _epoch(moment: datetime.datetime) -> float:
+    return moment.replace(tzinfo=datetime.UTC).timestamp()
+
+
+# Which policies decide what a caller may do, read from moto's memory.
+
+_ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
+
+
+def collect(caller: Caller, now: float) -> AccessPolicies:
+    """Return the policies of a caller; no identity's when its user or role is gone."""
+    backend = iam_backends[caller.account_id]["aws"]
+    ceilings = service_control_documents(caller.account_id)
+    session = find_issued_session(caller.access_key_id, caller.account_id)
+    owner_arn = caller.principal_arn if session is None else session.role_arn
+    owners: list[Any] = [*backend.users.values(), *backend.roles.values()]
+    identity = next((owner for owner in owners if owner.arn == owner_arn), None)
+    holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
+    if session is not None and session.policy:
+        ceilings += [[session.policy]]
+    context = _context(caller, identity, session, now)
+    if identity is None:
+        return AccessPolicies([], ceilings, context)
+    ceilings += _boundary(backend, identity)
+    return AccessPolicies([text for holder in holders for text in _documents(holder)], ceilings, context)
+
+
+def _boundary(backend: Any, identity: Any) -> list[list[str]]:
+    policy_arn = getattr(identity, "permissions_boundary_arn", None)  # moto's users have none
+    if not policy_arn:
+        return []
+    policy = backend.managed_policies.get(policy_arn)
+    return [[_default_version(policy)] if policy is not None else []]
+
+
+def _documents(holder: Any) -> list[str]:
+    managed = [_default_version(policy) for policy in holder.managed_policies.values()]
+    return [*holder.policies.values(), *managed]
+
+
+def _default_version(policy: Any) -> str:
+    document: str = next(version.document for version in policy.versions if version.is_default)
+    return document
+
+
+def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[str, str | list[str]]:
+    is_role = session is not None and ":role/" in session.role_arn
+    context: dict[str, str | list[str]] = {
+        "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
+        "aws:principalaccount": caller.account_id,
+        "aws:principalisawsservice": "false",
+        "aws:securetransport": "false",
+        "aws:principaltype": "AssumedRole" if is_role else "User",
+        **time_context(now),
+    }
+    if identity is not None:
+        context["aws:userid"] = f"{identity.id}:{session.session_name}" if is_role else identity.id
+        tags = identity.tags or [] if isinstance(identity.tags, list) else []
+        context.update({f"aws:principaltag/{tag['Key'].lower()}": tag["Value"] for tag in tags})
+        if not is_role:
+            context["aws:username"] = identity.name
+    if session is not None:
+        context.update(_session_context(session))
+    if caller.account_id in active_account_ids():
+        context["aws:principalorgid"] = backend().org.id
+    return context
+
+
+def _session_context(session: Any) -> dict[str, str]:
+    """Return the condition keys that a session carries; its tags go before those of its role."""
+    known = vars(session)
+    issued_at = known.get("sandbox_issued_at")  # sessions of an older sandbox do not know it
+    times = {} if issued_at is None else {"aws:tokenissuetime": issued_at}
+    return times | known.get("sandbox_context", {})
+
+
+def find_bucket(name: str) -> Any:
+    """Return moto's bucket of a name, whosever it is, or None."""
+    backends = (partitions["aws"] for partitions in list(s3_backends.values()))
+    return next((found for backend in backends if (found := backend.buckets.get(name))), None)
+
+
+def trust_document(role_arn: str) -> str | None:
+    """Return the trust policy (JSON text) of a role in any account, or None when there is no such role."""
+    account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    if account_id not in iam_backends:
+        return None
+    roles = iam_backends[account_id]["aws"].roles.values()
+    return next((role.assume_role_policy_document for role in roles if role.arn == role_arn), None)
+
+
+def find_administrator() -> Administrator | None:
+    """Return the administrator as moto's memory has it now, or None when its key no longer opens anything."""
+    backend = iam_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
+    user = backend.users.get(ADMINISTRATOR_NAME)
+    key = user.access_keys[0] if user is not None and user.access_keys else None
+    if user is None or key is None or key.status != "Active" or user.arn != _ADMINISTRATOR_ARN:
+        return None
+    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id), now=0.0)
+    lasting = {name: value for name, value in policies.context.items() if name not in time_context(0)}
+    return Administrator(
+        user.id, key.access_key_id, key.secret_access_key, replace(policies, context=lasting)
+    )

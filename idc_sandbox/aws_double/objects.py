@@ -1,0 +1,231 @@
+"""The bytes of S3's objects, each kept once in the state file under its hash.
+
+A snapshot names them, so that a small write does not write all objects again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
+from xml.parsers.expat import ExpatError
+
+import moto
+import xmltodict
+
+from idc_sandbox.errors import Request, ServiceError
+
+_PREFIX = "s3 object "
+_LONGEST_INLINE = 1024  # smaller bodies stay in the snapshot: a row costs more
+
+
+class ObjectBodies:
+    """Bodies of objects in the current transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.named: set[str] = set()
+
+    def name(self, key: Any) -> str | None:
+        """Return the hash under which an object's bytes are kept, or None for a small one. Writes."""
+        if key.contentsize <= _LONGEST_INLINE or key.disposed:
+            return None
+        digest: str | None = getattr(key, "sandbox_digest", None)  # moto never gives an object other bytes
+        if digest is None:
+            body = key.value
+            digest = key.sandbox_digest = hashlib.sha256(body).hexdigest()
+        if digest not in self.named and not self._is_kept(digest):
+            self._connection.execute(
+                "INSERT INTO double_state VALUES (?, ?, ?)", (_PREFIX + digest, moto.__version__, key.value)
+            )
+        self.named.add(digest)
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """Return the bytes of a hash."""
+        row = self._connection.execute(
+            "SELECT state FROM double_state WHERE service = ?", (_PREFIX + digest,)
+        ).fetchone()
+        if row is None:
+            raise LookupError(f"the bytes of an object, {digest!r}, are missing")
+        return bytes(row[0])
+
+    def drop_unnamed(self) -> None:
+        """Delete the bytes that no object has any more. Writes."""
+        rows = self._connection.execute(
+            "SELECT service FROM double_state WHERE service GLOB ?", (_PREFIX + "*",)
+        ).fetchall()
+        gone = [(row[0],) for row in rows if row[0].removeprefix(_PREFIX) not in self.named]
+        self._connection.executemany("DELETE FROM double_state WHERE service = ?", gone)
+
+    def _is_kept(self, digest: str) -> bool:
+        row = self._connection.execute("SELECT 1 FROM double_state WHERE service = ?", (_PREFIX + digest,))
+        return row.fetchone() is not None
+
+
+# Which permissions a request to S3 needs: moto's own list is short, and names others for the rest.
+
+# What a bucket or an object has besides its content → the name's end of the actions to read and to write it
+_OF_BUCKET = {
+    "accelerate": "AccelerateConfiguration",
+    "acl": "BucketAcl",
+    "cors": "BucketCORS",
+    "encryption": "EncryptionConfiguration",
+    "inventory": "InventoryConfiguration",
+    "lifecycle": "LifecycleConfiguration",
+    "logging": "BucketLogging",
+    "notification": "BucketNotification",
+    "object-lock": "BucketObjectLockConfiguration",
+    "ownershipControls": "BucketOwnershipControls",
+    "policy": "BucketPolicy",
+    "publicAccessBlock": "BucketPublicAccessBlock",
+    "replication": "ReplicationConfiguration",
+    "tagging": "BucketTagging",
+    "versioning": "BucketVersioning",
+    "website": "BucketWebsite",
+}
+_DELETED_BY_PUT = (
+    "cors",
+    "encryption",
+    "lifecycle",
+    "ownershipControls",
+    "publicAccessBlock",
+    "replication",
+    "tagging",
+)
+_ACTIONS: dict[tuple[str, str], dict[str, str]] = {
+    ("bucket", "HEAD"): {"": "ListBucket"},
+    ("bucket", "GET"): {
+        "": "ListBucket",
+        "location": "GetBucketLocation",
+        "policyStatus": "GetBucketPolicyStatus",
+        "uploads": "ListBucketMultipartUploads",
+        "versions": "ListBucketVersions",
+        **{name: f"Get{end}" for name, end in _OF_BUCKET.items()},
+    },
+    ("bucket", "PUT"): {"": "CreateBucket", **{name: f"Put{end}" for name, end in _OF_BUCKET.items()}},
+    ("bucket", "DELETE"): {
+        "": "DeleteBucket",
+        "policy": "DeleteBucketPolicy",
+        "website": "DeleteBucketWebsite",
+        **{name: f"Put{_OF_BUCKET[name]}" for name in _DELETED_BY_PUT},
+    },
+    ("object", "HEAD"): {"": "GetObject"},
+    ("object", "GET"): {
+        "": "GetObject",
+        "acl": "GetObjectAcl",
+        "attributes": "GetObjectAttributes",
+        "legal-hold": "GetObjectLegalHold",
+        "tagging": "GetObjectTagging",
+        "uploadId": "ListMultipartUploadParts",
+    },
+    ("object", "PUT"): {
+        "": "PutObject",
+        "acl": "PutObjectAcl",
+        "legal-hold": "PutObjectLegalHold",
+        "retention": "PutObjectRetention",
+        "tagging": "PutObjectTagging",
+        "uploadId": "PutObject",
+    },
+    ("object", "DELETE"): {
+        "": "DeleteObject",
+        "tagging": "DeleteObjectTagging",
+        "uploadId": "AbortMultipartUpload",
+    },
+    ("object", "POST"): {
+        "restore": "RestoreObject",
+        "select": "GetObject",
+        "uploadId": "PutObject",
+        "uploads": "PutObject",
+    },
+}
+_NOT_OFFERED = {"analytics", "intelligent-tiering", "metrics", "requestPayment", "torrent"}
+_SUB_RESOURCES = {"delete", *_NOT_OFFERED, *(name for names in _ACTIONS.values() for name in names if name)}
+_WITH_VERSIONS = {"", "acl", "attributes", "tagging"}
+# Headers of a PutObject that do what an action of its own does
+_BY_HEADER = {
+    "x-amz-acl": "PutObjectAcl",
+    "x-amz-bypass-governance-retention": "BypassGovernanceRetention",
+    "x-amz-object-lock-legal-hold": "PutObjectLegalHold",
+    "x-amz-object-lock-mode": "PutObjectRetention",
+    "x-amz-tagging": "PutObjectTagging",
+}
+_MOST_DELETED = 1000
+
+
+def needed_permissions(request: Request, resource: str) -> list[tuple[str, str]]:
+    """Return the actions that a request needs, such as ``"s3:GetObject"``, each with its resource's ARN."""
+    name = resource.partition(":::")[2]
+    query = parse_qs(request.query, keep_blank_values=True)
+    asked = sorted(_SUB_RESOURCES & query.keys())
+    if len(asked) > 1:
+        raise ServiceError("InvalidArgument", f"Conflicting query string parameters: {', '.join(asked)}.")
+    sub_resource = asked[0] if asked else ""
+    if name == "*":
+        return [("s3:ListAllMyBuckets", "*")]
+    kind = "object" if "/" in name else "bucket"
+    if (kind, request.method, sub_resource) == ("bucket", "POST", "delete"):
+        return list(_of_many(request, resource))
+    action = _ACTIONS.get((kind, request.method), {}).get(sub_resource)
+    if action is None:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"The sandbox's s3 has no {request.method} of {sub_resource or 'nothing'!r} of a {kind}.",
+        )
+    if kind == "object" and "versionId" in query and sub_resource in _WITH_VERSIONS:
+        action = _of_version(action)
+    found = [(f"s3:{action}", resource)]
+    if kind == "object":
+        found += [
+            (f"s3:{more}", resource) for header, more in _BY_HEADER.items() if header in request.headers
+        ]
+        if any(header.startswith("x-amz-grant-") for header in request.headers):
+            found.append(("s3:PutObjectAcl", resource))
+    return [*found, *_of_source(request)]
+
+
+def bucket_of(resource: str) -> str:
+    """Return the name of the bucket in an ARN of S3; empty when it is about all of them."""
+    return resource.partition(":::")[2].partition("/")[0].replace("*", "")
+
+
+def _of_version(action: str) -> str:
+    return re.sub("Object", "ObjectVersion", action, count=1)
+
+
+def _of_source(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield the permission for what is copied, read as moto reads it."""
+    source = request.headers.get("x-amz-copy-source")
+    if source is None:
+        return
+    parts = urlparse(source)
+    bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+    if parts.scheme or parts.netloc or parts.params or parts.fragment or not (bucket and key):
+        raise ServiceError(
+            "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey, URL-encoded; found "
+            f"{source[:200]!r}.",
+        )
+    has_version = "versionId" in parse_qs(parts.query, keep_blank_values=True)
+    action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
+    yield action, f"arn:aws:s3:::{bucket}/{key}"
+
+
+def _of_many(request: Request, resource: str) -> Iterator[tuple[str, str]]:
+    """Yield the permissions for the objects of a DeleteObjects."""
+    try:
+        wanted = xmltodict.parse(request.body, strip_whitespace=False, force_list=("Object",))
+        objects: list[Any] = wanted["Delete"]["Object"]
+        named = [(item["Key"], item.get("VersionId")) for item in objects]
+    except (ExpatError, KeyError, TypeError, AttributeError, ValueError):
+        named = []
+    if not 0 < len(named) <= _MOST_DELETED or not all(isinstance(key, str) for key, _ in named):
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        raise ServiceError("MalformedXML", message)
+    for key, version in named:
+        yield ("s3:DeleteObject" if version is None else "s3:DeleteObjectVersion", f"{resource}/{key}")
+    if "x-amz-bypass-governance-retention" in request.headers:
+        yield from {("s3:BypassGovernanceRetention", f"{resource}/{key}") for key, _ in named}

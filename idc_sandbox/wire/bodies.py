@@ -1,0 +1,117 @@
+"""How much of a request is read into memory: little from a stranger, much from who signs with our key."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from anyio import to_thread
+from starlette.requests import Request as HttpRequest
+from starlette.types import Receive, Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from idc_sandbox.errors import Request, ServiceError
+
+LARGEST_UNSIGNED_BODY = 1024 * 1024
+# What is beyond is read for a while and thrown away, so that a client that is sending hears the refusal.
+_MOST_THROWN_AWAY = 8 * 1024 * 1024
+
+
+class TooLargeBodyError(ServiceError):
+    """More than may be read into memory; carries the request without its body."""
+
+    def __init__(self, head: Request, limit: int) -> None:
+        message = f"The sandbox takes at most {limit} bytes from the sender of this request."
+        super().__init__("EntityTooLarge", message, status=413)
+        self.head = head
+
+
+async def read_request(
+    scope: Scope, receive: Receive, is_ours: Callable[[Request], bool], *, largest: int
+) -> Request:
+    """Return a whole request."""
+    head, limit = _read_head(scope), min(LARGEST_UNSIGNED_BODY, largest)
+    size, declared = 0, head.headers.get("content-length", "")
+    kept: list[bytes] = []
+    is_over = re.fullmatch("[0-9]{1,18}", declared) is not None and int(declared) > limit
+    if is_over and await to_thread.run_sync(is_ours, head):
+        limit, is_over = largest, int(declared) > largest
+    if is_over and "expect" in head.headers:
+        raise TooLargeBodyError(head, limit)
+    async for piece in HttpRequest(scope, receive).stream():
+        size += len(piece)
+        if not is_over and size > limit:  # it comes in chunks, and did not say how many
+            is_known = limit < largest and await to_thread.run_sync(is_ours, head)
+            limit = largest if is_known else limit
+            is_over = size > limit
+        if not is_over:
+            kept.append(piece)
+        elif size > limit + _MOST_THROWN_AWAY:
+            break
+        else:
+            kept.clear()
+    if is_over:
+        raise TooLargeBodyError(head, limit)
+    return Request(head.method, head.path, head.query, head.headers, b"".join(kept))
+
+
+def _read_head(scope: Scope) -> Request:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return Request(scope["method"], path, query, headers, b"")
+
+
+# Connections on which a request never becomes whole end: otherwise they would use up all that there can be.
+
+HEAD_S = 20.0  # from the connection, or from a further request's first byte, to the end of its head
+BODY_PAUSE_S = 30.0  # without a byte of the body
+BODY_S = 600.0  # for all of it
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol, which closes the connection when a request is not there in time."""
+
+    _began_at: float | None = None  # when the head, or the body, that is awaited began
+    _awaited: Any = None
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request's head."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data, and expect what is still missing."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        awaited = self.conn.their_state
+        self._expect_nothing()
+        if awaited not in (h11.IDLE, h11.SEND_BODY) or self.transport.is_closing():
+            self._awaited = None
+            return
+        now = self.loop.time()
+        if awaited is not self._awaited or self._began_at is None:
+            self._awaited, self._began_at = awaited, now
+        left_s = self._began_at + (HEAD_S if awaited is h11.IDLE else BODY_S) - now
+        wait_s = left_s if awaited is h11.IDLE else min(left_s, BODY_PAUSE_S)
+        self._timer = self.loop.call_later(max(0.0, wait_s), self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        # What is answered meanwhile is let finish: nothing more is read of this connection then.
+        if self.conn.their_state is self._awaited and not self.transport.is_closing():
+            self.transport.abort()

@@ -1,0 +1,192 @@
+"""Whether a caller may do what it asks for, by the policies that moto's iam and organizations hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from idc_sandbox.context import AccessPolicies, AwsServices, Caller
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.wire.policies import (
+    AccessRequest,
+    ConditionContext,
+    Decision,
+    as_list,
+    evaluate,
+    evaluate_statements,
+    statements_of,
+)
+
+
+def require_permission(double: AwsServices, caller: Caller, action: str, *, resource: str = "*") -> None:
+    """Return when the caller's policies allow an action.
+
+    Policies of the user and its groups, or of the role, must allow; permissions boundary, session policy and
+    service control policies must allow as well; an explicit Deny in any of them wins.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+    """
+    require_permission_for_each(double, caller, action, [resource])
+
+
+def require_permission_for_each(
+    double: AwsServices, caller: Caller, action: str, resources: Sequence[str]
+) -> None:
+    """Return when the caller's policies allow an action on each resource, as `require_permission`."""
+    policies = double.access_policies(caller)
+    for resource in resources:
+        _require_allowed(policies, caller, AccessRequest(action, resource, dict(policies.context)))
+
+
+def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRequest) -> None:
+    action = request.action
+    decisions = [evaluate(documents, request) for documents in (policies.identity, *policies.ceilings)]
+    if all(decision is Decision.ALLOWED for decision in decisions):
+        return
+    if Decision.DENIED in decisions:
+        reason = "with an explicit deny in a policy"
+    elif decisions[0] is Decision.ALLOWED:
+        reason = (
+            f"because a boundary, session policy or service control policy does not allow the {action} action"
+        )
+    else:
+        reason = f"because no identity-based policy allows the {action} action"
+    raise _denied(caller, action, request.resource, reason)
+
+
+def require_trust(
+    double: AwsServices, caller: Caller, role_arn: str, *, external_id: str | None = None
+) -> None:
+    """Return when a caller may assume a role: its trust policy and the caller's own policies allow it.
+
+    In the role's own account a trust policy that names the caller is enough; one that names the account
+    leaves it to the caller's policies.
+    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    document = double.trust_document(role_arn)
+    context = dict(double.access_policies(caller).context)
+    own_names = _own_names(caller, context)
+    if external_id is not None:
+        context["sts:externalid"] = external_id
+    request = AccessRequest("sts:AssumeRole", role_arn, context)
+    named, delegated = [], []
+    for statement in statements_of(document or "{}"):
+        match = _principal_match(statement, caller, own_names)
+        named += [statement] if match == "caller" else []
+        delegated += [statement] if match == "account" else []
+    if evaluate_statements([*named, *delegated], request) is not Decision.ALLOWED:
+        raise _denied(caller, "sts:AssumeRole", role_arn, "")
+    is_own_account = role_arn.split(":")[4] == caller.account_id
+    if not (is_own_account and evaluate_statements(named, request) is Decision.ALLOWED):
+        require_permission(double, caller, "sts:AssumeRole", resource=role_arn)
+
+
+def require_resource_policy(
+    double: AwsServices, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
+) -> None:
+    """Return when the policy of a resource lets a caller at it.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+    """
+    request = AccessRequest(action, resource, dict(double.access_policies(caller).context))
+    own_names = _own_names(caller, request.context)
+    statements = [
+        statement
+        for statement in statements_of((document or b"{}").decode("utf-8", "replace"))
+        if _principal_match(statement, caller, own_names)
+    ]
+    decision = evaluate_statements(statements, request)
+    if decision is Decision.DENIED:
+        raise _denied(caller, action, resource, "with an explicit deny in a resource-based policy")
+    if not is_own and decision is not Decision.ALLOWED:
+        raise _denied(
+            caller, action, resource, f"because no resource-based policy allows the {action} action"
+        )
+
+
+def _principal_match(statement: dict[str, Any], caller: Caller, own_names: set[str]) -> str | None:
+    """Return ``"caller"`` or ``"account"``, whichever a statement's Principal names, or None."""
+    principal = statement.get("Principal")
+    named = as_list(principal.get("AWS", [])) if isinstance(principal, dict) else as_list(principal)
+    names = {name for name in named if isinstance(name, str)}
+    if own_names & names:
+        return "caller"
+    account_names = {"*", caller.account_id, f"arn:aws:iam::{caller.account_id}:root"}
+    return "account" if account_names & names else None
+
+
+def _own_names(caller: Caller, context: ConditionContext) -> set[str]:
+    """Return the ARNs by which a policy may name a caller; a session also goes by that of its role."""
+    if caller.principal_arn.rpartition(":")[2].partition("/")[0] != "assumed-role":
+        return {caller.principal_arn}
+    return {caller.principal_arn, str(context["aws:principalarn"])}
+
+
+def _denied(caller: Caller, action: str, resource: str, reason: str) -> ServiceError:
+    on_resource = "" if resource == "*" else f" on resource: {resource}"
+    text = f"User: {caller.principal_arn} is not authorized to perform: {action}{on_resource} {reason}"
+    return ServiceError("AccessDeniedException", text.rstrip())
+
+
+# Which resources a request to Identity Center's services is about: policies are written for resources.
+
+_ARNS = ("InstanceArn", "PermissionSetArn", "ApplicationArn", "TrustedTokenIssuerArn", "ResourceArn")
+_ACCOUNTS = ("TargetId", "AccountId")
+_KIND_OF_MEMBER = {"UserId": "user", "GroupId": "group", "MembershipId": "membership"}
+# Operations on all of a kind, or on one that is not known yet.
+_KIND_OF_SEARCH = {"ListUsers": "user", "GetUserId": "user", "ListGroups": "group", "GetGroupId": "group"}
+
+
+def resources_of(
+    connection: sqlite3.Connection, caller: Caller, service_name: str, operation_name: str, request: Any
+) -> list[str]:
+    """Return the ARNs of a request's resources; ``["*"]`` when it names none, as ListInstances."""
+    if service_name == "sso-admin":
+        found = list(_of_instances(request))
+    else:
+        found = list(_of_identity_stores(connection, caller, operation_name, request))
+    return list(dict.fromkeys(found)) or ["*"]
+
+
+def _of_instances(request: Mapping[str, Any]) -> Iterator[str]:
+    yield from _texts(request, _ARNS)
+    for account_id in _texts(request, _ACCOUNTS):
+        yield f"arn:aws:sso:::account/{account_id}"
+
+
+def _of_identity_stores(
+    connection: sqlite3.Connection, caller: Caller, operation_name: str, request: Mapping[str, Any]
+) -> Iterator[str]:
+    for store in _texts(request, ("IdentityStoreId",)):
+        yield _store_arn(connection, caller, store)
+    member = request.get("MemberId")
+    for part in (request, member if isinstance(member, Mapping) else {}):
+        for name, kind in _KIND_OF_MEMBER.items():
+            for value in _texts(part, (name,)):
+                yield _identity_arn(kind, value)
+    group_ids = request.get("GroupIds")
+    for group_id in group_ids if isinstance(group_ids, list) else []:
+        yield _identity_arn("group", str(group_id))
+    if operation_name in _KIND_OF_SEARCH:
+        yield _identity_arn(_KIND_OF_SEARCH[operation_name], "*")
+
+
+def _store_arn(connection: sqlite3.Connection, caller: Caller, store: str) -> str:
+    """Return the ARN of an identity store, named by id or ARN; one that is not there is the caller's."""
+    store_id = store.rpartition("/")[2]
+    row = connection.execute(
+        "SELECT owner_account_id FROM instance WHERE identity_store_id = ?", (store_id,)
+    ).fetchone()
+    owner = row["owner_account_id"] if row else caller.account_id
+    return f"arn:aws:identitystore::{owner}:identitystore/{store_id}"
+
+
+def _identity_arn(kind: str, identifier: str) -> str:
+    return f"arn:aws:identitystore:::{kind}/{identifier.rpartition('/')[2]}"
+
+
+def _texts(request: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        value = request.get(name)
+        if isinstance(value, str) and value:
+            yield value

@@ -1,0 +1,368 @@
+"""The protocol of the services that a person's client calls: rest-json, by botocore's models.
+
+An operation is known by method, path and the constants in its query. Its input lies in headers, query and
+body; errors carry their name in ``x-amzn-ErrorType`` and in the body, because clients look in either.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+from idc_sandbox.context import Context
+from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, parse_json
+from idc_sandbox.wire import registry
+from idc_sandbox.wire.models import OperationModel, Shape, service_model
+
+# Which operation a request means, in the protocol that it speaks.
+
+
+def form_parameters(request: Request) -> dict[str, str]:
+    """Return the first value of each parameter of a query-protocol request, from query or form body."""
+    text = request.query
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        text = f"{text}&{request.body.decode('utf-8', 'replace')}"
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
+
+
+def is_query_request(request: Request) -> bool:
+    """Tell whether a request is one of the query protocol, which sts and iam speak."""
+    return request.path == "/" and request.method in ("GET", "POST") and "Action" in form_parameters(request)
+
+
+def is_for_service(request: Request, service_name: str) -> bool:
+    """Tell whether a request names an operation of one of moto's services, as each of them wants it named.
+
+    Any request may be one to S3, whose operations have no names.
+    """
+    if service_name == "s3":
+        return True
+    if service_name == "organizations":
+        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    else:
+        name = form_parameters(request).get("Action", "") if is_query_request(request) else ""
+    return name in service_model(service_name).operation_names
+
+
+def operation_name(request: Request, service_name: str) -> str:
+    """Return the API's name of the operation that a request means; empty when none can be made out."""
+    target = request.headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[2]
+    if service_name == "s3":
+        return _s3_operation_name(request)
+    return form_parameters(request).get("Action", "")
+
+
+def _s3_operation_name(request: Request) -> str:
+    depth = _depth(request.path)
+    names = {name.lower() for name in parse_qs(request.query, keep_blank_values=True)} | set(request.headers)
+    literals = set(request.query.lower().split("&"))
+    best, best_count = "", -1
+    for name, method, wanted_depth, needed, constants in _s3_routes():
+        fits = (
+            method == request.method
+            and wanted_depth == depth
+            and needed <= names
+            and constants <= literals | names
+        )
+        if fits and len(needed) + len(constants) > best_count:
+            best, best_count = name, len(needed) + len(constants)
+    return best
+
+
+@functools.cache
+def _s3_routes() -> list[tuple[str, str, int, set[str], set[str]]]:
+    model = service_model("s3")
+    return [_s3_route(model.operation_model(name)) for name in model.operation_names]
+
+
+def _s3_route(operation: OperationModel) -> tuple[str, str, int, set[str], set[str]]:
+    uri = urlsplit(operation.http["requestUri"])
+    constants = {part.lower() for part in uri.query.split("&") if part and not part.startswith("x-id=")}
+    shape = operation.input_shape
+    required = [shape.members[name].serialization for name in shape.required_members] if shape else []
+    needed = {part["name"].lower() for part in required if part.get("location") in ("querystring", "header")}
+    return operation.name, operation.http["method"], _depth(uri.path), needed, constants
+
+
+def _depth(path: str) -> int:
+    """Return 0 for the service, 1 for a bucket, 2 for a key."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    return 2 if key else int(bool(bucket))
+
+
+# Refusals in the protocol that a client speaks: JSON, query XML (sts, iam) or S3's XML.
+
+JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
+
+# Codes of one meaning: (JSON, query XML, S3) and the HTTP status in each.
+_ERROR_SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
+    (("MissingAuthenticationTokenException", "MissingAuthenticationToken", "AccessDenied"), (400, 403, 403)),
+    (("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"), (400, 403, 403)),
+    (("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"), (400, 403, 403)),
+    (
+        ("IncompleteSignatureException", "IncompleteSignature", "AuthorizationHeaderMalformed"),
+        (400, 400, 400),
+    ),
+    (("ExpiredTokenException", "ExpiredToken", "ExpiredToken"), (400, 403, 400)),
+    (("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"), (400, 403, 403)),
+    (("AccessDeniedException", "AccessDenied", "AccessDenied"), (400, 403, 403)),
+    (("InternalServerException", "InternalFailure", "InternalError"), (500, 500, 500)),
+    (("ValidationException", "ValidationError", "InvalidArgument"), (400, 400, 400)),
+    (("UnknownOperationException", "InvalidAction", "NotImplemented"), (400, 400, 501)),
+]
+_JSON, _QUERY, _S3 = range(3)
+
+
+def new_request_id() -> str:
+    """Return a request id; a request's id is no state, so it is random."""
+    return str(uuid.uuid4())
+
+
+def with_request_id(response: Response) -> Response:
+    """Return an answer that carries ``x-amzn-RequestId``."""
+    if any(name.lower() == "x-amzn-requestid" for name in response.headers):
+        return response
+    return replace(response, headers={**response.headers, "x-amzn-RequestId": new_request_id()})
+
+
+def json_response(body: Any, *, status: int = 200) -> Response:
+    """Return an answer of a JSON 1.1 service."""
+    return Response(status, {"Content-Type": JSON_CONTENT_TYPE}, json.dumps(body).encode())
+
+
+def service_error_response(error: ServiceError, request: Request) -> Response:
+    """Return a refusal in the protocol of the request, under the code that this protocol has for it.
+
+    A ``HEAD`` request gets status and headers only.
+    """
+    protocol = _protocol_of(request)
+    code, status = _translate(error, protocol)
+    request_id = new_request_id()
+    if protocol == _JSON:
+        members = {"RequestId": request_id} if _has_request_id(request) else {}
+        response = _json_error(error, code, status, members)
+    else:
+        text = (
+            _query_error(error, code, status, request_id)
+            if protocol == _QUERY
+            else _s3_error(error, code, request.path, request_id)
+        )
+        response = Response(status, {"Content-Type": "text/xml"}, text.encode("utf-8", "replace"))
+    headers = {**response.headers, "x-amzn-RequestId": request_id}
+    if protocol == _S3:
+        headers["x-amz-request-id"] = request_id
+    return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
+
+
+def _translate(error: ServiceError, protocol: int) -> tuple[str, int]:
+    for codes, statuses in _ERROR_SYNONYMS:
+        if error.code in codes:
+            return codes[protocol], statuses[protocol]
+    return error.code, error.status
+
+
+def _protocol_of(request: Request) -> int:
+    if "x-amz-target" in request.headers:
+        return _JSON
+    if is_query_request(request):
+        return _QUERY
+    service = _signing_name(request)
+    if service in ("sts", "iam"):
+        return _QUERY
+    return _S3 if service in ("", "s3") else _JSON
+
+
+def _signing_name(request: Request) -> str:
+    """Return the service in the signature's scope, KEY/DATE/REGION/SERVICE/aws4_request, or an empty text."""
+    credential = parse_qs(request.query).get("X-Amz-Credential", [""])[0]
+    _, found, rest = request.headers.get("authorization", "").partition("Credential=")
+    scope = (rest.split(",")[0] if found else credential).split("/")
+    return scope[-2] if len(scope) >= 5 else ""
+
+
+def _has_request_id(request: Request) -> bool:
+    """Tell whether the service models a request id in the body of its errors: identitystore alone does."""
+    return request.headers.get("x-amz-target", "").startswith("AWSIdentityStore.")
+
+
+def _json_error(error: ServiceError, code: str, status: int, more: dict[str, str]) -> Response:
+    members = {name: value for name, value in error.members.items() if value is not None} | more
+    body = {"__type": code, "Message": error.message, **members}
+    response = json_response(body, status=status)
+    return replace(response, headers={**response.headers, "x-amzn-ErrorType": code})
+
+
+def _xml(text: str) -> str:
+    """Return text as XML, without the characters that XML cannot hold."""
+    return escape("".join(character for character in text if character >= " " or character in "\t\n\r"))
+
+
+def _query_error(error: ServiceError, code: str, status: int, request_id: str) -> str:
+    fault = "Sender" if status < 500 else "Receiver"
+    return (
+        f"<ErrorResponse><Error><Type>{fault}</Type><Code>{_xml(code)}</Code>"
+        f"<Message>{_xml(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+
+
+def _s3_error(error: ServiceError, code: str, path: str, request_id: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{_xml(code)}</Code><Message>{_xml(error.message)}</Message>"
+        f"<Resource>{_xml(path)}</Resource><RequestId>{request_id}</RequestId></Error>"
+    )
+
+
+CONTENT_TYPE = "application/json"
+_LARGEST_BODY = 1024 * 1024
+# boto3's name -> the prefix of its IAM actions, which is its signing name but for the portal's
+_IAM_PREFIX_OF_SERVICE = {"sso-oidc": "sso-oauth", "sso": "sso"}
+# What the models do not name, in words that these services have.
+_SYNONYMS = {
+    "ValidationException": "InvalidRequestException",
+    "SerializationException": "InvalidRequestException",
+}
+
+
+@dataclass(frozen=True)
+class RestOperation:
+    """An operation that a request means."""
+
+    service_name: str
+    model: OperationModel
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether AWS asks for a signature."""
+        return self.model.auth_type != "none"
+
+    @property
+    def iam_prefix(self) -> str:
+        """The prefix of the service's IAM actions."""
+        return _IAM_PREFIX_OF_SERVICE[self.service_name]
+
+
+def find_rest_operation(request: Request) -> RestOperation | None:
+    """Return the operation that a request means, or None when it is another service's."""
+    if "x-amz-target" in request.headers or _is_for_another_service(request):
+        return None
+    path = unquote(request.path).rstrip("/")
+    query = set(parse_qsl(request.query, keep_blank_values=True))
+    fitting = [
+        (len(constants), operation)
+        for method, wanted_path, constants, operation in _routes()
+        if method == request.method and wanted_path == path and constants <= query
+    ]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def call_rest_operation(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:
+    """Read an operation's input, hold it against the model, let its handler answer."""
+    try:
+        return registry.call_operation(
+            context, operation.service_name, operation.model, _read_input(operation, request)
+        )
+    except LastingRefusal:
+        raise
+    except ServiceError as error:
+        code = _SYNONYMS.get(error.code, error.code)
+        raise ServiceError(code, error.message, status=error.status) from error
+
+
+def response(body: Any) -> Response:
+    """Return an answer; no client, proxy or browser may keep it."""
+    headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Response(200, headers, json.dumps(body).encode())
+
+
+def rest_error_response(error: ServiceError, operation: RestOperation) -> Response:
+    """Return a refusal, with the HTTP status that the model gives it."""
+    shapes = {shape.name: shape for shape in operation.model.error_shapes}
+    shape = shapes.get(error.code)
+    status = shape.metadata.get("error", {}).get("httpStatusCode", error.status) if shape else error.status
+    headers = {
+        "Content-Type": CONTENT_TYPE,
+        "Cache-Control": "no-store",
+        "x-amzn-ErrorType": error.code,
+        "x-amzn-RequestId": new_request_id(),
+    }
+    body = {"__type": error.code, "message": error.message}
+    if operation.service_name == "sso-oidc":
+        body |= {"error": _oauth_name(error.code), "error_description": error.message}
+    return Response(status, headers, json.dumps(body).encode())
+
+
+def _is_for_another_service(request: Request) -> bool:
+    """Tell whether a signature says so: an S3 bucket may be named ``token``."""
+    authorization = request.headers.get("authorization", "")
+    scope = authorization.partition("Credential=")[2].split(",")[0].split("/")
+    is_signed = len(scope) >= 5 or "X-Amz-Credential" in request.query or "AWSAccessKeyId" in request.query
+    return is_signed and (len(scope) < 5 or scope[-2] not in ("sso-oauth", "awsssoportal", "sso-portal"))
+
+
+@functools.cache
+def _routes() -> list[tuple[str, str, set[tuple[str, str]], RestOperation]]:
+    routes = []
+    for service_name in _IAM_PREFIX_OF_SERVICE:
+        model = service_model(service_name)
+        for name in model.operation_names:
+            operation = model.operation_model(name)
+            path, _, query = operation.http["requestUri"].partition("?")
+            constants = set(parse_qsl(query, keep_blank_values=True))
+            routes.append((operation.http["method"], path, constants, RestOperation(service_name, operation)))
+    return routes
+
+
+def _read_input(operation: RestOperation, request: Request) -> dict[str, Any]:
+    shape = operation.model.input_shape
+    if shape is None:
+        return {}
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    body = _json_object(request.body)
+    values: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        key = member.serialization.get("name", name)
+        match member.serialization.get("location"):
+            case "header":
+                values[name] = _from_text(member, request.headers.get(key.lower()))
+            case "querystring":
+                values[name] = _from_text(member, query.get(key))
+            case _:
+                values[name] = body.get(key)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _from_text(member: Shape, text: str | None) -> Any:
+    if text is None or member.type_name not in ("integer", "long"):
+        return text
+    # What is no number is left to the model's check, which says so.
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    if len(body) > _LARGEST_BODY:
+        raise ServiceError("InvalidRequestException", f"The body has more than {_LARGEST_BODY} bytes.")
+    try:
+        value = parse_json(body or b"{}")
+    except ValueError:
+        raise ServiceError("InvalidRequestException", "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise ServiceError(
+            "InvalidRequestException", f"The body must be a JSON object, found {type(value).__name__}."
+        )
+    return value
+
+
+def _oauth_name(code: str) -> str:
+    """Return OAuth's name of an error: ``authorization_pending`` for AuthorizationPendingException."""
+    words = re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z][a-z]+", code.removesuffix("Exception"))
+    name = "_".join(words).lower()
+    return {"internal_server": "server_error"}.get(name, name)

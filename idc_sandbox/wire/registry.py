@@ -1,0 +1,111 @@
+"""Which function answers which operation.
+
+A handler is registered by decorating it; importing the service's package is enough to make it known::
+
+    @operation("sso-admin", "CreatePermissionSet")
+    def create_permission_set(context, request): ...
+
+The request has been held against the service model before the handler sees it; the answer is shaped by the
+model after.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError, parse_json, validation_error
+from idc_sandbox.wire.models import OperationModel, serialize, service_model, validate_request
+
+Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | None]
+
+_HANDLERS: dict[tuple[str, str], Handler] = {}
+
+# JSON services name the operation in X-Amz-Target: PREFIX.Operation
+SERVICE_OF_TARGET_PREFIX = {"SWBExternalService": "sso-admin", "AWSIdentityStore": "identitystore"}
+
+
+def operation(service_name: str, operation_name: str) -> Callable[[Handler], Handler]:
+    """Register the decorated function as the handler of an operation."""
+
+    def register(handler: Handler) -> Handler:
+        if (service_name, operation_name) in _HANDLERS:
+            raise ValueError(f"{service_name}:{operation_name} has two handlers")
+        _HANDLERS[service_name, operation_name] = handler
+        return handler
+
+    return register
+
+
+def find_operation(target: str) -> tuple[str, OperationModel]:
+    """Return service name and model of the operation that an ``X-Amz-Target`` header names."""
+    prefix, _, operation_name = target.partition(".")
+    service_name = SERVICE_OF_TARGET_PREFIX.get(prefix)
+    if service_name is None or operation_name not in service_model(service_name).operation_names:
+        raise ServiceError("UnknownOperationException", f"The operation {target!r} does not exist.")
+    return service_name, service_model(service_name).operation_model(operation_name)
+
+
+def call_operation(
+    context: Context, service_name: str, model: OperationModel, request: Any
+) -> dict[str, Any]:
+    """Validate a request, let its handler answer, and return the answer as JSON types."""
+    validate_request(model, request)
+    handler = _HANDLERS.get((service_name, model.name))
+    if handler is None:
+        raise ServiceError(
+            "ValidationException",
+            f"The sandbox does not answer {service_name}:{model.name} yet; AWS does. "
+            "What it answers is listed in docs/sandbox.md.",
+        )
+    return serialize(model.output_shape, handler(context, request) or {}) or {}
+
+
+def implemented_operations(service_name: str) -> list[str]:
+    """Return the names of the operations of a service that have a handler, sorted."""
+    return sorted(name for service, name in _HANDLERS if service == service_name)
+
+
+# Pages of a list, as AWS cuts them.
+
+_Item = TypeVar("_Item")
+
+
+def paginate(
+    items: Iterable[_Item],
+    *,
+    operation_name: str,
+    key: Callable[[_Item], str],
+    request: dict[str, Any],
+    maximum: int = 100,
+) -> tuple[list[_Item], str | None]:
+    """Return one page of items in the order of their keys, and the token of the next page or None."""
+    ordered = sorted(items, key=key)
+    last_key = _read_token(request.get("NextToken"), operation_name)
+    if last_key is not None:
+        ordered = [item for item in ordered if key(item) > last_key]
+    size = min(int(request.get("MaxResults") or maximum), maximum)
+    page = ordered[:size]
+    token = _make_token(operation_name, key(page[-1])) if len(ordered) > size else None
+    return page, token
+
+
+def _make_token(operation_name: str, last_key: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([operation_name, last_key]).encode()).decode()
+
+
+def _read_token(token: str | None, operation_name: str) -> str | None:
+    if not token:
+        return None
+    try:
+        named_operation, last_key = parse_json(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
+        named_operation, last_key = None, None
+    if named_operation != operation_name or not isinstance(last_key, str):
+        raise validation_error(
+            f"The NextToken {token[:40]!r} was not given by {operation_name}; start over without one."
+        )
+    return last_key
