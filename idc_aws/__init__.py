@@ -1,4 +1,4 @@
-"""What the kit knows of AWS: connections, calls, and one module for each noun. The only home of boto3.
+"""The library below the kit: the scenario, the connection, a module for each noun of AWS, and signing in.
 
 It imports words (the modules at the top of the package) and nothing else of the kit.
 """

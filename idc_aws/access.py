@@ -1,4 +1,4 @@
-"""Who has access to what: every account assignment of the instance, read with as few calls as can be.
+"""Who has access to what: account assignments, their names, and what each person reaches.
 
 By principal takes a call for each group and user, by pair one for each permission set in each account that
 it is provisioned to. The cheaper way is chosen; reading by principal is the management account's alone.

@@ -1,4 +1,4 @@
-"""Waiting: for what AWS does in its own time, and for writes to spread before the next one.
+"""What every call needs: waiting, watchers of writes, pages, threads, tags, and the writer.
 
 botocore has no waiter for Identity Center, and does not retry ConflictException, which sso-admin answers
 while an earlier write has not spread yet.

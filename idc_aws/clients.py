@@ -1,4 +1,4 @@
-"""Calls spaced so that AWS never has to turn one away.
+"""boto3's clients: made once, paced, with retries and refusals as the kit wants them.
 
 AWS gives sso-admin 20 requests a second in all, and identitystore 20 for each operation. Pacing beats
 retrying: the same report took 13 seconds paced and 23 with retries alone. Retries of botocore are paced
@@ -31,6 +31,7 @@ from botocore.loaders import JSONFileLoader, Loader
 
 from idc_aws.errors import LeftSandboxError
 from idc_aws.failures import Failures
+from idc_aws.identifiers import LOOPBACK_HOSTS
 
 AWS_RATE_PER_S = 20.0
 
@@ -112,7 +113,6 @@ class Pacing:
 
 # boto3 sessions and clients: of the sandbox, sealed off from the user's AWS configuration, and of AWS.
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 _AWS_ATTEMPTS = 8
 _SANDBOX_ATTEMPTS = 4
 

@@ -1,4 +1,4 @@
-"""Finding the instance of Identity Center, and saying helpfully why there is none."""
+"""A connection to a target: who calls, which instance, and whether this run may write there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS's refusals in the kit's words: what failed, for whom, and what to do next.
+"""AWS's refusals in the kit's words, missing and expired credentials among them.
 
 Refusals that calling code decides on (``ResourceNotFoundException``, ``ConflictException``,
 ``ValidationException``, quotas) pass through; `failed_write` and `failed_read` turn what is left of them

@@ -1,4 +1,4 @@
-"""Locks between processes of one machine that end with the process that holds them, however it ends."""
+"""Files that others share: locks that end with their process, and lines of JSON that survive a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group memberships: which user is in which group.
+"""Groups and group memberships.
 
 Source:
 https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html

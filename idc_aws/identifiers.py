@@ -1,8 +1,4 @@
-"""Account ids, ARNs, role names and addresses: read, checked and written, without a call.
-
-Durations, managed policies and "did you mean" live in modules of their own and are offered here as well, so
-that there is one place to import words from.
-"""
+"""Account ids, ARNs, durations, names of managed policies, and near misses: read and checked without a call."""
 
 from __future__ import annotations
 
@@ -15,6 +11,8 @@ from importlib import resources
 from types import MappingProxyType
 
 from idc_aws.errors import InvalidValueError
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # ISO 8601 durations, the way that Identity Center writes session lengths.
 

@@ -1,4 +1,4 @@
-"""Finding users and groups by name, one call each: listing all would read up to 200,000 users.
+"""Finding users and groups in the identity store, listing a few of them, and knowing personal data.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_GetUserId.html
 """

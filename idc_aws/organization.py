@@ -1,4 +1,4 @@
-"""The organization: its accounts by name, and which of them is in charge.
+"""The organization: its accounts by name, who is in charge of it, and delegated administrators.
 
 Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
 """

@@ -1,4 +1,4 @@
-"""Permission sets: what people may do in an account, and for how long.
+"""Permission sets: their state, their policies, and their provisioning.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html
 """

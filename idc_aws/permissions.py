@@ -1,4 +1,4 @@
-"""The IAM permissions that each notebook needs on AWS: as data.
+"""The IAM permissions that each notebook needs: as data, as a page, and checked for a caller.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/iam-auth-access-using-id-policies.html,
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamidentitycenter.html

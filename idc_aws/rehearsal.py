@@ -1,4 +1,4 @@
-"""Calls as a person can run them again: commands of the AWS CLI, and Python with boto3.
+"""The calls that applying would make: kept in place of being sent, and written as commands and as Python.
 
 What an earlier call makes is a variable, so that the text runs as it stands, from the first line to the last.
 """

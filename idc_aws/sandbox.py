@@ -1,4 +1,4 @@
-"""The console of the sandbox: what at AWS a person does in the browser, over the sandbox's own endpoint."""
+"""The sandbox seen from outside: found, started, stopped, and its console used."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from idc_aws.calls import about_to_use_console
-from idc_aws.clients import LOOPBACK_HOSTS
 from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
+from idc_aws.identifiers import LOOPBACK_HOSTS
 from idc_aws.scrubbing import remember_secret
 
 _TIMEOUT_S = 30.0

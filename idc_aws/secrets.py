@@ -1,4 +1,4 @@
-"""What secrets look like wherever they stand: the shapes that AWS's, OAuth's and other keys have.
+"""What secrets look like: shapes of keys, names that announce a value, and which values are none.
 
 Each kind is said in words, so that a leak can be reported without showing it.
 """

@@ -1,4 +1,4 @@
-"""The settings that only the console has: where each is, what it decides, and why one would choose what.
+"""Settings of an instance: those that only the console has, and attributes for access control.
 
 Paths and labels are those of the User Guide; links into the console are observed by the community, so the
 path in words always stands beside them.

@@ -1,4 +1,4 @@
-"""A user's profile in three shapes: the kit's flat state, AWS's user, and AWS's operations on attributes.
+"""Users, and their profile in three shapes: the kit's flat state, AWS's user, AWS's attribute operations.
 
 Pure: no call. Sources:
 https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html,

@@ -1,4 +1,4 @@
-"""What executes a notebook: the interface, its time limits, and what a failure says."""
+"""What an engine is that executes notebooks: its time limits, and what its failure says."""
 
 from __future__ import annotations
 

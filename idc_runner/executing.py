@@ -1,4 +1,4 @@
-"""Kernels of this very Python, whatever kernel specifications the machine holds."""
+"""Executing a notebook with papermill in a kernel of this Python, its output bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which notebooks there are, which of them a run executes, and which parameters each one knows."""
+"""Which notebooks there are, which a run executes, and the run's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last look at what a run wrote: what still looks like a key is told by its place, not by its value.
+"""What a run leaves behind: written whole, scrubbed, marked when unfinished, and searched for secrets.
 
 What the runner itself writes is scrubbed on the way. A notebook may write files of its own, and programs that
 it starts may write into the logs: those are looked at here.

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line for each notebook and step, as it happens, and a table at the end."""
+"""What a person sees of a run while it goes: events followed, a line for each, a table at the end."""
 
 from __future__ import annotations
 

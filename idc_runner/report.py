@@ -1,4 +1,4 @@
-"""Executed notebooks as pages: no script runs in them and nothing is loaded from elsewhere."""
+"""The report: executed notebooks as pages without scripts, and the page over them."""
 
 from __future__ import annotations
 

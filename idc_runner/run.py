@@ -1,4 +1,4 @@
-"""The notebooks of a prepared run, one after another, and what it comes to, whatever happens on the way."""
+"""A run of the lesson: prepared, carried out, interrupted with care, and what it came to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run came to: read from its receipts and events, never from notebook outputs.
+"""What a run came to, as ``summary.json`` and as a table: from receipts and events, never from outputs.
 
 `RunSummary.as_json` is ``summary.json``. Changes made are counted from the receipts, so that a notebook that
 failed half-way counts what it really did; in mode ``plan`` they are the plan's numbers, what *would* be done.

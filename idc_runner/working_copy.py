@@ -1,4 +1,4 @@
-"""A working copy: the kit's notebooks and scenarios in a folder in which a person may change all of them.
+"""A working copy of the kit's notebooks for a person, and whether the kit's own were edited.
 
 What a person did is never overwritten. What they left as it was follows the kit when the kit is updated.
 """

@@ -1,4 +1,4 @@
-"""The environment variables that point AWS clients at a sandbox."""
+"""The environment variables that point AWS clients at a sandbox, and the endpoints of every service."""
 
 from __future__ import annotations
 

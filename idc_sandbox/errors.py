@@ -1,4 +1,4 @@
-"""What the sandbox answers when it refuses, and what stops it from starting.
+"""What the sandbox answers when it refuses, what stops it from starting, and JSON that is none.
 
 ServiceError
     an answer to a client: AWS's error code, a message that helps, the right HTTP status

@@ -1,4 +1,4 @@
-"""One AWS request in, one answer out: who signed it, which service it is for, and what that service says.
+"""One AWS request in, one answer out: who signed it, its rate, its service, and what that service says.
 
 The gateway knows nothing of sockets: the server gives it method, path, headers and body, and so do tests.
 """

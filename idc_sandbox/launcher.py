@@ -1,4 +1,4 @@
-"""Starting, finding, stopping and resetting a sandbox from another process. Standard library only.
+"""Starting, finding, stopping and resetting a sandbox from another process.
 
 >>> sandbox = start(StateFolder(default_path()))
 >>> sandbox.endpoint_url

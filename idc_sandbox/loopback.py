@@ -1,4 +1,4 @@
-"""Finding and asking a sandbox on this machine's loopback. Little of the standard library: it is quick."""
+"""Finding and asking a sandbox on this machine's loopback, and the hosts that it answers to."""
 
 from __future__ import annotations
 

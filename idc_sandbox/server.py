@@ -1,4 +1,4 @@
-"""The sandbox as a process: one port on loopback, AWS's services on it, and our own endpoint beside them."""
+"""The sandbox as a process: one port on loopback, AWS's services on it, and the control endpoint."""
 
 from __future__ import annotations
 

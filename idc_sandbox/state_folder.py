@@ -1,4 +1,4 @@
-"""The folder that holds one sandbox: state, secrets, and which process serves it. Standard library only.
+"""The folder that holds one sandbox: state, private files, and which process serves it.
 
 The folder is readable by its owner alone (0700, files 0600): it holds keys that the sandbox accepts. A folder
 that is somebody else's is refused, and so is one that holds other things: nothing here may tighten or delete

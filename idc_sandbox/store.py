@@ -1,4 +1,4 @@
-"""The sandbox's state in one SQLite file: what was acknowledged survives ``kill -9``.
+"""The sandbox's state in one SQLite file, its clock, its ids, and what a damaged file says.
 
 WAL with ``synchronous=FULL``, one connection, one lock: the sandbox serves a handful of people, and one
 writer keeps every rule ("this name is unique", "this set is still assigned") a plain look at the tables

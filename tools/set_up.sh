@@ -61,6 +61,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 # The lock names every package with its hashes, so pip looks for nothing else, and takes nothing that differs.
 .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r "$lock" ||
     die "pip could not install what $lock names; see above. Is there a way to a package index from here?"
+rm -rf ./*.egg-info # of an earlier version: Python would find its entry points first
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . ||
     die "pip could not install the kit itself; see above"
 printf '%s' "$wanted" >"$stamp"

@@ -1,4 +1,4 @@
-"""Permission sets: what people may do in an account, and for how long."""
+"""Permission sets and account assignments, as a scenario wants them."""
 
 from __future__ import annotations
 

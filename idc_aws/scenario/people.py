@@ -1,4 +1,4 @@
-"""People and groups, with every field of a profile that the console's form has.
+"""Users, groups and the person who signs in, as a scenario wants them.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html
 """

@@ -1,4 +1,4 @@
-"""Policies that a permission set carries: by name, by reference, and written out."""
+"""Policies of a permission set: their models, IAM's grammar, and advice on what they name."""
 
 from __future__ import annotations
 

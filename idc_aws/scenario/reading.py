@@ -1,4 +1,4 @@
-"""Scenarios: read from a file or from papermill's parameters, and refused with everything that is wrong."""
+"""Scenarios read from a file or from parameters, with overrides; everything wrong is reported at once."""
 
 from __future__ import annotations
 

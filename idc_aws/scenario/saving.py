@@ -1,4 +1,4 @@
-"""Changing values in the text of a YAML file: what does not change stays as typed, comments included."""
+"""Saving a form into a scenario file: what does not change stays as typed, comments included."""
 
 from __future__ import annotations
 

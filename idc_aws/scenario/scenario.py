@@ -1,4 +1,4 @@
-"""A scenario: everything that a run should make true, and where."""
+"""A scenario: everything that a run should make true, and where; nothing in it twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How people sign in: settings that only the console can change.
+"""The instance and its settings, as a scenario wants them, and a person's records of console settings.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-mfa.html
 """

@@ -1,4 +1,4 @@
-"""The texts that AWS accepts: lengths and characters, from the service models of its APIs.
+"""The values that AWS accepts: lengths and characters, from the service models; and the models' base.
 
 botocore sends a text of any length with any characters, and the service then answers with a pattern. These
 rules answer before the call, and name the character.

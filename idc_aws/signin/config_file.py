@@ -1,4 +1,4 @@
-"""The AWS config file as AWS's own tools read it; one that they cannot read is refused with its line.
+"""The AWS config file: read as AWS's tools read it, its lines and sections, and its safe replacement.
 
 botocore's reader decides what a file means, here as in boto3 and the AWS CLI.
 

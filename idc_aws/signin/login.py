@@ -1,4 +1,4 @@
-"""The login of `aws sso login` in boto3, with a device code, for machines without AWS CLI v2.
+"""The login of `aws sso login` in boto3, its token's trace, and the temporary credentials that follow.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_StartDeviceAuthorization.html,
 https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html

@@ -1,4 +1,4 @@
-"""`aws configure sso`, `aws sso login` and `aws sso logout`: at the CLI's prompts, as a person would.
+"""The AWS CLI at a terminal: `aws configure sso`, `aws sso login` and `logout`, as a person would use it.
 
 Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
 """

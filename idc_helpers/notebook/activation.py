@@ -1,4 +1,4 @@
-"""A person's activation, as notebook 09 uses it: the way there, and what the target shows of it."""
+"""A person's activation, as notebook 09 uses it, watched while it happens."""
 
 from __future__ import annotations
 

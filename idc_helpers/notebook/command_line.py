@@ -1,4 +1,4 @@
-"""`aws configure sso` and what follows, as notebook 10 uses it; in the sandbox for real, on AWS with care."""
+"""`aws configure sso`, logins and temporary credentials, as notebooks 10 and 11 use them."""
 
 from __future__ import annotations
 

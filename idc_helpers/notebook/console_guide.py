@@ -1,4 +1,4 @@
-"""What a step asks a person to do in the AWS console, with the words that are on the screen there.
+"""What a step asks a person to do in the AWS console, and links to the sandbox's pages.
 
 Labels are those of the User Guide. The console may word the value 'never' of the MFA prompt differently.
 """

@@ -1,4 +1,4 @@
-"""The gate between a plan that was shown and the write: what a button may do, and what a cell may run past.
+"""The gate between a plan that was shown and the write, what cells return, and an apply that is watched.
 
 Nothing is applied that the plan on the screen did not show. A value that changes, or an apply that fails,
 closes the gate again. The logic knows no widget, so the button and the cell share it.

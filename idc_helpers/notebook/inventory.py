@@ -1,4 +1,4 @@
-"""Tables of what the target holds; each function reads and returns, and writes nothing."""
+"""What the target holds: tables, the organization as a tree, and who reaches what."""
 
 from __future__ import annotations
 

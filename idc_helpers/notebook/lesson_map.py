@@ -1,4 +1,4 @@
-"""The lesson as a picture: its notebooks as stations, with the steps, their states and links to them."""
+"""The lesson as a picture and as a line: each step's state, followed while other notebooks apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars on a time axis, as a picture whose text can be selected, and as lines of text."""
+"""Pictures as text: bars on a time axis, matrices, trees, and sequence diagrams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What notebooks use: ``open_runbook``, and the runbook that it returns.
+"""What notebooks use: `open_runbook`, the runbook that it returns, and papermill's parameters.
 
 from idc_helpers import open_runbook
 runbook = open_runbook("05_permission_sets", target=target, mode=mode, permission_sets=permission_sets)

@@ -1,4 +1,4 @@
-"""Progress that is live in JupyterLab and one clean final line in an executed notebook.
+"""The screen: live progress, whether a person is there, work in the background, and errors without secrets.
 
 A display that is updated in place is the only form that is both. Progress is said in words: bars are mute to
 screen readers.

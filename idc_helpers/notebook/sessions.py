@@ -1,4 +1,4 @@
-"""How a command line gets its token, as a conversation: with a device code, or with an authorization code.
+"""Sessions as pictures: how a command line gets its token, and how long everything lasts.
 
 Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,
 https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html

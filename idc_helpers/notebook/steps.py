@@ -1,4 +1,4 @@
-"""A step as a notebook uses it: the same cells guided (forms and buttons) and headless (no widget at all)."""
+"""A step and the teardown as a notebook uses them: guided with forms, headless without any widget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four movements as tables: what is wanted, what a plan would do, what was done, what was checked."""
+"""Tables: what is wanted, planned, done and checked, with what a failed check teaches."""
 
 from __future__ import annotations
 

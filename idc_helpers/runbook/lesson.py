@@ -1,4 +1,4 @@
-"""The lesson's twenty steps: what each is, who can do it, and where in the notebooks it stands.
+"""The lesson's twenty steps: what each is, where it is in the notebooks, AWS's page, and its states.
 
 A test holds the headings against the notebooks, because links lead to them.
 """

@@ -1,4 +1,4 @@
-"""The checks of the person's half of the lesson, and their causes: pure, from what the target showed."""
+"""How far the lesson is: each step's state, what changed outside, and the person's checks."""
 
 from __future__ import annotations
 

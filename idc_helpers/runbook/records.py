@@ -1,4 +1,4 @@
-"""A receipt for every write: what undo and teardown go by, and nothing else.
+"""What a run writes down: receipts of writes, events, and a person's attestations.
 
 One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
 ``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line

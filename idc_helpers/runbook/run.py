@@ -1,4 +1,4 @@
-"""What all steps of one notebook share: the connection, the mode, and the run's folder."""
+"""A run that a notebook works in: opened from its parameters, and what all its steps share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lesson's steps: what each is called, which notebook holds it, and how it is bound to a run."""
+"""The steps that read or write the target: what each wants, its four movements, and its rehearsal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a check most likely failed: pure, from what was wanted, what was found, and a few facts.
+"""What a failed check teaches: the likely cause, the heading to go back to, and AWS's page.
 
 The order of the questions is the order in which an experienced colleague would ask them: is this the right
 Region at all, is something missing that it stands on, did AWS say why, did we do it, did somebody undo it.

@@ -1,4 +1,4 @@
-"""Take back what a run did: only what its receipts name, newest first, and nothing that others use.
+"""Undo: what becomes of each receipt, the plan of it, and the teardown that carries it out.
 
 Nothing is called here that writes.
 """

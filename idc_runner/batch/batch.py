@@ -1,4 +1,4 @@
-"""A whole batch, from what a person asked for to its reports: begun, or gone on with where it ended."""
+"""A whole batch, from what a person asked for to its reports: started, or resumed where it ended."""
 
 from __future__ import annotations
 

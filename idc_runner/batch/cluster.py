@@ -1,4 +1,4 @@
-"""Workers on other machines: a dask cluster, whose processes carry out one job for each of their threads.
+"""A batch on other machines: a dask cluster whose workers carry out jobs.
 
 A worker that dies loses nothing: its jobs begin again on another one, and a job counts once, in the journal
 of whoever started the batch. The results go where all machines write: into a shared folder, or to S3.

@@ -1,4 +1,4 @@
-"""The folder of a batch: whose it is at the moment, and what stands where.
+"""The folder of a batch: its lock, its journal, and which jobs are done already.
 
 ``journal.jsonl`` is what counts; ``batch.json`` and ``index.html`` are made from it. ``jobs/<name>/`` is a
 job's run folder. Nothing in it is ever half written: files are written beside and renamed.

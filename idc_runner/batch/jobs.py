@@ -1,4 +1,4 @@
-"""What a job came to: small, plain data that goes into the journal and between machines."""
+"""One checked job, the hashes of its inputs, and what it came to."""
 
 from __future__ import annotations
 

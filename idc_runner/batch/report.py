@@ -1,4 +1,4 @@
-"""The two reports over all jobs of a batch: ``batch.json`` for programs, ``index.html`` for people."""
+"""How a batch goes and what it came to: lines, ``batch.json`` for programs, ``index.html`` for people."""
 
 from __future__ import annotations
 

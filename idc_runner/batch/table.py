@@ -1,4 +1,4 @@
-"""A table of jobs, read from YAML or CSV, with the line of everything in it."""
+"""A table of jobs, read from YAML or CSV, with the line of everything in it, and the jobs' order."""
 
 from __future__ import annotations
 

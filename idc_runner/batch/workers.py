@@ -1,4 +1,4 @@
-"""One job of a batch: a run in a folder of its own, in whatever process it is asked for."""
+"""Carrying out jobs: each a run in a folder of its own, on engines that are kept and restarted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JupyterLab as a process: what it is started with, and how it ends with everything that it started."""
+"""``idc lab`` and ``idc init``: JupyterLab as a process that ends with everything that it started."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-
-from idc_aws.sandbox import jupyter_variables
 
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 CONFIG_FOLDER = Path(__file__).parents[1] / "data" / "jupyter"
@@ -48,6 +46,8 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
 
 def lab_environment() -> dict[str, str]:
     """Return this process's environment, with the folders that hold the kit's configuration of JupyterLab."""
+    from idc_aws.sandbox import jupyter_variables  # noqa: PLC0415
+
     variables = jupyter_variables()
     folders = [str(CONFIG_FOLDER), variables["JUPYTER_CONFIG_PATH"]]
     return {**os.environ, **variables, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}

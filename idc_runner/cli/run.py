@@ -1,4 +1,4 @@
-"""``idc run`` and ``idc undo``."""
+"""``idc run``, ``idc undo``, ``idc batch`` and ``idc parameters``."""
 
 from __future__ import annotations
 

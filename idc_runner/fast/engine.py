@@ -1,4 +1,4 @@
-"""One notebook that was ordered from the preloaded process: followed until its process has ended."""
+"""The fast engine, and the notebooks that it orders from its preloaded process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nbclient without a kernel process: it asks the kernel of this process.
+"""A notebook's cells run by ipykernel's kernel in this process, with its output captured.
 
 What a message becomes in a notebook (display updates, cleared outputs, widget state) stays nbclient's code.
 """

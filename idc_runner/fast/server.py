@@ -1,4 +1,4 @@
-"""The forks of the preloaded process: made for an order, watched, and ended with all that they started."""
+"""The preloaded process: what it imports, and the forks that it makes, watches and ends."""
 
 from __future__ import annotations
 

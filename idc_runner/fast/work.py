@@ -1,4 +1,4 @@
-"""A fork's work on one notebook: papermill executes it in this process, and its customer is told of it."""
+"""What a fork does: executes a notebook or runs a module, and reports to who ordered it."""
 
 from __future__ import annotations
 

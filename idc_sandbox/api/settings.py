@@ -1,4 +1,4 @@
-"""The values that the console offers for each setting; a model's defaults are those of a new instance.
+"""The settings that the console offers, their models, and their values in an instance.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html,
 https://docs.aws.amazon.com/singlesignon/latest/userguide/user-interactive-sessions.html,

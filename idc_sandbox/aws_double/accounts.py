@@ -1,4 +1,4 @@
-"""The roles that Identity Center makes in accounts: ``AWSReservedSSO_…``.
+"""What accounts hold: Identity Center's roles, the organization, access keys, and policies.
 
 All functions change moto's memory and save nothing; `AwsDouble` does.
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html

@@ -1,4 +1,4 @@
-"""What the rest of the sandbox calls: moto's services as one durable double of AWS."""
+"""moto's services as one durable double of AWS: a request, permission, moto's answer, state saved."""
 
 from __future__ import annotations
 

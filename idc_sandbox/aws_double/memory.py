@@ -1,4 +1,4 @@
-"""moto's memory and the state file, kept in step.
+"""moto's memory and the state file, kept in step by snapshots that hold only safe bytes.
 
 moto's services live in globals of its modules, so one process serves one sandbox at a time: whoever is asked
 next takes the globals over and loads its own state. A counter in the state file names the state that memory

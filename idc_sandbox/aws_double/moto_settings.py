@@ -1,4 +1,4 @@
-"""What has to differ from a stock moto, applied once a process.
+"""What has to differ from a stock moto: clock, ids, secrets, permissions, managed policies, session keys.
 
 - its clock follows the sandbox's, and its ids follow the sandbox's seed; secrets follow neither: they are
 random

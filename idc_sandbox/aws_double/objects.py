@@ -1,4 +1,4 @@
-"""The bytes of S3's objects, each kept once in the state file under its hash.
+"""S3's objects: their bytes in the state file, and who may do what with them.
 
 A snapshot names them, so that a small write does not write all objects again.
 """

@@ -1,4 +1,4 @@
-"""A second way to the pages, for the owner alone: a socket file in the state folder.
+"""The door to the pages: known hosts, sealed cookies, one-time links, and the owner's socket.
 
 Whoever connects there can read the folder, and so holds its secrets anyway. A Jupyter Server connects there
 for a person who is signed in at it, and passes on what their browser says: the host that they see is

@@ -1,4 +1,4 @@
-"""The access portal: accounts, roles, access keys, the console's landing page, sign out."""
+"""The access portal: accounts, roles, access keys, devices, and consent to a client."""
 
 from __future__ import annotations
 

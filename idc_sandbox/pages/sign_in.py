@@ -1,4 +1,4 @@
-"""The steps of the sign-in: which function takes each form, and what each page shows."""
+"""The pages of the sign-in, the invitation, the device code and the mailbox."""
 
 from __future__ import annotations
 

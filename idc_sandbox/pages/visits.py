@@ -1,4 +1,4 @@
-"""One request of a person's browser: where from, who, with which form."""
+"""One request of a person's browser, the ways that it may go, and its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page as a person reads it: its heading, what it says, its forms, its values and its links."""
+"""A browser without a screen: pages read as a person reads them, forms filled, links followed."""
 
 from __future__ import annotations
 

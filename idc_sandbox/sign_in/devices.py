@@ -1,4 +1,4 @@
-"""Registered MFA devices: at most two authenticator apps and six security keys or passkeys a user.
+"""MFA devices: authenticator apps, and security keys or passkeys; at most eight a user.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-types.html,
 https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-allow-user-registration.html

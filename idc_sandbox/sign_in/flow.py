@@ -1,4 +1,4 @@
-"""The second proof of a sign-in: whether one is asked for, by what, and what a user without a device meets.
+"""The sign-in, step by step: its state, the second factor, invitations, and codes by e-mail.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html,
 https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-configure-mfa-device-enforcement.html

@@ -1,4 +1,4 @@
-"""Passwords: what one must be, and who has given the right one. Kept as argon2id hashes.
+"""Passwords: what one must be, who has given the right one, and how guessing is slowed down.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/password-requirements.html
 """

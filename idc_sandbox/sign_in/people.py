@@ -1,4 +1,4 @@
-"""Sessions of the access portal: who is signed in, until when.
+"""People, their sessions of the access portal, their mailbox, and how a sign-in is refused.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
 """

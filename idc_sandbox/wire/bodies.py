@@ -1,4 +1,4 @@
-"""How much of a request is read into memory: little from a stranger, much from who signs with our key."""
+"""How much of a request is read into memory, and for how long one may stay half-open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests held against botocore's own service models, and answers shaped by them.
+"""botocore's service models: requests held against them, and answers shaped by them.
 
 botocore checks required members and types before it sends, but neither lengths, patterns, enums nor ranges:
 AWS does that at the other end, and so do we. An operation's handler is then left with its rules and nothing

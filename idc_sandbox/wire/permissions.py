@@ -1,4 +1,4 @@
-"""Whether a caller may do what it asks for, by the policies that moto's iam and organizations hold."""
+"""Whether a caller may do what it asks for: the actions and resources of a request, and its policies."""
 
 from __future__ import annotations
 

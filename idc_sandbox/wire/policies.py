@@ -1,4 +1,4 @@
-"""Whether policies allow an action: IAM's rules, without knowing where policies come from.
+"""IAM's policies: grammar, patterns, conditions, and whether they allow an action.
 
 An explicit Deny wins, an Allow is needed, nothing is allowed by default. Elements that the sandbox knows:
 Effect, Action, NotAction, Resource, NotResource and Condition with IAM's operators.

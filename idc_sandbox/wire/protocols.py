@@ -1,4 +1,4 @@
-"""The protocol of the services that a person's client calls: rest-json, by botocore's models.
+"""AWS's protocols by botocore's models: json, rest-json, and names of operations.
 
 An operation is known by method, path and the constants in its query. Its input lies in headers, query and
 body; errors carry their name in ``x-amzn-ErrorType`` and in the body, because clients look in either.

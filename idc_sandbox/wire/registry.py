@@ -1,4 +1,4 @@
-"""Which function answers which operation.
+"""Which function answers which operation, and how its lists are paged.
 
 A handler is registered by decorating it; importing the service's package is enough to make it known::
 

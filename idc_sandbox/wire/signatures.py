@@ -1,4 +1,4 @@
-"""Who signed a request: nothing that a client says is believed before its signature has been checked.
+"""Who signed a request: claims, signatures and chunks; nothing is believed before it is checked.
 
 Signatures of version 4 in headers and in URLs, and S3's older signed URLs, which boto3 makes by default.
 """

@@ -50,8 +50,8 @@ def ended(process):
 
 # In place of a sandbox, which these jobs do not use.
 WITHOUT_TARGET = """\
-from idc_runner.batch import job_run
-job_run._checked = lambda place: ("nowhere", "")
+from idc_runner.batch import workers
+workers._checked = lambda place: ("nowhere", "")
 """
 
 

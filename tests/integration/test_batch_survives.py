@@ -34,9 +34,9 @@ BATCH = """\
 import sys
 from pathlib import Path
 from idc_aws.errors import KitError
-from idc_runner.batch import job_run
+from idc_runner.batch import workers
 from idc_runner.batch.batch import BatchRequest, run_batch
-job_run._checked = lambda place: ("nowhere", "")
+workers._checked = lambda place: ("nowhere", "")
 project, table, out, workers, *options = sys.argv[1:]
 request = BatchRequest(
     Path(project),

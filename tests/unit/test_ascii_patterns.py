@@ -16,10 +16,8 @@ SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
 OF_PEOPLE = {
     "masking.py",
     "scrubbing.py",
-    "secret_names.py",
-    "secret_shapes.py",
-    "secret_values.py",
-    "leaks.py",
+    "secrets.py",
+    "outputs.py",
 }
 ODD = ("ünï", "４", "１１１１２２２２３３３３", "PT４H", "é", "ª", "\u0660", "Ａ", "ſ", "K")
 

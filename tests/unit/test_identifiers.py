@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_aws import identifiers
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import (
     access_key_kind,
@@ -147,10 +146,3 @@ def test_a_secret_in_the_wrong_place_is_not_repeated():
 )
 def test_a_near_word_is_offered(word, answer):
     assert did_you_mean(word, ["region", "mode", "users"]) == answer
-
-
-def test_identifiers_offers_the_words_of_its_neighbours():
-    assert {name for name in identifiers.__all__ if not hasattr(identifiers, name)} == set()
-    assert {"parse_duration", "format_duration", "managed_policy_arn", "PREDEFINED"} <= set(
-        identifiers.__all__
-    )

@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-IMPORT = "from idc_helpers.notebook import open_runbook"
+IMPORT = "from idc_helpers import open_runbook"
 
 
 @cache

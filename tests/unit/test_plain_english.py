@@ -67,7 +67,8 @@ def stumbles(name: str, text: str) -> list[str]:
 
 def _files() -> list[Path]:
     packages = [path for path in sorted(ROOT.glob("idc_*")) if any(path.glob("*.py"))]
-    return [
+    texts = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("notebooks/*.ipynb"))]
+    return texts + [
         path
         for package in packages
         for path in sorted(package.rglob("*"))

@@ -8,7 +8,7 @@ import pytest
 from idc_aws import project
 from idc_aws.errors import RunFailedError
 from idc_helpers.runbook.run import open_run
-from idc_runner.cli.doctor import folder_finding
+from idc_runner.checkup import folder_finding
 
 KIT = Path(__file__).parents[2]
 

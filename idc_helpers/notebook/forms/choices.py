@@ -1,4 +1,4 @@
-"""What can be chosen in a form: AWS's own lists, and what exists on the target or stands in the scenario."""
+"""What can be chosen in a form: AWS's own lists, and what the target or the scenario holds."""
 
 from __future__ import annotations
 

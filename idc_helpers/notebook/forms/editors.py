@@ -1,4 +1,4 @@
-"""Editors that offer choices: one of some, or another one; several in a tree; policies by name."""
+"""The editors of single values: texts, choices, trees, policies, relay states."""
 
 from __future__ import annotations
 

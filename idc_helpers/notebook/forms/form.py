@@ -1,4 +1,4 @@
-"""One field of a form: its label, an editor chosen by its type and its choices, help, and what is wrong."""
+"""A form made from a model: fields with labels and problems, groups that fold, lists, and the style."""
 
 from __future__ import annotations
 

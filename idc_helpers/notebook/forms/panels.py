@@ -1,4 +1,4 @@
-"""Buttons that show a plan, apply exactly that plan in the background, and say how far it is."""
+"""A step's panel: form, plan, apply, undo, attestation, and saving as a scenario."""
 
 from __future__ import annotations
 

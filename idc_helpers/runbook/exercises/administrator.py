@@ -1,4 +1,4 @@
-"""Exercises of notebooks 05 to 08: a permission set, a group, an assignment, two members."""
+"""Exercises of notebooks 02 to 08, done by the administrator."""
 
 from __future__ import annotations
 

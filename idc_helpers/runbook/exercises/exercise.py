@@ -1,4 +1,4 @@
-"""What an exercise is: a task, a hint, and an examination that only reads.
+"""What an exercise is: a task, a hint, an examination that only reads, and the command that cleans up.
 
 A learner does it by any way they like: a form, the sandbox's pages, boto3, the AWS CLI. So the kit has no
 receipt for it, and the examination says how to take it back.

@@ -1,4 +1,4 @@
-"""Exercises of notebooks 09 to 11: a spare device, a second profile, the end of all sessions."""
+"""Exercises of notebooks 09 to 11, done by the person who signs in, and what exercises left behind."""
 
 from __future__ import annotations
 

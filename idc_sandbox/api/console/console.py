@@ -1,4 +1,4 @@
-"""Which function does which thing of the console, and for which instance."""
+"""What at AWS only the console does: enabling, inviting, resetting, the identity source, a user's access."""
 
 from __future__ import annotations
 

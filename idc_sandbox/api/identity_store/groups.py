@@ -1,4 +1,4 @@
-"""CreateGroup, DescribeGroup, ListGroups, UpdateGroup and DeleteGroup.
+"""Groups, group memberships, and lookups by name.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroup.html and its
 neighbours.

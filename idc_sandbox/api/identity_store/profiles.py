@@ -1,4 +1,4 @@
-"""What a user and a group may hold: the service model's attributes, and rules that it does not state."""
+"""What a user and a group may hold, extensions included, and how attribute paths change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which identity store, user, group or membership a request names: by id or by ARN."""
+"""What a request names: a store, a user, a group, a membership; what must occur once; and the stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StartDeviceAuthorization, and what a person answers on the device page.
+"""StartDeviceAuthorization and authorization codes, and what a person answers to them.
 
 Sources: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_StartDeviceAuthorization.html,
 RFC 8628.

@@ -1,4 +1,4 @@
-"""RegisterClient, and whether a client is one that has registered.
+"""RegisterClient, its key and redirect addresses, and how oidc refuses.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_RegisterClient.html
 """

@@ -1,4 +1,4 @@
-"""CreateToken: a device code, an authorization code or a refresh token for an access token.
+"""CreateToken and CreateTokenWithIAM, and where tokens are kept.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
 """

@@ -1,4 +1,4 @@
-"""Account assignments: creating and deleting them, and how far such a request has come."""
+"""Account assignments: created, deleted, their requests followed, and listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances: the organization's, which the console enables, and those of single accounts."""
+"""Instances: made, updated, their Regions, applications, and attributes for access control."""
 
 from __future__ import annotations
 

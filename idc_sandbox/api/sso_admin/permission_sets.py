@@ -1,4 +1,4 @@
-"""Permission sets themselves: create, describe, update, delete, list."""
+"""Permission sets themselves and their tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Managed policies of a permission set: AWS's by ARN, customers' by name and path."""
+"""Policies of a permission set: AWS's, customers', inline, and its boundary."""
 
 from __future__ import annotations
 

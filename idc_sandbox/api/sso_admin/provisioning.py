@@ -1,4 +1,4 @@
-"""The role that a permission set becomes in an account: ``AWSReservedSSO_<permission set>_<16 hex digits>``.
+"""Provisioning: which permission sets are in which accounts, and the roles that they become there.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
 """

@@ -1,4 +1,4 @@
-"""Rules that the operations on permission sets share: which one is meant, and who may change it."""
+"""Rules that the operations share: which resource is meant, who may change it, requests, principals."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 import pytest
 
 from idc_aws.permissions import required_actions
-from idc_runner.cli import doctor
-from idc_runner.cli.doctor import Finding
+from idc_runner import checkup
+from idc_runner.checkup import Finding
 from idc_runner.sandboxes import sandbox_of_its_own
 
 
@@ -39,11 +39,11 @@ def account(no_credentials, sandbox, monkeypatch):
 
 
 def by_subject(**options):
-    return {finding.subject: finding for finding in doctor.account_findings(**options)}
+    return {finding.subject: finding for finding in checkup.account_findings(**options)}
 
 
 def test_without_credentials_one_line_says_that_the_sandbox_needs_none(no_credentials):
-    [finding] = doctor.account_findings()
+    [finding] = checkup.account_findings()
     assert (finding.status, finding.subject) == ("warn", "AWS credentials")
     assert "The sandbox needs none" in finding.remedy
     assert "there are no AWS credentials" in finding.detail
@@ -51,7 +51,7 @@ def test_without_credentials_one_line_says_that_the_sandbox_needs_none(no_creden
 
 
 def test_an_unknown_profile_is_named(no_credentials):
-    [finding] = doctor.account_findings(profile="nobody")
+    [finding] = checkup.account_findings(profile="nobody")
     assert "'nobody'" in finding.detail
 
 
@@ -82,13 +82,13 @@ def test_permissions_are_told_for_each_notebook(monkeypatch, answer):
     def check(_connection, actions):
         return dict.fromkeys(actions, "allowed") | {action: answer}
 
-    monkeypatch.setattr(doctor, "check_permissions", check)
-    findings = list(doctor.permission_findings(None))
+    monkeypatch.setattr(checkup, "check_permissions", check)
+    findings = list(checkup.permission_findings(None))
     if answer == "allowed":
         assert [finding.status for finding in findings] == ["ok"]
     elif answer == "denied":
         lacking = {finding.detail.split()[0] for finding in findings}
-        assert lacking == {n for n in doctor.NOTEBOOK_PERMISSIONS if action in required_actions(n)}
+        assert lacking == {n for n in checkup.NOTEBOOK_PERMISSIONS if action in required_actions(n)}
         assert all(action in finding.remedy for finding in findings)
     else:
         assert [finding.detail.split()[0] for finding in findings] == ["1"]
@@ -98,7 +98,7 @@ def test_permissions_are_told_for_each_notebook(monkeypatch, answer):
 def test_the_doctor_fails_only_for_what_must_be_mended(idc, no_credentials, monkeypatch):
     assert idc("doctor").exit_code == 0
     broken = Finding("fail", "Python", "3.9", "Install a newer one.")
-    monkeypatch.setattr(doctor, "python_finding", lambda *_: broken)
+    monkeypatch.setattr(checkup, "python_finding", lambda *_: broken)
     done = idc("doctor")
     assert done.exit_code == 1
     assert "fail  Python: 3.9\n      → Install a newer one." in done.output

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from idc_aws.signin.terminal import find_command_line
-from idc_runner.cli import doctor
-from idc_runner.cli.doctor import Finding, findings_in_words
+from idc_runner import checkup
+from idc_runner.checkup import Finding, findings_in_words
 from idc_sandbox.loopback import DEFAULT_PORT
 
 KIT = Path(__file__).parents[3]
@@ -28,7 +28,7 @@ def test_a_remedy_stands_below_its_finding():
 
 @pytest.mark.parametrize(("version", "status"), [((3, 10, 9), "fail"), ((3, 11, 0), "ok"), ((4, 0, 0), "ok")])
 def test_an_old_python_is_a_failure(version, status):
-    assert doctor.python_finding(version, "/usr/bin/python3").status == status
+    assert checkup.python_finding(version, "/usr/bin/python3").status == status
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_the_aws_cli_is_judged_by_its_version(tmp_path, monkeypatch, says, statu
     program.write_text(f"#!/bin/sh\necho '{says}'\n", "utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/nowhere")
-    finding = doctor.aws_cli_finding()
+    finding = checkup.aws_cli_finding()
     assert (finding.status, words in f"{finding.detail} {finding.remedy}") == (status, True)
     assert bool(finding.remedy) == (status != "ok")
 
 
 def test_no_aws_cli_is_said_with_where_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    finding = doctor.aws_cli_finding()
+    finding = checkup.aws_cli_finding()
     assert (finding.status, finding.detail) == ("warn", "none that can sign in")
     assert "https://docs.aws.amazon.com/cli/" in finding.remedy
 
@@ -64,14 +64,14 @@ def test_the_aws_cli_is_the_one_that_notebook_10_finds_behind_one_that_cannot_si
         (tmp_path / name / "aws").write_text(f"#!/bin/sh\necho 'aws-cli/{version} Python/3.11'\n", "utf-8")
         (tmp_path / name / "aws").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'a'}{os.pathsep}{tmp_path / 'b'}")
-    finding = doctor.aws_cli_finding()
+    finding = checkup.aws_cli_finding()
     notebook_10 = find_command_line()
     assert finding.detail == f"AWS CLI 2.36.7 ({notebook_10.program})"
     assert (finding.status, f"type {notebook_10.program}" in finding.remedy) == ("warn", True)
 
 
 def test_the_port_is_the_one_that_the_sandbox_takes():
-    assert doctor.SANDBOX_PORT == DEFAULT_PORT
+    assert checkup.SANDBOX_PORT == DEFAULT_PORT
 
 
 def test_a_port_that_something_else_holds_is_named(tmp_path, monkeypatch):
@@ -80,11 +80,11 @@ def test_a_port_that_something_else_holds_is_named(tmp_path, monkeypatch):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        monkeypatch.setattr(doctor, "SANDBOX_PORT", port)
-        taken = doctor.sandbox_finding()
+        monkeypatch.setattr(checkup, "SANDBOX_PORT", port)
+        taken = checkup.sandbox_finding()
     assert taken.status == "warn"
     assert f"port {port} is in use by something else" in taken.detail
-    free = doctor.sandbox_finding()
+    free = checkup.sandbox_finding()
     assert free.status == "ok"
     assert f"port {port} is free" in free.detail
     assert not (tmp_path / "sandbox").exists()
@@ -92,5 +92,5 @@ def test_a_port_that_something_else_holds_is_named(tmp_path, monkeypatch):
 
 def test_a_place_outside_of_the_kit_is_as_good_as_any(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    finding = doctor.folder_finding()
+    finding = checkup.folder_finding()
     assert (finding.status, finding.detail) == ("ok", str(KIT))

@@ -27,7 +27,7 @@ class Shown:
 def shown(monkeypatch, guided):
     shown = Shown()
     monkeypatch.setattr(lesson_map, "show_updatable", shown)
-    monkeypatch.setattr(lesson_map, "POLL_S", 0.01)
+    monkeypatch.setattr(lesson_map, "FOLLOW_POLL_S", 0.01)
     return shown
 
 
