@@ -1,4 +1,4 @@
-"""Account ids, ARNs, durations, names of managed policies, and near misses: read and checked without a call."""
+"""Account ids, ARNs, durations, names of managed policies, near misses: read and checked without a call."""
 
 from __future__ import annotations
 

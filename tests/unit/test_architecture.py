@@ -58,25 +58,18 @@ def test_imports_go_one_way():
 
 
 def import_graph():
-    """Return for each module those that it imports; a package only where it is imported itself."""
+    """Return for each module those that it imports; a package only where a name of its own is taken."""
     names = modules(*PACKAGES)
-    return {
-        name: {other for other in imported(path) if other in names and not _is_inside(other, path)} - {name}
-        for name, path in names.items()
-    }
+    return {name: set(_taken(path, names)) - {name} for name, path in names.items()}
 
 
-def _is_inside(package, path):
-    """Return whether a package is only passed on the way to one of its modules that the file imports."""
-    text = path.read_text("utf-8")
-    tree = ast.walk(ast.parse(text))
-    taken = [
-        f"{node.module}.{alias.name}"
-        for node in tree
-        if isinstance(node, ast.ImportFrom) and node.module == package
-        for alias in node.names
-    ]
-    return bool(taken) and all((ROOT / Path(*one.split("."))).with_suffix(".py").exists() for one in taken)
+def _taken(path, names):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom):
+            full = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (one if one in names else node.module for one in full if node.module in names)
 
 
 def circles(graph):
