@@ -18,9 +18,9 @@ from idc_sandbox.state_folder import StateFolder
 # Preloads, then runs each line of its input as a command in a forked child, as a runner does.
 PRELOADED = """
 import os, sys, threading
-from idc_sandbox import preload
-assert not preload.is_preloaded() and "moto" not in sys.modules
-preload.preload()
+from idc_sandbox import launcher
+assert not launcher.is_preloaded() and "moto" not in sys.modules
+launcher.preload()
 assert threading.active_count() == 1
 held = open(sys.argv[1])
 for line in sys.stdin:
@@ -62,6 +62,7 @@ def run(process, *words) -> tuple[int, str]:
     process.stdin.flush()
     lines = [process.stdout.readline()]
     while not lines[-1].strip().lstrip("-").isdigit():
+        assert lines[-1], f"the preloaded process ended with {process.wait(PATIENCE_S)}"
         lines.append(process.stdout.readline())
     return int(lines[-1]), "".join(lines[:-1])
 
