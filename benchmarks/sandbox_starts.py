@@ -27,8 +27,8 @@ _FIRST = {
 # Forks a child for each line that it reads and lets it run the sandbox's command line, as a runner does.
 _PRELOADED = """
 import gc, os, sys
-from idc_sandbox import preload
-preload.preload()
+from idc_sandbox import launcher
+launcher.preload()
 gc.freeze()
 print("ready", flush=True)
 for line in sys.stdin:
