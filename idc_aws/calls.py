@@ -103,7 +103,7 @@ def retry_conflicts(
             pause_s = min(pause_s * 2, 4 * _LONGEST_PAUSE_S)
 
 
-# Calls that write, told to whoever watches just before each is sent: to show it, or to stop there.
+# Calls that write, reported to a watcher just before each is sent: to show it, or to stop there.
 
 CONSOLE = "console"
 """The service name of what no API does: in the sandbox its console does it, on AWS a person."""

@@ -342,7 +342,7 @@ class Connection:
         return " · ".join(parts)
 
 
-# One pacer for many processes: whoever works on one AWS organization at a time shares its limits.
+# One pacer for many processes: those that work on one AWS organization at a time share its limits.
 
 FOLDER_VARIABLE = "IDC_PACING_FOLDER"
 MACHINES_VARIABLE = "IDC_PACING_MACHINES"

@@ -38,7 +38,7 @@ _LONGEST_SHOWN = 600  # characters of a name or a message; a value may be a file
 
 
 class KitError(Exception):
-    """Something that a person can mend: what failed, what to do next, and where to read more.
+    """Something that a person can fix: what failed, what to do next, and where to read more.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class InvalidValueError(KitError, ValueError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend in a scenario."""
+    """One thing to fix in a scenario."""
 
     file: str
     line: int | None

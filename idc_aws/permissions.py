@@ -85,7 +85,7 @@ MANAGEMENT_ACCOUNT_ACTIONS = (
     "iam:GetSAMLProvider",
     "iam:UpdateSAMLProvider",
 )
-"""Besides, for whoever assigns a permission set in the management account itself."""
+"""Also needed to assign a permission set in the management account itself."""
 
 
 @dataclass(frozen=True)

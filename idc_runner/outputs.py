@@ -287,7 +287,7 @@ class LeakSearch:
             relative = path.relative_to(self._folder)
             if relative.parts[0] in _NOT_LOOKED_AT or path.is_symlink() or _is_page(path, self._folder):
                 continue
-            with suppress(FileNotFoundError):  # whoever wrote it has taken it away again
+            with suppress(FileNotFoundError):  # the one who wrote it has taken it away again
                 if path.is_file():
                     status = path.stat()
                     yield path, (status.st_ino, status.st_mtime_ns, status.st_size)
@@ -370,7 +370,7 @@ def mark_unfinished(
     output: Path, failure: NotebookFailure, index: int | None, kept: KeptOutput | None = None
 ) -> None:
     """Write into a saved notebook what was kept of it, and at which cell it ended and why."""
-    with suppress(OSError):  # what cannot be written is told by whoever called, as the failure
+    with suppress(OSError):  # what cannot be written is told by the one who called, as the failure
         document = json.loads(output.read_text("utf-8"))
         kept = kept or KeptOutput()
         _apply_journal(document, kept.journal)

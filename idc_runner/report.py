@@ -196,7 +196,7 @@ def _pages(run_folder: Path, summary: RunSummary, which: Pages) -> set[str]:
     pages = set()
     for result in summary.notebooks:
         executed = run_folder / "notebooks" / f"{result.notebook}.ipynb"
-        # One that has no result yet may be at work.
+        # One that has no result yet may be running.
         if result.status != "not run" and executed.exists() and which in ("all", result.status):
             write_notebook_page(executed, summary.run_id)
             pages.add(result.notebook)

@@ -413,7 +413,7 @@ _AGAIN_S = 0.2
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to end, by Ctrl-C, by whoever supervises it, or because its terminal is gone."""
+    """The run was asked to end, by Ctrl-C, by the one who supervises it, or because its terminal is gone."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

@@ -31,7 +31,7 @@ FORKS = sys.platform == "linux"  # elsewhere a library of the system may not bea
 
 
 class ServerProcess(Protocol):
-    """What whoever starts a server needs of its process."""
+    """What a program that starts a server needs of its process."""
 
     pid: int
 
@@ -230,7 +230,7 @@ def start(
                 command, list(descriptors.values()), log, run_in_fork=run_in_fork if may_fork else None
             )
             listening_port = listener.getsockname()[1]
-            listener.close()  # it is the server's alone now: when that ends, so does whoever asks there
+            listener.close()  # it is the server's alone now: when that ends, so does the one who asks there
             return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)
 
 

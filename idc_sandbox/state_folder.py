@@ -244,7 +244,7 @@ class StateFolder:
         """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox.
 
         Yields its descriptor: a server that is coming up holds the lock by it too, so that who stops the
-        sandbox waits for that server, even when whoever started it was killed meanwhile.
+        sandbox waits for that server, even when the one who started it was killed meanwhile.
         """
         trouble = "another process is starting or stopping it"
         with locked(self.path / "start.lock", timeout_s, trouble) as descriptor:
@@ -253,7 +253,7 @@ class StateFolder:
     @contextmanager
     def server_lock(self) -> Iterator[None]:
         """Hold the lock of the one process that serves this folder; its pid is in the file."""
-        # Whoever asks `server_pid` holds the lock for an instant: hence a little patience.
+        # Anyone who asks `server_pid` holds the lock for an instant: hence a little patience.
         with locked(self.path / "server.lock", 2.0, "another sandbox is running in it") as descriptor:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)

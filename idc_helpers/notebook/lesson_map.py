@@ -17,7 +17,7 @@ from idc_helpers.runbook.lesson import LESSON, USERS, StepState, steps_of_notebo
 from idc_helpers.runbook.progress import StepReading, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
 
-# Keeps a picture of the lesson's states current while a notebook is open, whoever applies a step.
+# Keeps a picture of the lesson's states current while a notebook is open, whichever applies a step.
 
 FOLLOW_POLL_S = 1.0
 _TELLING = ("applied", "failed", "checked", "own_values")

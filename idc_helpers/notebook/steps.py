@@ -176,11 +176,11 @@ class NotebookTeardown:
         return self._panel
 
     def plan(self) -> Table:
-        """Return what would be taken back: columns action, kind, key, reason, values; reads only."""
+        """Return what would be undone: columns action, kind, key, reason, values; reads only."""
         return plan_table(TEARDOWN_TITLE, self.gate.show_plan().plan, self.context.place)
 
     def apply(self) -> Applied | Line:
-        """Return what was taken back; in mode ``"plan"`` a line that nothing was written.
+        """Return what was undone; in mode ``"plan"`` a line that nothing was written.
 
         Headless it writes; guided it asks for what the button did.
         """

@@ -209,7 +209,7 @@ OWN_VALUES, APPLIED = "own_values", "applied"
 def changed_outside(context: RunContext, step: Step) -> list[str]:
     """Return what of a step's things is not as this run's receipts left it, in words; reads only.
 
-    Such as ``"permission set Auditor is gone"``. Receipts that were taken back, and those of another place or
+    Such as ``"permission set Auditor is gone"``. Receipts that were undone, and those of another place or
     instance, say nothing.
     """
     resources = {part.resource.kind: part.resource for part in step.desired}
@@ -263,7 +263,7 @@ def has_own_values(context: RunContext, step: Step) -> bool:
 
 
 def _is_taken_back(context: RunContext, step: str) -> bool:
-    """Return whether the run wrote something for a step, and all of it was taken back."""
+    """Return whether the run wrote something for a step, and all of it was undone."""
     written = any(receipt.step == step for receipt in context.receipts.read())
     return written and not any(receipt.step == step for receipt in context.receipts.open_receipts())
 

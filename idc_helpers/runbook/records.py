@@ -184,7 +184,7 @@ class ReceiptBook:
         return [words for words in self._lines() if isinstance(words, str)]
 
     def elsewhere(self) -> dict[ReceiptPlace, int]:
-        """Return how many receipts of other places are not taken back yet, by place."""
+        """Return how many receipts of other places are not undone yet, by place."""
         receipts = self._read_all()
         return Counter(
             place_of(receipt)
@@ -215,7 +215,7 @@ class ReceiptBook:
             yield f"line {number}: {wrong}" if wrong else _receipt(values or {})
 
     def open_receipts(self) -> list[Receipt]:
-        """Return the receipts of creations and updates that no later receipt has taken back, newest first."""
+        """Return the receipts of creations and updates that no later receipt has undone, newest first."""
         return _open(self.read())
 
 

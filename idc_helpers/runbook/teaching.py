@@ -208,7 +208,7 @@ def _email_holder(connection: Connection, user_name: str, wanted: State, found: 
 
 
 def receipt_facts(receipts: Sequence[Receipt], kind: str, key: str) -> Facts:
-    """Return when a thing was made, interrupted or taken back, from the newest receipt that names it."""
+    """Return when a thing was made, interrupted or undone, from the newest receipt that names it."""
     of_it = [receipt for receipt in receipts if (receipt.kind, receipt.key) == (kind, key)]
     if not of_it:
         return Facts()

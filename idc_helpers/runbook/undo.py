@@ -133,7 +133,7 @@ class Fate(Enum):
     GONE = "gone"
     """Nothing of it is there any more."""
     GOES_ALONG = "goes along"
-    """It cannot be taken back, and goes with what the plan deletes."""
+    """It cannot be undone, and goes with what the plan deletes."""
     THEIRS = "theirs"
     """Somebody changed it since: what is there now is theirs."""
     STAYS = "stays"
@@ -322,7 +322,7 @@ def _settings_of_others(undoings: Sequence[Undoing]) -> tuple[Use, ...]:
 
 
 def let_go_along(undoings: list[Undoing]) -> None:
-    """Let what cannot be taken back go with its thing, or with the instance, where that is deleted."""
+    """Let what cannot be undone go with its thing, or with the instance, where that is deleted."""
     deleted = {(each.change.kind, each.change.key) for each in undoings if _deletes(each)}
     no_instance = any(kind == INSTANCE for kind, _ in deleted)
     for number, each in enumerate(undoings):
@@ -430,7 +430,7 @@ class Teardown:
     _applied: tuple[UndoPlan, Outcome] | None = field(default=None, repr=False)
 
     def plan(self) -> UndoPlan:
-        """Return what would be taken back; reads only."""
+        """Return what would be undone; reads only."""
         undo = self._compare()
         self.context.events.write("planned", step=NAME, changes=undo.plan.counts(), by_hand=0)
         return undo

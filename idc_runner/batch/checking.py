@@ -37,7 +37,7 @@ def load_jobs(
 
 
 def _each_once(problems: Iterable[Problem]) -> list[Problem]:
-    # A wrong value among the defaults, or a wrong scenario file, is one problem, whoever many jobs have it.
+    # A wrong value among the defaults, or a wrong scenario file, is one problem, however many jobs have it.
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0))
 
 

@@ -1,7 +1,7 @@
 """A batch on other machines: a dask cluster whose workers carry out jobs.
 
 A worker that dies loses nothing: its jobs begin again on another one, and a job counts once, in the journal
-of whoever started the batch. The results go where all machines write: into a shared folder, or to S3.
+of the one who started the batch. The results go where all machines write: into a shared folder, or to S3.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _new_client(distributed: Any, address: str) -> Any:
 @contextmanager
 def cluster_workers(client: Any, settings: JobSettings, engine_name: str | None) -> Iterator[ClusterWorkers]:
     """Have the workers of a cluster for the length of a block; an exception in it ends their jobs at once."""
-    # Of a batch in the same folder whose own process was killed, jobs may still be at work.
+    # Of a batch in the same folder whose own process was killed, jobs may still be running.
     client.run(end_here, str(settings.batch_folder))
     workers = ClusterWorkers(client, settings, engine_name)
     try:

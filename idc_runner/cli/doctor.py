@@ -25,7 +25,7 @@ def doctor(
     """Look at this machine and at your AWS account: one line each, with what to do. Changes nothing.
 
     Without AWS credentials everything about the sandbox is still looked at: it needs none. Exit status 1 when
-    something must be mended before anything works.
+    something must be fixed before anything works.
     """
     failed = False
     for finding in _findings(parameters, profile, region):

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever started it decides when it ends
+        signal.signal(number, signal.SIG_IGN)  # the one who started it decides when it ends
     preload()
     threads = number_of_threads()
     if threads != 1:

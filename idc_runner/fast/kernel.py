@@ -73,7 +73,7 @@ class KernelHere(IPythonKernel):
     ended = False
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
-        """Nothing queues: whoever asks for cells stops at the first that fails."""
+        """Nothing queues: the one who asks for cells stops at the first that fails."""
 
     def execute(self, message: Message, loop: Any) -> Message:
         """Execute the cell of an ``execute_request`` and return the reply; its outputs are handed over."""
@@ -351,7 +351,7 @@ class CellClient(BoundedClient):
         return super().output(outs, msg, display_id, cell_index)
 
 
-# What a process that was forked for one notebook tells whoever asked for it, and what it saves when.
+# What a process that was forked for one notebook tells the one who asked for it, and what it saves when.
 
 SAVE_PERIOD_S = 1.0
 ENDED_STATUS = 128 + signal.SIGTERM

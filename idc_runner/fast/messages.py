@@ -50,7 +50,7 @@ class Lines:
     def receive(self, timeout_s: float | None = None) -> Object | None:
         """Return the next object, or None when the other side is gone; torn lines are left out."""
         while (line := self._next_line(timeout_s)) is not None:
-            with contextlib.suppress(ValueError):  # whoever sent it ended in the middle of it
+            with contextlib.suppress(ValueError):  # the one who sent it ended in the middle of it
                 value: Object = json.loads(line)
                 return value
         return None

@@ -38,7 +38,7 @@ class Fork:
 
 
 class Forks:
-    """Forks this process for each order until whoever started it is gone."""
+    """Forks this process for each order until the one who started it is gone."""
 
     def __init__(self, control: socket.socket, work: dict[str, Work]) -> None:
         self._control = control
@@ -77,7 +77,7 @@ class Forks:
         parent = os.getpid()
         try:
             pid = os.fork()
-        except OSError as error:  # too many processes, too little memory: whoever ordered it is told
+        except OSError as error:  # too many processes, too little memory: the one who ordered it is told
             with contextlib.suppress(OSError):
                 Lines(connection).send({"not_forked": str(error)})
             for each in (own, of_fork, connection):

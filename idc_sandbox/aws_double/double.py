@@ -259,7 +259,7 @@ _SAVED_WITH = {
 }
 _READING_VERBS = ("Get", "List", "Describe", "Simulate")
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
-# moto believes any assertion, and would hand out every role to whoever asks.
+# moto believes any assertion, and would hand out every role to the one who asks.
 _NOT_OFFERED = {
     "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
     "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",

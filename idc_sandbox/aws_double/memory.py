@@ -1,10 +1,10 @@
 """moto's memory and the state file, kept in step by snapshots that hold only safe bytes.
 
-moto's services live in globals of its modules, so one process serves one sandbox at a time: whoever is asked
-next takes the globals over and loads its own state. A counter in the state file names the state that memory
-must equal. It is written in the same transaction as the snapshots; when that transaction is rolled back, or
-its commit fails, memory and file disagree about the counter, and the next access loads memory from the file
-again.
+moto's services live in globals of its modules, so one process serves one sandbox at a time: the one that is
+asked next takes the globals over and loads its own state. A counter in the state file names the state that
+memory must equal. It is written in the same transaction as the snapshots; when that transaction is rolled
+back, or its commit fails, memory and file disagree about the counter, and the next access loads memory from
+the file again.
 """
 
 from __future__ import annotations

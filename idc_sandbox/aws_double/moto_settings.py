@@ -332,7 +332,7 @@ def _set_request_identity() -> None:
 
 
 def _random_secret(length: int) -> str:
-    """Return a secret from the operating system: whoever knows the seed must not know the keys."""
+    """Return a secret from the operating system: the one who knows the seed must not know the keys."""
     alphabet = string.ascii_letters + string.digits + "+/"
     return "".join(secrets.choice(alphabet) for _ in range(length))
 

@@ -1,6 +1,6 @@
 """The door to the pages: known hosts, sealed cookies, one-time links, and the owner's socket.
 
-Whoever connects there can read the folder, and so holds its secrets anyway. A Jupyter Server connects there
+Who connects there can read the folder, and so holds its secrets anyway. A Jupyter Server connects there
 for a person who is signed in at it, and passes on what their browser says: the host that they see is
 believed, and mailbox and settings are open. Only pages are behind this door.
 """

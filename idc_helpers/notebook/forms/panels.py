@@ -101,7 +101,7 @@ class Actions(Generic[P]):
         self.refresh()
 
     def lock(self, locked: bool) -> None:
-        """Lock both buttons while something else is at work."""
+        """Lock both buttons while something else is running."""
         self._locked = locked
         self.refresh()
 
@@ -351,7 +351,7 @@ class StepPanel(Panel):
             before = self.form
             self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
-                self.form.show(before.shown)  # whoever edits an item goes on with that one
+                self.form.show(before.shown)  # a person who edits an item continues with it
             self._fields.children = (self.form.box,)
             self._show_problems()
         return self

@@ -187,7 +187,7 @@ def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def problems_in_words(problems: Sequence[Problem], values: FormValues) -> str:
-    """Return how many values are to be mended and where, in the form's words; empty: all is well."""
+    """Return how many values are to be fixed and where, in the form's words; empty: all is well."""
     if not problems:
         return ""
     places = dict.fromkeys(_place_in_words(problem.path, values) for problem in problems)

@@ -1,4 +1,4 @@
-"""ListAccounts, ListAccountRoles, GetRoleCredentials and Logout, for whoever shows an access token.
+"""ListAccounts, ListAccountRoles, GetRoleCredentials and Logout, for the one who shows an access token.
 
 Source: https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_Operations.html
 """
