@@ -31,7 +31,7 @@ class Kit:
         self.programs.mkdir()
         for name in ("requirements.lock", "requirements-test.lock", "pyproject.toml", "tools/set_up.sh"):
             shutil.copy(KIT / name, self.folder / name)
-        for name in ("bash", "sh", "dirname", "cat", "cksum", "mkdir", "cp", "pwd"):
+        for name in ("bash", "sh", "dirname", "cat", "cksum", "mkdir", "cp", "pwd", "rm"):
             (self.programs / name).symlink_to(shutil.which(name))
         self.python()
 
@@ -69,6 +69,15 @@ def test_the_first_call_installs_and_the_second_does_nothing(kit):
     assert "--no-deps --no-build-isolation -e ." in the_kit
     second = kit.set_up()
     assert (second.returncode, second.stdout, kit.installed) == (0, "", [])
+
+
+def test_what_an_earlier_version_said_of_itself_is_removed(kit):
+    # Python would find its entry points first where it is started in this folder.
+    earlier = kit.folder / "identity_center_runbook_kit.egg-info"
+    earlier.mkdir()
+    (earlier / "entry_points.txt").touch()
+    assert kit.set_up().returncode == 0
+    assert not earlier.exists()
 
 
 def test_what_tests_need_is_installed_when_it_is_asked_for(kit):
