@@ -27,7 +27,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from idc_runner.sandboxes import STATE_VARIABLE
+from idc_aws.project import STATE_VARIABLE
 from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -27,9 +27,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from idc_aws.project import STATE_VARIABLE
 from idc_runner.engine_choice import open_engine
 from idc_runner.run import RunRequest, run_lesson
-from idc_runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+from idc_runner.sandboxes import sandbox_of_its_own
 from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -29,6 +29,7 @@ from idc_aws.errors import (
 from idc_aws.failures import Failures, error_code, failed_read
 from idc_aws.files import lock_file
 from idc_aws.identifiers import check_account_id, check_region
+from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 from idc_aws.sandbox import SandboxConsole, start_sandbox
 
 if TYPE_CHECKING:
@@ -344,8 +345,6 @@ class Connection:
 
 # One pacer for many processes: those that work on one AWS organization at a time share its limits.
 
-FOLDER_VARIABLE = "IDC_PACING_FOLDER"
-MACHINES_VARIABLE = "IDC_PACING_MACHINES"
 # No queue is that long: the file is of a time before the machine was started anew, and its clock with it.
 _FARTHEST_S = 3600.0
 
@@ -374,7 +373,8 @@ class SharedPacer(Pacer):
         except OSError as error:
             raise RunFailedError(
                 f"the pace of the calls cannot be kept in {str(self._path)!r}: {error.strerror or error}",
-                remedy=f"See that the folder in {FOLDER_VARIABLE} can be written, or unset the variable.",
+                remedy=f"See that the folder in {PACING_FOLDER_VARIABLE} can be written, or unset the "
+                "variable.",
             ) from error
         return slot - now
 
@@ -389,10 +389,10 @@ def _read(descriptor: int, now: float) -> float:
 
 def share_pacing(connection: Connection) -> None:
     """Let a connection to AWS take its slots from files, where the environment names their folder."""
-    folder = os.environ.get(FOLDER_VARIABLE)
+    folder = os.environ.get(PACING_FOLDER_VARIABLE)
     if not folder:
         return
-    rate_per_s = AWS_RATE_PER_S / _machines(os.environ.get(MACHINES_VARIABLE, "1"))
+    rate_per_s = AWS_RATE_PER_S / _machines(os.environ.get(PACING_MACHINES_VARIABLE, "1"))
     start = f"{_management_account_id(connection)}-{connection.region}"
     connection.pacing.share(lambda limit: SharedPacer(rate_per_s, Path(folder) / f"{start}-{limit}.slot"))
 
@@ -400,7 +400,8 @@ def share_pacing(connection: Connection) -> None:
 def _machines(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise InvalidValueError(
-            f"{MACHINES_VARIABLE} is {text!r}", remedy="It is the number of machines that share the rate."
+            f"{PACING_MACHINES_VARIABLE} is {text!r}",
+            remedy="It is the number of machines that share the rate.",
         )
     return int(text)
 

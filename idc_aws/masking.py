@@ -21,9 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from idc_aws.scrubbing import scrub, scrub_values
+from idc_aws.project import MASKING_VARIABLE
 
-VARIABLE = "IDC_MASKING_FILE"
 _DOMAIN = "masked.example"
 # What a scenario says of a user → the stand-in, with the person's number.
 _STAND_INS = {
@@ -131,47 +130,24 @@ def masking(people: Iterable[Mapping[str, Any]]) -> Iterator[None]:
     descriptor, name = tempfile.mkstemp(prefix="idc-masking-", suffix=".json")  # its owner's alone
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(masker.as_json())
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = name
+    before = os.environ.get(MASKING_VARIABLE)
+    os.environ[MASKING_VARIABLE] = name
     try:
         yield
     finally:
         if before is None:
-            del os.environ[VARIABLE]
+            del os.environ[MASKING_VARIABLE]
         else:
-            os.environ[VARIABLE] = before
+            os.environ[MASKING_VARIABLE] = before
         Path(name).unlink(missing_ok=True)
 
 
 def current_masker() -> Masker | None:
     """Return the masker of the run that this process belongs to, or None when nothing is masked."""
-    name = os.environ.get(VARIABLE)
+    name = os.environ.get(MASKING_VARIABLE)
     return _read(name) if name else None
 
 
 @functools.lru_cache(maxsize=2)
 def _read(name: str) -> Masker:
     return Masker.from_json(Path(name).read_text("utf-8"))
-
-
-# What everything passes that a run writes for people: secrets out, and personal data masked where asked for.
-
-
-def clean(text: str) -> str:
-    """Return a text without secrets, and without personal data when the run masks it."""
-    masker = current_masker()
-    text = scrub(text)
-    return masker.mask(text) if masker else text
-
-
-def clean_values(value: Any) -> Any:
-    """Return JSON-like data in which every text is as `clean` leaves it, and secret names hold nothing."""
-    masker = current_masker()
-    value = scrub_values(value)
-    return masker.mask_values(value) if masker else value
-
-
-def masked_values(value: Any) -> Any:
-    """Return JSON-like data with personal data masked when the run masks it; secrets are not looked for."""
-    masker = current_masker()
-    return masker.mask_values(value) if masker else value

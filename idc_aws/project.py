@@ -10,6 +10,14 @@ from idc_aws.errors import RunFailedError
 DEFAULT_SCENARIO = Path("parameters") / "sandbox.yaml"
 # In a working copy: says what was laid out, so that what a person changed is told from what they left.
 MANIFEST = ".identity-center-kit.json"
+# The environment variables of a run's processes, in one place.
+PACING_FOLDER_VARIABLE = "IDC_PACING_FOLDER"
+PACING_MACHINES_VARIABLE = "IDC_PACING_MACHINES"
+MASKING_VARIABLE = "IDC_MASKING_FILE"
+RUN_FOLDER_VARIABLE = "IDC_RUN_FOLDER"
+INTERACTIVE_VARIABLE = "IDC_INTERACTIVE"
+STATE_VARIABLE = "IDC_SANDBOX_STATE"
+PAGES_VARIABLE = "IDC_SANDBOX_PAGES_PATH"
 _PACKAGE = Path(__file__).resolve().parent
 _LAB = "lab"
 _HOME = "identity-center"

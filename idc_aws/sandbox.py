@@ -23,6 +23,7 @@ import urllib3
 from idc_aws.calls import about_to_use_console
 from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
 from idc_aws.identifiers import LOOPBACK_HOSTS
+from idc_aws.project import STATE_VARIABLE
 from idc_aws.scrubbing import remember_secret
 
 _TIMEOUT_S = 30.0
@@ -146,7 +147,7 @@ class SandboxAddress:
 
 def default_state_folder() -> Path:
     """Return the standing sandbox's folder: ``$IDC_SANDBOX_STATE``, or the platform's place for it."""
-    named = os.environ.get("IDC_SANDBOX_STATE")
+    named = os.environ.get(STATE_VARIABLE)
     if named:
         return Path(named).expanduser()
     import platformdirs  # noqa: PLC0415  only who needs it pays for it

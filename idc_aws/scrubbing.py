@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from idc_aws.project import MASKING_VARIABLE
 from idc_aws.secrets import NAMED, REMOVED, Secret, apart, looks_secret, secrets_in
 
 __all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_together", "scrub_values"]
@@ -266,3 +267,26 @@ def _scrub_named(name: Any, value: Any, learnt: frozenset[str]) -> Any:
 def is_picture(media_type: str) -> bool:
     """Tell whether data of a media type is no text: a picture, a sound, a document. It is not looked at."""
     return _NO_TEXT.fullmatch(media_type) is not None
+
+
+# What everything passes that a run writes for people: secrets out, and personal data masked where asked for.
+
+
+def clean(text: str) -> str:
+    """Return a text without secrets, and without personal data when the run masks it."""
+    return str(masked_values(scrub(text)))
+
+
+def clean_values(value: Any) -> Any:
+    """Return JSON-like data in which every text is as `clean` leaves it, and secret names hold nothing."""
+    return masked_values(scrub_values(value))
+
+
+def masked_values(value: Any) -> Any:
+    """Return JSON-like data with personal data masked when the run masks it; secrets are not looked for."""
+    if not os.environ.get(MASKING_VARIABLE):
+        return value
+    from idc_aws.masking import current_masker  # noqa: PLC0415  only where a run masks
+
+    masker = current_masker()
+    return masker.mask_values(value) if masker else value

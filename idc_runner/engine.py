@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.masking import clean
+from idc_aws.scrubbing import clean
 from idc_runner.notebooks import LessonNotebook
 
 

@@ -23,7 +23,7 @@ from papermill.exceptions import PapermillException, PapermillExecutionError
 from papermill.log import logger
 from traitlets import default
 
-from idc_aws.masking import clean
+from idc_aws.scrubbing import clean
 from idc_runner.engine import MOST_PRINTED, NotebookFailure, cut_note
 from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import mark_unfinished, scrubbed_path

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idc_aws.masking import clean, clean_values, masked_values
 from idc_aws.scrubbing import (
     announced,
+    clean,
+    clean_values,
     find_secrets,
     is_picture,
     known_values,
+    masked_values,
     scrub,
     scrub_together,
     scrub_values,

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from idc_aws.files import json_objects
-from idc_aws.masking import clean
+from idc_aws.scrubbing import clean
 from idc_runner.summary import (
     NotebookResult,
     RunSummary,

@@ -13,7 +13,7 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from idc_aws.masking import clean, clean_values
+from idc_aws.scrubbing import clean, clean_values
 from idc_helpers.runbook.records import ReceiptBook
 from idc_runner.outputs import scrubbed_notebook, write_whole
 from idc_runner.summary import (

@@ -23,8 +23,8 @@ from idc_aws.connection import Connection, connect, require_apply_allowed, requi
 from idc_aws.errors import InvalidValueError, ParametersError, Problem, RunFailedError
 from idc_aws.identifiers import did_you_mean
 from idc_aws.identity_store import list_personal_data
-from idc_aws.masking import clean, masking
-from idc_aws.project import find_scenario
+from idc_aws.masking import masking
+from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE, find_scenario
 from idc_aws.scenario.reading import (
     PERSON_PARAMETERS,
     load_scenario,
@@ -33,6 +33,7 @@ from idc_aws.scenario.reading import (
     validate_scenario,
 )
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.scrubbing import clean
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.notebooks import (
     LessonNotebook,
@@ -46,7 +47,7 @@ from idc_runner.notebooks import (
 from idc_runner.outputs import KERNEL_LOG, LeakSearch, clean_log, leak_failure
 from idc_runner.progress import EventFollower, Meanwhile, Progress
 from idc_runner.report import Pages, write_report
-from idc_runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own, sandbox_runs
+from idc_runner.sandboxes import sandbox_of_its_own, sandbox_runs
 from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 from idc_runner.working_copy import edited_line, edited_notebooks, require_unedited
 
@@ -591,7 +592,7 @@ def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunReco
 
 
 def _kernel_environment(folder: Path, state: Path | None) -> dict[str, str]:
-    environment = {"IDC_RUN_FOLDER": str(folder), "IDC_INTERACTIVE": "headless"}
+    environment = {RUN_FOLDER_VARIABLE: str(folder), INTERACTIVE_VARIABLE: "headless"}
     if state is not None:
         environment[STATE_VARIABLE] = str(state)
     return environment

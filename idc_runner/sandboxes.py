@@ -15,7 +15,6 @@ from idc_aws.errors import SandboxError
 from idc_aws.sandbox import SandboxAddress, find_sandbox, start_sandbox
 
 SEED = 7
-STATE_VARIABLE = "IDC_SANDBOX_STATE"
 _TIMEOUT_S = 60
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from idc_aws.masking import clean, clean_values
+from idc_aws.scrubbing import clean, clean_values
 from idc_helpers.runbook.records import ReceiptBook, read_events
 from idc_runner.engine import NotebookFailure
 from idc_runner.notebooks import read_record

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.values import (
     AccountIdOrName,
     EmailAddress,
@@ -178,22 +177,3 @@ class Person(Model):
     profile_name: NewProfileName = Field(
         default="practice", description="The profile's name: what the AWS CLI's --profile takes."
     )
-
-
-def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
-    """Return a refusal when the person is none of the users that the scenario names.
-
-    A scenario without users names nobody: they come from elsewhere.
-    """
-    person, users = scenario.get("person"), scenario.get("users")
-    user_name = person.get("user_name") if isinstance(person, Mapping) else None
-    if not isinstance(user_name, str) or not user_name or not isinstance(users, list):
-        return []
-    entries = [user for user in users if isinstance(user, Mapping)]
-    names = [name for user in entries if isinstance(name := user.get("user_name"), str)]
-    if not names or user_name in names:
-        return []
-    choices = f"The scenario's users are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}."
-    remedy = did_you_mean(user_name, names) or choices
-    message = f"{user_name!r} is not a user of this scenario"
-    return [Refusal(("person", "user_name"), message, remedy, user_name)]

@@ -16,8 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
-from idc_aws.scenario.people import Person, unknown_person
-from idc_aws.scenario.scenario import Scenario, repeated_values
+from idc_aws.scenario.people import Person
+from idc_aws.scenario.scenario import Scenario, repeated_values, unknown_person
 from idc_aws.scenario.values import RULE_ERROR, Refusal, shortened
 from idc_aws.scenario.yaml_lines import Location, YamlFile, dotted, read_yaml
 from idc_aws.scrubbing import scrub, secret_places

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import Group, Person, User
 from idc_aws.scenario.settings import (
@@ -93,6 +94,22 @@ def _repeated_assignments(scenario: Mapping[str, Any]) -> list[Refusal]:
                 refusals.append(Refusal(location, message, "Remove it here.", account))
             first.setdefault(assignment, position)
     return refusals
+
+
+def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
+    """Return a refusal when the person is none of the users that the scenario names, if it names any."""
+    person, users = scenario.get("person"), scenario.get("users")
+    user_name = person.get("user_name") if isinstance(person, Mapping) else None
+    if not isinstance(user_name, str) or not user_name or not isinstance(users, list):
+        return []
+    entries = [user for user in users if isinstance(user, Mapping)]
+    names = [name for user in entries if isinstance(name := user.get("user_name"), str)]
+    if not names or user_name in names:
+        return []
+    choices = f"The scenario's users are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}."
+    remedy = did_you_mean(user_name, names) or choices
+    message = f"{user_name!r} is not a user of this scenario"
+    return [Refusal(("person", "user_name"), message, remedy, user_name)]
 
 
 class Scenario(Model):

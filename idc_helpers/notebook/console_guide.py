@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from idc_aws.changes import Action, Change, State
 from idc_aws.identifiers import console_link, length_in_words, parse_duration
+from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, value_in_words
@@ -218,7 +219,6 @@ def _state(change: Change) -> str:
 
 # Links to the sandbox's pages: inside JupyterLab beside the notebook, elsewhere in a browser's tab.
 
-PAGES_VARIABLE = "IDC_SANDBOX_PAGES_PATH"
 _TITLES = {"mailbox": "Open the mailbox", "portal": "Open the access portal", "settings": "Open the settings"}
 _PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "settings": "/start/settings"}
 _BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."

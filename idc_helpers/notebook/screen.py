@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from idc_aws.changes import Change
 from idc_aws.errors import InvalidValueError
+from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scrubbing import scrub, scrub_together
 from idc_helpers.notebook.tables import Line, change_in_words
 
@@ -67,7 +68,6 @@ class _NoHandle:
 
 # Whether a person sits at the screen: guided notebooks show forms, headless ones make no widget at all.
 
-VARIABLE = "IDC_INTERACTIVE"
 GUIDED, HEADLESS = "guided", "headless"
 
 
@@ -78,7 +78,7 @@ def is_guided() -> bool:
     kernel's front end can ask for input, which is so in JupyterLab and not under papermill, nbconvert or
     nbval. Outside a kernel: False.
     """
-    wanted = os.environ.get(VARIABLE, "").strip().casefold()
+    wanted = os.environ.get(INTERACTIVE_VARIABLE, "").strip().casefold()
     if wanted:
         return _read(wanted)
     kernel = getattr(running_shell(), "kernel", None)
@@ -89,7 +89,7 @@ def is_guided() -> bool:
 def _read(wanted: str) -> bool:
     if wanted not in (GUIDED, HEADLESS):
         raise InvalidValueError(
-            f"the environment's {VARIABLE} is {wanted!r}",
+            f"the environment's {INTERACTIVE_VARIABLE} is {wanted!r}",
             remedy=f"Set it to {GUIDED!r} or {HEADLESS!r}, or unset it.",
         )
     return wanted == GUIDED

@@ -27,8 +27,7 @@ from typing import Any, NamedTuple
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.errors import ReceiptError
 from idc_aws.files import append_json_line, numbered_lines, read_json_lines
-from idc_aws.masking import clean_values
-from idc_aws.scrubbing import scrub_values
+from idc_aws.scrubbing import clean_values, scrub_values
 
 _OLDER_STATE = "older-"  # begins the id of a state that was made before states had ids
 

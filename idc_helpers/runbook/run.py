@@ -10,7 +10,7 @@ from typing import Any
 
 from idc_aws.connection import Connection, Place, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, ClosedRunbookError
-from idc_aws.project import find_scenario, runs_folder
+from idc_aws.project import RUN_FOLDER_VARIABLE, find_scenario, runs_folder
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.checks import CheckResults
@@ -147,8 +147,6 @@ class RunContext:
 
 
 # From parameters to a run: the scenario read and checked, the target connected, the run's folder named.
-
-RUN_FOLDER_VARIABLE = "IDC_RUN_FOLDER"
 
 
 def open_run(

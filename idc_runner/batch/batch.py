@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from idc_aws.errors import InvalidValueError, KitError
 from idc_aws.masking import masking
+from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 from idc_aws.scenario.scenario import Scenario
 from idc_runner.batch.checking import load_jobs
 from idc_runner.batch.cluster import cluster_client, cluster_workers, hosts_of
@@ -117,11 +118,6 @@ def people_of(jobs: Iterable[Job]) -> list[dict[str, Any]]:
             found = people_of_run(scenario, connection)
         people.update((repr(person), person) for person in found)
     return list(people.values())
-
-
-# As in `idc_aws.connection`, which imports boto3.
-FOLDER_VARIABLE = "IDC_PACING_FOLDER"
-MACHINES_VARIABLE = "IDC_PACING_MACHINES"
 
 
 @dataclass(frozen=True)
@@ -298,11 +294,13 @@ class _Batch:
             yield None
         elif self.request.scheduler:
             with cluster_client(self.request.scheduler) as client:
-                environment = {MACHINES_VARIABLE: str(len(hosts_of(client)))}
+                environment = {PACING_MACHINES_VARIABLE: str(len(hosts_of(client)))}
                 with cluster_workers(client, self._settings(environment), self.request.engine) as workers:
                     yield workers
         else:
-            environment = {FOLDER_VARIABLE: os.environ.get(FOLDER_VARIABLE) or str(self.folder / PACING)}
+            environment = {
+                PACING_FOLDER_VARIABLE: os.environ.get(PACING_FOLDER_VARIABLE) or str(self.folder / PACING)
+            }
             # More threads than jobs would have nothing to do.
             number = min(self.request.workers or cores(), self.to_run)
             with local_workers(number, self._settings(environment), self.keeper) as workers:

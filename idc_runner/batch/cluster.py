@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.project import PACING_FOLDER_VARIABLE
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.batch.workers import EngineKeeper, JobSettings, OnEnd
 
@@ -57,7 +58,7 @@ def _end_all() -> None:
 def _of_this_machine(settings: JobSettings) -> JobSettings:
     """Return the settings with the folders that are this machine's own."""
     own = private_folder()
-    environment = {"IDC_PACING_FOLDER": str(own / "pacing"), **settings.environment}
+    environment = {PACING_FOLDER_VARIABLE: str(own / "pacing"), **settings.environment}
     (own / "pacing").mkdir(mode=0o700, exist_ok=True)
     if not settings.bucket:
         return replace(settings, environment=environment)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from idc_aws.errors import RunFailedError
-from idc_aws.masking import clean
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario, with_overrides
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.scrubbing import clean
 from idc_runner.batch.table import OWN, STANDING
 from idc_runner.notebooks import LessonNotebook
 from idc_runner.run import PreparedRun, prepared_run

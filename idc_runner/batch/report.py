@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from idc_aws.masking import clean, clean_values
+from idc_aws.scrubbing import clean, clean_values
 from idc_runner.batch.folder import JOBS
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.outputs import write_whole

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, Protocol
 
 from idc_aws.masking import current_masker
+from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
 from idc_aws.sandbox import start_sandbox
 from idc_aws.scenario.reading import scenario_parameters
 from idc_aws.scenario.scenario import Scenario
@@ -32,7 +33,7 @@ from idc_runner.notebooks import LessonNotebook, RunRecord, write_record
 from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress
 from idc_runner.run import Execution, PreparedRun, RunOutcome, carry_out
-from idc_runner.sandboxes import STATE_VARIABLE, sandbox_of_its_own
+from idc_runner.sandboxes import sandbox_of_its_own
 from idc_runner.summary import counted
 
 RUN_LOG = "run.log"
@@ -204,7 +205,7 @@ def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunReco
 
 
 def _environment(folder: Path, state: Path | None, settings: JobSettings) -> dict[str, str]:
-    variables = {**settings.environment, "IDC_RUN_FOLDER": str(folder), "IDC_INTERACTIVE": "headless"}
+    variables = {**settings.environment, RUN_FOLDER_VARIABLE: str(folder), INTERACTIVE_VARIABLE: "headless"}
     return variables | ({STATE_VARIABLE: str(state)} if state is not None else {})
 
 

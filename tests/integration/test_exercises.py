@@ -14,14 +14,13 @@ from idc_aws.access import list_all_account_assignments, list_permission_sets
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
 from idc_aws.errors import NotFoundError
-from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.project import DEFAULT_SCENARIO, INTERACTIVE_VARIABLE, project_folder
 from idc_aws.scenario.reading import load_scenario
 from idc_aws.signin.activation import describe_person, signed_in_person
 from idc_aws.signin.login import begin_login, finish_login, save_token
 from idc_aws.signin.profiles import SsoProfile, write_profile
 from idc_aws.signin.terminal import sandbox_terminal
 from idc_helpers.notebook.exercises import NOT_DONE, TryIt, leftovers
-from idc_helpers.notebook.screen import VARIABLE
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.records import read_events
@@ -48,7 +47,7 @@ def context(start_in, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def guided(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "guided")
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "guided")
 
 
 @pytest.fixture
@@ -372,7 +371,7 @@ def test_every_session_has_an_end(context):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_headless_an_undone_exercise_is_one_line_and_no_check(name, empty_connection, tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, "headless")
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "headless")
     scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
     context = RunContext(empty_connection, scenario, "apply", EXERCISES[name].notebook, tmp_path / "run")
     shown = TryIt(context, name, {}).check()

@@ -7,7 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_aws.masking import VARIABLE, Masker, clean, clean_values, current_masker, masking
+from idc_aws.masking import Masker, current_masker, masking
+from idc_aws.project import MASKING_VARIABLE
+from idc_aws.scrubbing import clean, clean_values
 
 MARY = {
     "user_name": "mary.major",
@@ -113,10 +115,10 @@ def test_masking_twice_is_masking_once_and_leaves_no_name(parts):
 
 
 def test_a_masker_goes_to_other_processes_as_a_file_that_ends_with_the_run(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(MASKING_VARIABLE, raising=False)
     assert current_masker() is None
     with masking([MARY]):
-        file = Path(os.environ[VARIABLE])
+        file = Path(os.environ[MASKING_VARIABLE])
         assert file.stat().st_mode & 0o777 == 0o600
         assert clean("password='x y' for Mary") == "password='[removed]' for Given-1"
         assert clean_values({"password": "Mary", "who": "Mary"}) == {

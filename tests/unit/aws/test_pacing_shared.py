@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing
-from idc_aws.connection import FOLDER_VARIABLE, MACHINES_VARIABLE, SharedPacer, share_pacing
+from idc_aws.connection import SharedPacer, share_pacing
 from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 
 # The clock stands still, so each delay is the time of a slot.
 TAKES_SLOTS = """
@@ -74,8 +75,8 @@ class Connected:
 
 
 def test_who_works_on_one_organization_shares_its_limits(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(MACHINES_VARIABLE, "4")
+    monkeypatch.setenv(PACING_FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(PACING_MACHINES_VARIABLE, "4")
     connection = Connected("111122223333")
     share_pacing(connection)
     pacing = connection.pacing
@@ -93,7 +94,7 @@ def test_who_works_on_one_organization_shares_its_limits(tmp_path, monkeypatch):
 def test_an_account_that_may_not_ask_for_its_organization_stands_for_itself(tmp_path, monkeypatch):
     from idc_aws.errors import AccessDeniedError
 
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(PACING_FOLDER_VARIABLE, str(tmp_path))
     connection = Connected(AccessDeniedError("no"))
     share_pacing(connection)
     connection.pacing.sso_admin.wait()
@@ -101,7 +102,7 @@ def test_an_account_that_may_not_ask_for_its_organization_stands_for_itself(tmp_
 
 
 def test_without_a_folder_a_process_paces_itself(monkeypatch):
-    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(PACING_FOLDER_VARIABLE, raising=False)
     connection = Connected("111122223333")
     share_pacing(connection)
     assert type(connection.pacing.sso_admin) is Pacer
@@ -109,8 +110,8 @@ def test_without_a_folder_a_process_paces_itself(monkeypatch):
 
 @pytest.mark.parametrize("text", ["0", "-1", "two"])
 def test_a_number_of_machines_that_is_none_is_refused(tmp_path, monkeypatch, text):
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(MACHINES_VARIABLE, text)
+    monkeypatch.setenv(PACING_FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(PACING_MACHINES_VARIABLE, text)
     with pytest.raises(InvalidValueError, match=repr(text)):
         share_pacing(Connected("111122223333"))
 

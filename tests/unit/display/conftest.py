@@ -16,10 +16,10 @@ from memory_resource import MemoryResource
 from idc_aws.calls import Call, about_to_call
 from idc_aws.connection import Place
 from idc_aws.errors import CancelledError, NotFoundError
+from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook import steps as notebook_steps
 from idc_helpers.notebook.forms import values
-from idc_helpers.notebook.screen import VARIABLE
 from idc_helpers.runbook import desired, steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Desired
@@ -184,9 +184,9 @@ def context(memory, tmp_path):
 
 @pytest.fixture
 def guided(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "guided")
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "guided")
 
 
 @pytest.fixture(autouse=True)
 def headless(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "headless")
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "headless")

@@ -1,11 +1,11 @@
 import pytest
 
 from idc_aws.errors import CredentialsError
+from idc_aws.project import PAGES_VARIABLE
 from idc_aws.signin.login import DeviceLogin
 from idc_aws.signin.profiles import SsoProfile
 from idc_helpers.notebook import command_line
 from idc_helpers.notebook.command_line import WatchedLogin, device_page
-from idc_helpers.notebook.console_guide import PAGES_VARIABLE
 
 PAGE = "http://127.0.0.1:4000/start/device?user_code=ABCD-EFGH"
 PROFILE = SsoProfile("practice", "practice", PAGE, "us-east-1", "111122223333", "ReadOnlyAccess", "us-east-1")

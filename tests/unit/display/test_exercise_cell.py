@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from idc_aws.errors import AccessDeniedError, NotFoundError
+from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_helpers.notebook import exercises
 from idc_helpers.notebook.exercises import NOT_DONE, TryIt
-from idc_helpers.notebook.screen import VARIABLE
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.exercises.exercise import CleanUp, Examination, Exercise, Finding
@@ -102,7 +102,7 @@ def test_headless_what_is_not_done_is_one_line_and_what_is_done_is_shown(context
 def test_what_cannot_be_read_fails_no_run(context, examine, monkeypatch, examination, words):
     examine(examination)
     assert repr(TryIt(context, "x", {}).check()) == NOT_DONE
-    monkeypatch.setenv(VARIABLE, "guided")
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "guided")
     shown = TryIt(context, "x", {}).check()
     assert isinstance(shown, Line)
     assert repr(shown) == words

@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_helpers.notebook.console_guide import PAGES_VARIABLE, page_links
+from idc_aws.project import PAGES_VARIABLE
+from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.runbook import Runbook
 from idc_helpers.runbook.run import Opening
 

@@ -10,7 +10,7 @@ from idc_runner.engine_choice import open_engine
 from idc_runner.run import RunRequest, carry_out
 
 # Each where it is planted; none has a shape of its own, but for the third.
-PARAMETER, VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT = (
+PARAMETER, MASKING_VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT = (
     "parameter-hunter2-a",
     "variable-hunter2-b",
     "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY",
@@ -43,7 +43,7 @@ def texts_left(folder):
 
 @pytest.mark.parametrize("engine_name", ["fast", "kernel"])
 def test_planted_secrets_are_in_nothing_that_a_run_writes(engine_name, project, start, log, monkeypatch):
-    monkeypatch.setenv("MY_SERVICE_TOKEN", VARIABLE)
+    monkeypatch.setenv("MY_SERVICE_TOKEN", MASKING_VARIABLE)
     write_notebook(project / "notebooks", "05_x", *tell("05_x", PASSES, *CELLS))
     execution = start(RunRequest(project))
     prepared = replace(
@@ -53,7 +53,7 @@ def test_planted_secrets_are_in_nothing_that_a_run_writes(engine_name, project, 
         outcome = carry_out(replace(execution, prepared=prepared, engine=engine))
     left = texts_left(outcome.folder) | {"terminal": log.getvalue()}
     assert {"summary.json", "index.html", "events.jsonl", "notebooks/05_x.ipynb"} <= left.keys()
-    for secret in (PARAMETER, VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT):
+    for secret in (PARAMETER, MASKING_VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT):
         assert [name for name, text in left.items() if secret in text] == []
     assert "the key [removed] and [removed] are refused" in left["terminal"]
     assert "SecretInOutputError" not in left["terminal"]
