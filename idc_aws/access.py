@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from idc_aws.calls import in_threads, pages
+from idc_aws.calls import in_threads, known_or_none, pages
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
 from idc_aws.failures import error_code, failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
-from idc_aws.identity_store import known_or_none
 from idc_aws.organization import is_management_account, list_accounts
 
 # Permission sets by name: no API looks a name up, so all are listed, and each name is read once.

@@ -19,8 +19,8 @@ from typing import Any, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from idc_aws.changes import WriteResult
-from idc_aws.errors import KitError, WaitTimeoutError
-from idc_aws.failures import is_refusal
+from idc_aws.errors import AccessDeniedError, KitError, WaitTimeoutError
+from idc_aws.failures import error_code, is_refusal
 
 T = TypeVar("T")
 
@@ -176,6 +176,49 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], *, workers: int =
         return [function(item) for item in listed]
     with ThreadPoolExecutor(max_workers=min(workers, len(listed))) as executor:
         return list(executor.map(function, listed))
+
+
+def found_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a call's answer, or None where AWS says that there is no such thing."""
+    try:
+        return call()
+    except ClientError as error:
+        if error_code(error) == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def known_or_none(call: Callable[[], T]) -> T | None:
+    """Return a call's answer, or None where this one thing may not be read, or is not there any more.
+
+    For lists of what others made: one such thing is no reason to show none.
+    """
+    try:
+        return call()
+    except AccessDeniedError:
+        return None
+    except ClientError as error:
+        if error_code(error) in ("ResourceNotFoundException", "ValidationException"):
+            return None
+        raise
+
+
+def named_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return a call's answer, or None where there is no such thing or the id is none at all."""
+    try:
+        return found_or_none(call)
+    except ClientError as error:
+        if error_code(error) == "ValidationException":
+            return None
+        raise
+
+
+def is_concurrent_change(error: ClientError) -> bool:
+    """Return whether somebody else changed the same thing between our read and our write."""
+    return (
+        error_code(error) == "ConflictException"
+        and error.response.get("Reason", "CONCURRENT_MODIFICATION") == "CONCURRENT_MODIFICATION"
+    )
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

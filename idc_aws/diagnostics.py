@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from idc_aws.access import list_permission_sets
-from idc_aws.calls import pages
+from idc_aws.calls import found_or_none, pages
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import InstanceNotFoundError, KitError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import find_principal_id, find_user_id, found_or_none
+from idc_aws.identity_store import find_principal_id, find_user_id
 
 _MOST_FAILURES_READ = 20
 _T = TypeVar("_T")

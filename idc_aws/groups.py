@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import Writer, in_threads
+from idc_aws.calls import Writer, found_or_none, in_threads, named_or_none
 from idc_aws.changes import State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import InvalidValueError, NotFoundError
-from idc_aws.identity_store import find_group_id, find_user_id, found_or_none, named_or_none
+from idc_aws.identity_store import find_group_id, find_user_id
 from idc_aws.resource import OneByOne
 from idc_aws.uses import uses_of_principals
 

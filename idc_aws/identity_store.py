@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from idc_aws.calls import in_threads, pages
+from idc_aws.calls import found_or_none, in_threads, known_or_none, pages
 from idc_aws.connection import Connection
-from idc_aws.errors import AccessDeniedError
-from idc_aws.failures import error_code, failed_read
-
-T = TypeVar("T")
+from idc_aws.failures import failed_read
 
 
 def find_user_id(connection: Connection, user_name: str) -> str | None:
@@ -45,49 +40,6 @@ def _find(connection: Connection, operation: str, path: str, value: str, answer_
         )
     )
     return str(answer[answer_name]) if answer else None
-
-
-def found_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Return a call's answer, or None where AWS says that there is no such thing."""
-    try:
-        return call()
-    except ClientError as error:
-        if error_code(error) == "ResourceNotFoundException":
-            return None
-        raise
-
-
-def known_or_none(call: Callable[[], T]) -> T | None:
-    """Return a call's answer, or None where this one thing may not be read, or is not there any more.
-
-    For lists of what others made: one such thing is no reason to show none.
-    """
-    try:
-        return call()
-    except AccessDeniedError:
-        return None
-    except ClientError as error:
-        if error_code(error) in ("ResourceNotFoundException", "ValidationException"):
-            return None
-        raise
-
-
-def named_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Return a call's answer, or None where there is no such thing or the id is none at all."""
-    try:
-        return found_or_none(call)
-    except ClientError as error:
-        if error_code(error) == "ValidationException":
-            return None
-        raise
-
-
-def is_concurrent_change(error: ClientError) -> bool:
-    """Return whether somebody else changed the same thing between our read and our write."""
-    return (
-        error_code(error) == "ConflictException"
-        and error.response.get("Reason", "CONCURRENT_MODIFICATION") == "CONCURRENT_MODIFICATION"
-    )
 
 
 # Names of groups, and who is in one: a few of them, for people to look at. Reads only.

@@ -8,11 +8,10 @@ from itertools import islice
 from typing import Any
 
 from idc_aws.access import list_permission_sets
-from idc_aws.calls import in_threads, pages
+from idc_aws.calls import in_threads, known_or_none, pages
 from idc_aws.connection import Connection
 from idc_aws.errors import AccountInstanceError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import known_or_none
 
 MOST_COUNTED = 1000
 

@@ -16,8 +16,10 @@ from idc_aws.access import list_permission_sets, list_provisioned_accounts
 from idc_aws.calls import (
     Writer,
     change_tags,
+    found_or_none,
     in_threads,
     is_spreading,
+    known_or_none,
     pages,
     read_tags,
     tag_list,
@@ -28,7 +30,6 @@ from idc_aws.connection import Connection
 from idc_aws.errors import InvalidValueError, WriteFailedError
 from idc_aws.failures import error_code, error_message, failed_read
 from idc_aws.identifiers import format_duration, parse_duration
-from idc_aws.identity_store import found_or_none, known_or_none
 from idc_aws.organization import closed_accounts
 from idc_aws.resource import OneByOne
 from idc_aws.scenario.policies import inline_policy_text
@@ -116,6 +117,8 @@ def list_outdated_accounts(connection: Connection, permission_set_arn: str) -> l
     outdated = list_provisioned_accounts(
         connection, permission_set_arn, "LATEST_PERMISSION_SET_NOT_PROVISIONED"
     )
+    if not outdated:
+        return []
     closed = closed_accounts(connection, outdated)
     return [account_id for account_id in outdated if account_id not in closed]
 

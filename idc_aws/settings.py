@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import Writer, wait_until
+from idc_aws.calls import Writer, found_or_none, wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.errors import NotFoundError, WriteFailedError
 from idc_aws.identifiers import console_link, did_you_mean
-from idc_aws.identity_store import found_or_none
 from idc_aws.resource import OneByOne
 
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"

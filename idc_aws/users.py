@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_aws.calls import Writer, in_threads
+from idc_aws.calls import Writer, found_or_none, in_threads, is_concurrent_change, named_or_none
 from idc_aws.changes import State, Use
 from idc_aws.errors import WriteFailedError
-from idc_aws.identity_store import find_user_id, found_or_none, is_concurrent_change, named_or_none
+from idc_aws.identity_store import find_user_id
 from idc_aws.resource import OneByOne
 from idc_aws.uses import uses_of_principals
 

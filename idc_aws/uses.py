@@ -23,12 +23,11 @@ from idc_aws.access import (
     list_permission_sets,
     list_provisioned_accounts,
 )
-from idc_aws.calls import in_threads, pages
+from idc_aws.calls import found_or_none, in_threads, pages
 from idc_aws.changes import Use
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
 from idc_aws.failures import error_code
-from idc_aws.identity_store import found_or_none
 
 Ours = Collection[tuple[str, str]]
 """Kind and identifier of what does not count."""
