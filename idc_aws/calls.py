@@ -166,7 +166,7 @@ def pages(client: Any, operation: str, list_name: str, **request: Any) -> Iterat
         yield from page.get(list_name, [])
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], *, workers: int = READERS) -> list[R]:
+def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return what a function gives for each item, in order; for reads, whose time is spent waiting.
 
     The first exception is raised when all that have started are done.
@@ -174,7 +174,7 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], *, workers: int =
     listed = list(items)
     if len(listed) < 2:
         return [function(item) for item in listed]
-    with ThreadPoolExecutor(max_workers=min(workers, len(listed))) as executor:
+    with ThreadPoolExecutor(max_workers=min(READERS, len(listed))) as executor:
         return list(executor.map(function, listed))
 
 

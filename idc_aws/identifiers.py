@@ -173,8 +173,6 @@ _INSTANCE_ARN = re.compile(
     r"arn:aws(?:-[a-z]{1,5}){0,3}:sso:::instance/(?P<instance_id>(?:sso)?ins-[a-zA-Z0-9.-]{16})"
 )
 _IDENTITY_STORE_ID = re.compile(r"d-[0-9a-f]{10}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PERMISSION_SET_NAME = re.compile(r"[\w+=,.@-]{1,32}", re.ASCII)
-_ACCESS_KEY_ID = re.compile(r"(?P<prefix>AKIA|ASIA)[A-Z0-9]{12,124}")
 
 
 def is_account_id(text: str) -> bool:
@@ -243,33 +241,3 @@ def access_portal_url(identity_store_id: str, subdomain: str | None = None) -> s
             remedy="Take it from the Settings page: 'd-' and ten digits or letters from a to f.",
         )
     return f"https://{subdomain or identity_store_id}.awsapps.com/start"
-
-
-def reserved_role_pattern(permission_set_name: str) -> re.Pattern[str]:
-    """Return a pattern that matches (``fullmatch``) the names of the roles of one permission set.
-
-    Identity Center makes ``AWSReservedSSO_<permission set>_<16 hexadecimal digits>`` in each account. The
-    digits change whenever the role is made anew, so nothing should name them.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
-    """
-    if _PERMISSION_SET_NAME.fullmatch(permission_set_name) is None:
-        raise InvalidValueError(
-            f"{permission_set_name!r} cannot be a permission set's name",
-            remedy="Use 1 to 32 letters, digits and + = , . @ - _ without blanks.",
-        )
-    return re.compile(rf"AWSReservedSSO_{re.escape(permission_set_name)}_[0-9a-f]{{16}}")
-
-
-def access_key_kind(access_key_id: str) -> str:
-    """Return ``"long-lived"`` for an IAM user's access key (AKIA), ``"temporary"`` for a session's (ASIA).
-
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
-    """
-    match = _ACCESS_KEY_ID.fullmatch(access_key_id)
-    if match is None:
-        raise InvalidValueError(
-            f"a text of {len(access_key_id)} characters is not an access key id ('AKIA…' or 'ASIA…')",
-            remedy="Give the access key id, never the secret access key.",
-        )
-    return "long-lived" if match["prefix"] == "AKIA" else "temporary"

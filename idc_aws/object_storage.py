@@ -19,11 +19,6 @@ _ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P
 _GONE = {"404", "NoSuchKey", "NotFound"}
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text means a place in S3, rightly written or not."""
-    return text.casefold().startswith("s3:")
-
-
 class ObjectFolder:
     """A folder in a bucket."""
 

@@ -66,10 +66,6 @@ class SandboxConsole:
         query |= {"site": "local"} if is_local else {}
         return self.call("GET", f"pages?{urlencode(query)}")
 
-    def let_frame(self, *origins: str) -> None:
-        """Let web pages of these origins, such as JupyterLab's, show the sandbox's in a frame. Writes."""
-        self.call("PUT", "pages", {"frame_ancestors": list(origins)})
-
     def read_clock(self) -> float:
         """Return the sandbox's time, in seconds since 1970; reads only."""
         return float(self.call("GET", "clock")["now"])

@@ -15,7 +15,7 @@ from typing_extensions import override
 from idc_aws.calls import Writer, found_or_none, wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.errors import NotFoundError, WriteFailedError
-from idc_aws.identifiers import console_link, did_you_mean
+from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import OneByOne
 
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
@@ -33,10 +33,6 @@ class ConsoleSetting:
     source_url: str
     tail: str = "settings"
     is_irreversible: bool = False
-
-    def deep_link(self, region: str, instance_arn: str) -> str:
-        """Return a link to the console's page that has this setting."""
-        return console_link(region, instance_arn, self.tail)
 
 
 _ALL = (

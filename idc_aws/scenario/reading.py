@@ -272,16 +272,6 @@ def chosen_person(scenario: Scenario, **given: object) -> Person:
     return validate_scenario({"person": person}, source).person
 
 
-def check_overrides(names: Iterable[str], known: Iterable[str], source: str = "parameters") -> None:
-    """Refuse parameters that a notebook does not have: papermill itself only warns."""
-    choices = list(known)
-    unknown = [key_refusal(name, (name,), choices) for name in names if name not in choices]
-    if unknown:
-        raise ParametersError(
-            [Problem(source, None, dotted(r.location), r.message, r.remedy) for r in unknown]
-        )
-
-
 def scenario_parameters(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as plain data that papermill can inject and JSON can hold; None is left out.
 

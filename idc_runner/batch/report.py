@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -133,9 +133,9 @@ def _row(summary: BatchSummary, job: Job) -> dict[str, Any]:
 class BatchProgress:
     """Counts jobs and tells of each that ended; on a terminal, a bar stands below."""
 
-    def __init__(self, stream: TextIO, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, total: int) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self._clock, self._start = clock, clock()
+        self._start = time.monotonic()
         self._total = total
         self.running = self.done = self.failed = self.not_run = 0
         self._bar = self._make_bar() if self._console.is_terminal and total else None
@@ -169,7 +169,7 @@ class BatchProgress:
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
-        return self._clock() - self._start
+        return time.monotonic() - self._start
 
     def say(self, text: str) -> None:
         """Write lines; above the bar where there is one."""
@@ -178,11 +178,6 @@ class BatchProgress:
     def job_started(self) -> None:
         """Count a job that runs now."""
         self.running += 1
-        self._show()
-
-    def job_dropped(self) -> None:
-        """Take back a started job that will not end in this batch."""
-        self.running -= 1
         self._show()
 
     def job_ended(self, result: JobResult) -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import (
-    access_key_kind,
     access_portal_url,
     check_account_id,
     check_region,
@@ -16,7 +15,6 @@ from idc_aws.identifiers import (
     did_you_mean,
     instance_id_of,
     is_account_id,
-    reserved_role_pattern,
 )
 
 INSTANCE_ARN = "arn:aws:sso:::instance/ssoins-7223abcdef012345"
@@ -109,35 +107,6 @@ def test_the_access_portal_has_the_custom_address_once_it_is_set(identity_store_
 def test_the_access_portal_needs_an_identity_store(text):
     with pytest.raises(InvalidValueError, match="is not the id of an identity store"):
         access_portal_url(text)
-
-
-def test_roles_of_a_permission_set_are_recognised_whatever_their_suffix():
-    pattern = reserved_role_pattern("Read.Only")
-    assert pattern.fullmatch("AWSReservedSSO_Read.Only_0123456789abcdef")
-    assert not pattern.fullmatch("AWSReservedSSO_ReadXOnly_0123456789abcdef")
-    assert not pattern.fullmatch("AWSReservedSSO_Read.Only_0123456789abcde")
-    assert not pattern.fullmatch("AWSReservedSSO_Read.Only_More_0123456789abcdef")
-
-
-@pytest.mark.parametrize("name", ["", "a b", "x" * 33, "ä"])
-def test_no_role_belongs_to_an_impossible_name(name):
-    with pytest.raises(InvalidValueError, match="cannot be a permission set's name"):
-        reserved_role_pattern(name)
-
-
-@pytest.mark.parametrize(
-    ("access_key_id", "kind"), [("AKIAIOSFODNN7EXAMPLE", "long-lived"), ("ASIAIOSFODNN7EXAMPLE", "temporary")]
-)
-def test_access_keys_are_told_apart(access_key_id, kind):
-    assert access_key_kind(access_key_id) == kind
-
-
-def test_a_secret_in_the_wrong_place_is_not_repeated():
-    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-    with pytest.raises(InvalidValueError) as caught:
-        access_key_kind(secret)
-    assert secret not in str(caught.value)
-    assert "40 characters" in str(caught.value)
 
 
 @pytest.mark.parametrize(

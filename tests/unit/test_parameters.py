@@ -13,7 +13,6 @@ from papermill.iorw import read_yaml_file
 
 from idc_aws.errors import ParametersError
 from idc_aws.scenario.reading import (
-    check_overrides,
     load_scenario,
     scenario_json_schema,
     scenario_parameters,
@@ -171,27 +170,6 @@ def test_whatever_the_data_it_is_a_scenario_or_a_list_of_problems(data):
         scenario, problems = None, error.problems
     assert (scenario is None) == bool(problems)
     assert [problem for problem in problems if not (problem.message and problem.remedy)] == []
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (["regoin"], ["parameters: regoin: unknown key 'regoin'. Did you mean 'region'?"]),
-        (["mode", "zzzz"], ["parameters: zzzz: unknown key 'zzzz'. Known here: mode, region."]),
-        (["mod", "regio"], ["'mod'. Did you mean 'mode'?", "'regio'. Did you mean 'region'?"]),
-    ],
-)
-def test_parameters_that_a_notebook_does_not_have_are_refused(names, words):
-    with pytest.raises(ParametersError) as caught:
-        check_overrides(names, ["mode", "region"])
-    lines = str(caught.value).splitlines()
-    assert len(lines) == len(words)
-    assert all(word in line for word, line in zip(words, lines, strict=True))
-
-
-def test_parameters_that_a_notebook_has_pass():
-    check_overrides(["mode"], iter(["region", "mode"]))
-    check_overrides([], [])
 
 
 @pytest.mark.parametrize("path", SCENARIO_FILES, ids=lambda path: path.name)

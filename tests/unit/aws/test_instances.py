@@ -10,6 +10,7 @@ from idc_aws.errors import (
     WaitTimeoutError,
     WriteFailedError,
 )
+from idc_aws.identifiers import console_link
 from idc_aws.instances import Instances
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.scenario.scenario import Scenario
@@ -199,7 +200,7 @@ def test_the_table_has_the_fields_that_scenarios_set():
     scenario = Scenario.model_validate({"access_portal": {"subdomain": "practice-portal"}})
     for name, setting in CONSOLE_SETTINGS.items():
         assert set(desired.console_setting_states(scenario, name)[name]) == set(setting.fields), name
-        assert setting.deep_link("us-east-1", INSTANCE_ARN).startswith(
+        assert console_link("us-east-1", INSTANCE_ARN, setting.tail).startswith(
             "https://us-east-1.console.aws.amazon.com/"
         )
     assert [name for name, one in CONSOLE_SETTINGS.items() if one.is_irreversible] == ["access_portal"]
