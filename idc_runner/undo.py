@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from idc_aws.changes import Plan
 from idc_aws.connection import Connection, connect
 from idc_aws.errors import NotFoundError, ReceiptError, SandboxError
 from idc_aws.files import lock_folder
@@ -24,92 +23,112 @@ from idc_runner.sandboxes import sandbox_of_its_own
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which of several places an undo is for, and how; what is None is not asked for."""
-
-    target: str | None = None
-    account_id: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    include_used: bool = False
-
-    @property
-    def names_a_place(self) -> bool:
-        """Whether only a part of the receipts was asked for."""
-        return any((self.target, self.account_id, self.region))
-
-    def fits(self, place: ReceiptPlace) -> bool:
-        """Return whether a place is one that was asked for."""
-        wanted = (self.target, self.account_id, self.region)
-        return all(one in (None, found) for one, found in zip(wanted, place[:3], strict=True))
-
-
-@dataclass(frozen=True)
 class Undo:
-    """What takes a run back, planned and not yet applied."""
+    """The undo of a run, planned and not yet applied.
+
+    Attributes
+    ----------
+    where
+        The target, in one readable line; empty when the run left nothing to undo.
+    planned
+        What is undone, newest receipt first, what is left alone, unreadable, or done in another place.
+    """
 
     where: str
-    unreadable: tuple[str, ...] = ()
-    skipped: tuple[tuple[ReceiptPlace, int], ...] = ()
+    planned: UndoPlan
     _teardown: Teardown | None = None
-    _planned: UndoPlan | None = None
-
-    @property
-    def plan(self) -> Plan:
-        """The changes, newest receipt first; empty when nothing is left to take back."""
-        return self._planned.plan if self._planned else Plan()
 
     def apply(self, progress: Progress = no_progress) -> Outcome | None:
-        """Take back what the plan says; writes to the target. None when there was nothing to do."""
-        return self._teardown.apply(self._planned, progress=progress) if self._teardown else None
+        """Undo what the plan says; writes to the target. None when there was nothing to do.
+
+        Parameters
+        ----------
+        progress
+            Called before and after each change.
+
+        Raises
+        ------
+        KitError
+            When the target refuses a change. What was undone until then has receipts.
+        """
+        return self._teardown.apply(self.planned, progress=progress) if self._teardown else None
 
     def check(self) -> CheckResults:
         """Return whether anything is left; reads only."""
         return self._teardown.check() if self._teardown else CheckResults(())
 
     def verdict(self) -> Verdict:
-        """Return what the undo came to; reads the target again."""
-        return self._teardown.verdict() if self._teardown else Verdict(0, 0, len(self.unreadable))
+        """Return how many receipts are undone, left alone and unreadable; reads the target again."""
+        return self._teardown.verdict() if self._teardown else Verdict(0, 0, len(self.planned.unreadable))
 
 
 @contextmanager
-def opened_undo(folder: Path, wanted: Wanted = Wanted()) -> Iterator[Undo]:
+def open_undo(
+    folder: Path,
+    *,
+    target: str | None = None,
+    account_id: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    include_used: bool = False,
+) -> Iterator[Undo]:
     """Connect to where a run's receipts say and plan the undo; reads only, until `Undo.apply`.
 
-    A sandbox of the run's own is started for the length of the block. Where the receipts are of several
-    places and none is asked for, it is the run's own, else the sandbox, else the last one. One undo of a
-    folder waits for another.
+    A sandbox of the run's own is started for the length of the block. One undo of a folder waits for another.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    target, account_id, region
+        Where to undo. Where the receipts are of several places and none is asked for, it is the run's own,
+        else the sandbox, else the last one.
+    profile
+        The AWS profile; None: the run's own.
+    include_used
+        Whether things that the run created are deleted also where others use or changed them.
+
+    Raises
+    ------
+    KitError
+        When no receipt is of the place, its sandbox is gone, or it cannot be reached.
     """
     with lock_folder(folder):
         book = ReceiptBook(folder / "receipts.jsonl")
-        receipts, unreadable = book.open_receipts(), tuple(book.unreadable())
+        receipts = book.open_receipts()
         if not receipts:
-            yield Undo("", unreadable)
+            yield Undo("", UndoPlan((), tuple(book.unreadable())))
             return
         record = read_record(folder)
-        places = _places(receipts, wanted, record)
+        asked_for = {"target": target, "account": account_id, "Region": region}
+        places = _fitting_places(receipts, asked_for, usual=record.target if record else "sandbox")
+        profile = profile or (record.profile if record else None)
         state = _state_folder(record, places[0])
         is_own = state is not None and folder in state.parents
         with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
-            yield _planned(folder, places, wanted, record, state)
+            place, connection = _connected(places, profile, state)
+            teardown = make_teardown(_context(folder, place, connection, profile), include_used=include_used)
+            yield Undo(str(connection), teardown.plan(), teardown)
 
 
-def _places(receipts: Sequence[Receipt], wanted: Wanted, record: RunRecord | None) -> list[ReceiptPlace]:
-    """Return the places that fit, the one to begin with first."""
+def _fitting_places(
+    receipts: Sequence[Receipt], asked_for: Mapping[str, str | None], *, usual: str
+) -> list[ReceiptPlace]:
+    """Return the places that were asked for, those of the usual target first, the newest of these first."""
     present = list(dict.fromkeys(place_of(receipt) for receipt in receipts))
-    fitting = [place for place in present if wanted.fits(place)]
+    wanted = list(asked_for.values())
+    fitting = [
+        place
+        for place in present
+        if all(one in (None, found) for one, found in zip(wanted, place[:3], strict=True))
+    ]
     if not fitting:
+        named = ", ".join(f"{name} {value!r}" for name, value in asked_for.items() if value)
         raise NotFoundError(
-            f"no receipt that is not undone yet is of {_asked_for(wanted)}",
+            f"no receipt that is not undone yet is of {named}",
             remedy=f"There are receipts of: {'; '.join(str(place) for place in present)}.",
         )
-    usual = record.target if record else "sandbox"
-    return sorted(fitting, key=lambda place: place.target != usual)  # stable: newest first
-
-
-def _asked_for(wanted: Wanted) -> str:
-    named = {"target": wanted.target, "account": wanted.account_id, "Region": wanted.region}
-    return ", ".join(f"{name} {value!r}" for name, value in named.items() if value)
+    return sorted(fitting, key=lambda place: place.target != usual)
 
 
 def _state_folder(record: RunRecord | None, place: ReceiptPlace) -> Path | None:
@@ -124,25 +143,16 @@ def _state_folder(record: RunRecord | None, place: ReceiptPlace) -> Path | None:
     return state
 
 
-def _planned(
-    folder: Path, places: list[ReceiptPlace], wanted: Wanted, record: RunRecord | None, state: Path | None
-) -> Undo:
-    profile = wanted.profile or (record.profile if record else None)
-    place, connection = _connected(places, profile, state)
-    scenario = validate_scenario(
-        {
-            "target": place.target,
-            "mode": "apply",
-            "region": place.region,
-            "expected_account": place.account_id,
-            "profile": profile,
-        },
-        source="the run's receipts",
-    )
-    context = RunContext(connection, scenario, "apply", "undo", folder)
-    teardown = make_teardown(context, include_used=wanted.include_used)
-    planned = teardown.plan()
-    return Undo(str(connection), planned.unreadable, planned.elsewhere, teardown, planned)
+def _context(folder: Path, place: ReceiptPlace, connection: Connection, profile: str | None) -> RunContext:
+    values = {
+        "target": place.target,
+        "mode": "apply",
+        "region": place.region,
+        "expected_account": place.account_id,
+        "profile": profile,
+    }
+    scenario = validate_scenario(values, source="the run's receipts")
+    return RunContext(connection, scenario, "apply", "undo", folder)
 
 
 def _connected(

@@ -186,19 +186,20 @@ def undo(
     """
     from idc_aws.project import runs_folder  # noqa: PLC0415
     from idc_runner.notebooks import find_run_folder  # noqa: PLC0415
-    from idc_runner.undo import Wanted, opened_undo  # noqa: PLC0415
+    from idc_runner.undo import open_undo  # noqa: PLC0415
 
     folder = find_run_folder(run_id, out or runs_folder())
-    wanted = Wanted(target, account, region, profile, include_used)
-    with opened_undo(folder, wanted) as opened:
-        if not opened.plan.changes and not opened.unreadable and not opened.skipped:
+    with open_undo(
+        folder, target=target, account_id=account, region=region, profile=profile, include_used=include_used
+    ) as opened:
+        plan, unreadable, elsewhere = opened.planned.plan, opened.planned.unreadable, opened.planned.elsewhere
+        if not plan.changes and not unreadable and not elsewhere:
             typer.echo(f"Nothing is left to undo of run {folder.name}.")
             return
-        if opened.plan.changes:
-            typer.echo(f"{opened.where}\n\n{_plan_table(opened.plan)}\n")
-        number = len(opened.plan.writes)
-        if number and not yes:
-            typer.confirm(f"Undo {number} of these?", abort=True)
+        if plan.changes:
+            typer.echo(f"{opened.where}\n\n{_plan_table(plan)}\n")
+        if plan.writes and not yes:
+            typer.confirm(f"Undo {len(plan.writes)} of these?", abort=True)
         opened.apply(_tell)
         results = opened.check()
         verdict = opened.verdict()
@@ -207,9 +208,9 @@ def undo(
         if not check.passed and check.remedy:
             typer.echo(f"  {check.remedy}")
     if not results:
-        typer.echo(f"Cannot be read in {folder / 'receipts.jsonl'}: {'; '.join(opened.unreadable)}")
+        typer.echo(f"Cannot be read in {folder / 'receipts.jsonl'}: {'; '.join(unreadable)}")
     typer.echo(f"Verdict: {verdict}.")
-    is_all = verdict.is_complete and (wanted.names_a_place or not opened.skipped)
+    is_all = verdict.is_complete and (bool(target or account or region) or not elsewhere)
     raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)
 
 

@@ -5,14 +5,14 @@ import threading
 from patience import PATIENCE_S
 
 from idc_aws.files import lock_folder
-from idc_runner.undo import opened_undo
+from idc_runner.undo import open_undo
 
 
 def test_an_undo_waits_for_another_one_of_the_same_folder(tmp_path):
     opened = threading.Event()
 
     def second():
-        with opened_undo(tmp_path):
+        with open_undo(tmp_path):
             opened.set()
 
     with lock_folder(tmp_path):
