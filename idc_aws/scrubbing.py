@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from idc_aws.project import MASKING_VARIABLE
-from idc_aws.secrets import NAMED, REMOVED, Secret, apart, looks_secret, secrets_in
+from idc_aws.secrets import NAMED, REMOVED, Secret, apart, is_announced, looks_secret, secrets_in
 
 __all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_together", "scrub_values"]
 
@@ -60,7 +60,10 @@ def scrub(text: str) -> str:
 
 def scrub_together(pieces: Sequence[str], learnt: frozenset[str] = frozenset()) -> list[str]:
     """Return texts without secrets, also without those that run from one text into the next."""
-    known = known_values() | learnt
+    return _scrub_pieces(pieces, known_values() | learnt)
+
+
+def _scrub_pieces(pieces: Sequence[str], known: frozenset[str]) -> list[str]:
     # The same notebook is saved several times: its texts are looked at once, unless they are huge.
     size = sum(map(len, pieces))
     if size <= _LONGEST_KEPT:
@@ -155,12 +158,13 @@ def announced(text: str) -> frozenset[str]:
 
 def known_values() -> frozenset[str]:
     """Return the values of this process's secret variables, and what `remember_secret` was given."""
-    named = (
-        value
-        for name, value in os.environ.items()
-        if _SECRET_VARIABLE.search(name) and not _NO_SECRET_VARIABLE.search(name) and _may_be_secret(value)
-    )
-    return frozenset({*named, *_remembered})
+    named = (os.environ[name] for name in os.environ if _is_secret_variable(name))
+    return frozenset({*filter(_may_be_secret, named), *_remembered})
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_secret_variable(name: str) -> bool:
+    return _SECRET_VARIABLE.search(name) is not None and _NO_SECRET_VARIABLE.search(name) is None
 
 
 def _may_be_secret(value: str) -> bool:
@@ -181,18 +185,22 @@ def _pattern(known: frozenset[str]) -> re.Pattern[str] | None:
 
 def scrub_values(value: Any, learnt: frozenset[str] = frozenset()) -> Any:
     """Return JSON-like data with every text scrubbed, and with the values under secret names removed."""
+    return _scrub_value(value, known_values() | learnt)
+
+
+def _scrub_value(value: Any, known: frozenset[str]) -> Any:
     if isinstance(value, str):
-        return scrub_together((value,), learnt)[0]
+        return _scrub_pieces((value,), known)[0]
     if isinstance(value, Mapping):
         if value.get("model_name") == "PasswordModel":  # a widget whose state papermill keeps
             value = {**value, "state": _without_value(value.get("state"))}
         pair = _value_of_pair(value)
         return {
-            scrub_values(name, learnt): REMOVED if name == pair else _scrub_named(name, part, learnt)
+            _scrub_value(name, known): REMOVED if name == pair else _scrub_named(name, part, known)
             for name, part in value.items()
         }
     if isinstance(value, list | tuple):
-        return [scrub_values(part, learnt) for part in value]
+        return [_scrub_value(part, known) for part in value]
     return value
 
 
@@ -255,13 +263,13 @@ def _announces(name: Any, value: Any) -> bool:
     if not _NAME.fullmatch(name):
         return False
     line = f"{name[-100:]}={json.dumps(str(value), ensure_ascii=False)}"
-    return any(secret.kind == NAMED for secret in secrets_in(line))
+    return is_announced(line)
 
 
-def _scrub_named(name: Any, value: Any, learnt: frozenset[str]) -> Any:
+def _scrub_named(name: Any, value: Any, known: frozenset[str]) -> Any:
     if isinstance(name, str) and is_picture(name):
         return value
-    return REMOVED if _announces(name, value) else scrub_values(value, learnt)
+    return REMOVED if _announces(name, value) else _scrub_value(value, known)
 
 
 def is_picture(media_type: str) -> bool:

@@ -828,12 +828,24 @@ def _named(text: str, folded: str) -> Iterator[Secret]:
 
 def secrets_in(text: str) -> list[Secret]:
     """Return the secrets in a text, as `apart` does."""
-    folded = text.lower()
-    if len(folded) != len(text):  # a few letters have two in lower case
-        folded = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    folded = _folded(text)
     found = [secret for shape in SHAPES for secret in shape.find(text, folded)]
     found += [*_long_words(text), *_broken_keys(text), *_named(text, folded)]
     return apart(found)
+
+
+def is_announced(text: str) -> bool:
+    """Tell whether a name in a text announces a secret, and nothing surer is in its place."""
+    if next(_named(text, _folded(text)), None) is None:  # most texts: the other shapes need no look then
+        return False
+    return any(secret.kind == NAMED for secret in secrets_in(text))
+
+
+def _folded(text: str) -> str:
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters have two in lower case
+        folded = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    return folded
 
 
 def apart(found: Iterable[Secret]) -> list[Secret]:
