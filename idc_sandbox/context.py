@@ -1,7 +1,4 @@
-"""What a handler gets to work with: one request's transaction, caller, Region, clock and ids.
-
-And what AWS's other services say to it: who signed, which policies count, which accounts there are.
-"""
+"""What a handler works with: a request's transaction, caller, Region, clock and ids, and moto's services."""
 
 from __future__ import annotations
 
@@ -125,3 +122,32 @@ class Context:
     def now(self) -> float:
         """The sandbox's time, epoch seconds."""
         return now(self.connection)
+
+    def execute(self, statement: str, *values: Any, **named: Any) -> sqlite3.Cursor:
+        """Run a statement with the values of its question marks, or of its ``:names``."""
+        return self.connection.execute(statement, named or values)
+
+    def rows(self, query: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        return self.execute(query, *values, **named).fetchall()
+
+    def row(self, query: str, *values: Any, **named: Any) -> sqlite3.Row | None:
+        """Return the first row of a query, or None."""
+        row: sqlite3.Row | None = self.execute(query, *values, **named).fetchone()
+        return row
+
+    def value(self, query: str, *values: Any, **named: Any) -> Any:
+        """Return the first column of a query's first row, or None."""
+        row = self.row(query, *values, **named)
+        return None if row is None else row[0]
+
+    def insert(self, table: str, **columns: Any) -> None:
+        """Add a row to a table."""
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        self.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", *columns.values())  # noqa: S608
+
+    def update(self, table: str, row: sqlite3.Row, **columns: Any) -> None:
+        """Change columns of a row that was read whole: the first of its columns is the table's key."""
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        statement = f"UPDATE {table} SET {changes} WHERE {row.keys()[0]} = ?"  # noqa: S608
+        self.execute(statement, *columns.values(), row[0])

@@ -262,9 +262,10 @@ def make_application(
 
     def make_pages() -> ASGIApp:
         # Templates, WebAuthn and password hashing: only a sandbox that somebody visits waits for them.
-        from idc_sandbox.pages import application  # noqa: PLC0415
+        from idc_sandbox.pages.application import make_pages_application  # noqa: PLC0415
+        from idc_sandbox.pages.visits import House  # noqa: PLC0415
 
-        return application.make_pages_application(gateway, seals, links, sites)
+        return make_pages_application(House(gateway, seals, links, sites))
 
     routes = [
         Mount("/_sandbox", routes=control_routes(gateway, sites, links, keys, stop)),

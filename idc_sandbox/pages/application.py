@@ -4,62 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple
 
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
-from idc_sandbox.gateway import Gateway
-from idc_sandbox.loopback import HOST, Site, Sites
+from idc_sandbox.loopback import HOST, Site
 from idc_sandbox.pages import portal, settings, sign_in
-from idc_sandbox.pages.front_door import OneTimeLinks, Seals
 from idc_sandbox.pages.visits import (
+    House,
+    SignInNeededError,
     TooLargeFormError,
     Visit,
     browser_of,
     is_from_elsewhere,
-    last_values,
     problem,
     protect,
     read_cookies,
     read_form,
-    read_query,
     redirect,
+    to_sign_in,
 )
 from idc_sandbox.sign_in.people import Refusal
 
 PageHandler = Callable[[Visit], Response]
+Refused = Refusal | ServiceError
 logger = logging.getLogger(__name__)
-
-
-class _House(NamedTuple):
-    """What all pages share."""
-
-    gateway: Gateway
-    seals: Seals
-    links: OneTimeLinks
-    sites: Sites
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A path, and what answers there."""
-
-    path: str
-    show: PageHandler | None = None
-    take: PageHandler | None = None
-    form_targets: str = ""
-
-
-def _go_to_portal(visit: Visit) -> Response:
-    return redirect(visit, "/start")
 
 
 def _not_there(visit: Visit) -> Response:
@@ -67,28 +44,57 @@ def _not_there(visit: Visit) -> Response:
     return problem(visit, "Page not found", message, status=404)
 
 
+class _Page(NamedTuple):
+    """A path, and what answers there."""
+
+    path: str
+    # For the address of a form alone: the path of the page that shows the form.
+    show: PageHandler | str
+    take: PageHandler | None = None
+    # The page that says what was refused; without one it is a page of its own.
+    refused: Callable[[Visit, Refused], Response] | None = None
+    form_targets: str = ""
+
+
 PAGES = (
-    _Page("/", _go_to_portal),
+    _Page("/", "/start"),
     _Page("/start", portal.show_portal),
     _Page("/start/sign-in", sign_in.show_sign_in),
-    _Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step),
-    _Page("/start/sign-out", _go_to_portal, portal.sign_out),
-    _Page("/start/invitation/{token}", sign_in.show_invitation, sign_in.accept_invitation),
-    _Page("/start/accounts/{account_id}/roles/{role_name}/access-keys", portal.show_access_keys),
-    _Page("/start/console", portal.show_console),
+    _Page("/start/sign-in/{step}", sign_in.return_to_sign_in, sign_in.take_step, sign_in.refuse_step),
+    _Page("/start/sign-out", "/start", portal.sign_out),
+    _Page(
+        "/start/invitation/{token}",
+        sign_in.show_invitation,
+        sign_in.accept_invitation,
+        sign_in.refuse_invitation,
+    ),
+    _Page(
+        "/start/accounts/{account_id}/roles/{role_name}/access-keys",
+        portal.show_access_keys,
+        refused=portal.refuse_access,
+    ),
+    _Page("/start/console", portal.show_console, refused=portal.refuse_access),
     _Page("/start/devices", portal.show_devices),
     _Page("/start/devices/register", portal.show_registration),
-    _Page("/start/devices/register/{kind}", portal.return_to_registration, portal.register),
-    _Page("/start/devices/{device_id}/{action}", portal.return_to_devices, portal.change_device),
-    _Page("/start/device", portal.show_device),
-    _Page("/start/device/confirm", portal.return_to_device, portal.confirm_code),
-    _Page("/start/device/answer", portal.return_to_device, portal.take_device_answer),
+    _Page(
+        "/start/devices/register/{kind}", "/start/devices/register", portal.register, portal.show_registration
+    ),
+    _Page("/start/devices/{device_id}/{action}", "/start/devices", portal.change_device, portal.show_devices),
+    _Page("/start/device", portal.show_device, refused=portal.ask_code),
+    _Page("/start/device/confirm", "/start/device", portal.confirm_code, portal.ask_code),
+    _Page("/start/device/answer", "/start/device", portal.take_device_answer, portal.ask_code),
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
     _Page("/start/settings", settings.show_settings),
-    _Page("/start/settings/{name}", settings.return_to_settings, settings.change_setting),
+    _Page("/start/settings/{name}", "/start/settings", settings.change_setting, settings.refuse_setting),
     # The answer of this form goes to a program that listens on the person's own machine.
-    _Page("/authorize", portal.show_consent, portal.take_authorization_answer, f"http://{HOST}:*"),
+    _Page(
+        "/authorize",
+        portal.show_consent,
+        portal.take_authorization_answer,
+        portal.refuse_authorization,
+        form_targets=f"http://{HOST}:*",
+    ),
     _Page("/{path:path}", _not_there, _not_there),
 )
 
@@ -103,52 +109,45 @@ class _Static(StaticFiles):
         return answer
 
 
-def make_pages_application(gateway: Gateway, seals: Seals, links: OneTimeLinks, sites: Sites) -> Starlette:
+def make_pages_application(house: House) -> Starlette:
     """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
     static = str(resources.files("idc_sandbox.pages").joinpath("static"))
-    house = _House(gateway, seals, links, sites)
-    pages = [Route(page.path, _endpoint(page, house), methods=_methods(page)) for page in PAGES]
+    pages = [
+        Route(page.path, _endpoint(page, house), methods=["GET", "POST"] if page.take else ["GET"])
+        for page in PAGES
+    ]
     routes = [Mount("/start/static", app=_Static(directory=static)), *pages]
     application = Starlette(routes=routes)
     application.router.redirect_slashes = False
     return application
 
 
-def _methods(page: _Page) -> list[str]:
-    return [name for name, handler in (("GET", page.show), ("POST", page.take)) if handler]
-
-
-def _endpoint(page: _Page, house: _House) -> Callable[[Request], object]:
+def _endpoint(page: _Page, house: House) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
-            fields = await read_form(request) if request.method == "POST" else {}
+            form = await read_form(request) if request.method == "POST" else ImmutableMultiDict[str, str]()
         except TooLargeFormError:
             return PlainTextResponse("This is more than any form here can hold.", 413)
         except ClientDisconnect:
             return Response(status_code=400)
-        visit = _visit(request, fields, house)
+        visit = _visit(request, form, house)
         return await to_thread.run_sync(answer_visit, page, visit)
 
     return endpoint
 
 
-def _visit(request: Request, fields: dict[str, list[str]], house: _House) -> Visit:
+def _visit(request: Request, form: ImmutableMultiDict[str, str], house: House) -> Visit:
     cookies, doubtful = read_cookies(request.headers.getlist("cookie"))
     site: Site = request.scope["idc_site"]
     return Visit(
-        gateway=house.gateway,
-        seals=house.seals,
-        links=house.links,
+        house=house,
         site=site,
-        endpoint_url=f"http://{house.sites.address_host}",
-        frame_ancestors=house.sites.frame_ancestors,
         method=request.method,
         path=request.url.path,
         query_string=request.scope["query_string"].decode("latin-1"),
         parameters=request.path_params,
-        query=read_query(request.scope["query_string"].decode("latin-1")),
-        form=last_values(fields),
-        form_lists=fields,
+        query=request.query_params,
+        form=form,
         cookies=cookies,
         client=request.client.host if request.client else "",
         browser=browser_of(cookies),
@@ -162,6 +161,8 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
     """Return the answer of a page to a visit; whatever happens, it is a page with the safe headers."""
     try:
         answer = _answer(page, visit)
+    except SignInNeededError:
+        answer = to_sign_in(visit)
     except (Refusal, ServiceError) as refusal:
         answer = problem(visit, "This did not work", refusal.message, status=400)
     except Exception as error:
@@ -174,12 +175,18 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
 
 
 def _answer(page: _Page, visit: Visit) -> Response:
-    if visit.method != "POST":
-        return page.show(visit) if page.show else _not_there(visit)
-    if visit.is_from_elsewhere or not visit.has_csrf_token():
+    if visit.method == "POST" and (visit.is_from_elsewhere or not visit.has_csrf_token()):
         message = (
             "This form was not made for this browser, or you have signed in or out since it was shown. "
             "Nothing was changed. Load the page again, and send the form from there."
         )
         return problem(visit, "This form is out of date", message, status=403)
-    return page.take(visit) if page.take else _not_there(visit)
+    handler = page.take if visit.method == "POST" else page.show
+    if not callable(handler):
+        return _not_there(visit) if handler is None else redirect(visit, handler)
+    try:
+        return handler(visit)
+    except (Refusal, ServiceError) as refusal:
+        if page.refused is None:
+            raise
+        return page.refused(visit, refusal)

@@ -1,9 +1,4 @@
-"""The door to the pages: known hosts, sealed cookies, one-time links, and the owner's socket.
-
-Who connects there can read the folder, and so holds its secrets anyway. A Jupyter Server connects there
-for a person who is signed in at it, and passes on what their browser says: the host that they see is
-believed, and mailbox and settings are open. Only pages are behind this door.
-"""
+"""The door to the pages: known hosts, sealed cookies, one-time links, and the owner's socket."""
 
 from __future__ import annotations
 
@@ -17,29 +12,31 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from anyio import to_thread
 from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import Site, Sites, parse_public_url
 
+# Who connects to the owner's socket can read the folder, and so holds its secrets anyway. A Jupyter Server
+# connects there for a person who is signed in at it, and passes on what their browser says: the host that
+# they see is believed, and mailbox and settings are open. Only pages are behind this door.
 FILE_NAME = "pages.sock"
 PROXY_NAME = "identity-center-sandbox"
 _LONGEST_PATH = 103  # the shortest limit of a system is 104, with a byte at the end
 
 
 def open_owners_door(folder: Path) -> socket.socket | None:
-    """Return a socket that listens in a state folder; None when the folder's path is too long for one.
-
-    The caller holds the folder's server lock: a socket file that is there is of a server that is gone.
-    """
+    """Return a socket that listens in a state folder; None when the folder's path is too long for one."""
     path = folder / FILE_NAME
     if len(str(path).encode()) > _LONGEST_PATH:
         return None
+    # The caller holds the folder's server lock: a socket file that is there is of a server that is gone.
     path.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(str(path))
@@ -55,12 +52,9 @@ def is_at_owners_door(scope: Scope) -> bool:
 
 
 def read_site(scope: Scope) -> Site | None:
-    """Return where the person sees the pages, as browser and proxy say; None when they do not say it.
-
-    The path holds the proxy's beginning, which ends with `PROXY_NAME`.
-    """
+    """Return where the person sees the pages, as browser and proxy say; None when they do not say it."""
     before, found, _ = scope["path"].partition(f"/{PROXY_NAME}")
-    host = _header(scope, b"host")
+    host = _only_value(scope, "host")
     if not found or not host:
         return None
     try:
@@ -72,15 +66,16 @@ def read_site(scope: Scope) -> Site | None:
 def _scheme(scope: Scope, host: str) -> str:
     """Return what the browser says with a form, else what the first proxy says, else plain http."""
     for scheme in ("https", "http"):
-        if _header(scope, b"origin") == f"{scheme}://{host}":
+        if _only_value(scope, "origin") == f"{scheme}://{host}":
             return scheme
-    first = _header(scope, b"x-forwarded-proto").partition(",")[0].strip()
+    first = _only_value(scope, "x-forwarded-proto").partition(",")[0].strip()
     return first if first in ("https", "http") else "http"
 
 
-def _header(scope: Scope, wanted: bytes) -> str:
-    values = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == wanted]
-    return values[0] if len(values) == 1 else ""
+def _only_value(scope: Scope, name: str) -> str:
+    """Return what a header says, in lower case; empty when it is not there once."""
+    values = Headers(scope=scope).getlist(name)
+    return values[0].lower() if len(values) == 1 else ""
 
 
 # Values that only this sandbox can have made: CSRF tokens, and the cookies of who administers it.
@@ -190,7 +185,7 @@ def owner_links(links: OneTimeLinks, site_url: str, address: str | None = None) 
 
 _ROOTS = ("/start", "/authorize")
 _METHODS = ("GET", "HEAD", "POST")
-_SIGNED_HEADERS = (b"authorization", b"x-amz-target", b"x-amz-date", b"x-amz-content-sha256")
+_SIGNED_HEADERS = {"authorization", "x-amz-target", "x-amz-date", "x-amz-content-sha256"}
 _SIGNED_PARAMETERS = {"x-amz-signature", "x-amz-credential", "awsaccesskeyid", "signature"}
 _CONTROL = "/_sandbox/"
 _NO_PROXY = (
@@ -201,12 +196,11 @@ logger = logging.getLogger(__name__)
 
 
 class FrontDoor:
-    """Sends each request where it belongs, and refuses requests that were made for another host.
+    """Sends each request where it belongs, and refuses requests that were made for another host."""
 
-    A web page elsewhere cannot reach the sandbox by rebinding its own name, because the browser still says
-    that name. Through the public site only the pages are reached: AWS clients and the control endpoint stay
-    on this machine.
-    """
+    # A web page elsewhere cannot reach the sandbox by rebinding its own name, because the browser still says
+    # that name. Through the public site only the pages are reached: AWS clients and the control endpoint stay
+    # on this machine.
 
     def __init__(
         self,
@@ -225,8 +219,7 @@ class FrontDoor:
         """Pass the request on, or answer that it came to the wrong place."""
         if is_at_owners_door(scope):
             return await self._answer_owner(scope, receive, send)
-        hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
-        host = hosts[0] if len(hosts) == 1 else ""
+        host = _only_value(scope, "host")
         site = self._sites.find(host)
         if site is not None and site is self._sites.public:
             scope = without_prefix(scope, site)
@@ -263,13 +256,10 @@ class FrontDoor:
             wanted = scope["raw_path"].decode("latin-1")[:200]
             logger.warning("a client with the sandbox's environment asked for %r", wanted)
             return await PlainTextResponse(_NO_PROXY.format(wanted), 403)(scope, receive, send)
-        hosts = [self._sites.address_host, self._sites.local.host]
-        if self._sites.public is not None:
-            hosts.append(self._sites.public.host)
-        refusal = {
-            "code": "AccessDeniedException",
-            "message": f"The Host header must be {' or '.join(hosts)}.",
-        }
+        sites = [self._sites.local, *filter(None, [self._sites.public])]
+        hosts = [self._sites.address_host, *(site.host for site in sites)]
+        message = f"The Host header must be {' or '.join(hosts)}."
+        refusal = {"code": "AccessDeniedException", "message": message}
         return await JSONResponse(refusal, status_code=403)(scope, receive, send)
 
     async def _send_to_name(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -285,12 +275,11 @@ class FrontDoor:
 
 def in_origin_form(scope: Scope) -> Scope:
     """Return a request that names this very server, as a client does to its proxy, as one that does not."""
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    start = b"http://" + (hosts[0] if hosts else b"")
-    if not hosts or not scope["raw_path"].startswith(start + b"/"):
+    start = f"http://{Headers(scope=scope)['host']}"
+    if not scope["raw_path"].startswith(f"{start}/".encode("latin-1")):
         return scope
-    path = scope["path"].removeprefix(start.decode("latin-1"))
-    return {**scope, "path": path, "raw_path": scope["raw_path"].removeprefix(start)}
+    raw_path = scope["raw_path"].removeprefix(start.encode("latin-1"))
+    return {**scope, "path": scope["path"].removeprefix(start), "raw_path": raw_path}
 
 
 def is_for_a_proxy(scope: Scope) -> bool:
@@ -318,14 +307,14 @@ def without_prefix(scope: Scope, site: Site) -> Scope:
 
 
 def _is_signed(scope: Scope) -> bool:
-    if any(name in _SIGNED_HEADERS for name, _ in scope["headers"]):
-        return True
-    query = scope["query_string"].decode("latin-1")
-    return any(name.lower() in _SIGNED_PARAMETERS for name, _ in parse_qsl(query, keep_blank_values=True))
+    parameters = QueryParams(scope["query_string"])
+    return not _SIGNED_HEADERS.isdisjoint(Headers(scope=scope)) or any(
+        name.lower() in _SIGNED_PARAMETERS for name in parameters
+    )
 
 
 def _is_browser_at_the_door(scope: Scope) -> bool:
     """Tell whether a person typed the bare address; an S3 client that lists buckets asks for no HTML."""
-    accepts = b"".join(value for name, value in scope["headers"] if name == b"accept")
+    accepts = "".join(Headers(scope=scope).getlist("accept"))
     is_plain = scope["method"] == "GET" and not scope["query_string"]
-    return is_plain and b"text/html" in accepts and not _is_signed(scope)
+    return is_plain and "text/html" in accepts and not _is_signed(scope)

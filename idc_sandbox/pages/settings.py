@@ -1,22 +1,19 @@
-"""The administrator's settings: what the console has on its Authentication tab, with effect at once.
+"""The administrator's settings: what the console has on its Authentication tab, with effect at once."""
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html
-"""
+# Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from idc_sandbox.api.settings import read_settings, write_setting
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S
-from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit, closed, problem, redirect, render, set_cookie
-from idc_sandbox.sign_in.people import portal_instance
+from idc_sandbox.pages.front_door import ADMINISTRATOR
+from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit, closed, opened, problem, redirect, render
+from idc_sandbox.sign_in.people import Refusal, duration_of, portal_instance
 
 _SETTINGS_PATH = "/start/settings"
 _MINUTES_OF_UNIT = {"minutes": 1, "hours": 60, "days": 1440}
@@ -33,11 +30,6 @@ def show_settings(visit: Visit) -> Response:
     return _show(visit, notice, is_error=False)
 
 
-def return_to_settings(visit: Visit) -> Response:
-    """Answer who loads the address of a form."""
-    return redirect(visit, _SETTINGS_PATH)
-
-
 def change_setting(visit: Visit) -> Response:
     """Write one of the settings."""
     if not visit.is_administrator:
@@ -45,12 +37,14 @@ def change_setting(visit: Visit) -> Response:
     name = visit.parameters["name"]
     if name not in _READERS:
         return problem(visit, "Page not found", "There is no such setting on this page.", status=404)
-    try:
-        with visit.open() as context:
-            write_setting(context, portal_instance(context), name, _READERS[name](visit))
-    except ServiceError as refusal:
-        return _show(visit, refusal.message, is_error=True)
+    with visit.open() as context:
+        write_setting(context, portal_instance(context), name, _READERS[name](visit))
     return redirect(visit, f"{_SETTINGS_PATH}?notice=saved")
+
+
+def refuse_setting(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show the settings again, and what is wrong with the one that was sent."""
+    return _show(visit, refusal.message, is_error=True)
 
 
 def _read_standard_authentication(visit: Visit) -> dict[str, Any]:
@@ -58,7 +52,7 @@ def _read_standard_authentication(visit: Visit) -> dict[str, Any]:
 
 
 def _read_multi_factor_authentication(visit: Visit) -> dict[str, Any]:
-    prompt, allowed_types = visit.form.get("prompt", ""), visit.form_lists.get("allowed_types", [])
+    prompt, allowed_types = visit.form.get("prompt", ""), visit.form.getlist("allowed_types")
     if not allowed_types and prompt != "never":
         raise validation_error(
             "Tick at least one of the MFA types that users can authenticate with, or choose never to prompt."
@@ -99,8 +93,7 @@ def _iso_duration(number: str, unit: str) -> str:
 
 def number_and_unit(duration: str) -> tuple[int, str]:
     """Return an ISO 8601 duration as a whole number of the largest unit that fits: ``(8, "hours")``."""
-    length: datetime.timedelta = TypeAdapter(datetime.timedelta).validate_python(duration)
-    minutes = round(length.total_seconds() / 60)
+    minutes = round(duration_of(duration).total_seconds() / 60)
     unit = next(unit for unit in ("days", "hours", "minutes") if minutes % _MINUTES_OF_UNIT[unit] == 0)
     return minutes // _MINUTES_OF_UNIT[unit], unit
 
@@ -122,11 +115,7 @@ def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
 def _open_settings(visit: Visit) -> Response:
     if visit.redeem("settings") != ADMINISTRATOR:
         return redirect(visit, _SETTINGS_PATH) if visit.is_administrator else _closed(visit)
-    answer = redirect(visit, _SETTINGS_PATH)
-    if not visit.is_owners:
-        sealed = visit.seal("settings-cookie", ADMINISTRATOR)
-        set_cookie(answer, visit, SETTINGS_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
-    return answer
+    return opened(visit, _SETTINGS_PATH, "settings-cookie", SETTINGS_COOKIE, ADMINISTRATOR)
 
 
 def _closed(visit: Visit) -> Response:

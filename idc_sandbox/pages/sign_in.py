@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,8 @@ import segno
 from starlette.responses import Response
 
 from idc_sandbox.context import Context
-from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S, EVERY_ADDRESS
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.pages.front_door import EVERY_ADDRESS
 from idc_sandbox.pages.visits import (
     LONGEST_COOKIE_S,
     MAILBOX_COOKIE,
@@ -20,13 +20,14 @@ from idc_sandbox.pages.visits import (
     Visit,
     closed,
     next_path,
+    opened,
     problem,
     redirect,
     render,
     set_cookie,
     with_next,
 )
-from idc_sandbox.sign_in import flow, passwords, people
+from idc_sandbox.sign_in import devices, flow, passwords, people
 from idc_sandbox.sign_in.flow import Next, SignIn
 from idc_sandbox.sign_in.people import Message, Refusal
 
@@ -80,168 +81,45 @@ def _open_mailbox(visit: Visit) -> Response:
         # Who opened it with this link before, and follows it again, is not sent away.
         return redirect(visit, _MAILBOX_PATH) if visit.mailboxes else _closed(visit)
     others = [one for one in visit.mailboxes if one != address]
-    opened = [*others[1 - _MOST_MAILBOXES :], address]
-    answer = redirect(visit, _MAILBOX_PATH)
-    if not visit.is_owners:
-        sealed = visit.seal("mailbox-cookie", opened)
-        set_cookie(answer, visit, MAILBOX_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
-    return answer
+    addresses = [*others[1 - _MOST_MAILBOXES :], address]
+    return opened(visit, _MAILBOX_PATH, "mailbox-cookie", MAILBOX_COOKIE, addresses)
 
 
 def _closed(visit: Visit) -> Response:
     return closed(visit, "This mailbox is closed", "Mailboxes open")
 
 
-# What the forms for registering an MFA device show.
+# What the forms for MFA devices need, in the sign-in and under *My devices*.
 
 
-def qr_picture(uri: str) -> str:
-    """Return the QR code of an authenticator app's key as an SVG in a ``data:`` address."""
-    # Dark on light whatever the page's colours are: cameras want it so.
-    return segno.make(uri, error="m").svg_data_uri(scale=5, border=4, dark="#000", light="#fff")
-
-
-Step = Callable[[Context, str, Visit], Next]
-
-TEMPLATES: dict[str, str] = {
-    "user-name": "sign_in_user_name.html",
-    "password": "sign_in_password.html",
-    "first-one-time-password": "sign_in_code.html",
-    "new-password": "sign_in_new_password.html",
-    "mfa": "sign_in_mfa.html",
-    "register-device": "sign_in_register_device.html",
-    "email-otp": "sign_in_code.html",
-    "blocked": "sign_in_blocked.html",
-}
-
-
-def _user_name(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_user_name(context, sign_in_id, visit.form.get("user_name", ""))
-
-
-def _password(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_password(context, sign_in_id, visit.form.get("password", ""))
-
-
-def _one_time_password(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_one_time_password(context, sign_in_id, visit.form.get("code", ""))
-
-
-def _resend_one_time_password(context: Context, sign_in_id: str, _visit: Visit) -> Next:
-    return flow.resend_one_time_password(context, sign_in_id)
-
-
-def _new_password(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    new, again = visit.form.get("new_password", ""), visit.form.get("confirm_password", "")
-    if new != again:
-        return Next("new-password", passwords_differ(), is_error=True)
-    return flow.submit_new_password(context, sign_in_id, new)
-
-
-def _totp(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    code = visit.form.get("code", "")
-    return flow.submit_totp(context, sign_in_id, code, trust_browser=_trusts(visit))
-
-
-def _webauthn(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_webauthn(
-        context,
-        sign_in_id,
-        visit.form.get("credential", ""),
-        relying_party_id=visit.site.relying_party_id,
-        origin=visit.site.origin,
-        trust_browser=_trusts(visit),
-    )
-
-
-def _email_code(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    code = visit.form.get("code", "")
-    return flow.submit_email_code(context, sign_in_id, code, trust_browser=_trusts(visit))
-
-
-def _resend_email_code(context: Context, sign_in_id: str, _visit: Visit) -> Next:
-    return flow.resend_email_code(context, sign_in_id)
-
-
-def _register_totp(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_totp_registration(
-        context,
-        sign_in_id,
-        visit.form.get("code", ""),
-        name=visit.form.get("name") or None,
-        trust_browser=_trusts(visit),
-    )
-
-
-def _register_webauthn(context: Context, sign_in_id: str, visit: Visit) -> Next:
-    return flow.submit_webauthn_registration(
-        context,
-        sign_in_id,
-        visit.form.get("credential", ""),
-        relying_party_id=visit.site.relying_party_id,
-        origin=visit.site.origin,
-        name=visit.form.get("name") or None,
-        trust_browser=_trusts(visit),
-    )
-
-
-STEPS: dict[str, Step] = {
-    "user-name": _user_name,
-    "password": _password,
-    "one-time-password": _one_time_password,
-    "resend-one-time-password": _resend_one_time_password,
-    "new-password": _new_password,
-    "totp": _totp,
-    "webauthn": _webauthn,
-    "email-code": _email_code,
-    "resend-email-code": _resend_email_code,
-    "register-totp": _register_totp,
-    "register-webauthn": _register_webauthn,
-}
-
-
-def passwords_differ() -> str:
-    """Return what is said when a new password was typed in two ways."""
-    return "The two passwords differ. Type the same new password into both fields."
-
-
-def step_values(context: Context, visit: Visit, sign_in_id: str, seen: SignIn) -> dict[str, Any]:
-    """Return what the template of the current step needs besides the sign-in itself. Writes challenges."""
-    host = visit.site.relying_party_id
-    if seen.page == "mfa" and "webauthn" in seen.device_kinds:
-        return _security_key_values(context, sign_in_id, host)
-    if seen.page == "register-device":
-        return _registration_values(context, sign_in_id, seen, host)
-    return _VALUES.get(seen.page, {})
-
-
-_VALUES: dict[str, dict[str, Any]] = {
-    "new-password": {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST},
-    "first-one-time-password": {"step": "one-time-password", "resend_step": "resend-one-time-password"},
-    "email-otp": {"step": "email-code", "resend_step": "resend-email-code"},
-}
-
-
-def _security_key_values(context: Context, sign_in_id: str, host: str) -> dict[str, Any]:
+def registration_forms(context: Context, user_id: str) -> dict[str, Any]:
+    """Return what each form needs; a kind that cannot be registered has its reason instead. Writes."""
+    values: dict[str, Any] = {"registration": None, "picture": "", "options": None, "reasons": []}
     try:
-        options = flow.webauthn_options(context, sign_in_id, relying_party_id=host)
+        values["registration"] = devices.pending_registration(context, user_id)
+        # Dark on light whatever the page's colours are: cameras want it so.
+        code = segno.make(values["registration"].uri, error="m")
+        values["picture"] = code.svg_data_uri(scale=5, border=4, dark="#000", light="#fff")
+    except Refusal as refusal:
+        values["reasons"].append(refusal.message)
+    try:
+        values["options"] = devices.registration_options(context, user_id)
+    except Refusal as refusal:
+        values["reasons"].append(refusal.message)
+    return values
+
+
+def _step_values(context: Context, sign_in_id: str, seen: SignIn) -> dict[str, Any]:
+    """Return what the template of the current step needs beside the sign-in itself. Writes challenges."""
+    if seen.page == "register-device":
+        return registration_forms(context, flow.person_at(context, sign_in_id, seen.page).user_id)
+    if seen.page != "mfa" or "webauthn" not in seen.device_kinds:
+        return {}
+    user_id = flow.person_at(context, sign_in_id, seen.page).user_id
+    try:
+        return {"options": devices.authentication_options(context, user_id), "why_not": ""}
     except Refusal as refusal:
         return {"options": None, "why_not": refusal.message}
-    return {"options": options, "why_not": ""}
-
-
-def _registration_values(context: Context, sign_in_id: str, seen: SignIn, host: str) -> dict[str, Any]:
-    registration, options = None, None
-    if "totp" in seen.device_kinds:
-        registration = flow.begin_totp_registration(context, sign_in_id)
-    if "webauthn" in seen.device_kinds:
-        options = flow.webauthn_registration_options(context, sign_in_id, relying_party_id=host)
-    picture = qr_picture(registration.uri) if registration else ""
-    return {"registration": registration, "picture": picture, "options": options}
-
-
-def _trusts(visit: Visit) -> bool:
-    return visit.form.get("trust_browser") == "yes"
 
 
 # The sign-in: one address, which shows whatever step is next; each step's form has an address below it.
@@ -252,6 +130,8 @@ _DOUBTFUL = (
     "Neither was believed, and both are deleted. Start again."
 )
 _MOST_TRUSTED = 5
+# The pages that ask for a mailed code, and the step that takes it.
+_CODE_STEPS = {"first-one-time-password": "one-time-password", "email-otp": "email-code"}
 _NOTICES = {
     "session-over": "Your session is over. Sign in again.",
     "sign-in-expired": "This sign-in is over, or took too long. Start again.",
@@ -282,13 +162,10 @@ def take_step(visit: Visit) -> Response:
         answer = return_to_sign_in(visit)
         set_cookie(answer, visit, SIGN_IN_COOKIE, "")
         return answer
-    if step not in STEPS:
+    if step not in flow.STEPS:
         return problem(visit, "Page not found", "The sign-in has no such step.", status=404)
-    try:
-        with visit.open() as context:
-            after = STEPS[step](context, visit.cookies.get(SIGN_IN_COOKIE, ""), visit)
-    except Refusal as refusal:
-        return _after_refusal(visit, refusal)
+    with visit.open() as context:
+        after = flow.take(context, visit.cookies.get(SIGN_IN_COOKIE, ""), step, visit.form)
     if after.page == "signed-in":
         return _welcome(visit, after)
     if after.sign_in_id:
@@ -299,7 +176,8 @@ def take_step(visit: Visit) -> Response:
     return answer
 
 
-def _after_refusal(visit: Visit, refusal: Refusal) -> Response:
+def refuse_step(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show the step that is next, and why the answer was not taken."""
     if refusal.code == "wrong-page":
         return return_to_sign_in(visit)  # a form of an earlier step, sent again: show where they are
     if refusal.code == "sign-in-expired":
@@ -312,14 +190,16 @@ def _show_step(visit: Visit, after: Next) -> Response:
     """Show the step whose turn it is, with the message of what was done before."""
     with visit.open() as context:
         sign_in_id, seen = _current(context, visit)
-        values = step_values(context, visit, sign_in_id, seen)
+        values = _step_values(context, sign_in_id, seen)
+    step = _CODE_STEPS.get(seen.page)
     answer = render(
         visit,
-        TEMPLATES[seen.page],
+        "sign_in_code.html" if step else f"sign_in_{seen.page.replace('-', '_')}.html",
         status=429 if after.retry_after_s else 200,
         message=after.message,
         is_error=after.is_error,
         sign_in=seen,
+        step=step,
         action=lambda step: visit.link(with_next(f"{_SIGN_IN_PATH}/{step}", next_path(visit))),
         **values,
     )
@@ -358,43 +238,29 @@ def _welcome(visit: Visit, after: Next) -> Response:
 # The page behind the link of an invitation or of a password reset: choose a password, once.
 
 
-def show_invitation(visit: Visit) -> Response:
+def show_invitation(visit: Visit, message: str = "") -> Response:
     """Show whom the link is for, and the form; to load it uses nothing up."""
-    return _show(visit, "")
+    with visit.open() as context:
+        invitation = flow.look_at_invitation(context, visit.parameters["token"])
+    return render(visit, "invitation.html", invitation=invitation, message=message, is_error=bool(message))
 
 
 def accept_invitation(visit: Visit) -> Response:
     """Set the password and lead to the sign-in; a password that is no good leaves the link usable."""
-    new = visit.form.get("new_password", "")
-    if new != visit.form.get("confirm_password", ""):
-        return _show(visit, passwords_differ())
-    try:
-        with visit.open() as context:
-            flow.accept(context, visit.parameters["token"], new)
-    except Refusal as refusal:
-        return _show(visit, refusal.message)
+    with visit.open() as context:
+        flow.accept(context, visit.parameters["token"], passwords.chosen_password(visit.form))
     return redirect(visit, "/start/sign-in?notice=password-set")
 
 
-def _show(visit: Visit, message: str) -> Response:
-    try:
-        with visit.open() as context:
-            invitation = flow.look_at_invitation(context, visit.parameters["token"])
-    except Refusal as refusal:
-        return problem(
-            visit,
-            "This link opens nothing",
-            refusal.message,
-            status=410 if refusal.code in ("invitation-used", "invitation-expired") else 404,
-            next_path="/start",
-            next_label="Go to the access portal",
-        )
-    return render(
+def refuse_invitation(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show the form again, or that the link opens nothing."""
+    if refusal.code.startswith("password"):
+        return show_invitation(visit, refusal.message)
+    return problem(
         visit,
-        "invitation.html",
-        invitation=invitation,
-        message=message,
-        is_error=bool(message),
-        shortest=passwords.SHORTEST,
-        longest=passwords.LONGEST,
+        "This link opens nothing",
+        refusal.message,
+        status=410 if refusal.code in ("invitation-used", "invitation-expired") else 404,
+        next_path="/start",
+        next_label="Go to the access portal",
     )

@@ -9,19 +9,20 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import jinja2
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, ImmutableMultiDict, QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idc_sandbox import __version__
 from idc_sandbox.context import Context
 from idc_sandbox.gateway import Gateway
-from idc_sandbox.loopback import Site
+from idc_sandbox.loopback import Site, Sites
 from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S, EVERY_ADDRESS, OneTimeLinks, Seals
+from idc_sandbox.sign_in import passwords
 from idc_sandbox.sign_in.people import Person, PortalSession, find_session, person_of
 
 SESSION_COOKIE = "idc_session"
@@ -35,23 +36,38 @@ LARGEST_FORM = 128 * 1024
 _MOST_FIELDS = 60
 
 
+class House(NamedTuple):
+    """What all pages share."""
+
+    gateway: Gateway
+    seals: Seals
+    links: OneTimeLinks
+    sites: Sites
+
+
+class Who(NamedTuple):
+    """Somebody who is signed in."""
+
+    session: PortalSession
+    person: Person
+
+
+class SignInNeededError(Exception):
+    """The page is for people who are signed in, and the visitor is not."""
+
+
 @dataclass(frozen=True)
 class Visit:
     """What a page is given."""
 
-    gateway: Gateway
-    seals: Seals = field(repr=False)
-    links: OneTimeLinks = field(repr=False)
+    house: House = field(repr=False)
     site: Site
-    endpoint_url: str
-    frame_ancestors: tuple[str, ...]
     method: str
     path: str
     query_string: str
     parameters: dict[str, str]
-    query: dict[str, str] = field(repr=False)
-    form: dict[str, str] = field(repr=False)
-    form_lists: dict[str, list[str]] = field(repr=False)
+    query: QueryParams = field(repr=False)
+    form: ImmutableMultiDict[str, str] = field(repr=False)
     cookies: dict[str, str] = field(repr=False)
     client: str
     browser: str = field(repr=False)
@@ -62,8 +78,22 @@ class Visit:
     @contextmanager
     def open(self) -> Iterator[Context]:
         """Yield a context in a transaction, as the person who visits."""
-        with self.gateway.visit(self.site.url, self.browser) as context:
+        with self.house.gateway.visit(self.site.url, self.browser) as context:
             yield context
+
+    @contextmanager
+    def open_signed_in(self) -> Iterator[tuple[Context, Who]]:
+        """Yield a context, and who is signed in; anybody else is sent to the sign-in."""
+        with self.open() as context:
+            who = self.find_person(context)
+            if who is None:
+                raise SignInNeededError
+            yield context, who
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where AWS clients reach the sandbox."""
+        return f"http://{self.house.sites.address_host}"
 
     def link(self, path: str) -> str:
         """Return a path as the browser must ask for it, behind the site's prefix."""
@@ -72,13 +102,13 @@ class Visit:
     @property
     def csrf_token(self) -> str:
         """The token that every form of this visit carries."""
-        return self.seals.csrf_token(self._door, self.browser, self.cookies.get(SESSION_COOKIE, ""))
+        return self.house.seals.csrf_token(self._door, self.browser, self.cookies.get(SESSION_COOKIE, ""))
 
     def has_csrf_token(self) -> bool:
         """Tell whether the form that was sent is one of this browser's."""
         browser = self.cookies.get(BROWSER_COOKIE, "")
         session = self.cookies.get(SESSION_COOKIE, "")
-        return self.seals.is_csrf_token(self.form.get("csrf_token", ""), self._door, browser, session)
+        return self.house.seals.is_csrf_token(self.form.get("csrf_token", ""), self._door, browser, session)
 
     @property
     def _door(self) -> str:
@@ -87,17 +117,17 @@ class Visit:
 
     def seal(self, purpose: str, value: Any) -> str:
         """Return a value for a cookie of this browser; it says nothing in another one."""
-        return self.seals.seal(f"{purpose} {self.browser}", value)
+        return self.house.seals.seal(f"{purpose} {self.browser}", value)
 
     def _unseal(self, purpose: str, name: str) -> Any:
         sealed = self.cookies.get(name, "")
-        return self.seals.unseal(f"{purpose} {self.browser}", sealed, max_age_s=COOKIE_LIFETIME_S)
+        return self.house.seals.unseal(f"{purpose} {self.browser}", sealed, max_age_s=COOKIE_LIFETIME_S)
 
-    def find_person(self, context: Context) -> tuple[PortalSession, Person] | None:
-        """Return who is signed in, with the session, or None."""
+    def find_person(self, context: Context) -> Who | None:
+        """Return who is signed in, or None."""
         token = self.cookies.get(SESSION_COOKIE, "")
         session = find_session(context, token) if token else None
-        return None if session is None else (session, person_of(context, session.user_id))
+        return None if session is None else Who(session, person_of(context, session.user_id))
 
     @property
     def is_administrator(self) -> bool:
@@ -115,11 +145,9 @@ class Visit:
         return list(opened) if isinstance(opened, list) else []
 
     def redeem(self, purpose: str) -> str | None:
-        """Return what the key in the address opens, once; None when it opens nothing (any more).
-
-        Only a GET uses it up: programs that look at a link first ask with HEAD.
-        """
-        return self.links.redeem(purpose, self.query.get("key", "")) if self.method == "GET" else None
+        """Return what the key in the address opens, once; None when it opens nothing (any more)."""
+        # Only a GET uses it up: programs that look at a link first ask with HEAD.
+        return self.house.links.redeem(purpose, self.query.get("key", "")) if self.method == "GET" else None
 
     def may_read_mail_of(self, address: str) -> bool:
         """Tell whether this browser may read the mail to an address."""
@@ -130,7 +158,7 @@ class TooLargeFormError(Exception):
     """More than a form of these pages can hold."""
 
 
-async def read_form(request: Request) -> dict[str, list[str]]:
+async def read_form(request: Request) -> ImmutableMultiDict[str, str]:
     """Return the fields of a form; what is no form has none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = bytearray()
@@ -139,33 +167,18 @@ async def read_form(request: Request) -> dict[str, list[str]]:
         if len(body) > LARGEST_FORM:
             raise TooLargeFormError
     if kind != "application/x-www-form-urlencoded":
-        return {}
+        return ImmutableMultiDict()
+    text = body.decode("utf-8", "replace")
     try:
-        pairs = parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
+        return ImmutableMultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:
         raise TooLargeFormError from None
-    fields: dict[str, list[str]] = {}
-    for name, value in pairs:
-        fields.setdefault(name, []).append(value)
-    return fields
-
-
-def read_query(query_string: str) -> dict[str, str]:
-    """Return the parameters of a query; too many are none."""
-    try:
-        return dict(parse_qsl(query_string, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
-    except ValueError:
-        return {}
 
 
 def read_cookies(headers: list[str]) -> tuple[dict[str, str], frozenset[str]]:
-    """Return the cookies of a request, and the names of those that were sent with two values.
-
-    Cookies know no ports: any program on this machine can plant some in the person's browser, for a longer
-    path so that they come first. Which of two is ours cannot be told, so neither is believed.
-    """
+    """Return the cookies of a request, and the names of those that were sent with two values."""
+    # Cookies know no ports: any program on this machine can plant some in the person's browser, for a longer
+    # path so that they come first. Which of two is ours cannot be told, so neither is believed.
     values: dict[str, set[str]] = {}
     for name, value in (pair for header in headers for pair in _cookie_pairs(header)):
         values.setdefault(name, set()).add(value)
@@ -181,10 +194,8 @@ def _cookie_pairs(header: str) -> Iterator[tuple[str, str]]:
 
 
 def is_from_elsewhere(headers: Headers, site: Site) -> bool:
-    """Tell whether a browser says that another origin's page made a request; old ones say it by Origin alone.
-
-    Pages here are sent without a referrer, and then a form of their own has the origin ``null``.
-    """
+    """Tell whether a browser says that a request was made by a page of another origin."""
+    # Old ones say it by Origin alone; a form of these pages, which are sent without a referrer, by ``null``.
     said = headers.get("sec-fetch-site")
     if said is not None:
         return said not in ("same-origin", "none")
@@ -195,11 +206,6 @@ def browser_of(cookies: dict[str, str]) -> str:
     """Return the browser's random name, or a new one."""
     name = cookies.get(BROWSER_COOKIE, "")
     return name if re.fullmatch("[A-Za-z0-9_-]{20,64}", name) else secrets.token_urlsafe(24)
-
-
-def last_values(fields: dict[str, list[str]]) -> dict[str, Any]:
-    """Return the last value of each field."""
-    return {name: values[-1] for name, values in fields.items()}
 
 
 # What pages give back: a rendered template, or the way to another page; always with the safe headers.
@@ -222,9 +228,12 @@ _HEADERS = {
 }
 
 
-def render(visit: Visit, template: str, *, status: int = 200, **values: Any) -> Response:
-    """Return a page."""
-    common = {
+def render(
+    visit: Visit, template: str, who: Who | None = None, *, status: int = 200, **values: Any
+) -> Response:
+    """Return a page; `who` is signed in."""
+    common = {} if who is None else who._asdict()
+    common |= {
         "visit": visit,
         "site": visit.site,
         "link": visit.link,
@@ -249,11 +258,17 @@ def closed(visit: Visit, title: str, beginning: str) -> Response:
     return problem(visit, title, message, status=403)
 
 
-def redirect(visit: Visit, path: str) -> Response:
-    """Return the way to another page of this site, to be asked for with GET.
+def opened(visit: Visit, path: str, purpose: str, cookie: str, value: Any) -> Response:
+    """Return the way to a page of the owner's, with the cookie that opens it from now on."""
+    answer = redirect(visit, path)
+    if not visit.is_owners:
+        set_cookie(answer, visit, cookie, visit.seal(purpose, value), max_age_s=COOKIE_LIFETIME_S)
+    return answer
 
-    Behind a proxy's path it is a whole address: some proxies put their path before one without a host.
-    """
+
+def redirect(visit: Visit, path: str) -> Response:
+    """Return the way to another page of this site, to be asked for with GET."""
+    # Behind a proxy's path it is a whole address: some proxies put their path before one without a host.
     is_behind_path = bool(visit.site.prefix) and not visit.is_owners
     where = f"{visit.site.url}{path}" if is_behind_path else visit.link(path)
     return RedirectResponse(where, status_code=303)
@@ -282,7 +297,7 @@ def set_cookie(
 
 def protect(answer: Response, visit: Visit, *, form_targets: str = "") -> Response:
     """Add the headers that keep a page from being framed, sniffed, kept or led astray."""
-    ancestors = " ".join(("'self'", *visit.frame_ancestors))
+    ancestors = " ".join(("'self'", *visit.house.sites.frame_ancestors))
     targets = f"'self' {form_targets}".strip()
     policy = _POLICY | {"form-action": targets, "frame-ancestors": ancestors}
     answer.headers["Content-Security-Policy"] = "; ".join(f"{name} {value}" for name, value in policy.items())
@@ -312,18 +327,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["moment"] = _moment
-    environment.filters["machine_moment"] = _machine_moment
+    environment.filters["moment"] = lambda epoch_s: _utc(epoch_s).strftime("%d %b %Y, %H:%M UTC")
+    environment.filters["machine_moment"] = lambda epoch_s: _utc(epoch_s).isoformat(timespec="seconds")
     environment.filters["duration"] = duration_words
+    environment.globals |= {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
     return environment
 
 
-def _moment(epoch_s: float) -> str:
-    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%d %b %Y, %H:%M UTC")
-
-
-def _machine_moment(epoch_s: float) -> str:
-    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).isoformat(timespec="seconds")
+def _utc(epoch_s: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC)
 
 
 def duration_words(seconds: float) -> str:

@@ -1,8 +1,7 @@
-"""MFA devices: authenticator apps, and security keys or passkeys; at most eight a user.
+"""MFA devices: authenticator apps, and security keys or passkeys; at most eight a user."""
 
-Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-types.html,
-https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-allow-user-registration.html
-"""
+# Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-types.html,
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-allow-user-registration.html
 
 from __future__ import annotations
 
@@ -10,8 +9,9 @@ import hmac
 import json
 import sqlite3
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pyotp
 import webauthn
@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import parse_json
-from idc_sandbox.sign_in.people import Refusal, clean_text, person_of, setting
+from idc_sandbox.sign_in.people import Form, Refusal, clean_text, person_of, read_as, setting
 
 DeviceKind = Literal["totp", "webauthn"]
 LIMIT_OF_KIND: dict[str, int] = {"totp": 2, "webauthn": 6}
@@ -50,27 +50,21 @@ class MfaDevice:
 
 def list_devices(context: Context, user_id: str, kind: str | None = None) -> list[MfaDevice]:
     """Return a user's devices, of one kind if wanted, oldest first."""
-    rows = context.connection.execute(
-        "SELECT * FROM mfa_device WHERE user_id = ?1 AND (?2 IS NULL OR kind = ?2)"
-        " ORDER BY registered_at, rowid",
-        (user_id, kind),
-    ).fetchall()
-    return [_device(row) for row in rows]
+    return [read_as(MfaDevice, row) for row in _rows(context, user_id, kind)]
 
 
 def rename_device(context: Context, user_id: str, device_id: str, name: str) -> MfaDevice:
     """Give a user's device another name, and return it. Writes."""
-    _require_device(context, user_id, device_id)
-    context.connection.execute(
-        "UPDATE mfa_device SET name = ? WHERE device_id = ?", (_checked_name(name), device_id)
-    )
-    return _require_device(context, user_id, device_id)
+    device = _require_device(context, user_id, device_id)
+    renamed = replace(device, name=_checked_name(name))
+    context.execute("UPDATE mfa_device SET name = ? WHERE device_id = ?", renamed.name, device_id)
+    return renamed
 
 
 def delete_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
     """Delete a user's device, and return what it was. Writes."""
     device = _require_device(context, user_id, device_id)
-    context.connection.execute("DELETE FROM mfa_device WHERE device_id = ?", (device_id,))
+    context.execute("DELETE FROM mfa_device WHERE device_id = ?", device_id)
     return device
 
 
@@ -115,50 +109,64 @@ def add_device(
 ) -> MfaDevice:
     """Keep a device that has proved itself, and return it; `columns` are what its kind needs. Writes."""
     require_device_room(context, user_id, kind)
-    values = {
-        "device_id": context.ids.uuid("mfa_device"),
-        "user_id": user_id,
-        "kind": kind,
-        "name": _checked_name(name) if name and name.strip() else _next_name(context, user_id, kind),
-        "registered_at": context.now,
-        **columns,
-    }
-    context.connection.execute(
-        f"INSERT INTO mfa_device ({', '.join(values)}) VALUES (:{', :'.join(values)})",  # noqa: S608
-        values,
+    name = _checked_name(name) if name and name.strip() else _next_name(context, user_id, kind)
+    device = MfaDevice(context.ids.uuid("mfa_device"), user_id, kind, name, context.now, last_used_at=None)
+    context.insert("mfa_device", **asdict(device), **columns)
+    return device
+
+
+def _rows(context: Context, user_id: str, kind: str | None = None) -> list[sqlite3.Row]:
+    return context.rows(
+        "SELECT * FROM mfa_device WHERE user_id = ?1 AND (?2 IS NULL OR kind = ?2)"
+        " ORDER BY registered_at, rowid",
+        user_id,
+        kind,
     )
-    return _require_device(context, user_id, values["device_id"])
 
 
 def keep_challenge(context: Context, user_id: str, kind: str, secret: str) -> None:
     """Keep what the next answer of a device is held against; an earlier one is void. Writes."""
-    context.connection.execute(
+    context.execute(
         "INSERT OR REPLACE INTO device_challenge VALUES (?, ?, ?, ?)",
-        (user_id, kind, secret, context.now + CHALLENGE_LIFETIME_S),
+        user_id,
+        kind,
+        secret,
+        context.now + CHALLENGE_LIFETIME_S,
     )
 
 
 def find_challenge(context: Context, user_id: str, kind: str) -> str | None:
     """Return what was kept, or None when it is void, expired or not there."""
-    row = context.connection.execute(
+    secret: str | None = context.value(
         "SELECT secret FROM device_challenge WHERE user_id = ? AND kind = ? AND expires_at > ?",
-        (user_id, kind, context.now),
-    ).fetchone()
-    return None if row is None else str(row[0])
+        user_id,
+        kind,
+        context.now,
+    )
+    return secret
 
 
 def drop_challenge(context: Context, user_id: str, kind: str) -> None:
     """Make what was kept void: an answer counts once. Writes."""
-    context.connection.execute("DELETE FROM device_challenge WHERE user_id = ? AND kind = ?", (user_id, kind))
+    context.execute("DELETE FROM device_challenge WHERE user_id = ? AND kind = ?", user_id, kind)
 
 
 def _require_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
-    row = context.connection.execute(
-        "SELECT * FROM mfa_device WHERE device_id = ? AND user_id = ?", (device_id, user_id)
-    ).fetchone()
+    row = context.row("SELECT * FROM mfa_device WHERE device_id = ? AND user_id = ?", device_id, user_id)
     if row is None:
         raise Refusal("unknown-device", "There is no such device any more; load the list of devices again.")
-    return _device(row)
+    return read_as(MfaDevice, row)
+
+
+def register(context: Context, user_id: str, kind: str, form: Form) -> MfaDevice:
+    """Register what a form proves: an app by its first code, a key by what the browser answered. Writes."""
+    name = form.get("name") or None
+    match kind:
+        case "totp":
+            return finish_app_registration(context, user_id, form.get("code", ""), name)
+        case "webauthn":
+            return finish_registration(context, user_id, form.get("credential", ""), name)
+    raise Refusal("unknown-kind", f"There is no kind of device {kind[:32]!r}; choose one below.")
 
 
 def _checked_name(name: str) -> str:
@@ -175,17 +183,6 @@ def _next_name(context: Context, user_id: str, kind: str) -> str:
     while (name := words if number == 1 else f"{words} {number}") in taken:
         number += 1
     return name
-
-
-def _device(row: sqlite3.Row) -> MfaDevice:
-    return MfaDevice(
-        device_id=row["device_id"],
-        user_id=row["user_id"],
-        kind=row["kind"],
-        name=row["name"],
-        registered_at=row["registered_at"],
-        last_used_at=row["last_used_at"],
-    )
 
 
 # Authenticator apps: RFC 6238 codes of six digits, each good once.
@@ -205,18 +202,15 @@ class TotpRegistration:
     uri: str = field(repr=False)
 
 
-def begin_registration(context: Context, user_id: str) -> TotpRegistration:
-    """Return a new secret for an app, kept until the app has shown a code of it. Writes."""
-    require_device_room(context, user_id, "totp")
-    secret = pyotp.random_base32()
-    keep_challenge(context, user_id, _KIND, secret)
-    return _registration(context, user_id, secret)
-
-
 def pending_registration(context: Context, user_id: str) -> TotpRegistration:
-    """Return the secret that waits for its first code, so that a page can be shown again, or a new one."""
+    """Return the secret that waits for an app's first code, or a new one. Writes."""
     secret = find_challenge(context, user_id, _KIND)
-    return _registration(context, user_id, secret) if secret else begin_registration(context, user_id)
+    if secret is None:
+        require_device_room(context, user_id, "totp")
+        secret = pyotp.random_base32()
+        keep_challenge(context, user_id, _KIND, secret)
+    name = person_of(context, user_id).user_name
+    return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
 def finish_app_registration(context: Context, user_id: str, code: str, name: str | None = None) -> MfaDevice:
@@ -240,16 +234,10 @@ def finish_app_registration(context: Context, user_id: str, code: str, name: str
 
 def verify_code(context: Context, user_id: str, code: str) -> bool:
     """Tell whether one of the user's apps shows this code, and use the code up. Writes."""
-    rows = context.connection.execute(
-        "SELECT * FROM mfa_device WHERE user_id = ? AND kind = 'totp'", (user_id,)
-    ).fetchall()
-    for row in rows:
+    for row in _rows(context, user_id, "totp"):
         step = _step_of(row["totp_secret"], code, after=row["totp_last_step"])
         if step is not None:
-            context.connection.execute(
-                "UPDATE mfa_device SET totp_last_step = ?, last_used_at = ? WHERE device_id = ?",
-                (step, context.now, row["device_id"]),
-            )
+            context.update("mfa_device", row, totp_last_step=step, last_used_at=context.now)
             return True
     return False
 
@@ -268,11 +256,6 @@ def _step_of(secret: str, code: str, *, after: int | None) -> int | None:
     return None
 
 
-def _registration(context: Context, user_id: str, secret: str) -> TotpRegistration:
-    name = person_of(context, user_id).user_name
-    return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
-
-
 # Security keys, passkeys and built-in authenticators, through WebAuthn.
 
 RELYING_PARTY_NAME = "Practice sandbox"
@@ -280,17 +263,23 @@ _REGISTRATION, _AUTHENTICATION = "webauthn-registration", "webauthn-authenticati
 _LARGEST_ANSWER = 64 * 1024
 
 
-def registration_options(context: Context, user_id: str, *, relying_party_id: str) -> str:
+def _relying_party(context: Context) -> tuple[str, str]:
+    """Return the host that keys are bound to, and the origin of the pages that the person sees."""
+    site = urlsplit(context.site_url)
+    return site.hostname or "", f"{site.scheme}://{site.netloc}"
+
+
+def registration_options(context: Context, user_id: str) -> str:
     """Return what ``navigator.credentials.create`` needs, as JSON with base64url for bytes. Writes."""
     require_device_room(context, user_id, "webauthn")
     person = person_of(context, user_id)
     options = webauthn.generate_registration_options(
-        rp_id=relying_party_id,
+        rp_id=_relying_party(context)[0],
         rp_name=RELYING_PARTY_NAME,
         user_id=user_id.encode(),
         user_name=person.user_name,
         user_display_name=person.display_name,
-        exclude_credentials=_descriptors(_rows(context, user_id)),
+        exclude_credentials=_descriptors(_rows(context, user_id, "webauthn")),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED,
             user_verification=UserVerificationRequirement.PREFERRED,
@@ -301,15 +290,10 @@ def registration_options(context: Context, user_id: str, *, relying_party_id: st
 
 
 def finish_registration(
-    context: Context,
-    user_id: str,
-    credential_json: str,
-    *,
-    relying_party_id: str,
-    origin: str,
-    name: str | None = None,
+    context: Context, user_id: str, credential_json: str, name: str | None = None
 ) -> MfaDevice:
     """Register what the browser answered, and return the device. Writes."""
+    relying_party_id, origin = _relying_party(context)
     challenge = find_challenge(context, user_id, _REGISTRATION)
     if challenge is None:
         raise Refusal("registration-expired", "This took too long. Start again and touch your device.")
@@ -325,7 +309,8 @@ def finish_registration(
             "device-not-verified", "The device's answer could not be verified. Start again."
         ) from error
     credential_id = bytes_to_base64url(verified.credential_id)
-    _refuse_known(context, credential_id)
+    if context.row("SELECT 1 FROM mfa_device WHERE credential_id = ?", credential_id):
+        raise Refusal("device-registered-already", "This device is registered already; use another one.")
     device = add_device(
         context,
         user_id,
@@ -340,9 +325,11 @@ def finish_registration(
     return device
 
 
-def authentication_options(context: Context, user_id: str, *, relying_party_id: str) -> str:
+def authentication_options(context: Context, user_id: str) -> str:
     """Return what ``navigator.credentials.get`` needs, as JSON with base64url for bytes. Writes."""
-    rows = [row for row in _rows(context, user_id) if row["relying_party_id"] == relying_party_id]
+    relying_party_id, _ = _relying_party(context)
+    rows = _rows(context, user_id, "webauthn")
+    rows = [row for row in rows if row["relying_party_id"] == relying_party_id]
     if not rows:
         raise Refusal(
             "device-of-other-address",
@@ -356,10 +343,9 @@ def authentication_options(context: Context, user_id: str, *, relying_party_id: 
     return webauthn.options_to_json(options)
 
 
-def verify_answer(
-    context: Context, user_id: str, credential_json: str, *, relying_party_id: str, origin: str
-) -> bool:
+def verify_answer(context: Context, user_id: str, credential_json: str) -> bool:
     """Tell whether one of the user's devices signed the challenge, and use the challenge up. Writes."""
+    relying_party_id, origin = _relying_party(context)
     challenge = find_challenge(context, user_id, _AUTHENTICATION)
     drop_challenge(context, user_id, _AUTHENTICATION)
     if challenge is None:
@@ -367,7 +353,7 @@ def verify_answer(
     try:
         answer = _checked(credential_json)
         given_id = str(json.loads(answer)["id"])
-        row = next(row for row in _rows(context, user_id) if row["credential_id"] == given_id)
+        row = next(row for row in _rows(context, user_id, "webauthn") if row["credential_id"] == given_id)
         verified = webauthn.verify_authentication_response(
             credential=answer,
             expected_challenge=base64url_to_bytes(challenge),
@@ -378,10 +364,7 @@ def verify_answer(
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, StopIteration):
         return False
-    context.connection.execute(
-        "UPDATE mfa_device SET sign_count = ?, last_used_at = ? WHERE device_id = ?",
-        (verified.new_sign_count, context.now, row["device_id"]),
-    )
+    context.update("mfa_device", row, sign_count=verified.new_sign_count, last_used_at=context.now)
     return True
 
 
@@ -389,20 +372,6 @@ def _checked(credential_json: str) -> str:
     if len(credential_json) > _LARGEST_ANSWER or not isinstance(parse_json(credential_json), dict):
         raise ValueError("not a credential")
     return credential_json
-
-
-def _refuse_known(context: Context, credential_id: str) -> None:
-    known = context.connection.execute(
-        "SELECT 1 FROM mfa_device WHERE credential_id = ?", (credential_id,)
-    ).fetchone()
-    if known:
-        raise Refusal("device-registered-already", "This device is registered already; use another one.")
-
-
-def _rows(context: Context, user_id: str) -> list[sqlite3.Row]:
-    return context.connection.execute(
-        "SELECT * FROM mfa_device WHERE user_id = ? AND kind = 'webauthn' ORDER BY registered_at", (user_id,)
-    ).fetchall()
 
 
 def _descriptors(rows: list[sqlite3.Row]) -> list[PublicKeyCredentialDescriptor]:

@@ -1,7 +1,6 @@
-"""Passwords: what one must be, who has given the right one, and how guessing is slowed down.
+"""Passwords: what one must be, who has given the right one, and how guessing is slowed down."""
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/password-requirements.html
-"""
+# Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/password-requirements.html
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import Refusal, digest
+from idc_sandbox.sign_in.people import Form, Refusal, digest
 
 SHORTEST, LONGEST = 8, 64
 REMEMBERED = 3
@@ -48,13 +47,22 @@ def problems_of(password: str) -> list[str]:
     return problems
 
 
+def chosen_password(form: Form) -> str:
+    """Return the new password that a form asks for twice."""
+    new = form.get("new_password", "")
+    if new != form.get("confirm_password", ""):
+        raise Refusal(
+            "passwords-differ", "The two passwords differ. Type the same new password into both fields."
+        )
+    return new
+
+
 def set_password(context: Context, user_id: str, new: str) -> None:
     """Set the password that a user chose; an administrator's one-time password ends with it. Writes."""
     problems = problems_of(new)
     if problems:
         raise Refusal("password-rules", f"Choose another password: {'; '.join(problems)}.")
-    row = _row(context, user_id)
-    history: list[str] = json.loads(row["history_json"]) if row else []
+    row, history = _row(context, user_id), _history(context, user_id)
     if any(_fits(kept, new) for kept in history) or (row and _fits(row["password_hash"], new)):
         raise Refusal(
             "password-reused",
@@ -99,10 +107,13 @@ def must_change(context: Context, user_id: str) -> bool:
 
 
 def _row(context: Context, user_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM user_password WHERE user_id = ?", (user_id,)
-    ).fetchone()
-    return row
+    return context.row("SELECT * FROM user_password WHERE user_id = ?", user_id)
+
+
+def _history(context: Context, user_id: str) -> list[str]:
+    """Return the hashes of the last passwords that a user chose, newest first."""
+    row = _row(context, user_id)
+    return json.loads(row["history_json"]) if row else []
 
 
 def _write(
@@ -114,12 +125,14 @@ def _write(
     expires_at: float | None = None,
     history: list[str] | None = None,
 ) -> None:
-    if history is None:
-        row = _row(context, user_id)
-        history = json.loads(row["history_json"]) if row else []
-    context.connection.execute(
+    history_json = json.dumps(_history(context, user_id) if history is None else history)
+    context.execute(
         "INSERT OR REPLACE INTO user_password VALUES (?, ?, ?, ?, ?)",
-        (user_id, password_hash, int(must_change), expires_at, json.dumps(history)),
+        user_id,
+        password_hash,
+        int(must_change),
+        expires_at,
+        history_json,
     )
 
 
@@ -151,7 +164,8 @@ def _random_password() -> str:
             return password
 
 
-# Failed sign-ins slow the next ones down, by user name and by client; nobody is locked out for good.
+# Failed sign-ins slow the next ones down, and nobody is locked out for good: after five failures within an
+# hour a user name waits 1 s, and twice as long with each further one; a client after thirty.
 
 FREE_FAILURES, LONGEST_WAIT_S = 5, 15 * 60.0
 FREE_FAILURES_OF_CLIENT, LONGEST_WAIT_OF_CLIENT_S = 30, 60.0
@@ -159,48 +173,38 @@ _REMEMBERED_S = 3_600.0
 
 
 def waiting_s(context: Context, user_name: str, client: str) -> float:
-    """Return for how many seconds the next try is refused; 0 when it may be made now.
+    """Return for how many seconds the next try is refused; 0 when it may be made now."""
 
-    After five failures within an hour a user name waits 1 s, and twice as long with each further one, up to
-    15 minutes; a client after thirty, up to a minute. A failure that is later than now, because the clock
-    went back, counts as one of now.
-    """
-    counts = context.connection.execute(
-        "SELECT count(*) FILTER (WHERE user_name_hash = ?1),"
-        " max(failed_at) FILTER (WHERE user_name_hash = ?1),"
-        " count(*) FILTER (WHERE client_hash = ?2), max(failed_at) FILTER (WHERE client_hash = ?2)"
-        " FROM sign_in_failure WHERE (user_name_hash = ?1 OR client_hash = ?2) AND failed_at > ?3",
-        (_key(user_name), digest(client), context.now - _REMEMBERED_S),
-    ).fetchone()
-    person_s = _wait_s(counts[0], FREE_FAILURES, LONGEST_WAIT_S)
-    client_s = _wait_s(counts[2], FREE_FAILURES_OF_CLIENT, LONGEST_WAIT_OF_CLIENT_S)
+    def left_s(column: str, value: str, free: int, longest_s: float) -> float:
+        failures, last = context.rows(
+            f"SELECT count(*), max(failed_at) FROM sign_in_failure WHERE {column} = ? AND failed_at > ?",  # noqa: S608
+            value,
+            now - _REMEMBERED_S,
+        )[0]
+        # A failure that is later than now, because the clock went back, counts as one of now.
+        return (
+            0.0 if failures < free else min(2.0 ** min(failures - free, 30), longest_s) - max(0.0, now - last)
+        )
+
     now = context.now
-    return max(0.0, person_s - _age_s(now, counts[1]), client_s - _age_s(now, counts[3]))
+    person_s = left_s("user_name_hash", _key(user_name), FREE_FAILURES, LONGEST_WAIT_S)
+    client_s = left_s("client_hash", digest(client), FREE_FAILURES_OF_CLIENT, LONGEST_WAIT_OF_CLIENT_S)
+    return max(0.0, person_s, client_s)
 
 
 def note_failure(context: Context, user_name: str, client: str) -> None:
     """Count a failed try. Writes."""
     now = context.now
-    context.connection.execute("DELETE FROM sign_in_failure WHERE failed_at <= ?", (now - _REMEMBERED_S,))
-    context.connection.execute("UPDATE sign_in_failure SET failed_at = ?1 WHERE failed_at > ?1", (now,))
-    context.connection.execute(
-        "INSERT INTO sign_in_failure VALUES (?, ?, ?)", (_key(user_name), digest(client), now)
-    )
+    context.execute("DELETE FROM sign_in_failure WHERE failed_at <= ?", now - _REMEMBERED_S)
+    context.execute("UPDATE sign_in_failure SET failed_at = ?1 WHERE failed_at > ?1", now)
+    context.execute("INSERT INTO sign_in_failure VALUES (?, ?, ?)", _key(user_name), digest(client), now)
 
 
 def forget_failures(context: Context, user_name: str) -> None:
     """Forget the failures of a user name after a success; those under other names stay. Writes."""
-    context.connection.execute("DELETE FROM sign_in_failure WHERE user_name_hash = ?", (_key(user_name),))
+    context.execute("DELETE FROM sign_in_failure WHERE user_name_hash = ?", _key(user_name))
 
 
 def _key(user_name: str) -> str:
     # Kept as a hash: people type their password into the wrong field.
     return digest(folded(user_name[:256]))
-
-
-def _wait_s(failures: int, free: int, longest_s: float) -> float:
-    return 0.0 if failures < free else min(2.0 ** min(failures - free, 30), longest_s)
-
-
-def _age_s(now: float, last_failed_at: float | None) -> float:
-    return 0.0 if last_failed_at is None else max(0.0, now - last_failed_at)

@@ -1,7 +1,6 @@
-"""People, their sessions of the access portal, their mailbox, and how a sign-in is refused.
+"""People, their sessions of the access portal, their mailbox, and how a sign-in is refused."""
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
-"""
+# Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
 
 from __future__ import annotations
 
@@ -10,20 +9,18 @@ import hashlib
 import hmac
 import json
 import math
-import re
 import secrets
 import sqlite3
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
 from idc_sandbox.api.identity_store.profiles import folded, primary_email
 from idc_sandbox.context import Context
 
-# Secrets that open a door, and what is kept of them: from the operating system, never from the seed.
-
 
 def new_token() -> str:
-    """Return 43 random characters that fit into a URL or a cookie."""
+    """Return 43 random characters for a URL or a cookie: from the operating system, not from the seed."""
     return secrets.token_urlsafe(32)
 
 
@@ -48,11 +45,11 @@ def clean_text(text: str, longest: int) -> str:
     return kept.encode("utf-8", "ignore").decode("utf-8").strip()[:longest]
 
 
-# What the front door refuses, in words for the person at the page.
+Form = Mapping[str, str]  # what a person typed, by the names of the fields
 
 
 class Refusal(Exception):  # noqa: N818  no defect: an answer
-    """The person cannot do this; nothing was changed."""
+    """The person at the page cannot do this; nothing was changed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -69,9 +66,6 @@ def waiting_time(seconds: float) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
-# The people who sign in, and the instance whose access portal they sign in to.
-
-
 @dataclass(frozen=True)
 class Person:
     """A user of the portal's identity store."""
@@ -85,13 +79,8 @@ class Person:
 
 
 def portal_instance(context: Context) -> sqlite3.Row:
-    """Return the instance whose access portal this sandbox serves: the organization's.
-
-    Account instances have no access to accounts, and their portal would be empty.
-    """
-    row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM instance WHERE kind = 'ORGANIZATION' AND status = 'ACTIVE'"
-    ).fetchone()
+    """Return the instance whose access portal this sandbox serves: the organization's."""
+    row = context.row("SELECT * FROM instance WHERE kind = 'ORGANIZATION' AND status = 'ACTIVE'")
     if row is None:
         raise Refusal(
             "no-instance",
@@ -106,17 +95,14 @@ def find_person(context: Context, user_name: str) -> Person | None:
     store_id = portal_instance(context)["identity_store_id"]
     if not 0 < len(user_name) <= 128:
         return None
-    return _person(
-        context.connection.execute(
-            _SELECT_PERSON + "WHERE identity_store_id = ? AND user_name_folded = ?",
-            (store_id, folded(user_name)),
-        ).fetchone()
+    return _read_person(
+        context, "identity_store_id = ? AND user_name_folded = ?", store_id, folded(user_name)
     )
 
 
 def person_of(context: Context, user_id: str) -> Person:
     """Return a user by id."""
-    person = _person(context.connection.execute(_SELECT_PERSON + "WHERE user_id = ?", (user_id,)).fetchone())
+    person = _read_person(context, "user_id = ?", user_id)
     if person is None:
         raise Refusal("unknown-user", f"There is no user with the id {user_id!r}; ListUsers has the ids.")
     return person
@@ -127,10 +113,16 @@ def setting(context: Context, instance_arn: str, name: str) -> dict[str, Any]:
     # pydantic comes with the settings: only who signs in waits for it, not every start of the sandbox.
     from idc_sandbox.api.settings import read_setting  # noqa: PLC0415
 
-    row = context.connection.execute(
-        "SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)
-    ).fetchone()
+    row = context.row("SELECT * FROM instance WHERE instance_arn = ?", instance_arn)
+    assert row is not None
     return read_setting(context, row, name)
+
+
+def duration_of(text: str) -> datetime.timedelta:
+    """Return an ISO 8601 duration such as ``PT8H``."""
+    from pydantic import TypeAdapter  # noqa: PLC0415
+
+    return TypeAdapter(datetime.timedelta).validate_python(text)
 
 
 def start_urls(context: Context) -> list[str]:
@@ -157,12 +149,11 @@ def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
         )
 
 
-_SELECT_PERSON = (
-    "SELECT identity_user.*, instance_arn FROM identity_user JOIN instance USING (identity_store_id) "
-)
-
-
-def _person(row: sqlite3.Row | None) -> Person | None:
+def _read_person(context: Context, where: str, *values: str) -> Person | None:
+    row = context.row(
+        f"SELECT * FROM identity_user JOIN instance USING (identity_store_id) WHERE {where}",  # noqa: S608
+        *values,
+    )
     if row is None:
         return None
     profile = json.loads(row["profile_json"])
@@ -176,12 +167,12 @@ def _person(row: sqlite3.Row | None) -> Person | None:
     )
 
 
-_DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
-    re.ASCII,
-)
-_LIVE = "ended_at IS NULL AND expires_at > ?1 AND user_status = 'ENABLED'"
-_SELECT = "SELECT portal_session.* FROM portal_session JOIN identity_user USING (user_id) "
+Read = TypeVar("Read")
+
+
+def read_as(kind: type[Read], row: sqlite3.Row) -> Read:
+    """Return a row as an object of a dataclass, whose fields have the names of the columns."""
+    return kind(**{one.name: row[one.name] for one in fields(kind)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -196,65 +187,61 @@ class PortalSession:
 
 
 def create_session(context: Context, person: Person) -> str:
-    """Start a session as long as the setting *User interactive sessions* says, and return its token. Writes.
-
-    A later change of the setting does not change it.
-    """
+    """Start a session as long as *User interactive sessions* says now, and return its token. Writes."""
     token, now = new_token(), context.now
-    duration_s = interactive_duration_s(context, person.instance_arn)
-    context.connection.execute(
-        "INSERT INTO portal_session (session_id, token_hash, instance_arn, user_id, created_at, expires_at,"
-        " browser_hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            context.ids.uuid("portal_session"),
-            digest(token),
-            person.instance_arn,
-            person.user_id,
-            now,
-            now + duration_s,
-            digest(context.browser),
-        ),
+    length = duration_of(setting(context, person.instance_arn, "sessions")["user_interactive"])
+    context.insert(
+        "portal_session",
+        session_id=context.ids.uuid("portal_session"),
+        token_hash=digest(token),
+        instance_arn=person.instance_arn,
+        user_id=person.user_id,
+        created_at=now,
+        expires_at=now + length.total_seconds(),
+        browser_hash=digest(context.browser),
     )
     return token
 
 
 def find_session(context: Context, token: str) -> PortalSession | None:
-    """Return the session that a token opens in the browser that visits.
-
-    None when it is over, its user is disabled or gone, or it was begun in another browser.
-    """
-    row = context.connection.execute(
-        f"{_SELECT} WHERE token_hash = ?2 AND browser_hash = ?3 AND {_LIVE}",
-        (context.now, digest(token), digest(context.browser)),
-    ).fetchone()
-    return None if row is None else _session(row)
+    """Return the session that a token opens in the browser that began it; None when it is over."""
+    own = _live_sessions(
+        context, "token_hash = ? AND browser_hash = ?", digest(token), digest(context.browser)
+    )
+    return own[0] if own else None
 
 
 def session_of(context: Context, session_id: str) -> PortalSession | None:
-    """Return a session by its id, as `find_session` does by its token."""
-    row = context.connection.execute(
-        f"{_SELECT} WHERE session_id = ?2 AND {_LIVE}", (context.now, session_id)
-    ).fetchone()
-    return None if row is None else _session(row)
+    """Return a session by its id; None when it is over."""
+    found = _live_sessions(context, "session_id = ?", session_id)
+    return found[0] if found else None
 
 
 def list_sessions(context: Context, user_id: str) -> list[PortalSession]:
     """Return a user's sessions that go on, oldest first."""
-    rows = context.connection.execute(
-        f"{_SELECT} WHERE user_id = ?2 AND {_LIVE} ORDER BY created_at, session_id", (context.now, user_id)
-    ).fetchall()
-    return [_session(row) for row in rows]
+    return _live_sessions(context, "user_id = ?", user_id)
+
+
+def _live_sessions(context: Context, where: str, *values: str) -> list[PortalSession]:
+    """Return sessions that are not over, of users who are there and enabled."""
+    rows = context.rows(
+        "SELECT portal_session.* FROM portal_session JOIN identity_user USING (user_id)"  # noqa: S608
+        f" WHERE {where} AND ended_at IS NULL AND expires_at > ? AND user_status = 'ENABLED'"
+        " ORDER BY created_at, session_id",
+        *values,
+        context.now,
+    )
+    return [read_as(PortalSession, row) for row in rows]
 
 
 def end_session(context: Context, session_id: str) -> bool:
-    """End a session, and with it the tokens of clients that it led to; tell whether it was going on. Writes.
-
-    Role credentials that were handed out keep working until they expire, as at AWS.
-    """
+    """End a session and the tokens of clients that it led to; tell whether it was going on. Writes."""
+    # Role credentials that were handed out keep working until they expire, as at AWS.
     was_live = session_of(context, session_id) is not None
-    context.connection.execute(
+    context.execute(
         "UPDATE portal_session SET ended_at = ? WHERE session_id = ? AND ended_at IS NULL",
-        (context.now, session_id),
+        context.now,
+        session_id,
     )
     return was_live
 
@@ -265,30 +252,8 @@ def end_all_sessions(context: Context, user_id: str) -> int:
     return sum(end_session(context, session.session_id) for session in list_sessions(context, user_id))
 
 
-def interactive_duration_s(context: Context, instance_arn: str) -> float:
-    """Return how long a new session of an instance's portal lasts."""
-    text = setting(context, instance_arn, "sessions")["user_interactive"]
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"the session duration {text!r} is not an ISO 8601 duration")
-    parts = {unit: int(number) for unit, number in match.groupdict(default="0").items()}
-    return datetime.timedelta(**parts).total_seconds()
-
-
-def _session(row: sqlite3.Row) -> PortalSession:
-    return PortalSession(
-        session_id=row["session_id"],
-        user_id=row["user_id"],
-        instance_arn=row["instance_arn"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-    )
-
-
-# What strangers may leave behind: anybody on this machine can begin a sign-in or register a program.
-
 MOST_ROWS = 10_000
-# What of each table may go
+# What strangers leave behind and may go: anybody on this machine can begin a sign-in or register a program.
 _MAY_GO = {
     "sign_in": "TRUE",
     "device_authorization": "TRUE",
@@ -301,20 +266,18 @@ def make_room(
     context: Context, table: Literal["sign_in", "device_authorization", "oidc_client", "message"]
 ) -> None:
     """Delete what is older than the newest `MOST_ROWS` rows of a table, where it may go. Writes."""
-    context.connection.execute(
+    context.execute(
         f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - ? AND {_MAY_GO[table]}",  # noqa: S608
-        (MOST_ROWS,),
+        MOST_ROWS,
     )
 
-
-# The practice users' mail: nothing leaves the sandbox.
 
 MessageKind = Literal["invitation", "password-reset", "one-time-password", "email-otp"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message."""
+    """One message of a practice user's; nothing leaves the sandbox."""
 
     message_id: str
     to_address: str
@@ -330,44 +293,29 @@ def send(
 ) -> Message:
     """Put a message into a mailbox, and return it. Writes."""
     message = Message(context.ids.uuid("message"), to_address, kind, subject, text, link, context.now)
-    context.connection.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (message.message_id, to_address, folded(to_address), kind, subject, text, link, message.sent_at),
-    )
+    context.insert("message", to_address_folded=folded(to_address), **asdict(message))
     make_room(context, "message")
     return message
 
 
 def list_messages(context: Context, address: str | None = None) -> list[Message]:
     """Return the messages to an address, or all of them, newest first."""
-    rows = context.connection.execute(
+    rows = context.rows(
         "SELECT * FROM message WHERE ?1 IS NULL OR to_address_folded = ?1 ORDER BY rowid DESC",
-        (None if address is None else folded(address),),
-    ).fetchall()
-    return [_message(row) for row in rows]
+        None if address is None else folded(address),
+    )
+    return [read_as(Message, row) for row in rows]
 
 
 def find_message(context: Context, message_id: str) -> Message | None:
     """Return a message by id, or None."""
-    row = context.connection.execute("SELECT * FROM message WHERE message_id = ?", (message_id,)).fetchone()
-    return None if row is None else _message(row)
+    row = context.row("SELECT * FROM message WHERE message_id = ?", message_id)
+    return None if row is None else read_as(Message, row)
 
 
 def list_addresses(context: Context) -> list[str]:
     """Return the addresses that have got mail, sorted."""
-    rows = context.connection.execute(
+    rows = context.rows(
         "SELECT min(to_address) FROM message GROUP BY to_address_folded ORDER BY to_address_folded"
     )
-    return [str(row[0]) for row in rows.fetchall()]
-
-
-def _message(row: sqlite3.Row) -> Message:
-    return Message(
-        message_id=row["message_id"],
-        to_address=row["to_address"],
-        kind=row["kind"],
-        subject=row["subject"],
-        text=row["text"],
-        link=row["link"],
-        sent_at=row["sent_at"],
-    )
+    return [str(row[0]) for row in rows]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +22,13 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from idc_sandbox import store
 from idc_sandbox.api import console
+from idc_sandbox.context import Context
 from idc_sandbox.sign_in import devices, flow, people
 from idc_sandbox.sign_in.flow import Next
 from idc_sandbox.sign_in.people import Refusal
 
 PASSWORD = "Correct-horse-1"
 RELYING_PARTY_ID, ORIGIN = "localhost", "http://localhost:8723"
-PLACE = {"relying_party_id": RELYING_PARTY_ID, "origin": ORIGIN}
 
 
 class FrontDoor(Harness):
@@ -33,6 +36,7 @@ class FrontDoor(Harness):
 
     def __init__(self, folder: Path) -> None:
         self.renewed: dict[str, str] = {}
+        self.site_url = ORIGIN
         super().__init__(folder / "sandbox.db")
 
     def do(self, function: Any, *arguments: Any, **options: Any) -> Any:
@@ -53,6 +57,20 @@ class FrontDoor(Harness):
             self.do(function, *arguments, **options)
         assert caught.value.message.endswith(".")
         return caught.value
+
+    @contextmanager
+    def context(self, *arguments: Any, **options: Any) -> Iterator[Context]:
+        """Yield a context of the pages' site."""
+        with super().context(*arguments, **options) as context:
+            yield replace(context, site_url=self.site_url)
+
+    def take(self, step: str, sign_in_id: str, **form: str) -> Next:
+        """Send the form of a step."""
+        return self.do(flow.take, sign_in_id, step, form)
+
+    def refused(self, step: str, sign_in_id: str, **form: str) -> Refusal:
+        """Send the form of a step that must be refused, and return how."""
+        return self.refusal(flow.take, sign_in_id, step, form)
 
     def console(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         with self.context() as context:
@@ -92,7 +110,7 @@ class FrontDoor(Harness):
     def begin(self, user_name: str, *, client: str = "127.0.0.1", browser_tokens: Any = ()) -> str:
         """Start a sign-in and enter the user name; return its id."""
         sign_in_id = self.do(flow.begin, client=client, browser_tokens=browser_tokens)
-        self.do(flow.submit_user_name, sign_in_id, user_name)
+        self.take("user-name", sign_in_id, user_name=user_name)
         return sign_in_id
 
     def enter_password(
@@ -100,11 +118,11 @@ class FrontDoor(Harness):
     ) -> tuple[str, Next]:
         """Sign in as far as the password; return the sign-in's id and what comes next."""
         sign_in_id = self.begin(user_name, **options)
-        return sign_in_id, self.do(flow.submit_password, sign_in_id, password)
+        return sign_in_id, self.take("password", sign_in_id, password=password)
 
     def register_app(self, user_id: str) -> pyotp.TOTP:
         """Register an authenticator app, and return the app."""
-        app = pyotp.TOTP(self.do(devices.begin_registration, user_id).secret)
+        app = pyotp.TOTP(self.do(devices.pending_registration, user_id).secret)
         self.do(devices.finish_app_registration, user_id, app.at(devices.time.time()))
         return app
 
@@ -123,7 +141,17 @@ class FrontDoor(Harness):
         return next(word for word in text.split() if len(word) == 6 and word.isdecimal())
 
     def finish_with_app(self, sign_in_id: str, app: pyotp.TOTP, **options: Any) -> Next:
-        return self.do(flow.submit_totp, sign_in_id, app.at(devices.time.time()), **options)
+        return self.take("totp", sign_in_id, code=app.at(devices.time.time()), **options)
+
+
+def at_page(page: str, function: Any) -> Any:
+    """Return a function of `devices` as a page of the sign-in calls it, for the person who is there."""
+    return lambda context, sign_in_id: function(context, flow.person_at(context, sign_in_id, page).user_id)
+
+
+NEW_APP = at_page("register-device", devices.pending_registration)
+NEW_KEY = at_page("register-device", devices.registration_options)
+ASK_KEY = at_page("mfa", devices.authentication_options)
 
 
 class MachineTime(SimpleNamespace):

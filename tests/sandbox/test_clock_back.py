@@ -66,13 +66,13 @@ def password_reset(door):
 
 
 def one_time_password(door):
-    password = door.do(flow.one_time_password, door.ben)
+    password = door.do(flow.reset_password, door.ben, "one-time-password")
     fits = lambda: door.do(passwords.verify_password, door.ben, password)  # noqa: E731
     return fits, passwords.ONE_TIME_LIFETIME_S
 
 
 def registration_of_an_app(door):
-    door.do(devices.begin_registration, door.ana)
+    door.do(devices.pending_registration, door.ana)
     waits = lambda: door.do(devices.find_challenge, door.ana, "totp-registration") is not None  # noqa: E731
     return waits, devices.CHALLENGE_LIFETIME_S
 
@@ -82,7 +82,7 @@ def trusted_browser(door):
     app = door.register_app(door.ana)
     devices.time.now += 30  # its first code is used
     sign_in_id, _ = door.enter_password()
-    token = door.finish_with_app(sign_in_id, app, trust_browser=True).trusted_browser_token
+    token = door.finish_with_app(sign_in_id, app, trust_browser="yes").trusted_browser_token
     passes = lambda: door.enter_password(browser_tokens=[token])[1].page == "signed-in"  # noqa: E731
     return passes, flow.TRUSTED_BROWSER_LIFETIME_S
 
@@ -127,15 +127,15 @@ def test_what_was_made_before_is_as_it_was(door, machine_time, make):
 def test_six_wrong_passwords_ahead_wait_seconds_after(ahead):
     sign_in_id = ahead.begin("ana")
     for _ in range(6):
-        ahead.do(flow.submit_password, sign_in_id, "Wrong-password-1")
+        ahead.take("password", sign_in_id, password="Wrong-password-1")
         ahead.advance(0.9)
     go_back(ahead)
     sign_in_id = ahead.begin("ana")
-    waiting = ahead.do(flow.submit_password, sign_in_id, PASSWORD)
+    waiting = ahead.take("password", sign_in_id, password=PASSWORD)
     assert 0 <= waiting.retry_after_s <= 2
     assert "minute" not in waiting.message
     ahead.advance(2.1)
-    assert ahead.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+    assert ahead.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
 @pytest.mark.parametrize("failures", [5, 12, 40])
@@ -156,12 +156,12 @@ def test_a_mailed_code_can_be_asked_for_again_and_the_newest_message_is_first(ah
     sign_in_id, after = ahead.enter_password()
     assert after.message == flow.SENT
     go_back(ahead)
-    assert "Wait 30 seconds" in ahead.do(flow.resend_email_code, sign_in_id).message
+    assert "Wait 30 seconds" in ahead.take("resend-email-code", sign_in_id).message
     ahead.advance(flow.RESEND_AFTER_S)
     old = ahead.newest_code()
-    assert ahead.do(flow.resend_email_code, sign_in_id).message == flow.SENT
+    assert ahead.take("resend-email-code", sign_in_id).message == flow.SENT
     assert ahead.newest_code() != old
-    assert ahead.do(flow.submit_email_code, sign_in_id, ahead.newest_code()).page == "signed-in"
+    assert ahead.take("email-code", sign_in_id, code=ahead.newest_code()).page == "signed-in"
 
 
 # --- programs

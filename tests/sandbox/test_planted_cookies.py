@@ -100,7 +100,7 @@ def test_after_each_proof_the_sign_in_has_another_id(place):
 def test_in_the_domain_too_an_id_of_before_the_proof_opens_nothing(door):
     door.add_person()
     sign_in_id = door.begin("ana")
-    assert door.do(flow.submit_password, sign_in_id, DOOR_PASSWORD).page == "register-device"
+    assert door.take("password", sign_in_id, password=DOOR_PASSWORD).page == "register-device"
     with door.context() as context, pytest.raises(Refusal) as caught:
         flow.load(context, sign_in_id)
     assert caught.value.code == "sign-in-expired"

@@ -6,7 +6,7 @@ import json
 
 import pyotp
 import pytest
-from front_door_harness import ORIGIN, PLACE, RELYING_PARTY_ID, SecurityKey
+from front_door_harness import ORIGIN, RELYING_PARTY_ID, SecurityKey
 
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in import devices
@@ -19,20 +19,20 @@ def ana(door, machine_time):
 
 def register_key(door, user_id, key=None, **options):
     key = key or SecurityKey()
-    wanted = door.do(devices.registration_options, user_id, relying_party_id=RELYING_PARTY_ID)
-    return key, door.do(devices.finish_registration, user_id, key.create(wanted), **PLACE, **options)
+    wanted = door.do(devices.registration_options, user_id)
+    return key, door.do(devices.finish_registration, user_id, key.create(wanted), **options)
 
 
 def verify_key(door, user_id, key, **options):
-    wanted = door.do(devices.authentication_options, user_id, relying_party_id=RELYING_PARTY_ID)
-    return door.do(devices.verify_answer, user_id, key.get(wanted, **options), **PLACE)
+    wanted = door.do(devices.authentication_options, user_id)
+    return door.do(devices.verify_answer, user_id, key.get(wanted, **options))
 
 
 # --- authenticator apps
 
 
 def test_an_app_is_registered_by_its_uri_and_a_first_code(door, ana, machine_time):
-    registration = door.do(devices.begin_registration, ana)
+    registration = door.do(devices.pending_registration, ana)
     app = pyotp.parse_uri(registration.uri)
     assert (app.secret, app.name) == (registration.secret, "ana")
     assert door.do(devices.pending_registration, ana) == registration, "a page can be loaded again"
@@ -43,7 +43,7 @@ def test_an_app_is_registered_by_its_uri_and_a_first_code(door, ana, machine_tim
 
 
 def test_a_wrong_first_code_registers_nothing_and_may_be_corrected(door, ana, machine_time):
-    app = pyotp.TOTP(door.do(devices.begin_registration, ana).secret)
+    app = pyotp.TOTP(door.do(devices.pending_registration, ana).secret)
     wrong = f"{(int(app.at(machine_time.now)) + 1) % 1_000_000:06d}"
     for code in (
         wrong,
@@ -99,7 +99,7 @@ def test_one_persons_code_is_not_anothers(door, ana, machine_time):
 def test_a_third_app_is_refused_until_one_is_deleted(door, ana):
     door.register_app(ana)
     door.register_app(ana)
-    refusal = door.refusal(devices.begin_registration, ana)
+    refusal = door.refusal(devices.pending_registration, ana)
     assert refusal.code == "too-many-devices"
     assert "Delete one" in refusal.message
     names = [device.name for device in door.do(devices.list_devices, ana, "totp")]
@@ -110,7 +110,7 @@ def test_a_third_app_is_refused_until_one_is_deleted(door, ana):
 
 def test_two_registrations_at_once_do_not_make_a_third_app(door, ana, machine_time):
     door.register_app(ana)
-    app = pyotp.TOTP(door.do(devices.begin_registration, ana).secret)
+    app = pyotp.TOTP(door.do(devices.pending_registration, ana).secret)
     with door.context() as context:
         devices.add_device(context, ana, "totp", "meanwhile", totp_secret="A" * 32, totp_last_step=0)
     assert (
@@ -120,7 +120,7 @@ def test_two_registrations_at_once_do_not_make_a_third_app(door, ana, machine_ti
 
 
 def test_a_registration_expires(door, ana, machine_time):
-    app = pyotp.TOTP(door.do(devices.begin_registration, ana).secret)
+    app = pyotp.TOTP(door.do(devices.pending_registration, ana).secret)
     door.advance(10 * 60 + 1)
     code = app.at(machine_time.now)
     assert door.refusal(devices.finish_app_registration, ana, code).code == "registration-expired"
@@ -138,7 +138,7 @@ def test_a_key_registers_and_signs_in(door, ana):
 
 def test_the_options_name_place_and_person_and_leave_out_known_keys(door, ana):
     key, _ = register_key(door, ana)
-    wanted = json.loads(door.do(devices.registration_options, ana, relying_party_id=RELYING_PARTY_ID))
+    wanted = json.loads(door.do(devices.registration_options, ana))
     assert wanted["rp"]["id"] == RELYING_PARTY_ID
     assert wanted["user"]["name"] == "ana"
     (excluded,) = wanted["excludeCredentials"]
@@ -148,10 +148,10 @@ def test_the_options_name_place_and_person_and_leave_out_known_keys(door, ana):
 @pytest.mark.parametrize("counts", [True, False])
 def test_an_answer_counts_once(door, ana, counts):
     key, _ = register_key(door, ana, SecurityKey(counts=counts))
-    wanted = door.do(devices.authentication_options, ana, relying_party_id=RELYING_PARTY_ID)
+    wanted = door.do(devices.authentication_options, ana)
     answer = key.get(wanted)
-    assert door.do(devices.verify_answer, ana, answer, **PLACE)
-    assert not door.do(devices.verify_answer, ana, answer, **PLACE)
+    assert door.do(devices.verify_answer, ana, answer)
+    assert not door.do(devices.verify_answer, ana, answer)
 
 
 def test_an_answer_from_another_page_key_or_copy_is_refused(door, ana):
@@ -171,46 +171,47 @@ def test_an_answer_from_another_page_key_or_copy_is_refused(door, ana):
 )
 def test_nonsense_is_refused_without_harm(door, ana, answer):
     key, _ = register_key(door, ana)
-    door.do(devices.authentication_options, ana, relying_party_id=RELYING_PARTY_ID)
-    assert not door.do(devices.verify_answer, ana, answer, **PLACE)
-    door.do(devices.registration_options, ana, relying_party_id=RELYING_PARTY_ID)
-    refusal = door.refusal(devices.finish_registration, ana, answer, **PLACE)
+    door.do(devices.authentication_options, ana)
+    assert not door.do(devices.verify_answer, ana, answer)
+    door.do(devices.registration_options, ana)
+    refusal = door.refusal(devices.finish_registration, ana, answer)
     assert refusal.code == "device-not-verified"
     assert verify_key(door, ana, key)
 
 
 def test_a_key_registered_on_another_page_is_refused(door, ana):
-    wanted = door.do(devices.registration_options, ana, relying_party_id=RELYING_PARTY_ID)
+    wanted = door.do(devices.registration_options, ana)
     answer = SecurityKey().create(wanted, origin="http://evil.example")
-    assert door.refusal(devices.finish_registration, ana, answer, **PLACE).code == "device-not-verified"
+    assert door.refusal(devices.finish_registration, ana, answer).code == "device-not-verified"
 
 
 def test_keys_work_only_at_the_address_where_they_were_registered(door, ana):
     register_key(door, ana)
-    refusal = door.refusal(devices.authentication_options, ana, relying_party_id="lab.example.org")
+    door.site_url = "https://lab.example.org/user/ana/proxy"
+    refusal = door.refusal(devices.authentication_options, ana)
     assert refusal.code == "device-of-other-address"
 
 
 def test_a_key_of_another_address_signs_in_there_and_an_answer_made_elsewhere_does_not(door, ana):
-    place = {"relying_party_id": "lab.example.org", "origin": "https://lab.example.org"}
+    elsewhere = "https://lab.example.org"
+    door.site_url = f"{elsewhere}/user/ana/proxy"
     key = SecurityKey()
-    wanted = door.do(devices.registration_options, ana, relying_party_id="lab.example.org")
-    answer = key.create(wanted, origin=place["origin"])
-    door.do(devices.finish_registration, ana, answer, **place)
-    for origin, is_taken in ((ORIGIN, False), (place["origin"], True)):
-        wanted = door.do(devices.authentication_options, ana, relying_party_id="lab.example.org")
+    wanted = door.do(devices.registration_options, ana)
+    door.do(devices.finish_registration, ana, key.create(wanted, origin=elsewhere))
+    for origin, is_taken in ((ORIGIN, False), (elsewhere, True)):
+        wanted = door.do(devices.authentication_options, ana)
         answer = key.get(wanted, origin=origin)
-        assert door.do(devices.verify_answer, ana, answer, **place) is is_taken
+        assert door.do(devices.verify_answer, ana, answer) is is_taken
 
 
 def test_six_keys_and_no_seventh_and_none_twice(door, ana):
     key, _ = register_key(door, ana)
-    wanted = door.do(devices.registration_options, ana, relying_party_id=RELYING_PARTY_ID)
-    refusal = door.refusal(devices.finish_registration, ana, key.create(wanted), **PLACE)
+    wanted = door.do(devices.registration_options, ana)
+    refusal = door.refusal(devices.finish_registration, ana, key.create(wanted))
     assert refusal.code == "device-registered-already"
     for number in range(2, 7):
         assert register_key(door, ana)[1].name == f"Security key {number}"
-    refusal = door.refusal(devices.registration_options, ana, relying_party_id=RELYING_PARTY_ID)
+    refusal = door.refusal(devices.registration_options, ana)
     assert refusal.code == "too-many-devices"
     door.register_app(ana)  # apps are counted apart
 
@@ -236,7 +237,7 @@ def test_devices_are_renamed_and_deleted_by_their_owner_alone(door, ana):
 
 def test_types_that_are_not_allowed_cannot_be_registered(door, ana):
     door.set_mfa(allowed_types=["security-keys-and-built-in-authenticators"])
-    assert door.refusal(devices.begin_registration, ana).code == "device-type-not-allowed"
+    assert door.refusal(devices.pending_registration, ana).code == "device-type-not-allowed"
     register_key(door, ana)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from front_door_harness import PASSWORD
+from front_door_harness import NEW_APP, PASSWORD
 
 from idc_sandbox.sign_in import flow, passwords, people
 
@@ -13,7 +13,7 @@ def test_a_wrong_password_is_said_and_the_right_one_leads_on(door):
     sign_in_id, following = door.enter_password(password="Wrong-password-1")
     assert (following.page, following.is_error) == ("password", True)
     assert following.session_token is None
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
 @pytest.mark.parametrize("typed", ["ana", "ANA", "  ana  "])
@@ -29,15 +29,15 @@ def test_a_name_that_nobody_has_walks_the_same_pages_with_the_same_words(door, u
     door.add_person()
     known, unknown = door.begin("ana"), door.begin(user_name)
     assert door.do(flow.look, known).page == door.do(flow.look, unknown).page == "password"
-    answers = [door.do(flow.submit_password, one, "Wrong-password-1") for one in (known, unknown)]
+    answers = [door.take("password", one, password="Wrong-password-1") for one in (known, unknown)]
     assert answers[0] == answers[1]
-    assert door.do(flow.submit_password, unknown, PASSWORD) == answers[0]
+    assert door.take("password", unknown, password=PASSWORD) == answers[0]
 
 
 @pytest.mark.parametrize("user_name", ["", "   ", "\x00\x07"])
 def test_no_user_name_asks_for_one(door, user_name):
     sign_in_id = door.do(flow.begin, client="x")
-    following = door.do(flow.submit_user_name, sign_in_id, user_name)
+    following = door.take("user-name", sign_in_id, user_name=user_name)
     assert (following.page, following.is_error) == ("user-name", True)
 
 
@@ -54,7 +54,7 @@ def test_a_disabled_user_with_the_right_password_is_told_and_with_a_wrong_one_is
     sign_in_id, following = door.enter_password()
     assert following.page == "blocked"
     assert "disabled" in following.message
-    assert door.refusal(flow.submit_password, sign_in_id, PASSWORD).code == "wrong-page"
+    assert door.refused("password", sign_in_id, password=PASSWORD).code == "wrong-page"
 
 
 def test_a_user_disabled_between_two_pages_gets_no_further(door):
@@ -62,21 +62,16 @@ def test_a_user_disabled_between_two_pages_gets_no_further(door):
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     door.console("POST", f"users/{user_id}/disable")
-    assert door.refusal(flow.begin_totp_registration, sign_in_id).code == "sign-in-expired"
+    assert door.refusal(NEW_APP, sign_in_id).code == "sign-in-expired"
 
 
 def test_no_page_can_be_skipped(door):
     door.add_person()
     sign_in_id = door.begin("ana")
-    for function, *arguments in (
-        (flow.submit_new_password, "Another-password-2"),
-        (flow.submit_one_time_password, "123456"),
-        (flow.submit_totp, "123456"),
-        (flow.submit_email_code, "123456"),
-        (flow.submit_totp_registration, "123456"),
-        (flow.begin_totp_registration,),
-    ):
-        assert door.refusal(function, sign_in_id, *arguments).code == "wrong-page"
+    for step in flow.STEPS:
+        if step not in ("user-name", "password"):
+            assert door.refused(step, sign_in_id, code="123456").code == "wrong-page"
+    assert door.refusal(NEW_APP, sign_in_id).code == "wrong-page"
     assert door.do(flow.look, sign_in_id).page == "password"
 
 
@@ -85,10 +80,10 @@ def test_a_sign_in_is_over_after_fifteen_minutes_and_after_the_end(door):
     door.set_mfa(prompt="never")
     sign_in_id, following = door.enter_password()
     assert following.page == "signed-in"
-    assert door.refusal(flow.submit_password, sign_in_id, PASSWORD).code == "sign-in-expired"
+    assert door.refused("password", sign_in_id, password=PASSWORD).code == "sign-in-expired"
     late = door.begin("ana")
     door.advance(15 * 60 + 1)
-    assert door.refusal(flow.submit_password, late, PASSWORD).code == "sign-in-expired"
+    assert door.refused("password", late, password=PASSWORD).code == "sign-in-expired"
     assert door.refusal(flow.look, "invented").code == "sign-in-expired"
 
 
@@ -96,7 +91,7 @@ def test_a_sign_in_survives_a_restart(door):
     door.add_person()
     sign_in_id = door.begin("ana")
     door.reopen()
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
 def test_where_people_sign_in_elsewhere_no_password_is_taken(door):
@@ -121,8 +116,11 @@ def test_the_code_leaves_at_the_first_sign_in_and_leads_to_a_password(mailing_do
     assert door.do(flow.look, sign_in_id).page == "first-one-time-password"
     assert [one.kind for one in door.do(people.list_messages)] == ["one-time-password"]
     code = door.newest_code()
-    assert door.do(flow.submit_one_time_password, sign_in_id, code).page == "new-password"
-    assert door.do(flow.submit_new_password, sign_in_id, PASSWORD).page == "register-device"
+    assert door.take("one-time-password", sign_in_id, code=code).page == "new-password"
+    assert (
+        door.take("new-password", sign_in_id, new_password=PASSWORD, confirm_password=PASSWORD).page
+        == "register-device"
+    )
     assert door.do(passwords.verify_password, user_id, PASSWORD)
     assert door.enter_password()[1].page == "register-device", "from now on the password is asked for"
 
@@ -132,7 +130,7 @@ def test_without_the_setting_nothing_is_mailed(door):
     sign_in_id = door.begin("ana")
     assert door.do(flow.look, sign_in_id).page == "password"
     assert door.do(people.list_messages) == []
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).message == flow.WRONG_PASSWORD
+    assert door.take("password", sign_in_id, password=PASSWORD).message == flow.WRONG_PASSWORD
 
 
 def test_a_mailed_code_is_good_once_for_its_sign_in_and_for_ten_minutes(mailing_door):
@@ -142,10 +140,10 @@ def test_a_mailed_code_is_good_once_for_its_sign_in_and_for_ten_minutes(mailing_
     code = door.newest_code()
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
     second = door.begin("ana")
-    assert door.do(flow.submit_one_time_password, first, wrong).message == flow.WRONG_CODE
-    assert door.do(flow.submit_one_time_password, second, code).message == flow.WRONG_CODE
+    assert door.take("one-time-password", first, code=wrong).message == flow.WRONG_CODE
+    assert door.take("one-time-password", second, code=code).message == flow.WRONG_CODE
     door.advance(10 * 60 + 1)
-    assert door.do(flow.submit_one_time_password, first, code).message == flow.WRONG_CODE
+    assert door.take("one-time-password", first, code=code).message == flow.WRONG_CODE
 
 
 def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
@@ -153,14 +151,14 @@ def test_another_code_voids_the_first_and_is_not_sent_at_once(mailing_door):
     door.add_person(password=None)
     sign_in_id = door.begin("ana")
     old = door.newest_code()
-    assert "Wait" in door.do(flow.resend_one_time_password, sign_in_id).message
+    assert "Wait" in door.take("resend-one-time-password", sign_in_id).message
     assert len(door.do(people.list_messages)) == 1
     door.advance(31)
-    assert door.do(flow.resend_one_time_password, sign_in_id).message == flow.SENT
+    assert door.take("resend-one-time-password", sign_in_id).message == flow.SENT
     new = door.newest_code()
     if old != new:
-        assert door.do(flow.submit_one_time_password, sign_in_id, old).is_error
-    assert door.do(flow.submit_one_time_password, sign_in_id, new).page == "new-password"
+        assert door.take("one-time-password", sign_in_id, code=old).is_error
+    assert door.take("one-time-password", sign_in_id, code=new).page == "new-password"
 
 
 def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
@@ -173,8 +171,8 @@ def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
     assert {name: door.do(flow.look, door.begin(name.upper())).page for name in names} == pages
     decoy = next(name for name, page in pages.items() if page == "first-one-time-password")
     known, unknown = door.begin("ana"), door.begin(decoy)
-    assert door.do(flow.submit_one_time_password, known, "x") == door.do(
-        flow.submit_one_time_password, unknown, "x"
+    assert door.take("one-time-password", known, code="x") == door.take(
+        "one-time-password", unknown, code="x"
     )
     assert {one.to_address for one in door.do(people.list_messages)} == {
         "ana@example.com",

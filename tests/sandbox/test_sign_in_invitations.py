@@ -86,9 +86,19 @@ def test_a_one_time_password_leads_to_a_new_password_at_the_first_sign_in(door):
     assert door.do(people.list_messages)[0].kind == "invitation", "it is shown, not mailed"
     sign_in_id, following = door.enter_password(password=given)
     assert following.page == "new-password"
-    refused = door.do(flow.submit_new_password, sign_in_id, given)
-    assert (refused.page, refused.is_error) == ("new-password", True)
-    assert door.do(flow.submit_new_password, sign_in_id, "Another-password-2").page == "register-device"
+    refused = door.refused("new-password", sign_in_id, new_password=given, confirm_password=given)
+    assert (refused.code, door.do(flow.look, sign_in_id).page) == ("password-reused", "new-password")
+    refused = door.refused("new-password", sign_in_id, new_password=PASSWORD, confirm_password=given)
+    assert refused.code == "passwords-differ"
+    assert (
+        door.take(
+            "new-password",
+            sign_in_id,
+            new_password="Another-password-2",
+            confirm_password="Another-password-2",
+        ).page
+        == "register-device"
+    )
     assert door.do(passwords.verify_password, user_id, "Another-password-2")
     assert not door.do(passwords.verify_password, user_id, given)
 

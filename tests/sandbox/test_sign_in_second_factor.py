@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from front_door_harness import PLACE, RELYING_PARTY_ID, SecurityKey
+from front_door_harness import ASK_KEY, NEW_APP, NEW_KEY, PASSWORD, SecurityKey
 
 from idc_sandbox.sign_in import devices, flow, people
 
@@ -17,8 +17,8 @@ def ana(door, machine_time):
 
 def add_key(door, user_id):
     key = SecurityKey()
-    wanted = door.do(devices.registration_options, user_id, relying_party_id=RELYING_PARTY_ID)
-    door.do(devices.finish_registration, user_id, key.create(wanted), **PLACE)
+    wanted = door.do(devices.registration_options, user_id)
+    door.do(devices.finish_registration, user_id, key.create(wanted))
     return key
 
 
@@ -31,12 +31,12 @@ def test_registration_is_required_and_ends_the_sign_in(door, ana, machine_time):
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     assert door.do(flow.look, sign_in_id).device_kinds == ("totp", "webauthn")
-    registration = door.do(flow.begin_totp_registration, sign_in_id)
-    assert door.do(flow.begin_totp_registration, sign_in_id) == registration
-    wrong = door.do(flow.submit_totp_registration, sign_in_id, "x")
-    assert (wrong.page, wrong.is_error) == ("register-device", True)
+    registration = door.do(NEW_APP, sign_in_id)
+    assert door.do(NEW_APP, sign_in_id) == registration
+    assert door.refused("register-totp", sign_in_id, code="x").code == "wrong-code"
+    assert door.do(flow.look, sign_in_id).page == "register-device"
     code = pyotp.TOTP(registration.secret).at(machine_time.now)
-    done = door.do(flow.submit_totp_registration, sign_in_id, code)
+    done = door.take("register-totp", sign_in_id, code=code)
     assert done.page == "signed-in"
     assert door.session(done.session_token).user_id == ana
     assert door.enter_password()[1].page == "mfa"
@@ -44,13 +44,11 @@ def test_registration_is_required_and_ends_the_sign_in(door, ana, machine_time):
 
 def test_a_key_can_be_registered_during_the_sign_in(door, ana):
     sign_in_id, _ = door.enter_password()
-    wanted = door.do(flow.webauthn_registration_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
+    wanted = door.do(NEW_KEY, sign_in_id)
     key = SecurityKey()
-    bad = door.do(
-        flow.submit_webauthn_registration, sign_in_id, key.create(wanted, origin="http://x"), **PLACE
-    )
-    assert (bad.page, bad.is_error) == ("register-device", True)
-    done = door.do(flow.submit_webauthn_registration, sign_in_id, key.create(wanted), **PLACE)
+    elsewhere = key.create(wanted, origin="http://x")
+    assert door.refused("register-webauthn", sign_in_id, credential=elsewhere).code == "device-not-verified"
+    done = door.take("register-webauthn", sign_in_id, credential=key.create(wanted))
     assert done.page == "signed-in"
 
 
@@ -61,9 +59,9 @@ def test_a_code_by_mail_is_a_second_proof(door, ana):
     assert door.do(people.list_messages)[0].kind == "email-otp"
     code = door.newest_code()
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
-    assert door.do(flow.submit_email_code, sign_in_id, wrong).message == flow.WRONG_CODE
-    assert "Wait" in door.do(flow.resend_email_code, sign_in_id).message
-    assert door.do(flow.submit_email_code, sign_in_id, code).page == "signed-in"
+    assert door.take("email-code", sign_in_id, code=wrong).message == flow.WRONG_CODE
+    assert "Wait" in door.take("resend-email-code", sign_in_id).message
+    assert door.take("email-code", sign_in_id, code=code).page == "signed-in"
 
 
 def test_the_first_sign_ins_code_is_not_the_second_proof(door, machine_time):
@@ -72,14 +70,16 @@ def test_the_first_sign_ins_code_is_not_the_second_proof(door, machine_time):
     door.set_mfa(user_without_device="require-email-otp")
     sign_in_id = door.begin("ana")
     first = door.newest_code()
-    assert door.do(flow.submit_one_time_password, sign_in_id, first).page == "new-password"
-    following = door.do(flow.submit_new_password, sign_in_id, "Correct-horse-1")
+    assert door.take("one-time-password", sign_in_id, code=first).page == "new-password"
+    following = door.take(
+        "new-password", sign_in_id, new_password="Correct-horse-1", confirm_password="Correct-horse-1"
+    )
     assert (following.page, following.message) == ("email-otp", flow.SENT)
     second = door.newest_code()
     assert door.do(people.list_messages)[0].kind == "email-otp", "without a wait"
     if first != second:
-        assert door.do(flow.submit_email_code, sign_in_id, first).is_error
-    assert door.do(flow.submit_email_code, sign_in_id, second).page == "signed-in"
+        assert door.take("email-code", sign_in_id, code=first).is_error
+    assert door.take("email-code", sign_in_id, code=second).page == "signed-in"
 
 
 def test_a_code_by_mail_needs_an_address(door, machine_time):
@@ -112,7 +112,7 @@ def test_a_registered_device_is_asked_for(door, ana, machine_time, prompt):
     assert following.page == "mfa"
     assert door.do(flow.look, sign_in_id).may_trust_browser is (prompt == "context-aware")
     machine_time.now += 30
-    wrong = door.do(flow.submit_totp, sign_in_id, "000000")
+    wrong = door.take("totp", sign_in_id, code="000000")
     assert (wrong.page, wrong.is_error, wrong.session_token) == ("mfa", True, None)
     done = door.finish_with_app(sign_in_id, app)
     assert done.page == "signed-in"
@@ -135,7 +135,7 @@ def test_never_asks_for_nothing_more(door, ana):
 def test_a_trusted_browser_is_not_asked_again_with_context_aware_alone(door, ana, machine_time):
     app = door.register_app(ana)
     machine_time.now += 30
-    done = door.finish_with_app(door.enter_password()[0], app, trust_browser=True)
+    done = door.finish_with_app(door.enter_password()[0], app, trust_browser="yes")
     trusted = [done.trusted_browser_token]
     assert door.enter_password(browser_tokens=["other", *trusted])[1].page == "signed-in"
     assert door.enter_password(browser_tokens=["other"])[1].page == "mfa"
@@ -151,7 +151,7 @@ def test_a_trusted_browser_is_not_asked_again_with_context_aware_alone(door, ana
 def test_a_trusted_browser_passes_where_others_are_blocked(door, ana, machine_time):
     app = door.register_app(ana)
     machine_time.now += 30
-    done = door.finish_with_app(door.enter_password()[0], app, trust_browser=True)
+    done = door.finish_with_app(door.enter_password()[0], app, trust_browser="yes")
     from idc_sandbox.sign_in import devices
 
     door.do(devices.delete_device, ana, door.do(devices.list_devices, ana)[0].device_id)
@@ -160,13 +160,19 @@ def test_a_trusted_browser_passes_where_others_are_blocked(door, ana, machine_ti
     assert door.enter_password(browser_tokens=[done.trusted_browser_token])[1].page == "signed-in"
 
 
+def test_a_browser_is_not_trusted_for_a_password_alone(door, ana):
+    door.set_mfa(prompt="context-aware", user_without_device="allow")
+    done = door.take("password", door.begin("ana"), password=PASSWORD, trust_browser="yes")
+    assert (done.page, done.trusted_browser_token) == ("signed-in", None)
+
+
 def test_nobody_is_trusted_who_did_not_ask_or_where_it_means_nothing(door, ana, machine_time):
     app = door.register_app(ana)
     machine_time.now += 30
     assert door.finish_with_app(door.enter_password()[0], app).trusted_browser_token is None
     door.set_mfa(prompt="always-on")
     machine_time.now += 30
-    done = door.finish_with_app(door.enter_password()[0], app, trust_browser=True)
+    done = door.finish_with_app(door.enter_password()[0], app, trust_browser="yes")
     assert done.trusted_browser_token is None
 
 
@@ -179,14 +185,14 @@ def test_a_device_of_a_type_that_is_no_longer_allowed_does_not_count(door, ana, 
     sign_in_id, following = door.enter_password()
     assert following.page == "register-device"
     assert door.do(flow.look, sign_in_id).device_kinds == ("webauthn",)
-    refusal = door.refusal(flow.begin_totp_registration, sign_in_id)
+    refusal = door.refusal(NEW_APP, sign_in_id)
     assert refusal.code == "device-type-not-allowed"
     add_key(door, ana)
     sign_in_id, following = door.enter_password()
     assert following.page == "mfa"
     assert door.do(flow.look, sign_in_id).device_kinds == ("webauthn",)
     code = app.at(machine_time.now)
-    assert door.refusal(flow.submit_totp, sign_in_id, code).code == "device-type-not-allowed"
+    assert door.refused("totp", sign_in_id, code=code).code == "device-type-not-allowed"
 
 
 def test_who_has_both_chooses_and_a_key_signs_in(door, ana, machine_time):
@@ -196,18 +202,18 @@ def test_who_has_both_chooses_and_a_key_signs_in(door, ana, machine_time):
     view = door.do(flow.look, sign_in_id)
     assert view.device_kinds == ("totp", "webauthn")
     assert view.device_names == ("Authenticator app", "Security key")
-    wanted = door.do(flow.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
-    wrong = door.do(flow.submit_webauthn, sign_in_id, SecurityKey().get(wanted), **PLACE)
+    wanted = door.do(ASK_KEY, sign_in_id)
+    wrong = door.take("webauthn", sign_in_id, credential=SecurityKey().get(wanted))
     assert (wrong.page, wrong.is_error) == ("mfa", True)
-    wanted = door.do(flow.webauthn_options, sign_in_id, relying_party_id=RELYING_PARTY_ID)
-    assert door.do(flow.submit_webauthn, sign_in_id, key.get(wanted), **PLACE).page == "signed-in"
+    wanted = door.do(ASK_KEY, sign_in_id)
+    assert door.take("webauthn", sign_in_id, credential=key.get(wanted)).page == "signed-in"
 
 
 def test_wrong_codes_slow_down_across_sign_ins(door, ana, machine_time):
     app = door.register_app(ana)
     machine_time.now += 30
     for _ in range(5):
-        door.do(flow.submit_totp, door.enter_password()[0], "000000")
+        door.take("totp", door.enter_password()[0], code="000000")
     assert door.enter_password()[1].retry_after_s > 0
     door.advance(1.1)
     sign_in_id, following = door.enter_password()

@@ -12,24 +12,24 @@ WRONG = "Wrong-password-1"
 def fail(door, times, *, user_name="ana", client="10.0.0.1"):
     sign_in_id = door.begin(user_name, client=client)
     for _ in range(times):
-        assert door.do(flow.submit_password, sign_in_id, WRONG).is_error
+        assert door.take("password", sign_in_id, password=WRONG).is_error
     return sign_in_id
 
 
 def test_after_five_failures_even_the_right_password_waits(door):
     door.add_person()
     sign_in_id = fail(door, 5)
-    waiting = door.do(flow.submit_password, sign_in_id, PASSWORD)
+    waiting = door.take("password", sign_in_id, password=PASSWORD)
     assert (waiting.page, waiting.is_error) == ("password", True)
     assert 0 < waiting.retry_after_s <= 1
     assert "Wait 1 second," in waiting.message
     door.advance(1.1)
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "register-device"
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
 def test_four_failures_do_not_wait(door):
     door.add_person()
-    assert door.do(flow.submit_password, fail(door, 4), PASSWORD).page == "register-device"
+    assert door.take("password", fail(door, 4), password=PASSWORD).page == "register-device"
 
 
 def test_the_wait_doubles_up_to_fifteen_minutes(door):
@@ -51,7 +51,7 @@ def test_who_fails_waits_and_neighbours_on_the_same_machine_do_not(door):
     door.add_person()
     door.add_person("ben")
     waiting = fail(door, 6)
-    assert door.do(flow.submit_password, waiting, PASSWORD).retry_after_s > 0
+    assert door.take("password", waiting, password=PASSWORD).retry_after_s > 0
     assert door.enter_password("ben", client="10.0.0.1")[1].page == "register-device"
 
 
@@ -59,7 +59,7 @@ def test_a_name_that_nobody_has_waits_as_well(door):
     door.add_person()
     unknown = fail(door, 5, user_name="nobody", client="10.0.0.2")
     known = fail(door, 5)
-    answers = [door.do(flow.submit_password, one, PASSWORD) for one in (known, unknown)]
+    answers = [door.take("password", one, password=PASSWORD) for one in (known, unknown)]
     assert answers[0].message == answers[1].message
     assert all(one.retry_after_s > 0 for one in answers)
 
@@ -81,19 +81,19 @@ def test_what_is_refused_while_waiting_is_not_counted(door):
     door.add_person()
     sign_in_id = fail(door, 5)
     for _ in range(10):
-        assert door.do(flow.submit_password, sign_in_id, WRONG).retry_after_s <= 1
+        assert door.take("password", sign_in_id, password=WRONG).retry_after_s <= 1
 
 
 def test_a_success_and_an_hour_wipe_the_slate_clean(door):
     door.add_person()
     door.set_mfa(prompt="never")
     sign_in_id = fail(door, 4)
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "signed-in"
-    assert door.do(flow.submit_password, fail(door, 4), PASSWORD).page == "signed-in"
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "signed-in"
+    assert door.take("password", fail(door, 4), password=PASSWORD).page == "signed-in"
     sign_in_id = fail(door, 4)
     door.advance(3_601)
     sign_in_id = fail(door, 4)
-    assert door.do(flow.submit_password, sign_in_id, PASSWORD).page == "signed-in"
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "signed-in"
 
 
 def test_failures_survive_a_restart_and_hold_no_typed_name(door):
