@@ -272,7 +272,7 @@ def register(visit: Visit) -> Response:
     """Register an authenticator app or a security key."""
     with visit.open_signed_in() as (context, who):
         devices.require_own_management(context, who.person.user_id)
-        devices.register(context, who.person.user_id, visit.parameters["kind"], visit.form)
+        devices.register_device(context, who.person.user_id, visit.parameters["kind"], visit.form)
     return redirect(visit, f"{_DEVICES_PATH}?notice=registered")
 
 

@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import parse_json
-from idc_sandbox.sign_in.people import Form, Refusal, clean_text, person_of, read_as, setting
+from idc_sandbox.sign_in.people import FormFields, Refusal, clean_text, person_of, read_as, setting
 
 DeviceKind = Literal["totp", "webauthn"]
 LIMIT_OF_KIND: dict[str, int] = {"totp": 2, "webauthn": 6}
@@ -158,7 +158,7 @@ def _require_device(context: Context, user_id: str, device_id: str) -> MfaDevice
     return read_as(MfaDevice, row)
 
 
-def register(context: Context, user_id: str, kind: str, form: Form) -> MfaDevice:
+def register_device(context: Context, user_id: str, kind: str, form: FormFields) -> MfaDevice:
     """Register what a form proves: an app by its first code, a key by what the browser answered. Writes."""
     name = form.get("name") or None
     match kind:

@@ -15,7 +15,7 @@ from typing import Literal
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in import devices, passwords
 from idc_sandbox.sign_in.people import (
-    Form,
+    FormFields,
     Message,
     MessageKind,
     Person,
@@ -139,7 +139,7 @@ def look(context: Context, sign_in_id: str) -> SignIn:
     return seen
 
 
-def take(context: Context, sign_in_id: str, step: str, form: Form) -> Next:
+def take(context: Context, sign_in_id: str, step: str, form: FormFields) -> Next:
     """Take what a person typed into the form of a step, and return what they see next. Writes."""
     wanted = STEPS[step]
     row = load(context, sign_in_id, *wanted.pages)
@@ -171,7 +171,7 @@ def _turn_to(
     return Next(page, message, is_error)
 
 
-def _finish(context: Context, row: sqlite3.Row, form: Form) -> Next:
+def _finish(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
     """End a sign-in with a portal session. Writes."""
     person = _require_person(context, row)
     passwords.forget_failures(context, row["user_name"])
@@ -389,13 +389,13 @@ def _send_code(context: Context, row: sqlite3.Row, page: PageName, person: Perso
     return _turn_to(context, row, page, SENT)
 
 
-def _send_another_code(context: Context, row: sqlite3.Row, _form: Form) -> Next:
+def _send_another_code(context: Context, row: sqlite3.Row, _form: FormFields) -> Next:
     if row["page"] == "email-otp":
         return _mail_second_proof(context, row, _require_person(context, row))
     return _send_code(context, row, row["page"], find_person(context, row["user_name"]))
 
 
-def _is_mailed_code(context: Context, row: sqlite3.Row, form: Form) -> bool:
+def _is_mailed_code(context: Context, row: sqlite3.Row, form: FormFields) -> bool:
     """Tell whether a code is the one that was mailed last, and use it up. Writes."""
     is_fresh = row["code_expires_at"] is not None and row["code_expires_at"] > context.now
     fits = matches(_without_spaces(form), row["code_hash"]) and is_fresh
@@ -405,7 +405,7 @@ def _is_mailed_code(context: Context, row: sqlite3.Row, form: Form) -> bool:
     return fits and row["user_id"] is not None
 
 
-def _without_spaces(form: Form) -> str:
+def _without_spaces(form: FormFields) -> str:
     return "".join(form.get("code", "").split())
 
 
@@ -445,12 +445,12 @@ def _mail_second_proof(context: Context, row: sqlite3.Row, person: Person) -> Ne
     return _send_code(context, row, "email-otp", person)
 
 
-def _is_totp(context: Context, row: sqlite3.Row, form: Form) -> bool:
+def _is_totp(context: Context, row: sqlite3.Row, form: FormFields) -> bool:
     person = _require_allowed(context, row, "totp")
     return devices.verify_code(context, person.user_id, form.get("code", ""))
 
 
-def _is_devices_answer(context: Context, row: sqlite3.Row, form: Form) -> bool:
+def _is_devices_answer(context: Context, row: sqlite3.Row, form: FormFields) -> bool:
     person = _require_allowed(context, row, "webauthn")
     return devices.verify_answer(context, person.user_id, form.get("credential", ""))
 
@@ -458,8 +458,8 @@ def _is_devices_answer(context: Context, row: sqlite3.Row, form: Form) -> bool:
 def _register(kind: str) -> _Take:
     """Return what registers a device during the sign-in, which ends with that. Writes."""
 
-    def register(context: Context, row: sqlite3.Row, form: Form) -> Next:
-        devices.register(context, _require_person(context, row).user_id, kind, form)
+    def register(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
+        devices.register_device(context, _require_person(context, row).user_id, kind, form)
         return _finish(context, row, form)
 
     return register
@@ -490,7 +490,7 @@ WRONG_PASSWORD = "That user name and password do not go together. Check both, an
 _DISABLED = "Your access is disabled. Ask your administrator to enable it."
 
 
-def _take_user_name(context: Context, row: sqlite3.Row, form: Form) -> Next:
+def _take_user_name(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
     """Go on to the password, or to a code that is mailed now; the name may be given again there. Writes."""
     typed = clean_text(form.get("user_name", ""), LONGEST_USER_NAME + 1)
     if not typed:
@@ -504,11 +504,11 @@ def _take_user_name(context: Context, row: sqlite3.Row, form: Form) -> Next:
     return _send_code(context, row, "first-one-time-password", person)
 
 
-def _is_password(context: Context, row: sqlite3.Row, form: Form) -> bool:
+def _is_password(context: Context, row: sqlite3.Row, form: FormFields) -> bool:
     return passwords.verify_password(context, row["user_id"], form.get("password", ""))
 
 
-def _after_password(context: Context, row: sqlite3.Row, _form: Form) -> Next:
+def _after_password(context: Context, row: sqlite3.Row, _form: FormFields) -> Next:
     person = person_of(context, row["user_id"])
     if not person.is_enabled:
         return _turn_to(context, row, "blocked", _DISABLED, is_error=True)
@@ -517,11 +517,11 @@ def _after_password(context: Context, row: sqlite3.Row, _form: Form) -> Next:
     return _ask_second_factor(context, row)
 
 
-def _ask_new_password(context: Context, row: sqlite3.Row, _form: Form) -> Next:
+def _ask_new_password(context: Context, row: sqlite3.Row, _form: FormFields) -> Next:
     return _turn_to(context, row, "new-password")
 
 
-def _take_new_password(context: Context, row: sqlite3.Row, form: Form) -> Next:
+def _take_new_password(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
     person = _require_person(context, row)
     passwords.set_password(context, person.user_id, passwords.chosen_password(form))
     return _ask_second_factor(context, row)
@@ -539,7 +539,7 @@ def _starts_with_mailed_code(context: Context, row: sqlite3.Row, person: Person 
     )
 
 
-_Take = Callable[[Context, sqlite3.Row, Form], Next]
+_Take = Callable[[Context, sqlite3.Row, FormFields], Next]
 
 
 @dataclass(frozen=True)
@@ -549,7 +549,7 @@ class _Step:
     pages: tuple[PageName, ...]
     then: _Take
     # A guess: failures are counted, and slow the next ones down.
-    is_right: Callable[[Context, sqlite3.Row, Form], bool] | None = None
+    is_right: Callable[[Context, sqlite3.Row, FormFields], bool] | None = None
     wrong: str = ""
     renews: bool = False
 

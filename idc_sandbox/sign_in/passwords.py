@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import Form, Refusal, digest
+from idc_sandbox.sign_in.people import FormFields, Refusal, digest
 
 SHORTEST, LONGEST = 8, 64
 REMEMBERED = 3
@@ -47,7 +47,7 @@ def problems_of(password: str) -> list[str]:
     return problems
 
 
-def chosen_password(form: Form) -> str:
+def chosen_password(form: FormFields) -> str:
     """Return the new password that a form asks for twice."""
     new = form.get("new_password", "")
     if new != form.get("confirm_password", ""):

@@ -45,7 +45,7 @@ def clean_text(text: str, longest: int) -> str:
     return kept.encode("utf-8", "ignore").decode("utf-8").strip()[:longest]
 
 
-Form = Mapping[str, str]  # what a person typed, by the names of the fields
+FormFields = Mapping[str, str]  # what a person typed, by the names of the fields
 
 
 class Refusal(Exception):  # noqa: N818  no defect: an answer
