@@ -1,28 +1,33 @@
-"""Takes secrets out of a text before anybody sees or stores it: the safety net, not the plan.
+"""Takes secrets, and where a run masks them people too, out of what anybody sees or stores.
 
-Secrets never enter parameters, widgets, receipts or outputs by design. What slips through, such as a header
-that a library prints in an exception, is caught here: by a name that says what follows it is a secret, by
-shapes that secrets have (`idc_aws.secrets`), and by the values of this process's secret variables,
-wherever they appear.
+It is the safety net, not the plan: secrets never enter parameters, widgets, receipts or outputs by design.
+What slips through is caught here: by shapes (`idc_aws.secrets`), by the names that announce a secret
+(`idc_aws.secret_names`), and by the values of this process's secret variables, wherever they appear.
 """
 
 from __future__ import annotations
 
 import base64
 import functools
+import hashlib
+import hmac
 import html
 import json
 import os
 import re
+import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from idc_aws.project import MASKING_VARIABLE
-from idc_aws.secrets import NAMED, REMOVED, Secret, apart, is_announced, looks_secret, secrets_in
+from idc_aws.secret_names import announced_values
+from idc_aws.secrets import REMOVED, SHAPES, Secret, broken_keys, long_words, looks_secret
 
-__all__ = ["REMOVED", "find_secrets", "remember_secret", "scrub", "scrub_together", "scrub_values"]
-
+NAMED = "a value whose name says that it is a secret"
 _KNOWN_KIND = "the value of a secret variable"
 _SECRET_VARIABLE = re.compile(
     r"secret|token|passw(?:or)?d|passphrase|private_?key|api_?key|credential", re.IGNORECASE
@@ -50,11 +55,7 @@ def remember_secret(value: str) -> None:
 
 
 def scrub(text: str) -> str:
-    """Return the text without access keys, secret keys, tokens, codes, private keys and passwords.
-
-    Access key ids keep their first four letters (``AKIA`` or ``ASIA``): which kind it was is what a reader
-    learns from. A text with a terminal's colours loses them when they would hide a secret.
-    """
+    """Return the text without secrets; access key ids keep ``AKIA`` or ``ASIA``: readers learn from it."""
     return scrub_together((text,))[0]
 
 
@@ -66,19 +67,8 @@ def scrub_together(pieces: Sequence[str], learnt: frozenset[str] = frozenset()) 
 def _scrub_pieces(pieces: Sequence[str], known: frozenset[str]) -> list[str]:
     # The same notebook is saved several times: its texts are looked at once, unless they are huge.
     size = sum(map(len, pieces))
-    if size <= _LONGEST_KEPT:
-        return list(_looked_up(tuple(pieces), known))
-    return list(_looked_up_long(tuple(pieces), known) if size <= _LONG else _clean(tuple(pieces), known))
-
-
-@functools.lru_cache(maxsize=8192)
-def _looked_up(pieces: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
-    return _clean(pieces, known)
-
-
-@functools.lru_cache(maxsize=64)
-def _looked_up_long(pieces: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
-    return _clean(pieces, known)
+    look = _clean_short if size <= _LONGEST_KEPT else _clean_long if size <= _LONG else _clean
+    return list(look(tuple(pieces), known))
 
 
 def _clean(pieces: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
@@ -93,11 +83,41 @@ def _clean(pieces: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
     return pieces
 
 
-def _secrets_in(text: str, known: frozenset[str]) -> list[Secret]:
-    """Return the secrets in a text that is as a terminal shows it, known values among them."""
-    pattern = _pattern(known)
-    places = [Secret(*match.span(), _KNOWN_KIND, True) for match in pattern.finditer(text)] if pattern else []
-    return apart([*places, *secrets_in(text)])
+_clean_short = functools.lru_cache(maxsize=8192)(_clean)
+_clean_long = functools.lru_cache(maxsize=64)(_clean)
+
+
+def _secrets_in(text: str, known: frozenset[str] = frozenset()) -> list[Secret]:
+    """Return the secrets in a text that is as a terminal shows it, known values among them, in order."""
+    folded = _folded(text)
+    pattern = _known_pattern(known)
+    places = [match.span() for match in pattern.finditer(text)] if pattern else []
+    found = [Secret(*place, _KNOWN_KIND, True) for place in places]
+    found += [secret for shape in SHAPES for secret in shape.find(text, folded)]
+    found += [*long_words(text), *broken_keys(text)]
+    return _apart([*found, *(Secret(*place, NAMED, False) for place in announced_values(text, folded))])
+
+
+def _folded(text: str) -> str:
+    folded = text.lower()
+    if len(folded) != len(text):  # a few letters have two in lower case
+        folded = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    return folded
+
+
+def _apart(found: Iterable[Secret]) -> list[Secret]:
+    """Return secrets in order, none over another: what is found twice is as wide and as sure as any says."""
+    kept: list[Secret] = []
+    for secret in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or secret.start >= kept[-1].end:
+            kept.append(secret)
+            continue
+        last = kept[-1]
+        kind, is_sure = (
+            (secret.kind, True) if secret.is_sure and not last.is_sure else (last.kind, last.is_sure)
+        )
+        kept[-1] = Secret(last.start, max(last.end, secret.end), kind, is_sure)
+    return kept
 
 
 def _replaced(pieces: Sequence[str], places: Iterable[tuple[int, int]], by: str) -> tuple[str, ...]:
@@ -117,10 +137,8 @@ def _replaced(pieces: Sequence[str], places: Iterable[tuple[int, int]], by: str)
 
 
 def _plain_texts(pieces: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield texts as a terminal shows them, with blanks for its controls, and as they are.
-
-    A control may stand within a secret, join a word and a secret, or be none and begin like one.
-    """
+    """Yield texts as a terminal shows them, with blanks for its controls, and as they are."""
+    # A control may stand within a secret, join a word and a secret, or be none and begin like one.
     if any("\x1b[" in piece for piece in pieces):
         for between in ("", " "):
             plain = pieces
@@ -152,7 +170,7 @@ def secret_lines(text: str) -> list[tuple[int, str]]:
 def announced(text: str) -> frozenset[str]:
     """Return the values that names in a text announce and that are secret wherever they are."""
     plain = next(_plain_texts((text,)))[0]
-    values = (plain[secret.start : secret.end] for secret in secrets_in(plain) if secret.kind == NAMED)
+    values = (plain[secret.start : secret.end] for secret in _secrets_in(plain) if secret.kind == NAMED)
     return frozenset(value for value in values if len(value) >= _SHORTEST and looks_secret(value))
 
 
@@ -173,14 +191,22 @@ def _may_be_secret(value: str) -> bool:
 
 
 @functools.lru_cache(maxsize=16)
-def _pattern(known: frozenset[str]) -> re.Pattern[str] | None:
+def _known_pattern(known: frozenset[str]) -> re.Pattern[str] | None:
     """Return what finds known values as they are, and as URLs, JSON, HTML and base64 write them."""
     forms: set[str] = set()
     for value in known:
-        forms |= {value, quote(value, safe=""), json.dumps(value)[1:-1], html.escape(value)}
-        forms.add(base64.b64encode(value.encode()).decode())
-    longest_first = sorted(forms, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        forms |= {*_forms(value), quote(value, safe=""), base64.b64encode(value.encode()).decode()}
+    return re.compile(_any_of(forms)) if forms else None
+
+
+def _forms(value: str) -> set[str]:
+    """Return how a value is written in texts, in JSON of ASCII only, and in pages."""
+    return {value, json.dumps(value)[1:-1], html.escape(value)}
+
+
+def _any_of(forms: Iterable[str]) -> str:
+    """Return the pattern of some texts; the longest first, because one may begin like another."""
+    return "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
 
 
 def scrub_values(value: Any, learnt: frozenset[str] = frozenset()) -> Any:
@@ -263,7 +289,9 @@ def _announces(name: Any, value: Any) -> bool:
     if not _NAME.fullmatch(name):
         return False
     line = f"{name[-100:]}={json.dumps(str(value), ensure_ascii=False)}"
-    return is_announced(line)
+    if next(announced_values(line, _folded(line)), None) is None:
+        return False  # most: what surer shapes are in its place needs no look then
+    return any(secret.kind == NAMED for secret in _secrets_in(line))
 
 
 def _scrub_named(name: Any, value: Any, known: frozenset[str]) -> Any:
@@ -275,6 +303,138 @@ def _scrub_named(name: Any, value: Any, known: frozenset[str]) -> Any:
 def is_picture(media_type: str) -> bool:
     """Tell whether data of a media type is no text: a picture, a sound, a document. It is not looked at."""
     return _NO_TEXT.fullmatch(media_type) is not None
+
+
+# Stand-ins in the place of people's names and addresses. The same person has the same ones in all that a run
+# writes, so that its tables stay readable: ``mary.major`` is ``person-1`` everywhere. A run's processes share
+# a private file that says who is who; it lies outside of the run's folder and goes with the run.
+
+_DOMAIN = "masked.example"
+# What a scenario says of a user → the stand-in, with the person's number.
+_STAND_INS = {
+    "display_name": "Person {}",
+    "user_name": "person-{}",
+    "email": f"p{{}}@{_DOMAIN}",
+    "given_name": "Given-{}",
+    "middle_name": "Middle-{}",
+    "family_name": "Family-{}",
+    "nick_name": "Nick-{}",
+    "phone_number": "phone-{}",
+    "website": f"https://{_DOMAIN}/p{{}}",
+    "profile_url": f"https://{_DOMAIN}/p{{}}/profile",
+    "birthdate": "birthdate-{}",
+    "formatted": "address-{}",
+    "street_address": "street-{}",
+    "locality": "town-{}",
+    "postal_code": "postcode-{}",
+    "employee_number": "employee-{}",
+}
+_SHORTEST_PERSONAL = 2
+_WORD = re.compile(r"\w+")
+_EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_PHONE = re.compile(r"(?<![\w+])\+\d[\d ()./-]{6,}\d(?!\w)")
+
+
+class Masker:
+    """Knows the stand-ins of one run."""
+
+    def __init__(self, people: Iterable[Mapping[str, Any]], key: str) -> None:
+        self._key = key.encode()
+        self._people = [dict(person) for person in people]
+        self._stand_ins: dict[str, str] = {}
+        for number, person in enumerate(self._people, start=1):
+            for value, stand_in in _personal_values(person):
+                self._stand_ins.setdefault(value, stand_in.format(number))
+        self._written = {
+            form: stand
+            for value, stand in self._stand_ins.items()
+            for form in {*_forms(value), value.casefold()}
+        }
+        self._forms_of_word: dict[str, list[str]] = {}
+        for form in self._written:
+            for word in _WORD.findall(form)[:1]:
+                self._forms_of_word.setdefault(word, []).append(form)
+
+    def as_json(self) -> str:
+        """Return what `from_json` makes the same masker of; it holds the personal data."""
+        return json.dumps({"people": self._people, "key": self._key.decode()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Masker:
+        """Return the masker that `as_json` described."""
+        return cls(**json.loads(text))
+
+    def mask(self, text: str) -> str:
+        """Return a text with stand-ins, e-mail addresses and phone numbers that nobody named included."""
+        # Thousands of names in one pattern would be slow: only those whose first word occurs are looked for.
+        words = set(_WORD.findall(text)) & self._forms_of_word.keys()
+        present = frozenset(form for word in words for form in self._forms_of_word[word] if form in text)
+        if present:
+            text = _people_pattern(present).sub(lambda match: self._written[match[0]], text)
+        text = _EMAIL.sub(self._unnamed_address, text)
+        return _PHONE.sub(lambda match: f"phone-{self._mark(match[0])}", text)
+
+    def mask_values(self, value: Any) -> Any:
+        """Return JSON-like data in which every text, keys included, is masked; it is not changed."""
+        if isinstance(value, str):
+            return self.mask(value)
+        if isinstance(value, Mapping):
+            return {self.mask_values(name): self.mask_values(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.mask_values(part) for part in value]
+        return value
+
+    def _unnamed_address(self, match: re.Match[str]) -> str:
+        return match[0] if match[0].endswith(f"@{_DOMAIN}") else f"someone-{self._mark(match[0])}@{_DOMAIN}"
+
+    def _mark(self, value: str) -> str:
+        return hmac.new(self._key, value.casefold().encode(), hashlib.sha256).hexdigest()[:6]
+
+
+def _personal_values(person: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each personal value of a person with its stand-in's template, the most telling ones first."""
+    fields = {**person}
+    for part in ("address", "enterprise"):
+        fields |= person.get(part) or {}
+    for name, stand_in in _STAND_INS.items():
+        value = fields.get(name)
+        if isinstance(value, str) and len(value.strip()) >= _SHORTEST_PERSONAL:
+            yield value.strip(), stand_in
+
+
+@functools.lru_cache(maxsize=256)
+def _people_pattern(forms: frozenset[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{_any_of(forms)})(?!\w)")
+
+
+@contextmanager
+def masking(people: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Mask what this process and those that it starts write, for the length of a block."""
+    masker = Masker(people, secrets.token_hex(16))
+    descriptor, name = tempfile.mkstemp(prefix="idc-masking-", suffix=".json")  # its owner's alone
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(masker.as_json())
+    before = os.environ.get(MASKING_VARIABLE)
+    os.environ[MASKING_VARIABLE] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[MASKING_VARIABLE]
+        else:
+            os.environ[MASKING_VARIABLE] = before
+        Path(name).unlink(missing_ok=True)
+
+
+def current_masker() -> Masker | None:
+    """Return the masker of the run that this process belongs to, or None when nothing is masked."""
+    name = os.environ.get(MASKING_VARIABLE)
+    return _read(name) if name else None
+
+
+@functools.lru_cache(maxsize=2)
+def _read(name: str) -> Masker:
+    return Masker.from_json(Path(name).read_text("utf-8"))
 
 
 # What everything passes that a run writes for people: secrets out, and personal data masked where asked for.
@@ -292,9 +452,5 @@ def clean_values(value: Any) -> Any:
 
 def masked_values(value: Any) -> Any:
     """Return JSON-like data with personal data masked when the run masks it; secrets are not looked for."""
-    if not os.environ.get(MASKING_VARIABLE):
-        return value
-    from idc_aws.masking import current_masker  # noqa: PLC0415  only where a run masks
-
     masker = current_masker()
     return masker.mask_values(value) if masker else value

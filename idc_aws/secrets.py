@@ -1,6 +1,7 @@
-"""What secrets look like: shapes of keys, names that announce a value, and which values are none.
+"""What secrets look like: the shapes of keys and tokens, and which values hide nothing.
 
-Each kind is said in words, so that a leak can be reported without showing it.
+The patterns are in ``data/secrets.toml``. Each kind is said in words, so that a leak can be reported without
+showing it.
 """
 
 from __future__ import annotations
@@ -9,62 +10,32 @@ import base64
 import binascii
 import itertools
 import re
-import string
-from collections.abc import Callable, Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from importlib import resources
+from typing import Any, NamedTuple
+
+REMOVED = "[removed]"
+TABLES: dict[str, Any] = tomllib.loads(
+    (resources.files("idc_aws") / "data" / "secrets.toml").read_text(encoding="utf-8")
+)
+
+
+def joined_pattern(pieces: str | list[str]) -> re.Pattern[str]:
+    """Return the pattern that a table holds in one piece or in several."""
+    return re.compile("".join(pieces))
+
 
 # Tells values that hide something from what only stands beside a secret's name: words, code, names, places.
 
-REMOVED = "[removed]"
 _SHORTEST = 6
-# What a name of a secret may stand before without a secret: states, kinds, methods.
-_STATE_WORDS = """
-none null nil undefined true false yes no on off ok okay set unset empty missing absent present
-given required optional mandatory needed enabled disabled default defaults unchanged changed reset
-expired active inactive valid invalid unknown hidden redacted removed masked omitted secret private
-public string str text bytes int integer object any password passwd token key email sms basic bearer
-digest oauth oauth2 oidc saml sso mfa totp otp fido2 never always not must the a an is are was done
-new old created updated deleted failed passed pass fail denied allowed wrong correct incorrect weak
-strong one-time-password secretstr env file prompt generate generated auto create update delete
-rotate rotated revoked issued refresh skipped success ready pending error
-"""
-_STATES = frozenset(_STATE_WORDS.split())
-_PLACEHOLDER = re.compile(
-    r"<.*>?|\$\{.*|\$\(.*|\$[A-Z_][A-Z0-9_]*|\$[a-z_]+|%\w+%|%\(.*|\{\{.*|\{[\w.:!\[\]]*\}?|\(.*|\[.*|[*xX•.…_?~-]+"
-    r"|(?:your|my|the|some|example|sample|dummy|insert|enter|new|old)[-_ ][\w -]*"
-)
-_CODE = re.compile(
-    r"[A-Za-z_][\w.]*[(\[].*|(?:[A-Za-z_]+\.)+[A-Za-z_]+|lambda\b.*"
-    r"|(?:[A-Za-z_.]*[_.])?(?i:password|passwd|secret|token|key|credentials?|pwd|value|secret_?string)s?\d?"
-    r"|[a-z]+(?:[A-Z][a-z]+)*(?:Password|Secret|Token|Key|Value)|var\.[\w.]+",
-)
-_PLACE = re.compile(
-    r"arn:.*|(?:https?|s3|file|ftp|ssm|vault|op)://[^:@]*|(?:~|\.{1,2})?/[\w.-]+(?:/[\w.-]*)*|[A-Za-z]:\\.*"
-    r"|(?:aws-)?secretsmanager:.*",
-    re.IGNORECASE,
-)
-_AMOUNT = re.compile(
-    r"[#+-]?\d{1,5}(?:[.,:]\d{1,6})*\s*[A-Za-z%]{0,7}|v?\d+(?:\.\d+)+[\w.-]*|\d{4}-\d\d(?:-\d\d.*)?|P(?:T?\d+[A-Z])+",
-    re.IGNORECASE,
-)
-# Words with a number: algorithms, standards, Regions, "90-day".
-_NAMED_THING = re.compile(
-    r"(?:aes|sha|md|rs|hs|es|ps|rsa|ed|base|utf|iso|rfc|oauth|saml|x|pkcs|bcrypt|scrypt|argon|fido|version|v|level|step"
-    r"|part|nist|ec|http|tls|ipv|type|day|cis|pci)[-_.]?\d[\w.-]*|[a-z]{2}(?:-[a-z]+){1,2}-\d[a-z]?|\d+[-_]?[a-z]+"
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[\w-]+\.)+(?:com|org|net|io|dev|example|local|json|ya?ml|txt|py|ipynb|html)"
-    r"|(?:ssoins|ps|d|apl|tti|us|eu|r|ou|o|p|i|ami|vpc|sg|app|req)-[0-9a-f-]{8,}",
-    re.IGNORECASE,
-)
-_FUNCTION_WORDS = re.compile(
-    r"\b(?:the|a|an|must|is|are|was|were|be|been|of|to|for|your|this|that|has|have|not|can|will|with|when|if|or|and|in"
-    r"|on|at|by|no|it)\b",
-    re.IGNORECASE,
-)
+_VALUES = {name: joined_pattern(pieces) for name, pieces in TABLES["values"].items() if name != "states"}
+_STATES = frozenset(TABLES["values"]["states"].split())
 _WORDS = re.compile(r"[^\W\d_]+(?:[-'/][^\W\d_]+)?[.,:;!?]?")
 _WORD_PART = re.compile(r"[A-Z]?[a-z]{3,}")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
-_MIXED_VALUE = re.compile(r"[\d!@#$%^&*?~]")
+MIXED = re.compile(r"[\d!@#$%^&*?~]")
 _ID_PART = re.compile(r"[0-9a-f]{8,}|[0-9A-F]{8,}|\d+")
 
 
@@ -76,14 +47,14 @@ def says_nothing(value: str) -> bool:
         folded in _STATES
         or REMOVED in value
         or len(value) < 3
-        or any(form.fullmatch(value) for form in (_PLACEHOLDER, _CODE, _AMOUNT))
-        or (_PLACE.fullmatch(value) is not None and not _has_random_part(value))
+        or any(_VALUES[kind].fullmatch(value) for kind in ("placeholder", "code", "amount"))
+        or (_VALUES["place"].fullmatch(value) is not None and not _has_random_part(value))
     )
 
 
 def is_sentence(value: str) -> bool:
     """Tell whether a value is prose about a secret, as ``must have 8 characters``; a passphrase is not."""
-    return len(value.split()) > 1 and _FUNCTION_WORDS.search(value) is not None
+    return len(value.split()) > 1 and _VALUES["function_word"].search(value) is not None
 
 
 def is_word(value: str) -> bool:
@@ -94,9 +65,9 @@ def is_word(value: str) -> bool:
 def looks_secret(value: str) -> bool:
     """Tell whether a value that stands near a secret's name is one: it mixes letters with digits or signs."""
     value = value.strip().strip("\"'`.,:;")
-    if len(value) < _SHORTEST or _MIXED_VALUE.search(value) is None or not any(map(str.isalpha, value)):
+    if len(value) < _SHORTEST or MIXED.search(value) is None or not any(map(str.isalpha, value)):
         return False
-    return not (says_nothing(value) or _NAMED_THING.fullmatch(value) or is_uuid(value))
+    return not (says_nothing(value) or _VALUES["named_thing"].fullmatch(value) or is_uuid(value))
 
 
 def is_dense(value: str) -> bool:
@@ -148,355 +119,7 @@ def is_basic_credentials(value: str) -> bool:
     return ":" in decoded(value) and decoded(value).isprintable()
 
 
-# Finds values that a name announces: ``password = …``, ``"SecretAccessKey": "…"``, ``--token …``, a column.
-
-Span = tuple[int, int]  # start and end in a text
-
-_JOIN = r"[_\-. ]?"
-_LONGEST_NAME = 60
-# By the letters that they begin with, which are quickly found in a long text.
-_CORES = {
-    start: re.compile(pattern, re.IGNORECASE)
-    for start, pattern in {
-        "pass": rf"pass(?:{_JOIN}(?:word|wort|wd|phrase|code))?",
-        "pwd": r"pwd",
-        "pw": r"pw(?!d)",
-        "secret": rf"secret(?:{_JOIN}access)?(?:{_JOIN}key)?",
-        "token": r"token",
-        "key": rf"key(?:{_JOIN}(?:data|pem))?",
-        "cred": r"cred(?:s|entials?)?",
-        "auth": r"auth",
-        "seed": r"seed",
-        "code": r"code",
-        "verifier": r"verifier",
-        "otp": r"otp",
-    }.items()
-}
-_SUFFIX = re.compile(
-    rf"(?:{_JOIN}(?:value|string|text|binary|plaintext|confirm(?:ation)?|again|repeat|old|new|current|prod(?:uction)?"
-    r"|dev(?:elopment)?|stag(?:e|ing)|test|live|ro|rw|main|primary|secondary|\d{1,2}))?(?![A-Za-z0-9_])",
-    re.IGNORECASE,
-)
-_OF_A_NAME = string.ascii_letters + string.digits + "_-. "
-# What a core means nothing without, by core; and what makes it harmless.
-_NEEDED = {
-    "pw": r"(?:[_-]|^)",
-    "pass": r"(?:[_-]|^)",
-    "otp": r"(?:[_-]|^)t?",
-    "key": r"(?:secret|private|api|signing|encryption|master|account|shared|access|auth|client|service"
-    r"|storage|webhook|deploy|license|subscription|app|consumer|hmac|unseal|recovery)[_\-. ]?",
-    "seed": r"(?:mfa|t?otp|authenticator|wallet)[_\-. ]?",
-    "code": r"(?:device|authori[sz]ation|auth|verification|mfa|otp|one[_\-. ]?time|recovery|backup)[_\-. ]?",
-    "verifier": r"code[_\-. ]?",
-    "auth": r"(?:[_-]|^)",
-}
-_NEEDED_BEFORE = {core: re.compile(rf"{pattern}\Z", re.IGNORECASE) for core, pattern in _NEEDED.items()}
-_HARMLESS_BEFORE = re.compile(
-    r"(?:^|[_\-. ]|(?<=[a-z])(?=[A-Z]))(?i:next|page|pagination|continuation|client|request|idempotency"
-    r"|start(?:ing)?|sync|resume|max|min|num|total|count|per|input|output|prompt|completion|cached)[_\-. ]?\Z"
-)
-_IN_ARN = re.compile(r"arn:aws[^\s\"'<>]*\Z")
-_TAG = r"<[^<>\n]{1,200}>"
-_CLOSE = re.compile(r"""(?:\\*["'`\])]|&quot;|&\#(?:x27|34|39);){0,4}""")
-_STRONG = re.compile(
-    rf"(?:{_TAG}|[ \t]){{0,9}}(?::[ \t]*[\w.|\[\] ]{{1,40}}=(?!=)|=>|:=|:(?![:/])|={{1,3}}|->)"
-    rf"(?:{_TAG}|[ \t]){{0,9}}"
-)
-_IN_XML = re.compile(r">")
-_FLAG = re.compile(r"""[ \t]+|\\*["'],\s*(?=\\*["'])""")
-_PAIR = re.compile(
-    r"""\s{0,40}(?:[,;{]?[^<>{}\n]{0,80}?[\s,;])??(?:\n[\s-]{0,40}(?:type\s*=\s*\w+\s+|description\s*=[^\n]*\s+)?)?"""
-    r"""\s{0,20}\\*["']?(?:\w{0,20}value|default)\\*["']?\s{0,9}[:=]\s{0,9}""",
-    re.IGNORECASE,
-)
-_NEXT_LINE = re.compile(r"[ \t]*(?:\\*[|>][+-]?)?[ \t]*\r?\n[ \t]*")
-_BESIDE = re.compile(rf"[ \t]*(?:[|│\t]|[ ]{{2}}|{_TAG}(?=\s*[^\s<]|\s*<))(?:[ \t|│]|{_TAG}|(?<=>)\s)*")
-_LISTED = re.compile(r",\s*(?=\\*[\"'])")
-_PROSE = re.compile(r"(?: (?:for|of) \S+(?: \S+)?)? (?:is|was)(?: now)?:? ", re.IGNORECASE)
-_BLANK = re.compile(r" \(?")
-_NETRC = re.compile(r"(?:^|\n|login[ \t]+\S+)\s*\Z")
-_QUOTED = re.compile(
-    r"""[\[({]?[bBrRfFuU]{0,2}(?P<q>\\*(?:\"\"\"|'''|["'`]))(?P<v>(?:(?!(?P=q))(?:\\.|[^\n])){0,4000})"""
-)
-_ENTITY_QUOTED = re.compile(r"(?P<q>&quot;|&\#(?:x27|34|39);)(?P<v>(?:(?!(?P=q))[^\n]){0,4000})")
-_UNQUOTED = re.compile(
-    r"""(?:[^\s"'`<>,;&)}\]\\]|&(?!\w+=|\w+;|\#)|[)}\]](?=[A-Za-z0-9!@$%^*]))+(?:<(?![a-zA-Z/!])\S*)?"""
-)
-_TO_BLANK = re.compile(r"""[^\s"'`<>\\]+(?:\\(?![nrt])\S*)?""")
-_VARIABLE_LINE = re.compile(
-    r"(?:^|\n)[ \t]*(?:(?:export|set|declare -x|ENV|-e|env)[ \t]+)?[A-Z][A-Z0-9_]*\Z", re.IGNORECASE
-)
-_AFTER_CHANGE = re.compile(r"""\\*["']?\s*->\s*(?=\\*["'])""")
-_TEXT_UNTIL_TAG = re.compile(r"[^<\n]+")
-_MIXED = re.compile(r"[\d!@#$%^&*?~]")
-_SNAKE = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
-
-
-def announced_values(text: str, folded: str) -> Iterator[Span]:
-    """Yield where values are that a name announces."""
-    for start, core in _CORES.items():
-        position = folded.find(start)
-        while position >= 0:
-            end = position + len(start)
-            if match := core.match(text, position):
-                name = _Name.at(text, position, match.end(), start)
-                if name is not None:
-                    end = max(end, name.end)
-                    yield from name.values()
-            position = folded.find(start, end)
-    yield from _columns(text, folded)
-
-
-class _Name:
-    """A name of a secret in a text."""
-
-    def __init__(self, text: str, start: int, end: int, core: str, before: str) -> None:
-        self.text, self.start, self.end, self.core, self.before = text, start, end, core, before
-
-    @classmethod
-    def at(cls, text: str, position: int, core_end: int, core: str) -> _Name | None:
-        """Return the name whose core begins at a position, or None when it announces nothing."""
-        suffix = _SUFFIX.match(text, core_end)
-        if text[position - 1 : position] == ":" and _IN_ARN.search(text, max(0, position - 200), position):
-            return None
-        if suffix is None:
-            return None
-        window = text[max(0, position - _LONGEST_NAME) : position]
-        before = window[len(window.rstrip(_OF_A_NAME)) :]
-        whole = text[position:core_end].casefold()
-        needed = None if core == "pass" and whole != "pass" else _NEEDED_BEFORE.get(core)
-        if needed and not needed.search(
-            before.rsplit(" ", 1)[-1] if core in ("pw", "pass", "otp", "auth") else before
-        ):
-            return None
-        if _HARMLESS_BEFORE.search(before) and whole not in ("password", "secret"):
-            return None
-        close = _CLOSE.match(text, suffix.end())
-        return cls(text, position - len(before), close.end() if close else suffix.end(), core, before)
-
-    def values(self) -> Iterator[Span]:
-        """Yield where its values are."""
-        for separator, read in self._ways():
-            match = separator.match(self.text, self.end)
-            place = read(match) if match else None
-            if place is not None:
-                yield place
-                after = _AFTER_CHANGE.match(self.text, place[1])
-                if after and (second := self._strong(after)):
-                    yield second
-                return
-
-    def _ways(self) -> Iterator[tuple[re.Pattern[str], Callable[[re.Match[str]], Span | None]]]:
-        """Yield what may join a name and its value, and what reads the value then."""
-        first = self.text[self.end : self.end + 1]
-        if not first or first.isalnum() or self.text.startswith(REMOVED, self.end + 1):
-            return
-        beside = self.text[self.end : self.end + 60].casefold()
-        if ":" in beside or "=" in beside or "->" in beside:
-            yield _STRONG, self._strong
-        if first == ">":
-            yield _IN_XML, self._in_xml
-        if self._is_flag():
-            yield _FLAG, self._flag
-        if "value" in beside or "default" in beside:
-            yield _PAIR, self._strong
-        if _MIXED.search(beside) is None:
-            return  # what only stands near is one when it has a digit or a sign
-        yield _NEXT_LINE, self._weak
-        yield _BESIDE, self._weak
-        yield _LISTED, self._weak
-        yield _PROSE, self._weak
-        yield _BLANK, self._blank
-
-    def _strong(self, separator: re.Match[str]) -> Span | None:
-        position = separator.end()
-        quoted = _QUOTED.match(self.text, position) or _ENTITY_QUOTED.match(self.text, position)
-        if quoted:
-            hides = self._may_hold(quoted["v"]) and not is_sentence(quoted["v"])
-            return quoted.span("v") if hides else None
-        next_line = _NEXT_LINE.match(self.text, position)
-        if next_line:
-            return self._weak(next_line)
-        is_variable = separator[0] == "=" and _VARIABLE_LINE.search(
-            self.text, max(0, self.start - 24), self.end
-        )
-        match = (_TO_BLANK if is_variable else _UNQUOTED).match(self.text, position)
-        if match is None or not self._may_hold(match[0]) or self._is_code_or_prose(separator[0], match):
-            return None
-        return match.span()
-
-    def _may_hold(self, value: str) -> bool:
-        if self.core == "auth":
-            return is_basic_credentials(value)
-        if self.core == "cred" or re.fullmatch(r"A[KS]IA[A-Z0-9]{12,}", value):
-            return looks_secret(value) and not value.startswith(("AKIA", "ASIA"))
-        return not says_nothing(value)
-
-    def _is_code_or_prose(self, separator: str, value: re.Match[str]) -> bool:
-        """Tell whether an unquoted value is a variable, or the first word of a sentence."""
-        if not (is_word(value[0]) or _SNAKE.fullmatch(value[0])):
-            return False
-        after = self.text[value.end() : value.end() + 2]
-        is_assigned = "=" in separator and separator != separator.strip()
-        return is_assigned or after[:1] in tuple("),](") or re.match(r" [\w(]", after) is not None
-
-    def _in_xml(self, separator: re.Match[str]) -> Span | None:
-        value = _TEXT_UNTIL_TAG.match(self.text, separator.end())
-        if value and self.text[self.start - 1 : self.start] not in ("<", ":"):  # the value of an attribute
-            return value.span() if looks_secret(value[0]) and not is_sentence(value[0]) else None
-        return value.span() if value and self._may_hold(value[0]) and not is_sentence(value[0]) else None
-
-    def _is_flag(self) -> bool:
-        word = self.before.rpartition(" ")[2]
-        return word.startswith("-") and len(word.lstrip("-")) >= len(word) - 2
-
-    def _flag(self, separator: re.Match[str]) -> Span | None:
-        value = _QUOTED.match(self.text, separator.end()) or _TO_BLANK.match(self.text, separator.end())
-        if value is None or value[0].startswith("-"):
-            return None
-        place = value.span("v") if "v" in value.re.groupindex else value.span()
-        word = self.text[slice(*place)]
-        is_prose = is_word(word) and re.match(r"[ \t]+[a-z(]", self.text[place[1] : place[1] + 9]) is not None
-        return place if self._may_hold(word) and not is_prose and not word.isupper() else self._dense(place)
-
-    def _dense(self, place: Span) -> Span | None:
-        return place if is_dense(self.text[slice(*place)]) else None
-
-    def _weak(self, separator: re.Match[str]) -> Span | None:
-        place = self._value_at(separator.end())
-        if place is None or self.text[place[1] : place[1] + 1] in (":", "="):
-            return None
-        value = self.text[slice(*place)]
-        return place if self._is_digits(value) or (looks_secret(value) and self._may_hold(value)) else None
-
-    def _is_digits(self, value: str) -> bool:
-        return self.core in ("code", "otp") and re.fullmatch(r"\d{6,8}\.?", value) is not None
-
-    def _blank(self, separator: re.Match[str]) -> Span | None:
-        place = self._value_at(separator.end())
-        if place is None:
-            return None
-        word = self.text[slice(*place)]
-        if looks_secret(word) and _NETRC.search(self.text, max(0, self.start - 80), self.start):
-            return place
-        return place if self._is_digits(word) else self._dense(place)
-
-    def _value_at(self, position: int) -> Span | None:
-        quoted = _QUOTED.match(self.text, position) or _ENTITY_QUOTED.match(self.text, position)
-        if quoted:
-            return quoted.span("v")
-        match = _UNQUOTED.match(self.text, position)
-        return match.span() if match else None
-
-
-_COLUMN_NAME = re.compile(
-    rf"(?:\w+{_JOIN})?(?:pass(?:word|wd|phrase|code)|pwd|secret(?:{_JOIN}access)?(?:{_JOIN}key)?|(?:private|api){_JOIN}key"
-    rf"|(?:access|session|auth|refresh|api|id){_JOIN}token|token|(?:one{_JOIN}time|temporary){_JOIN}(?:password|code))",
-    re.IGNORECASE,
-)
-_ENDS_CELL = re.compile(r"[\"'*]?[ ]*(?:[,;|│\s]|\Z)")
-_COLUMN_SIGNS = {
-    "pass": re.compile(r"pass(?:word|wd|phrase|[_\-. ]?code)"),
-    "pwd": re.compile("pwd"),
-    "secret": re.compile(r"secret"),
-    "token": re.compile("token"),
-    "key": re.compile("key"),
-    "code": re.compile("code"),
-}
-_WORD = re.compile(r"\S+")
-_MOST_ROWS = 10_000
-_MOST_LOOKED_BACK = 100  # lines
-_RULE = re.compile(r"\s*[-=─═]{2,}(?:\s+[-=─═]+)*\s*")
-
-
-def _columns(text: str, folded: str) -> Iterator[Span]:
-    """Yield the values under a column of a table in text that has a secret's name."""
-    if "\n" not in text:
-        return
-    for sign, core in _COLUMN_SIGNS.items():
-        position = folded.find(sign)
-        while position >= 0:
-            after = position + 1
-            match = core.match(folded, position)
-            if match and _ENDS_CELL.match(folded, match.end()):
-                start, end = text.rfind("\n", 0, position) + 1, text.find("\n", position)
-                if end < 0:
-                    break
-                places, after = _column_values(text, start, end) if end - start < 2000 else ([], end)
-                yield from places
-            position = folded.find(sign, after)
-
-
-def _column_values(text: str, start: int, end: int) -> tuple[list[Span], int]:
-    """Return where the values under a header are, and where its table ends."""
-    header = text[start:end]
-    for delimiter in (",", ";", "\t", "|", "│"):
-        if delimiter not in header:
-            continue
-        names = [cell.strip(" \"'*\r") for cell in header.split(delimiter)]
-        columns = [number for number, name in enumerate(names) if _COLUMN_NAME.fullmatch(name)]
-        if columns and all(len(name) <= 40 and not name.endswith(".") for name in names):
-            return _delimited(text, end + 1, delimiter, len(names), columns)
-    words = list(re.finditer(r"\S+", header))
-    is_header = len({word[0] for word in words}) == len(words)  # prose says its words again
-    columns_at = [word.span() for word in words if is_header and _COLUMN_NAME.fullmatch(word[0])]
-    if len(words) < 2 or not columns_at or _is_below_rule(text, start, end):
-        return [], end
-    return _aligned(text, end + 1, columns_at, len(words))
-
-
-def _is_below_rule(text: str, start: int, end: int) -> bool:
-    """Return whether a line is a row already: a rule stands above it in its table, and none follows it."""
-    above = text[text.rfind("\n\n", 0, start) + 1 : start].splitlines()[-_MOST_LOOKED_BACK:]
-    after = text.find("\n", end + 1)
-    following = text[end + 1 : after if after >= 0 else len(text)]
-    return any(_RULE.fullmatch(line) for line in above) and not _RULE.fullmatch(following)
-
-
-def _lines(text: str, position: int) -> Iterator[tuple[int, str]]:
-    for _ in range(_MOST_ROWS):
-        end = text.find("\n", position)
-        yield position, text[position : end if end >= 0 else len(text)]
-        if end < 0:
-            return
-        position = end + 1
-
-
-def _delimited(
-    text: str, position: int, delimiter: str, width: int, columns: list[int]
-) -> tuple[list[Span], int]:
-    places: list[Span] = []
-    start = position
-    for start, line in _lines(text, position):
-        cells = line.split(delimiter)
-        if len(cells) == 1 and re.fullmatch(r"[\s+=│├┼┤─-]+", line):
-            continue
-        if len(cells) != width:
-            break
-        for column in columns:
-            cell = cells[column]
-            value = cell.strip(" \"'\r")
-            begin = start + sum(len(one) + 1 for one in cells[:column]) + cell.find(value)
-            if value and not is_sentence(value) and not is_word(value) and not says_nothing(value):
-                places.append((begin, begin + len(value)))
-    return places, max(start, position)
-
-
-def _aligned(text: str, position: int, columns: list[Span], width: int) -> tuple[list[Span], int]:
-    places: list[Span] = []
-    start = position
-    for start, line in _lines(text, position):
-        if not width <= len(line.split()) <= width + 1:
-            break
-        for left, right in columns:
-            under = _WORD.search(line, max(0, line.rfind(" ", 0, left + 1) + 1), right)
-            word = _WORD.match(line, under.start()) if under else None
-            if word and looks_secret(word[0]):
-                places.append((start + word.start(), start + word.end()))
-    return places, max(start, position)
-
-
-NAMED = "a value whose name says that it is a secret"
+# Secrets that are known by their shape.
 
 
 class Secret(NamedTuple):
@@ -508,35 +131,8 @@ class Secret(NamedTuple):
     is_sure: bool
 
 
-@dataclass(frozen=True)
-class SecretShape:
-    """One kind of secret."""
-
-    kind: str
-    pattern: re.Pattern[str]
-    signs: tuple[str, ...]
-    is_secret: Callable[[re.Match[str]], bool] = lambda _match: True
-    is_sure: bool = True
-
-    def find(self, text: str, folded: str) -> Iterator[Secret]:
-        """Yield the secrets of this kind in a text."""
-        if not any(sign in folded for sign in self.signs):
-            return
-        group = "secret" if "secret" in self.pattern.groupindex else 0
-        for match in self.pattern.finditer(text):
-            if match[group] != REMOVED and self.is_secret(match):
-                yield Secret(*match.span(group), self.kind, self.is_sure)
-
-
-def _shape(kind: str, pattern: str, *signs: str, **more: object) -> SecretShape:
-    return SecretShape(kind, re.compile(pattern), signs, **more)  # type: ignore[arg-type]
-
-
-_BASE64_RUN = re.compile(r"[A-Za-z0-9+/=]{12,}")
-
-
 def _has_body(match: re.Match[str]) -> bool:
-    return _BASE64_RUN.search(match["secret"], len(match["head"])) is not None
+    return re.search(r"[A-Za-z0-9+/=]{12,}", match["secret"].split("-----", 2)[2]) is not None
 
 
 def _is_header_value(match: re.Match[str]) -> bool:
@@ -558,199 +154,48 @@ def _is_user_info(match: re.Match[str]) -> bool:
     )
 
 
-def _has_digit(match: re.Match[str]) -> bool:
-    return any(one.isdigit() for one in match["secret"])
+def _is_no_name(match: re.Match[str]) -> bool:
+    return re.fullmatch(r"(?:[A-Z][a-z]+)+", match["secret"]) is None
 
 
-_PEM_END = r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|---- END SSH2 ENCRYPTED PRIVATE KEY ----)"
-SHAPES: tuple[SecretShape, ...] = (
-    _shape(
-        "a private key",
-        r"(?P<secret>(?P<head>-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)"
-        rf"(?:(?:(?!-----BEGIN)[\s\S]){{0,20000}}?{_PEM_END}"
-        r"|(?:[ \t\r\\nrt\"',+|>]*(?:\n|\\n)[^\n]{0,40}?[A-Za-z0-9+/=]{12,}[^\S\n]*[\"',\\+n]*)*))",
-        "private key",
-        is_secret=_has_body,
-    ),
-    _shape(
-        "a private key",
-        r"LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]{20,}",
-        "ls0tls1crudjti",
-        is_secret=lambda m: "PRIVATE KEY" in decoded(m[0][:80]),
-    ),
-    _shape(
-        "a private key",
-        r"AGE-SECRET-KEY-1[A-Z0-9]{20,}|(?P<putty>Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{40,})",
-        "age-secret-key-1",
-        "private-lines:",
-    ),
-    _shape("the seed of an authenticator app", r"(?i:otpauth(?:-migration)?)://[^\s\"'<>\\]+", "otpauth"),
-    _shape(
-        "credentials in a header",
-        r"\b(?P<scheme>(?i:Bearer|Basic|Digest))(?:\s|\\\\?[\"']|[\"'],\s*[\"']|:\s)\s*(?P<secret>[A-Za-z0-9._~+/=:-]{8,})",
-        "bearer",
-        "basic",
-        "basıc",
-        "digest",
-        "dıgest",
-        is_secret=_is_header_value,
-    ),
-    _shape(
-        "credentials in a header",
-        r"\b(?i:authorization)\\*[\"']?\s*[:=,]\s*\\*[\"']?(?:(?!(?i:bearer|basic|digest))[A-Za-z0-9-]{2,20}\s+)?(?P<secret>[^\s\"'<>\\,;]{8,})",
-        "authorization",
-        "authorızation",
-        is_secret=lambda m: looks_secret(m["secret"]),
-        is_sure=False,
-    ),
-    _shape(
-        "a cookie",
-        r"\b(?:[Ss][Ee][Tt]-)?[Cc][Oo]{2}[Kk][Ii][Ee]\\*[\"']?\s*[:,]\s*\\*[\"']?(?=[\w.-]+=)(?!\[removed\])(?P<secret>[^\r\n\"'\\]*=[^\r\n\"'\\]+)",
-        "cookie",
-    ),
-    _shape(
-        "a password in a URL",
-        r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]*:(?P<secret>[^\s\"'<>/]+|[^\s\"'<>@]+)(?=@[\w\[])",
-        "://",
-        is_secret=_is_user_info,
-    ),
-    _shape(
-        "a token in a URL",
-        r"\b[a-z][a-z0-9+.-]*://(?P<secret>[^\s/:@\"'<>]{16,})(?=@[\w\[])",
-        "://",
-        is_secret=lambda m: looks_secret(m["secret"]),
-    ),
-    _shape(
-        "the signature of a signed URL",
-        r"\b(?:(?:X-Amz-|X-Goog-)?[Ss]ignature|sig)=(?P<secret>[A-Za-z0-9%/+=_~.-]{20,})",
-        "signature=",
-        "sig=",
-        "sıg",
-        is_secret=_has_digit,
-    ),
-    _shape("a session token", r"\bX-Amz-Security-Token=(?P<secret>[^\s&\"'<>]+)", "x-amz-security-token="),
-    _shape(
-        "an authorization code",
-        r"[?&]code=(?P<secret>[A-Za-z0-9%._~-]{12,})",
-        "code=",
-        is_secret=lambda m: not re.fullmatch(r"(?:[A-Z][a-z]+)+", m["secret"]),
-    ),
-    _shape(
-        "an access key id",
-        r"(?<![A-Za-z0-9])A[KS]IA(?P<secret>[A-Z0-9]{12,124})(?![A-Za-z0-9])",
-        "akia",
-        "asia",
-        is_sure=False,
-    ),
-    _shape(
-        "a secret access key",
-        r"A[KS]IA[A-Z0-9]{16}[^A-Za-z0-9]{1,4}(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
-        "akia",
-        "asia",
-    ),
-    _shape(
-        "a session token",
-        r"(?<![A-Za-z0-9/+])(?:F[Qw]oGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=%]{20,}",
-        "foogzxivyxdz",
-        "fqogzxivyxdz",
-        "fwogzxivyxdz",
-        "iqojb3jpz2lu",
-    ),
-    _shape("a token of IAM Identity Center", r"\bao[ar]A{4}[\w-]{8,}(?::[\w/+=-]+)?", "aoaaaaa", "aoraaaa"),
-    _shape("a JSON web token", r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "eyj"),
-    _shape(
-        "a password's hash",
-        r"\$(?:2[abxy]|5|6|y|7|argon2id?|apr1|1)\$[\w./$,=+-]{12,}",
-        "$2",
-        "$5$",
-        "$6$",
-        "$y$",
-        "$7$",
-        "$argon2",
-        "$apr1$",
-        "$1$",
-    ),
-    _shape(
-        "an API token",
-        r"(?<![A-Za-z0-9])(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|xox[abeprs]-[A-Za-z0-9-]{10,}|xapp-[\w-]{20,}|AIza[\w-]{35}"
-        r"|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{40,}|gl[a-z]{2,4}-[\w-]{20,}|[srp]k_(?:live|test)_[A-Za-z0-9]{16,}"
-        r"|whsec_[\w+/=]{20,}|sk-[A-Za-z0-9_-]{32,}|hf_[A-Za-z0-9]{30,}|hv[bsr]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|shp[a-z]{2}_[0-9a-f]{30,}"
-        r"|do[opr]_v1_[0-9a-f]{40,}|dapi[0-9a-f]{32}|dckr_pat_[\w-]{20,}|ABSK[A-Za-z0-9+/]{60,}=*|\d{8,10}:AA[\w-]{33}|key-[0-9a-f]{32}"
-        r"|(?<=hooks\.slack\.com/services/)[\w/]{20,})(?![A-Za-z0-9])",
-        "ghp_",
-        "gho_",
-        "ghr_",
-        "ghs_",
-        "ghu_",
-        "github_pat_",
-        "xox",
-        "xapp-",
-        "aiza",
-        "ya29.",
-        "gocspx-",
-        "npm_",
-        "pypi-",
-        "glpat-",
-        "gldt-",
-        "glrt-",
-        "glcbt-",
-        "k_live_",
-        "k_test_",
-        "whsec_",
-        "sk-",
-        "hf_",
-        "hvs.",
-        "hvb.",
-        "hvr.",
-        "sg.",
-        "shp",
-        "_v1_",
-        "dapi",
-        "dckr_pat_",
-        "absk",
-        ":aa",
-        "key-",
-        "hooks.slack",
-        is_secret=lambda m: any(one.isdigit() for one in m[0]),
-    ),
-    _shape(
-        "a password on a command line",
-        r"\b(?:(?:docker|podman|helm|az|oc|registry|nerdctl) +login|sshpass|mysql\w*|mongo\w*|ldap\w+)\b"
-        r"[^\n|;]{0,200}?\s-(?:p|w)[ =]?(?P<secret>[^\s\"'-][^\s\"']*|(?<=[\"'])[^\"']+)",
-        "login",
-        "sshpass",
-        "mysql",
-        "mongo",
-        "ldap",
-        is_secret=lambda m: looks_secret(m["secret"]),
-        is_sure=False,
-    ),
-    _shape(
-        "a password on a command line",
-        r"\s(?:-u|--user|--proxy-user)[ =]?[\"']?[\w.@+-]+:(?P<secret>[^\s\"']+)",
-        "-u",
-        "--",
-        is_secret=lambda m: looks_secret(m["secret"]),
-        is_sure=False,
-    ),
-    _shape(
-        "a password in code",
-        r"(?i:\bidentified\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?|\bauth\s*=\s*\w*\(\s*[\"'][^\"'\n]*[\"']\s*,\s*"
-        r"|\bBasicAuth\(\s*[\"'][^\"'\n]*[\"']\s*,\s*)[\"'](?P<secret>[^\"'\n]+)",
-        "identified",
-        "ıdentified",
-        "auth",
-        is_secret=lambda m: not says_nothing(m["secret"]),
-        is_sure=False,
-    ),
-    _shape(
-        "a password in a file of passwords",
-        r"(?m:^)[\w.*-]+:(?:\d{2,5}|\*):[\w*-]+:[\w.*-]+:(?P<secret>[^\s:]+)(?m:$)",
-        ":",
-        is_secret=lambda m: looks_secret(m["secret"]),
-        is_sure=False,
-    ),
-)
+# Whether a match of a shape's pattern is a secret, by the name that the table has for the check.
+_CHECKS: dict[str, Callable[[re.Match[str]], bool]] = {
+    "": lambda _match: True,
+    "has_body": _has_body,
+    "has_digit": lambda match: any(map(str.isdigit, match[match.lastgroup or 0])),
+    "holds_a_private_key": lambda match: "PRIVATE KEY" in decoded(match[0][:80]),
+    "is_header_value": _is_header_value,
+    "is_no_name": _is_no_name,
+    "is_user_info": _is_user_info,
+    "looks_secret": lambda match: looks_secret(match["secret"]),
+    "says_something": lambda match: not says_nothing(match["secret"]),
+}
+
+
+@dataclass(frozen=True)
+class SecretShape:
+    """One kind of secret."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    signs: list[str]
+    check: str = ""
+    is_sure: bool = True
+
+    def find(self, text: str, folded: str) -> Iterator[Secret]:
+        """Yield the secrets of this kind in a text."""
+        if not any(sign in folded for sign in self.signs):
+            return
+        group = "secret" if "secret" in self.pattern.groupindex else 0
+        for match in self.pattern.finditer(text):
+            if match[group] != REMOVED and _CHECKS[self.check](match):
+                yield Secret(*match.span(group), self.kind, self.is_sure)
+
+
+SHAPES = [SecretShape(**{**row, "pattern": joined_pattern(row["pattern"])}) for row in TABLES["shapes"]]
+
+
+# Secrets that are known by their length, their alphabet and their disorder.
 
 _RUN = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+_-]{32,}")
 _KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
@@ -761,19 +206,13 @@ _LINE_END = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{4,36}\Z")
 _TOKEN = re.compile(r"[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86}")
 _KEY_LENGTH = 40
 _SEED = re.compile(r"[A-Z2-7]{32}|[A-Z2-7]{52}|[A-Z2-7]{64}")
-# What stands before ids, hashes and pages of answers that look as random as keys.
-_HARMLESS_NAME = re.compile(
-    r"(?:request[_-]?id|x-amz-id-2|host[_-]?id|x-amz-cf-id|extended[_-]?id|e-?tag|sha-?\d*|md5|digest|hash|checksum|integrity"
-    r"|fingerprint|thumbprint|challenge|(?:next|pagination|continuation|page|client|request|start(?:ing)?)[_-]?token|marker"
-    r"|client[_-]?id|cursor|commit|version[_-]?id|base64|public[_-]?key)[\"'\]]*\s*[=:(,-]{0,2}\s*b?[\"']?\Z",
-    re.IGNORECASE,
-)
+_HARMLESS_NAME = joined_pattern(TABLES["harmless"]["name"])
 _BLOCK_BEFORE = re.compile(r"[A-Za-z0-9/+]{60,}[\s\"'\\n]{1,12}\Z")
 _BLOCK_AFTER = re.compile(r"[\s\"'\\n]{1,12}[A-Za-z0-9/+]{60,}")
 _AWS_NAME = re.compile(r"(?:arn:aws[\w-]*:|AWSReservedSSO_|data:)[^\s\"'<>]*\Z", re.IGNORECASE)
 
 
-def _long_words(text: str) -> Iterator[Secret]:
+def long_words(text: str) -> Iterator[Secret]:
     """Yield keys, tokens and seeds by their length, their alphabet and their disorder."""
     for run in _RUN.finditer(text):
         for start, end, kind in _kinds_in(text, run):
@@ -796,7 +235,7 @@ def _kinds_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int, str]]:
             yield *part.span(), "a secret access key"
 
 
-def _broken_keys(text: str) -> Iterator[Secret]:
+def broken_keys(text: str) -> Iterator[Secret]:
     """Yield secret access keys that are written over several lines."""
     for match in _BROKEN_KEY.finditer(text):
         first = _LINE_END.search(text, max(0, match.start() - 37), match.start())
@@ -819,45 +258,3 @@ def _is_harmless(text: str, start: int, end: int) -> bool:
         or _BLOCK_BEFORE.search(before) is not None
         or _BLOCK_AFTER.match(text, end) is not None
     )
-
-
-def _named(text: str, folded: str) -> Iterator[Secret]:
-    for start, end in announced_values(text, folded):
-        yield Secret(start, end, NAMED, False)
-
-
-def secrets_in(text: str) -> list[Secret]:
-    """Return the secrets in a text, as `apart` does."""
-    folded = _folded(text)
-    found = [secret for shape in SHAPES for secret in shape.find(text, folded)]
-    found += [*_long_words(text), *_broken_keys(text), *_named(text, folded)]
-    return apart(found)
-
-
-def is_announced(text: str) -> bool:
-    """Tell whether a name in a text announces a secret, and nothing surer is in its place."""
-    if next(_named(text, _folded(text)), None) is None:  # most texts: the other shapes need no look then
-        return False
-    return any(secret.kind == NAMED for secret in secrets_in(text))
-
-
-def _folded(text: str) -> str:
-    folded = text.lower()
-    if len(folded) != len(text):  # a few letters have two in lower case
-        folded = "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
-    return folded
-
-
-def apart(found: Iterable[Secret]) -> list[Secret]:
-    """Return secrets in order, none over another: what is found twice is as wide and as sure as any says."""
-    kept: list[Secret] = []
-    for secret in sorted(found, key=lambda one: (one.start, -one.end)):
-        if not kept or secret.start >= kept[-1].end:
-            kept.append(secret)
-            continue
-        last = kept[-1]
-        kind, is_sure = (
-            (secret.kind, True) if secret.is_sure and not last.is_sure else (last.kind, last.is_sure)
-        )
-        kept[-1] = Secret(last.start, max(last.end, secret.end), kind, is_sure)
-    return kept

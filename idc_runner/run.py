@@ -23,7 +23,6 @@ from idc_aws.connection import Connection, connect, require_apply_allowed, requi
 from idc_aws.errors import InvalidValueError, ParametersError, Problem, RunFailedError
 from idc_aws.identifiers import did_you_mean
 from idc_aws.identity_store import list_personal_data
-from idc_aws.masking import masking
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE, find_scenario
 from idc_aws.scenario.reading import (
     PERSON_PARAMETERS,
@@ -33,7 +32,7 @@ from idc_aws.scenario.reading import (
     validate_scenario,
 )
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.scrubbing import clean
+from idc_aws.scrubbing import clean, masking
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.notebooks import (
     LessonNotebook,

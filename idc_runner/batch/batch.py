@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from idc_aws.errors import InvalidValueError, KitError
-from idc_aws.masking import masking
 from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.scrubbing import masking
 from idc_runner.batch.checking import load_jobs
 from idc_runner.batch.cluster import cluster_client, cluster_workers, hosts_of
 from idc_runner.batch.folder import JOURNAL, PACING, Journal, Resumption, own_batch_folder, resume, unwritable

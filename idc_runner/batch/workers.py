@@ -18,11 +18,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, Protocol
 
-from idc_aws.masking import current_masker
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
 from idc_aws.sandbox import start_sandbox
 from idc_aws.scenario.reading import scenario_parameters
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.scrubbing import current_masker
 from idc_runner.batch.folder import job_folder, open_job_folder
 from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of, shortened_reason
 from idc_runner.batch.stores import BucketStore

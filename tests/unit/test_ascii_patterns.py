@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
 # These look for words and numbers of people, in any script.
 OF_PEOPLE = {
-    "masking.py",
     "scrubbing.py",
+    "secret_names.py",
     "secrets.py",
     "outputs.py",
 }

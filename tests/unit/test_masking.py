@@ -7,9 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idc_aws.masking import Masker, current_masker, masking
 from idc_aws.project import MASKING_VARIABLE
-from idc_aws.scrubbing import clean, clean_values
+from idc_aws.scrubbing import Masker, clean, clean_values, current_masker, masking
 
 MARY = {
     "user_name": "mary.major",

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 IMPORT = re.compile(r"from (idc_\w+(?:\.\w+)*) import (\w+(?: as \w+)?(?:, \w+(?: as \w+)?)*)")
 PATH = re.compile(
-    r"\bidc_(?:aws|helpers|runner|sandbox)/[\w/]+(?:\.(?:py|md|txt|sql|css|j2|html))?(?![\w*{<])"
+    r"\bidc_(?:aws|helpers|runner|sandbox)/[\w/]+(?:\.(?:py|md|txt|toml|yaml|sql|css|j2|html))?(?![\w*{<])"
 )
 
 

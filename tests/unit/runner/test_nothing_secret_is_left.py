@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tiny_notebooks import PASSES, tell, write_notebook
 
-from idc_aws.masking import masking
+from idc_aws.scrubbing import masking
 from idc_runner.engine_choice import open_engine
 from idc_runner.run import RunRequest, carry_out
 
