@@ -1,9 +1,10 @@
-"""Files that others share: locks that end with their process, and lines of JSON that survive a kill."""
+"""Files that others share: replaced as a whole, locked until a process ends, lines that survive a kill."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,17 @@ except ImportError:  # a platform without it has no locks of this kind
 
 
 @contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Yield a file to write that takes another's place in one step, or is deleted where the block fails."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
 def lock_file(path: Path, *, wait: bool) -> Iterator[int | None]:
     """Hold the lock of a file for the length of a block, and yield the file's descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -29,10 +41,7 @@ def lock_file(path: Path, *, wait: bool) -> Iterator[int | None]:
 
 @contextmanager
 def lock_folder(path: Path) -> Iterator[None]:
-    """Hold the lock of a folder for the length of a block, and wait for it; no file is made for that.
-
-    A folder that is missing, or of a file system without locks, is not locked.
-    """
+    """Hold the lock of a folder, where it can have one, for the length of a block, and wait for it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -58,6 +67,19 @@ def _locked(descriptor: int, *, wait: bool) -> bool:
 
 # Files of one JSON object a line, which a process that was killed may have left with a torn line.
 
+APPENDING = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+
+
+def append_object(descriptor: int, entry: Mapping[str, Any]) -> None:
+    """Append an object to an open file, after a torn line on a line of its own, and onto the disk. Writes."""
+    data = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        data = b"\n" + data
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.fsync(descriptor)
+
 
 def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = False) -> None:
     """Append an object to a file of a run's folder, which is made if need be. Writes."""
@@ -82,11 +104,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def json_objects(data: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the objects of the lines of some bytes.
-
-    Lines end with a line feed and nothing else: texts may hold other line boundaries, such as U+2028. Each
-    is decoded by itself, because one may be torn within a character.
-    """
+    """Yield the objects of the lines of some bytes."""
     for _, entry in numbered_lines(data):
         if entry is not None:
             yield entry
@@ -94,6 +112,7 @@ def json_objects(data: bytes) -> Iterator[dict[str, Any]]:
 
 def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Yield number and object of each line that is not blank; None for a line that holds no object."""
+    # Texts may hold other line boundaries, such as U+2028, and a line may be torn within a character.
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():
             continue

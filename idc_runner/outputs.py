@@ -10,7 +10,6 @@ import copy
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from idc_aws.files import replaced_file
 from idc_aws.scrubbing import (
     announced,
     clean,
@@ -224,13 +224,8 @@ def scrubbed_path(path: Path) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, replacing the one before in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)  # half a file helps nobody, least of all on a full disk
-        raise
+    with replaced_file(path) as new:
+        new.write_text(text, "utf-8")
 
 
 def _local(path: str) -> Path:

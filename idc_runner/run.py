@@ -165,8 +165,7 @@ def prepared_run(
 ) -> PreparedRun:
     """Return a run of a scenario that is checked already, in its own mode or the target's usual one."""
     known = {notebook.name: known_parameters(notebook) for notebook in notebooks}
-    default_mode = "apply" if scenario.target == "sandbox" else "plan"
-    return PreparedRun(scenario, scenario_file, scenario.mode or default_mode, notebooks, known, extra or {})
+    return PreparedRun(scenario, scenario_file, scenario.mode_or_default, notebooks, known, extra or {})
 
 
 def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:

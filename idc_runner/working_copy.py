@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.files import replaced_file
 from idc_aws.project import MANIFEST, is_repository
 from idc_runner.notebooks import LessonNotebook
 
@@ -148,12 +149,8 @@ def _read_manifest(folder: Path) -> dict[str, str]:
 def _write(target: Path, content: bytes) -> None:
     # In one step: what is interrupted leaves no half of a file that would be taken for a person's own.
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(target) as new:
+        new.write_bytes(content)
 
 
 def _new_folder(parent: Path) -> Path:

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 import yaml
 
 from idc_aws.errors import InvalidValueError, ParametersError
+from idc_aws.files import replaced_file
 from idc_aws.identifiers import PREDEFINED
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
@@ -323,19 +324,16 @@ def _means(text: str, wanted: Scenario) -> bool:
 
 def _write(target: Path, content: bytes) -> None:
     target = Path(os.path.realpath(target))  # a link stays a link
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         if mode is not None and not mode & stat.S_IWUSR:
             raise _not_written(target, "it is read-only")
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        if mode is not None:
-            beside.chmod(mode)
-        beside.replace(target)
+        with replaced_file(target) as new:
+            new.write_bytes(content)
+            if mode is not None:
+                new.chmod(mode)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise _not_written(target, error.strerror) from error
 
 

@@ -165,6 +165,11 @@ class Scenario(Model):
         description="Records that settings were made in the console, where no API can show them.",
     )
 
+    @property
+    def mode_or_default(self) -> str:
+        """The mode that is given, or the target's usual one."""
+        return self.mode or ("apply" if self.target == "sandbox" else "plan")
+
     @model_validator(mode="after")
     def _each_thing_once(self) -> Self:
         refuse(

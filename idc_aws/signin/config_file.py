@@ -13,7 +13,6 @@ import io
 import itertools
 import os
 import re
-import secrets
 import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +26,7 @@ from botocore.configloader import build_profile_map, raw_config_parse
 from botocore.exceptions import ConfigNotFound, ConfigParseError
 
 from idc_aws.errors import ConfigFileError
+from idc_aws.files import replaced_file
 
 # The lines of a config file: which section and key each belongs to, and edits that leave the others alone.
 
@@ -350,22 +350,14 @@ def replace_config(
         _refuse_protected(before, target)
         if not before.path.is_symlink():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
-        try:
+        with replaced_file(target) as new:
             content = text.encode(text_encoding())
             _write_whole(new, content, like=target if before.content is not None else None)
             prove(ConfigFile(before.path, content, _parsed(before, new, content)))
             if read_content(before.path) != before.content:
-                refuse_config(
-                    before.path,
-                    None,
-                    "another program has changed this file meanwhile",
-                    "Plan and run again.",
-                )
+                found = "another program has changed this file meanwhile"
+                refuse_config(before.path, None, found, "Plan and run again.")
             backup = _back_up(target) if before.content and keep else None
-            new.replace(target)
-        finally:
-            new.unlink(missing_ok=True)
         _flush_folder(target.parent)
     return backup
 

@@ -10,7 +10,6 @@ import base64
 import datetime
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from botocore.exceptions import ClientError
 
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
+from idc_aws.files import replaced_file
 from idc_aws.signin.profiles import SCOPE, SsoProfile
 
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -152,10 +152,10 @@ def refresh_token(connection: Connection, folder: Path) -> Path:
 
 
 def _write_private(path: Path, values: dict[str, Any]) -> Path:
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    new.touch(mode=0o600)
-    new.write_text(json.dumps(values), "utf-8")
-    return new.replace(path)
+    with replaced_file(path) as new:
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(values), "utf-8")
+    return path
 
 
 def log_out(connection: Connection, folder: Path) -> int:

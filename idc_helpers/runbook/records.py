@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.errors import ReceiptError
-from idc_aws.files import append_json_line, numbered_lines, read_json_lines
+from idc_aws.files import APPENDING, append_json_line, append_object, numbered_lines, read_json_lines
 from idc_aws.scrubbing import clean_values, scrub_values
 
 _OLDER_STATE = "older-"  # begins the id of a state that was made before states had ids
@@ -159,13 +159,11 @@ class ReceiptBook:
         self._append(closing)
 
     def _append(self, receipt: Receipt) -> None:
-        line = json.dumps(scrub_values(asdict(receipt)), ensure_ascii=False, separators=(",", ":")) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            descriptor = os.open(self.path, APPENDING, 0o600)
             try:
-                _write_whole(descriptor, line.encode())
-                os.fsync(descriptor)
+                append_object(descriptor, scrub_values(asdict(receipt)))
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -273,15 +271,6 @@ def _open(receipts: list[Receipt]) -> list[Receipt]:
         and receipt.receipt_id not in undone
         and receipt.action in (Action.CREATE, Action.UPDATE)
     ]
-
-
-def _write_whole(descriptor: int, data: bytes) -> None:
-    # A line after a torn one must start on a line of its own.
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        data = b"\n" + data
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _now() -> str:

@@ -160,10 +160,8 @@ def open_run(
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     require_home_region(connection, scenario.instance.kind)
-    default_mode = "apply" if scenario.target == "sandbox" else "plan"
     folder = str(run_folder) or os.environ.get(RUN_FOLDER_VARIABLE) or str(runs_folder() / "notebooks")
-    mode = scenario.mode or default_mode
-    return RunContext(connection, scenario, mode, notebook, Path(folder).absolute(), path)
+    return RunContext(connection, scenario, scenario.mode_or_default, notebook, Path(folder).absolute(), path)
 
 
 def _scenario(path: Path, parameters: dict[str, Any]) -> Scenario:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import lock_file
+from idc_aws.files import APPENDING, append_object, lock_file
 from idc_runner.batch.jobs import Job, JobResult, changed_inputs
 from idc_runner.summary import counted
 
@@ -101,7 +101,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path, APPENDING, 0o600)
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -115,19 +115,10 @@ class Journal:
 
     def count(self, result: JobResult) -> None:
         """Write down how a job ended, and return once that is on disk."""
-        line = json.dumps(result.as_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
         try:
-            self._append(line.encode())
+            append_object(self._descriptor, result.as_json())
         except OSError as error:
             raise _unwritable(self.path, error) from error
-
-    def _append(self, data: bytes) -> None:
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            data = b"\n" + data  # after a torn line, on a line of its own
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-        os.fsync(self._descriptor)
 
     def results(self) -> dict[str, JobResult]:
         """Return the last result of each job, by name."""
