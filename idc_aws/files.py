@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ try:
     import fcntl
 except ImportError:  # a platform without it has no locks of this kind
     fcntl = None  # type: ignore[assignment]
+
+
+def read_table(name: str) -> dict[str, Any]:
+    """Return a table of the package's own data, such as ``data/secrets.toml``."""
+    return tomllib.loads((resources.files("idc_aws") / "data" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -25,13 +25,7 @@ _REMEDY = "Write an ISO 8601 duration, such as 'PT1H' (one hour), 'PT90M' (90 mi
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the length of an ISO 8601 duration.
-
-    Weeks, days, hours, minutes and whole seconds are understood. Years and months are not, because their
-    length is not fixed; neither are negative durations.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreatePermissionSet.html
-    """
+    """Return the length of an ISO 8601 duration: years and months, whose length is not fixed, are refused."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise InvalidValueError(
@@ -116,10 +110,7 @@ def aws_managed_policies() -> dict[str, str]:
 
 
 def managed_policy_arn(name_or_arn: str) -> str:
-    """Return the ARN of an AWS managed policy.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AttachManagedPolicyToPermissionSet.html
-    """
+    """Return the ARN of an AWS managed policy."""
     if name_or_arn.startswith("arn:"):
         return _checked_arn(name_or_arn)
     name = name_or_arn.rpartition("/")[2]
@@ -205,10 +196,7 @@ def check_region(text: str) -> str:
 
 
 def instance_id_of(instance_arn: str) -> str:
-    """Return the id of an instance, such as ``"ssoins-7223abcdef012345"``, from its ARN.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_InstanceMetadata.html
-    """
+    """Return the id of an instance, such as ``"ssoins-7223abcdef012345"``, from its ARN."""
     match = _INSTANCE_ARN.fullmatch(instance_arn)
     if match is None:
         raise InvalidValueError(
@@ -219,11 +207,8 @@ def instance_id_of(instance_arn: str) -> str:
 
 
 def console_link(region: str, instance_arn: str, tail: str) -> str:
-    """Return a link into the Identity Center console.
-
-    The form of the link is observed by the community and not documented by AWS: give people the path in
-    words next to it. The fallback is https://console.aws.amazon.com/singlesignon.
-    """
+    """Return a link into the Identity Center console."""
+    # Its form is observed and not documented by AWS: give people the path in words next to it.
     check_region(region)
     short_id = instance_id_of(instance_arn).partition("ins-")[2]
     home = f"https://{region}.console.aws.amazon.com/singlesignon/home?region={region}"
@@ -231,10 +216,7 @@ def console_link(region: str, instance_arn: str, tail: str) -> str:
 
 
 def access_portal_url(identity_store_id: str, subdomain: str | None = None) -> str:
-    """Return the address of the AWS access portal.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtochangeURL.html
-    """
+    """Return the address of the AWS access portal."""
     if _IDENTITY_STORE_ID.fullmatch(identity_store_id) is None:
         raise InvalidValueError(
             f"{identity_store_id!r} is not the id of an identity store",

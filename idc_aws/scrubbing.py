@@ -1,9 +1,5 @@
-"""Takes secrets, and where a run masks them people too, out of what anybody sees or stores.
-
-It is the safety net, not the plan: secrets never enter parameters, widgets, receipts or outputs by design.
-What slips through is caught here: by shapes (`idc_aws.secrets`), by the names that announce a secret
-(`idc_aws.secret_names`), and by the values of this process's secret variables, wherever they appear.
-"""
+"""Takes secrets, and where a run masks them people too, out of what anybody sees or stores."""
+# It is the safety net, not the plan: secrets never enter parameters, widgets, receipts or outputs by design.
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What secrets look like: the shapes of keys and tokens, and which values hide nothing.
-
-The patterns are in ``data/secrets.toml``. Each kind is said in words, so that a leak can be reported without
-showing it.
-"""
+"""What secrets look like: shapes and values, in the patterns of ``data/secrets.toml``."""
 
 from __future__ import annotations
 
@@ -10,16 +6,14 @@ import base64
 import binascii
 import itertools
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from idc_aws.files import read_table
 
 REMOVED = "[removed]"
-TABLES: dict[str, Any] = tomllib.loads(
-    (resources.files("idc_aws") / "data" / "secrets.toml").read_text(encoding="utf-8")
-)
+TABLES = read_table("secrets")
 
 
 def joined_pattern(pieces: str | list[str]) -> re.Pattern[str]:

@@ -1,8 +1,4 @@
-"""Settings of an instance: those that only the console has, and attributes for access control.
-
-Paths and labels are those of the User Guide; links into the console are observed by the community, so the
-path in words always stands beside them.
-"""
+"""Settings of an instance: those that only the console has, and attributes for access control."""
 
 from __future__ import annotations
 
@@ -15,10 +11,9 @@ from typing_extensions import override
 from idc_aws.calls import Writer, found_or_none, wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.errors import NotFoundError, WriteFailedError
+from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import OneByOne
-
-_GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
 
 
 @dataclass(frozen=True)
@@ -35,79 +30,9 @@ class ConsoleSetting:
     is_irreversible: bool = False
 
 
-_ALL = (
-    ConsoleSetting(
-        name="identity_source",
-        title="Identity source",
-        fields={
-            "type": "Identity source",
-            "authentication_method": "Authentication method",
-            "provisioning_method": "Provisioning method",
-        },
-        console_path="Settings → Identity source → Actions → Change identity source",
-        why=(
-            "It says where users and groups are kept. The kit only looks at it: a change to or from Active "
-            "Directory deletes all users, groups and assignments."
-        ),
-        source_url=f"{_GUIDE}/manage-your-identity-source-considerations.html",
-    ),
-    ConsoleSetting(
-        name="access_portal",
-        title="AWS access portal URL",
-        fields={"subdomain": "Subdomain of awsapps.com"},
-        console_path="Dashboard → Settings summary → AWS access portal URL → Customize",
-        why=(
-            "People remember a name better than d-xxxxxxxxxx. It can be chosen once and never changed, and "
-            "it is taken for all of AWS: choose it with care, or leave it."
-        ),
-        source_url=f"{_GUIDE}/howtochangeURL.html",
-        tail="dashboard",
-        is_irreversible=True,
-    ),
-    ConsoleSetting(
-        name="standard_authentication",
-        title="Standard authentication",
-        fields={"send_email_otp": "Send email OTP"},
-        console_path="Settings → Authentication → Standard authentication → Configure → Send email OTP",
-        why=(
-            "Users that the API creates have no password and get no invitation. With this on, they are sent "
-            "a one-time password at their first attempt to sign in, and then choose a password."
-        ),
-        source_url=f"{_GUIDE}/userswithoutpwd.html",
-    ),
-    ConsoleSetting(
-        name="multi_factor_authentication",
-        title="Multi-factor authentication",
-        fields={
-            "prompt": "Prompt users for MFA",
-            "allowed_types": "Users can authenticate with these MFA types",
-            "user_without_device": "If a user does not yet have a registered MFA device",
-            "users_manage_own_devices": "Who can manage MFA devices",
-        },
-        console_path="Settings → Authentication → Multi-factor authentication → Configure",
-        why=(
-            "A stolen password alone must not open the door. Requiring registration at sign-in gets every "
-            "user a device; it forces on that users can add and manage their own."
-        ),
-        source_url=f"{_GUIDE}/mfa-getting-started.html",
-    ),
-    ConsoleSetting(
-        name="sessions",
-        title="Session duration",
-        fields={
-            "user_interactive": "User interactive sessions",
-            "user_background": "User background sessions",
-        },
-        console_path="Settings → Authentication → Session duration → Configure",
-        why=(
-            "It says how long a sign-in to the access portal lasts. Shorter is safer, longer is less "
-            "tiresome; a role's own session is set by its permission set."
-        ),
-        source_url=f"{_GUIDE}/user-interactive-sessions.html",
-    ),
-)
-
-CONSOLE_SETTINGS: dict[str, ConsoleSetting] = {setting.name: setting for setting in _ALL}
+CONSOLE_SETTINGS: dict[str, ConsoleSetting] = {
+    name: ConsoleSetting(name=name, **values) for name, values in read_table("console_settings").items()
+}
 
 
 # Attributes for access control (ABAC): what a session carries about its user.
@@ -117,11 +42,7 @@ _TIMEOUT_S = 120.0
 
 
 class AttributesForAccessControl(OneByOne):
-    """The instance's attributes for access control: one thing, with the key ``"access control attributes"``.
-
-    A state has ``attributes``: the key that policies see as ``aws:PrincipalTag/KEY``, and the source of its
-    value.
-    """
+    """The instance's attributes for access control, one thing: the source of each key's value."""
 
     kind: ClassVar[str] = "access_control_attributes"
 
@@ -211,10 +132,7 @@ class AttributesForAccessControl(OneByOne):
 
 
 class ConsoleSettings(OneByOne):
-    """The settings that only the console has, by name; for names and fields see `CONSOLE_SETTINGS`.
-
-    On AWS nothing can be read, so `read` knows of none and a person does what the plan says.
-    """
+    """The settings that only the console has, by name: on AWS nothing can be read, and a person does them."""
 
     kind: ClassVar[str] = "console_setting"
 

@@ -27,6 +27,7 @@ from idc_aws.scenario.values import (
     Tags,
     UserName,
     is_nothing,
+    optional,
     refuse,
     without_default,
 )
@@ -60,10 +61,9 @@ class PermissionSet(Model):
 
     model_config = ConfigDict(json_schema_extra=_name_or_predefined)
 
-    predefined: PredefinedName | None = Field(
-        default=None,
-        description="One of the console's predefined permission sets: short for managed_policies with "
-        "this one policy; the name is the policy's, where you give none.",
+    predefined: PredefinedName | None = optional(
+        "One of the console's predefined permission sets: short for managed_policies with "
+        "this one policy; the name is the policy's, where you give none."
     )
     name: PermissionSetName = Field(
         default="",
@@ -71,15 +71,12 @@ class PermissionSet(Model):
         json_schema_extra=without_default,
         description="1 to 32 letters, digits and + = , . @ - _; it can never be changed.",
     )
-    description: Description | None = Field(
-        default=None, description="What it is for, in at most 700 Latin characters."
-    )
+    description: Description | None = optional("What it is for, in at most 700 Latin characters.")
     session_duration: SessionDuration = Field(
         default="PT1H", description="How long a session lasts, from PT1H to PT12H."
     )
-    relay_state: RelayState | None = Field(
-        default=None,
-        description="The page of the AWS console where people land, such as 'https://console.aws.amazon.com/ec2/'.",
+    relay_state: RelayState | None = optional(
+        "The page of the AWS console where people land, such as 'https://console.aws.amazon.com/ec2/'."
     )
     managed_policies: list[ManagedPolicyArn] = Field(
         default_factory=list, description="AWS managed policies, by name or ARN."
@@ -88,12 +85,11 @@ class PermissionSet(Model):
         default_factory=list,
         description="Policies of your own; each must exist in every account it is used in.",
     )
-    inline_policy: InlinePolicy | None = Field(
-        default=None,
-        description="A policy written out here: a mapping, or a text in JSON; at most 10,240 characters.",
+    inline_policy: InlinePolicy | None = optional(
+        "A policy written out here: a mapping, or a text in JSON; at most 10,240 characters."
     )
-    permissions_boundary: PermissionsBoundary | None = Field(
-        default=None, description="The most that this permission set may ever allow."
+    permissions_boundary: PermissionsBoundary | None = optional(
+        "The most that this permission set may ever allow."
     )
     tags: Tags = Field(
         default_factory=dict, description="Tags of the permission set: key and value, at most 75."
@@ -163,8 +159,8 @@ class AccountAssignment(Model):
     model_config = ConfigDict(json_schema_extra=_group_or_user)
 
     permission_set: PermissionSetName = Field(description="The permission set's name.")
-    group: GroupName | None = Field(default=None, description="The group's display name; recommended.")
-    user: UserName | None = Field(default=None, description="The user's name, in place of a group.")
+    group: GroupName | None = optional("The group's display name; recommended.")
+    user: UserName | None = optional("The user's name, in place of a group.")
     accounts: list[AccountIdOrName] = Field(
         description="The accounts: each by its id in quotes, or by its name.", min_length=1
     )

@@ -1,7 +1,4 @@
-"""Users, groups and the person who signs in, as a scenario wants them.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html
-"""
+"""Users, groups and the person who signs in, as a scenario wants them."""
 
 from __future__ import annotations
 
@@ -23,6 +20,7 @@ from idc_aws.scenario.values import (
     Refusal,
     UserName,
     is_nothing,
+    optional,
     refuse,
     without_default,
 )
@@ -52,37 +50,29 @@ class Group(Model):
     """A group of users; access is given to groups, so that people can come and go."""
 
     display_name: Annotated[GroupName, AfterValidator(_not_reserved)] = Field(description="The group's name.")
-    description: ProfileText | None = Field(default=None, description="What the group is for.")
+    description: ProfileText | None = optional("What the group is for.")
 
 
 class Address(Model):
     """Where a user works."""
 
-    street_address: ProfileText | None = Field(default=None, description="Street and number.")
-    locality: ProfileText | None = Field(default=None, description="Town or city.")
-    region: ProfileText | None = Field(default=None, description="State, province or county.")
-    postal_code: ProfileText | None = Field(default=None, description="Postal code, in quotes.")
-    country: ProfileText | None = Field(
-        default=None, description="Country, in quotes: YAML reads NO as false."
-    )
-    formatted: ProfileText | None = Field(default=None, description="The whole address, as on an envelope.")
+    street_address: ProfileText | None = optional("Street and number.")
+    locality: ProfileText | None = optional("Town or city.")
+    region: ProfileText | None = optional("State, province or county.")
+    postal_code: ProfileText | None = optional("Postal code, in quotes.")
+    country: ProfileText | None = optional("Country, in quotes: YAML reads NO as false.")
+    formatted: ProfileText | None = optional("The whole address, as on an envelope.")
 
 
 class Enterprise(Model):
     """A user's place in the company (the extension ``aws:identitystore:enterprise``)."""
 
-    employee_number: ProfileText | None = Field(
-        default=None, description="The number in the company's books, in quotes."
-    )
-    cost_center: ProfileText | None = Field(
-        default=None, description="Who pays; often used for access control."
-    )
-    organization: ProfileText | None = Field(default=None, description="The company, or a part of it.")
-    division: ProfileText | None = Field(default=None, description="The division.")
-    department: ProfileText | None = Field(
-        default=None, description="The department; often used for access control."
-    )
-    manager: ProfileText | None = Field(default=None, description="The manager's user name.")
+    employee_number: ProfileText | None = optional("The number in the company's books, in quotes.")
+    cost_center: ProfileText | None = optional("Who pays; often used for access control.")
+    organization: ProfileText | None = optional("The company, or a part of it.")
+    division: ProfileText | None = optional("The division.")
+    department: ProfileText | None = optional("The department; often used for access control.")
+    manager: ProfileText | None = optional("The manager's user name.")
 
 
 class User(Model):
@@ -98,9 +88,8 @@ class User(Model):
         json_schema_extra=without_default,
         description="The name that others see; first and last name where you give none.",
     )
-    email: EmailAddress | None = Field(
-        default=None,
-        description="The person's e-mail address. It must be unique; without it nothing can be sent.",
+    email: EmailAddress | None = optional(
+        "The person's e-mail address. It must be unique; without it nothing can be sent."
     )
     email_type: ProfileText = Field(default="work", description="What kind of e-mail address that is.")
     password_delivery: Literal["email", "one-time-password"] = Field(
@@ -111,25 +100,23 @@ class User(Model):
     groups: list[GroupName] = Field(
         default_factory=list, description="The groups that the person is a member of."
     )
-    phone_number: ProfileText | None = Field(default=None, description="A telephone number, in quotes.")
-    middle_name: ProfileText | None = Field(default=None, description="Middle name.")
-    honorific_prefix: ProfileText | None = Field(default=None, description="Such as 'Dr.'.")
-    honorific_suffix: ProfileText | None = Field(default=None, description="Such as 'Jr.'.")
-    nick_name: ProfileText | None = Field(default=None, description="Nickname.")
-    title: ProfileText | None = Field(default=None, description="Job title.")
-    user_type: ProfileText | None = Field(default=None, description="Such as 'Employee' or 'Contractor'.")
-    profile_url: ProfileText | None = Field(
-        default=None, description="The address of a page about the person."
+    phone_number: ProfileText | None = optional("A telephone number, in quotes.")
+    middle_name: ProfileText | None = optional("Middle name.")
+    honorific_prefix: ProfileText | None = optional("Such as 'Dr.'.")
+    honorific_suffix: ProfileText | None = optional("Such as 'Jr.'.")
+    nick_name: ProfileText | None = optional("Nickname.")
+    title: ProfileText | None = optional("Job title.")
+    user_type: ProfileText | None = optional("Such as 'Employee' or 'Contractor'.")
+    profile_url: ProfileText | None = optional("The address of a page about the person.")
+    website: ProfileText | None = optional("The person's own website.")
+    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = optional(
+        "Year, month and day, such as '1990-04-23'."
     )
-    website: ProfileText | None = Field(default=None, description="The person's own website.")
-    birthdate: Annotated[ProfileText, AfterValidator(_calendar_day)] | None = Field(
-        default=None, description="Year, month and day, such as '1990-04-23'."
-    )
-    preferred_language: ProfileText | None = Field(default=None, description="Such as 'en-US'.")
-    locale: ProfileText | None = Field(default=None, description="For dates and numbers, such as 'en-US'.")
-    timezone: ProfileText | None = Field(default=None, description="Such as 'America/New_York'.")
-    address: Address | None = Field(default=None, description="Where the person works.")
-    enterprise: Enterprise | None = Field(default=None, description="The person's place in the company.")
+    preferred_language: ProfileText | None = optional("Such as 'en-US'.")
+    locale: ProfileText | None = optional("For dates and numbers, such as 'en-US'.")
+    timezone: ProfileText | None = optional("Such as 'America/New_York'.")
+    address: Address | None = optional("Where the person works.")
+    enterprise: Enterprise | None = optional("The person's place in the company.")
 
     @model_validator(mode="before")
     @classmethod
@@ -162,17 +149,13 @@ class Person(Model):
     Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
     """
 
-    user_name: UserName | None = Field(
-        default=None, description="Who; one of the users below. Empty: the first of them."
+    user_name: UserName | None = optional("Who; one of the users below. Empty: the first of them.")
+    account: AccountIdOrName | None = optional(
+        "The account that the profile works in: its id in quotes, or its name. Empty: the first "
+        "that this person reaches."
     )
-    account: AccountIdOrName | None = Field(
-        default=None,
-        description="The account that the profile works in: its id in quotes, or its name. Empty: the first "
-        "that this person reaches.",
-    )
-    permission_set: PermissionSetName | None = Field(
-        default=None,
-        description="The permission set that the profile uses. Empty: the first that this person has there.",
+    permission_set: PermissionSetName | None = optional(
+        "The permission set that the profile uses. Empty: the first that this person has there."
     )
     profile_name: NewProfileName = Field(
         default="practice", description="The profile's name: what the AWS CLI's --profile takes."

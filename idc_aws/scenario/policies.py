@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import did_you_mean, managed_policy_arn
-from idc_aws.scenario.values import Model, PolicyName, Refusal, TextRule, refuse, shortened
+from idc_aws.scenario.values import Model, PolicyName, Refusal, TextRule, optional, refuse, shortened
 from idc_aws.scenario.yaml_lines import Location
 
 # The conditions of a policy: operators, keys and values, and what every text in a policy may hold.
@@ -421,12 +421,8 @@ class PermissionsBoundary(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_PermissionsBoundary.html
     """
 
-    managed_policy: ManagedPolicyArn | None = Field(
-        default=None, description="An AWS managed policy, by name or ARN."
-    )
-    customer_managed_policy: CustomerManagedPolicy | None = Field(
-        default=None, description="A policy of your own."
-    )
+    managed_policy: ManagedPolicyArn | None = optional("An AWS managed policy, by name or ARN.")
+    customer_managed_policy: CustomerManagedPolicy | None = optional("A policy of your own.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -178,19 +178,7 @@ PERSON_PARAMETERS = tuple(Person.model_fields)
 
 
 def load_scenario(path: str | Path) -> Scenario:
-    """Read a scenario file; nothing is called.
-
-    Parameters
-    ----------
-    path
-        A YAML file, such as ``parameters/sandbox.yaml``. Keys that it does not have keep their defaults.
-
-    Raises
-    ------
-    ParametersError
-        The file cannot be read, or something in it cannot be right. All problems are listed, each with its
-        file, line, place, value and remedy.
-    """
+    """Read a scenario file, or raise a ParametersError that lists all its problems with their lines."""
     file = read_yaml(path)
     scenario, refusals = _checked(file.data, file)
     # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.
@@ -233,20 +221,7 @@ def _policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
 
 
 def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") -> Scenario:
-    """Check a scenario that is data already, such as papermill's parameters; nothing is called.
-
-    Parameters
-    ----------
-    mapping
-        Keys and values as in a scenario file.
-    source
-        What to call the data in messages, in place of a file's name.
-
-    Raises
-    ------
-    ParametersError
-        Something cannot be right. All problems are listed, without lines.
-    """
+    """Check a scenario that is data already, such as papermill's parameters; `source` names it."""
     file = YamlFile(source)
     scenario, refusals = _checked(mapping, file)
     if scenario is None:
@@ -257,10 +232,7 @@ def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") ->
 
 
 def chosen_person(scenario: Scenario, **given: object) -> Person:
-    """Return the scenario's person with what a notebook's parameters say instead; nothing is called.
-
-    A notebook may name a user of whom the scenario does not know, such as one who was made by a form.
-    """
+    """Return the scenario's person with what a notebook's parameters say instead; nothing is called."""
     source = "the notebook's parameters"
     person = scenario.person.model_dump(exclude_none=True)
     person |= {name: value for name, value in given.items() if value not in (None, "")}
@@ -273,10 +245,7 @@ def chosen_person(scenario: Scenario, **given: object) -> Person:
 
 
 def scenario_parameters(scenario: Scenario) -> dict[str, Any]:
-    """Return a scenario as plain data that papermill can inject and JSON can hold; None is left out.
-
-    ``validate_scenario(scenario_parameters(scenario))`` is the same scenario again.
-    """
+    """Return a scenario as plain data that papermill can inject and JSON can hold; None is left out."""
     return scenario.model_dump(mode="json", exclude_none=True)
 
 

@@ -49,10 +49,8 @@ def edited_yaml(
 
 
 def _nodes(text: str) -> yaml.Node | None:
-    """Return a document's nodes; an alias is one of its own, where it is written. None: it is empty.
-
-    PyYAML's composer gives an alias the places of what it stands for.
-    """
+    """Return a document's nodes; None: it is empty."""
+    # PyYAML's composer gives an alias the places of what it stands for; here it is where it is written.
     events: Iterator[Any] = yaml.parse(text, Loader=SAFE_LOADER)
 
     def node(event: Any) -> yaml.Node:

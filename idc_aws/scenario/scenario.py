@@ -19,18 +19,15 @@ from idc_aws.scenario.settings import (
     Instance,
     Management,
 )
-from idc_aws.scenario.values import AccountId, Model, ProfileName, Refusal, Region, refuse
+from idc_aws.scenario.values import AccountId, Model, ProfileName, Refusal, Region, optional, refuse
 from idc_aws.scenario.yaml_lines import Location
 
 # What may be there once only in a scenario: names, e-mail addresses and account assignments.
 
 
 def repeated_values(scenario: Mapping[str, Any]) -> list[Refusal]:
-    """Return a refusal for each value that is there a second time.
-
-    Names are compared without regard to upper and lower case: AWS refuses ``ANA`` beside ``ana``, and two
-    permission sets that differ in case alone are a trap for readers.
-    """
+    """Return a refusal for each value that is there a second time."""
+    # AWS refuses ``ANA`` beside ``ana``; permission sets that differ in case alone are a trap for readers.
     refusals = []
     for list_name, keys in _UNIQUE:
         for key in keys:
@@ -120,26 +117,22 @@ class Scenario(Model):
     target: Literal["sandbox", "aws"] = Field(
         default="sandbox", description="Where the run happens: in the local sandbox, or on AWS."
     )
-    mode: Literal["plan", "apply"] | None = Field(
-        default=None,
-        description="'plan' shows what would change, 'apply' changes it. Empty: apply in the sandbox, plan "
-        "on AWS.",
+    mode: Literal["plan", "apply"] | None = optional(
+        "'plan' shows what would change, 'apply' changes it. Empty: apply in the sandbox, plan on AWS."
     )
     region: Region = Field(
         default="us-east-1", description="The Region of the instance; Identity Center is regional."
     )
-    expected_account: AccountId | None = Field(
-        default=None,
-        description="The id of the account that the run is meant for, in quotes. On AWS nothing is applied "
-        "unless it is the caller's.",
+    expected_account: AccountId | None = optional(
+        "The id of the account that the run is meant for, in quotes. On AWS nothing is applied "
+        "unless it is the caller's."
     )
-    profile: ProfileName | None = Field(
-        default=None,
-        description="The name of the AWS profile to use. Empty: the credentials of the environment.",
+    profile: ProfileName | None = optional(
+        "The name of the AWS profile to use. Empty: the credentials of the environment."
     )
     instance: Instance = Field(default_factory=Instance, description="The instance of Identity Center.")
-    access_control_attributes: AccessControlAttributes | None = Field(
-        default=None, description="Attributes for access control (ABAC). Empty: leave them as they are."
+    access_control_attributes: AccessControlAttributes | None = optional(
+        "Attributes for access control (ABAC). Empty: leave them as they are."
     )
     identity_source: IdentitySource = Field(
         default_factory=IdentitySource, description="Where users come from; checked and never changed."

@@ -1,7 +1,4 @@
-"""The instance and its settings, as a scenario wants them, and a person's records of console settings.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-mfa.html
-"""
+"""The instance and its settings, as a scenario wants them, and a person's records of console settings."""
 
 from __future__ import annotations
 
@@ -23,6 +20,7 @@ from idc_aws.scenario.values import (
     Refusal,
     Subdomain,
     Tags,
+    optional,
     refuse,
     shortened,
 )
@@ -143,9 +141,7 @@ class Instance(Model):
         description="'organization': enabled in the console, once, from the management account; it can "
         "give access to AWS accounts. 'account': for one account only, without permission sets.",
     )
-    name: InstanceName | None = Field(
-        default=None, description="The instance's name, without blanks. Empty: leave it as it is."
-    )
+    name: InstanceName | None = optional("The instance's name, without blanks. Empty: leave it as it is.")
     tags: Tags = Field(default_factory=dict, description="Tags of the instance: key and value, at most 75.")
 
 
@@ -186,10 +182,9 @@ class AccessPortal(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtochangeURL.html
     """
 
-    subdomain: Subdomain | None = Field(
-        default=None,
-        description="The first part of https://SUBDOMAIN.awsapps.com/start. It can be set once, in the "
-        "console only, and never again. Empty: keep the address that AWS gave.",
+    subdomain: Subdomain | None = optional(
+        "The first part of https://SUBDOMAIN.awsapps.com/start. It can be set once, in the "
+        "console only, and never again. Empty: keep the address that AWS gave."
     )
 
 
@@ -199,10 +194,9 @@ class Management(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
     """
 
-    delegated_administrator: AccountIdOrName | None = Field(
-        default=None,
-        description="The member account that may administer Identity Center: its id in quotes, or its name. "
-        "Empty: leave it as it is.",
+    delegated_administrator: AccountIdOrName | None = optional(
+        "The member account that may administer Identity Center: its id in quotes, or its name. "
+        "Empty: leave it as it is."
     )
 
 

@@ -1,8 +1,6 @@
-"""The values that AWS accepts: lengths and characters, from the service models; and the models' base.
-
-botocore sends a text of any length with any characters, and the service then answers with a pattern. These
-rules answer before the call, and name the character.
-"""
+"""The values that AWS accepts: lengths and characters, from the service models; and the models' base."""
+# botocore sends a text of any length with any characters, and the service then answers with a pattern: these
+# rules answer before the call, and name the character.
 
 from __future__ import annotations
 
@@ -292,6 +290,11 @@ class Model(BaseModel):
             return False
         usual = field.get_default(call_default_factory=True)
         return not (isinstance(value, list) and isinstance(usual, list) and usual)  # then none says something
+
+
+def optional(description: str) -> Any:
+    """Return the field of a model that may be left out."""
+    return Field(default=None, description=description)
 
 
 def is_nothing(value: object) -> bool:

@@ -1,7 +1,4 @@
-"""A YAML file as data, with the line of everything in it.
-
-Values are read as papermill reads them (dates stay texts), so that a file means the same to both.
-"""
+"""A YAML file as data, with the line of everything in it; values are read as papermill reads them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How far a person is: password, MFA devices, sessions; and a scripted person who goes the way.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeUser.html
-"""
+"""How far a person is: password, MFA devices, sessions; and a scripted person who goes the way."""
 
 from __future__ import annotations
 
@@ -33,10 +30,7 @@ class PersonStatus:
 
 
 def describe_person(connection: Connection, user_name: str) -> PersonStatus:
-    """Return how far a person is; reads only.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DescribeUser.html
-    """
+    """Return how far a person is; reads only."""
     user_id = find_user_id(connection, user_name)
     if user_id is None:
         raise NotFoundError(
@@ -72,11 +66,7 @@ def invite(connection: Connection, user_name: str) -> PersonStatus:
 
 @contextmanager
 def signed_in_person(connection: Connection, user_name: str) -> Iterator[PersonaProcess]:
-    """Yield a scripted person of the sandbox who is signed in, activated first if need be. Writes.
-
-    A person whose password nobody has in mind gets a new one, as at AWS: *Reset password*, and the lost MFA
-    devices removed.
-    """
+    """Yield a scripted person of the sandbox who is signed in, activated first if need be. Writes."""
     console = require_console(connection)
     person = invite(connection, user_name)
     memory = Path(console.state_folder) / "people" / f"{person.user_id}.json"
@@ -87,7 +77,7 @@ def signed_in_person(connection: Connection, user_name: str) -> Iterator[Persona
             persona.do("accept_mail", mailbox_url=mailbox_url)
         try:
             persona.do("sign_in", mailbox_url=mailbox_url)
-        except PersonaRefusedError:
+        except PersonaRefusedError:  # nobody has the password in mind: reset, as at AWS
             if not person.has_password:
                 raise
             _start_over(console, person)
@@ -114,11 +104,9 @@ def require_console(connection: Connection) -> SandboxConsole:
 
 
 def portal_settings(connection: Connection) -> dict[str, Any]:
-    """Return ``start_url`` and ``region``, as `aws configure sso` asks for them; reads only.
-
-    On AWS no API shows a customised address, so it is the one that every portal has.
-    """
+    """Return ``start_url`` and ``region``, as `aws configure sso` asks for them; reads only."""
     instance = connection.instance
+    # On AWS no API shows a customised address: this is the one that every portal has.
     start_url = f"https://{instance.identity_store_id}.awsapps.com/start"
     if connection.console is not None:
         start_url = connection.console.read_settings(instance.instance_arn)["access_portal"]["url"]

@@ -1,9 +1,4 @@
-"""The AWS config file: read as AWS's tools read it, its lines and sections, and its safe replacement.
-
-botocore's reader decides what a file means, here as in boto3 and the AWS CLI.
-
-Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
-"""
+"""The AWS config file: read as AWS's tools read it, its lines and sections, and its safe replacement."""
 
 from __future__ import annotations
 
@@ -341,10 +336,7 @@ def _undecodable(content: bytes) -> tuple[int, int]:
 def replace_config(
     before: ConfigFile, text: str, prove: Callable[[ConfigFile], None], *, keep: bool = True
 ) -> Path | None:
-    """Put a new text in a config file's place, in one step, and return the backup of the old one. Writes.
-
-    A link stays a link: the file that it leads to is replaced. Mode and owner stay.
-    """
+    """Put a new text in a config file's place, in one step, and return the backup of the old one. Writes."""
     with refused_config(before.path, "was not written", "Make file and folder writable for you."):
         target = Path(os.path.realpath(before.path))
         _refuse_protected(before, target)

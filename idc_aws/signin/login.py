@@ -1,8 +1,4 @@
-"""The login of `aws sso login` in boto3, its token's trace, and the temporary credentials that follow.
-
-Sources: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_StartDeviceAuthorization.html,
-https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
-"""
+"""The login of `aws sso login` in boto3, its token's trace, and the temporary credentials that follow."""
 
 from __future__ import annotations
 
@@ -26,6 +22,7 @@ from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
 from idc_aws.files import replaced_file
 from idc_aws.signin.profiles import SCOPE, SsoProfile
 
+# https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _CLIENT_NAME = "identity-center-runbooks"
 _SLOW_DOWN_S = 5
@@ -133,10 +130,7 @@ def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def refresh_token(connection: Connection, folder: Path) -> Path:
-    """Get a new token for the newest login of a folder by its refresh token, and keep it. Writes.
-
-    That is what the AWS CLI and boto3 do by themselves when a token is about to end: nobody signs in for it.
-    """
+    """Get a new token for the newest login of a folder by its refresh token, and keep it. Writes."""
     found = newest_token(folder)
     remedy = "Sign in again, as in notebook 10."
     if found is None or not found[1].get("refreshToken"):
@@ -218,10 +212,8 @@ class TemporaryCredentials:
 
 
 def account_of_key(access_key_id: str) -> str:
-    """Return the account's id that an access key id carries; asks nobody.
-
-    The form is seen in use and not documented; ``sts:GetAccessKeyInfo`` is AWS's own answer.
-    """
+    """Return the account's id that an access key id carries; asks nobody."""
+    # The form is seen in use and not documented; ``sts:GetAccessKeyInfo`` is AWS's own answer.
     decoded = int.from_bytes(base64.b32decode(access_key_id[4:])[:6], "big")
     return f"{(decoded & _ACCOUNT_BITS) >> 7:012d}"
 

@@ -1,8 +1,4 @@
-"""One call with a profile, by boto3 in a process of its own: stands in where there is no AWS CLI.
-
-``python -m idc_aws.signin.profile_call sts get-caller-identity --profile practice`` prints JSON. It needs a
-process of its own because its HOME is another one: that of the sandbox's terminal.
-"""
+"""One call with a profile, by boto3 in a process whose HOME is the terminal's: for where no AWS CLI is."""
 
 from __future__ import annotations
 
@@ -50,11 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def look_for_tokens_below_home() -> None:
-    """Let botocore find the tokens of this process's HOME.
-
-    It has read HOME when it was imported, and a fork's parent has imported it below another one: the token
-    that was found there would be the person's own.
-    """
+    """Let botocore find the tokens of this process's HOME."""
+    # It has read HOME when it was imported, and a fork's parent has imported it below another one: the token
+    # that was found there would be the person's own.
     folder = str(Path.home() / ".aws" / "sso" / "cache")
     SSOProvider._SSO_TOKEN_CACHE_DIR = SSOTokenProvider._SSO_TOKEN_CACHE_DIR = folder
 

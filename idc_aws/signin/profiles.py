@@ -1,7 +1,4 @@
-"""Profiles that sign in through Identity Center: found, chosen, written, and known as the kit's own.
-
-Source: https://docs.aws.amazon.com/cli/latest/userguide/sso-configure-profile-token.html
-"""
+"""Profiles that sign in through Identity Center: found, chosen, written, and known as the kit's own."""
 
 from __future__ import annotations
 
@@ -140,11 +137,7 @@ def _explained(lines: list[str], section: Section) -> list[tuple[str, str]]:
 
 
 def choose_profile(connection: Connection, person: Person) -> SsoProfile:
-    """Return the profile with which a person signs in; reads only.
-
-    Nobody signs in for it: a person's password and devices stay that person's. On AWS, where looking up takes
-    many calls, it is done only when the account or the permission set is not named.
-    """
+    """Return the profile with which a person signs in; reads only."""
     account_id, role_name = _account_and_role(connection, person)
     portal = portal_settings(connection)
     return SsoProfile(
@@ -404,11 +397,8 @@ def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], inherited: set[st
 
 
 def plan_profile(path: Path, profile: SsoProfile, credentials: Path | None = None) -> ProfileChange:
-    """Return what it takes to have a profile in a config file; reads only.
-
-    A profile that somebody else made gets the keys that it lacks, where it then signs in as wanted; nothing
-    that it has is changed.
-    """
+    """Return what it takes to have a profile in a config file; reads only."""
+    # A profile that somebody else made gets the keys that it lacks; nothing that it has is changed.
     config = read_config(path)
     refuse_keys_of_that_name(credentials or path.with_name("credentials"), profile.profile_name)
     section = only_section(config, profile.profile_name)
@@ -487,9 +477,6 @@ def _refuse_taken(config: ConfigFile, profile: SsoProfile, section: Section, aga
 
 
 def write_profile(path: Path, profile: SsoProfile, credentials: Path | None = None) -> Path | None:
-    """Write the profile into a config file, and return the backup of what was there, or None. Writes.
-
-    Of several programs of this kit that write the same file, each waits for the one before.
-    """
+    """Write the profile into a config file, and return the backup of what was there, or None. Writes."""
     with lock_folder(path.parent):
         return plan_profile(path, profile, credentials).write()

@@ -1,7 +1,4 @@
-"""The AWS CLI at a terminal: `aws configure sso`, `aws sso login` and `logout`, as a person would use it.
-
-Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
-"""
+"""The AWS CLI at a terminal: `aws configure sso`, `aws sso login` and `logout`, as a person would use it."""
 
 from __future__ import annotations
 
@@ -312,10 +309,7 @@ class Dialogue:
 
 
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
-    """Run `aws configure sso` at its prompts and return what was asked and answered. Writes the config file.
-
-    A profile that somebody else made, and that signs in as wanted, is only signed in with.
-    """
+    """Run `aws configure sso` at its prompts, and return what was asked and answered. Writes the file."""
     change = plan_profile(terminal.config_file, profile)
     profile = change.profile
     if not change.is_own:
