@@ -16,7 +16,6 @@ from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import make_teardown
 from idc_helpers.runbook.undo import Teardown, UndoPlan, Verdict
 from idc_runner.notebooks import RunRecord, read_record
 from idc_runner.sandboxes import sandbox_of_its_own
@@ -107,7 +106,7 @@ def open_undo(
         is_own = state is not None and folder in state.parents
         with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
             place, connection = _connected(places, profile, state)
-            teardown = make_teardown(_context(folder, place, connection, profile), include_used=include_used)
+            teardown = Teardown(_context(folder, place, connection, profile), include_used=include_used)
             yield Undo(str(connection), teardown.plan(), teardown)
 
 

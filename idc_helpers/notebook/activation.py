@@ -11,8 +11,7 @@ from idc_aws.errors import NotAppliedError
 from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
-from idc_helpers.notebook.gate import show_checks
-from idc_helpers.notebook.screen import LiveLine, is_guided
+from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import activation_checks
 from idc_helpers.runbook.run import RunContext

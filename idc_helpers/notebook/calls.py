@@ -11,8 +11,8 @@ from idc_aws.calls import CONSOLE, Call
 from idc_aws.rehearsal import Target, as_commands, as_python, console_words
 from idc_aws.scrubbing import scrub
 from idc_helpers.notebook.tables import in_html
+from idc_helpers.runbook.applying import PlannedCalls
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import PlannedCalls, only_calls
 
 CALLS_STYLE = """<style>
 .idc-calls{margin:.3em 0;color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
@@ -40,7 +40,7 @@ _LONGEST_VALUE = 80
 
 def calls_html(planned: PlannedCalls, context: RunContext) -> str:
     """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
-    calls = only_calls(planned)
+    calls = planned.calls
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
     warning = stop if planned.stopped_by else ""
     if not calls:

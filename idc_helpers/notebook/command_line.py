@@ -52,8 +52,7 @@ from idc_aws.signin.terminal import (
     word_in_terminal,
 )
 from idc_helpers.notebook.console_guide import PageLinks, pages_path
-from idc_helpers.notebook.gate import show_checks
-from idc_helpers.notebook.screen import LiveLine, is_guided
+from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import command_line_checks, credentials_checks
 from idc_helpers.runbook.run import RunContext

@@ -134,13 +134,13 @@ CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
 }
 
 
-def console_guide(step: Step, context: RunContext) -> ConsoleGuide:
+def console_guide(step: Step) -> ConsoleGuide:
     """Return what the step asks a person to do, with what is set already; reads only.
 
     On AWS no API shows these settings, so what nobody has attested counts as still to be set.
     """
     guides = [
-        (change, _guide(change, context))
+        (change, _guide(change, step.context))
         for change in step.compare().changes
         if change.kind == "console_setting" or (change.kind, change.key) == ("instance", "organization")
     ]

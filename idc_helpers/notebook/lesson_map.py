@@ -13,8 +13,8 @@ from typing import Any
 
 from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html
-from idc_helpers.runbook.lesson import LESSON, USERS, StepState, steps_of_notebook
-from idc_helpers.runbook.progress import StepReading, count_done, next_step, read_states
+from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
+from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
 
 # Keeps a picture of the lesson's states current while a notebook is open, whichever applies a step.
@@ -145,7 +145,7 @@ class LessonMap:
     def table(self) -> Table:
         """The steps as a table: columns step, what you do, notebook, who can do it, state."""
         rows = tuple(
-            (str(entry.number), entry.title, entry.notebook, entry.who, reading.words)
+            (str(entry.number), entry.task, entry.notebook, entry.who, reading.words)
             for reading in self.readings
             for entry in (reading.entry,)
         )
@@ -158,8 +158,8 @@ class LessonMap:
 
     def _repr_html_(self) -> str:
         halves = (
-            [reading for reading in self.readings if (reading.entry.number <= USERS) is first]
-            for first in (True, False)
+            [reading for reading in self.readings if reading.entry.is_persons is persons]
+            for persons in (False, True)
         )
         following = next_step(self.readings)
         body = "".join(
@@ -168,7 +168,7 @@ class LessonMap:
         )
         go_on = ""
         if following is not None:
-            link = link_to(following.entry.link, f"{following.entry.number} · {following.entry.title}")
+            link = link_to(following.entry.link, f"{following.entry.number} · {following.entry.task}")
             go_on = f" Continue with {link}."
         return (
             f'{MAP_STYLE}<section class="idc-map" aria-label="The lesson, step by step">'
@@ -207,9 +207,9 @@ def _step(reading: StepReading, *, is_next: bool) -> str:
     entry = reading.entry
     classes = " ".join(filter(None, ("idc-step", _mark(reading.state), "idc-next" if is_next else "")))
     here = ' aria-current="step"' if is_next else ""
-    link = link_to(entry.link, f"{entry.number} · {entry.title}")
+    link = link_to(entry.link, f"{entry.number} · {entry.task}")
     # Who does it is said where it could be a surprise; the person's half is the person's.
-    who = f' <span class="idc-who">({escape(entry.who)})</span>' if entry.number <= USERS else ""
+    who = f' <span class="idc-who">({escape(entry.who)})</span>' if not entry.is_persons else ""
     return (
         f'<li class="{classes}"{here}>{link}{who} <span class="idc-state">{escape(reading.words)}</span></li>'
     )

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from idc_aws.changes import Change
-from idc_aws.errors import InvalidValueError
+from idc_aws.errors import CheckFailedError, InvalidValueError
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scrubbing import scrub, scrub_together
-from idc_helpers.notebook.tables import Line, change_in_words
+from idc_helpers.notebook.tables import Line, Table, change_in_words, checks_table, failed_checks
+from idc_helpers.runbook.checks import CheckResults
 
 
 class Handle(Protocol):
@@ -64,6 +65,20 @@ def show_updatable(shown: Any) -> Handle:
 class _NoHandle:
     def update(self, shown: Any) -> None:
         """Drop it: outside a notebook nothing can be replaced."""
+
+
+def show_checks(title: str, results: CheckResults) -> Table:
+    """Return the table of checks, or show it with what each failed one teaches, and raise."""
+    table = checks_table(title, results)
+    try:
+        results.require()
+    except CheckFailedError as error:
+        from IPython.display import display  # noqa: PLC0415 - only where something is shown
+
+        display(table, failed_checks(results))
+        error.is_told_above = True
+        raise
+    return table
 
 
 # Whether a person sits at the screen: guided notebooks show forms, headless ones make no widget at all.

@@ -1,168 +1,173 @@
-"""A step and the teardown as a notebook uses them: guided with forms, headless without any widget."""
+"""A step and the teardown as a notebook's cells use them: guided with forms, headless without any widget."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from idc_aws.changes import Plan
+from idc_aws.connection import Place
+from idc_aws.errors import NotAppliedError
 from idc_aws.scenario.reading import scenario_warnings
 from idc_helpers.notebook.console_guide import console_guide
-from idc_helpers.notebook.forms.values import FormValues
-from idc_helpers.notebook.gate import Applied, Gate, apply_in_cell, require_applied, show_checks
-from idc_helpers.notebook.screen import is_guided
-from idc_helpers.notebook.tables import Line, Table, plan_table, wanted_table
-from idc_helpers.runbook.applying import Outcome, Progress
-from idc_helpers.runbook.progress import note_own_values
+from idc_helpers.notebook.forms.values import TYPED, FormValues
+from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
+from idc_helpers.notebook.tables import Line, Table, outcome_table, plan_in_words, plan_table, wanted_table
+from idc_helpers.runbook.applying import Outcome, Reviewed
+from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, Step, calls_of_step, calls_of_undo, make_step, make_teardown
-from idc_helpers.runbook.undo import Teardown, UndoPlan
+from idc_helpers.runbook.steps import Step, StepUndo
+from idc_helpers.runbook.undo import Teardown
+
+R = TypeVar("R", bound=Reviewed[Any])
 
 
-class NotebookStep:
-    """One step of the lesson in a notebook."""
+@dataclass(frozen=True)
+class Applied:
+    """What an apply did, as the last value of a cell."""
 
-    def __init__(self, context: RunContext, name: str) -> None:
-        self._seed = context
-        self._step = make_step(context, name)
-        self.name = name
-        self.title = self._step.title
-        self.values = FormValues(context, name)
-        self.gate: Gate[Plan] = Gate(
-            self.title,
-            self._make_plan,
-            self._make_true,
-            lambda plan: plan,
-            lambda plan: calls_of_step(self.context, name, plan),
-            context.place,
-            context.opening,
-        )
-        self.undo_gate: Gate[UndoPlan] = Gate(
-            f"{self.title}: undo",
-            self._plan_undo,
-            self._undo,
-            lambda undo: undo.plan,
-            lambda undo: calls_of_undo(self.context, undo.plan),
-            context.place,
-            context.opening,
-        )
-        self._panel: Any = None
+    title: str
+    outcome: Outcome
+    place: Place | None = None
 
     @property
-    def context(self) -> RunContext:
-        """The run, with the values of the form."""
-        return self.values.context
+    def table(self) -> Table:
+        """What was done: columns result, kind, key, identifier."""
+        return outcome_table(self.title, self.outcome, self.place)
 
-    def set_values(self, values: Any) -> None:
-        """Take values over, as the form does; the plan that was shown and the outcome count no more."""
-        self.values.set(values)
-        self.gate.changed()
+    def __repr__(self) -> str:
+        return repr(self.table)
 
-    def form(self) -> Any:
-        """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
-        self.context.opening.require()
-        if not is_guided():
-            return wanted_table(self.title, self._current().desired, self.context.place)
-        if self._panel is None:
-            from idc_helpers.notebook.forms.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
 
-            self._panel = StepPanel(self)
-            return self._panel
-        return self._panel.again()
+
+class Cells(Generic[R]):
+    """What a notebook's cells show of a step or a teardown; the buttons of its panel hold the same one."""
+
+    def __init__(self, step: R) -> None:
+        self.step = step
+        self.context = step.context
+        self._panel: Any = None
+        step.context.opening.watch(step.changed)
 
     def plan(self) -> Table:
         """Return the plan: columns action, kind, key, reason, values; reads only."""
-        table = plan_table(self.title, self.gate.show_plan(), self.context.place)
-        notes = (self._step.later(), self._warnings())
-        return replace(table, note=" ".join(part for part in notes if part))
+        changes = self.step.changes(self.step.review())
+        return plan_table(self.step.title, changes, self.context.place)
 
     def apply(self) -> Applied | Line:
         """Return what was done; in mode ``"plan"`` a line that nothing was written.
 
         Headless it writes to the target: the plan that was shown last, or a fresh one. Guided it writes
-        nothing: the button does, and this asks for what it did.
+        nothing: the button does, and this asks for what it did; where there is nothing to write, there is
+        nothing to press either.
         """
-        return apply_in_cell(self.gate, self.context.mode)
+        step, mode = self.step, self.context.mode
+        self.context.opening.require()
+        guided = is_guided() and mode == "apply"
+        if guided and (step.running or step.outcome is not None):
+            return self.require()
+        changes = self._reviewed_changes()
+        if mode != "apply":
+            return Line(f"mode is {mode!r}: nothing was written ({plan_in_words(changes)})")
+        if guided and changes.writes:
+            return self.require()
+        return self._applied(step.apply_reviewed() if guided else step.apply_reviewed(LiveLine().progress))
 
     def require(self) -> Applied:
         """Return what was applied."""
-        return Applied(self.title, self.gate.require(), self.context.place)
+        return self._applied(self.step.require_outcome())
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""
-        results = self._current().check()
-        if self._panel is not None and self._may_be_too_early():
-            require_applied(self.gate, results)
-        return show_checks(self.title, results)
+        results = self.step.check()
+        if self._panel is not None and self.context.mode == "apply":
+            self._require_applied(results)
+        return show_checks(self.step.title, results)
 
-    def _may_be_too_early(self) -> bool:
+    def _require_applied(self, results: CheckResults) -> None:
+        """Let checks that failed be shown only where an apply came before them."""
+        if results.passed or self.step.outcome is not None:
+            return
+        if self._reviewed_changes().writes or self.step.running:
+            raise NotAppliedError(
+                f"“{self.step.title}” is not applied yet: press Apply in its form, then check"
+            )
+
+    def _reviewed_changes(self) -> Plan:
+        step = self.step
+        return step.changes(step.reviewed if step.reviewed is not None else step.review())
+
+    def _applied(self, outcome: Outcome) -> Applied:
+        return Applied(self.step.title, outcome, self.context.place)
+
+
+class NotebookStep(Cells[Step]):
+    """One step of the lesson in a notebook."""
+
+    def __init__(self, context: RunContext, name: str) -> None:
+        super().__init__(Step(context, name))
+        self.undo = StepUndo(self.step)
+        context.opening.watch(self.undo.changed)
+        typed = next((values for values in reversed(TYPED) if values.fits(self.step)), None)
+        if typed is not None:
+            self.set_values(typed.values)
+
+    @cached_property
+    def values(self) -> FormValues:
+        """What the form holds."""
+        return FormValues(self.step)
+
+    def set_values(self, values: Any) -> None:
+        """Take values over, as the form does; the plan that was shown and the outcome count no more."""
+        self.values.set(values)
+
+    def form(self) -> Any:
+        """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
+        self.context.opening.require()
+        if not is_guided():
+            return wanted_table(self.step.title, self.step.desired, self.context.place)
+        if self._panel is None:
+            from idc_helpers.notebook.forms.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
+
+            self._panel = StepPanel(self.values, self.undo)
+            return self._panel
+        return self._panel.again()
+
+    def plan(self) -> Table:
+        """Return the plan: columns action, kind, key, reason, values; reads only."""
+        table = super().plan()
+        notes = (self.step.later(), self._warnings())
+        return replace(table, note=" ".join(part for part in notes if part))
+
+    def _require_applied(self, results: CheckResults) -> None:
         # What this run made, and somebody has deleted or changed since, is for the check to tell.
-        return self.context.mode == "apply" and not self._plan_undo().plan.changes
+        if not self.undo.plan().plan.changes:
+            super()._require_applied(results)
 
     def console_guide(self) -> Any:
         """Return how to set it in the AWS console; guided on AWS, with a form to record that it was done."""
-        guide = console_guide(self._current(), self.context)
+        guide = console_guide(self.step)
         if not (is_guided() and guide.to_record):
             return guide
         from idc_helpers.notebook.forms.panels import AttestationPanel  # noqa: PLC0415 - no widget is imported headless
 
-        return AttestationPanel(guide, self.context, self.gate.changed)
+        return AttestationPanel(guide, self.context, self.step.changed)
 
     def _warnings(self) -> str:
-        if STEPS[self.name].section != "permission_sets":
+        if self.step.entry.section != "permission_sets":
             return ""
-        warnings = scenario_warnings(self.values.require().scenario)
+        warnings = scenario_warnings(self.step.scenario)
         return " ".join(f"Warning: {one.path}: {one.message}. {one.remedy}" for one in warnings)
 
-    def _current(self) -> Step:
-        self._step.context = self.values.require()
-        definition = STEPS[self.name]
-        self._step.desired = definition.build(self._step.context.connection, self._step.context.scenario)
-        return self._step
 
-    def _make_plan(self) -> Plan:
-        return self._current().plan()
-
-    def _make_true(self, plan: Plan, progress: Progress) -> Outcome:
-        step = self._current()
-        outcome = step.apply(plan, progress=progress)
-        note_own_values(step, self._seed.scenario, STEPS[self.name].build)
-        return outcome
-
-    def _teardown(self) -> Teardown:
-        return make_teardown(self.context, frozenset({self.name}))
-
-    def _plan_undo(self) -> UndoPlan:
-        return self._teardown().plan()
-
-    def _undo(self, undo: UndoPlan, progress: Progress) -> Outcome:
-        outcome = self._teardown().apply(undo, progress=progress)
-        self.gate.changed()
-        return outcome
-
-
-# Taking a run back, as a notebook uses it.
-
-TEARDOWN_TITLE = "Teardown"
-
-
-class NotebookTeardown:
+class NotebookTeardown(Cells[Teardown]):
     """Takes back what the receipts of the run's folder name, newest first, and nothing else."""
 
     def __init__(self, context: RunContext) -> None:
-        self.context = context
-        self.title = TEARDOWN_TITLE
-        self._teardown = make_teardown(context)  # one for all: its verdict counts what it has undone
-        self.gate: Gate[UndoPlan] = Gate(
-            TEARDOWN_TITLE,
-            self._teardown.plan,
-            self._make_true,
-            lambda undo: undo.plan,
-            lambda undo: calls_of_undo(context, undo.plan),
-            context.place,
-            context.opening,
-        )
-        self._panel: Any = None
+        super().__init__(Teardown(context))  # one for all cells: its verdict counts what it has undone
 
     def form(self) -> Any:
         """Return a panel with the plan and a button (guided), or the plan (headless); writes nothing."""
@@ -172,26 +177,5 @@ class NotebookTeardown:
         if self._panel is None:
             from idc_helpers.notebook.forms.panels import TeardownPanel  # noqa: PLC0415 - no widget is imported headless
 
-            self._panel = TeardownPanel(self)
+            self._panel = TeardownPanel(self.step)
         return self._panel
-
-    def plan(self) -> Table:
-        """Return what would be undone: columns action, kind, key, reason, values; reads only."""
-        return plan_table(TEARDOWN_TITLE, self.gate.show_plan().plan, self.context.place)
-
-    def apply(self) -> Applied | Line:
-        """Return what was undone; in mode ``"plan"`` a line that nothing was written.
-
-        Headless it writes; guided it asks for what the button did.
-        """
-        return apply_in_cell(self.gate, self.context.mode)
-
-    def check(self) -> Table:
-        """Return the checks: columns result, name, detail; reads only."""
-        results = self._teardown.check()
-        if self._panel is not None and self.context.mode == "apply":
-            require_applied(self.gate, results)
-        return show_checks(TEARDOWN_TITLE, results)
-
-    def _make_true(self, undo: UndoPlan, progress: Progress) -> Outcome:
-        return self._teardown.apply(undo, progress=progress)

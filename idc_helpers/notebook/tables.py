@@ -14,7 +14,7 @@ from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.checks import Check, CheckResults
-from idc_helpers.runbook.steps import Desired
+from idc_helpers.runbook.desired import Desired
 
 # Tables that read well in a notebook, light or dark, on paper, and without colour: HTML and plain text.
 

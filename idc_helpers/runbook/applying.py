@@ -1,25 +1,35 @@
-"""Make a plan true, with a receipt for every write.
+"""Make a plan true, with a receipt for every write: what is reviewed, applied and rehearsed.
 
 Also what undo runs on: undoing is applying a plan that was made from receipts.
 """
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Literal
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
 
+from idc_aws.calls import Call
 from idc_aws.changes import Change, Plan, Resource, WriteResult
+from idc_aws.connection import Connection
 from idc_aws.errors import (
+    ApplyRefusedError,
     CancelledError,
     KitError,
+    NotAppliedError,
     ReceiptError,
     TargetError,
     ThrottledError,
     WriteFailedError,
 )
+from idc_aws.rehearsal import Rehearsal
+from idc_helpers.runbook.checks import CheckResults
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptBook
+from idc_helpers.runbook.run import RunContext
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
 
@@ -113,3 +123,123 @@ def _obstacles_left(obstacles: list[KitError]) -> KitError:
         f"{len(obstacles)} things are in the way:\n{told}",
         remedy="The rest is done. Remove what is in the way, and run again.",
     )
+
+
+@dataclass(frozen=True)
+class PlannedCalls:
+    """The calls that applying a plan would make, in order, and the error that would stop it."""
+
+    calls: tuple[Call, ...] = ()
+    stopped_by: str = ""
+
+
+class _Unwritten(ReceiptBook):
+    """Receipts of what is not done: not written."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def _append(self, receipt: Receipt) -> None:
+        """Write nothing."""
+
+
+P = TypeVar("P")
+
+
+class Reviewed(ABC, Generic[P]):
+    """A step or a teardown, applied only as it was reviewed; cells and buttons hold the same one."""
+
+    def __init__(self, context: RunContext, title: str) -> None:
+        self.context, self.title = context, title
+        self.reviewed: P | None = None
+        self.outcome: Outcome | None = None
+        self.running = False
+        self._watchers: list[Callable[[], None]] = []
+        self._generation = 0
+
+    @abstractmethod
+    def plan(self) -> P:
+        """Return what applying would change; reads only."""
+
+    @abstractmethod
+    def apply(self, plan: P | None = None, *, progress: Progress = no_progress) -> Outcome:
+        """Make a plan true, a fresh one unless one is given, and return what was done; writes."""
+
+    @abstractmethod
+    def check(self) -> CheckResults:
+        """Read the target again and return a check for each thing; reads only."""
+
+    @abstractmethod
+    def changes(self, plan: P) -> Plan:
+        """Return the changes of a plan."""
+
+    @abstractmethod
+    def resources(self, connection: Connection) -> Mapping[str, Resource]:
+        """Return what it writes, by kind."""
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call this whenever a review begins or ends to count, and an apply begins or ends."""
+        self._watchers.append(watcher)
+
+    def review(self) -> P:
+        """Return a fresh plan, which is from now on the one that may be applied; reads only."""
+        self.context.opening.require()
+        self.reviewed = None
+        generation = self._generation
+        try:
+            plan = self.plan()
+            self.reviewed = plan if generation == self._generation else None
+        finally:
+            self._tell()
+        return plan
+
+    def changed(self) -> None:
+        """End the review: a value is not what was shown or applied any more."""
+        self._generation += 1
+        self.reviewed = None
+        self.outcome = None
+        self._tell()
+
+    def apply_reviewed(self, progress: Progress = no_progress) -> Outcome:
+        """Apply the plan that was reviewed; writes to the target."""
+        self.context.opening.require()
+        if self.reviewed is None:
+            raise ApplyRefusedError(
+                f"no plan of the present values of “{self.title}” was shown",
+                remedy="Review it first, and read the plan.",
+            )
+        plan, generation = self.reviewed, self._generation
+        self.reviewed, self.outcome, self.running = None, None, True
+        self._tell()
+        try:
+            outcome = self.apply(plan, progress=progress)
+            self.outcome = outcome if generation == self._generation else None
+        finally:
+            self.running = False
+            self._tell()
+        return outcome
+
+    def require_outcome(self) -> Outcome:
+        """Return what applying the review did."""
+        self.context.opening.require()
+        if self.running:
+            raise NotAppliedError(
+                f"“{self.title}” is being applied: wait until it is done, then run on from here"
+            )
+        if self.outcome is None:
+            raise NotAppliedError(f"press Apply in “{self.title}”, then run on from here")
+        return self.outcome
+
+    def calls(self, plan: P) -> PlannedCalls:
+        """Return the calls that applying a plan would make, from applying it where no write is sent."""
+        rehearsal = Rehearsal(self.context.connection)
+        resources, origin = self.resources(rehearsal.connection), self.context.origin("rehearsal")
+        try:
+            Applier(resources, _Unwritten(), origin).apply(self.changes(plan))
+        except KitError as error:
+            return PlannedCalls(tuple(rehearsal.calls), str(error))
+        return PlannedCalls(tuple(rehearsal.calls))
+
+    def _tell(self) -> None:
+        for watcher in self._watchers:
+            watcher()

@@ -1,21 +1,91 @@
-"""What the scenario wants, as states by key: pure, and the only place that knows both vocabularies."""
+"""What the scenario wants, as states by key: the only place that knows both vocabularies."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from typing_extensions import override
+
 from idc_aws.access import assignment_key
-from idc_aws.changes import Change, Resource, State, Use
+from idc_aws.changes import Change, Resource, State
+from idc_aws.connection import Connection
 from idc_aws.errors import WriteFailedError
 from idc_aws.groups import membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
-from idc_aws.scenario.access import AccountAssignment, PermissionSet
-from idc_aws.scenario.people import Group, User
+from idc_aws.organization import SERVICE_PRINCIPAL, Account, resolve_account
+from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.settings import KEY, ConsoleSettings
 
 States = dict[str, State]
+AccountOf = Callable[[str], Account]
+"""Finds an account by its name or id."""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one resource of a step should hold: states by key."""
+
+    resource: Resource
+    states: Mapping[str, State]
+    out_of_reach: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Want:
+    """Which resource a step writes, and what the scenario wants of it."""
+
+    resource: Callable[[Connection], Resource]
+    states: Callable[..., States]
+
+    def desired(self, connection: Connection, scenario: Scenario) -> Desired:
+        """Return it, bound to a connection."""
+        return Desired(self.resource(connection), self.states(scenario))
+
+
+class WantInAccounts(Want):
+    """A want that names accounts: their ids are asked for, and access to closed ones is out of reach."""
+
+    @override
+    def desired(self, connection: Connection, scenario: Scenario) -> Desired:
+        found: dict[str, Account] = {}
+
+        def account_of(named: str) -> Account:
+            account = resolve_account(connection, named)
+            return found.setdefault(account.account_id, account)
+
+        states = self.states(scenario, account_of)
+        closed = {
+            key: f"account {account.name or named!r} is {account.status}: AWS gives no access to it"
+            for key, state in states.items()
+            if (account := found.get(named := state.get("account_id", ""))) and not account.is_active
+        }
+        return Desired(self.resource(connection), states, closed)
+
+
+class ObservedSettings(ConsoleSettings):
+    """Console settings that are only looked at, and left to a person where they differ.
+
+    Changing the identity source deletes users, groups and assignments.
+    """
+
+    @property
+    @override
+    def by_hand(self) -> bool:
+        return True
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        return {"": "it is only looked at"}
+
+    @override
+    def write_all(self, changes: Sequence[Change], on_start: Callable[[Change], None]) -> NoReturn:
+        keys = ", ".join(repr(change.key) for change in changes)
+        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")
 
 
 def instance_states(scenario: Scenario) -> States:
@@ -30,47 +100,55 @@ def instance_states(scenario: Scenario) -> States:
 def access_control_attribute_states(scenario: Scenario) -> States:
     """Return the wanted attribute mappings, or nothing when the scenario does not ask for any."""
     wanted = scenario.access_control_attributes
-    return {"access control attributes": {"attributes": dict(wanted.attributes)}} if wanted else {}
+    return {KEY: {"attributes": dict(wanted.attributes)}} if wanted else {}
 
 
-def console_setting_states(scenario: Scenario, setting: str) -> States:
-    """Return one console-only setting as the console's service names its values."""
-    state = _CONSOLE_SETTINGS[setting](scenario)
-    return {setting: state} if state else {}
+def identity_source_states(scenario: Scenario) -> States:
+    """Return the expected identity source."""
+    return {"identity_source": scenario.identity_source.model_dump(mode="json")}
 
 
-def _access_portal(scenario: Scenario) -> State:
+def access_portal_states(scenario: Scenario) -> States:
+    """Return the wanted address of the access portal, or nothing where the scenario leaves it."""
     subdomain = scenario.access_portal.subdomain
-    return {"subdomain": subdomain} if subdomain else {}
+    return {"access_portal": {"subdomain": subdomain}} if subdomain else {}
 
 
-def _multi_factor_authentication(scenario: Scenario) -> State:
+def standard_authentication_states(scenario: Scenario) -> States:
+    """Return whether users are wanted to get one-time passwords by e-mail."""
+    return {"standard_authentication": {"send_email_otp": scenario.authentication.send_email_otp}}
+
+
+def multi_factor_authentication_states(scenario: Scenario) -> States:
+    """Return the wanted settings of MFA."""
     mfa = scenario.authentication.mfa
     return {
-        "prompt": mfa.prompt,
-        "allowed_types": sorted(mfa.allowed_types),
-        "user_without_device": mfa.user_without_device,
-        "users_manage_own_devices": mfa.users_manage_own_devices,
+        "multi_factor_authentication": {
+            "prompt": mfa.prompt,
+            "allowed_types": sorted(mfa.allowed_types),
+            "user_without_device": mfa.user_without_device,
+            "users_manage_own_devices": mfa.users_manage_own_devices,
+        }
     }
 
 
-_CONSOLE_SETTINGS: Mapping[str, Callable[[Scenario], State]] = {
-    "access_portal": _access_portal,
-    "identity_source": lambda scenario: scenario.identity_source.model_dump(mode="json"),
-    "standard_authentication": lambda scenario: {"send_email_otp": scenario.authentication.send_email_otp},
-    "multi_factor_authentication": _multi_factor_authentication,
-    "sessions": lambda scenario: scenario.authentication.sessions.model_dump(mode="json"),
-}
+def session_states(scenario: Scenario) -> States:
+    """Return the wanted lengths of sessions."""
+    return {"sessions": scenario.authentication.sessions.model_dump(mode="json")}
 
 
-def delegated_administrator_states(account_id: str | None) -> States:
+def delegated_administrator_states(scenario: Scenario, account_of: AccountOf) -> States:
     """Return the wanted delegated administrator, a member account's id, or nothing."""
-    return {account_id: {"service_principal": "sso.amazonaws.com"}} if account_id else {}
+    named = scenario.management.delegated_administrator
+    return {account_of(named).account_id: {"service_principal": SERVICE_PRINCIPAL}} if named else {}
 
 
-def permission_set_states(permission_sets: list[PermissionSet]) -> States:
+def permission_set_states(scenario: Scenario) -> States:
     """Return the wanted permission sets; each also wants no account left on an older version of it."""
-    return {permission_set.name: _permission_set_state(permission_set) for permission_set in permission_sets}
+    return {
+        permission_set.name: _permission_set_state(permission_set)
+        for permission_set in scenario.permission_sets
+    }
 
 
 def _permission_set_state(permission_set: PermissionSet) -> State:
@@ -107,28 +185,24 @@ def _permissions_boundary(permission_set: PermissionSet) -> State | None:
     return {"customer_managed_policy": boundary.customer_managed_policy.model_dump(mode="json")}
 
 
-def group_states(groups: list[Group]) -> States:
+def group_states(scenario: Scenario) -> States:
     """Return the wanted groups."""
     return {
         group.display_name: {"description": group.description} if group.description is not None else {}
-        for group in groups
+        for group in scenario.groups
     }
 
 
-def account_assignment_states(
-    assignments: list[AccountAssignment], account_id_of: Callable[[str], str]
-) -> States:
+def account_assignment_states(scenario: Scenario, account_of: AccountOf) -> States:
     """Return the wanted account assignments, one for each account."""
     states: States = {}
-    for assignment in assignments:
-        principal_type = "GROUP" if assignment.group is not None else "USER"
-        principal_name = str(assignment.group if assignment.group is not None else assignment.user)
+    for assignment in scenario.account_assignments:
         for account in assignment.accounts:
             state = {
-                "principal_type": principal_type,
-                "principal_name": principal_name,
+                "principal_type": "GROUP" if assignment.group is not None else "USER",
+                "principal_name": str(assignment.group if assignment.group is not None else assignment.user),
                 "permission_set": assignment.permission_set,
-                "account_id": account_id_of(account),
+                "account_id": account_of(account).account_id,
             }
             states[assignment_key(**state)] = state
     return states
@@ -137,9 +211,9 @@ def account_assignment_states(
 _NOT_ATTRIBUTES = {"groups", "password_delivery"}
 
 
-def user_states(users: list[User]) -> States:
+def user_states(scenario: Scenario) -> States:
     """Return the wanted users with every profile field that the scenario gives."""
-    return {user.user_name: _user_state(user) for user in users}
+    return {user.user_name: _user_state(user) for user in scenario.users}
 
 
 def _user_state(user: User) -> State:
@@ -149,66 +223,10 @@ def _user_state(user: User) -> State:
     return {name: value for name, value in values.items() if name not in left_out and value != {}}
 
 
-def membership_states(users: list[User]) -> States:
+def membership_states(scenario: Scenario) -> States:
     """Return the wanted group memberships of the wanted users."""
-    pairs = [(user.user_name, group) for user in users for group in user.groups]
+    pairs = [(user.user_name, group) for user in scenario.users for group in user.groups]
     return {
         membership_key(user_name, group): {"user_name": user_name, "group": group}
         for user_name, group in pairs
     }
-
-
-# A resource that is only looked at: the kit compares it with the scenario and never writes it.
-
-
-class Observed:
-    """Wraps a resource so that what differs is left to a person.
-
-    Used where a write would destroy: changing the identity source deletes users, groups and assignments.
-    """
-
-    by_hand = True
-
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
-
-    @property
-    def kind(self) -> str:
-        """The kind of what is wrapped."""
-        return self._resource.kind
-
-    def read(self, keys: Collection[str]) -> dict[str, State]:
-        """Return the states of the named things; reads only."""
-        return self._resource.read(keys)
-
-    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        """Return AWS's ids of those of the named things that exist; reads only."""
-        return self._resource.identifiers(keys)
-
-    @property
-    def derived_fields(self) -> Collection[str]:
-        """Fields that nobody sets."""
-        return self._resource.derived_fields
-
-    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of the very things that had these identifiers; reads only."""
-        return self._resource.read_by_identifier(named)
-
-    def uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
-    ) -> dict[str, tuple[Use, ...]]:
-        """Return what hangs on things besides what is ours; reads only."""
-        return self._resource.uses(named, ours, again=again)
-
-    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
-        """Return that the kit makes no such change."""
-        return {"": "it is only looked at"}
-
-    def write_all(
-        self,
-        changes: Sequence[Change],
-        on_start: Callable[[Change], None],  # noqa: ARG002
-    ) -> NoReturn:
-        """Refuse: see the class."""
-        keys = ", ".join(repr(change.key) for change in changes)
-        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")

@@ -1,4 +1,4 @@
-"""The lesson's twenty steps: what each is, where it is in the notebooks, AWS's page, and its states.
+"""The lesson's steps, one row each: whatever differs from step to step is said here, and nowhere else.
 
 A test holds the headings against the notebooks, because links lead to them.
 """
@@ -7,118 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
-API, CONSOLE, PERSON = "API", "console", "the person who signs in"
-ENABLE, USERS, CONCLUSION = 1, 13, 20
+from idc_aws.assignments import AccountAssignments
+from idc_aws.changes import Resource
+from idc_aws.connection import Connection
+from idc_aws.groups import GroupMemberships, Groups
+from idc_aws.instances import Instances
+from idc_aws.organization import DelegatedAdministrators
+from idc_aws.permission_sets import PermissionSets
+from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
+from idc_aws.users import Users
+from idc_helpers.runbook import desired
+from idc_helpers.runbook.desired import ObservedSettings, Want, WantInAccounts
 
-
-def heading_link(notebook: str, heading: str) -> str:
-    """Return the link to a heading from another notebook, such as ``"05_permission_sets.ipynb#Choose"``.
-
-    JupyterLab makes a heading's id of its text, each blank a hyphen, and compares a link's fragment with it
-    as the fragment is written: one with percent signs for ``:``, ``,`` or ``'`` would lead nowhere.
-    """
-    return f"{notebook}.ipynb#{heading.replace(' ', '-')}"
-
-
-@dataclass(frozen=True)
-class LessonStep:
-    """One step of the lesson."""
-
-    number: int
-    title: str
-    who: str
-    notebook: str
-    heading: str
-    step: str = ""
-
-    @property
-    def link(self) -> str:
-        """The step's place, relative to the other notebooks, as JupyterLab links to headings."""
-        return heading_link(self.notebook, self.heading)
-
-
-_SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
-_ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
-_KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
-_SIGN_IN = "console (organization), API (account)"
-
-LESSON: tuple[LessonStep, ...] = (
-    LessonStep(1, "Enable IAM Identity Center", _SIGN_IN, "01_enable_identity_center", _CHOOSE, "instance"),
-    LessonStep(2, "Read the instance's details", API, _SETTINGS, "Details"),
-    LessonStep(
-        3,
-        "Attributes for access control",
-        API,
-        _SETTINGS,
-        "Attributes for access control",
-        "access_control_attributes",
-    ),
-    LessonStep(
-        4,
-        "Read the identity source",
-        "partly API, partly console",
-        _SETTINGS,
-        "Identity source",
-        "identity_source",
-    ),
-    LessonStep(
-        5,
-        "Customise the access portal's address",
-        CONSOLE,
-        _SETTINGS,
-        "The access portal's address",
-        "access_portal",
-    ),
-    LessonStep(
-        6,
-        "Send e-mail OTP to users made by API",
-        CONSOLE,
-        _AUTHENTICATION,
-        "Standard authentication: Send email OTP",
-        "standard_authentication",
-    ),
-    LessonStep(
-        7,
-        "Multi-factor authentication",
-        CONSOLE,
-        _AUTHENTICATION,
-        "Multi-factor authentication: four choices",
-        "multi_factor_authentication",
-    ),
-    LessonStep(8, "Session durations", CONSOLE, _AUTHENTICATION, "Sessions", "sessions"),
-    LessonStep(9, "Delegate administration", API, "04_management", _CHOOSE, "delegated_administrator"),
-    LessonStep(10, "Permission sets", API, "05_permission_sets", _CHOOSE, "permission_sets"),
-    LessonStep(11, "Groups", API, "06_groups", _CHOOSE, "groups"),
-    LessonStep(
-        12, "Assign groups to accounts", API, "07_account_assignments", _CHOOSE, "account_assignments"
-    ),
-    LessonStep(13, "Users", "API; console for the invitation", "08_users", _CHOOSE, "users"),
-    LessonStep(14, "Accept the invitation, set a password, register MFA", PERSON, _ACTIVATE, "Go it"),
-    LessonStep(15, "Use the access portal", PERSON, _ACTIVATE, "The access portal"),
-    LessonStep(16, "aws configure sso", PERSON, _CONFIGURE, "Configure"),
-    LessonStep(17, "Use the profile: aws s3 ls", PERSON, _CONFIGURE, "Use it: aws s3 ls"),
-    LessonStep(18, "aws sso login", PERSON, _CONFIGURE, "Sign out, and in again"),
-    LessonStep(19, "Tell temporary from long-lived keys", PERSON, _KEYS, "AKIA and ASIA"),
-    LessonStep(
-        20,
-        "What you have now, and why it is better",
-        "everybody",
-        _KEYS,
-        "What you have now, and why it is better",
-    ),
-)
-
-
-def steps_of_notebook(notebook: str) -> tuple[LessonStep, ...]:
-    """Return the steps that a notebook holds, in order; none for the first and the last notebook."""
-    return tuple(entry for entry in LESSON if entry.notebook == notebook)
-
-
-# Where in the lesson a step is done, as a link that JupyterLab follows, and AWS's page about it.
-
+API, CONSOLE, PERSON, EVERYBODY = "API", "console", "the person who signs in", "everybody"
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
+_CLI_GUIDE = "https://docs.aws.amazon.com/cli/latest/userguide"
 
 
 @dataclass(frozen=True)
@@ -130,75 +34,270 @@ class Place:
 
     @property
     def link(self) -> str:
-        """The address relative to the notebooks' folder: ``"05_permission_sets.ipynb#Choose"``."""
-        return heading_link(self.notebook, self.heading)
+        """The address from another notebook: ``"05_permission_sets.ipynb#Choose"``."""
+        # JupyterLab compares a link's fragment as it is written: percent signs would lead nowhere.
+        return f"{self.notebook}.ipynb#{self.heading.replace(' ', '-')}"
 
     def __str__(self) -> str:
         return f"{self.notebook}, “{self.heading}”"
 
 
-PLACES: Mapping[str, Place] = {
-    **{entry.step: Place(entry.notebook, entry.heading) for entry in LESSON if entry.step},
-    "activation": Place("09_activate_user", "Go it"),
-    "command_line": Place("10_aws_configure_sso", "Configure"),
-    "sign_in": Place("10_aws_configure_sso", "Sign out, and in again"),
-    "temporary_credentials": Place("11_temporary_credentials", "Live through the end"),
-    "teardown": Place("99_teardown", "Plan"),
-}
-"""The heading at which each step begins, by the step's name."""
+@dataclass(frozen=True)
+class LessonStep:
+    """One step of the lesson."""
 
-SOURCES: Mapping[str, str] = {
-    "instance": f"{_GUIDE}/identity-center-instances.html",
-    "access_control_attributes": f"{_GUIDE}/attributesforaccesscontrol.html",
-    "identity_source": f"{_GUIDE}/manage-your-identity-source-considerations.html",
-    "access_portal": f"{_GUIDE}/howtochangeURL.html",
-    "standard_authentication": f"{_GUIDE}/userswithoutpwd.html",
-    "multi_factor_authentication": f"{_GUIDE}/mfa-getting-started.html",
-    "sessions": f"{_GUIDE}/configure-user-session.html",
-    "delegated_administrator": f"{_GUIDE}/delegated-admin.html",
-    "permission_sets": f"{_GUIDE}/permissionsetsconcept.html",
-    "groups": f"{_GUIDE}/addgroups.html",
-    "account_assignments": f"{_GUIDE}/useraccess.html",
-    "users": f"{_GUIDE}/addusers.html",
-    "activation": f"{_GUIDE}/howtoactivateaccount.html",
-    "command_line": "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html",
-    "sign_in": "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html",
-    "temporary_credentials": "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp.html",
-    "teardown": f"{_GUIDE}/delete-config.html",
-}
-"""AWS's page about each step, by the step's name."""
-
-
-# How far a step of the lesson can be; each state has a symbol and a word, so that no colour is needed.
-
-
-class StepState(Enum):
-    """The states, as (symbol, word)."""
-
-    DONE = ("✔", "done")
-    WAITING = ("✎", "waiting for you")
-    """Only a person can do it, and can do it now."""
-    NOT_APPLIED = ("○", "not applied")
-    CHANGED_OUTSIDE = ("≠", "changed outside")
-    """The receipts name what this kit made; the target holds something else now."""
-    LATER = ("…", "later")
-    """Another step comes first."""
-    BY_YOURSELF = ("☐", "by yourself")
-    """Nothing that the kit can read shows whether it is done."""
-    NOT_ASKED = ("–", "not asked for")
-    UNREADABLE = ("?", "cannot be read")
+    number: int
+    name: str
+    """What notebooks, receipts and events call it."""
+    task: str
+    """What somebody does, as the lesson's map says it."""
+    who: str
+    notebook: str
+    heading: str
+    title: str = ""
+    """What stands over its form and its tables."""
+    section: str = ""
+    """The place in the scenario of what its form shows."""
+    source: str = ""
+    """AWS's page about it."""
+    go_back: str = ""
+    """The heading that a failed check leads to, where it is another one."""
+    wants: tuple[Want, ...] = ()
+    """What it reads or writes; empty where a person does it, or nothing is done."""
 
     @property
-    def symbol(self) -> str:
-        """One character."""
-        return self.value[0]
+    def link(self) -> str:
+        """Where it begins, as JupyterLab links to headings from another notebook."""
+        return Place(self.notebook, self.heading).link
 
     @property
-    def word(self) -> str:
-        """What the symbol means."""
-        return self.value[1]
+    def place(self) -> Place:
+        """Where a failed check leads to."""
+        return Place(self.notebook, self.go_back or self.heading)
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is something to do now."""
-        return self in (StepState.WAITING, StepState.NOT_APPLIED, StepState.CHANGED_OUTSIDE)
+    def is_persons(self) -> bool:
+        """Whether it is in the half of the person who signs in."""
+        return self.who in (PERSON, EVERYBODY)
+
+
+_SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
+_ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
+_KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
+
+_STEPS = (
+    LessonStep(
+        number=1,
+        name="instance",
+        task="Enable IAM Identity Center",
+        who="console (organization), API (account)",
+        notebook="01_enable_identity_center",
+        heading=_CHOOSE,
+        title="Enable IAM Identity Center",
+        section="instance",
+        source=f"{_GUIDE}/identity-center-instances.html",
+        wants=(Want(Instances, desired.instance_states),),
+    ),
+    LessonStep(2, "details", "Read the instance's details", API, _SETTINGS, "Details"),
+    LessonStep(
+        number=3,
+        name="access_control_attributes",
+        task="Attributes for access control",
+        who=API,
+        notebook=_SETTINGS,
+        heading="Attributes for access control",
+        title="Attributes for access control",
+        section="access_control_attributes",
+        source=f"{_GUIDE}/attributesforaccesscontrol.html",
+        wants=(Want(AttributesForAccessControl, desired.access_control_attribute_states),),
+    ),
+    LessonStep(
+        number=4,
+        name="identity_source",
+        task="Read the identity source",
+        who="partly API, partly console",
+        notebook=_SETTINGS,
+        heading="Identity source",
+        title="Identity source",
+        section="identity_source",
+        source=f"{_GUIDE}/manage-your-identity-source-considerations.html",
+        wants=(Want(ObservedSettings, desired.identity_source_states),),
+    ),
+    LessonStep(
+        number=5,
+        name="access_portal",
+        task="Customise the access portal's address",
+        who=CONSOLE,
+        notebook=_SETTINGS,
+        heading="The access portal's address",
+        title="AWS access portal",
+        section="access_portal",
+        source=f"{_GUIDE}/howtochangeURL.html",
+        wants=(Want(ConsoleSettings, desired.access_portal_states),),
+    ),
+    LessonStep(
+        number=6,
+        name="standard_authentication",
+        task="Send e-mail OTP to users made by API",
+        who=CONSOLE,
+        notebook=_AUTHENTICATION,
+        heading="Standard authentication: Send email OTP",
+        title="Standard authentication",
+        section="authentication.send_email_otp",
+        source=f"{_GUIDE}/userswithoutpwd.html",
+        wants=(Want(ConsoleSettings, desired.standard_authentication_states),),
+    ),
+    LessonStep(
+        number=7,
+        name="multi_factor_authentication",
+        task="Multi-factor authentication",
+        who=CONSOLE,
+        notebook=_AUTHENTICATION,
+        heading="Multi-factor authentication: four choices",
+        title="Multi-factor authentication",
+        section="authentication.mfa",
+        source=f"{_GUIDE}/mfa-getting-started.html",
+        wants=(Want(ConsoleSettings, desired.multi_factor_authentication_states),),
+    ),
+    LessonStep(
+        number=8,
+        name="sessions",
+        task="Session durations",
+        who=CONSOLE,
+        notebook=_AUTHENTICATION,
+        heading="Sessions",
+        title="Sessions",
+        section="authentication.sessions",
+        source=f"{_GUIDE}/configure-user-session.html",
+        wants=(Want(ConsoleSettings, desired.session_states),),
+    ),
+    LessonStep(
+        number=9,
+        name="delegated_administrator",
+        task="Delegate administration",
+        who=API,
+        notebook="04_management",
+        heading=_CHOOSE,
+        title="Delegated administrator",
+        section="management",
+        source=f"{_GUIDE}/delegated-admin.html",
+        wants=(WantInAccounts(DelegatedAdministrators, desired.delegated_administrator_states),),
+    ),
+    LessonStep(
+        number=10,
+        name="permission_sets",
+        task="Permission sets",
+        who=API,
+        notebook="05_permission_sets",
+        heading=_CHOOSE,
+        title="Permission sets",
+        section="permission_sets",
+        source=f"{_GUIDE}/permissionsetsconcept.html",
+        wants=(Want(PermissionSets, desired.permission_set_states),),
+    ),
+    LessonStep(
+        number=11,
+        name="groups",
+        task="Groups",
+        who=API,
+        notebook="06_groups",
+        heading=_CHOOSE,
+        title="Groups",
+        section="groups",
+        source=f"{_GUIDE}/addgroups.html",
+        wants=(Want(Groups, desired.group_states),),
+    ),
+    LessonStep(
+        number=12,
+        name="account_assignments",
+        task="Assign groups to accounts",
+        who=API,
+        notebook="07_account_assignments",
+        heading=_CHOOSE,
+        title="Account assignments",
+        section="account_assignments",
+        source=f"{_GUIDE}/useraccess.html",
+        wants=(WantInAccounts(AccountAssignments, desired.account_assignment_states),),
+    ),
+    LessonStep(
+        number=13,
+        name="users",
+        task="Users",
+        who="API; console for the invitation",
+        notebook="08_users",
+        heading=_CHOOSE,
+        title="Users",
+        section="users",
+        source=f"{_GUIDE}/addusers.html",
+        wants=(Want(Users, desired.user_states), Want(GroupMemberships, desired.membership_states)),
+    ),
+    LessonStep(
+        number=14,
+        name="activation",
+        task="Accept the invitation, set a password, register MFA",
+        who=PERSON,
+        notebook=_ACTIVATE,
+        heading="Go it",
+        source=f"{_GUIDE}/howtoactivateaccount.html",
+    ),
+    LessonStep(15, "portal", "Use the access portal", PERSON, _ACTIVATE, "The access portal"),
+    LessonStep(
+        number=16,
+        name="command_line",
+        task="aws configure sso",
+        who=PERSON,
+        notebook=_CONFIGURE,
+        heading="Configure",
+        source=f"{_CLI_GUIDE}/cli-configure-sso.html",
+    ),
+    LessonStep(17, "use_profile", "Use the profile: aws s3 ls", PERSON, _CONFIGURE, "Use it: aws s3 ls"),
+    LessonStep(
+        number=18,
+        name="sign_in",
+        task="aws sso login",
+        who=PERSON,
+        notebook=_CONFIGURE,
+        heading="Sign out, and in again",
+        source=f"{_CLI_GUIDE}/cli-configure-sso.html",
+    ),
+    LessonStep(
+        number=19,
+        name="temporary_credentials",
+        task="Tell temporary from long-lived keys",
+        who=PERSON,
+        notebook=_KEYS,
+        heading="AKIA and ASIA",
+        source="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp.html",
+        go_back="Live through the end",
+    ),
+    LessonStep(
+        number=20,
+        name="conclusion",
+        task="What you have now, and why it is better",
+        who=EVERYBODY,
+        notebook=_KEYS,
+        heading="What you have now, and why it is better",
+    ),
+)
+
+LESSON: dict[str, LessonStep] = {step.name: step for step in _STEPS}
+"""The steps by name, in the lesson's order."""
+
+
+def steps_of_notebook(notebook: str) -> tuple[LessonStep, ...]:
+    """Return the steps that a notebook holds, in order; none for the first and the last notebook."""
+    return tuple(step for step in LESSON.values() if step.notebook == notebook)
+
+
+def target_steps() -> list[str]:
+    """Return the names of the steps that read or write the target."""
+    return [name for name, step in LESSON.items() if step.wants]
+
+
+def resources_by_kind(connection: Connection) -> Mapping[str, Resource]:
+    """Return all that the lesson writes, in its order: undo goes the other way.
+
+    Of two steps with one kind the later one's counts, and so what is set and not what is only looked at.
+    """
+    resources = (want.resource(connection) for step in LESSON.values() for want in step.wants)
+    return {resource.kind: resource for resource in resources}

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from idc_aws.changes import Action, Plan, Resource, State, in_words
 from idc_aws.errors import KitError
 from idc_aws.identity_store import find_user_id
-from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.activation import PersonStatus, describe_person
 from idc_aws.signin.profiles import SignedInProfiles, find_signed_in_profiles
 from idc_helpers.runbook.checks import Check, CheckResults
-from idc_helpers.runbook.lesson import CONCLUSION, ENABLE, LESSON, PERSON, LessonStep, StepState
+from idc_helpers.runbook.lesson import EVERYBODY, LESSON, PERSON, LessonStep
 from idc_helpers.runbook.planning import differing_fields
 from idc_helpers.runbook.records import Receipt, read_events
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import Build, Desired, Step, make_step
+from idc_helpers.runbook.steps import OWN_VALUES, Step, digest
 from idc_helpers.runbook.teaching import Cause, taught
+
+
+class StepState(Enum):
+    """How far a step of the lesson is; a symbol and a word, so that no colour is needed."""
+
+    DONE = ("✔", "done")
+    WAITING = ("✎", "waiting for you")
+    """Only a person can do it, and can do it now."""
+    NOT_APPLIED = ("○", "not applied")
+    CHANGED_OUTSIDE = ("≠", "changed outside")
+    """The receipts name what this kit made; the target holds something else now."""
+    LATER = ("…", "later")
+    """Another step comes first."""
+    BY_YOURSELF = ("☐", "by yourself")
+    """Nothing that the kit can read shows whether it is done."""
+    NOT_ASKED = ("–", "not asked for")
+    UNREADABLE = ("?", "cannot be read")
+
+    @property
+    def symbol(self) -> str:
+        """One character."""
+        return self.value[0]
+
+    @property
+    def word(self) -> str:
+        """What the symbol means."""
+        return self.value[1]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to do now."""
+        return self in (StepState.WAITING, StepState.NOT_APPLIED, StepState.CHANGED_OUTSIDE)
+
 
 Settings = Mapping[str, Mapping[str, Any]]
 _ENDED = {
@@ -203,21 +233,17 @@ def _yes(value: bool | None) -> str:
 
 # What somebody else changed: things that this run's receipts name, and that are not as the run left them.
 
-OWN_VALUES, APPLIED = "own_values", "applied"
 
-
-def changed_outside(context: RunContext, step: Step) -> list[str]:
-    """Return what of a step's things is not as this run's receipts left it, in words; reads only.
-
-    Such as ``"permission set Auditor is gone"``. Receipts that were undone, and those of another place or
-    instance, say nothing.
-    """
-    resources = {part.resource.kind: part.resource for part in step.desired}
-    words = []
-    for (kind, key), fields in _left_by(context, step.name).items():
-        if kind in resources:
-            words += _differences(resources[kind], key, fields)
-    return words
+def changed_outside(step: Step) -> list[str]:
+    """Return what of a step's things is not as this run's receipts left it, in words; reads only."""
+    # Receipts that were undone, and those of another place or instance, say nothing.
+    resources = step.resources(step.context.connection)
+    return [
+        words
+        for (kind, key), fields in _left_by(step.context, step.name).items()
+        if kind in resources
+        for words in _differences(resources[kind], key, fields)
+    ]
 
 
 def _left_by(context: RunContext, step: str) -> Mapping[tuple[str, str], State]:
@@ -251,12 +277,13 @@ def _is_of_here(receipt: Receipt, context: RunContext) -> bool:
     return receipt.instance_arn == origin.instance_arn and not is_older
 
 
-def has_own_values(context: RunContext, step: Step) -> bool:
+def has_own_values(step: Step) -> bool:
     """Return whether the last apply of a step was of a form's values and not of this scenario; reads only."""
+    context = step.context
     last, here = None, str(context.receipt_place)
     for entry in read_events(context.events.path):
         is_here = entry.get("place", here) == here
-        if is_here and entry.get("step") == step.name and entry.get("event") in (APPLIED, OWN_VALUES):
+        if is_here and entry.get("step") == step.name and entry.get("event") in ("applied", OWN_VALUES):
             last = entry
     is_own = bool(last and last["event"] == OWN_VALUES and last.get("scenario") == digest(step.desired))
     return is_own and not _is_taken_back(context, step.name)
@@ -268,22 +295,6 @@ def _is_taken_back(context: RunContext, step: str) -> bool:
     return written and not any(receipt.step == step for receipt in context.receipts.open_receipts())
 
 
-def note_own_values(step: Step, scenario: Scenario, build: Build) -> None:
-    """Write down when what a step just applied came from a form and is not what the scenario wants."""
-    with suppress(KitError):  # what the scenario names may not be there: no reason to fail what is done
-        # Of an apply that has ended, whether or not the runbook was closed meanwhile.
-        of_scenario = digest(build(step.context.target_connection, scenario))
-        if of_scenario != digest(step.desired):
-            place = str(step.context.receipt_place)
-            step.context.events.write(OWN_VALUES, step=step.name, scenario=of_scenario, place=place)
-
-
-def digest(desired: Iterable[Desired]) -> str:
-    """Return a text that is the same for the same desired states, and tells nothing of them."""
-    states = [[part.resource.kind, part.states] for part in desired]
-    return hashlib.sha256(json.dumps(states, sort_keys=True, default=dict).encode()).hexdigest()
-
-
 # How far the person's half of the lesson is: what the sandbox shows of it, and what no API of AWS does.
 
 _MOST_PEOPLE = 10
@@ -292,26 +303,20 @@ _UNSEEN: Reading = (StepState.BY_YOURSELF, "no API shows it")
 
 
 class PersonReader:
-    """Reads the states of steps 14 to 19; what they share is read once."""
+    """Reads the states of the person's steps; what they share is read once."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
 
-    def read(self, number: int) -> Reading:
-        """Return how far a step of the person's half is, and a detail; reads only."""
-        if not self._context.connection.is_sandbox and number in (14, 15):
+    def read(self, name: str) -> Reading:
+        """Return how far a step is, and a detail, by the method that is called like the step; reads only."""
+        is_sandbox = self._context.connection.is_sandbox
+        if not is_sandbox and name in ("activation", "portal"):
             return _UNSEEN
-        if self._context.connection.is_sandbox and self._person is None:
-            return StepState.LATER, "waits for step 13"
-        readers = {
-            14: self._activation,
-            15: self._portal,
-            16: self._profile,
-            17: self._use,
-            18: self._login,
-            19: self._keys,
-        }
-        return readers[number]()
+        if is_sandbox and self._person is None:
+            return _waits_for("users")
+        reading: Reading = getattr(self, f"_{name}")()
+        return reading
 
     @cached_property
     def _person(self) -> PersonStatus | None:
@@ -353,46 +358,47 @@ class PersonReader:
     def _portal(self) -> Reading:
         person = self._person
         if person is None or not person.has_password:
-            return StepState.LATER, "waits for step 14"
+            return _waits_for("activation")
         if not person.session_count:
             return StepState.WAITING, f"{person.user_name} is not signed in"
         return StepState.DONE, f"{person.user_name} is signed in"
 
-    def _profile(self) -> Reading:
+    def _command_line(self) -> Reading:
         if self._terminal.names:
             return StepState.DONE, f"profile {self._terminal.names[0]}"
         if not self._context.connection.is_sandbox:
             return StepState.BY_YOURSELF, "no profile here leads to this portal"
-        return self._after_activation("no profile leads to the portal")
+        person = self._person
+        if person is None or not person.has_password:
+            return _waits_for("activation")
+        return StepState.WAITING, "no profile leads to the portal"
 
-    def _use(self) -> Reading:
+    def _use_profile(self) -> Reading:
         if not self._terminal.names:
-            return StepState.LATER, "waits for step 16"
+            return _waits_for("command_line")
         if "command_line" in self._passed:
             return StepState.DONE, "its check passed"
         return StepState.BY_YOURSELF, f"aws s3 ls --profile {self._terminal.names[0]}"
 
-    def _login(self) -> Reading:
+    def _sign_in(self) -> Reading:
         if not self._terminal.names:
-            return StepState.LATER, "waits for step 16"
+            return _waits_for("command_line")
         if self._terminal.has_token is None:
             return _UNSEEN
         if self._terminal.has_token:
             return StepState.DONE, "a login's token is there"
         return StepState.WAITING, f"aws sso login --profile {self._terminal.names[0]}"
 
-    def _keys(self) -> Reading:
+    def _temporary_credentials(self) -> Reading:
         if "temporary_credentials" in self._passed:
             return StepState.DONE, "its check passed"
         if not self._terminal.names:
-            return StepState.LATER, "waits for step 16"
+            return _waits_for("command_line")
         return StepState.BY_YOURSELF, "look at the keys of the profile"
 
-    def _after_activation(self, words: str) -> Reading:
-        person = self._person
-        if person is None or not person.has_password:
-            return StepState.LATER, "waits for step 14"
-        return StepState.WAITING, words
+
+def _waits_for(name: str) -> Reading:
+    return StepState.LATER, f"waits for step {LESSON[name].number}"
 
 
 def _how_far(person: PersonStatus) -> tuple[bool, bool, bool]:
@@ -428,39 +434,38 @@ _WORDS = {
 
 def read_states(context: RunContext, numbers: Collection[int] = ()) -> tuple[StepReading, ...]:
     """Return the lesson's steps with their states, in order; reads only."""
-    entries = [entry for entry in LESSON if not numbers or entry.number in numbers]
+    entries = [entry for entry in LESSON.values() if not numbers or entry.number in numbers]
     # Another notebook may have made or deleted the instance since.
     has_instance = context.connection.refresh_instance() is not None
     person = PersonReader(context)
-    return tuple(_read(context, entry, has_instance, person) for entry in entries)
+    return tuple(StepReading(entry, *_read(context, entry, has_instance, person)) for entry in entries)
 
 
-def _read(context: RunContext, entry: LessonStep, has_instance: bool, person: PersonReader) -> StepReading:
-    if entry.number > ENABLE and not has_instance:
-        return StepReading(entry, StepState.LATER, "waits for step 1")
+def _read(context: RunContext, entry: LessonStep, has_instance: bool, person: PersonReader) -> Reading:
+    if entry.name != "instance" and not has_instance:
+        return _waits_for("instance")
     try:
-        if entry.step:
-            return StepReading(entry, *_state_of(context, entry.step))
+        if entry.wants:
+            return _state_of(Step(context, entry.name))
         if entry.who == PERSON:
-            return StepReading(entry, *person.read(entry.number))
-        if entry.number == CONCLUSION and person.read(entry.number - 1)[0] is not StepState.DONE:
-            return StepReading(entry, StepState.LATER, f"waits for step {entry.number - 1}")
+            return person.read(entry.name)
+        if entry.who == EVERYBODY and person.read("temporary_credentials")[0] is not StepState.DONE:
+            return _waits_for("temporary_credentials")
     except KitError as error:
-        return StepReading(entry, StepState.UNREADABLE, error.message.splitlines()[0])
-    return StepReading(entry, StepState.DONE, "there to read")
+        return StepState.UNREADABLE, error.message.splitlines()[0]
+    return StepState.DONE, "there to read"
 
 
-def _state_of(context: RunContext, name: str) -> tuple[StepState, str]:
-    step = make_step(context, name)
+def _state_of(step: Step) -> Reading:
     plan = step.compare()
     if not plan.changes:
         return StepState.NOT_ASKED, "the scenario says nothing of it"
     if plan.is_empty:
         return StepState.DONE, _in_words(plan) if plan.skipped else ""
-    outside = changed_outside(context, step)
+    outside = changed_outside(step)
     if outside:
         return StepState.CHANGED_OUTSIDE, "; ".join(outside)
-    if has_own_values(context, step):
+    if has_own_values(step):
         return StepState.DONE, "with values of your own, not the scenario's"
     return (StepState.NOT_APPLIED if plan.writes else StepState.WAITING), _in_words(plan)
 

@@ -1,67 +1,77 @@
-"""The steps that read or write the target: what each wants, its four movements, and its rehearsal."""
+"""One step of the lesson in its four movements, desired, plan, apply, check, and its undo; no screen."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
-from idc_aws.assignments import AccountAssignments
-from idc_aws.calls import Call
-from idc_aws.changes import Action, Change, Plan, Resource, State, in_words
+from typing_extensions import override
+
+from idc_aws.changes import Action, Change, Plan, Resource, in_words
 from idc_aws.connection import Connection
-from idc_aws.errors import KitError, NotFoundError
-from idc_aws.groups import GroupMemberships, Groups
+from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
-from idc_aws.instances import Instances
-from idc_aws.organization import Account, DelegatedAdministrators, resolve_account
-from idc_aws.permission_sets import PermissionSets
-from idc_aws.rehearsal import Rehearsal
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
-from idc_aws.users import Users
-from idc_helpers.runbook import desired
-from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
+from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.checks import Check, CheckResults, Teach, check_states
-from idc_helpers.runbook.desired import Observed
+from idc_helpers.runbook.desired import Desired
+from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.planning import plan_changes, state_in_words
-from idc_helpers.runbook.records import Receipt, ReceiptBook
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.teaching import teacher
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.undo import Teardown, UndoPlan
 
-# One step of the lesson in its four movements, without a screen: desired, plan, apply, check.
-
-
-@dataclass(frozen=True)
-class Desired:
-    """What one resource of a step should hold: states by key."""
-
-    resource: Resource
-    states: Mapping[str, State]
-    out_of_reach: Mapping[str, str] = field(default_factory=dict)
+OWN_VALUES = "own_values"
 
 
-@dataclass
-class Step:
-    """A step bound to a run; the same object serves the button and the cell."""
+class Step(Reviewed[Plan]):
+    """A step of the lesson, bound to a run."""
 
-    context: RunContext
-    name: str
-    title: str
-    desired: tuple[Desired, ...]
-    outcome: Outcome | None = field(default=None)
+    def __init__(self, context: RunContext, name: str) -> None:
+        if name not in target_steps():
+            raise NotFoundError(
+                f"the lesson has no step {name!r}. {did_you_mean(name, target_steps())}",
+                remedy=f"One of: {', '.join(target_steps())}.",
+            )
+        self.entry = LESSON[name]
+        super().__init__(context, self.entry.title)
+        self.name = name
+        self.scenario: Scenario = context.scenario
+        """What it makes true: the run's scenario, or that of a form."""
+        self.problems: Sequence[Problem] = ()
+        """What is wrong with the values of a form: nothing is done until they are right."""
 
+    @property
+    def desired(self) -> tuple[Desired, ...]:
+        """What the scenario wants of each resource; may read the target, to find accounts by name."""
+        if self.problems:
+            raise ParametersError(self.problems)
+        return self._wanted(self.scenario, self.context.connection)
+
+    def _wanted(self, scenario: Scenario, connection: Connection) -> tuple[Desired, ...]:
+        return tuple(want.desired(connection, scenario) for want in self.entry.wants)
+
+    @override
+    def resources(self, connection: Connection) -> Mapping[str, Resource]:
+        resources = (want.resource(connection) for want in self.entry.wants)
+        return {resource.kind: resource for resource in resources}
+
+    @override
+    def changes(self, plan: Plan) -> Plan:
+        return plan
+
+    @override
     def plan(self) -> Plan:
-        """Return desired against actual; reads only."""
         plan = self.compare()
         self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
         return plan
 
-    def compare(self) -> Plan:
+    def compare(self, desired: Sequence[Desired] | None = None) -> Plan:
         """Return desired against actual without an event, for those who only look; reads only."""
-        return sum((self._plan_of(wanted) for wanted in self.desired), Plan())
+        return sum((self._plan_of(wanted) for wanted in desired or self.desired), Plan())
 
     def _plan_of(self, wanted: Desired) -> Plan:
         resource = wanted.resource
@@ -87,39 +97,48 @@ class Step:
             return ""
         return "Later: there is no instance yet. Notebook 01 enables it; this step comes after it."
 
+    @override
     def apply(self, plan: Plan | None = None, *, progress: Progress = no_progress) -> Outcome:
-        """Make the plan true (a fresh one, unless the caller has shown one) and return what was done.
-
-        Writes to the target, with a receipt for each write. What only a person can do is left to the person.
-        """
+        # What only a person can do is left to the person.
         plan = plan if plan is not None else self.plan()
         if plan.writes:
             self.context.require_apply()
-        events = self.context.events
+        desired, events = self.desired, self.context.events
         events.write("applying", step=self.name, total=len(plan.writes))
-        resources = {wanted.resource.kind: wanted.resource for wanted in self.desired}
+        resources = {wanted.resource.kind: wanted.resource for wanted in desired}
         applier = Applier(resources, self.context.receipts, self.context.origin(self.name))
         try:
-            self.outcome = applier.apply(plan, progress=progress)
+            outcome = applier.apply(plan, progress=progress)
         except KitError as error:
             events.write("failed", step=self.name, error=str(error))
             raise
         place = str(self.context.receipt_place)
-        events.write("applied", step=self.name, changes=self.outcome.counts(), place=place)
-        return self.outcome
+        events.write("applied", step=self.name, changes=outcome.counts(), place=place)
+        self._note_own_values(desired)
+        return outcome
 
+    def _note_own_values(self, desired: Sequence[Desired]) -> None:
+        """Write down when what was just applied came from a form and is not what the run's scenario wants."""
+        if self.scenario is self.context.scenario:
+            return
+        with suppress(KitError):  # what the scenario names may not be there: no reason to fail what is done
+            # Of an apply that has ended, whether or not the runbook was closed meanwhile.
+            connection = self.context.target_connection
+            of_scenario = digest(self._wanted(self.context.scenario, connection))
+            if of_scenario != digest(desired):
+                place = str(self.context.receipt_place)
+                self.context.events.write(OWN_VALUES, step=self.name, scenario=of_scenario, place=place)
+
+    @override
     def check(self) -> CheckResults:
-        """Read the target again and return a check for each thing wanted; reads only.
-
-        In mode ``"plan"`` with something to do there is nothing to check yet: the one check says that nothing
-        was written.
-        """
-        plan = self.compare()
+        # In mode "plan" with something to do there is nothing to check yet: the one check says so.
+        desired = self.desired
+        plan = self.compare(desired)
         if self.context.mode == "plan" and not plan.is_empty:
             detail = ". ".join(filter(None, (_nothing_written(plan), self.later())))
             checks = [Check(f"{self.title}: plan", True, detail)]
         else:
-            checks = [check for wanted in self.desired for check in self._checks_of(wanted, plan)]
+            checks = [check for wanted in desired for check in self._checks_of(wanted, plan)]
         return self.context.record(self.name, CheckResults(tuple(checks)))
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
@@ -173,248 +192,21 @@ def _nothing_written(plan: Plan) -> str:
     return f"mode is 'plan', nothing was written: {', '.join(part for part in (counts, by_hand) if part)}"
 
 
-Build = Callable[[Connection, Scenario], tuple[Desired, ...]]
+def digest(desired: Iterable[Desired]) -> str:
+    """Return a text that is the same for the same desired states, and tells nothing of them."""
+    states = [[part.resource.kind, part.states] for part in desired]
+    return hashlib.sha256(json.dumps(states, sort_keys=True, default=dict).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class StepDefinition:
-    """One step that reads or writes the target."""
+class StepUndo(Teardown):
+    """The undo of one step: what the step has applied counts no more after it."""
 
-    name: str
-    title: str
-    notebook: str
-    lesson_step: int
-    section: str
-    build: Build
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.context, frozenset({step.name}), title=f"{step.title}: undo")
+        self._step = step
 
-
-def _instance(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(Instances(connection), desired.instance_states(scenario)),)
-
-
-def _access_control(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (
-        Desired(AttributesForAccessControl(connection), desired.access_control_attribute_states(scenario)),
-    )
-
-
-def _identity_source(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    states = desired.console_setting_states(scenario, "identity_source")
-    return (Desired(Observed(ConsoleSettings(connection)), states),)
-
-
-def _console_setting(name: str) -> Build:
-    def build(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-        return (Desired(ConsoleSettings(connection), desired.console_setting_states(scenario, name)),)
-
-    return build
-
-
-def _delegated_administrator(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    named = scenario.management.delegated_administrator
-    account_id = resolve_account(connection, named).account_id if named else None
-    return (Desired(DelegatedAdministrators(connection), desired.delegated_administrator_states(account_id)),)
-
-
-def _permission_sets(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(PermissionSets(connection), desired.permission_set_states(scenario.permission_sets)),)
-
-
-def _groups(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (Desired(Groups(connection), desired.group_states(scenario.groups)),)
-
-
-def _account_assignments(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    found: dict[str, Account] = {}
-
-    def account_id_of(named: str) -> str:
-        account = resolve_account(connection, named)
-        return found.setdefault(account.account_id, account).account_id
-
-    states = desired.account_assignment_states(scenario.account_assignments, account_id_of)
-    closed = {
-        key: f"account {account.name or account.account_id!r} is {account.status}: AWS gives no access to it"
-        for key, state in states.items()
-        if not (account := found[state["account_id"]]).is_active
-    }
-    return (Desired(AccountAssignments(connection), states, closed),)
-
-
-def _users(connection: Connection, scenario: Scenario) -> tuple[Desired, ...]:
-    return (
-        Desired(Users(connection), desired.user_states(scenario.users)),
-        Desired(GroupMemberships(connection), desired.membership_states(scenario.users)),
-    )
-
-
-_ENABLE, _SETTINGS, _AUTHENTICATION = "01_enable_identity_center", "02_settings", "03_authentication"
-
-STEPS: dict[str, StepDefinition] = {
-    step.name: step
-    for step in (
-        StepDefinition("instance", "Enable IAM Identity Center", _ENABLE, 1, "instance", _instance),
-        StepDefinition(
-            "access_control_attributes",
-            "Attributes for access control",
-            _SETTINGS,
-            3,
-            "access_control_attributes",
-            _access_control,
-        ),
-        StepDefinition(
-            "identity_source", "Identity source", _SETTINGS, 4, "identity_source", _identity_source
-        ),
-        StepDefinition(
-            "access_portal",
-            "AWS access portal",
-            _SETTINGS,
-            5,
-            "access_portal",
-            _console_setting("access_portal"),
-        ),
-        StepDefinition(
-            "standard_authentication",
-            "Standard authentication",
-            _AUTHENTICATION,
-            6,
-            "authentication",
-            _console_setting("standard_authentication"),
-        ),
-        StepDefinition(
-            "multi_factor_authentication",
-            "Multi-factor authentication",
-            _AUTHENTICATION,
-            7,
-            "authentication",
-            _console_setting("multi_factor_authentication"),
-        ),
-        StepDefinition(
-            "sessions", "Sessions", _AUTHENTICATION, 8, "authentication", _console_setting("sessions")
-        ),
-        StepDefinition(
-            "delegated_administrator",
-            "Delegated administrator",
-            "04_management",
-            9,
-            "management",
-            _delegated_administrator,
-        ),
-        StepDefinition(
-            "permission_sets",
-            "Permission sets",
-            "05_permission_sets",
-            10,
-            "permission_sets",
-            _permission_sets,
-        ),
-        StepDefinition("groups", "Groups", "06_groups", 11, "groups", _groups),
-        StepDefinition(
-            "account_assignments",
-            "Account assignments",
-            "07_account_assignments",
-            12,
-            "account_assignments",
-            _account_assignments,
-        ),
-        StepDefinition("users", "Users", "08_users", 13, "users", _users),
-    )
-}
-
-
-def make_step(context: RunContext, name: str) -> Step:
-    """Return a step of the lesson bound to a run."""
-    if name not in STEPS:
-        raise NotFoundError(
-            f"the lesson has no step {name!r}. {did_you_mean(name, STEPS)}",
-            remedy=f"One of: {', '.join(STEPS)}.",
-        )
-    definition = STEPS[name]
-    return Step(context, name, definition.title, definition.build(context.connection, context.scenario))
-
-
-def make_teardown(
-    context: RunContext, steps: frozenset[str] = frozenset(), *, include_used: bool = False
-) -> Teardown:
-    """Return the undo of a run's receipts, of all its steps or of some."""
-    connection = context.connection
-    resources: tuple[Resource, ...] = (
-        Instances(connection),
-        AttributesForAccessControl(connection),
-        ConsoleSettings(connection),
-        DelegatedAdministrators(connection),
-        PermissionSets(connection),
-        Groups(connection),
-        AccountAssignments(connection),
-        Users(connection),
-        GroupMemberships(connection),
-    )
-    return Teardown(context, {resource.kind: resource for resource in resources}, steps, include_used)
-
-
-# The calls that applying a plan would make, in order: applying it on a connection that sends no write.
-
-
-@dataclass(frozen=True)
-class PlannedCalls:
-    """What applying a plan would call."""
-
-    calls: tuple[tuple[Change, Call], ...]
-    stopped_by: str = ""
-
-
-def calls_of_step(context: RunContext, name: str, plan: Plan) -> PlannedCalls:
-    """Return the calls that applying a step's plan would make; reads only."""
-
-    def resources(rehearsed: RunContext) -> Mapping[str, Resource]:
-        desired = STEPS[name].build(rehearsed.connection, rehearsed.scenario)
-        return {wanted.resource.kind: wanted.resource for wanted in desired}
-
-    return _rehearse(context, plan, resources)
-
-
-def calls_of_undo(context: RunContext, plan: Plan) -> PlannedCalls:
-    """Return the calls that an undo or a teardown would make; reads only."""
-    return _rehearse(context, plan, lambda rehearsed: make_teardown(rehearsed).resources)
-
-
-def _rehearse(
-    context: RunContext, plan: Plan, resources_of: Callable[[RunContext], Mapping[str, Resource]]
-) -> PlannedCalls:
-    rehearsal = Rehearsal(context.connection)
-    rehearsed = replace(context, target_connection=rehearsal.connection)
-    calls: list[tuple[Change, Call]] = []
-
-    def keep(change: Change) -> None:
-        calls.extend((change, call) for call in rehearsal.calls[len(calls) :])
-
-    current: list[Change] = []
-
-    def progress(event: str, change: Change, made: int, total: int) -> None:  # noqa: ARG001
-        for earlier in current:
-            keep(earlier)
-        current[:] = [change]
-
-    stopped_by = ""
-    try:
-        applier = Applier(resources_of(rehearsed), _Unwritten(), context.origin("rehearsal"))
-        applier.apply(plan, progress=progress)
-    except KitError as error:
-        stopped_by = str(error)
-    for change in current:
-        keep(change)
-    return PlannedCalls(tuple(calls), stopped_by)
-
-
-class _Unwritten(ReceiptBook):
-    """Receipts of what is not done: not written."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(os.devnull))
-
-    def _append(self, receipt: Receipt) -> None:
-        """Write nothing."""
-
-
-def only_calls(planned: PlannedCalls) -> list[Call]:
-    """Return the calls alone, in order."""
-    return [call for _, call in planned.calls]
+    @override
+    def apply(self, plan: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:
+        outcome = super().apply(plan, progress=progress)
+        self._step.changed()
+        return outcome

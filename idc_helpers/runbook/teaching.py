@@ -13,12 +13,11 @@ from idc_aws.changes import Resource, State
 from idc_aws.connection import Connection
 from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
 from idc_helpers.runbook.checks import Check, Teach
-from idc_helpers.runbook.lesson import PLACES, SOURCES
+from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.planning import differing_fields
 from idc_helpers.runbook.records import Attestation, Receipt
 from idc_helpers.runbook.run import RunContext
 
-_ABSENT_STEPS = {"user": "users", "group": "groups", "permission_set": "permission_sets"}
 _TRACES: Mapping[str, tuple[str, str]] = {
     "instance": ("DeleteInstance", "UpdateInstance, TagResource or UntagResource"),
     "access_control_attributes": (
@@ -106,7 +105,7 @@ def _absent(kind: str, facts: Facts) -> Cause:
     )
     if kind == "account_assignment":
         words += "; with a principal or a permission set go all of its assignments"
-    return Cause(words, _ABSENT_STEPS[facts.absent[0][0]])
+    return Cause(words, f"{facts.absent[0][0]}s")  # a noun's step is its plural
 
 
 def _missing(kind: str, facts: Facts) -> Cause:
@@ -176,8 +175,8 @@ def teacher(context: RunContext, resource: Resource, step: str) -> Teach:
 
 def taught(check: Check, cause: Cause, step: str) -> Check:
     """Return a failed check with its likely cause, the heading to go back to and AWS's page."""
-    where = cause.step or step
-    return replace(check, cause=cause.words, go_back=PLACES.get(where), source=SOURCES.get(where, ""))
+    entry = LESSON[cause.step or step]
+    return replace(check, cause=cause.words, go_back=entry.place, source=entry.source)
 
 
 def _facts(context: RunContext, resource: Resource, key: str, wanted: State, found: State | None) -> Facts:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
+from typing_extensions import override
+
 from idc_aws.access import whole_assignment_identifier
 from idc_aws.changes import Action, Change, Plan, Resource, State, Use, in_words, uses_in_words
+from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
 from idc_aws.secrets import REMOVED
-from idc_helpers.runbook.applying import Applier, Outcome, Progress, no_progress
+from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.lesson import resources_by_kind
 from idc_helpers.runbook.planning import (
     could_come_from,
     describe_difference,
@@ -419,18 +423,31 @@ class Verdict:
         return words + (f", {self.to_undo} still to undo" if self.to_undo else "")
 
 
-@dataclass
-class Teardown:
-    """Takes back what the receipts of a run folder name, newest first, and nothing else."""
+class Teardown(Reviewed[UndoPlan]):
+    """Takes back what the receipts of a run folder name, of all steps or some, and nothing else."""
 
-    context: RunContext
-    resources: Mapping[str, Resource]
-    steps: frozenset[str] = frozenset()
-    include_used: bool = False
-    _applied: tuple[UndoPlan, Outcome] | None = field(default=None, repr=False)
+    def __init__(
+        self,
+        context: RunContext,
+        steps: frozenset[str] = frozenset(),
+        *,
+        include_used: bool = False,
+        title: str = "Teardown",
+    ) -> None:
+        super().__init__(context, title)
+        self._steps, self._include_used = steps, include_used
+        self._applied: tuple[UndoPlan, Outcome] | None = None
 
+    @override
+    def resources(self, connection: Connection) -> Mapping[str, Resource]:
+        return resources_by_kind(connection)
+
+    @override
+    def changes(self, plan: UndoPlan) -> Plan:
+        return plan.plan
+
+    @override
     def plan(self) -> UndoPlan:
-        """Return what would be undone; reads only."""
         undo = self._compare()
         self.context.events.write("planned", step=NAME, changes=undo.plan.counts(), by_hand=0)
         return undo
@@ -438,30 +455,29 @@ class Teardown:
     def _compare(self, *, looks_for_uses: bool = True) -> UndoPlan:
         book = self.context.receipts
         receipts = book.open_receipts()
-        if self.steps:
-            receipts = [receipt for receipt in receipts if receipt.step in self.steps]
+        if self._steps:
+            receipts = [receipt for receipt in receipts if receipt.step in self._steps]
         return plan_undo(
             receipts,
-            self.resources,
+            self.resources(self.context.connection),
             self.context.origin(NAME),
-            include_used=self.include_used,
+            include_used=self._include_used,
             unreadable=book.unreadable(),
             elsewhere=book.elsewhere(),
             looks_for_uses=looks_for_uses,
         )
 
-    def apply(self, undo: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:
-        """Take back what the plan says and return what was done; running it again is safe."""
-        if undo is None:
-            undo = self.plan()
-        elif undo.plan.writes:
+    @override
+    def apply(self, plan: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:
+        undo = plan if plan is not None else self.plan()
+        if plan is not None and undo.plan.writes:
             self._require_as_shown(undo)
         origin, book = self.context.origin(NAME), self.context.receipts
         if undo.plan.writes:
             self.context.require_apply()
         for receipt in undo.receipts_of(Fate.GONE):
             book.settle(receipt, origin)
-        applier = Applier(self.resources, book, origin)
+        applier = Applier(self.resources(self.context.connection), book, origin)
         try:
             outcome = applier.apply(undo.plan, progress=progress, undoes=undo.receipt_id, goes_on=True)
         except KitError as error:
@@ -502,8 +518,8 @@ class Teardown:
             to_undo=len(left.plan.writes),
         )
 
+    @override
     def check(self) -> CheckResults:
-        """Return whether anything is left of what the receipts name, and what; reads only."""
         remaining = self._compare()
         if self.context.mode == "plan" and remaining.plan.writes:
             checks = [

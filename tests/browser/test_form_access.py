@@ -12,8 +12,9 @@ from test_lab_lesson import FORMS
 
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, make_step
+from idc_helpers.runbook.steps import Step
 
 SERIOUS = ("serious", "critical")
 OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"
@@ -35,8 +36,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator
     started = Lab(tmp_path_factory.mktemp("access"), chromium)
     scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
     context = RunContext(started.connect(), scenario, "apply", "lesson", started.run_folder)
-    for name in STEPS:
-        make_step(context, name).apply()
+    for name in target_steps():
+        Step(context, name).apply()
     yield started
     started.stop()
 

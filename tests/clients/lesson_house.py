@@ -7,8 +7,9 @@ from typing import Any
 
 from patience import PATIENCE_S
 
+from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import open_run
-from idc_helpers.runbook.steps import STEPS, make_step
+from idc_helpers.runbook.steps import Step
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, page_links
 from idc_sandbox.persona.person import Persona
@@ -22,8 +23,8 @@ class LessonHouse:
         self.folder = StateFolder(folder / "state")
         self.running = launcher.start(self.folder, port=0, seed=7)
         self.run = open_run("08_users", run_folder=str(folder / "run"), target="sandbox")
-        for name in STEPS:
-            make_step(self.run, name).apply()
+        for name in target_steps():
+            Step(self.run, name).apply()
 
     @property
     def links(self) -> dict[str, str]:

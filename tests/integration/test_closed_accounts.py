@@ -14,10 +14,10 @@ from idc_aws.scenario.reading import validate_scenario
 from idc_aws.signin.profiles import choose_profile
 from idc_helpers.notebook.inventory import organization_tree
 from idc_helpers.notebook.tables import outcome_table, plan_table
-from idc_helpers.runbook.lesson import StepState
-from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import make_step, make_teardown
+from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 
 AWS_WORDS = "Obtaining permissions to manage your AWS account '{}' is taking longer than usual."
 STEPS = ("instance", "permission_sets", "groups", "users", "account_assignments")
@@ -59,13 +59,13 @@ def close(context, name):
 
 
 def apply(context, *names):
-    return [make_step(context, name).apply() for name in names or STEPS]
+    return [Step(context, name).apply() for name in names or STEPS]
 
 
 def test_a_closed_account_is_skipped_and_the_others_go_through(context):
     closed = close(context, "Production")
     apply(context, *STEPS[:-1])
-    step = make_step(context, "account_assignments")
+    step = Step(context, "account_assignments")
     plan = step.plan()
     assert plan.counts() == {"create": 1, "update": 0, "delete": 0, "unchanged": 0, "skipped": 1}
     shown = repr(plan_table("Account assignments", plan))
@@ -76,17 +76,17 @@ def test_a_closed_account_is_skipped_and_the_others_go_through(context):
     results = step.check()
     assert results.passed
     assert [check.detail.partition(":")[0] for check in results][1] == "skipped"
-    again = make_step(context, "account_assignments").plan()
+    again = Step(context, "account_assignments").plan()
     assert (again.is_empty, len(again.skipped)) == (True, 1)
-    reading = next(one for one in read_states(context) if one.entry.step == "account_assignments")
+    reading = next(one for one in read_states(context) if one.entry.name == "account_assignments")
     assert (reading.state, reading.detail) == (StepState.DONE, "1 as wanted, 1 skipped")
     assert {row.account_name for row in list_all_account_assignments(context.connection)} == {"Development"}
     assert f"Production · {closed} (suspended)" in repr(
         organization_tree(context.connection, assignments=True)
     )
     planned = dataclasses.replace(context, mode="plan", scenario=scenario(["Production", "Log archive"]))
-    assert "1 to create, 1 skipped" in make_step(planned, "account_assignments").check().checks[0].detail
-    teardown = make_teardown(context)
+    assert "1 to create, 1 skipped" in Step(planned, "account_assignments").check().checks[0].detail
+    teardown = Teardown(context)
     teardown.apply()
     assert teardown.check().passed
 
@@ -122,15 +122,15 @@ def test_an_account_that_is_closed_later_holds_nothing_up(context):
     changed = dataclasses.replace(
         context, scenario=scenario(["Development", "Production"], session_duration="PT2H")
     )
-    step = make_step(changed, "permission_sets")
+    step = Step(changed, "permission_sets")
     assert step.apply().counts()["update"] == 1
     assert step.check().passed
     arn = find_permission_set(context.connection, "Closed")
     outdated = list_provisioned_accounts(context.connection, arn, "LATEST_PERMISSION_SET_NOT_PROVISIONED")
     assert outdated == [closed]
-    assert make_step(changed, "account_assignments").plan().counts()["unchanged"] == 2
+    assert Step(changed, "account_assignments").plan().counts()["unchanged"] == 2
     assert choose_profile(context.connection, Person(user_name="ana")).account_id != closed
-    teardown = make_teardown(context)
+    teardown = Teardown(context)
     teardown.apply()
     assert teardown.check().passed
     assert context.connection.instance_or_none() is None

@@ -23,9 +23,11 @@ from idc_aws.signin.terminal import sandbox_terminal
 from idc_helpers.notebook.exercises import NOT_DONE, TryIt, leftovers
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.exercises import EXERCISES
+from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, make_step, make_teardown
+from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 from idc_sandbox.persona.person import Persona
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -40,8 +42,8 @@ def context(start_in, tmp_path_factory):
     context = RunContext(
         connection, scenario, "apply", "lesson", tmp_path_factory.mktemp("exercises") / "run"
     )
-    for name in STEPS:
-        make_step(context, name).apply()
+    for name in target_steps():
+        Step(context, name).apply()
     return context
 
 
@@ -154,7 +156,7 @@ def test_one_more_mapping_keeps_the_others(context, sso_admin, instance):
     )
     put(**before, Division=division)
     assert is_done(context, "one_more_mapping")
-    step = make_step(context, "access_control_attributes")
+    step = Step(context, "access_control_attributes")
     assert step.plan().writes, "the plan shows what was changed outside of it"
     step.apply()
     assert not is_done(context, "one_more_mapping")
@@ -165,10 +167,10 @@ def test_a_shorter_portal_session_is_not_the_one_of_background_jobs(context, ins
     assert not is_done(context, "shorter_portal_session")
     console.write_setting(instance["InstanceArn"], "sessions", {"user_background": "PT4H"})
     assert "people have the other one" in found(context, "shorter_portal_session", "background")[1]
-    make_step(context, "sessions").apply()
+    Step(context, "sessions").apply()
     console.write_setting(instance["InstanceArn"], "sessions", {"user_interactive": "PT4H"})
     assert is_done(context, "shorter_portal_session")
-    make_step(context, "sessions").apply()
+    Step(context, "sessions").apply()
 
 
 def test_the_delegate_is_told_from_the_management_account_and_from_others(context):
@@ -259,7 +261,7 @@ def test_what_is_left_stops_the_deletion_of_the_instance_and_its_commands_remove
 ):
     elsewhere = connect(state_folder=start_in("leftovers"))
     run = replace(context, target_connection=elsewhere, run_folder=tmp_path / "run")
-    make_step(run, "instance").apply()
+    Step(run, "instance").apply()
     assert leftovers(run).rows == ()
     store = {"IdentityStoreId": elsewhere.instance.identity_store_id}
     elsewhere.client("identitystore").create_group(DisplayName="Auditors", **store)
@@ -269,8 +271,8 @@ def test_what_is_left_stops_the_deletion_of_the_instance_and_its_commands_remove
     shown = leftovers(run)
     assert [row[0] for row in shown.rows] == ["group Auditors", "permission set OnCall"]
     assert "the teardown leaves it" in shown.note
-    make_teardown(run).apply()
-    assert "still holds permission set OnCall, group Auditors" in make_teardown(run).check().checks[0].detail
+    Teardown(run).apply()
+    assert "still holds permission set OnCall, group Auditors" in Teardown(run).check().checks[0].detail
     for _, command in shown.rows:
         program, service, operation, *options = command.split()
         names = [_member(name) for name in options[::2]]
@@ -280,7 +282,7 @@ def test_what_is_left_stops_the_deletion_of_the_instance_and_its_commands_remove
         assert program == "aws"
         call(**dict(zip(names, options[1::2], strict=True)))
     assert leftovers(run).rows == ()
-    make_teardown(run).apply()
+    Teardown(run).apply()
     assert leftovers(run).rows == ()
     assert elsewhere.refresh_instance() is None
 
@@ -294,11 +296,11 @@ def test_what_a_form_made_has_a_receipt_and_is_not_listed_as_left(start_in, cont
     group = context.scenario.groups[0].model_copy(update={"display_name": "Auditors"})
     scenario = context.scenario.model_copy(update={"groups": [group]})
     run = replace(context, target_connection=elsewhere, scenario=scenario, run_folder=tmp_path / "run")
-    make_step(run, "instance").apply()
-    make_step(run, "groups").apply()
+    Step(run, "instance").apply()
+    Step(run, "groups").apply()
     assert TryIt(run, "group_of_auditors", {}).check().note == ""
     assert leftovers(run).rows == ()
-    make_teardown(run).apply()
+    Teardown(run).apply()
     assert elsewhere.refresh_instance() is None
 
 

@@ -15,10 +15,10 @@ from idc_aws.scenario.reading import validate_scenario
 from idc_helpers.notebook import inventory
 from idc_helpers.notebook.inventory import organization_tree, who_reaches_what
 from idc_helpers.notebook.runbook import Runbook
-from idc_helpers.runbook.lesson import StepState
-from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.lesson import target_steps
+from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, make_step
+from idc_helpers.runbook.steps import Step
 
 OURS = {
     "permission_sets": [{"name": "Ours", "managed_policies": ["ReadOnlyAccess"]}],
@@ -126,11 +126,11 @@ def test_pictures_maps_and_counts_go_on(context):
 
 def test_our_own_steps_plan_apply_and_check_beside_them(context):
     for name in ("permission_sets", "groups", "users", "account_assignments"):
-        step = make_step(context, name)
+        step = Step(context, name)
         step.apply()
         assert step.check().passed
-        assert make_step(context, name).plan().is_empty
-    assert all(make_step(context, name).plan() is not None for name in STEPS)
+        assert Step(context, name).plan().is_empty
+    assert all(Step(context, name).plan() is not None for name in target_steps())
 
 
 @pytest.mark.parametrize(("name", "columns", "words"), SETS, ids=[case[0] for case in SETS])

@@ -194,7 +194,7 @@ def test_nothing_is_written_that_the_plan_did_not_show(front_end, run_environmen
     front_end.click("Apply in the sandbox")
     front_end.until(lambda: busy in front_end.ended)
     front_end.run("pass")
-    front_end.until(lambda: front_end.asked("step.gate.running") == "False")
+    front_end.until(lambda: front_end.asked("step.step.running") == "False")
     assert written(run_environment) in (None, "One"), "a value was written that no plan had shown"
 
     held = front_end.asked("step.values.values[0]['description']")

@@ -13,10 +13,11 @@ from idc_aws.instances import Instances
 from idc_aws.inventory import count_holdings
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
-from idc_helpers.runbook.lesson import StepState
-from idc_helpers.runbook.progress import read_states
+from idc_helpers.runbook.lesson import target_steps
+from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, make_step, make_teardown
+from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +32,36 @@ def context(lesson_folder, tmp_path):
 
 
 def apply_all(context):
-    return [make_step(context, name).apply().counts() for name in STEPS]
+    return [Step(context, name).apply().counts() for name in target_steps()]
 
 
 def test_the_lesson_applies_is_unchanged_the_second_time_and_leaves_nothing(context):
     first = apply_all(context)
     assert sum(counts["create"] for counts in first) == 18
-    assert all(make_step(context, name).check().passed for name in STEPS)
+    assert all(Step(context, name).check().passed for name in target_steps())
     receipts = len(context.receipts.read())
     second = apply_all(context)
-    assert [counts["create"] + counts["update"] + counts["delete"] for counts in second] == [0] * len(STEPS)
+    assert [counts["create"] + counts["update"] + counts["delete"] for counts in second] == [0] * len(
+        target_steps()
+    )
     assert len(context.receipts.read()) == receipts, "an empty plan writes no receipt"
-    teardown = make_teardown(context)
+    teardown = Teardown(context)
     teardown.apply()
     assert teardown.check().passed
     assert context.connection.instance_or_none() is None
 
 
 def test_an_instance_in_which_somebody_else_works_is_not_deleted(context):
-    make_step(context, "instance").apply()
+    Step(context, "instance").apply()
     store = {"IdentityStoreId": context.connection.instance.identity_store_id}
     theirs = context.connection.client("identitystore").create_group(DisplayName="Theirs", **store)
-    teardown = make_teardown(context)
+    teardown = Teardown(context)
     teardown.apply()
     (check,) = teardown.check()
     assert (check.passed, "still holds group Theirs" in check.detail) == (False, True)
     assert count_holdings(context.connection)["groups"] == 1
     context.connection.client("identitystore").delete_group(GroupId=theirs["GroupId"], **store)
-    make_teardown(context).apply()
+    Teardown(context).apply()
     assert context.connection.instance_or_none() is None
 
 
@@ -66,12 +69,12 @@ def test_what_a_group_deleted_by_somebody_leaves_behind_is_taken_back(context):
     apply_all(context)
     connection = context.connection
     store = {"IdentityStoreId": connection.instance.identity_store_id}
-    wanted = make_step(context, "account_assignments").desired[0].states
+    wanted = Step(context, "account_assignments").desired[0].states
     names = {state["principal_name"] for state in wanted.values() if state["principal_type"] == "GROUP"}
     for name in names:
         group_id = find_group_id(connection, name)
         connection.client("identitystore").delete_group(GroupId=group_id, **store)
-    teardown = make_teardown(context)
+    teardown = Teardown(context)
     undo = teardown.plan()
     assert sum("left it behind" in change.reason for change in undo.plan.writes) == len(wanted)
     teardown.apply(undo)
@@ -81,7 +84,7 @@ def test_what_a_group_deleted_by_somebody_leaves_behind_is_taken_back(context):
 
 def test_mode_plan_shows_and_never_writes(context):
     planning = replace(context, mode="plan")
-    step = make_step(planning, "instance")
+    step = Step(planning, "instance")
     assert [change.action for change in step.plan().changes] == ["create"]
     with pytest.raises(ApplyRefusedError, match="nothing is written"):
         step.apply()
@@ -119,5 +122,5 @@ def test_the_map_tells_what_is_done_from_what_somebody_changed(context):
     (reading,) = read_states(context, [13])
     assert reading.state is StepState.CHANGED_OUTSIDE
     assert "user richard.roe is gone" in reading.detail
-    make_teardown(context).apply()
+    Teardown(context).apply()
     assert read_states(context)[0].state is StepState.NOT_APPLIED

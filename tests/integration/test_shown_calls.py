@@ -17,15 +17,10 @@ from idc_aws.connection import connect
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.rehearsal import Target, as_commands, as_python
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
+from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import (
-    STEPS,
-    calls_of_step,
-    calls_of_undo,
-    make_step,
-    make_teardown,
-    only_calls,
-)
+from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 
 READS = ("List", "Describe", "Get", "IsMember")
 SERVICES = ("sso-admin", "identitystore", "organizations")
@@ -70,7 +65,7 @@ def shown_as_sent(planned, sent, console):
         return shown == found
 
     assert planned.stopped_by == ""
-    calls = only_calls(planned)
+    calls = planned.calls
     api = [call for call in calls if call.service_name != CONSOLE]
     assert [(call.service_name, call.operation_name) for call in api] == [call[:2] for call in sent]
     for call, (_, _, request) in zip(api, sent, strict=True):
@@ -87,11 +82,11 @@ def watched(console, work):
 
 
 def apply_as_shown(context, name, sent):
-    step = make_step(context, name)
+    step = Step(context, name)
     plan = step.plan()
-    planned = calls_of_step(context, name, plan)
+    planned = step.calls(plan)
     assert sent == [], "a rehearsal sends nothing that writes"
-    assert make_step(context, name).plan() == plan, "a rehearsal changes nothing"
+    assert Step(context, name).plan() == plan, "a rehearsal changes nothing"
     console = []
     watched(console, lambda: step.apply(plan))
     count = shown_as_sent(planned, sent, console)
@@ -124,10 +119,10 @@ def changed(scenario):
 
 
 def test_the_calls_shown_are_the_calls_sent_for_every_step_its_update_and_the_teardown(context, sent):
-    counts = {name: apply_as_shown(context, name, sent) for name in STEPS}
+    counts = {name: apply_as_shown(context, name, sent) for name in target_steps()}
     as_wanted_from_the_start = ["identity_source", "multi_factor_authentication", "sessions"]
     assert [name for name, count in counts.items() if not count] == as_wanted_from_the_start
-    again = {name: apply_as_shown(context, name, sent) for name in STEPS}
+    again = {name: apply_as_shown(context, name, sent) for name in target_steps()}
     assert set(again.values()) == {0}
 
     document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}]}'
@@ -135,13 +130,13 @@ def test_the_calls_shown_are_the_calls_sent_for_every_step_its_update_and_the_te
         PolicyName="ReadLedger", Path="/finance/", PolicyDocument=document
     )
     other = replace(context, scenario=changed(context.scenario))
-    updates = {name: apply_as_shown(other, name, sent) for name in STEPS}
+    updates = {name: apply_as_shown(other, name, sent) for name in target_steps()}
     untouched = ["identity_source", "access_portal", "delegated_administrator", "account_assignments"]
     assert [name for name, count in updates.items() if not count] == untouched
 
-    teardown = make_teardown(context)
+    teardown = Teardown(context)
     undo = teardown.plan()
-    planned = calls_of_undo(context, undo.plan)
+    planned = teardown.calls(undo)
     console = []
     watched(console, lambda: teardown.apply(undo))
     shown_as_sent(planned, sent, console)
@@ -149,20 +144,20 @@ def test_the_calls_shown_are_the_calls_sent_for_every_step_its_update_and_the_te
 
 
 def test_a_rehearsal_says_where_applying_would_stop(context):
-    make_step(context, "instance").apply()
-    step = make_step(context, "users")
-    planned = calls_of_step(context, "users", step.plan())
+    Step(context, "instance").apply()
+    step = Step(context, "users")
+    planned = step.calls(step.plan())
     assert "there is no group 'AdministratorAccess'" in planned.stopped_by
-    assert [str(call) for call in only_calls(planned)] == ["identitystore: CreateUser"] * 2
+    assert [str(call) for call in planned.calls] == ["identitystore: CreateUser"] * 2
     assert step.plan().counts()["create"] == 5
-    make_teardown(context).apply()
+    Teardown(context).apply()
 
 
 @pytest.fixture
 def steps_before(context):
     """The instance, its permission sets and groups: users and assignments build on them."""
     for name in ("instance", "permission_sets", "groups"):
-        make_step(context, name).apply()
+        Step(context, name).apply()
     yield
     scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
     assignments_have_settled(context)
@@ -192,7 +187,7 @@ def _delete(context, kind, scenario):
     from idc_aws.users import Users
 
     connection = connect(state_folder=context.connection.console.state_folder)
-    assignments = make_step(context, "account_assignments").desired[0].states
+    assignments = Step(context, "account_assignments").desired[0].states
     resource, keys = {
         "account_assignments": (AccountAssignments, assignments),
         "users": (Users, [user.user_name for user in scenario.users]),
@@ -229,6 +224,11 @@ def run(command, context, text):
     assert done.returncode == 0, (text, done.stdout, done.stderr)
 
 
+def calls_of(context, name):
+    step = Step(context, name)
+    return step.calls(step.plan()).calls
+
+
 def target_of(context):
     connection = context.connection
     return Target(connection.region, None, connection.endpoint_url)
@@ -237,10 +237,10 @@ def target_of(context):
 @pytest.mark.usefixtures("steps_before")
 def test_the_python_shown_does_what_applying_does(context):
     for name in ("users", "account_assignments"):
-        calls = only_calls(calls_of_step(context, name, make_step(context, name).plan()))
+        calls = calls_of(context, name)
         run([sys.executable, "-"], context, as_python(calls, target_of(context)))
         assignments_have_settled(context)
-        assert make_step(context, name).check().passed
+        assert Step(context, name).check().passed
 
 
 def without_what_the_command_line_does_not_know(context):
@@ -268,6 +268,6 @@ def without_what_the_command_line_does_not_know(context):
 @pytest.mark.usefixtures("steps_before")
 def test_the_commands_shown_do_what_applying_does(context):
     context = without_what_the_command_line_does_not_know(context)
-    calls = only_calls(calls_of_step(context, "users", make_step(context, "users").plan()))
+    calls = calls_of(context, "users")
     run(["bash", "-eu", "-o", "pipefail"], context, as_commands(calls, target_of(context)))
-    assert make_step(context, "users").check().passed
+    assert Step(context, "users").check().passed

@@ -12,8 +12,9 @@ from idc_aws.connection import connect
 from idc_aws.errors import CheckFailedError
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import STEPS, make_step
+from idc_helpers.runbook.steps import Step
 
 REASON = "Received a 404 status error: Not supported policy arn:aws:iam::987067819590:policy/Missing."
 
@@ -24,8 +25,8 @@ def context(start_in, tmp_path_factory):
     scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
     connection = connect(state_folder=start_in("teaching"))
     context = RunContext(connection, scenario, "apply", "lesson", tmp_path_factory.mktemp("teaching") / "run")
-    for name in STEPS:
-        make_step(context, name).apply()
+    for name in target_steps():
+        Step(context, name).apply()
     return context
 
 
@@ -81,7 +82,7 @@ class Somebody:
 
 def failed(context, step):
     """Return the failed checks of a step by name, after looking at what each of them must say."""
-    results = make_step(context, step).check()
+    results = Step(context, step).check()
     for check in results.failed:
         assert check.expected
         assert check.found
@@ -100,8 +101,8 @@ def wanting(context, run, **sections):
 
 
 def mend(context, step):
-    make_step(context, step).apply()
-    assert make_step(context, step).check().passed
+    Step(context, step).apply()
+    assert Step(context, step).check().passed
 
 
 def test_a_permission_set_that_was_changed_but_not_provisioned(context, there):
@@ -255,7 +256,7 @@ def test_a_setting_on_aws_goes_by_a_record_and_says_when_the_record_is_of_other_
 def test_another_region_than_the_home_region_is_named(context):
     elsewhere = connect(region="eu-west-1", state_folder=context.connection.console.state_folder)
     for step, notebook in (("instance", "01"), ("groups", "01"), ("permission_sets", "01")):
-        results = make_step(replace(context, target_connection=elsewhere), step).check()
+        results = Step(replace(context, target_connection=elsewhere), step).check()
         assert results.failed
         for check in results.failed:
             assert "There is one in us-east-1." in check.cause, step

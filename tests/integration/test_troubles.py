@@ -17,8 +17,8 @@ from idc_aws.permissions import required_actions
 from idc_aws.sandbox import start_sandbox
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import KEY
+from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.run import open_run
-from idc_helpers.runbook.steps import STEPS
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
 SERVICES = {"sso-admin": "sso"}
@@ -117,11 +117,12 @@ def test_no_notebook_calls_what_its_permissions_do_not_name(empty_connection):
     calls = set()
     called(empty_connection, calls)
     identifiers = []
-    for definition in STEPS.values():
+    for definition in map(LESSON.get, target_steps()):
         calls.clear()
         # Each notebook has a connection of its own, which knows nothing yet.
         connection = dataclasses.replace(empty_connection, cache={}, _instance=None)
-        for wanted in definition.build(connection, scenario()):
+        for want in definition.wants:
+            wanted = want.desired(connection, scenario())
             resource = wanted.resource
             for key, identifier in apply(resource, wanted.states).items():
                 identifiers.append((resource, key, identifier))

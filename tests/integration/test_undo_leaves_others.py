@@ -22,7 +22,8 @@ from idc_aws.identity_store import find_group_id, find_user_id
 from idc_aws.organization import list_accounts
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import make_step, make_teardown
+from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 from idc_runner.cli.application import app
 from idc_runner.notebooks import RunRecord, write_record
 from idc_runner.sandboxes import sandbox_command
@@ -159,7 +160,7 @@ def others(place):
 def run(place, others, tmp_path):
     context = RunContext(connect(state_folder=place), SCENARIO, "apply", "lesson", tmp_path / "run")
     for name in STEPS:
-        make_step(context, name).apply()
+        Step(context, name).apply()
     return context
 
 
@@ -236,7 +237,7 @@ def there(others):
 def test_what_others_use_or_changed_is_left_alone_and_reported(run, others, case):
     case.did(others)
     wait_for_assignments(others)
-    teardown = make_teardown(run)
+    teardown = Teardown(run)
     undo = teardown.plan()
     teardown.apply(undo)
     assert there(others) == case.left
@@ -257,7 +258,7 @@ def test_include_used_shows_what_hangs_on_it_and_deletes_ours_alone(run, others,
     case.did(others)
     wait_for_assignments(others)
     theirs = {one for name in ("their.user",) if (one := find_user_id(others.connection, name))}
-    teardown = make_teardown(run, include_used=True)
+    teardown = Teardown(run, include_used=True)
     undo = teardown.plan()
     assert any(case.words in change.reason for change in undo.plan.writes)
     teardown.apply(undo)
@@ -276,7 +277,7 @@ def wait_for_assignments(others):
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=lambda case: case.name)
 def test_what_changes_after_the_plan_was_shown_is_seen_before_anything_is_deleted(run, others, case):
-    teardown = make_teardown(run)
+    teardown = Teardown(run)
     undo = teardown.plan()
     case.did(others)
     try:
@@ -289,10 +290,10 @@ def test_what_changes_after_the_plan_was_shown_is_seen_before_anything_is_delete
 
 
 def test_a_step_whose_things_later_steps_use_is_undone_after_those(run, others):
-    teardown = make_teardown(run, frozenset({"groups"}))
+    teardown = Teardown(run, frozenset({"groups"}))
     teardown.apply()
     assert there(others) == {"group", "user", "permission_set"}
-    make_teardown(run).apply()
+    Teardown(run).apply()
     assert there(others) == set()
 
 
@@ -306,7 +307,7 @@ def test_a_state_that_was_reset_is_another_one_and_undo_of_the_old_run_is_refuse
         connection = connect(state_folder=folder)
         run = RunContext(connection, SCENARIO, "apply", "lesson", tmp_path / "runs" / name)
         for step in ("instance", "groups"):
-            make_step(run, step).apply()
+            Step(run, step).apply()
         return run
 
     first = apply_in("E")
@@ -346,7 +347,7 @@ def test_receipts_of_aws_and_of_the_sandbox_live_in_one_folder(run, others):
     lines = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([*lines, *map(of_aws, lines)]) + "\n", "utf-8")
     assert len(run.receipts.open_receipts()) == 5
-    assert make_teardown(run).check().checks[1].detail.startswith("skipped: 5 of aws account")
+    assert Teardown(run).check().checks[1].detail.startswith("skipped: 5 of aws account")
     done = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes"])
     assert (done.exit_code, there(others)) == (3, set())
     assert "Verdict: 5 undone, 0 left alone, 0 unreadable" in done.output
@@ -392,7 +393,7 @@ def test_receipts_that_cannot_be_read_are_counted_and_the_undo_is_not_complete(r
     done = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes"])
     assert done.exit_code == 3, done.output
     assert " 0 unreadable" not in done.output.rpartition("Verdict")[2]
-    checks = make_teardown(run).check()
+    checks = Teardown(run).check()
     assert [check.passed for check in checks] == [True, False]
 
 
@@ -457,12 +458,12 @@ def test_what_aws_never_takes_back_is_said_once_and_fails_no_undo_for_ever(place
     )
     run = RunContext(connect(state_folder=place), wanted, "apply", "lesson", tmp_path / "names")
     for step in ("instance", "permission_sets", "groups"):
-        make_step(run, step).apply()
+        Step(run, step).apply()
     done = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes"])
     assert done.exit_code in (0, 3), done.output
     assert "AWS takes no empty name" in done.output
     assert "AWS keeps the description" in done.output
-    assert make_teardown(replace(run, target_connection=connect(state_folder=place))).check().passed
+    assert Teardown(replace(run, target_connection=connect(state_folder=place))).check().passed
     again = CliRunner().invoke(app, ["undo", str(run.run_folder), "--yes"])
     assert again.exit_code == 0, again.output
     assert "Nothing is left to undo" in again.output
@@ -500,11 +501,11 @@ def test_an_instance_of_ours_in_which_others_set_something_stays(empty_folder, t
     connection = connect(state_folder=empty_folder)
     run = RunContext(connection, OF_AN_INSTANCE, "apply", "lesson", tmp_path / "run")
     for name in ("instance", "access_control_attributes", "sessions"):
-        make_step(run, name).apply()
+        Step(run, name).apply()
     arn = connection.instance.instance_arn
     did(connection, arn)
-    make_teardown(run).apply()
-    (check, *_) = make_teardown(run).check()
+    Teardown(run).apply()
+    (check, *_) = Teardown(run).check()
     assert not check.passed
     assert words in check.detail
     assert connection.refresh_instance() is not None
@@ -517,9 +518,9 @@ def test_what_was_begun_is_left_alone_where_a_receipt_that_cannot_be_read_may_sa
     path.write_bytes(b"".join(line for line in lines if b'"kind":"group",' not in line or b"started" in line))
     with path.open("ab") as file:
         file.write(b'{"receipt_id": "torn\n')
-    make_teardown(run).apply()
+    Teardown(run).apply()
     assert there(others) == {"group"}
-    assert "may say how it ended" in make_teardown(run).check().checks[0].detail
+    assert "may say how it ended" in Teardown(run).check().checks[0].detail
 
 
 @pytest.mark.usefixtures("standing")

@@ -13,8 +13,7 @@ import nbformat
 import pytest
 
 from idc_helpers.runbook.exercises import EXERCISES
-from idc_helpers.runbook.lesson import PLACES
-from idc_helpers.runbook.steps import STEPS
+from idc_helpers.runbook.lesson import LESSON, target_steps
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -173,15 +172,15 @@ def test_every_link_to_the_web_is_one_to_aws(name):
     assert web
 
 
-@pytest.mark.parametrize("step", PLACES)
+@pytest.mark.parametrize("step", LESSON)
 def test_where_a_failed_check_sends_a_reader_is_there(step):
-    place = PLACES[step]
+    place = LESSON[step].place
     address, _, anchor = place.link.partition("#")
     assert (FOLDER / address).is_file()
     assert unquote(anchor) in headings(place.notebook)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", target_steps())
 def test_each_step_is_done_in_the_notebook_that_it_names(step):
-    text = "\n".join(cell.source for cell in code(STEPS[step].notebook))
+    text = "\n".join(cell.source for cell in code(LESSON[step].notebook))
     assert f'runbook.step("{step}")' in text

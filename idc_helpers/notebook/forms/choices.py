@@ -15,7 +15,7 @@ from idc_aws.errors import KitError
 from idc_aws.identifiers import aws_managed_policies, format_duration
 from idc_aws.inventory import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
-from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Step
 
 # AWS's own lists, with what each entry means in one sentence.
 
@@ -185,8 +185,8 @@ class Choices:
     What cannot be read (no instance yet, no permission) leaves what the scenario names.
     """
 
-    def __init__(self, context: Callable[[], RunContext]) -> None:
-        self._context = context
+    def __init__(self, step: Step) -> None:
+        self._step = step
         self._sources: Mapping[str, Callable[[], ChoiceList]] = {
             "predefined": lambda: _listed(PREDEFINED_POLICIES),
             "role_durations": lambda: ChoiceList(_choices(ROLE_DURATIONS), is_open=True),
@@ -211,7 +211,7 @@ class Choices:
 
     @cached_property
     def _accounts(self) -> tuple[Choice, ...]:
-        connection = self._context().connection
+        connection = self._step.context.connection
         try:
             accounts = list_accounts_with_paths(connection)
         except KitError:
@@ -221,24 +221,21 @@ class Choices:
 
     @cached_property
     def _groups(self) -> list[str]:
-        context = self._context()
-        wanted = [group.display_name for group in context.scenario.groups]
+        wanted = [group.display_name for group in self._step.scenario.groups]
         return _merged(wanted, self._found(lambda at: list_group_names(at, at_most=MOST_NAMES)))
 
     @cached_property
     def _users(self) -> list[str]:
-        context = self._context()
-        wanted = [user.user_name for user in context.scenario.users]
+        wanted = [user.user_name for user in self._step.scenario.users]
         return _merged(wanted, self._found(lambda at: list_user_names(at, at_most=MOST_NAMES)))
 
     @cached_property
     def _permission_sets(self) -> list[str]:
-        context = self._context()
-        wanted = [permission_set.name for permission_set in context.scenario.permission_sets]
+        wanted = [permission_set.name for permission_set in self._step.scenario.permission_sets]
         return _merged(wanted, self._found(lambda at: list(list_permission_sets(at))))
 
     def _found(self, read: Callable[[Connection], list[str]]) -> list[str]:
-        connection = self._context().connection
+        connection = self._step.context.connection
         return _or_nothing(lambda: read(connection) if connection.instance_or_none() else [])
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import ipywidgets as widgets
 from pydantic import BaseModel
@@ -32,7 +30,7 @@ from idc_helpers.notebook.forms.editors import (
     truth_editor,
     write_reference,
 )
-from idc_helpers.notebook.forms.values import FormValues, inactive_fields, inside
+from idc_helpers.notebook.forms.values import FormValues, inactive_fields, inside, is_model, unwrapped
 from idc_helpers.notebook.forms.words import WHOLE_PROBLEM_AT, FieldGroup, FieldWords, groups_of, words_of
 from idc_helpers.notebook.tables import in_html
 
@@ -106,23 +104,10 @@ class FieldEditor:
         self._help.layout.display = "" if text else "none"
 
 
-def unwrapped(annotation: Any) -> Any:
-    """Return a type without ``None`` and without what ``Annotated`` says about it."""
-    if get_origin(annotation) is Annotated:
-        return unwrapped(get_args(annotation)[0])
-    if get_origin(annotation) in (typing.Union, types.UnionType):
-        return unwrapped(next(part for part in get_args(annotation) if part is not type(None)))
-    return annotation
-
-
 def nested_model(annotation: Any) -> type[BaseModel] | None:
     """Return the model that gets fields of its own, or None for a field of another type."""
     kind = unwrapped(annotation)
-    return kind if _is_model(kind) and kind is not CustomerManagedPolicy else None
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return kind if is_model(kind) and kind is not CustomerManagedPolicy else None
 
 
 def _editor(name: str, info: FieldInfo, words: FieldWords, value: Any, choices: Choices) -> Editor:
@@ -158,12 +143,10 @@ def _of_type(name: str, kind: Any, info: FieldInfo, value: Any) -> Editor:
         item = unwrapped(get_args(kind)[0])
         if get_origin(item) is Literal:
             return SeveralEditor(_literal(name, item), value)
-        return (
-            lines_editor(value, read_reference, write_reference) if _is_model(item) else lines_editor(value)
-        )
+        return lines_editor(value, read_reference, write_reference) if is_model(item) else lines_editor(value)
     if origin is dict:
         return pairs_editor(value) if unwrapped(get_args(kind)[1]) is str else PolicyEditor(value)
-    return policy_reference_editor(value) if _is_model(kind) else text_editor(value)
+    return policy_reference_editor(value) if is_model(kind) else text_editor(value)
 
 
 def _literal(name: str, kind: Any) -> ChoiceList:
@@ -431,9 +414,9 @@ class ListForm:
 Item = Mapping[str, Any]
 
 
-def make_form(values: FormValues, choices: Choices, on_change: Callable[[], None]) -> ModelForm | ListForm:
+def make_form(values: FormValues, on_change: Callable[[], None]) -> ModelForm | ListForm:
     """Return the form of a step's section, showing the values that the kernel holds."""
-    section = values.section
+    section, choices = values.section, Choices(values.step)
     if section.is_list:
         items = [_without_written_out(item) for item in values.values]
         return ListForm(section.model, items, choices, on_change, label=item_label, follow=following)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import ipywidgets as widgets
 
-from idc_aws.changes import Plan
+from idc_aws.calls import Call, watched_writes
+from idc_aws.changes import Change
 from idc_aws.errors import CancelledError, KitError
 from idc_aws.scrubbing import scrub
-from idc_helpers.notebook.calls import calls_html
+from idc_helpers.notebook.calls import call_in_words, calls_html
 from idc_helpers.notebook.console_guide import ConsoleGuide, Guide, guide_html
-from idc_helpers.notebook.forms.choices import Choices
 from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
 from idc_helpers.notebook.forms.values import FormValues, problems_by_place, problems_in_words
-from idc_helpers.notebook.gate import Gate, WatchedApply
-from idc_helpers.notebook.screen import Background
+from idc_helpers.notebook.screen import Background, progress_in_words
 from idc_helpers.notebook.tables import (
     TABLE_STYLE,
     in_html,
@@ -27,9 +27,10 @@ from idc_helpers.notebook.tables import (
     plan_in_words,
     plan_table,
 )
+from idc_helpers.runbook.applying import Outcome, PlannedCalls, Reviewed
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import PlannedCalls
-from idc_helpers.runbook.undo import UndoPlan
+from idc_helpers.runbook.steps import StepUndo
+from idc_helpers.runbook.undo import Teardown
 
 P = TypeVar("P")
 
@@ -62,42 +63,74 @@ class Screen:
         self._table.value = TABLE_STYLE + html if html else ""
 
 
+class WatchedApply:
+    """One apply; says how far it is, and can be cancelled."""
+
+    def __init__(self, expected: int, say: Callable[[str], None]) -> None:
+        self._expected, self._say = expected, say
+        self._cancelled = threading.Event()
+        self._words = ""
+        self._made = self._total = self._sent = 0
+
+    def cancel(self) -> None:
+        """Send no further call; the one that is under way is waited for. Safe from any thread."""
+        self._cancelled.set()
+
+    def progress(self, event: str, change: Change, made: int, total: int) -> None:
+        """Say how far it is."""
+        self._made, self._total = made, total
+        self._words = progress_in_words(event, change, made, total)
+        self._say(self._words)
+
+    def about_to_send(self, call: Call) -> None:
+        """Say which call comes, or refuse it."""
+        if self._cancelled.is_set():
+            raise CancelledError(
+                f"cancelled: {self._made} of {self._total} changes are done, and no further call was sent",
+                remedy="What is done has its receipts. Press Apply again to finish what is left,"
+                " or undo this step.",
+            )
+        self._sent += 1
+        number = f"{self._sent} of {max(self._expected, self._sent)}" if self._expected else str(self._sent)
+        self._say(f"{self._words}\nCall {number}: {call_in_words(call)}")
+
+
 class Actions(Generic[P]):
-    """Buttons for one gate: review, apply what was reviewed, and cancel while that goes on."""
+    """Buttons for a step, its undo or the teardown: review, apply what was reviewed, cancel meanwhile."""
 
     def __init__(
         self,
-        gate: Gate[P],
+        step: Reviewed[P],
         labels: Labels,
         screen: Screen,
         *,
-        context: Callable[[], RunContext],
         may_apply: Callable[[], bool],
         on_busy: Callable[[bool], None],
     ) -> None:
-        self._gate, self._labels, self._screen, self._context = gate, labels, screen, context
+        self._step, self._labels, self._screen = step, labels, screen
         self._may_apply, self._on_busy = may_apply, on_busy
         self._background: Background[Any] = Background()
         self._locked = False
-        place = gate.place
-        on_aws = place is not None and not place.is_sandbox
-        where = f" {'in' if place.is_sandbox else 'to'} {place.short}" if place else ""
+        self._place = place = step.context.place
+        where = f" {'in' if place.is_sandbox else 'to'} {place.short}"
         self._on_screen: P | None = None
-        self._planned = PlannedCalls(())
+        self._planned = PlannedCalls()
         self._running: WatchedApply | None = None
         self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
         self.apply_button = widgets.Button(
             description=f"{labels.apply}{where}",
-            tooltip=f"{labels.apply}: {place}" if place else "",
-            button_style="danger" if on_aws else "warning" if labels.is_aside else "primary",
-            layout=widgets.Layout(width="auto", min_width="12em"),
+            tooltip=f"{labels.apply}: {place}",
+            button_style="warning" if labels.is_aside else "primary",
+            layout=widgets.Layout(width="auto", min_width="12em"),  # of its own: it is hidden at times
         )
+        if not place.is_sandbox:
+            self.apply_button.button_style = "danger"
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
         self.box = widgets.HBox([self.show_button, self.apply_button, self.cancel_button])
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         self.cancel_button.on_click(lambda _: self._cancel())
-        gate.watch(lambda: self._background.soon(self._gate_moved))
+        step.watch(lambda: self._background.soon(self._step_moved))
         self.refresh()
 
     def lock(self, locked: bool) -> None:
@@ -108,37 +141,37 @@ class Actions(Generic[P]):
     def refresh(self) -> None:
         """Unlock exactly what may be pressed now."""
         self.show_button.disabled = self._locked
-        ready = self._gate.shown is not None and self._may_apply()
+        ready = self._step.reviewed is not None and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
         self.apply_button.layout.display = "" if ready or not self._labels.is_aside else "none"
         self.cancel_button.layout.display = "none" if self._running is None else ""
 
-    def _gate_moved(self) -> None:
-        shown = self._gate.shown
+    def _step_moved(self) -> None:
+        shown = self._step.reviewed
         if shown is not None and shown is not self._on_screen and not self._locked:
             self._point_to_cell(shown)
         self.refresh()
 
     def _point_to_cell(self, plan: P) -> None:
         """Show the calls of a plan that a cell has made and shows."""
-        self._on_screen, self._planned = plan, PlannedCalls(())
+        self._on_screen, self._planned = plan, PlannedCalls()
         self._screen.show("")
-        words = plan_in_words(self._gate.changes_of(plan))
+        words = plan_in_words(self._step.changes(plan))
         self._screen.say(f"Plan: {words}. The cell that was run last shows it.")
 
         def show_calls(planned: PlannedCalls | Exception) -> None:
-            if isinstance(planned, PlannedCalls) and self._gate.shown is plan:
+            if isinstance(planned, PlannedCalls) and self._step.reviewed is plan:
                 self._planned = planned
-                self._screen.show(calls_html(planned, self._context()))
+                self._screen.show(calls_html(planned, self._step.context))
 
-        self._background.start(lambda: self._gate.calls_of(plan), show_calls)
+        self._background.start(lambda: self._step.calls(plan), show_calls)
 
     def _show(self, first: str = "") -> None:
         """Make a plan and show it, below a line that says what happened before it."""
 
         def work() -> tuple[P, PlannedCalls]:
-            plan = self._gate.show_plan()
-            return plan, self._gate.calls_of(plan)
+            plan = self._step.review()
+            return plan, self._step.calls(plan)
 
         self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
 
@@ -148,7 +181,12 @@ class Actions(Generic[P]):
         watched = WatchedApply(len(self._planned.calls), self._say_soon)
         self._running = watched
         self.cancel_button.disabled = False
-        self._start("Applying …", lambda: watched.run(self._gate.apply), self._applied)
+
+        def work() -> Outcome:
+            with watched_writes(watched.about_to_send):
+                return self._step.apply_reviewed(watched.progress)
+
+        self._start("Applying …", work, self._applied)
 
     def _cancel(self) -> None:
         if self._running is not None:
@@ -174,16 +212,16 @@ class Actions(Generic[P]):
 
     def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
         self._on_screen, self._planned = result
-        changes = self._gate.changes_of(self._on_screen)
-        table = plan_table(self._gate.title, changes, self._gate.place).html()
-        self._screen.show(table + calls_html(self._planned, self._context()))
+        changes = self._step.changes(self._on_screen)
+        table = plan_table(self._step.title, changes, self._place).html()
+        self._screen.show(table + calls_html(self._planned, self._step.context))
         self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
 
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
     def _applied(self, outcome: Any) -> None:
-        self._screen.show(outcome_table(self._gate.title, outcome, self._gate.place).html())
+        self._screen.show(outcome_table(self._step.title, outcome, self._place).html())
         self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. {self._labels.after}")
 
     def _failed(self, error: Exception) -> None:
@@ -201,17 +239,11 @@ _BUTTON = widgets.Layout(width="auto", min_width="12em")
 _SAVE_WIDE = widgets.Layout(width="98%", max_width="44em")
 
 
-class SavedStep(Protocol):
-    """A step whose form can be saved."""
-
-    values: FormValues
-
-
 class SavePanel:
     """A path, a tick for changing a file that exists, and a button."""
 
-    def __init__(self, step: SavedStep) -> None:
-        self._step = step
+    def __init__(self, values: FormValues) -> None:
+        self._values = values
         self._path = widgets.Text(
             value="parameters/my-scenario.yaml", description="Scenario file", layout=_SAVE_WIDE
         )
@@ -236,7 +268,7 @@ class SavePanel:
     def _save(self) -> Any:
         typed = self._path.value.strip()
         try:
-            saved = self._step.values.save(typed, update=self._update.value)
+            saved = self._values.save(typed, update=self._update.value)
         except KitError as error:
             self._screen.say(f"✘ {error}")
             return
@@ -277,47 +309,20 @@ class Panel:
         """Lock what can be pressed or typed into, or unlock it."""
 
 
-class FormStep(SavedStep, Protocol):
-    """What a form needs of a step in a notebook."""
-
-    title: str
-    gate: Gate[Plan]
-    undo_gate: Gate[UndoPlan]
-
-    @property
-    def context(self) -> RunContext:
-        """The run, with the values of the form."""
-
-    def set_values(self, values: Any) -> None:
-        """Take values over."""
-
-
-class FormTeardown(Protocol):
-    """What a form needs of a teardown in a notebook."""
-
-    title: str
-    context: RunContext
-    gate: Gate[UndoPlan]
-
-
 class StepPanel(Panel):
     """Form, plan, apply and undo of one step."""
 
-    def __init__(self, step: FormStep) -> None:
+    def __init__(self, values: FormValues, undo: StepUndo) -> None:
+        step = self._step = values.step
         super().__init__(step.context)
-        self._step = step
+        self._values, self._undo = values, undo
         self._problems = widgets.HTML()
-        self.form = make_form(step.values, Choices(lambda: step.context), self._edited)
+        self.form = make_form(values, self._edited)
         self.actions = Actions(
-            step.gate,
-            Labels("Review", "Apply"),
-            self._screen,
-            context=lambda: step.context,
-            may_apply=self._may_write,
-            on_busy=self._busy,
+            step, Labels("Review", "Apply"), self._screen, may_apply=self._may_write, on_busy=self._busy
         )
         self.undo = Actions(
-            step.undo_gate,
+            undo,
             Labels(
                 "Undo this step …",
                 "Confirm the undo",
@@ -326,12 +331,11 @@ class StepPanel(Panel):
                 after="What was applied here is undone. To do it again: Review, then Apply.",
             ),
             self._screen,
-            context=lambda: step.context,
             may_apply=self._may_undo,
             on_busy=self._busy,
         )
         self._fields = widgets.VBox([self.form.box])
-        self._save = SavePanel(step)
+        self._save = SavePanel(values)
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
             widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
@@ -347,9 +351,9 @@ class StepPanel(Panel):
 
     def again(self) -> StepPanel:
         """Return the panel with fresh choices and the present values: its cell was run again."""
-        if not (self._step.gate.running or self._step.undo_gate.running):
+        if not (self._step.running or self._undo.running):
             before = self.form
-            self.form = make_form(self._step.values, Choices(lambda: self._step.context), self._edited)
+            self.form = make_form(self._values, self._edited)
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
                 self.form.show(before.shown)  # a person who edits an item continues with it
             self._fields.children = (self.form.box,)
@@ -357,16 +361,15 @@ class StepPanel(Panel):
         return self
 
     def _edited(self) -> None:
-        self._step.set_values(self.form.read())
-        self._step.undo_gate.changed()
+        self._values.set(self.form.read())
+        self._undo.changed()
         self._screen.show("")
         self._screen.say("Changed: review the new values before you apply.")
         self._show_problems()
 
     def _show_problems(self) -> None:
-        problems = self._step.values.problems
-        self.form.show_problems(problems_by_place(problems, self._step.values))
-        text = problems_in_words(problems, self._step.values)
+        self.form.show_problems(problems_by_place(self._values))
+        text = problems_in_words(self._values)
         self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""
 
     def _busy(self, busy: bool) -> None:
@@ -380,21 +383,20 @@ class StepPanel(Panel):
         return self._step.context.mode == "apply"
 
     def _may_undo(self) -> bool:
-        shown = self._step.undo_gate.shown
+        shown = self._undo.reviewed
         return self._may_write() and shown is not None and bool(shown.plan.changes)
 
 
 class TeardownPanel(Panel):
     """Plan and apply of the teardown."""
 
-    def __init__(self, teardown: FormTeardown) -> None:
+    def __init__(self, teardown: Teardown) -> None:
         super().__init__(teardown.context)
         self._may_write = teardown.context.mode == "apply"
         self.actions = Actions(
-            teardown.gate,
+            teardown,
             Labels("Review what will be undone", "Apply the teardown"),
             self._screen,
-            context=lambda: teardown.context,
             may_apply=lambda: self._may_write,
             on_busy=self._busy,
         )

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
+import types
+import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from idc_aws.errors import ParametersError, Problem
 from idc_aws.project import find_scenario, work_folder
-from idc_aws.scenario.access import AccountAssignment, PermissionSet
-from idc_aws.scenario.people import Group, User
 from idc_aws.scenario.reading import scenario_parameters, validate_scenario
 from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.scenario.settings import (
-    AccessControlAttributes,
-    AccessPortal,
-    Authentication,
-    IdentitySource,
-    Instance,
-    Management,
-    Mfa,
-    Sessions,
-)
+from idc_aws.scenario.settings import Mfa
 from idc_helpers.notebook.forms.words import words_of
-from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Step
 
 FORM = "the form"
+
+
+def unwrapped(annotation: Any) -> Any:
+    """Return a type without ``None`` and without what ``Annotated`` says about it."""
+    if get_origin(annotation) is Annotated:
+        return unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return unwrapped(next(part for part in get_args(annotation) if part is not type(None)))
+    return annotation
+
+
+def is_model(kind: Any) -> bool:
+    """Return whether a type is a model, with fields of its own."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 @dataclass(frozen=True)
@@ -50,80 +54,70 @@ class Section:
         return ".".join(self.path)
 
 
-SECTIONS: Mapping[str, Section] = {
-    "instance": Section(("instance",), Instance),
-    "access_control_attributes": Section(("access_control_attributes",), AccessControlAttributes),
-    "identity_source": Section(("identity_source",), IdentitySource),
-    "access_portal": Section(("access_portal",), AccessPortal),
-    "standard_authentication": Section(("authentication",), Authentication, fields=("send_email_otp",)),
-    "multi_factor_authentication": Section(("authentication", "mfa"), Mfa),
-    "sessions": Section(("authentication", "sessions"), Sessions),
-    "delegated_administrator": Section(("management",), Management),
-    "permission_sets": Section(("permission_sets",), PermissionSet, is_list=True),
-    "groups": Section(("groups",), Group, is_list=True),
-    "account_assignments": Section(("account_assignments",), AccountAssignment, is_list=True),
-    "users": Section(("users",), User, is_list=True),
-}
+def section_of(dotted: str) -> Section:
+    """Return a section by its place in the scenario: a model, a list of models, or one field of a model."""
+    *path, last = dotted.split(".")
+    holder: type[BaseModel] = Scenario
+    for name in path:
+        holder = unwrapped(holder.model_fields[name].annotation)
+    kind = unwrapped(holder.model_fields[last].annotation)
+    is_list = get_origin(kind) is list
+    item = unwrapped(get_args(kind)[0]) if is_list else kind
+    if not is_model(item):
+        return Section(tuple(path), holder, fields=(last,))
+    return Section((*path, last), item, is_list)
 
-# What a person typed, by notebook, step and seed: running the cells again in the same kernel keeps it.
-_KEPT: dict[tuple[str, str, str], Any] = {}
+
+TYPED: list[FormValues] = []
+"""What was typed into the forms of this kernel: running the cells again keeps it."""
 
 
 class FormValues:
-    """What the form of one step holds, and the scenario that follows from it."""
+    """What the form of one step holds: the scenario that the step makes true follows from it."""
 
-    def __init__(self, context: RunContext, step: str) -> None:
-        self.section = SECTIONS[step]
-        self._seed = context
-        self._parameters = scenario_parameters(context.scenario)
-        seed = _part(self._parameters, self.section)
-        self._key = (context.notebook, step, json.dumps(seed, sort_keys=True))
-        self.context = context
-        self.problems: list[Problem] = []
-        self._values = seed
-        if self._key in _KEPT:
-            self.set(_KEPT[self._key])
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.section = section_of(step.entry.section)
+        self._parameters = scenario_parameters(step.context.scenario)
+        self._seed = _part(self._parameters, self.section)
+        self._values = self._seed
 
     @property
     def values(self) -> Any:
         """A mapping, or a list of mappings, as the scenario file would hold it; a copy."""
         return copy.deepcopy(self._values)
 
-    @property
-    def scenario(self) -> Scenario:
-        """The last scenario that was right; see `require`."""
-        return self.context.scenario
+    def fits(self, step: Step) -> bool:
+        """Return whether it was typed for a step of this notebook, and over what its scenario says."""
+        typed_for = (self.step.context.notebook, self.step.name)
+        found = _part(scenario_parameters(step.context.scenario), self.section)
+        return typed_for == (step.context.notebook, step.name) and found == self._seed
 
-    def set(self, values: Any) -> list[Problem]:
-        """Take values over and return what is wrong with them; with problems the scenario stays as it was."""
+    def set(self, values: Any) -> None:
+        """Take values over; with problems the scenario stays as it was, and the step does nothing."""
         self._values = copy.deepcopy(values)
-        _KEPT[self._key] = self._values
+        if self not in TYPED:
+            TYPED.append(self)
         changed = _with_part(self._parameters, self.section, self._values)
         try:
-            scenario = validate_scenario(changed, source=FORM)
+            self.step.scenario = validate_scenario(changed, source=FORM)
         except ParametersError as error:
-            self.problems = error.problems
+            self.step.problems = error.problems
         else:
-            self.problems = []
-            self.context = replace(self._seed, scenario=scenario)
-        return self.problems
+            self.step.problems = ()
+        self.step.changed()
 
     def save(self, path: str, *, update: bool = False) -> Path:
         """Write the form's values to a scenario file and return its path, relative to the work folder."""
-        self.require()
+        if self.step.problems:
+            raise ParametersError(self.step.problems)
         work = work_folder().resolve()
         target = (work / path).resolve()
-        source = self._seed.scenario_file or find_scenario()
+        source = self.step.context.scenario_file or find_scenario()
         save_scenario_part(
             source, target, lambda found: _with_part(found, self.section, self._values), update=update
         )
         return target.relative_to(work) if target.is_relative_to(work) else target
-
-    def require(self) -> RunContext:
-        """Return the run with the form's values."""
-        if self.problems:
-            raise ParametersError(self.problems)
-        return self.context
 
 
 def _part(parameters: Mapping[str, Any], section: Section) -> Any:
@@ -157,10 +151,10 @@ def _with_part(parameters: Mapping[str, Any], section: Section, values: Any) -> 
 # What is wrong with the values of a form, by the place of the field that has to change.
 
 
-def problems_by_place(problems: Sequence[Problem], values: FormValues) -> dict[str, str]:
+def problems_by_place(values: FormValues) -> dict[str, str]:
     """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
     by_place: dict[str, str] = {}
-    for problem in problems:
+    for problem in values.step.problems:
         text = " ".join(
             f"{part.rstrip('.')}." for part in (_message(problem, values), problem.remedy) if part
         )
@@ -186,8 +180,9 @@ def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
     return found
 
 
-def problems_in_words(problems: Sequence[Problem], values: FormValues) -> str:
+def problems_in_words(values: FormValues) -> str:
     """Return how many values are to be fixed and where, in the form's words; empty: all is well."""
+    problems = values.step.problems
     if not problems:
         return ""
     places = dict.fromkeys(_place_in_words(problem.path, values) for problem in problems)

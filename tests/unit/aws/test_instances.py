@@ -15,7 +15,7 @@ from idc_aws.instances import Instances
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import CONSOLE_SETTINGS, KEY, AttributesForAccessControl, ConsoleSettings
-from idc_helpers.runbook import desired
+from idc_helpers.runbook.lesson import LESSON
 
 OURS = {**INSTANCE, "InstanceArn": f"{INSTANCE_ARN[:-1]}9", "OwnerAccountId": MEMBER_ID, "Name": "ours"}
 
@@ -199,7 +199,8 @@ def test_an_unknown_setting_offers_the_nearest(connection):
 def test_the_table_has_the_fields_that_scenarios_set():
     scenario = Scenario.model_validate({"access_portal": {"subdomain": "practice-portal"}})
     for name, setting in CONSOLE_SETTINGS.items():
-        assert set(desired.console_setting_states(scenario, name)[name]) == set(setting.fields), name
+        (want,) = LESSON[name].wants
+        assert set(want.states(scenario)[name]) == set(setting.fields), name
         assert console_link("us-east-1", INSTANCE_ARN, setting.tail).startswith(
             "https://us-east-1.console.aws.amazon.com/"
         )

@@ -16,14 +16,15 @@ from memory_resource import MemoryResource
 from idc_aws.calls import Call, about_to_call
 from idc_aws.connection import Place
 from idc_aws.errors import CancelledError, NotFoundError
+from idc_aws.organization import Account
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook import steps as notebook_steps
 from idc_helpers.notebook.forms import values
-from idc_helpers.runbook import desired, steps
+from idc_helpers.runbook import applying, desired
+from idc_helpers.runbook.desired import Want
+from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import Desired
-from idc_helpers.runbook.undo import Teardown
 
 
 class WatchedResource(MemoryResource):
@@ -126,23 +127,26 @@ def rehearsal_in_memory(connection):
     return SimpleNamespace(connection=copied, calls=calls)
 
 
-def _builds():
-    def of(kind, states):
-        return lambda connection, scenario: (Desired(connection.resource(kind), states(scenario)),)
+def _assignments(scenario):
+    return desired.account_assignment_states(scenario, lambda named: Account(named, named))
 
-    return {
-        "permission_sets": of("permission_set", lambda s: desired.permission_set_states(s.permission_sets)),
-        "groups": of("group", lambda s: desired.group_states(s.groups)),
-        "users": of("user", lambda s: desired.user_states(s.users)),
-        "account_assignments": of(
-            "account_assignment",
-            lambda s: desired.account_assignment_states(s.account_assignments, lambda named: named),
-        ),
-        "instance": of("instance", lambda s: {s.instance.kind: {"name": s.instance.name, "tags": {}}}),
-        "multi_factor_authentication": of(
-            "console_setting", lambda s: desired.console_setting_states(s, "multi_factor_authentication")
-        ),
-    }
+
+STATES = {
+    "permission_sets": ("permission_set", desired.permission_set_states),
+    "groups": ("group", desired.group_states),
+    "users": ("user", desired.user_states),
+    "account_assignments": ("account_assignment", _assignments),
+    "instance": ("instance", lambda s: {s.instance.kind: {"name": s.instance.name, "tags": {}}}),
+    "multi_factor_authentication": ("console_setting", desired.multi_factor_authentication_states),
+}
+
+
+def in_memory(name):
+    """Return what a step of the lesson wants, of memory; nothing where it is not one of these tests'."""
+    if name not in STATES:
+        return ()
+    kind, states = STATES[name]
+    return (Want(lambda connection: connection.resource(kind), states),)
 
 
 @pytest.fixture(autouse=True)
@@ -151,20 +155,15 @@ def outside_of_a_notebook(monkeypatch):
     monkeypatch.setattr(InteractiveShell, "initialized", lambda: False)
 
 
-def make_teardown(context, names=frozenset()):
-    return Teardown(context, context.connection.resources, names)
-
-
 @pytest.fixture
 def memory(monkeypatch):
     """A connection to nothing but memory, with the lesson's steps bound to it."""
     connection = MemoryConnection()
-    bound = {name: replace(steps.STEPS[name], build=build) for name, build in _builds().items()}
-    for module in (steps, notebook_steps):
-        monkeypatch.setattr(module, "STEPS", bound)
-        monkeypatch.setattr(module, "make_teardown", make_teardown)
-    monkeypatch.setattr(values, "_KEPT", {})
-    monkeypatch.setattr(steps, "Rehearsal", rehearsal_in_memory)
+    for name, entry in LESSON.items():
+        monkeypatch.setitem(LESSON, name, replace(entry, wants=in_memory(name)))
+    monkeypatch.setattr(values, "TYPED", [])
+    monkeypatch.setattr(notebook_steps, "TYPED", values.TYPED)
+    monkeypatch.setattr(applying, "Rehearsal", rehearsal_in_memory)
     return connection
 
 

@@ -129,10 +129,10 @@ USES = {
     "its outcome": lambda old: old["step"].require(),
     "its check": lambda old: old["step"].check(),
     "its console guide": lambda old: old["step"].console_guide(),
-    "the gate's plan": lambda old: old["step"].gate.show_plan(),
-    "the gate's apply": lambda old: old["step"].gate.apply(),
-    "the undo's plan": lambda old: old["step"].undo_gate.show_plan(),
-    "the undo's apply": lambda old: old["step"].undo_gate.apply(),
+    "the gate's plan": lambda old: old["step"].step.review(),
+    "the gate's apply": lambda old: old["step"].step.apply_reviewed(),
+    "the undo's plan": lambda old: old["step"].undo.review(),
+    "the undo's apply": lambda old: old["step"].undo.apply_reviewed(),
     "the teardown": lambda old: old["runbook"].teardown(),
     "the teardown's form": lambda old: old["teardown"].form(),
     "the teardown's plan": lambda old: old["teardown"].plan(),
@@ -160,7 +160,7 @@ def old(open_it):
     teardown = runbook.teardown()
     teardown_panel = teardown.form()
     find(teardown_panel, "Review what will be undone").click()
-    step.gate.show_plan()
+    step.step.review()
     command_line = runbook.command_line()
     return {
         "runbook": runbook,

@@ -20,6 +20,7 @@ from idc_helpers.notebook.forms.editors import (
 )
 from idc_helpers.notebook.forms.words import GROUPS, WORDS
 from idc_helpers.notebook.steps import NotebookStep
+from idc_helpers.runbook.steps import Step
 
 pytestmark = pytest.mark.usefixtures("guided")
 ACCOUNTS = [
@@ -93,7 +94,7 @@ def test_groups_and_permission_sets_of_the_scenario_are_choices(assignments):
 
 
 def test_what_cannot_be_read_leaves_what_the_scenario_names(context):
-    choices = Choices(lambda: context)
+    choices = Choices(Step(context, "account_assignments"))
     assert choices.of("accounts") == ChoiceList(())
     assert [choice.value for choice in choices.of("groups").choices] == ["Auditors"]
     assert choices.of("") is None
@@ -144,7 +145,7 @@ def test_managed_policies_are_shown_by_name_and_added_from_a_list(context):
     find(panel, "Add an AWS managed policy").value = "Billing"
     assert find(panel, "AWS managed policies").value == "ReadOnlyAccess\nBilling"
     assert find(panel, "Add an AWS managed policy").value == ""
-    assert step.values.require().scenario.permission_sets[1].managed_policies[1].endswith("/Billing")
+    assert step.step.scenario.permission_sets[1].managed_policies[1].endswith("/Billing")
 
 
 def test_time_zones_and_locales_are_suggested_and_others_may_be_typed(context):

@@ -6,8 +6,8 @@ from html import escape
 import pytest
 
 from idc_helpers.notebook.lesson_map import Heading, LessonLine, LessonMap, lesson_line
-from idc_helpers.runbook.lesson import LESSON, StepState
-from idc_helpers.runbook.progress import StepReading
+from idc_helpers.runbook.lesson import LESSON
+from idc_helpers.runbook.progress import StepReading, StepState
 
 
 def readings(**states):
@@ -16,7 +16,7 @@ def readings(**states):
         StepReading(
             entry, StepState[states.get(f"s{entry.number}", "DONE")], "why <so>" * (entry.number == 10)
         )
-        for entry in LESSON
+        for entry in LESSON.values()
     )
 
 
@@ -33,7 +33,7 @@ def test_the_picture_holds_every_step_once_with_a_link_to_its_heading_and_its_st
 
 
 def test_links_are_relative_and_lead_to_the_heading_as_lab_names_it():
-    links = {entry.number: entry.link for entry in LESSON}
+    links = {entry.number: entry.link for entry in LESSON.values()}
     assert links[10] == "05_permission_sets.ipynb#Choose"
     assert links[3] == "02_settings.ipynb#Attributes-for-access-control"
     assert links[5] == "02_settings.ipynb#The-access-portal's-address"

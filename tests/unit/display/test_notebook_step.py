@@ -93,9 +93,9 @@ def test_guided_the_cell_asks_for_the_button(step, guided, shown, memory):
     with pytest.raises(NotAppliedError, match="press Apply in “Permission sets”, then run on from here"):
         step.apply()
     assert memory.resource("permission_set").calls == []
-    step.gate.apply()
+    step.step.apply_reviewed()
     assert step.apply().outcome.counts()["create"] == 2
-    assert step.require().outcome is step.gate.outcome
+    assert step.require().outcome is step.step.outcome
 
 
 def test_guided_a_check_that_comes_too_early_says_so_in_one_line(step, guided, shown, capsys):
@@ -108,8 +108,8 @@ def test_guided_a_check_that_comes_too_early_says_so_in_one_line(step, guided, s
 def test_guided_what_was_made_and_is_gone_is_told_by_the_check(context, guided, shown, memory, capsys):
     step = NotebookStep(context, "permission_sets")
     step.form()
-    step.gate.show_plan()
-    step.gate.apply()
+    step.step.review()
+    step.step.apply_reviewed()
     del memory.resource("permission_set").states["Auditor"]
     later = NotebookStep(context, "permission_sets")
     later.form()
@@ -119,26 +119,26 @@ def test_guided_what_was_made_and_is_gone_is_told_by_the_check(context, guided, 
 
 
 def test_guided_with_nothing_to_do_there_is_nothing_to_press(step, guided, shown):
-    step.gate.show_plan()
-    step.gate.apply()
-    step.gate.changed()
+    step.step.review()
+    step.step.apply_reviewed()
+    step.step.changed()
     assert step.apply().outcome.counts()["unchanged"] == 2
 
 
 def test_guided_a_changed_value_takes_the_outcome_back(step, guided):
-    step.gate.show_plan()
-    step.gate.apply()
+    step.step.review()
+    step.step.apply_reviewed()
     values = step.values.values
     values[1]["session_duration"] = "PT2H"
     step.set_values(values)
     with pytest.raises(NotAppliedError):
         step.require()
-    (change,) = [change for change in step.gate.show_plan().changes if change.key == "Auditor"]
+    (change,) = [change for change in step.step.review().changes if change.key == "Auditor"]
     assert change.reason == "session_duration: 'PT1H' → 'PT2H'"
 
 
 def test_a_form_with_a_wrong_value_is_neither_planned_nor_applied(step, guided, memory):
-    step.gate.show_plan()
+    step.step.review()
     values = step.values.values
     values[0]["session_duration"] = "PT13H"
     step.set_values(values)
@@ -150,10 +150,10 @@ def test_a_form_with_a_wrong_value_is_neither_planned_nor_applied(step, guided, 
 
 def test_a_failed_apply_closes_the_gate(step, guided, memory):
     memory.resource("permission_set").fail_on = "Auditor"
-    step.gate.show_plan()
+    step.step.review()
     with pytest.raises(WriteFailedError):
-        step.gate.apply()
-    assert (step.gate.shown, step.gate.outcome, step.gate.running) == (None, None, False)
+        step.step.apply_reviewed()
+    assert (step.step.reviewed, step.step.outcome, step.step.running) == (None, None, False)
     with pytest.raises(NotAppliedError):
         step.apply()
 
@@ -161,10 +161,10 @@ def test_a_failed_apply_closes_the_gate(step, guided, memory):
 def test_undo_takes_back_this_step_only(context, guided, memory):
     steps = [NotebookStep(context, name) for name in ("permission_sets", "groups")]
     for step in steps:
-        step.gate.show_plan()
-        step.gate.apply()
-    steps[0].undo_gate.show_plan()
-    steps[0].undo_gate.apply()
+        step.step.review()
+        step.step.apply_reviewed()
+    steps[0].undo.review()
+    steps[0].undo.apply_reviewed()
     assert memory.resource("permission_set").states == {}
     assert list(memory.resource("group").states) == ["Auditors"]
     with pytest.raises(NotAppliedError):
@@ -182,7 +182,7 @@ def test_the_teardown_takes_everything_back(context, shown, memory):
         event["counts"] for event in read_json_lines(context.events.path) if event["event"] == "verdict"
     ]
     assert counts == [{"undone": 3, "left_alone": 0, "unreadable": 0, "to_undo": 0}]
-    assert [resource.states for resource in memory.resources.values()] == [{}, {}]
+    assert not any(resource.states for resource in memory.resources.values())
 
 
 def test_guided_the_teardown_waits_for_its_button(context, shown, memory, monkeypatch):
@@ -192,7 +192,7 @@ def test_guided_the_teardown_waits_for_its_button(context, shown, memory, monkey
     with pytest.raises(NotAppliedError, match="Teardown"):
         teardown.apply()
     assert list(memory.resource("group").states) == ["Auditors"]
-    teardown.gate.apply()
+    teardown.step.apply_reviewed()
     assert teardown.apply().outcome.counts()["delete"] == 1
 
 

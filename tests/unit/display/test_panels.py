@@ -111,7 +111,7 @@ def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
     assert "Apply in the sandbox" not in enabled(panel)
     assert find(panel, "Shown").options[0][0] == "✘ 1. AdministratorAccess"
     type_in(panel, "Session duration", "PT3H")
-    assert step.values.problems == []
+    assert step.step.problems == ()
     assert "needs fixing" not in texts(panel)
 
 
@@ -129,7 +129,7 @@ def test_items_are_added_and_removed(panel, step):
     type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
     assert find(panel, "Permission set name").value == "ReadOnlyAccess"
     assert [row["name"] for row in step.values.values] == ["AdministratorAccess", "Auditor", "ReadOnlyAccess"]
-    assert step.values.problems == []
+    assert step.step.problems == ()
     for _ in range(3):
         find(panel, "Remove this one").click()
     assert step.values.values == []
@@ -144,7 +144,7 @@ def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
 
 def test_another_predefined_one_leaves_no_policy_of_the_first_behind(panel, step):
     type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
-    (wanted, _) = step.values.require().scenario.permission_sets
+    (wanted, _) = step.step.scenario.permission_sets
     assert (wanted.name, wanted.managed_policies) == (
         "ReadOnlyAccess",
         ["arn:aws:iam::aws:policy/ReadOnlyAccess"],
@@ -159,16 +159,13 @@ def test_a_policy_is_typed_as_json_and_refused_with_its_place(panel, step):
         "Inline policy",
         '{"Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}}',
     )
-    assert (
-        step.values.require().scenario.permission_sets[0].inline_policy["Statement"]["Action"]
-        == "s3:ListBucket"
-    )
+    assert step.step.scenario.permission_sets[0].inline_policy["Statement"]["Action"] == "s3:ListBucket"
 
 
 def test_lines_and_pairs_become_lists_and_mappings(panel, step):
     type_in(panel, "Customer managed policies", "/finance/ReadLedger\nSimple")
     type_in(panel, "Tags", "Team = Security\nPurpose=a=b")
-    wanted = step.values.require().scenario.permission_sets[0]
+    wanted = step.step.scenario.permission_sets[0]
     assert [(policy.path, policy.name) for policy in wanted.customer_managed_policies] == [
         ("/finance/", "ReadLedger"),
         ("/", "Simple"),
@@ -190,7 +187,7 @@ def test_running_the_form_cell_again_offers_what_is_there_by_now(context):
     panel = step.form()
     assert "Operators" not in [getattr(widget, "description", "") for widget in walk(panel.box)]
     groups = [{"display_name": "Auditors"}, {"display_name": "Operators"}]
-    step.values.context = replace(context, scenario=Scenario(groups=groups, users=step.values.values))
+    step.step.scenario = Scenario(groups=groups, users=step.values.values)
     step.form()
     assert find(panel, "Operators").value is False
     find(panel, "Operators").value = True
@@ -206,7 +203,7 @@ def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
     assert len(memory.resource("permission_set").states) == 2
     find(panel, "Confirm the undo in the sandbox").click()
     assert memory.resource("permission_set").states == {}
-    assert step.gate.outcome is None
+    assert step.step.outcome is None
 
 
 def test_nothing_to_undo_leaves_the_undo_locked(panel):
@@ -241,7 +238,7 @@ def test_choices_that_follow_from_others_are_locked_and_say_why(context):
     assert "Forced on" not in texts(panel)
     manage.value = False
     find(panel, "Security keys and built-in authenticators").value = False
-    mfa = step.values.require().scenario.authentication.mfa
+    mfa = step.step.scenario.authentication.mfa
     assert (mfa.user_without_device, mfa.users_manage_own_devices, mfa.allowed_types) == (
         "block",
         False,
@@ -255,9 +252,9 @@ def test_a_users_frames_are_optional_and_the_display_name_follows(context):
     assert find(panel, "Display name").value == "Ana Example"
     type_in(panel, "First name", "Anna")
     assert find(panel, "Display name").value == "Anna Example"
-    assert step.values.require().scenario.users[0].enterprise is None
+    assert step.step.scenario.users[0].enterprise is None
     type_in(panel, "Cost center", "4711")
-    assert step.values.require().scenario.users[0].enterprise.cost_center == "4711"
+    assert step.step.scenario.users[0].enterprise.cost_center == "4711"
 
 
 def test_names_are_data_and_never_markup(context):
@@ -270,8 +267,8 @@ def test_names_are_data_and_never_markup(context):
 
 def test_the_teardown_panel_shows_before_it_deletes(context, memory):
     step = NotebookStep(context, "groups")
-    step.gate.show_plan()
-    step.gate.apply()
+    step.step.review()
+    step.step.apply_reviewed()
     panel = NotebookTeardown(context).form()
     assert find(panel, "Apply the teardown in the sandbox").disabled
     find(panel, "Review what will be undone").click()
@@ -348,7 +345,7 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     assert list(resource.states) == ["AdministratorAccess"]
     assert "cancelled: 1 of 2 changes are done" in texts(panel)
     assert "1 to create, 1 unchanged" in texts(panel)
-    assert step.gate.outcome is None
+    assert step.step.outcome is None
     (receipt,) = step.context.receipts.open_receipts()
     assert (receipt.status, receipt.key) == ("done", "AdministratorAccess")
     resource.before_writing = lambda change: None
@@ -374,8 +371,8 @@ def test_requiring_registration_forces_that_users_manage_their_devices(context):
     type_in(panel, "If a user does not yet have a registered MFA device", "allow")
     type_in(panel, "Users can add and manage their own MFA devices", False)
     type_in(panel, "If a user does not yet have a registered MFA device", "require-registration")
-    assert step.values.problems == []
-    assert step.values.require().scenario.authentication.mfa.users_manage_own_devices is True
+    assert step.step.problems == ()
+    assert step.step.scenario.authentication.mfa.users_manage_own_devices is True
 
 
 def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
@@ -389,7 +386,7 @@ def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
     type_in(panel, "Prompt users for MFA", "never")
     assert all(find(panel, label).disabled for label in labels)
     assert texts(panel).count("Inactive: nobody is asked for MFA") == 3
-    assert step.values.require().scenario.authentication.mfa.prompt == "never"
+    assert step.step.scenario.authentication.mfa.prompt == "never"
     type_in(panel, "Prompt users for MFA", "always-on")
     assert [find(panel, label).disabled for label in labels] == [False, False, True]
 

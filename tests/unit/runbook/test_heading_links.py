@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idc_helpers.runbook.lesson import LESSON, PLACES, heading_link
+from idc_helpers.runbook.lesson import LESSON, Place
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 LINKED = re.compile(r"\]\(((?:\d\d_\w+\.ipynb)?#[^)\s]+)\)|href=\"((?:\d\d_\w+\.ipynb)?#[^\"]+)\"")
@@ -51,17 +51,17 @@ def test_there_are_headings_with_every_sign_that_a_link_could_lose():
 
 @pytest.mark.parametrize(("notebook", "heading"), ALL)
 def test_a_link_to_any_heading_is_found(notebook, heading):
-    assert leads_to(heading_link(notebook, heading))
+    assert leads_to(Place(notebook, heading).link)
 
 
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", LESSON)
 def test_going_back_from_a_failed_check_leads_to_a_heading(name):
-    assert leads_to(PLACES[name].link)
+    assert leads_to(LESSON[name].place.link)
 
 
-@pytest.mark.parametrize("entry", LESSON, ids=lambda entry: str(entry.number))
-def test_the_map_s_link_of_each_step_leads_to_a_heading(entry):
-    assert leads_to(entry.link)
+@pytest.mark.parametrize("name", LESSON)
+def test_the_map_s_link_of_each_step_leads_to_a_heading(name):
+    assert leads_to(LESSON[name].link)
 
 
 def test_links_that_notebooks_have_in_their_texts_lead_to_headings():

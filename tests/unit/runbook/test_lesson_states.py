@@ -11,11 +11,12 @@ from memory_resource import MemoryResource
 from idc_aws.errors import AccessDeniedError
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.signin.profiles import SignedInProfiles
-from idc_helpers.runbook import desired, progress, steps
-from idc_helpers.runbook.lesson import LESSON, StepState, steps_of_notebook
-from idc_helpers.runbook.progress import count_done, next_step, note_own_values, read_states
+from idc_helpers.runbook import desired, progress
+from idc_helpers.runbook.desired import Want
+from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
+from idc_helpers.runbook.progress import StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.steps import Desired, make_step
+from idc_helpers.runbook.steps import Step
 from idc_helpers.runbook.undo import Teardown
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -47,8 +48,7 @@ class Target:
     refresh_instance = instance_or_none
 
 
-def _groups(connection, scenario):
-    return (Desired(connection.groups, desired.group_states(scenario.groups)),)
+GROUPS = Want(lambda connection: connection.groups, desired.group_states)
 
 
 def scenario_of(**groups):
@@ -61,8 +61,9 @@ def scenario_of(**groups):
 
 @pytest.fixture
 def context(monkeypatch, tmp_path):
-    bound = {name: replace(step, build=_groups) for name, step in steps.STEPS.items()}
-    monkeypatch.setattr(steps, "STEPS", bound)
+    for name, step in LESSON.items():
+        if step.wants:
+            monkeypatch.setitem(LESSON, name, replace(step, wants=(GROUPS,)))
     monkeypatch.setattr("idc_helpers.runbook.run.require_apply_allowed", lambda *_: None)
     monkeypatch.setattr("idc_helpers.runbook.progress.find_signed_in_profiles", lambda _: NO_PROFILES)
     return RunContext(Target(), scenario_of(Auditors="look"), "apply", "06_groups", tmp_path / "run")
@@ -75,7 +76,7 @@ def state(context):
 
 def test_a_step_is_not_applied_and_then_done(context):
     assert state(context) == (StepState.NOT_APPLIED, "1 to create")
-    make_step(context, "groups").apply()
+    Step(context, "groups").apply()
     assert state(context) == (StepState.DONE, "")
 
 
@@ -89,13 +90,13 @@ def test_nothing_but_the_first_step_can_be_done_without_an_instance(context):
 
 
 def test_what_this_kit_made_and_somebody_deleted_was_changed_outside(context):
-    make_step(context, "groups").apply()
+    Step(context, "groups").apply()
     del context.connection.groups.states["Auditors"]
     assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors is gone")
 
 
 def test_what_this_kit_made_and_somebody_changed_was_changed_outside(context):
-    make_step(context, "groups").apply()
+    Step(context, "groups").apply()
     context.connection.groups.states["Auditors"]["description"] = "theirs"
     assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
 
@@ -106,19 +107,19 @@ def test_what_somebody_else_made_otherwise_is_not_applied(context):
 
 
 def test_a_scenario_that_wants_something_new_is_not_applied(context):
-    make_step(context, "groups").apply()
+    Step(context, "groups").apply()
     wants_more = replace(context, scenario=scenario_of(Auditors="look", Billing="pay"))
     assert state(wants_more) == (StepState.NOT_APPLIED, "1 to create, 1 as wanted")
 
 
 def test_what_was_taken_back_is_not_applied(context):
-    make_step(context, "groups").apply()
-    Teardown(context, {"group": context.connection.groups}).apply()
+    Step(context, "groups").apply()
+    Teardown(context).apply()
     assert state(context) == (StepState.NOT_APPLIED, "1 to create")
 
 
 def test_receipts_of_an_instance_that_is_gone_say_nothing_of_the_next(context):
-    make_step(context, "groups").apply()
+    Step(context, "groups").apply()
     del context.connection.groups.states["Auditors"]
     tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
     context.connection.instance = Instance(created_at=tomorrow)
@@ -128,10 +129,9 @@ def test_receipts_of_an_instance_that_is_gone_say_nothing_of_the_next(context):
 
 
 def test_what_a_form_had_otherwise_than_the_scenario_is_done_until_the_scenario_changes(context):
-    typed = replace(context, scenario=scenario_of(Auditors="typed"))
-    step = make_step(typed, "groups")
+    step = Step(context, "groups")
+    step.scenario = scenario_of(Auditors="typed")
     step.apply()
-    note_own_values(step, context.scenario, _groups)
     assert state(context) == (StepState.DONE, "with values of your own, not the scenario's")
     edited = replace(context, scenario=scenario_of(Auditors="edited"))
     assert state(edited) == (StepState.NOT_APPLIED, "1 to update")
@@ -140,18 +140,17 @@ def test_what_a_form_had_otherwise_than_the_scenario_is_done_until_the_scenario_
 
 
 def test_what_a_form_had_otherwise_is_not_done_once_it_is_taken_back(context):
-    typed = replace(context, scenario=scenario_of(Auditors="typed"))
-    step = make_step(typed, "groups")
+    step = Step(context, "groups")
+    step.scenario = scenario_of(Auditors="typed")
     step.apply()
-    note_own_values(step, context.scenario, _groups)
-    Teardown(context, {"group": context.connection.groups}).apply()
+    Teardown(context).apply()
     assert state(context) == (StepState.NOT_APPLIED, "1 to create")
 
 
 def test_a_form_that_says_what_the_scenario_says_has_no_values_of_its_own(context):
-    step = make_step(context, "groups")
+    step = Step(context, "groups")
+    step.scenario = scenario_of(Auditors="look")
     step.apply()
-    note_own_values(step, context.scenario, _groups)
     assert "own_values" not in context.events.path.read_text("utf-8")
 
 
@@ -168,9 +167,9 @@ def test_what_cannot_be_read_says_why_and_the_others_are_read(context, monkeypat
     def refuse(context, name):
         if name == "groups":
             raise AccessDeniedError("you may not list groups")
-        return make_step(context, name)
+        return Step(context, name)
 
-    monkeypatch.setattr(progress, "make_step", refuse)
+    monkeypatch.setattr(progress, "Step", refuse)
     readings = {reading.entry.number: reading for reading in read_states(context)}
     assert readings[11].words == "? cannot be read: you may not list groups"
     assert readings[10].state is StepState.NOT_APPLIED
@@ -188,20 +187,13 @@ def test_each_state_has_a_symbol_and_a_word_of_its_own():
     )
 
 
-def test_the_steps_are_twenty_and_name_every_runbook_step_once():
-    assert [entry.number for entry in LESSON] == list(range(1, 21))
-    named = [entry.step for entry in LESSON if entry.step]
-    assert sorted(named) == sorted(steps.STEPS)
-    for entry in LESSON:
-        if entry.step:
-            assert (entry.notebook, entry.number) == (
-                steps.STEPS[entry.step].notebook,
-                steps.STEPS[entry.step].lesson_step,
-            )
+def test_the_steps_are_twenty_in_their_order():
+    assert [entry.number for entry in LESSON.values()] == list(range(1, 21))
 
 
-@pytest.mark.parametrize("entry", LESSON, ids=lambda entry: str(entry.number))
-def test_each_step_links_to_a_heading_of_its_notebook(entry):
+@pytest.mark.parametrize("name", LESSON)
+def test_each_step_links_to_a_heading_of_its_notebook(name):
+    entry = LESSON[name]
     cells = json.loads((NOTEBOOKS / f"{entry.notebook}.ipynb").read_text("utf-8"))["cells"]
     lines = "".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "markdown")
     headings = [line.lstrip("# ").replace("`", "") for line in lines.splitlines() if line.startswith("#")]

@@ -4,7 +4,7 @@ import pytest
 
 from idc_aws.changes import Action, Change, WriteResult
 from idc_helpers.runbook.checks import Check
-from idc_helpers.runbook.lesson import PLACES, SOURCES
+from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.teaching import Cause, Facts, receipt_facts, taught
 
@@ -44,15 +44,15 @@ def test_what_was_taken_back_and_made_again_counts_as_made(book):
 def test_a_check_goes_back_to_its_own_step_or_to_the_one_that_its_cause_lies_in():
     check = Check("group Auditors", False, "gone")
     own = taught(check, Cause("why"), "account_assignments")
-    assert (own.go_back, own.source) == (PLACES["account_assignments"], SOURCES["account_assignments"])
+    entry = LESSON["account_assignments"]
+    assert (own.go_back, own.source) == (entry.place, entry.source)
     elsewhere = taught(check, Cause("why", "groups"), "account_assignments")
-    assert (elsewhere.cause, elsewhere.go_back) == ("why", PLACES["groups"])
+    assert (elsewhere.cause, elsewhere.go_back) == ("why", LESSON["groups"].place)
     assert elsewhere.go_back.link == "06_groups.ipynb#Choose"
 
 
-def test_every_step_has_a_place_and_a_page_of_aws():
-    from idc_helpers.runbook.steps import STEPS
-
-    assert set(STEPS) <= set(PLACES)
-    assert set(PLACES) == set(SOURCES)
-    assert {PLACES[name].notebook for name in STEPS} == {step.notebook for step in STEPS.values()}
+def test_every_step_that_is_checked_has_a_page_of_aws_and_those_that_write_a_title_and_a_section():
+    unchecked = {"details", "portal", "use_profile", "conclusion"}
+    assert {name for name, step in LESSON.items() if not step.source} == unchecked
+    for step in LESSON.values():
+        assert bool(step.wants) == bool(step.title) == bool(step.section), step.name

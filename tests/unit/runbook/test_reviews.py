@@ -1,0 +1,102 @@
+from types import SimpleNamespace
+
+import pytest
+
+from idc_aws.changes import Plan
+from idc_aws.errors import ApplyRefusedError, NotAppliedError
+from idc_helpers.runbook.applying import Outcome, Reviewed
+from idc_helpers.runbook.run import Opening
+
+
+class Groups(Reviewed):
+    """A step whose plan and apply are watched, and during which something may happen."""
+
+    def __init__(self):
+        super().__init__(SimpleNamespace(opening=Opening()), "Groups")
+        self.applied = []
+        self.meanwhile = lambda: None
+
+    def plan(self):
+        self.meanwhile()
+        return Plan()
+
+    def apply(self, plan=None, *, progress=None):
+        self.applied.append(plan)
+        self.meanwhile()
+        return Outcome(plan)
+
+    def changes(self, plan):
+        return plan
+
+    check = resources = None
+
+
+@pytest.fixture
+def step():
+    return Groups()
+
+
+def test_nothing_is_applied_that_was_not_shown(step):
+    with pytest.raises(ApplyRefusedError, match="no plan of the present values of “Groups” was shown"):
+        step.apply_reviewed()
+    assert step.applied == []
+
+
+def test_exactly_the_plan_that_was_shown_is_applied_and_only_once(step):
+    shown = step.review()
+    step.apply_reviewed()
+    assert step.applied[0] is shown
+    with pytest.raises(ApplyRefusedError):
+        step.apply_reviewed()
+
+
+def test_a_value_that_changes_while_the_plan_is_made_leaves_nothing_to_apply(step):
+    step.meanwhile = step.changed
+    step.review()
+    assert step.reviewed is None
+
+
+def test_a_value_that_changes_during_an_apply_takes_its_outcome_back(step):
+    step.review()
+    step.meanwhile = step.changed
+    step.apply_reviewed()
+    assert step.outcome is None
+    with pytest.raises(NotAppliedError):
+        step.require_outcome()
+
+
+def test_while_an_apply_is_at_work_a_cell_is_told_to_wait(step):
+    step.review()
+    told = []
+
+    def ask():
+        with pytest.raises(NotAppliedError) as raised:
+            step.require_outcome()
+        told.append(str(raised.value))
+
+    step.meanwhile = ask
+    step.apply_reviewed()
+    assert told == ["“Groups” is being applied: wait until it is done, then run on from here"]
+
+
+def test_a_plan_that_cannot_be_made_leaves_nothing_to_apply(step):
+    step.review()
+
+    def fail():
+        raise RuntimeError
+
+    step.meanwhile = fail
+    heard = []
+    step.watch(lambda: heard.append(step.reviewed))
+    with pytest.raises(RuntimeError):
+        step.review()
+    assert heard == [None]
+
+
+def test_watchers_hear_of_every_opening_and_closing(step):
+    heard = []
+    step.watch(lambda: heard.append((step.reviewed is not None, step.running)))
+    step.review()
+    step.apply_reviewed()
+    step.changed()
+    assert heard == [(True, False), (False, True), (False, False), (False, False)]
