@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from idc_aws.project import find_scenario
 from idc_aws.scenario.reading import location_of, scenario_parameters, with_overrides
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.values import shortened
-from idc_aws.scenario.yaml_lines import Location
 from idc_runner.batch.jobs import Job, fingerprint, scenario_of
 from idc_runner.batch.table import COLUMNS, LESSON, OWN, STANDING, JobEntry, JobTable, in_order, read_table
 from idc_runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
@@ -31,14 +31,11 @@ def load_jobs(
     checks = _Checks(table, path.absolute().parent, project.absolute(), work or project, overrides or {})
     jobs = [checks.job(position, entry) for position, entry in table.entries.items()]
     checks.names()
-    if checks.problems:
-        raise ParametersError(_each_once(checks.problems))
+    if table.problems:
+        # A wrong value among the defaults, or a wrong scenario file, is one problem for all jobs that have it.
+        once = dict.fromkeys(table.problems)
+        raise ParametersError(sorted(once, key=lambda problem: (problem.file, problem.line or 0)))
     return _with_fingerprints([job for job in jobs if job is not None])
-
-
-def _each_once(problems: Iterable[Problem]) -> list[Problem]:
-    # A wrong value among the defaults, or a wrong scenario file, is one problem, however many jobs have it.
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0))
 
 
 def _with_fingerprints(jobs: Sequence[Job]) -> list[Job]:
@@ -51,14 +48,8 @@ def _with_fingerprints(jobs: Sequence[Job]) -> list[Job]:
     return list(done.values())
 
 
-def _of_different_names(notebooks: Sequence[LessonNotebook]) -> tuple[LessonNotebook, ...]:
-    twice = [name for name, number in Counter(each.name for each in notebooks).items() if number > 1]
-    if twice:
-        raise InvalidValueError(
-            f"several notebooks of the job are called {twice[0]!r}",
-            remedy="Name them differently: what is executed is kept under the notebook's name.",
-        )
-    return tuple(notebooks)
+def _known_here(word: str, choices: Sequence[str]) -> str:
+    return did_you_mean(word, choices) or f"Known here: {', '.join(choices)}."
 
 
 class _Checks:
@@ -69,20 +60,32 @@ class _Checks:
     ) -> None:
         self.table, self.base, self.overrides = table, base, dict(overrides)
         self.default_scenario = find_scenario(None, work, project)
-        self.problems = list(table.problems)
         self.found = find_notebooks(project / "notebooks")
         self.names_of_jobs = [name for name in table.names.values() if name is not None]
         self.suggestions_left = _MOST_SUGGESTIONS
 
-    def add(self, position: int, path: Location, error: KitError) -> None:
-        if not self.table.is_reported(position, path):
-            self.problems.append(self.table.problem(position, path, error.message, error.remedy))
+    @contextmanager
+    def at(self, position: int, *path: str) -> Iterator[None]:
+        """Take down what is refused in the block as a problem of that place in a job."""
+        try:
+            yield
+        except KitError as error:
+            self.table.add_new(position, path, error)
 
     def job(self, position: int, entry: JobEntry) -> Job | None:
-        before = len(self.problems)
-        notebooks = self.notebooks(position, entry)
-        scenario_file = self.scenario_file(position, entry)
+        before = len(self.table.problems)
+        notebooks: tuple[LessonNotebook, ...] = ()
+        scenario_file: Path | None = None
+        sandbox = STANDING
+        with self.at(position, "notebook"):
+            notebooks = self.notebooks(entry)
+        with self.at(position, "scenario"):
+            scenario_file = self.scenario_file(entry.scenario)
         overrides, extra = self.values(position, entry, notebooks)
+        with self.at(position, "sandbox"):
+            sandbox = self.sandbox(entry.sandbox or STANDING)
+        if scenario_file is None:
+            return None
         job = Job(
             name=entry.name,
             notebooks=notebooks,
@@ -90,43 +93,34 @@ class _Checks:
             overrides={**overrides, **self.overrides},
             extra=extra,
             after=tuple(entry.after),
-            sandbox=self.sandbox(position, entry),
+            sandbox=sandbox,
         )
         if scenario_file.is_file():
             self.scenario(position, entry, job)
-        return job if len(self.problems) == before else None
+        return job if len(self.table.problems) == before else None
 
-    def notebooks(self, position: int, entry: JobEntry) -> tuple[LessonNotebook, ...]:
-        if entry.notebook is None and self.table.columns and "notebook" not in self.table.columns:
-            near = did_you_mean("notebook", self.table.columns)
-            remedy = near or f"Add it, with {LESSON}, a number, or a path in each line."
-            self.problems.append(
-                self.table.column_problem("notebook", "there is no column 'notebook'", remedy)
-            )
-            return ()
-        if entry.notebook is None and self.table.has_wrong_defaults:
-            return ()
+    def notebooks(self, entry: JobEntry) -> tuple[LessonNotebook, ...]:
         if entry.notebook is None:
-            missing = InvalidValueError(
-                "the job does not say which notebook",
-                remedy=f"Write notebook: {LESSON}, a number, or a path.",
-            )
-            self.add(position, ("notebook",), missing)
+            if self.table.columns and "notebook" not in self.table.columns:
+                near = did_you_mean("notebook", self.table.columns)
+                remedy = near or f"Add it, with {LESSON}, a number, or a path in each line."
+                self.table.add_to_column("notebook", "there is no column 'notebook'", remedy)
+            elif not self.table.has_wrong_defaults:
+                raise InvalidValueError(
+                    "the job does not say which notebook",
+                    remedy=f"Write notebook: {LESSON}, a number, or a path.",
+                )
             return ()
         words = [word.strip() for word in entry.notebook.split(",") if word.strip()]
-        try:
-            if words == [LESSON]:
-                chosen = select_notebooks(self.found, teardown=entry.teardown)
-            elif any("/" in word for word in words):
-                return _of_different_names([self.own_notebook(word) for word in words])
-            else:
-                chosen = select_notebooks(self.found, only=words or [entry.notebook])
-            for notebook in chosen:
-                require_known(notebook)
-            return tuple(chosen)
-        except KitError as error:
-            self.add(position, ("notebook",), error)
-        return ()
+        if any("/" in word for word in words):
+            return _of_different_names([self.own_notebook(word) for word in words])
+        if words == [LESSON]:
+            chosen = select_notebooks(self.found, teardown=entry.teardown)
+        else:
+            chosen = select_notebooks(self.found, only=words or [entry.notebook])
+        for notebook in chosen:
+            require_known(notebook)
+        return tuple(chosen)
 
     def path(self, word: str) -> Path:
         try:
@@ -151,38 +145,24 @@ class _Checks:
         known_parameters(notebook)
         return notebook
 
-    def scenario_file(self, position: int, entry: JobEntry) -> Path:
-        if entry.scenario is None:
+    def scenario_file(self, word: str | None) -> Path:
+        if word is None:
             return self.default_scenario
-        try:
-            path = self.path(entry.scenario)
-        except InvalidValueError as error:
-            self.add(position, ("scenario",), error)
-            return self.default_scenario
+        path = self.path(word)
         if not path.is_file():
             near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.y*ml")])
             remedy = near or f"Paths start from the folder of the table, {str(self.base)!r}."
-            missing = InvalidValueError(f"there is no scenario file {entry.scenario!r}", remedy=remedy)
-            self.add(position, ("scenario",), missing)
+            raise InvalidValueError(f"there is no scenario file {word!r}", remedy=remedy)
         return path
 
-    def sandbox(self, position: int, entry: JobEntry) -> str:
-        word = entry.sandbox or STANDING
+    def sandbox(self, word: str) -> str:
         if word in (STANDING, OWN):
             return word
         if "/" not in word:
-            remedy = (
-                did_you_mean(word, [STANDING, OWN])
-                or f"Write {OWN}, {STANDING}, or a folder such as ./{word}."
-            )
-            self.add(
-                position, ("sandbox",), InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy)
-            )
-        try:
-            return str(self.path(word))
-        except InvalidValueError as error:
-            self.add(position, ("sandbox",), error)
-        return STANDING
+            near = did_you_mean(word, [STANDING, OWN])
+            remedy = near or f"Write {OWN}, {STANDING}, or a folder such as ./{word}."
+            raise InvalidValueError(f"no sandbox is called {word!r}", remedy=remedy)
+        return str(self.path(word))
 
     def values(
         self, position: int, entry: JobEntry, notebooks: Sequence[LessonNotebook]
@@ -190,35 +170,27 @@ class _Checks:
         """Return what is set in the scenario, and what is set of the notebooks' other parameters."""
         in_scenario: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        known: set[str] = set()
-        for notebook in notebooks:
-            known |= known_parameters(notebook) - set(ALWAYS_GIVEN)
+        known = {name for notebook in notebooks for name in known_parameters(notebook)} - set(ALWAYS_GIVEN)
+        choices = [*Scenario.model_fields, *sorted(known)]
         for key, value in entry.values.items():
-            try:
-                first = location_of(key)[0]
-            except InvalidValueError as error:
-                self.add(position, ("set", key), error)
-                continue
-            if first in Scenario.model_fields:
-                in_scenario[key] = value
-            elif key in known:
-                extra[key] = value
-            elif key in self.table.columns:
-                choices = [*COLUMNS, *Scenario.model_fields, *sorted(known)]
-                remedy = did_you_mean(str(first), choices) or f"Known here: {', '.join(choices)}."
-                self.problems.append(self.table.column_problem(key, f"unknown column {key!r}", remedy))
-            else:
-                choices = [*Scenario.model_fields, *sorted(known)]
-                remedy = did_you_mean(str(first), choices) or f"Known here: {', '.join(choices)}."
-                unknown = InvalidValueError(f"unknown key {key!r}", remedy=remedy)
-                self.add(position, ("set", key), unknown)
+            with self.at(position, "set", key):
+                first = str(location_of(key)[0])
+                if first in Scenario.model_fields:
+                    in_scenario[key] = value
+                elif key in known:
+                    extra[key] = value
+                elif key in self.table.columns:
+                    remedy = _known_here(first, [*COLUMNS, *choices])
+                    self.table.add_to_column(key, f"unknown column {key!r}", remedy)
+                else:
+                    raise InvalidValueError(f"unknown key {key!r}", remedy=_known_here(first, choices))
         return in_scenario, extra
 
     def scenario(self, position: int, entry: JobEntry, job: Job) -> None:
         try:
             scenario_of(job.scenario_file)
         except ParametersError as error:
-            self.problems.extend(error.problems)
+            self.table.problems.extend(error.problems)
             return
         try:
             scenario = job.scenario()
@@ -229,30 +201,28 @@ class _Checks:
         except InvalidValueError:
             self.scenario(position, entry, replace(job, overrides=self.leading_somewhere(position, job)))
             return
-        if scenario.target == "aws" and job.sandbox != STANDING:
-            wrong = RunFailedError(
-                f"sandbox is {entry.sandbox!r}, but the target is 'aws'",
-                remedy="Remove one of the two: a run on AWS uses no sandbox.",
-            )
-            self.add(position, ("sandbox",), wrong)
+        with self.at(position, "sandbox"):
+            if scenario.target == "aws" and job.sandbox != STANDING:
+                raise RunFailedError(
+                    f"sandbox is {entry.sandbox!r}, but the target is 'aws'",
+                    remedy="Remove one of the two: a run on AWS uses no sandbox.",
+                )
 
     def leading_somewhere(self, position: int, job: Job) -> dict[str, Any]:
         """Return those values that the scenario has a place for, and note the others."""
         data, kept = scenario_parameters(scenario_of(job.scenario_file)), {}
         for key, value in job.overrides.items():
-            try:
+            with self.at(position, "set", key):
                 data = with_overrides(data, {key: value})
                 kept[key] = value
-            except InvalidValueError as error:
-                self.add(position, ("set", key), error)
         return kept
 
     def add_of_scenario(self, position: int, entry: JobEntry, problem: Problem) -> None:
         near = (key for key in entry.values if problem.path.startswith(key) or key.startswith(problem.path))
         key = next(near, None)
-        path: Location = ("set", key) if key is not None else ("set",)
         said = problem.message if key == problem.path else f"{problem.path}: {problem.message}"
-        self.add(position, path, InvalidValueError(said, remedy=problem.remedy))
+        with self.at(position, "set", *([] if key is None else [key])):
+            raise InvalidValueError(said, remedy=problem.remedy)
 
     def names(self) -> None:
         """Look at what jobs say of one another: names that stand twice, that nobody has, and circles."""
@@ -263,32 +233,36 @@ class _Checks:
             # Folders of some systems do not tell upper from lower case.
             first = seen.setdefault(name.casefold(), position)
             if first != position:
-                message = f"the name {name!r} appears twice; first in line {self.line_of(first)}"
+                line = self.table.file.line_of(("jobs", first))
+                message = f"the name {name!r} appears twice; first in line {line}"
                 remedy = "Give each job a name of its own: its folder is called so."
-                self.problems.append(self.table.problem(position, ("name",), message, remedy))
+                self.table.add(position, ("name",), message, remedy)
         names = set(self.names_of_jobs)
         for position, entry in self.table.entries.items():
             for other in entry.after:
                 if other not in names and not self.table.is_cut:
                     remedy = self.near_name(other) or "Write the name of a job of this table."
-                    message = f"no job is called {other!r}"
-                    self.problems.append(self.table.problem(position, ("after",), message, remedy))
-        self.circles(names)
+                    self.table.add(position, ("after",), f"no job is called {other!r}", remedy)
+        entries = self.table.entries.values()
+        try:
+            in_order({entry.name: tuple(each for each in entry.after if each in names) for entry in entries})
+        except InvalidValueError as error:
+            first_name = error.message.split("'")[1]
+            found = self.table.entries.items()
+            at = next(position for position, entry in found if entry.name == first_name)
+            self.table.add_new(at, ("after",), error)
 
     def near_name(self, name: str) -> str:
         # Each is held against all names of the table: thousands of wrong ones would take minutes.
         self.suggestions_left -= 1
         return did_you_mean(name, self.names_of_jobs) if self.suggestions_left >= 0 else ""
 
-    def line_of(self, position: int) -> int:
-        return self.table.file.line_of(("jobs", position))
 
-    def circles(self, names: Collection[str]) -> None:
-        entries = self.table.entries.items()
-        try:
-            in_order(
-                {entry.name: tuple(each for each in entry.after if each in names) for _, entry in entries}
-            )
-        except InvalidValueError as error:
-            first = error.message.split("'")[1]
-            self.add(next(at for at, entry in entries if entry.name == first), ("after",), error)
+def _of_different_names(notebooks: Sequence[LessonNotebook]) -> tuple[LessonNotebook, ...]:
+    twice = [name for name, number in Counter(each.name for each in notebooks).items() if number > 1]
+    if twice:
+        raise InvalidValueError(
+            f"several notebooks of the job are called {twice[0]!r}",
+            remedy="Name them differently: what is executed is kept under the notebook's name.",
+        )
+    return tuple(notebooks)

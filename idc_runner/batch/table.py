@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, ValidationError
 
-from idc_aws.errors import InvalidValueError, ParametersError, Problem
+from idc_aws.errors import InvalidValueError, KitError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.reading import refusals_in
 from idc_aws.scenario.values import Model, Refusal, TextRule
@@ -25,8 +25,6 @@ from idc_aws.scenario.yaml_lines import (
     refused_yaml,
     text_of,
 )
-
-# The file of a batch: what one line may say. Strict about keys, as scenarios are.
 
 LESSON = "lesson"
 STANDING, OWN = "standing", "own"
@@ -53,53 +51,29 @@ _JobName = Annotated[
 
 
 class JobDefaults(Model):
-    """What every job of the file has unless it says otherwise."""
+    """What every job of the file has unless it says otherwise; docs/batch.md says what each key means."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    notebook: str | None = Field(
-        default=None,
-        description="'lesson' for all notebooks in order, a number or name such as '05', several as '05,07', "
-        "or the path of a notebook of your own.",
-    )
-    scenario: str | None = Field(
-        default=None,
-        description="The scenario file, from the folder of this file. Empty: the kit's sandbox.yaml.",
-    )
-    values: dict[str, Any] = Field(
-        default_factory=dict,
-        alias="set",
-        description="Values in place of the scenario's, by key such as region or "
-        "permission_sets[0].session_duration, and other parameters of the notebook.",
-    )
-    after: list[str] = Field(
-        default_factory=list, description="Names of jobs that must have passed before this one starts."
-    )
-    sandbox: str | None = Field(
-        default=None,
-        description="'standing' (yours), 'own' (a fresh one, stopped at the end), or a folder such as "
-        "./sandboxes/ana whose sandbox keeps its state.",
-    )
-    teardown: StrictBool = Field(
-        default=True, description="Whether the lesson's last notebook undoes what the job made."
-    )
+    notebook: str | None = None
+    scenario: str | None = None
+    values: dict[str, Any] = Field(default_factory=dict, alias="set")
+    after: list[str] = Field(default_factory=list)
+    sandbox: str | None = None
+    teardown: StrictBool = True
 
 
 class JobEntry(JobDefaults):
     """One job."""
 
-    name: _JobName = Field(description="The name of the job and of its folder; no two jobs share one.")
+    name: _JobName
 
 
 class BatchFile(Model):
     """A table of jobs."""
 
-    model_config = ConfigDict(title="Jobs of the Identity Center Runbook Kit")
-
-    defaults: JobDefaults = Field(
-        default_factory=JobDefaults, description="What every job has unless it says otherwise."
-    )
-    jobs: list[JobEntry] = Field(description="The jobs; independent ones run side by side.", min_length=1)
+    defaults: JobDefaults = Field(default_factory=JobDefaults)
+    jobs: list[JobEntry] = Field(min_length=1)
 
 
 COLUMNS = ("name", "notebook", "scenario", "after", "sandbox", "teardown")
@@ -115,7 +89,7 @@ class JobTable:
         known = {_texts(at) for at, _ in file.problems} | ({("jobs",)} if self.is_cut else set())
         refusals = [one for one in _refusals(file) if _texts(one.location) not in known]
         self.problems = [problem for _, problem in file.problems]
-        self.problems += [self._at(one.location, one.message, one.remedy) for one in refusals]
+        self.problems += [self._problem(one.location, one.message, one.remedy) for one in refusals]
         self._wrong = _by_place([*(at for at, _ in file.problems), *(one.location for one in refusals)])
         self.entries: dict[int, JobEntry] = {}
         self.names: dict[int, str | None] = {}
@@ -142,30 +116,35 @@ class JobTable:
         """The headings, where the file is CSV."""
         return [str(at[1]) for at in self.file.lines if at[:1] == ("columns",)]
 
-    def column_problem(self, heading: str, message: str, remedy: str) -> Problem:
-        """Return a problem of a column, at the line of the headings."""
+    def add_to_column(self, heading: str, message: str, remedy: str) -> None:
+        """Take down a problem of a column, at the line of the headings."""
         line = self.file.lines.get(("columns", heading), self.file.lines.get(("columns", "name")))
-        return Problem(self.file.name, line, heading, message, remedy)
+        self.problems.append(Problem(self.file.name, line, heading, message, remedy))
+
+    def add(self, position: int, path: Location, message: str, remedy: str) -> None:
+        """Take down a problem of a job, at its line."""
+        location: Location = ("jobs", position, *path)
+        if location not in self.file.lines and ("defaults", *path) in self.file.lines:
+            location = ("defaults", *path)
+        self.problems.append(self._problem(location, message, remedy))
+
+    def add_new(self, position: int, path: Location, error: KitError) -> None:
+        """Take down what is wrong at a place in a job, unless something is said against it already."""
+        if not self._is_reported(position, path):
+            self.add(position, path, error.message, error.remedy)
 
     @property
     def has_wrong_defaults(self) -> bool:
         """Whether something is said against the defaults: what jobs lack may be what is misspelt there."""
         return ("defaults",) in self._wrong
 
-    def is_reported(self, position: int, path: Location) -> bool:
-        """Return whether something is said already against a place in a job, or in the defaults for it."""
+    def _is_reported(self, position: int, path: Location) -> bool:
+        """Return whether something is said against a place in a job, or in the defaults for it."""
         own, common = self._wrong.get(("jobs", position), set()), self._wrong.get(("defaults",), set())
         return any(at == path[: len(at)] or (at[:1] == path and path != ("set",)) for at in own | common)
 
-    def _at(self, location: Location, message: str, remedy: str) -> Problem:
+    def _problem(self, location: Location, message: str, remedy: str) -> Problem:
         return Problem(self.file.name, self.file.line_of(location), dotted(location), message, remedy)
-
-    def problem(self, position: int, path: Location, message: str, remedy: str) -> Problem:
-        """Return a problem of a job, at its line."""
-        location: Location = ("jobs", position, *path)
-        if location not in self.file.lines and ("defaults", *path) in self.file.lines:
-            location = ("defaults", *path)
-        return self._at(location, message, remedy)
 
 
 def read_table(path: Path) -> JobTable:
@@ -298,9 +277,7 @@ def _keep(file: YamlFile, place: Location, line: int, message: str, remedy: str)
     file.problems.append((place, Problem(file.name, line, dotted(place), message, remedy)))
 
 
-# Which job may start when: after the jobs that it waits for, and never after one that failed.
-
-_LONGEST_TOLD = 10  # names of a circle
+_LONGEST_CIRCLE = 10
 
 
 def in_order(after: Mapping[str, Sequence[str]]) -> list[str]:
@@ -309,8 +286,8 @@ def in_order(after: Mapping[str, Sequence[str]]) -> list[str]:
         return list(graphlib.TopologicalSorter(after).static_order())
     except graphlib.CycleError as error:
         circle = [repr(name) for name in reversed(error.args[1])]
-        if len(circle) > _LONGEST_TOLD:
-            circle = [*circle[: _LONGEST_TOLD - 1], f"{len(circle) - _LONGEST_TOLD} more", circle[-1]]
+        if len(circle) > _LONGEST_CIRCLE:
+            circle = [*circle[: _LONGEST_CIRCLE - 1], f"{len(circle) - _LONGEST_CIRCLE} more", circle[-1]]
         raise InvalidValueError(
             f"{' waits for '.join(circle)}: none of them could ever start",
             remedy="Take one of these names out of an `after`.",
