@@ -6,11 +6,12 @@ import json
 import os
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from idc_aws.errors import RunFailedError
 
@@ -18,6 +19,8 @@ try:
     import fcntl
 except ImportError:  # a platform without it has no locks of this kind
     fcntl = None  # type: ignore[assignment]
+
+R = TypeVar("R")
 
 
 def read_table(name: str) -> dict[str, Any]:
@@ -128,3 +131,24 @@ def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
         except (ValueError, RecursionError):
             entry = None
         yield number, entry if isinstance(entry, dict) else None
+
+
+# Files that many readers share.
+
+
+def read_once(read: Callable[[Path], R]) -> Callable[[Path], R]:
+    """Let a function that reads a file do so once for all callers, as long as the file does not change."""
+
+    @lru_cache(maxsize=256)
+    def read_version(path: Path, _changed_ns: int, _size: int) -> R:
+        return read(path)
+
+    @wraps(read)
+    def read_when_changed(path: Path) -> R:
+        try:
+            status = path.stat()
+        except OSError:
+            return read(path)  # it says what is wrong
+        return read_version(path, status.st_mtime_ns, status.st_size)
+
+    return read_when_changed

@@ -24,16 +24,14 @@ from idc_runner.summary import (
 Event = dict[str, Any]
 
 
-class Progress:
+class TimedLines:
     """Writes lines with the time since the start; safe to call from several threads."""
 
-    def __init__(self, stream: TextIO, mode: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
-        self._planned = mode == "plan"
         self._clock = clock
         self._start = clock()
         self._lock = threading.Lock()
-        self._numbers: dict[str, dict[str, int]] = {}
 
     @property
     def elapsed_s(self) -> float:
@@ -46,12 +44,22 @@ class Progress:
             self._stream.write(f"{clean(text)}\n")
             self._stream.flush()
 
-    def _tell(self, text: str) -> None:
+    def tell(self, text: str) -> None:
+        """Write a line with the time."""
         self.say(f"[{seconds_in_words(self.elapsed_s):>10}] {text}")
+
+
+class Progress(TimedLines):
+    """Says what the notebooks of a run do."""
+
+    def __init__(self, stream: TextIO, mode: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(stream, clock=clock)
+        self._planned = mode == "plan"
+        self._numbers: dict[str, dict[str, int]] = {}
 
     def notebook_started(self, notebook: str, number: int, total: int) -> None:
         """Say which notebook runs now."""
-        self._tell(f"{notebook} ({number} of {total})")
+        self.tell(f"{notebook} ({number} of {total})")
 
     def notebook_ended(self, result: NotebookResult) -> None:
         """Say what a notebook came to, and for a failed one why."""
@@ -60,9 +68,9 @@ class Progress:
         word = "passed" if result.status == "passed" else "FAILED"
         changes = changes_in_words(result.changes, planned=self._planned)
         checks = f"{counted(len(result.checks), 'check')}, {len(result.failed_checks)} failed"
-        self._tell(f"{result.notebook} {word} in {seconds_in_words(result.wall_s)}: {changes}; {checks}")
+        self.tell(f"{result.notebook} {word} in {seconds_in_words(result.wall_s)}: {changes}; {checks}")
         if result.failure is not None:
-            self.say(_indented(str(result.failure)))
+            self.say(indented(str(result.failure)))
 
     def event(self, entry: Event) -> None:
         """Say what a step just did; events that a person need not see are passed over."""
@@ -71,28 +79,26 @@ class Progress:
         if kind == "planned":
             self._numbers[step] = dict(entry.get("changes") or {})
             if self._planned:
-                self._tell(
-                    f"  {step}: {changes_in_words(self._numbers[step], planned=True)}{_by_hand(entry)}"
-                )
+                self.tell(f"  {step}: {changes_in_words(self._numbers[step], planned=True)}{_by_hand(entry)}")
         elif kind == "applying" and entry.get("total"):
-            self._tell(f"  {step}: applying {counted(int(entry['total']), 'change')}")
+            self.tell(f"  {step}: applying {counted(int(entry['total']), 'change')}")
         elif kind == "applied":
-            self._tell(f"  {step}: {changes_in_words(entry.get('changes') or {})}")
+            self.tell(f"  {step}: {changes_in_words(entry.get('changes') or {})}")
         elif kind == "checked":
             self._checked(step, list(entry.get("checks") or ()))
         elif kind == "failed":
-            self._tell(f"  {step}: FAILED: {_first_line(str(entry.get('error', '')))}")
+            self.tell(f"  {step}: FAILED: {_first_line(str(entry.get('error', '')))}")
 
     def _checked(self, step: str, checks: list[dict[str, Any]]) -> None:
         failed = [check for check in checks if not check["passed"]]
         if not failed:
-            self._tell(f"  {step}: {counted(len(checks), 'check')} passed")
+            self.tell(f"  {step}: {counted(len(checks), 'check')} passed")
             return
-        self._tell(f"  {step}: {len(failed)} of {counted(len(checks), 'check')} FAILED")
+        self.tell(f"  {step}: {len(failed)} of {counted(len(checks), 'check')} FAILED")
         for check in failed:
-            self.say(_indented(f"{check['name']}: {check['detail']}"))
+            self.say(indented(f"{check['name']}: {check['detail']}"))
             if check.get("cause"):
-                self.say(_indented(f"  likely cause: {check['cause']}"))
+                self.say(indented(f"  likely cause: {check['cause']}"))
 
     def summary(self, summary: RunSummary, report: Path) -> None:
         """Write the table of the run, the verdict and where the report is."""
@@ -102,7 +108,8 @@ class Progress:
         self.say(f"Report: {report}")
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
+    """Return lines as they stand below one with the time."""
     return "\n".join(f"{'':15}{line}" for line in text.splitlines())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -150,7 +151,7 @@ def write_report(
         summary=summary,
         where=where,
         undo_command=undo_command,
-        verdict=_verdict(summary),
+        verdict=verdict_of([result.status for result in summary.notebooks]),
         sentence=_sentence(summary),
         planned=planned,
         started=_readable(summary.started),
@@ -165,10 +166,11 @@ def write_report(
     return report
 
 
-def _verdict(summary: RunSummary) -> str:
-    if any(result.status == "failed" for result in summary.notebooks):
+def verdict_of(statuses: Collection[str]) -> str:
+    """Return how a run or a batch ended, by how its parts did: as its worst one."""
+    if "failed" in statuses:
         return "failed"
-    return "passed" if summary.passed else "not run"
+    return "passed" if set(statuses) == {"passed"} else "not run"
 
 
 def _sentence(summary: RunSummary) -> str:

@@ -513,16 +513,16 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"
             stack.enter_context(sandbox_of_its_own(state))
-            connection = _require_target(prepared, state)
+            connection = require_target(prepared, state)
         else:
             state = None
-            connection = _require_target(prepared, state)
+            connection = require_target(prepared, state)
             folder = create_run_folder(request.runs_folder, now=started)
         if request.mask_personal_data:
             stack.enter_context(masking(people_of_run(prepared.scenario, connection)))
         where = str(connection)
-        write_record(folder, _record(prepared, state, connection.state_id))
-        environment = _kernel_environment(folder, state)
+        write_record(folder, run_record(prepared, state, connection.state_id))
+        environment = kernel_environment(folder, state)
         progress.say(f"Run {folder.name}: {where}; mode {prepared.mode}")
         for warning in scenario_warnings(prepared.scenario, prepared.scenario_file):
             progress.say(f"warning: {warning}")
@@ -564,7 +564,7 @@ def people_of_run(scenario: Scenario, connection: Connection) -> list[dict[str, 
     return [*users, *(user for user in present if user["user_name"] not in known)]
 
 
-def _require_target(prepared: PreparedRun, state: Path | None) -> Connection:
+def require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     """Connect once before any notebook does: a wrong account or missing credentials are said at once."""
     scenario = prepared.scenario
     connection = connect(
@@ -576,7 +576,8 @@ def _require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     return connection
 
 
-def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunRecord:
+def run_record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunRecord:
+    """Return where a run goes, so that its undo goes to the same place."""
     scenario = prepared.scenario
     return RunRecord(
         target=scenario.target,
@@ -589,7 +590,8 @@ def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunReco
     )
 
 
-def _kernel_environment(folder: Path, state: Path | None) -> dict[str, str]:
+def kernel_environment(folder: Path, state: Path | None) -> dict[str, str]:
+    """Return the variables that a run's notebooks get."""
     environment = {RUN_FOLDER_VARIABLE: str(folder), INTERACTIVE_VARIABLE: "headless"}
     if state is not None:
         environment[STATE_VARIABLE] = str(state)

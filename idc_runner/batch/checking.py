@@ -32,7 +32,7 @@ def load_jobs(
     jobs = [checks.job(position, entry) for position, entry in table.entries.items()]
     checks.names()
     if table.problems:
-        # A wrong value among the defaults, or a wrong scenario file, is one problem for all jobs that have it.
+        # A wrong value of the defaults, or a wrong scenario file, is one problem for all jobs that have it.
         once = dict.fromkeys(table.problems)
         raise ParametersError(sorted(once, key=lambda problem: (problem.file, problem.line or 0)))
     return _with_fingerprints([job for job in jobs if job is not None])

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from typing_extensions import override
+
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.project import PACING_FOLDER_VARIABLE
 from idc_runner.batch.jobs import Job, JobResult
-from idc_runner.batch.workers import EngineKeeper, JobSettings, OnEnd
+from idc_runner.batch.workers import EngineKeeper, JobSettings, OnEnd, Workers
 
 # What runs in a worker process of a cluster: one engine for each batch, kept between its jobs.
 
@@ -81,10 +83,12 @@ _CONNECT_S = 20
 _LOOK_AGAIN_S = 5.0
 
 
-class ClusterWorkers:
-    """The workers of a dask cluster; see `Workers`."""
+class ClusterWorkers(Workers):
+    """The workers of a dask cluster."""
 
     def __init__(self, client: Any, settings: JobSettings, engine_name: str | None) -> None:
+        # Of a batch in the same folder whose own process was killed, jobs may still be running.
+        client.run(end_here, str(settings.batch_folder))
         self._client = client
         self._settings = settings
         self._engine_name = engine_name
@@ -95,6 +99,7 @@ class ClusterWorkers:
         self._capacity, self._looked = 0, float("-inf")
 
     @property
+    @override
     def capacity(self) -> int:
         """A few more jobs than the workers have threads: none waits for the next one."""
         if time.monotonic() - self._looked > _LOOK_AGAIN_S:
@@ -102,8 +107,8 @@ class ClusterWorkers:
             self._capacity = max(1, round(1.5 * sum(self._client.nthreads().values())))
         return self._capacity
 
+    @override
     def start(self, job: Job, on_end: OnEnd) -> None:
-        """Submit a job; see `Workers.start`."""
         future = self._client.submit(
             carry_out_here,
             job,
@@ -123,35 +128,29 @@ class ClusterWorkers:
         if future.status == "finished":
             on_end(job.name, future.result())
         elif future.status == "error":
-            on_end(job.name, self._failed(job, future.exception()))
+            on_end(job.name, _failed(job, future.exception()))
         else:
-            on_end(job.name, _lost(future.status))
+            lost = RunFailedError(
+                f"the scheduler lost a job: it is {future.status}",
+                remedy="What is counted stays so. See that the scheduler runs, and give the same command "
+                "again.",
+            )
+            on_end(job.name, lost)
 
-    def _failed(self, job: Job, error: BaseException) -> JobResult | BaseException:
-        from distributed.scheduler import KilledWorker  # noqa: PLC0415
-
-        if not isinstance(error, KilledWorker):
-            return error
-        reason = "each worker that began it died; a machine that is short of memory does that"
-        return JobResult(job.name, "failed", job.fingerprint, "", 0.0, reason=reason)
-
-    def news(self) -> list[str]:
-        """Return on how many workers the jobs ran, and what happened to them."""
-        return []
-
+    @override
     def close(self, *, at_once: bool) -> None:
-        """End what the workers keep for this batch; ``at_once`` also what they carry out."""
         with suppress(Exception):  # the scheduler may be what is gone
             if at_once:
                 self._client.cancel(list(self._futures.values()))
             self._client.run(end_here, str(self._settings.batch_folder))
 
 
-def _lost(status: str) -> RunFailedError:
-    return RunFailedError(
-        f"the scheduler lost a job: it is {status}",
-        remedy="What is counted stays so. See that the scheduler runs, and give the same command again.",
-    )
+def _failed(job: Job, error: BaseException) -> JobResult | BaseException:
+    from distributed.scheduler import KilledWorker  # noqa: PLC0415
+
+    if not isinstance(error, KilledWorker):
+        return error
+    return job.failed("each worker that began it died; a machine that is short of memory does that")
 
 
 def hosts_of(client: Any) -> set[str]:
@@ -200,17 +199,3 @@ def _new_client(distributed: Any, address: str) -> Any:
         return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
     except AssertionError:
         return distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
-
-
-@contextmanager
-def cluster_workers(client: Any, settings: JobSettings, engine_name: str | None) -> Iterator[ClusterWorkers]:
-    """Have the workers of a cluster for the length of a block; an exception in it ends their jobs at once."""
-    # Of a batch in the same folder whose own process was killed, jobs may still be running.
-    client.run(end_here, str(settings.batch_folder))
-    workers = ClusterWorkers(client, settings, engine_name)
-    try:
-        yield workers
-    except BaseException:
-        workers.close(at_once=True)
-        raise
-    workers.close(at_once=False)

@@ -1,4 +1,4 @@
-"""The folder of a batch: its lock, its journal, and which jobs are done already.
+"""The folder of a batch: its lock, its journal, which jobs are done already, and its place in S3.
 
 ``journal.jsonl`` is what counts; ``batch.json`` and ``index.html`` are made from it. ``jobs/<name>/`` is a
 job's run folder. Nothing in it is ever half written: files are written beside and renamed.
@@ -11,18 +11,20 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import APPENDING, append_object, lock_file
-from idc_runner.batch.jobs import Job, JobResult, changed_inputs
+from idc_aws.files import APPENDING, append_object, lock_file, read_json_lines
+from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, changed_inputs
 from idc_runner.summary import counted
 
 LOCK, JOURNAL, JOBS, PACING = "batch.lock", "journal.jsonl", "jobs", ".pacing"
+MARKER = "result.json"
+_UNDO_NEEDS = ("receipts.jsonl", "attestations.jsonl")
+_STAYS_HERE = "sandbox"  # a sandbox's state: keys of no worth elsewhere, and a database that may be in use
 # What a new attempt of a job starts without. Receipts and attestations stay: undo goes by them.
 _OF_ONE_ATTEMPT = ("summary.json", "index.html", "events.jsonl", "run.log")
 
@@ -92,60 +94,44 @@ def open_job_folder(folder: Path) -> Path:
     return folder
 
 
-# The journal of a batch: one line for each job that ended, on disk before anything else hears of it.
-
-
 class Journal:
-    """The journal of one batch folder, open for one batch at a time."""
+    """One line for each job that ended, on disk before anything else hears of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with self._refused():
             self._descriptor = os.open(path, APPENDING, 0o600)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise RunFailedError(
+                f"the batch's journal {str(self.path)!r} cannot be written: {error.strerror or error}",
+                remedy="What is counted in it stays so. Make room, or see that you may write there, and give "
+                "the same command again.",
+            ) from error
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         os.close(self._descriptor)
 
     def count(self, result: JobResult) -> None:
         """Write down how a job ended, and return once that is on disk."""
-        try:
-            append_object(self._descriptor, result.as_json())
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
+        with self._refused():
+            append_object(self._descriptor, asdict(result))
 
     def results(self) -> dict[str, JobResult]:
-        """Return the last result of each job, by name."""
-        return {result.job: result for result in read_journal(self.path)}
-
-
-def read_journal(path: Path) -> Iterator[JobResult]:
-    """Yield the results in a journal in the order in which they were counted; torn lines are passed over."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                yield JobResult.from_json(json.loads(line))
-            except (ValueError, TypeError, AttributeError):
-                continue
-
-
-def _unwritable(path: Path, error: OSError) -> RunFailedError:
-    return RunFailedError(
-        f"the batch's journal {str(path)!r} cannot be written: {error.strerror or error}",
-        remedy="What is counted in it stays so. Make room, or see that you may write there, and give the "
-        "same command again.",
-    )
-
-
-# Which jobs need not run: those that the journal counts, with the inputs that they have now.
+        """Return the last result of each job, by name; lines that hold none are passed over."""
+        found = {}
+        for values in read_json_lines(self.path):
+            with suppress(TypeError):
+                result = JobResult.from_json(values)
+                found[result.job] = result
+        return found
 
 
 @dataclass(frozen=True)
@@ -191,3 +177,63 @@ def resume(jobs: Sequence[Job], before: Mapping[str, JobResult], *, retry_failed
         else:
             retried.add(job.name)
     return Resumption(settled, changed, frozenset(retried))
+
+
+class BucketStore:
+    """A batch's place in S3.
+
+    A job's files go first, its marker last: who finds the marker finds all of them.
+    """
+
+    def __init__(self, address: str) -> None:
+        from idc_aws.object_storage import ObjectFolder  # noqa: PLC0415 -- boto3 is slow to import
+
+        self._folder = ObjectFolder(address)
+
+    def carried_out(self, job: Job, batch: Path, run: Callable[[], JobResult]) -> JobResult:
+        """Carry a job out and store what it left; return its result, with the place."""
+        folder = job_folder(batch, job.name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for name in _UNDO_NEEDS:
+                if not (folder / name).exists():
+                    self._folder.get_file(f"{JOBS}/{job.name}/{name}", folder / name)
+            result = run()
+            return self._stored(folder, replace(result, stored=self._folder.address(f"{JOBS}/{job.name}/")))
+        except BatchEndedError:
+            raise
+        except RunFailedError as error:
+            return job.failed(f"{error}\nWhat the job left is kept in {folder} on this machine.")
+
+    def _stored(self, folder: Path, result: JobResult) -> JobResult:
+        start = f"{JOBS}/{result.job}"
+        for path in _files_of(folder):
+            self._folder.put_file(path, f"{start}/{path.relative_to(folder).as_posix()}")
+        marker = folder / MARKER
+        marker.write_text(json.dumps(asdict(result), ensure_ascii=False) + "\n", "utf-8")
+        self._folder.put_file(marker, f"{start}/{MARKER}")
+        if (folder / _STAYS_HERE).exists():
+            marker.unlink()
+        else:
+            shutil.rmtree(folder)
+        return result
+
+    def results(self, known: dict[str, JobResult]) -> Iterator[JobResult]:
+        """Yield the results in S3 of jobs that are not known here: another machine may have counted them."""
+        for key in self._folder.keys(f"{JOBS}/"):
+            name, _, rest = key.removeprefix(f"{JOBS}/").partition("/")
+            if rest == MARKER and name not in known:
+                yield JobResult.from_json(json.loads(self._folder.read(key)))
+
+    def put_reports(self, batch: Path) -> str:
+        """Store the reports over all jobs, and the journal; return the address of the page."""
+        for name in (JOURNAL, "batch.json", "index.html"):
+            self._folder.put_file(batch / name, name)
+        return self._folder.address("index.html")
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and inside.parts[0] != _STAYS_HERE and not path.name.startswith("."):
+            yield path

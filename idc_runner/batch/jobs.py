@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from idc_aws.errors import RunFailedError
+from idc_aws.files import read_once
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario, with_overrides
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
@@ -19,7 +19,7 @@ from idc_runner.notebooks import LessonNotebook
 from idc_runner.run import PreparedRun, prepared_run
 from idc_runner.summary import ACTIONS, NotebookResult, RunSummary
 
-JobStatus = Literal["passed", "failed"]
+JobStatus = Literal["passed", "failed", "not run"]
 _LONGEST_REASON = 2000
 
 
@@ -45,10 +45,6 @@ class JobResult:
     def passed(self) -> bool:
         """Whether every check in every notebook passed."""
         return self.status == "passed"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what a line of the journal holds."""
-        return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> JobResult:
@@ -78,9 +74,6 @@ def shortened_reason(text: str) -> str:
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
 
 
-# One checked job: what it runs, with which values, after which others.
-
-
 class BatchEndedError(RunFailedError):
     """A notebook was asked for when the batch had ended already; nothing of it was begun."""
 
@@ -97,6 +90,11 @@ class Job:
     after: tuple[str, ...] = ()
     sandbox: str = STANDING
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+
+    def failed(self, reason: str, started: str = "", wall_s: float = 0.0) -> JobResult:
+        """Return the result of the job when its run has left none."""
+        reason = shortened_reason(reason)
+        return JobResult(self.name, "failed", self.fingerprint, started, wall_s, reason=reason)
 
     def state_folder(self, folder: Path) -> Path | None:
         """Return the state of the job's sandbox, given the job's folder; None: the standing one."""
@@ -118,21 +116,8 @@ class Job:
         return prepared_run(self.scenario(), self.scenario_file, self.notebooks, self.extra)
 
 
-def scenario_of(path: Path) -> Scenario:
-    """Return the scenario of a file; jobs that share a file read it once, as long as it does not change."""
-    try:
-        status = path.stat()
-    except OSError:
-        return load_scenario(path)  # it says what is wrong
-    return _scenario_of(path, status.st_mtime_ns, status.st_size)
+scenario_of = read_once(load_scenario)
 
-
-@lru_cache(maxsize=16)
-def _scenario_of(path: Path, _changed_ns: int, _size: int) -> Scenario:
-    return load_scenario(path)
-
-
-# What a job's result depends on, as short hashes: equal ones mean that running it again is no use.
 
 _LENGTH = 16
 
@@ -170,11 +155,6 @@ def _hash_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
+@read_once
 def _hash_of_file(path: Path) -> str:
-    status = path.stat()
-    return _hash_of_unchanged_file(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _hash_of_unchanged_file(path: Path, _changed_ns: int, _size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:_LENGTH]

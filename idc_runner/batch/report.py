@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from idc_aws.scrubbing import clean, clean_values
 from idc_runner.batch.folder import JOBS
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.outputs import write_whole
-from idc_runner.report import render_page
+from idc_runner.progress import TimedLines, indented
+from idc_runner.report import render_page, verdict_of
 from idc_runner.summary import ACTIONS, DONE_WORDS, counted, seconds_in_words
 
 STATUSES = ("passed", "failed", "not run")
@@ -41,21 +40,23 @@ class BatchSummary:
     @property
     def passed(self) -> bool:
         """Whether every job of the table passed."""
-        return all(self.status(job) == "passed" for job in self.jobs)
+        return self.verdict == "passed"
 
-    def status(self, job: Job) -> str:
-        """Return one of `STATUSES`."""
-        result = self.results.get(job.name)
-        return result.status if result else "not run"
+    @property
+    def verdict(self) -> str:
+        """How the batch ended: as its worst job."""
+        return verdict_of([self.result(job).status for job in self.jobs])
 
-    def reason(self, job: Job) -> str:
-        """Return why a job failed or was not run; empty for one that passed."""
-        result = self.results.get(job.name)
-        return result.reason if result else self.not_run.get(job.name, "the batch was ended before it")
+    def result(self, job: Job) -> JobResult:
+        """Return how a job ended, or that it was not run, and why."""
+        if job.name in self.results:
+            return self.results[job.name]
+        reason = self.not_run.get(job.name, "the batch was ended before it")
+        return JobResult(job.name, "not run", {}, "", 0.0, changes={}, reason=reason, attempts=0)
 
     def counts(self) -> dict[str, int]:
         """Return how many jobs have each status."""
-        found = Counter(self.status(job) for job in self.jobs)
+        found = Counter[str](self.result(job).status for job in self.jobs)
         return {status: found[status] for status in STATUSES}
 
     def sentence(self) -> str:
@@ -69,80 +70,63 @@ class BatchSummary:
 def write_batch_report(folder: Path, summary: BatchSummary) -> Path:
     """Write ``batch.json`` and ``index.html`` into a batch's folder, each in one step; return the latter."""
     rows = [_row(summary, job) for job in summary.jobs]
-    write_whole(
-        folder / "batch.json", json.dumps(_as_json(summary, rows), indent=2, ensure_ascii=False) + "\n"
-    )
-    totals = {action: sum(row["changes"].get(action, 0) for row in rows) for action in ACTIONS}
+    whole = {
+        "batch": summary.name,
+        "table": summary.table,
+        "status": summary.verdict,
+        "started": summary.started,
+        "wall_s": round(summary.wall_s, 3),
+        "counts": summary.counts(),
+        "news": list(summary.news),
+        "jobs": rows,
+    }
+    text = json.dumps(clean_values(whole), indent=2, ensure_ascii=False)
+    write_whole(folder / "batch.json", f"{text}\n")
     page = render_page(
         "batch.html.j2",
         summary=summary,
         rows=rows,
-        totals=totals,
+        totals={action: sum(row["changes"].get(action, 0) for row in rows) for action in ACTIONS},
         change_words=[DONE_WORDS[action] for action in ACTIONS],
-        verdict=_verdict(summary),
+        verdict=summary.verdict,
     )
     write_whole(folder / "index.html", page)
     return folder / "index.html"
 
 
-def _verdict(summary: BatchSummary) -> str:
-    if summary.counts()["failed"]:
-        return "failed"
-    return "passed" if summary.passed else "not run"
-
-
-def _as_json(summary: BatchSummary, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    whole = {
-        "batch": summary.name,
-        "table": summary.table,
-        "status": _verdict(summary),
-        "started": summary.started,
-        "wall_s": round(summary.wall_s, 3),
-        "counts": summary.counts(),
-        "news": list(summary.news),
-        "jobs": list(rows),
-    }
-    scrubbed: dict[str, Any] = clean_values(whole)
-    return scrubbed
-
-
 def _row(summary: BatchSummary, job: Job) -> dict[str, Any]:
-    result = summary.results.get(job.name)
+    result, ran = summary.result(job), job.name in summary.results
     return {
         "name": job.name,
-        "status": summary.status(job),
-        "reason": summary.reason(job),
+        "status": result.status,
+        "reason": result.reason,
         "notebooks": [notebook.name for notebook in job.notebooks],
         "after": list(job.after),
-        "in_this_batch": result is not None and job.name not in summary.before,
-        "started": result.started if result else None,
-        "wall_s": round(result.wall_s, 3) if result else None,
-        "where": result.where if result else "",
-        "mode": result.mode if result else "",
-        "changes": dict(result.changes) if result else {},
-        "checks": result.checks if result else 0,
-        "checks_passed": result.checks_passed if result else 0,
-        "attempts": result.attempts if result else 0,
-        "folder": (result.stored or f"{JOBS}/{job.name}/") if result else None,
+        "in_this_batch": ran and job.name not in summary.before,
+        "started": result.started if ran else None,
+        "wall_s": round(result.wall_s, 3) if ran else None,
+        "where": result.where,
+        "mode": result.mode,
+        "changes": dict(result.changes),
+        "checks": result.checks,
+        "checks_passed": result.checks_passed,
+        "attempts": result.attempts,
+        "folder": (result.stored or f"{JOBS}/{job.name}/") if ran else None,
     }
 
 
-# What a person sees of a batch: a bar on a terminal, a line for each job that ended anywhere else.
-
-
-class BatchProgress:
+class BatchProgress(TimedLines):
     """Counts jobs and tells of each that ended; on a terminal, a bar stands below."""
 
     def __init__(self, stream: TextIO, total: int) -> None:
+        super().__init__(stream)
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
-        self._start = time.monotonic()
         self._total = total
         self.running = self.done = self.failed = self.not_run = 0
         self._bar = self._make_bar() if self._console.is_terminal and total else None
-        self._task = self._add_task(self._bar)
 
     def _make_bar(self) -> Progress:
-        return Progress(
+        bar = Progress(
             TextColumn("{task.completed:.0f} of {task.total:.0f} done"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[failed]} failed, {task.fields[running]} running"),
@@ -151,29 +135,24 @@ class BatchProgress:
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self._console,
         )
-
-    def _add_task(self, bar: Progress | None) -> TaskID | None:
-        return bar.add_task("", total=self._total, failed=0, running=0) if bar else None
+        bar.add_task("", total=self._total, failed=0, running=0)
+        return bar
 
     def __enter__(self) -> BatchProgress:
         if self._bar:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._bar:
             self._bar.stop()
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
-
-    def say(self, text: str) -> None:
+    def say(self, text: str = "") -> None:
         """Write lines; above the bar where there is one."""
-        self._console.print(clean(text))
+        if self._bar:
+            self._console.print(clean(text))
+        else:
+            super().say(text)
 
     def job_started(self) -> None:
         """Count a job that runs now."""
@@ -187,33 +166,34 @@ class BatchProgress:
         self.failed += not result.passed
         word = "passed" if result.passed else "FAILED"
         again = f", at attempt {result.attempts}" if result.attempts > 1 else ""
-        first, *more = result.reason.splitlines() or [""]
+        first, _, rest = result.reason.partition("\n")
         why = f": {first}" if first else ""
-        self._tell(f"{result.job} {word} in {seconds_in_words(result.wall_s)}{again}{why}")
-        for line in more:
-            self.say(f"{'':15}{line}")
+        self.tell(f"{result.job} {word} in {seconds_in_words(result.wall_s)}{again}{why}")
+        if rest:
+            self.say(indented(rest))
 
     def job_not_run(self, job: str, reason: str) -> None:
         """Count a job that will not be run, and say why."""
         self.done += 1
         self.not_run += 1
-        self._tell(f"{job} not run: {reason}")
+        self.tell(f"{job} not run: {reason}")
 
-    def _tell(self, text: str) -> None:
+    def tell(self, text: str) -> None:
+        """Write a line with the time and the numbers, or where a bar has them, without."""
         self._show()
-        if self._bar is not None:
+        if self._bar:
             self.say(text)
             return
         counts = f"{self.done} of {self._total} done, {self.failed} failed, {self.running} running"
-        self.say(f"[{seconds_in_words(self.elapsed_s):>10}] {counts}{self._left()}: {text}")
+        super().tell(f"{counts}{self._left()}: {text}")
 
     def _left(self) -> str:
-        ran = self.done - self.not_run
-        rest = self._total - self.done
+        ran, rest = self.done - self.not_run, self._total - self.done
         if not ran or not rest:
             return ""
         return f", about {seconds_in_words(self.elapsed_s / ran * rest)} left"
 
     def _show(self) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, failed=self.failed, running=self.running)
+        if self._bar:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self.done, failed=self.failed, running=self.running)

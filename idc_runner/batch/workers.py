@@ -9,32 +9,32 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Self
 
-from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
+from typing_extensions import override
+
+from idc_aws.project import STATE_VARIABLE
 from idc_aws.sandbox import start_sandbox
 from idc_aws.scenario.reading import scenario_parameters
-from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import current_masker
-from idc_runner.batch.folder import job_folder, open_job_folder
-from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of, shortened_reason
-from idc_runner.batch.stores import BucketStore
+from idc_runner.batch.folder import BucketStore, job_folder, open_job_folder
+from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of
 from idc_runner.batch.table import OWN
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.engine_choice import open_engine
-from idc_runner.notebooks import LessonNotebook, RunRecord, write_record
+from idc_runner.notebooks import LessonNotebook, write_record
 from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress
-from idc_runner.run import Execution, PreparedRun, RunOutcome, carry_out
+from idc_runner.run import Execution, PreparedRun, carry_out, kernel_environment, require_target, run_record
 from idc_runner.sandboxes import sandbox_of_its_own
-from idc_runner.summary import counted
+from idc_runner.summary import RunSummary, counted
 
 RUN_LOG = "run.log"
 _OF_THE_DISK = {
@@ -65,41 +65,27 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
 
     Writes to the job's target in mode ``apply``. Doing it again is safe.
     """
-    started, start = _now(), time.monotonic()
+    now, start = datetime.datetime.now(datetime.UTC), time.monotonic()
+    started = now.isoformat(timespec="seconds")
     folder = open_job_folder(job_folder(settings.batch_folder, job.name))
     try:
-        outcome, where = _carried_out(job, folder, settings, engine)
+        summary, where = _carried_out(job, folder, settings, engine, now)
     except BatchEndedError:
         raise
-    except OSError as error:
-        if error.errno in _OF_THE_DISK:
-            raise
-        return _failed(job, folder, error, started, time.monotonic() - start)
     except Exception as error:  # a defect of ours in one job must not stop a thousand others
-        return _failed(job, folder, error, started, time.monotonic() - start)
-    return _result(job, outcome, where, started, time.monotonic() - start)
-
-
-def _failed(job: Job, folder: Path, error: Exception, started: datetime.datetime, wall_s: float) -> JobResult:
-    reason = shortened_reason(f"{type(error).__name__}: {error}")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the notebook may have taken it away
-    (folder / RUN_LOG).write_text(f"{reason}\n", "utf-8")
-    return JobResult(
-        job.name, "failed", job.fingerprint, started.isoformat(timespec="seconds"), wall_s, reason=reason
-    )
-
-
-def _result(
-    job: Job, outcome: RunOutcome, where: str, started: datetime.datetime, wall_s: float
-) -> JobResult:
-    summary = outcome.summary
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise
+        failed = job.failed(f"{type(error).__name__}: {error}", started, time.monotonic() - start)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the notebook may have taken it away
+        (folder / RUN_LOG).write_text(f"{failed.reason}\n", "utf-8")
+        return failed
     checks = [check for result in summary.notebooks for check in result.checks]
     return JobResult(
         job=job.name,
         status="passed" if summary.passed else "failed",
         fingerprint=job.fingerprint,
-        started=started.isoformat(timespec="seconds"),
-        wall_s=wall_s,
+        started=started,
+        wall_s=time.monotonic() - start,
         mode=summary.mode,
         where=where,
         changes=summary.totals(),
@@ -109,8 +95,10 @@ def _result(
     )
 
 
-def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) -> tuple[RunOutcome, str]:
-    started = _now()
+def _carried_out(
+    job: Job, folder: Path, settings: JobSettings, engine: Engine, started: datetime.datetime
+) -> tuple[RunSummary, str]:
+    """Execute a job's notebooks; return what they came to, and where that was."""
     with ExitStack() as stack:
         place = folder
         if (
@@ -121,14 +109,14 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
         state = job.state_folder(folder)
         if state is not None:
             stack.enter_context(sandbox_of_its_own(state, is_shared=job.sandbox != OWN))
-        where, state_id = _require_target(prepared, state)
-        write_record(folder, _record(prepared, state, state_id))
+        where, state_id = _target(prepared, state)
+        write_record(folder, run_record(prepared, state, state_id))
         log = stack.enter_context((folder / RUN_LOG).open("w", encoding="utf-8"))
         execution = Execution(
             prepared,
             folder,
             where,
-            _environment(folder, state, settings),
+            {**settings.environment, **kernel_environment(folder, state)},
             engine,
             Progress(log, prepared.mode),
             started,
@@ -137,7 +125,7 @@ def _carried_out(job: Job, folder: Path, settings: JobSettings, engine: Engine) 
             pages="failed",
             passes_on=(BatchEndedError,),
         )
-        return carry_out(execution), where
+        return carry_out(execution).summary, where
 
 
 def _with_own_scenario_file(prepared: PreparedRun, job: Job, folder: Path) -> PreparedRun:
@@ -147,73 +135,34 @@ def _with_own_scenario_file(prepared: PreparedRun, job: Job, folder: Path) -> Pr
     # JSON is YAML in which each text has its quotes, account ids too.
     path = folder / "scenario.yaml"
     write_whole(path, json.dumps(scenario_parameters(prepared.scenario), indent=2, ensure_ascii=False) + "\n")
-    return PreparedRun(
-        prepared.scenario, path, prepared.mode, prepared.notebooks, prepared.known, prepared.extra
-    )
+    return replace(prepared, scenario_file=path)
 
 
-def _require_target(prepared: PreparedRun, state: Path | None) -> tuple[str, str]:
+_known_targets: dict[tuple[object, ...], tuple[str, str]] = {}
+
+
+def _target(prepared: PreparedRun, state: Path | None) -> tuple[str, str]:
     """Connect once for all jobs of a target: a wrong account or missing credentials are said at once.
 
     Returns it in one readable line, and the id of the sandbox's state.
     """
-    scenario = prepared.scenario
-    expected = scenario.expected_account if prepared.mode == "apply" else None
-    place = _Place(scenario.target, scenario.region, scenario.profile, state, prepared.mode, expected)
     if state is not None:
-        return _checked(place)  # a sandbox of the job's own is of no use to other jobs
-    return _checked_before(place, os.environ.get(STATE_VARIABLE))
+        return _reached(prepared, state)  # a sandbox of the job's own is of no use to other jobs
+    of = prepared.scenario
+    place = (of.target, of.region, of.profile, of.expected_account, of.instance.kind)
+    known = (*place, prepared.mode, os.environ.get(STATE_VARIABLE))
+    if known not in _known_targets:
+        _known_targets[known] = _reached(prepared, state)
+    return _known_targets[known]
 
 
-class _Place(NamedTuple):
-    target: Literal["sandbox", "aws"]
-    region: str
-    profile: str | None
-    state: Path | None
-    mode: str
-    expected_account: str | None
+def _reached(prepared: PreparedRun, state: Path | None) -> tuple[str, str]:
+    if prepared.scenario.target == "aws":
+        return str(require_target(prepared, None)), ""
+    # Not a connection: a job's notebooks make their own, and boto3 is slow.
+    sandbox = start_sandbox(state, port=0 if state is not None else None)
+    return f"sandbox · account {sandbox.account_id} · {prepared.scenario.region}", sandbox.state_id
 
-
-def _checked(place: _Place) -> tuple[str, str]:
-    if place.target == "sandbox":
-        sandbox = start_sandbox(place.state, port=0 if place.state is not None else None)
-        return f"sandbox · account {sandbox.account_id} · {place.region}", sandbox.state_id
-    from idc_aws.connection import connect, require_apply_allowed  # noqa: PLC0415 -- boto3 is slow to import
-
-    connection = connect(target="aws", region=place.region, profile=place.profile)
-    if place.mode == "apply":
-        require_apply_allowed(connection, place.expected_account)
-    return str(connection), ""
-
-
-@lru_cache(maxsize=256)
-def _checked_before(place: _Place, _standing_state: str | None) -> tuple[str, str]:
-    return _checked(place)
-
-
-def _record(prepared: PreparedRun, state: Path | None, state_id: str) -> RunRecord:
-    scenario: Scenario = prepared.scenario
-    return RunRecord(
-        target=scenario.target,
-        mode=prepared.mode,
-        region=scenario.region,
-        profile=scenario.profile,
-        scenario_file=str(prepared.scenario_file),
-        sandbox_state=str(state) if state else os.environ.get(STATE_VARIABLE, ""),
-        sandbox_state_id=state_id,
-    )
-
-
-def _environment(folder: Path, state: Path | None, settings: JobSettings) -> dict[str, str]:
-    variables = {**settings.environment, RUN_FOLDER_VARIABLE: str(folder), INTERACTIVE_VARIABLE: "headless"}
-    return variables | ({STATE_VARIABLE: str(state)} if state is not None else {})
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-# Has one engine for many jobs, opened with the first of them, and repeats what it lost.
 
 LOST = "EngineLostError"
 MOST_ATTEMPTS = 3
@@ -302,23 +251,33 @@ class EngineKeeper:
         self._stack.close()
 
 
-# Who carries jobs out: the interface, and the workers of this machine.
-
 OnEnd = Callable[[str, JobResult | BaseException], None]
 
 
-class Workers(Protocol):
-    """Carries out jobs side by side and tells of each when it ends, from any thread."""
+class Workers(ABC):
+    """Carries out jobs side by side and tells of each when it ends, from any thread.
+
+    An exception in its ``with`` block ends the jobs that still run at once.
+    """
 
     @property
+    @abstractmethod
     def capacity(self) -> int:
         """How many jobs it is sensible to have started at a time."""
 
+    @abstractmethod
     def start(self, job: Job, on_end: OnEnd) -> None:
         """Begin a job; ``on_end`` gets its result, or the exception that kept it from having one."""
 
-    def news(self) -> list[str]:
-        """Return what happened to the workers themselves, such as a process that was started anew."""
+    @abstractmethod
+    def close(self, *, at_once: bool) -> None:
+        """End what carries jobs out; ``at_once`` also the jobs that still run."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        self.close(at_once=kind is not None)
 
 
 def cores() -> int:
@@ -328,43 +287,31 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-class LocalWorkers:
+class LocalWorkers(Workers):
     """Threads of this process that each give one job at a time to the engine."""
 
     def __init__(self, number: int, settings: JobSettings, keeper: EngineKeeper) -> None:
-        self.capacity = number
+        self._number = number
         self._settings = settings
         self._keeper = keeper
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="job")
 
-    def start(self, job: Job, on_end: OnEnd) -> None:
-        """Begin a job in a thread; see `Workers.start`."""
+    @property
+    @override
+    def capacity(self) -> int:
+        return self._number
 
+    @override
+    def start(self, job: Job, on_end: OnEnd) -> None:
         def tell(future: Future[JobResult]) -> None:
             if not future.cancelled():
                 on_end(job.name, future.exception() or future.result())
 
         self._threads.submit(self._keeper.run, job, self._settings).add_done_callback(tell)
 
-    def news(self) -> list[str]:
-        """Return how often the engine was started anew."""
-        return self._keeper.news()
-
+    @override
     def close(self, *, at_once: bool) -> None:
-        """End the threads; ``at_once`` ends the jobs that still run."""
         if at_once:
             self._keeper.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._keeper.close()
-
-
-@contextmanager
-def local_workers(number: int, settings: JobSettings, keeper: EngineKeeper) -> Iterator[LocalWorkers]:
-    """Have workers on this machine for the length of a block; an exception in it ends their jobs at once."""
-    workers = LocalWorkers(number, settings, keeper)
-    try:
-        yield workers
-    except BaseException:
-        workers.close(at_once=True)
-        raise
-    workers.close(at_once=False)

@@ -95,9 +95,9 @@ def test_planted_secrets_are_taken_out_and_innocents_stay(engine_name, notebook,
 
 
 def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_checked", lambda place: (f"sandbox · {place.region}", ""))
+    monkeypatch.setattr(workers, "_reached", lambda run, _state: (f"sandbox · {run.scenario.region}", ""))
     monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
-    workers._checked_before.cache_clear()
+    workers._known_targets.clear()
     table = tmp_path / "jobs.yaml"
     table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")
     outcome = run_batch(BatchRequest(project=project, table=table, out=tmp_path / "out"), io.StringIO())

@@ -23,9 +23,9 @@ def engine(monkeypatch):
             engine.closed += 1
 
     monkeypatch.setattr(workers, "open_engine", open_engine)
-    monkeypatch.setattr(workers, "_checked", lambda place: (f"sandbox · {place.region}", ""))
+    monkeypatch.setattr(workers, "_reached", lambda run, _state: (f"sandbox · {run.scenario.region}", ""))
     monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
-    workers._checked_before.cache_clear()
+    workers._known_targets.clear()
     return engine
 
 

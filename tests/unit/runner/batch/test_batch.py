@@ -13,6 +13,7 @@ from patience import PATIENCE_S
 
 from idc_aws.errors import InvalidValueError, ParametersError, RunFailedError
 from idc_aws.scenario.reading import load_scenario
+from idc_runner.batch import folder as folders
 from idc_runner.batch.folder import Journal, own_batch_folder
 from idc_runner.batch.jobs import JobResult
 from idc_runner.engine import NotebookFailure, TimeLimits
@@ -141,10 +142,10 @@ def test_time_limits_reach_the_engine(run, table, engine):
 
 
 def test_a_job_whose_target_is_refused_fails_with_the_reason(run, table, engine, tmp_path, monkeypatch):
-    def refuse(place):
+    def refuse(_run, _state):
         raise RunFailedError("no such account", remedy="Look.")
 
-    monkeypatch.setattr("idc_runner.batch.workers._checked", refuse)
+    monkeypatch.setattr("idc_runner.batch.workers._reached", refuse)
     assert run(table(CHAIN)).exit_status == 1
     assert report(tmp_path / "out")["a"]["reason"] == "RunFailedError: no such account\nLook."
     assert engine.asked == []
@@ -250,16 +251,16 @@ def no_space(*_arguments, **_options):
 def test_a_full_disk_under_the_journal_ends_the_batch_in_words_and_nothing_is_lost(
     run, table, engine, tmp_path, monkeypatch
 ):
-    count = Journal._append
+    append_object = folders.append_object
     lines = []
 
-    def append(self, data):
-        lines.append(data)
+    def append(descriptor, entry):
+        lines.append(entry)
         if len(lines) == 3:
             no_space()
-        count(self, data)
+        append_object(descriptor, entry)
 
-    monkeypatch.setattr(Journal, "_append", append)
+    monkeypatch.setattr(folders, "append_object", append)
     with pytest.raises(RunFailedError, match="No space left") as ended:
         run(table(FIVE), workers=1)
     assert "give the same command again" in str(ended.value).replace("\n", " ")

@@ -11,7 +11,7 @@ from patience import PATIENCE_S
 
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.object_storage import ObjectFolder
-from idc_runner.batch import stores
+from idc_runner.batch import folder as folders
 
 TWO = "defaults: {notebook: '05'}\njobs:\n  - {name: a}\n  - {name: b}\n"
 ADDRESS = "s3://results/batches/one"
@@ -140,7 +140,7 @@ def test_a_sandboxs_state_stays_on_the_machine(tmp_path, s3):
     (folder / "sandbox").mkdir(parents=True)
     (folder / "sandbox" / "server.json").write_text("{}", "utf-8")
     (folder / "summary.json").write_text("{}", "utf-8")
-    assert [path.name for path in stores._files_of(folder)] == ["summary.json"]
+    assert [path.name for path in folders._files_of(folder)] == ["summary.json"]
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3:results", "s3://Big/x", "s3:///x", "https://x"])
