@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from idc_aws.project import STATE_VARIABLE
-from idc_runner.sandboxes import sandbox_of_its_own
+from idc_aws.sandbox import sandbox_of_its_own
 from idc_runner.summary import text_table
 
 PROJECT = Path(__file__).resolve().parents[1]

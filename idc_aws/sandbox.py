@@ -284,6 +284,7 @@ def start_modules_by(starter: Starter) -> Starter:
 # Starts or finds the sandbox, as a process of its own: ``python -m idc_sandbox``.
 
 _START_TIMEOUT_S = 120
+OWN_SEED = 7
 
 
 def start_sandbox(
@@ -321,6 +322,34 @@ def start_sandbox(
             remedy="The sandbox and the helper package are of different versions: install them together.",
         ) from error
     return _remembered(address)
+
+
+def sandbox_command(*arguments: str) -> list[str]:
+    """Return the command line that reaches the sandbox package with this Python."""
+    return [sys.executable, "-m", "idc_sandbox", *arguments]
+
+
+def stop_sandbox(state_folder: str | Path) -> None:
+    """Stop the sandbox of a state folder, if it runs; its state stays."""
+    done = _run(["stop", "--state", str(state_folder)])
+    if done.returncode != 0:
+        raise SandboxError(
+            f"the sandbox with state in {str(state_folder)!r} did not stop: {done.stderr.strip()}",
+            remedy="End its process by hand; its number is in server.json there.",
+        )
+
+
+@contextmanager
+def sandbox_of_its_own(
+    state: Path, *, seed: int | None = OWN_SEED, is_shared: bool = False
+) -> Iterator[SandboxAddress]:
+    """Run a sandbox on a free port for the length of a block."""
+    ran_before = state.exists() and find_sandbox(state) is not None
+    try:
+        yield start_sandbox(state, port=None if ran_before else 0, seed=seed)
+    finally:
+        if not (ran_before and is_shared) and state.exists():
+            stop_sandbox(state)
 
 
 def _remembered(address: SandboxAddress) -> SandboxAddress:

@@ -10,7 +10,8 @@ from idc_runner.lazy_imports import put_off_slow_imports
 if TYPE_CHECKING:
     from idc_runner.batch.batch import BatchRequest, run_batch
     from idc_runner.engine_choice import open_engine
-    from idc_runner.run import Outcome, RunRequest, run_lesson
+    from idc_runner.execution import Outcome
+    from idc_runner.run import RunRequest, run_lesson
     from idc_runner.undo import Undo, open_undo
 
 __all__ = [
@@ -24,7 +25,8 @@ __all__ = [
     "run_lesson",
 ]
 _HOMES = {
-    "run": ("Outcome", "RunRequest", "run_lesson"),
+    "execution": ("Outcome",),
+    "run": ("RunRequest", "run_lesson"),
     "batch.batch": ("BatchRequest", "run_batch"),
     "engine_choice": ("open_engine",),
     "undo": ("Undo", "open_undo"),

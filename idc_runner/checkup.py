@@ -20,8 +20,8 @@ from idc_aws.errors import KitError
 from idc_aws.organization import DelegatedAdministrators, describe_organization
 from idc_aws.permissions import NOTEBOOK_PERMISSIONS, check_permissions, required_actions
 from idc_aws.project import project_folder, runs_folder, work_folder
+from idc_aws.sandbox import sandbox_command
 from idc_aws.signin.terminal import advice, find_command_lines
-from idc_runner.sandboxes import sandbox_command
 
 FindingStatus = Literal["ok", "warn", "fail"]
 

@@ -11,6 +11,7 @@ from typing import Literal
 from idc_aws.connection import Connection, connect
 from idc_aws.errors import NotFoundError, ReceiptError, SandboxError
 from idc_aws.files import lock_folder
+from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scenario.reading import validate_scenario
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.checks import CheckResults
@@ -18,7 +19,6 @@ from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace, plac
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.undo import Teardown, UndoPlan, Verdict
 from idc_runner.notebooks import RunRecord, read_record
-from idc_runner.sandboxes import sandbox_of_its_own
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from idc_runner.batch.report import BatchProgress, BatchSummary, write_batch_rep
 from idc_runner.batch.table import OWN, STANDING, JobOrder
 from idc_runner.batch.workers import EngineKeeper, JobSettings, LocalWorkers, Workers, cores
 from idc_runner.engine import NO_LIMITS, Engine, TimeLimits
-from idc_runner.run import Interrupted, Outcome, people_of_run, signals_as_exceptions
+from idc_runner.execution import Interrupted, Outcome, signals_as_exceptions
+from idc_runner.run import people_of_run
 from idc_runner.summary import seconds_in_words
 from idc_runner.working_copy import edited_line, edited_notebooks, require_unedited
 

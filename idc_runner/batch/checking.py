@@ -17,8 +17,8 @@ from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.values import shortened
 from idc_runner.batch.jobs import Job, fingerprint, scenario_of
 from idc_runner.batch.table import COLUMNS, LESSON, OWN, STANDING, JobEntry, JobTable, in_order, read_table
+from idc_runner.execution import ALWAYS_GIVEN, require_known
 from idc_runner.notebooks import LessonNotebook, find_notebooks, known_parameters, select_notebooks
-from idc_runner.run import ALWAYS_GIVEN, require_known
 
 _MOST_SUGGESTIONS = 20
 

@@ -15,8 +15,8 @@ from idc_aws.scenario.reading import load_scenario, scenario_parameters, validat
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
 from idc_runner.batch.table import OWN, STANDING
+from idc_runner.execution import PreparedRun, prepared_run
 from idc_runner.notebooks import LessonNotebook
-from idc_runner.run import PreparedRun, prepared_run
 from idc_runner.summary import ACTIONS, NotebookResult, RunSummary
 
 JobStatus = Literal["passed", "failed", "not run"]

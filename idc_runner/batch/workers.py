@@ -21,7 +21,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from idc_aws.project import STATE_VARIABLE
-from idc_aws.sandbox import start_sandbox
+from idc_aws.sandbox import sandbox_of_its_own, start_sandbox
 from idc_aws.scenario.reading import scenario_parameters
 from idc_aws.scrubbing import current_masker
 from idc_runner.batch.folder import BucketStore, job_folder, open_job_folder
@@ -29,11 +29,11 @@ from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of
 from idc_runner.batch.table import OWN
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.engine_choice import open_engine
-from idc_runner.notebooks import LessonNotebook, write_record
+from idc_runner.execution import Execution, PreparedRun, record_run
+from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress
-from idc_runner.run import Execution, PreparedRun, carry_out, kernel_environment, require_target, run_record
-from idc_runner.sandboxes import sandbox_of_its_own
+from idc_runner.run import require_target
 from idc_runner.summary import RunSummary, counted
 
 RUN_LOG = "run.log"
@@ -110,13 +110,13 @@ def _carried_out(
         if state is not None:
             stack.enter_context(sandbox_of_its_own(state, is_shared=job.sandbox != OWN))
         where, state_id = _target(prepared, state)
-        write_record(folder, run_record(prepared, state, state_id))
+        variables = {**settings.environment, **record_run(prepared, folder, state, state_id)}
         log = stack.enter_context((folder / RUN_LOG).open("w", encoding="utf-8"))
         execution = Execution(
             prepared,
             folder,
             where,
-            {**settings.environment, **kernel_environment(folder, state)},
+            variables,
             engine,
             Progress(log, prepared.mode),
             started,
@@ -125,7 +125,7 @@ def _carried_out(
             pages="failed",
             passes_on=(BatchEndedError,),
         )
-        return carry_out(execution).summary, where
+        return execution.carry_out().summary, where
 
 
 def _with_own_scenario_file(prepared: PreparedRun, job: Job, folder: Path) -> PreparedRun:

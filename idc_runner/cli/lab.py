@@ -127,10 +127,9 @@ def lab(
     JupyterLab works on a copy of yours, made at the first start: the folder lab/ of the kit's repository, or
     the folder that `idc init` laid out. The state stays: the next time everything is as it was.
     """
-    from idc_aws.sandbox import SandboxAddress, start_sandbox  # noqa: PLC0415
-    from idc_runner.sandboxes import sandbox_runs, stop_sandbox  # noqa: PLC0415
+    from idc_aws.sandbox import SandboxAddress, find_sandbox, start_sandbox, stop_sandbox  # noqa: PLC0415
 
-    folder, ran_before = _lab_folder(fresh), sandbox_runs()
+    folder, ran_before = _lab_folder(fresh), find_sandbox() is not None
     started: list[SandboxAddress] = []
 
     def start() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from idc_runner.sandboxes import sandbox_command
+from idc_aws.sandbox import sandbox_command
 
 app = typer.Typer(
     help="The local Identity Center that AWS clients take for AWS. It listens on 127.0.0.1 only.",

@@ -20,13 +20,13 @@ from idc_aws.connection import connect
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.identity_store import find_group_id, find_user_id
 from idc_aws.organization import list_accounts
+from idc_aws.sandbox import sandbox_command
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_helpers.runbook.undo import Teardown
 from idc_runner.cli.application import app
 from idc_runner.notebooks import RunRecord, write_record
-from idc_runner.sandboxes import sandbox_command
 
 STEPS = ("permission_sets", "groups", "account_assignments", "users")
 SCENARIO = Scenario.model_validate(

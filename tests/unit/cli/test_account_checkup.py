@@ -1,9 +1,9 @@
 import pytest
 
 from idc_aws.permissions import required_actions
+from idc_aws.sandbox import sandbox_of_its_own
 from idc_runner import checkup
 from idc_runner.checkup import Finding
-from idc_runner.sandboxes import sandbox_of_its_own
 
 
 @pytest.fixture

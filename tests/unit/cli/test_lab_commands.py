@@ -46,9 +46,9 @@ def lab(idc, monkeypatch, tmp_path):
     sandbox = SimpleNamespace(endpoint_url="http://127.0.0.1:1", state_folder=str(tmp_path))
     lab = SimpleNamespace(ran_before=True, done=[], status=0)
     done = lab.done
-    monkeypatch.setattr("idc_runner.sandboxes.sandbox_runs", lambda: lab.ran_before)
+    monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda: sandbox if lab.ran_before else None)
     monkeypatch.setattr("idc_aws.sandbox.start_sandbox", lambda: sandbox)
-    monkeypatch.setattr("idc_runner.sandboxes.stop_sandbox", lambda state: done.append(("stop", state)))
+    monkeypatch.setattr("idc_aws.sandbox.stop_sandbox", lambda state: done.append(("stop", state)))
     monkeypatch.setattr("idc_runner.cli.lab.lab_environment", lambda: {"here": "yes"})
 
     def run_lab(*given, meanwhile):

@@ -4,9 +4,10 @@ import pytest
 from tiny_notebooks import make_project
 
 from idc_runner import notebooks
+from idc_runner.execution import Execution
 from idc_runner.kernel_engine import KernelEngine
 from idc_runner.progress import Progress
-from idc_runner.run import Execution, prepare_run
+from idc_runner.run import prepare_run
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def log():
 @pytest.fixture
 def start(log, monkeypatch):
     """Return a function that prepares a request as `run_lesson` does, without connecting to a target."""
-    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
+    monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: "address")
 
     def start(request, environment=None, engine=None):
         prepared = prepare_run(request)

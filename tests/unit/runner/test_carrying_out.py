@@ -11,7 +11,8 @@ from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
 from idc_aws.errors import ReceiptError
 from idc_runner.engine_choice import open_engine
-from idc_runner.run import FAULT_FILE, RunRequest, carry_out, signals_as_exceptions
+from idc_runner.execution import FAULT_FILE, signals_as_exceptions
+from idc_runner.run import RunRequest
 
 WRITES = """\
 from idc_aws.changes import Action, Change
@@ -25,7 +26,7 @@ ReceiptBook(Path(run_folder) / "receipts.jsonl").start(change, origin)
 def carried_out(project, start, notebooks, **environment):
     for name, cells in notebooks.items():
         write_notebook(project / "notebooks", name, *tell(name, *cells))
-    return carry_out(start(RunRequest(project), environment))
+    return start(RunRequest(project), environment).carry_out()
 
 
 def statuses(outcome):
@@ -60,8 +61,8 @@ def test_a_failure_ends_the_run_and_what_follows_is_not_run(project, start, log,
 def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monkeypatch):
     write_notebook(project / "notebooks", "06_b", *tell("06_b", RAISES))
     execution = start(RunRequest(project))
-    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: False)
-    carry_out(execution)
+    monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: None)
+    execution.carry_out()
     assert "The sandbox stopped running. What was done is kept" in log.getvalue()
 
 
@@ -82,7 +83,7 @@ def test_a_signal_ends_the_run_with_its_receipts_whole_and_its_kernel_gone(
     with signals_as_exceptions(), open_engine(engine_name) as engine:
         execution = start(RunRequest(project), engine=engine)
         watcher.start()
-        outcome = carry_out(execution)
+        outcome = execution.carry_out()
     watcher.join()
     assert outcome.exit_status == 128 + number
     assert statuses(outcome) == ["failed", "not run"]
@@ -128,7 +129,7 @@ FAULTS = [
 def test_a_fault_of_the_runner_itself_leaves_a_summary_and_a_report(project, start, log, fault):
     for name in ("06_b", "07_c"):
         write_notebook(project / "notebooks", name, *tell(name, PASSES))
-    outcome = carry_out(start(RunRequest(project), engine=FailingEngine(fault)))
+    outcome = start(RunRequest(project), engine=FailingEngine(fault)).carry_out()
     assert outcome.exit_status == 1
     assert statuses(outcome) == ["failed", "not run"]
     summary = json.loads((outcome.folder / "summary.json").read_text("utf-8"))
@@ -142,13 +143,13 @@ def test_a_fault_of_the_runner_itself_leaves_a_summary_and_a_report(project, sta
 
 def test_an_interrupt_that_nothing_turned_into_a_signal_is_one(project, start):
     write_notebook(project / "notebooks", "06_b", *tell("06_b", PASSES))
-    outcome = carry_out(start(RunRequest(project), engine=FailingEngine(KeyboardInterrupt())))
+    outcome = start(RunRequest(project), engine=FailingEngine(KeyboardInterrupt())).carry_out()
     assert outcome.exit_status == 130
     assert statuses(outcome) == ["failed"]
     assert (outcome.folder / "index.html").exists()
 
 
-@pytest.mark.parametrize("place", ["idc_runner.run.notebook_result", "idc_runner.report._pages"])
+@pytest.mark.parametrize("place", ["idc_runner.execution.notebook_result", "idc_runner.report._pages"])
 def test_a_fault_while_a_result_is_read_or_shown_does_so_too(project, start, monkeypatch, place):
     module, _, name = place.rpartition(".")
     original, seen = getattr(importlib.import_module(module), name), []

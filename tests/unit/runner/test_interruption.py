@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from idc_runner.run import Interrupted, signals_as_exceptions
+from idc_runner.execution import Interrupted, signals_as_exceptions
 
 
 @pytest.fixture

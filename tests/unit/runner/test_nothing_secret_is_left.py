@@ -7,7 +7,7 @@ from tiny_notebooks import PASSES, tell, write_notebook
 
 from idc_aws.scrubbing import masking
 from idc_runner.engine_choice import open_engine
-from idc_runner.run import RunRequest, carry_out
+from idc_runner.run import RunRequest
 
 # Each where it is planted; none has a shape of its own, but for the third.
 PARAMETER, MASKING_VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT = (
@@ -50,7 +50,7 @@ def test_planted_secrets_are_in_nothing_that_a_run_writes(engine_name, project, 
         execution.prepared, known={"05_x": {"run_folder", "api_key"}}, extra={"api_key": PARAMETER}
     )
     with open_engine(engine_name) as engine:
-        outcome = carry_out(replace(execution, prepared=prepared, engine=engine))
+        outcome = replace(execution, prepared=prepared, engine=engine).carry_out()
     left = texts_left(outcome.folder) | {"terminal": log.getvalue()}
     assert {"summary.json", "index.html", "events.jsonl", "notebooks/05_x.ipynb"} <= left.keys()
     for secret in (PARAMETER, MASKING_VARIABLE, EXCEPTION, WIDGET, PRINTED, EVENT):
@@ -69,7 +69,7 @@ def test_a_secret_in_a_file_of_the_notebooks_own_fails_the_run_which_says_where(
     )
     cells = [code, "raise ValueError('its own')"] if own_failure else [code]
     write_notebook(project / "notebooks", "05_x", *tell("05_x", PASSES, *cells))
-    outcome = carry_out(start(RunRequest(project)))
+    outcome = start(RunRequest(project)).carry_out()
     assert outcome.exit_status == 1
     assert "table.csv, line 2: a secret access key" in log.getvalue()
     assert ("ValueError: its own" in log.getvalue()) is own_failure
@@ -94,7 +94,7 @@ def test_masked_people_are_in_nothing_but_receipts(engine_name, project, start, 
     )
     write_notebook(project / "notebooks", "05_x", *tell("05_x", PASSES, *cells))
     with masking([person]), open_engine(engine_name) as engine:
-        outcome = carry_out(replace(start(RunRequest(project)), engine=engine))
+        outcome = replace(start(RunRequest(project)), engine=engine).carry_out()
     left = texts_left(outcome.folder) | {"terminal": log.getvalue()}
     for value in person.values():
         assert [name for name, text in left.items() if value in text] == []

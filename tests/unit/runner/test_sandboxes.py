@@ -2,7 +2,7 @@
 
 import pytest
 
-from idc_runner import sandboxes
+from idc_aws import sandbox
 
 
 @pytest.mark.parametrize(
@@ -11,10 +11,10 @@ from idc_runner import sandboxes
 )
 def test_who_ends_a_sandbox(monkeypatch, tmp_path, ran_before, is_shared, stopped):
     ended = []
-    monkeypatch.setattr(sandboxes, "sandbox_runs", lambda state: ran_before)
-    monkeypatch.setattr(sandboxes, "start_sandbox", lambda state, **_options: "address")
-    monkeypatch.setattr(sandboxes, "stop_sandbox", ended.append)
-    with sandboxes.sandbox_of_its_own(tmp_path, is_shared=is_shared) as address:
+    monkeypatch.setattr(sandbox, "find_sandbox", lambda state: "address" if ran_before else None)
+    monkeypatch.setattr(sandbox, "start_sandbox", lambda state, **_options: "address")
+    monkeypatch.setattr(sandbox, "stop_sandbox", ended.append)
+    with sandbox.sandbox_of_its_own(tmp_path, is_shared=is_shared) as address:
         assert address == "address"
         assert ended == []
     assert ended == ([tmp_path] if stopped else [])

@@ -16,7 +16,7 @@ from idc_aws.scrubbing import scrub, scrub_values, secret_places
 from idc_runner.batch import workers
 from idc_runner.batch.batch import BatchRequest, run_batch
 from idc_runner.engine_choice import open_engine
-from idc_runner.run import RunRequest, carry_out
+from idc_runner.run import RunRequest
 
 PLAY = """\
 import json, sys
@@ -90,13 +90,13 @@ def _texts(value):
 @pytest.mark.parametrize("engine_name", ["fast", "kernel"])
 def test_planted_secrets_are_taken_out_and_innocents_stay(engine_name, notebook, project, start):
     with open_engine(engine_name) as engine:
-        outcome = carry_out(replace(start(RunRequest(project)), engine=engine))
+        outcome = replace(start(RunRequest(project)), engine=engine).carry_out()
     assert_kept(outcome.folder / "notebooks" / "05_x.ipynb")
 
 
 def test_a_batch_keeps_the_same_contract(notebook, project, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "_reached", lambda run, _state: (f"sandbox · {run.scenario.region}", ""))
-    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
+    monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: "address")
     workers._known_targets.clear()
     table = tmp_path / "jobs.yaml"
     table.write_text("jobs:\n  - {name: a, notebook: '05'}\n", "utf-8")

@@ -24,7 +24,7 @@ def engine(monkeypatch):
 
     monkeypatch.setattr(workers, "open_engine", open_engine)
     monkeypatch.setattr(workers, "_reached", lambda run, _state: (f"sandbox · {run.scenario.region}", ""))
-    monkeypatch.setattr("idc_runner.run.sandbox_runs", lambda state=None: True)
+    monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: "address")
     workers._known_targets.clear()
     return engine
 
