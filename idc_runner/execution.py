@@ -232,7 +232,7 @@ class Execution:
         return replace(failure, message=f"{failure.message}\nAlso, {leaked.message}")
 
     def _with_sandbox_news(self, failure: NotebookFailure) -> NotebookFailure:
-        """Add to a failure that the sandbox is gone, where it is: that is the cause, not what the cell says."""
+        """Add to a failure that the sandbox is gone, where it is: that is the cause."""
         if self.prepared.scenario.target != "sandbox":
             return failure
         state = self.environment.get(STATE_VARIABLE) or os.environ.get(STATE_VARIABLE)

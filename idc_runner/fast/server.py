@@ -183,14 +183,12 @@ MODULES = (
     "pandas.io.formats.style",
     "ipywidgets",
     "idc_aws.clients",
-    "idc_helpers.notebook",
-    "idc_helpers.notebook.inventory",
+    "idc_helpers.notebook.runbook",
     "idc_helpers.notebook.frames",
     "idc_helpers.notebook.inventory",
     "idc_aws.signin.profile_call",
     "idc_runner.executing",
     "idc_runner.fast.kernel",
-    "idc_runner.fast.work",
     "idc_runner.fast.work",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -139,8 +140,14 @@ class Browser:
 
     def __init__(self, site_url: str, http: httpx.Client | None = None) -> None:
         self.site_url = site_url.rstrip("/")
-        # Proxies and netrc of the user's do not concern a site on this machine.
-        self._http = http or httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+        # Proxies and netrc of the user's do not concern a site on this machine. Reading the certificates that
+        # only https needs takes longer than a page.
+        self._http = http or httpx.Client(
+            timeout=_TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+            verify=self.site_url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        )
 
     @property
     def cookies(self) -> list[dict[str, str]]:
