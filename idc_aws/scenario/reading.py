@@ -43,58 +43,39 @@ def key_refusal(name: object, location: Location, known: Iterable[str]) -> Refus
 def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: type[BaseModel]) -> Refusal:
     # pydantic adds a step of its own to the place of a mapping's key.
     location: Location = tuple(step for step in detail["loc"] if step != "[key]")
-    kind, value = detail["type"], detail["input"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, InvalidValueError):
-        return Refusal(location, cause.message, cause.remedy, value)
-    if kind == RULE_ERROR:
-        return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], value)
-    if kind == "extra_forbidden":
+        return Refusal(location, cause.message, cause.remedy, detail["input"])
+    if detail["type"] == RULE_ERROR:
+        return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], detail["input"])
+    if detail["type"] == "extra_forbidden":
         return key_refusal(location[-1], location, _keys_at(location[:-1], root))
-    if kind == "missing":
+    if detail["type"] == "missing":
         return Refusal(location, f"{location[-1]!r} is missing", f"Add it: {_described(location, root)}")
-    return _wrong_value(location, kind, value, detail, unquoted, root)
+    typed = unquoted.get(location, str(detail["input"]))
+    return Refusal(location, *_message_and_remedy(detail, location, typed, root), detail["input"])
 
 
-def _wrong_value(  # noqa: PLR0917 -- one caller, just above
-    location: Location,
-    kind: str,
-    value: object,
-    detail: Mapping[str, Any],
-    unquoted: Mapping[Location, str],
-    root: type[BaseModel],
-) -> Refusal:
+def _message_and_remedy(
+    detail: Mapping[str, Any], location: Location, typed: str, root: type[BaseModel]
+) -> tuple[str, str]:
+    kind, value, described = detail["type"], detail["input"], _described(location, root)
+    is_single = not isinstance(value, dict | list)
     if value is None:
-        return Refusal(
-            location,
-            "there is no value",
-            f"Write one, or remove the key: {_described(location, root)}",
-            value,
-        )
+        return "there is no value", f"Write one, or remove the key: {described}"
     if kind == "too_short" and not value:
-        return Refusal(
-            location, f"{value!r} is empty", f"Write one at least: {_described(location, root)}", value
-        )
+        return f"{value!r} is empty", f"Write one at least: {described}"
     if kind == "literal_error":
-        choices = [repr(choice) for choice in _choices_at(location, root)]
-        question = did_you_mean(str(value), [choice.strip("'") for choice in choices])
-        remedy = f"{question} Choose {' or '.join(choices)}.".strip()
-        return Refusal(location, f"{shortened(value)} is not one of the choices", remedy, value)
-    if kind in ("string_type", "literal_error") and not isinstance(value, dict | list):
-        typed = unquoted.get(location, str(value))
-        return Refusal(
-            location, f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".', value
-        )
+        choices = _choices_at(location, root)
+        remedy = f"{did_you_mean(str(value), choices)} Choose {' or '.join(map(repr, choices))}."
+        return f"{shortened(value)} is not one of the choices", remedy.strip()
+    if kind == "string_type" and is_single:
+        return f"{value!r} is {_kind_of(value)}, not a text", f'Put it in quotes: "{typed}".'
     if kind in _SHAPES:
         wanted, remedy = _SHAPES[kind]
-        remedy = remedy.format(value) if not isinstance(value, dict | list) else _described(location, root)
-        return Refusal(location, f"{shortened(value)} is {_kind_of(value)}, not {wanted}", remedy, value)
-    return Refusal(
-        location,
-        f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}",
-        _described(location, root),
-        value,
-    )
+        remedy = remedy.format(value) if is_single else described
+        return f"{shortened(value)} is {_kind_of(value)}, not {wanted}", remedy
+    return f"{shortened(value)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}", described
 
 
 _LIST = ("a list", "Write it as a list: [{}].")
@@ -116,16 +97,18 @@ _SHAPES = {
 }
 
 
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    dict: "a group of keys",
+    list: "a list",
+}
+
+
 def _kind_of(value: object) -> str:
-    kinds: tuple[tuple[type, str], ...] = (
-        (bool, "true or false"),
-        (int, "a number"),
-        (float, "a number"),
-        (str, "a text"),
-        (dict, "a group of keys"),
-        (list, "a list"),
-    )
-    return next((words for kind, words in kinds if isinstance(value, kind)), f"a {type(value).__name__}")
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _described(location: Location, root: type[BaseModel]) -> str:
@@ -185,10 +168,14 @@ def load_scenario(path: str | Path) -> Scenario:
     refusals += unknown_person(file.data)
     reported = {location for location, _ in file.problems}
     problems = [problem for _, problem in file.problems]
-    problems += [_problem(refusal, file) for refusal in refusals if refusal.location not in reported]
+    problems += _problems((one for one in refusals if one.location not in reported), file)
     if scenario is None or problems:
         raise ParametersError(sorted(problems, key=lambda problem: problem.line or 0))
     return scenario
+
+
+def _problems(refusals: Iterable[Refusal], file: YamlFile) -> list[Problem]:
+    return [file.problem(one.location, one.message, one.remedy) for one in refusals]
 
 
 def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> list[Problem]:
@@ -202,16 +189,7 @@ def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> lis
     if not found:
         return []
     file = read_yaml(path) if path is not None else YamlFile("parameters")
-    return [
-        Problem(
-            file.name,
-            file.line_of(one.location) if file.lines else None,
-            dotted(one.location),
-            one.message,
-            one.remedy,
-        )
-        for one in found
-    ]
+    return _problems(found, file)
 
 
 def _policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
@@ -225,9 +203,7 @@ def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") ->
     file = YamlFile(source)
     scenario, refusals = _checked(mapping, file)
     if scenario is None:
-        raise ParametersError(
-            [Problem(source, None, dotted(r.location), r.message, r.remedy) for r in refusals]
-        )
+        raise ParametersError(_problems(refusals, file))
     return scenario
 
 
@@ -274,18 +250,15 @@ def _checked(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, 
     if not secrets:
         return scenario, refusals
     # What else is wrong is said without the values: one of them is the secret.
-    said = {one.location[:depth] for one in secrets for depth in range(len(one.location) + 1)}
-    others = [
-        one for one in refusals if one.location not in said and not any(_is_in(one, s) for s in secrets)
-    ]
-    return None, [
-        *secrets,
-        *(replace(one, message=scrub(one.message), remedy=scrub(one.remedy)) for one in others),
-    ]
+    others = [one for one in refusals if not any(_overlap(one.location, s.location) for s in secrets)]
+    scrubbed = [replace(one, message=scrub(one.message), remedy=scrub(one.remedy)) for one in others]
+    return None, secrets + scrubbed
 
 
-def _is_in(refusal: Refusal, secret: Refusal) -> bool:
-    return refusal.location[: len(secret.location)] == secret.location
+def _overlap(one: Location, other: Location) -> bool:
+    """Tell whether one of two places is in the other."""
+    common = min(len(one), len(other))
+    return one[:common] == other[:common]
 
 
 def _modelled(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None, list[Refusal]]:
@@ -297,11 +270,6 @@ def _modelled(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None,
     said = {(refusal.location, refusal.message) for refusal in refusals}
     more = [refusal for refusal in repeated_values(data) if (refusal.location, refusal.message) not in said]
     return None, refusals + more
-
-
-def _problem(refusal: Refusal, file: YamlFile) -> Problem:
-    line = file.line_of(refusal.location)
-    return Problem(file.name, line, dotted(refusal.location), refusal.message, refusal.remedy)
 
 
 # Values in place of some of a scenario's, by dotted keys such as ``permission_sets[0].session_duration``.
@@ -358,8 +326,7 @@ def _require_place(here: Any, step: str | int, key: str) -> None:
             f"{key!r} names entry {step} of a list that has {len(here)}",
             remedy=f"Entries are counted from 0; [{len(here)}] adds one.",
         )
-    kinds: dict[type, str] = {list: "a list", dict: "a group of keys"}
-    found = kinds.get(type(here), repr(here))
+    found = _kind_of(here) if isinstance(here, list | dict) else repr(here)
     raise InvalidValueError(
         f"{key!r} leads nowhere: where {step!r} should be, the scenario has {found}",
         remedy="Look at the scenario: lists take a position in brackets, groups of keys a name after a dot.",

@@ -153,6 +153,15 @@ class YamlFile:
             location = location[:-1]
         return self.lines.get(location, 1)
 
+    def problem(self, location: Location, message: str, remedy: str, line: int | None = None) -> Problem:
+        """Return what is wrong at a place; data that is no file has no lines."""
+        line = line or (self.line_of(location) if self.lines else None)
+        return Problem(self.name, line, dotted(location), message, remedy)
+
+    def keep(self, location: Location, line: int, message: str, remedy: str) -> None:
+        """Keep what is wrong with the file itself."""
+        self.problems.append((location, self.problem(location, message, remedy, line)))
+
 
 def read_yaml(path: str | Path) -> YamlFile:
     """Read a YAML file whose top is a mapping."""
@@ -277,8 +286,7 @@ class _Walk:
         return f"the number {int(node.value, 8 if node.value.startswith('0') else 10)}"
 
     def _add(self, location: Location, line: int, message: str, remedy: str = "Keep one of the two.") -> None:
-        problem = Problem(self.file.name, line, dotted(location), message, remedy)
-        self.file.problems.append((location, problem))
+        self.file.keep(location, line, message, remedy)
 
 
 def dotted(location: Location) -> str:

@@ -19,7 +19,6 @@ from idc_aws.scenario.values import Model, Refusal, TextRule
 from idc_aws.scenario.yaml_lines import (
     Location,
     YamlFile,
-    dotted,
     read_yaml,
     read_yaml_value,
     refused_yaml,
@@ -89,7 +88,7 @@ class JobTable:
         known = {_texts(at) for at, _ in file.problems} | ({("jobs",)} if self.is_cut else set())
         refusals = [one for one in _refusals(file) if _texts(one.location) not in known]
         self.problems = [problem for _, problem in file.problems]
-        self.problems += [self._problem(one.location, one.message, one.remedy) for one in refusals]
+        self.problems += [file.problem(one.location, one.message, one.remedy) for one in refusals]
         self._wrong = _by_place([*(at for at, _ in file.problems), *(one.location for one in refusals)])
         self.entries: dict[int, JobEntry] = {}
         self.names: dict[int, str | None] = {}
@@ -142,9 +141,6 @@ class JobTable:
         """Return whether something is said against a place in a job, or in the defaults for it."""
         own, common = self._wrong.get(("jobs", position), set()), self._wrong.get(("defaults",), set())
         return any(at == path[: len(at)] or (at[:1] == path and path != ("set",)) for at in own | common)
-
-    def _problem(self, location: Location, message: str, remedy: str) -> Problem:
-        return Problem(self.file.name, self.file.line_of(location), dotted(location), message, remedy)
 
 
 def read_table(path: Path) -> JobTable:
@@ -210,7 +206,7 @@ def _read_csv(path: Path) -> YamlFile:
         place: Location = ("jobs", len(jobs))
         if len(cells) > len(headings):
             message = f"the line has {len(cells)} cells, and there are {len(headings)} headings"
-            _keep(file, (*place, "cells"), line, message, 'Put a cell that holds a comma in quotes: "05,07".')
+            file.keep((*place, "cells"), line, message, 'Put a cell that holds a comma in quotes: "05,07".')
         jobs.append(_job(headings, cells, file, line, place))
         file.lines |= {place: line} | {(*place, *step): line for step in _places(headings)}
     file.data = {"jobs": jobs}
@@ -233,7 +229,7 @@ def _csv_rows(file: YamlFile) -> Iterator[tuple[int, list[str]]]:
             yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
-        _keep(file, (), start, f"is not CSV: {error}", "Look at the quotes of this line.")
+        file.keep((), start, f"is not CSV: {error}", "Look at the quotes of this line.")
 
 
 def _require_headings(name: str, line: int, headings: list[str]) -> None:
@@ -269,12 +265,8 @@ def _value(text: str, file: YamlFile, line: int, place: Location) -> Any:
         return read_yaml_value(text, file, place, line)
     except (yaml.YAMLError, ValueError, RecursionError):
         message = f"{text!r} is not a list or mapping"
-        _keep(file, place, line, message, 'Write it as ["a", "b"] or {"key": "x"}.')
+        file.keep(place, line, message, 'Write it as ["a", "b"] or {"key": "x"}.')
     return None
-
-
-def _keep(file: YamlFile, place: Location, line: int, message: str, remedy: str) -> None:
-    file.problems.append((place, Problem(file.name, line, dotted(place), message, remedy)))
 
 
 _LONGEST_CIRCLE = 10

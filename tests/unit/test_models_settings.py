@@ -6,8 +6,7 @@ import pydantic
 import pytest
 from scenario_refusals import accepted, refused
 
-from idc_aws.scenario.scenario import Scenario
-from idc_aws.scenario.settings import Mfa
+from idc_aws.scenario.scenario import Mfa, Scenario
 
 BOTH_TYPES = ["security-keys-and-built-in-authenticators", "authenticator-apps"]
 

@@ -17,8 +17,7 @@ from idc_aws.errors import ParametersError, Problem
 from idc_aws.project import find_scenario, work_folder
 from idc_aws.scenario.reading import scenario_parameters, validate_scenario
 from idc_aws.scenario.saving import save_scenario_part
-from idc_aws.scenario.scenario import Scenario
-from idc_aws.scenario.settings import Mfa
+from idc_aws.scenario.scenario import Mfa, Scenario
 from idc_helpers.notebook.forms.words import words_of
 from idc_helpers.runbook.steps import Step
 

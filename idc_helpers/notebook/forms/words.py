@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import Address, Enterprise, Group, User
 from idc_aws.scenario.policies import PermissionsBoundary
-from idc_aws.scenario.settings import (
+from idc_aws.scenario.scenario import (
     AccessControlAttributes,
     AccessPortal,
     Authentication,
