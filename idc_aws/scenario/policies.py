@@ -14,7 +14,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import did_you_mean, managed_policy_arn
-from idc_aws.scenario.values import Model, PolicyName, Refusal, TextRule, optional, refuse, shortened
+from idc_aws.scenario.values import (
+    Model,
+    PolicyName,
+    Refusal,
+    matching,
+    optional,
+    refuse,
+    shortened,
+    text_rule,
+)
 from idc_aws.scenario.yaml_lines import Location
 
 # The conditions of a policy: operators, keys and values, and what every text in a policy may hold.
@@ -261,7 +270,8 @@ def _action(action: str, location: Location) -> Iterator[Refusal]:
     if action == "*":
         return
     if not colon:
-        message, remedy = f"the action {shortened(action)} names no service", _with_service(action)
+        message = f"the action {shortened(action)} names no service"
+        remedy = f"{with_service(action)} Write it as 's3:GetObject'.".lstrip()
     elif ":" in name:
         message = f"the action {shortened(action)} has more than one colon"
         remedy = f"Write {service + ':' + name.rpartition(':')[2]!r}."
@@ -274,11 +284,6 @@ def _action(action: str, location: Location) -> Iterator[Refusal]:
     else:
         return
     yield Refusal(location, message, remedy, action)
-
-
-def _with_service(action: str) -> str:
-
-    return f"{with_service(action)} Write it as 's3:GetObject'.".lstrip()
 
 
 def _resource(resource: str, location: Location) -> Iterator[Refusal]:
@@ -305,21 +310,16 @@ def _resource(resource: str, location: Location) -> Iterator[Refusal]:
 MOST_POLICY_CHARACTERS = 10_240  # blanks do not count
 MOST_POLICY_BYTES = 32_768
 
+
 PolicyPath = Annotated[
     str,
-    TextRule(
-        "a policy's path", 512, "letters, digits and . , + @ = _ - between slashes", r"[A-Za-z0-9.,+@=_/-]"
+    text_rule("policy_path"),
+    matching(
+        r"/([^/]+/)*",
+        "is not a policy's path",
+        "Start and end it with one slash, such as '/' or '/finance/'.",
     ),
 ]
-
-
-def _slashes_around(path: str) -> str:
-    if not (path.startswith("/") and path.endswith("/")) or "//" in path:
-        raise InvalidValueError(
-            f"{path!r} is not a policy's path",
-            remedy="Start and end it with one slash, such as '/' or '/finance/'.",
-        )
-    return path
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -410,9 +410,7 @@ class CustomerManagedPolicy(Model):
     """
 
     name: PolicyName = Field(description="The policy's name; upper and lower case matter.")
-    path: Annotated[PolicyPath, AfterValidator(_slashes_around)] = Field(
-        default="/", description="The policy's path; '/' where you never gave it one."
-    )
+    path: PolicyPath = Field(default="/", description="The policy's path; '/' where you never gave it one.")
 
 
 class PermissionsBoundary(Model):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictBool, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StrictBool, model_validator
 
-from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import Group, Person, User
@@ -28,7 +27,6 @@ from idc_aws.scenario.values import (
     Tags,
     optional,
     refuse,
-    shortened,
 )
 from idc_aws.scenario.yaml_lines import Location
 
@@ -125,15 +123,6 @@ class Authentication(Model):
     sessions: Sessions = Field(default_factory=Sessions, description="How long people stay signed in.")
 
 
-def _names_an_attribute(source: str) -> str:
-    if not (source.startswith("${") and source.endswith("}") and source[2:-1].strip()):
-        raise InvalidValueError(
-            f"{shortened(source)} does not name an attribute of a user",
-            remedy="Write it as '${path:enterprise.costCenter}', dollar sign and braces included.",
-        )
-    return source
-
-
 class Instance(Model):
     """The instance: what kind it is, and what it is called.
 
@@ -155,7 +144,7 @@ class AccessControlAttributes(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_InstanceAccessControlAttributeConfiguration.html
     """
 
-    attributes: dict[AttributeKey, Annotated[AttributeSource, AfterValidator(_names_an_attribute)]] = Field(
+    attributes: dict[AttributeKey, AttributeSource] = Field(
         description="The key that policies see as aws:PrincipalTag/KEY, and the user's attribute that it "
         "is taken from, such as '${path:enterprise.costCenter}'; at most 50.",
         max_length=50,

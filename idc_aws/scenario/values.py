@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from idc_aws.errors import InvalidValueError
+from idc_aws.files import read_table
 from idc_aws.identifiers import check_account_id, check_region, format_duration, is_account_id, parse_duration
 from idc_aws.scenario.yaml_lines import Location
 
@@ -97,7 +98,7 @@ def _account(value: object) -> str:
     # with blanks, or grouped as the console shows them.
     if not isinstance(value, str) or (_is_digits(value) and not is_account_id(value)):
         return check_account_id(value)
-    return _ACCOUNT_NAME.check(value)
+    return text_rule("account_name").check(value)
 
 
 def _is_digits(text: str) -> bool:
@@ -105,39 +106,15 @@ def _is_digits(text: str) -> bool:
     return digits.isdigit() and (len(digits) == 12 or digits == text.strip())
 
 
-def _subdomain(text: str) -> str:
-    if len(text) > 62 or re.fullmatch(r"(?!d-)[a-z0-9]+(-+[a-z0-9]+)*", text, re.ASCII) is None:
-        raise InvalidValueError(
-            f"{text!r} cannot be a subdomain of the AWS access portal",
-            remedy="Use at most 62 lower-case letters, digits and inner hyphens, and not 'd-' first.",
-        )
-    return text
+def matching(pattern: str, refusal: str, remedy: str) -> AfterValidator:
+    """Return the rule that a text has a form; it says what is wrong otherwise, and the remedy."""
 
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise InvalidValueError(f"{shortened(text)} {refusal}", remedy=remedy)
+        return text
 
-def _https_url(text: str) -> str:
-    if re.match(r"https://[^/\s]+", text) is None:
-        raise InvalidValueError(
-            f"{shortened(text)} is not a web address",
-            remedy="Write an address that starts with 'https://', such as 'https://console.aws.amazon.com/ec2/'.",
-        )
-    return text
-
-
-def _email_address(text: str) -> str:
-    if re.fullmatch(r"[^@\s]+@[^@\s]+", text) is None:
-        raise InvalidValueError(
-            f"{shortened(text)} is not an e-mail address",
-            remedy="Write it as 'name@example.com', without blanks.",
-        )
-    return text
-
-
-def _not_reserved_by_aws(key: str) -> str:
-    if key.casefold().startswith("aws:"):
-        raise InvalidValueError(
-            f"{key!r} cannot be a tag's key: 'aws:' is AWS's own", remedy="Choose another key."
-        )
-    return key
+    return AfterValidator(check)
 
 
 def _profile_name(text: str) -> str:
@@ -146,13 +123,13 @@ def _profile_name(text: str) -> str:
             "this is an access key id, not the name of a profile",
             remedy="Take it out of the file, and write the name of a profile of ~/.aws/config.",
         )
-    return _PROFILE_NAME.check(text)
+    return text_rule("profile_name").check(text)
 
 
 def _new_profile_name(text: str) -> str:
     # Read, a profile may be called anything; one that the kit writes must not break the file's lines.
     _profile_name(text)
-    return _NEW_PROFILE_NAME.check(text)
+    return text_rule("new_profile_name").check(text)
 
 
 def without_default(schema: dict[str, Any]) -> None:
@@ -160,19 +137,20 @@ def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-_NAME_CHARACTERS = r"[\w+=,.@-]"
-_NAME_IN_WORDS = "the letters a to z and A to Z, digits and + = , . @ - _, without blanks"
-_PROFILE_IN_WORDS = "letters, marks, symbols, digits, punctuation and blanks"
-_ACCOUNT_NAME = TextRule("an account's name", 128, "printable characters", r"[ -~]", "LMNPSZ")
-_PROFILE_NAME = TextRule("a profile's name", 255, "printable characters", r"[ -~]", "LMNPS")
+_TEXTS = read_table("texts")
 
-_NEW_PROFILE_NAME = TextRule("the name of a new profile", 64, _NAME_IN_WORDS, _NAME_CHARACTERS)
+
+def text_rule(name: str) -> TextRule:
+    """Return a rule of ``data/texts.toml``."""
+    rule = dict(_TEXTS["texts"][name])
+    return TextRule(**rule | _TEXTS["characters"][rule["characters"]])
+
 
 ProfileName = Annotated[str, AfterValidator(_profile_name)]
 NewProfileName = Annotated[
     str,
     AfterValidator(_new_profile_name),
-    Field(json_schema_extra={"minLength": 1, "maxLength": 64, "pattern": f"^({_NAME_CHARACTERS})*$"}),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 64, "pattern": r"^([\w+=,.@-])*$"}),
 ]
 Region = Annotated[
     str, AfterValidator(check_region), Field(json_schema_extra={"examples": ["us-east-1", "eu-west-1"]})
@@ -183,29 +161,18 @@ AccountId = Annotated[
 AccountIdOrName = Annotated[
     str, BeforeValidator(_account), Field(json_schema_extra={"minLength": 1, "maxLength": 128})
 ]
-InstanceName = Annotated[str, TextRule("an instance's name", 255, _NAME_IN_WORDS, _NAME_CHARACTERS)]
-PermissionSetName = Annotated[str, TextRule("a permission set's name", 32, _NAME_IN_WORDS, _NAME_CHARACTERS)]
-PolicyName = Annotated[
-    str, TextRule("a customer managed policy's name", 128, _NAME_IN_WORDS, _NAME_CHARACTERS)
-]
-Description = Annotated[
-    str,
-    TextRule(
-        "a permission set's description",
-        700,
-        "Latin letters, digits, signs and line breaks",
-        r"[\t\n\r -~\u00a1-\u00ff]",
-    ),
-]
+InstanceName = Annotated[str, text_rule("instance_name")]
+PermissionSetName = Annotated[str, text_rule("permission_set_name")]
+PolicyName = Annotated[str, text_rule("policy_name")]
+Description = Annotated[str, text_rule("permission_set_description")]
 RelayState = Annotated[
     str,
-    TextRule(
-        "a relay state",
-        240,
-        "letters, digits and the signs of an address",
-        r"[a-zA-Z0-9&$@#\\/%?=~\-_'\x22|!:,.;*+\[\] (){}]",
+    text_rule("relay_state"),
+    matching(
+        r"https://[^/\s]+.*",
+        "is not a web address",
+        "Write an address that starts with 'https://', such as 'https://console.aws.amazon.com/ec2/'.",
     ),
-    AfterValidator(_https_url),
 ]
 SessionDuration = Annotated[
     str,
@@ -221,45 +188,41 @@ PortalSessionDuration = Annotated[
     ),
     Field(json_schema_extra={"examples": ["PT15M", "PT8H", "P7D", "P90D"]}),
 ]
-Subdomain = Annotated[str, AfterValidator(_subdomain), Field(json_schema_extra={"maxLength": 62})]
-_TAG_CHARACTERS = r"[_.:/=+\-@]"
-_TAG_IN_WORDS = "letters, digits, blanks and _ . : / = + - @"
+Subdomain = Annotated[
+    str,
+    matching(
+        r"(?!d-)(?=.{1,62}\Z)[a-z0-9]+(-+[a-z0-9]+)*",
+        "cannot be a subdomain of the AWS access portal",
+        "Use at most 62 lower-case letters, digits and inner hyphens, and not 'd-' first.",
+    ),
+    Field(json_schema_extra={"maxLength": 62}),
+]
 TagKey = Annotated[
     str,
-    TextRule("a tag's key", 128, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN"),
-    AfterValidator(_not_reserved_by_aws),
+    text_rule("tag_key"),
+    matching(r"(?i)(?!aws:).*", "cannot be a tag's key: 'aws:' is AWS's own", "Choose another key."),
 ]
-TagValue = Annotated[str, TextRule("a tag's value", 256, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN", shortest=0)]
+TagValue = Annotated[str, text_rule("tag_value")]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=75)]
-AttributeKey = Annotated[str, TextRule("an attribute's key", 128, _TAG_IN_WORDS, _TAG_CHARACTERS, "LZN")]
+AttributeKey = Annotated[str, text_rule("attribute_key")]
 AttributeSource = Annotated[
     str,
-    TextRule(
-        "an attribute's source",
-        256,
-        'letters, digits, blanks and _ . : / = + - @ [ ] { } $ \\ "',
-        r"[_.:/=+\-@\[\]{}$\\\"]",
-        "LZN",
+    text_rule("attribute_source"),
+    matching(
+        r"\$\{.*\S.*\}",
+        "does not name an attribute of a user",
+        "Write it as '${path:enterprise.costCenter}', dollar sign and braces included.",
     ),
 ]
-UserName = Annotated[
-    str,
-    TextRule(
-        "a user name",
-        128,
-        "letters, marks, symbols, digits and punctuation, without blanks",
-        r"[!-~]",
-        "LMSNP",
-    ),
-]
-ProfileText = Annotated[
-    str, TextRule("a text of a profile", 1024, _PROFILE_IN_WORDS, r"[\t\n\r ]|\u00a0|\u3000", "LMSNP")
-]
-GroupName = Annotated[
-    str, TextRule("a group's display name", 1024, _PROFILE_IN_WORDS, r"[\t\n\r ]|\u00a0|\u3000", "LMSNP")
-]
+UserName = Annotated[str, text_rule("user_name")]
+ProfileText = Annotated[str, text_rule("profile_text")]
+GroupName = Annotated[str, text_rule("group_name")]
 EmailAddress = Annotated[
-    ProfileText, AfterValidator(_email_address), Field(json_schema_extra={"format": "email"})
+    ProfileText,
+    matching(
+        r"[^@\s]+@[^@\s]+", "is not an e-mail address", "Write it as 'name@example.com', without blanks."
+    ),
+    Field(json_schema_extra={"format": "email"}),
 ]
 
 

@@ -122,15 +122,11 @@ def explain_profile(config: ConfigFile, profile_name: str) -> list[tuple[str, st
     lines, rows = split_lines(config.text), []
     for kind, name, meaning in wanted:
         for section in find_sections(config.text, kind, name):
-            rows += [(lines[section.start].strip(), meaning), *_explained(lines, section)]
+            rows.append((lines[section.start].strip(), meaning))
+            for option in section.options:
+                written = " ".join("".join(lines[option.start : option.end]).split())
+                rows.append((written, _MEANINGS.get(option.name, "")))
     return rows
-
-
-def _explained(lines: list[str], section: Section) -> list[tuple[str, str]]:
-    return [
-        (" ".join("".join(lines[option.start : option.end]).split()), _MEANINGS.get(option.name, ""))
-        for option in section.options
-    ]
 
 
 # Which account and permission set a profile is for: as named, or as the person's assignments say.
