@@ -125,7 +125,7 @@ class JobTable:
         location: Location = ("jobs", position, *path)
         if location not in self.file.lines and ("defaults", *path) in self.file.lines:
             location = ("defaults", *path)
-        self.problems.append(self._problem(location, message, remedy))
+        self.problems.append(self.file.problem(location, message, remedy))
 
     def add_new(self, position: int, path: Location, error: KitError) -> None:
         """Take down what is wrong at a place in a job, unless something is said against it already."""
