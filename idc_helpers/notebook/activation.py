@@ -16,8 +16,6 @@ from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import activation_checks
 from idc_helpers.runbook.run import RunContext
 
-# Watching a person on the way to the access portal: each step is ticked in the notebook as it is done.
-
 POLL_S = 1.0
 WATCH_S = 30 * 60.0
 
@@ -117,10 +115,7 @@ class ActivationStep:
         return _state_table(describe_person(self._context.connection, self.user_name))
 
     def do(self) -> Table | Line:
-        """Invite, and let the person (guided) or a scripted one (headless) go the way. Writes in the sandbox.
-
-        In mode ``"plan"`` and on AWS nothing is done: on AWS the way is the guide's.
-        """
+        """Invite; let the person (guided) or a scripted one (headless) go the way; writes in the sandbox."""
         connection = self._context.connection
         if self._context.mode != "apply":
             return Line("mode is 'plan': nobody was invited")

@@ -57,8 +57,6 @@ from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import command_line_checks, credentials_checks
 from idc_helpers.runbook.run import RunContext
 
-# A login by device code that the person allows on a page, while the notebook waits in the background.
-
 _WAITS = "… waiting until you have allowed code {} on the page"
 _DONE = "✔ You have allowed it, and the token is kept. Run on from here."
 _FAILED = "✘ {}. Run the cell again for a new code."
@@ -181,10 +179,7 @@ class CommandLineStep:
         return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
 
     def apply(self) -> Table | Line:
-        """Configure the profile: at the CLI's prompts or, without CLI, by writing it and signing in. Writes.
-
-        On AWS the file is written with a backup beside it, and nobody is signed in.
-        """
+        """Configure the profile at the CLI's prompts or, without a CLI, write it and sign in; writes."""
         if self._context.mode != "apply":
             return Line("mode is 'plan': no file was written")
         if not self._context.connection.is_sandbox:
@@ -230,10 +225,7 @@ class CommandLineStep:
         return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
 
     def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
-        """Make one call with the profile and return its answer: columns member, value.
-
-        A refusal is an answer too: a line with what was refused.
-        """
+        """Make one call with the profile and return its answer: columns member, value."""
         words = f"aws {service} {operation} --profile {self.profile_name}"
         if not self.is_live:
             return self._not_done(words)
@@ -365,8 +357,6 @@ def _shown(name: str, value: Any) -> str:
         return f"{str(value).partition(':')[0][:4]}…:{str(value).partition(':')[2]}"
     return "(an empty list)" if value == [] else str(value)
 
-
-# Temporary against long-lived keys, as notebook 11 uses it; lived through in the sandbox.
 
 CREDENTIALS_TITLE = "Temporary credentials"
 _MARGIN_S = 60.0

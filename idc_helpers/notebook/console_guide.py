@@ -1,7 +1,4 @@
-"""What a step asks a person to do in the AWS console, and links to the sandbox's pages.
-
-Labels are those of the User Guide. The console may word the value 'never' of the MFA prompt differently.
-"""
+"""What a step asks a person to do in the AWS console, and links to the sandbox's pages."""
 
 from __future__ import annotations
 
@@ -20,8 +17,6 @@ from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, value_in_words
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-
-# How a person sets something in the AWS console: the path, a link, what to choose on the screen, and why.
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,7 @@ _WHY_ENABLE = (
     " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
 )
 
+# As the User Guide has them; the console may word the value "never" of the MFA prompt differently.
 CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
     ("kind", "organization"): "Organization instance",
     ("kind", "account"): "Account instance",
@@ -135,10 +131,7 @@ CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
 
 
 def console_guide(step: Step) -> ConsoleGuide:
-    """Return what the step asks a person to do, with what is set already; reads only.
-
-    On AWS no API shows these settings, so what nobody has attested counts as still to be set.
-    """
+    """Return what the step asks a person to do, with what is set already; reads only."""
     guides = [
         (change, _guide(change, step.context))
         for change in step.compare().changes
@@ -217,8 +210,6 @@ def _state(change: Change) -> str:
     return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")
 
 
-# Links to the sandbox's pages: inside JupyterLab beside the notebook, elsewhere in a browser's tab.
-
 _TITLES = {"mailbox": "Open the mailbox", "portal": "Open the access portal", "settings": "Open the settings"}
 _PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "settings": "/start/settings"}
 _BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."
@@ -246,10 +237,7 @@ class PageLinks(Line):
 
 
 def pages_path() -> str:
-    """Return the path of the pages in this JupyterLab, such as ``"/user/ana/identity-center-sandbox"``.
-
-    Empty where the kernel was started by no Jupyter Server that shows them.
-    """
+    """Return the path of the pages in this JupyterLab, such as ``"/user/ana/identity-center-sandbox"``."""
     return os.environ.get(PAGES_VARIABLE, "")
 
 

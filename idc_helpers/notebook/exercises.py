@@ -1,8 +1,4 @@
-"""“Try it yourself” in a notebook: the task with a hint that unfolds, and a check that reads the target.
-
-A learner may leave an exercise out, so it never fails a run: headless it says in one line that it is there
-for a person.
-"""
+"""“Try it yourself” in a notebook: the task with a hint that unfolds, and a check that reads the target."""
 
 from __future__ import annotations
 
@@ -60,11 +56,7 @@ class TryIt:
         )
 
     def check(self, answer: str = "") -> Table | Line:
-        """Return how far the target is: columns result, what is asked, what was found; reads only.
-
-        It never fails: where something is missing, it says what. Headless, an exercise that is not done is
-        one line.
-        """
+        """Return how far the target is: columns result, what is asked, what was found; reads only."""
         look = Look(self._context, self.names, answer.strip())
         try:
             look.require_instance()

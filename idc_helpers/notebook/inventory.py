@@ -31,10 +31,8 @@ _UNSEEN = "no API shows it: look in the AWS console"
 
 
 def instance_details(connection: Connection) -> Table:
-    """Return the instance's details: columns field, value.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstance.html
-    """
+    """Return the instance's details: columns field, value."""
+    # https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstance.html
     instance = connection.instance
     details = {
         "instance ARN": instance.instance_arn,
@@ -126,10 +124,8 @@ def users(connection: Connection, *, at_most: int = 50) -> Table:
 
 
 def delegated_administrators(connection: Connection) -> Table:
-    """Return the member accounts that may administer Identity Center: columns account, account id.
-
-    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
-    """
+    """Return the member accounts that may administer Identity Center: columns account, account id."""
+    # https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
     rows = tuple((account.name, account.account_id) for account in list_delegates(connection))
     return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
 
@@ -151,8 +147,6 @@ def what_deleting_destroys(connection: Connection) -> Table:
     note = "Deleting an instance cannot be undone: everybody's access ends, and the portal's address changes."
     return Table("What deleting the instance destroys", ("what", "how many"), rows, note=note)
 
-
-# The organization as a tree, and on it who reaches which account with which permission set; reads only.
 
 _NO_INSTANCE = "There is no instance yet: applying notebook 01 enables it, and notebook 07 assigns."
 Details = Mapping[str, Sequence[str]]
@@ -232,20 +226,13 @@ def _account(account: Account, in_charge: str, details: Details) -> TreeNode:
     return TreeNode(label, details=tuple(details.get(account.account_id, ())))
 
 
-# Who reaches which account with which permission set, as a matrix; reads only.
-
 _GONE = "not in the organization any more"
 _NOTE = "A cell names the permission sets; “–” is no access."
 _PEOPLE = " Groups are unfolded: each row is a person."
 
 
 def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
-    """Return principals by accounts, with the names of the permission sets in the cells; ``"–"`` for none.
-
-    The accounts stand below their organizational units.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
-    """
+    """Return principals by accounts, with the names of the permission sets in the cells; ``"–"`` for none."""
     from idc_helpers.notebook.frames import grouped_access_frame  # noqa: PLC0415 - pandas takes a while
 
     rows = list_people_access(connection) if people else list_all_account_assignments(connection)

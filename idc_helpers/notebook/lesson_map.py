@@ -17,8 +17,6 @@ from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
 from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
 
-# Keeps a picture of the lesson's states current while a notebook is open, whichever applies a step.
-
 FOLLOW_POLL_S = 1.0
 _TELLING = ("applied", "failed", "checked", "own_values")
 _FILES = ("events.jsonl", "attestations.jsonl")
@@ -231,9 +229,6 @@ def _sum_in_words(readings: Iterable[StepReading]) -> str:
     return ", ".join([*parts, *([f"{outside} changed outside"] if outside else [])])
 
 
-# Where a notebook stands in the lesson, as the line that heads it.
-
-
 @dataclass(frozen=True)
 class LessonLine:
     """Where a notebook stands in the lesson, in one line."""
@@ -294,11 +289,8 @@ class Heading:
 
 
 def lesson_line(context: RunContext) -> LessonLine:
-    """Return where the run's notebook stands in the lesson; reads only.
-
-    Guided in the sandbox all states are read. Elsewhere only those of the notebook's own steps: on AWS the
-    whole map takes a good hundred calls, and an unattended run needs none of them.
-    """
+    """Return where the run's notebook stands in the lesson; reads only."""
+    # The whole map takes a good hundred calls on AWS, and an unattended run needs none of them.
     own = tuple(entry.number for entry in steps_of_notebook(context.notebook))
     if context.connection.is_sandbox and is_guided():
         return LessonLine(own, read_states(context))

@@ -149,8 +149,6 @@ def short_duration(length_s: float) -> str:
     return f"{round(length_s)} s" if length_s else "0"
 
 
-# Who reaches what, as a matrix; it has a plain text that says the same.
-
 NOTHING = "–"
 _WIDE = 8
 _CSS = [
@@ -177,11 +175,7 @@ _WIDE_CSS = [
 
 
 class Matrix:
-    """A DataFrame as a table whose cells are told apart by their words, and by shade.
-
-    With more than eight columns the cells hold letters, which a legend explains: thirty accounts and twenty
-    groups can be looked at as a whole.
-    """
+    """A DataFrame as a table whose cells are told apart by their words, and by shade."""
 
     def __init__(self, frame: Any, caption: str, note: str = "") -> None:
         self.frame = frame
@@ -254,8 +248,6 @@ def _letter(at: int) -> str:
     return chr(ord("A") + letter) + (str(number + 1) if number else "")
 
 
-# Trees that read well with a hundred nodes: nested lists, whose text can be selected, and lines of text.
-
 _TREE_STYLE = """<style>
 .idc-tree{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.5}
 .idc-tree p{margin:.2em 0}
@@ -325,8 +317,6 @@ def _details(node: TreeNode, indent: str) -> list[str]:
     edge = "│   " if node.children else "    "
     return [f"{indent}{edge}{detail}" for detail in node.details]
 
-
-# Sequence diagrams as numbered lists: the text can be selected, and read aloud in its order.
 
 # No colon: what stands behind the colon of a secret's name is taken out of every stored output.
 _MARK = "·"

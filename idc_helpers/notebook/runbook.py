@@ -37,8 +37,6 @@ from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.run import RunContext, open_run
 
-# Parameters that papermill injected: unknown ones are refused, those that a notebook passes over are used.
-
 FIRST_LINE = "# Parameters"
 """papermill's first line of the cell that it injects."""
 NOTEBOOK_PARAMETERS = ("scenario_file", "run_folder")

@@ -1,8 +1,4 @@
-"""The screen: live progress, whether a person is there, work in the background, and errors without secrets.
-
-A display that is updated in place is the only form that is both. Progress is said in words: bars are mute to
-screen readers.
-"""
+"""The screen: live progress, whether a person is there, work in the background, errors without secrets."""
 
 from __future__ import annotations
 
@@ -81,18 +77,12 @@ def show_checks(title: str, results: CheckResults) -> Table:
     return table
 
 
-# Whether a person sits at the screen: guided notebooks show forms, headless ones make no widget at all.
-
 GUIDED, HEADLESS = "guided", "headless"
 
 
 def is_guided() -> bool:
-    """Return whether to show forms and to wait for buttons.
-
-    The environment's ``IDC_INTERACTIVE`` (``guided`` or ``headless``) decides; without it, whether the
-    kernel's front end can ask for input, which is so in JupyterLab and not under papermill, nbconvert or
-    nbval. Outside a kernel: False.
-    """
+    """Return whether to show forms and to wait for buttons."""
+    # The environment decides; without it, whether the front end can ask for input: papermill's cannot.
     wanted = os.environ.get(INTERACTIVE_VARIABLE, "").strip().casefold()
     if wanted:
         return _read(wanted)
@@ -116,9 +106,6 @@ def running_shell() -> Any:
     return ipython.get_ipython() if ipython is not None else None
 
 
-# Exceptions as a notebook shows and stores them: without secrets.
-
-
 def scrub_shown_errors(shell: Any) -> None:
     """Have IPython's shell show every exception scrubbed from now on; a second call changes nothing."""
     original = getattr(shell, "_showtraceback", None)
@@ -138,17 +125,13 @@ def _without_secrets(lines: list[str]) -> list[str]:
     return scrub_together([piece for line in lines for piece in (line, "\n")])[::2]
 
 
-# Work behind a button: in a thread, so that the kernel keeps taking in what a person types.
-
 T = TypeVar("T")
 
 
 class Background(Generic[T]):
-    """Runs work in a thread and hands its result back on the kernel's loop.
+    """Runs work in a thread and hands its result back on the kernel's loop."""
 
-    Made where the kernel's loop runs (in a cell). Without a running loop, as in a plain script, work is done
-    at once.
-    """
+    # Made where the kernel's loop runs, in a cell. Without a loop, in a plain script, work is done at once.
 
     def __init__(self) -> None:
         try:

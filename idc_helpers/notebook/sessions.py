@@ -1,8 +1,4 @@
-"""Sessions as pictures: how a command line gets its token, and how long everything lasts.
-
-Sources: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,
-https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
-"""
+"""Sessions as pictures: how a command line gets its token, and how long everything lasts."""
 
 from __future__ import annotations
 
@@ -20,6 +16,8 @@ from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
 from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis, duration_in_words
 from idc_helpers.runbook.run import RunContext
 
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,
+# https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
 _YOU, _BROWSER, _CLI, _SERVICE = "You", "Browser", "AWS CLI", "IAM Identity Center"
 _LANES = (_YOU, _BROWSER, _CLI, _SERVICE)
 _CALLBACK = "http://127.0.0.1:PORT/oauth/callback"
@@ -157,8 +155,6 @@ _GRANTS: dict[str, tuple[str, Callable[[_Ids], tuple[Message, ...]]]] = {
     "authorization_code": ("Sign-in with an authorization code and PKCE", _authorization_code),
 }
 
-
-# The life of a session on a time axis: the portal's, the CLI's token, a role's credentials, and their end.
 
 _DEFAULT_ROLE_S = 3600.0
 _MOST_BARS, _FIRST_BARS = 12, 4

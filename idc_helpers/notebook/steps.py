@@ -58,12 +58,7 @@ class Cells(Generic[R]):
         return plan_table(self.step.title, changes, self.context.place)
 
     def apply(self) -> Applied | Line:
-        """Return what was done; in mode ``"plan"`` a line that nothing was written.
-
-        Headless it writes to the target: the plan that was shown last, or a fresh one. Guided it writes
-        nothing: the button does, and this asks for what it did; where there is nothing to write, there is
-        nothing to press either.
-        """
+        """Return what was done; in mode ``"plan"`` a line that nothing was written."""
         step, mode = self.step, self.context.mode
         self.context.opening.require()
         guided = is_guided() and mode == "apply"

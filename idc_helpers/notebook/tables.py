@@ -16,8 +16,6 @@ from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.checks import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
 
-# Tables that read well in a notebook, light or dark, on paper, and without colour: HTML and plain text.
-
 # A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they
 # are not. A link within a text is told apart by more than its colour.
 TABLE_STYLE = """<style>
@@ -287,8 +285,6 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
         identifier,
     )
 
-
-# What failed checks teach: expected, found, the likely cause, and links to where to go back to.
 
 _STYLE = """<style>
 section.idc-failed{margin:.4em 0;padding:.3em .8em;border-left:4px solid var(--jp-error-color1,#c62828);

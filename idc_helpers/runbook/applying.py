@@ -1,7 +1,4 @@
-"""Make a plan true, with a receipt for every write: what is reviewed, applied and rehearsed.
-
-Also what undo runs on: undoing is applying a plan that was made from receipts.
-"""
+"""Make a plan true, with a receipt for every write: what is reviewed, applied and rehearsed."""
 
 from __future__ import annotations
 

@@ -26,10 +26,7 @@ class Check:
     source: str = ""
 
     def lesson(self) -> dict[str, str]:
-        """Return what a failed check teaches, by name and in reading order; what it cannot say is left out.
-
-        The names are expected, found, cause, go_back (a link relative to the notebooks' folder), source.
-        """
+        """Return what a failed check teaches, by name, in reading order; what it cannot say is left out."""
         link = self.go_back.link if self.go_back else ""
         told = {
             "expected": self.expected,

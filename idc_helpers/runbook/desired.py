@@ -68,10 +68,9 @@ class WantInAccounts(Want):
 
 
 class ObservedSettings(ConsoleSettings):
-    """Console settings that are only looked at, and left to a person where they differ.
+    """Console settings that are only looked at, and left to a person where they differ."""
 
-    Changing the identity source deletes users, groups and assignments.
-    """
+    # Changing the identity source deletes users, groups and assignments.
 
     @property
     @override

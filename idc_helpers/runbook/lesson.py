@@ -1,7 +1,4 @@
-"""The lesson's steps, one row each: whatever differs from step to step is said here, and nowhere else.
-
-A test holds the headings against the notebooks, because links lead to them.
-"""
+"""The lesson's steps, one row each: whatever differs from step to step is said here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -295,9 +292,7 @@ def target_steps() -> list[str]:
 
 
 def resources_by_kind(connection: Connection) -> Mapping[str, Resource]:
-    """Return all that the lesson writes, in its order: undo goes the other way.
-
-    Of two steps with one kind the later one's counts, and so what is set and not what is only looked at.
-    """
+    """Return all that the lesson writes, in its order: undo goes the other way."""
+    # Of two steps with one kind the later one counts: what is set, not what is only looked at.
     resources = (want.resource(connection) for step in LESSON.values() for want in step.wants)
     return {resource.kind: resource for resource in resources}

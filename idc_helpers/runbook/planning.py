@@ -1,8 +1,4 @@
-"""Desired against actual: pure, no call, no screen.
-
-Two properties hold and are tested with random states: applying a plan makes the next plan empty, and undoing
-what a plan did restores the state before.
-"""
+"""Desired against actual: pure, no call, no screen."""
 
 from __future__ import annotations
 
@@ -63,11 +59,8 @@ def _shown(value: Any) -> str:
 def undo_creation(
     kind: str, key: str, identifier: str, actual: State | None, actual_identifier: str
 ) -> Change:
-    """Return the change that takes a creation back.
-
-    Only the very thing that the receipt names is deleted: one that is gone, or another of the same name, is
-    left alone.
-    """
+    """Return the change that takes a creation back."""
+    # Only the very thing that the receipt names is deleted, never another one of its name.
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
     if identifier and identifier != actual_identifier:
@@ -116,11 +109,8 @@ def _is_part(found: Any, wanted: Any) -> bool:
 def undo_update(
     kind: str, key: str, before: State, after: State, actual: State | None, *, derived: Collection[str] = ()
 ) -> Change:
-    """Return the change that takes an update back.
-
-    Fields that somebody changed after the update are left alone, and so are those that nobody sets; a field
-    that was not there before becomes None.
-    """
+    """Return the change that takes an update back."""
+    # What somebody changed after the update is left alone, and so are fields that nobody sets.
     if actual is None:
         return Change(Action.UNCHANGED, kind, key, None, None, "is already gone")
     updated = [name for name in differing_fields(after, before) if name not in derived]

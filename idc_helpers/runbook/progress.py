@@ -231,9 +231,6 @@ def _yes(value: bool | None) -> str:
     return "yes" if value else "no"
 
 
-# What somebody else changed: things that this run's receipts name, and that are not as the run left them.
-
-
 def changed_outside(step: Step) -> list[str]:
     """Return what of a step's things is not as this run's receipts left it, in words; reads only."""
     # Receipts that were undone, and those of another place or instance, say nothing.
@@ -294,8 +291,6 @@ def _is_taken_back(context: RunContext, step: str) -> bool:
     written = any(receipt.step == step for receipt in context.receipts.read())
     return written and not any(receipt.step == step for receipt in context.receipts.open_receipts())
 
-
-# How far the person's half of the lesson is: what the sandbox shows of it, and what no API of AWS does.
 
 _MOST_PEOPLE = 10
 Reading = tuple[StepState, str]
@@ -403,9 +398,6 @@ def _waits_for(name: str) -> Reading:
 
 def _how_far(person: PersonStatus) -> tuple[bool, bool, bool]:
     return bool(person.has_password), bool(person.device_kinds), bool(person.session_count)
-
-
-# How far each step of the lesson is, read from the target now; reads only.
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,4 @@
-"""What a run writes down: receipts of writes, events, and a person's attestations.
-
-One JSON object a line, appended and flushed to disk. A write has two lines: ``started`` just before the call,
-``done`` after it. So a run that is killed between the two still leaves word of what it may have made. A line
-that is no receipt is passed over, and `ReceiptBook.unreadable` reports it. Receipts of several places may be
-in one file: each place reads its own alone. Secrets are taken out; people's names and addresses stay even in
-a run that masks them, because undo compares and restores by them: the file is readable by its owner only.
-
-Fields: ``receipt_id``, ``status`` (``started`` | ``done`` | ``refused``), ``at`` (ISO 8601, UTC), ``run_id``,
-``notebook``, ``step``, ``target``, ``account_id``, ``region``, ``instance_arn``, ``action``, ``kind``,
-``key``, ``identifier``, ``before``, ``after``, ``request_ids``, ``undoes`` (the receipt it takes back),
-``state_id`` (of the sandbox's state; empty on AWS and in older receipts).
-"""
+"""What a run writes down: receipts of writes, events, and a person's attestations."""
 
 from __future__ import annotations
 
@@ -99,7 +87,10 @@ class Receipt:
 
 
 class ReceiptBook:
-    """The receipts of one run folder."""
+    """The receipts of one run folder: one JSON object a line, on disk before a call and again after it."""
+
+    # Secrets are taken out. People's names stay even in a run that masks them: undo compares and restores by
+    # them, so only the file's owner may read it. Older receipts have no ``state_id``.
 
     def __init__(self, path: Path, place: ReceiptPlace | None = None) -> None:
         self.path = path
@@ -136,10 +127,8 @@ class ReceiptBook:
         return done
 
     def refuse(self, receipt: Receipt) -> None:
-        """Write down that a started change was refused: there is nothing of it to take back.
-
-        What now has its name is somebody else's.
-        """
+        """Write down that a started change was refused: there is nothing of it to take back."""
+        # What now has its name is somebody else's.
         self._append(replace(receipt, status="refused", at=_now()))
 
     def settle(self, receipt: Receipt, origin: Origin) -> None:
@@ -277,9 +266,6 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
-# What happens in a run, as it happens: one JSON object a line in the run's folder.
-
-
 class EventLog:
     """The events of one run folder."""
 
@@ -299,9 +285,6 @@ def read_events(path: Path, notebook: str | None = None) -> Iterator[dict[str, A
     for entry in read_json_lines(path):
         if notebook in (None, entry.get("notebook")):
             yield entry
-
-
-# A person's word that a console-only setting was set: who, when, what was seen.
 
 
 @dataclass(frozen=True)

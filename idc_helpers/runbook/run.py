@@ -146,16 +146,10 @@ class RunContext:
         require_apply_allowed(self.connection, self.scenario.expected_account)
 
 
-# From parameters to a run: the scenario read and checked, the target connected, the run's folder named.
-
-
 def open_run(
     notebook: str, *, scenario_file: str = "", run_folder: str = "", **parameters: Any
 ) -> RunContext:
-    """Return what a notebook's steps need, connected.
-
-    Starts the sandbox when the target is the sandbox and none runs; changes nothing on AWS.
-    """
+    """Return what a notebook's steps need, connected."""
     path = find_scenario(str(scenario_file))  # papermill's -p makes a number of a name of digits
     scenario = _scenario(path, parameters)
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)

@@ -1,8 +1,4 @@
-"""What a failed check teaches: the likely cause, the heading to go back to, and AWS's page.
-
-The order of the questions is the order in which an experienced colleague would ask them: is this the right
-Region at all, is something missing that it stands on, did AWS say why, did we do it, did somebody undo it.
-"""
+"""What a failed check teaches: the likely cause, the heading to go back to, and AWS's page."""
 
 from __future__ import annotations
 
@@ -156,9 +152,6 @@ def _differs(kind: str, wanted: State, found: State, facts: Facts) -> Cause:
     return Cause(
         "it was there before this run, with other values, and the plan that would change it was not applied"
     )
-
-
-# Turns a failed check into a lesson: gathers the facts, names the likely cause, says where to go back to.
 
 
 def teacher(context: RunContext, resource: Resource, step: str) -> Teach:

@@ -1,7 +1,4 @@
-"""Undo: what becomes of each receipt, the plan of it, and the teardown that carries it out.
-
-Nothing is called here that writes.
-"""
+"""Undo: what becomes of each receipt, the plan of it, and the teardown that carries it out."""
 
 from __future__ import annotations
 
@@ -32,15 +29,10 @@ from idc_helpers.runbook.planning import (
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
 
-# What there is of what receipts name, in a few looks for each kind, however many receipts. Reads only.
-
 
 def named_identifier(receipt: Receipt) -> str:
-    """Return the id that a receipt names; empty where it has none.
-
-    An interrupted creation has none yet; the plan before it found nothing of that name. Account assignments
-    had none in earlier receipts but their key.
-    """
+    """Return the id that a receipt names; empty where it has none."""
+    # An interrupted creation has none yet; earlier receipts of account assignments had only their key.
     if receipt.status != "done" or receipt.identifier == receipt.key:
         return ""
     if receipt.kind == "account_assignment":
@@ -121,8 +113,6 @@ def is_creation(receipt: Receipt) -> bool:
     """Return whether a receipt is of something that was made, not changed."""
     return receipt.action == Action.CREATE
 
-
-# What becomes of what each receipt names: undone, gone, or left alone, and why. Reads only.
 
 INSTANCE = "instance"
 _OF_THE_ACCOUNT = (INSTANCE, "delegated_administrator")  # kinds that are not inside of an instance
@@ -396,8 +386,6 @@ def _require_same_place(receipt: Receipt, origin: Origin) -> None:
             remedy="Connect to the account and Region that the run changed, with the same target.",
         )
 
-
-# Undo of a whole run folder: a step whose plan comes from receipts.
 
 NAME = "teardown"
 NOTHING_LEFT = "nothing is left of what this run made"

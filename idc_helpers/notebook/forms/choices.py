@@ -17,8 +17,6 @@ from idc_aws.inventory import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
 from idc_helpers.runbook.steps import Step
 
-# AWS's own lists, with what each entry means in one sentence.
-
 _COMMON, _JOB = "Common permissions", "Job function"
 
 PREDEFINED_POLICIES: Mapping[str, tuple[str, str]] = {
@@ -180,10 +178,7 @@ class ChoiceList:
 
 
 class Choices:
-    """The choices of a run's forms; the target is read when a form first asks.
-
-    What cannot be read (no instance yet, no permission) leaves what the scenario names.
-    """
+    """The choices of a run's forms; the target is read when a form first asks."""
 
     def __init__(self, step: Step) -> None:
         self._step = step

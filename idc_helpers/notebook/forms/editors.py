@@ -23,8 +23,6 @@ from idc_aws.scenario.yaml_lines import dotted
 from idc_helpers.notebook.forms.choices import CONSOLES, Choice, ChoiceList
 from idc_helpers.notebook.tables import in_html
 
-# Editors of one value each: a widget or a few, read and written as the scenario file holds the value.
-
 ABSENT: Any = object()
 """What an empty editor says: the scenario does not name it."""
 WIDE = widgets.Layout(width="98%", max_width="44em")
@@ -334,9 +332,6 @@ def _tree_options(choices: Sequence[Choice]) -> list[tuple[str, str]]:
 WIDE_HIDDEN = {"width": "98%", "max_width": "44em", "display": "none"}
 
 
-# A policy as a person types it: whether it is one, where it breaks, and how much of the room it takes.
-
-
 def policy_as_text(policy: Any) -> str:
     """Return a policy as indented JSON; a text as it is, nothing as an empty text."""
     if isinstance(policy, str):
@@ -345,12 +340,8 @@ def policy_as_text(policy: Any) -> str:
 
 
 def policy_state(text: str) -> str:
-    """Return the state of a policy in words: valid or where it breaks, and its size against AWS's limit.
-
-    Blanks do not count towards the limit of 10,240 characters.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
-    """
+    """Return the state of a policy in words: valid or where it breaks, and its size against AWS's limit."""
+    # Blanks do not count: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
     if not text.strip():
         return f"Empty: no inline policy. At most {MOST_POLICY_CHARACTERS:,} characters, blanks not counted."
     used = inline_policy_size(text)
@@ -374,9 +365,6 @@ def _in_words(found: list[Refusal], start: str = "") -> str:
     return " ".join(
         f"{start}{dotted(one.location)}: {one.message.rstrip('.')}. {one.remedy}".rstrip() for one in found
     )
-
-
-# An editor of a policy in JSON that says as one types where it breaks and how much room is left.
 
 
 class PolicyEditor(Editor):
@@ -406,8 +394,6 @@ class PolicyEditor(Editor):
             f'<span class="idc-help" role="status">{in_html(policy_state(self._area.value))}</span>'
         )
 
-
-# An editor of a relay state: a page of the AWS console by name and Region, or any address.
 
 _CONSOLE_ADDRESS = re.compile(
     r"https://(?:(?P<region>[a-z0-9-]+)\.)?console\.aws\.amazon\.com/(?P<path>[^?#]*)"

@@ -154,9 +154,6 @@ def _literal(name: str, kind: Any) -> ChoiceList:
     return ChoiceList(tuple(Choice(value, label) for value, label in labels.items()))
 
 
-# A part of a form that is folded away behind a button: a calm form shows what matters first.
-
-
 class Fold:
     """A button, and what it shows and hides, for keyboards and screen readers too."""
 
@@ -187,9 +184,6 @@ class Fold:
     def _turn(self) -> None:
         self._is_open = not self._is_open
         self.refresh()
-
-
-# A form made from a model: its fields in the console's groups, those that are optional folded away.
 
 
 class ModelForm:
@@ -295,9 +289,6 @@ class ModelForm:
                     part.write(inactive[name].value)
                 part.inactivate(inactive[name].reason if name in inactive else "")
         self._settling = False
-
-
-# A list of items, such as permission sets: one shown at a time, a chooser, and buttons to add and remove.
 
 
 class ListForm:
@@ -409,8 +400,6 @@ class ListForm:
         self._on_change()
 
 
-# The form of each step: its model or its list of models, and the choices that follow from one another.
-
 Item = Mapping[str, Any]
 
 
@@ -432,11 +421,7 @@ def item_label(item: Item) -> str:
 
 
 def following(before: Item, after: Item) -> dict[str, Any]:
-    """Return the fields of an item that follow from a change.
-
-    A predefined permission set is called like its policy, and a person's display name is the first and last
-    name, as long as nobody has typed another.
-    """
+    """Return the fields of an item that follow from a change."""
     followed: dict[str, Any] = {}
     chosen = after.get("predefined")
     if (
@@ -462,8 +447,6 @@ def _without_written_out(item: dict[str, Any]) -> dict[str, Any]:
         return item
     return {**item, "managed_policies": [other for other in item["managed_policies"] if other != policy]}
 
-
-# How forms look: labels above their fields as in the console, in Lab's own colours, light or dark.
 
 PANEL_STYLE = """<style>
 .idc-panel{max-width:60em;color:var(--jp-ui-font-color1,inherit)}

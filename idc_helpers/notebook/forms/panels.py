@@ -278,8 +278,6 @@ class SavePanel:
         )
 
 
-# What a person at the screen gets: a step's form, its plan, *Apply*, progress, and the way back.
-
 _PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is written."
 
 
@@ -412,8 +410,6 @@ class TeardownPanel(Panel):
     def _busy(self, busy: bool) -> None:
         self.actions.lock(busy or self._context.opening.is_closed)
 
-
-# A person's record that a console-only setting was set: who did it, and what the console showed.
 
 _LABEL = {"description_width": "15em"}
 _WIDE = widgets.Layout(width="98%", max_width="52em")

@@ -147,9 +147,6 @@ def _with_part(parameters: Mapping[str, Any], section: Section, values: Any) -> 
     return changed
 
 
-# What is wrong with the values of a form, by the place of the field that has to change.
-
-
 def problems_by_place(values: FormValues) -> dict[str, str]:
     """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
     by_place: dict[str, str] = {}
@@ -203,9 +200,6 @@ def _place_in_words(path: str, values: FormValues) -> str:
 def _label(model: type[BaseModel], names: Sequence[str]) -> str:
     name = names[0]
     return words_of(model, name).label if name in model.model_fields else name
-
-
-# Choices that follow from other choices: fields that are inactive, and why; values that are forced.
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""What a form says: labels and help in the console's words, and which fields stand together.
-
-Labels are those of the User Guide's steps: https://docs.aws.amazon.com/singlesignon/latest/userguide/
-"""
+"""What a form says: labels and help in the console's words, and which fields stand together."""
 
 from __future__ import annotations
 
@@ -50,6 +47,7 @@ def _of_setting(name: str) -> dict[str, FieldWords]:
 # What only a person who writes YAML needs to know.
 _IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
 _W = FieldWords
+# Labels are those of the steps in https://docs.aws.amazon.com/singlesignon/latest/userguide/
 WORDS: Mapping[type[BaseModel], Mapping[str, FieldWords]] = {
     Instance: {
         "kind": _W("Kind of instance", "Only an organization instance can give access to AWS accounts."),

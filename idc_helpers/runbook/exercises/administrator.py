@@ -221,8 +221,6 @@ ACCESS_EXERCISES = (
 """In the order of the notebooks."""
 
 
-# Exercises of notebooks 01 to 04: the instance, its settings, and who else runs it.
-
 _EMPTY = "nothing yet: give it as the answer, in quotes, and run the cell again"
 
 

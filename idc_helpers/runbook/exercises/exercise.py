@@ -1,8 +1,4 @@
-"""What an exercise is: a task, a hint, an examination that only reads, and the command that cleans up.
-
-A learner does it by any way they like: a form, the sandbox's pages, boto3, the AWS CLI. So the kit has no
-receipt for it, and the examination says how to take it back.
-"""
+"""What an exercise is: a task, a hint, an examination that only reads, and the command that cleans up."""
 
 from __future__ import annotations
 
@@ -83,9 +79,6 @@ class Exercise:
     examine: Callable[[Look], Examination]
     names: Mapping[str, str] = field(default_factory=dict)
     asks: bool = False
-
-
-# The commands that remove what learners make, with AWS's ids in them; and all that is left at the end.
 
 
 def remove_permission_set(look: Look, permission_set_arn: str) -> CleanUp:

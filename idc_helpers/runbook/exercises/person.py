@@ -168,14 +168,9 @@ PEOPLE_EXERCISES = (
 """In the order of the notebooks."""
 
 
-# All that is left of exercises, in the order in which it can be removed; reads only.
-
-
 def list_leftovers(context: RunContext) -> tuple[CleanUp, ...]:
-    """Return what exercises left that no receipt names: memberships, assignments, groups, permission sets.
-
-    Things are known by the names that the exercises give them, so on AWS one may be somebody else's.
-    """
+    """Return what exercises left that no receipt names: memberships, assignments, groups, permission sets."""
+    # They are known by the names that the exercises give them: on AWS one may be somebody else's.
     found: list[CleanUp] = []
     if context.connection.instance_or_none() is None:
         return ()
