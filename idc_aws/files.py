@@ -23,9 +23,9 @@ except ImportError:  # a platform without it has no locks of this kind
 R = TypeVar("R")
 
 
-def read_table(name: str) -> dict[str, Any]:
-    """Return a table of the package's own data, such as ``data/secrets.toml``."""
-    return tomllib.loads((resources.files("idc_aws") / "data" / f"{name}.toml").read_text(encoding="utf-8"))
+def read_table(name: str, package: str = "idc_aws") -> dict[str, Any]:
+    """Return a table of a package's own data, such as ``data/secrets.toml``."""
+    return tomllib.loads((resources.files(package) / "data" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -11,9 +11,8 @@ from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.reading import chosen_person
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose_in_html
-from idc_helpers.runbook.exercises import find_exercise
-from idc_helpers.runbook.exercises.exercise import Examination, Exercise, Look
-from idc_helpers.runbook.exercises.person import list_leftovers
+from idc_helpers.runbook.examinations import Examination, Look
+from idc_helpers.runbook.exercises import Exercise, find_exercise, list_leftovers
 from idc_helpers.runbook.run import RunContext
 
 NOT_DONE = "An exercise for a person: not done here."

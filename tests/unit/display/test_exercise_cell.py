@@ -7,8 +7,8 @@ from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_helpers.notebook import exercises
 from idc_helpers.notebook.exercises import NOT_DONE, TryIt
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.exercises import EXERCISES
-from idc_helpers.runbook.exercises.exercise import CleanUp, Examination, Exercise, Finding
+from idc_helpers.runbook.examinations import CleanUp, Examination, Finding
+from idc_helpers.runbook.exercises import EXERCISES, Exercise
 from idc_helpers.runbook.records import read_events
 
 FOUND = Finding("a group exists", True, "<Auditors>")
