@@ -14,7 +14,7 @@ from idc_aws.files import lock_folder
 from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scenario.reading import validate_scenario
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
-from idc_helpers.runbook.checks import CheckResults
+from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.undo import Teardown, UndoPlan, Verdict

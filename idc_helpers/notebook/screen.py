@@ -13,7 +13,7 @@ from idc_aws.errors import CheckFailedError, InvalidValueError
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scrubbing import scrub, scrub_together
 from idc_helpers.notebook.tables import Line, Table, change_in_words, checks_table, failed_checks
-from idc_helpers.runbook.checks import CheckResults
+from idc_helpers.runbook.comparing import CheckResults
 
 
 class Handle(Protocol):

@@ -15,7 +15,7 @@ from idc_helpers.notebook.forms.values import TYPED, FormValues
 from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table, outcome_table, plan_in_words, plan_table, wanted_table
 from idc_helpers.runbook.applying import Outcome, Reviewed
-from idc_helpers.runbook.checks import CheckResults
+from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step, StepUndo
 from idc_helpers.runbook.undo import Teardown
@@ -104,11 +104,16 @@ class NotebookStep(Cells[Step]):
 
     def __init__(self, context: RunContext, name: str) -> None:
         super().__init__(Step(context, name))
-        self.undo = StepUndo(self.step)
-        context.opening.watch(self.undo.changed)
         typed = next((values for values in reversed(TYPED) if values.fits(self.step)), None)
         if typed is not None:
             self.set_values(typed.values)
+
+    @cached_property
+    def undo(self) -> StepUndo:
+        """What takes back what the step has applied."""
+        undo = StepUndo(self.step)
+        self.context.opening.watch(undo.changed)
+        return undo
 
     @cached_property
     def values(self) -> FormValues:

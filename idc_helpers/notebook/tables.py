@@ -13,7 +13,7 @@ from typing import Any
 from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
 from idc_helpers.runbook.applying import Outcome
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
 
 # A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they

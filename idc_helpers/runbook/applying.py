@@ -24,7 +24,7 @@ from idc_aws.errors import (
     WriteFailedError,
 )
 from idc_aws.rehearsal import Rehearsal
-from idc_helpers.runbook.checks import CheckResults
+from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptBook
 from idc_helpers.runbook.run import RunContext
 

@@ -13,7 +13,7 @@ from idc_aws.errors import ApplyRefusedError, ClosedRunbookError
 from idc_aws.project import RUN_FOLDER_VARIABLE, find_scenario, runs_folder
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.runbook.checks import CheckResults
+from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.records import (
     Attestation,
     AttestationBook,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from typing_extensions import override
 
@@ -16,12 +17,18 @@ from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
-from idc_helpers.runbook.checks import Check, CheckResults, Teach, check_states
+from idc_helpers.runbook.comparing import (
+    Check,
+    CheckResults,
+    Teach,
+    check_states,
+    plan_changes,
+    state_in_words,
+)
 from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.lesson import LESSON, target_steps
-from idc_helpers.runbook.planning import plan_changes, state_in_words
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.teaching import teacher
+from idc_helpers.runbook.teaching import explain_failure
 from idc_helpers.runbook.undo import Teardown, UndoPlan
 
 OWN_VALUES = "own_values"
@@ -31,7 +38,7 @@ class Step(Reviewed[Plan]):
     """A step of the lesson, bound to a run."""
 
     def __init__(self, context: RunContext, name: str) -> None:
-        if name not in target_steps():
+        if name not in LESSON or not LESSON[name].wants:
             raise NotFoundError(
                 f"the lesson has no step {name!r}. {did_you_mean(name, target_steps())}",
                 remedy=f"One of: {', '.join(target_steps())}.",
@@ -143,7 +150,7 @@ class Step(Reviewed[Plan]):
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
         resource = wanted.resource
-        teach = teacher(self.context, resource, self.name)
+        teach = partial(explain_failure, context=self.context, resource=resource, step=self.name)
         changes = [
             change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states
         ]

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from idc_aws.changes import Resource, State
 from idc_aws.connection import Connection
 from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
-from idc_helpers.runbook.checks import Check, Teach
+from idc_helpers.runbook.comparing import Check, differing_fields
 from idc_helpers.runbook.lesson import LESSON
-from idc_helpers.runbook.planning import differing_fields
 from idc_helpers.runbook.records import Attestation, Receipt
 from idc_helpers.runbook.run import RunContext
 
@@ -154,16 +153,19 @@ def _differs(kind: str, wanted: State, found: State, facts: Facts) -> Cause:
     )
 
 
-def teacher(context: RunContext, resource: Resource, step: str) -> Teach:
-    """Return what teaches the failed checks of one resource of a step; it reads the target when called."""
-
-    def teach(check: Check, key: str, wanted: State, found: State | None) -> Check:
-        facts = _facts(context, resource, key, wanted, found)
-        return taught(
-            check, likely_cause(resource.kind, wanted, found, facts, by_hand=resource.by_hand), step
-        )
-
-    return teach
+def explain_failure(
+    check: Check,
+    key: str,
+    wanted: State,
+    found: State | None,
+    *,
+    context: RunContext,
+    resource: Resource,
+    step: str,
+) -> Check:
+    """Return a failed check with what it teaches; reads the target."""
+    facts = _facts(context, resource, key, wanted, found)
+    return taught(check, likely_cause(resource.kind, wanted, found, facts, by_hand=resource.by_hand), step)
 
 
 def taught(check: Check, cause: Cause, step: str) -> Check:

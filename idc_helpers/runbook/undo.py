@@ -16,9 +16,9 @@ from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
 from idc_aws.secrets import REMOVED
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
-from idc_helpers.runbook.checks import Check, CheckResults
-from idc_helpers.runbook.lesson import resources_by_kind
-from idc_helpers.runbook.planning import (
+from idc_helpers.runbook.comparing import (
+    Check,
+    CheckResults,
     could_come_from,
     describe_difference,
     keeps_part_of,
@@ -26,6 +26,7 @@ from idc_helpers.runbook.planning import (
     undo_creation,
     undo_update,
 )
+from idc_helpers.runbook.lesson import resources_by_kind
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idc_aws.changes import Action, Change
-from idc_helpers.runbook.planning import plan_changes
+from idc_helpers.runbook.comparing import plan_changes
 
 
 def plan(resource, wanted):

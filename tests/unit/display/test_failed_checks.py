@@ -1,5 +1,5 @@
 from idc_helpers.notebook.tables import failed_checks
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.lesson import Place
 
 FAILED = Check(

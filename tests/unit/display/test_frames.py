@@ -2,7 +2,7 @@ from idc_aws.changes import Action, Change, Plan, WriteResult
 from idc_helpers.notebook.frames import access_frame
 from idc_helpers.notebook.tables import checks_table, outcome_table, plan_table
 from idc_helpers.runbook.applying import Outcome
-from idc_helpers.runbook.checks import Check, CheckResults
+from idc_helpers.runbook.comparing import Check, CheckResults
 
 CREATE = Change(
     Action.CREATE, "permission_set", "A", None, {"tags": {"k": "v"}, "session_duration": "PT1H"}, "new"

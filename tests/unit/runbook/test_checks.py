@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from idc_aws.errors import CheckFailedError
-from idc_helpers.runbook.checks import Check, CheckResults, check_states
+from idc_helpers.runbook.comparing import Check, CheckResults, check_states
 from idc_helpers.runbook.lesson import Place
 
 

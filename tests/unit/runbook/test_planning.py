@@ -4,7 +4,7 @@ from memory_resource import MemoryResource
 
 from idc_aws.changes import Action, Plan
 from idc_helpers.runbook.applying import Applier
-from idc_helpers.runbook.planning import plan_changes, undo_creation, undo_update
+from idc_helpers.runbook.comparing import plan_changes, undo_creation, undo_update
 from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.undo import plan_undo
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from idc_aws.changes import Action, Change, WriteResult
-from idc_helpers.runbook.checks import Check
+from idc_helpers.runbook.comparing import Check
 from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.teaching import Cause, Facts, receipt_facts, taught
