@@ -23,9 +23,14 @@ except ImportError:  # a platform without it has no locks of this kind
 R = TypeVar("R")
 
 
+def read_text(name: str, package: str = "idc_aws") -> str:
+    """Return a text of a package's own data, such as ``"secrets.toml"``."""
+    return (resources.files(package) / "data" / name).read_text(encoding="utf-8")
+
+
 def read_table(name: str, package: str = "idc_aws") -> dict[str, Any]:
     """Return a table of a package's own data, such as ``data/secrets.toml``."""
-    return tomllib.loads((resources.files(package) / "data" / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(read_text(f"{name}.toml", package))
 
 
 @contextmanager

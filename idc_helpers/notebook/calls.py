@@ -10,24 +10,11 @@ from typing import Any
 from idc_aws.calls import CONSOLE, Call
 from idc_aws.rehearsal import Target, as_commands, as_python, console_words
 from idc_aws.scrubbing import scrub
-from idc_helpers.notebook.tables import in_html
+from idc_helpers.notebook.tables import in_html, style
 from idc_helpers.runbook.applying import PlannedCalls
 from idc_helpers.runbook.run import RunContext
 
-CALLS_STYLE = """<style>
-.idc-calls{margin:.3em 0;color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
-.idc-calls summary{cursor:pointer;padding:.15em 0}
-.idc-calls summary:focus-visible,.idc-calls button:focus-visible,.idc-calls pre:focus-visible{
-outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:1px}
-.idc-calls ol{margin:.2em 0 .4em 2em;padding:0}
-.idc-calls li{padding:.1em 0;overflow-wrap:anywhere;white-space:normal}
-.idc-calls code,.idc-calls pre{font-family:var(--jp-code-font-family,monospace);background:none}
-.idc-calls pre{margin:.2em 0;padding:.6em;max-height:24em;overflow:auto;white-space:pre;
-color:var(--jp-content-font-color1,inherit);background:var(--jp-layout-color2,#eee);
-border:1px solid var(--jp-border-color2,#bdbdbd)}
-.idc-calls button{padding:.15em .8em;color:var(--jp-ui-font-color1,inherit);
-background:var(--jp-layout-color2,#eee);border:1px solid var(--jp-border-color1,#757575);cursor:pointer}
-</style>"""
+CALLS_STYLE = style("calls")
 # The browser's own selection: the clipboard's newer interface is missing where a hub is served without TLS.
 _COPY = (
     "var t=this.parentNode.querySelector('pre'),s=window.getSelection(),r=document.createRange();"

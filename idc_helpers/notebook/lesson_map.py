@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
-from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, style
 from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
 from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
@@ -113,24 +113,7 @@ _MARKS = {
     StepState.UNREADABLE: "bad",
 }
 
-MAP_STYLE = """<style>
-.idc-map{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.4}
-.idc-map p{margin:.3em 0}.idc-map h4{margin:.8em 0 .3em;font-size:1em;font-weight:600}
-.idc-map ol,.idc-map li{list-style:none!important;margin:0;padding:0}
-.idc-map ol{padding:0!important;margin:0!important}
-.idc-map a{color:var(--jp-content-link-color,#1565c0)}
-.idc-map ol.idc-stations{display:grid;grid-template-columns:repeat(auto-fill,minmax(19em,1fr));gap:.6em}
-.idc-map li.idc-station{border:1px solid var(--jp-border-color1,#9e9e9e);border-radius:4px;
-padding:.4em .7em;background:var(--jp-layout-color1,transparent)}
-.idc-map .idc-station>a{font-weight:600}
-.idc-map li.idc-step{margin:.35em 0 0;padding:0 0 0 .6em;
-border-left:4px solid var(--jp-border-color1,#9e9e9e)}
-.idc-map li.idc-good{border-left-color:var(--jp-success-color1,#2e7d32)}
-.idc-map li.idc-change{border-left-color:var(--jp-brand-color1,#1565c0)}
-.idc-map li.idc-bad{border-left-color:var(--jp-error-color1,#c62828)}
-.idc-map .idc-state{display:block}.idc-map .idc-who{color:var(--jp-ui-font-color2,inherit)}
-.idc-map .idc-next{outline:2px solid var(--jp-brand-color1,#1565c0);outline-offset:2px;border-radius:2px}
-</style>"""
+MAP_STYLE = style("lesson_map")
 
 
 @dataclass(frozen=True)

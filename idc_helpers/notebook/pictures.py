@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from idc_helpers.notebook.tables import TABLE_STYLE, in_html
+from idc_helpers.notebook.tables import TABLE_STYLE, in_html, style
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = tuple(minutes * _MINUTE for minutes in (1, 5, 15, 30)) + tuple(
@@ -18,15 +18,7 @@ _MOST_TICKS = 9
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 760, 14, 30, 36, 46, 18
 _COLUMNS = 48
 _NUMBERS = "①②③④⑤⑥⑦⑧⑨"
-_STYLE = """<style>
-.idc-axis{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
-.idc-axis p{margin:.2em 0}.idc-axis svg{max-width:100%;height:auto;overflow:visible}
-.idc-axis text{fill:var(--jp-ui-font-color1,currentColor);font-size:13px}
-.idc-axis .b{font-weight:600}.idc-axis text.s{font-size:12px}
-.idc-axis .l{stroke:var(--jp-border-color1,#9e9e9e)}
-.idc-axis .m{stroke:var(--jp-ui-font-color1,currentColor);stroke-dasharray:3 3}
-.idc-axis .f{stroke:var(--jp-brand-color1,#1565c0);fill:var(--jp-brand-color1,#1565c0);fill-opacity:.25}
-</style>"""
+_STYLE = style("time_axis")
 
 
 @dataclass(frozen=True)
@@ -248,19 +240,7 @@ def _letter(at: int) -> str:
     return chr(ord("A") + letter) + (str(number + 1) if number else "")
 
 
-_TREE_STYLE = """<style>
-.idc-tree{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.5}
-.idc-tree p{margin:.2em 0}
-.idc-tree ul,.idc-tree li{list-style:none!important;margin:0;padding:0}
-.idc-tree ul{padding:0!important;margin:0!important}.idc-tree ul ul{margin-left:.5em!important}
-.idc-tree ul ul>li{position:relative;padding-left:1.3em}
-.idc-tree ul ul>li::before{content:"";position:absolute;left:0;top:0;width:.9em;height:.75em;
-border-left:1px solid var(--jp-border-color1,#9e9e9e);border-bottom:1px solid var(--jp-border-color1,#9e9e9e)}
-.idc-tree ul ul>li:not(:last-child)::after{content:"";position:absolute;left:0;top:0;bottom:0;
-border-left:1px solid var(--jp-border-color1,#9e9e9e)}
-.idc-tree ul ul>li.idc-detail{padding-left:1.3em}
-.idc-tree ul ul>li.idc-detail::before,.idc-tree ul ul>li.idc-detail::after{content:none;border:0}
-</style>"""
+_TREE_STYLE = style("tree")
 
 
 @dataclass(frozen=True)
@@ -320,40 +300,8 @@ def _details(node: TreeNode, indent: str) -> list[str]:
 
 # No colon: what stands behind the colon of a secret's name is taken out of every stored output.
 _MARK = "·"
-_LINE = "var(--jp-border-color1,#9e9e9e)"
-_MOST_LANES = 6
 # Places are classes: JupyterLab takes positions out of the style attributes of a notebook it does not trust.
-_PLACES = "\n".join(
-    f".idc-sequence.idc-lanes{at}{{--lanes:{at}}}.idc-sequence .idc-from{at}{{grid-column-start:{at}}}"
-    f".idc-sequence .idc-to{at}{{grid-column-end:{at + 1}}}"
-    f".idc-sequence .idc-over{at}{{margin:0 calc(50%/{at})}}"
-    for at in range(1, _MOST_LANES + 1)
-)
-_SEQUENCE_STYLE = f"""<style>
-.idc-sequence{{color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px);line-height:1.35;
-max-width:76em}}
-.idc-sequence p{{margin:.3em 0}}
-.idc-sequence ol,.idc-sequence li{{list-style:none!important;margin:0;padding:0}}
-.idc-sequence ol{{padding:0!important;margin:0!important}}
-.idc-sequence .idc-lanes,.idc-sequence li{{display:grid;grid-template-columns:repeat(var(--lanes),1fr)}}
-.idc-sequence .idc-lanes>span{{text-align:center;font-weight:600;margin:0 .3em;padding:.2em;
-border:1px solid {_LINE};border-radius:3px}}
-.idc-sequence li{{padding:.45em 0;background:linear-gradient(to right,transparent calc(50% - .5px),
-{_LINE} calc(50% - .5px),{_LINE} calc(50% + .5px),transparent calc(50% + .5px))
-0 0/calc(100%/var(--lanes)) 100%}}
-.idc-sequence .idc-message{{text-align:center}}
-.idc-sequence .idc-words{{display:inline-block;padding:0 .3em;background:var(--jp-layout-color0,canvas)}}
-.idc-sequence code{{overflow-wrap:anywhere;background:none;color:inherit}}
-.idc-sequence .idc-arrow{{display:block;height:0;border-bottom:2px solid var(--jp-brand-color1,#1565c0);
-position:relative;margin:.25em 0 .3em}}
-.idc-sequence .idc-arrow::after{{content:"";position:absolute;top:-4px;border:5px solid transparent}}
-.idc-sequence .idc-right::after{{right:0;border-left:8px solid var(--jp-brand-color1,#1565c0);border-right:0}}
-.idc-sequence .idc-left::after{{left:0;border-right:8px solid var(--jp-brand-color1,#1565c0);border-left:0}}
-.idc-sequence .idc-aside{{margin:0 .3em}}
-.idc-sequence .idc-aside .idc-words{{border:1px dashed {_LINE};border-radius:3px}}
-{_PLACES}
-.idc-sequence .idc-said{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}
-</style>"""
+_SEQUENCE_STYLE = style("sequence")
 
 
 @dataclass(frozen=True)

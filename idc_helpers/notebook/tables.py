@@ -12,36 +12,20 @@ from typing import Any
 
 from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
+from idc_aws.files import read_text
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
 
+
+def style(name: str) -> str:
+    """Return a style sheet of the package, such as ``data/tables.css``, for what a cell shows."""
+    return f"<style>\n{read_text(f'{name}.css', 'idc_helpers')}</style>"
+
+
 # A theme's own green, red and blue are too pale as text on its striped rows: mixed with that of the text they
 # are not. A link within a text is told apart by more than its colour.
-TABLE_STYLE = """<style>
-table.idc-table{border-collapse:collapse;margin:.4em 0;font-size:var(--jp-ui-font-size1,13px)}
-table.idc-table,table.idc-table caption{color:var(--jp-ui-font-color1,inherit)}
-table.idc-table caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}
-table.idc-table th,table.idc-table td{text-align:left!important;vertical-align:top!important;
-padding:.3em .7em;overflow-wrap:break-word;
-border-bottom:1px solid var(--jp-border-color2,#bdbdbd);background:none}
-table.idc-table thead th{border-bottom:2px solid var(--jp-border-color1,#757575);font-weight:600}
-table.idc-table tbody th{font-weight:600}
-table.idc-table td:last-child{overflow-wrap:anywhere}
-table.idc-table td.idc-first{white-space:nowrap}
-table.idc-table tr.idc-good td.idc-first{
-color:color-mix(in srgb,var(--jp-success-color1,#2e7d32) 70%,currentcolor)}
-table.idc-table tr.idc-bad td.idc-first{
-color:color-mix(in srgb,var(--jp-error-color1,#c62828) 70%,currentcolor);font-weight:600}
-table.idc-table tr.idc-change td.idc-first{
-color:color-mix(in srgb,var(--jp-brand-color1,#1565c0) 70%,currentcolor)}
-.idc-place{display:inline-block;padding:0 .5em;font-weight:600;color:var(--jp-ui-font-color1,inherit);
-border:1px solid var(--jp-border-color1,#757575);border-left:.4em solid var(--jp-success-color1,#2e7d32)}
-.idc-place.idc-aws{border:2px solid var(--jp-error-color1,#c62828);
-border-left:.8em solid var(--jp-error-color1,#c62828)}
-p.idc-note{margin:.2em 0;color:var(--jp-ui-font-color1,inherit)}
-p.idc-note a:any-link{text-decoration:underline}
-</style>"""
+TABLE_STYLE = style("tables")
 
 
 _LONGEST_RULE = 40
@@ -286,14 +270,7 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
     )
 
 
-_STYLE = """<style>
-section.idc-failed{margin:.4em 0;padding:.3em .8em;border-left:4px solid var(--jp-error-color1,#c62828);
-color:var(--jp-ui-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
-section.idc-failed h4{margin:.2em 0}
-section.idc-failed dl{display:grid;grid-template-columns:max-content 1fr;gap:.15em .8em;margin:.2em 0}
-section.idc-failed dt{font-weight:600;float:none;clear:none;width:auto;white-space:nowrap}
-section.idc-failed dd{margin:0;float:none;width:auto;overflow-wrap:anywhere}
-</style>"""
+_STYLE = style("failed_checks")
 _WORDS = {"expected": "Expected", "found": "Found", "cause": "Likely cause"}
 
 

@@ -141,7 +141,9 @@ def test_no_public_name_is_in_two_modules_of_a_package():
 
 
 def test_what_is_shown_takes_its_colours_from_the_theme_and_loads_nothing():
-    for path in modules("idc_helpers.notebook".replace(".", "/")).values():
+    sheets = list((ROOT / "idc_helpers/data").glob("*.css"))
+    assert sheets
+    for path in (*modules("idc_helpers/notebook").values(), *sheets):
         text = path.read_text("utf-8")
         own_colours = re.sub(r"var\(--[\w-]+,\s*#[0-9a-fA-F]{3,8}\)", "", text)
         # A colour of our own is only the fallback of the theme: dark themes would hide what is written on it.
