@@ -54,7 +54,7 @@ from idc_aws.signin.terminal import (
 from idc_helpers.notebook.console_guide import PageLinks, pages_path
 from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.progress import command_line_checks, credentials_checks
+from idc_helpers.runbook.progress import command_line_checks, credentials_checks, role_and_person
 from idc_helpers.runbook.run import RunContext
 
 _WAITS = "… waiting until you have allowed code {} on the page"
@@ -399,7 +399,7 @@ class CredentialsStep:
             ("account in the id", account_of_key(long_lived), account_of_key(keys.access_key_id)),
             ("session token", "none", f"yes; without it: {without_token}"),
             ("ends", "never by itself", f"in {left}"),
-            ("belongs to", "an IAM user", _role_and_person(self._seen["whole"])),
+            ("belongs to", "an IAM user", role_and_person(self._seen["whole"])),
             ("anyone who finds a copy", "has it until somebody notices", "has it until the end, at most"),
         )
         return Table("Two kinds of keys", ("what", "long-lived", "temporary"), rows)
@@ -418,9 +418,9 @@ class CredentialsStep:
             self._seen["renewed"] = who_am_i(connection, renewed)
         self._seen["other"] = "yes" if renewed.access_key_id != keys.access_key_id else "no"
         rows = (
-            ("before the end", _role_and_person(before)),
+            ("before the end", role_and_person(before)),
             ("one minute after the end", self._seen["after"]),
-            (how, _role_and_person(self._seen["renewed"])),
+            (how, role_and_person(self._seen["renewed"])),
         )
         return Table("One set of keys, and the next", ("when", "what the keys answer"), rows)
 
@@ -472,7 +472,3 @@ class CredentialsStep:
             return self._new_keys(), "new keys, with no new login"
         self._profile.sign_in()
         return self._new_keys(), "new keys after a new login"
-
-
-def _role_and_person(principal_arn: str) -> str:
-    return principal_arn.partition(":assumed-role/")[2] or principal_arn

@@ -69,98 +69,85 @@ _ENDED = {
 
 def activation_checks(person: PersonStatus, settings: Settings) -> CheckResults:
     """Return whether a person is active: enabled and, where it can be seen, password, MFA device, session."""
-    checks = [_enabled(person)]
+    status, kinds = person.user_status, ", ".join(sorted(set(person.device_kinds or ()))) or "none"
+    disabled = Cause(
+        "an administrator chose “Disable user access” for this user: sign-in ends at once, and keys that are"
+        " out already live to their end",
+        "users",
+    )
+    checks = [_check("the user is enabled", status == "ENABLED", status, "status ENABLED", cause=disabled)]
     if person.has_password is not None:
-        checks += [_password(person, settings), _device(person, settings), _signed_in(person)]
+        has_password, has_device, live = map(
+            bool, (person.has_password, person.device_kinds, person.session_count)
+        )
+        no_password, no_device = _why_no_password(person, settings), _why_no_device(settings)
+        no_session = _why_no_session(person)
+        checks += [
+            _check("a password is set", has_password, _yes(has_password), "a password", cause=no_password),
+            _check("an MFA device is registered", has_device, kinds, "at least one device", cause=no_device),
+            _check(
+                "has signed in", live, _yes(live), "a live session of the access portal", cause=no_session
+            ),
+        ]
     return CheckResults(tuple(checks))
 
 
-def _enabled(person: PersonStatus) -> Check:
-    status = person.user_status
-    check = _check("the user is enabled", status == "ENABLED", status, "status ENABLED")
-    words = (
-        "an administrator chose “Disable user access” for this user: sign-in ends at once, and keys that are"
-        " out already live to their end"
-    )
-    return check if check.passed else taught(check, Cause(words, "users"), "activation")
-
-
-def _password(person: PersonStatus, settings: Settings) -> Check:
-    check = _check("a password is set", bool(person.has_password), _yes(person.has_password), "a password")
-    if check.passed:
-        return check
+def _why_no_password(person: PersonStatus, settings: Settings) -> Cause:
     if not person.email:
         words = f"user {person.user_name!r} has no e-mail address, so no invitation and no code can arrive"
-        return taught(check, Cause(words, "users"), "activation")
+        return Cause(words, "users")
     words = "the invitation was not accepted yet: open the mailbox, follow the link, choose a password"
     if not settings.get("standard_authentication", {}).get("send_email_otp", True):
         words += (
             "; without it nothing happens by itself, because Send email OTP is off and a user made by API"
             " has no password"
         )
-    return taught(check, Cause(words), "activation")
+    return Cause(words)
 
 
-def _device(person: PersonStatus, settings: Settings) -> Check:
-    kinds = ", ".join(sorted(set(person.device_kinds or ()))) or "none"
-    check = _check("an MFA device is registered", bool(person.device_kinds), kinds, "at least one device")
-    if check.passed:
-        return check
+def _why_no_device(settings: Settings) -> Cause:
     mfa = settings.get("multi_factor_authentication", {})
     if mfa.get("prompt") == "never":
         words = "MFA is off: “Prompt users for MFA” is never, so nobody is asked to register a device"
-        return taught(check, Cause(words, "multi_factor_authentication"), "activation")
+        return Cause(words, "multi_factor_authentication")
     without = mfa.get("user_without_device", "require-registration")
     if without != "require-registration":
         words = (
             f"who has no device is not asked to register one: the setting for them is {without!r}, not"
             " 'require-registration'"
         )
-        return taught(check, Cause(words, "multi_factor_authentication"), "activation")
-    words = (
+        return Cause(words, "multi_factor_authentication")
+    return Cause(
         "nobody has signed in to the end yet: the device is asked for after the password, at first sign-in"
     )
-    return taught(check, Cause(words), "activation")
 
 
-def _signed_in(person: PersonStatus) -> Check:
-    live = bool(person.session_count)
-    check = _check("has signed in", live, _yes(live), "a live session of the access portal")
-    if check.passed:
-        return check
-    ended = bool(person.has_password and person.device_kinds)
-    words = (
-        "there was a session and it is over: signed out, ended by an administrator, or older than the session"
-        " duration allows (notebook 03)"
-        if ended
-        else "the sign-in was not gone to its end: password, then the second factor, then the portal"
-    )
-    return taught(check, Cause(words), "activation")
+def _why_no_session(person: PersonStatus) -> Cause:
+    if person.has_password and person.device_kinds:
+        return Cause(
+            "there was a session and it is over: signed out, ended by an administrator, or older than the"
+            " session duration allows (notebook 03)"
+        )
+    return Cause("the sign-in was not gone to its end: password, then the second factor, then the portal")
 
 
 def command_line_checks(
     role: str, wanted_role: str, account: str | None, wanted_account: str
 ) -> CheckResults:
     """Return whether a profile is in the config file and reaches its account."""
-    check = _check("the profile is in the config file", role == wanted_role, role, f"role {wanted_role!r}")
-    if not check.passed:
-        words = (
-            "the profile was never written: aws configure sso ended early, or wrote another profile name or"
-            " another file (AWS_CONFIG_FILE)"
-            if role == "not there"
-            else "the profile is there and names another permission set: it was configured for another role"
-        )
-        check = taught(check, Cause(words), "command_line")
-    return CheckResults((check, *_reached(account, wanted_account)))
-
-
-def _reached(account: str | None, wanted_account: str) -> list[Check]:
-    if account is None:
-        return []
-    check = _check(
-        "the profile reaches its account", account == wanted_account, account, f"account {wanted_account}"
+    words = (
+        "the profile was never written: aws configure sso ended early, or wrote another profile name or"
+        " another file (AWS_CONFIG_FILE)"
+        if role == "not there"
+        else "the profile is there and names another permission set: it was configured for another role"
     )
-    return [check if check.passed else taught(check, *_why_not_reached(account))]
+    name, expected = "the profile is in the config file", f"role {wanted_role!r}"
+    checks = [_check(name, role == wanted_role, role, expected, cause=Cause(words), step="command_line")]
+    if account is not None:
+        name, expected = "the profile reaches its account", f"account {wanted_account}"
+        cause, step = _why_not_reached(account)
+        checks.append(_check(name, account == wanted_account, account, expected, cause=cause, step=step))
+    return CheckResults(tuple(checks))
 
 
 def _why_not_reached(found: str) -> tuple[Cause, str]:
@@ -180,24 +167,31 @@ def _why_not_reached(found: str) -> tuple[Cause, str]:
 
 def credentials_checks(seen: Mapping[str, str]) -> CheckResults:
     """Return whether keys lived and died as they should."""
-    whole, after = seen.get("whole", "not tried"), seen.get("after", "not tried")
-    renewed, other = seen.get("renewed", "not tried"), seen.get("other", "not tried")
+    whole, after, renewed, other = (
+        seen.get(name, "not tried") for name in ("whole", "after", "renewed", "other")
+    )
     alive = ":assumed-role/" in whole
-    checks = (
-        _check("the keys work before their end", alive, _role_and_person(whole), "the role's own name"),
-        _check("they are refused after it", after == "ExpiredToken", after, "ExpiredToken"),
-        _check(
-            "new keys are for the same role",
-            renewed == whole and alive,
-            _role_and_person(renewed),
-            _role_and_person(whole),
-        ),
-        _check("the new keys are other keys", other == "yes", other, "another access key id"),
+    no_session = Cause(
+        "there was no live session to get keys with: sign in with the profile first", "sign_in"
     )
+    too_early = Cause(
+        "the clock was set right again too early, or the keys are long-lived ones (AKIA), without an end"
+    )
+    of_role, renewed_of = role_and_person(whole), role_and_person(renewed)
+    asked = (
+        ("the keys work before their end", alive, of_role, "the role's own name", no_session),
+        ("they are refused after it", after == "ExpiredToken", after, "ExpiredToken", too_early),
+        ("new keys are for the same role", renewed == whole and alive, renewed_of, of_role, no_session),
+        ("the new keys are other keys", other == "yes", other, "another access key id", no_session),
+    )
+    not_tried = Cause("the cells above were not run in this kernel")
     first_of: dict[str, str] = {}
-    return CheckResults(
-        tuple(check if check.passed else _once(_taught_by_keys(check), first_of) for check in checks)
-    )
+    checks = []
+    for name, passed, found, expected, cause in asked:
+        why = not_tried if found == "not tried" else cause
+        check = _check(name, passed, found, expected, cause=why, step="temporary_credentials")
+        checks.append(check if passed else _once(check, first_of))
+    return CheckResults(tuple(checks))
 
 
 def _once(check: Check, first_of: dict[str, str]) -> Check:
@@ -206,23 +200,15 @@ def _once(check: Check, first_of: dict[str, str]) -> Check:
     return check if first == check.name else replace(check, cause=f"the same as for “{first}”")
 
 
-def _taught_by_keys(check: Check) -> Check:
-    if check.found == "not tried":
-        return taught(check, Cause("the cells above were not run in this kernel"), "temporary_credentials")
-    if check.name == "they are refused after it":
-        words = (
-            "the clock was set right again too early, or the keys are long-lived ones (AKIA), without an end"
-        )
-        return taught(check, Cause(words), "temporary_credentials")
-    words = "there was no live session to get keys with: sign in with the profile first"
-    return taught(check, Cause(words, "sign_in"), "temporary_credentials")
+def _check(
+    name: str, passed: bool, found: str, expected: str, *, cause: Cause, step: str = "activation"
+) -> Check:
+    check = Check(name, passed, found, expected=expected, found=found)
+    return check if passed else taught(check, cause, step)
 
 
-def _check(name: str, passed: bool, found: str, expected: str) -> Check:
-    return Check(name, passed, found, expected=expected, found=found)
-
-
-def _role_and_person(principal_arn: str) -> str:
+def role_and_person(principal_arn: str) -> str:
+    """Return the end of an assumed role's ARN, such as ``"AWSReservedSSO_Billing_1/ana"``."""
     return principal_arn.partition(":assumed-role/")[2] or principal_arn
 
 
