@@ -1,18 +1,11 @@
-"""What the sandbox answers when it refuses, what stops it from starting, and JSON that is none.
-
-ServiceError
-    an answer to a client: AWS's error code, a message that helps, the right HTTP status
-LastingRefusal
-    one that keeps what was written before it
-SandboxStartError
-    the sandbox cannot start or be found; the message names the cause and the remedy
-"""
+"""What the sandbox answers when it refuses, what stops it from starting, and requests and answers whole."""
 
 from __future__ import annotations
 
 import errno
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 DISK_FULL = (
@@ -20,12 +13,9 @@ DISK_FULL = (
     "kept. Make room, then try again."
 )
 _SQLITE_FULL = 13
-# Codes that are not "the request is wrong" (400). AWS's JSON services answer nearly every modelled error with
-# 400.
+# AWS's JSON services answer nearly every modelled error with 400.
 _STATUS_OF_CODE = {
     "InternalServerException": 500,
-    "AccessDeniedException": 400,
-    "UnrecognizedClientException": 400,
     "ServiceUnavailableException": 503,
 }
 
@@ -42,35 +32,14 @@ class ServiceError(Exception):
 
 
 class LastingRefusal(ServiceError):  # noqa: N818  no defect: an answer
-    """A refusal that leaves something behind: what its handler wrote before it is kept.
-
-    Such as that a stolen token was seen. Any other refusal undoes what its request did.
-    """
+    """A refusal that keeps what its handler wrote, such as that a stolen token was seen; others undo it."""
 
 
-def validation_error(message: str, **members: Any) -> ServiceError:
-    """Return the error for a request that breaks a rule of the API."""
-    return ServiceError("ValidationException", message, **members)
-
-
-def not_found(message: str, **members: Any) -> ServiceError:
-    """Return the error for something that does not exist."""
-    return ServiceError("ResourceNotFoundException", message, **members)
-
-
-def conflict(message: str, **members: Any) -> ServiceError:
-    """Return the error for a write that contradicts what is there."""
-    return ServiceError("ConflictException", message, **members)
-
-
-def access_denied(message: str, **members: Any) -> ServiceError:
-    """Return the error for a caller who may not do this."""
-    return ServiceError("AccessDeniedException", message, **members)
-
-
-def quota_exceeded(message: str, **members: Any) -> ServiceError:
-    """Return the error for a quota that is used up."""
-    return ServiceError("ServiceQuotaExceededException", message, **members)
+validation_error = partial(ServiceError, "ValidationException")
+not_found = partial(ServiceError, "ResourceNotFoundException")
+conflict = partial(ServiceError, "ConflictException")
+access_denied = partial(ServiceError, "AccessDeniedException")
+quota_exceeded = partial(ServiceError, "ServiceQuotaExceededException")
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -87,12 +56,9 @@ class SandboxStartError(Exception):
     """The sandbox cannot start, stop or be found; the message says why and what to do."""
 
 
-# An HTTP request and its answer, without a socket: what server, gateway and tests hand to each other.
-
-
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request."""
+    """An HTTP request, without a socket: server, gateway and tests hand it to each other."""
 
     method: str
     path: str
@@ -110,13 +76,11 @@ class Response:
     body: bytes = field(repr=False)
 
 
-# JSON that others have sent: read without trusting its depth.
-
 _DEEPEST = 100
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text says."""
+    """Return what a JSON text of somebody else says, without trusting its depth."""
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a character is no text

@@ -20,7 +20,6 @@ import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
-from idc_sandbox.api import console
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.context import AwsServices, Caller, Context
 from idc_sandbox.errors import (
@@ -140,6 +139,9 @@ class Gateway:
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
     ) -> dict[str, Any]:
         """Do in the management account what at AWS only the console can, and return what it would show."""
+        # pydantic comes with the console: only who uses it waits for that, not every start of the sandbox.
+        from idc_sandbox.api import console  # noqa: PLC0415
+
         account_id = self.double.management_account_id
         key, _ = self.double.administrator_credentials()
         caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)

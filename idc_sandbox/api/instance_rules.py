@@ -10,24 +10,23 @@ from idc_sandbox.errors import ServiceError, access_denied, not_found, validatio
 
 def visible_instances(context: Context) -> list[sqlite3.Row]:
     """Return the instances that the caller's account sees: its own, and the organization's; in any Region."""
-    return context.connection.execute(
+    return context.rows(
         "SELECT * FROM instance WHERE owner_account_id = ? OR kind = 'ORGANIZATION' ORDER BY created_at",
-        (context.caller.account_id,),
-    ).fetchall()
+        context.caller.account_id,
+    )
+
+
+def identity_store_arn(instance: sqlite3.Row) -> str:
+    """Return the ARN of an instance's identity store."""
+    owner, store_id = instance["owner_account_id"], instance["identity_store_id"]
+    return f"arn:aws:identitystore::{owner}:identitystore/{store_id}"
 
 
 def require_instance(context: Context, instance_arn: str, *, while_creating: bool = False) -> sqlite3.Row:
-    """Return an instance that the caller administers in the Region that the request went to.
-
-    The owner's account administers it, and so does a delegated administrator of an organization instance.
-    """
-    connection = context.connection
-    row = connection.execute("SELECT * FROM instance WHERE instance_arn = ?", (instance_arn,)).fetchone()
+    """Return an instance that the caller administers in the Region that the request went to."""
+    row = context.row("SELECT * FROM instance WHERE instance_arn = ?", instance_arn)
     if row is None:
-        gone = connection.execute(
-            "SELECT 1 FROM deleted_instance WHERE instance_arn = ?", (instance_arn,)
-        ).fetchone()
-        if gone:
+        if context.row("SELECT 1 FROM deleted_instance WHERE instance_arn = ?", instance_arn):
             raise access_denied(
                 f"You do not have access to the instance {instance_arn!r}: it has been deleted."
             )
@@ -85,15 +84,13 @@ def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:
 
 
 def require_identity_store(context: Context, identity_store: str, *, write: bool) -> sqlite3.Row:
-    """Return the instance of an identity store, named by id or ARN.
-
-    Member accounts may read the organization's identity store by default, and nothing more.
-    """
+    """Return the instance of an identity store, named by id or ARN; members may read the organization's."""
     identity_store_id = identity_store.rpartition("/")[2]
-    row = context.connection.execute(
+    row = context.row(
         "SELECT * FROM instance WHERE identity_store_id = ? AND region = ?",
-        (identity_store_id, context.region),
-    ).fetchone()
+        identity_store_id,
+        context.region,
+    )
     if row is None:
         raise not_found(
             f"No identity store {identity_store_id!r} exists in Region {context.region!r}. "

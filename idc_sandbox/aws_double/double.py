@@ -29,7 +29,7 @@ from idc_sandbox.aws_double.objects import bucket_of, needed_permissions
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
 from idc_sandbox.errors import Request, Response, SandboxStartError, ServiceError, access_denied, parse_json
 from idc_sandbox.store import Store
-from idc_sandbox.wire.models import ListShape, Shape, StructureShape, service_model, validate_request
+from idc_sandbox.wire.models import Shape, service_model, validate_request
 from idc_sandbox.wire.permissions import (
     require_permission,
     require_permission_for_each,
@@ -84,7 +84,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
     """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
     below = f"{path}." if path else ""
-    if isinstance(shape, StructureShape):
+    if shape.type_name == "structure":
         if path and not any(name.startswith(below) for name in parameters):
             return None
         members = {
@@ -92,7 +92,7 @@ def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
             for name, member in shape.members.items()
         }
         return {name: value for name, value in members.items() if value is not None}
-    if isinstance(shape, ListShape):
+    if shape.type_name == "list":
         item = re.compile(rf"{re.escape(below)}member\.([0-9]{{1,6}})(?:\.|$)")
         found = {int(match[1]) for name in parameters if (match := item.match(name))}
         values = [_read(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]

@@ -16,7 +16,7 @@ from idc_sandbox.api.oidc.authorizations import (
     deny_device,
     find_device_request,
 )
-from idc_sandbox.api.portal.access import (
+from idc_sandbox.api.portal import (
     PortalRole,
     issue_role_credentials,
     list_portal_accounts,

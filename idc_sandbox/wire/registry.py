@@ -1,12 +1,9 @@
 """Which function answers which operation, and how its lists are paged.
 
-A handler is registered by decorating it; importing the service's package is enough to make it known::
+Importing a service's package registers its handlers::
 
     @operation("sso-admin", "CreatePermissionSet")
     def create_permission_set(context, request): ...
-
-The request has been held against the service model before the handler sees it; the answer is shaped by the
-model after.
 """
 
 from __future__ import annotations
@@ -14,13 +11,25 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, parse_json, validation_error
 from idc_sandbox.wire.models import OperationModel, serialize, service_model, validate_request
 
-Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | None]
+
+@dataclass(frozen=True)
+class Listing:
+    """All items of a list, the keys that order them, and how an item is shown on its page."""
+
+    items: Iterable[Any]
+    order: Callable[[Any], str] = str
+    shown: Callable[[Any], Any] = lambda item: item
+    most_on_a_page: int = 100
+
+
+Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | Listing | None]
 
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
@@ -52,7 +61,7 @@ def find_operation(target: str) -> tuple[str, OperationModel]:
 def call_operation(
     context: Context, service_name: str, model: OperationModel, request: Any
 ) -> dict[str, Any]:
-    """Validate a request, let its handler answer, and return the answer as JSON types."""
+    """Hold a request against the model, let its handler answer, and return the answer as JSON types."""
     validate_request(model, request)
     handler = _HANDLERS.get((service_name, model.name))
     if handler is None:
@@ -61,7 +70,10 @@ def call_operation(
             f"The sandbox does not answer {service_name}:{model.name} yet; AWS does. "
             "What it answers is listed in docs/sandbox.md.",
         )
-    return serialize(model.output_shape, handler(context, request) or {}) or {}
+    answer = handler(context, request)
+    if isinstance(answer, Listing):
+        answer = _page(model, answer, request)
+    return serialize(model.output_shape, answer or {}) or {}
 
 
 def implemented_operations(service_name: str) -> list[str]:
@@ -69,28 +81,20 @@ def implemented_operations(service_name: str) -> list[str]:
     return sorted(name for service, name in _HANDLERS if service == service_name)
 
 
-# Pages of a list, as AWS cuts them.
-
-_Item = TypeVar("_Item")
-
-
-def paginate(
-    items: Iterable[_Item],
-    *,
-    operation_name: str,
-    key: Callable[[_Item], str],
-    request: dict[str, Any],
-    maximum: int = 100,
-) -> tuple[list[_Item], str | None]:
-    """Return one page of items in the order of their keys, and the token of the next page or None."""
-    ordered = sorted(items, key=key)
-    last_key = _read_token(request.get("NextToken"), operation_name)
+def _page(model: OperationModel, listing: Listing, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the page that a request asks for, and the token of the next one, under the model's names."""
+    members = model.output_shape.members if model.output_shape else {}
+    items_name = next(name for name, shape in members.items() if shape.type_name == "list")
+    is_capitalized = "NextToken" in members
+    token_name, size_name = ("NextToken", "MaxResults") if is_capitalized else ("nextToken", "maxResults")
+    ordered = sorted(listing.items, key=listing.order)
+    last_key = _read_token(request.get(token_name), model.name)
     if last_key is not None:
-        ordered = [item for item in ordered if key(item) > last_key]
-    size = min(int(request.get("MaxResults") or maximum), maximum)
+        ordered = [item for item in ordered if listing.order(item) > last_key]
+    size = min(int(request.get(size_name) or listing.most_on_a_page), listing.most_on_a_page)
     page = ordered[:size]
-    token = _make_token(operation_name, key(page[-1])) if len(ordered) > size else None
-    return page, token
+    token = _make_token(model.name, listing.order(page[-1])) if len(ordered) > size else None
+    return {items_name: [listing.shown(item) for item in page], token_name: token}
 
 
 def _make_token(operation_name: str, last_key: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_store_harness import Directory, attribute_operations, person
 
-from idc_sandbox.api.identity_store.profiles import apply_operations, check_user_profile, user_attributes
+from idc_sandbox.api.identity_store.profiles import apply_operations, check_profile
 from idc_sandbox.errors import ServiceError
 
 ENTERPRISE = "aws:identitystore:enterprise"
@@ -78,7 +78,7 @@ def test_an_operation_without_a_value_removes(directory, value):
 
 def test_a_null_inside_a_value_is_no_value():
     operations = attribute_operations(("emails", [{"value": "a@example.com", "type": None}]))
-    after = apply_operations({}, operations, user_attributes(), with_extensions=True)
+    after = apply_operations("User", {}, operations)
     assert after == {"Emails": [{"Value": "a@example.com"}]}
 
 
@@ -241,10 +241,8 @@ def test_whatever_is_sent_the_profile_before_stays_and_only_validation_errors_co
     before = copy.deepcopy(profile)
     codes = {"ValidationException"}
     try:
-        after = apply_operations(
-            profile, attribute_operations(*operations), user_attributes(), with_extensions=True
-        )
-        check_user_profile(after)
+        after = apply_operations("User", profile, attribute_operations(*operations))
+        check_profile("User", after)
     except ServiceError as error:
         codes.add(error.code)
     assert codes == {"ValidationException"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from identity_store_harness import DELEGATE, MEMBER, Directory, attribute_operations
 
-from idc_sandbox.api.identity_store import groups
+from idc_sandbox.api.identity_store import operations
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_stale_revision_keeps_a_group_from_deletion(directory):
 
 
 def test_the_quota_of_groups_holds(directory, monkeypatch):
-    monkeypatch.setattr(groups, "GROUPS_QUOTA", 1)
+    monkeypatch.setitem(operations.QUOTA_OF_NOUN, "Group", 1)
     directory.create_group("a")
     assert directory.refusal("CreateGroup", DisplayName="b").code == "ServiceQuotaExceededException"
 

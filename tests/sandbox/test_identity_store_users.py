@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from identity_store_harness import ACCOUNT_STORE, OUTSIDER, Directory, person
 
-from idc_sandbox.api.identity_store import users
+from idc_sandbox.api.identity_store import operations
 
 FULL_PROFILE = {
     "UserName": "ana.silva",
@@ -246,7 +246,7 @@ def test_the_deprecated_filter_finds_a_user_and_no_other_filter_works(directory)
 
 
 def test_the_quota_of_users_holds(directory, monkeypatch):
-    monkeypatch.setattr(users, "USERS_QUOTA", 1)
+    monkeypatch.setitem(operations.QUOTA_OF_NOUN, "User", 1)
     directory.create_user("ana")
     assert directory.refusal("CreateUser", **person("bo")).code == "ServiceQuotaExceededException"
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from botocore.exceptions import ClientError
 
-from idc_sandbox.api.portal import access
+from idc_sandbox.api import portal as access
 from idc_sandbox.sign_in.people import Refusal
 
 

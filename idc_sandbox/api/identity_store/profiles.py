@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from idc_sandbox.errors import validation_error
-from idc_sandbox.wire.models import ListShape, Shape, StructureShape, service_model, violations
+from idc_sandbox.wire.models import Shape, refuse_violations, service_model, violations
 
-# The one extension of a user's profile: ``aws:identitystore:enterprise``, SCIM's enterprise user.
-
-ENTERPRISE = "aws:identitystore:enterprise"
+ENTERPRISE = "aws:identitystore:enterprise"  # the one extension of a user's profile: SCIM's enterprise user
 _TEXT_ATTRIBUTES = ("employeeNumber", "costCenter", "organization", "division", "department")
 _MANAGER_ATTRIBUTES = ("value", "displayName", "$ref")
 
@@ -30,7 +28,7 @@ def require_extension_names(names: Iterable[str]) -> list[str]:
     return listed
 
 
-def canonical_extension(document: Any) -> dict[str, Any]:
+def _canonical_extension(document: Any) -> dict[str, Any]:
     """Return the enterprise extension with its attributes spelt as in SCIM; unset ones are dropped."""
     attributes = _spelt(document, (*_TEXT_ATTRIBUTES, "manager"), ENTERPRISE)
     if "manager" in attributes:
@@ -38,11 +36,11 @@ def canonical_extension(document: Any) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value != {}}
 
 
-def canonical_extension_path(segments: list[str]) -> list[str]:
+def _canonical_extension_path(segments: list[str]) -> list[str]:
     """Return the segments of a path below the extension, spelt as in SCIM."""
     if not segments:
         return []
-    first = _spell(segments[0], (*_TEXT_ATTRIBUTES, "manager"), ENTERPRISE)
+    first = _spell(segments[0], (*_TEXT_ATTRIBUTES, "manager"), f"does not exist in {ENTERPRISE!r}")
     if len(segments) == 1:
         return [first]
     path = f"{ENTERPRISE}.{first}"
@@ -50,10 +48,10 @@ def canonical_extension_path(segments: list[str]) -> list[str]:
         raise validation_error(
             f"The attribute path {'.'.join([ENTERPRISE, *segments])!r} does not exist below {path!r}."
         )
-    return [first, _spell(segments[1], _MANAGER_ATTRIBUTES, path)]
+    return [first, _spell(segments[1], _MANAGER_ATTRIBUTES, f"does not exist in {path!r}")]
 
 
-def extension_violations(extension: dict[str, Any]) -> list[str]:
+def _extension_violations(extension: dict[str, Any]) -> list[str]:
     """Return how the extension's values break the rules of the model's strings."""
     shape = service_model("identitystore").shape_for("SensitiveStringType")
     problems: list[str] = []
@@ -69,88 +67,74 @@ def _spelt(document: Any, known: tuple[str, ...], path: str) -> dict[str, Any]:
         raise validation_error(
             f"The value of {path!r} must be an object with {', '.join(known)}, not {document!r}."
         )
-    return {_spell(name, known, path): value for name, value in document.items() if value is not None}
+    return {
+        _spell(name, known, f"does not exist in {path!r}"): value
+        for name, value in document.items()
+        if value is not None
+    }
 
 
-def _spell(name: str, known: tuple[str, ...], path: str) -> str:
-    # SCIM compares attribute names without regard to case.
+def _spell(name: str, known: Iterable[str], problem: str) -> str:
+    """Return how a known attribute is spelt: SCIM compares names without regard to case."""
     for spelling in known:
         if spelling.casefold() == name.casefold():
             return spelling
-    near = difflib.get_close_matches(name, known, n=1)
+    shown = [f"{spelling[:1].lower()}{spelling[1:]}" for spelling in known]
+    near = difflib.get_close_matches(name, shown, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise validation_error(
-        f"The attribute {name!r} does not exist in {path!r}; there are {', '.join(known)}.{hint}"
-    )
+    there = f"there are {', '.join(shown)}" if shown else "nothing lies below a plain value"
+    raise validation_error(f"The attribute {name!r} {problem}; {there}.{hint}")
 
 
+# A ``User`` or a ``Group``: which attribute names it, and which it must have.
+
+NAME_OF_NOUN = {"User": "UserName", "Group": "DisplayName"}
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
-
-# External ids are no input of CreateUser and CreateGroup, where a SCIM client brings them; UpdateUser and
-# UpdateGroup take whatever attribute User and Group have.
+_REQUIRED = {
+    "User": ("userName", "displayName", "name.givenName", "name.familyName"),
+    "Group": ("displayName",),
+}
+# No input of CreateUser and CreateGroup: a SCIM client brings external ids. Updates take every attribute.
 _WRITTEN_BY_UPDATE_ONLY = ("ExternalIds",)
+_NO_ATTRIBUTES = ("IdentityStoreId", "Extensions")
 
 
 @functools.cache
-def user_attributes() -> dict[str, Shape]:
-    """Return the shapes of the attributes that a client may write on a user, by name; without Extensions."""
-    return _written_attributes("CreateUser", "User", apart=("IdentityStoreId", "Extensions"))
-
-
-@functools.cache
-def group_attributes() -> dict[str, Shape]:
-    """Return the shapes of the attributes that a client may write on a group, by name."""
-    return _written_attributes("CreateGroup", "Group", apart=("IdentityStoreId",))
-
-
-def _written_attributes(operation_name: str, resource: str, *, apart: tuple[str, ...]) -> dict[str, Shape]:
+def attributes_of(noun: str) -> dict[str, Shape]:
+    """Return the shapes of the attributes that a client may write, by name; without Extensions."""
     model = service_model("identitystore")
-    created = model.shape_for(f"{operation_name}Request").members
-    described = model.shape_for(resource).members
-    attributes = {name: shape for name, shape in created.items() if name not in apart}
+    created = model.shape_for(f"Create{noun}Request").members
+    described = model.shape_for(noun).members
+    attributes = {name: shape for name, shape in created.items() if name not in _NO_ATTRIBUTES}
     return attributes | {name: described[name] for name in _WRITTEN_BY_UPDATE_ONLY}
 
 
-def user_profile_of(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the profile in a CreateUser request, extensions included, checked."""
-    names = [name for name in user_attributes() if name not in _WRITTEN_BY_UPDATE_ONLY]
+def profile_of(noun: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the profile in a CreateUser or CreateGroup request, extensions included, checked."""
+    names = [name for name in attributes_of(noun) if name not in _WRITTEN_BY_UPDATE_ONLY]
     profile = {name: request[name] for name in names if request.get(name) is not None}
     extensions = request.get("Extensions") or {}
-    if require_extension_names(extensions):
-        extension = canonical_extension(extensions[ENTERPRISE])
+    if noun == "User" and require_extension_names(extensions):
+        extension = _canonical_extension(extensions[ENTERPRISE])
         profile |= {"Extensions": {ENTERPRISE: extension}} if extension else {}
-    check_user_profile(profile)
+    check_profile(noun, profile)
     return profile
 
 
-def group_profile_of(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the profile in a CreateGroup request, checked."""
-    profile = {
-        name: request[name] for name in ("DisplayName", "Description") if request.get(name) is not None
-    }
-    check_group_profile(profile)
-    return profile
-
-
-def check_user_profile(profile: dict[str, Any]) -> None:
-    """Hold a whole user profile against model and rules."""
-    problems = _model_violations(profile, user_attributes())
-    problems += extension_violations(profile.get("Extensions", {}).get(ENTERPRISE, {}))
-    name = profile.get("Name") if isinstance(profile.get("Name"), dict) else {}
-    for path, value in _required_of_user(profile, name or {}).items():
-        if value is None:
-            problems.append(f"'{path}' is required for a user of IAM Identity Center and cannot be removed")
-    _refuse(problems)
-    _refuse(_user_rules(profile))
-
-
-def check_group_profile(profile: dict[str, Any]) -> None:
-    """Hold a whole group profile against model and rules."""
-    problems = _model_violations(profile, group_attributes())
-    if profile.get("DisplayName") is None:
-        problems.append("'displayName' is required for a group of IAM Identity Center and cannot be removed")
-    _refuse(problems)
-    _refuse(_reserved(profile["DisplayName"], "displayName"))
+def check_profile(noun: str, profile: dict[str, Any]) -> None:
+    """Hold a whole profile against model and rules."""
+    attributes, problems = attributes_of(noun), []
+    for name, value in profile.items():
+        if name in attributes:
+            problems += violations(attributes[name], value, f"{name[:1].lower()}{name[1:]}")
+    problems += _extension_violations(profile.get("Extensions", {}).get(ENTERPRISE, {}))
+    for path in _REQUIRED[noun]:
+        if _value_at(profile, path) is None:
+            problems.append(
+                f"'{path}' is required for a {noun.lower()} of IAM Identity Center and cannot be removed"
+            )
+    refuse_violations(problems)
+    refuse_violations(_broken_rules(noun, profile))
 
 
 def primary_email(profile: dict[str, Any]) -> str | None:
@@ -160,36 +144,27 @@ def primary_email(profile: dict[str, Any]) -> str | None:
 
 
 def folded(text: str) -> str:
-    """Return a text as it is compared: without regard to case.
-
-    UNCONFIRMED at AWS for user names and group names. Without regard to case is what SCIM asks for user
-    names, and a set-up that keeps this rule works under either.
-    """
+    """Return a text as it is compared: without regard to case, as SCIM asks; UNCONFIRMED at AWS for names."""
     return text.casefold()
 
 
-def _required_of_user(profile: dict[str, Any], name: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "userName": profile.get("UserName"),
-        "displayName": profile.get("DisplayName"),
-        "name.givenName": name.get("GivenName"),
-        "name.familyName": name.get("FamilyName"),
-    }
+def _value_at(profile: dict[str, Any], path: str) -> Any:
+    value: Any = profile
+    for segment in path.split("."):
+        value = value.get(f"{segment[:1].upper()}{segment[1:]}") if isinstance(value, dict) else None
+    return value
 
 
-def _model_violations(profile: dict[str, Any], attributes: dict[str, Shape]) -> list[str]:
-    problems: list[str] = []
-    for name, value in profile.items():
-        if name in attributes:
-            problems += violations(attributes[name], value, f"{name[:1].lower()}{name[1:]}")
-    return problems
-
-
-def _user_rules(profile: dict[str, Any]) -> list[str]:
-    problems = _reserved(profile["UserName"], "userName")
-    for name in ("Emails", "PhoneNumbers"):
-        if any(entry.get("Value") is None for entry in profile.get(name, ())):
-            problems.append(f"an entry of '{name[:1].lower()}{name[1:]}' needs a value")
+def _broken_rules(noun: str, profile: dict[str, Any]) -> list[str]:
+    problems, name = [], profile[NAME_OF_NOUN[noun]]
+    if folded(name) in {folded(reserved) for reserved in RESERVED_NAMES}:
+        problems.append(
+            f"Value '{name}' at '{_REQUIRED[noun][0]}' is reserved; {' and '.join(RESERVED_NAMES)} cannot be "
+            "used, choose another"
+        )
+    for list_name in ("Emails", "PhoneNumbers"):
+        if any(entry.get("Value") is None for entry in profile.get(list_name, ())):
+            problems.append(f"an entry of '{list_name[:1].lower()}{list_name[1:]}' needs a value")
     if sum(bool(photo.get("Primary")) for photo in profile.get("Photos", ())) > 1:
         problems.append("only one of 'photos' can be the primary one")
     birthdate = profile.get("Birthdate")
@@ -205,50 +180,24 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _reserved(name: str, path: str) -> list[str]:
-    if folded(name) not in {folded(reserved) for reserved in RESERVED_NAMES}:
-        return []
-    return [
-        f"Value '{name}' at '{path}' is reserved; {' and '.join(RESERVED_NAMES)} cannot be used, choose "
-        "another"
-    ]
-
-
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        plural = "s" if len(problems) > 1 else ""
-        raise validation_error(f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}")
-
-
-# What UpdateUser and UpdateGroup change: operations, each with a path into the profile and a value or none.
-
-
-def apply_operations(
-    profile: dict[str, Any],
-    operations: list[dict[str, Any]],
-    attributes: dict[str, Shape],
-    *,
-    with_extensions: bool,
-) -> dict[str, Any]:
+def apply_operations(noun: str, profile: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a profile after attribute operations, in their order; the given one is left as it is."""
     changed = copy.deepcopy(profile)
     for operation in operations:
         path, value = operation["AttributePath"], operation.get("AttributeValue")
         extension, _, rest = path.partition(".")
-        if with_extensions and extension.casefold() == ENTERPRISE:
+        if noun == "User" and extension.casefold() == ENTERPRISE:
             _write_extension(changed, rest.split(".") if rest else [], value)
         else:
-            segments, shape = _resolve(path, attributes)
+            segments, shape = _resolve(path, attributes_of(noun))
             _write(changed, segments, None if value is None else _canonical(shape, value, path))
     return changed
 
 
 def _write_extension(profile: dict[str, Any], segments: list[str], value: Any) -> None:
-    below = canonical_extension_path(segments)
-    _write(profile, ["Extensions", ENTERPRISE, *below], value)
-    # Written as a whole, so that a manager or an extension given as an object is spelt and checked like any
-    # other.
-    extension = canonical_extension(profile.get("Extensions", {}).get(ENTERPRISE, {}))
+    _write(profile, ["Extensions", ENTERPRISE, *_canonical_extension_path(segments)], value)
+    # As a whole, so that a manager or an extension given as an object is spelt and checked like any other.
+    extension = _canonical_extension(profile.get("Extensions", {}).get(ENTERPRISE, {}))
     _write(profile, ["Extensions", ENTERPRISE], extension or None)
 
 
@@ -267,42 +216,31 @@ def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
 
 
 def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]:
-    first, *rest = path.split(".")
-    name = _attribute_paths_spell(first, attributes, path)
-    segments, shape = [name], attributes[name]
-    for segment in rest:
-        if isinstance(shape, ListShape):
+    """Return a path's segments as the model spells them, and the shape of what lies there."""
+    problem, shape, segments = f"in the path {path!r} cannot be updated", None, []
+    for segment in path.split("."):
+        if shape is not None and shape.type_name == "list":
+            first = path.partition(".")[0]
             raise validation_error(
                 f"Unsupported update operation on multi-value attribute {first}, please provide full "
                 f"replacement of Multi-Value attribute types: the path {first!r} with the whole list."
             )
-        members = shape.members if isinstance(shape, StructureShape) else {}
-        name = _attribute_paths_spell(segment, members, path)
-        segments.append(name)
-        shape = members[name]
+        members = attributes if shape is None else shape.members
+        segments.append(_spell(segment, members, problem))
+        shape = members[segments[-1]]
     return segments, shape
 
 
 def _canonical(shape: Shape, value: Any, path: str) -> Any:
     """Return a document with its names spelt as in the model; what is no object or list stays as it is."""
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        named = {_attribute_paths_spell(name, shape.members, path): inner for name, inner in value.items()}
+    if shape.type_name == "structure" and isinstance(value, dict):
+        problem = f"in the path {path!r} cannot be updated"
+        named = {_spell(name, shape.members, problem): inner for name, inner in value.items()}
         return {
             name: _canonical(shape.members[name], inner, path)
             for name, inner in named.items()
             if inner is not None
         }
-    if isinstance(shape, ListShape) and isinstance(value, list):
+    if shape.type_name == "list" and isinstance(value, list):
         return [_canonical(shape.member, item, path) for item in value]
     return value
-
-
-def _attribute_paths_spell(name: str, known: dict[str, Any], path: str) -> str:
-    for spelling in known:
-        if spelling.casefold() == name.casefold():
-            return spelling
-    shown = [spelling[:1].lower() + spelling[1:] for spelling in known]
-    near = difflib.get_close_matches(name, shown, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    there = f"there are {', '.join(shown)}" if shown else "nothing lies below a plain value"
-    raise validation_error(f"The attribute {name!r} in the path {path!r} cannot be updated; {there}.{hint}")

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.identity_store.profiles import ENTERPRISE
-from idc_sandbox.api.instance_rules import require_instance, require_instance_or_deny, visible_instances
-from idc_sandbox.api.sso_admin.permission_sets import delete_tags_of_instance, put_tags
+from idc_sandbox.api.instance_rules import (
+    identity_store_arn,
+    require_instance,
+    require_instance_or_deny,
+    visible_instances,
+)
+from idc_sandbox.api.sso_admin.permission_sets import delete_tags, put_tags
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import access_denied, conflict, not_found, validation_error
-from idc_sandbox.wire.registry import operation, paginate
+from idc_sandbox.wire.registry import Listing, operation
 
 # Changing an instance: its name, and one of encryption, permission sets and network at a time.
 
@@ -23,19 +29,16 @@ NETWORK_LISTS = ("RestrictSourceVpcs", "AllowSourceIps", "ExcludeApplicationArns
 
 @operation("sso-admin", "UpdateInstance")
 def update_instance(context: Context, request: dict[str, Any]) -> None:
-    """Change the name and at most one of encryption, permission sets and network.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdateInstance.html
-    """
+    """Change the name and at most one of encryption, permission sets and network."""
     row = require_instance(context, request["InstanceArn"])
     given = [name for name in ONE_AT_A_TIME if request.get(name) is not None]
     if len(given) > 1:
         raise validation_error(
-            f"A request may set one of {', '.join(ONE_AT_A_TIME)}; found {', '.join(given)}. Call "
-            "once for each."
+            f"A request may set one of {', '.join(ONE_AT_A_TIME)}; found {', '.join(given)}. "
+            "Call once for each."
         )
     if request.get("Name") is not None:
-        _set(context, row, "name", request["Name"])
+        context.update("instance", row, name=request["Name"])
     if given == ["PermissionSetsEnabled"]:
         _enable_permission_sets(context, row, request["PermissionSetsEnabled"])
     elif given == ["EncryptionConfiguration"]:
@@ -52,7 +55,7 @@ def _enable_permission_sets(context: Context, row: sqlite3.Row, enabled: bool) -
             "PermissionSetsEnabled accepts only true, found False: permission sets cannot be turned "
             "off again."
         )
-    _set(context, row, "permission_sets_enabled", 1)
+    context.update("instance", row, permission_sets_enabled=1)
 
 
 def _encryption(row: sqlite3.Row, configuration: dict[str, Any]) -> dict[str, Any]:
@@ -68,22 +71,15 @@ def _encryption(row: sqlite3.Row, configuration: dict[str, Any]) -> dict[str, An
 
 
 def _network(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration that replaces the stored one; lists mean nothing without the requirement."""
     required = configuration["VpceAccessRequired"]
-    # A network configuration replaces the stored one whole, and without the requirement the lists mean
-    # nothing.
     lists = {name: configuration.get(name) or [] if required else [] for name in NETWORK_LISTS}
     return {"VpceAccessRequired": required, **lists}
 
 
 def _put_setting(context: Context, row: sqlite3.Row, name: str, value: dict[str, Any]) -> None:
-    _set(context, row, "settings_json", json.dumps(json.loads(row["settings_json"]) | {name: value}))
-
-
-def _set(context: Context, row: sqlite3.Row, column: str, value: Any) -> None:
-    context.connection.execute(
-        f"UPDATE instance SET {column} = ? WHERE instance_arn = ?",  # noqa: S608  the column's name is ours
-        (value, row["instance_arn"]),
-    )
+    settings = json.loads(row["settings_json"]) | {name: value}
+    context.update("instance", row, settings_json=json.dumps(settings))
 
 
 # The Regions of an instance: in the sandbox its home Region alone.
@@ -100,27 +96,15 @@ def region_metadata(instance: sqlite3.Row) -> dict[str, Any]:
 
 
 @operation("sso-admin", "ListRegions")
-def list_regions(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the Regions of an instance.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListRegions.html
-    """
+def list_regions(context: Context, request: dict[str, Any]) -> Listing:
+    """List the Regions of an instance."""
     instance = require_instance_or_deny(context, request["InstanceArn"])
-    page, token = paginate(
-        [region_metadata(instance)],
-        operation_name="ListRegions",
-        key=lambda region: region["RegionName"],
-        request=request,
-    )
-    return {"Regions": page, "NextToken": token}
+    return Listing([region_metadata(instance)], itemgetter("RegionName"))
 
 
 @operation("sso-admin", "DescribeRegion")
 def describe_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Return one Region of an instance.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeRegion.html
-    """
+    """Return one Region of an instance."""
     instance = require_instance(context, request["InstanceArn"])
     if request["RegionName"] != instance["region"]:
         raise not_found(
@@ -132,11 +116,7 @@ def describe_region(context: Context, request: dict[str, Any]) -> dict[str, Any]
 
 @operation("sso-admin", "AddRegion")
 def add_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a further Region: the instance would need a multi-Region key of the customer.
-
-    The error's code and words are UNCONFIRMED.
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AddRegion.html
-    """
+    """Refuse a further Region: the instance would need a customer's key; code and words are UNCONFIRMED."""
     instance = require_instance(context, request["InstanceArn"])
     if request["RegionName"] == instance["region"]:
         raise conflict(
@@ -155,11 +135,7 @@ MAXIMUM_INSTANCES_ON_A_PAGE = 10
 def enable_organization_instance(
     context: Context, *, region: str | None = None, name: str | None = None
 ) -> str:
-    """Enable the organization's instance, as only the console's *Enable* button can; writes.
-
-    The instance is ``ACTIVE`` at once, because the console returns when it is done, has permission sets
-    enabled, and Organizations trusts the service from then on.
-    """
+    """Enable the organization's instance, as only the console's *Enable* button can; writes."""
     management_account_id = context.double.management_account_id
     if context.caller.account_id != management_account_id:
         raise access_denied(
@@ -175,29 +151,23 @@ def enable_organization_instance(
 
 @operation("sso-admin", "CreateInstance")
 def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Create an account instance; repeating a request with its ``ClientToken`` gives the same instance.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateInstance.html
-    (which code AWS gives in the management account is UNCONFIRMED).
-    """
+    """Create an account instance; repeating a request with its ``ClientToken`` gives the same instance."""
     if context.caller.account_id == context.double.management_account_id:
-        raise validation_error(
+        raise validation_error(  # which code AWS gives here is UNCONFIRMED
             f"Account {context.caller.account_id!r} is the organization's management account: it "
-            "cannot have an account "
-            "instance. Enable the organization instance in the console instead."
+            "cannot have an account instance. Enable the organization instance in the console instead."
         )
     token = request.get("ClientToken")
     existing = _instance_of_account(context, context.caller.account_id)
     if existing is not None and token and json.loads(existing["settings_json"]).get("client_token") == token:
         return {"InstanceArn": existing["instance_arn"]}
-    settings = {"client_token": token} if token else {}
     instance_arn = _insert_instance(
         context,
         kind="ACCOUNT",
         region=context.region,
         name=request.get("Name"),
         status="CREATE_IN_PROGRESS",
-        settings=settings,
+        settings={"client_token": token} if token else {},
     )
     put_tags(context, instance_arn, request.get("Tags", []))
     return {"InstanceArn": instance_arn}
@@ -205,10 +175,7 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
 
 @operation("sso-admin", "DescribeInstance")
 def describe_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Return an instance with its encryption, network and permission-set configuration.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstance.html
-    """
+    """Return an instance with its encryption, network and permission-set configuration."""
     row = require_instance_or_deny(context, request["InstanceArn"], while_creating=True)
     settings = json.loads(row["settings_json"])
     return instance_metadata(row) | {
@@ -221,53 +188,37 @@ def describe_instance(context: Context, request: dict[str, Any]) -> dict[str, An
 
 @operation("sso-admin", "DeleteInstance")
 def delete_instance(context: Context, request: dict[str, Any]) -> None:
-    """Delete an instance, all that is in it, and the roles that it made in accounts; only its owner may.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeleteInstance.html
-    """
+    """Delete an instance, all that is in it, and the roles that it made in accounts; only its owner may."""
     row = require_instance_or_deny(context, request["InstanceArn"], while_creating=True)
     instance_arn = row["instance_arn"]
     if row["owner_account_id"] != context.caller.account_id:
         raise access_denied(
             f"Account {context.caller.account_id!r} cannot delete the instance {instance_arn!r}: only "
-            "its owner "
-            f"{row['owner_account_id']!r} can."
+            f"its owner {row['owner_account_id']!r} can."
         )
     delete_roles_of_instance(context, instance_arn)
-    delete_tags_of_instance(context, instance_arn)
-    connection = context.connection
-    connection.execute("DELETE FROM account_assignment WHERE instance_arn = ?", (instance_arn,))
-    connection.execute("DELETE FROM instance WHERE instance_arn = ?", (instance_arn,))
-    connection.execute("INSERT INTO deleted_instance VALUES (?, ?)", (instance_arn, context.now))
+    delete_tags(context, instance_arn)
+    context.execute("DELETE FROM account_assignment WHERE instance_arn = ?", instance_arn)
+    context.execute("DELETE FROM instance WHERE instance_arn = ?", instance_arn)
+    context.insert("deleted_instance", instance_arn=instance_arn, deleted_at=context.now)
 
 
 @operation("sso-admin", "ListInstances")
-def list_instances(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the instances that the caller's account sees, in this Region or in all; at most ten on a page.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListInstances.html
-    """
+def list_instances(context: Context, request: dict[str, Any]) -> Listing:
+    """List the instances that the caller's account sees, in this Region or in all; at most ten on a page."""
     rows = visible_instances(context)
     if request.get("RegionScope") != "ALL_REGIONS":
         rows = [row for row in rows if row["region"] == context.region]
-    page, token = paginate(
-        rows,
-        operation_name="ListInstances",
-        key=lambda row: row["instance_arn"],
-        request=request,
-        maximum=MAXIMUM_INSTANCES_ON_A_PAGE,
-    )
-    return {"Instances": [instance_metadata(row) for row in page], "NextToken": token}
+    return Listing(rows, itemgetter("instance_arn"), instance_metadata, MAXIMUM_INSTANCES_ON_A_PAGE)
 
 
 def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
     """Return what ListInstances and DescribeInstance have in common."""
-    owner_account_id, identity_store_id = row["owner_account_id"], row["identity_store_id"]
     return {
         "InstanceArn": row["instance_arn"],
-        "IdentityStoreId": identity_store_id,
-        "IdentityStoreArn": f"arn:aws:identitystore::{owner_account_id}:identitystore/{identity_store_id}",
-        "OwnerAccountId": owner_account_id,
+        "IdentityStoreId": row["identity_store_id"],
+        "IdentityStoreArn": identity_store_arn(row),
+        "OwnerAccountId": row["owner_account_id"],
         "Name": row["name"],
         "CreatedDate": row["created_at"],
         "Status": row["status"],
@@ -277,10 +228,7 @@ def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _instance_of_account(context: Context, account_id: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM instance WHERE owner_account_id = ?", (account_id,)
-    ).fetchone()
-    return row
+    return context.row("SELECT * FROM instance WHERE owner_account_id = ?", account_id)
 
 
 def _insert_instance(
@@ -291,25 +239,21 @@ def _insert_instance(
     if existing is not None:
         raise conflict(
             f"Account {account_id!r} has the instance {existing['instance_arn']!r} in Region "
-            f"{existing['region']!r} already: "
-            "an account has one, whatever the Region."
+            f"{existing['region']!r} already: an account has one, whatever the Region."
         )
     instance_arn = context.ids.instance_arn(region)
-    context.connection.execute(
-        "INSERT INTO instance (instance_arn, identity_store_id, owner_account_id, kind, region, name, status,"
-        " permission_sets_enabled, created_at, settings_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            instance_arn,
-            context.ids.identity_store_id(),
-            account_id,
-            kind,
-            region,
-            name,
-            status,
-            int(kind == "ORGANIZATION"),
-            context.now,
-            json.dumps(settings),
-        ),
+    context.insert(
+        "instance",
+        instance_arn=instance_arn,
+        identity_store_id=context.ids.identity_store_id(),
+        owner_account_id=account_id,
+        kind=kind,
+        region=region,
+        name=name,
+        status=status,
+        permission_sets_enabled=int(kind == "ORGANIZATION"),
+        created_at=context.now,
+        settings_json=json.dumps(settings),
     )
     return instance_arn
 
@@ -319,10 +263,7 @@ def _insert_instance(
 
 @operation("sso-admin", "ListApplications")
 def list_applications(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the applications of an instance: none; a member account may ask for its own.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListApplications.html
-    """
+    """List the applications of an instance: none; a member account may ask for its own."""
     asks_for_own = request.get("Filter", {}).get("ApplicationAccount") == context.caller.account_id
     visible = {row["instance_arn"] for row in visible_instances(context) if row["region"] == context.region}
     if not (asks_for_own and request["InstanceArn"] in visible):
@@ -332,19 +273,13 @@ def list_applications(context: Context, request: dict[str, Any]) -> dict[str, An
 
 @operation("sso-admin", "ListApplicationProviders")
 def list_application_providers(context: Context, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """List the application providers: none, because the sandbox connects no applications.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListApplicationProviders.html
-    """
+    """List the application providers: none, because the sandbox connects no applications."""
     return {"ApplicationProviders": []}
 
 
 @operation("sso-admin", "ListTrustedTokenIssuers")
 def list_trusted_token_issuers(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the trusted token issuers of an instance: none.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListTrustedTokenIssuers.html
-    """
+    """List the trusted token issuers of an instance: none."""
     require_instance_or_deny(context, request["InstanceArn"])
     return {"TrustedTokenIssuers": []}
 
@@ -356,46 +291,33 @@ _SOURCE = re.compile(r"\$\{path:([^{}]+)\}")
 
 @operation("sso-admin", "CreateInstanceAccessControlAttributeConfiguration")
 def create_configuration(context: Context, request: dict[str, Any]) -> None:
-    """Turn ABAC on, with attributes or with none yet.
-
-    Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateInstanceAccessControlAttributeConfiguration.html
-    """
-    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
+    """Turn ABAC on, with attributes or with none yet."""
+    instance_arn = request["InstanceArn"]
+    require_instance(context, instance_arn)
     if _stored_attributes(context, instance_arn) is not None:
         raise conflict(
             f"Attributes for access control are enabled for {instance_arn!r} already; change them with "
             "UpdateInstanceAccessControlAttributeConfiguration."
         )
-    context.connection.execute(
-        "INSERT INTO access_control_attributes VALUES (?, ?)", (instance_arn, _checked_attributes(request))
-    )
+    attributes = _checked_attributes(request)
+    context.insert("access_control_attributes", instance_arn=instance_arn, attributes_json=attributes)
 
 
 @operation("sso-admin", "UpdateInstanceAccessControlAttributeConfiguration")
 def update_configuration(context: Context, request: dict[str, Any]) -> None:
-    """Replace the attributes by the given ones.
-
-    Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdateInstanceAccessControlAttributeConfiguration.html
-    """
-    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
-    _require_enabled(context, instance_arn)
-    context.connection.execute(
+    """Replace the attributes by the given ones."""
+    _require_enabled(context, request)
+    context.execute(
         "UPDATE access_control_attributes SET attributes_json = ? WHERE instance_arn = ?",
-        (_checked_attributes(request), instance_arn),
+        _checked_attributes(request),
+        request["InstanceArn"],
     )
 
 
 @operation("sso-admin", "DescribeInstanceAccessControlAttributeConfiguration")
 def describe_configuration(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes and that ABAC is enabled; ResourceNotFoundException while it is not.
-
-    Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribeInstanceAccessControlAttributeConfiguration.html
-    """
-    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
-    attributes = _require_enabled(context, instance_arn)
+    """Return the attributes and that ABAC is enabled; ResourceNotFoundException while it is not."""
+    attributes = _require_enabled(context, request)
     return {
         "Status": "ENABLED",
         "InstanceAccessControlAttributeConfiguration": {"AccessControlAttributes": attributes},
@@ -404,26 +326,15 @@ def describe_configuration(context: Context, request: dict[str, Any]) -> dict[st
 
 @operation("sso-admin", "DeleteInstanceAccessControlAttributeConfiguration")
 def delete_configuration(context: Context, request: dict[str, Any]) -> None:
-    """Turn ABAC off and forget the attributes.
-
-    Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeleteInstanceAccessControlAttributeConfiguration.html
-    """
-    instance_arn = require_instance(context, request["InstanceArn"])["instance_arn"]
-    _require_enabled(context, instance_arn)
-    context.connection.execute(
-        "DELETE FROM access_control_attributes WHERE instance_arn = ?", (instance_arn,)
-    )
+    """Turn ABAC off and forget the attributes."""
+    _require_enabled(context, request)
+    context.execute("DELETE FROM access_control_attributes WHERE instance_arn = ?", request["InstanceArn"])
 
 
 def session_tags(context: Context, instance_arn: str, user_id: str) -> dict[str, str]:
-    """Return the session tags of a user's roles: the attributes that ABAC names, where the user has a value.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/attributemappingsconcept.html
-    """
-    row = context.connection.execute(
-        "SELECT user_name, profile_json FROM identity_user WHERE user_id = ?", (user_id,)
-    ).fetchone()
+    """Return the session tags of a user's roles: attributes that ABAC names and the user has."""
+    # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/attributemappingsconcept.html
+    row = context.rows("SELECT user_name, profile_json FROM identity_user WHERE user_id = ?", user_id)[0]
     profile = {**json.loads(row["profile_json"]), "UserName": row["user_name"]}
     profile["Enterprise"] = profile.get("Extensions", {}).get(ENTERPRISE, {})
     tags = {}
@@ -460,13 +371,15 @@ def _checked_attributes(request: dict[str, Any]) -> str:
 
 
 def _stored_attributes(context: Context, instance_arn: str) -> list[dict[str, Any]] | None:
-    row = context.connection.execute(
-        "SELECT attributes_json FROM access_control_attributes WHERE instance_arn = ?", (instance_arn,)
-    ).fetchone()
-    return json.loads(row[0]) if row else None
+    stored = context.value(
+        "SELECT attributes_json FROM access_control_attributes WHERE instance_arn = ?", instance_arn
+    )
+    return json.loads(stored) if stored else None
 
 
-def _require_enabled(context: Context, instance_arn: str) -> list[dict[str, Any]]:
+def _require_enabled(context: Context, request: dict[str, Any]) -> list[dict[str, Any]]:
+    instance_arn = request["InstanceArn"]
+    require_instance(context, instance_arn)
     attributes = _stored_attributes(context, instance_arn)
     if attributes is None:
         raise not_found(

@@ -1,64 +1,51 @@
-"""Permission sets themselves and their tags."""
+"""Permission sets themselves, and the tags of permission sets and instances."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.instance_rules import require_instance, require_permission_sets
 from idc_sandbox.api.sso_admin.rules import (
-    find_manageable,
     find_permission_set,
-    instance_arn_of,
-    is_in_progress,
     mark_changed,
-    require_manageable,
+    requests_in_progress,
     require_session_duration,
 )
 from idc_sandbox.context import Context
 from idc_sandbox.errors import conflict, not_found, quota_exceeded, validation_error
-from idc_sandbox.wire.registry import operation, paginate
-
-# Tags of instances and permission sets.
+from idc_sandbox.wire.registry import Listing, operation
 
 MAXIMUM_TAGS = 75
 
 
 @operation("sso-admin", "TagResource")
 def tag_resource(context: Context, request: dict[str, Any]) -> None:
-    """Add tags to an instance or a permission set, or change the values of those it has.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_TagResource.html
-    """
+    """Add tags to an instance or a permission set, or change the values of those it has."""
     _require_taggable(context, request, write=True)
     put_tags(context, request["ResourceArn"], request["Tags"])
 
 
 @operation("sso-admin", "UntagResource")
 def untag_resource(context: Context, request: dict[str, Any]) -> None:
-    """Remove tags by their keys; a key that is not there is no error.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UntagResource.html
-    """
+    """Remove tags by their keys; a key that is not there is no error."""
     _require_taggable(context, request, write=True)
-    context.connection.executemany(
-        "DELETE FROM tag WHERE resource_arn = ? AND tag_key = ?",
-        [(request["ResourceArn"], tag_key) for tag_key in request["TagKeys"]],
-    )
+    for tag_key in request["TagKeys"]:
+        context.execute(
+            "DELETE FROM tag WHERE resource_arn = ? AND tag_key = ?", request["ResourceArn"], tag_key
+        )
 
 
 @operation("sso-admin", "ListTagsForResource")
-def list_tags_for_resource(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the tags of an instance or a permission set.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListTagsForResource.html
-    """
+def list_tags_for_resource(context: Context, request: dict[str, Any]) -> Listing:
+    """List the tags of an instance or a permission set."""
     _require_taggable(context, request, write=False)
-    rows = context.connection.execute("SELECT * FROM tag WHERE resource_arn = ?", (request["ResourceArn"],))
-    page, token = paginate(
-        rows, operation_name="ListTagsForResource", key=lambda row: row["tag_key"], request=request
+    rows = context.rows("SELECT * FROM tag WHERE resource_arn = ?", request["ResourceArn"])
+    return Listing(
+        rows, itemgetter("tag_key"), lambda row: {"Key": row["tag_key"], "Value": row["tag_value"]}
     )
-    return {"Tags": [{"Key": row["tag_key"], "Value": row["tag_value"]} for row in page], "NextToken": token}
 
 
 def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) -> None:
@@ -71,43 +58,32 @@ def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) ->
         raise validation_error(
             f"Tag keys that begin with 'aws:' are reserved for AWS; found {reserved[0]!r}."
         )
-    context.connection.executemany(
-        "INSERT INTO tag VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET tag_value = excluded.tag_value",
-        [(resource_arn, tag["Key"], tag["Value"]) for tag in tags],
-    )
-    count = context.connection.execute(
-        "SELECT count(*) FROM tag WHERE resource_arn = ?", (resource_arn,)
-    ).fetchone()[0]
+    for tag in tags:
+        context.execute("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", resource_arn, tag["Key"], tag["Value"])
+    count = context.value("SELECT count(*) FROM tag WHERE resource_arn = ?", resource_arn)
     if count > MAXIMUM_TAGS:
         raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
 
 
 def delete_tags(context: Context, resource_arn: str) -> None:
-    """Forget the tags of a resource that is being deleted."""
-    context.connection.execute("DELETE FROM tag WHERE resource_arn = ?", (resource_arn,))
-
-
-def delete_tags_of_instance(context: Context, instance_arn: str) -> None:
-    """Forget the tags of an instance and of its permission sets."""
-    delete_tags(context, instance_arn)
-    context.connection.execute(
-        "DELETE FROM tag WHERE resource_arn IN (SELECT permission_set_arn FROM permission_set WHERE"
-        " instance_arn = ?)",
-        (instance_arn,),
+    """Forget the tags of a permission set, or of an instance and its permission sets."""
+    context.execute(
+        "DELETE FROM tag WHERE resource_arn = :arn"
+        " OR resource_arn IN (SELECT permission_set_arn FROM permission_set WHERE instance_arn = :arn)",
+        arn=resource_arn,
     )
 
 
 def _require_taggable(context: Context, request: dict[str, Any], *, write: bool) -> None:
     resource_arn = request["ResourceArn"]
-    instance_arn = instance_arn_of(resource_arn)
+    instance_arn = f"arn:aws:sso:::instance/{resource_arn.rpartition(':')[2].split('/')[1]}"
     if request.get("InstanceArn", instance_arn) != instance_arn:
         raise validation_error(
             f"{resource_arn!r} does not belong to the instance {request['InstanceArn']!r}."
         )
     if ":permissionSet/" in resource_arn:
-        permission_set = find_permission_set(context, instance_arn, resource_arn)
-        if write:
-            require_manageable(context, permission_set)
+        named = {"InstanceArn": instance_arn, "PermissionSetArn": resource_arn}
+        find_permission_set(context, named, for_change=write)
         return
     require_instance(context, instance_arn)
     if resource_arn != instance_arn:
@@ -122,134 +98,38 @@ DEFAULT_SESSION_DURATION = "PT1H"
 
 @operation("sso-admin", "CreatePermissionSet")
 def create_permission_set(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Create a permission set; its name is unique in the instance and cannot be changed later.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreatePermissionSet.html
-    """
-    instance_arn = require_permission_sets(context, request["InstanceArn"])["instance_arn"]
+    """Create a permission set; its name is unique in the instance and cannot be changed later."""
+    instance_arn, name = request["InstanceArn"], request["Name"]
+    require_permission_sets(context, instance_arn)
     session_duration = request.get("SessionDuration") or DEFAULT_SESSION_DURATION
     require_session_duration(session_duration)
-    _require_room(context, instance_arn, request["Name"])
+    if context.row("SELECT 1 FROM permission_set WHERE instance_arn = ? AND name = ?", instance_arn, name):
+        raise conflict(f"PermissionSet with name {name} already exists.")
+    count = context.value("SELECT count(*) FROM permission_set WHERE instance_arn = ?", instance_arn)
+    if count >= MAXIMUM_PERMISSION_SETS:
+        raise quota_exceeded(
+            f"The instance {instance_arn!r} has its {MAXIMUM_PERMISSION_SETS} permission sets already."
+        )
     permission_set_arn = context.ids.permission_set_arn(instance_arn)
-    context.connection.execute(
-        "INSERT INTO permission_set (permission_set_arn, instance_arn, name, description, session_duration,"
-        " relay_state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            permission_set_arn,
-            instance_arn,
-            request["Name"],
-            request.get("Description"),
-            session_duration,
-            request.get("RelayState"),
-            context.now,
-        ),
+    context.insert(
+        "permission_set",
+        permission_set_arn=permission_set_arn,
+        instance_arn=instance_arn,
+        name=name,
+        description=request.get("Description"),
+        session_duration=session_duration,
+        relay_state=request.get("RelayState"),
+        created_at=context.now,
     )
     put_tags(context, permission_set_arn, request.get("Tags") or [])
-    return {"PermissionSet": _description(find_permission_set(context, instance_arn, permission_set_arn))}
+    return describe_permission_set(context, request | {"PermissionSetArn": permission_set_arn})
 
 
 @operation("sso-admin", "DescribePermissionSet")
 def describe_permission_set(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Return a permission set without its policies, which have operations of their own.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribePermissionSet.html
-    """
-    row = find_permission_set(context, request["InstanceArn"], request["PermissionSetArn"])
-    return {"PermissionSet": _description(row)}
-
-
-@operation("sso-admin", "UpdatePermissionSet")
-def update_permission_set(context: Context, request: dict[str, Any]) -> None:
-    """Change description, session duration or relay state.
-
-    A description or session duration that is not given stays; a relay state that is not given is cleared, as
-    users of AWS report (https://github.com/hashicorp/terraform-provider-aws/issues/17411): UNCONFIRMED.
-
-    A new session duration reaches accounts only when the set is provisioned again.
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_UpdatePermissionSet.html
-    """
-    row = find_manageable(context, request)
-    session_duration = request.get("SessionDuration") or row["session_duration"]
-    require_session_duration(session_duration)
-    context.connection.execute(
-        "UPDATE permission_set SET description = ?, session_duration = ?, relay_state = ? WHERE"
-        " permission_set_arn = ?",
-        (
-            request.get("Description") or row["description"],
-            session_duration,
-            request.get("RelayState"),
-            row["permission_set_arn"],
-        ),
-    )
-    if session_duration != row["session_duration"]:
-        mark_changed(context, row)
-
-
-@operation("sso-admin", "DeletePermissionSet")
-def delete_permission_set(context: Context, request: dict[str, Any]) -> None:
-    """Delete a permission set that no account uses.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeletePermissionSet.html
-    """
-    row = find_manageable(context, request)
-    permission_set_arn = row["permission_set_arn"]
-    accounts = _accounts_in_use(context, permission_set_arn)
-    if accounts or is_in_progress(context, row["instance_arn"], permission_set_arn):
-        where = f"in {', '.join(accounts)}" if accounts else "by a request that is still in progress"
-        raise conflict(
-            "Could not delete because PermissionSet has ApplicationProfile associated with it: "
-            f"{row['name']!r} is used {where}. Delete its account assignments, wait until they are "
-            "gone, then try again."
-        )
-    delete_tags(context, permission_set_arn)
-    context.connection.execute(
-        "DELETE FROM permission_set WHERE permission_set_arn = ?", (permission_set_arn,)
-    )
-
-
-@operation("sso-admin", "ListPermissionSets")
-def list_permission_sets(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the ARNs of an instance's permission sets.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListPermissionSets.html
-    """
-    instance_arn = require_permission_sets(context, request["InstanceArn"])["instance_arn"]
-    rows = context.connection.execute(
-        "SELECT permission_set_arn FROM permission_set WHERE instance_arn = ?", (instance_arn,)
-    )
-    page, token = paginate(
-        [row[0] for row in rows], operation_name="ListPermissionSets", key=lambda arn: arn, request=request
-    )
-    return {"PermissionSets": page, "NextToken": token}
-
-
-def _require_room(context: Context, instance_arn: str, name: str) -> None:
-    connection = context.connection
-    if connection.execute(
-        "SELECT 1 FROM permission_set WHERE instance_arn = ? AND name = ?", (instance_arn, name)
-    ).fetchone():
-        raise conflict(f"PermissionSet with name {name} already exists.")
-    count = connection.execute(
-        "SELECT count(*) FROM permission_set WHERE instance_arn = ?", (instance_arn,)
-    ).fetchone()
-    if count[0] >= MAXIMUM_PERMISSION_SETS:
-        raise quota_exceeded(
-            f"The instance {instance_arn!r} has its {MAXIMUM_PERMISSION_SETS} permission sets already."
-        )
-
-
-def _accounts_in_use(context: Context, permission_set_arn: str) -> list[str]:
-    rows = context.connection.execute(
-        "SELECT account_id FROM account_assignment WHERE permission_set_arn = :arn"
-        " UNION SELECT account_id FROM provisioned_permission_set WHERE permission_set_arn = :arn"
-        " ORDER BY account_id",
-        {"arn": permission_set_arn},
-    )
-    return [row[0] for row in rows]
-
-
-def _description(row: sqlite3.Row) -> dict[str, Any]:
-    return {
+    """Return a permission set without its policies, which have operations of their own."""
+    row = find_permission_set(context, request)
+    shown = {
         "Name": row["name"],
         "PermissionSetArn": row["permission_set_arn"],
         "Description": row["description"],
@@ -257,3 +137,63 @@ def _description(row: sqlite3.Row) -> dict[str, Any]:
         "SessionDuration": row["session_duration"],
         "RelayState": row["relay_state"],
     }
+    return {"PermissionSet": shown}
+
+
+@operation("sso-admin", "UpdatePermissionSet")
+def update_permission_set(context: Context, request: dict[str, Any]) -> None:
+    """Change description, session duration or relay state."""
+    row = find_permission_set(context, request, for_change=True)
+    session_duration = request.get("SessionDuration") or row["session_duration"]
+    require_session_duration(session_duration)
+    context.update(
+        "permission_set",
+        row,
+        description=request.get("Description") or row["description"],
+        session_duration=session_duration,
+        # One that is not given is cleared, as users of AWS report (UNCONFIRMED):
+        # https://github.com/hashicorp/terraform-provider-aws/issues/17411
+        relay_state=request.get("RelayState"),
+    )
+    if session_duration != row["session_duration"]:
+        mark_changed(context, row)
+
+
+@operation("sso-admin", "DeletePermissionSet")
+def delete_permission_set(context: Context, request: dict[str, Any]) -> None:
+    """Delete a permission set that no account uses."""
+    row = find_permission_set(context, request, for_change=True)
+    permission_set_arn = row["permission_set_arn"]
+    accounts = context.rows(
+        "SELECT account_id FROM account_assignment WHERE permission_set_arn = :arn"
+        " UNION SELECT account_id FROM provisioned_permission_set WHERE permission_set_arn = :arn"
+        " ORDER BY account_id",
+        arn=permission_set_arn,
+    )
+    if accounts or _is_in_progress(context, row):
+        used_in = f"in {', '.join(account['account_id'] for account in accounts)}"
+        where = used_in if accounts else "by a request that is still in progress"
+        raise conflict(
+            "Could not delete because PermissionSet has ApplicationProfile associated with it: "
+            f"{row['name']!r} is used {where}. Delete its account assignments, wait until they are "
+            "gone, then try again."
+        )
+    delete_tags(context, permission_set_arn)
+    context.execute("DELETE FROM permission_set WHERE permission_set_arn = ?", permission_set_arn)
+
+
+@operation("sso-admin", "ListPermissionSets")
+def list_permission_sets(context: Context, request: dict[str, Any]) -> Listing:
+    """List the ARNs of an instance's permission sets."""
+    require_permission_sets(context, request["InstanceArn"])
+    rows = context.rows(
+        "SELECT permission_set_arn FROM permission_set WHERE instance_arn = ?", request["InstanceArn"]
+    )
+    return Listing([row["permission_set_arn"] for row in rows])
+
+
+def _is_in_progress(context: Context, permission_set: sqlite3.Row) -> bool:
+    return any(
+        json.loads(request["detail_json"])["PermissionSetArn"] == permission_set["permission_set_arn"]
+        for request in requests_in_progress(context, permission_set["instance_arn"])
+    )

@@ -1,6 +1,7 @@
-"""What a person reaches through the access portal: for the portal's pages and for its API alike.
+"""``sso``, the access portal's API: what a person has in which accounts; the portal's pages use it as well.
 
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/authconcept.html
+Importing the module registers its operations. AWS says what each does:
+https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_Operations.html
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import re
 import sqlite3
 from dataclasses import dataclass, field
+from typing import Any
 
+from idc_sandbox.api.instance_rules import identity_store_arn
+from idc_sandbox.api.oidc.tokens import session_of_access_token
 from idc_sandbox.api.sso_admin.instances import session_tags
 from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Person, Refusal, person_of
+from idc_sandbox.sign_in.people import Person, PortalSession, Refusal, end_session, person_of
 from idc_sandbox.switches import propagation_delay_s
+from idc_sandbox.wire.registry import Listing, operation
 
 _NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 
@@ -55,23 +60,19 @@ def list_portal_accounts(context: Context, user_id: str) -> list[PortalAccount]:
     """Return the accounts in which a user has a role, by name."""
     account_ids = {row["account_id"] for row in _assigned(context, user_id)}
     described = [context.double.describe_account(account_id) for account_id in account_ids]
-    accounts = [PortalAccount(*one) for one in described if one is not None]
-    return sorted(accounts, key=lambda account: (account.account_name.casefold(), account.account_id))
+    return sorted((PortalAccount(*one) for one in described if one is not None), key=_account_order)
 
 
 def list_portal_roles(context: Context, user_id: str, account_id: str) -> list[PortalRole]:
     """Return the roles that a user has in an account, by the permission set's name."""
     roles = [_role(row) for row in _assigned(context, user_id) if row["account_id"] == account_id]
-    return sorted(roles, key=lambda role: role.permission_set_name.casefold())
+    return sorted(roles, key=_role_order)
 
 
 def issue_role_credentials(
     context: Context, user_id: str, account_id: str, permission_set_name: str
 ) -> RoleCredentials:
-    """Return credentials of a role for as long as its permission set says. Writes.
-
-    They keep working until then, whatever happens to user, session or assignment; as at AWS.
-    """
+    """Return credentials of a role for as long as its permission set says, whatever happens since. Writes."""
     roles = list_portal_roles(context, user_id, account_id)
     role = next((role for role in roles if role.permission_set_name == permission_set_name), None)
     person = person_of(context, user_id)
@@ -92,20 +93,14 @@ def issue_role_credentials(
 
 
 def _carried(context: Context, person: Person) -> dict[str, str]:
-    """Return the condition keys that policies see of a person's role sessions.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/condition-context-keys-sts-idc.html and
-    https://docs.aws.amazon.com/singlesignon/latest/userguide/abac.html
-    """
-    row = context.connection.execute(
-        "SELECT owner_account_id, identity_store_id FROM instance WHERE instance_arn = ?",
-        (person.instance_arn,),
-    ).fetchone()
-    store_arn = f"arn:aws:identitystore::{row['owner_account_id']}:identitystore/{row['identity_store_id']}"
+    """Return the condition keys that policies see of a person's role sessions."""
+    # https://docs.aws.amazon.com/singlesignon/latest/userguide/condition-context-keys-sts-idc.html
+    # https://docs.aws.amazon.com/singlesignon/latest/userguide/abac.html
+    (instance,) = context.rows("SELECT * FROM instance WHERE instance_arn = ?", person.instance_arn)
     tags = session_tags(context, person.instance_arn, person.user_id)
     return {
         "identitystore:userid": person.user_id,
-        "identitystore:identitystorearn": store_arn,
+        "identitystore:identitystorearn": identity_store_arn(instance),
         **{f"aws:principaltag/{key.lower()}": value for key, value in tags.items()},
     }
 
@@ -117,30 +112,33 @@ def role_session_name(user_name: str) -> str:
 
 
 def _role(row: sqlite3.Row) -> PortalRole:
+    try:
+        session_duration_s = int(require_session_duration(row["session_duration"]))
+    except ServiceError:
+        session_duration_s = MINIMUM_SESSION_S  # of an older state: one odd set hides no other
     return PortalRole(
         account_id=row["account_id"],
         permission_set_name=row["name"],
         permission_set_arn=row["permission_set_arn"],
         description=row["description"] or "",
         relay_state=row["relay_state"],
-        session_duration_s=_session_s(row["session_duration"]),
+        session_duration_s=session_duration_s,
         role_name=row["role_name"],
     )
 
 
-def _session_s(session_duration: str) -> int:
-    try:
-        return int(require_session_duration(session_duration))
-    except ServiceError:
-        return MINIMUM_SESSION_S  # of an older state: one odd set hides no other
+def _account_order(account: PortalAccount) -> str:
+    return f"{account.account_name.casefold()} {account.account_id}"
+
+
+def _role_order(role: PortalRole) -> str:
+    return role.permission_set_name.casefold()
 
 
 def _assigned(context: Context, user_id: str) -> list[sqlite3.Row]:
     """Return what is assigned to a user and to the user's groups, in active accounts: a row a role."""
     delay_s = propagation_delay_s(context.connection)
-    rows = context.connection.execute(
-        _ASSIGNED, {"user": user_id, "seen": context.now - delay_s, "is_delayed": int(delay_s > 0)}
-    ).fetchall()
+    rows = context.rows(_ASSIGNED, user=user_id, seen=context.now - delay_s, is_delayed=int(delay_s > 0))
     active = context.double.account_ids() if rows else set()
     return [row for row in rows if row["account_id"] in active]
 
@@ -162,3 +160,71 @@ WHERE permission_set.instance_arn = (
     AND ((principal_type = 'USER' AND principal_id = :user)
       OR (principal_type = 'GROUP' AND principal_id IN (SELECT group_id FROM seen_group)))
 """
+
+
+@operation("sso", "ListAccounts")
+def list_accounts(context: Context, request: dict[str, Any]) -> Listing:
+    """List the accounts in which the person has a role."""
+    accounts = list_portal_accounts(context, _require_session(context, request).user_id)
+    return Listing(
+        accounts,
+        _account_order,
+        lambda one: {
+            "accountId": one.account_id,
+            "accountName": one.account_name,
+            "emailAddress": one.email,
+        },
+    )
+
+
+@operation("sso", "ListAccountRoles")
+def list_account_roles(context: Context, request: dict[str, Any]) -> Listing:
+    """List the roles that the person has in an account: the names of permission sets."""
+    session = _require_session(context, request)
+    roles = list_portal_roles(context, session.user_id, request["accountId"])
+    if not roles:
+        raise _no_access()
+    return Listing(
+        roles, _role_order, lambda one: {"roleName": one.permission_set_name, "accountId": one.account_id}
+    )
+
+
+@operation("sso", "GetRoleCredentials")
+def get_role_credentials(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Give the person credentials of a role, for as long as its permission set says."""
+    session = _require_session(context, request)
+    try:
+        issued = issue_role_credentials(context, session.user_id, request["accountId"], request["roleName"])
+    except Refusal:
+        raise _no_access() from None
+    credentials = {
+        "accessKeyId": issued.access_key_id,
+        "secretAccessKey": issued.secret_access_key,
+        "sessionToken": issued.session_token,
+        "expiration": int(issued.expires_at * 1000),
+    }
+    return {"roleCredentials": credentials}
+
+
+@operation("sso", "Logout")
+def logout(context: Context, request: dict[str, Any]) -> None:
+    """End the portal session that the token came from, and with it all tokens of that session."""
+    # That the browser is signed out too is UNCONFIRMED at AWS; role credentials keep working.
+    end_session(context, _require_session(context, request).session_id)
+
+
+def _require_session(context: Context, request: dict[str, Any]) -> PortalSession:
+    session = session_of_access_token(context, request["accessToken"])
+    if session is None:
+        # AWS's words, which clients show; the rest tells what to do.
+        raise ServiceError(
+            "UnauthorizedException",
+            "Session token not found or invalid. Sign in again, with `aws sso login` for instance.",
+            status=401,
+        )
+    return session
+
+
+def _no_access() -> ServiceError:
+    # Not in the model, but what people report of AWS (UNCONFIRMED).
+    return ServiceError("ForbiddenException", "No access", status=403)
