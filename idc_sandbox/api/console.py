@@ -6,11 +6,12 @@ import dataclasses
 import re
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from idc_sandbox.api.identity_store.operations import write_identity
-from idc_sandbox.api.identity_store.references import USER, find_row
+from idc_sandbox.api.identity_store.references import USER
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.api.settings import (
     IDENTITY_SOURCES,
@@ -52,8 +53,8 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
         case "GET", ["mailbox"]:
             return _list_mail(context, values.get("address"))
         case _, ["users", user_id, *rest]:
-            context, instance = _console_of_user(context, user_id)
-            answer = _do_for_user(context, instance, user_id, (method, *rest), values)
+            at_console = partial(_console_of_user, context, user_id)  # a wrong route is refused before a user
+            answer = _do_for_user(at_console, user_id, (method, *rest), values)
             if answer is not None:
                 return answer
     raise ServiceError(
@@ -64,34 +65,34 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
 
 
 def _do_for_user(  # noqa: PLR0911  one a route
-    context: Context, instance: sqlite3.Row, user_id: str, route: tuple[str, ...], values: Values
+    at_console: Callable[[], Context], user_id: str, route: tuple[str, ...], values: Values
 ) -> Values | None:
     """Do what a route below a user says; None when there is none."""
     match route:
         case "POST", "disable":
-            return _set_user_status(context, instance, user_id, "DISABLED")
+            return _set_user_status(at_console(), user_id, "DISABLED")
         case "POST", "enable":
-            return _set_user_status(context, instance, user_id, "ENABLED")
+            return _set_user_status(at_console(), user_id, "ENABLED")
         case "POST", "invite":
-            return {"message": dataclasses.asdict(_allowed(flow.invite, context, user_id))}
+            return {"message": dataclasses.asdict(_allowed(flow.invite, at_console(), user_id))}
         case "POST", "reset-password":
             delivery = values.get("delivery", "email")
-            return {"one_time_password": _allowed(flow.reset_password, context, user_id, delivery)}
+            return {"one_time_password": _allowed(flow.reset_password, at_console(), user_id, delivery)}
         case "GET", "password":
-            return {"has_password": passwords.has_password(context, user_id)}
+            return {"has_password": passwords.has_password(at_console(), user_id)}
         case "GET", "mfa-devices":
-            return {
-                "mfa_devices": [dataclasses.asdict(one) for one in devices.list_devices(context, user_id)]
-            }
+            found = devices.list_devices(at_console(), user_id)
+            return {"mfa_devices": [dataclasses.asdict(one) for one in found]}
         case "POST", "mfa-devices", device_id, "delete":
-            deleted = _allowed(devices.delete_device, context, user_id, device_id)
+            deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)
             return {"deleted": dataclasses.asdict(deleted)}
         case "GET", "sessions":
-            return {"sessions": [dataclasses.asdict(one) for one in people.list_sessions(context, user_id)]}
+            active = people.list_sessions(at_console(), user_id)
+            return {"sessions": [dataclasses.asdict(one) for one in active]}
         case "POST", "sessions", "delete":
-            return {"ended": people.end_all_sessions(context, user_id)}
+            return {"ended": people.end_all_sessions(at_console(), user_id)}
         case "POST", "sessions", session_id, "delete":
-            return _end_session(context, user_id, session_id)
+            return _end_session(at_console(), user_id, session_id)
     return None
 
 
@@ -156,13 +157,13 @@ def _list_mail(context: Context, address: Any) -> Values:
     return {"messages": [dataclasses.asdict(one) for one in people.list_messages(context, address)]}
 
 
-def _set_user_status(context: Context, instance: sqlite3.Row, user_id: str, user_status: str) -> Values:
+def _set_user_status(context: Context, user_id: str, user_status: str) -> Values:
     """Set a user's status, which the API only shows; writes unless it is so already."""
-    row = find_row(context, instance["identity_store_id"], user_id, USER)
+    (row,) = context.rows("SELECT * FROM identity_user WHERE user_id = ?", user_id)
     if row["user_status"] != user_status:
         write_identity(context, USER, row, user_status=user_status)
-        row = find_row(context, instance["identity_store_id"], user_id, USER)
-    return {"user_id": row["user_id"], "user_status": row["user_status"], "revision": str(row["revision"])}
+        (row,) = context.rows("SELECT * FROM identity_user WHERE user_id = ?", user_id)
+    return {"user_id": user_id, "user_status": user_status, "revision": str(row["revision"])}
 
 
 def _end_session(context: Context, user_id: str, session_id: str) -> Values:
@@ -190,7 +191,7 @@ def _console_of(context: Context, values: Values) -> tuple[Context, sqlite3.Row]
     return context, require_instance(context, instance_arn)
 
 
-def _console_of_user(context: Context, user_id: str) -> tuple[Context, sqlite3.Row]:
+def _console_of_user(context: Context, user_id: str) -> Context:
     instance_arn = context.value(
         "SELECT instance_arn FROM instance JOIN identity_user USING (identity_store_id) WHERE user_id = ?",
         user_id,
@@ -201,4 +202,4 @@ def _console_of_user(context: Context, user_id: str) -> tuple[Context, sqlite3.R
             ResourceType="USER",
             ResourceId=user_id,
         )
-    return _console_of(context, {"instance_arn": instance_arn})
+    return _console_of(context, {"instance_arn": instance_arn})[0]

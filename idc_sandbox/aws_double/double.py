@@ -83,6 +83,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
     """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
+    if shape is None:
+        return None
     below = f"{path}." if path else ""
     if shape.type_name == "structure":
         if path and not any(name.startswith(below) for name in parameters):
@@ -98,7 +100,7 @@ def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
         values = [_read(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]
         return values or None
     text = parameters.get(path)
-    if shape is None or text is None or shape.type_name in ("timestamp", "blob", "map"):
+    if text is None or shape.type_name in ("timestamp", "blob", "map"):
         return None
     if shape.type_name in _NUMBERS:
         return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
