@@ -55,7 +55,8 @@ def check_request(request: Request, service_name: str) -> None:
     if service_name == "organizations":
         values = _json_object(request.body)
     else:
-        values = _read(operation.input_shape, "", form_parameters(request)) or {}
+        shape = operation.input_shape
+    values = (_read(shape, "", form_parameters(request)) if shape else None) or {}
     validate_request(operation, values)
     for name in _POLICIES & values.keys():
         _check_depth(values[name], service_name)
@@ -81,10 +82,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _read(shape: Shape | None, path: str, parameters: dict[str, str]) -> Any:
+def _read(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
     """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
-    if shape is None:
-        return None
     below = f"{path}." if path else ""
     if shape.type_name == "structure":
         if path and not any(name.startswith(below) for name in parameters):

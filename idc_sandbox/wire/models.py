@@ -162,8 +162,8 @@ def violations(shape: Shape, value: Any, path: str) -> list[str]:
 def _check(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
     if shape.is_document_type:
         return
-    is_wrong_boolean = isinstance(value, bool) and shape.type_name in _NUMBERS
-    if not isinstance(value, _JSON_TYPES.get(shape.type_name, object)) or is_wrong_boolean:
+    is_of_type: bool = isinstance(value, _JSON_TYPES.get(shape.type_name, object))
+    if not is_of_type or (isinstance(value, bool) and shape.type_name in _NUMBERS):
         problems.append(f"Value {value!r} at '{path or 'body'}' must be of type {shape.type_name}")
         return
     match shape.type_name:

@@ -12,7 +12,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, parse_json, validation_error
@@ -30,6 +30,7 @@ class Listing:
 
 
 Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | Listing | None]
+_Handler = TypeVar("_Handler", bound=Handler)
 
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
@@ -37,10 +38,10 @@ _HANDLERS: dict[tuple[str, str], Handler] = {}
 SERVICE_OF_TARGET_PREFIX = {"SWBExternalService": "sso-admin", "AWSIdentityStore": "identitystore"}
 
 
-def operation(service_name: str, operation_name: str) -> Callable[[Handler], Handler]:
+def operation(service_name: str, operation_name: str) -> Callable[[_Handler], _Handler]:
     """Register the decorated function as the handler of an operation."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: _Handler) -> _Handler:
         if (service_name, operation_name) in _HANDLERS:
             raise ValueError(f"{service_name}:{operation_name} has two handlers")
         _HANDLERS[service_name, operation_name] = handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -120,16 +120,17 @@ def _get_id(kind: Kind, context: Context, request: dict[str, Any]) -> dict[str, 
     return key_of(kind, store_id, found)
 
 
+_ALIKE: dict[str, Callable[[Kind, Context, dict[str, Any]], Any]] = {
+    "Create{}": _create,
+    "Describe{}": _describe,
+    "List{}s": _list,
+    "Update{}": _update,
+    "Delete{}": _delete,
+    "Get{}Id": _get_id,
+}
 for _kind in (USER, GROUP):
-    for _name, _handler in {
-        f"Create{_kind.noun}": _create,
-        f"Describe{_kind.noun}": _describe,
-        f"List{_kind.noun}s": _list,
-        f"Update{_kind.noun}": _update,
-        f"Delete{_kind.noun}": _delete,
-        f"Get{_kind.noun}Id": _get_id,
-    }.items():
-        operation("identitystore", _name)(partial(_handler, _kind))
+    for _name, _handler in _ALIKE.items():
+        operation("identitystore", _name.format(_kind.noun))(partial(_handler, _kind))
 
 
 def write_identity(context: Context, kind: Kind, row: sqlite3.Row, **columns: Any) -> None:

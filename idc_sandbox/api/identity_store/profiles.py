@@ -217,25 +217,28 @@ def _write(container: dict[str, Any], segments: list[str], value: Any) -> None:
 
 def _resolve(path: str, attributes: dict[str, Shape]) -> tuple[list[str], Shape]:
     """Return a path's segments as the model spells them, and the shape of what lies there."""
-    problem, shape, segments = f"in the path {path!r} cannot be updated", None, []
-    for segment in path.split("."):
-        if shape is not None and shape.type_name == "list":
-            first = path.partition(".")[0]
+    first, *rest = path.split(".")
+    segments = [_spell(first, attributes, _not_updated(path))]
+    shape = attributes[segments[0]]
+    for segment in rest:
+        if shape.type_name == "list":
             raise validation_error(
                 f"Unsupported update operation on multi-value attribute {first}, please provide full "
                 f"replacement of Multi-Value attribute types: the path {first!r} with the whole list."
             )
-        members = attributes if shape is None else shape.members
-        segments.append(_spell(segment, members, problem))
-        shape = members[segments[-1]]
+        segments.append(_spell(segment, shape.members, _not_updated(path)))
+        shape = shape.members[segments[-1]]
     return segments, shape
+
+
+def _not_updated(path: str) -> str:
+    return f"in the path {path!r} cannot be updated"
 
 
 def _canonical(shape: Shape, value: Any, path: str) -> Any:
     """Return a document with its names spelt as in the model; what is no object or list stays as it is."""
     if shape.type_name == "structure" and isinstance(value, dict):
-        problem = f"in the path {path!r} cannot be updated"
-        named = {_spell(name, shape.members, problem): inner for name, inner in value.items()}
+        named = {_spell(name, shape.members, _not_updated(path)): inner for name, inner in value.items()}
         return {
             name: _canonical(shape.members[name], inner, path)
             for name, inner in named.items()
