@@ -56,7 +56,7 @@ def check_request(request: Request, service_name: str) -> None:
         values = _json_object(request.body)
     else:
         shape = operation.input_shape
-    values = (_read(shape, "", form_parameters(request)) if shape else None) or {}
+        values = (_read(shape, "", form_parameters(request)) if shape else None) or {}
     validate_request(operation, values)
     for name in _POLICIES & values.keys():
         _check_depth(values[name], service_name)
