@@ -23,6 +23,11 @@ from idc_sandbox.wire.models import OperationModel, Shape, service_model
 # Which operation a request means, in the protocol that it speaks.
 
 
+def query_parameters(request: Request) -> dict[str, str]:
+    """Return the first value of each parameter of a request's query."""
+    return {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+
+
 def form_parameters(request: Request) -> dict[str, str]:
     """Return the first value of each parameter of a query-protocol request, from query or form body."""
     text = request.query

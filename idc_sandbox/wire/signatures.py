@@ -1,7 +1,4 @@
-"""Who signed a request: claims, signatures and chunks; nothing is believed before it is checked.
-
-Signatures of version 4 in headers and in URLs, and S3's older signed URLs, which boto3 makes by default.
-"""
+"""Who signed a request: version 4 in headers and URLs, and S3's older URLs, which boto3 makes by default."""
 
 from __future__ import annotations
 
@@ -15,17 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache, partial
+from importlib import resources
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import quote, unquote
 
 from idc_sandbox.context import AwsServices, IssuedKey, Signature
 from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.wire.models import region_names
-from idc_sandbox.wire.protocols import form_parameters, is_query_request
-
-# AWS's signatures, computed as their owner would: nothing here knows keys or answers requests.
+from idc_sandbox.wire.protocols import form_parameters, is_query_request, query_parameters
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+_invalid_signature = partial(ServiceError, "InvalidSignatureException")
+_incomplete_signature = partial(ServiceError, "IncompleteSignatureException")
+_too_skewed = partial(ServiceError, "RequestTimeTooSkewed")  # S3's code; the others have another for it
 
 
 @dataclass(frozen=True)
@@ -100,65 +100,24 @@ def _encode(text: str) -> str:
     return quote(unquote(text, errors="surrogateescape"), safe="-_.~", errors="surrogateescape")
 
 
-# Query parameters that are part of what S3's older signature covers.
-_SIGNED_PARAMETERS = frozenset(
-    [
-        "accelerate",
-        "acl",
-        "analytics",
-        "cors",
-        "delete",
-        "encryption",
-        "intelligent-tiering",
-        "inventory",
-        "legal-hold",
-        "lifecycle",
-        "location",
-        "logging",
-        "metrics",
-        "notification",
-        "object-lock",
-        "ownershipControls",
-        "partNumber",
-        "policy",
-        "policyStatus",
-        "publicAccessBlock",
-        "replication",
-        "requestPayment",
-        "response-cache-control",
-        "response-content-disposition",
-        "response-content-encoding",
-        "response-content-language",
-        "response-content-type",
-        "response-expires",
-        "restore",
-        "retention",
-        "select",
-        "select-type",
-        "storageClass",
-        "tagging",
-        "torrent",
-        "uploadId",
-        "uploads",
-        "versionId",
-        "versioning",
-        "versions",
-        "website",
-    ]
-)
+@cache
+def _signed_names() -> frozenset[str]:
+    """Return the query parameters that are part of what S3's older signature covers."""
+    names = resources.files("idc_sandbox").joinpath("data/s3_signed_parameters.txt")
+    return frozenset(names.read_text("utf-8").split())
 
 
 def url_signature_v2(request: Request, expires: str, secret: str, session_token: str | None) -> str:
-    """Return the signature that S3's older kind of signed URL must have, which boto3 makes by default.
-
-    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
-    """
+    """Return the signature that S3's older kind of signed URL must have."""
+    # Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
     parameters = [part.partition("=")[::2] for part in request.query.split("&") if part]
     stated = {name: unquote(value.replace("+", " ")) for name, value in parameters}
     stated |= request.headers
     amazon = {name: value.strip() for name, value in stated.items() if name.startswith("x-amz-")}
     if session_token is not None:
         amazon["x-amz-security-token"] = session_token
+    covered = sorted((name, value) for name, value in parameters if name in _signed_names())
+    subresource = "&".join(f"{name}={unquote(value)}" if value else name for name, value in covered)
     text = "\n".join(
         [
             request.method,
@@ -166,17 +125,11 @@ def url_signature_v2(request: Request, expires: str, secret: str, session_token:
             stated.get("content-type", ""),
             expires,
             *(f"{name}:{value}" for name, value in sorted(amazon.items())),
-            request.path + _signed_parameters(parameters),
+            f"{request.path}?{subresource}" if subresource else request.path,
         ]
     )
     digest = hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
-
-
-def _signed_parameters(parameters: Sequence[Sequence[str]]) -> str:
-    covered = sorted((name, value) for name, value in parameters if name in _SIGNED_PARAMETERS)
-    text = "&".join(f"{name}={unquote(value)}" if value else name for name, value in covered)
-    return f"?{text}" if text else ""
 
 
 # Bodies that S3 takes in chunks, ``aws-chunked``: each is signed over the signature of the one before.
@@ -189,17 +142,11 @@ _HEAD = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\r\
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    data: bytes
-    signature: str
-
-
 def check_chunks(kind: str, claim: Claim, request: Request, secret: str) -> None:
     """Refuse a body that is not in whole chunks, of the stated length and signed as claimed."""
     chunks, trailer = _read(request.body)
     stated = request.headers.get("x-amz-decoded-content-length", "")
-    found = sum(len(chunk.data) for chunk in chunks)
+    found = sum(len(data) for data, _ in chunks)
     if not re.fullmatch("[0-9]{1,18}", stated):
         raise ServiceError(
             "MissingContentLength",
@@ -212,8 +159,8 @@ def check_chunks(kind: str, claim: Claim, request: Request, secret: str) -> None
         _check_signatures(kind, claim, chunks, trailer, secret)
 
 
-def _read(body: bytes) -> tuple[list[_Chunk], bytes]:
-    """Return the chunks of a body, the empty last one included, and what trails them."""
+def _read(body: bytes) -> tuple[list[tuple[bytes, str]], bytes]:
+    """Return the chunks of a body with their signatures, the empty last one too, and what trails them."""
     chunks, position = [], 0
     while True:
         head = _HEAD.match(body, position)
@@ -221,7 +168,7 @@ def _read(body: bytes) -> tuple[list[_Chunk], bytes]:
             raise _incomplete(f"no chunk begins at byte {position}")
         size, start = int(head[1], 16), head.end()
         data = body[start : start + size]
-        chunks.append(_Chunk(data, (head[2] or b"").decode()))
+        chunks.append((data, (head[2] or b"").decode()))
         if size == 0:
             return chunks, body[start:]
         position = start + size + 2
@@ -229,22 +176,23 @@ def _read(body: bytes) -> tuple[list[_Chunk], bytes]:
             raise _incomplete(f"the chunk at byte {head.start()} ends early")
 
 
-def _check_signatures(kind: str, claim: Claim, chunks: list[_Chunk], trailer: bytes, secret: str) -> None:
+def _check_signatures(
+    kind: str, claim: Claim, chunks: list[tuple[bytes, str]], trailer: bytes, secret: str
+) -> None:
     key, before = signing_key(claim, secret), claim.signature
 
     def check(what: str, digest: str, stated: str) -> str:
         text = f"AWS4-HMAC-SHA256-{what}\n{claim.timestamp}\n{claim.scope}\n{before}\n{digest}"
         expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected.encode(), stated.encode()):
-            raise ServiceError(
-                "InvalidSignatureException",
+        if not _is_same(expected, stated):
+            raise _invalid_signature(
                 "The request signature we calculated does not match the signature you provided: a chunk of "
                 "the body is not what was signed.",
             )
         return expected
 
-    for chunk in chunks:
-        before = check("PAYLOAD", f"{_EMPTY}\n{hashlib.sha256(chunk.data).hexdigest()}", chunk.signature)
+    for data, signature in chunks:
+        before = check("PAYLOAD", f"{_EMPTY}\n{hashlib.sha256(data).hexdigest()}", signature)
     if kind == SIGNED_WITH_TRAILER:
         covered, stated = _trailer(trailer)
         check("TRAILER", hashlib.sha256(covered).hexdigest(), stated)
@@ -263,8 +211,6 @@ def _incomplete(reason: str) -> ServiceError:
     message = f"The request body terminated unexpectedly: {reason}."
     return ServiceError("IncompleteBody", message)
 
-
-# What a request says about its signature: read from headers or URL, and held against what it asks for.
 
 LONGEST_URL_S = 7 * 86_400
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -292,7 +238,7 @@ def header_claim(request: Request, authorization: str) -> Claim:
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
     if problems:
-        raise _claims_incomplete(" ".join(problems))
+        raise _incomplete_signature(" ".join(problems))
     return _claim(
         parts["Credential"],
         signed_headers=parts["SignedHeaders"].split(";"),
@@ -312,7 +258,7 @@ def url_claim(parameters: dict[str, str]) -> Claim:
         )
     names = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
     if missing := [name for name in names if not parameters.get(name)]:
-        raise _claims_incomplete(
+        raise _incomplete_signature(
             " ".join(f"AWS query-string parameters must include '{name}'." for name in missing)
         )
     return _claim(
@@ -336,29 +282,25 @@ def _timestamp_of_date(date: str | None) -> str | None:
 def _claim(credential: str, *, timestamp: str, **parts: Any) -> Claim:
     scope = credential.split("/")
     if len(scope) != 5:
-        raise _claims_incomplete(
+        raise _incomplete_signature(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
             f"got {credential!r}."
         )
     access_key_id, date, region, service_name, terminator = scope
     if terminator != "aws4_request":
-        raise _claims_incomplete(
+        raise _incomplete_signature(
             f"Credential should be scoped with a valid terminator: 'aws4_request', not {terminator!r}."
         )
     if not _TIMESTAMP.fullmatch(timestamp):
-        raise _claims_incomplete(
+        raise _incomplete_signature(
             f"Date must be in ISO-8601 'basic format'. Got {timestamp!r}; it looks like 20260131T235959Z."
         )
     if date != timestamp[:8]:
-        raise _claims_incomplete(
+        raise _incomplete_signature(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"{date!r} != {timestamp[:8]!r}, from {timestamp!r}."
         )
     return Claim(access_key_id, date, region, service_name, timestamp=timestamp, **parts)
-
-
-def _claims_incomplete(message: str) -> ServiceError:
-    return ServiceError("IncompleteSignatureException", message)
 
 
 def signed_region(claim: Claim) -> str:
@@ -368,11 +310,7 @@ def signed_region(claim: Claim) -> str:
 
 
 def require_scope(claim: Claim, request: Request, service_name: str | None = None) -> None:
-    """Refuse a signature for another service than the one that a request asks, or for no Region of AWS's.
-
-    An existing Region is that of the endpoint: the sandbox's port stands for those of all Regions. AWS's own
-    iam and organizations take us-east-1 only; clients that are given an endpoint sign them for their own.
-    """
+    """Refuse a signature for another service than the one that a request asks, or for no Region of AWS's."""
     wanted = service_name or addressed_service(request, claim.service_name)
     require_service(claim.service_name, wanted)
     if signed_region(claim) in region_names():
@@ -383,23 +321,17 @@ def require_scope(claim: Claim, request: Request, service_name: str | None = Non
             f"The authorization header is malformed; the region '{claim.region}' is wrong; expecting "
             "'us-east-1' or another Region of AWS's.",
         )
-    message = f"Credential should be scoped to a valid Region, not '{claim.region}'."
-    raise ServiceError("InvalidSignatureException", message)
+    raise _invalid_signature(f"Credential should be scoped to a valid Region, not '{claim.region}'.")
 
 
 def require_service(signed_service: str, wanted: str) -> None:
     """Refuse a signature for one service where another is asked."""
     if signed_service != wanted:
-        message = f"Credential should be scoped to correct service: '{wanted}'."
-        raise ServiceError("InvalidSignatureException", message)
+        raise _invalid_signature(f"Credential should be scoped to correct service: '{wanted}'.")
 
 
 def addressed_service(request: Request, signed_service: str) -> str:
-    """Return the signing name of the service that a request is for.
-
-    JSON services are named by ``X-Amz-Target``, query services by the API version beside ``Action``. What
-    names none, or one that the sandbox does not know, is as signed.
-    """
+    """Return the signing name of the service that a request is for; one that names none is as signed."""
     target = request.headers.get("x-amz-target", "").partition(".")[0]
     if target in _SERVICE_OF_TARGET:
         return _SERVICE_OF_TARGET[target]
@@ -413,16 +345,11 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"  # S3 alone allows it
 
 
 def authenticate(request: Request, double: AwsServices, service_name: str | None = None) -> Signature:
-    """Return who signed a request, for which Region and service.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
-    """
-    authorization = request.headers.get("authorization", "")
-    parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
-    if authorization.startswith(ALGORITHM):
-        return _check_v4(request, double, header_claim(request, authorization), service_name)
-    if parameters.get("X-Amz-Algorithm") == ALGORITHM:
-        return _check_v4(request, double, url_claim(parameters), service_name)
+    """Return who signed a request, for which Region and service."""
+    # Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
+    claim, parameters = _read_claim(request), query_parameters(request)
+    if claim is not None:
+        return _check_v4(request, double, claim, service_name)
     if "AWSAccessKeyId" in parameters and "Signature" in parameters:
         return _check_v2(request, double, parameters)
     raise ServiceError(
@@ -432,22 +359,24 @@ def authenticate(request: Request, double: AwsServices, service_name: str | None
 
 
 def has_signed_head(request: Request, double: AwsServices) -> bool:
-    """Tell whether a key of ours signed what comes before the body, with the body's hash where it is stated.
-
-    For a body that is not read yet; `authenticate` checks everything once it is.
-    """
-    authorization = request.headers.get("authorization", "")
-    parameters = {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
+    """Tell whether a key of ours signed what comes before a body that is not read yet."""
     try:
-        if "AWSAccessKeyId" in parameters and "Signature" in parameters:
-            return _check_v2(request, double, parameters).service_name == "s3"
-        is_header = authorization.startswith(ALGORITHM)
-        claim = header_claim(request, authorization) if is_header else url_claim(parameters)
+        claim = _read_claim(request)
+        if claim is None:
+            return authenticate(request, double) is not None
         key = _issued_key(double, claim.access_key_id, claim.session_token)
         stated = request.headers.get("x-amz-content-sha256", _UNSIGNED)
         return _is_same(signature_v4(claim, request, stated, key.secret), claim.signature)
     except ServiceError:
         return False
+
+
+def _read_claim(request: Request) -> Claim | None:
+    """Return the claim of a signature of version 4, or None."""
+    authorization, parameters = request.headers.get("authorization", ""), query_parameters(request)
+    if authorization.startswith(ALGORITHM):
+        return header_claim(request, authorization)
+    return url_claim(parameters) if parameters.get("X-Amz-Algorithm") == ALGORITHM else None
 
 
 def _check_v4(request: Request, double: AwsServices, claim: Claim, service_name: str | None) -> Signature:
@@ -502,27 +431,19 @@ def _check_time(claim: Claim) -> None:
     try:
         signed_at = calendar.timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise ServiceError(
-            "IncompleteSignatureException", f"There is no such time as {claim.timestamp!r}."
-        ) from None
+        raise _incomplete_signature(f"There is no such time as {claim.timestamp!r}.") from None
     now = time.time()
     if claim.expires_s is not None and now > signed_at + claim.expires_s:
         raise ServiceError("AccessDenied", "Request has expired: make a new signed URL.", status=403)
-    # S3 has another code for it, which none of the others knows.
-    code = "RequestTimeTooSkewed"
     if signed_at > now + _CLOCK_SKEW_S:
-        limit = _stamp(now + _CLOCK_SKEW_S)
-        raise ServiceError(
-            code,
-            f"Signature not yet current: {claim.timestamp} is still later than {limit} "
-            f"({_stamp(now)} + 15 min.). Set this machine's clock.",
+        raise _too_skewed(
+            f"Signature not yet current: {claim.timestamp} is still later than {_stamp(now + _CLOCK_SKEW_S)} "
+            f"({_stamp(now)} + 15 min.). Set this machine's clock."
         )
     if claim.expires_s is None and signed_at < now - _CLOCK_SKEW_S:
-        limit = _stamp(now - _CLOCK_SKEW_S)
-        raise ServiceError(
-            code,
-            f"Signature expired: {claim.timestamp} is now earlier than {limit} ({_stamp(now)} - 15 min.). "
-            "Sign the request again, with the right time.",
+        raise _too_skewed(
+            f"Signature expired: {claim.timestamp} is now earlier than {_stamp(now - _CLOCK_SKEW_S)} "
+            f"({_stamp(now)} - 15 min.). Sign the request again, with the right time."
         )
 
 
@@ -533,8 +454,7 @@ def _stamp(moment: float) -> str:
 def _check_signed_headers(request: Request, claim: Claim) -> None:
     """Refuse headers that carry meaning and that anybody could have added."""
     if "host" not in claim.signed_headers:
-        raise ServiceError(
-            "InvalidSignatureException",
+        raise _invalid_signature(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
         )
     needed = {name for name in request.headers if name.startswith("x-amz-")}
@@ -546,8 +466,7 @@ def _check_signed_headers(request: Request, claim: Claim) -> None:
             status=403,
         )
     if absent := sorted(set(claim.signed_headers) - set(request.headers)):
-        raise ServiceError(
-            "InvalidSignatureException",
+        raise _invalid_signature(
             f"The signature names headers that the request does not have: {', '.join(absent)}.",
         )
 
@@ -584,8 +503,7 @@ def _is_same(expected: str, stated: str) -> bool:
 
 
 def _mismatch() -> ServiceError:
-    return ServiceError(
-        "InvalidSignatureException",
+    return _invalid_signature(
         "The request signature we calculated does not match the signature you provided. Check your AWS "
         "Secret Access Key and signing method.",
     )

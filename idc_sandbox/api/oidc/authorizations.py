@@ -1,8 +1,4 @@
-"""StartDeviceAuthorization and authorization codes, and what a person answers to them.
-
-Sources: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_StartDeviceAuthorization.html,
-RFC 8628.
-"""
+"""StartDeviceAuthorization and authorization codes, and what a person answers to them (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -64,22 +60,20 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
     require_grant_type(client, DEVICE_CODE_GRANT)
     _require_start_url(context, request["startUrl"])
     remember_client(context, client)  # one of a state that was deleted since is known by its secret alone
-    connection, now = context.connection, context.now
+    now = context.now
     # Kept for a while after the end, so that a late client reads "expired" and not "unknown".
-    connection.execute("DELETE FROM device_authorization WHERE expires_at <= ?", (now - 86_400,))
+    context.execute("DELETE FROM device_authorization WHERE expires_at <= ?", now - 86_400)
     device_code, user_code = new_token(), _new_user_code(context)
-    connection.execute(
-        "INSERT INTO device_authorization (device_code_hash, user_code, client_id, client_name, scopes_json,"
-        " status, created_at, expires_at) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
-        (
-            digest(device_code),
-            user_code,
-            client.client_id,
-            client.client_name,
-            json.dumps(client.scopes),
-            now,
-            now + DEVICE_CODE_LIFETIME_S,
-        ),
+    context.insert(
+        "device_authorization",
+        device_code_hash=digest(device_code),
+        user_code=user_code,
+        client_id=client.client_id,
+        client_name=client.client_name,
+        scopes_json=json.dumps(client.scopes),
+        status="pending",
+        created_at=now,
+        expires_at=now + DEVICE_CODE_LIFETIME_S,
     )
     make_room(context, "device_authorization")
     page = f"{context.site_url}{_DEVICE_PATH}"
@@ -105,19 +99,12 @@ def approve_device(context: Context, user_code: str, session_id: str) -> None:
     """Let the client that waits with a user code act for the person of a portal session. Writes."""
     row = _pending(context, user_code)
     session = require_session(context, session_id)
-    context.connection.execute(
-        "UPDATE device_authorization SET status = 'approved', session_id = ? WHERE device_code_hash = ?",
-        (session.session_id, row["device_code_hash"]),
-    )
+    context.update("device_authorization", row, status="approved", session_id=session.session_id)
 
 
 def deny_device(context: Context, user_code: str) -> None:
     """Tell the client that waits with a user code that the person does not want it. Writes."""
-    row = _pending(context, user_code)
-    context.connection.execute(
-        "UPDATE device_authorization SET status = 'denied' WHERE device_code_hash = ?",
-        (row["device_code_hash"],),
-    )
+    context.update("device_authorization", _pending(context, user_code), status="denied")
 
 
 def require_session(context: Context, session_id: str) -> PortalSession:
@@ -129,9 +116,7 @@ def require_session(context: Context, session_id: str) -> PortalSession:
 
 
 def _pending(context: Context, user_code: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM device_authorization WHERE user_code = ?", (_normal(user_code),)
-    ).fetchone()
+    row = context.row("SELECT * FROM device_authorization WHERE user_code = ?", _normal(user_code))
     if row is None:
         raise Refusal(
             "device-code-unknown",
@@ -156,10 +141,7 @@ def _normal(user_code: str) -> str:
 def _new_user_code(context: Context) -> str:
     while True:
         code = _normal("".join(secrets.choice(_LETTERS) for _ in range(8)))
-        taken = context.connection.execute(
-            "SELECT 1 FROM device_authorization WHERE user_code = ?", (code,)
-        ).fetchone()
-        if taken is None:
+        if context.row("SELECT 1 FROM device_authorization WHERE user_code = ?", code) is None:
             return code
 
 
@@ -236,19 +218,17 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
 def approve_authorize(context: Context, request: AuthorizeRequest, session_id: str) -> str:
     """Return where the browser goes with a code that is good once, for ten minutes. Writes."""
     session = require_session(context, session_id)
-    context.connection.execute("DELETE FROM authorization_code WHERE expires_at <= ?", (context.now,))
+    context.execute("DELETE FROM authorization_code WHERE expires_at <= ?", context.now)
     code = new_token()
-    context.connection.execute(
-        "INSERT INTO authorization_code VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-        (
-            digest(code),
-            request.client_id,
-            json.dumps(request.scopes),
-            request.redirect_uri,
-            request.code_challenge,
-            session.session_id,
-            context.now + AUTHORIZATION_CODE_LIFETIME_S,
-        ),
+    context.insert(
+        "authorization_code",
+        code_hash=digest(code),
+        client_id=request.client_id,
+        scopes_json=json.dumps(request.scopes),
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        session_id=session.session_id,
+        expires_at=context.now + AUTHORIZATION_CODE_LIFETIME_S,
     )
     return f"{request.redirect_uri}?{urlencode({'code': code, 'state': request.state})}"
 
@@ -261,10 +241,9 @@ def deny_authorize(request: AuthorizeRequest) -> str:
 
 def find_code(context: Context, code: str) -> sqlite3.Row | None:
     """Return what is kept of a code, used or not, or None when it is unknown or expired."""
-    row: sqlite3.Row | None = context.connection.execute(
-        "SELECT * FROM authorization_code WHERE code_hash = ? AND expires_at > ?", (digest(code), context.now)
-    ).fetchone()
-    return row
+    return context.row(
+        "SELECT * FROM authorization_code WHERE code_hash = ? AND expires_at > ?", digest(code), context.now
+    )
 
 
 def proves_challenge(code_verifier: str, code_challenge: str) -> bool:

@@ -1,7 +1,4 @@
-"""RegisterClient, its key and redirect addresses, and how oidc refuses.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_RegisterClient.html
-"""
+"""RegisterClient, its key and redirect addresses, and how oidc refuses."""
 
 from __future__ import annotations
 
@@ -12,7 +9,8 @@ import json
 import re
 import secrets
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,7 @@ from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.people import Refusal, clean_text, make_room, new_token
 from idc_sandbox.wire.registry import operation
 
-# The key that signs client registrations: a file beside the state, which outlives a reset.
-
+# Signs client registrations; a file beside the state, which outlives a reset.
 KEY_FILE_NAME = "registration.key"
 
 
@@ -48,15 +45,9 @@ def _new_key(path: Path) -> bytes:
 
 
 # Where a code may be sent: to a program on the person's own machine, nowhere else (RFC 8252, 7.3).
-
-# A program listens on a port that the system gives it, so that the port is not part of what it registers.
+# It listens on a port that the system gives it, so that the port is not part of what it registers.
 _REGISTRABLE = re.compile(r"http://127\.0\.0\.1(:[0-9]{1,5})?/oauth/callback")
 _USABLE = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/oauth/callback")
-
-
-def is_registrable_redirect_uri(uri: str) -> bool:
-    """Tell whether a client may register a redirect URI."""
-    return _REGISTRABLE.fullmatch(uri) is not None
 
 
 def is_redirect_uri(uri: str) -> bool:
@@ -65,22 +56,9 @@ def is_redirect_uri(uri: str) -> bool:
     return match is not None and 0 < int(match[1]) <= 65_535
 
 
-# The errors of ``sso-oidc``, under AWS's names.
-
-
-def invalid_request(message: str) -> ServiceError:
-    """Return the error for a request that lacks something, or has it malformed."""
-    return ServiceError("InvalidRequestException", message)
-
-
-def invalid_client(message: str) -> ServiceError:
-    """Return the error for a client that is not what it says (401): it has to register again."""
-    return ServiceError("InvalidClientException", message, status=401)
-
-
-def invalid_grant(message: str) -> ServiceError:
-    """Return the error for a code or token that is wrong, used or over: the person has to sign in again."""
-    return ServiceError("InvalidGrantException", message)
+invalid_request = partial(ServiceError, "InvalidRequestException")
+invalid_client = partial(ServiceError, "InvalidClientException", status=401)  # it has to register again
+invalid_grant = partial(ServiceError, "InvalidGrantException")  # the person has to sign in again
 
 
 def unsupported_grant_type(grant_type: str, allowed: list[str]) -> ServiceError:
@@ -158,22 +136,20 @@ def require_client(context: Context, client_id: str, client_secret: str) -> Clie
 
 def remember_client(context: Context, client: Client) -> None:
     """Keep who registered, so that people can be asked about them by name. Writes."""
-    context.connection.execute(
+    context.execute(
         "INSERT OR IGNORE INTO oidc_client VALUES (?, ?, ?, ?, ?)",
-        (
-            client.client_id,
-            client.client_name,
-            json.dumps(client.scopes),
-            json.dumps(client.grant_types),
-            client.expires_at,
-        ),
+        client.client_id,
+        client.client_name,
+        json.dumps(client.scopes),
+        json.dumps(client.grant_types),
+        client.expires_at,
     )
     make_room(context, "oidc_client")
 
 
 def find_registered(context: Context, client_id: str) -> Client:
     """Return a client by its id alone, for a page that asks a person whether to allow it. Reads only."""
-    row = context.connection.execute("SELECT * FROM oidc_client WHERE client_id = ?", (client_id,)).fetchone()
+    row = context.row("SELECT * FROM oidc_client WHERE client_id = ?", client_id)
     if row is None:
         raise Refusal(
             "client-unknown",
@@ -216,7 +192,7 @@ def _checked_grant_types(request: dict[str, Any]) -> tuple[str, ...]:
             raise unsupported_grant_type(grant_type[:80], CLIENT_GRANT_TYPES)
     redirect_uris = request.get("redirectUris") or []
     wants_code = AUTHORIZATION_CODE_GRANT in grant_types
-    unfit = [uri for uri in redirect_uris if not is_registrable_redirect_uri(uri)]
+    unfit = [uri for uri in redirect_uris if not _REGISTRABLE.fullmatch(uri)]
     if unfit or (wants_code and not redirect_uris):
         raise ServiceError(
             "InvalidRedirectUriException",
@@ -227,8 +203,7 @@ def _checked_grant_types(request: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _secret_of(context: Context, client: Client) -> str:
-    values = [client.client_id, client.client_name, client.scopes, client.grant_types, client.expires_at]
-    payload = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    payload = base64.urlsafe_b64encode(json.dumps(astuple(client)).encode()).decode().rstrip("=")
     return f"{payload}.{_signature(context, payload)}"
 
 

@@ -1,7 +1,4 @@
-"""CreateToken and CreateTokenWithIAM, and where tokens are kept.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
-"""
+"""CreateToken and CreateTokenWithIAM, and where tokens are kept."""
 
 from __future__ import annotations
 
@@ -28,8 +25,6 @@ from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.sign_in.people import PortalSession, digest, new_token, session_of
 from idc_sandbox.wire.registry import operation
-
-# CreateTokenWithIAM: tokens for an application that signs its requests with AWS credentials.
 
 APPLICATION_GRANT_TYPES = [
     "authorization_code",
@@ -61,22 +56,25 @@ REPLACED_TOKEN_GRACE_S = 60  # UNCONFIRMED at AWS; other authorization servers a
 def issue_tokens(
     context: Context, session: PortalSession, *, client_id: str, scopes: Sequence[str], family_id: str
 ) -> dict[str, Any]:
-    """Return CreateToken's answer with new tokens. Writes.
-
-    With the scope for account access the token lasts an hour and can be refreshed; without any scope, as
-    profiles of the older kind ask, it lasts eight hours and cannot. No token outlives the portal session.
-    """
+    """Return CreateToken's answer with new tokens, none of which outlives the portal session. Writes."""
+    # Without any scope, as profiles of the older kind ask, a token lasts eight hours and cannot be refreshed.
     can_refresh = ACCOUNT_ACCESS_SCOPE in scopes
     lifetime_s = ACCESS_TOKEN_LIFETIME_S if scopes else LEGACY_TOKEN_LIFETIME_S
     now = context.now
     expires_at = min(now + lifetime_s, session.expires_at)
-    context.connection.execute("DELETE FROM oidc_token WHERE expires_at <= ?", (now - 86_400,))
+    context.execute("DELETE FROM oidc_token WHERE expires_at <= ?", now - 86_400)
 
     def keep(kind: str, until: float) -> str:
         token = new_token()
-        context.connection.execute(
-            "INSERT INTO oidc_token VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-            (digest(token), kind, family_id, client_id, json.dumps(list(scopes)), session.session_id, until),
+        context.insert(
+            "oidc_token",
+            token_hash=digest(token),
+            kind=kind,
+            family_id=family_id,
+            client_id=client_id,
+            scopes_json=json.dumps(list(scopes)),
+            session_id=session.session_id,
+            expires_at=until,
         )
         return token
 
@@ -90,11 +88,12 @@ def issue_tokens(
 
 def find_token(context: Context, token: str, kind: str) -> sqlite3.Row | None:
     """Return what is kept of a token, ``"access"`` or ``"refresh"``, used or not; None when it expired."""
-    row: sqlite3.Row | None = context.connection.execute(
+    return context.row(
         "SELECT * FROM oidc_token WHERE token_hash = ? AND kind = ? AND expires_at > ?",
-        (digest(token), kind, context.now),
-    ).fetchone()
-    return row
+        digest(token),
+        kind,
+        context.now,
+    )
 
 
 def session_of_access_token(context: Context, token: str) -> PortalSession | None:
@@ -103,23 +102,8 @@ def session_of_access_token(context: Context, token: str) -> PortalSession | Non
     return None if row is None else session_of(context, row["session_id"])
 
 
-def is_replayed(context: Context, row: sqlite3.Row) -> bool:
-    """Tell whether a refresh token was replaced, and longer ago than programs that ask at once explain."""
-    used_at = row["used_at"]
-    return used_at is not None and not 0 <= context.now - used_at < REPLACED_TOKEN_GRACE_S
-
-
-def mark_used(context: Context, row: sqlite3.Row) -> None:
-    """Remember when a refresh token was replaced first. Writes."""
-    context.connection.execute(
-        "UPDATE oidc_token SET used_at = ? WHERE token_hash = ? AND used_at IS NULL",
-        (context.now, row["token_hash"]),
-    )
-
-
-def revoke_family(context: Context, family_id: str) -> None:
-    """Make every token of a family void. Writes."""
-    context.connection.execute("DELETE FROM oidc_token WHERE family_id = ?", (family_id,))
+def _revoke_family(context: Context, family_id: str) -> None:
+    context.execute("DELETE FROM oidc_token WHERE family_id = ?", family_id)
 
 
 # AWS's CLI polls twice at once, and never gets faster again once it was told to slow down.
@@ -135,10 +119,11 @@ def create_token(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exchange_device_code(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    row = context.connection.execute(
+    row = context.row(
         "SELECT * FROM device_authorization WHERE device_code_hash = ? AND client_id = ?",
-        (digest(_required(request, "deviceCode")), client.client_id),
-    ).fetchone()
+        digest(_required(request, "deviceCode")),
+        client.client_id,
+    )
     if row is None or row["status"] == "used":
         raise invalid_grant("The device code is unknown, or a token was created with it already.")
     if row["expires_at"] <= context.now:
@@ -148,14 +133,9 @@ def _exchange_device_code(context: Context, client: Client, request: dict[str, A
     if row["status"] == "pending":
         raise _wait(context, row)
     session = _require_session(context, row["session_id"])
-    context.connection.execute(
-        "UPDATE device_authorization SET status = 'used' WHERE device_code_hash = ?",
-        (row["device_code_hash"],),
-    )
-    scopes = json.loads(row["scopes_json"])
-    return issue_tokens(
-        context, session, client_id=client.client_id, scopes=scopes, family_id=_new_family(context)
-    )
+    context.update("device_authorization", row, status="used")
+    scopes, family_id = json.loads(row["scopes_json"]), context.ids.uuid("token_family")
+    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
 
 
 def _wait(context: Context, row: sqlite3.Row) -> LastingRefusal:
@@ -163,10 +143,7 @@ def _wait(context: Context, row: sqlite3.Row) -> LastingRefusal:
     last_polled_at = row["last_polled_at"]
     is_hasty = last_polled_at is not None and 0 <= context.now - last_polled_at < POLL_INTERVAL_S / 2
     hasty_polls = row["hasty_polls"] + 1 if is_hasty else 0
-    context.connection.execute(
-        "UPDATE device_authorization SET last_polled_at = ?, hasty_polls = ? WHERE device_code_hash = ?",
-        (context.now, hasty_polls, row["device_code_hash"]),
-    )
+    context.update("device_authorization", row, last_polled_at=context.now, hasty_polls=hasty_polls)
     if hasty_polls > _HASTY_POLLS_ALLOWED:
         return LastingRefusal("SlowDownException", f"Poll every {POLL_INTERVAL_S} s, not more often.")
     return LastingRefusal("AuthorizationPendingException", "The person has not answered yet.")
@@ -177,7 +154,7 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
     if row is None or row["client_id"] != client.client_id:
         raise invalid_grant("The code is unknown, expired or another client's. Start the login again.")
     if row["family_id"] is not None:
-        revoke_family(context, row["family_id"])
+        _revoke_family(context, row["family_id"])
         raise LastingRefusal(
             "InvalidGrantException",
             "The code was used before. Somebody else may have it, so the tokens that it led to are void. "
@@ -187,19 +164,12 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
         raise invalid_grant("The redirectUri is not the one with which the code was asked for.")
     if not proves_challenge(_required(request, "codeVerifier"), row["code_challenge"]):
         raise invalid_grant("The codeVerifier is not the one of the code's challenge.")
-    session, family_id = _require_session(context, row["session_id"]), _new_family(context)
-    context.connection.execute(
-        "UPDATE authorization_code SET family_id = ? WHERE code_hash = ?", (family_id, row["code_hash"])
-    )
+    session, family_id = _require_session(context, row["session_id"]), context.ids.uuid("token_family")
+    context.update("authorization_code", row, family_id=family_id)
     # What was asked for and registered for: neither alone gives anything.
-    scopes = [scope for scope in json.loads(row["scopes_json"]) if scope in client.scopes]
-    return issue_tokens(
-        context,
-        session,
-        client_id=client.client_id,
-        scopes=scopes or list(client.scopes),
-        family_id=family_id,
-    )
+    asked = [scope for scope in json.loads(row["scopes_json"]) if scope in client.scopes]
+    scopes = asked or list(client.scopes)
+    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
 
 
 def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
@@ -208,22 +178,20 @@ def _exchange_refresh_token(context: Context, client: Client, request: dict[str,
         raise invalid_grant(
             "The refresh token is unknown, expired, revoked or another client's. Sign in again."
         )
-    if is_replayed(context, row):
-        revoke_family(context, row["family_id"])
+    used_at = row["used_at"]
+    # A token that was replaced, longer ago than programs that ask at once explain, is a stolen one.
+    if used_at is not None and not 0 <= context.now - used_at < REPLACED_TOKEN_GRACE_S:
+        _revoke_family(context, row["family_id"])
         raise LastingRefusal(
             "InvalidGrantException",
             "The refresh token was replaced before. Somebody else may have it, so all tokens of this login "
             "are void. Sign in again.",
         )
     session = _require_session(context, row["session_id"])
-    mark_used(context, row)  # one of several programs that ask at once gets tokens of its own
-    return issue_tokens(
-        context,
-        session,
-        client_id=client.client_id,
-        scopes=json.loads(row["scopes_json"]),
-        family_id=row["family_id"],
-    )
+    if used_at is None:  # one of several programs that ask at once gets tokens of its own
+        context.update("oidc_token", row, used_at=context.now)
+    scopes, family_id = json.loads(row["scopes_json"]), row["family_id"]
+    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
 
 
 def _required(request: dict[str, Any], name: str) -> str:
@@ -240,10 +208,6 @@ def _require_session(context: Context, session_id: str) -> PortalSession:
             "The session of the access portal is over: signed out, expired or ended. Sign in again."
         )
     return session
-
-
-def _new_family(context: Context) -> str:
-    return context.ids.uuid("token_family")
 
 
 _EXCHANGE_OF_GRANT: dict[str, Callable[[Context, Client, dict[str, Any]], dict[str, Any]]] = {
