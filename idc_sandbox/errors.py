@@ -94,6 +94,19 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a request's body; an empty one without a body."""
+    try:
+        value = parse_json(body or b"{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ServiceError(
+            "SerializationException", f"The body must be a JSON object, found {type(value).__name__}."
+        )
+    return value
+
+
 def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())

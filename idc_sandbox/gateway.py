@@ -29,11 +29,11 @@ from idc_sandbox.errors import (
     Response,
     ServiceError,
     is_disk_full,
-    parse_json,
+    json_object,
 )
 from idc_sandbox.store import IdFactory, Store
 from idc_sandbox.wire import protocols, registry
-from idc_sandbox.wire.permissions import require_permission, require_permission_for_each, resources_of
+from idc_sandbox.wire.permissions import require_permission, resources_of
 from idc_sandbox.wire.protocols import (
     RestOperation,
     json_response,
@@ -175,10 +175,10 @@ class Gateway:
         self._limiter.take(service_name, model.name)
         self._raise_fault(request, service_name)
         with self.store.transaction() as connection:
-            body, caller = _json_object(request.body), signature.caller
+            body, caller = json_object(request.body), signature.caller
             action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}"
             resources = resources_of(connection, caller, service_name, model.name, body)
-            require_permission_for_each(self.double, caller, action, resources)
+            require_permission(self.double, caller, action, *resources)
             context = self._context(connection, caller, signature.region)
             return json_response(registry.call_operation(context, service_name, model, body))
 
@@ -215,18 +215,6 @@ class Gateway:
 
     def _context(self, connection: sqlite3.Connection, caller: Caller, region: str) -> Context:
         return Context(connection, caller, region, IdFactory(connection, self._seed), self.double)
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = parse_json(body or b"{}")
-    except ValueError as error:
-        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise ServiceError(
-            "SerializationException", f"The body must be a JSON object, found {type(value).__name__}."
-        )
-    return value
 
 
 def _defect(error: Exception) -> ServiceError:

@@ -1,9 +1,4 @@
-"""The folder that holds one sandbox: state, private files, and which process serves it.
-
-The folder is readable by its owner alone (0700, files 0600): it holds keys that the sandbox accepts. A folder
-that is somebody else's is refused, and so is one that holds other things: nothing here may tighten or delete
-those.
-"""
+"""The folder that holds one sandbox, for its owner alone: state, private files, which process serves it."""
 
 from __future__ import annotations
 
@@ -19,8 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
-
-# Files that only their owner reads: locks between processes, and small JSON objects replaced in one step.
 
 _POLL_S = 0.01
 
@@ -211,10 +204,7 @@ class StateFolder:
         (self.path / "pages.sock").unlink(missing_ok=True)
 
     def read_secrets(self) -> dict[str, str]:
-        """Return the keys (`KEY_NAMES`) and, once a sandbox has run, the administrator's.
-
-        The latter are ``access_key_id`` and ``secret_access_key``.
-        """
+        """Return the keys (`KEY_NAMES`) and, once a sandbox has run, the administrator's id and secret."""
         values = read_object(self._secrets_file)
         if values is None or "control_secret" not in values:
             raise SandboxStartError(
@@ -241,11 +231,7 @@ class StateFolder:
 
     @contextmanager
     def start_lock(self, *, timeout_s: float = 60.0) -> Iterator[int]:
-        """Hold the lock of those who start or stop the sandbox, so that two starts give one sandbox.
-
-        Yields its descriptor: a server that is coming up holds the lock by it too, so that who stops the
-        sandbox waits for that server, even when the one who started it was killed meanwhile.
-        """
+        """Hold the lock of those who start or stop the sandbox; the server that comes up holds it as well."""
         trouble = "another process is starting or stopping it"
         with locked(self.path / "start.lock", timeout_s, trouble) as descriptor:
             yield descriptor

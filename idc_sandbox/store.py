@@ -1,9 +1,4 @@
-"""The sandbox's state in one SQLite file, its clock, its ids, and what a damaged file says.
-
-WAL with ``synchronous=FULL``, one connection, one lock: the sandbox serves a handful of people, and one
-writer keeps every rule ("this name is unique", "this set is still assigned") a plain look at the tables
-inside the transaction.
-"""
+"""The sandbox's state in one SQLite file, its clock, its ids, and what a damaged file says."""
 
 from __future__ import annotations
 
@@ -26,8 +21,6 @@ from typing import Any
 from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
-
-# The sandbox's clock: the machine's, moved by an offset that lessons and tests may change.
 
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
 # What holds from when it was made until some time: when the clock goes back, both go back with it.
@@ -69,30 +62,23 @@ def now(connection: sqlite3.Connection) -> float:
 
 def advance_clock(connection: sqlite3.Connection, seconds: Any) -> float:
     """Move the sandbox's clock ahead and return by how many seconds it is ahead now. Writes."""
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and math.isfinite(seconds)
-    if not is_number or not 0 <= seconds <= _LONGEST_ADVANCE_S:
+    if not _is_number(seconds) or not 0 <= seconds <= _LONGEST_ADVANCE_S:
         raise validation_error(
             f"advance_s must be a number of seconds from 0 to {_LONGEST_ADVANCE_S:.0f}, found {seconds!r}. "
             'To go back to the machine\'s time, send {"reset": true}.'
         )
-    offset_s = clock_offset_s(connection) + float(seconds)
-    connection.execute("INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset_s),))
-    return offset_s
+    return _set_offset(connection, clock_offset_s(connection) + float(seconds))
 
 
 def reset_clock(connection: sqlite3.Connection, offset_s: Any = 0) -> None:
-    """Put the sandbox's clock back to the machine's, or to `offset_s` seconds ahead of it. Writes.
-
-    What was made while the clock was further ahead is taken as made now: it lasts, and makes people wait, as
-    long as its rule says and no longer.
-    """
+    """Put the sandbox's clock back to the machine's, or to `offset_s` seconds ahead of it. Writes."""
     longest_s = clock_offset_s(connection)
-    is_number = isinstance(offset_s, (int, float)) and not isinstance(offset_s, bool)
-    if not is_number or not 0 <= offset_s <= longest_s:
+    if not _is_number(offset_s) or not 0 <= offset_s <= longest_s:
         raise validation_error(
             f"offset_s must be a number of seconds from 0 to {longest_s}, found {offset_s!r}."
         )
-    connection.execute("INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset_s),))
+    _set_offset(connection, offset_s)
+    # What was made while the clock was further ahead lasts as long as its rule says, from now.
     moment = (now(connection),)
     for table in _SPANS:
         connection.execute(
@@ -107,10 +93,16 @@ def reset_clock(connection: sqlite3.Connection, offset_s: Any = 0) -> None:
         )
 
 
-# Ids that look like AWS's and depend on the seed alone.
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
-# The leading digits of an instance id depend on its home Region; seen in public repositories, not documented
-# by AWS.
+
+def _set_offset(connection: sqlite3.Connection, offset_s: float) -> float:
+    connection.execute("INSERT OR REPLACE INTO switch VALUES ('clock_offset_s', ?)", (json.dumps(offset_s),))
+    return offset_s
+
+
+# The leading digits of an instance id depend on its home Region: seen in public repositories, not documented.
 _INSTANCE_PREFIX_OF_REGION = {
     "us-east-1": "7223",
     "eu-west-1": "6804",
@@ -121,7 +113,7 @@ _INSTANCE_PREFIX_OF_REGION = {
 
 
 class IdFactory:
-    """Draws ids inside the current transaction, so that a call that is rolled back draws none."""
+    """Draws ids like AWS's from the seed: a transaction that is rolled back draws none."""
 
     def __init__(self, connection: sqlite3.Connection, seed: int) -> None:
         self._connection = connection
@@ -218,12 +210,9 @@ def _damage_of_content(connection: sqlite3.Connection, schema: str) -> str | Non
 
 
 def _has_lost_commits(log: bytes) -> bool:
-    """Tell whether SQLite would pass over something in a log that was committed.
-
-    A log may end with a transaction that was never finished, and with frames of an older one: SQLite ignores
-    them rightly. A commit behind a broken frame was told to somebody.
-    Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
-    """
+    """Tell whether SQLite would pass over a commit in a log: one behind a broken frame."""
+    # Frames of an unfinished or older transaction are ignored rightly:
+    # https://www.sqlite.org/fileformat2.html#the_write_ahead_log
     if not log:
         return False
     if len(log) < _WAL_HEADER.size:
@@ -343,11 +332,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection inside a transaction; commit at the end, roll back on any exception.
-
-        Nested use joins the outer transaction. Holds the store's lock, so that one request is handled at a
-        time.
-        """
+        """Yield the connection in a transaction, one at a time; an exception undoes it; nested ones join."""
         with self._lock:
             if self._depth:
                 yield self._connection

@@ -1,10 +1,4 @@
-"""The settings that the console offers, their models, and their values in an instance.
-
-Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html,
-https://docs.aws.amazon.com/singlesignon/latest/userguide/user-interactive-sessions.html,
-https://docs.aws.amazon.com/singlesignon/latest/userguide/howtochangeURL.html,
-https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-account-instance-console.html
-"""
+"""The settings that the console offers, their models, and their values in an instance."""
 
 from __future__ import annotations
 
@@ -45,6 +39,8 @@ def _session_duration(text: str) -> str:
 
 def _subdomain(text: str) -> str:
     """Return a portal's subdomain unchanged after a check of its form."""
+    # UNCONFIRMED: that of AWS Directory Service's aliases, which come before ``awsapps.com`` too,
+    # https://docs.aws.amazon.com/directoryservice/latest/devguide/API_CreateAlias.html
     if len(text) > 62 or re.fullmatch(r"(?!d-)[a-z0-9]+(-+[a-z0-9]+)*", text, re.ASCII) is None:
         raise ValueError(
             f"{text[:64]!r}: use at most 62 lower-case letters, digits and inner hyphens, not 'd-' first"
@@ -62,12 +58,7 @@ class Setting(BaseModel):
 
 
 class AccessPortal(Setting):
-    """Where users sign in.
-
-    AWS documents neither length nor characters of its name (UNCONFIRMED): those of AWS Directory Service's
-    aliases are taken, which stand before ``awsapps.com`` too.
-    Source: https://docs.aws.amazon.com/directoryservice/latest/devguide/API_CreateAlias.html
-    """
+    """Where users sign in."""
 
     subdomain: Annotated[str, AfterValidator(_subdomain)] | None = None
 
@@ -125,8 +116,6 @@ MODEL_OF_SETTING: dict[str, type[Setting]] = {
     "account_instances": AccountInstances,
 }
 
-
-# Reading and writing the console's settings of an instance; they go when the instance goes.
 
 DIRECTORY = "identity_center_directory"
 
@@ -200,18 +189,21 @@ def write_setting(
 
 def read_stored(context: Context, instance: sqlite3.Row, name: str) -> dict[str, Any]:
     """Return what was written of a setting, or an empty object."""
-    row = context.connection.execute(
+    stored = context.value(
         "SELECT value_json FROM console_setting WHERE instance_arn = ? AND name = ?",
-        (instance["instance_arn"], name),
-    ).fetchone()
-    return json.loads(row["value_json"]) if row else {}
+        instance["instance_arn"],
+        name,
+    )
+    return json.loads(stored) if stored else {}
 
 
 def write_stored(context: Context, instance: sqlite3.Row, name: str, values: dict[str, Any]) -> None:
     """Write a setting's values in place of what was written of it."""
-    context.connection.execute(
+    context.execute(
         "INSERT OR REPLACE INTO console_setting (instance_arn, name, value_json) VALUES (?, ?, ?)",
-        (instance["instance_arn"], name, json.dumps(values)),
+        instance["instance_arn"],
+        name,
+        json.dumps(values),
     )
 
 
@@ -249,11 +241,11 @@ def _refuse_subdomain(context: Context, before: str | None, after: str | None) -
         )
     if after is None:
         raise validation_error("A subdomain is needed, such as 'practice-portal'; found None.")
-    taken = context.connection.execute(
-        "SELECT 1 FROM console_setting WHERE name = 'access_portal' AND json_extract(value_json, "
-        "'$.subdomain') = ?",
-        (after,),
-    ).fetchone()
+    taken = context.row(
+        "SELECT 1 FROM console_setting"
+        " WHERE name = 'access_portal' AND json_extract(value_json, '$.subdomain') = ?",
+        after,
+    )
     if taken:
         raise conflict(f"The subdomain {after!r} is taken by another instance; choose another.")
 

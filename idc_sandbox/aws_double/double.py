@@ -32,7 +32,6 @@ from idc_sandbox.store import Store
 from idc_sandbox.wire.models import Shape, service_model, validate_request
 from idc_sandbox.wire.permissions import (
     require_permission,
-    require_permission_for_each,
     require_resource_policy,
     require_trust,
 )
@@ -331,7 +330,7 @@ class Exchange:
             moto_settings.check_policy(moto_response.querystring)
         if action.startswith("s3:"):
             for name, arn in needed_permissions(self._request, resource):
-                require_permission(self._double, caller, name, resource=arn)
+                require_permission(self._double, caller, name, arn)
                 self._require_owner(name, arn)
             return
         resources = [resource]
@@ -340,7 +339,7 @@ class Exchange:
             resources = resource_arns(caller, action.removeprefix("iam:"), moto_response.querystring)
             if self._is_change(action):
                 check_not_protected(resources)
-        require_permission_for_each(self._double, caller, action, resources)
+        require_permission(self._double, caller, action, *resources)
 
     def _require_owner(self, action: str, arn: str) -> None:
         """Refuse what a caller's own account may allow, but the account whose bucket it is does not."""

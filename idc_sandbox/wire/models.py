@@ -1,7 +1,4 @@
-"""botocore's service models, read without botocore's code: they check requests and shape answers.
-
-botocore checks required members and types before it sends, but neither lengths, patterns, enums nor ranges.
-"""
+"""botocore's service models, read without botocore's code: they check requests and shape answers."""
 
 from __future__ import annotations
 

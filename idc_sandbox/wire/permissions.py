@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller
@@ -19,22 +19,11 @@ from idc_sandbox.wire.policies import (
 )
 
 
-def require_permission(double: AwsServices, caller: Caller, action: str, *, resource: str = "*") -> None:
-    """Return when the caller's policies allow an action.
-
-    Policies of the user and its groups, or of the role, must allow; permissions boundary, session policy and
-    service control policies must allow as well; an explicit Deny in any of them wins.
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-    """
-    require_permission_for_each(double, caller, action, [resource])
-
-
-def require_permission_for_each(
-    double: AwsServices, caller: Caller, action: str, resources: Sequence[str]
-) -> None:
-    """Return when the caller's policies allow an action on each resource, as `require_permission`."""
+def require_permission(double: AwsServices, caller: Caller, action: str, *resources: str) -> None:
+    """Return when the caller's policies, boundary and ceilings allow an action on each resource."""
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
     policies = double.access_policies(caller)
-    for resource in resources:
+    for resource in resources or ("*",):
         _require_allowed(policies, caller, AccessRequest(action, resource, dict(policies.context)))
 
 
@@ -57,12 +46,9 @@ def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRe
 def require_trust(
     double: AwsServices, caller: Caller, role_arn: str, *, external_id: str | None = None
 ) -> None:
-    """Return when a caller may assume a role: its trust policy and the caller's own policies allow it.
-
-    In the role's own account a trust policy that names the caller is enough; one that names the account
-    leaves it to the caller's policies.
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-    """
+    """Return when a caller may assume a role: its trust policy and the caller's own policies allow it."""
+    # In the role's own account a trust policy that names the caller is enough:
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     document = double.trust_document(role_arn)
     context = dict(double.access_policies(caller).context)
     own_names = _own_names(caller, context)
@@ -78,16 +64,14 @@ def require_trust(
         raise _denied(caller, "sts:AssumeRole", role_arn, "")
     is_own_account = role_arn.split(":")[4] == caller.account_id
     if not (is_own_account and evaluate_statements(named, request) is Decision.ALLOWED):
-        require_permission(double, caller, "sts:AssumeRole", resource=role_arn)
+        require_permission(double, caller, "sts:AssumeRole", role_arn)
 
 
 def require_resource_policy(
     double: AwsServices, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
 ) -> None:
-    """Return when the policy of a resource lets a caller at it.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
-    """
+    """Return when the policy of a resource lets a caller at it."""
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
     request = AccessRequest(action, resource, dict(double.access_policies(caller).context))
     own_names = _own_names(caller, request.context)
     statements = [
@@ -127,8 +111,6 @@ def _denied(caller: Caller, action: str, resource: str, reason: str) -> ServiceE
     text = f"User: {caller.principal_arn} is not authorized to perform: {action}{on_resource} {reason}"
     return ServiceError("AccessDeniedException", text.rstrip())
 
-
-# Which resources a request to Identity Center's services is about: policies are written for resources.
 
 _ARNS = ("InstanceArn", "PermissionSetArn", "ApplicationArn", "TrustedTokenIssuerArn", "ResourceArn")
 _ACCOUNTS = ("TargetId", "AccountId")

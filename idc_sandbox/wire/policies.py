@@ -1,9 +1,4 @@
-"""IAM's policies: grammar, patterns, conditions, and whether they allow an action.
-
-An explicit Deny wins, an Allow is needed, nothing is allowed by default. Elements that the sandbox knows:
-Effect, Action, NotAction, Resource, NotResource and Condition with IAM's operators.
-Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-"""
+"""IAM's policies: grammar, patterns, conditions, and whether they allow an action."""
 
 from __future__ import annotations
 
@@ -14,11 +9,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from idc_sandbox.errors import parse_json
-
-# What IAM refuses in a policy of an identity, in IAM's words: the first problem, as IAM answers.
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 _POLICY_KEYS = {"Version", "Id", "Statement"}
@@ -35,7 +29,7 @@ _LEAST_COLONS = 5
 
 
 def policy_problem(policy: Any) -> str | None:
-    """Return why a document is no policy of an identity, or None."""
+    """Return why a document is no policy of an identity: the first problem, in IAM's words; or None."""
     return next(_problems(policy), None)
 
 
@@ -144,8 +138,6 @@ def _condition(where: str, condition: Any) -> Iterator[str]:
                 yield f"{_SYNTAX} {where} has the value {value!r} for {key!r}"
 
 
-# The patterns of policies: ``*`` and ``?``, and variables such as ``${aws:username}`` filled in.
-
 ConditionContext = dict[str, str | list[str]]
 
 _VARIABLE = re.compile(r"\$\{([^},]+)(?:,\s*'([^']*)'\s*)?\}")
@@ -186,16 +178,8 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     return re.compile(text.translate(_ESCAPED), re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0))
 
 
-# The Condition element of a policy: IAM's operators.
-
-
 def conditions_hold(conditions: Any, context: ConditionContext) -> bool:
-    """Tell whether all conditions of a statement hold.
-
-    A key that the request lacks fails all but the negated operators, and those with ForAnyValue too.
-
-    An operator that IAM does not have fails, so that such a statement neither allows nor denies anything.
-    """
+    """Tell whether all conditions of a statement hold; one with an operator that IAM does not have fails."""
     if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):
         return False
     return all(
@@ -206,31 +190,21 @@ def conditions_hold(conditions: Any, context: ConditionContext) -> bool:
 
 
 def _holds(operator: str, key: str, expected: list[str], context: ConditionContext) -> bool:
-    quantifier, colon, name = operator.rpartition(":")
-    if_exists = name.endswith("IfExists")
-    name = name.removesuffix("IfExists")
+    if _OPERATOR.fullmatch(operator) is None:
+        return False
+    quantifier, _, name = operator.rpartition(":")
+    if_exists, name = name.endswith("IfExists"), name.removesuffix("IfExists")
     found = context.get(key.lower()) or None  # a set without values is none
     if name == "Null":
         return (found is None) == (expected == ["true"])
-    if name not in _OPERATORS:
-        return False
-    positive, is_negated = _OPERATORS[name]
+    is_negated, test = "Not" in name, _TESTS[name.replace("Not", "")]
     if found is None:
         return if_exists or quantifier == "ForAllValues" or (is_negated and not quantifier)
     values = found if isinstance(found, list) else [found]
-    if positive not in _PATTERNS:
+    if test not in (_like, _arn_like):
         expected = [as_text(text) for text in expected]
-
-    def one(value: str) -> bool:
-        return any(_safely(positive, wanted, value) for wanted in expected) is not is_negated
-
-    if quantifier == "ForAllValues":
-        return all(one(value) for value in values)
-    return (
-        any(one(value) for value in values)
-        if colon or not is_negated
-        else all(one(value) for value in values)
-    )
+    needed = all if quantifier == "ForAllValues" or (is_negated and not quantifier) else any
+    return needed(any(_safely(test, wanted, one) for wanted in expected) is not is_negated for one in values)
 
 
 def _safely(test: Callable[[str, str], bool], wanted: str, value: str) -> bool:
@@ -254,9 +228,6 @@ def _arn_like(wanted: str, value: str) -> bool:
     return len(patterns) == len(parts) and all(map(_like, patterns, parts))
 
 
-_PATTERNS = (_like, _arn_like)
-
-
 def _moment(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         return float(text)
@@ -268,35 +239,31 @@ def _in_network(wanted: str, value: str) -> bool:
     return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
 
 
-def _number_operators(prefix: str, number: Callable[[str], float]) -> dict[str, tuple[Any, bool]]:
-    return {
-        f"{prefix}Equals": (lambda wanted, value: number(value) == number(wanted), False),
-        f"{prefix}NotEquals": (lambda wanted, value: number(value) == number(wanted), True),
-        f"{prefix}LessThan": (lambda wanted, value: number(value) < number(wanted), False),
-        f"{prefix}LessThanEquals": (lambda wanted, value: number(value) <= number(wanted), False),
-        f"{prefix}GreaterThan": (lambda wanted, value: number(value) > number(wanted), False),
-        f"{prefix}GreaterThanEquals": (lambda wanted, value: number(value) >= number(wanted), False),
-    }
+def _is_alike(wanted: str, value: str) -> bool:
+    return wanted.lower() == value.lower()
 
 
-# Name → (test of one wanted value against one found value, whether the operator negates it)
-_OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
-    "StringEquals": (lambda wanted, value: wanted == value, False),
-    "StringNotEquals": (lambda wanted, value: wanted == value, True),
-    "StringEqualsIgnoreCase": (lambda wanted, value: wanted.lower() == value.lower(), False),
-    "StringNotEqualsIgnoreCase": (lambda wanted, value: wanted.lower() == value.lower(), True),
-    "StringLike": (_like, False),
-    "StringNotLike": (_like, True),
-    "ArnEquals": (_arn_like, False),
-    "ArnNotEquals": (_arn_like, True),
-    "ArnLike": (_arn_like, False),
-    "ArnNotLike": (_arn_like, True),
-    "Bool": (lambda wanted, value: wanted.lower() == value.lower(), False),
-    "BinaryEquals": (lambda wanted, value: wanted == value, False),
-    "IpAddress": (_in_network, False),
-    "NotIpAddress": (_in_network, True),
-    **_number_operators("Numeric", float),
-    **_number_operators("Date", _moment),
+def _number_tests(kind: str, number: Callable[[str], float]) -> dict[str, Callable[[str, str], bool]]:
+    above, below = {"GreaterThan": gt, "GreaterThanEquals": ge}, {"LessThan": lt, "LessThanEquals": le}
+
+    def test(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+        return lambda wanted, value: compare(number(value), number(wanted))
+
+    return {f"{kind}{name}": test(compare) for name, compare in {"Equals": eq, **above, **below}.items()}
+
+
+# IAM's operators without quantifier, Not and IfExists: the test of one wanted value against one found value.
+_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": eq,
+    "StringEqualsIgnoreCase": _is_alike,
+    "StringLike": _like,
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
+    "Bool": _is_alike,
+    "BinaryEquals": eq,
+    "IpAddress": _in_network,
+    **_number_tests("Numeric", float),
+    **_number_tests("Date", _moment),
 }
 
 

@@ -1,8 +1,4 @@
-"""AWS's protocols by botocore's models: json, rest-json, and names of operations.
-
-An operation is known by method, path and the constants in its query. Its input lies in headers, query and
-body; errors carry their name in ``x-amzn-ErrorType`` and in the body, because clients look in either.
-"""
+"""AWS's protocols by botocore's models: which operation a request means, and how an answer is written."""
 
 from __future__ import annotations
 
@@ -16,11 +12,9 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from idc_sandbox.context import Context
-from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, parse_json
+from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object
 from idc_sandbox.wire import registry
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
-
-# Which operation a request means, in the protocol that it speaks.
 
 
 def query_parameters(request: Request) -> dict[str, str]:
@@ -42,12 +36,9 @@ def is_query_request(request: Request) -> bool:
 
 
 def is_for_service(request: Request, service_name: str) -> bool:
-    """Tell whether a request names an operation of one of moto's services, as each of them wants it named.
-
-    Any request may be one to S3, whose operations have no names.
-    """
+    """Tell whether a request names an operation of one of moto's services, as each of them wants it named."""
     if service_name == "s3":
-        return True
+        return True  # any request may be one: its operations have no names
     if service_name == "organizations":
         name = request.headers.get("x-amz-target", "").rpartition(".")[2]
     else:
@@ -112,10 +103,7 @@ _ERROR_SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
     (("MissingAuthenticationTokenException", "MissingAuthenticationToken", "AccessDenied"), (400, 403, 403)),
     (("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"), (400, 403, 403)),
     (("InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch"), (400, 403, 403)),
-    (
-        ("IncompleteSignatureException", "IncompleteSignature", "AuthorizationHeaderMalformed"),
-        (400, 400, 400),
-    ),
+    (("IncompleteSignatureException", "IncompleteSignature", "AuthorizationHeaderMalformed"), (400,) * 3),
     (("ExpiredTokenException", "ExpiredToken", "ExpiredToken"), (400, 403, 400)),
     (("InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed"), (400, 403, 403)),
     (("AccessDeniedException", "AccessDenied", "AccessDenied"), (400, 403, 403)),
@@ -138,33 +126,38 @@ def with_request_id(response: Response) -> Response:
     return replace(response, headers={**response.headers, "x-amzn-RequestId": new_request_id()})
 
 
-def json_response(body: Any, *, status: int = 200) -> Response:
+def json_response(body: Any) -> Response:
     """Return an answer of a JSON 1.1 service."""
-    return Response(status, {"Content-Type": JSON_CONTENT_TYPE}, json.dumps(body).encode())
+    return Response(200, {"Content-Type": JSON_CONTENT_TYPE}, json.dumps(body).encode())
 
 
 def service_error_response(error: ServiceError, request: Request) -> Response:
-    """Return a refusal in the protocol of the request, under the code that this protocol has for it.
-
-    A ``HEAD`` request gets status and headers only.
-    """
+    """Return a refusal in the protocol of the request, under the code that this protocol has for it."""
     protocol = _protocol_of(request)
     code, status = _translate(error, protocol)
     request_id = new_request_id()
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     if protocol == _JSON:
-        members = {"RequestId": request_id} if _has_request_id(request) else {}
-        response = _json_error(error, code, status, members)
-    else:
+        headers |= {"Content-Type": JSON_CONTENT_TYPE, "x-amzn-ErrorType": code}
+        members = {name: value for name, value in error.members.items() if value is not None}
+        if request.headers.get("x-amz-target", "").startswith("AWSIdentityStore."):
+            members["RequestId"] = request_id  # modeled by identitystore alone
+        text = json.dumps({"__type": code, "Message": error.message, **members})
+    elif protocol == _QUERY:
+        fault = "Sender" if status < 500 else "Receiver"
         text = (
-            _query_error(error, code, status, request_id)
-            if protocol == _QUERY
-            else _s3_error(error, code, request.path, request_id)
+            f"<ErrorResponse><Error><Type>{fault}</Type><Code>{_xml(code)}</Code>"
+            f"<Message>{_xml(error.message)}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
         )
-        response = Response(status, {"Content-Type": "text/xml"}, text.encode("utf-8", "replace"))
-    headers = {**response.headers, "x-amzn-RequestId": request_id}
-    if protocol == _S3:
+    else:
         headers["x-amz-request-id"] = request_id
-    return Response(response.status, headers, b"" if request.method == "HEAD" else response.body)
+        text = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<Error><Code>{_xml(code)}</Code><Message>{_xml(error.message)}</Message>"
+            f"<Resource>{_xml(request.path)}</Resource><RequestId>{request_id}</RequestId></Error>"
+        )
+    return Response(status, headers, b"" if request.method == "HEAD" else text.encode("utf-8", "replace"))
 
 
 def _translate(error: ServiceError, protocol: int) -> tuple[str, int]:
@@ -193,37 +186,9 @@ def _signing_name(request: Request) -> str:
     return scope[-2] if len(scope) >= 5 else ""
 
 
-def _has_request_id(request: Request) -> bool:
-    """Tell whether the service models a request id in the body of its errors: identitystore alone does."""
-    return request.headers.get("x-amz-target", "").startswith("AWSIdentityStore.")
-
-
-def _json_error(error: ServiceError, code: str, status: int, more: dict[str, str]) -> Response:
-    members = {name: value for name, value in error.members.items() if value is not None} | more
-    body = {"__type": code, "Message": error.message, **members}
-    response = json_response(body, status=status)
-    return replace(response, headers={**response.headers, "x-amzn-ErrorType": code})
-
-
 def _xml(text: str) -> str:
     """Return text as XML, without the characters that XML cannot hold."""
     return escape("".join(character for character in text if character >= " " or character in "\t\n\r"))
-
-
-def _query_error(error: ServiceError, code: str, status: int, request_id: str) -> str:
-    fault = "Sender" if status < 500 else "Receiver"
-    return (
-        f"<ErrorResponse><Error><Type>{fault}</Type><Code>{_xml(code)}</Code>"
-        f"<Message>{_xml(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-    )
-
-
-def _s3_error(error: ServiceError, code: str, path: str, request_id: str) -> str:
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{_xml(code)}</Code><Message>{_xml(error.message)}</Message>"
-        f"<Resource>{_xml(path)}</Resource><RequestId>{request_id}</RequestId></Error>"
-    )
 
 
 CONTENT_TYPE = "application/json"
@@ -239,20 +204,16 @@ _SYNONYMS = {
 
 @dataclass(frozen=True)
 class RestOperation:
-    """An operation that a request means."""
+    """An operation that a request means: its service, the prefix of that service's IAM actions, its model."""
 
     service_name: str
+    iam_prefix: str
     model: OperationModel
 
     @property
     def is_signed(self) -> bool:
         """Whether AWS asks for a signature."""
         return self.model.auth_type != "none"
-
-    @property
-    def iam_prefix(self) -> str:
-        """The prefix of the service's IAM actions."""
-        return _IAM_PREFIX_OF_SERVICE[self.service_name]
 
 
 def find_rest_operation(request: Request) -> RestOperation | None:
@@ -272,9 +233,8 @@ def find_rest_operation(request: Request) -> RestOperation | None:
 def call_rest_operation(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:
     """Read an operation's input, hold it against the model, let its handler answer."""
     try:
-        return registry.call_operation(
-            context, operation.service_name, operation.model, _read_input(operation, request)
-        )
+        values = _read_input(operation, request)
+        return registry.call_operation(context, operation.service_name, operation.model, values)
     except LastingRefusal:
         raise
     except ServiceError as error:
@@ -307,22 +267,20 @@ def rest_error_response(error: ServiceError, operation: RestOperation) -> Respon
 
 def _is_for_another_service(request: Request) -> bool:
     """Tell whether a signature says so: an S3 bucket may be named ``token``."""
-    authorization = request.headers.get("authorization", "")
-    scope = authorization.partition("Credential=")[2].split(",")[0].split("/")
-    is_signed = len(scope) >= 5 or "X-Amz-Credential" in request.query or "AWSAccessKeyId" in request.query
-    return is_signed and (len(scope) < 5 or scope[-2] not in ("sso-oauth", "awsssoportal", "sso-portal"))
+    is_signed_url = "X-Amz-Credential" in request.query or "AWSAccessKeyId" in request.query
+    return is_signed_url or _signing_name(request) not in ("", "sso-oauth", "awsssoportal", "sso-portal")
 
 
 @functools.cache
 def _routes() -> list[tuple[str, str, set[tuple[str, str]], RestOperation]]:
     routes = []
-    for service_name in _IAM_PREFIX_OF_SERVICE:
+    for service_name, iam_prefix in _IAM_PREFIX_OF_SERVICE.items():
         model = service_model(service_name)
         for name in model.operation_names:
-            operation = model.operation_model(name)
-            path, _, query = operation.http["requestUri"].partition("?")
+            operation = RestOperation(service_name, iam_prefix, model.operation_model(name))
+            path, _, query = operation.model.http["requestUri"].partition("?")
             constants = set(parse_qsl(query, keep_blank_values=True))
-            routes.append((operation.http["method"], path, constants, RestOperation(service_name, operation)))
+            routes.append((operation.model.http["method"], path, constants, operation))
     return routes
 
 
@@ -331,7 +289,9 @@ def _read_input(operation: RestOperation, request: Request) -> dict[str, Any]:
     if shape is None:
         return {}
     query = dict(parse_qsl(request.query, keep_blank_values=True))
-    body = _json_object(request.body)
+    if len(request.body) > _LARGEST_BODY:
+        raise ServiceError("InvalidRequestException", f"The body has more than {_LARGEST_BODY} bytes.")
+    body = json_object(request.body)
     values: dict[str, Any] = {}
     for name, member in shape.members.items():
         key = member.serialization.get("name", name)
@@ -350,20 +310,6 @@ def _from_text(member: Shape, text: str | None) -> Any:
         return text
     # What is no number is left to the model's check, which says so.
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    if len(body) > _LARGEST_BODY:
-        raise ServiceError("InvalidRequestException", f"The body has more than {_LARGEST_BODY} bytes.")
-    try:
-        value = parse_json(body or b"{}")
-    except ValueError:
-        raise ServiceError("InvalidRequestException", "The body is not JSON.") from None
-    if not isinstance(value, dict):
-        raise ServiceError(
-            "InvalidRequestException", f"The body must be a JSON object, found {type(value).__name__}."
-        )
-    return value
 
 
 def _oauth_name(code: str) -> str:

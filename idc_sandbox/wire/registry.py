@@ -1,10 +1,4 @@
-"""Which function answers which operation, and how its lists are paged.
-
-Importing a service's package registers its handlers::
-
-    @operation("sso-admin", "CreatePermissionSet")
-    def create_permission_set(context, request): ...
-"""
+"""Which function answers which operation, and how its lists are paged."""
 
 from __future__ import annotations
 
