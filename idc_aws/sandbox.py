@@ -331,7 +331,7 @@ def sandbox_command(*arguments: str) -> list[str]:
 
 def stop_sandbox(state_folder: str | Path) -> None:
     """Stop the sandbox of a state folder, if it runs; its state stays."""
-    done = _run(["stop", "--state", str(state_folder)])
+    done = call_sandbox(["stop", "--state", str(state_folder)])
     if done.returncode != 0:
         raise SandboxError(
             f"the sandbox with state in {str(state_folder)!r} did not stop: {done.stderr.strip()}",
@@ -365,7 +365,7 @@ def jupyter_variables() -> dict[str, str]:
 
 
 def _ask(arguments: Sequence[str]) -> dict[str, Any]:
-    done = _run(arguments)
+    done = call_sandbox(arguments)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().removeprefix("error: ")
         raise SandboxError(
@@ -382,7 +382,8 @@ def _ask(arguments: Sequence[str]) -> dict[str, Any]:
     return answer
 
 
-def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def call_sandbox(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Return what the sandbox package answers to a command."""
     try:
         return run_module("idc_sandbox", arguments, timeout_s=_START_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:

@@ -6,21 +6,21 @@ import importlib.metadata
 import json
 import os
 import socket
-import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import idc_helpers
 from idc_aws.connection import Connection, connect, find_instance
-from idc_aws.errors import KitError
+from idc_aws.errors import KitError, SandboxError
 from idc_aws.organization import DelegatedAdministrators, describe_organization
 from idc_aws.permissions import NOTEBOOK_PERMISSIONS, check_permissions, required_actions
 from idc_aws.project import project_folder, runs_folder, work_folder
-from idc_aws.sandbox import sandbox_command
+from idc_aws.sandbox import call_sandbox
 from idc_aws.signin.terminal import advice, find_command_lines
 
 FindingStatus = Literal["ok", "warn", "fail"]
@@ -35,16 +35,12 @@ class Finding:
     detail: str
     remedy: str = ""
 
-
-def findings_in_words(findings: Iterable[Finding]) -> str:
-    """Return the findings as lines that line up, each remedy below its finding."""
-    lines = []
-    for finding in findings:
-        lines.append(f"{finding.status:<5} {finding.subject}: {finding.detail}")
-        lines += [f"      → {line}" for line in finding.remedy.splitlines() if line]
-    return "\n".join(lines)
+    def __str__(self) -> str:
+        remedy = [f"      → {line}" for line in self.remedy.splitlines() if line]
+        return "\n".join([f"{self.status:<5} {self.subject}: {self.detail}", *remedy])
 
 
+_ok, _warn, _fail = (partial(Finding, status) for status in get_args(FindingStatus))
 _DEFAULT_REGION = "us-east-1"
 
 
@@ -57,7 +53,7 @@ def account_findings(
         connection = connect(target="aws", region=chosen, profile=profile)
     except KitError as error:
         remedy = f"{error.remedy}\nThe sandbox needs none: only `--target aws` does.".strip()
-        yield Finding("warn", "AWS credentials", error.message, remedy)
+        yield _warn("AWS credentials", error.message, remedy)
         return
     yield _caller_finding(connection, expected_account)
     yield _region_finding(chosen, given=region is not None)
@@ -71,32 +67,30 @@ def _caller_finding(connection: Connection, expected_account: str | None) -> Fin
     words = f"{connection.caller.name} in account {found}"
     if connection.endpoint_url:
         remedy = "Unset AWS_ENDPOINT_URL to reach AWS."
-        return Finding(
-            "warn", "AWS credentials", f"{words}, at {connection.endpoint_url} and not AWS", remedy
-        )
+        return _warn("AWS credentials", f"{words}, at {connection.endpoint_url} and not AWS", remedy)
     if expected_account and expected_account != found:
         remedy = "Choose a profile of the expected account, or correct `expected_account`."
-        return Finding("warn", "AWS credentials", f"{words}; the scenario expects {expected_account}", remedy)
-    return Finding("ok", "AWS credentials", words)
+        return _warn("AWS credentials", f"{words}; the scenario expects {expected_account}", remedy)
+    return _ok("AWS credentials", words)
 
 
 def _region_finding(region: str, *, given: bool) -> Finding:
     if given or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        return Finding("ok", "Region", region)
+        return _ok("Region", region)
     remedy = "Say where Identity Center is with --region, or with `region` in the scenario."
-    return Finding("warn", "Region", f"none was chosen; looking in {region}", remedy)
+    return _warn("Region", f"none was chosen; looking in {region}", remedy)
 
 
 def _instance_finding(connection: Connection) -> Finding:
     try:
         instance = find_instance(connection)
     except KitError as error:
-        return Finding("warn", "Instance", error.message, error.remedy)
+        return _warn("Instance", error.message, error.remedy)
     words = f"{instance.kind} instance {instance.instance_arn}, {instance.status}"
     if instance.kind == "account":
         remedy = "It gives no access to accounts: notebooks 05 and 07 need an organization instance."
-        return Finding("warn", "Instance", words, remedy)
-    return Finding("ok", "Instance", words)
+        return _warn("Instance", words, remedy)
+    return _ok("Instance", words)
 
 
 def _organization_finding(connection: Connection) -> Finding:
@@ -104,22 +98,20 @@ def _organization_finding(connection: Connection) -> Finding:
     try:
         organization = describe_organization(connection)
         if organization is None:
-            return Finding("ok", "Organization", f"account {account_id} is in none: an individual's account")
+            return _ok("Organization", f"account {account_id} is in none: an individual's account")
         if organization.management_account_id == account_id:
             words = f"account {account_id} is the management account"
-            return Finding("ok", "Organization", f"{words} of {organization.organization_id}")
+            return _ok("Organization", f"{words} of {organization.organization_id}")
         if DelegatedAdministrators(connection).read([account_id]):
             remedy = (
                 "Notebooks 01 and 04, and permission sets of the management account, need account "
                 f"{organization.management_account_id}."
             )
-            return Finding(
-                "warn", "Organization", f"account {account_id} is a delegated administrator", remedy
-            )
+            return _warn("Organization", f"account {account_id} is a delegated administrator", remedy)
     except KitError as error:
-        return Finding("warn", "Organization", error.message, error.remedy)
+        return _warn("Organization", error.message, error.remedy)
     remedy = f"Sign in to the management account {organization.management_account_id}, or to a delegated one."
-    return Finding("warn", "Organization", f"account {account_id} is a plain member", remedy)
+    return _warn("Organization", f"account {account_id} is a plain member", remedy)
 
 
 def permission_findings(connection: Connection) -> Iterator[Finding]:
@@ -132,17 +124,15 @@ def permission_findings(connection: Connection) -> Iterator[Finding]:
         denied = [action for action in actions if answers[action] == "denied"]
         if denied:
             remedy = f"Ask for: {', '.join(denied)}. docs/permissions.md has the policy."
-            yield Finding("warn", "Permissions", f"{notebook} lacks {len(denied)} of {len(actions)}", remedy)
+            yield _warn("Permissions", f"{notebook} lacks {len(denied)} of {len(actions)}", remedy)
     if unknown:
         remedy = (
             "It takes iam:SimulatePrincipalPolicy to ask. docs/permissions.md lists what each notebook needs."
         )
-        yield Finding("warn", "Permissions", f"{len(unknown)} of {len(every)} cannot be determined", remedy)
+        yield _warn("Permissions", f"{len(unknown)} of {len(every)} cannot be determined", remedy)
     elif "denied" not in answers.values():
-        yield Finding("ok", "Permissions", f"all {len(every)} that the notebooks need are allowed")
+        yield _ok("Permissions", f"all {len(every)} that the notebooks need are allowed")
 
-
-# What a check-up looks at on this machine: Python, the kit, its folder, the AWS CLI, the sandbox.
 
 OLDEST_PYTHON = (3, 11)
 SANDBOX_PORT = 8723
@@ -161,8 +151,8 @@ def python_finding(version: tuple[int, ...], executable: str) -> Finding:
     """Tell whether this Python is new enough."""
     found = f"{'.'.join(map(str, version))} ({executable})"
     if version[:2] >= OLDEST_PYTHON:
-        return Finding("ok", "Python", found)
-    return Finding("fail", "Python", found, "The kit needs 3.11 or newer: install it and run `make` again.")
+        return _ok("Python", found)
+    return _fail("Python", found, "The kit needs 3.11 or newer: install it and run `make` again.")
 
 
 def kit_finding() -> Finding:
@@ -175,10 +165,8 @@ def kit_finding() -> Finding:
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Finding(
-            "fail", "Packages", f"missing: {', '.join(missing)}", "Run `make setup` in the kit's folder."
-        )
-    return Finding("ok", "Packages", ", ".join(found))
+        return _fail("Packages", f"missing: {', '.join(missing)}", "Run `make setup` in the kit's folder.")
+    return _ok("Packages", ", ".join(found))
 
 
 def folder_finding() -> Finding:
@@ -186,15 +174,11 @@ def folder_finding() -> Finding:
     try:
         project, work, runs = project_folder(), work_folder(), runs_folder()
     except KitError as error:
-        return Finding("fail", "Kit's folder", error.message, error.remedy)
+        return _fail("Kit's folder", error.message, error.remedy)
     present = next(folder for folder in (runs, *runs.parents) if folder.exists())
     if os.access(present, os.W_OK):
-        return Finding(
-            "ok", "Kit's folder", str(project) if work == project else f"{project}; you work in {work}"
-        )
-    return Finding(
-        "warn", "Kit's folder", f"{str(runs)!r} cannot be written", "Give `idc run` another with --out DIR."
-    )
+        return _ok("Kit's folder", str(project) if work == project else f"{project}; you work in {work}")
+    return _warn("Kit's folder", f"{str(runs)!r} cannot be written", "Give `idc run` another with --out DIR.")
 
 
 def aws_cli_finding() -> Finding:
@@ -202,30 +186,29 @@ def aws_cli_finding() -> Finding:
     found = find_command_lines()
     usable = next((one for one in found if one.can_sign_in), None)
     if usable is None:
-        return Finding("warn", "AWS CLI", "none that can sign in", advice(found))
+        return _warn("AWS CLI", "none that can sign in", advice(found))
     words = f"{usable} ({usable.program})"
     if usable == found[0] and usable.takes_endpoint_url:
-        return Finding("ok", "AWS CLI", words)
-    return Finding("warn", "AWS CLI", words, advice(found))
+        return _ok("AWS CLI", words)
+    return _warn("AWS CLI", words, advice(found))
 
 
 def sandbox_finding() -> Finding:
     """Tell whether the standing sandbox runs, or whether its port is free for it."""
     try:
-        about = json.loads(_answer(sandbox_command("status", "--json")))
-    except ValueError as error:
-        return Finding("fail", "Sandbox", f"its status cannot be read: {error}", "Run `idc sandbox status`.")
+        answer = call_sandbox(["status", "--json"])
+        about = json.loads(answer.stdout or answer.stderr)
+    except (SandboxError, ValueError) as error:
+        return _fail("Sandbox", f"its status cannot be read: {error}", "Run `idc sandbox status`.")
     if about.get("running"):
-        return Finding("ok", "Sandbox", f"runs at {about['endpoint_url']}, state in {about['state_folder']}")
+        return _ok("Sandbox", f"runs at {about['endpoint_url']}, state in {about['state_folder']}")
     state = Path(about["state_folder"])
     if port_is_free(SANDBOX_PORT):
-        return Finding(
-            "ok", "Sandbox", f"not running, starts when needed; port {SANDBOX_PORT} is free; state in {state}"
+        return _ok(
+            "Sandbox", f"not running, starts when needed; port {SANDBOX_PORT} is free; state in {state}"
         )
     remedy = "Start the sandbox on another: idc sandbox start --port 0"
-    return Finding(
-        "warn", "Sandbox", f"not running, and port {SANDBOX_PORT} is in use by something else", remedy
-    )
+    return _warn("Sandbox", f"not running, and port {SANDBOX_PORT} is in use by something else", remedy)
 
 
 def port_is_free(port: int) -> bool:
@@ -237,11 +220,3 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _answer(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return done.stdout or done.stderr

@@ -136,7 +136,7 @@ def create_run_folder(runs: Path, *, now: datetime.datetime | None = None) -> Pa
     now = now or datetime.datetime.now(datetime.UTC)
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        folder = _create_unique(runs.absolute(), now.strftime("%Y%m%d-%H%M%S"))
+        folder = create_unique_folder(runs.absolute(), now.strftime("%Y%m%d-%H%M%S"), 0o700)
         (folder / "notebooks").mkdir()
     except OSError as error:
         raise RunFailedError(
@@ -147,13 +147,14 @@ def create_run_folder(runs: Path, *, now: datetime.datetime | None = None) -> Pa
     return folder
 
 
-def _create_unique(runs: Path, name: str) -> Path:
+def create_unique_folder(parent: Path, name: str, mode: int = 0o777) -> Path:
+    """Create and return a folder of that name, or with a number behind it where there is one already."""
     for attempt in range(1, 1000):
-        folder = runs / (name if attempt == 1 else f"{name}-{attempt}")
+        folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
         with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode, parents=True)
             return folder
-    raise FileExistsError(f"a thousand runs are called {name}")
+    raise FileExistsError(f"a thousand folders are called {name}")
 
 
 def _link_latest(runs: Path, name: str) -> None:

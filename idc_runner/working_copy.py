@@ -1,7 +1,4 @@
-"""A working copy of the kit's notebooks for a person, and whether the kit's own were edited.
-
-What a person did is never overwritten. What they left as it was follows the kit when the kit is updated.
-"""
+"""A working copy of the kit's notebooks for a person, and whether the kit's own were edited."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from pathlib import Path
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.files import replaced_file
 from idc_aws.project import MANIFEST, is_repository
-from idc_runner.notebooks import LessonNotebook
+from idc_runner.notebooks import LessonNotebook, create_unique_folder
 
 EARLIER = "earlier"
 _PARTS = {
@@ -60,11 +57,7 @@ def lay_out(folder: Path, kit: Path) -> None:
 
 
 def follow(folder: Path, kit: Path) -> Followed:
-    """Bring a working copy up to date with the kit, or write it where there is none; writes files only.
-
-    A file that its person changed stays. The outputs of a notebook are no change; they are kept aside when
-    the notebook follows.
-    """
+    """Bring a working copy up to date with the kit, or write it where there is none; writes files only."""
     try:
         return _follow(folder, kit)
     except OSError as error:
@@ -80,7 +73,7 @@ def start_afresh(folder: Path, kit: Path) -> Path:
             "--update.",
         )
     try:
-        aside = _new_folder(folder / EARLIER)
+        aside = _set_aside(folder)
         for path in list((folder / "notebooks").glob("*")):
             path.rename(aside / path.name)
         if (folder / "parameters").exists():
@@ -118,11 +111,11 @@ def _follow(folder: Path, kit: Path) -> Followed:
         if present not in (None, new, laid_out.get(name)):
             if laid_out.get(name) != new:
                 outdated.append(name)
-            continue  # theirs
+            continue  # what a person changed stays
         if present not in (None, new):
             updated.append(name)
             if target.suffix == ".ipynb":
-                aside = aside or _new_folder(folder / EARLIER)
+                aside = aside or _set_aside(folder)
                 target.rename(aside / target.name)
         if present != new:
             _write(target, content)
@@ -153,14 +146,9 @@ def _write(target: Path, content: bytes) -> None:
         new.write_bytes(content)
 
 
-def _new_folder(parent: Path) -> Path:
+def _set_aside(folder: Path) -> Path:
     now = datetime.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1000):
-        folder = parent / (now if number == 1 else f"{now}-{number}")
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            return folder
-    raise FileExistsError(f"a thousand folders are called {now}")
+    return create_unique_folder(folder / EARLIER, now)
 
 
 def _unwritable(folder: Path, error: OSError) -> RunFailedError:
@@ -170,17 +158,12 @@ def _unwritable(folder: Path, error: OSError) -> RunFailedError:
     )
 
 
-# Which notebooks of a run have cells that the kit's repository does not hold: they run knowingly or not.
-
 _PATIENCE_S = 30
 
 
 def edited_notebooks(notebooks: Iterable[LessonNotebook], project: Path) -> tuple[str, ...]:
-    """Return the paths of notebooks whose cells differ from the kit's, in order; outputs do not matter.
-
-    In a clone, the kit's are those of its last commit. Without git, nothing is known of a clone's own ones.
-    A notebook that the kit does not have is its author's affair.
-    """
+    """Return the paths of notebooks whose cells differ from the kit's, in order; outputs do not matter."""
+    # In a clone, the kit's are those of its last commit; without git, nothing is known of a clone's own ones.
     folder = (project / "notebooks").resolve()
     unique = {notebook.path.resolve(): notebook for notebook in notebooks}
     own = [path for path in unique if path.parent == folder]

@@ -1,8 +1,4 @@
-"""A batch on other machines: a dask cluster whose workers carry out jobs.
-
-A worker that dies loses nothing: its jobs begin again on another one, and a job counts once, in the journal
-of the one who started the batch. The results go where all machines write: into a shared folder, or to S3.
-"""
+"""A batch on other machines: a dask cluster, whose jobs begin again elsewhere where a worker dies."""
 
 from __future__ import annotations
 
@@ -27,8 +23,7 @@ from idc_aws.project import PACING_FOLDER_VARIABLE
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.batch.workers import EngineKeeper, JobSettings, OnEnd, Workers
 
-# What runs in a worker process of a cluster: one engine for each batch, kept between its jobs.
-
+# In a worker process of a cluster: one engine for each batch, kept between its jobs.
 _keepers: dict[str, EngineKeeper] = {}
 _lock = threading.Lock()
 

@@ -1,8 +1,4 @@
-"""The folder of a batch: its lock, its journal, which jobs are done already, and its place in S3.
-
-``journal.jsonl`` is what counts; ``batch.json`` and ``index.html`` are made from it. ``jobs/<name>/`` is a
-job's run folder. Nothing in it is ever half written: files are written beside and renamed.
-"""
+"""The folder of a batch: its lock, its journal, which jobs are done already, and its place in S3."""
 
 from __future__ import annotations
 
@@ -180,10 +176,7 @@ def resume(jobs: Sequence[Job], before: Mapping[str, JobResult], *, retry_failed
 
 
 class BucketStore:
-    """A batch's place in S3.
-
-    A job's files go first, its marker last: who finds the marker finds all of them.
-    """
+    """A batch's place in S3: of each job the files, and last a marker that all of them are there."""
 
     def __init__(self, address: str) -> None:
         from idc_aws.object_storage import ObjectFolder  # noqa: PLC0415 -- boto3 is slow to import

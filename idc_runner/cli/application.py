@@ -1,9 +1,10 @@
-"""The commands together, and how their errors reach a person: in words, on stderr, without a traceback."""
+"""The commands together, ``idc doctor``, and how errors reach a person: in words, without a traceback."""
 
 from __future__ import annotations
 
 import io
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 import idc_helpers
 from idc_aws.errors import KitError
-from idc_runner.cli import doctor, lab, run, sandbox
+from idc_runner.cli import lab, run, sandbox
 
 app = typer.Typer(
     name="idc",
@@ -24,12 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-run.add_run_to(app)
-run.add_batch_to(app)
-lab.add_lab_to(app)
-doctor.add_doctor_to(app)
-app.add_typer(sandbox.app, name="sandbox")
-app.add_typer(run.app, name="parameters")
 
 
 def _show_version(wanted: bool) -> None:
@@ -45,6 +40,43 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+def doctor(
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            "--parameters", "-f", metavar="FILE", help="Look with this scenario's profile and Region."
+        ),
+    ] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="The AWS profile to look with.")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="The Region of Identity Center.")] = None,
+) -> None:
+    """Look at this machine and at your AWS account: one line each, with what to do. Changes nothing.
+
+    Without AWS credentials everything about the sandbox is still looked at: it needs none. Exit status 1 when
+    something must be fixed before anything works.
+    """
+    from idc_aws.scenario.reading import load_scenario  # noqa: PLC0415
+    from idc_runner.checkup import account_findings, machine_findings  # noqa: PLC0415
+
+    scenario = load_scenario(parameters) if parameters is not None else None
+    account = account_findings(
+        profile=profile or (scenario.profile if scenario else None),
+        region=region or (scenario.region if scenario else None),
+        expected_account=scenario.expected_account if scenario else None,
+    )
+    failed = False
+    for finding in chain(machine_findings(), account):
+        typer.echo(finding)
+        failed = failed or finding.status == "fail"
+    raise typer.Exit(1 if failed else 0)
+
+
+for command in (run.run, run.undo, run.batch, lab.lab, lab.init, doctor):
+    app.command()(command)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(run.app, name="parameters")
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ from typing import Annotated
 
 import typer
 
+from idc_aws.project import holds_a_kit, is_repository, lab_folder, project_folder
+from idc_runner.working_copy import follow, is_working_copy, lay_out, start_afresh
+
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 CONFIG_FOLDER = Path(__file__).parents[1] / "data" / "jupyter"
 # Asked for when a terminal is opened: the sandbox may run on another port by then. bash, unlike a plain sh,
@@ -28,10 +31,8 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) -> list[str]:
-    """Return the command line of JupyterLab on the first notebook of the kit's folder.
-
-    The root is that folder, so that the notebooks' links to ``docs/`` and ``parameters/`` work.
-    """
+    """Return the command line of JupyterLab on the first notebook of the kit's folder."""
+    # The root is that folder, so that the notebooks' links to docs/ and parameters/ work.
     options = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     options.append("--LabApp.extension_manager=readonly")  # the other one asks the internet
     options.append("--LanguageServerManager.autodetect=False")  # the search starts npm, for seconds
@@ -60,10 +61,8 @@ def run_lab(
     meanwhile: Callable[[], None] = lambda: None,
     patience_s: float = 20.0,
 ) -> int:
-    """Run JupyterLab until it ends, or until this process is told to end; return its exit status.
-
-    It is asked once, and then ends its kernels and terminals; told again, it is ended at once.
-    """
+    """Run JupyterLab until it ends, or until this process is asked to end; return its exit status."""
+    # It is asked once, and then ends its kernels and terminals; asked again, it is ended at once.
     # A session of its own: Ctrl-C comes here alone, and Lab does not ask back whether it was meant.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     with _passing_on(process) as told:
@@ -108,9 +107,12 @@ def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
             signal.signal(number, handler)
 
 
-# ``idc lab`` and ``idc init``: the notebooks as a guided walk-through, in a copy of one's own.
-
-_FRESH_HELP = "Lay the notebooks and scenarios out again first. The old ones are kept in earlier/."
+_Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Lay the notebooks and scenarios out again first. The old ones are kept in earlier/."
+    ),
+]
 
 
 def lab(
@@ -120,7 +122,7 @@ def lab(
     port: Annotated[
         int | None, typer.Option("--port", metavar="N", help="JupyterLab's port.", min=0, max=65535)
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help=_FRESH_HELP)] = False,
+    fresh: _Fresh = False,
 ) -> None:
     """Open JupyterLab on the first notebook, with the sandbox running; Ctrl-C ends what this started.
 
@@ -153,15 +155,12 @@ def init(
         bool,
         typer.Option("--update", help="Bring a working copy up to date, except for what you changed in it."),
     ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help=_FRESH_HELP)] = False,
+    fresh: _Fresh = False,
 ) -> None:
     """Lay out a working copy in a folder: notebooks, scenarios and a README. Nothing there is overwritten.
 
     There, `idc lab` opens your copy of the notebooks, and `idc run` takes your scenarios.
     """
-    from idc_aws.project import holds_a_kit, is_repository, project_folder  # noqa: PLC0415
-    from idc_runner.working_copy import is_working_copy, lay_out  # noqa: PLC0415
-
     folder = folder.absolute()
     is_copy = is_working_copy(folder) or (holds_a_kit(folder) and not is_repository(folder))
     if fresh:
@@ -175,9 +174,6 @@ def init(
 
 def _lab_folder(fresh: bool) -> Path:
     """Return the folder that JupyterLab opens, laid out; one that was copied by hand stays as it is."""
-    from idc_aws.project import holds_a_kit, is_repository, lab_folder, project_folder  # noqa: PLC0415
-    from idc_runner.working_copy import is_working_copy, lay_out  # noqa: PLC0415
-
     folder = lab_folder()
     if not holds_a_kit(folder) and not is_working_copy(folder):
         lay_out(folder, project_folder())
@@ -199,17 +195,11 @@ def _link_runs(folder: Path) -> None:
 
 
 def _start_afresh(folder: Path) -> None:
-    from idc_aws.project import project_folder  # noqa: PLC0415
-    from idc_runner.working_copy import start_afresh  # noqa: PLC0415
-
     aside = start_afresh(folder, project_folder())
     typer.echo(f"The notebooks and scenarios are fresh; the earlier ones are in {aside}")
 
 
 def _follow(folder: Path) -> None:
-    from idc_aws.project import project_folder  # noqa: PLC0415
-    from idc_runner.working_copy import follow  # noqa: PLC0415
-
     followed = follow(folder, project_folder())
     if followed.updated:
         typer.echo(f"The kit was updated, and so was your copy: {', '.join(followed.updated)}.")
@@ -218,9 +208,3 @@ def _follow(folder: Path) -> None:
             f"The kit has newer versions of files that you changed: {', '.join(followed.outdated)}. Yours"
             " stay. For the newer ones, add --fresh: yours are then kept in earlier/."
         )
-
-
-def add_lab_to(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(lab)
-    app.command()(init)

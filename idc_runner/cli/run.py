@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from idc_aws.project import project_folder, runs_folder, work_folder
+
 if TYPE_CHECKING:
     from idc_aws.changes import Change, Plan
-
 
 _Parameters = Annotated[
     Path | None,
@@ -111,18 +112,16 @@ def run(
     executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
     Running again is safe: what is as wanted stays `unchanged`.
     """
-    from idc_aws.project import project_folder, work_folder  # noqa: PLC0415
     from idc_runner.engine import TimeLimits  # noqa: PLC0415
     from idc_runner.engine_choice import open_engine  # noqa: PLC0415
 
-    kit, work = project_folder(), work_folder()
     try:
         with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
             from idc_runner.run import RunRequest, run_lesson  # noqa: PLC0415
 
             request = RunRequest(
-                project=kit,
-                work=work,
+                project=project_folder(),
+                work=work_folder(),
                 scenario_file=parameters,
                 only=_words(only),
                 target=target,
@@ -184,7 +183,6 @@ def undo(
     run is left; 3 when something is left alone, cannot be read or was done in another place; 1 when the undo
     failed.
     """
-    from idc_aws.project import runs_folder  # noqa: PLC0415
     from idc_runner.notebooks import find_run_folder  # noqa: PLC0415
     from idc_runner.undo import open_undo  # noqa: PLC0415
 
@@ -217,26 +215,13 @@ def undo(
 def _plan_table(plan: Plan) -> str:
     from idc_runner.summary import text_table  # noqa: PLC0415
 
-    rows = [["action", "what", "name", "why"]]
-    rows += [
-        [change.action.value, change.kind.replace("_", " "), change.key, change.reason]
-        for change in plan.changes
-    ]
-    return text_table(rows)
+    rows = [[each.action.value, each.kind.replace("_", " "), each.key, each.reason] for each in plan.changes]
+    return text_table([["action", "what", "name", "why"], *rows])
 
 
 def _tell(event: str, change: Change, made: int, total: int) -> None:
     if event == "done":
         typer.echo(f"{made} of {total}: {change.action.value} {change.kind.replace('_', ' ')} {change.key}")
-
-
-def add_run_to(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(run)
-    app.command()(undo)
-
-
-# ``idc batch``.
 
 
 def batch(
@@ -294,13 +279,7 @@ def batch(
             help="Replace people's names, e-mail addresses, phone numbers and addresses in what jobs write.",
         ),
     ] = False,
-    edited_notebooks: Annotated[
-        bool,
-        typer.Option(
-            "--edited-notebooks",
-            help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
-        ),
-    ] = False,
+    edited_notebooks: _Edited = False,
 ) -> None:
     """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
 
@@ -308,11 +287,9 @@ def batch(
     with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
     for each job.
     """
-    from idc_aws.project import project_folder, work_folder  # noqa: PLC0415
     from idc_runner.engine import TimeLimits  # noqa: PLC0415
     from idc_runner.engine_choice import open_engine  # noqa: PLC0415
 
-    kit, work = project_folder(), work_folder()
     in_s3 = out is not None and out.casefold().startswith("s3:")
     try:
         with ExitStack() as stack:
@@ -321,8 +298,8 @@ def batch(
             from idc_runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
 
             request = BatchRequest(
-                project=kit,
-                work=work,
+                project=project_folder(),
+                work=work_folder(),
                 table=table,
                 out=Path(out) if out and not in_s3 else None,
                 workers=workers,
@@ -341,13 +318,6 @@ def batch(
         raise typer.Exit(130) from None
     raise typer.Exit(outcome.exit_status)
 
-
-def add_batch_to(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(batch)
-
-
-# ``idc parameters …``: scenarios, checked before anything is called.
 
 app = typer.Typer(
     help="Scenarios: what the notebooks should make true, in a YAML file.", no_args_is_help=True

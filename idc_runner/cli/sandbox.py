@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from idc_aws.sandbox import sandbox_command
-
 app = typer.Typer(
     help="The local Identity Center that AWS clients take for AWS. It listens on 127.0.0.1 only.",
     no_args_is_help=True,
@@ -54,6 +52,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for 
 
 
 def _call(verb: str, as_json: bool, **options: object) -> None:
+    from idc_aws.sandbox import sandbox_command  # noqa: PLC0415 -- `idc --help` does without
+
     given = [
         word
         for name, value in options.items()

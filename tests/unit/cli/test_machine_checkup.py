@@ -7,7 +7,7 @@ import pytest
 
 from idc_aws.signin.terminal import find_command_line
 from idc_runner import checkup
-from idc_runner.checkup import Finding, findings_in_words
+from idc_runner.checkup import Finding
 from idc_sandbox.loopback import DEFAULT_PORT
 
 KIT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ def test_a_remedy_stands_below_its_finding():
         Finding("ok", "Python", "3.11"),
         Finding("warn", "AWS CLI", "not found", "Install it.\nSee there."),
     ]
-    assert findings_in_words(found).splitlines() == [
+    assert "\n".join(map(str, found)).splitlines() == [
         "ok    Python: 3.11",
         "warn  AWS CLI: not found",
         "      → Install it.",
