@@ -61,10 +61,7 @@ class JobSettings:
 
 
 def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
-    """Carry out a job and leave its run folder; its trouble is its result, never an exception.
-
-    Writes to the job's target in mode ``apply``. Doing it again is safe.
-    """
+    """Carry out a job and leave its run folder; its trouble is its result, never an exception."""
     now, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     started = now.isoformat(timespec="seconds")
     folder = open_job_folder(job_folder(settings.batch_folder, job.name))
@@ -142,10 +139,7 @@ _known_targets: dict[tuple[object, ...], tuple[str, str]] = {}
 
 
 def _target(prepared: PreparedRun, state: Path | None) -> tuple[str, str]:
-    """Connect once for all jobs of a target: a wrong account or missing credentials are said at once.
-
-    Returns it in one readable line, and the id of the sandbox's state.
-    """
+    """Connect once for all jobs of a target; return it in one line, and the id of the sandbox's state."""
     if state is not None:
         return _reached(prepared, state)  # a sandbox of the job's own is of no use to other jobs
     of = prepared.scenario
@@ -175,11 +169,7 @@ class _OfThisJob(threading.local):
 
 
 class EngineKeeper:
-    """Carries out jobs with one engine, from any thread; an `Engine` itself.
-
-    The engine's process may be killed: the engine starts a new one, and the notebooks that were lost with it
-    run again, which is safe because every notebook is idempotent.
-    """
+    """Carries out jobs with one engine, from any thread; notebooks lost with its process run again."""
 
     def __init__(self, name: str | None, engine: Engine | None = None) -> None:
         self.name = name or "fastest"
@@ -255,10 +245,7 @@ OnEnd = Callable[[str, JobResult | BaseException], None]
 
 
 class Workers(ABC):
-    """Carries out jobs side by side and tells of each when it ends, from any thread.
-
-    An exception in its ``with`` block ends the jobs that still run at once.
-    """
+    """Carries out jobs side by side; an exception in its ``with`` block ends those that still run."""
 
     @property
     @abstractmethod
