@@ -37,7 +37,7 @@ def _exercise(values: dict[str, Any], left: str) -> Exercise:
 
 
 _TABLE = read_table("exercises", "idc_helpers")
-EXERCISES: Mapping[str, Exercise] = {
+EXERCISES: dict[str, Exercise] = {
     values["name"]: _exercise(values, _TABLE["left"]) for values in _TABLE["exercise"]
 }
 """All of them by name, in the order of the notebooks."""
