@@ -6,48 +6,36 @@ it is provisioned to. The cheaper way is chosen; reading by principal is the man
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterable
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
-from idc_aws.calls import in_threads, known_or_none, pages
+from idc_aws.calls import found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
-from idc_aws.failures import error_code, failed_read
+from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
+from idc_aws.identity_store import NAME_FIELDS, id_field, list_principals, principal_name
 from idc_aws.organization import is_management_account, list_accounts
-
-# Permission sets by name: no API looks a name up, so all are listed, and each name is read once.
 
 
 def list_permission_sets(connection: Connection) -> dict[str, str]:
-    """Return the ARNs of the instance's permission sets by name, sorted; reads only.
-
-    A permission set can never be renamed, so a name that was read once is not read again. One whose name may
-    not be read, such as one of the management account for a delegated administrator, goes by its ARN.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListPermissionSets.html
-    """
-    instance_arn = connection.instance.instance_arn
-    sso_admin = connection.client("sso-admin")
+    """Return the ARNs of the instance's permission sets by name, sorted; reads only."""
+    # A permission set can never be renamed: its name is read once. One of the management account may have no
+    # name that a delegated administrator may read, and goes by its ARN.
     names: dict[str, str] = connection.cache.setdefault("permission_set_names", {})
-    listed = list(pages(sso_admin, "list_permission_sets", "PermissionSets", InstanceArn=instance_arn))
-    new = [permission_set_arn for permission_set_arn in listed if permission_set_arn not in names]
+    listed = list(connection.items("sso-admin", "list_permission_sets"))
+    new = [arn for arn in listed if arn not in names]
 
-    def describe(permission_set_arn: str) -> dict[str, Any]:
-        request = {"InstanceArn": instance_arn, "PermissionSetArn": permission_set_arn}
-        return dict(sso_admin.describe_permission_set(**request)["PermissionSet"])
+    def name_of(arn: str) -> str:
+        described = connection.call("sso-admin", "describe_permission_set", PermissionSetArn=arn)
+        return str(described["PermissionSet"].get("Name", ""))
 
-    def name_of(permission_set_arn: str) -> str | None:
-        described = known_or_none(lambda: describe(permission_set_arn))
-        return described.get("Name") if described else None
-
-    read = zip(new, in_threads(name_of, new), strict=True)
-    names.update({permission_set_arn: name for permission_set_arn, name in read if name})
+    read = zip(new, in_threads(lambda arn: known_or_none(name_of, arn), new), strict=True)
+    names.update({arn: name for arn, name in read if name})
     if new and not names:
-        describe(new[0])  # None may be read: the caller lacks the permission, and is told so.
+        name_of(new[0])  # None may be read: the caller lacks the permission, and is told so.
     return dict(sorted((names.get(arn, arn), arn) for arn in listed))
 
 
@@ -63,77 +51,68 @@ def find_permission_set(connection: Connection, name: str) -> str:
     return known[name]
 
 
-# Reading account assignments the two ways that AWS has: by permission set and account, and by principal.
-
-# principal type, principal id, permission set ARN, account id
-AssignmentTuple = tuple[str, str, str, str]
-
-
-def list_assignments_of_pair(
-    connection: Connection, permission_set_arn: str, account_id: str
-) -> list[AssignmentTuple]:
-    """Return the assignments of a permission set in an account; reads only; for delegates as well.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignments.html
-    """
-    try:
-        return [
-            (row["PrincipalType"], row["PrincipalId"], permission_set_arn, account_id)
-            for row in pages(
-                connection.client("sso-admin"),
-                "list_account_assignments",
-                "AccountAssignments",
-                InstanceArn=connection.instance.instance_arn,
-                AccountId=account_id,
-                PermissionSetArn=permission_set_arn,
-            )
-        ]
-    except ClientError as error:
-        # An account or a permission set that is not there has no assignments.
-        if error_code(error) == "ResourceNotFoundException":
-            return []
-        raise
-
-
-def list_assignments_of_principal(
-    connection: Connection, principal_type: str, principal_id: str
-) -> list[AssignmentTuple]:
-    """Return a principal's own assignments; reads only.
-
-    What a user has through groups is not in it. Works in the management account alone.
-
-    Notes ----- Source:
-    https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignmentsForPrincipal.html
-    """
-    rows = pages(
-        connection.client("sso-admin"),
-        "list_account_assignments_for_principal",
-        "AccountAssignments",
-        InstanceArn=connection.instance.instance_arn,
-        PrincipalId=principal_id,
-        PrincipalType=principal_type,
-    )
-    return [
-        (principal_type, principal_id, row["PermissionSetArn"], row["AccountId"])
-        for row in rows
-        if row.get("PrincipalId", principal_id) == principal_id
-    ]
-
-
 def list_provisioned_accounts(
     connection: Connection, permission_set_arn: str, provisioning_status: str | None = None
 ) -> list[str]:
     """Return the ids of the accounts that a permission set is provisioned to, sorted; reads only."""
-    request = {"InstanceArn": connection.instance.instance_arn, "PermissionSetArn": permission_set_arn}
+    request = {"PermissionSetArn": permission_set_arn}
     if provisioning_status:
         request["ProvisioningStatus"] = provisioning_status
-    sso_admin = connection.client("sso-admin")
-    found = pages(sso_admin, "list_accounts_for_provisioned_permission_set", "AccountIds", **request)
-    return sorted(set(found))
+    return sorted(
+        set(connection.items("sso-admin", "list_accounts_for_provisioned_permission_set", **request))
+    )
 
 
-# principal type, principal id -> name
-_Names = dict[tuple[str, str], str]
+class Assignment(NamedTuple):
+    """One account assignment, by ids."""
+
+    principal_type: str
+    principal_id: str
+    permission_set_arn: str
+    account_id: str
+
+
+Pair = tuple[str, str]
+"""A permission set's ARN and an account's id, or a principal's type and id."""
+
+
+def provisioned_pairs(connection: Connection, permission_set_arns: Iterable[str]) -> list[Pair]:
+    """Return permission sets with each account that they are provisioned to; reads only."""
+
+    def pairs_of(arn: str) -> list[Pair]:
+        accounts = found_or_none(list_provisioned_accounts, connection, arn)
+        return [(arn, account_id) for account_id in accounts or ()]
+
+    return [*chain.from_iterable(in_threads(pairs_of, permission_set_arns))]
+
+
+def list_assignments_of_pairs(connection: Connection, pairs: Iterable[Pair]) -> list[Assignment]:
+    """Return the assignments of permission sets in accounts; reads only; for delegates as well."""
+    return [*chain.from_iterable(in_threads(lambda pair: assignments_of_pair(connection, *pair), pairs))]
+
+
+def assignments_of_pair(connection: Connection, arn: str, account_id: str) -> list[Assignment]:
+    """Return the assignments of one permission set in one account; none where either is gone."""
+    listed = connection.items(
+        "sso-admin", "list_account_assignments", PermissionSetArn=arn, AccountId=account_id
+    )
+    rows = found_or_none(list[Any], listed) or ()
+    return [Assignment(row["PrincipalType"], row["PrincipalId"], arn, account_id) for row in rows]
+
+
+def list_assignments_of_principals(connection: Connection, principals: Iterable[Pair]) -> list[Assignment]:
+    """Return principals' own assignments, without those of groups; reads only, in the management account."""
+
+    def own(principal_type: str, principal_id: str) -> list[Assignment]:
+        whose = {"PrincipalType": principal_type, "PrincipalId": principal_id}
+        listed = connection.items("sso-admin", "list_account_assignments_for_principal", **whose)
+        return [
+            Assignment(principal_type, principal_id, row["PermissionSetArn"], row["AccountId"])
+            for row in found_or_none(list[Any], listed) or ()
+            if row.get("PrincipalId", principal_id) == principal_id
+        ]
+
+    return [*chain.from_iterable(in_threads(lambda principal: own(*principal), principals))]
 
 
 class AssignmentRow(NamedTuple):
@@ -147,26 +126,35 @@ class AssignmentRow(NamedTuple):
     principal_id: str
 
 
+_Names = dict[Pair, str]
+
+
 def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     """Return every account assignment, sorted by account, permission set and principal; reads only.
 
     Reading by principal does not see what deleted principals left behind; it gives no access.
 
+    Parameters
+    ----------
+    connection
+        Its instance is read, by principal or by permission set and account, whichever takes fewer calls.
+
     Raises
     ------
     KitError
         When AWS refuses.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignments.html
     """
     with failed_read("the account assignments"):
         permission_sets = list_permission_sets(connection)
-        pairs = _provisioned_pairs(connection, list(permission_sets.values()))
+        pairs = provisioned_pairs(connection, permission_sets.values())
         names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
         if names is not None:
-            rows = _by_principal(connection, names)
+            rows = list_assignments_of_principals(connection, names)
         else:
-            lists = in_threads(lambda pair: list_assignments_of_pair(connection, *pair), pairs)
-            rows = [row for found in lists for row in found]
-            names = _names_of(connection, rows)
+            rows = list_assignments_of_pairs(connection, pairs)
+            names = _names_of(connection, {row[:2] for row in rows})
     accounts = _account_names(connection)
     name_of = {arn: name for name, arn in permission_sets.items()}
     found = [
@@ -178,54 +166,21 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     return sorted(found, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
 
 
-def _provisioned_pairs(connection: Connection, permission_set_arns: list[str]) -> list[tuple[str, str]]:
-    accounts = in_threads(lambda arn: list_provisioned_accounts(connection, arn), permission_set_arns)
-    return [
-        (arn, account_id)
-        for arn, listed in zip(permission_set_arns, accounts, strict=True)
-        for account_id in listed
-    ]
-
-
 def _principals_if_fewer(connection: Connection, most: int) -> _Names | None:
     # Listing stops as soon as there are too many: a directory may hold 200,000 users.
     names: _Names = {}
-    for kind, operation, name_field in (
-        ("GROUP", "list_groups", "DisplayName"),
-        ("USER", "list_users", "UserName"),
-    ):
-        listed = pages(
-            connection.client("identitystore"),
-            operation,
-            f"{kind.capitalize()}s",
-            IdentityStoreId=connection.instance.identity_store_id,
-        )
-        for entry in islice(listed, most - len(names)):
-            names[kind, entry[f"{kind.capitalize()}Id"]] = entry.get(name_field, "")
+    for kind in ("GROUP", "USER"):
+        for entry in islice(list_principals(connection, kind), most - len(names)):
+            names[kind, entry[id_field(kind)]] = entry.get(NAME_FIELDS[kind], "")
         if len(names) >= most:
             return None
     return names
 
 
-def _by_principal(connection: Connection, names: _Names) -> list[AssignmentTuple]:
-    lists = in_threads(lambda principal: list_assignments_of_principal(connection, *principal), names)
-    return [row for rows in lists for row in rows]
-
-
-def _names_of(connection: Connection, rows: list[AssignmentTuple]) -> _Names:
-    principals = sorted({(kind, principal_id) for kind, principal_id, _, _ in rows})
-    found = in_threads(lambda principal: _name_of(connection, *principal), principals)
-    return dict(zip(principals, found, strict=True))
-
-
-def _name_of(connection: Connection, kind: str, principal_id: str) -> str:
-    identity_store = connection.client("identitystore")
-    store = {"IdentityStoreId": connection.instance.identity_store_id}
-    if kind == "GROUP":
-        answer = known_or_none(lambda: identity_store.describe_group(GroupId=principal_id, **store))
-        return str(answer.get("DisplayName", "")) if answer else ""
-    answer = known_or_none(lambda: identity_store.describe_user(UserId=principal_id, **store))
-    return str(answer.get("UserName", "")) if answer else ""
+def _names_of(connection: Connection, principals: Iterable[Pair]) -> _Names:
+    listed = sorted(principals)
+    found = in_threads(lambda principal: principal_name(connection, *principal), listed)
+    return dict(zip(listed, found, strict=True))
 
 
 def _account_names(connection: Connection) -> dict[str, str]:
@@ -235,46 +190,38 @@ def _account_names(connection: Connection) -> dict[str, str]:
         return {}
 
 
-# Account assignments with their groups unfolded: what people ask, and what no call of the API answers.
-
-
 def list_people_access(connection: Connection) -> list[AssignmentRow]:
     """Return what each user reaches, directly or by a group; all rows are of type ``"USER"``; reads only.
 
     A user who reaches the same permission set in the same account in two ways has one row. Sorted by user
     name, account and permission set. Empty groups and deleted principals reach nothing.
 
+    Parameters
+    ----------
+    connection
+        Its instance is read.
+
     Raises
     ------
     KitError
         When AWS refuses.
 
-    Notes
-    -----
     Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListGroupMemberships.html
     """
-    rows = list_all_account_assignments(connection)
-    group_ids = sorted(
-        {row.principal_id for row in rows if row.principal_type == "GROUP" and row.principal_name}
-    )
+    rows = [row for row in list_all_account_assignments(connection) if row.principal_name]
+    group_ids = sorted({row.principal_id for row in rows if row.principal_type == "GROUP"})
     with failed_read("the members of the assigned groups"):
-        members = dict(
-            zip(group_ids, in_threads(lambda one: _member_ids(connection, one), group_ids), strict=True)
-        )
+        lists = in_threads(lambda group_id: _member_ids(connection, group_id), group_ids)
+        members = dict(zip(group_ids, lists, strict=True))
         named = {
-            row.principal_id: row.principal_name
-            for row in rows
-            if row.principal_type == "USER" and row.principal_name
+            ("USER", row.principal_id): row.principal_name for row in rows if row.principal_type == "USER"
         }
-        unnamed = sorted({user for users in members.values() for user in users} - set(named))
-        named |= dict(zip(unnamed, in_threads(lambda one: _user_name(connection, one), unnamed), strict=True))
+        named |= _names_of(connection, {("USER", one) for users in lists for one in users} - set(named))
     people = {
-        row._replace(principal_type="USER", principal_name=named[user_id], principal_id=user_id)
+        row._replace(principal_type="USER", principal_name=named["USER", user_id], principal_id=user_id)
         for row in rows
-        for user_id in (
-            members.get(row.principal_id, []) if row.principal_type == "GROUP" else [row.principal_id]
-        )
-        if named.get(user_id)
+        for user_id in members.get(row.principal_id, [row.principal_id])
+        if named.get(("USER", user_id))
     }
     return sorted(
         people, key=lambda row: (row.principal_name, row.account_name, row.account_id, row.permission_set)
@@ -282,21 +229,9 @@ def list_people_access(connection: Connection) -> list[AssignmentRow]:
 
 
 def _member_ids(connection: Connection, group_id: str) -> list[str]:
-    memberships = pages(
-        connection.client("identitystore"),
-        "list_group_memberships",
-        "GroupMemberships",
-        IdentityStoreId=connection.instance.identity_store_id,
-        GroupId=group_id,
-    )
+    memberships = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
     members = (membership.get("MemberId", {}).get("UserId") for membership in memberships)
     return [user_id for user_id in members if user_id]
-
-
-def _user_name(connection: Connection, user_id: str) -> str:
-    client, store_id = connection.client("identitystore"), connection.instance.identity_store_id
-    user = known_or_none(lambda: client.describe_user(IdentityStoreId=store_id, UserId=user_id))
-    return str(user.get("UserName", "")) if user else ""
 
 
 # What an account assignment is called: AWS gives it neither an id nor an ARN.

@@ -1,33 +1,33 @@
-"""Account assignments: who may use which permission set in which account.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
-"""
+"""Account assignments: who may use which permission set in which account."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
 from botocore.exceptions import ClientError
+from typing_extensions import override
 
 from idc_aws.access import (
     assignment_identifier,
     assignment_parts,
     assignment_state,
+    assignments_of_pair,
     find_permission_set,
-    list_assignments_of_pair,
-    list_assignments_of_principal,
+    list_assignments_of_pairs,
+    list_assignments_of_principals,
     list_permission_sets,
 )
-from idc_aws.calls import Writer, in_threads, is_spreading, pages
-from idc_aws.changes import Action, Change, State, Use, WriteResult
+from idc_aws.calls import found_or_none, in_threads, is_spreading, wait_until
+from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeoutError, WriteFailedError
 from idc_aws.failures import error_code, failed_read, failed_write
 from idc_aws.identity_store import find_principal_id
 from idc_aws.organization import is_management_account
+from idc_aws.resource import Resource, Writer
 
 # A window of account assignments that AWS is working on: never too many at a time, watched by one list call.
 
@@ -36,6 +36,7 @@ WINDOW = 10
 _TIMEOUT_S = 900.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+_GONE_ALREADY = ("ResourceNotFoundException",)
 
 Request = Callable[[Change], State]
 
@@ -53,25 +54,18 @@ class AssignmentWindow:
 
     def __init__(self, connection: Connection, action: Action, request_of: Request) -> None:
         self._connection = connection
-        self._instance_arn = connection.instance.instance_arn
+        self._action = action
         self._request_of = request_of
-        word = "creation" if action is Action.CREATE else "deletion"
-        self._word = word.capitalize()
-        self._sso_admin = connection.client("sso-admin")
-        self._start_call = getattr(self._sso_admin, f"{action.value}_account_assignment")
-        self._list_operation = f"list_account_assignment_{word}_status"
-        self._describe_call = getattr(self._sso_admin, f"describe_account_assignment_{word}_status")
+        self._word = "creation" if action is Action.CREATE else "deletion"
+        self._status = f"AccountAssignment{self._word.capitalize()}Status"
         self._outstanding: dict[str, _Begun] = {}
         self._failures: list[tuple[Change, str]] = []
 
     def run(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
     ) -> Iterator[tuple[Change, WriteResult]]:
-        """Make the changes and yield each when AWS has done it; writes.
-
-        A change that AWS fails does not stop the others; one that AWS refuses lets only those end that are
-        under way.
-        """
+        """Make the changes and yield each when AWS has done it; writes."""
+        # What AWS fails does not stop the others; after a refusal only those end that are under way.
         waiting, refusal = deque(changes), None
         while waiting or self._outstanding:
             while waiting and refusal is None and len(self._outstanding) < WINDOW:
@@ -95,13 +89,15 @@ class AssignmentWindow:
         with failed_write(change):
             request = self._request_of(change)
             on_start(change)
-            try:
-                answer = writer.send(self._start_call, is_retryable=_is_passing, **request)
-            except ClientError as error:
-                if change.action is not Action.DELETE or error_code(error) != "ResourceNotFoundException":
-                    raise
-                answer = {}  # It is gone already.
-        status = answer.get(f"AccountAssignment{self._word}Status") or {"Status": "SUCCEEDED"}
+            answer = found_or_none(
+                writer.send,
+                "sso-admin",
+                f"{self._action.value}_account_assignment",
+                codes=_GONE_ALREADY if self._action is Action.DELETE else (),
+                is_retryable=_is_passing,
+                **request,
+            )
+        status = (answer or {}).get(self._status) or {"Status": "SUCCEEDED"}
         identifier = assignment_identifier(
             request["PrincipalId"], request["PermissionSetArn"], request["TargetId"]
         )
@@ -123,37 +119,31 @@ class AssignmentWindow:
         if change.action is not Action.DELETE or "was not found in directory" not in reason:
             return False
         with failed_read("the account assignments"):
-            listed = pages(
-                self._sso_admin,
-                "list_account_assignments",
-                "AccountAssignments",
-                InstanceArn=self._instance_arn,
-                AccountId=status["TargetId"],
-                PermissionSetArn=status["PermissionSetArn"],
-            )
-            return all(each["PrincipalId"] != status["PrincipalId"] for each in listed)
+            left = assignments_of_pair(self._connection, status["PermissionSetArn"], status["TargetId"])
+        return all(each.principal_id != status["PrincipalId"] for each in left)
 
     def _wait_for_some(self) -> Iterator[tuple[Change, WriteResult]]:
         timing = self._connection.timing
-        deadline, pause_s = timing.clock() + _TIMEOUT_S, _FIRST_PAUSE_S
-        while True:
-            timing.sleep(pause_s)
-            ended = self._read_ended()
-            for request_id, status in ended.items():
-                yield from self._ended(self._outstanding.pop(request_id), status)
-            if ended:
-                return
-            if timing.clock() >= deadline:
-                raise self._still_outstanding()
-            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+        timing.sleep(_FIRST_PAUSE_S)
+        try:
+            ended = wait_until(
+                self._read_ended,
+                bool,
+                timeout_s=_TIMEOUT_S,
+                what="an account assignment",
+                longest_pause_s=_LONGEST_PAUSE_S,
+                timing=timing,
+            )
+        except WaitTimeoutError:
+            raise self._still_outstanding() from None
+        for request_id, status in ended.items():
+            yield from self._ended(self._outstanding.pop(request_id), status)
 
     def _read_ended(self) -> dict[str, dict[str, Any]]:
         with failed_read("the status of the account assignments"):
-            listed = pages(
-                self._sso_admin,
-                self._list_operation,
-                f"AccountAssignments{self._word}Status",
-                InstanceArn=self._instance_arn,
+            listed = self._connection.items(
+                "sso-admin",
+                f"list_account_assignment_{self._word}_status",
                 Filter={"Status": "IN_PROGRESS"},
             )
             in_progress = {status["RequestId"] for status in listed}
@@ -165,11 +155,9 @@ class AssignmentWindow:
         }
 
     def _describe(self, request_id: str) -> dict[str, Any]:
-        answer = self._describe_call(
-            InstanceArn=self._instance_arn,
-            **{f"AccountAssignment{self._word}RequestId": request_id},
-        )
-        return dict(answer[f"AccountAssignment{self._word}Status"])
+        describe = f"describe_account_assignment_{self._word}_status"
+        which = {f"AccountAssignment{self._word.capitalize()}RequestId": request_id}
+        return dict(self._connection.call("sso-admin", describe, **which)[self._status])
 
     def _still_outstanding(self) -> WaitTimeoutError:
         keys = ", ".join(repr(begun.change.key) for begun in self._outstanding.values())
@@ -192,154 +180,85 @@ def _assignments_failed(failures: list[tuple[Change, str]]) -> WriteFailedError:
     )
 
 
-# principal id, permission set ARN, account id
-_Triple = tuple[str, str, str]
+_Ids = tuple[str, str, str]
+"""A principal's id, a permission set's ARN, and an account's id."""
 
 
-class AccountAssignments:
-    """The account assignments of the instance, by `assignment_key`.
+class AccountAssignments(Resource):
+    """The account assignments of the instance, by `assignment_key`; ten are written at a time.
 
     A state has ``principal_type``, ``principal_name``, ``permission_set`` and ``account_id``: the key's own
     parts, so an assignment is there or not, and never changed. What names something that does not exist is
     not there.
 
-    Parameters
-    ----------
-    connection
-        Where to read and write.
+    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
     """
 
     kind: ClassVar[str] = "account_assignment"
-    derived_fields: ClassVar[Collection[str]] = ()
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    @override
+    def _named(self, keys: Collection[str]) -> str:
+        return "the account assignments"
 
-    @property
-    def by_hand(self) -> bool:
-        """Whether only a person can write it here: never."""
-        return False
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        return {key: assignment_state(key) for key in self._existing(keys)}
 
-    def read(self, keys: Collection[str]) -> dict[str, State]:
-        """Return the states of those of the named assignments that exist; reads only.
+    @override
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        return {key: assignment_identifier(*ids) for key, ids in self._existing(keys).items()}
 
-        Reads by principal or by pair of permission set and account, whichever takes fewer calls; the former
-        is the management account's alone.
-
-        Raises
-        ------
-        KitError
-            When AWS refuses.
-        """
-        return {key: assignment_state(key) for key in self._read_triples(keys)}
-
-    def _read_triples(self, keys: Collection[str]) -> dict[str, _Triple]:
-        """Return the ids of those of the named assignments that exist."""
-        if not keys or self._connection.instance_or_none() is None:
-            return {}
+    def _existing(self, keys: Collection[str]) -> dict[str, _Ids]:
+        """Return the ids of those that exist."""
         states = {key: assignment_state(key) for key in keys}
-        with failed_read("the account assignments"):
-            triples = self._resolve(states)
-            existing = self._existing(states, triples) if triples else set()
-        return {key: triple for key, triple in triples.items() if triple in existing}
-
-    def _resolve(self, states: Mapping[str, State]) -> dict[str, _Triple]:
         permission_sets = list_permission_sets(self._connection)
         principals = list({(state["principal_type"], state["principal_name"]) for state in states.values()})
-        ids = in_threads(lambda principal: find_principal_id(self._connection, *principal), principals)
-        id_of = dict(zip(principals, ids, strict=True))
-        found = {}
+        found = in_threads(lambda principal: find_principal_id(self._connection, *principal), principals)
+        id_of = dict(zip(principals, found, strict=True))
+        ids: dict[str, _Ids] = {}
         for key, state in states.items():
             principal_id = id_of[state["principal_type"], state["principal_name"]]
             permission_set_arn = permission_sets.get(state["permission_set"])
             if principal_id and permission_set_arn:
-                found[key] = (principal_id, permission_set_arn, state["account_id"])
-        return found
+                ids[key] = (principal_id, permission_set_arn, state["account_id"])
+        existing = self._read_by_principal(states, ids)
+        if existing is None:
+            existing = self._read_by_pair(ids.values())
+        return {key: one for key, one in ids.items() if one in existing}
 
-    def _existing(self, states: Mapping[str, State], triples: Mapping[str, _Triple]) -> set[_Triple]:
-        pairs = {triple[1:] for triple in triples.values()}
-        principals = list({(states[key]["principal_type"], triple[0]) for key, triple in triples.items()})
-        existing: set[_Triple] | None = None
-        if len(principals) < len(pairs) and is_management_account(self._connection):
-            existing = self._by_principal(principals)
-        return self._by_pair(triples.values()) if existing is None else existing
-
-    def _by_principal(self, principals: list[tuple[str, str]]) -> set[_Triple] | None:
+    def _read_by_principal(self, states: Mapping[str, State], ids: Mapping[str, _Ids]) -> set[_Ids] | None:
+        """Return the principals' assignments, or None where reading by pair is cheaper or the only way."""
+        principals = {(states[key]["principal_type"], one[0]) for key, one in ids.items()}
+        if len(principals) >= len({one[1:] for one in ids.values()}):
+            return None
+        if not is_management_account(self._connection):
+            return None
         try:
-            lists = in_threads(lambda one: list_assignments_of_principal(self._connection, *one), principals)
+            return {row[1:] for row in list_assignments_of_principals(self._connection, principals)}
         except AccessDeniedError:
-            return None  # Reading by pair needs another permission.
-        return {row[1:] for found in lists for row in found}
+            return None  # reading by pair needs another permission
 
-    def _by_pair(self, triples: Collection[_Triple]) -> set[_Triple]:
-        pairs = list({triple[1:] for triple in triples})
-        lists = in_threads(lambda pair: list_assignments_of_pair(self._connection, *pair), pairs)
-        return {row[1:] for found in lists for row in found}
+    def _read_by_pair(self, ids: Iterable[_Ids]) -> set[_Ids]:
+        pairs = {one[1:] for one in ids}
+        return {row[1:] for row in list_assignments_of_pairs(self._connection, pairs)}
 
-    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        """Return `assignment_identifier` of those of the named assignments that exist; reads only.
+    @override
+    def _read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        # A user or a group that was deleted leaves its assignments behind, and no name leads to them.
+        states = {(key, identifier): assignment_state(key) for key, identifier in named}
+        ids = {
+            pair: (*assignment_parts(pair[1]), state["account_id"])
+            for pair, state in states.items()
+            if all(assignment_parts(pair[1]))
+        }
+        existing = self._read_by_pair(ids.values())
+        return {pair: states[pair] for pair, one in ids.items() if one in existing}
 
-        Raises
-        ------
-        KitError
-            When AWS refuses.
-        """
-        triples = self._read_triples(keys)
-        return {key: assignment_identifier(*triple) for key, triple in triples.items()}
-
-    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of the very assignments that had these identifiers; reads only.
-
-        A user or a group that was deleted leaves its assignments behind, and no name leads to them.
-
-        Parameters
-        ----------
-        named
-            Pairs of a key and an identifier, as `identifiers` gave it once.
-
-        Raises
-        ------
-        KitError
-            When AWS refuses.
-        """
-        if not named or self._connection.instance_or_none() is None:
-            return {}
-        states = {key: assignment_state(key) for key, _ in named}
-        with failed_read("the account assignments"):
-            triples = {
-                (key, identifier): (*assignment_parts(identifier), states[key]["account_id"])
-                for key, identifier in named
-                if all(assignment_parts(identifier))
-            }
-            existing = self._by_pair(triples.values())
-        return {pair: states[pair[0]] for pair, triple in triples.items() if triple in existing}
-
-    def uses(
-        self,
-        named: Mapping[str, str],  # noqa: ARG002 - of the protocol
-        ours: Collection[tuple[str, str]],  # noqa: ARG002
-        *,
-        again: bool = False,  # noqa: ARG002
-    ) -> dict[str, tuple[Use, ...]]:
-        """Return what hangs on assignments: nothing; reads nothing."""
-        return {}
-
-    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
-        """Return what of a change AWS offers no way to make: nothing."""
-        return {}
-
+    @override
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
     ) -> Iterator[tuple[Change, WriteResult]]:
-        """Make the changes, ten at a time, and yield each when AWS has done it; writes.
-
-        Raises
-        ------
-        WriteFailedError
-            When AWS failed any: raised after the others are done, naming each with its reason.
-        KitError
-            When a request is refused.
-        """
+        # Ten at a time. What AWS fails is raised after the others are done, each with its reason.
         for action, same in groupby(changes, key=lambda change: change.action):
             if action not in (Action.CREATE, Action.DELETE):
                 raise WriteFailedError(
@@ -349,24 +268,24 @@ class AccountAssignments:
 
     def _request(self, change: Change) -> State:
         state = assignment_state(change.key)
-        principal_type, principal_name = state["principal_type"], state["principal_name"]
         if change.identifier:  # the very one that a receipt names, whatever the names lead to now
-            return self._request_of(state, *assignment_parts(change.identifier))
-        principal_id = find_principal_id(self._connection, principal_type, principal_name)
-        if principal_id is None:
-            raise NotFoundError(
-                f"there is no {principal_type.lower()} {principal_name!r} to assign {change.key!r} to",
-                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
-            )
-        permission_set_arn = find_permission_set(self._connection, state["permission_set"])
-        return self._request_of(state, principal_id, permission_set_arn)
-
-    def _request_of(self, state: State, principal_id: str, permission_set_arn: str) -> State:
+            principal_id, permission_set_arn = assignment_parts(change.identifier)
+        else:
+            principal_id = self._principal_id(change.key, state["principal_type"], state["principal_name"])
+            permission_set_arn = find_permission_set(self._connection, state["permission_set"])
         return {
-            "InstanceArn": self._connection.instance.instance_arn,
             "TargetId": state["account_id"],
             "TargetType": "AWS_ACCOUNT",
             "PermissionSetArn": permission_set_arn,
             "PrincipalType": state["principal_type"],
             "PrincipalId": principal_id,
         }
+
+    def _principal_id(self, key: str, principal_type: str, principal_name: str) -> str:
+        principal_id = find_principal_id(self._connection, principal_type, principal_name)
+        if principal_id is None:
+            raise NotFoundError(
+                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
+                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
+            )
+        return principal_id

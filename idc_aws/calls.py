@@ -1,28 +1,24 @@
-"""What every call needs: waiting, watchers of writes, pages, threads, tags, and the writer.
-
-botocore has no waiter for Identity Center, and does not retry ConflictException, which sso-admin answers
-while an earlier write has not spread yet.
-"""
+"""What every call needs: waiting, watchers of writes, threads, and answers to refusals."""
 
 from __future__ import annotations
 
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from idc_aws.changes import WriteResult
-from idc_aws.errors import AccessDeniedError, KitError, WaitTimeoutError
-from idc_aws.failures import error_code, is_refusal
+from idc_aws.errors import AccessDeniedError, WaitTimeoutError
+from idc_aws.failures import error_code, error_message
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 CONFLICT_TIMEOUT_S = 60.0
 _FIRST_PAUSE_S = 0.1
@@ -41,18 +37,20 @@ class Timing:
     jitter: Callable[[], float] = random.random
 
 
+# botocore has no waiter for Identity Center, and does not retry a ConflictException, which sso-admin answers
+# while an earlier write has not spread yet.
+
+
 def wait_until(
     read: Callable[[], T],
     is_done: Callable[[T], bool],
     *,
     timeout_s: float,
     what: str,
+    longest_pause_s: float = _LONGEST_PAUSE_S,
     timing: Timing | None = None,
 ) -> T:
-    """Read again and again until it is done, and return what was read last.
-
-    The pauses grow from a tenth of a second to two seconds.
-    """
+    """Read again and again until it is done, and return what was read last; the pauses grow."""
     timing = timing or Timing()
     deadline, pause_s = timing.clock() + timeout_s, _FIRST_PAUSE_S
     while True:
@@ -66,20 +64,17 @@ def wait_until(
                 remedy="AWS may still be at it: run again in a while, what is done is kept.",
             )
         timing.sleep(min(pause_s, remaining_s))
-        pause_s = min(pause_s * 1.6, _LONGEST_PAUSE_S)
+        pause_s = min(pause_s * 1.6, longest_pause_s)
 
 
 def is_spreading(error: ClientError) -> bool:
-    """Return whether a refusal will pass by itself: an earlier write has not settled yet.
-
-    "It exists already" never passes, and neither does identitystore's ``UNIQUENESS_CONSTRAINT_VIOLATION``.
-    """
-    if error.response.get("Error", {}).get("Code") != "ConflictException":
+    """Return whether a refusal will pass by itself: an earlier write has not settled yet."""
+    if error_code(error) != "ConflictException":
         return False
     reason = error.response.get("Reason")
     if reason is not None:
         return bool(reason == "CONCURRENT_MODIFICATION")
-    return _EXISTS.search(error.response.get("Error", {}).get("Message", "")) is None
+    return _EXISTS.search(error_message(error)) is None
 
 
 def retry_conflicts(
@@ -103,15 +98,13 @@ def retry_conflicts(
             pause_s = min(pause_s * 2, 4 * _LONGEST_PAUSE_S)
 
 
-# Calls that write, reported to a watcher just before each is sent: to show it, or to stop there.
-
 CONSOLE = "console"
 """The service name of what no API does: in the sandbox its console does it, on AWS a person."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call that writes."""
+    """One call that writes; `makes` has placeholders of what it makes, with their places in the answer."""
 
     service_name: str
     operation_name: str
@@ -128,7 +121,7 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher of writes", default=N
 
 @contextmanager
 def watched_writes(watcher: Watcher) -> Iterator[None]:
-    """Tell a watcher of every call that writes within the block, just before it is sent."""
+    """Tell a watcher of every call that writes within the block, just before it is sent: it may raise."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -136,41 +129,18 @@ def watched_writes(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def about_to_call(call: Callable[..., Any], request: Mapping[str, Any]) -> None:
-    """Tell the watcher, if there is one, of a client's method that is about to be called."""
-    watcher = _watcher.get()
-    client = getattr(call, "__self__", None)
-    if watcher is None or client is None:
-        return
-    meta = client.meta
-    watcher(Call(meta.service_model.service_name, meta.method_to_api_mapping[call.__name__], dict(request)))
-
-
-def about_to_use_console(what: str, values: Mapping[str, Any]) -> None:
-    """Tell the watcher, if there is one, of something that the sandbox's console is about to do."""
+def about_to_send(call: Call) -> None:
+    """Tell the watcher, if there is one, of a call that is about to be sent."""
     watcher = _watcher.get()
     if watcher is not None:
-        watcher(Call(CONSOLE, what, dict(values)))
+        watcher(call)
 
-
-# Small things that every noun needs: pages, threads, tags, and calls that write.
-
-R = TypeVar("R")
 
 READERS = 8
 
 
-def pages(client: Any, operation: str, list_name: str, **request: Any) -> Iterator[Any]:
-    """Yield the items of all pages; a page may be empty and not the last."""
-    for page in client.get_paginator(operation).paginate(**request):
-        yield from page.get(list_name, [])
-
-
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return what a function gives for each item, in order; for reads, whose time is spent waiting.
-
-    The first exception is raised when all that have started are done.
-    """
+    """Return what a function gives for each item, in order; for reads, whose time is spent waiting."""
     listed = list(items)
     if len(listed) < 2:
         return [function(item) for item in listed]
@@ -178,112 +148,27 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(executor.map(function, listed))
 
 
-def found_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+_NOT_FOUND = "ResourceNotFoundException"
+NO_SUCH_ID = (_NOT_FOUND, "ValidationException")
+"""What AWS answers to an id that there is not, or that is none at all."""
+NOT_IN_ORGANIZATION = ("AWSOrganizationsNotInUseException",)
+
+
+def found_or_none(
+    call: Callable[..., T], *arguments: Any, codes: Collection[str] = (_NOT_FOUND,), **request: Any
+) -> T | None:
     """Return a call's answer, or None where AWS says that there is no such thing."""
     try:
-        return call()
+        return call(*arguments, **request)
     except ClientError as error:
-        if error_code(error) == "ResourceNotFoundException":
+        if error_code(error) in codes:
             return None
         raise
 
 
-def known_or_none(call: Callable[[], T]) -> T | None:
-    """Return a call's answer, or None where this one thing may not be read, or is not there any more.
-
-    For lists of what others made: one such thing is no reason to show none.
-    """
+def known_or_none(call: Callable[..., T], *arguments: Any, **request: Any) -> T | None:
+    """Return a call's answer, or None where this one thing is gone or may not be read, as others' may not."""
     try:
-        return call()
+        return found_or_none(call, *arguments, codes=NO_SUCH_ID, **request)
     except AccessDeniedError:
         return None
-    except ClientError as error:
-        if error_code(error) in ("ResourceNotFoundException", "ValidationException"):
-            return None
-        raise
-
-
-def named_or_none(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Return a call's answer, or None where there is no such thing or the id is none at all."""
-    try:
-        return found_or_none(call)
-    except ClientError as error:
-        if error_code(error) == "ValidationException":
-            return None
-        raise
-
-
-def is_concurrent_change(error: ClientError) -> bool:
-    """Return whether somebody else changed the same thing between our read and our write."""
-    return (
-        error_code(error) == "ConflictException"
-        and error.response.get("Reason", "CONCURRENT_MODIFICATION") == "CONCURRENT_MODIFICATION"
-    )
-
-
-def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as AWS's APIs take them."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-class Timed(Protocol):
-    """What has a clock to wait by: a connection."""
-
-    timing: Timing
-
-
-class Writer:
-    """Makes the calls of one change and keeps AWS's request ids."""
-
-    def __init__(self, connection: Timed) -> None:
-        self._timing = connection.timing
-        self.request_ids: list[str] = []
-        self.may_have_written = False
-
-    def send(
-        self,
-        call: Callable[..., dict[str, Any]],
-        *,
-        is_retryable: Callable[[ClientError], bool] = is_spreading,
-        timeout_s: float = CONFLICT_TIMEOUT_S,
-        **request: Any,
-    ) -> dict[str, Any]:
-        """Make a call that writes, again while earlier writes spread; return AWS's answer."""
-        given = {name: value for name, value in request.items() if value is not None}
-        about_to_call(call, given)
-        before, self.may_have_written = self.may_have_written, True
-        try:
-            answer = retry_conflicts(
-                lambda: call(**given), is_retryable=is_retryable, timeout_s=timeout_s, timing=self._timing
-            )
-        except (ClientError, KitError) as error:
-            self.may_have_written = before or not is_refusal(error)
-            raise
-        self.request_ids.append(str(answer.get("ResponseMetadata", {}).get("RequestId", "")))
-        return answer
-
-    def result(self, identifier: str) -> WriteResult:
-        """Return what the change left behind."""
-        return WriteResult(identifier, tuple(request_id for request_id in self.request_ids if request_id))
-
-
-def change_tags(
-    writer: Writer,
-    client: Any,
-    request: dict[str, Any],
-    before: Mapping[str, str],
-    after: Mapping[str, str],
-) -> None:
-    """Make the tags of a resource of sso-admin what they shall be; calls only what differs."""
-    gone = sorted(set(before) - set(after))
-    new = {key: value for key, value in after.items() if before.get(key) != value}
-    if gone:
-        writer.send(client.untag_resource, TagKeys=gone, **request)
-    if new:
-        writer.send(client.tag_resource, Tags=tag_list(new), **request)
-
-
-def read_tags(client: Any, **request: str) -> dict[str, str]:
-    """Return the tags of a resource of sso-admin, sorted by key."""
-    found = {tag["Key"]: tag["Value"] for tag in pages(client, "list_tags_for_resource", "Tags", **request)}
-    return dict(sorted(found.items()))

@@ -8,34 +8,39 @@ names are compared and changed: what a scenario does not say is left alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 State = dict[str, Any]
 
 
 def in_words(kind: str, key: str) -> str:
-    """Return kind and key as a person says them, such as ``"permission set AdministratorAccess"``.
-
-    A kind of which there is only one, and a console setting, are named once.
-    """
+    """Return kind and key as a person says them, such as ``"permission set AdministratorAccess"``."""
     noun, name = kind.replace("_", " "), key.replace("_", " ")
     return name if kind == "console_setting" or name == noun else f"{noun} {key}"
 
 
 class Action(StrEnum):
-    """What a change does to one thing."""
+    """What a change does to one thing.
+
+    Attributes
+    ----------
+    CREATE, UPDATE, DELETE, UNCHANGED
+        A write, or none.
+    BY_HAND
+        Only a person can do it in the AWS console; the kit guides, records and checks.
+    SKIPPED
+        Nobody can do it now, such as giving access to a closed account; it is no obstacle to the others.
+    """
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
     UNCHANGED = "unchanged"
     BY_HAND = "by hand"
-    """Only a person can do it in the AWS console; the kit guides, records and checks."""
     SKIPPED = "skipped"
-    """Nobody can do it now, such as giving access to a closed account; it is no obstacle to the others."""
 
 
 class Use(NamedTuple):
@@ -138,78 +143,3 @@ class WriteResult:
 
     identifier: str
     request_ids: tuple[str, ...] = field(default=())
-
-
-class Resource(Protocol):
-    """One kind of thing on the target; the only door through which runbooks read and write."""
-
-    @property
-    def kind(self) -> str:
-        """The kind's name, such as ``"permission_set"``."""
-        ...
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether on this target only a person can write it (a console-only setting on AWS)."""
-        ...
-
-    @property
-    def derived_fields(self) -> Collection[str]:
-        """Fields of a state that nobody sets: they follow from others."""
-        ...
-
-    def read(self, keys: Collection[str]) -> dict[str, State]:
-        """Return the states of those of the named things that exist; reads only."""
-        ...
-
-    def identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        """Return AWS's ids of those of the named things that exist; reads only."""
-        ...
-
-    def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of the very things that had these identifiers, whatever names lead to now.
-
-        Reads only; asked where a key leads nowhere, or to another thing. A thing that was renamed has
-        ``new_name`` in its state.
-
-        Parameters
-        ----------
-        named
-            Pairs of a key and an identifier, as `identifiers` gave it once.
-        """
-        ...
-
-    def uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
-    ) -> dict[str, tuple[Use, ...]]:
-        """Return what hangs on things besides what is ours; reads only.
-
-        Parameters
-        ----------
-        named
-            Keys of the things by identifier; so is the answer.
-        ours
-            Kind and identifier of what does not count.
-        again
-            Whether this is the second look, just before the deletion: only what is cheap.
-        """
-        ...
-
-    def irreversible(self, change: Change) -> dict[str, str]:
-        """Return what of a change AWS offers no way to make: why, by field; with ``""`` for all of it."""
-        ...
-
-    def write_all(
-        self, changes: Sequence[Change], on_start: Callable[[Change], None]
-    ) -> Iterator[tuple[Change, WriteResult]]:
-        """Make the changes and yield each (the object given) when it is complete.
-
-        `on_start` is called just before the first call that writes a change. A field of `Change.after` that
-        is None means that the attribute is removed.
-
-        Raises
-        ------
-        KitError
-            When a change fails; those yielded before are made.
-        """
-        ...

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,12 +22,9 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.model import OperationModel
 
 from idc_aws.errors import LeftSandboxError
 from idc_aws.failures import Failures
@@ -76,17 +73,16 @@ class Pacing:
     def __init__(
         self, rate_per_s: float | None = None, make_pacer: Callable[[float | None], Pacer] = Pacer
     ) -> None:
-        self.sso_admin = make_pacer(rate_per_s)
-        self._make_pacer: Callable[[str], Pacer] = lambda _operation: make_pacer(rate_per_s)
         self._identity_store: dict[str, Pacer] = {}
         self._lock = threading.Lock()
+        self.share(lambda _limit: make_pacer(rate_per_s))
 
     def share(self, make_pacer: Callable[[str], Pacer]) -> None:
-        """Take other pacers from now on, those that are shared with other processes."""
+        """Take pacers of this make from now on; those of one limit are shared with other processes."""
         with self._lock:
             self.sso_admin = make_pacer("sso-admin")
             self._identity_store.clear()
-            self._make_pacer = lambda operation: make_pacer(f"identitystore-{operation}")
+            self._make_pacer = make_pacer
 
     def pacer(self, service_name: str, operation_name: str) -> Pacer | None:
         """Return the pacer of an operation, or None for services that have limits of another kind."""
@@ -96,7 +92,7 @@ class Pacing:
             return None
         with self._lock:
             if operation_name not in self._identity_store:
-                self._identity_store[operation_name] = self._make_pacer(operation_name)
+                self._identity_store[operation_name] = self._make_pacer(f"identitystore-{operation_name}")
             return self._identity_store[operation_name]
 
     def install(self, client: Any) -> None:
@@ -110,8 +106,6 @@ class Pacing:
 
         client.meta.events.register("before-send", wait_for_slot)
 
-
-# boto3 sessions and clients: of the sandbox, sealed off from the user's AWS configuration, and of AWS.
 
 _AWS_ATTEMPTS = 8
 _SANDBOX_ATTEMPTS = 4
@@ -147,6 +141,24 @@ class Clients:
                 self._clients[service_name] = client
             return self._clients[service_name]
 
+    def operation(self, service_name: str, method_name: str) -> OperationModel:
+        """Return botocore's model of what a client's method calls."""
+        meta = self.client(service_name).meta
+        model: OperationModel = meta.service_model.operation_model(meta.method_to_api_mapping[method_name])
+        return model
+
+    def call(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one call and return AWS's answer."""
+        answer: dict[str, Any] = getattr(self.client(service_name), method_name)(**request)
+        return answer
+
+    def items(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield the items of all pages of a list; a page may be empty and not the last."""
+        pages = self.client(service_name).get_paginator(method_name).paginate(**request)
+        (items_of,) = pages.result_keys
+        for page in pages:
+            yield from items_of.search(page) or ()
+
     def _new_client(self, service_name: str) -> Any:
         try:  # what the user's files and variables configure is read here
             return self._session.client(service_name, **self._options)
@@ -164,11 +176,7 @@ def sandbox_clients(
     failures: Failures,
     pacing: Pacing,
 ) -> Clients:
-    """Return clients that reach the sandbox and nothing else.
-
-    They read no file of ``~/.aws``, no ``AWS_PROFILE``, ``AWS_ENDPOINT_URL`` or proxy variable, and ask no
-    instance metadata. A request to any other host than this machine is refused before it is sent.
-    """
+    """Return clients that reach the sandbox and nothing else."""
     session = boto3.Session(
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
@@ -249,15 +257,14 @@ def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing:
             credentials.get_frozen_credentials()
     except Exception as error:  # a user's program, file or variable can make botocore raise anything
         explained = failures.explain(error, "sts", "GetCallerIdentity")
-        raise (explained or failures.credentials_error(_words(error), error)) from error
+        words = (
+            str(error)
+            if isinstance(error, BotoCoreError)
+            else f"no credentials: {type(error).__name__}: {error}"
+        )
+        raise (explained or failures.credentials_error(words, error)) from error
     config = Config(retries={"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS})
     return Clients(session, failures, pacing, {"config": config}, lambda _client: None)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, BotoCoreError):
-        return str(error)
-    return f"no credentials: {type(error).__name__}: {error}"
 
 
 def _explain_failures(session: boto3.Session, failures: Failures) -> None:
@@ -276,20 +283,15 @@ def _explain_failures(session: boto3.Session, failures: Failures) -> None:
     session.events.register("creating-client-class", add)
 
 
-# AWS's service models, read and parsed once for all processes that are forked from this one.
-
 # What most notebooks use. The models of others are large, and few notebooks ask for one.
 SERVICES = ("sts", "organizations", "sso-admin", "identitystore", "sso", "sso-oidc")
 _REGION = "us-east-1"
 
 
 class SharedFiles(JSONFileLoader):
-    """Keeps what botocore's own data files hold, for all sessions of this process.
+    """Keeps what botocore's own data files hold, for all sessions of this process."""
 
-    A session keeps what it parsed to itself, so that the next one parses the same files again. botocore only
-    reads what it gets from here.
-    """
-
+    # A session keeps what it parsed to itself, and would parse the same files again.
     _known: ClassVar[dict[str, Any]] = {}
 
     def load_file(self, file_path: str) -> Any:
@@ -302,10 +304,8 @@ class SharedFiles(JSONFileLoader):
 
 
 def share_service_models() -> None:
-    """Let all sessions of this process share parsed files, and parse those of the services that the kit uses.
-
-    No client, credential or connection is shared, and no session that has been used.
-    """
+    """Parse the files of the services that the kit uses, and let all sessions of this process share them."""
+    # No client, credential or connection is shared, and no session that has been used.
     Loader.FILE_LOADER_CLASS = SharedFiles
     nobody = {"access_key_id": "none", "secret_access_key": "none"}
     failures, pacing = Failures("sandbox", _REGION), Pacing(None)

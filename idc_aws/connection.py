@@ -6,15 +6,15 @@ import datetime
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from idc_aws.calls import Timing, pages
+from idc_aws.calls import NOT_IN_ORGANIZATION, Timing, found_or_none
 from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacer, Pacing, aws_clients, sandbox_clients
 from idc_aws.errors import (
     AccessDeniedError,
@@ -26,15 +26,11 @@ from idc_aws.errors import (
     SeveralInstancesError,
     WrongAccountError,
 )
-from idc_aws.failures import Failures, error_code, failed_read
+from idc_aws.failures import Failures, failed_read
 from idc_aws.files import lock_file
 from idc_aws.identifiers import check_account_id, check_region
 from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 from idc_aws.sandbox import SandboxConsole, start_sandbox
-
-if TYPE_CHECKING:
-    pass
-
 
 _GOING = ("CREATE_FAILED", "DELETE_IN_PROGRESS", "DELETED")
 _REGIONS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html"
@@ -56,12 +52,9 @@ class IdentityCenterInstance:
 
 
 def list_instances(connection: Connection) -> list[IdentityCenterInstance]:
-    """Return the instances that are visible in the connection's Region, the organization's first; reads only.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListInstances.html
-    """
+    """Return the instances that are visible in the Region, the organization's first; reads only."""
     with failed_read("the instances of Identity Center"):
-        found = list(pages(connection.client("sso-admin"), "list_instances", "Instances"))
+        found = list(connection.items("sso-admin", "list_instances"))
         instances = [_instance(connection, entry) for entry in found]
     return sorted(instances, key=lambda instance: (instance.kind != "organization", instance.instance_arn))
 
@@ -75,23 +68,13 @@ def find_instance(connection: Connection, instance_arn: str | None = None) -> Id
     return instance
 
 
-def find_instance_or_none(
-    connection: Connection, instance_arn: str | None = None
-) -> IdentityCenterInstance | None:
-    """Return what `find_instance` does, or None where there is none: no Region but this is asked then."""
-    return _look(connection, instance_arn)[0]
-
-
 def require_home_region(connection: Connection, kind: str) -> None:
-    """Return unless an instance is visible, though in another Region than the connection's; reads only.
-
-    Without any instance there is nothing wrong yet; what the caller may not read is for later to say.
-    """
+    """Return unless an instance is visible, though in another Region than the connection's; reads only."""
     owner = connection.caller.account_id if kind == "account" else None
     try:
         elsewhere = [] if connection.instance_or_none() else _regions_with_instances(connection, owner)
     except (KitError, ClientError):
-        return
+        return  # for later to say
     if elsewhere:
         raise _none_found(connection, "no instance", [], elsewhere)
 
@@ -138,9 +121,8 @@ def _none_found(
 
 
 def _regions_with_instances(connection: Connection, owner: str | None = None) -> list[str]:
-    sso_admin = connection.client("sso-admin")
     try:
-        found = list(pages(sso_admin, "list_instances", "Instances", RegionScope="ALL_REGIONS"))
+        found = list(connection.items("sso-admin", "list_instances", RegionScope="ALL_REGIONS"))
     except (ClientError, AccessDeniedError):
         return []  # It only improves the message.
     regions = {
@@ -173,7 +155,8 @@ def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
     if entry.get("Status", "ACTIVE") != "ACTIVE":
         return "account"
     try:
-        connection.client("sso-admin").list_permission_sets(InstanceArn=entry["InstanceArn"], MaxResults=1)
+        which = {"InstanceArn": entry["InstanceArn"], "MaxResults": 1}
+        connection.call("sso-admin", "list_permission_sets", **which)
     except AccountInstanceError:
         return "account"
     except (ClientError, AccessDeniedError):
@@ -182,24 +165,17 @@ def _kind(connection: Connection, entry: dict[str, Any]) -> InstanceKind:
 
 
 def management_account_id(connection: Connection) -> str:
-    """Return the id of the organization's management account, or "" outside of one or where nobody may tell.
-
-    Reads only, once for each connection.
-    """
+    """Return the id of the organization's management account; "" outside of one or where nobody may tell."""
     if "management_account_id" not in connection.cache:
+        describe = "describe_organization"
         try:
-            answer = connection.client("organizations").describe_organization()
+            answer = found_or_none(connection.call, "organizations", describe, codes=NOT_IN_ORGANIZATION)
         except AccessDeniedError:
             return ""
-        except ClientError as error:
-            if error_code(error) != "AWSOrganizationsNotInUseException":
-                raise
+        if answer is None:
             return ""
         connection.cache["management_account_id"] = answer["Organization"]["MasterAccountId"]
     return str(connection.cache["management_account_id"])
-
-
-# A connection: a target, who calls it, and the clients to call it with.
 
 
 @dataclass(frozen=True)
@@ -241,7 +217,7 @@ class Place:
 
 @dataclass
 class Connection:
-    """A target and everything that is needed to call it.
+    """A target and everything that is needed to call it; made by `connect`.
 
     Attributes
     ----------
@@ -251,10 +227,8 @@ class Connection:
         Where Identity Center is looked for.
     caller
         Whose credentials they are.
-    clients
-        Makes the boto3 clients.
-    pacing
-        Spaces the calls.
+    clients, pacing
+        Make the boto3 clients, and space their calls.
     console
         What only the console can do: the sandbox's; None on AWS.
     instance_arn
@@ -290,10 +264,27 @@ class Connection:
         """Return the boto3 client of a service, such as ``"sso-admin"``; made once, shared by threads."""
         return self.clients.client(service_name)
 
-    @property
-    def pacer(self) -> Pacer:
-        """The one pacer of all sso-admin calls."""
-        return self.pacing.sso_admin
+    def call(self, service_name: str, method_name: str, **request: Any) -> dict[str, Any]:
+        """Make one call in the instance, such as ``call("identitystore", "list_users")``."""
+        return self.clients.call(
+            service_name, method_name, self.in_instance(service_name, method_name, request)
+        )
+
+    def items(self, service_name: str, method_name: str, **request: Any) -> Iterator[Any]:
+        """Yield the items of all pages of a list in the instance."""
+        return self.clients.items(
+            service_name, method_name, self.in_instance(service_name, method_name, request)
+        )
+
+    def in_instance(self, service_name: str, method_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with the instance's ARN or its identity store's id, where AWS asks for it."""
+        asked = self.clients.operation(service_name, method_name).input_shape
+        members = asked.members if asked is not None else {}
+        if "IdentityStoreId" in members:
+            return {"IdentityStoreId": self.instance.identity_store_id, **request}
+        if "InstanceArn" in members and "InstanceArn" not in request:
+            return {"InstanceArn": self.instance.instance_arn, **request}
+        return request
 
     @property
     def is_sandbox(self) -> bool:
@@ -308,13 +299,7 @@ class Connection:
 
     @property
     def instance(self) -> IdentityCenterInstance:
-        """The instance of Identity Center, read at first use.
-
-        Raises
-        ------
-        InstanceNotFoundError, SeveralInstancesError
-            When there is not exactly one.
-        """
+        """The instance of Identity Center, read at first use."""
         with self._lock:
             if self._instance is None:
                 self._instance = find_instance(self, self.instance_arn)
@@ -324,7 +309,7 @@ class Connection:
         """Return the instance, or None where there is none yet; reads only."""
         with self._lock:
             if self._instance is None:
-                self._instance = find_instance_or_none(self, self.instance_arn)
+                self._instance = _look(self, self.instance_arn)[0]
             return self._instance
 
     def refresh_instance(self) -> IdentityCenterInstance | None:
@@ -342,8 +327,6 @@ class Connection:
             parts.append(f"endpoint overridden: {self.endpoint_url}, not AWS")
         return " · ".join(parts)
 
-
-# One pacer for many processes: those that work on one AWS organization at a time share its limits.
 
 # No queue is that long: the file is of a time before the machine was started anew, and its clock with it.
 _FARTHEST_S = 3600.0
@@ -393,7 +376,9 @@ def share_pacing(connection: Connection) -> None:
     if not folder:
         return
     rate_per_s = AWS_RATE_PER_S / _machines(os.environ.get(PACING_MACHINES_VARIABLE, "1"))
-    start = f"{_management_account_id(connection)}-{connection.region}"
+    # The limits are the organization's, or the caller's account's where it cannot be read.
+    account_id = management_account_id(connection) or connection.caller.account_id
+    start = f"{account_id}-{connection.region}"
     connection.pacing.share(lambda limit: SharedPacer(rate_per_s, Path(folder) / f"{start}-{limit}.slot"))
 
 
@@ -405,20 +390,6 @@ def _machines(text: str) -> int:
         )
     return int(text)
 
-
-def _management_account_id(connection: Connection) -> str:
-    """Return whose limits they are: the organization's, or the caller's account where it cannot be read.
-
-    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html
-    """
-    try:
-        organization = connection.clients.client("organizations").describe_organization()["Organization"]
-    except (ClientError, AccessDeniedError):
-        return connection.caller.account_id
-    return str(organization["MasterAccountId"])
-
-
-# Connecting to a target, and being allowed to write there.
 
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 
@@ -453,8 +424,6 @@ def connect(
     TargetError
         When the target does not answer or the credentials are missing, refused or expired.
 
-    Notes
-    -----
     Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     """
     check_region(region)
@@ -498,7 +467,7 @@ def connect_to_sandbox(
 
 def _connected(target: str, region: str, clients: Clients, failures: Failures, **options: Any) -> Connection:
     with failed_read("the caller's identity"):
-        answer = clients.client("sts").get_caller_identity()
+        answer = clients.call("sts", "get_caller_identity", {})
     caller = Caller(answer["Account"], answer["Arn"], answer["UserId"])
     failures.principal_arn = caller.principal_arn
     name = _account_name(clients, caller.account_id)
@@ -508,10 +477,10 @@ def _connected(target: str, region: str, clients: Clients, failures: Failures, *
 def _account_name(clients: Clients, account_id: str) -> str:
     # Only the management account and delegated administrators may read it, and only in an organization.
     try:
-        account = clients.client("organizations").describe_account(AccountId=account_id)["Account"]
+        answer = clients.call("organizations", "describe_account", {"AccountId": account_id})
     except (ClientError, AccessDeniedError):
         return ""
-    return str(account.get("Name", ""))
+    return str(answer["Account"].get("Name", ""))
 
 
 def _overridden_endpoint(clients: Clients) -> str:
@@ -521,7 +490,20 @@ def _overridden_endpoint(clients: Clients) -> str:
 
 
 def require_apply_allowed(connection: Connection, expected_account: str | None) -> None:
-    """Return when this connection may write: in the sandbox always, on AWS in the expected account alone."""
+    """Return when this connection may write: in the sandbox always, on AWS in the expected account alone.
+
+    Parameters
+    ----------
+    connection
+        Where a run would write.
+    expected_account
+        The account id that the person means; None or empty: none was given.
+
+    Raises
+    ------
+    WrongAccountError
+        When the caller's account is another, or none was given; nothing was changed.
+    """
     if connection.is_sandbox:
         return
     found = connection.caller.account_id

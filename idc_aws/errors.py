@@ -1,33 +1,4 @@
-"""Every error that the kit raises on purpose.
-
-The tree::
-
-    KitError
-    ├── InvalidValueError          one value that cannot be right (also a ValueError)
-    ├── ParametersError            a scenario with problems: nothing was called
-    ├── TargetError                the run is not talking to what it should
-    │   ├── SandboxError           the sandbox does not start, answer or match
-    │   ├── CredentialsError       no credentials, or credentials that have expired
-    │   ├── WrongAccountError      the caller's account is not the expected one
-    │   ├── LeftSandboxError       a call would leave the sandbox
-    │   └── ClosedRunbookError     what was opened before another `open_runbook` is not used any more
-    ├── InstanceNotFoundError      no instance of Identity Center in this Region
-    ├── SeveralInstancesError      more than one instance: the kit does not guess
-    ├── AccountInstanceError       an account instance was asked for what only an organization instance can do
-    ├── NotFoundError              nothing has that name
-    ├── AmbiguousError             several things have that name
-    ├── AccessDeniedError          the caller may not do that
-    ├── ThrottledError             AWS turned a call away, time and again, because there were too many
-    ├── ApplyRefusedError          writing is not allowed in this run
-    ├── CancelledError             a person stopped an apply between two calls
-    ├── WriteFailedError           AWS accepted a write, and then it failed
-    ├── ConfigFileError            an AWS config file cannot be read or written, or holds another's profile
-    ├── WaitTimeoutError           a write did not end in time
-    ├── CheckFailedError           what was found is not what was wanted
-    ├── NotAppliedError            a guided notebook was run past a step that is not applied yet
-    ├── ReceiptError               a receipt cannot be written, read or undone
-    └── RunFailedError             a headless run ended without success
-"""
+"""Every error that the kit raises on purpose."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""AWS's refusals in the kit's words, missing and expired credentials among them.
-
-Refusals that calling code decides on (``ResourceNotFoundException``, ``ConflictException``,
-``ValidationException``, quotas) pass through; `failed_write` and `failed_read` turn what is left of them
-into errors of the kit at the end.
-"""
+"""AWS's refusals in the kit's words, missing and expired credentials among them."""
 
 from __future__ import annotations
 
@@ -293,12 +288,9 @@ def account_instance_error(found: str) -> AccountInstanceError:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether AWS surely did nothing of a call that failed.
-
-    Not so when it failed inside AWS, when no answer came, and when botocore had tried more than once: an
-    attempt whose answer was lost may have written, and the next one then meets a conflict with it.
-    """
+    """Tell whether AWS surely did nothing of a call that failed."""
     if isinstance(error, ClientError):
+        # An attempt whose answer was lost may have written, and the next one then meets a conflict with it.
         attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         return not attempts and error_code(error) not in _FAILED_AT_AWS
     return isinstance(error, (AccessDeniedError, AccountInstanceError, CredentialsError))

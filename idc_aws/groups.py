@@ -1,8 +1,4 @@
-"""Groups and group memberships.
-
-Source:
-https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateGroupMembership.html
-"""
+"""Groups, to which access is given so that people can come and go, and who is in one."""
 
 from __future__ import annotations
 
@@ -11,13 +7,49 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import Writer, found_or_none, in_threads, named_or_none
+from idc_aws.calls import NO_SUCH_ID, found_or_none, in_threads
 from idc_aws.changes import State, Use
-from idc_aws.connection import Connection
 from idc_aws.errors import InvalidValueError, NotFoundError
-from idc_aws.identity_store import find_group_id, find_user_id
-from idc_aws.resource import OneByOne
+from idc_aws.identity_store import Principals, find_group_id, find_principal_id, find_user_id
+from idc_aws.resource import OneByOne, Writer
 from idc_aws.uses import uses_of_principals
+
+
+class Groups(Principals):
+    """The groups of the identity store, by display name.
+
+    A state has ``description``, where there is one.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_Group.html
+    """
+
+    kind: ClassVar[str] = "group"
+    principal_type: ClassVar[str] = "GROUP"
+
+    @override
+    def _state(self, answer: dict[str, Any]) -> State:
+        return {"description": answer["Description"]} if answer.get("Description") else {}
+
+    @override
+    def _attributes(self, state: State) -> dict[str, Any]:
+        return {"Description": state.get("description")}
+
+    @override
+    def _uses(
+        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
+    ) -> dict[str, list[Use]]:
+        return uses_of_principals(self._connection, "GROUP", named, ours, again=again)
+
+    @override
+    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
+        group_id = self._existing_identifier(key)
+        if before.get("description") != after.get("description"):
+            operation: dict[str, Any] = {"AttributePath": "description"}
+            if after.get("description") is not None:
+                operation["AttributeValue"] = after["description"]
+            writer.send("identitystore", "update_group", GroupId=group_id, Operations=[operation])
+        return group_id
+
 
 _MOST_GROUPS_A_CALL = 100
 _SEPARATOR = " in "
@@ -36,97 +68,74 @@ def _parts(key: str) -> tuple[str, str]:
     return user_name, group
 
 
+_IdPair = tuple[str, str]
+"""The ids of a user and of a group."""
+
+
 class GroupMemberships(OneByOne):
     """The memberships of the identity store, by `membership_key`.
 
     A state has ``user_name`` and ``group``. A user or a group that does not exist has no memberships.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_GroupMembership.html
     """
 
     kind: ClassVar[str] = "group_membership"
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        if self._connection.instance_or_none() is None:
-            return {}
-        pairs = {key: _parts(key) for key in keys}
-        user_ids = _ids(self._connection, find_user_id, [user_name for user_name, _ in pairs.values()])
-        group_ids = _ids(self._connection, find_group_id, [group for _, group in pairs.values()])
-        members = self._members(
-            [(user_ids.get(user_name), group_ids.get(group)) for user_name, group in pairs.values()]
-        )
-        return {
-            key: {"user_name": user_name, "group": group}
-            for key, (user_name, group) in pairs.items()
-            if (user_ids.get(user_name), group_ids.get(group)) in members
-        }
+        pairs = self._id_pairs(keys)
+        members = self._members(pairs.values())
+        return {key: self._state(key) for key, pair in pairs.items() if pair in members}
 
-    def _members(self, pairs: list[tuple[str | None, str | None]]) -> set[tuple[str | None, str | None]]:
+    def _state(self, key: str) -> State:
+        user_name, group = _parts(key)
+        return {"user_name": user_name, "group": group}
+
+    def _id_pairs(self, keys: Collection[str]) -> dict[str, _IdPair]:
+        """Return the ids of those whose user and group exist; each name is looked up once."""
+        named = {
+            key: (("USER", user_name), ("GROUP", group)) for key in keys for user_name, group in [_parts(key)]
+        }
+        principals = list(dict.fromkeys(one for pair in named.values() for one in pair))
+        ids = in_threads(lambda one: find_principal_id(self._connection, *one), principals)
+        id_of = dict(zip(principals, ids, strict=True))
+        found = ((key, id_of[user], id_of[group]) for key, (user, group) in named.items())
+        return {key: (user_id, group_id) for key, user_id, group_id in found if user_id and group_id}
+
+    def _members(self, pairs: Collection[_IdPair]) -> set[_IdPair]:
         groups_of: dict[str, list[str]] = {}
         for user_id, group_id in pairs:
-            if user_id and group_id:
-                groups_of.setdefault(user_id, []).append(group_id)
+            groups_of.setdefault(user_id, []).append(group_id)
         calls = [
             (user_id, group_ids[start : start + _MOST_GROUPS_A_CALL])
             for user_id, group_ids in groups_of.items()
             for start in range(0, len(group_ids), _MOST_GROUPS_A_CALL)
         ]
-        found = in_threads(self._groups_with, calls)
-        return {
-            (user_id, group_id)
-            for (user_id, _), group_ids in zip(calls, found, strict=True)
-            for group_id in group_ids
-        }
+        return {pair for found in in_threads(lambda call: self._groups_with(*call), calls) for pair in found}
 
-    def _groups_with(self, call: tuple[str, list[str]]) -> list[str]:
-        user_id, group_ids = call
-        answer = self._connection.client("identitystore").is_member_in_groups(
-            IdentityStoreId=self._connection.instance.identity_store_id,
-            MemberId={"UserId": user_id},
-            GroupIds=group_ids,
+    def _groups_with(self, user_id: str, group_ids: list[str]) -> list[_IdPair]:
+        answer = self._connection.call(
+            "identitystore", "is_member_in_groups", MemberId={"UserId": user_id}, GroupIds=group_ids
         )
-        return [result["GroupId"] for result in answer["Results"] if result.get("MembershipExists")]
-
-    @override
-    def _identifier(self, key: str) -> str | None:
-        return self._identifiers([key]).get(key)
+        return [(user_id, one["GroupId"]) for one in answer["Results"] if one.get("MembershipExists")]
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        pairs = {key: _parts(key) for key in keys}
-        user_ids = _ids(self._connection, find_user_id, [user_name for user_name, _ in pairs.values()])
-        group_ids = _ids(self._connection, find_group_id, [group for _, group in pairs.values()])
-        ids = [(user_ids.get(user_name), group_ids.get(group)) for user_name, group in pairs.values()]
-        found = zip(pairs, in_threads(lambda pair: self._membership_id(*pair), ids), strict=True)
-        return {key: membership_id for key, membership_id in found if membership_id is not None}
+        pairs = self._id_pairs(keys)
+        answers = zip(pairs, in_threads(lambda pair: self._look_up(*pair), pairs.values()), strict=True)
+        return {key: str(answer["MembershipId"]) for key, answer in answers if answer}
 
-    def _membership_id(self, user_id: str | None, group_id: str | None) -> str | None:
-        if user_id is None or group_id is None:
-            return None
-        answer = found_or_none(
-            lambda: self._connection.client("identitystore").get_group_membership_id(
-                IdentityStoreId=self._connection.instance.identity_store_id,
-                GroupId=group_id,
-                MemberId={"UserId": user_id},
-            )
-        )
-        return str(answer["MembershipId"]) if answer else None
+    def _look_up(self, user_id: str, group_id: str) -> dict[str, Any] | None:
+        which = {"GroupId": group_id, "MemberId": {"UserId": user_id}}
+        return found_or_none(self._connection.call, "identitystore", "get_group_membership_id", **which)
 
     @override
     def _read_one(self, key: str, identifier: str) -> State | None:
         # Its user or its group may have another name now.
-        answer = named_or_none(
-            lambda: self._connection.client("identitystore").describe_group_membership(
-                IdentityStoreId=self._connection.instance.identity_store_id, MembershipId=identifier
-            )
-        )
-        user_name, group = _parts(key)
-        return {"user_name": user_name, "group": group} if answer else None
-
-    @override
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        return {}  # nothing hangs on a membership
+        describe, which = "describe_group_membership", {"MembershipId": identifier}
+        answer = found_or_none(self._connection.call, "identitystore", describe, codes=NO_SUCH_ID, **which)
+        return self._state(key) if answer else None
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
@@ -138,12 +147,8 @@ class GroupMemberships(OneByOne):
                 f"there is no {missing}, so {user_name!r} cannot become a member of {group!r}",
                 remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
             )
-        answer = writer.send(
-            self._connection.client("identitystore").create_group_membership,
-            IdentityStoreId=self._connection.instance.identity_store_id,
-            GroupId=group_id,
-            MemberId={"UserId": user_id},
-        )
+        member = {"UserId": user_id}
+        answer = writer.send("identitystore", "create_group_membership", GroupId=group_id, MemberId=member)
         return str(answer["MembershipId"])
 
     @override
@@ -153,98 +158,4 @@ class GroupMemberships(OneByOne):
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        request: dict[str, Any] = {
-            "IdentityStoreId": self._connection.instance.identity_store_id,
-            "MembershipId": identifier,
-        }
-        identity_store = self._connection.client("identitystore")
-        found_or_none(lambda: writer.send(identity_store.delete_group_membership, **request))
-
-
-def _ids(connection: Connection, find: Any, names: list[str]) -> dict[str, str | None]:
-    unique = list(dict.fromkeys(names))
-    return dict(zip(unique, in_threads(lambda name: find(connection, name), unique), strict=True))
-
-
-# Groups: access is given to groups, so that people can come and go.
-
-
-class Groups(OneByOne):
-    """The groups of the identity store, by display name.
-
-    A state has ``description``, where there is one.
-    """
-
-    kind: ClassVar[str] = "group"
-
-    @override
-    def _read(self, keys: Collection[str]) -> dict[str, State]:
-        if self._connection.instance_or_none() is None:
-            return {}
-        answers = zip(keys, in_threads(self._describe, keys), strict=True)
-        return {key: _state(answer) for key, answer in answers if answer}
-
-    def _describe(self, display_name: str) -> dict[str, Any] | None:
-        group_id = find_group_id(self._connection, display_name)
-        if group_id is None:
-            return None
-        return found_or_none(
-            lambda: self._connection.client("identitystore").describe_group(**self._request(group_id))
-        )
-
-    @override
-    def _identifier(self, key: str) -> str | None:
-        return find_group_id(self._connection, key)
-
-    @override
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        answer = named_or_none(
-            lambda: self._connection.client("identitystore").describe_group(**self._request(identifier))
-        )
-        if answer is None:
-            return None
-        name = answer.get("DisplayName", "")
-        return _state(answer) | ({"new_name": name} if name != key else {})
-
-    @override
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        return uses_of_principals(self._connection, "GROUP", named, ours, again=again)
-
-    def _request(self, group_id: str) -> dict[str, Any]:
-        return {"IdentityStoreId": self._connection.instance.identity_store_id, "GroupId": group_id}
-
-    @override
-    def _create(self, key: str, state: State, writer: Writer) -> str:
-        answer = writer.send(
-            self._connection.client("identitystore").create_group,
-            IdentityStoreId=self._connection.instance.identity_store_id,
-            DisplayName=key,
-            Description=state.get("description"),
-        )
-        return str(answer["GroupId"])
-
-    @override
-    def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
-        group_id = self._existing_identifier(key)
-        if before.get("description") != after.get("description"):
-            operation: dict[str, Any] = {"AttributePath": "description"}
-            if after.get("description") is not None:
-                operation["AttributeValue"] = after["description"]
-            writer.send(
-                self._connection.client("identitystore").update_group,
-                Operations=[operation],
-                **self._request(group_id),
-            )
-        return group_id
-
-    @override
-    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        # Deleting a group takes its memberships along.
-        identity_store = self._connection.client("identitystore")
-        found_or_none(lambda: writer.send(identity_store.delete_group, **self._request(identifier)))
-
-
-def _state(answer: dict[str, Any]) -> State:
-    return {"description": answer["Description"]} if answer.get("Description") else {}
+        found_or_none(writer.send, "identitystore", "delete_group_membership", MembershipId=identifier)

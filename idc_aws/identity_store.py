@@ -1,127 +1,199 @@
-"""Finding users and groups in the identity store, listing a few of them, and knowing personal data.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_GetUserId.html
-"""
+"""The identity store: its users and groups found by name, listed for people, and written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
-from idc_aws.calls import found_or_none, in_threads, known_or_none, pages
+from typing_extensions import override
+
+from idc_aws.calls import NO_SUCH_ID, found_or_none, in_threads, known_or_none
+from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.failures import failed_read
+from idc_aws.resource import OneByOne, Writer
+
+NAME_FIELDS = {"USER": "UserName", "GROUP": "DisplayName"}
+"""What AWS calls the name of a principal, by its type."""
 
 
 def find_user_id(connection: Connection, user_name: str) -> str | None:
     """Return the id of the user of that name, or None where there is none; reads only."""
-    return _find(connection, "get_user_id", "userName", user_name, "UserId")
+    return find_principal_id(connection, "USER", user_name)
 
 
 def find_group_id(connection: Connection, display_name: str) -> str | None:
     """Return the id of the group of that display name, or None where there is none; reads only."""
-    return _find(connection, "get_group_id", "displayName", display_name, "GroupId")
+    return find_principal_id(connection, "GROUP", display_name)
 
 
 def find_principal_id(connection: Connection, principal_type: str, principal_name: str) -> str | None:
     """Return the id of a ``"USER"`` or ``"GROUP"``, or None where there is none; reads only."""
-    find = find_group_id if principal_type == "GROUP" else find_user_id
-    return find(connection, principal_name)
-
-
-def _find(connection: Connection, operation: str, path: str, value: str, answer_name: str) -> str | None:
-    unique_attribute = {"AttributePath": path, "AttributeValue": value}
-    call: Callable[..., dict[str, Any]] = getattr(connection.client("identitystore"), operation)
+    name_field = NAME_FIELDS[principal_type]
+    path = name_field[0].lower() + name_field[1:]
+    unique = {"AttributePath": path, "AttributeValue": principal_name}
     answer = found_or_none(
-        lambda: call(
-            IdentityStoreId=connection.instance.identity_store_id,
-            AlternateIdentifier={"UniqueAttribute": unique_attribute},
-        )
+        connection.call,
+        "identitystore",
+        f"get_{principal_type.lower()}_id",
+        AlternateIdentifier={"UniqueAttribute": unique},
     )
-    return str(answer[answer_name]) if answer else None
+    return str(answer[id_field(principal_type)]) if answer else None
 
 
-# Names of groups, and who is in one: a few of them, for people to look at. Reads only.
+def principal_name(connection: Connection, principal_type: str, principal_id: str) -> str:
+    """Return the name of a user or a group; empty for one that is gone or may not be read; reads only."""
+    method_name, which = f"describe_{principal_type.lower()}", {id_field(principal_type): principal_id}
+    answer = known_or_none(connection.call, "identitystore", method_name, **which)
+    return str(answer.get(NAME_FIELDS[principal_type], "")) if answer else ""
 
-_MOST_READ = 100
+
+def id_field(principal_type: str) -> str:
+    """Return what AWS calls the id of a principal of a type, such as ``"GroupId"``."""
+    return f"{principal_type.capitalize()}Id"
 
 
-def list_names_of_groups(connection: Connection) -> list[str]:
-    """Return display names of groups, sorted; no more than a hundred are read.
+def list_principals(connection: Connection, principal_type: str) -> Iterator[dict[str, Any]]:
+    """Yield the instance's users or groups as AWS lists them; reads only."""
+    return connection.items("identitystore", f"list_{principal_type.lower()}s")
 
-    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListGroups.html
-    """
+
+class Principals(OneByOne):
+    """The users or the groups of the identity store, by name: what both are alike in."""
+
+    principal_type: ClassVar[str]
+    description_options: ClassVar[dict[str, Any]] = {}
+    """What a description is asked for besides."""
+
+    @abstractmethod
+    def _state(self, answer: dict[str, Any]) -> State:
+        """Return the state of one that AWS described."""
+
+    @abstractmethod
+    def _attributes(self, state: State) -> dict[str, Any]:
+        """Return the attributes of a state as AWS takes them for a new one."""
+
+    def _by_id(self, identifier: str) -> dict[str, str]:
+        return {id_field(self.principal_type): identifier}
+
+    def _describe(self, identifier: str) -> dict[str, Any]:
+        request = {**self._by_id(identifier), **self.description_options}
+        return self._connection.call("identitystore", f"describe_{self.kind}", **request)
+
+    def _describe_by_name(self, name: str) -> dict[str, Any] | None:
+        identifier = self._identifier(name)
+        return found_or_none(self._describe, identifier) if identifier else None
+
+    @override
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        answers = zip(keys, in_threads(self._describe_by_name, keys), strict=True)
+        return {key: self._state(answer) for key, answer in answers if answer}
+
+    @override
+    def _identifier(self, key: str) -> str | None:
+        return find_principal_id(self._connection, self.principal_type, key)
+
+    @override
+    def _read_one(self, key: str, identifier: str) -> State | None:
+        answer = found_or_none(self._describe, identifier, codes=NO_SUCH_ID)
+        if answer is None:
+            return None
+        name = answer.get(NAME_FIELDS[self.principal_type], "")
+        return self._state(answer) | ({"new_name": name} if name != key else {})
+
+    @override
+    def _create(self, key: str, state: State, writer: Writer) -> str:
+        request = {NAME_FIELDS[self.principal_type]: key, **self._attributes(state)}
+        answer = writer.send("identitystore", f"create_{self.kind}", **request)
+        return str(answer[id_field(self.principal_type)])
+
+    @override
+    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
+        # AWS deletes the memberships along; somebody else may have deleted it a moment ago.
+        found_or_none(writer.send, "identitystore", f"delete_{self.kind}", **self._by_id(identifier))
+
+
+# Some of the users and groups, for people to look at. Reads only.
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """A user as a list shows one."""
+
+    user_name: str
+    display_name: str
+    email: str
+    user_status: str
+    groups: tuple[str, ...]
+
+
+def list_users(connection: Connection, *, at_most: int) -> tuple[list[ListedUser], bool]:
+    """Return users sorted by name, and whether these are all."""
+    with failed_read("the users"):
+        found = list(islice(list_principals(connection, "USER"), at_most + 1))
+        users = in_threads(lambda user: _listed(connection, user), found[:at_most])
+    return sorted(users, key=lambda user: user.user_name.casefold()), len(found) <= at_most
+
+
+def _listed(connection: Connection, user: dict[str, Any]) -> ListedUser:
+    emails = user.get("Emails") or [{}]
+    return ListedUser(
+        user_name=str(user.get("UserName", "")),
+        display_name=str(user.get("DisplayName", "")),
+        email=str(emails[0].get("Value", "")),
+        user_status=str(user.get("UserStatus", "")),
+        groups=tuple(sorted(_groups_of_user(connection, str(user["UserId"])))),
+    )
+
+
+def _groups_of_user(connection: Connection, user_id: str) -> Iterator[str]:
+    names = connection.cache.setdefault("group names", {})
+    member = {"UserId": user_id}
+    for membership in connection.items("identitystore", "list_group_memberships_for_member", MemberId=member):
+        group_id = membership["GroupId"]
+        if group_id not in names:
+            names[group_id] = principal_name(connection, "GROUP", group_id) or group_id
+        yield names[group_id]
+
+
+def list_user_names(connection: Connection, *, at_most: int) -> list[str]:
+    """Return names of users, in AWS's order and no more than `at_most`; reads only."""
+    with failed_read("the users"):
+        return _names(connection, "USER", at_most)
+
+
+def list_group_names(connection: Connection, *, at_most: int) -> list[str]:
+    """Return display names of groups, in AWS's order and no more than `at_most`; reads only."""
     with failed_read("the groups"):
-        store_id = connection.instance.identity_store_id
-        listed = pages(connection.client("identitystore"), "list_groups", "Groups", IdentityStoreId=store_id)
-        return sorted(group.get("DisplayName", "") for group in islice(listed, _MOST_READ))
+        return _names(connection, "GROUP", at_most)
+
+
+def _names(connection: Connection, principal_type: str, at_most: int) -> list[str]:
+    found = islice(list_principals(connection, principal_type), at_most)
+    names = (one.get(NAME_FIELDS[principal_type]) for one in found)
+    return [str(name) for name in names if name]
+
+
+_MOST_MEMBERS_READ = 100
 
 
 def list_group_members(connection: Connection, group_id: str) -> list[tuple[str, str]]:
-    """Return (user name, membership id) of a group's members, sorted; no more than a hundred are read.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListGroupMemberships.html
-    """
-    identity_store = connection.client("identitystore")
-    store = {"IdentityStoreId": connection.instance.identity_store_id}
+    """Return (user name, membership id) of a group's members, sorted; no more than a hundred are read."""
     with failed_read("the group's members"):
-        listed = pages(
-            identity_store, "list_group_memberships", "GroupMemberships", GroupId=group_id, **store
-        )
+        listed = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
         found = [
             (one.get("MemberId", {}).get("UserId", ""), one["MembershipId"])
-            for one in islice(listed, _MOST_READ)
+            for one in islice(listed, _MOST_MEMBERS_READ)
         ]
         users = in_threads(
-            lambda pair: known_or_none(lambda: identity_store.describe_user(UserId=pair[0], **store)), found
+            lambda pair: known_or_none(connection.call, "identitystore", "describe_user", UserId=pair[0]),
+            found,
         )
-    members = zip(found, users, strict=True)
     return sorted(
-        (str((user or {}).get("UserName") or user_id), membership_id)
-        for (user_id, membership_id), user in members
+        (str(user.get("UserName") or user_id), membership_id)
+        for (user_id, membership_id), user in zip(found, users, strict=True)
         if user is not None
     )
-
-
-# What the target says of its users that is personal, in the fields of a scenario's user. Reads only.
-
-_FIELDS = {
-    "user_name": "UserName",
-    "display_name": "DisplayName",
-    "nick_name": "NickName",
-    "profile_url": "ProfileUrl",
-    "website": "Website",
-    "birthdate": "Birthdate",
-}
-_NAMES = {"given_name": "GivenName", "middle_name": "MiddleName", "family_name": "FamilyName"}
-_ADDRESS = {
-    "formatted": "Formatted",
-    "street_address": "StreetAddress",
-    "locality": "Locality",
-    "postal_code": "PostalCode",
-}
-
-
-def list_personal_data(connection: Connection, *, at_most: int) -> list[dict[str, Any]]:
-    """Return the personal fields of an instance's users; none without an instance.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_ListUsers.html
-    """
-    instance = connection.instance_or_none()
-    if instance is None:
-        return []
-    request = {"IdentityStoreId": instance.identity_store_id}
-    with failed_read("the users, whose names are to be masked"):
-        users = pages(connection.client("identitystore"), "list_users", "Users", **request)
-        return [_personal(user) for user in islice(users, at_most)]
-
-
-def _personal(user: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {ours: user.get(theirs) for ours, theirs in _FIELDS.items()}
-    found |= {ours: user.get("Name", {}).get(theirs) for ours, theirs in _NAMES.items()}
-    address = (user.get("Addresses") or [{}])[0]
-    found["address"] = {ours: address.get(theirs) for ours, theirs in _ADDRESS.items()}
-    found["email"] = (user.get("Emails") or [{}])[0].get("Value")
-    found["phone_number"] = (user.get("PhoneNumbers") or [{}])[0].get("Value")
-    return found

@@ -1,7 +1,4 @@
-"""Instances of Identity Center: enabling, naming, tagging and deleting them.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html
-"""
+"""Instances of Identity Center: enabling, naming, tagging and deleting them."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ from typing import Any, ClassVar
 import boto3
 from typing_extensions import override
 
-from idc_aws.calls import Writer, change_tags, read_tags, tag_list, wait_until
+from idc_aws.calls import wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.connection import IdentityCenterInstance, list_instances
 from idc_aws.errors import InvalidValueError, WriteFailedError
-from idc_aws.resource import OneByOne
+from idc_aws.resource import OneByOne, Writer, read_tags, tag_list
 from idc_aws.uses import uses_of_instance
 
 KINDS = ("organization", "account")
@@ -29,9 +26,12 @@ class Instances(OneByOne):
 
     A state has ``name``, where there is one, and ``tags``. Deleting an instance deletes everything in it:
     plans delete one only to undo its creation.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html
     """
 
     kind: ClassVar[str] = "instance"
+    is_in_instance: ClassVar[bool] = False
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
@@ -62,7 +62,7 @@ class Instances(OneByOne):
         return None
 
     def _state(self, instance: IdentityCenterInstance) -> State:
-        tags = read_tags(self._connection.client("sso-admin"), **_tagged(instance.instance_arn))
+        tags = read_tags(self._connection, instance.instance_arn, InstanceArn=instance.instance_arn)
         return {"name": instance.name, "tags": tags} if instance.name else {"tags": tags}
 
     @override
@@ -114,19 +114,15 @@ class Instances(OneByOne):
         )
         writer.may_have_written = True
         if state.get("tags"):
-            change_tags(writer, connection.client("sso-admin"), _tagged(instance_arn), {}, state["tags"])
+            writer.change_tags(instance_arn, {}, state["tags"], InstanceArn=instance_arn)
         return instance_arn
 
     def _create_account_instance(self, state: State, writer: Writer) -> str:
-        sso_admin = self._connection.client("sso-admin")
-        answer = writer.send(
-            sso_admin.create_instance,
-            Name=state.get("name"),
-            Tags=tag_list(state["tags"]) if state.get("tags") else None,
-        )
+        named, tags = state.get("name"), tag_list(state.get("tags"))
+        answer = writer.send("sso-admin", "create_instance", Name=named, Tags=tags)
         instance_arn = str(answer["InstanceArn"])
         ended = wait_until(
-            lambda: dict(sso_admin.describe_instance(InstanceArn=instance_arn)),
+            lambda: self._connection.call("sso-admin", "describe_instance", InstanceArn=instance_arn),
             lambda described: described["Status"] in ("ACTIVE", "CREATE_FAILED"),
             timeout_s=_TIMEOUT_S,
             what=f"the instance {instance_arn!r} to become ACTIVE",
@@ -143,7 +139,6 @@ class Instances(OneByOne):
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         instance_arn = self._existing_identifier(key)
-        sso_admin = self._connection.client("sso-admin")
         if before.get("name") != after.get("name"):
             if not after.get("name"):
                 raise WriteFailedError(
@@ -151,15 +146,15 @@ class Instances(OneByOne):
                     "AWS takes no empty name",
                     remedy="Give it another name.",
                 )
-            writer.send(sso_admin.update_instance, InstanceArn=instance_arn, Name=after["name"])
+            writer.send("sso-admin", "update_instance", InstanceArn=instance_arn, Name=after["name"])
         tags = before.get("tags") or {}, after.get("tags") or {}
-        change_tags(writer, sso_admin, _tagged(instance_arn), *tags)
+        writer.change_tags(instance_arn, *tags, InstanceArn=instance_arn)
         self._connection.refresh_instance()
         return instance_arn
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        writer.send(self._connection.client("sso-admin").delete_instance, InstanceArn=identifier)
+        writer.send("sso-admin", "delete_instance", InstanceArn=identifier)
         wait_until(
             lambda: [instance.instance_arn for instance in list_instances(self._connection)],
             lambda visible: identifier not in visible,
@@ -171,14 +166,7 @@ class Instances(OneByOne):
         self._connection.refresh_instance()
 
 
-def _tagged(instance_arn: str) -> dict[str, str]:
-    return {"InstanceArn": instance_arn, "ResourceArn": instance_arn}
-
-
-# The Regions that have Identity Center, as the installed SDK knows them: no call is made.
-
-
 @cache
 def identity_center_regions() -> tuple[str, ...]:
-    """Return the codes of AWS's commercial Regions with Identity Center, sorted."""
+    """Return the codes of AWS's commercial Regions with Identity Center, sorted, as the SDK knows them."""
     return tuple(sorted(boto3.Session().get_available_regions("sso-admin", partition_name="aws")))

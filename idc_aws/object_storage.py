@@ -39,10 +39,7 @@ class ObjectFolder:
         return f"s3://{self.bucket}/{self._key(key)}".rstrip("/")
 
     def put_file(self, path: Path, key: str) -> None:
-        """Upload a file; writes to S3. Readers see the whole of it or nothing.
-
-        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
-        """
+        """Upload a file; writes to S3. Readers see the whole of it or nothing."""
         with self._told(f"put {self.address(key)}"):
             self._s3().upload_file(str(path), self.bucket, self._key(key))
 
@@ -66,10 +63,7 @@ class ObjectFolder:
             return text
 
     def keys(self, start: str) -> Iterator[str]:
-        """Yield the keys in this folder that start so.
-
-        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
-        """
+        """Yield the keys in this folder that start so."""
         with self._told(f"list {self.address(start)}"):
             pages = self._s3().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self._key(start)):

@@ -1,69 +1,49 @@
-"""The organization: its accounts by name, who is in charge of it, and delegated administrators.
-
-Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
-"""
+"""The organization: its accounts by name, who is in charge of it, and delegated administrators."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_aws.calls import Writer, pages
-from idc_aws.changes import State, Use
+from idc_aws.calls import NOT_IN_ORGANIZATION, found_or_none
+from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
-from idc_aws.failures import error_code, failed_read
+from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
-from idc_aws.resource import OneByOne
+from idc_aws.resource import OneByOne, Writer
 
 # Delegated administration: a member account that may administer Identity Center.
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
-_SETTLED = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
+_AS_WANTED_ALREADY = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
 
 
 class DelegatedAdministrators(OneByOne):
     """The delegated administrators of Identity Center, by account id.
 
     A state has ``service_principal``. Only the management account may write.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
     """
 
     kind: ClassVar[str] = "delegated_administrator"
+    is_in_instance: ClassVar[bool] = False
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        organizations = self._connection.client("organizations")
-        try:
-            listed = pages(
-                organizations,
-                "list_delegated_administrators",
-                "DelegatedAdministrators",
-                ServicePrincipal=SERVICE_PRINCIPAL,
-            )
-            found = {entry["Id"] for entry in listed}
-        except ClientError as error:
-            if error_code(error) != "AWSOrganizationsNotInUseException":
-                raise
-            found = set()
+        listed = self._connection.items(
+            "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
+        )
+        found = {entry["Id"] for entry in found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()}
         return {key: {"service_principal": SERVICE_PRINCIPAL} for key in keys if key in found}
 
     @override
     def _identifier(self, key: str) -> str | None:
         return key if key in self._read([key]) else None
-
-    @override
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        return None  # it has no id but its account's
-
-    @override
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        return {}  # what a delegated administrator made stays when the delegation ends
 
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
@@ -79,14 +59,9 @@ class DelegatedAdministrators(OneByOne):
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         self._send("deregister_delegated_administrator", identifier, writer)
 
-    def _send(self, operation: str, account_id: str, writer: Writer) -> None:
-        call = getattr(self._connection.client("organizations"), operation)
-        try:
-            writer.send(call, AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL)
-        except ClientError as error:
-            # It is as wanted already.
-            if error_code(error) not in _SETTLED:
-                raise
+    def _send(self, method_name: str, account_id: str, writer: Writer) -> None:
+        request = {"AccountId": account_id, "ServicePrincipal": SERVICE_PRINCIPAL}
+        found_or_none(writer.send, "organizations", method_name, codes=_AS_WANTED_ALREADY, **request)
 
 
 @dataclass(frozen=True)
@@ -130,17 +105,14 @@ class Organization:
 
 
 def describe_organization(connection: Connection) -> Organization | None:
-    """Return the caller's organization, or None where the account is in none; reads only.
-
-    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_DescribeOrganization.html
-    """
+    """Return the caller's organization, or None where the account is in none; reads only."""
     with failed_read("the organization"):
-        try:
-            found = connection.client("organizations").describe_organization()["Organization"]
-        except ClientError as error:
-            if error_code(error) == "AWSOrganizationsNotInUseException":
-                return None
-            raise
+        answer = found_or_none(
+            connection.call, "organizations", "describe_organization", codes=NOT_IN_ORGANIZATION
+        )
+    if answer is None:
+        return None
+    found = answer["Organization"]
     return Organization(found["Id"], found["MasterAccountId"], found.get("FeatureSet", ""))
 
 
@@ -150,52 +122,52 @@ def is_management_account(connection: Connection) -> bool:
 
 
 def list_accounts(connection: Connection) -> list[Account]:
-    """Return the organization's accounts, sorted by name; outside of one, the caller's alone; reads only."""
+    """Return the organization's accounts, sorted by name; outside of one, the caller's alone; reads only.
+
+    Parameters
+    ----------
+    connection
+        Its caller is in the management account, or a delegated administrator.
+
+    Raises
+    ------
+    AccessDeniedError
+        When the caller is in another account.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
+    """
     with failed_read("the organization's accounts"):
-        try:
-            listed = pages(connection.client("organizations"), "list_accounts", "Accounts")
-            accounts = [_account(entry) for entry in listed]
-        except ClientError as error:
-            if error_code(error) != "AWSOrganizationsNotInUseException":
-                raise
-            accounts = [Account(connection.caller.account_id, connection.account_name)]
+        listed = connection.items("organizations", "list_accounts")
+        found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION)
+    if found is None:
+        return [Account(connection.caller.account_id, connection.account_name)]
+    return _sorted(_account(entry) for entry in found)
+
+
+def _sorted(accounts: Iterable[Account]) -> list[Account]:
     return sorted(accounts, key=lambda account: (account.name, account.account_id))
 
 
 def list_accounts_with_paths(connection: Connection) -> list[Account]:
-    """Return the organization's accounts with the organizational units above them, sorted by path and name.
-
-    Reads only; see `list_roots`.
-    """
+    """Return the organization's accounts with the units above them, sorted by path and name."""
     found = [account for root in list_roots(connection) for account in root.all_accounts()]
     return sorted(found, key=lambda account: (account.path, account.name))
 
 
 def list_roots(connection: Connection) -> list[OrganizationalUnit]:
-    """Return the organization's roots (there is one) with everything below them, sorted by name.
-
-    Reads only: two calls for the root, and two for each organizational unit.
-
-    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListOrganizationalUnitsForParent.html
-    """
-    organizations = connection.client("organizations")
+    """Return the organization's roots (there is one) with everything below them, sorted by name."""
     with failed_read("the organizational units"):
-        roots = list(pages(organizations, "list_roots", "Roots"))
-        return [_unit(organizations, root, root["Name"]) for root in roots]
+        roots = list(connection.items("organizations", "list_roots"))
+        return [_unit(connection, root, root["Name"]) for root in roots]
 
 
-def _unit(organizations: Any, entry: dict[str, Any], path: str) -> OrganizationalUnit:
-    accounts = pages(organizations, "list_accounts_for_parent", "Accounts", ParentId=entry["Id"])
-    found = [_account(account, path) for account in accounts]
-    units = pages(
-        organizations, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=entry["Id"]
-    )
-    below = [_unit(organizations, unit, f"{path}/{unit['Name']}") for unit in units]
-    return OrganizationalUnit(
-        entry["Name"],
-        tuple(sorted(below, key=lambda unit: unit.name)),
-        tuple(sorted(found, key=lambda account: (account.name, account.account_id))),
-    )
+def _unit(connection: Connection, entry: dict[str, Any], path: str) -> OrganizationalUnit:
+    parent = {"ParentId": entry["Id"]}
+    accounts = connection.items("organizations", "list_accounts_for_parent", **parent)
+    found = _sorted(_account(account, path) for account in accounts)
+    units = connection.items("organizations", "list_organizational_units_for_parent", **parent)
+    below = [_unit(connection, unit, f"{path}/{unit['Name']}") for unit in units]
+    return OrganizationalUnit(entry["Name"], tuple(sorted(below, key=lambda unit: unit.name)), tuple(found))
 
 
 def _account(entry: dict[str, Any], path: str = "") -> Account:
@@ -204,10 +176,7 @@ def _account(entry: dict[str, Any], path: str = "") -> Account:
 
 
 def resolve_account(connection: Connection, name_or_id: str) -> Account:
-    """Return the account of a name or an id; reads only.
-
-    Where the caller may not list accounts, an id is taken as it is.
-    """
+    """Return the account of a name or an id; reads only."""
     try:
         accounts = _accounts_once(connection)
     except AccessDeniedError:
@@ -234,12 +203,7 @@ def resolve_account(connection: Connection, name_or_id: str) -> Account:
 
 
 def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[str]:
-    """Return those of some accounts that are known not to be ACTIVE; reads only, once a connection.
-
-    None where the caller may not list accounts.
-
-    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
-    """
+    """Return those of some accounts that are known not to be ACTIVE; reads only, once a connection."""
     asked = set(account_ids)
     if not asked:
         return set()

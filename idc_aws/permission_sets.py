@@ -1,105 +1,74 @@
-"""Permission sets: their state, their policies, and their provisioning.
-
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html
-"""
+"""Permission sets: their state, their policies, and their provisioning."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_aws.access import list_permission_sets, list_provisioned_accounts
-from idc_aws.calls import (
-    Writer,
-    change_tags,
-    found_or_none,
-    in_threads,
-    is_spreading,
-    known_or_none,
-    pages,
-    read_tags,
-    tag_list,
-    wait_until,
-)
+from idc_aws.calls import found_or_none, in_threads, is_spreading, known_or_none, wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import InvalidValueError, WriteFailedError
 from idc_aws.failures import error_code, error_message, failed_read
 from idc_aws.identifiers import format_duration, parse_duration
 from idc_aws.organization import closed_accounts
-from idc_aws.resource import OneByOne
+from idc_aws.resource import OneByOne, Writer, read_tags, tag_list
 from idc_aws.scenario.policies import inline_policy_text
 from idc_aws.uses import uses_of_permission_sets
-
-# What a permission set is now, in one comparable state.
 
 DEFAULT_SESSION_DURATION = "PT1H"
 
 
 def read_permission_set(connection: Connection, permission_set_arn: str) -> State:
-    """Return the state of a permission set; reads only, seven calls.
-
-    What somebody else made is returned as it is where it cannot be understood: a session duration that is
-    none, an inline policy that is no JSON.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DescribePermissionSet.html
-    """
-    sso_admin = connection.client("sso-admin")
-    instance_arn = connection.instance.instance_arn
-    request = {"InstanceArn": instance_arn, "PermissionSetArn": permission_set_arn}
-    described = sso_admin.describe_permission_set(**request)["PermissionSet"]
+    """Return the state of a permission set; reads only, seven calls."""
+    which = {"PermissionSetArn": permission_set_arn}
+    described = connection.call("sso-admin", "describe_permission_set", **which)["PermissionSet"]
     texts = {"description": described.get("Description"), "relay_state": described.get("RelayState")}
     return {
         **{name: text for name, text in texts.items() if text},
         "session_duration": canonical_duration(described.get("SessionDuration") or DEFAULT_SESSION_DURATION),
-        **_read_policies(sso_admin, request),
-        "tags": read_tags(sso_admin, InstanceArn=instance_arn, ResourceArn=permission_set_arn),
+        **_read_policies(connection, which),
+        "tags": read_tags(connection, permission_set_arn),
         "accounts_to_provision": list_outdated_accounts(connection, permission_set_arn),
     }
 
 
-def _read_policies(sso_admin: Any, request: dict[str, str]) -> State:
-    managed = pages(
-        sso_admin, "list_managed_policies_in_permission_set", "AttachedManagedPolicies", **request
-    )
-    customer_managed = pages(
-        sso_admin,
-        "list_customer_managed_policy_references_in_permission_set",
-        "CustomerManagedPolicyReferences",
-        **request,
-    )
+def _read_policies(connection: Connection, which: dict[str, str]) -> State:
+    def listed(what: str) -> Iterator[Any]:
+        return connection.items("sso-admin", f"list_{what}_in_permission_set", **which)
+
+    customer_managed = [
+        {"name": policy["Name"], "path": policy.get("Path", "/")}
+        for policy in listed("customer_managed_policy_references")
+    ]
     return {
-        "managed_policies": sorted(policy["Arn"] for policy in managed),
+        "managed_policies": sorted(policy["Arn"] for policy in listed("managed_policies")),
         "customer_managed_policies": sorted(
-            ({"name": policy["Name"], "path": policy.get("Path", "/")} for policy in customer_managed),
-            key=lambda policy: (policy["path"], policy["name"]),
+            customer_managed, key=lambda policy: (policy["path"], policy["name"])
         ),
-        "inline_policy": _read_inline_policy(sso_admin, request),
-        "permissions_boundary": _read_boundary(sso_admin, request),
+        "inline_policy": _read_inline_policy(connection, which),
+        "permissions_boundary": _read_boundary(connection, which),
     }
 
 
-def _read_inline_policy(sso_admin: Any, request: dict[str, str]) -> dict[str, Any] | str | None:
-    text = sso_admin.get_inline_policy_for_permission_set(**request).get("InlinePolicy") or ""
+def _read_inline_policy(connection: Connection, which: dict[str, str]) -> dict[str, Any] | str | None:
+    answer = connection.call("sso-admin", "get_inline_policy_for_permission_set", **which)
+    text = str(answer.get("InlinePolicy") or "")
     try:
         policy = json.loads(text) if text.strip() else None
     except (ValueError, RecursionError):
-        return str(text)
-    return policy if policy is None or isinstance(policy, dict) else str(text)
+        return text  # somebody else's
+    return policy if policy is None or isinstance(policy, dict) else text
 
 
-def _read_boundary(sso_admin: Any, request: dict[str, str]) -> State | None:
-    try:
-        answer = sso_admin.get_permissions_boundary_for_permission_set(**request)
-    except ClientError as error:
-        # AWS answers so where there is no boundary.
-        if error_code(error) == "ResourceNotFoundException":
-            return None
-        raise
+def _read_boundary(connection: Connection, which: dict[str, str]) -> State | None:
+    read = "get_permissions_boundary_for_permission_set"
+    answer = found_or_none(connection.call, "sso-admin", read, **which) or {}
     boundary = answer.get("PermissionsBoundary") or {}
     if boundary.get("ManagedPolicyArn"):
         return {"managed_policy": boundary["ManagedPolicyArn"]}
@@ -110,15 +79,13 @@ def _read_boundary(sso_admin: Any, request: dict[str, str]) -> State | None:
 
 
 def list_outdated_accounts(connection: Connection, permission_set_arn: str) -> list[str]:
-    """Return the accounts that have not got the latest version of a permission set, sorted; reads only.
-
-    A closed account keeps the old version for good, and is no reason to provision: it is left out.
-    """
+    """Return the accounts that have not got the latest version of a permission set, sorted; reads only."""
     outdated = list_provisioned_accounts(
         connection, permission_set_arn, "LATEST_PERMISSION_SET_NOT_PROVISIONED"
     )
     if not outdated:
         return []
+    # A closed account keeps the old version for good, and is no reason to provision.
     closed = closed_accounts(connection, outdated)
     return [account_id for account_id in outdated if account_id not in closed]
 
@@ -131,123 +98,75 @@ def canonical_duration(text: str) -> str:
         return text
 
 
-# The policies of a permission set: from one state to another by the calls that differ, and no more.
-
 POLICY_FIELDS = ("managed_policies", "customer_managed_policies", "inline_policy", "permissions_boundary")
 
 
-def change_policies(
-    connection: Connection, permission_set_arn: str, before: State, after: State, writer: Writer
-) -> None:
-    """Attach, put, detach and delete what differs between two states, and nothing else; writes.
+def change_policies(writer: Writer, permission_set_arn: str, before: State, after: State) -> None:
+    """Attach, put, detach and delete what differs between two states, and nothing else; writes."""
 
-    Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in between,
-    because accounts see the change only when it is provisioned.
+    def send(method_name: str, **request: Any) -> None:
+        writer.send("sso-admin", method_name, PermissionSetArn=permission_set_arn, **request)
 
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_AttachManagedPolicyToPermissionSet.html
-    """
-    change = _PolicyChange(connection, permission_set_arn, writer)
-    for field in POLICY_FIELDS:
-        if before.get(field) != after.get(field):
-            getattr(change, field)(before.get(field), after.get(field))
-
-
-class _PolicyChange:
-    def __init__(self, connection: Connection, permission_set_arn: str, writer: Writer) -> None:
-        self._sso_admin = connection.client("sso-admin")
-        self._request: dict[str, Any] = {
-            "InstanceArn": connection.instance.instance_arn,
-            "PermissionSetArn": permission_set_arn,
-        }
-        self._writer = writer
-
-    def _send(self, operation: str, **request: Any) -> None:
-        self._writer.send(getattr(self._sso_admin, operation), **self._request, **request)
-
-    def managed_policies(self, before: list[str] | None, after: list[str] | None) -> None:
-        old, new = _differing(before, after)
-        for policy_arn in old:
-            self._send("detach_managed_policy_from_permission_set", ManagedPolicyArn=policy_arn)
-        for policy_arn in new:
-            self._send("attach_managed_policy_to_permission_set", ManagedPolicyArn=policy_arn)
-
-    def customer_managed_policies(self, before: list[State] | None, after: list[State] | None) -> None:
-        old, new = _differing(before, after)
-        for policy in old:
-            self._send(
-                "detach_customer_managed_policy_reference_from_permission_set",
-                CustomerManagedPolicyReference=_reference(policy),
-            )
-        for policy in new:
-            self._send(
-                "attach_customer_managed_policy_reference_to_permission_set",
-                CustomerManagedPolicyReference=_reference(policy),
-            )
-
-    def inline_policy(self, before: State | str | None, after: State | str | None) -> None:
-        if after:
-            text = after if isinstance(after, str) else inline_policy_text(after)
-            self._send("put_inline_policy_to_permission_set", InlinePolicy=text)
-        elif before:
-            self._send("delete_inline_policy_from_permission_set")
-
-    def permissions_boundary(self, before: State | None, after: State | None) -> None:
-        if not after:
-            if before:
-                self._send("delete_permissions_boundary_from_permission_set")
-            return
-        managed, customer_managed = after.get("managed_policy"), after.get("customer_managed_policy")
-        boundary = (
-            {"ManagedPolicyArn": managed}
-            if managed
-            else {"CustomerManagedPolicyReference": _reference(customer_managed or {})}
-        )
-        self._send("put_permissions_boundary_to_permission_set", PermissionsBoundary=boundary)
+    # Old policies are detached before new ones are attached: a set may hold 25. Nobody loses access in
+    # between, because accounts see the change only when it is provisioned.
+    old, new = _differing(before, after, "managed_policies")
+    for policy_arn in old:
+        send("detach_managed_policy_from_permission_set", ManagedPolicyArn=policy_arn)
+    for policy_arn in new:
+        send("attach_managed_policy_to_permission_set", ManagedPolicyArn=policy_arn)
+    old, new = _differing(before, after, "customer_managed_policies")
+    old, new = ([{"CustomerManagedPolicyReference": _reference(one)} for one in part] for part in (old, new))
+    for reference in old:
+        send("detach_customer_managed_policy_reference_from_permission_set", **reference)
+    for reference in new:
+        send("attach_customer_managed_policy_reference_to_permission_set", **reference)
+    policy, earlier = after.get("inline_policy"), before.get("inline_policy")
+    if policy and policy != earlier:
+        text = policy if isinstance(policy, str) else inline_policy_text(policy)
+        send("put_inline_policy_to_permission_set", InlinePolicy=text)
+    elif earlier and not policy:
+        send("delete_inline_policy_from_permission_set")
+    boundary, earlier = after.get("permissions_boundary"), before.get("permissions_boundary")
+    if boundary and boundary != earlier:
+        send("put_permissions_boundary_to_permission_set", PermissionsBoundary=_boundary(boundary))
+    elif earlier and not boundary:
+        send("delete_permissions_boundary_from_permission_set")
 
 
-def _differing(before: list[Any] | None, after: list[Any] | None) -> tuple[list[Any], list[Any]]:
-    old, new = before or [], after or []
+def _differing(before: State, after: State, field: str) -> tuple[list[Any], list[Any]]:
+    old, new = before.get(field) or [], after.get(field) or []
     return [item for item in old if item not in new], [item for item in new if item not in old]
+
+
+def _boundary(state: State) -> dict[str, Any]:
+    if state.get("managed_policy"):
+        return {"ManagedPolicyArn": state["managed_policy"]}
+    return {"CustomerManagedPolicyReference": _reference(state.get("customer_managed_policy") or {})}
 
 
 def _reference(policy: State) -> dict[str, str]:
     return {"Name": policy["name"], "Path": policy.get("path", "/")}
 
 
-# Provisioning: bringing the latest version of a permission set to the accounts that have an older one.
-
 PROVISION_TIMEOUT_S = 900.0
-_ALL: dict[str, Any] = {"TargetType": "ALL_PROVISIONED_ACCOUNTS"}
 
 
 def provision_permission_set(
-    connection: Connection,
-    permission_set_arn: str,
-    *,
-    name: str,
-    account_id: str | None = None,
-    writer: Writer | None = None,
+    connection: Connection, writer: Writer, permission_set_arn: str, *, name: str, account_id: str | None
 ) -> None:
-    """Provision a permission set to all accounts that have it, or to one, and wait for it; writes.
-
-    Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ProvisionPermissionSet.html
-    """
-    writer = writer or Writer(connection)
-    sso_admin = connection.client("sso-admin")
-    instance_arn = connection.instance.instance_arn
-    target: dict[str, Any] = {"TargetType": "AWS_ACCOUNT", "TargetId": account_id} if account_id else _ALL
+    """Provision a permission set to all accounts that have it, or to one, and wait for it; writes."""
     started = writer.send(
-        sso_admin.provision_permission_set,
-        InstanceArn=instance_arn,
+        "sso-admin",
+        "provision_permission_set",
         PermissionSetArn=permission_set_arn,
-        **target,
+        TargetType="AWS_ACCOUNT" if account_id else "ALL_PROVISIONED_ACCOUNTS",
+        TargetId=account_id,
     )["PermissionSetProvisioningStatus"]
 
     def read() -> dict[str, Any]:
-        answer: dict[str, Any] = sso_admin.describe_permission_set_provisioning_status(
-            InstanceArn=instance_arn, ProvisionPermissionSetRequestId=started["RequestId"]
-        )
-        return dict(answer["PermissionSetProvisioningStatus"])
+        which = {"ProvisionPermissionSetRequestId": started["RequestId"]}
+        describe = "describe_permission_set_provisioning_status"
+        return dict(connection.call("sso-admin", describe, **which)["PermissionSetProvisioningStatus"])
 
     ended = wait_until(
         read,
@@ -271,45 +190,39 @@ def _provisioning_failed(name: str, status: dict[str, Any]) -> WriteFailedError:
 
 
 _SETTLE_TIMEOUT_S = 60.0
-_EMPTY: State = {"managed_policies": [], "customer_managed_policies": []}
 _DESCRIBED_FIELDS = ("description", "session_duration", "relay_state")
 # What an account sees only when the permission set is provisioned to it again.
 _PROVISIONED_FIELDS = (*POLICY_FIELDS, "session_duration", "accounts_to_provision")
 
 
 class PermissionSets(OneByOne):
-    """The permission sets of the instance, by name; for states see `read_permission_set`."""
+    """The permission sets of the instance, by name.
+
+    A state has ``description``, ``relay_state``, ``session_duration`` (ISO 8601, such as ``PT8H``),
+    ``managed_policies`` (ARNs), ``customer_managed_policies``, ``inline_policy``, ``permissions_boundary``,
+    ``tags``, and ``accounts_to_provision``: what has an older version. A change is provisioned too.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html
+    """
 
     kind: ClassVar[str] = "permission_set"
     derived_fields: ClassVar[Collection[str]] = ("accounts_to_provision",)
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        if self._connection.instance_or_none() is None:
-            return {}
         known = list_permission_sets(self._connection)
         found = {name: known[name] for name in keys if name in known}
         states = in_threads(lambda arn: read_permission_set(self._connection, arn), found.values())
         return dict(zip(found, states, strict=True))
 
     def read_known(self) -> dict[str, State | None]:
-        """Return the states of all permission sets by name; None for one that may not be read; reads only.
-
-        Raises
-        ------
-        KitError
-            When AWS refuses to list them.
-        """
+        """Return the states of all permission sets by name; None for one that may not be read; reads only."""
         with failed_read("the permission sets"):
             known = list_permission_sets(self._connection)
             states = in_threads(
-                lambda arn: known_or_none(lambda: read_permission_set(self._connection, arn)), known.values()
+                lambda arn: known_or_none(read_permission_set, self._connection, arn), known.values()
             )
         return dict(zip(known, states, strict=True))
-
-    @override
-    def _identifier(self, key: str) -> str | None:
-        return self._identifiers([key]).get(key)
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
@@ -335,24 +248,13 @@ class PermissionSets(OneByOne):
             return {"description": "AWS keeps the description of a permission set once there is one"}
         return {}
 
-    def _request(self, permission_set_arn: str) -> dict[str, Any]:
-        return {
-            "InstanceArn": self._connection.instance.instance_arn,
-            "PermissionSetArn": permission_set_arn,
-        }
-
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
-        answer = writer.send(
-            self._connection.client("sso-admin").create_permission_set,
-            InstanceArn=self._connection.instance.instance_arn,
-            Name=key,
-            Tags=tag_list(state["tags"]) if state.get("tags") else None,
-            **_described(state),
-        )
+        request = {"Name": key, "Tags": tag_list(state.get("tags")), **_described(state)}
+        answer = writer.send("sso-admin", "create_permission_set", **request)
         permission_set_arn = str(answer["PermissionSet"]["PermissionSetArn"])
         try:
-            change_policies(self._connection, permission_set_arn, _EMPTY, state, writer)
+            change_policies(writer, permission_set_arn, {}, state)
         except ClientError as error:
             raise WriteFailedError(
                 f"the permission set {key!r} was created, but not all of its policies could be attached: "
@@ -370,14 +272,8 @@ class PermissionSets(OneByOne):
         wanted = {**found, **{name: after.get(name) for name in differing}}
         if any(found.get(name) != wanted.get(name) for name in _DESCRIBED_FIELDS):
             self._describe(key, permission_set_arn, wanted, writer)
-        change_policies(self._connection, permission_set_arn, found, wanted, writer)
-        if found["tags"] != (wanted.get("tags") or {}):
-            request = {
-                "InstanceArn": self._connection.instance.instance_arn,
-                "ResourceArn": permission_set_arn,
-            }
-            sso_admin = self._connection.client("sso-admin")
-            change_tags(writer, sso_admin, request, found["tags"], wanted.get("tags") or {})
+        change_policies(writer, permission_set_arn, found, wanted)
+        writer.change_tags(permission_set_arn, found["tags"], wanted.get("tags") or {})
         if set(differing) & set(_PROVISIONED_FIELDS):
             self._provision(key, permission_set_arn, writer)
         return permission_set_arn
@@ -385,9 +281,8 @@ class PermissionSets(OneByOne):
     def _describe(self, name: str, permission_set_arn: str, wanted: State, writer: Writer) -> None:
         # All three are sent each time: AWS clears a relay state that is left out
         # (https://github.com/hashicorp/terraform-provider-aws/issues/17411).
-        request = self._request(permission_set_arn)
-        sso_admin = self._connection.client("sso-admin")
-        writer.send(sso_admin.update_permission_set, **request, **_described(wanted))
+        request = {"PermissionSetArn": permission_set_arn, **_described(wanted)}
+        writer.send("sso-admin", "update_permission_set", **request)
         removed = [field for field in ("description", "relay_state") if not wanted.get(field)]
         if not removed:
             return
@@ -408,7 +303,7 @@ class PermissionSets(OneByOne):
             targets = [each for each in provisioned if each not in closed] if closed else [None]
             for account_id in targets:
                 provision_permission_set(
-                    self._connection, permission_set_arn, name=name, account_id=account_id, writer=writer
+                    self._connection, writer, permission_set_arn, name=name, account_id=account_id
                 )
             wait_until(
                 lambda: list_outdated_accounts(self._connection, permission_set_arn),
@@ -422,11 +317,11 @@ class PermissionSets(OneByOne):
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         try:
             found_or_none(  # somebody else may have deleted it a moment ago
-                lambda: writer.send(
-                    self._connection.client("sso-admin").delete_permission_set,
-                    is_retryable=_is_settling,
-                    **self._request(identifier),
-                )
+                writer.send,
+                "sso-admin",
+                "delete_permission_set",
+                is_retryable=_is_settling,
+                PermissionSetArn=identifier,
             )
         except ClientError as error:
             if not _is_settling(error):

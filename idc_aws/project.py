@@ -24,10 +24,7 @@ _HOME = "identity-center"
 
 
 def project_folder() -> Path:
-    """Return the folder of the kit's own ``notebooks``, ``parameters`` and ``docs``, wherever one stands.
-
-    That is the repository, or, once the kit is installed, a folder of the package.
-    """
+    """Return the folder of the kit's own ``notebooks``, ``parameters`` and ``docs``, wherever one stands."""
     for folder in (_PACKAGE.parent, _PACKAGE / "data" / "kit"):
         if holds_a_kit(folder):
             return folder
@@ -38,11 +35,7 @@ def project_folder() -> Path:
 
 
 def work_folder() -> Path:
-    """Return the folder in which a person works: its scenarios come first, and its ``runs`` get all runs.
-
-    It is the nearest one upwards from here that holds ``notebooks`` and ``parameters``: a working copy or a
-    repository. Elsewhere it is the kit's repository, or, where the kit is installed, ``~/identity-center``.
-    """
+    """Return the folder in which a person works: its scenarios come first, and its ``runs`` get all runs."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if holds_a_kit(folder) or (folder / MANIFEST).is_file():
@@ -63,15 +56,11 @@ def runs_folder() -> Path:
 
 
 def find_scenario(path: str | Path | None = None, *others: Path) -> Path:
-    """Return the absolute path of a scenario file that need not exist; None or empty: the default one.
-
-    A relative path starts from here; where there is no such file, from `others`: the work folder, then the
-    kit's, unless they are given. Before the last of them comes the folder of the shell in which the command
-    was typed: ``papermill --cwd`` runs the notebook in another.
-    """
+    """Return the absolute path of a scenario file that need not exist; None or empty: the default one."""
     places = list(others) or [work_folder(), project_folder()]
     if path:
         path = Path(path).expanduser()
+        # `papermill --cwd` runs a notebook in another folder than the shell's.
         places = [Path.cwd(), *places[:-1], Path(os.environ.get("PWD") or Path.cwd()), places[-1]]
     found = [place / (path or DEFAULT_SCENARIO) for place in places]
     return next((each for each in found if each.is_file()), found[0]).absolute()

@@ -1,7 +1,4 @@
-"""The calls that applying would make: kept in place of being sent, and written as commands and as Python.
-
-What an earlier call makes is a variable, so that the text runs as it stands, from the first line to the last.
-"""
+"""The calls that applying would make: kept in place of being sent, and written as commands and as Python."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from typing import Any, cast
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 
 from idc_aws.calls import CONSOLE, Call, Timing
 from idc_aws.clients import Clients
@@ -38,21 +36,13 @@ class Target:
 
 
 def as_commands(calls: Sequence[Call], target: Target) -> str:
-    """Return a shell script of AWS CLI commands, one for each call.
-
-    Structures are JSON. An id that a command makes is kept in a shell variable.
-
-    Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters.html
-    """
+    """Return a shell script of AWS CLI commands, one for each call."""
     names = _variables(calls, str.upper)
     return "\n\n".join(_command(call, target, names) for call in calls)
 
 
 def as_python(calls: Sequence[Call], target: Target) -> str:
-    """Return Python with boto3 that makes the calls.
-
-    Source: https://docs.aws.amazon.com/boto3/latest/guide/clients.html
-    """
+    """Return Python with boto3 that makes the calls."""
     names = _variables(calls, str)
     services = dict.fromkeys(call.service_name for call in calls if call.service_name != CONSOLE)
     head = ["import boto3", ""] if services else []
@@ -196,41 +186,8 @@ def _with_variables(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-# Answers to calls that are not sent: of the shape that AWS's own service model says, with placeholders.
-
 # Of the states that a shape knows, the one in which nothing has to be waited for.
 _SETTLED = ("SUCCEEDED", "ACTIVE", "ENABLED")
-
-
-def modelled_answer(shape: Any, number: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return an answer, and its placeholders with their places in it, as the CLI's ``--query`` names them."""
-    makes: dict[str, str] = {}
-    return (_structure(shape, "", number, makes) if shape is not None else {}), makes
-
-
-def _structure(shape: Any, path: str, number: int, makes: dict[str, str]) -> dict[str, Any]:
-    return {
-        name: _value(member, name, f"{path}.{name}".removeprefix("."), number, makes)
-        for name, member in shape.members.items()
-    }
-
-
-def _value(shape: Any, name: str, path: str, number: int, makes: dict[str, str]) -> Any:
-    if shape.type_name == "structure":
-        return _structure(shape, path, number, makes)
-    if shape.type_name == "string":
-        return _text(shape, name, path, number, makes)
-    return _EMPTY.get(shape.type_name)
-
-
-def _text(shape: Any, name: str, path: str, number: int, makes: dict[str, str]) -> str:
-    if shape.enum:
-        return str(next((state for state in _SETTLED if state in shape.enum), shape.enum[0]))
-    placeholder = f"‹{name} made by call {number}›"
-    makes.setdefault(placeholder, path)
-    return placeholder
-
-
 _EMPTY: dict[str, Any] = {
     "list": [],
     "map": {},
@@ -241,7 +198,26 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-# What a read answers in a rehearsal: what AWS answers, as if the calls that were not sent had been made.
+def modelled_answer(shape: Any, number: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return an answer of AWS's own shape, and its placeholders with their places, as in ``--query``."""
+    makes: dict[str, str] = {}
+
+    def value_of(shape: Any, name: str, path: str) -> Any:
+        if shape.type_name == "structure":
+            return {
+                member: value_of(part, member, f"{path}.{member}".removeprefix("."))
+                for member, part in shape.members.items()
+            }
+        if shape.type_name != "string":
+            return _EMPTY.get(shape.type_name)
+        if shape.enum:
+            return str(next((state for state in _SETTLED if state in shape.enum), shape.enum[0]))
+        placeholder = f"‹{name} made by call {number}›"
+        makes.setdefault(placeholder, path)
+        return placeholder
+
+    return (value_of(shape, "", "") if shape is not None else {}), makes
+
 
 _IDS = ("InstanceArn", "PermissionSetArn", "UserId", "GroupId", "MembershipId")
 _DELETIONS = {
@@ -255,54 +231,61 @@ _LOOKED_UP = {
     "GetUserId": ("CreateUser", "UserName", "UserId"),
     "GetGroupId": ("CreateGroup", "DisplayName", "GroupId"),
 }
-_ASSIGNMENT = ("PrincipalId", "PermissionSetArn")
 _ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
 
 
 class RehearsedReads:
-    """Reads after writes that were not sent."""
+    """What AWS answers to reads, as if the calls that were not sent had been made."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = calls
         # Nothing is written meanwhile, so what was read once stays so.
         self._known: dict[str, Any] = {}
 
-    def answer(self, client: Any, operation_name: str, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(
+        self, clients: Clients, operation: OperationModel, method_name: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return the answer of one call that reads."""
-        made = self._made_by_a_call(operation_name, request)
+        name = operation.name
+        made = self._made_by_a_call(name, request)
         if made is not None:
             return made
-        is_deleted = operation_name == f"Describe{_ATTRIBUTES}" and any(
-            call.operation_name == f"Delete{_ATTRIBUTES}" for call in self._calls
-        )
-        if is_deleted:
-            raise _deleted_before(operation_name)
-        if self._is_of_the_rehearsal(request) or self._is_waited_for(operation_name):
-            shape = client.meta.service_model.operation_model(operation_name).output_shape
-            return modelled_answer(shape, len(self._calls))[0]
-        method = next(
-            key for key, name in client.meta.method_to_api_mapping.items() if name == operation_name
-        )
+        is_of_attributes = name == f"Describe{_ATTRIBUTES}"
+        if is_of_attributes and self._called(f"Delete{_ATTRIBUTES}"):
+            raise _deleted_before(name)
+        is_waited_for = is_of_attributes and self._called(f"Create{_ATTRIBUTES}", f"Update{_ATTRIBUTES}")
+        if is_waited_for or self._is_of_the_rehearsal(request):
+            return modelled_answer(operation.output_shape, len(self._calls))[0]
+        service_name = operation.service_model.service_name
         answer: dict[str, Any] = self._once(
-            operation_name, request, lambda: getattr(client, method)(**request)
+            name, request, lambda: clients.call(service_name, method_name, request)
         )
-        self._refuse_deleted(operation_name, answer)
-        return self._described_anew(operation_name, request, answer)
+        if any(answer.get(id_name) in self._deleted() for id_name in _IDS):
+            raise _deleted_before(name)
+        if name == "DescribePermissionSet":
+            for call in self._called("UpdatePermissionSet", PermissionSetArn=request["PermissionSetArn"]):
+                for field in ("Description", "RelayState"):
+                    answer["PermissionSet"][field] = call.request.get(field)
+        return answer
 
-    def pages(self, client: Any, method_name: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the pages of a list, without what was deleted."""
+    def items(
+        self, clients: Clients, service_name: str, method_name: str, request: dict[str, Any]
+    ) -> list[Any]:
+        """Return the items of a list, without what was deleted."""
         if self._is_of_the_rehearsal(request) or self._is_provisioned_anew(request):
-            return
+            return []
         found = self._once(
-            method_name, request, lambda: list(client.get_paginator(method_name).paginate(**request))
+            method_name, request, lambda: list(clients.items(service_name, method_name, request))
         )
-        for page in found:
-            yield {
-                name: [item for item in part if not self._is_deleted(item, request)]
-                if isinstance(part, list)
-                else part
-                for name, part in page.items()
-            }
+        return [item for item in found if not self._is_deleted(item, request)]
+
+    def _called(self, *operation_names: str, **request: Any) -> list[Call]:
+        """Return the calls of some operations that were made with these parameters."""
+        return [
+            call
+            for call in self._calls
+            if call.operation_name in operation_names and request.items() <= call.request.items()
+        ]
 
     def _once(self, name: str, request: dict[str, Any], read: Callable[[], Any]) -> Any:
         key = f"{name} {json.dumps(request, sort_keys=True, default=str)}"
@@ -310,11 +293,8 @@ class RehearsedReads:
             self._known[key] = read()
         return copy.deepcopy(self._known[key])
 
-    def _made(self) -> set[str]:
-        return {placeholder for call in self._calls for placeholder in call.makes}
-
     def _is_of_the_rehearsal(self, request: dict[str, Any]) -> bool:
-        made = self._made()
+        made = {placeholder for call in self._calls for placeholder in call.makes}
         return any(isinstance(value, str) and value in made for value in request.values())
 
     def _made_by_a_call(self, operation_name: str, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -322,30 +302,18 @@ class RehearsedReads:
             return None
         creation, name, id_name = _LOOKED_UP[operation_name]
         wanted = request["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
-        for call in self._calls:
-            if call.operation_name == creation and call.request.get(name) == wanted:
-                return {id_name: next(made for made, place in call.makes.items() if place == id_name)}
+        for call in self._called(creation, **{name: wanted}):
+            return {id_name: next(made for made, place in call.makes.items() if place == id_name)}
         return None
 
-    def _is_waited_for(self, operation_name: str) -> bool:
-        written = {f"Create{_ATTRIBUTES}", f"Update{_ATTRIBUTES}"}
-        return operation_name == f"Describe{_ATTRIBUTES}" and any(
-            call.operation_name in written for call in self._calls
-        )
-
     def _is_provisioned_anew(self, request: dict[str, Any]) -> bool:
-        return request.get("ProvisioningStatus") == "LATEST_PERMISSION_SET_NOT_PROVISIONED" and any(
-            call.operation_name == "ProvisionPermissionSet"
-            and call.request["PermissionSetArn"] == request["PermissionSetArn"]
-            for call in self._calls
-        )
+        if request.get("ProvisioningStatus") != "LATEST_PERMISSION_SET_NOT_PROVISIONED":
+            return False
+        which = {"PermissionSetArn": request["PermissionSetArn"]}
+        return bool(self._called("ProvisionPermissionSet", **which))
 
     def _deleted(self) -> set[str]:
-        return {
-            call.request[_DELETIONS[call.operation_name]]
-            for call in self._calls
-            if call.operation_name in _DELETIONS
-        }
+        return {call.request[_DELETIONS[call.operation_name]] for call in self._called(*_DELETIONS)}
 
     def _is_deleted(self, item: Any, request: dict[str, Any]) -> bool:
         deleted = self._deleted()
@@ -353,30 +321,9 @@ class RehearsedReads:
             return item in deleted
         if any(item.get(name) in deleted for name in _IDS):
             return True
+        assignment = {name: item.get(name, request.get(name)) for name in ("PrincipalId", "PermissionSetArn")}
         account_id = item.get("AccountId", request.get("AccountId"))
-        assignment = [account_id, *(item.get(name, request.get(name)) for name in _ASSIGNMENT)]
-        return any(
-            call.operation_name == "DeleteAccountAssignment"
-            and [call.request["TargetId"], *(call.request[name] for name in _ASSIGNMENT)] == assignment
-            for call in self._calls
-        )
-
-    def _refuse_deleted(self, operation_name: str, answer: dict[str, Any]) -> None:
-        if any(answer.get(name) in self._deleted() for name in _IDS):
-            raise _deleted_before(operation_name)
-
-    def _described_anew(
-        self, operation_name: str, request: dict[str, Any], answer: dict[str, Any]
-    ) -> dict[str, Any]:
-        if operation_name == "DescribePermissionSet":
-            for call in self._calls:
-                if (
-                    call.operation_name == "UpdatePermissionSet"
-                    and call.request["PermissionSetArn"] == request["PermissionSetArn"]
-                ):
-                    for name in ("Description", "RelayState"):
-                        answer["PermissionSet"][name] = call.request.get(name)
-        return answer
+        return bool(self._called("DeleteAccountAssignment", TargetId=account_id, **assignment))
 
 
 def _deleted_before(operation_name: str) -> ClientError:
@@ -384,96 +331,62 @@ def _deleted_before(operation_name: str) -> ClientError:
     return ClientError({"Error": error}, operation_name)
 
 
-# The calls that would be made: the very code that applies, run against clients that never send a write.
-
 _READS = ("List", "Describe", "Get", "IsMember")
 
 
 class Rehearsal:
-    """A connection on which nothing is ever written, and the calls that would have been."""
+    """A connection for the very code that applies: nothing is ever written, and the calls are kept."""
 
     def __init__(self, connection: Connection) -> None:
         self.calls: list[Call] = []
-        self._reads = RehearsedReads(self.calls)
         now = [0.0]
 
         def sleep(duration_s: float) -> None:
             now[0] += duration_s
 
+        console = connection.console
         # dataclasses.replace keeps what `connection` has read already; its own cache may grow.
         self.connection: Connection = dataclasses.replace(
             connection,
-            clients=cast(Clients, _Clients(connection, self)),
-            console=cast(SandboxConsole, _Console(connection.console, self))
-            if connection.console is not None
-            else None,
+            clients=cast(Clients, _Clients(connection.clients, self.calls)),
+            console=cast(SandboxConsole, _Console(console, self.calls)) if console is not None else None,
             timing=Timing(clock=lambda: now[0], sleep=sleep),
             cache=copy.deepcopy(connection.cache),
         )
 
-    def call(self, client: Any, operation_name: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one call: a read through AWS, anything else with placeholders."""
-        if operation_name.startswith(_READS):
-            return self._reads.answer(client, operation_name, request)
-        service_model = client.meta.service_model
-        shape = service_model.operation_model(operation_name).output_shape
-        answer, makes = modelled_answer(shape, len(self.calls) + 1)
-        self.calls.append(Call(service_model.service_name, operation_name, dict(request), makes))
-        return answer
-
-    def pages(self, client: Any, method_name: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Answer a list, page by page."""
-        return self._reads.pages(client, method_name, request)
-
 
 class _Clients:
-    def __init__(self, connection: Connection, rehearsal: Rehearsal) -> None:
-        self._connection, self._rehearsal = connection, rehearsal
+    """Answers in place of `Clients`: a read through AWS, anything else with placeholders."""
 
-    def client(self, service_name: str) -> Any:
-        return _Client(self._connection.client(service_name), self._rehearsal)
+    def __init__(self, clients: Clients, calls: list[Call]) -> None:
+        self._clients, self._calls = clients, calls
+        self._reads = RehearsedReads(calls)
+        self.operation = clients.operation
 
+    def call(self, service_name: str, method_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        operation = self.operation(service_name, method_name)
+        if operation.name.startswith(_READS):
+            return self._reads.answer(self._clients, operation, method_name, request)
+        answer, makes = modelled_answer(operation.output_shape, len(self._calls) + 1)
+        self._calls.append(Call(service_name, operation.name, dict(request), makes))
+        return answer
 
-class _Client:
-    """Has the methods of a boto3 client that the kit uses: operations, paginators and ``meta``."""
-
-    def __init__(self, client: Any, rehearsal: Rehearsal) -> None:
-        self._client, self._rehearsal = client, rehearsal
-        self.meta = client.meta
-
-    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
-        operations = self._client.meta.method_to_api_mapping
-        if name not in operations:
-            raise AttributeError(name)
-        return lambda **request: self._rehearsal.call(self._client, operations[name], request)
-
-    def get_paginator(self, method_name: str) -> _Paginator:
-        return _Paginator(self._client, method_name, self._rehearsal)
-
-
-class _Paginator:
-    def __init__(self, client: Any, method_name: str, rehearsal: Rehearsal) -> None:
-        self._client, self._method_name, self._rehearsal = client, method_name, rehearsal
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        return self._rehearsal.pages(self._client, self._method_name, request)
+    def items(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Any]:
+        yield from self._reads.items(self._clients, service_name, method_name, request)
 
 
 class _Console:
     """The sandbox's console: read for real, and never changed."""
 
-    def __init__(self, console: SandboxConsole, rehearsal: Rehearsal) -> None:
-        self._console, self._rehearsal = console, rehearsal
-        self.state_folder = console.state_folder
+    def __init__(self, console: SandboxConsole, calls: list[Call]) -> None:
+        self._calls = calls
+        self.state_folder, self.read_settings = console.state_folder, console.read_settings
 
     def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
-        placeholder = f"‹InstanceArn made by call {len(self._rehearsal.calls) + 1}›"
+        placeholder = f"‹InstanceArn made by call {len(self._calls) + 1}›"
         values = {"region": region} | ({"name": name} if name else {})
-        self._rehearsal.calls.append(Call(CONSOLE, "instance", values, {placeholder: "InstanceArn"}))
+        self._calls.append(Call(CONSOLE, "instance", values, {placeholder: "InstanceArn"}))
         return placeholder
-
-    def read_settings(self, instance_arn: str) -> dict[str, Any]:
-        return self._console.read_settings(instance_arn)
 
     def write_setting(
         self,
@@ -481,5 +394,5 @@ class _Console:
         name: str,
         values: dict[str, Any],
     ) -> dict[str, Any]:
-        self._rehearsal.calls.append(Call(CONSOLE, f"settings/{name}", values))
+        self._calls.append(Call(CONSOLE, f"settings/{name}", values))
         return {}

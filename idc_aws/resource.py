@@ -1,58 +1,70 @@
-"""What the kinds of things have in common: changes one after another, each told by name when it fails."""
+"""The kinds of things on the target, all of one shape: read by name and by id, and written."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from idc_aws.calls import Writer, in_threads
+from botocore.exceptions import ClientError
+
+from idc_aws.calls import Call, about_to_send, in_threads, is_spreading, retry_conflicts
 from idc_aws.changes import Action, Change, State, Use, WriteResult, in_words, uses_in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, WriteFailedError
-from idc_aws.failures import failed_read, failed_write
+from idc_aws.failures import failed_read, failed_write, is_refusal
 
 
-class OneByOne(ABC):
-    """A resource whose changes are made in order; see `idc_aws.changes.Resource`."""
+class Resource(ABC):
+    """One kind of thing on the target; the only door through which runbooks read and write."""
 
     kind: ClassVar[str]
     derived_fields: ClassVar[Collection[str]] = ()
+    """Fields of a state that nobody sets: they follow from others."""
+    is_in_instance: ClassVar[bool] = True
+    """Whether there are none of the kind without an instance."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @property
     def by_hand(self) -> bool:
-        """Whether only a person can write it here."""
+        """Whether on this target only a person can write it (a console-only setting on AWS)."""
         return False
 
     def read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those of the named things that exist; reads only."""
-        if not keys:
+        if not keys or not self._can_exist():
             return {}
         with failed_read(self._named(keys)):
             return self._read(keys)
 
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return AWS's ids or ARNs of those of the named things that exist; reads only."""
-        if not keys:
+        if not keys or not self._can_exist():
             return {}
         with failed_read(self._named(keys)):
             return self._identifiers(keys)
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of the very things that had these identifiers; reads only."""
+        """Return the states of the very things that had these identifiers, whatever names lead to now.
+
+        `named` has pairs of a key and an identifier. Reads only; asked where a key leads nowhere, or to
+        another thing. A thing that was renamed has ``new_name`` in its state.
+        """
         if not named or self._connection.instance_or_none() is None:
             return {}
         with failed_read(self._named([key for key, _ in named])):
-            found = zip(named, in_threads(lambda pair: self._read_one(*pair), named), strict=True)
-        return {pair: state for pair, state in found if state is not None}
+            return self._read_by_identifier(named)
 
     def uses(
         self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
     ) -> dict[str, tuple[Use, ...]]:
-        """Return what hangs on things besides what is ours; reads only."""
+        """Return what hangs on things besides what is ours; reads only.
+
+        `named` has the things' keys by identifier, `ours` kind and identifier of what does not count.
+        `again` is the second look, just before the deletion: only what is cheap.
+        """
         if not named or self._connection.instance_or_none() is None:
             return {}
         with failed_read(f"what uses {self._named(list(named.values()))}"):
@@ -60,22 +72,123 @@ class OneByOne(ABC):
         others = {one: tuple(use for use in uses if use.name not in ours) for one, uses in found.items()}
         return {one: uses for one, uses in others.items() if uses}
 
-    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002 - of the protocol
-        """Return what of a change AWS offers no way to make: nothing."""
+    def irreversible(self, change: Change) -> dict[str, str]:  # noqa: ARG002
+        """Return what of a change AWS offers no way to make: why, by field; with ``""`` for all of it."""
         return {}
+
+    @abstractmethod
+    def write_all(
+        self, changes: Sequence[Change], on_start: Callable[[Change], None]
+    ) -> Iterator[tuple[Change, WriteResult]]:
+        """Make the changes and yield each (the object given) when it is complete; raises a `KitError`.
+
+        `on_start` is called just before the first call that writes a change. A field of `Change.after` that
+        is None means that the attribute is removed.
+        """
+
+    def _can_exist(self) -> bool:
+        return not self.is_in_instance or self._connection.instance_or_none() is not None
 
     def _named(self, keys: Collection[str]) -> str:
         return f"{self.kind.replace('_', ' ')} {', '.join(repr(key) for key in list(keys)[:3])}"
 
-    def _existing_identifier(self, key: str) -> str:
-        """Return AWS's id or ARN of a thing that must exist."""
-        identifier = self.identifiers([key]).get(key)
-        if identifier is None:
-            raise NotFoundError(
-                f"there is no {self.kind.replace('_', ' ')} {key!r}",
-                remedy="Plan again: it may have been deleted meanwhile.",
+    @abstractmethod
+    def _read(self, keys: Collection[str]) -> dict[str, State]:
+        """Return the states of those that exist."""
+
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the ids of those that exist; one look for each."""
+        found = zip(keys, in_threads(self._identifier, keys), strict=True)
+        return {key: identifier for key, identifier in found if identifier is not None}
+
+    def _identifier(self, key: str) -> str | None:
+        """Return AWS's id, or None where there is no such thing; not asked where `_identifiers` looks."""
+        raise NotImplementedError
+
+    def _read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
+        """Return the states of those that still exist; one look for each."""
+        found = zip(named, in_threads(lambda pair: self._read_one(*pair), named), strict=True)
+        return {pair: state for pair, state in found if state is not None}
+
+    def _read_one(self, key: str, identifier: str) -> State | None:  # noqa: ARG002
+        """Return the state of what has this id, where its key no longer leads there; None: it is gone."""
+        return None
+
+    def _uses(
+        self,
+        named: Mapping[str, str],  # noqa: ARG002
+        ours: Collection[tuple[str, str]],  # noqa: ARG002
+        *,
+        again: bool,  # noqa: ARG002
+    ) -> dict[str, list[Use]]:
+        """Return what hangs on each thing, by its identifier; what is ours may be left out."""
+        return {}
+
+
+class Writer:
+    """Makes the calls of one change and keeps AWS's request ids."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.request_ids: list[str] = []
+        self.may_have_written = False
+
+    def send(
+        self,
+        service_name: str,
+        method_name: str,
+        *,
+        is_retryable: Callable[[ClientError], bool] = is_spreading,
+        **request: Any,
+    ) -> dict[str, Any]:
+        """Make a call that writes, again while earlier writes spread; return AWS's answer."""
+        clients = self._connection.clients
+        given = {name: value for name, value in request.items() if value is not None}
+        given = self._connection.in_instance(service_name, method_name, given)
+        about_to_send(Call(service_name, clients.operation(service_name, method_name).name, given))
+        before, self.may_have_written = self.may_have_written, True
+        try:
+            answer = retry_conflicts(
+                lambda: clients.call(service_name, method_name, given),
+                is_retryable=is_retryable,
+                timing=self._connection.timing,
             )
-        return identifier
+        except (ClientError, KitError) as error:
+            self.may_have_written = before or not is_refusal(error)
+            raise
+        self.request_ids.append(str(answer.get("ResponseMetadata", {}).get("RequestId", "")))
+        return answer
+
+    def change_tags(
+        self, resource_arn: str, before: Mapping[str, str], after: Mapping[str, str], **where: Any
+    ) -> None:
+        """Make the tags of a resource of sso-admin what they shall be; calls only what differs."""
+        gone = sorted(set(before) - set(after))
+        new = {key: value for key, value in after.items() if before.get(key) != value}
+        if gone:
+            self.send("sso-admin", "untag_resource", ResourceArn=resource_arn, TagKeys=gone, **where)
+        if new:
+            tags = tag_list(new)
+            self.send("sso-admin", "tag_resource", ResourceArn=resource_arn, Tags=tags, **where)
+
+    def result(self, identifier: str) -> WriteResult:
+        """Return what the change left behind."""
+        return WriteResult(identifier, tuple(request_id for request_id in self.request_ids if request_id))
+
+
+def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]] | None:
+    """Return tags as AWS's APIs take them; None where there are none."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()] if tags else None
+
+
+def read_tags(connection: Connection, resource_arn: str, **where: str) -> dict[str, str]:
+    """Return the tags of a resource of sso-admin, sorted by key."""
+    listed = connection.items("sso-admin", "list_tags_for_resource", ResourceArn=resource_arn, **where)
+    return dict(sorted((tag["Key"], tag["Value"]) for tag in listed))
+
+
+class OneByOne(Resource):
+    """A resource whose changes are made one after another, each named when it fails."""
 
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
@@ -106,6 +219,16 @@ class OneByOne(ABC):
             f"{change.action.value} is not a write; {self.kind} {change.key!r} was not touched"
         )
 
+    def _existing_identifier(self, key: str) -> str:
+        """Return AWS's id or ARN of a thing that must exist."""
+        identifier = self.identifiers([key]).get(key)
+        if identifier is None:
+            raise NotFoundError(
+                f"there is no {self.kind.replace('_', ' ')} {key!r}",
+                remedy="Plan again: it may have been deleted meanwhile.",
+            )
+        return identifier
+
     def _require_unused(self, change: Change, identifier: str) -> None:
         """Look once more: somebody may have begun to use the thing since the plan was made."""
         found = self.uses({identifier: change.key}, change.takes, again=True).get(identifier, ())
@@ -115,29 +238,6 @@ class OneByOne(ABC):
                 "it was not deleted",
                 remedy="Delete what uses it first if it is to go, or leave it to the people who use it.",
             )
-
-    @abstractmethod
-    def _read(self, keys: Collection[str]) -> dict[str, State]:
-        """Return the states of those that exist."""
-
-    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        """Return the ids of those that exist; one look for each."""
-        found = zip(keys, in_threads(self._identifier, keys), strict=True)
-        return {key: identifier for key, identifier in found if identifier is not None}
-
-    @abstractmethod
-    def _identifier(self, key: str) -> str | None:
-        """Return AWS's id, or None where there is no such thing."""
-
-    @abstractmethod
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        """Return the state of what has this id, where its key no longer leads there; None: it is gone."""
-
-    @abstractmethod
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        """Return what hangs on each thing, by its identifier; what is ours may be left out."""
 
     @abstractmethod
     def _create(self, key: str, state: State, writer: Writer) -> str:

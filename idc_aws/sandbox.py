@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from idc_aws.calls import about_to_use_console
+from idc_aws.calls import CONSOLE, Call, about_to_send
 from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
 from idc_aws.identifiers import LOOPBACK_HOSTS
 from idc_aws.project import STATE_VARIABLE
@@ -48,7 +47,7 @@ class SandboxConsole:
     def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
         """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes."""
         body = {"region": region} | ({"name": name} if name else {})
-        about_to_use_console("instance", body)
+        about_to_send(Call(CONSOLE, "instance", dict(body)))
         return str(self.send("POST", "instance", body)["instance_arn"])
 
     def read_settings(self, instance_arn: str) -> dict[str, Any]:
@@ -57,7 +56,7 @@ class SandboxConsole:
 
     def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
         """Change values of one setting and return all of them. Writes."""
-        about_to_use_console(f"settings/{name}", values)
+        about_to_send(Call(CONSOLE, f"settings/{name}", dict(values)))
         return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
 
     def pages(self, address: str | None = None, *, is_local: bool = False) -> dict[str, str]:
@@ -118,8 +117,6 @@ class SandboxConsole:
         return values
 
 
-# Finds the sandbox that runs with a state folder, without starting a process.
-
 _HOST = "127.0.0.1"
 _FIND_TIMEOUT_S = 5.0
 
@@ -141,6 +138,10 @@ class SandboxAddress:
     state_id: str
 
 
+def _address(known: Mapping[str, Any]) -> SandboxAddress:
+    return SandboxAddress(**{wanted.name: known[wanted.name] for wanted in fields(SandboxAddress)})
+
+
 def default_state_folder() -> Path:
     """Return the standing sandbox's folder: ``$IDC_SANDBOX_STATE``, or the platform's place for it."""
     named = os.environ.get(STATE_VARIABLE)
@@ -152,20 +153,14 @@ def default_state_folder() -> Path:
 
 
 def find_sandbox(state_folder: str | Path | None = None) -> SandboxAddress | None:
-    """Return the sandbox that runs with a state folder, or None; starts and writes nothing.
-
-    Parameters
-    ----------
-    state_folder
-        None: the standing sandbox's.
-    """
+    """Return the sandbox that runs with a state folder, or None; starts and writes nothing."""
     folder = (Path(state_folder) if state_folder is not None else default_state_folder()).absolute()
     if not _is_ours(folder):
         return None
     known = {**_object_in(folder / "server.json"), **_object_in(folder / "secrets.json")}
     known |= {"state_folder": str(folder), "endpoint_url": f"http://{_HOST}:{known.get('port')}"}
     try:
-        address = SandboxAddress(**{wanted.name: known[wanted.name] for wanted in fields(SandboxAddress)})
+        address = _address(known)
     except KeyError:  # it never ran, or another version wrote it: its own command line knows more
         return None
     return address if _lives(address.pid) and _proves(address.port, known.get("health_key")) else None
@@ -210,9 +205,6 @@ def _proves(port: int, health_key: Any) -> bool:
     finally:
         connection.close()
     return isinstance(proof, str) and hmac.compare_digest(proof.encode(), expected.encode())
-
-
-# Starts ``python -m MODULE ARGUMENTS``: by a new Python, or faster where somebody has a way.
 
 
 class ModuleProcess(Protocol):
@@ -281,8 +273,6 @@ def start_modules_by(starter: Starter) -> Starter:
     return before
 
 
-# Starts or finds the sandbox, as a process of its own: ``python -m idc_sandbox``.
-
 _START_TIMEOUT_S = 120
 OWN_SEED = 7
 
@@ -290,22 +280,7 @@ OWN_SEED = 7
 def start_sandbox(
     state_folder: str | Path | None = None, *, port: int | None = None, seed: int | None = None
 ) -> SandboxAddress:
-    """Start the sandbox of a state folder, or find the one that runs.
-
-    Parameters
-    ----------
-    state_folder
-        Its folder, made when missing; None: ``$IDC_SANDBOX_STATE``, or the user's state folder.
-    port
-        None: the sandbox's usual one; 0: any free one. A sandbox that runs already keeps its own.
-    seed
-        For new state: the same seed gives the same ids. None: the sandbox's own choice.
-
-    Raises
-    ------
-    SandboxError
-        When it does not start, in its own words.
-    """
+    """Start the sandbox of a state folder, or find the one that runs; port 0: any free one."""
     running = find_sandbox(state_folder) if seed is None else None  # another seed is refused by the sandbox
     if running is not None and port in (None, 0, running.port):
         return _remembered(running)
@@ -315,7 +290,7 @@ def start_sandbox(
             arguments += [option, str(value)]
     answer = _ask(arguments)
     try:
-        address = SandboxAddress(**{known.name: answer[known.name] for known in fields(SandboxAddress)})
+        address = _address(answer)
     except KeyError as error:
         raise SandboxError(
             f"the sandbox's answer to start lacks {error.args[0]!r}",
@@ -393,15 +368,12 @@ def call_sandbox(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         ) from error
 
 
-# Starts a scripted person, as a process of its own: ``python -m idc_sandbox.persona``.
-
-
 class PersonaRefusedError(SandboxError):
     """A page did not let the persona go on; the message says what the page said."""
 
 
 class PersonaProcess:
-    """A scripted person at the sandbox's pages."""
+    """A scripted person at the sandbox's pages: ``python -m idc_sandbox.persona``."""
 
     def __init__(self, site_url: str, user_name: str, memory: Path) -> None:
         self.user_name = user_name
@@ -410,14 +382,6 @@ class PersonaProcess:
 
     def __repr__(self) -> str:
         return f"PersonaProcess({self.user_name!r})"
-
-    def __enter__(self) -> PersonaProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def do(self, action: str, **options: Any) -> Any:
         """Let the person do something, such as ``"sign_in"``, and return what came of it."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import Writer, found_or_none, wait_until
-from idc_aws.changes import Action, Change, State, Use
+from idc_aws.calls import found_or_none, wait_until
+from idc_aws.changes import Action, Change, State
 from idc_aws.errors import NotFoundError, WriteFailedError
 from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean
-from idc_aws.resource import OneByOne
+from idc_aws.resource import OneByOne, Writer
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,18 @@ CONSOLE_SETTINGS: dict[str, ConsoleSetting] = {
 # Attributes for access control (ABAC): what a session carries about its user.
 
 KEY = "access control attributes"
+_CONFIGURATION = "instance_access_control_attribute_configuration"
 _TIMEOUT_S = 120.0
 
 
 class AttributesForAccessControl(OneByOne):
-    """The instance's attributes for access control, one thing: the source of each key's value."""
+    """The attributes for access control: one thing, with the key ``"access control attributes"``.
+
+    A state has ``attributes``: the key that policies see as ``aws:PrincipalTag/KEY``, and the source of its
+    value.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/attributesforaccesscontrol.html
+    """
 
     kind: ClassVar[str] = "access_control_attributes"
 
@@ -59,15 +66,7 @@ class AttributesForAccessControl(OneByOne):
         return {KEY: {"attributes": dict(sorted(attributes.items()))}}
 
     def _describe(self) -> dict[str, Any] | None:
-        if self._connection.instance_or_none() is None:
-            return None
-        sso_admin = self._connection.client("sso-admin")
-        return found_or_none(
-            lambda: sso_admin.describe_instance_access_control_attribute_configuration(**self._request())
-        )
-
-    def _request(self) -> dict[str, Any]:
-        return {"InstanceArn": self._connection.instance.instance_arn}
+        return found_or_none(self._connection.call, "sso-admin", f"describe_{_CONFIGURATION}")
 
     @override
     def _identifier(self, key: str) -> str | None:
@@ -75,35 +74,22 @@ class AttributesForAccessControl(OneByOne):
         return self._connection.instance.instance_arn if self._read([key]) else None
 
     @override
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        return None  # it is the instance's, and has no other name
-
-    @override
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        return {}  # others' attributes are fields of its state
-
-    @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
-        return self._put("create_instance_access_control_attribute_configuration", key, state, writer)
+        return self._put(f"create_{_CONFIGURATION}", key, state, writer)
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         if before.get("attributes") == after.get("attributes"):
             return self._connection.instance.instance_arn
-        return self._put("update_instance_access_control_attribute_configuration", key, after, writer)
+        return self._put(f"update_{_CONFIGURATION}", key, after, writer)
 
-    def _put(self, operation: str, key: str, state: State, writer: Writer) -> str:
+    def _put(self, method_name: str, key: str, state: State, writer: Writer) -> str:
         attributes = [
             {"Key": name, "Value": {"Source": [source]}}
             for name, source in (state.get("attributes") or {}).items()
         ]
-        writer.send(
-            getattr(self._connection.client("sso-admin"), operation),
-            InstanceAccessControlAttributeConfiguration={"AccessControlAttributes": attributes},
-            **self._request(),
-        )
+        configuration = {"AccessControlAttributes": attributes}
+        writer.send("sso-admin", method_name, InstanceAccessControlAttributeConfiguration=configuration)
         ended = wait_until(
             lambda: self._describe() or {"Status": "CREATION_IN_PROGRESS"},
             lambda described: described["Status"] != "CREATION_IN_PROGRESS",
@@ -120,19 +106,20 @@ class AttributesForAccessControl(OneByOne):
 
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        sso_admin = self._connection.client("sso-admin")
-        found_or_none(
-            lambda: writer.send(
-                sso_admin.delete_instance_access_control_attribute_configuration, InstanceArn=identifier
-            )
-        )
+        found_or_none(writer.send, "sso-admin", f"delete_{_CONFIGURATION}", InstanceArn=identifier)
 
 
 # The console-only settings as a resource: really set in the sandbox, left to a person on AWS.
 
 
 class ConsoleSettings(OneByOne):
-    """The settings that only the console has, by name: on AWS nothing can be read, and a person does them."""
+    """The settings that only the console has, by the names in `CONSOLE_SETTINGS`.
+
+    A state has the setting's fields. In the sandbox they are really set; on AWS nothing can be read, and a
+    person does what the plan says.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source.html
+    """
 
     kind: ClassVar[str] = "console_setting"
 
@@ -155,16 +142,6 @@ class ConsoleSettings(OneByOne):
     def _identifier(self, key: str) -> str | None:
         # A setting has no id; it is the instance's.
         return f"{self._connection.instance.instance_arn}/{key}" if self._read([key]) else None
-
-    @override
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        return None  # it is the instance's, and has no other name
-
-    @override
-    def _uses(
-        self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool
-    ) -> dict[str, list[Use]]:
-        return {}  # nothing hangs on a setting
 
     @override
     def irreversible(self, change: Change) -> dict[str, str]:

@@ -1,62 +1,47 @@
-"""Users, and their profile in three shapes: the kit's flat state, AWS's user, AWS's attribute operations.
-
-Pure: no call. Sources:
-https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_CreateUser.html,
-https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_AttributeOperation.html
-"""
+"""Users, and their profile in three shapes: the kit's flat state, AWS's user, AWS's attribute operations."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_aws.calls import Writer, found_or_none, in_threads, is_concurrent_change, named_or_none
+from idc_aws.calls import retry_conflicts
 from idc_aws.changes import State, Use
+from idc_aws.connection import Connection
 from idc_aws.errors import WriteFailedError
-from idc_aws.identity_store import find_user_id
-from idc_aws.resource import OneByOne
+from idc_aws.failures import failed_read
+from idc_aws.identity_store import Principals, list_principals
+from idc_aws.resource import Writer
 from idc_aws.uses import uses_of_principals
 
 ENTERPRISE = "aws:identitystore:enterprise"
 DEFAULT_TYPE = "work"
 
-_SIMPLE = {
-    "display_name": "DisplayName",
-    "nick_name": "NickName",
-    "title": "Title",
-    "user_type": "UserType",
-    "profile_url": "ProfileUrl",
-    "website": "Website",
-    "birthdate": "Birthdate",
-    "preferred_language": "PreferredLanguage",
-    "locale": "Locale",
-    "timezone": "Timezone",
-}
-_NAME = {
-    "given_name": "GivenName",
-    "family_name": "FamilyName",
-    "middle_name": "MiddleName",
-    "honorific_prefix": "HonorificPrefix",
-    "honorific_suffix": "HonorificSuffix",
-}
-_ADDRESS = {
-    "street_address": "StreetAddress",
-    "locality": "Locality",
-    "region": "Region",
-    "postal_code": "PostalCode",
-    "country": "Country",
-    "formatted": "Formatted",
-}
+
+def _members(*fields: str) -> dict[str, str]:
+    """Return AWS's names of fields, such as ``"DisplayName"`` of ``"display_name"``."""
+    return {field: field.title().replace("_", "") for field in fields}
+
+
+def _lowered(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+_SIMPLE = _members(
+    *("display_name", "nick_name", "title", "user_type", "profile_url", "website", "birthdate"),
+    *("preferred_language", "locale", "timezone"),
+)
+_NAME = _members("given_name", "family_name", "middle_name", "honorific_prefix", "honorific_suffix")
+_ADDRESS = _members("street_address", "locality", "region", "postal_code", "country", "formatted")
+_LOWERED_ADDRESS = {field: _lowered(name) for field, name in _ADDRESS.items()}
 _ENTERPRISE = {
-    "employee_number": "employeeNumber",
-    "cost_center": "costCenter",
-    "organization": "organization",
-    "division": "division",
-    "department": "department",
-    "manager": "manager",
+    field: _lowered(name)
+    for field, name in _members(
+        "employee_number", "cost_center", "organization", "division", "department", "manager"
+    ).items()
 }
 # State fields that AWS keeps in one list of a single entry, which is replaced whole.
 _LISTS = {"emails": ("email", "email_type"), "phoneNumbers": ("phone_number",), "addresses": ("address",)}
@@ -66,10 +51,14 @@ def user_request(state: State) -> dict[str, Any]:
     """Return the attributes of a state as CreateUser takes them; fields that are None are left out."""
     request: dict[str, Any] = _renamed(state, _SIMPLE)
     lists = {_capitalized(path): _list_value(path, state) for path in _LISTS}
-    request |= {name: [_capitalize_keys(value)] for name, value in lists.items() if value}
+    request |= {
+        name: [{_capitalized(key): item for key, item in value.items()}]
+        for name, value in lists.items()
+        if value
+    }
     if name := _renamed(state, _NAME):
         request["Name"] = name
-    if extension := _extension(state.get("enterprise") or {}):
+    if extension := _extension(state):
         request["Extensions"] = {ENTERPRISE: extension}
     return request
 
@@ -84,27 +73,28 @@ def user_state(user: Mapping[str, Any]) -> State:
         state |= {"email": email["Value"], "email_type": email.get("Type") or DEFAULT_TYPE}
     if phone_number.get("Value"):
         state["phone_number"] = phone_number["Value"]
-    extension = (user.get("Extensions") or {}).get(ENTERPRISE) or {}
-    parts = {"address": _named_back(address, _ADDRESS), "enterprise": _enterprise(extension)}
+    enterprise = _named_back((user.get("Extensions") or {}).get(ENTERPRISE) or {}, _ENTERPRISE)
+    manager = enterprise.pop("manager", None)
+    if manager := manager.get("value") if isinstance(manager, Mapping) else manager:
+        enterprise["manager"] = manager
+    parts = {"address": _named_back(address, _ADDRESS), "enterprise": enterprise}
     return state | {name: part for name, part in parts.items() if part}
 
 
 def user_operations(before: State, after: State) -> list[dict[str, Any]]:
-    """Return the AttributeOperations that lead from one state to another; only what differs.
-
-    An operation without ``AttributeValue`` removes the attribute.
-    """
+    """Return the AttributeOperations that lead from one state to another; only what differs."""
+    paths = {field: _lowered(name) for field, name in _SIMPLE.items()}
+    paths |= {field: f"name.{_lowered(name)}" for field, name in _NAME.items()}
     operations = [
-        _operation(_path(field, name), after.get(field))
-        for table in (_SIMPLE, _NAME)
-        for field, name in table.items()
+        _operation(path, after.get(field))
+        for field, path in paths.items()
         if before.get(field) != after.get(field)
     ]
     for path, fields in _LISTS.items():
         if any(before.get(field) != after.get(field) for field in fields):
             value = _list_value(path, after)
             operations.append(_operation(path, [value] if value else None))
-    old, new = (_extension(state.get("enterprise") or {}) for state in (before, after))
+    old, new = _extension(before), _extension(after)
     operations += [
         _operation(f"{ENTERPRISE}.{name}", new.get(name))
         for name in _ENTERPRISE.values()
@@ -117,38 +107,25 @@ def _operation(path: str, value: Any) -> dict[str, Any]:
     return {"AttributePath": path} if value is None else {"AttributePath": path, "AttributeValue": value}
 
 
-def _path(field: str, name: str) -> str:
-    lower = name[0].lower() + name[1:]
-    return f"name.{lower}" if field in _NAME else lower
-
-
 def _list_value(path: str, state: State) -> dict[str, Any] | None:
     if path == "emails" and state.get("email"):
         return _entry({"value": state["email"]}, state.get("email_type"))
     if path == "phoneNumbers" and state.get("phone_number"):
-        return _entry({"value": state["phone_number"]}, None)
+        return _entry({"value": state["phone_number"]})
     if path == "addresses" and state.get("address"):
-        lower = {field: name[0].lower() + name[1:] for field, name in _ADDRESS.items()}
-        return _entry(_renamed(state["address"], lower), None)
+        return _entry(_renamed(state["address"], _LOWERED_ADDRESS))
     return None
 
 
-def _entry(value: dict[str, Any], kind: str | None) -> dict[str, Any]:
+def _entry(value: dict[str, Any], kind: str | None = None) -> dict[str, Any]:
     return {**value, "type": kind or DEFAULT_TYPE, "primary": True}
 
 
-def _extension(enterprise: State) -> dict[str, Any]:
-    extension = _renamed(enterprise, _ENTERPRISE)
+def _extension(state: State) -> dict[str, Any]:
+    extension = _renamed(state.get("enterprise") or {}, _ENTERPRISE)
     if "manager" in extension:
         extension["manager"] = {"value": extension["manager"]}
     return extension
-
-
-def _enterprise(extension: Mapping[str, Any]) -> State:
-    enterprise = _named_back(extension, _ENTERPRISE)
-    manager = enterprise.pop("manager", None)
-    value = manager.get("value") if isinstance(manager, Mapping) else manager
-    return {**enterprise, "manager": value} if value else enterprise
 
 
 def _renamed(state: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -168,52 +145,26 @@ def _capitalized(path: str) -> str:
     return path[0].upper() + path[1:]
 
 
-def _capitalize_keys(value: dict[str, Any]) -> dict[str, Any]:
-    return {_capitalized(name): item for name, item in value.items()}
-
-
-# Users of the identity store, with every field of a profile.
-
-_UPDATE_ATTEMPTS = 3
-
-
-class Users(OneByOne):
+class Users(Principals):
     """The users of the identity store, by user name.
 
     A state is flat, with the fields of `idc_aws.scenario.User` that the user has; ``address`` and
     ``enterprise`` are mappings. Neither groups nor the way of the first password are in it.
+
+    Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_User.html
     """
 
     kind: ClassVar[str] = "user"
+    principal_type: ClassVar[str] = "USER"
+    description_options: ClassVar[dict[str, Any]] = {"Extensions": [ENTERPRISE]}
 
     @override
-    def _read(self, keys: Collection[str]) -> dict[str, State]:
-        if self._connection.instance_or_none() is None:
-            return {}
-        answers = zip(keys, in_threads(self._describe_by_name, keys), strict=True)
-        return {key: user_state(answer) for key, answer in answers if answer}
-
-    def _describe_by_name(self, user_name: str) -> dict[str, Any] | None:
-        user_id = find_user_id(self._connection, user_name)
-        return found_or_none(lambda: self._describe(user_id)) if user_id else None
-
-    def _describe(self, user_id: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._connection.client("identitystore").describe_user(
-            Extensions=[ENTERPRISE], **self._request(user_id)
-        )
-        return answer
+    def _state(self, answer: dict[str, Any]) -> State:
+        return user_state(answer)
 
     @override
-    def _identifier(self, key: str) -> str | None:
-        return find_user_id(self._connection, key)
-
-    @override
-    def _read_one(self, key: str, identifier: str) -> State | None:
-        answer = named_or_none(lambda: self._describe(identifier))
-        if answer is None:
-            return None
-        name = answer.get("UserName", "")
-        return user_state(answer) | ({"new_name": name} if name != key else {})
+    def _attributes(self, state: State) -> dict[str, Any]:
+        return user_request(state)
 
     @override
     def _uses(
@@ -221,52 +172,26 @@ class Users(OneByOne):
     ) -> dict[str, list[Use]]:
         return uses_of_principals(self._connection, "USER", named, ours, again=again)
 
-    def _request(self, user_id: str) -> dict[str, Any]:
-        return {"IdentityStoreId": self._connection.instance.identity_store_id, "UserId": user_id}
-
-    @override
-    def _create(self, key: str, state: State, writer: Writer) -> str:
-        answer = writer.send(
-            self._connection.client("identitystore").create_user,
-            IdentityStoreId=self._connection.instance.identity_store_id,
-            UserName=key,
-            **user_request(state),
-        )
-        return str(answer["UserId"])
-
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:
         user_id = self._existing_identifier(key)
-        for attempt in range(1, _UPDATE_ATTEMPTS + 1):
+
+        def update() -> None:
             found = self._describe(user_id)
             operations = _operations(key, user_state(found), before, after)
-            try:
-                self._send_operations(found, operations, writer)
-            except ClientError as error:
-                # The revision was not the last one: read again, and see whether it was about our fields.
-                if attempt == _UPDATE_ATTEMPTS or not is_concurrent_change(error):
-                    raise
-            else:
-                break
+            if operations:
+                writer.send(
+                    "identitystore",
+                    "update_user",
+                    is_retryable=lambda _error: False,
+                    UserId=user_id,
+                    Operations=operations,
+                    Revision=found.get("Revision"),
+                )
+
+        # Where the revision was not the last one: read again, and see whether it was about our fields.
+        retry_conflicts(update, timing=self._connection.timing)
         return user_id
-
-    def _send_operations(
-        self, found: dict[str, Any], operations: list[dict[str, Any]], writer: Writer
-    ) -> None:
-        if operations:
-            writer.send(
-                self._connection.client("identitystore").update_user,
-                is_retryable=lambda _error: False,
-                Operations=operations,
-                Revision=found.get("Revision"),
-                **self._request(found["UserId"]),
-            )
-
-    @override
-    def _delete(self, key: str, identifier: str, writer: Writer) -> None:
-        # Deleting a user takes its memberships along; it cannot be undone.
-        identity_store = self._connection.client("identitystore")
-        found_or_none(lambda: writer.send(identity_store.delete_user, **self._request(identifier)))
 
 
 def _operations(user_name: str, found: State, before: State, after: State) -> list[dict[str, Any]]:
@@ -281,3 +206,12 @@ def _operations(user_name: str, found: State, before: State, after: State) -> li
             remedy="Nothing was written to this user. Plan again and read what differs now.",
         )
     return user_operations(found, {**found, **{name: after.get(name) for name in differing}})
+
+
+def list_personal_data(connection: Connection, *, at_most: int) -> list[State]:
+    """Return ``user_name`` and the profiles of an instance's users, as a scenario has them; reads only."""
+    if connection.instance_or_none() is None:
+        return []
+    with failed_read("the users, whose names are to be masked"):
+        users = islice(list_principals(connection, "USER"), at_most)
+        return [{"user_name": user.get("UserName"), **user_state(user)} for user in users]

@@ -1,39 +1,35 @@
-"""What hangs on a thing, so that deleting it would destroy what others made; reads only.
-
-Sources: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_DeleteGroup.html,
-https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_DeletePermissionSet.html,
-https://docs.aws.amazon.com/singlesignon/latest/userguide/delete-config.html
-"""
+"""What hangs on a thing, so that deleting it would destroy what others made, and what an instance holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from idc_aws.access import (
-    AssignmentTuple,
+    Assignment,
     assignment_identifier,
     assignment_key,
-    list_assignments_of_pair,
-    list_assignments_of_principal,
+    assignments_of_pair,
+    list_assignments_of_pairs,
+    list_assignments_of_principals,
     list_permission_sets,
-    list_provisioned_accounts,
+    provisioned_pairs,
 )
-from idc_aws.calls import found_or_none, in_threads, pages
+from idc_aws.calls import found_or_none, in_threads
 from idc_aws.changes import Use
-from idc_aws.connection import Connection, management_account_id
+from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
-from idc_aws.failures import error_code
+from idc_aws.failures import failed_read
+from idc_aws.identity_store import list_principals, principal_name
+from idc_aws.organization import is_management_account
 
 Ours = Collection[tuple[str, str]]
 """Kind and identifier of what does not count."""
 _MEMBERSHIP, _ASSIGNMENT = "group_membership", "account_assignment"
 _MOST_NAMED = 10
-_MOST_LISTED = 1000
+MOST_COUNTED = 1000
 """Of each kind in an instance: enough to see that it is not empty."""
 
 
@@ -44,8 +40,8 @@ def uses_of_principals(
     look = _members_of_group if principal_type == "GROUP" else _groups_of_user
     found = dict(zip(names, in_threads(lambda one: look(connection, one, ours), names), strict=True))
     for row in _assignments(connection, principal_type, names, again=again):
-        found[row[1]].append(_assignment_use(connection, row, names[row[1]]))
-    if not again and _has_applications(connection):
+        found[row.principal_id].append(_assignment_use(connection, row, names[row.principal_id]))
+    if not again and next(_applications(connection), None) is not None:
         for one in names:
             found[one] += _applications_of(connection, principal_type, one)
     return found
@@ -53,131 +49,73 @@ def uses_of_principals(
 
 def _members_of_group(connection: Connection, group_id: str, ours: Ours) -> list[Use]:
     listed = _memberships(connection, ours, "list_group_memberships", GroupId=group_id)
-    return [
-        Use(_MEMBERSHIP, one["MembershipId"], f"member {name}")
-        for one, name in _named(listed, lambda one: _user_name(connection, one["MemberId"]["UserId"]))
-    ]
+    users = [one["MemberId"]["UserId"] for one in listed]
+    return _membership_uses(connection, listed, "member", "USER", users)
 
 
 def _groups_of_user(connection: Connection, user_id: str, ours: Ours) -> list[Use]:
     member = {"UserId": user_id}
     listed = _memberships(connection, ours, "list_group_memberships_for_member", MemberId=member)
-    return [
-        Use(_MEMBERSHIP, one["MembershipId"], f"membership in {name}")
-        for one, name in _named(listed, lambda one: _group_name(connection, one["GroupId"]))
-    ]
+    return _membership_uses(connection, listed, "membership in", "GROUP", [one["GroupId"] for one in listed])
 
 
-def _memberships(connection: Connection, ours: Ours, operation: str, **whose: Any) -> list[dict[str, Any]]:
-    store_id = connection.instance.identity_store_id
-    client = connection.client("identitystore")
-    listed = pages(client, operation, "GroupMemberships", IdentityStoreId=store_id, **whose)
-    with _nothing_of_what_is_gone():
-        return [one for one in listed if (_MEMBERSHIP, one["MembershipId"]) not in ours]
-    return []
+def _memberships(connection: Connection, ours: Ours, method_name: str, **whose: Any) -> list[dict[str, Any]]:
+    listed = found_or_none(list[Any], connection.items("identitystore", method_name, **whose)) or []
+    return [one for one in listed if (_MEMBERSHIP, one["MembershipId"]) not in ours]
 
 
-@contextmanager
-def _nothing_of_what_is_gone() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-
-
-def _named(
-    listed: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]
-) -> Iterator[tuple[dict[str, Any], str]]:
+def _membership_uses(
+    connection: Connection, listed: list[dict[str, Any]], word: str, principal_type: str, others: list[str]
+) -> list[Use]:
     # A name costs a call, and nobody reads a thousand of them.
-    for number, one in enumerate(listed):
-        yield one, name_of(one) if number < _MOST_NAMED else one["MembershipId"]
-
-
-def _user_name(connection: Connection, user_id: str) -> str:
-    return _name(connection, "describe_user", "UserName", UserId=user_id) or user_id
-
-
-def _group_name(connection: Connection, group_id: str) -> str:
-    return _name(connection, "describe_group", "DisplayName", GroupId=group_id) or group_id
-
-
-def _name(connection: Connection, operation: str, field: str, **which: str) -> str:
-    describe = getattr(connection.client("identitystore"), operation)
-    store_id = connection.instance.identity_store_id
-    answer = found_or_none(lambda: describe(IdentityStoreId=store_id, **which))
-    return str(answer.get(field, "")) if answer else ""
+    names = [principal_name(connection, principal_type, other) or other for other in others[:_MOST_NAMED]]
+    ids = [one["MembershipId"] for one in listed]
+    named = zip(ids, names + ids[_MOST_NAMED:], strict=True)
+    return [Use(_MEMBERSHIP, one, f"{word} {name}") for one, name in named]
 
 
 def _assignments(
     connection: Connection, principal_type: str, names: Mapping[str, str], *, again: bool
-) -> list[AssignmentTuple]:
+) -> list[Assignment]:
     """Return the principals' own assignments: by principal, or by pair where that takes fewer calls."""
-    try:
-        permission_sets = list_permission_sets(connection)
-    except AccountInstanceError:  # it has no assignments
-        return []
+    permission_sets = _permission_sets(connection)
     pairs: list[tuple[str, str]] | None = None
-    if management_account_id(connection) == connection.caller.account_id:
+    if is_management_account(connection):
         if len(names) > len(permission_sets):
-            pairs = _provisioned_pairs(connection, permission_sets.values())
+            pairs = provisioned_pairs(connection, permission_sets.values())
         if pairs is None or len(names) <= len(pairs):
             with suppress(AccessDeniedError):  # reading by pair needs another permission
-                return _by_principal(connection, principal_type, names)
+                return list_assignments_of_principals(connection, [(principal_type, one) for one in names])
     elif again:
         return []
     if pairs is None:
-        pairs = _provisioned_pairs(connection, permission_sets.values())
-    rows = in_threads(lambda pair: _by_pair(connection, *pair), pairs)
-    return [row for found in rows for row in found if row[0] == principal_type and row[1] in names]
+        pairs = provisioned_pairs(connection, permission_sets.values())
+    rows = list_assignments_of_pairs(connection, pairs)
+    return [row for row in rows if row.principal_type == principal_type and row.principal_id in names]
 
 
-def _by_principal(connection: Connection, principal_type: str, names: Iterable[str]) -> list[AssignmentTuple]:
-    def of(one: str) -> list[AssignmentTuple]:
-        with _nothing_of_what_is_gone():
-            return list_assignments_of_principal(connection, principal_type, one)
-        return []
-
-    return [row for found in in_threads(of, names) for row in found]
+def _permission_sets(connection: Connection) -> dict[str, str]:
+    try:
+        return list_permission_sets(connection)
+    except AccountInstanceError:  # it has none, nor assignments
+        return {}
 
 
-def _by_pair(connection: Connection, arn: str, account_id: str) -> list[AssignmentTuple]:
-    with _nothing_of_what_is_gone():
-        return list_assignments_of_pair(connection, arn, account_id)
-    return []
+def _assignment_use(connection: Connection, row: Assignment, name: str) -> Use:
+    arn = row.permission_set_arn
+    permission_set = connection.cache.get("permission_set_names", {}).get(arn, arn.rpartition("/")[2])
+    key = assignment_key(row.principal_type, name, permission_set, row.account_id)
+    return Use(_ASSIGNMENT, assignment_identifier(*row[1:]), f"account assignment {key}", key)
 
 
-def _provisioned_pairs(connection: Connection, arns: Iterable[str]) -> list[tuple[str, str]]:
-    def of(arn: str) -> Collection[str]:
-        with _nothing_of_what_is_gone():
-            return list_provisioned_accounts(connection, arn)
-        return []
-
-    listed = list(arns)
-    accounts = in_threads(of, listed)
-    return [(arn, one) for arn, found in zip(listed, accounts, strict=True) for one in found]
-
-
-def _assignment_use(connection: Connection, row: AssignmentTuple, principal_name: str) -> Use:
-    principal_type, principal_id, arn, account_id = row
-    name = connection.cache.get("permission_set_names", {}).get(arn, arn.rpartition("/")[2])
-    key = assignment_key(principal_type, principal_name, name, account_id)
-    identifier = assignment_identifier(principal_id, arn, account_id)
-    return Use(_ASSIGNMENT, identifier, f"account assignment {key}", key)
-
-
-def _has_applications(connection: Connection) -> bool:
-    request = {"InstanceArn": connection.instance.instance_arn}
-    listed = pages(connection.client("sso-admin"), "list_applications", "Applications", **request)
-    return next(iter(listed), None) is not None
+def _applications(connection: Connection) -> Iterator[dict[str, Any]]:
+    return connection.items("sso-admin", "list_applications")
 
 
 def _applications_of(connection: Connection, principal_type: str, principal_id: str) -> list[Use]:
-    listed = pages(
-        connection.client("sso-admin"),
+    listed = connection.items(
+        "sso-admin",
         "list_application_assignments_for_principal",
-        "ApplicationAssignments",
-        InstanceArn=connection.instance.instance_arn,
         PrincipalType=principal_type,
         PrincipalId=principal_id,
     )
@@ -192,42 +130,59 @@ def uses_of_permission_sets(
     connection: Connection, named: Mapping[str, str], ours: Ours
 ) -> dict[str, list[Use]]:
     """Return the account assignments of permission sets, by ARN."""
-    pairs = _provisioned_pairs(connection, named)
-    rows = in_threads(lambda pair: _by_pair(connection, *pair), pairs)
     found: dict[str, list[Use]] = {arn: [] for arn in named}
-    for row in (row for listed in rows for row in listed):
+    for row in list_assignments_of_pairs(connection, provisioned_pairs(connection, named)):
         if (_ASSIGNMENT, assignment_identifier(*row[1:])) not in ours:
-            look = _group_name if row[0] == "GROUP" else _user_name
-            name = look(connection, row[1]) if len(found[row[2]]) < _MOST_NAMED else row[1]
-            found[row[2]].append(_assignment_use(connection, row, name))
+            uses = found[row.permission_set_arn]
+            name = principal_name(connection, *row[:2]) if len(uses) < _MOST_NAMED else ""
+            uses.append(_assignment_use(connection, row, name or row.principal_id))
     return found
 
 
 def uses_of_instance(connection: Connection) -> list[Use]:
-    """Return what the connection's instance holds, up to a thousand of each kind: all goes with it."""
-    store = {"IdentityStoreId": connection.instance.identity_store_id}
-    where = {"InstanceArn": connection.instance.instance_arn}
-    identity_store, sso_admin = connection.client("identitystore"), connection.client("sso-admin")
-    try:
-        permission_sets = list_permission_sets(connection)
-    except AccountInstanceError:
-        permission_sets = {}
+    """Return what the connection's instance holds, up to `MOST_COUNTED` of each kind: all goes with it."""
+    permission_sets = _permission_sets(connection)
     found = [Use("permission_set", arn, f"permission set {name}") for name, arn in permission_sets.items()]
-    for row in _rows_in(connection, permission_sets.values()):
-        found.append(_assignment_use(connection, row, row[1]))
-    describe = sso_admin.describe_instance_access_control_attribute_configuration
-    if found_or_none(lambda: describe(**where)):
-        found.append(Use("access_control_attributes", where["InstanceArn"], "attributes for access control"))
-    for kind, client, operation, list_name, identifier, name, request in (
-        ("user", identity_store, "list_users", "Users", "UserId", "UserName", store),
-        ("group", identity_store, "list_groups", "Groups", "GroupId", "DisplayName", store),
-        ("application", sso_admin, "list_applications", "Applications", "ApplicationArn", "Name", where),
+    for row in islice(_assignments_in(connection, permission_sets.values()), MOST_COUNTED):
+        found.append(_assignment_use(connection, row, row.principal_id))
+    describe = "describe_instance_access_control_attribute_configuration"
+    if found_or_none(connection.call, "sso-admin", describe):
+        arn = connection.instance.instance_arn
+        found.append(Use("access_control_attributes", arn, "attributes for access control"))
+    for kind, listed, identifier, name in (
+        ("user", list_principals(connection, "USER"), "UserId", "UserName"),
+        ("group", list_principals(connection, "GROUP"), "GroupId", "DisplayName"),
+        ("application", _applications(connection), "ApplicationArn", "Name"),
     ):
-        listed = islice(pages(client, operation, list_name, **request), _MOST_LISTED)
-        found += [Use(kind, one[identifier], f"{kind} {one.get(name) or one[identifier]}") for one in listed]
+        for one in islice(listed, MOST_COUNTED):
+            found.append(Use(kind, one[identifier], f"{kind} {one.get(name) or one[identifier]}"))
     return found
 
 
-def _rows_in(connection: Connection, arns: Iterable[str]) -> Iterator[AssignmentTuple]:
-    pairs = _provisioned_pairs(connection, arns)
-    yield from islice((row for pair in pairs for row in _by_pair(connection, *pair)), _MOST_LISTED)
+def _assignments_in(connection: Connection, arns: Iterable[str]) -> Iterator[Assignment]:
+    """Yield the assignments of permission sets one pair after another: whoever counts may stop early."""
+    for pair in provisioned_pairs(connection, arns):
+        yield from assignments_of_pair(connection, *pair)
+
+
+def count_holdings(connection: Connection) -> dict[str, int]:
+    """Return how many things of each kind an instance holds, each counted to `MOST_COUNTED`."""
+    with failed_read("what the instance holds"):
+        permission_sets = _permission_sets(connection)
+        return {
+            "permission sets": len(permission_sets),
+            "account assignments": _counted(_assignments_in(connection, permission_sets.values())),
+            "applications": count_applications(connection),
+            "users": _counted(list_principals(connection, "USER")),
+            "groups": _counted(list_principals(connection, "GROUP")),
+        }
+
+
+def count_applications(connection: Connection) -> int:
+    """Return how many applications an instance has, counted to `MOST_COUNTED`."""
+    with failed_read("the applications"):
+        return _counted(_applications(connection))
+
+
+def _counted(items: Iterator[Any]) -> int:
+    return sum(1 for _ in islice(items, MOST_COUNTED))

@@ -12,7 +12,6 @@ from typing import Any, TextIO
 
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import InvalidValueError
-from idc_aws.identity_store import list_personal_data
 from idc_aws.project import find_scenario
 from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scenario.reading import (
@@ -23,6 +22,7 @@ from idc_aws.scenario.reading import (
 )
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import masking
+from idc_aws.users import list_personal_data
 from idc_runner.engine import NO_LIMITS, Engine, TimeLimits
 from idc_runner.execution import (
     Execution,

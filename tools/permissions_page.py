@@ -1,4 +1,4 @@
-"""Make `docs/permissions.md` from the table in `idc_aws/permissions.py`.
+"""Make `docs/permissions.md` from the table in `idc_aws/data/permissions.toml`.
 
 .venv/bin/python tools/permissions_page.py
 """
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "permissions.md"
 _TEXT = """\
 # The IAM permissions that each notebook needs on AWS
 
-This page is made from `idc_aws/permissions.py`. In the sandbox nothing is needed: its
+This page is made from `idc_aws/data/permissions.toml`. In the sandbox nothing is needed: its
 administrator may do everything. `idc doctor` tells which of these you lack.
 
 Mode `plan` needs what is listed under *reads*; mode `apply` needs *writes* as well.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,7 @@ def describe_person(connection: Connection, user_name: str) -> PersonStatus:
             remedy="Apply notebook 08, or name one of your users in `user_name`.",
         )
     with failed_read(f"user {user_name!r}"):
-        user = connection.client("identitystore").describe_user(
-            IdentityStoreId=connection.instance.identity_store_id, UserId=user_id
-        )
+        user = connection.call("identitystore", "describe_user", UserId=user_id)
     emails = [one["Value"] for one in user.get("Emails", [])]
     known = (user_name, user_id, emails[0] if emails else "", user.get("UserStatus", ""))
     if connection.console is None:
@@ -72,7 +70,7 @@ def signed_in_person(connection: Connection, user_name: str) -> Iterator[Persona
     memory = Path(console.state_folder) / "people" / f"{person.user_id}.json"
     pages = console.pages(person.email or None, is_local=True)
     mailbox_url = pages["mailbox_url"]
-    with PersonaProcess(pages["site_url"], user_name, memory) as persona:
+    with closing(PersonaProcess(pages["site_url"], user_name, memory)) as persona:
         if not person.has_password:
             persona.do("accept_mail", mailbox_url=mailbox_url)
         try:

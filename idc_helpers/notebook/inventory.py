@@ -10,7 +10,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
 from idc_aws.identifiers import access_portal_url
-from idc_aws.inventory import MOST_COUNTED, count_applications, count_holdings, list_users
+from idc_aws.identity_store import list_users
 from idc_aws.organization import (
     Account,
     DelegatedAdministrators,
@@ -21,6 +21,7 @@ from idc_aws.organization import (
 )
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
+from idc_aws.uses import MOST_COUNTED, count_applications, count_holdings
 from idc_helpers.notebook.console_guide import choices_in_words
 from idc_helpers.notebook.pictures import Matrix, Tree, TreeNode
 from idc_helpers.notebook.tables import Table

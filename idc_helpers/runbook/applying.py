@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from idc_aws.calls import Call
-from idc_aws.changes import Change, Plan, Resource, WriteResult
+from idc_aws.changes import Change, Plan, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import (
     ApplyRefusedError,
@@ -24,6 +24,7 @@ from idc_aws.errors import (
     WriteFailedError,
 )
 from idc_aws.rehearsal import Rehearsal
+from idc_aws.resource import Resource
 from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptBook
 from idc_helpers.runbook.run import RunContext

@@ -10,12 +10,13 @@ from typing import Any, NoReturn
 from typing_extensions import override
 
 from idc_aws.access import assignment_key
-from idc_aws.changes import Change, Resource, State
+from idc_aws.changes import Change, State
 from idc_aws.connection import Connection
 from idc_aws.errors import WriteFailedError
 from idc_aws.groups import membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
 from idc_aws.organization import SERVICE_PRINCIPAL, Account, resolve_account
+from idc_aws.resource import Resource
 from idc_aws.scenario.access import PermissionSet
 from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import Scenario

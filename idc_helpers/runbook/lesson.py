@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from idc_aws.assignments import AccountAssignments
-from idc_aws.changes import Resource
 from idc_aws.connection import Connection
 from idc_aws.groups import GroupMemberships, Groups
 from idc_aws.instances import Instances
 from idc_aws.organization import DelegatedAdministrators
 from idc_aws.permission_sets import PermissionSets
+from idc_aws.resource import Resource
 from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
 from idc_aws.users import Users
 from idc_helpers.runbook import desired

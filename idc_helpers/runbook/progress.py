@@ -10,9 +10,10 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from idc_aws.changes import Action, Plan, Resource, State, in_words
+from idc_aws.changes import Action, Plan, State, in_words
 from idc_aws.errors import KitError
 from idc_aws.identity_store import find_user_id
+from idc_aws.resource import Resource
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.activation import PersonStatus, describe_person
 from idc_aws.signin.profiles import SignedInProfiles, find_signed_in_profiles

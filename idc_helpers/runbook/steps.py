@@ -11,10 +11,11 @@ from functools import partial
 
 from typing_extensions import override
 
-from idc_aws.changes import Action, Change, Plan, Resource, in_words
+from idc_aws.changes import Action, Change, Plan, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
+from idc_aws.resource import Resource
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.comparing import (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from idc_aws.changes import Resource, State
+from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
+from idc_aws.resource import Resource
 from idc_helpers.runbook.comparing import Check, differing_fields
 from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.records import Attestation, Receipt

@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing_extensions import override
 
 from idc_aws.access import whole_assignment_identifier
-from idc_aws.changes import Action, Change, Plan, Resource, State, Use, in_words, uses_in_words
+from idc_aws.changes import Action, Change, Plan, State, Use, in_words, uses_in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
+from idc_aws.resource import Resource
 from idc_aws.secrets import REMOVED
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.comparing import (

@@ -10,9 +10,9 @@ from idc_aws.connection import connect
 from idc_aws.errors import ApplyRefusedError, WrongAccountError
 from idc_aws.identity_store import find_group_id
 from idc_aws.instances import Instances
-from idc_aws.inventory import count_holdings
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
+from idc_aws.uses import count_holdings
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from idc_aws.connection import connect
-from idc_aws.identity_store import list_personal_data
+from idc_aws.users import list_personal_data
 from idc_runner.engine_choice import open_engine
 from idc_runner.run import RunRequest, run_lesson
 

@@ -13,7 +13,7 @@ from idc_aws.access import list_permission_sets
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError
 from idc_aws.identifiers import aws_managed_policies, format_duration
-from idc_aws.inventory import list_group_names, list_user_names
+from idc_aws.identity_store import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
 from idc_helpers.runbook.steps import Step
 

@@ -224,8 +224,8 @@ def test_a_sandbox_that_is_gone_is_told_at_once(sandbox_address, monkeypatch, cl
 
 
 def test_the_sandbox_can_be_paced_as_aws_is(transport, sandbox_address):
-    assert connect().pacer.rate_per_s is None
-    assert connect_to_sandbox(rate_per_s=20).pacer.rate_per_s == 20
+    assert connect().pacing.sso_admin.rate_per_s is None
+    assert connect_to_sandbox(rate_per_s=20).pacing.sso_admin.rate_per_s == 20
 
 
 ODD_SETTINGS = {

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
 
 from memory_resource import MemoryResource
 
-from idc_aws.calls import Call, about_to_call
+from idc_aws.calls import Call, about_to_send
 from idc_aws.connection import Place
 from idc_aws.errors import CancelledError, NotFoundError
 from idc_aws.organization import Account
@@ -36,49 +36,25 @@ class WatchedResource(MemoryResource):
     def write_all(self, changes, on_start):
         for change in changes:
             name = f"{change.action.value}_{self.kind}"
+            call = Call("memory", _operation(name), {"Name": change.key})
             if self.calls_kept is not None:
-                self.calls_kept.append(Call("memory", _operation(name), {"Name": change.key}))
+                self.calls_kept.append(call)
 
-            def start(change, name=name):
+            def start(change, call=call):
                 on_start(change)
                 if self.calls_kept is None:
                     self.before_writing(change)
-                    _tell(getattr(MemoryClient(), name), change.key)
+                    _tell(call)
 
             yield from super().write_all([change], start)
 
 
-def _tell(call, key):
+def _tell(call):
     try:
-        about_to_call(call, {"Name": key})
+        about_to_send(call)
     except CancelledError as error:
         error.nothing_written = True
         raise
-
-
-class MemoryClient:
-    """What `about_to_call` asks a boto3 client."""
-
-    def __init__(self):
-        self.meta = self
-        self.service_model = self
-        self.service_name = "memory"
-
-    def __getattr__(self, name):
-        def method():
-            raise AssertionError("never called")
-
-        bound = type("Bound", (), {"__self__": self, "__name__": name, "__call__": method})
-        return bound()
-
-    @property
-    def method_to_api_mapping(self):
-        return Operations()
-
-
-class Operations:
-    def __getitem__(self, name):
-        return _operation(name)
 
 
 def _operation(name):
@@ -105,8 +81,10 @@ class MemoryConnection:
     def refresh_instance(self):
         return None
 
-    def client(self, service_name):
+    def client(self, service_name, *_method, **_request):
         raise NotFoundError(f"memory has no service {service_name!r}")
+
+    call = items = client
 
     def resource(self, kind):
         return self.resources.setdefault(kind, WatchedResource(kind))
