@@ -132,7 +132,17 @@ SummaryT = TypeVar("SummaryT", bound=Summary)
 
 @dataclass(frozen=True)
 class Outcome(Generic[SummaryT]):
-    """What a run or a batch left."""
+    """What a run or a batch left.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    summary
+        What became of each notebook or job.
+    signal_number
+        The signal that ended it; None: none did.
+    """
 
     folder: Path
     summary: SummaryT

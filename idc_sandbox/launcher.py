@@ -199,7 +199,30 @@ def start(
     is_alone: bool = False,
     run_in_fork: Callable[[list[str]], int] | None = None,
 ) -> RunningSandbox:
-    """Start the sandbox of a folder in the background, or find the running one; return when it answers."""
+    """Start the sandbox of a folder in the background, or find the running one; return when it answers.
+
+    Parameters
+    ----------
+    folder
+        Where it keeps its state; made when it is missing.
+    port
+        None: the usual one; 0: any free one. A sandbox that runs already keeps its own.
+    seed
+        For new state: the same seed gives the same ids. None: the sandbox's own choice.
+    public_url, frame_ancestors
+        Where browsers reach its pages, and the origins whose pages may show them in a frame.
+    timeout_s
+        How long it may take, in seconds.
+    is_alone
+        Whether this process does nothing else, and may fork.
+    run_in_fork
+        Runs its command line in a fork of this process, in place of a new Python.
+
+    Raises
+    ------
+    SandboxStartError
+        When it does not start, or runs with another port or seed.
+    """
     pages: dict[str, Any] = {} if public_url is None else {"public_url": public_url}
     if frame_ancestors:
         pages["frame_ancestors"] = list(frame_ancestors)
@@ -291,7 +314,12 @@ def _last_words(folder: StateFolder, log_start: int) -> str:
 def stop(folder: StateFolder, *, timeout_s: float = 15.0) -> bool:
     """Stop the sandbox of a folder, wait until its process is gone, and tell whether one ran.
 
-    It is asked first; one that does not answer is ended by its pid, known from the lock that it holds.
+    Parameters
+    ----------
+    folder
+        Its state, which stays.
+    timeout_s
+        How long it is asked, in seconds; then it is ended by its pid, known from the lock that it holds.
     """
     if not folder.path.is_dir() or not folder.is_sandbox():
         return False

@@ -55,10 +55,15 @@ def prove(health_key: str, port: int, challenge: str) -> str:
 
 
 def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
-    """Return the sandbox that serves a folder, or None.
+    """Return the sandbox that serves a folder, or None; reads only.
 
     A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's
-    secret before anything of value is sent to it. Reads only.
+    secret before anything of value is sent to it.
+
+    Parameters
+    ----------
+    folder
+        Where it keeps its state.
     """
     server = folder.read_server() or {}
     if not {"port", "pid", "region", "account_id", "started"} <= set(server):

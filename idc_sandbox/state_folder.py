@@ -120,7 +120,13 @@ def default_path() -> Path:
 
 
 class StateFolder:
-    """One sandbox's folder."""
+    """One sandbox's folder: its database, its secrets, and what says where it answers.
+
+    Parameters
+    ----------
+    path
+        The folder, which only its owner can read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()

@@ -161,7 +161,18 @@ PERSON_PARAMETERS = tuple(Person.model_fields)
 
 
 def load_scenario(path: str | Path) -> Scenario:
-    """Read a scenario file, or raise a ParametersError that lists all its problems with their lines."""
+    """Read a scenario file; nothing is called.
+
+    Parameters
+    ----------
+    path
+        A YAML file, such as ``parameters/sandbox.yaml``. Keys that it does not have keep their defaults.
+
+    Raises
+    ------
+    ParametersError
+        When the file cannot be read, or something in it cannot be right: all problems, with their lines.
+    """
     file = read_yaml(path)
     scenario, refusals = _checked(file.data, file)
     # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.

@@ -1,7 +1,11 @@
 """Imports go one way; each outside library has one home: the house stays as drawn in docs/architecture.md."""
 
 import ast
+import importlib
+import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +142,59 @@ def test_no_public_name_is_in_two_modules_of_a_package():
                 homes.setdefault(name, []).append(module)
         twice = {name: found for name, found in homes.items() if len(found) > 1}
         assert {name: found for name, found in twice.items() if name not in OF_EACH_MODULE} == {}
+
+
+def offered(package):
+    """Return what a package's `__all__` offers."""
+    module = importlib.import_module(package)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_offers_is_in_its_table_of_the_docs(package):
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    table = page.partition(f"| `{package}` | What it is |")[2].partition("\n\n")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    documented = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(documented) == sorted(offered(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_offers_has_a_full_docstring(package):
+    assert [name for name, one in offered(package).items() if not is_fully_documented(one)] == []
+
+
+def is_fully_documented(one):
+    """Return whether a docstring goes on after its first line, and names each parameter of a function.
+
+    A model of pydantic's describes its fields one by one.
+    """
+    if hasattr(one, "model_fields"):
+        return all(field.description for field in one.model_fields.values())
+    text = inspect.cleandoc((vars(one).get("__doc__") if inspect.isclass(one) else one.__doc__) or "")
+    if "\n\n" not in text:
+        return False
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"^\S.*$", section[1], re.MULTILINE) if section else []
+    documented = set(re.findall(r"\w+", " ".join(named)))
+    return inspect.isclass(one) or documented >= set(inspect.signature(one).parameters)
+
+
+@pytest.mark.parametrize(
+    ("section", "is_full"),
+    [("known\n    A word; unknown.", False), ("known, unknown\n    Two.", True), ("", False)],
+)
+def test_a_full_docstring_names_each_parameter(section, is_full):
+    def act(known, unknown): ...
+
+    act.__doc__ = f"Act.\n\nParameters\n----------\n{section}\n\nRaises\n------\nunknown\n    Never.\n"
+    assert is_fully_documented(act) == is_full
+
+
+def test_importing_a_package_imports_nothing_slow():
+    script = "import sys, idc_aws; print('boto3' in sys.modules or 'pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_what_is_shown_takes_its_colours_from_the_theme_and_loads_nothing():
