@@ -10,7 +10,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import ConfigFileError
 from idc_aws.identifiers import did_you_mean
-from idc_aws.identity_store import find_group_id, list_group_members, list_names_of_groups
+from idc_aws.identity_store import find_group_id, list_group_members, list_group_names
 from idc_aws.organization import DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import KEY, AttributesForAccessControl, ConsoleSettings
@@ -208,12 +208,12 @@ def _group(look: Look) -> Examination:
     name = look.names["group"]
     group_id = find_group_id(look.connection, name)
     if group_id is None:
-        there = list_names_of_groups(look.connection)
+        there = list_group_names(look.connection, at_most=100)
         absent = f"there is none. {did_you_mean(name, there)}".rstrip()
         return Examination((Finding(f"group {name} exists", False, absent),))
     store_id = look.connection.instance.identity_store_id
-    request = {"IdentityStoreId": store_id, "GroupId": group_id}
-    described = look.connection.client("identitystore").describe_group(**request).get("Description", "")
+    answer = look.connection.call("identitystore", "describe_group", GroupId=group_id)
+    described = answer.get("Description", "")
     remove = look.clean_up(
         f"group {name}", "identitystore delete-group", identity_store_id=store_id, group_id=group_id
     )
