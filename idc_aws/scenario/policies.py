@@ -126,15 +126,7 @@ def _condition_values(entries: Iterable[tuple[Location, Any]]) -> Iterator[Refus
 VERSIONS = ("2012-10-17", "2008-10-17")
 EFFECTS = ("Allow", "Deny")
 POLICY_KEYS = ("Version", "Id", "Statement")
-STATEMENT_KEYS = (
-    "Sid",
-    "Effect",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-)
+STATEMENT_KEYS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
 _SID = re.compile(r"[A-Za-z0-9]*")
 _SERVICE = re.compile(r"[A-Za-z0-9.-]+")
 _ACTION_NAME = re.compile(r"[A-Za-z0-9*?_.-]+")
@@ -193,10 +185,7 @@ def _statements(policy: Mapping[Any, Any]) -> Iterator[Refusal]:
 
 
 def _statement(statement: Mapping[Any, Any], location: Location) -> Iterator[Refusal]:
-    yield from _principals(statement, location)
-    yield from _unknown_keys(
-        statement, location, STATEMENT_KEYS, "a statement", ("Principal", "NotPrincipal")
-    )
+    yield from _unknown_keys(statement, location, STATEMENT_KEYS, "a statement")
     yield from _sid(statement, location)
     yield from _effect(statement, location)
     yield from _one_of(statement, location, "Action", _action)
@@ -205,23 +194,15 @@ def _statement(statement: Mapping[Any, Any], location: Location) -> Iterator[Ref
         yield from condition_refusals(statement["Condition"], (*location, "Condition"))
 
 
-def _principals(statement: Mapping[Any, Any], location: Location) -> Iterator[Refusal]:
-    for key in ("Principal", "NotPrincipal"):
-        if key in statement:
-            message = f"a statement of a permission set cannot have a {key}"
-            remedy = f"Remove {key}: the policy belongs to those to whom the permission set is assigned."
-            yield Refusal((*location, key), message, remedy, statement[key])
-
-
 def _unknown_keys(
-    found: Mapping[Any, Any],
-    location: Location,
-    known: tuple[str, ...],
-    where: str,
-    elsewhere: tuple[str, ...] = (),
+    found: Mapping[Any, Any], location: Location, known: tuple[str, ...], where: str
 ) -> Iterator[Refusal]:
     for key in found:
-        if key not in known and key not in elsewhere:
+        if key in ("Principal", "NotPrincipal") and where == "a statement":
+            message = f"a statement of a permission set cannot have a {key}"
+            remedy = f"Remove {key}: the policy belongs to those to whom the permission set is assigned."
+            yield Refusal((*location, key), message, remedy, found[key])
+        elif key not in known:
             remedy = did_you_mean(str(key), known) or f"Known in {where}: {', '.join(known)}."
             yield Refusal((*location, str(key)), f"unknown key {shortened(key)} in {where}", remedy, key)
 
@@ -539,12 +520,10 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 _NUMBER = r"-?\d+(\.\d+)?"
 _DAY_AND_TIME = r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?)?"
 # the beginning of the operators' names, whether a value is one, what it should be
-_KINDS: tuple[tuple[str, Callable[[str], bool], str], ...] = (
-    ("Bool", _matches("true|false"), "true or false"),
-    ("Null", _matches("true|false"), "true or false"),
-    ("Numeric", _matches(_NUMBER), "a number"),
-    ("Date", _matches(rf"{_DAY_AND_TIME}|\d+"), "a date such as '2026-01-31T00:00:00Z'"),
-    ("IpAddress", _is_network, "an address or a network such as '192.0.2.0/24'"),
-    ("NotIpAddress", _is_network, "an address or a network such as '192.0.2.0/24'"),
-    ("Arn", lambda text: text == "*" or text.startswith("arn:"), "an ARN"),
+_KINDS: tuple[tuple[tuple[str, ...], Callable[[str], bool], str], ...] = (
+    (("Bool", "Null"), _matches("true|false"), "true or false"),
+    (("Numeric",), _matches(_NUMBER), "a number"),
+    (("Date",), _matches(rf"{_DAY_AND_TIME}|\d+"), "a date such as '2026-01-31T00:00:00Z'"),
+    (("IpAddress", "NotIpAddress"), _is_network, "an address or a network such as '192.0.2.0/24'"),
+    (("Arn",), lambda text: text == "*" or text.startswith("arn:"), "an ARN"),
 )

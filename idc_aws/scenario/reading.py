@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.people import Person
+from idc_aws.scenario.policies import policy_advice
 from idc_aws.scenario.scenario import Scenario, repeated_values, unknown_person
 from idc_aws.scenario.values import RULE_ERROR, Refusal, shortened
 from idc_aws.scenario.yaml_lines import Location, YamlFile, dotted, read_yaml
@@ -195,18 +196,12 @@ def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> lis
         replace(advice, location=("permission_sets", number, "inline_policy", *advice.location))
         for number, policy in enumerate(one.inline_policy for one in scenario.permission_sets)
         if policy
-        for advice in _policy_advice(policy)
+        for advice in policy_advice(policy)
     ]
     if not found:
         return []
     file = read_yaml(path) if path is not None else YamlFile("parameters")
     return _problems(found, file)
-
-
-def _policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
-    from idc_aws.scenario.policies import policy_advice  # noqa: PLC0415  only where there is a policy
-
-    return policy_advice(policy)
 
 
 def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") -> Scenario:

@@ -110,10 +110,8 @@ class _Editing:
             if name not in entries and name not in new:
                 raise LookupError(name)
             if name not in entries:
-                last = node.value[-1][1]
-                edits.append(
-                    self._insertion(self._line_end(self._end(last)), node, dumped({name: new[name]}))
-                )
+                place = self._line_end(self._end(node.value[-1][1]))
+                edits.append(_Edit(place, place, _indented(dumped({name: new[name]}), node)))
             elif name not in new:
                 edits.append(self._removal(entries[name][0], entries[name][1]))
             else:
@@ -128,8 +126,7 @@ class _Editing:
                 return self.sequence(node, old, new)
         if isinstance(node, yaml.ScalarNode) and not isinstance(new, (dict, list)):
             return [_Edit(node.start_mark.index, self._end(node), dumped(new).strip())]
-        indent = " " * key.start_mark.column
-        text = textwrap.indent(dumped({str(key.value): new}), indent)
+        text = _indented(dumped({str(key.value): new}), key)
         return [_Edit(self._line_start(key.start_mark.index), self._line_end(self._end(node)), text)]
 
     def sequence(self, node: yaml.CollectionNode, old: Sequence[Any], new: Sequence[Any]) -> list[_Edit]:
@@ -138,7 +135,7 @@ class _Editing:
                 _Edit(
                     self._line_start(node.start_mark.index),
                     self._line_end(self._end(node)),
-                    self._items(node, new),
+                    _indented(dumped(new), node),
                 )
             ]
         edits: list[_Edit] = []
@@ -151,7 +148,7 @@ class _Editing:
             added = new[new_start + common : new_end]
             if added:
                 place = self._after(node, end)
-                edits.append(_Edit(place, place, self._items(node, added)))
+                edits.append(_Edit(place, place, _indented(dumped(added), node)))
         return edits
 
     def _item(self, node: yaml.Node, old: Any, new: Any) -> list[_Edit]:
@@ -159,22 +156,14 @@ class _Editing:
             return []
         if _is_block(node) and isinstance(old, dict) and isinstance(new, dict):
             return self.mapping(node, old, new)
-        return [_Edit(node.start_mark.index, self._end(node), self._below(node, new))]
+        # It starts where the old one starts, its further lines below its first.
+        text = _indented(dumped(new).rstrip("\n"), node).lstrip()
+        return [_Edit(node.start_mark.index, self._end(node), text)]
 
     def _after(self, node: yaml.CollectionNode, count: int) -> int:
         if count:
             return self._line_end(self._end(node.value[count - 1]))
         return self._line_start(node.start_mark.index)
-
-    def _items(self, node: yaml.CollectionNode, items: Sequence[Any]) -> str:
-        return textwrap.indent(dumped(list(items)), " " * node.start_mark.column)
-
-    def _below(self, node: yaml.Node, value: Any) -> str:
-        """Return a value that starts where a node starts, its further lines below its first."""
-        return textwrap.indent(dumped(value).rstrip("\n"), " " * node.start_mark.column).lstrip()
-
-    def _insertion(self, place: int, node: yaml.Node, text: str) -> _Edit:
-        return _Edit(place, place, textwrap.indent(text, " " * node.start_mark.column))
 
     def _removal(self, first: yaml.Node, last: yaml.Node) -> _Edit:
         return _Edit(self._line_start(first.start_mark.index), self._line_end(self._end(last)), "")
@@ -195,6 +184,11 @@ class _Editing:
     def _line_end(self, place: int) -> int:
         end = self._text.find("\n", place)
         return len(self._text) if end < 0 else end + 1
+
+
+def _indented(text: str, node: yaml.Node) -> str:
+    """Return lines that begin in the column of a node."""
+    return textwrap.indent(text, " " * node.start_mark.column)
 
 
 def _is_block(node: yaml.Node) -> TypeGuard[yaml.CollectionNode]:

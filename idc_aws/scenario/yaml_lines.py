@@ -276,14 +276,11 @@ class _Walk:
         if not _TWELVE_DIGITS.fullmatch(node.value):
             return
         line = node.start_mark.line + 1
-        number = "" if node.tag.endswith(":str") else f", and YAML reads it as {self._number(node)}"
-        message = f"the account id {node.value} is not in quotes{number}"
+        number = int(node.value, 8 if node.value.startswith("0") else 10) if node.tag == f"{TAG}int" else None
+        read_as = "" if number is None else f", and YAML reads it as the number {number}"
+        message = f"the account id {node.value} is not in quotes{read_as}"
         remedy = f'Write "{node.value}": YAML takes unquoted ids for numbers, and a leading 0 for octal.'
         self._add(location, line, message, remedy)
-
-    @staticmethod
-    def _number(node: yaml.ScalarNode) -> str:
-        return f"the number {int(node.value, 8 if node.value.startswith('0') else 10)}"
 
     def _add(self, location: Location, line: int, message: str, remedy: str = "Keep one of the two.") -> None:
         self.file.keep(location, line, message, remedy)

@@ -20,12 +20,13 @@ from botocore.exceptions import ClientError
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
 from idc_aws.files import replaced_file
-from idc_aws.signin.profiles import SCOPE, SsoProfile
+from idc_aws.signin.profiles import SCOPE, SsoProfile, read_token
 
 # https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _CLIENT_NAME = "identity-center-runbooks"
 _SLOW_DOWN_S = 5
+_AGAIN = "Sign in again, as in notebook 10."
 
 
 @dataclass(frozen=True)
@@ -125,22 +126,21 @@ def token_file(folder: Path, session_name: str) -> Path:
 def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """Return the file of a folder's newest login and what it holds, secrets included, or None; reads only."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = ((path, json.loads(path.read_text("utf-8"))) for path in paths)
+    found = ((path, read_token(path)) for path in paths)
     return next(((path, values) for path, values in found if values.get("accessToken")), None)
 
 
 def refresh_token(connection: Connection, folder: Path) -> Path:
     """Get a new token for the newest login of a folder by its refresh token, and keep it. Writes."""
     found = newest_token(folder)
-    remedy = "Sign in again, as in notebook 10."
     if found is None or not found[1].get("refreshToken"):
-        raise CredentialsError("there is no login in the terminal that can be continued", remedy=remedy)
+        raise CredentialsError("there is no login in the terminal that can be continued", remedy=_AGAIN)
     path, values = found
     names = {name: values[name] for name in ("clientId", "clientSecret", "refreshToken")}
     try:
         token = connection.client("sso-oidc").create_token(**names, grantType="refresh_token")
     except (ClientError, KitError) as error:
-        raise CredentialsError(f"the session in the terminal is over: {error}", remedy=remedy) from error
+        raise CredentialsError(f"the session in the terminal is over: {error}", remedy=_AGAIN) from error
     new = {name: token[name] for name in ("accessToken", "refreshToken") if token.get(name)}
     return _write_private(path, values | new | {"expiresAt": _utc(time.time() + token["expiresIn"])})
 
@@ -156,11 +156,7 @@ def log_out(connection: Connection, folder: Path) -> int:
     """End the sessions of the tokens in a folder, delete them, and return how many there were. Writes."""
     count = 0
     for path in sorted(folder.glob("*.json")):
-        try:
-            token = json.loads(path.read_text("utf-8")).get("accessToken")
-        except ValueError:
-            token = None
-        if token:
+        if token := read_token(path).get("accessToken"):
             with suppress(ClientError, KitError):  # one that had ended already, or is not of this sandbox
                 connection.client("sso").logout(accessToken=token)
             count += 1
@@ -188,12 +184,11 @@ class SignInTrace:
 
 def read_sign_in_trace(token_folder: Path, profile: SsoProfile, user_code: str = "") -> SignInTrace:
     """Return what the token file of a profile's session shows; reads one file."""
-    try:
-        held = json.loads(token_file(token_folder, profile.session_name).read_text("utf-8"))
-        client_id, token = str(held.get("clientId", "")), str(held.get("accessToken", ""))
-    except (OSError, ValueError, AttributeError):
+    held = read_token(token_file(token_folder, profile.session_name))
+    if not held:
         return SignInTrace()
-    return SignInTrace(client_id, f"{token[:_SHOWN]}…" if token else "", user_code)
+    token = str(held.get("accessToken", ""))
+    return SignInTrace(str(held.get("clientId", "")), f"{token[:_SHOWN]}…" if token else "", user_code)
 
 
 # A role's temporary credentials, and what their ids tell.
@@ -223,7 +218,6 @@ def get_role_credentials(
 ) -> TemporaryCredentials:
     """Return new credentials of a role, for the newest token of a login; reads the tokens."""
     found = newest_token(token_folder)
-    remedy = "Sign in again, as in notebook 10."
     if found is None:
         raise CredentialsError(
             "there is no token of a login in the terminal", remedy="Sign in, as in notebook 10."
@@ -233,7 +227,7 @@ def get_role_credentials(
             accountId=account_id, roleName=role_name, accessToken=found[1]["accessToken"]
         )["roleCredentials"]
     except (ClientError, KitError) as error:
-        raise CredentialsError(f"the access portal gives no credentials: {error}", remedy=remedy) from error
+        raise CredentialsError(f"the access portal gives no credentials: {error}", remedy=_AGAIN) from error
     return TemporaryCredentials(
         answer["accessKeyId"], answer["secretAccessKey"], answer["sessionToken"], answer["expiration"] / 1000
     )

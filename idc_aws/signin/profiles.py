@@ -182,7 +182,7 @@ def find_signed_in_profiles(connection: Connection) -> SignedInProfiles:
     if connection.console is None:
         return SignedInProfiles(_profiles(config_path, start_url), None)
     folder = Path(connection.console.state_folder) / "home" / ".aws"
-    has_token = any(_has_token(path) for path in (folder / "sso/cache").glob("*.json"))
+    has_token = any(read_token(path).get("accessToken") for path in (folder / "sso/cache").glob("*.json"))
     return SignedInProfiles(_profiles(lambda: folder / "config", start_url), has_token)
 
 
@@ -198,11 +198,13 @@ def _profiles(path: Callable[[], Path], start_url: str) -> tuple[str, ...]:
     )
 
 
-def _has_token(path: Path) -> bool:
+def read_token(path: Path) -> dict[str, Any]:
+    """Return what a file of a login's token holds, secrets included; empty where it holds none."""
     try:
-        return bool(json.loads(path.read_text("utf-8")).get("accessToken"))
-    except (OSError, ValueError, AttributeError):
-        return False
+        held = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
 
 
 # Which sections of a config file the kit made.

@@ -7,8 +7,8 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -194,11 +194,8 @@ class Terminal:
         """Run the AWS CLI and return what it said."""
         if self.command_line is None:
             raise CredentialsError("there is no AWS CLI v2 here", remedy="Install it; notebook 10 says how.")
-        return self._run([self.command_line.program, *arguments])
-
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            [self.command_line.program, *arguments],
             env=self.variables,
             capture_output=True,
             text=True,
@@ -244,6 +241,7 @@ Approve = Callable[[str], object]
 class Dialogue:
     """One command of the CLI at its prompts."""
 
+    pexpect: Any  # the module, which is imported only where a terminal is driven
     child: Any
     steps: list[tuple[str, str]] = field(default_factory=list)
 
@@ -277,11 +275,9 @@ class Dialogue:
 
     def expect(self, question: str, pattern: str | list[str]) -> int:
         """Wait for what the CLI says; return which of several patterns it was."""
-        import pexpect  # noqa: PLC0415  only where a terminal is driven
-
         try:
             return int(self.child.expect(pattern))
-        except (pexpect.TIMEOUT, pexpect.EOF):
+        except (self.pexpect.TIMEOUT, self.pexpect.EOF):
             said = _CONTROL.sub("", self.child.before or "").strip().splitlines()
             raise RunFailedError(
                 f"the AWS CLI did not come to {question!r}; its last words: {' '.join(said[-3:])!r}",
@@ -290,19 +286,15 @@ class Dialogue:
 
     def end(self) -> None:
         """Wait until the command ends."""
-        import pexpect  # noqa: PLC0415  only where a terminal is driven
-
-        self.expect("its end", pexpect.EOF)
+        self.expect("its end", self.pexpect.EOF)
         said = _CONTROL.sub("", self.child.before or "").strip()
         self.child.close()
         if self.child.exitstatus:
             raise RunFailedError(f"the AWS CLI ended with status {self.child.exitstatus}: {said[-300:]!r}")
 
     def _read_what_is_there(self) -> str:
-        import pexpect  # noqa: PLC0415  only where a terminal is driven
-
         said = ""
-        with suppress(pexpect.TIMEOUT, pexpect.EOF):  # the menu is whole when nothing more comes
+        with suppress(self.pexpect.TIMEOUT, self.pexpect.EOF):  # the menu is whole when nothing more comes
             while True:
                 said += self.child.read_nonblocking(65536, timeout=1)
         return said
@@ -328,11 +320,12 @@ def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> 
 def _configure(
     terminal: Terminal, profile: SsoProfile, approve: Approve, *, is_known: bool
 ) -> list[tuple[str, str]]:
-    dialogue = _spawn(terminal, ["configure", "sso", *_device_code(terminal)])
-    try:
+    with _dialogue(terminal, "configure", "sso") as dialogue:
         dialogue.answer("SSO session name", r"SSO session name[^:]*: ", profile.session_name)
         if not is_known:
-            _answer_session(dialogue, profile)
+            dialogue.answer("SSO start URL", r"SSO start URL \[[^\]]*\]: ", profile.start_url)
+            dialogue.answer("SSO region", r"SSO [Rr]egion \[[^\]]*\]: ", profile.sso_region)
+            dialogue.answer("SSO registration scopes", r"SSO registration scopes \[[^\]]*\]: ", SCOPE)
         dialogue.approve(approve)
         dialogue.choose("account", profile.account_id, "AWS accounts", "account ID")
         dialogue.choose("role", profile.role_name, "roles", "role name")
@@ -340,49 +333,38 @@ def _configure(
         dialogue.answer("output format", r"output format[^\[]*\[[^\]]*\]: ", profile.output)
         dialogue.answer("profile name", r"[Pp]rofile name \[[^\]]*\]: ", profile.profile_name)
         dialogue.end()
-    finally:
-        dialogue.child.close(force=True)
     return dialogue.steps
-
-
-def _answer_session(dialogue: Dialogue, profile: SsoProfile) -> None:
-    dialogue.answer("SSO start URL", r"SSO start URL \[[^\]]*\]: ", profile.start_url)
-    dialogue.answer("SSO region", r"SSO [Rr]egion \[[^\]]*\]: ", profile.sso_region)
-    dialogue.answer("SSO registration scopes", r"SSO registration scopes \[[^\]]*\]: ", SCOPE)
 
 
 def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> list[tuple[str, str]]:
     """Run `aws sso login`, let the person approve it, and return what was asked. Writes the token cache."""
-    dialogue = _spawn(terminal, ["sso", "login", "--profile", profile_name, *_device_code(terminal)])
-    try:
+    with _dialogue(terminal, "sso", "login", "--profile", profile_name) as dialogue:
         dialogue.approve(approve)
         dialogue.end()
-    finally:
-        dialogue.child.close(force=True)
     return dialogue.steps
 
 
-def _device_code(terminal: Terminal) -> list[str]:
-    # The kernel may be on another machine than the browser: PKCE would call back to the wrong one.
-    assert terminal.command_line is not None
-    return ["--use-device-code", "--no-browser"] if terminal.command_line.prefers_pkce else []
-
-
-def _spawn(terminal: Terminal, arguments: list[str]) -> Dialogue:
+@contextmanager
+def _dialogue(terminal: Terminal, *arguments: str) -> Iterator[Dialogue]:
     import pexpect  # noqa: PLC0415  only where a terminal is driven
 
-    assert terminal.command_line is not None
+    command_line = terminal.command_line
     variables: Any = terminal.variables
-    return Dialogue(
-        pexpect.spawn(
-            terminal.command_line.program,
-            arguments,
-            env=variables,
-            encoding="utf-8",
-            timeout=_TIMEOUT_S,
-            dimensions=(60, 200),
-        )
+    assert command_line is not None
+    # The kernel may be on another machine than the browser: PKCE would call back to the wrong one.
+    device_code = ["--use-device-code", "--no-browser"] if command_line.prefers_pkce else []
+    child = pexpect.spawn(
+        command_line.program,
+        [*arguments, *device_code],
+        env=variables,
+        encoding="utf-8",
+        timeout=_TIMEOUT_S,
+        dimensions=(60, 200),
     )
+    try:
+        yield Dialogue(pexpect, child)
+    finally:
+        child.close(force=True)
 
 
 def _menu(painted: str) -> list[str]:
