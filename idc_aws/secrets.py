@@ -148,10 +148,6 @@ def _is_user_info(match: re.Match[str]) -> bool:
     )
 
 
-def _is_no_name(match: re.Match[str]) -> bool:
-    return re.fullmatch(r"(?:[A-Z][a-z]+)+", match["secret"]) is None
-
-
 # Whether a match of a shape's pattern is a secret, by the name that the table has for the check.
 _CHECKS: dict[str, Callable[[re.Match[str]], bool]] = {
     "": lambda _match: True,
@@ -159,7 +155,7 @@ _CHECKS: dict[str, Callable[[re.Match[str]], bool]] = {
     "has_digit": lambda match: any(map(str.isdigit, match[match.lastgroup or 0])),
     "holds_a_private_key": lambda match: "PRIVATE KEY" in decoded(match[0][:80]),
     "is_header_value": _is_header_value,
-    "is_no_name": _is_no_name,
+    "is_no_name": lambda match: re.fullmatch(r"(?:[A-Z][a-z]+)+", match["secret"]) is None,
     "is_user_info": _is_user_info,
     "looks_secret": lambda match: looks_secret(match["secret"]),
     "says_something": lambda match: not says_nothing(match["secret"]),

@@ -49,17 +49,15 @@ PredefinedName = Literal[
 ]
 
 
-def _name_or_predefined(schema: dict[str, Any]) -> None:
-    schema["anyOf"] = [{"required": ["name"]}, {"required": ["predefined"]}]
-
-
 class PermissionSet(Model):
     """A template for the role that Identity Center makes in each account.
 
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreatePermissionSet.html
     """
 
-    model_config = ConfigDict(json_schema_extra=_name_or_predefined)
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["name"]}, {"required": ["predefined"]}]}
+    )
 
     predefined: PredefinedName | None = optional(
         "One of the console's predefined permission sets: short for managed_policies with "
@@ -129,23 +127,12 @@ class PermissionSet(Model):
 
 
 def _repeats(key: str, names: list[str]) -> list[Refusal]:
+    last = {name: place for place, name in enumerate(names)}
     return [
-        Refusal(
-            (key, len(names) - 1 - names[::-1].index(name)),
-            f"{name!r} is listed {count} times",
-            "Name it once.",
-            name,
-        )
+        Refusal((key, last[name]), f"{name!r} is listed {count} times", "Name it once.", name)
         for name, count in Counter(names).items()
         if count > 1
     ]
-
-
-# Account assignments: who may use which permission set in which accounts.
-
-
-def _group_or_user(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": ["group"]}, {"required": ["user"]}]
 
 
 class AccountAssignment(Model):
@@ -156,7 +143,7 @@ class AccountAssignment(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
     """
 
-    model_config = ConfigDict(json_schema_extra=_group_or_user)
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["group"]}, {"required": ["user"]}]})
 
     permission_set: PermissionSetName = Field(description="The permission set's name.")
     group: GroupName | None = optional("The group's display name; recommended.")

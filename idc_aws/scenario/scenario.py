@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, JsonValue, StrictBool, model_validator
 
@@ -33,10 +33,6 @@ from idc_aws.scenario.yaml_lines import Location
 MfaType = Literal["security-keys-and-built-in-authenticators", "authenticator-apps"]
 
 
-def _both_types() -> list[MfaType]:
-    return ["security-keys-and-built-in-authenticators", "authenticator-apps"]
-
-
 class Mfa(Model):
     """Multi-factor authentication: a second proof besides the password."""
 
@@ -46,7 +42,9 @@ class Mfa(Model):
         "recommended), 'always-on' (every time they sign in) or 'never' (disabled).",
     )
     allowed_types: list[MfaType] = Field(
-        default_factory=_both_types, description="With what users can authenticate.", max_length=2
+        default_factory=lambda: list(get_args(MfaType)),
+        description="With what users can authenticate.",
+        max_length=2,
     )
     user_without_device: Literal["require-registration", "require-email-otp", "block", "allow"] = Field(
         default="require-registration",
@@ -60,40 +58,23 @@ class Mfa(Model):
 
     @model_validator(mode="after")
     def _choices_fit_together(self) -> Self:
-        refuse([*self._misfits()])
+        refuse(self._misfits())
         return self
 
-    def _misfits(self) -> list[Refusal]:
-        misfits = []
+    def _misfits(self) -> Iterator[Refusal]:
         if self.user_without_device == "require-registration" and not self.users_manage_own_devices:
-            misfits.append(
-                Refusal(
-                    ("users_manage_own_devices",),
-                    "False does not go with user_without_device 'require-registration': "
-                    "the console forces it on",
-                    "Set users_manage_own_devices to true, or choose another user_without_device.",
-                    False,
-                )
+            message = (
+                "False does not go with user_without_device 'require-registration': the console forces it on"
             )
+            remedy = "Set users_manage_own_devices to true, or choose another user_without_device."
+            yield Refusal(("users_manage_own_devices",), message, remedy, False)
         if not self.allowed_types and self.prompt != "never":
-            misfits.append(
-                Refusal(
-                    ("allowed_types",),
-                    f"[] does not go with prompt {self.prompt!r}: nobody could answer it",
-                    "Allow at least one type, or set prompt to 'never'.",
-                    [],
-                )
-            )
+            message = f"[] does not go with prompt {self.prompt!r}: nobody could answer it"
+            remedy = "Allow at least one type, or set prompt to 'never'."
+            yield Refusal(("allowed_types",), message, remedy, [])
         if len(set(self.allowed_types)) < len(self.allowed_types):
-            misfits.append(
-                Refusal(
-                    ("allowed_types",),
-                    f"{self.allowed_types!r} names a type twice",
-                    "Name each type once.",
-                    self.allowed_types,
-                )
-            )
-        return misfits
+            message = f"{self.allowed_types!r} names a type twice"
+            yield Refusal(("allowed_types",), message, "Name each type once.", self.allowed_types)
 
 
 class Sessions(Model):

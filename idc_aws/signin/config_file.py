@@ -241,11 +241,7 @@ def _path_of(variable: str, default: str) -> Path:
 def read_config(path: Path) -> ConfigFile:
     """Return a config file, or an empty one where there is none; reads only."""
     content = read_content(path)
-    return (
-        ConfigFile(path, content)
-        if content is None
-        else ConfigFile(path, content, parse_config(path, content))
-    )
+    return ConfigFile(path, content, {} if content is None else parse_config(path, content))
 
 
 def refuse_config(path: Path, line: int | None, found: str, remedy: str) -> NoReturn:
