@@ -15,64 +15,8 @@ from idc_aws.errors import KitError
 from idc_aws.identifiers import aws_managed_policies, format_duration
 from idc_aws.identity_store import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
+from idc_helpers.notebook.forms.words import forms_table
 from idc_helpers.runbook.steps import Step
-
-_COMMON, _JOB = "Common permissions", "Job function"
-
-PREDEFINED_POLICIES: Mapping[str, tuple[str, str]] = {
-    "AdministratorAccess": (
-        f"AdministratorAccess ({_COMMON})",
-        "Everything in every service, who may sign in and the bills included: for the few who set things up.",
-    ),
-    "PowerUserAccess": (
-        f"PowerUserAccess ({_COMMON})",
-        "Everything in every service, except managing users, groups and the organization: for developers.",
-    ),
-    "ReadOnlyAccess": (
-        f"ReadOnlyAccess ({_COMMON})",
-        "Look at everything, the content of data stores included, and change nothing.",
-    ),
-    "ViewOnlyAccess": (
-        f"ViewOnlyAccess ({_COMMON})",
-        "See which resources there are and how they are set up, but not the data in them.",
-    ),
-    "Billing": (f"Billing ({_JOB})", "See and manage bills, payments, budgets and costs."),
-    "DatabaseAdministrator": (
-        f"DatabaseAdministrator ({_JOB})",
-        "Create, set up and maintain databases in AWS.",
-    ),
-    "DataScientist": (
-        f"DataScientist ({_JOB})",
-        "Run queries and data analysis, on clusters of Amazon EMR and their like.",
-    ),
-    "NetworkAdministrator": (
-        f"NetworkAdministrator ({_JOB})",
-        "Create and maintain networks: VPCs, routes, Direct Connect, Route 53, load balancing.",
-    ),
-    "SecurityAudit": (
-        f"SecurityAudit ({_JOB})",
-        "Read how resources and logs are configured, to look for what is against the rules.",
-    ),
-    "SupportUser": (
-        f"SupportUser ({_JOB})",
-        "Contact AWS Support, open cases, and look at resources to describe a problem.",
-    ),
-    "SystemAdministrator": (
-        f"SystemAdministrator ({_JOB})",
-        "Set up and maintain what applications and development run on, across many services.",
-    ),
-}
-
-PASSWORD_DELIVERY: Mapping[str, tuple[str, str]] = {
-    "email": (
-        "Send an email to this user with password setup instructions",
-        "Users that the API makes are sent a one-time password at their first attempt to sign in.",
-    ),
-    "one-time-password": (
-        "Generate a one-time password that you can share with this user",
-        "You make it in the console, and hand it over yourself.",
-    ),
-}
 
 
 def _hours(*numbers: int) -> dict[str, str]:
@@ -95,59 +39,6 @@ PORTAL_DURATIONS: Mapping[str, str] = {
     **_hours(1, 4, 8, 12),
     **_days(1, 7, 30, 90),
 }
-
-CONSOLES: Mapping[str, tuple[str, bool]] = {
-    "ec2/": ("Amazon EC2", True),
-    "s3/": ("Amazon S3", True),
-    "cloudwatch/": ("CloudWatch", True),
-    "lambda/": ("AWS Lambda", True),
-    "rds/": ("Amazon RDS", True),
-    "vpc/": ("Amazon VPC", True),
-    "cloudformation/": ("CloudFormation", True),
-    "cloudtrail/": ("CloudTrail", True),
-    "systems-manager/": ("Systems Manager", True),
-    "iam/": ("IAM", False),
-    "organizations/": ("AWS Organizations", False),
-    "billing/": ("Billing", False),
-    "costmanagement/": ("Cost Management", False),
-}
-"""Consoles by the path of their address: what people call each, and whether it shows one Region at a time."""
-
-LOCALES: Mapping[str, str] = {
-    "cs-CZ": "Czech (Czechia)",
-    "da-DK": "Danish (Denmark)",
-    "de-AT": "German (Austria)",
-    "de-CH": "German (Switzerland)",
-    "de-DE": "German (Germany)",
-    "en-AU": "English (Australia)",
-    "en-CA": "English (Canada)",
-    "en-GB": "English (United Kingdom)",
-    "en-IE": "English (Ireland)",
-    "en-IN": "English (India)",
-    "en-US": "English (United States)",
-    "es-ES": "Spanish (Spain)",
-    "es-MX": "Spanish (Mexico)",
-    "fi-FI": "Finnish (Finland)",
-    "fr-CA": "French (Canada)",
-    "fr-FR": "French (France)",
-    "he-IL": "Hebrew (Israel)",
-    "hi-IN": "Hindi (India)",
-    "id-ID": "Indonesian (Indonesia)",
-    "it-IT": "Italian (Italy)",
-    "ja-JP": "Japanese (Japan)",
-    "ko-KR": "Korean (South Korea)",
-    "nb-NO": "Norwegian (Norway)",
-    "nl-NL": "Dutch (Netherlands)",
-    "pl-PL": "Polish (Poland)",
-    "pt-BR": "Portuguese (Brazil)",
-    "pt-PT": "Portuguese (Portugal)",
-    "sv-SE": "Swedish (Sweden)",
-    "tr-TR": "Turkish (Türkiye)",
-    "uk-UA": "Ukrainian (Ukraine)",
-    "zh-CN": "Chinese (China)",
-    "zh-TW": "Chinese (Taiwan)",
-}
-
 
 _T = TypeVar("_T")
 MOST_NAMES = 200
@@ -183,11 +74,11 @@ class Choices:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._sources: Mapping[str, Callable[[], ChoiceList]] = {
-            "predefined": lambda: _listed(PREDEFINED_POLICIES),
+            "predefined": lambda: _listed("predefined"),
             "role_durations": lambda: ChoiceList(_choices(ROLE_DURATIONS), is_open=True),
             "portal_durations": lambda: ChoiceList(_choices(PORTAL_DURATIONS), is_open=True),
-            "password_delivery": lambda: _listed(PASSWORD_DELIVERY),
-            "locales": lambda: ChoiceList(_choices(LOCALES), is_open=True),
+            "password_delivery": lambda: _listed("password_delivery"),
+            "locales": lambda: _listed("locales", is_open=True),
             "time_zones": lambda: ChoiceList(_named(sorted(zoneinfo.available_timezones())), is_open=True),
             "managed_policies": lambda: ChoiceList(_named(sorted(aws_managed_policies())), is_open=True),
             "managed_policy": lambda: ChoiceList(_named(sorted(aws_managed_policies())), is_open=True),
@@ -257,8 +148,9 @@ def _choices(table: Mapping[str, str]) -> tuple[Choice, ...]:
     return tuple(Choice(value, label) for value, label in table.items())
 
 
-def _listed(table: Mapping[str, tuple[str, str]]) -> ChoiceList:
-    return ChoiceList(tuple(Choice(value, label, text) for value, (label, text) in table.items()))
+def _listed(name: str, *, is_open: bool = False) -> ChoiceList:
+    table = forms_table()["choices"][name]
+    return ChoiceList(tuple(Choice(value, *words) for value, words in table.items()), is_open)
 
 
 def _account(account: Account, is_unique: bool) -> Choice:

@@ -20,7 +20,8 @@ from idc_aws.scenario.policies import (
 )
 from idc_aws.scenario.values import Refusal
 from idc_aws.scenario.yaml_lines import dotted
-from idc_helpers.notebook.forms.choices import CONSOLES, Choice, ChoiceList
+from idc_helpers.notebook.forms.choices import Choice, ChoiceList
+from idc_helpers.notebook.forms.words import forms_table
 from idc_helpers.notebook.tables import in_html
 
 ABSENT: Any = object()
@@ -398,6 +399,9 @@ class PolicyEditor(Editor):
 _CONSOLE_ADDRESS = re.compile(
     r"https://(?:(?P<region>[a-z0-9-]+)\.)?console\.aws\.amazon\.com/(?P<path>[^?#]*)"
 )
+
+
+CONSOLES: Mapping[str, tuple[str, bool]] = forms_table()["consoles"]
 
 
 class RelayStateEditor(Editor):

@@ -9,8 +9,9 @@ from idc_aws.instances import identity_center_regions
 from idc_aws.organization import Account
 from idc_aws.scenario.policies import MOST_POLICY_CHARACTERS
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.values import Model
 from idc_helpers.notebook.forms import choices
-from idc_helpers.notebook.forms.choices import PREDEFINED_POLICIES, Choice, ChoiceList, Choices
+from idc_helpers.notebook.forms.choices import Choice, ChoiceList, Choices
 from idc_helpers.notebook.forms.editors import (
     ABSENT,
     MOST_BOXES,
@@ -18,7 +19,7 @@ from idc_helpers.notebook.forms.editors import (
     SeveralEditor,
     policy_state,
 )
-from idc_helpers.notebook.forms.words import GROUPS, WORDS
+from idc_helpers.notebook.forms.words import forms_table
 from idc_helpers.notebook.steps import NotebookStep
 from idc_helpers.runbook.steps import Step
 
@@ -53,19 +54,27 @@ def wanted_accounts(step):
 
 
 def test_every_predefined_policy_is_offered_with_what_it_allows(context):
-    assert set(PREDEFINED_POLICIES) == set(PREDEFINED)
+    policies = forms_table()["choices"]["predefined"]
+    assert set(policies) == set(PREDEFINED)
     panel = NotebookStep(context, "permission_sets").form()
-    for name, (_, meaning) in PREDEFINED_POLICIES.items():
+    for name, (_, meaning) in policies.items():
         type_in(panel, "Policy for predefined permission set", name)
         assert meaning in texts(panel)
 
 
+def models(model=Model):
+    for below in model.__subclasses__():
+        yield below.__name__, below
+        yield from models(below)
+
+
 def test_words_and_groups_name_every_field_once():
-    for model, words in WORDS.items():
-        assert set(words) <= set(model.model_fields), model
-    for model, groups in GROUPS.items():
-        names = [name for group in groups for name in group.names]
-        assert sorted(names) == sorted(model.model_fields), model
+    known = dict(models())
+    for name, words in forms_table()["fields"].items():
+        assert set(words) <= set(known[name].model_fields), name
+    for name, groups in forms_table()["groups"].items():
+        names = [field for _, *fields in groups for field in fields]
+        assert sorted(names) == sorted(known[name].model_fields), name
 
 
 def test_accounts_are_boxes_in_the_tree_of_units(assignments):
