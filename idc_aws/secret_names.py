@@ -14,6 +14,7 @@ from idc_aws.secrets import (
     is_dense,
     is_sentence,
     is_word,
+    joined_pattern,
     looks_secret,
     says_nothing,
 )
@@ -32,16 +33,9 @@ def _name_pattern(pieces: str | list[str], end: str = "") -> re.Pattern[str]:
 _ROWS = TABLES["names"].items()
 _CORES = {start: _name_pattern(row["pattern"]) for start, row in _ROWS}
 _NEEDED_BEFORE = {start: _name_pattern(row["before"], r"\Z") for start, row in _ROWS if "before" in row}
-_SUFFIX = re.compile(
-    rf"(?:{_JOIN}(?:value|string|text|binary|plaintext|confirm(?:ation)?|again|repeat|old|new|current|prod(?:uction)?"
-    r"|dev(?:elopment)?|stag(?:e|ing)|test|live|ro|rw|main|primary|secondary|\d{1,2}))?(?![A-Za-z0-9_])",
-    re.IGNORECASE,
-)
+_SUFFIX = _name_pattern(TABLES["announced"]["suffix"], r"(?![A-Za-z0-9_])")
 _OF_A_NAME = string.ascii_letters + string.digits + "_-. "
-_HARMLESS_BEFORE = re.compile(
-    r"(?:^|[_\-. ]|(?<=[a-z])(?=[A-Z]))(?i:next|page|pagination|continuation|client|request|idempotency"
-    r"|start(?:ing)?|sync|resume|max|min|num|total|count|per|input|output|prompt|completion|cached)[_\-. ]?\Z"
-)
+_HARMLESS_BEFORE = joined_pattern(TABLES["announced"]["harmless_before"])
 _IN_ARN = re.compile(r"arn:aws[^\s\"'<>]*\Z")
 _TAG = r"<[^<>\n]{1,200}>"
 _CLOSE = re.compile(r"""(?:\\*["'`\])]|&quot;|&\#(?:x27|34|39);){0,4}""")
@@ -235,20 +229,9 @@ class _Name:
         return match.span() if match else None
 
 
-_COLUMN_NAME = re.compile(
-    rf"(?:\w+{_JOIN})?(?:pass(?:word|wd|phrase|code)|pwd|secret(?:{_JOIN}access)?(?:{_JOIN}key)?|(?:private|api){_JOIN}key"
-    rf"|(?:access|session|auth|refresh|api|id){_JOIN}token|token|(?:one{_JOIN}time|temporary){_JOIN}(?:password|code))",
-    re.IGNORECASE,
-)
+_COLUMN_NAME = _name_pattern(TABLES["announced"]["column_name"])
 _ENDS_CELL = re.compile(r"[\"'*]?[ ]*(?:[,;|│\s]|\Z)")
-_COLUMN_SIGNS = {
-    "pass": re.compile(r"pass(?:word|wd|phrase|[_\-. ]?code)"),
-    "pwd": re.compile("pwd"),
-    "secret": re.compile(r"secret"),
-    "token": re.compile("token"),
-    "key": re.compile("key"),
-    "code": re.compile("code"),
-}
+_COLUMN_SIGNS = {sign: joined_pattern(pieces) for sign, pieces in TABLES["column_signs"].items()}
 _WORD = re.compile(r"\S+")
 _MOST_ROWS = 10_000
 _MOST_LOOKED_BACK = 100  # lines

@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import (
@@ -80,17 +79,15 @@ def shortened(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:50]}…{text[-25:]}"
 
 
-def _duration_between(least: timedelta, most: timedelta, what: str) -> Any:
+def _duration_between(least: str, most: str, what: str) -> AfterValidator:
     def check(text: str) -> str:
         length = parse_duration(text)
-        if not least <= length <= most:
-            raise InvalidValueError(
-                f"{text!r} is not possible as {what}",
-                remedy=f"Choose from {format_duration(least)!r} to {format_duration(most)!r}.",
-            )
+        if not parse_duration(least) <= length <= parse_duration(most):
+            remedy = f"Choose from {least!r} to {most!r}."
+            raise InvalidValueError(f"{text!r} is not possible as {what}", remedy=remedy)
         return format_duration(length)
 
-    return check
+    return AfterValidator(check)
 
 
 def _account(value: object) -> str:
@@ -126,12 +123,6 @@ def _profile_name(text: str) -> str:
     return text_rule("profile_name").check(text)
 
 
-def _new_profile_name(text: str) -> str:
-    # Read, a profile may be called anything; one that the kit writes must not break the file's lines.
-    _profile_name(text)
-    return text_rule("new_profile_name").check(text)
-
-
 def without_default(schema: dict[str, Any]) -> None:
     """Take the default out of a field's JSON schema: it is computed from other keys."""
     schema.pop("default", None)
@@ -147,11 +138,8 @@ def text_rule(name: str) -> TextRule:
 
 
 ProfileName = Annotated[str, AfterValidator(_profile_name)]
-NewProfileName = Annotated[
-    str,
-    AfterValidator(_new_profile_name),
-    Field(json_schema_extra={"minLength": 1, "maxLength": 64, "pattern": r"^([\w+=,.@-])*$"}),
-]
+# Read, a profile may be called anything; one that the kit writes must not break the file's lines.
+NewProfileName = Annotated[str, AfterValidator(_profile_name), text_rule("new_profile_name")]
 Region = Annotated[
     str, AfterValidator(check_region), Field(json_schema_extra={"examples": ["us-east-1", "eu-west-1"]})
 ]
@@ -176,16 +164,12 @@ RelayState = Annotated[
 ]
 SessionDuration = Annotated[
     str,
-    AfterValidator(
-        _duration_between(timedelta(hours=1), timedelta(hours=12), "a permission set's session duration")
-    ),
+    _duration_between("PT1H", "PT12H", "a permission set's session duration"),
     Field(json_schema_extra={"examples": ["PT1H", "PT4H", "PT12H"]}),
 ]
 PortalSessionDuration = Annotated[
     str,
-    AfterValidator(
-        _duration_between(timedelta(minutes=15), timedelta(days=90), "a session of the access portal")
-    ),
+    _duration_between("PT15M", "P90D", "a session of the access portal"),
     Field(json_schema_extra={"examples": ["PT15M", "PT8H", "P7D", "P90D"]}),
 ]
 Subdomain = Annotated[

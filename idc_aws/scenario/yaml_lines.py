@@ -236,11 +236,10 @@ class _Walk:
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{TAG}str":
                 remedy = f'Put it in quotes: "{key}".'
-                self._add((*location, key), line, f"the key {key} is not a text for YAML", remedy)
+                self.file.keep((*location, key), line, f"the key {key} is not a text for YAML", remedy)
             if key in first:
-                self._add(
-                    (*location, key), line, f"duplicate key {key!r} (first defined on line {first[key]})"
-                )
+                message = f"duplicate key {key!r} (first defined on line {first[key]})"
+                self.file.keep((*location, key), line, message, "Keep one of the two.")
             first.setdefault(key, line)
             self.file.lines[(*location, key)] = line
             self.visit(value_node, (*location, key))
@@ -252,7 +251,7 @@ class _Walk:
             kind = "not a number"
         if kind in _NOT_PLAIN:
             what, remedy = _NOT_PLAIN[kind]
-            self._add(location, line, f"this is {what}, which no parameter can hold", remedy)
+            self.file.keep(location, line, f"this is {what}, which no parameter can hold", remedy)
 
     def _visit_merged(self, node: yaml.Node, location: Location) -> None:
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
@@ -280,9 +279,6 @@ class _Walk:
         read_as = "" if number is None else f", and YAML reads it as the number {number}"
         message = f"the account id {node.value} is not in quotes{read_as}"
         remedy = f'Write "{node.value}": YAML takes unquoted ids for numbers, and a leading 0 for octal.'
-        self._add(location, line, message, remedy)
-
-    def _add(self, location: Location, line: int, message: str, remedy: str = "Keep one of the two.") -> None:
         self.file.keep(location, line, message, remedy)
 
 
