@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__, store
-from idc_sandbox.aws_double.early_double import EarlyDouble
+from idc_sandbox.aws_double.lazy_moto import LazyMoto
 from idc_sandbox.context import AwsServices
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -296,7 +296,7 @@ def serve(
             os.close(start_lock)
         store = Store(folder.database, seed=seed or 0, was_used=folder.was_used())
         try:
-            _run(folder, listener, EarlyDouble(store), sites, say)
+            _run(folder, listener, LazyMoto(store), sites, say)
         finally:
             folder.remove_server()
             store.close()
@@ -305,7 +305,7 @@ def serve(
 def _run(
     folder: StateFolder,
     listener: socket.socket,
-    double: EarlyDouble,
+    double: LazyMoto,
     sites: Sites,
     say: Callable[[str], None] | None,
 ) -> None:

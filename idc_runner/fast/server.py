@@ -194,7 +194,7 @@ MODULES = (
 
 
 # What the kit's own code starts as processes: their forks find it imported.
-STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona.__main__")
+STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")
 
 _REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})")
 

@@ -1,8 +1,6 @@
-"""What accounts hold: Identity Center's roles, the organization, access keys, and policies.
+"""What accounts hold in moto's memory: Identity Center's roles, the organization, access keys, policies."""
 
-All functions change moto's memory and save nothing; `AwsDouble` does.
-Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
-"""
+# Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
 
 from __future__ import annotations
 
@@ -47,55 +45,45 @@ class ReservedRole:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def backend_of(account_id: str) -> IAMBackend:
-    """Return moto's iam of an account."""
+def _iam(account_id: str) -> IAMBackend:
     return iam_backends[account_id]["aws"]
 
 
-def customer_managed_policy_arn(account_id: str, path: str, name: str) -> str:
-    """Return the ARN that a customer managed policy has in an account."""
+def _customer_managed_policy_arn(account_id: str, path: str, name: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{path}{name}"
 
 
-def create(account_id: str, wanted: ReservedRole) -> str:
-    """Make a role with its policies, and the SAML provider that it trusts, and return the role's ARN."""
-    backend = backend_of(account_id)
+def customer_managed_policy_exists(account_id: str, path: str, name: str) -> bool:
+    """Tell whether an account has a customer managed policy of this path and name."""
+    return _customer_managed_policy_arn(account_id, path, name) in _iam(account_id).managed_policies
+
+
+def put_reserved_role(account_id: str, **about: Any) -> str:
+    """Make a role what its permission set says (`ReservedRole`), also one that is gone; return its ARN."""
+    backend, wanted = _iam(account_id), ReservedRole(**about)
     policies = _policies(backend, account_id, wanted)  # looked up first: a refusal leaves no half-made role
     _ensure_saml_provider(backend, wanted.saml_provider_arn)
-    role = backend.create_role(
+    role = _find(backend, wanted.role_name) or backend.create_role(
         role_name=wanted.role_name,
         assume_role_policy_document=_trust_document(wanted.saml_provider_arn),
         path=wanted.path,
         permissions_boundary=None,
         description=wanted.description,
-        tags=_tags(wanted),
+        tags=[],
         max_session_duration=str(wanted.max_session_duration_s),
     )
-    _set_policies(role, policies, wanted)
-    arn: str = role.arn
-    return arn
-
-
-def update(account_id: str, wanted: ReservedRole) -> str:
-    """Make a role what its permission set says now, also one that is gone, and return its ARN."""
-    backend = backend_of(account_id)
-    role = _find(backend, wanted.role_name)
-    if role is None:
-        return create(account_id, wanted)
-    policies = _policies(backend, account_id, wanted)
     role.description = wanted.description
     role.max_session_duration = str(wanted.max_session_duration_s)
-    role.tags = _tags(wanted)
+    role.tags = [{"Key": key, "Value": value} for key, value in wanted.tags.items()]
     role.assume_role_policy_document = _trust_document(wanted.saml_provider_arn)
-    _ensure_saml_provider(backend, wanted.saml_provider_arn)
     _set_policies(role, policies, wanted)
     arn: str = role.arn
     return arn
 
 
-def delete(account_id: str, role_name: str) -> None:
+def delete_reserved_role(account_id: str, role_name: str) -> None:
     """Delete a role with its policies' attachments; nothing happens when it is gone already."""
-    backend = backend_of(account_id)
+    backend = _iam(account_id)
     role = _find(backend, role_name)
     if role is None:
         return
@@ -104,16 +92,15 @@ def delete(account_id: str, role_name: str) -> None:
     del backend.roles[role.id]
 
 
-def names(account_id: str) -> list[str]:
+def reserved_role_names(account_id: str) -> list[str]:
     """Return the names of an account's reserved roles, sorted."""
-    return sorted(
-        role.name for role in backend_of(account_id).roles.values() if role.name.startswith(ROLE_PREFIX)
-    )
+    names = (role.name for role in _iam(account_id).roles.values())
+    return sorted(name for name in names if name.startswith(ROLE_PREFIX))
 
 
 def find_role_arn(account_id: str, role_name: str) -> str | None:
     """Return the ARN of an account's role, or None when somebody has deleted it."""
-    role = _find(backend_of(account_id), role_name)
+    role = _find(_iam(account_id), role_name)
     return None if role is None else str(role.arn)
 
 
@@ -121,14 +108,10 @@ def _find(backend: IAMBackend, role_name: str) -> Role | None:
     return next((role for role in backend.roles.values() if role.name == role_name), None)
 
 
-def _tags(wanted: ReservedRole) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in wanted.tags.items()]
-
-
 def _policies(backend: IAMBackend, account_id: str, wanted: ReservedRole) -> list[Any]:
     arns = [
         *wanted.managed_policy_arns,
-        *(customer_managed_policy_arn(account_id, path, name) for path, name in wanted.customer_managed),
+        *(_customer_managed_policy_arn(account_id, path, name) for path, name in wanted.customer_managed),
     ]
     boundary = [wanted.permissions_boundary_arn] if wanted.permissions_boundary_arn else []
     for policy_arn in [*arns, *boundary]:
@@ -177,20 +160,23 @@ _UNITS = {
 }
 
 
-def backend() -> Any:
-    """Return moto's organization of the management account."""
+def _organization() -> Any:
     return organizations_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
 
 
+def enable_trusted_access(service_principal: str) -> None:
+    """Let a service work in all accounts, as enabling Identity Center does."""
+    _organization().enable_aws_service_access(ServicePrincipal=service_principal)
+
+
 def create_organization() -> None:
-    """Make the management account's organization: two units with two accounts each. Changes moto's memory."""
-    organization = backend()
+    """Make the management account's organization: two units with two accounts each."""
+    organization = _organization()
     known = set(iam_backends)
     organization.create_organization(region="us-east-1", FeatureSet="ALL")
+    # moto gives the management account's access role to an account of its invention
     for account_id in set(iam_backends) - known - {MANAGEMENT_ACCOUNT_ID}:
-        del iam_backends[
-            account_id
-        ]  # moto gives the management account's access role to an account of its invention
+        del iam_backends[account_id]
     organization.org.master_account_email = _email(_MANAGEMENT_NAME)
     management = organization.get_account_by_id(MANAGEMENT_ACCOUNT_ID)
     management.name, management.email = _MANAGEMENT_NAME, _email(_MANAGEMENT_NAME)
@@ -198,15 +184,12 @@ def create_organization() -> None:
     root_id = organization.org.root_id
     for unit_name, account_names in _UNITS.items():
         unit = organization.create_organizational_unit(Name=unit_name, ParentId=root_id)
+        unit_id = unit["OrganizationalUnit"]["Id"]
         for name in account_names:
-            _create_member(organization, name, root_id, unit["OrganizationalUnit"]["Id"])
-
-
-def _create_member(organization: Any, name: str, root_id: str, unit_id: str) -> None:
-    status = organization.create_account(AccountName=name, Email=_email(name))["CreateAccountStatus"]
-    organization.move_account(
-        AccountId=status["AccountId"], SourceParentId=root_id, DestinationParentId=unit_id
-    )
+            status = organization.create_account(AccountName=name, Email=_email(name))["CreateAccountStatus"]
+            organization.move_account(
+                AccountId=status["AccountId"], SourceParentId=root_id, DestinationParentId=unit_id
+            )
 
 
 def _email(name: str) -> str:
@@ -215,36 +198,29 @@ def _email(name: str) -> str:
 
 def active_account_ids() -> set[str]:
     """Return the accounts of the organization that are ACTIVE."""
-    return {account.id for account in backend().accounts if account.status == "ACTIVE"}
+    return {account.id for account in _organization().accounts if account.status == "ACTIVE"}
 
 
 def closed_account_ids() -> set[str]:
     """Return the accounts of the organization that are not ACTIVE: SUSPENDED, PENDING_CLOSURE."""
-    return {account.id for account in backend().accounts if account.status != "ACTIVE"}
-
-
-def account_name(account_id: str) -> str | None:
-    """Return the name of an account of the organization, or None."""
-    return next((account.name for account in backend().accounts if account.id == account_id), None)
+    return {account.id for account in _organization().accounts if account.status != "ACTIVE"}
 
 
 def describe_account(account_id: str) -> tuple[str, str, str] | None:
     """Return id, name and e-mail address of an account of the organization, or None."""
-    account = next((account for account in backend().accounts if account.id == account_id), None)
+    account = next((account for account in _organization().accounts if account.id == account_id), None)
     return None if account is None else (account.id, account.name, account.email)
 
 
 def delegated_administrators(service_principal: str) -> set[str]:
     """Return the accounts that are delegated administrators of a service such as ``sso.amazonaws.com``."""
-    return {admin.account.id for admin in backend().admins if service_principal in admin.services}
+    return {admin.account.id for admin in _organization().admins if service_principal in admin.services}
 
 
 def service_control_documents(account_id: str) -> list[list[str]]:
-    """Return the service control policies over a member account: documents by level, root first.
-
-    None bind the management account, and none bind anybody while the policy type is not enabled.
-    """
-    organization = backend()
+    """Return the service control policies over a member account: documents by level, root first."""
+    # None bind the management account, and none bind anybody while the policy type is not enabled.
+    organization = _organization()
     enabled = {kind["Type"] for unit in organization.ou if unit.type == "ROOT" for kind in unit.policy_types}
     level = next((account for account in organization.accounts if account.id == account_id), None)
     if account_id == MANAGEMENT_ACCOUNT_ID or "SERVICE_CONTROL_POLICY" not in enabled:
@@ -324,7 +300,7 @@ def _arn(caller: Caller, parameter: str, name: str, known: dict[str, str]) -> st
     if name.startswith("arn:"):
         return name
     kind, collection = _KINDS[parameter]
-    held = getattr(iam_backends[caller.account_id]["aws"], collection).values() if collection else []
+    held = getattr(_iam(caller.account_id), collection).values() if collection else []
     existing = next((item for item in held if item.name == name), None)
     path = existing.path if existing is not None else known.get("Path", "/")
     return f"arn:aws:iam::{caller.account_id}:{kind}{path or '/'}{name}"
@@ -334,7 +310,7 @@ def _implied(caller: Caller, operation_name: str, known: dict[str, str]) -> str:
     """Return the user that an operation means which names none: a key's own, or the one that calls."""
     if operation_name not in _ABOUT_USERS or ":user/" not in caller.principal_arn:
         return "*"
-    key = iam_backends[caller.account_id]["aws"].access_keys.get(known.get("AccessKeyId", ""))
+    key = _iam(caller.account_id).access_keys.get(known.get("AccessKeyId", ""))
     return caller.principal_arn if key is None else _arn(caller, "UserName", key.user_name or "", known)
 
 
@@ -345,9 +321,9 @@ _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 _EXPIRED_KEPT_S = 7 * 86_400.0
 
 
-def create_administrator(account_id: str, administrator: Administrator) -> None:
-    """Make the IAM user whose key opens the sandbox. Changes moto's memory."""
-    backend = iam_backends[account_id]["aws"]
+def create_administrator(administrator: Administrator) -> None:
+    """Make the IAM user whose key opens the sandbox."""
+    backend = _iam(MANAGEMENT_ACCOUNT_ID)
     backend.create_user("us-east-1", ADMINISTRATOR_NAME)
     user = backend.get_user(ADMINISTRATOR_NAME)
     user.id = administrator.user_id
@@ -358,13 +334,13 @@ def create_administrator(account_id: str, administrator: Administrator) -> None:
     backend.access_keys[key.access_key_id] = key
 
 
-def administrator_key(account_id: str) -> tuple[str, str]:
+def administrator_key() -> tuple[str, str]:
     """Return access key id and secret of the administrator."""
-    user = iam_backends[account_id]["aws"].users.get(ADMINISTRATOR_NAME)
+    user = _iam(MANAGEMENT_ACCOUNT_ID).users.get(ADMINISTRATOR_NAME)
     if user is None or not user.access_keys:
         raise LookupError(
-            f"the IAM user {ADMINISTRATOR_NAME!r} or its access key was deleted from account {account_id!r}. "
-            "Start over with `idc sandbox reset`."
+            f"the IAM user {ADMINISTRATOR_NAME!r} or its access key was deleted from account "
+            f"{MANAGEMENT_ACCOUNT_ID!r}. Start over with `idc sandbox reset`."
         )
     key = user.access_keys[0]
     return key.access_key_id, key.secret_access_key
@@ -381,13 +357,13 @@ def find_key(access_key_id: str) -> IssuedKey | None:
 
 
 def forget_long_expired(now: float) -> None:
-    """Drop sessions that expired long ago, so that state does not grow for ever. Changes moto's memory."""
+    """Drop sessions that expired long ago, so that state does not grow for ever."""
     for account_id, partitions in list(sts_backends.items()):
         for backend in partitions.values():
-            gone = [role for role in backend.assumed_roles if _epoch(role.expiration) < now - _EXPIRED_KEPT_S]
+            gone = [role for role in backend.assumed_roles if expiry_s(role) < now - _EXPIRED_KEPT_S]
             for role in gone:
                 backend.assumed_roles.remove(role)
-                iam_backends[account_id]["aws"].access_keys.pop(role.access_key_id, None)
+                _iam(account_id).access_keys.pop(role.access_key_id, None)
 
 
 def find_issued_session(access_key_id: str, account_id: str) -> Any:
@@ -396,7 +372,7 @@ def find_issued_session(access_key_id: str, account_id: str) -> Any:
 
 
 def _user_key(account_id: str, key: AccessKey) -> IssuedKey | None:
-    user = iam_backends[account_id]["aws"].users.get(key.user_name or "")
+    user = _iam(account_id).users.get(key.user_name or "")
     if user is None or key.status != "Active":
         return None
     caller = Caller(account_id, user.arn, key.access_key_id)
@@ -409,11 +385,13 @@ def _session_key(account_id: str, key: AccessKey) -> IssuedKey | None:
         return None
     principal_arn = getattr(session, "sandbox_principal_arn", session.arn)  # of a user's temporary keys
     caller = Caller(account_id, principal_arn, key.access_key_id)
-    return IssuedKey(session.secret_access_key, session.session_token, caller, _epoch(session.expiration))
+    return IssuedKey(session.secret_access_key, session.session_token, caller, expiry_s(session))
 
 
-def _epoch(moment: datetime.datetime) -> float:
-    return moment.replace(tzinfo=datetime.UTC).timestamp()
+def expiry_s(session: Any) -> float:
+    """Return when moto's session of a temporary key ends, epoch seconds."""
+    expires_at: datetime.datetime = session.expiration
+    return expires_at.replace(tzinfo=datetime.UTC).timestamp()
 
 
 # Which policies decide what a caller may do, read from moto's memory.
@@ -423,7 +401,7 @@ _ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_
 
 def collect(caller: Caller, now: float) -> AccessPolicies:
     """Return the policies of a caller; no identity's when its user or role is gone."""
-    backend = iam_backends[caller.account_id]["aws"]
+    backend = _iam(caller.account_id)
     ceilings = service_control_documents(caller.account_id)
     session = find_issued_session(caller.access_key_id, caller.account_id)
     owner_arn = caller.principal_arn if session is None else session.role_arn
@@ -476,7 +454,7 @@ def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[st
     if session is not None:
         context.update(_session_context(session))
     if caller.account_id in active_account_ids():
-        context["aws:principalorgid"] = backend().org.id
+        context["aws:principalorgid"] = _organization().org.id
     return context
 
 
@@ -499,13 +477,13 @@ def trust_document(role_arn: str) -> str | None:
     account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
     if account_id not in iam_backends:
         return None
-    roles = iam_backends[account_id]["aws"].roles.values()
+    roles = _iam(account_id).roles.values()
     return next((role.assume_role_policy_document for role in roles if role.arn == role_arn), None)
 
 
 def find_administrator() -> Administrator | None:
     """Return the administrator as moto's memory has it now, or None when its key no longer opens anything."""
-    backend = iam_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
+    backend = _iam(MANAGEMENT_ACCOUNT_ID)
     user = backend.users.get(ADMINISTRATOR_NAME)
     key = user.access_keys[0] if user is not None and user.access_keys else None
     if user is None or key is None or key.status != "Active" or user.arn != _ADMINISTRATOR_ARN:

@@ -1,9 +1,8 @@
-"""The administrator whose key opens the sandbox, as the state file knows it: no moto is needed to read this.
+"""The administrator whose key opens the sandbox, as the state file knows it without moto."""
 
-moto takes longer to import than everything else together, and most sandboxes are first asked by their
-administrator. So the state file says, beside moto's memory, who that is and what it may do; the row counts
-only while it belongs to the very state that memory has.
-"""
+# moto takes longer to import than everything else together, and most sandboxes are first asked by their
+# administrator. So the state file says, beside moto's memory, who that is and what it may do; the row counts
+# only while it belongs to the very state that memory has.
 
 from __future__ import annotations
 
@@ -56,11 +55,8 @@ def new_administrator(seed: int) -> Administrator:
 
 
 def with_account(access_key_id: str, account_id: str) -> str:
-    """Return an access key id that carries its account, as those of AWS do; the rest stays.
-
-    The form is seen in use and not documented: after the four letters 80 bits in base32, of which the second
-    to the 41st are the account's id.
-    """
+    """Return an access key id that carries its account, as those of AWS do; the rest stays."""
+    # Seen in use, not documented: after four letters 80 bits in base32, the second to the 41st the account.
     bits = int.from_bytes(base64.b32decode(access_key_id[4:]), "big")
     bits = bits & ~(_ACCOUNT_BITS << _BITS_AFTER_ACCOUNT) | int(account_id) << _BITS_AFTER_ACCOUNT
     return access_key_id[:4] + base64.b32encode(bits.to_bytes(10, "big")).decode()

@@ -7,16 +7,17 @@ import io
 import logging
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from botocore.model import OperationNotFoundError
 
 from idc_sandbox import store
 from idc_sandbox.aws_double import accounts, moto_settings
-from idc_sandbox.aws_double.accounts import ReservedRole, check_not_protected, check_parameters, resource_arns
+from idc_sandbox.aws_double.accounts import check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     new_administrator,
@@ -26,7 +27,7 @@ from idc_sandbox.aws_double.administrator import (
 from idc_sandbox.aws_double.memory import SERVICES, Memory
 from idc_sandbox.aws_double.moto_settings import current, is_aws_managed_policy
 from idc_sandbox.aws_double.objects import bucket_of, needed_permissions
-from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
+from idc_sandbox.context import AccessPolicies, AwsServices, Caller, Signature
 from idc_sandbox.errors import Request, Response, SandboxStartError, ServiceError, access_denied, parse_json
 from idc_sandbox.store import Store
 from idc_sandbox.wire.models import Shape, service_model, validate_request
@@ -41,7 +42,6 @@ from idc_sandbox.wire.protocols import form_parameters, is_for_service, operatio
 
 _HERE = str(Path(__file__).parent.parent)
 _POLICIES = {"PolicyDocument", "AssumeRolePolicyDocument", "Policy", "Content"}
-_NUMBERS = ("integer", "long")
 _INVALID = {"organizations": "InvalidInputException", "iam": "InvalidInput"}
 logger = logging.getLogger(__name__)
 
@@ -100,24 +100,19 @@ def _read(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
     text = parameters.get(path)
     if text is None or shape.type_name in ("timestamp", "blob", "map"):
         return None
-    if shape.type_name in _NUMBERS:
+    if shape.type_name in ("integer", "long"):
         return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
     return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
 
 
 def refusal_for(error: Exception, request: Request, service_name: str) -> ServiceError:
-    """Return what AWS says to a request of which moto makes an error that it did not mean to.
-
-    An error of the sandbox's own is raised again: it is a defect.
-    """
+    """Return what AWS says to a request of which moto makes an error that it did not mean to."""
     if _is_ours(error.__traceback__):
-        raise error
+        raise error  # a defect of the sandbox's
     logger.warning("moto's %s could not read a request", service_name, exc_info=error)
     reason = "The sandbox could not read the request as one of this operation"
     if service_name != "s3":
-        code = {"organizations": "InvalidInputException", "iam": "InvalidInput"}.get(
-            service_name, "ValidationError"
-        )
+        code = _INVALID.get(service_name, "ValidationError")
         return ServiceError(code, f"{reason}: check its parameters ({type(error).__name__}).")
     if request.body.lstrip()[:1] == b"<" or type(error).__name__ == "ExpatError":
         message = "The XML you provided was not well-formed or did not validate against our published schema"
@@ -140,28 +135,18 @@ def _is_ours(traceback: TracebackType | None) -> bool:
 
 # An HTTP request to one of moto's services, and its answer.
 
-_HEADERS_NOT_PASSED_ON = {
-    "content-type",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "authorization",
-}
+_NOT_PASSED_ON = {"content-type", "content-length", "transfer-encoding", "connection", "authorization"}
 _METADATA = "x-amz-meta-"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def call_moto(request: Request, signature: Signature) -> Response:
     """Send a request to the moto service that its signature names."""
+    from werkzeug.test import run_wsgi_app  # noqa: PLC0415  Flask's, which is not there before
+
     application = _application(signature.service_name)
-    answer: dict[str, Any] = {}
-
-    def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-        answer.update(status=int(status[:3]), headers=headers)
-
     try:
-        chunks = application(_environ(request, signature), start_response)
-        body = b"".join(chunks)
+        body, status, headers = run_wsgi_app(application, _environ(request, signature), buffered=True)
     except (NotImplementedError, ImportError, OperationNotFoundError) as error:
         raise ServiceError(
             "UnknownOperationException",
@@ -172,12 +157,12 @@ def call_moto(request: Request, signature: Signature) -> Response:
         raise
     except Exception as error:
         raise refusal_for(error, request, signature.service_name) from error
-    return Response(answer["status"], dict(answer["headers"]), body)
+    return Response(int(status[:3]), dict(headers), b"".join(body))
 
 
 def prepare_applications() -> None:
     """Make what the first request to each of moto's services would wait for."""
-    for service_name in ("sts", "iam", "organizations", "s3"):
+    for service_name in SERVICES:
         _application(service_name)
 
 
@@ -222,15 +207,13 @@ def _content_type(request: Request, service_name: str) -> str:
 
 
 def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
-    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell.
-
-    Such a header is passed on with an object's metadata only: elsewhere it would pass for one with a hyphen,
-    which is signed and looked at before.
-    """
+    """Return headers as WSGI has them; moto wants to know which had an underscore, which WSGI cannot tell."""
+    # Such a header is passed on with an object's metadata only: elsewhere it would pass for one with a
+    # hyphen, which is signed and looked at before.
     passed_on = {
         name: value
         for name, value in headers.items()
-        if name not in _HEADERS_NOT_PASSED_ON and ("_" not in name or name.startswith(_METADATA))
+        if name not in _NOT_PASSED_ON and ("_" not in name or name.startswith(_METADATA))
     }
     variables = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in passed_on}
     with_underscore = {variables[name]: name for name in passed_on if "_" in name}
@@ -362,14 +345,47 @@ class Exchange:
         self._memory.save(self._connection, *_SAVED_WITH[service_name])
 
 
-class AwsDouble:
-    """moto's sts, iam, organizations and s3 behind the sandbox's port.
+P = ParamSpec("P")
+R = TypeVar("R")
 
-    One process serves one sandbox at a time: moto's memory is global, and the double that is asked takes it
-    over.
-    """
+
+def _reading(read: Callable[P, R]) -> Callable[Concatenate[AwsDouble, P], R]:
+    """Return a method that reads moto's memory once it is that of the state file."""
+
+    def method(self: AwsDouble, *arguments: P.args, **options: P.kwargs) -> R:
+        self._synchronize()
+        return read(*arguments, **options)
+
+    return method
+
+
+def _changing(change: Callable[P, R], *service_names: str) -> Callable[Concatenate[AwsDouble, P], R]:
+    """Return a method that changes the memory of some of moto's services, and saves it. Writes."""
+
+    def method(self: AwsDouble, *arguments: P.args, **options: P.kwargs) -> R:
+        with self.store.transaction() as connection, self._memory.change(connection, *service_names):
+            return change(*arguments, **options)
+
+    return method
+
+
+class AwsDouble:
+    """moto's sts, iam, organizations and s3 behind the sandbox's port; has what `AwsServices` says."""
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
+    is_managed_policy = staticmethod(is_aws_managed_policy)
+    account_ids = _reading(accounts.active_account_ids)
+    closed_account_ids = _reading(accounts.closed_account_ids)
+    describe_account = _reading(accounts.describe_account)
+    delegated_administrators = _reading(accounts.delegated_administrators)
+    administrator_credentials = _reading(accounts.administrator_key)
+    secret_of = _reading(accounts.find_key)
+    trust_document = _reading(accounts.trust_document)
+    customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
+    list_reserved_roles = _reading(accounts.reserved_role_names)
+    enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
+    create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
+    delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")
 
     def __init__(self, store: Store) -> None:
         moto_settings.apply()
@@ -399,90 +415,15 @@ class AwsDouble:
         """Make everything ready that the first request to each of moto's services would wait for."""
         prepare_applications()
 
-    def save(self, *service_names: str) -> None:
-        """Write the memory of some of moto's services into the current transaction."""
-        with self.store.transaction() as connection:
-            self._memory.save(connection, *service_names)
-
-    def account_ids(self) -> set[str]:
-        """Return the ACTIVE accounts of the organization, the management account included."""
-        self._synchronize()
-        return accounts.active_account_ids()
-
-    def closed_account_ids(self) -> set[str]:
-        """Return the accounts of the organization that are not ACTIVE."""
-        self._synchronize()
-        return accounts.closed_account_ids()
-
-    def account_name(self, account_id: str) -> str | None:
-        """Return an account's name, or None when the organization has no such account."""
-        self._synchronize()
-        return accounts.account_name(account_id)
-
-    def describe_account(self, account_id: str) -> tuple[str, str, str] | None:
-        """Return id, name and e-mail address of an account, or None for one that is not there."""
-        self._synchronize()
-        return accounts.describe_account(account_id)
-
-    def delegated_administrators(self, service_principal: str) -> set[str]:
-        """Return the delegated administrators of a service such as ``sso.amazonaws.com``."""
-        self._synchronize()
-        return accounts.delegated_administrators(service_principal)
-
-    def enable_trusted_access(self, service_principal: str) -> None:
-        """Let a service work in all accounts, as enabling Identity Center does. Writes."""
-        with self.store.transaction() as connection, self._memory.change(connection, "organizations"):
-            accounts.backend().enable_aws_service_access(ServicePrincipal=service_principal)
-
-    def administrator_credentials(self) -> tuple[str, str]:
-        """Return access key id and secret of the sandbox's administrator."""
-        self._synchronize()
-        return accounts.administrator_key(self.management_account_id)
-
-    def secret_of(self, access_key_id: str) -> IssuedKey | None:
-        """Return an issued access key, expired ones included; None when it is unknown or inactive."""
-        self._synchronize()
-        return accounts.find_key(access_key_id)
-
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""
         self._synchronize()
         return accounts.collect(caller, self.now())
 
-    def trust_document(self, role_arn: str) -> str | None:
-        """Return a role's trust policy (JSON text), or None when there is no such role."""
-        self._synchronize()
-        return accounts.trust_document(role_arn)
-
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
         with self.store.transaction() as connection:
             return store.now(connection)
-
-    def is_managed_policy(self, policy_arn: str) -> bool:
-        """Tell whether AWS has a managed policy of this ARN."""
-        return is_aws_managed_policy(policy_arn)
-
-    def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
-        """Tell whether an account has a customer managed policy of this path and name."""
-        self._synchronize()
-        policy_arn = accounts.customer_managed_policy_arn(account_id, path, name)
-        return policy_arn in accounts.backend_of(account_id).managed_policies
-
-    def create_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make the role of a permission set in an account, and return its ARN. Writes."""
-        with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            return accounts.create(account_id, ReservedRole(**wanted))
-
-    def update_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make a role what its permission set says now; as `create_reserved_role`. Writes."""
-        with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            return accounts.update(account_id, ReservedRole(**wanted))
-
-    def delete_reserved_role(self, account_id: str, role_name: str) -> None:
-        """Delete the role of a permission set from an account, if it is there. Writes."""
-        with self.store.transaction() as connection, self._memory.change(connection, "iam"):
-            accounts.delete(account_id, role_name)
 
     def assume_reserved_role(
         self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]
@@ -497,11 +438,6 @@ class AwsDouble:
                 accounts.forget_long_expired(self.now())
                 return moto_settings.assume_role(role_arn, session_name, duration_s, carried)
 
-    def list_reserved_roles(self, account_id: str) -> list[str]:
-        """Return the names of an account's ``AWSReservedSSO_`` roles, sorted."""
-        self._synchronize()
-        return accounts.names(account_id)
-
     def _synchronize(self) -> None:
         with self.store.transaction() as connection:
             self._memory.synchronize(connection)
@@ -512,4 +448,4 @@ class AwsDouble:
         administrator = read_administrator(connection) or new_administrator(self.store.seed)
         with self._memory.change(connection, *SERVICES):
             accounts.create_organization()
-            accounts.create_administrator(self.management_account_id, administrator)
+            accounts.create_administrator(administrator)

@@ -1,11 +1,4 @@
-"""moto's memory and the state file, kept in step by snapshots that hold only safe bytes.
-
-moto's services live in globals of its modules, so one process serves one sandbox at a time: the one that is
-asked next takes the globals over and loads its own state. A counter in the state file names the state that
-memory must equal. It is written in the same transaction as the snapshots; when that transaction is rolled
-back, or its commit fails, memory and file disagree about the counter, and the next access loads memory from
-the file again.
-"""
+"""moto's memory and the state file, kept in step by snapshots that hold only safe bytes."""
 
 from __future__ import annotations
 
@@ -42,32 +35,14 @@ from idc_sandbox.store import IdFactory
 # How the memory of one of moto's services becomes bytes, and how only safe bytes become memory again.
 
 _PLAIN_TYPES = {
-    ("builtins", name)
-    for name in (
-        "dict",
-        "list",
-        "set",
-        "frozenset",
-        "tuple",
-        "bytearray",
-        "object",
-        "complex",
-        "slice",
-        "range",
-    )
-} | {
-    ("collections", "OrderedDict"),
-    ("collections", "defaultdict"),
-    ("collections", "deque"),
-    ("datetime", "datetime"),
-    ("datetime", "date"),
-    ("datetime", "timedelta"),
-    ("datetime", "timezone"),
-    ("decimal", "Decimal"),
-    ("uuid", "UUID"),
-    ("re", "_compile"),
-    ("copyreg", "_reconstructor"),
-    ("requests.structures", "CaseInsensitiveDict"),
+    "builtins": "dict list set frozenset tuple bytearray object complex slice range",
+    "collections": "OrderedDict defaultdict deque",
+    "datetime": "datetime date timedelta timezone",
+    "decimal": "Decimal",
+    "uuid": "UUID",
+    "re": "_compile",
+    "copyreg": "_reconstructor",
+    "requests.structures": "CaseInsensitiveDict",
 }
 _OPEN_FILES = ("_value_buffer", "lock")  # attributes of an object that are made anew
 _OURS = {
@@ -143,7 +118,7 @@ class _Writer(pickle.Pickler):
 @functools.cache
 def _may_be_named(module: str, name: str) -> bool:
     """Tell whether a snapshot may name something: plain types, and classes that moto itself defines."""
-    if (module, name) in _PLAIN_TYPES or (module, name) in _OURS:
+    if name in _PLAIN_TYPES.get(module, "").split() or (module, name) in _OURS:
         return True
     if not module.startswith("moto."):
         return False
@@ -177,6 +152,11 @@ def read_snapshot(state: bytes, bodies: ObjectBodies) -> Any:
     return _Reader(io.BytesIO(state), bodies).load()
 
 
+# moto's services live in globals of its modules, so one process serves one sandbox at a time: the one that is
+# asked next takes the globals over and loads its own state. A counter in the state file names the state that
+# memory must equal. It is written in the same transaction as the snapshots; when that transaction is rolled
+# back, or its commit fails, memory and file disagree about the counter, and the next access loads memory from
+# the file again.
 SERVICES = ("iam", "sts", "organizations", "s3")
 _owner: weakref.ref[Memory] | None = None
 

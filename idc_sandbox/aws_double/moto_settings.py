@@ -1,11 +1,4 @@
-"""What has to differ from a stock moto: clock, ids, secrets, permissions, managed policies, session keys.
-
-- its clock follows the sandbox's, and its ids follow the sandbox's seed; secrets follow neither: they are
-random
-- the caller and the Region are those that the sandbox has authenticated, never what a header claims
-- permissions are decided by the sandbox (see `idc_sandbox.wire.permissions`), before moto acts
-- AWS's managed policies are made on demand (see `managed_policies`)
-"""
+"""What has to differ from a stock moto: clock, ids, secrets, permissions, managed policies, session keys."""
 
 from __future__ import annotations
 
@@ -145,6 +138,7 @@ class ManagedPolicies(dict[str, ManagedPolicy]):
 
 
 # Temporary keys of an IAM user: GetSessionToken and GetFederationToken.
+# Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html and the pages beside it
 
 _HOUR_S = 3_600
 _NO_PERMISSIONS = '{"Version": "2012-10-17", "Statement": []}'
@@ -152,20 +146,14 @@ _stock_caller_identity = STSBackend.get_caller_identity
 
 
 def get_session_token(response: Any) -> ActionResult:
-    """Answer with keys that may do what the user may do.
-
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
-    """
+    """Answer with keys that may do what the user may do."""
     user = _calling_user(response, "GetSessionToken")
     duration_s = response._get_int_param("DurationSeconds", 43_200)
     return ActionResult({"Credentials": _issue(user, duration_s, user.arn, policy=None)})
 
 
 def get_federation_token(response: Any) -> ActionResult:
-    """Answer with keys that may do what both the user and the policy in the request allow.
-
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
-    """
+    """Answer with keys that may do what both the user and the policy in the request allow."""
     user = _calling_user(response, "GetFederationToken")
     name = response._get_param("Name")
     principal_arn = f"arn:aws:sts::{user.account_id}:federated-user/{name}"
@@ -204,10 +192,8 @@ def check_policy(parameters: dict[str, list[str]]) -> None:
 
 
 def check_duration(caller: Caller, role_arn: str, parameters: dict[str, list[str]]) -> None:
-    """Refuse a session that is to last longer than its role's may, or than one begun by another role's may.
-
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-    """
+    """Refuse a session that is to last longer than its role's may, or one begun by another role may."""
+    # Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     duration_s = int(parameters.get("DurationSeconds", ["0"])[0])
     roles = iam_backends[role_arn.split(":")[4]]["aws"].roles.values()
     longest_s = next((role.max_session_duration for role in roles if role.arn == role_arn), None) or _HOUR_S
@@ -223,15 +209,11 @@ def check_duration(caller: Caller, role_arn: str, parameters: dict[str, list[str
 def assume_role(
     role_arn: str, session_name: str, duration_s: int, carried: dict[str, str]
 ) -> tuple[str, str, str, float]:
-    """Return new keys of a role: access key id, secret, session token, expiry. Changes moto's memory.
-
-    The sandbox's own services call this for people who may have the role; clients go through sts:AssumeRole.
-    The session carries some condition keys (in lower case, with their values) besides those of every session.
-    """
+    """Return new keys of a role, with condition keys: access key id, secret, session token, expiry."""
     backend = sts_backends[role_arn.split(":")[4]]["aws"]
     session = backend.assume_role("us-east-1", session_name, role_arn, "", duration_s, "")
     vars(session)["sandbox_context"] = carried
-    expires_at = session.expiration.replace(tzinfo=datetime.UTC).timestamp()
+    expires_at = accounts.expiry_s(session)
     return session.access_key_id, session.secret_access_key, session.session_token, expires_at
 
 
@@ -368,9 +350,7 @@ def _let_administrators_in(account: Any) -> None:
     """Give a new member's access role the policy that it has at AWS; moto leaves it without any."""
     backend = moto.iam.models.iam_backends[account.id]["aws"]
     policy = backend.managed_policies[_ADMINISTRATOR_ACCESS]
-    for (
-        role
-    ) in backend.roles.values():  # a new account has this role alone, under a name of the caller's choice
+    for role in backend.roles.values():  # there is this role alone, under a name of the caller's choice
         policy.attach_to(role)
 
 

@@ -1,14 +1,12 @@
-"""S3's objects: their bytes in the state file, and who may do what with them.
-
-A snapshot names them, so that a small write does not write all objects again.
-"""
+"""S3's objects: their bytes in the state file, and who may do what with them."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
+import tomllib
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.parsers.expat import ExpatError
@@ -23,7 +21,7 @@ _LONGEST_INLINE = 1024  # smaller bodies stay in the snapshot: a row costs more
 
 
 class ObjectBodies:
-    """Bodies of objects in the current transaction."""
+    """Bodies of objects in the current transaction; snapshots name them, so that small writes stay small."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -66,93 +64,13 @@ class ObjectBodies:
         return row.fetchone() is not None
 
 
-# Which permissions a request to S3 needs: moto's own list is short, and names others for the rest.
+# Which permissions a request to S3 needs.
 
-# What a bucket or an object has besides its content → the name's end of the actions to read and to write it
-_OF_BUCKET = {
-    "accelerate": "AccelerateConfiguration",
-    "acl": "BucketAcl",
-    "cors": "BucketCORS",
-    "encryption": "EncryptionConfiguration",
-    "inventory": "InventoryConfiguration",
-    "lifecycle": "LifecycleConfiguration",
-    "logging": "BucketLogging",
-    "notification": "BucketNotification",
-    "object-lock": "BucketObjectLockConfiguration",
-    "ownershipControls": "BucketOwnershipControls",
-    "policy": "BucketPolicy",
-    "publicAccessBlock": "BucketPublicAccessBlock",
-    "replication": "ReplicationConfiguration",
-    "tagging": "BucketTagging",
-    "versioning": "BucketVersioning",
-    "website": "BucketWebsite",
-}
-_DELETED_BY_PUT = (
-    "cors",
-    "encryption",
-    "lifecycle",
-    "ownershipControls",
-    "publicAccessBlock",
-    "replication",
-    "tagging",
-)
-_ACTIONS: dict[tuple[str, str], dict[str, str]] = {
-    ("bucket", "HEAD"): {"": "ListBucket"},
-    ("bucket", "GET"): {
-        "": "ListBucket",
-        "location": "GetBucketLocation",
-        "policyStatus": "GetBucketPolicyStatus",
-        "uploads": "ListBucketMultipartUploads",
-        "versions": "ListBucketVersions",
-        **{name: f"Get{end}" for name, end in _OF_BUCKET.items()},
-    },
-    ("bucket", "PUT"): {"": "CreateBucket", **{name: f"Put{end}" for name, end in _OF_BUCKET.items()}},
-    ("bucket", "DELETE"): {
-        "": "DeleteBucket",
-        "policy": "DeleteBucketPolicy",
-        "website": "DeleteBucketWebsite",
-        **{name: f"Put{_OF_BUCKET[name]}" for name in _DELETED_BY_PUT},
-    },
-    ("object", "HEAD"): {"": "GetObject"},
-    ("object", "GET"): {
-        "": "GetObject",
-        "acl": "GetObjectAcl",
-        "attributes": "GetObjectAttributes",
-        "legal-hold": "GetObjectLegalHold",
-        "tagging": "GetObjectTagging",
-        "uploadId": "ListMultipartUploadParts",
-    },
-    ("object", "PUT"): {
-        "": "PutObject",
-        "acl": "PutObjectAcl",
-        "legal-hold": "PutObjectLegalHold",
-        "retention": "PutObjectRetention",
-        "tagging": "PutObjectTagging",
-        "uploadId": "PutObject",
-    },
-    ("object", "DELETE"): {
-        "": "DeleteObject",
-        "tagging": "DeleteObjectTagging",
-        "uploadId": "AbortMultipartUpload",
-    },
-    ("object", "POST"): {
-        "restore": "RestoreObject",
-        "select": "GetObject",
-        "uploadId": "PutObject",
-        "uploads": "PutObject",
-    },
-}
-_NOT_OFFERED = {"analytics", "intelligent-tiering", "metrics", "requestPayment", "torrent"}
-_SUB_RESOURCES = {"delete", *_NOT_OFFERED, *(name for names in _ACTIONS.values() for name in names if name)}
-_WITH_VERSIONS = {"", "acl", "attributes", "tagging"}
-# Headers of a PutObject that do what an action of its own does
-_BY_HEADER = {
-    "x-amz-acl": "PutObjectAcl",
-    "x-amz-bypass-governance-retention": "BypassGovernanceRetention",
-    "x-amz-object-lock-legal-hold": "PutObjectLegalHold",
-    "x-amz-object-lock-mode": "PutObjectRetention",
-    "x-amz-tagging": "PutObjectTagging",
-}
+_TABLES = tomllib.loads(resources.files(__package__).joinpath("s3_actions.toml").read_text("utf-8"))
+_ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
+_SUB_RESOURCES = {"delete", *_TABLES["not_offered"]}.union(
+    *(names for methods in _ACTIONS.values() for names in methods.values())
+) - {""}
 _MOST_DELETED = 1000
 
 
@@ -169,19 +87,18 @@ def needed_permissions(request: Request, resource: str) -> list[tuple[str, str]]
     kind = "object" if "/" in name else "bucket"
     if (kind, request.method, sub_resource) == ("bucket", "POST", "delete"):
         return list(_of_many(request, resource))
-    action = _ACTIONS.get((kind, request.method), {}).get(sub_resource)
+    action = _ACTIONS[kind].get(request.method, {}).get(sub_resource)
     if action is None:
         raise ServiceError(
             "UnknownOperationException",
             f"The sandbox's s3 has no {request.method} of {sub_resource or 'nothing'!r} of a {kind}.",
         )
-    if kind == "object" and "versionId" in query and sub_resource in _WITH_VERSIONS:
-        action = _of_version(action)
+    if kind == "object" and "versionId" in query and sub_resource in _TABLES["with_versions"]:
+        action = action.replace("Object", "ObjectVersion", 1)
     found = [(f"s3:{action}", resource)]
     if kind == "object":
-        found += [
-            (f"s3:{more}", resource) for header, more in _BY_HEADER.items() if header in request.headers
-        ]
+        by_header: dict[str, str] = _TABLES["by_header"]
+        found += [(f"s3:{more}", resource) for name, more in by_header.items() if name in request.headers]
         if any(header.startswith("x-amz-grant-") for header in request.headers):
             found.append(("s3:PutObjectAcl", resource))
     return [*found, *_of_source(request)]
@@ -190,10 +107,6 @@ def needed_permissions(request: Request, resource: str) -> list[tuple[str, str]]
 def bucket_of(resource: str) -> str:
     """Return the name of the bucket in an ARN of S3; empty when it is about all of them."""
     return resource.partition(":::")[2].partition("/")[0].replace("*", "")
-
-
-def _of_version(action: str) -> str:
-    return re.sub("Object", "ObjectVersion", action, count=1)
 
 
 def _of_source(request: Request) -> Iterator[tuple[str, str]]:

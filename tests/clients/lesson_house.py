@@ -12,7 +12,7 @@ from idc_helpers.runbook.run import open_run
 from idc_helpers.runbook.steps import Step
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, page_links
-from idc_sandbox.persona.person import Persona
+from idc_sandbox.persona import Persona
 from idc_sandbox.state_folder import StateFolder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idc_sandbox.persona.browser import PersonaError
+from idc_sandbox.persona import PersonaError
 
 
 @pytest.fixture(scope="module")

@@ -266,4 +266,4 @@ def test_the_access_role_of_a_new_member_account_is_an_administrator(gateway_cli
     iam = gateway_client.client("iam", account=status["AccountId"])
     iam.create_user(UserName="first")
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["first"]
-    assert gateway_client.double.account_name(status["AccountId"]) == "New"
+    assert gateway_client.double.describe_account(status["AccountId"])[1] == "New"

@@ -73,8 +73,8 @@ def test_a_closed_account_is_no_longer_active(gateway_client):
     assert account_id in gateway_client.double.account_ids()
     gateway_client.client("organizations").close_account(AccountId=account_id)
     assert account_id not in gateway_client.double.account_ids()
-    assert gateway_client.double.account_name(account_id) == "Log archive"
-    assert gateway_client.double.account_name("000000000000") is None
+    assert gateway_client.double.describe_account(account_id)[1] == "Log archive"
+    assert gateway_client.double.describe_account("000000000000") is None
 
 
 def test_a_delegated_administrator_of_identity_center(gateway_client):

@@ -11,8 +11,7 @@ from page_visitor import PASSWORD, PORT, TestClient
 from portal_harness import BROWSER, REDIRECT_URI, VERIFIER
 
 from idc_sandbox.api.oidc.authorizations import check_authorize
-from idc_sandbox.persona.browser import PersonaError
-from idc_sandbox.persona.person import Persona
+from idc_sandbox.persona import Persona, PersonaError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from patience import PATIENCE_S
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.aws_double.early_double import EarlyDouble
+from idc_sandbox.aws_double.lazy_moto import LazyMoto
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.store import Store
@@ -26,7 +26,7 @@ class EarlyClient(GatewayClient):
 
     def _open(self) -> None:
         self.store = Store(self.path, seed=self.seed)
-        self.double: Any = EarlyDouble(self.store)
+        self.double: Any = LazyMoto(self.store)
         self.gateway = Gateway(self.store, self.double)
 
     @property
@@ -57,7 +57,7 @@ def test_neither_moto_nor_botocore_is_imported_before_they_are_needed(tmp_path):
     program = (
         "import sys; from pathlib import Path\n"
         "from idc_sandbox import server; from idc_sandbox.store import Store\n"
-        "double = server.EarlyDouble(Store(Path(sys.argv[1]) / 'sandbox.db'))\n"
+        "double = server.LazyMoto(Store(Path(sys.argv[1]) / 'sandbox.db'))\n"
         "server.Gateway(double.store, double); double.administrator_credentials()\n"
         "print([name for name in ('moto', 'boto3', 'botocore', 'regex', 'webauthn', 'argon2', 'jinja2')"
         " if name in sys.modules])"

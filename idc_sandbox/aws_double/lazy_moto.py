@@ -1,8 +1,4 @@
-"""The double while moto is not there yet: what the administrator asks first is answered without it.
-
-moto takes half a second to import. The server listens before that, and loads moto once it has time, or when a
-request needs it. Everything that is not known without moto is passed on to `AwsDouble`.
-"""
+"""The double while moto is not there yet: what the administrator asks first is answered without it."""
 
 from __future__ import annotations
 
@@ -35,8 +31,8 @@ _importing = threading.Lock()
 logger = logging.getLogger(__name__)
 
 
-class EarlyDouble:
-    """Stands in for `AwsDouble`, and has its methods."""
+class LazyMoto:
+    """Stands in for `AwsDouble` until moto is imported, which takes half a second, and has its methods."""
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
 
