@@ -1,7 +1,4 @@
-"""``python -m idc_sandbox``: start, find, stop and reset a sandbox.
-
-Each command imports what it alone needs: ``status`` and ``env`` must answer at once.
-"""
+"""``python -m idc_sandbox``: start, find, stop and reset a sandbox."""
 
 from __future__ import annotations
 
@@ -10,13 +7,25 @@ import json
 import shlex
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
 from idc_sandbox.state_folder import StateFolder, cannot_use, default_path
 
+# Each command imports what it alone needs: ``status`` and ``env`` must answer at once.
+
 COMMAND = "python -m idc_sandbox"
+
+
+class _Answer(NamedTuple):
+    """What a command says: to a program, and to a person."""
+
+    values: Mapping[str, Any]
+    text: str
+    status: int = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.is_alone = arguments is None
     folder = StateFolder(Path(options.state) if options.state else default_path())
     try:
-        return int(options.command(options, folder))
+        answer: _Answer | None = options.command(options, folder)
     except SandboxStartError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -34,74 +43,66 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    if answer is None:
+        return 0
+    print(json.dumps(answer.values) if options.json else answer.text)
+    return answer.status
 
 
 def _parser() -> argparse.ArgumentParser:
+    options: dict[str, dict[str, Any]] = {
+        "--state": {
+            "metavar": "DIR",
+            "help": "the folder that holds its state "
+            "(default: $IDC_SANDBOX_STATE, or your user's state folder)",
+        },
+        "--port": {"type": _port, "metavar": "N", "help": f"default: {DEFAULT_PORT}; 0 takes any free one"},
+        "--seed": {
+            "type": _seed,
+            "metavar": "N",
+            "help": "for new state: the same seed gives the same ids",
+        },
+        "--public-url": {
+            "metavar": "URL",
+            "help": "where a proxy shows the web pages, such as https://HOST/user/ana/proxy/8723",
+        },
+        "--frame-ancestor": {
+            "metavar": "ORIGIN",
+            "action": "append",
+            "default": [],
+            "help": "an origin whose pages may frame them, such as http://localhost:8888; repeatable",
+        },
+        "--address": {"metavar": "EMAIL", "help": "open this mailbox only (default: all)"},
+        "--json": {"action": "store_true", "help": "print one JSON object, for programs"},
+        # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
+        "--listener": {"type": int, "help": argparse.SUPPRESS},
+        "--start-lock": {"type": int, "help": argparse.SUPPRESS},
+    }
     parser = argparse.ArgumentParser(
         prog=COMMAND,
         description="A local Identity Center that AWS clients take for AWS. It listens on 127.0.0.1 only.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add(
-        commands,
-        _start,
-        "start",
-        "start it in the background, or find the one that runs",
-        "port",
-        "seed",
-        "public",
-        "json",
-    )
-    _add(commands, _stop, "stop", "stop it; its state stays", "json")
-    _add(commands, _status, "status", "tell whether it runs, and where", "json")
-    _add(commands, _reset, "reset", "stop it and start over with empty state", "seed", "json")
-    _add(commands, _env, "env", "print the variables that point AWS clients at it", "json")
-    _add(
-        commands,
-        _pages,
-        "pages",
-        "print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes",
-        "address",
-        "json",
-    )
-    _add(
-        commands,
-        _jupyter,
-        "jupyter",
-        "print the variables that let a Jupyter Server show its web pages, through jupyter-server-proxy",
-        "json",
-    )
-    _add(commands, _serve, "serve", "serve in the foreground", "port", "seed", "public", "listener")
+    for command, taken in (
+        (_start, "--port --seed --public-url --frame-ancestor --json"),
+        (_stop, "--json"),
+        (_status, "--json"),
+        (_reset, "--seed --json"),
+        (_env, "--json"),
+        (_pages, "--address --json"),
+        (_jupyter, "--json"),
+        (_serve, "--port --seed --public-url --frame-ancestor --listener --start-lock"),
+    ):
+        about = str(command.__doc__).removesuffix(".")
+        one = commands.add_parser(
+            command.__name__.removeprefix("_"),
+            help=f"{about[0].lower()}{about[1:]}",
+            description=f"{about.capitalize()}.",
+        )
+        one.set_defaults(command=command)
+        for option in ("--state", *taken.split()):
+            one.add_argument(option, **options[option])
     return parser
-
-
-def _add(commands: argparse._SubParsersAction, command: object, name: str, text: str, *options: str) -> None:
-    parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
-    parser.set_defaults(command=command)
-    state_help = "the folder that holds its state (default: $IDC_SANDBOX_STATE, or your user's state folder)"
-    parser.add_argument("--state", metavar="DIR", help=state_help)
-    if "port" in options:
-        port_help = f"default: {DEFAULT_PORT}; 0 takes any free one"
-        parser.add_argument("--port", type=_port, metavar="N", help=port_help)
-    if "seed" in options:
-        parser.add_argument(
-            "--seed", type=_seed, metavar="N", help="for new state: the same seed gives the same ids"
-        )
-    if "public" in options:
-        public_help = "where a proxy shows the web pages, such as https://HOST/user/ana/proxy/8723"
-        parser.add_argument("--public-url", metavar="URL", help=public_help)
-        frame_help = "an origin whose pages may frame them, such as http://localhost:8888; repeatable"
-        parser.add_argument(
-            "--frame-ancestor", metavar="ORIGIN", action="append", default=[], help=frame_help
-        )
-    if "address" in options:
-        parser.add_argument("--address", metavar="EMAIL", help="open this mailbox only (default: all)")
-    if "json" in options:
-        parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    if "listener" in options:
-        # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
-        for option in ("--listener", "--start-lock"):
-            parser.add_argument(option, type=int, help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:
@@ -118,7 +119,8 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _start(options: argparse.Namespace, folder: StateFolder) -> int:
+def _start(options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Start it in the background, or find the one that runs."""
     from idc_sandbox import launcher  # noqa: PLC0415
 
     sandbox = launcher.start(
@@ -130,14 +132,8 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> int:
         is_alone=options.is_alone,
         run_in_fork=main,
     )
-    if options.json:
-        print(json.dumps(sandbox._asdict()))
-    else:
-        print(_sentence(sandbox))
-        print(
-            f'Point a shell at it with: eval "$({COMMAND} env --state {shlex.quote(sandbox.state_folder)})"'
-        )
-    return 0
+    command = f'eval "$({COMMAND} env --state {shlex.quote(sandbox.state_folder)})"'
+    return _Answer(sandbox._asdict(), f"{_sentence(sandbox)}\nPoint a shell at it with: {command}")
 
 
 def _sentence(sandbox: RunningSandbox) -> str:
@@ -145,16 +141,12 @@ def _sentence(sandbox: RunningSandbox) -> str:
     return f"The sandbox runs at {sandbox.endpoint_url} ({place})."
 
 
-def _status(options: argparse.Namespace, folder: StateFolder) -> int:
+def _status(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Tell whether it runs, and where."""
     sandbox = find_sandbox(folder)
-    if options.json:
-        about = sandbox._asdict() if sandbox else {"state_folder": str(folder.path)}
-        print(json.dumps({"running": sandbox is not None, **about}))
-    elif sandbox:
-        print(_sentence(sandbox))
-    else:
-        print(_nothing_runs(folder))
-    return 0 if sandbox else 1
+    if sandbox is None:
+        return _Answer({"running": False, "state_folder": str(folder.path)}, _nothing_runs(folder), 1)
+    return _Answer({"running": True, **sandbox._asdict()}, _sentence(sandbox))
 
 
 def _nothing_runs(folder: StateFolder) -> str:
@@ -162,71 +154,62 @@ def _nothing_runs(folder: StateFolder) -> str:
     return f"no sandbox runs with state in {state}. Start one with: {COMMAND} start --state {state}"
 
 
-def _env(options: argparse.Namespace, folder: StateFolder) -> int:
+def _env(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Print the variables that point AWS clients at it."""
     from idc_sandbox.environment import environment, variables_to_unset  # noqa: PLC0415
 
     sandbox = find_sandbox(folder)
     if sandbox is None:
         raise SandboxStartError(_nothing_runs(folder))
     variables = environment(sandbox)
-    if options.json:
-        print(json.dumps(variables))
-        return 0
-    print(f"unset {' '.join(variables_to_unset(variables))}")
-    for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
-    return 0
+    return _Answer(variables, f"unset {' '.join(variables_to_unset(variables))}\n{_exports(variables)}")
 
 
-def _pages(options: argparse.Namespace, folder: StateFolder) -> int:
+def _exports(variables: Mapping[str, str]) -> str:
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+
+
+def _pages(options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes."""
     sandbox = find_sandbox(folder)
     links = sandbox and page_links(sandbox, address=options.address)
     if links is None:
         raise SandboxStartError(_nothing_runs(folder))
-    if options.json:
-        print(json.dumps(links))
-        return 0
-    for name in ("portal_url", "mailbox_url", "settings_url"):
-        print(f"{name.removesuffix('_url'):<9} {links[name]}")
-    return 0
+    names = ("portal_url", "mailbox_url", "settings_url")
+    return _Answer(links, "\n".join(f"{name.removesuffix('_url'):<9} {links[name]}" for name in names))
 
 
-def _jupyter(options: argparse.Namespace, _folder: StateFolder) -> int:
-    from idc_sandbox import jupyter  # noqa: PLC0415
+def _jupyter(_options: argparse.Namespace, _folder: StateFolder) -> _Answer:
+    """Print the variables that let a Jupyter Server show its web pages, through jupyter-server-proxy."""
+    from idc_sandbox.jupyter import jupyter_environment  # noqa: PLC0415
 
-    variables = jupyter.jupyter_environment()
-    if options.json:
-        print(json.dumps(variables))
-        return 0
-    for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
-    return 0
+    variables = jupyter_environment()
+    return _Answer(variables, _exports(variables))
 
 
-def _stop(options: argparse.Namespace, folder: StateFolder) -> int:
+def _stop(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Stop it; its state stays."""
     from idc_sandbox import launcher  # noqa: PLC0415
 
     stopped = launcher.stop(folder)
-    if options.json:
-        print(json.dumps({"stopped": stopped}))
-    else:
-        print("The sandbox is stopped; its state is kept." if stopped else "No sandbox was running.")
-    return 0
+    text = "The sandbox is stopped; its state is kept." if stopped else "No sandbox was running."
+    return _Answer({"stopped": stopped}, text)
 
 
-def _reset(options: argparse.Namespace, folder: StateFolder) -> int:
+def _reset(options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Stop it and start over with empty state."""
     from idc_sandbox import launcher  # noqa: PLC0415
 
-    deleted = launcher.reset(folder, seed=options.seed)
-    if options.json:
-        print(json.dumps({"deleted": deleted, "seed": launcher.state_seed(folder)}))
-    else:
-        print(f"The state in {folder.path} is empty again (seed {launcher.state_seed(folder)}).")
-        print("It has new keys: open new terminals, and restart the kernels of notebooks that are open.")
-    return 0
+    deleted, seed = launcher.reset(folder, seed=options.seed), launcher.state_seed(folder)
+    return _Answer(
+        {"deleted": deleted, "seed": seed},
+        f"The state in {folder.path} is empty again (seed {seed}).\n"
+        "It has new keys: open new terminals, and restart the kernels of notebooks that are open.",
+    )
 
 
-def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
+def _serve(options: argparse.Namespace, folder: StateFolder) -> None:
+    """Serve in the foreground."""
     from idc_sandbox.launcher import require_seed  # noqa: PLC0415
     from idc_sandbox.server import serve  # noqa: PLC0415
 
@@ -247,7 +230,6 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> int:
         say=_say if in_foreground else None,
         start_lock=options.start_lock,
     )
-    return 0
 
 
 def _say(text: str) -> None:

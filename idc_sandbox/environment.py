@@ -29,10 +29,7 @@ _PARSED = {"fn": "parseURL", "argv": [{"ref": "Endpoint"}], "assign": "url"}
 
 
 def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
-    """Write endpoint rules that lead to a sandbox, and return the folder for ``AWS_DATA_PATH``. Writes.
-
-    A client that is given another endpoint in so many words goes there.
-    """
+    """Write endpoint rules that lead to a sandbox, and return the folder for ``AWS_DATA_PATH``. Writes."""
     overlay = folder / OVERLAY_NAME
     services = sorted(_versions())
     mark = overlay / "written_for.json"
@@ -89,17 +86,13 @@ _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
 def environment(sandbox: RunningSandbox) -> dict[str, str]:
-    """Return the environment variables that point an AWS client at a sandbox, and at nothing else.
-
-    Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
-    out of the sandbox; every other ``AWS_`` variable must be unset as well (`variables_to_unset`). ``HOME``
-    is the sandbox's own, because clients keep tokens below it whatever the other variables say, and send all
-    of them where ``aws sso logout`` leads. Makes that folder. The state folder is named, because below that
-    HOME `idc` would look for another one.
-
-    Endpoint rules lead all services to the sandbox. What still asks for another host, such as a client that
-    was given one, goes to the sandbox as a proxy, which refuses it: nothing reaches AWS.
-    """
+    """Return the environment variables that point an AWS client at a sandbox, and at nothing else. Writes."""
+    # Shared configuration and credentials files are replaced, so that no profile of the user's leads a client
+    # out of the sandbox; every other ``AWS_`` variable must be unset as well (`variables_to_unset`). ``HOME``
+    # is the sandbox's own, because clients keep tokens below it whatever the other variables say, and send
+    # all of them where ``aws sso logout`` leads; below it `idc` would look for another state folder.
+    # What still asks for another host, such as a client that was given one, goes to the sandbox as a proxy,
+    # which refuses it: nothing reaches AWS.
     folder = Path(sandbox.state_folder)
     home = folder / HOME_NAME
     (home / ".aws").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,9 +119,7 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
 
 
 def variables_to_unset(variables: Mapping[str, str], inherited: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the AWS variables that a terminal may have and that must not lead its clients elsewhere.
-
-    Such as ``AWS_ENDPOINT_URL_S3``, which goes before ``AWS_ENDPOINT_URL``, or a container's credentials.
-    """
+    """Return the AWS variables that a terminal may have and that must not lead its clients elsewhere."""
+    # Such as ``AWS_ENDPOINT_URL_S3``, which goes before ``AWS_ENDPOINT_URL``, or a container's credentials.
     inherited_names = [name for name in inherited if name.startswith("AWS_") and name.isidentifier()]
     return sorted({*UNSET_VARIABLES, *inherited_names} - set(variables))

@@ -94,16 +94,14 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes, code: str = "SerializationException") -> dict[str, Any]:
     """Return the JSON object in a request's body; an empty one without a body."""
     try:
         value = parse_json(body or b"{}")
     except ValueError as error:
-        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
+        raise ServiceError(code, f"The body is not JSON: {error}.") from None
     if not isinstance(value, dict):
-        raise ServiceError(
-            "SerializationException", f"The body must be a JSON object, found {type(value).__name__}."
-        )
+        raise ServiceError(code, f"The body must be a JSON object, found {type(value).__name__}.")
     return value
 
 

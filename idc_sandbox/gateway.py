@@ -1,7 +1,4 @@
-"""One AWS request in, one answer out: who signed it, its rate, its service, and what that service says.
-
-The gateway knows nothing of sockets: the server gives it method, path, headers and body, and so do tests.
-"""
+"""One AWS request in, one answer out: who signed it, its rate, its service, and what that service says."""
 
 from __future__ import annotations
 
@@ -43,13 +40,11 @@ from idc_sandbox.wire.protocols import (
 )
 from idc_sandbox.wire.signatures import authenticate, has_signed_head
 
-# AWS's limit of requests a second on Identity Center's APIs, as a switch for drills: off by default.
-
 _WINDOW_S = 1.0
 
 
 class RateLimiter:
-    """Counts requests over the last second: those of sso-admin together, others by operation."""
+    """AWS's limit of requests a second, for drills: sso-admin's together, others by operation."""
 
     def __init__(self, requests_per_second: int) -> None:
         self.requests_per_second = requests_per_second
@@ -95,30 +90,24 @@ class Gateway:
         self._limiter = RateLimiter(kept["requests_per_second"])
 
     def handle(self, request: Request) -> Response:
-        """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken.
-
-        One transaction holds everything that a request changes, moto's memory included. What must outlive a
-        refused request has transactions of its own before it: asynchronous requests that have come due, and
-        counted faults.
-        """
+        """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
+        # One transaction holds everything that a request changes, moto's memory included. What must outlive a
+        # refused request has transactions of its own before it: asynchronous requests that have come due, and
+        # counted faults.
         rest = protocols.find_rest_operation(request)
         try:
-            answer = self._answer_rest(request, rest) if rest is not None else self._answer(request)
+            answer = self._answer(request) if rest is None else self._answer_rest(request, rest)
             return with_request_id(answer)
         except ServiceError as error:
-            if rest is not None:
-                return protocols.rest_error_response(error, rest)
-            return service_error_response(error, request)
+            refusal = error
         except Exception as error:
-            logger.exception(
-                "defect while answering %s %s %s",
-                request.method,
-                request.path,
-                request.headers.get("x-amz-target", ""),
-            )
-            if rest is not None:
-                return protocols.rest_error_response(_defect(error), rest)
-            return service_error_response(_defect(error), request)
+            target = request.headers.get("x-amz-target", "")
+            logger.exception("defect while answering %s %s %s", request.method, request.path, target)
+            message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
+            refusal = ServiceError("InternalServerException", DISK_FULL if is_disk_full(error) else message)
+        if rest is not None:
+            return protocols.rest_error_response(refusal, rest)
+        return service_error_response(refusal, request)
 
     def is_ours(self, head: Request) -> bool:
         """Tell by a request's head whether it is signed with a key that the sandbox has issued."""
@@ -155,7 +144,7 @@ class Gateway:
             return switches.read_switches(connection)
 
     def write_switches(self, values: Any) -> dict[str, Any]:
-        """Set switches, as `idc_sandbox.switches.write_switches` says."""
+        """Set switches, as `switches.write_switches` says."""
         with self.store.transaction() as connection:
             written = switches.write_switches(connection, values)
         self.latency_s = written["latency_s"]
@@ -215,12 +204,3 @@ class Gateway:
 
     def _context(self, connection: sqlite3.Connection, caller: Caller, region: str) -> Context:
         return Context(connection, caller, region, IdFactory(connection, self._seed), self.double)
-
-
-def _defect(error: Exception) -> ServiceError:
-    if is_disk_full(error):
-        return ServiceError("InternalServerException", DISK_FULL)
-    return ServiceError(
-        "InternalServerException",
-        "The sandbox has a defect here; its log, server.log in its state folder, says more.",
-    )

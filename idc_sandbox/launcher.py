@@ -1,9 +1,4 @@
-"""Starting, finding, stopping and resetting a sandbox from another process.
-
->>> sandbox = start(StateFolder(default_path()))
->>> sandbox.endpoint_url
-'http://127.0.0.1:8723'
-"""
+"""Starting, finding, stopping and resetting a sandbox from another process."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import socket
-from typing import IO, Any, Protocol
+from typing import IO, Any
 from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError
@@ -30,31 +25,39 @@ from idc_sandbox.state_folder import StateFolder
 FORKS = sys.platform == "linux"  # elsewhere a library of the system may not bear it
 
 
-class ServerProcess(Protocol):
-    """What a program that starts a server needs of its process."""
+class _Forked:
+    """A child of this process, as `subprocess.Popen` has it."""
 
-    pid: int
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
 
     def poll(self) -> int | None:
         """Return its exit status once it has ended, else None."""
-
-    def kill(self) -> None:
-        """End it at once."""
+        return self._ask(os.WNOHANG)
 
     def wait(self) -> int:
         """Wait for its end and return its exit status."""
+        return self._ask(0) or 0
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _ask(self, options: int) -> int | None:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
 
 
-def spawn(
-    arguments: Sequence[str],
-    descriptors: Sequence[int],
-    log: IO[bytes],
-    *,
-    run_in_fork: Callable[[list[str]], int] | None,
-) -> ServerProcess:
+ServerProcess = subprocess.Popen[bytes] | _Forked
+
+
+def _spawn(arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes]) -> ServerProcess:
     """Start ``python -m idc_sandbox`` in a process of its own, which outlives this one."""
-    if run_in_fork is not None:
-        return _fork(run_in_fork, list(arguments), descriptors, log)
     return subprocess.Popen(
         [sys.executable, "-m", "idc_sandbox", *arguments],
         pass_fds=descriptors,
@@ -113,35 +116,6 @@ def _become_a_process_of_its_own(kept: Sequence[int], log: int) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
 
 
-class _Forked:
-    """A child of this process."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._status: int | None = None
-
-    def poll(self) -> int | None:
-        """Return its exit status once it has ended, else None."""
-        return self._ask(os.WNOHANG)
-
-    def wait(self) -> int:
-        """Wait for its end and return its exit status."""
-        status = self._ask(0)
-        return 0 if status is None else status
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
-
-    def _ask(self, options: int) -> int | None:
-        if self._status is None:
-            pid, status = os.waitpid(self.pid, options)
-            if pid:
-                self._status = os.waitstatus_to_exitcode(status)
-        return self._status
-
-
 # For processes that start many sandboxes: import everything once, then fork for each.
 
 _SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso")
@@ -157,10 +131,8 @@ _preloaded = False
 
 
 def preload() -> None:
-    """Import what a server needs and parse what it reads; the second call does nothing.
-
-    Starts no thread, opens no file that stays open, and decides nothing by the environment.
-    """
+    """Import what a server needs and parse what it reads; the second call does nothing."""
+    # Starts no thread, opens no file that stays open, and decides nothing by the environment.
     global _preloaded  # noqa: PLW0603  it is a state of this process
     if _preloaded or not hasattr(os, "fork"):
         return
@@ -244,14 +216,21 @@ def start(
         listener = _listener(port)
         with listener, folder.open_log() as log:
             log_start = log.tell()
-            options = [*_seed_option(seed), *_page_options(pages)]
-            descriptors = {"--listener": listener.fileno(), "--start-lock": start_lock}
-            handed_over = [word for name, number in descriptors.items() for word in (name, str(number))]
-            command = ["serve", "--state", str(folder.path), *handed_over, *options]
-            may_fork = is_preloaded() or (is_alone and FORKS)
-            process = spawn(
-                command, list(descriptors.values()), log, run_in_fork=run_in_fork if may_fork else None
-            )
+            descriptors = [listener.fileno(), start_lock]
+            options: dict[str, Any] = {
+                "--state": folder.path,
+                "--listener": listener.fileno(),
+                "--start-lock": start_lock,
+                "--seed": seed,
+                "--public-url": public_url,
+            }
+            given = [(name, value) for name, value in options.items() if value is not None]
+            given += [("--frame-ancestor", origin) for origin in frame_ancestors]
+            command = ["serve", *(str(word) for option in given for word in option)]
+            if run_in_fork is not None and (is_preloaded() or (is_alone and FORKS)):
+                process = _fork(run_in_fork, command, descriptors, log)
+            else:
+                process = _spawn(command, descriptors, log)
             listening_port = listener.getsockname()[1]
             listener.close()  # it is the server's alone now: when that ends, so does the one who asks there
             return _wait_until_ready(folder, process, listening_port, log_start, timeout_s)
@@ -265,17 +244,6 @@ def _listener(port: int | None) -> socket:
     except SandboxStartError:
         # Nobody asked for this port: on a machine with several learners each gets a sandbox all the same.
         return listen(0)
-
-
-def _seed_option(seed: int | None) -> list[str]:
-    return [] if seed is None else ["--seed", str(seed)]
-
-
-def _page_options(pages: dict[str, Any]) -> list[str]:
-    options = ["--public-url", pages["public_url"]] if "public_url" in pages else []
-    for origin in pages.get("frame_ancestors", ()):
-        options += ["--frame-ancestor", origin]
-    return options
 
 
 def _wait_until_ready(
@@ -328,6 +296,7 @@ def stop(folder: StateFolder, *, timeout_s: float = 15.0) -> bool:
 
 
 def _stop(folder: StateFolder, timeout_s: float) -> bool:
+    """Ask it to stop; one that does not answer is ended by its pid, known from the lock that it holds."""
     pid = folder.server_pid()
     if pid is None:
         folder.remove_server()

@@ -46,11 +46,9 @@ def is_challenge(text: str) -> bool:
 
 
 def prove(health_key: str, port: int, challenge: str) -> str:
-    """Return the answer that only a sandbox that knows the key, on this port, can give to a challenge.
-
-    The key has no other use: who asks is a stranger, and gets a signature of what they choose. The port is
-    part of it, so that nobody else can pass the question on to the sandbox and the answer back.
-    """
+    """Return the answer that only a sandbox that knows the key, on this port, can give to a challenge."""
+    # The key has no other use: who asks is a stranger, and gets a signature of what they choose. The port is
+    # part of it, so that nobody else can pass the question on to the sandbox and the answer back.
     return hmac.new(health_key.encode(), f"{port} {challenge}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -71,19 +69,9 @@ def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     secret_values = folder.read_secrets()
     if not _is_sandbox_of(server["port"], secret_values.get("health_key", "")):
         return None
-    return RunningSandbox(
-        endpoint_url=f"http://{HOST}:{server['port']}",
-        port=server["port"],
-        pid=server["pid"],
-        state_folder=str(folder.path),
-        region=server["region"],
-        account_id=server["account_id"],
-        access_key_id=secret_values["access_key_id"],
-        secret_access_key=secret_values["secret_access_key"],
-        control_secret=secret_values["control_secret"],
-        started=server["started"],
-        state_id=server.get("state_id", ""),
-    )
+    known = {**server, **secret_values, "state_folder": str(folder.path)}
+    known["endpoint_url"] = f"http://{HOST}:{server['port']}"
+    return RunningSandbox(**{name: known[name] for name in RunningSandbox._fields if name in known})
 
 
 def _is_sandbox_of(port: int, health_key: str) -> bool:
@@ -106,10 +94,7 @@ def ask(
     body: Any = None,
     timeout_s: float = 5.0,
 ) -> dict[str, Any] | None:
-    """Send one request to a port on loopback and return the JSON object of its answer.
-
-    None stands for everything else: nothing listens, no answer in time, no JSON.
-    """
+    """Send one request to a port on loopback, and return the JSON object of its answer, or None."""
     data = b"" if body is None else json.dumps(body).encode()
     secret_line = f"x-sandbox-secret: {control_secret}\r\n" if control_secret else ""
     head = (
@@ -129,8 +114,7 @@ def ask(
 def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:
     """Return where a sandbox's web pages are, with links that open mailbox and settings once."""
     query = "" if address is None else f"?{urlencode({'address': address})}"
-    path = f"/_sandbox/pages{query}"
-    return ask(sandbox.port, "GET", path, control_secret=sandbox.control_secret)
+    return ask(sandbox.port, "GET", f"/_sandbox/pages{query}", control_secret=sandbox.control_secret)
 
 
 def listen(port: int) -> socket.socket:
@@ -219,34 +203,26 @@ class Sites:
 
     def find(self, host: str) -> Site | None:
         """Return the site that a ``Host`` header names, or None: browsers under other names are refused."""
-        host = host.lower()
-        if host == self.local.host:
-            return self.local
-        if self.public is not None and host == self.public.host:
-            return self.public
-        return None
+        sites = [self.local, *filter(None, [self.public])]
+        return next((site for site in sites if site.host == host.lower()), None)
 
 
 def parse_public_url(text: str) -> Site:
     """Return the site that a URL names."""
+    refusal = SandboxStartError(
+        f"{text!r} is not an address of pages; write it like https://hub.example.org/user/ana/proxy/8723 "
+        "or http://localhost:8888/proxy/8723, without a query."
+    )
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise _no_url(text) from None
+        raise refusal from None
     prefix = parts.path.rstrip("/")
     is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if not (parts.scheme in _DEFAULT_PORT and _HOST.fullmatch(parts.netloc) and is_plain):
-        raise _no_url(text)
-    if not _PREFIX.fullmatch(prefix) or ".." in prefix:
-        raise _no_url(text)
+    is_site = parts.scheme in _DEFAULT_PORT and _HOST.fullmatch(parts.netloc) and is_plain
+    if not is_site or not _PREFIX.fullmatch(prefix) or ".." in prefix:
+        raise refusal
     name = (parts.hostname or "").lower()
     host = name if port in (None, _DEFAULT_PORT[parts.scheme]) else f"{name}:{port}"
     return Site(parts.scheme, host, prefix)
-
-
-def _no_url(text: str) -> SandboxStartError:
-    return SandboxStartError(
-        f"{text!r} is not an address of pages; write it like https://hub.example.org/user/ana/proxy/8723 "
-        "or http://localhost:8888/proxy/8723, without a query."
-    )

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from idc_sandbox.errors import (
     SandboxStartError,
     ServiceError,
     is_disk_full,
-    parse_json,
+    json_object,
     validation_error,
 )
 from idc_sandbox.gateway import HOME_REGION, Gateway
@@ -44,7 +45,7 @@ from idc_sandbox.wire.protocols import service_error_response
 
 # The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console, pages and stop.
 
-Answer = Callable[[Gateway, HttpRequest, dict[str, Any]], dict[str, Any]]
+Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
 
@@ -61,14 +62,14 @@ def control_routes(
         async def endpoint(request: HttpRequest) -> JSONResponse:
             try:
                 _require_secret(request, keys["control_secret"])
-                body = await _json_object(request)
-                return JSONResponse(await to_thread.run_sync(answer, gateway, request, body))
+                body = await _read_body(request)
+                return JSONResponse(await to_thread.run_sync(answer, request, body))
             except ServiceError as error:
-                return JSONResponse(_refusal(error), status_code=error.status)
+                return _refuse(error)
             except Exception as error:
                 logger.exception("defect while answering %s %s", request.method, request.url.path)
                 message = DISK_FULL if is_disk_full(error) else "See server.log."
-                return JSONResponse(_refusal(ServiceError("InternalServerException", message)), 500)
+                return _refuse(ServiceError("InternalServerException", message))
 
         return endpoint
 
@@ -78,32 +79,44 @@ def control_routes(
         if challenge is None:
             return JSONResponse(about)
         if not is_challenge(challenge):
-            refusal = validation_error("The challenge must be 32 hex digits in lower case.")
-            return JSONResponse(_refusal(refusal), refusal.status)
+            return _refuse(validation_error("The challenge must be 32 hex digits in lower case."))
         return JSONResponse({**about, "proof": prove(keys["health_key"], sites.port, challenge)})
 
-    def stop_soon(_gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    def stop_soon(_request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
         stop()
         return {"status": "stopping"}
 
-    def read_pages(_gateway: Gateway, request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    def read_pages(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
         # A program on this machine goes by this machine's address, wherever people are sent.
         is_local = request.query_params.get("site") == "local"
         site = sites.local if is_local else sites.preferred
         return owner_links(links, site.url, request.query_params.get("address"))
 
-    def write_pages(_gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    def write_pages(_request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
         _set_public(sites, body)
         gateway.site_url = sites.preferred.url
         return owner_links(links, sites.preferred.url)
 
+    def read_clock(_request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+        with gateway.store.transaction() as connection:
+            return {"now": store.now(connection), "offset_s": store.clock_offset_s(connection)}
+
+    def move_clock(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+        with gateway.store.transaction() as connection:
+            _move_clock(connection, body)
+        return read_clock(request, body)
+
+    def console(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+        path, values = request.path_params["path"], {**request.query_params, **body}
+        return gateway.console(request.method, path, values)
+
     return [
         Route("/health", health, methods=["GET"]),
-        Route("/switches", guarded(_read_switches), methods=["GET"]),
-        Route("/switches", guarded(_write_switches), methods=["PUT"]),
-        Route("/clock", guarded(_read_clock), methods=["GET"]),
-        Route("/clock", guarded(_move_clock), methods=["POST"]),
-        Route("/console/{path:path}", guarded(_console), methods=["GET", "PUT", "POST"]),
+        Route("/switches", guarded(lambda _request, _body: gateway.read_switches()), methods=["GET"]),
+        Route("/switches", guarded(lambda _request, body: gateway.write_switches(body)), methods=["PUT"]),
+        Route("/clock", guarded(read_clock), methods=["GET"]),
+        Route("/clock", guarded(move_clock), methods=["POST"]),
+        Route("/console/{path:path}", guarded(console), methods=["GET", "PUT", "POST"]),
         Route("/pages", guarded(read_pages), methods=["GET"]),
         Route("/pages", guarded(write_pages), methods=["PUT"]),
         Route("/stop", guarded(stop_soon), methods=["POST"]),
@@ -120,7 +133,7 @@ def _require_secret(request: HttpRequest, control_secret: str) -> None:
         )
 
 
-async def _json_object(request: HttpRequest) -> dict[str, Any]:
+async def _read_body(request: HttpRequest) -> dict[str, Any]:
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -128,24 +141,15 @@ async def _json_object(request: HttpRequest) -> dict[str, Any]:
             raise ServiceError(
                 "ValidationException", f"The body has more than {LARGEST_UNSIGNED_BODY} bytes.", status=413
             )
-    try:
-        value = parse_json(bytes(body) or b"{}")
-    except ValueError as error:
-        raise validation_error(f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise validation_error(f"The body must be a JSON object, found {type(value).__name__}.")
-    return value
+    return json_object(bytes(body), "ValidationException")
 
 
-def _refusal(error: ServiceError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message, **error.members}
+def _refuse(error: ServiceError) -> JSONResponse:
+    return JSONResponse({"code": error.code, "message": error.message, **error.members}, error.status)
 
 
 def _set_public(sites: Sites, body: dict[str, Any]) -> None:
-    """Say where a proxy shows the pages (``public_url`` or null), who may frame them (``frame_ancestors``).
-
-    What is not named stays as it is.
-    """
+    """Say where a proxy shows the pages, and who may frame them; what is not named stays as it is."""
     public_url = body.get("public_url", sites.public.url if sites.public else None)
     ancestors = body.get("frame_ancestors", list(sites.frame_ancestors))
     are_texts = isinstance(ancestors, list) and all(isinstance(one, str) for one in ancestors)
@@ -161,40 +165,20 @@ def _set_public(sites: Sites, body: dict[str, Any]) -> None:
         raise validation_error(f"{error}") from error
 
 
-def _read_switches(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
-    return gateway.read_switches()
-
-
-def _write_switches(gateway: Gateway, _request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
-    return gateway.write_switches(body)
-
-
-def _read_clock(gateway: Gateway, _request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
-    with gateway.store.transaction() as connection:
-        return {"now": store.now(connection), "offset_s": store.clock_offset_s(connection)}
-
-
-def _move_clock(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+def _move_clock(connection: sqlite3.Connection, body: dict[str, Any]) -> None:
     if body != {"reset": True} and set(body) not in ({"advance_s"}, {"offset_s"}):
         raise validation_error(
             f'Send {{"advance_s": SECONDS}}, {{"reset": true}} or {{"offset_s": SECONDS}}, found {body!r}.'
         )
-    with gateway.store.transaction() as connection:
-        if "advance_s" not in body:
-            store.reset_clock(connection, body.get("offset_s", 0))
-        else:
-            store.advance_clock(connection, body["advance_s"])
-    return _read_clock(gateway, request, {})
-
-
-def _console(gateway: Gateway, request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
-    return gateway.console(request.method, request.path_params["path"], {**request.query_params, **body})
+    if "advance_s" in body:
+        store.advance_clock(connection, body["advance_s"])
+    else:
+        store.reset_clock(connection, body.get("offset_s", 0))
 
 
 LARGEST_BODY = 256 * 1024 * 1024
 GRACE_S = 3
 _PAUSE_S = 0.1  # time for the first answers before moto is loaded beside them
-logger = logging.getLogger(__name__)
 
 
 class AwsEndpoint:
@@ -314,7 +298,8 @@ def _run(
     secret_values = {**folder.read_secrets(), "access_key_id": key, "secret_access_key": secret}
     folder.write_secrets(secret_values)
     about = {"port": sites.port, "pid": os.getpid(), "version": __version__, "region": HOME_REGION}
-    about |= {"account_id": double.management_account_id, "started": _utc_now()}
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    about |= {"account_id": double.management_account_id, "started": started}
     about["state_id"] = gateway.store.state_id
 
     def stop() -> None:
@@ -352,7 +337,3 @@ def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _S
         timeout_graceful_shutdown=GRACE_S,
     )
     return _Server(config, when_listening)
-
-
-def _utc_now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,7 +1,4 @@
-"""Switches for tests and lessons: latency, how long requests and changes take, faults on purpose.
-
-They are kept in the state file, so that a restart neither forgets a switch nor starts its counters again.
-"""
+"""Switches for tests and lessons, kept in the state file: latency, how long changes take, faults."""
 
 from __future__ import annotations
 
@@ -43,11 +40,6 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
     for name, value in checked.items():
         _write(connection, name, value)
     return read_switches(connection)
-
-
-def latency_s(connection: sqlite3.Connection) -> float:
-    """Return how many seconds every request of an AWS client is held back."""
-    return float(_read(connection, "latency_s"))
 
 
 def asynchronous_duration_s(connection: sqlite3.Connection) -> float:
@@ -109,7 +101,12 @@ def _check(name: str, value: Any) -> Any:
     if name in _LONGEST_S:
         return check_seconds(name, value, _LONGEST_S[name])
     if name == "requests_per_second":
-        return _check_rate(value)
+        if not _is_whole(value, 0, _FASTEST):
+            raise validation_error(
+                f"requests_per_second must be a whole number from 0 (no limit) to {_FASTEST}, found "
+                f"{value!r}; AWS's limit is 20."
+            )
+        return value
     if not isinstance(value, list):
         raise validation_error(f"{name} must be a list, found {value!r}.")
     if name == "faults":
@@ -132,13 +129,8 @@ def check_seconds(name: str, value: Any, longest_s: float) -> float:
     return float(value)
 
 
-def _check_rate(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _FASTEST:
-        raise validation_error(
-            f"requests_per_second must be a whole number from 0 (no limit) to {_FASTEST}, found {value!r}; "
-            "AWS's limit is 20."
-        )
-    return value
+def _is_whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check_fault(fault: Any) -> dict[str, Any]:
@@ -175,9 +167,7 @@ def _check_fault(fault: Any) -> dict[str, Any]:
 
 
 def _check_count(key: str, value: Any, low: int, high: int) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if value is not None and not _is_whole(value, low, high):
         raise validation_error(
             f"A fault's {key} must be a whole number from {low} to {high}, found {value!r}."
         )

@@ -28,7 +28,15 @@ from idc_sandbox.aws_double.memory import SERVICES, Memory
 from idc_sandbox.aws_double.moto_settings import current, is_aws_managed_policy
 from idc_sandbox.aws_double.objects import bucket_of, needed_permissions
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller, Signature
-from idc_sandbox.errors import Request, Response, SandboxStartError, ServiceError, access_denied, parse_json
+from idc_sandbox.errors import (
+    Request,
+    Response,
+    SandboxStartError,
+    ServiceError,
+    access_denied,
+    json_object,
+    parse_json,
+)
 from idc_sandbox.store import Store
 from idc_sandbox.wire.models import Shape, service_model, validate_request
 from idc_sandbox.wire.permissions import (
@@ -52,7 +60,7 @@ def check_request(request: Request, service_name: str) -> None:
         return  # its operations share paths; what is wrong shows in moto
     operation = service_model(service_name).operation_model(operation_name(request, service_name))
     if service_name == "organizations":
-        values = _json_object(request.body)
+        values = json_object(request.body)
     else:
         shape = operation.input_shape
         values = (_read(shape, "", form_parameters(request)) if shape else None) or {}
@@ -69,16 +77,6 @@ def _check_depth(document: str, service_name: str) -> None:
         suffix = "Exception" if service_name == "organizations" else ""
         message = f"Syntax errors in policy. It is not JSON: {error}."
         raise ServiceError(f"MalformedPolicyDocument{suffix}", message) from None
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        value = parse_json(body or b"{}")
-    except ValueError as error:
-        raise ServiceError("SerializationException", f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise ServiceError("SerializationException", "The body must be a JSON object.")
-    return value
 
 
 def _read(shape: Shape, path: str, parameters: dict[str, str]) -> Any:

@@ -1,11 +1,8 @@
-"""The pages inside JupyterLab: a Jupyter Server extension that has jupyter-server-proxy show them.
+"""The pages inside JupyterLab: a Jupyter Server extension that has jupyter-server-proxy show them."""
 
-The proxy reaches them through the owner's door, at ``BASE_URL/identity-center-sandbox/``, whatever port the
-sandbox is on. The folders `CONFIG_FOLDER` and `DATA_FOLDER`, in ``JUPYTER_CONFIG_PATH`` and ``JUPYTER_PATH``,
-are all that a Jupyter Server needs, on a JupyterHub too.
-
-Source: https://jupyter-server-proxy.readthedocs.io/en/latest/server-process.html
-"""
+# The proxy reaches them through the owner's door, at ``BASE_URL/identity-center-sandbox/``, whatever port the
+# sandbox is on.
+# Source: https://jupyter-server-proxy.readthedocs.io/en/latest/server-process.html
 
 from __future__ import annotations
 
