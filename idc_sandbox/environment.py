@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from string import Template
 
 from idc_sandbox.loopback import RunningSandbox
 from idc_sandbox.state_folder import HOME_NAME
@@ -17,15 +18,6 @@ from idc_sandbox.wire.models import data_folders
 OVERLAY_NAME = "aws_data"
 _RULES = "endpoint-rule-set-1.json"
 _GLOBAL = ("iam", "organizations")
-_BUILT_IN = {
-    "Region": ("AWS::Region", "String"),
-    "UseDualStack": ("AWS::UseDualStack", "Boolean"),
-    "UseFIPS": ("AWS::UseFIPS", "Boolean"),
-    "Endpoint": ("SDK::Endpoint", "String"),
-}
-_IS_GIVEN = {"fn": "isSet", "argv": [{"ref": "Endpoint"}]}
-_HAS_BUCKET = {"fn": "isSet", "argv": [{"ref": "Bucket"}]}
-_PARSED = {"fn": "parseURL", "argv": [{"ref": "Endpoint"}], "assign": "url"}
 
 
 def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
@@ -36,10 +28,13 @@ def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
     wanted = json.dumps([endpoint_url, services])
     if mark.exists() and mark.read_text("utf-8") == wanted:
         return overlay
+    templates = json.loads(resources.files(__package__).joinpath("endpoint_rules.json").read_text("utf-8"))
     for service, version in services:
+        kind = "s3" if service == "s3" else "global" if service in _GLOBAL else "regional"
+        rules = Template(json.dumps(templates[kind])).substitute(endpoint_url=endpoint_url, service=service)
         path = overlay / service / version / _RULES
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_rule_set(service, endpoint_url)), "utf-8")
+        path.write_text(rules, "utf-8")
     mark.write_text(wanted, "utf-8")
     return overlay
 
@@ -48,32 +43,6 @@ def _versions() -> set[tuple[str, str]]:
     """Return each service of botocore with each version of its model."""
     found = [path for folder in data_folders() for path in folder.glob(f"*/*/{_RULES}.gz")]
     return {(path.parts[-3], path.parts[-2]) for path in found}
-
-
-def _rule_set(service: str, endpoint_url: str) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        name: {"builtIn": built_in, "required": False, "type": kind}
-        for name, (built_in, kind) in _BUILT_IN.items()
-    }
-    properties: dict[str, Any] = {}
-    if service in _GLOBAL:
-        scheme = {"name": "sigv4", "signingName": service, "signingRegion": "us-east-1"}
-        properties = {"authSchemes": [scheme]}
-    rules = [_rule({"ref": "Endpoint"}, properties, _IS_GIVEN), _rule(endpoint_url, properties)]
-    if service == "s3":
-        parameters["Bucket"] = {"required": False, "type": "String"}
-        below = "{url#scheme}://{url#authority}{url#normalizedPath}{Bucket}"
-        rules = [
-            _rule(below, properties, _HAS_BUCKET, _IS_GIVEN, _PARSED),
-            _rule(f"{endpoint_url}/{{Bucket}}", properties, _HAS_BUCKET),
-            *rules,
-        ]
-    return {"version": "1.0", "parameters": parameters, "rules": rules}
-
-
-def _rule(url: Any, properties: Mapping[str, Any], *conditions: Mapping[str, Any]) -> dict[str, Any]:
-    endpoint = {"url": url, "properties": properties, "headers": {}}
-    return {"conditions": list(conditions), "endpoint": endpoint, "type": "endpoint"}
 
 
 UNSET_VARIABLES = (

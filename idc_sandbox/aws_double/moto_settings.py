@@ -12,7 +12,7 @@ import secrets
 import string
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,69 +69,39 @@ def restore_aws_policy(account_id: str, policy_arn: str) -> AWSManagedPolicy:
     return policy
 
 
-class ManagedPolicies(dict[str, ManagedPolicy]):
+class ManagedPolicies(MutableMapping[str, ManagedPolicy]):
     """An account's managed policies by ARN: AWS's, made on demand, and the customer's own."""
 
     def __init__(self, account_id: str, items: Iterable[tuple[str, ManagedPolicy]] = ()) -> None:
-        super().__init__(items)
         self._account_id = account_id
-        self._is_complete = False
+        self._made = dict(items)
 
-    def __missing__(self, policy_arn: str) -> ManagedPolicy:
-        if not is_aws_managed_policy(policy_arn):
-            raise KeyError(policy_arn)
-        policy = restore_aws_policy(self._account_id, policy_arn)
-        self[policy_arn] = policy
-        return policy
+    def __getitem__(self, policy_arn: str) -> ManagedPolicy:
+        if policy_arn not in self._made and is_aws_managed_policy(policy_arn):
+            self._made[policy_arn] = restore_aws_policy(self._account_id, policy_arn)
+        return self._made[policy_arn]
 
-    def __contains__(self, policy_arn: object) -> bool:
-        return super().__contains__(policy_arn) or (
-            isinstance(policy_arn, str) and is_aws_managed_policy(policy_arn)
-        )
+    def __setitem__(self, policy_arn: str, policy: ManagedPolicy) -> None:
+        self._made[policy_arn] = policy
 
-    def get(self, policy_arn: str, default: Any = None) -> Any:
-        """Return a policy by its ARN, or the default."""
-        return self[policy_arn] if policy_arn in self else default  # noqa: SIM401  it is the get itself
+    def __delitem__(self, policy_arn: str) -> None:
+        del self._made[policy_arn]
 
     def __iter__(self) -> Iterator[str]:
-        self._complete()
-        return super().__iter__()
+        return iter({**self._made, **_definitions()})
 
     def __len__(self) -> int:
-        self._complete()
-        return super().__len__()
-
-    def keys(self) -> Any:
-        """Return all ARNs."""
-        self._complete()
-        return super().keys()
-
-    def values(self) -> Any:
-        """Return all policies."""
-        self._complete()
-        return super().values()
-
-    def items(self) -> Any:
-        """Return all ARNs and policies."""
-        self._complete()
-        return super().items()
+        return len({**self._made, **_definitions()})
 
     def aws_policies(self) -> list[ManagedPolicy]:
         """Return AWS's policies, without the customer's."""
         return [policy for policy in self.values() if isinstance(policy, AWSManagedPolicy)]
 
-    def _complete(self) -> None:
-        if not self._is_complete:
-            for policy_arn in _definitions():
-                if not super().__contains__(policy_arn):
-                    self[policy_arn] = restore_aws_policy(self._account_id, policy_arn)
-            self._is_complete = True
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep what differs from AWS's catalogue: the customer's policies, and those that are attached."""
         kept = {
             policy_arn: policy
-            for policy_arn, policy in super().items()
+            for policy_arn, policy in self._made.items()
             if policy.attachment_count or not isinstance(policy, AWSManagedPolicy)
         }
         return ManagedPolicies, (self._account_id, ()), None, None, iter(kept.items())
