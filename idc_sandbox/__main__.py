@@ -8,6 +8,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -227,13 +228,9 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> None:
         seed=options.seed,
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
-        say=_say if in_foreground else None,
+        say=partial(print, file=sys.stderr, flush=True) if in_foreground else None,
         start_lock=options.start_lock,
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

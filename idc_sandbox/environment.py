@@ -23,7 +23,8 @@ _GLOBAL = ("iam", "organizations")
 def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
     """Write endpoint rules that lead to a sandbox, and return the folder for ``AWS_DATA_PATH``. Writes."""
     overlay = folder / OVERLAY_NAME
-    services = sorted(_versions())
+    found = [path.parts for folder in data_folders() for path in folder.glob(f"*/*/{_RULES}.gz")]
+    services = sorted({(service, version) for *_, service, version, _ in found})
     mark = overlay / "written_for.json"
     wanted = json.dumps([endpoint_url, services])
     if mark.exists() and mark.read_text("utf-8") == wanted:
@@ -37,12 +38,6 @@ def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
         path.write_text(rules, "utf-8")
     mark.write_text(wanted, "utf-8")
     return overlay
-
-
-def _versions() -> set[tuple[str, str]]:
-    """Return each service of botocore with each version of its model."""
-    found = [path for folder in data_folders() for path in folder.glob(f"*/*/{_RULES}.gz")]
-    return {(path.parts[-3], path.parts[-2]) for path in found}
 
 
 UNSET_VARIABLES = (

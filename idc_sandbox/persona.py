@@ -62,10 +62,10 @@ class Page:
         return " ".join(self.messages) or self.heading
 
 
-def read_page(url: str, status: int, text: str) -> Page:
+def _read(answer: httpx.Response) -> Page:
     """Return what a page's HTML shows."""
-    reader = _Reader(Page(url, status))
-    reader.feed(text)
+    reader = _Reader(Page(str(answer.url), answer.status_code))
+    reader.feed(answer.text)
     reader.close()
     return reader.page
 
@@ -140,7 +140,6 @@ def _is_sent(attributes: dict[str, str]) -> bool:
 _TIMEOUT_S = 60.0
 _NAMES = {"localhost", "127.0.0.1"}
 _MOST_REDIRECTS = 8
-_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class PersonaError(Exception):
@@ -156,10 +155,11 @@ class Browser:
         # only https needs takes longer than a page.
         self._http = http or httpx.Client(
             timeout=_TIMEOUT_S,
-            follow_redirects=False,
             trust_env=False,
             verify=self.site_url.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
+        self._http.max_redirects = _MOST_REDIRECTS
+        self._http.event_hooks = {"request": [self._require_own]}
 
     @property
     def cookies(self) -> list[dict[str, str]]:
@@ -176,38 +176,31 @@ class Browser:
         """Load a page: an address below the site, or a whole one."""
         base = f"{self.site_url}/"
         url = urljoin(base, address if "://" in address else address.lstrip("/"))
-        return self._load("GET", self._by_name(url), None)
+        return _read(self._request("GET", self._by_name(url), None))
 
     def send(self, page: Page, form: Form, **typed: str) -> Page:
         """Send a form of a page with what is typed into it, and return the page that follows."""
         url = urljoin(page.url, form.action)
-        return self._load(form.method.upper(), url, {**form.fields, **typed})
+        return _read(self._request(form.method.upper(), url, {**form.fields, **typed}))
 
     def send_for_address(self, page: Page, form: Form, **typed: str) -> str:
         """Send a form whose answer leads to a program on this machine, and return that address."""
-        answer = self._request("POST", urljoin(page.url, form.action), {**form.fields, **typed})
-        if answer.status_code not in _REDIRECTS:
-            said = read_page(str(answer.url), answer.status_code, answer.text).said
-            raise PersonaError(f"the page led nowhere; it says: {said}")
+        url, fields = urljoin(page.url, form.action), {**form.fields, **typed}
+        answer = self._request("POST", url, fields, follow=False)
+        if not answer.has_redirect_location:
+            raise PersonaError(f"the page led nowhere; it says: {_read(answer).said}")
         return urljoin(str(answer.url), answer.headers["location"])
 
-    def _load(self, method: str, url: str, fields: dict[str, str] | None) -> Page:
-        for _ in range(_MOST_REDIRECTS):
-            answer = self._request(method, url, fields)
-            if answer.status_code not in _REDIRECTS:
-                return read_page(url, answer.status_code, answer.text)
-            url = urljoin(url, answer.headers["location"])
-            if answer.status_code not in (307, 308):
-                method, fields = "GET", None
-        raise PersonaError(f"the site sends the browser in circles at {_without_query(url)!r}")
-
-    def _request(self, method: str, url: str, fields: dict[str, str] | None) -> httpx.Response:
-        self._require_own(url)
+    def _request(
+        self, method: str, url: str, fields: dict[str, str] | None, *, follow: bool = True
+    ) -> httpx.Response:
         is_query = method == "GET"
+        params, data = (fields or None, None) if is_query else (None, fields)
         try:
-            return self._http.request(
-                method, url, params=fields if is_query and fields else None, data=None if is_query else fields
-            )
+            return self._http.request(method, url, params=params, data=data, follow_redirects=follow)
+        except httpx.TooManyRedirects as error:
+            where = _without_query(str(error.request.url))
+            raise PersonaError(f"the site sends the browser in circles at {where!r}") from error
         except httpx.HTTPError as error:
             raise PersonaError(f"{_without_query(url)!r} does not answer: {type(error).__name__}") from error
 
@@ -221,10 +214,12 @@ class Browser:
         is_this_site = names <= _NAMES and is_same_port and is_plain
         return wanted._replace(netloc=own.netloc).geturl() if is_this_site else url
 
-    def _require_own(self, url: str) -> None:
-        own, wanted = urlsplit(self.site_url), urlsplit(url)
+    def _require_own(self, request: httpx.Request) -> None:
+        """Refuse to go elsewhere, whether the site sends the browser there or a program does."""
+        own, wanted = urlsplit(self.site_url), urlsplit(str(request.url))
         if (own.scheme, own.netloc) != (wanted.scheme, wanted.netloc):
-            raise PersonaError(f"{_without_query(url)!r} is not on {self.site_url!r}; nothing was sent there")
+            where = _without_query(str(request.url))
+            raise PersonaError(f"{where!r} is not on {self.site_url!r}; nothing was sent there")
 
 
 def _port_of(url: SplitResult) -> int | None:

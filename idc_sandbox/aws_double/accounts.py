@@ -407,27 +407,18 @@ def collect(caller: Caller, now: float) -> AccessPolicies:
     owner_arn = caller.principal_arn if session is None else session.role_arn
     owners: list[Any] = [*backend.users.values(), *backend.roles.values()]
     identity = next((owner for owner in owners if owner.arn == owner_arn), None)
-    holders = [identity, *(group for group in backend.groups.values() if identity in group.users)]
+    holders: list[Any] = [identity, *(group for group in backend.groups.values() if identity in group.users)]
     if session is not None and session.policy:
         ceilings += [[session.policy]]
     context = _context(caller, identity, session, now)
     if identity is None:
         return AccessPolicies([], ceilings, context)
-    ceilings += _boundary(backend, identity)
-    return AccessPolicies([text for holder in holders for text in _documents(holder)], ceilings, context)
-
-
-def _boundary(backend: Any, identity: Any) -> list[list[str]]:
-    policy_arn = getattr(identity, "permissions_boundary_arn", None)  # moto's users have none
-    if not policy_arn:
-        return []
-    policy = backend.managed_policies.get(policy_arn)
-    return [[_default_version(policy)] if policy is not None else []]
-
-
-def _documents(holder: Any) -> list[str]:
-    managed = [_default_version(policy) for policy in holder.managed_policies.values()]
-    return [*holder.policies.values(), *managed]
+    if boundary_arn := getattr(identity, "permissions_boundary_arn", None):  # moto's users have none
+        boundary = backend.managed_policies.get(boundary_arn)
+        ceilings += [[_default_version(boundary)] if boundary is not None else []]
+    documents = [text for holder in holders for text in holder.policies.values()]
+    attached = [policy for holder in holders for policy in holder.managed_policies.values()]
+    return AccessPolicies([*documents, *map(_default_version, attached)], ceilings, context)
 
 
 def _default_version(policy: Any) -> str:
@@ -452,18 +443,13 @@ def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[st
         if not is_role:
             context["aws:username"] = identity.name
     if session is not None:
-        context.update(_session_context(session))
+        known = vars(session)
+        if issued_at := known.get("sandbox_issued_at"):  # sessions of an older sandbox do not know it
+            context["aws:tokenissuetime"] = issued_at
+        context.update(known.get("sandbox_context", {}))  # a session's tags go before those of its role
     if caller.account_id in active_account_ids():
         context["aws:principalorgid"] = _organization().org.id
     return context
-
-
-def _session_context(session: Any) -> dict[str, str]:
-    """Return the condition keys that a session carries; its tags go before those of its role."""
-    known = vars(session)
-    issued_at = known.get("sandbox_issued_at")  # sessions of an older sandbox do not know it
-    times = {} if issued_at is None else {"aws:tokenissuetime": issued_at}
-    return times | known.get("sandbox_context", {})
 
 
 def find_bucket(name: str) -> Any:

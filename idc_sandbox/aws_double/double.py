@@ -8,6 +8,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -174,26 +175,22 @@ def _application(service_name: Any) -> Any:
 
 def _environ(request: Request, signature: Signature) -> dict[str, Any]:
     """Return a request as WSGI has it."""
-    return {
+    from werkzeug.test import create_environ  # noqa: PLC0415
+
+    # A signed URL has no such header, and moto looks only there for what the sandbox has found.
+    scope = f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}"
+    return create_environ() | {
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "RAW_URI": request.path + (f"?{request.query}" if request.query else ""),
         "QUERY_STRING": request.query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
         "CONTENT_TYPE": _content_type(request, signature.service_name),
         "CONTENT_LENGTH": str(len(request.body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(request.body),
-        "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
         **_header_variables(request.headers),
-        "HTTP_AUTHORIZATION": _authorization(signature),
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={scope}/aws4_request, SignedHeaders=host, "
+        "Signature=checked",
     }
 
 
@@ -221,14 +218,6 @@ def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _authorization(signature: Signature) -> str:
-    """Return a header of what the sandbox has found: a signed URL has none, and moto looks only there."""
-    scope = (
-        f"{signature.caller.access_key_id}/20200101/{signature.region}/{signature.service_name}/aws4_request"
-    )
-    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
-
-
 # One request to moto: permission before it acts, state saved after it has acted.
 
 # What a service's operations change besides itself: keys of sessions and roles of new accounts live in iam.
@@ -249,69 +238,65 @@ _ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 _ISSUING_OPERATIONS = ("GetSessionToken", "GetFederationToken")
 
 
+@dataclass
 class Exchange:
     """A request on its way through moto, inside the current transaction."""
 
-    def __init__(
-        self,
-        double: AwsServices,
-        memory: Memory,
-        connection: sqlite3.Connection,
-        request: Request,
-        signature: Signature,
-    ) -> None:
-        self._double = double
-        self._memory = memory
-        self._connection = connection
-        self._request = request
-        self._signature = signature
-        self._changes = False
-        self._was_authorized = False
+    double: AwsServices
+    memory: Memory
+    connection: sqlite3.Connection
+    request: Request
+    signature: Signature
+    changes: bool = False
+    was_authorized: bool = False
 
     def run(self) -> Response:
         """Return moto's answer; what it changed is saved before."""
-        caller = self._signature.caller
+        caller = self.signature.caller
         current.account_id, current.access_key_id = caller.account_id, caller.access_key_id
-        current.region, current.authorize = self._signature.region, self._authorize
+        current.region, current.authorize = self.signature.region, self._authorize
         try:
-            response = call_moto(self._request, self._signature)
+            response = call_moto(self.request, self.signature)
         finally:
             current.authorize = None
-        if not self._was_authorized and response.status < 300:
-            self._memory.forget()
+        if not self.was_authorized and response.status < 300:
+            self.memory.forget()
             raise access_denied("The sandbox does not know which permission this request needs.")
-        if self._changes:
-            self._save()
+        if self.changes:
+            service_name = self.signature.service_name
+            if service_name == "sts":
+                accounts.forget_long_expired(self.double.now())
+            self.memory.save(self.connection, *_SAVED_WITH[service_name])
         return response
 
     def _authorize(self, action: str, moto_response: Any, resource: str) -> None:
         """Refuse what the caller may not do; moto calls this before it does anything."""
-        self._was_authorized = True
+        self.was_authorized = True
         if action in _NOT_OFFERED:
             raise ServiceError(
                 "AccessDenied", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}."
             )
         self._require(action, moto_response, resource)
-        if self._is_change(action) and not self._changes:
-            self._changes = True
-            self._memory.begin_change(self._connection)
+        if self._is_change(action) and not self.changes:
+            self.changes = True
+            self.memory.begin_change(self.connection)
 
     def _require(self, action: str, moto_response: Any, resource: str) -> None:
-        caller = self._signature.caller
+        caller = self.signature.caller
         if action in _ALWAYS_ALLOWED:
             return
         if action == "sts:AssumeRole":
             role_arn = moto_response.querystring["RoleArn"][0]
             moto_settings.check_policy(moto_response.querystring)
             external_id = moto_response.querystring.get("ExternalId", [None])[0]
-            require_trust(self._double, caller, role_arn, external_id=external_id)
+            require_trust(self.double, caller, role_arn, external_id=external_id)
             moto_settings.check_duration(caller, role_arn, moto_response.querystring)
             return
         if action == "sts:GetFederationToken":
             moto_settings.check_policy(moto_response.querystring)
         if action.startswith("s3:"):
-            for name, arn in needed_permissions(self._request, resource):
-                require_permission(self._double, caller, name, arn)
+            for name, arn in needed_permissions(self.request, resource):
+                require_permission(self.double, caller, name, arn)
                 self._require_owner(name, arn)
             return
         resources = [resource]
@@ -320,27 +305,21 @@ class Exchange:
             resources = resource_arns(caller, action.removeprefix("iam:"), moto_response.querystring)
             if self._is_change(action):
                 check_not_protected(resources)
-        require_permission(self._double, caller, action, *resources)
+        require_permission(self.double, caller, action, *resources)
 
     def _require_owner(self, action: str, arn: str) -> None:
         """Refuse what a caller's own account may allow, but the account whose bucket it is does not."""
         bucket = accounts.find_bucket(bucket_of(arn))
         if bucket is not None and action != "s3:CreateBucket":
-            caller, policy = self._signature.caller, bucket.policy
+            caller, policy = self.signature.caller, bucket.policy
             is_own = bucket.account_id == caller.account_id
-            require_resource_policy(self._double, caller, policy, action, arn, is_own=is_own)
+            require_resource_policy(self.double, caller, policy, action, arn, is_own=is_own)
 
     def _is_change(self, action: str) -> bool:
         service_name, _, name = action.partition(":")
         if service_name == "s3":
-            return self._request.method not in _READING_METHODS
+            return self.request.method not in _READING_METHODS
         return not name.startswith(_READING_VERBS) or name in _ISSUING_OPERATIONS
-
-    def _save(self) -> None:
-        service_name = self._signature.service_name
-        if service_name == "sts":
-            accounts.forget_long_expired(self._double.now())
-        self._memory.save(self._connection, *_SAVED_WITH[service_name])
 
 
 P = ParamSpec("P")
@@ -372,6 +351,7 @@ class AwsDouble:
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
     is_managed_policy = staticmethod(is_aws_managed_policy)
+    prepare = staticmethod(prepare_applications)
     account_ids = _reading(accounts.active_account_ids)
     closed_account_ids = _reading(accounts.closed_account_ids)
     describe_account = _reading(accounts.describe_account)
@@ -408,10 +388,6 @@ class AwsDouble:
         with self.store.transaction() as connection:
             self._synchronize()
             return Exchange(self, self._memory, connection, request, signature).run()
-
-    def prepare(self) -> None:
-        """Make everything ready that the first request to each of moto's services would wait for."""
-        prepare_applications()
 
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""

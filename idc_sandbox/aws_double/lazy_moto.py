@@ -49,8 +49,11 @@ class LazyMoto:
         if state_number(connection) == 0:
             administrator = administrator or new_administrator(self.store.seed)
             write_administrator(connection, administrator)
-        elif moto_version_of_state(connection) != _installed_version():
-            return None
+        else:
+            from importlib import metadata  # noqa: PLC0415  new state does not wait for it
+
+            if moto_version_of_state(connection) != metadata.version("moto"):
+                return None
         return administrator
 
     def load(self) -> AwsDouble:
@@ -107,7 +110,7 @@ class LazyMoto:
         """Answer a request to one of moto's services, as `AwsDouble.handle`."""
         known = self._known()
         is_known = known is not None and known.issued_key.caller == signature.caller
-        if known is not None and is_known and _asks_who_it_is(request, signature.service_name):
+        if known is not None and is_known and _asks_who_it_is(request, signature):
             return _caller_identity(known)
         return self.load().handle(request, signature)
 
@@ -132,14 +135,9 @@ def _import_double() -> type[AwsDouble]:
         return AwsDouble
 
 
-def _installed_version() -> str:
-    from importlib import metadata  # noqa: PLC0415  not needed for new state
-
-    return metadata.version("moto")
-
-
-def _asks_who_it_is(request: Request, service_name: str) -> bool:
-    return service_name == "sts" and form_parameters(request).get("Action") == "GetCallerIdentity"
+def _asks_who_it_is(request: Request, signature: Signature) -> bool:
+    is_sts = signature.service_name == "sts"
+    return is_sts and form_parameters(request).get("Action") == "GetCallerIdentity"
 
 
 def _caller_identity(administrator: Administrator) -> Response:

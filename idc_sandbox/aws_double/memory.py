@@ -202,10 +202,12 @@ class Memory:
     def save(self, connection: sqlite3.Connection, *service_names: str) -> None:
         """Write the memory of some services into the current transaction."""
         for service_name in service_names:
-            bodies = ObjectBodies(connection)
+            bodies, backends = ObjectBodies(connection), _BACKENDS[service_name]
+            held = {account_id: dict(partitions.items()) for account_id, partitions in backends.items()}
+            memory = {"accounts": held, "index": dict(_index(service_name))}
             connection.execute(
                 "INSERT OR REPLACE INTO double_state VALUES (?, ?, ?)",
-                (service_name, moto.__version__, write_snapshot(_collect(service_name), bodies)),
+                (service_name, moto.__version__, write_snapshot(memory, bodies)),
             )
             if service_name == "s3":
                 bodies.drop_unnamed()
@@ -248,14 +250,8 @@ class Memory:
         _install(service_name, memory)
 
 
-def _collect(service_name: str) -> dict[str, Any]:
-    """Return what a service holds: its backends, and the index beside them that some have."""
-    backends = _BACKENDS[service_name]
-    accounts = {account_id: dict(partitions.items()) for account_id, partitions in backends.items()}
-    return {"accounts": accounts, "index": dict(_index(service_name))}
-
-
 def _index(service_name: str) -> dict[str, Any]:
+    """Return what some services hold beside their backends."""
     if service_name == "organizations":
         return organizations_backends.master_accounts
     return s3_backends.bucket_accounts if service_name == "s3" else {}

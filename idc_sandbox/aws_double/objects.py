@@ -35,9 +35,10 @@ class ObjectBodies:
         if digest is None:
             body = key.value
             digest = key.sandbox_digest = hashlib.sha256(body).hexdigest()
-        if digest not in self.named and not self._is_kept(digest):
+        row = (_PREFIX + digest,)
+        if not self._connection.execute("SELECT 1 FROM double_state WHERE service = ?", row).fetchone():
             self._connection.execute(
-                "INSERT INTO double_state VALUES (?, ?, ?)", (_PREFIX + digest, moto.__version__, key.value)
+                "INSERT INTO double_state VALUES (?, ?, ?)", (*row, moto.__version__, key.value)
             )
         self.named.add(digest)
         return digest
@@ -58,10 +59,6 @@ class ObjectBodies:
         ).fetchall()
         gone = [(row[0],) for row in rows if row[0].removeprefix(_PREFIX) not in self.named]
         self._connection.executemany("DELETE FROM double_state WHERE service = ?", gone)
-
-    def _is_kept(self, digest: str) -> bool:
-        row = self._connection.execute("SELECT 1 FROM double_state WHERE service = ?", (_PREFIX + digest,))
-        return row.fetchone() is not None
 
 
 # Which permissions a request to S3 needs.

@@ -142,14 +142,9 @@ def _visit(request: Request, form: ImmutableMultiDict[str, str], house: House) -
     return Visit(
         house=house,
         site=site,
-        method=request.method,
-        path=request.url.path,
-        query_string=request.scope["query_string"].decode("latin-1"),
-        parameters=request.path_params,
-        query=request.query_params,
+        request=request,
         form=form,
         cookies=cookies,
-        client=request.client.host if request.client else "",
         browser=browser_of(cookies),
         doubtful_cookies=doubtful,
         is_from_elsewhere=is_from_elsewhere(request.headers, site),
@@ -166,7 +161,9 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
     except (Refusal, ServiceError) as refusal:
         answer = problem(visit, "This did not work", refusal.message, status=400)
     except Exception as error:
-        logger.exception("defect while answering %s %s", visit.method, page.path)  # a path may hold a token
+        logger.exception(
+            "defect while answering %s %s", visit.request.method, page.path
+        )  # a path may hold a token
         if is_disk_full(error):
             return protect(problem(visit, "The disk is full", DISK_FULL, status=507), visit)
         message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
@@ -175,13 +172,13 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
 
 
 def _answer(page: _Page, visit: Visit) -> Response:
-    if visit.method == "POST" and (visit.is_from_elsewhere or not visit.has_csrf_token()):
+    if visit.request.method == "POST" and (visit.is_from_elsewhere or not visit.has_csrf_token()):
         message = (
             "This form was not made for this browser, or you have signed in or out since it was shown. "
             "Nothing was changed. Load the page again, and send the form from there."
         )
         return problem(visit, "This form is out of date", message, status=403)
-    handler = page.take if visit.method == "POST" else page.show
+    handler = page.take if visit.request.method == "POST" else page.show
     if not callable(handler):
         return _not_there(visit) if handler is None else redirect(visit, handler)
     try:

@@ -78,7 +78,7 @@ def ask_code(visit: Visit, refusal: Refusal | ServiceError | None = None) -> Res
 
 
 def _linked_code(visit: Visit) -> str:
-    return visit.query.get("user_code", "")[:_LONGEST_CODE]
+    return visit.request.query_params.get("user_code", "")[:_LONGEST_CODE]
 
 
 def _finish_device(visit: Visit, *, is_allowed: bool) -> Response:
@@ -141,7 +141,7 @@ def sign_out(visit: Visit) -> Response:
 
 def show_access_keys(visit: Visit) -> Response:
     """Show the ways to use a role's credentials; each time it is loaded, new ones are made."""
-    account_id, role_name = visit.parameters["account_id"], visit.parameters["role_name"]
+    account_id, role_name = visit.request.path_params["account_id"], visit.request.path_params["role_name"]
     with visit.open_signed_in() as (context, who):
         issued = issue_role_credentials(context, who.person.user_id, account_id, role_name)
         return render(
@@ -158,12 +158,15 @@ def show_access_keys(visit: Visit) -> Response:
 
 def show_console(visit: Visit) -> Response:
     """Show where a role's console link leads; the landing page's address is shown, never followed."""
-    account_id, role_name = visit.query.get("account_id", ""), visit.query.get("role_name", "")
+    account_id, role_name = (
+        visit.request.query_params.get("account_id", ""),
+        visit.request.query_params.get("role_name", ""),
+    )
     with visit.open_signed_in() as (context, who):
         role = _require_role(context, who, account_id, role_name)
         accounts = list_portal_accounts(context, who.person.user_id)
         now = context.now
-    destination = visit.query.get("destination", "")[:_LONGEST_DESTINATION]
+    destination = visit.request.query_params.get("destination", "")[:_LONGEST_DESTINATION]
     landing = destination or role.relay_state or ""
     session_name = role_session_name(who.person.user_name)
     return render(
@@ -230,7 +233,7 @@ def show_devices(visit: Visit, refusal: Refusal | ServiceError | None = None) ->
     with visit.open_signed_in() as (context, who):
         shown = devices.list_devices(context, who.person.user_id)
         may_manage = devices.may_manage_own_devices(context, who.person.user_id)
-    notice = _NOTICES.get(visit.query.get("notice", ""), "")
+    notice = _NOTICES.get(visit.request.query_params.get("notice", ""), "")
     return render(
         visit,
         "devices.html",
@@ -245,7 +248,7 @@ def show_devices(visit: Visit, refusal: Refusal | ServiceError | None = None) ->
 
 def change_device(visit: Visit) -> Response:
     """Rename or delete a device."""
-    action, device_id = visit.parameters["action"], visit.parameters["device_id"]
+    action, device_id = visit.request.path_params["action"], visit.request.path_params["device_id"]
     with visit.open_signed_in() as (context, who):
         user_id = who.person.user_id
         devices.require_own_management(context, user_id)
@@ -272,7 +275,7 @@ def register(visit: Visit) -> Response:
     """Register an authenticator app or a security key."""
     with visit.open_signed_in() as (context, who):
         devices.require_own_management(context, who.person.user_id)
-        devices.register_device(context, who.person.user_id, visit.parameters["kind"], visit.form)
+        devices.register_device(context, who.person.user_id, visit.request.path_params["kind"], visit.form)
     return redirect(visit, f"{_DEVICES_PATH}?notice=registered")
 
 
@@ -282,18 +285,18 @@ def register(visit: Visit) -> Response:
 def show_consent(visit: Visit) -> Response:
     """Ask whether the program may act for the person; a request that is not safe is shown, never followed."""
     with visit.open() as context:
-        request = check_authorize(context, visit.query)
+        request = check_authorize(context, visit.request.query_params)
         who = visit.find_person(context)
     if who is None:
         raise SignInNeededError
-    path = f"/authorize?{visit.query_string}"
+    path = f"/authorize?{visit.request.url.query}"
     return _ask_consent(visit, who, request, path, leads_to=request.redirect_uri)
 
 
 def take_authorization_answer(visit: Visit) -> Response:
     """Send the browser back to the program, with a code or with the refusal."""
     with visit.open() as context:
-        request = check_authorize(context, visit.query)
+        request = check_authorize(context, visit.request.query_params)
         if (who := visit.find_person(context)) is None:
             raise SignInNeededError
         if visit.form.get("answer") == "allow":

@@ -22,11 +22,17 @@ _LONGEST_NUMBER = 6
 
 def show_settings(visit: Visit) -> Response:
     """Show the settings; ``key`` makes this browser an administrator's."""
-    if "key" in visit.query:
-        return _open_settings(visit)
+    if "key" in visit.request.query_params:
+        if visit.redeem("settings") == ADMINISTRATOR:
+            return opened(visit, _SETTINGS_PATH, "settings-cookie", SETTINGS_COOKIE, ADMINISTRATOR)
+        return redirect(visit, _SETTINGS_PATH) if visit.is_administrator else _closed(visit)
     if not visit.is_administrator:
         return _closed(visit)
-    notice = "The setting is saved, and holds from now on." if visit.query.get("notice") == "saved" else ""
+    notice = (
+        "The setting is saved, and holds from now on."
+        if visit.request.query_params.get("notice") == "saved"
+        else ""
+    )
     return _show(visit, notice, is_error=False)
 
 
@@ -34,7 +40,7 @@ def change_setting(visit: Visit) -> Response:
     """Write one of the settings."""
     if not visit.is_administrator:
         return _closed(visit)
-    name = visit.parameters["name"]
+    name = visit.request.path_params["name"]
     if name not in _READERS:
         return problem(visit, "Page not found", "There is no such setting on this page.", status=404)
     with visit.open() as context:
@@ -110,12 +116,6 @@ def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
         message=message,
         is_error=is_error,
     )
-
-
-def _open_settings(visit: Visit) -> Response:
-    if visit.redeem("settings") != ADMINISTRATOR:
-        return redirect(visit, _SETTINGS_PATH) if visit.is_administrator else _closed(visit)
-    return opened(visit, _SETTINGS_PATH, "settings-cookie", SETTINGS_COOKIE, ADMINISTRATOR)
 
 
 def _closed(visit: Visit) -> Response:

@@ -39,11 +39,11 @@ _MOST_MAILBOXES = 20
 
 def show_mailbox(visit: Visit) -> Response:
     """Show the messages that this browser may read, newest first; ``key`` opens a mailbox."""
-    if "key" in visit.query:
+    if "key" in visit.request.query_params:
         return _open_mailbox(visit)
     if not visit.mailboxes:
         return _closed(visit)
-    wanted = visit.query.get("address")
+    wanted = visit.request.query_params.get("address")
     with visit.open() as context:
         addresses = [one for one in people.list_addresses(context) if visit.may_read_mail_of(one)]
         messages = [
@@ -62,7 +62,7 @@ def show_message(visit: Visit) -> Response:
     if not visit.mailboxes:
         return _closed(visit)
     with visit.open() as context:
-        message: Message | None = people.find_message(context, visit.parameters["message_id"])
+        message: Message | None = people.find_message(context, visit.request.path_params["message_id"])
     if message is None or not visit.may_read_mail_of(message.to_address):
         return problem(
             visit,
@@ -147,7 +147,9 @@ def show_sign_in(visit: Visit) -> Response:
             return redirect(visit, next_path(visit))
     if visit.doubtful_cookies:
         return _show_step(visit, Next("user-name", _DOUBTFUL, is_error=True))
-    return _show_step(visit, Next("user-name", _NOTICES.get(visit.query.get("notice", ""), "")))
+    return _show_step(
+        visit, Next("user-name", _NOTICES.get(visit.request.query_params.get("notice", ""), ""))
+    )
 
 
 def return_to_sign_in(visit: Visit) -> Response:
@@ -157,7 +159,7 @@ def return_to_sign_in(visit: Visit) -> Response:
 
 def take_step(visit: Visit) -> Response:
     """Take the answer to a step, and lead to the next one."""
-    step = visit.parameters["step"]
+    step = visit.request.path_params["step"]
     if step == "start-again":
         answer = return_to_sign_in(visit)
         set_cookie(answer, visit, SIGN_IN_COOKIE, "")
@@ -217,7 +219,8 @@ def _current(context: Context, visit: Visit) -> tuple[str, flow.SignIn]:
     except Refusal as refusal:
         if refusal.code != "sign-in-expired":
             raise
-    sign_in_id = flow.begin(context, client=visit.client, browser_tokens=_trusted(visit))
+    client = visit.request.client.host if visit.request.client else ""
+    sign_in_id = flow.begin(context, client=client, browser_tokens=_trusted(visit))
     return sign_in_id, flow.look(context, sign_in_id)
 
 
@@ -241,14 +244,14 @@ def _welcome(visit: Visit, after: Next) -> Response:
 def show_invitation(visit: Visit, message: str = "") -> Response:
     """Show whom the link is for, and the form; to load it uses nothing up."""
     with visit.open() as context:
-        invitation = flow.look_at_invitation(context, visit.parameters["token"])
+        invitation = flow.look_at_invitation(context, visit.request.path_params["token"])
     return render(visit, "invitation.html", invitation=invitation, message=message, is_error=bool(message))
 
 
 def accept_invitation(visit: Visit) -> Response:
     """Set the password and lead to the sign-in; a password that is no good leaves the link usable."""
     with visit.open() as context:
-        flow.accept(context, visit.parameters["token"], passwords.chosen_password(visit.form))
+        flow.accept(context, visit.request.path_params["token"], passwords.chosen_password(visit.form))
     return redirect(visit, "/start/sign-in?notice=password-set")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import jinja2
-from starlette.datastructures import Headers, ImmutableMultiDict, QueryParams
+from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -62,14 +62,9 @@ class Visit:
 
     house: House = field(repr=False)
     site: Site
-    method: str
-    path: str
-    query_string: str
-    parameters: dict[str, str]
-    query: QueryParams = field(repr=False)
+    request: Request = field(repr=False)
     form: ImmutableMultiDict[str, str] = field(repr=False)
     cookies: dict[str, str] = field(repr=False)
-    client: str
     browser: str = field(repr=False)
     doubtful_cookies: frozenset[str] = frozenset()
     is_from_elsewhere: bool = False
@@ -147,7 +142,11 @@ class Visit:
     def redeem(self, purpose: str) -> str | None:
         """Return what the key in the address opens, once; None when it opens nothing (any more)."""
         # Only a GET uses it up: programs that look at a link first ask with HEAD.
-        return self.house.links.redeem(purpose, self.query.get("key", "")) if self.method == "GET" else None
+        return (
+            self.house.links.redeem(purpose, self.request.query_params.get("key", ""))
+            if self.request.method == "GET"
+            else None
+        )
 
     def may_read_mail_of(self, address: str) -> bool:
         """Tell whether this browser may read the mail to an address."""
@@ -250,7 +249,11 @@ def problem(visit: Visit, title: str, message: str, *, status: int, **values: An
 
 def closed(visit: Visit, title: str, beginning: str) -> Response:
     """Return the page for who asks for a page of the owner's without a link that opens it."""
-    used = "This link was used already, or is older than 10 minutes. " if "key" in visit.query else ""
+    used = (
+        "This link was used already, or is older than 10 minutes. "
+        if "key" in visit.request.query_params
+        else ""
+    )
     message = (
         f"{used}{beginning} with a link that works once, within 10 minutes: run the notebook's cell again, "
         "or ask `idc sandbox pages` for a new one."
@@ -304,7 +307,7 @@ def protect(answer: Response, visit: Visit, *, form_targets: str = "") -> Respon
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
     for name in visit.doubtful_cookies:
-        for path in _paths_above(visit.path):
+        for path in _paths_above(visit.request.url.path):
             set_cookie(answer, visit, name, "", path=path)
     if visit.cookies.get(BROWSER_COOKIE) != visit.browser:
         set_cookie(answer, visit, BROWSER_COOKIE, visit.browser, max_age_s=LONGEST_COOKIE_S)
@@ -356,7 +359,7 @@ _OWN = re.compile(r"/(start|authorize)(/[A-Za-z0-9._~%+=,@/-]*)?(\?[^\s\\#]*)?",
 
 def next_path(visit: Visit) -> str:
     """Return the page that the query names as ``next``; the portal when it names none, or another site."""
-    wanted = visit.query.get("next", "")
+    wanted = visit.request.query_params.get("next", "")
     path = wanted.partition("?")[0]
     # Browsers read `%2e%2e` as two dots, and would leave the path under which a proxy shows the pages.
     leads_back = path.startswith("/start/sign-in") or ".." in unquote(path)
@@ -371,7 +374,8 @@ def with_next(path: str, wanted: str) -> str:
 
 def to_sign_in(visit: Visit) -> Response:
     """Send a person who is not signed in to the sign-in, and from there back to this page."""
-    here = visit.path + (f"?{visit.query_string}" if visit.query_string else "")
+    query = visit.request.url.query
+    here = f"{visit.request.url.path}?{query}" if query else visit.request.url.path
     path = with_next("/start/sign-in", here)
     if visit.cookies.get(SESSION_COOKIE):
         path += f"{'&' if '?' in path else '?'}notice=session-over"

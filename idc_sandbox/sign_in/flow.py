@@ -398,15 +398,11 @@ def _send_another_code(context: Context, row: sqlite3.Row, _form: FormFields) ->
 def _is_mailed_code(context: Context, row: sqlite3.Row, form: FormFields) -> bool:
     """Tell whether a code is the one that was mailed last, and use it up. Writes."""
     is_fresh = row["code_expires_at"] is not None and row["code_expires_at"] > context.now
-    fits = matches(_without_spaces(form), row["code_hash"]) and is_fresh
+    fits = matches("".join(form.get("code", "").split()), row["code_hash"]) and is_fresh
     if fits:
         # The next code of this sign-in is another one, and need not wait.
         context.update("sign_in", row, code_hash=None, code_sent_at=None)
     return fits and row["user_id"] is not None
-
-
-def _without_spaces(form: FormFields) -> str:
-    return "".join(form.get("code", "").split())
 
 
 # The second proof: what the instance's settings ask for after the first.
