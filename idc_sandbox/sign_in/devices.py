@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import parse_json
-from idc_sandbox.sign_in.people import FormFields, Refusal, clean_text, person_of, read_as, setting
+from idc_sandbox.sign_in.people import FormFields, clean_text, person_of, read_as, refuse, setting
 
 DeviceKind = Literal["totp", "webauthn"]
 LIMIT_OF_KIND: dict[str, int] = {"totp": 2, "webauthn": 6}
@@ -83,25 +83,16 @@ def may_manage_own_devices(context: Context, user_id: str) -> bool:
 def require_own_management(context: Context, user_id: str) -> None:
     """Refuse what a user wants to change of their own devices where the administrator alone may."""
     if not may_manage_own_devices(context, user_id):
-        raise Refusal(
-            "devices-managed-by-administrator",
-            "Your administrator manages the MFA devices here; ask for the change that you need.",
-        )
+        raise refuse("devices-managed-by-administrator")
 
 
 def require_device_room(context: Context, user_id: str, kind: DeviceKind) -> None:
     """Refuse to register a device of a kind that is not allowed, or of which the user has enough."""
     words = _WORDS_OF_KIND[kind]
     if kind not in allowed_kinds(context, person_of(context, user_id).instance_arn):
-        raise Refusal(
-            "device-type-not-allowed", f"Your administrator does not allow to sign in with a {words}."
-        )
+        raise refuse("device-type-not-allowed/kind", words=words)
     if len(list_devices(context, user_id, kind)) >= LIMIT_OF_KIND[kind]:
-        raise Refusal(
-            "too-many-devices",
-            f"You have {LIMIT_OF_KIND[kind]} {words}s, and no more are possible. "
-            "Delete one of them under MFA devices first.",
-        )
+        raise refuse("too-many-devices", limit=LIMIT_OF_KIND[kind], words=words)
 
 
 def add_device(
@@ -154,7 +145,7 @@ def drop_challenge(context: Context, user_id: str, kind: str) -> None:
 def _require_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
     row = context.row("SELECT * FROM mfa_device WHERE device_id = ? AND user_id = ?", device_id, user_id)
     if row is None:
-        raise Refusal("unknown-device", "There is no such device any more; load the list of devices again.")
+        raise refuse("unknown-device")
     return read_as(MfaDevice, row)
 
 
@@ -166,13 +157,13 @@ def register_device(context: Context, user_id: str, kind: str, form: FormFields)
             return finish_app_registration(context, user_id, form.get("code", ""), name)
         case "webauthn":
             return finish_registration(context, user_id, form.get("credential", ""), name)
-    raise Refusal("unknown-kind", f"There is no kind of device {kind[:32]!r}; choose one below.")
+    raise refuse("unknown-kind", kind=kind[:32])
 
 
 def _checked_name(name: str) -> str:
     text = clean_text(name, LONGEST_NAME + 1)
     if not 0 < len(text) <= LONGEST_NAME:
-        raise Refusal("device-name", f"Give the device a name of 1 to {LONGEST_NAME} characters.")
+        raise refuse("device-name", longest=LONGEST_NAME)
     return text
 
 
@@ -217,16 +208,10 @@ def finish_app_registration(context: Context, user_id: str, code: str, name: str
     """Register the app when its code is right, and return the device. Writes."""
     secret = find_challenge(context, user_id, _KIND)
     if secret is None:
-        raise Refusal(
-            "registration-expired", "This took too long. Start again, and add the new key to your app."
-        )
+        raise refuse("registration-expired")
     step = _step_of(secret, code, after=None)
     if step is None:
-        raise Refusal(
-            "wrong-code",
-            "That is not the code that your app shows now. Check that the app's key is the one on this page "
-            "and that the phone's time is right, wait for the next code, and enter it.",
-        )
+        raise refuse("wrong-code")
     device = add_device(context, user_id, "totp", name, totp_secret=secret, totp_last_step=step)
     drop_challenge(context, user_id, _KIND)
     return device
@@ -296,7 +281,7 @@ def finish_registration(
     relying_party_id, origin = _relying_party(context)
     challenge = find_challenge(context, user_id, _REGISTRATION)
     if challenge is None:
-        raise Refusal("registration-expired", "This took too long. Start again and touch your device.")
+        raise refuse("registration-expired/key")
     try:
         verified = webauthn.verify_registration_response(
             credential=_checked(credential_json),
@@ -305,12 +290,10 @@ def finish_registration(
             expected_origin=origin,
         )
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
-        raise Refusal(
-            "device-not-verified", "The device's answer could not be verified. Start again."
-        ) from error
+        raise refuse("device-not-verified") from error
     credential_id = bytes_to_base64url(verified.credential_id)
     if context.row("SELECT 1 FROM mfa_device WHERE credential_id = ?", credential_id):
-        raise Refusal("device-registered-already", "This device is registered already; use another one.")
+        raise refuse("device-registered-already")
     device = add_device(
         context,
         user_id,
@@ -331,11 +314,7 @@ def authentication_options(context: Context, user_id: str) -> str:
     rows = _rows(context, user_id, "webauthn")
     rows = [row for row in rows if row["relying_party_id"] == relying_party_id]
     if not rows:
-        raise Refusal(
-            "device-of-other-address",
-            f"Your security keys were registered at another address than {relying_party_id!r}, and work only "
-            "there. Open that address, or use another device.",
-        )
+        raise refuse("device-of-other-address", relying_party_id=relying_party_id)
     options = webauthn.generate_authentication_options(
         rp_id=relying_party_id, allow_credentials=_descriptors(rows)
     )

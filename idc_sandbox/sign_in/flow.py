@@ -19,7 +19,6 @@ from idc_sandbox.sign_in.people import (
     Message,
     MessageKind,
     Person,
-    Refusal,
     clean_text,
     create_session,
     digest,
@@ -30,6 +29,7 @@ from idc_sandbox.sign_in.people import (
     new_token,
     person_of,
     portal_instance,
+    refuse,
     require_own_directory,
     send,
     setting,
@@ -107,11 +107,9 @@ def load(context: Context, sign_in_id: str, *pages: PageName) -> sqlite3.Row:
         context.now,
     )
     if row is None:
-        raise Refusal("sign-in-expired", "This sign-in is over, or took too long. Start again.")
+        raise refuse("sign-in-expired")
     if pages and row["page"] not in pages:
-        raise Refusal(
-            "wrong-page", "This answers a different step from the one that you are at. Continue from there."
-        )
+        raise refuse("wrong-page")
     return row
 
 
@@ -194,7 +192,7 @@ def _require_person(context: Context, row: sqlite3.Row) -> Person:
     """Return the user of a sign-in that is past the first proof."""
     person = person_of(context, row["user_id"] or "")
     if not person.is_enabled:
-        raise Refusal("sign-in-expired", "This sign-in is over. Start again.")
+        raise refuse("sign-in-expired/disabled")
     return person
 
 
@@ -232,39 +230,19 @@ def invite(context: Context, user_id: str) -> Message:
     """Mail a user the link to choose the first password, and return the message. Writes."""
     person = _require_reachable(person_of(context, user_id))
     if passwords.has_password(context, user_id):
-        raise Refusal(
-            "has-password",
-            f"{person.user_name!r} has a password already; reset it if it is lost.",
-        )
-    return _mail_link(
-        context,
-        person,
-        "invitation",
-        subject="Invitation to join the practice portal",
-        text="your administrator has invited you to the access portal. "
-        "Accept the invitation within 7 days and choose a password.",
-        lifetime_s=INVITATION_LIFETIME_S,
-    )
+        raise refuse("has-password", user_name=person.user_name)
+    return _mail_link(context, person, "invitation", INVITATION_LIFETIME_S)
 
 
 def look_at_invitation(context: Context, token: str) -> Invitation:
     """Return what a link is for. Reads only: to load a page again uses nothing up."""
     row = context.row("SELECT * FROM invitation WHERE token_hash = ?", digest(token))
     if row is None:
-        raise Refusal(
-            "invitation-unknown",
-            "This link opens nothing: it is incomplete, or a newer one has replaced it. "
-            "Open the newest message in your mailbox, or ask your administrator for a new one.",
-        )
+        raise refuse("invitation-unknown")
     if row["used_at"] is not None:
-        raise Refusal(
-            "invitation-used",
-            "This link has been used already. Sign in with the password that you chose then.",
-        )
+        raise refuse("invitation-used")
     if row["expires_at"] <= context.now:
-        raise Refusal(
-            "invitation-expired", "This link has expired. Ask your administrator to send a new one."
-        )
+        raise refuse("invitation-expired")
     person = _require_enabled(person_of(context, row["user_id"]))
     return Invitation(
         person.user_id, person.user_name, person.display_name, row["kind"], float(row["expires_at"])
@@ -289,26 +267,14 @@ def reset_password(
         _drop_links(context, user_id)
         return passwords.make_one_time_password(context, user_id)
     if delivery != "email":
-        raise Refusal(
-            "unknown-delivery",
-            f"The delivery {delivery!r} is not one; choose 'email' or 'one-time-password'.",
-        )
+        raise refuse("unknown-delivery", delivery=delivery)
     _require_reachable(person)
     passwords.forget_password(context, user_id)
-    _mail_link(
-        context,
-        person,
-        "password-reset",
-        subject="Reset your password of the practice portal",
-        text="your administrator has reset your password. Choose a new one within 24 hours.",
-        lifetime_s=RESET_LIFETIME_S,
-    )
+    _mail_link(context, person, "password-reset", RESET_LIFETIME_S)
     return None
 
 
-def _mail_link(
-    context: Context, person: Person, kind: MessageKind, *, subject: str, text: str, lifetime_s: float
-) -> Message:
+def _mail_link(context: Context, person: Person, kind: MessageKind, lifetime_s: float) -> Message:
     """Mail a link to choose a password; the user's earlier links open nothing any more. Writes."""
     _drop_links(context, person.user_id)
     token, now = new_token(), context.now
@@ -320,8 +286,7 @@ def _mail_link(
         created_at=now,
         expires_at=now + lifetime_s,
     )
-    whole = f"Hello {person.display_name},\n\n{text} Your user name is {person.user_name}."
-    return send(context, str(person.email), kind, subject, whole, link=f"{LINK_PATH}{token}")
+    return send(context, person, kind, link=f"{LINK_PATH}{token}")
 
 
 def _drop_links(context: Context, user_id: str) -> None:
@@ -331,18 +296,13 @@ def _drop_links(context: Context, user_id: str) -> None:
 
 def _require_reachable(person: Person) -> Person:
     if _require_enabled(person).email is None:
-        raise Refusal(
-            "no-email",
-            f"{person.user_name!r} has no e-mail address. Add one, or give the user a one-time password.",
-        )
+        raise refuse("no-email", user_name=person.user_name)
     return person
 
 
 def _require_enabled(person: Person) -> Person:
     if not person.is_enabled:
-        raise Refusal(
-            "user-disabled", f"The access of {person.user_name!r} is disabled; enable the user first."
-        )
+        raise refuse("user-disabled", user_name=person.user_name)
     return person
 
 
@@ -352,14 +312,9 @@ EMAIL_CODE_LIFETIME_S = 10 * 60.0  # UNCONFIRMED at AWS
 RESEND_AFTER_S = 30.0
 SENT = "If the user name is right, a code is on its way to that user's mailbox. It is good for 10 minutes."
 WRONG_CODE = "That code is wrong, used or expired. Check the newest message, or have another one sent."
-# kind and subject of the message, and what the code is for, by the page that asks for the code
-_CODES: dict[PageName, tuple[MessageKind, str, str]] = {
-    "first-one-time-password": (
-        "one-time-password",
-        "Your one-time password for the practice portal",
-        "sign in for the first time and choose a password",
-    ),
-    "email-otp": ("email-otp", "Your code for the practice portal", "finish signing in"),
+_KIND_OF_PAGE: dict[PageName, MessageKind] = {
+    "first-one-time-password": "one-time-password",
+    "email-otp": "email-otp",
 }
 
 
@@ -370,22 +325,17 @@ def _send_code(context: Context, row: sqlite3.Row, page: PageName, person: Perso
         wait = waiting_time(RESEND_AFTER_S - (context.now - sent_at))
         message = f"A code was sent a moment ago. Wait {wait} before you ask for another one."
         return _turn_to(context, row, page, message)
-    code, now = new_code(), context.now
-    address = person.email if person is not None else None
+    code, code_hash, now = new_code(), None, context.now
+    if person is not None and person.email is not None:
+        send(context, person, _KIND_OF_PAGE[page], code=code)
+        code_hash = digest(code)
     context.update(
         "sign_in",
         row,
-        code_hash=digest(code) if address else None,
+        code_hash=code_hash,
         code_expires_at=now + EMAIL_CODE_LIFETIME_S,
         code_sent_at=now,
     )
-    if person is not None and address is not None:
-        kind, subject, purpose = _CODES[page]
-        text = (
-            f"Hello {person.display_name},\n\nuse this code within 10 minutes to {purpose}: {code}\n\n"
-            "If this was not you, tell your administrator."
-        )
-        send(context, address, kind, subject, text)
     return _turn_to(context, row, page, SENT)
 
 
@@ -464,10 +414,7 @@ def _register(kind: str) -> _Take:
 def _require_allowed(context: Context, row: sqlite3.Row, kind: str) -> Person:
     person = _require_person(context, row)
     if kind not in devices.allowed_kinds(context, person.instance_arn):
-        raise Refusal(
-            "device-type-not-allowed",
-            "Your administrator does not allow this kind of device. Use another one.",
-        )
+        raise refuse("device-type-not-allowed")
     return person
 
 

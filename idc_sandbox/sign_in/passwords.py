@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import FormFields, Refusal, digest
+from idc_sandbox.sign_in.people import FormFields, digest, refuse
 
 SHORTEST, LONGEST = 8, 64
 REMEMBERED = 3
@@ -51,9 +51,7 @@ def chosen_password(form: FormFields) -> str:
     """Return the new password that a form asks for twice."""
     new = form.get("new_password", "")
     if new != form.get("confirm_password", ""):
-        raise Refusal(
-            "passwords-differ", "The two passwords differ. Type the same new password into both fields."
-        )
+        raise refuse("passwords-differ")
     return new
 
 
@@ -61,13 +59,10 @@ def set_password(context: Context, user_id: str, new: str) -> None:
     """Set the password that a user chose; an administrator's one-time password ends with it. Writes."""
     problems = problems_of(new)
     if problems:
-        raise Refusal("password-rules", f"Choose another password: {'; '.join(problems)}.")
+        raise refuse("password-rules", problems="; ".join(problems))
     row, history = _row(context, user_id), _history(context, user_id)
     if any(_fits(kept, new) for kept in history) or (row and _fits(row["password_hash"], new)):
-        raise Refusal(
-            "password-reused",
-            f"Choose a password that differs from your last {REMEMBERED} and from the one you were given.",
-        )
+        raise refuse("password-reused", remembered=REMEMBERED)
     new_hash = _HASHER.hash(_normal(new))
     _write(context, user_id, new_hash, history=[new_hash, *history][:REMEMBERED])
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
 from typing import Any, Literal, TypeVar
 
 from idc_sandbox.api.identity_store.profiles import folded, primary_email
@@ -48,6 +50,14 @@ def clean_text(text: str, longest: int) -> str:
 FormFields = Mapping[str, str]  # what a person typed, by the names of the fields
 
 
+@functools.cache
+def _texts() -> dict[str, Any]:
+    """Return what the front door says to people: refusals by their code, mails by their kind."""
+    import tomllib  # noqa: PLC0415  no start of the sandbox waits for it
+
+    return tomllib.loads(resources.files(__package__).joinpath("texts.toml").read_text("utf-8"))
+
+
 class Refusal(Exception):  # noqa: N818  no defect: an answer
     """The person at the page cannot do this; nothing was changed."""
 
@@ -55,6 +65,11 @@ class Refusal(Exception):  # noqa: N818  no defect: an answer
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def refuse(name: str, **values: Any) -> Refusal:
+    """Return a refusal by its name among the texts: its code, and after a slash which of its texts."""
+    return Refusal(name.partition("/")[0], _texts()["refusals"][name].format(**values))
 
 
 def waiting_time(seconds: float) -> str:
@@ -82,11 +97,7 @@ def portal_instance(context: Context) -> sqlite3.Row:
     """Return the instance whose access portal this sandbox serves: the organization's."""
     row = context.row("SELECT * FROM instance WHERE kind = 'ORGANIZATION' AND status = 'ACTIVE'")
     if row is None:
-        raise Refusal(
-            "no-instance",
-            "There is no access portal yet: the organization has not enabled Identity Center. "
-            "Do that first, then come back to this address.",
-        )
+        raise refuse("no-instance")
     return row
 
 
@@ -104,7 +115,7 @@ def person_of(context: Context, user_id: str) -> Person:
     """Return a user by id."""
     person = _read_person(context, "user_id = ?", user_id)
     if person is None:
-        raise Refusal("unknown-user", f"There is no user with the id {user_id!r}; ListUsers has the ids.")
+        raise refuse("unknown-user", user_id=user_id)
     return person
 
 
@@ -142,11 +153,7 @@ def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
 
     source = read_identity_source(context, instance)["type"]
     if source != DIRECTORY:
-        raise Refusal(
-            "external-identity-source",
-            f"This instance's identity source is {source!r}: people sign in there, and this sandbox has "
-            "none. Change the identity source back to the Identity Center directory to practise signing in.",
-        )
+        raise refuse("external-identity-source", source=source)
 
 
 def _read_person(context: Context, where: str, *values: str) -> Person | None:
@@ -289,11 +296,13 @@ class Message:
 
 
 def send(
-    context: Context, to_address: str, kind: MessageKind, subject: str, text: str, *, link: str | None = None
+    context: Context, person: Person, kind: MessageKind, *, link: str | None = None, code: str = ""
 ) -> Message:
-    """Put a message into a mailbox, and return it. Writes."""
-    message = Message(context.ids.uuid("message"), to_address, kind, subject, text, link, context.now)
-    context.insert("message", to_address_folded=folded(to_address), **asdict(message))
+    """Put a message into a person's mailbox, and return it. Writes."""
+    mail, address = _texts()["mails"][kind], str(person.email)
+    text = mail["text"].format(display_name=person.display_name, user_name=person.user_name, code=code)
+    message = Message(context.ids.uuid("message"), address, kind, mail["subject"], text, link, context.now)
+    context.insert("message", to_address_folded=folded(address), **asdict(message))
     make_room(context, "message")
     return message
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from front_door_harness import NEW_APP, PASSWORD
 
@@ -178,3 +181,8 @@ def test_who_mails_codes_does_not_tell_who_exists(mailing_door):
         "ana@example.com",
         "bea@example.com",
     }
+
+
+def test_each_refusal_has_a_text_and_each_text_a_refusal():
+    sources = "".join(path.read_text("utf-8") for path in Path(people.__file__).parent.glob("*.py"))
+    assert sorted(re.findall(r'refuse\("([^"]+)"', sources)) == sorted(people._texts()["refusals"])
