@@ -183,8 +183,7 @@ def refuse_step(visit: Visit, refusal: Refusal | ServiceError) -> Response:
     if refusal.code == "wrong-page":
         return return_to_sign_in(visit)  # a form of an earlier step, sent again: show where they are
     if refusal.code == "sign-in-expired":
-        path = with_next(_SIGN_IN_PATH, next_path(visit))
-        return redirect(visit, f"{path}{'&' if '?' in path else '?'}notice=sign-in-expired")
+        return redirect(visit, with_next(_SIGN_IN_PATH, next_path(visit), refusal.code))
     return _show_step(visit, Next("user-name", refusal.message, is_error=True))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import jinja2
 from starlette.datastructures import Headers, ImmutableMultiDict
@@ -23,7 +23,7 @@ from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import Site, Sites
 from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S, EVERY_ADDRESS, OneTimeLinks, Seals
 from idc_sandbox.sign_in import passwords
-from idc_sandbox.sign_in.people import Person, PortalSession, find_session, person_of
+from idc_sandbox.sign_in.people import Person, PortalSession, counted, find_session, person_of
 
 SESSION_COOKIE = "idc_session"
 SIGN_IN_COOKIE = "idc_sign_in"
@@ -179,17 +179,12 @@ def read_cookies(headers: list[str]) -> tuple[dict[str, str], frozenset[str]]:
     # Cookies know no ports: any program on this machine can plant some in the person's browser, for a longer
     # path so that they come first. Which of two is ours cannot be told, so neither is believed.
     values: dict[str, set[str]] = {}
-    for name, value in (pair for header in headers for pair in _cookie_pairs(header)):
-        values.setdefault(name, set()).add(value)
-    doubtful = frozenset(name for name, found in values.items() if len(found) > 1 and name in COOKIES)
-    return {name: found.pop() for name, found in values.items() if name not in doubtful}, doubtful
-
-
-def _cookie_pairs(header: str) -> Iterator[tuple[str, str]]:
-    for part in header.split(";"):
+    for part in (part for header in headers for part in header.split(";")):
         name, is_pair, value = part.partition("=")
         if is_pair:
-            yield name.strip(), value.strip().strip('"')
+            values.setdefault(name.strip(), set()).add(value.strip().strip('"'))
+    doubtful = frozenset(name for name, found in values.items() if len(found) > 1 and name in COOKIES)
+    return {name: found.pop() for name, found in values.items() if name not in doubtful}, doubtful
 
 
 def is_from_elsewhere(headers: Headers, site: Site) -> bool:
@@ -345,8 +340,7 @@ def duration_words(seconds: float) -> str:
     """Return a duration as people say it: ``"1 hour"``, ``"1 hour 30 minutes"``, ``"7 days"``."""
     minutes = round(seconds / 60)
     parts = ((minutes // 1440, "day"), (minutes % 1440 // 60, "hour"), (minutes % 60, "minute"))
-    words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]
-    return " ".join(words) or "0 minutes"
+    return " ".join(counted(count, unit) for count, unit in parts if count) or "0 minutes"
 
 
 # Where a person goes on after signing in: to a page of this site, never elsewhere.
@@ -367,16 +361,16 @@ def next_path(visit: Visit) -> str:
     return wanted if is_own and not leads_back else PORTAL
 
 
-def with_next(path: str, wanted: str) -> str:
-    """Return a path of the sign-in that leads on to `wanted`."""
-    return path if wanted == PORTAL else f"{path}?next={quote(wanted, safe='')}"
+def with_next(path: str, wanted: str, notice: str = "") -> str:
+    """Return a path of the sign-in that leads on to `wanted`, and says a notice."""
+    query = {} if wanted == PORTAL else {"next": wanted}
+    query |= {"notice": notice} if notice else {}
+    return f"{path}?{urlencode(query, quote_via=quote, safe='')}" if query else path
 
 
 def to_sign_in(visit: Visit) -> Response:
     """Send a person who is not signed in to the sign-in, and from there back to this page."""
     query = visit.request.url.query
     here = f"{visit.request.url.path}?{query}" if query else visit.request.url.path
-    path = with_next("/start/sign-in", here)
-    if visit.cookies.get(SESSION_COOKIE):
-        path += f"{'&' if '?' in path else '?'}notice=session-over"
-    return redirect(visit, path)
+    notice = "session-over" if visit.cookies.get(SESSION_COOKIE) else ""
+    return redirect(visit, with_next("/start/sign-in", here, notice))

@@ -72,13 +72,18 @@ def refuse(name: str, **values: Any) -> Refusal:
     return Refusal(name.partition("/")[0], _texts()["refusals"][name].format(**values))
 
 
-def waiting_time(seconds: float) -> str:
-    """Return a waiting time as people say it: ``"1 second"``, ``"3 minutes"``; rounded up."""
-    if seconds <= 90:
-        count, unit = max(1, math.ceil(seconds)), "second"
-    else:
-        count, unit = math.ceil(seconds / 60), "minute"
+def counted(count: int, unit: str) -> str:
+    """Return a number of things: ``"1 second"``, ``"3 minutes"``."""
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def waiting_time(seconds: float) -> str:
+    """Return a waiting time as people say it, rounded up."""
+    return (
+        counted(max(1, math.ceil(seconds)), "second")
+        if seconds <= 90
+        else counted(math.ceil(seconds / 60), "minute")
+    )
 
 
 @dataclass(frozen=True)
@@ -212,16 +217,13 @@ def create_session(context: Context, person: Person) -> str:
 
 def find_session(context: Context, token: str) -> PortalSession | None:
     """Return the session that a token opens in the browser that began it; None when it is over."""
-    own = _live_sessions(
-        context, "token_hash = ? AND browser_hash = ?", digest(token), digest(context.browser)
-    )
-    return own[0] if own else None
+    where = "token_hash = ? AND browser_hash = ?"
+    return next(iter(_live_sessions(context, where, digest(token), digest(context.browser))), None)
 
 
 def session_of(context: Context, session_id: str) -> PortalSession | None:
     """Return a session by its id; None when it is over."""
-    found = _live_sessions(context, "session_id = ?", session_id)
-    return found[0] if found else None
+    return next(iter(_live_sessions(context, "session_id = ?", session_id)), None)
 
 
 def list_sessions(context: Context, user_id: str) -> list[PortalSession]:
