@@ -13,8 +13,6 @@ from idc_sandbox.loopback import RunningSandbox
 from idc_sandbox.state_folder import HOME_NAME
 from idc_sandbox.wire.models import data_folders
 
-# Endpoint rules by which clients find the sandbox, whatever the service and whatever they were told.
-
 OVERLAY_NAME = "aws_data"
 _RULES = "endpoint-rule-set-1.json"
 _GLOBAL = ("iam", "organizations")

@@ -21,8 +21,6 @@ import pyotp
 
 from idc_sandbox.state_folder import read_object, write_private
 
-# Pages as a person reads them.
-
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -232,8 +230,6 @@ def _port_of(url: SplitResult) -> int | None:
 def _without_query(url: str) -> str:
     return url.partition("?")[0]
 
-
-# The person, who has no way in but the pages.
 
 _STEP_S = 30
 _MOST_PAGES = 12

@@ -43,8 +43,6 @@ from idc_sandbox.store import Store
 from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
 from idc_sandbox.wire.protocols import service_error_response
 
-# The sandbox's own endpoint, under ``/_sandbox/``: health, switches, clock, console, pages and stop.
-
 Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]
 logger = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ def control_routes(
     keys: Mapping[str, str],
     stop: Callable[[], None],
 ) -> list[Route]:
-    """Return the routes, relative to ``/_sandbox``."""
+    """Return the routes of the sandbox's own endpoint, relative to ``/_sandbox``."""
 
     def guarded(answer: Answer) -> Callable[[HttpRequest], Any]:
         async def endpoint(request: HttpRequest) -> JSONResponse:

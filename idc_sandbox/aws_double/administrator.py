@@ -1,8 +1,7 @@
 """The administrator whose key opens the sandbox, as the state file knows it without moto."""
 
-# moto takes longer to import than everything else together, and most sandboxes are first asked by their
-# administrator. So the state file says, beside moto's memory, who that is and what it may do; the row counts
-# only while it belongs to the very state that memory has.
+# Most sandboxes are first asked by their administrator, before moto is imported. So the state file says,
+# beside moto's memory, who that is; the row counts only while it belongs to the very state that memory has.
 
 from __future__ import annotations
 

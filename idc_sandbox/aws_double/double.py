@@ -132,8 +132,6 @@ def _is_ours(traceback: TracebackType | None) -> bool:
     return ours
 
 
-# An HTTP request to one of moto's services, and its answer.
-
 _NOT_PASSED_ON = {"content-type", "content-length", "transfer-encoding", "connection", "authorization"}
 _METADATA = "x-amz-meta-"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -218,15 +216,8 @@ def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
     }
 
 
-# One request to moto: permission before it acts, state saved after it has acted.
-
 # What a service's operations change besides itself: keys of sessions and roles of new accounts live in iam.
-_SAVED_WITH = {
-    "iam": ("iam",),
-    "sts": ("sts", "iam"),
-    "organizations": ("organizations", "iam"),
-    "s3": ("s3",),
-}
+_SAVED_WITH = {"sts": ("sts", "iam"), "organizations": ("organizations", "iam")}
 _READING_VERBS = ("Get", "List", "Describe", "Simulate")
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 # moto believes any assertion, and would hand out every role to the one who asks.
@@ -266,7 +257,7 @@ class Exchange:
             service_name = self.signature.service_name
             if service_name == "sts":
                 accounts.forget_long_expired(self.double.now())
-            self.memory.save(self.connection, *_SAVED_WITH[service_name])
+            self.memory.save(self.connection, *_SAVED_WITH.get(service_name, (service_name,)))
         return response
 
     def _authorize(self, action: str, moto_response: Any, resource: str) -> None:

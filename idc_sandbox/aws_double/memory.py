@@ -32,8 +32,6 @@ from idc_sandbox.aws_double.objects import ObjectBodies
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.store import IdFactory
 
-# How the memory of one of moto's services becomes bytes, and how only safe bytes become memory again.
-
 _PLAIN_TYPES = {
     "builtins": "dict list set frozenset tuple bytearray object complex slice range",
     "collections": "OrderedDict defaultdict deque",

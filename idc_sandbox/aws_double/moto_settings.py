@@ -38,8 +38,6 @@ from idc_sandbox.context import Caller
 from idc_sandbox.errors import ServiceError, access_denied, parse_json
 from idc_sandbox.wire.policies import policy_problem
 
-# AWS's 1,582 managed policies, made when they are asked for.
-
 _PREFIX = "arn:aws:iam::aws:policy"
 
 

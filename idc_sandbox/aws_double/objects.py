@@ -61,8 +61,6 @@ class ObjectBodies:
         self._connection.executemany("DELETE FROM double_state WHERE service = ?", gone)
 
 
-# Which permissions a request to S3 needs.
-
 _TABLES = tomllib.loads(resources.files(__package__).joinpath("s3_actions.toml").read_text("utf-8"))
 _ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
 _SUB_RESOURCES = {"delete", *_TABLES["not_offered"]}.union(

@@ -78,13 +78,11 @@ def _only_value(scope: Scope, name: str) -> str:
     return values[0].lower() if len(values) == 1 else ""
 
 
-# Values that only this sandbox can have made: CSRF tokens, and the cookies of who administers it.
-
 COOKIE_LIFETIME_S = 12 * 3600
 
 
 class Seals:
-    """Makes and checks sealed values."""
+    """Makes and checks values that only this sandbox can have made: CSRF tokens, owners' cookies."""
 
     def __init__(self, form_key: str, cookie_key: str) -> None:
         self._form_key, self._cookie_key = form_key.encode(), cookie_key.encode()
@@ -119,8 +117,6 @@ class Seals:
         )
 
 
-# Links that open the mailbox or the settings once: what a notebook keeps of one is worth nothing.
-
 LIFETIME_S = 10 * 60
 MOST_LINKS = 1000
 EVERY_ADDRESS = "*"
@@ -134,7 +130,7 @@ class _Promise(NamedTuple):
 
 
 class OneTimeLinks:
-    """Makes keys for links, and redeems each once."""
+    """Makes keys for links and redeems each once: what a notebook keeps of one is worth nothing."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -111,8 +111,6 @@ def _ask_consent(
     )
 
 
-# Accounts and roles, a role's access keys, and where its console link leads.
-
 _LONGEST_DESTINATION = 2048
 
 

@@ -89,9 +89,6 @@ def _closed(visit: Visit) -> Response:
     return closed(visit, "This mailbox is closed", "Mailboxes open")
 
 
-# What the forms for MFA devices need, in the sign-in and under *My devices*.
-
-
 def registration_forms(context: Context, user_id: str) -> dict[str, Any]:
     """Return what each form needs; a kind that cannot be registered has its reason instead. Writes."""
     values: dict[str, Any] = {"registration": None, "picture": "", "options": None, "reasons": []}
@@ -235,9 +232,6 @@ def _welcome(visit: Visit, after: Next) -> Response:
         tokens = [*_trusted(visit), after.trusted_browser_token][-_MOST_TRUSTED:]
         set_cookie(answer, visit, TRUSTED_COOKIE, ".".join(tokens), max_age_s=LONGEST_COOKIE_S)
     return answer
-
-
-# The page behind the link of an invitation or of a password reset: choose a password, once.
 
 
 def show_invitation(visit: Visit, message: str = "") -> Response:

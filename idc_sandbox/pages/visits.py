@@ -343,8 +343,6 @@ def duration_words(seconds: float) -> str:
     return " ".join(counted(count, unit) for count, unit in parts if count) or "0 minutes"
 
 
-# Where a person goes on after signing in: to a page of this site, never elsewhere.
-
 PORTAL = "/start"
 _LONGEST = 6000
 # A path of the pages: it begins with one slash, so that no browser reads a host into it.
