@@ -196,6 +196,8 @@ class Browser:
         params, data = (fields or None, None) if is_query else (None, fields)
         try:
             return self._http.request(method, url, params=params, data=data, follow_redirects=follow)
+        except httpx.InvalidURL as error:
+            raise self._elsewhere(url) from error
         except httpx.TooManyRedirects as error:
             where = _without_query(str(error.request.url))
             raise PersonaError(f"the site sends the browser in circles at {where!r}") from error
@@ -216,8 +218,10 @@ class Browser:
         """Refuse to go elsewhere, whether the site sends the browser there or a program does."""
         own, wanted = urlsplit(self.site_url), urlsplit(str(request.url))
         if (own.scheme, own.netloc) != (wanted.scheme, wanted.netloc):
-            where = _without_query(str(request.url))
-            raise PersonaError(f"{where!r} is not on {self.site_url!r}; nothing was sent there")
+            raise self._elsewhere(str(request.url))
+
+    def _elsewhere(self, url: str) -> PersonaError:
+        return PersonaError(f"{_without_query(url)!r} is not on {self.site_url!r}; nothing was sent there")
 
 
 def _port_of(url: SplitResult) -> int | None:
