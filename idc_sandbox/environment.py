@@ -27,7 +27,9 @@ def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
     wanted = json.dumps([endpoint_url, services])
     if mark.exists() and mark.read_text("utf-8") == wanted:
         return overlay
-    templates = json.loads(resources.files(__package__).joinpath("endpoint_rules.json").read_text("utf-8"))
+    templates = json.loads(
+        resources.files("idc_sandbox").joinpath("data/endpoint_rules.json").read_text("utf-8")
+    )
     for service, version in services:
         kind = "s3" if service == "s3" else "global" if service in _GLOBAL else "regional"
         rules = Template(json.dumps(templates[kind])).substitute(endpoint_url=endpoint_url, service=service)

@@ -61,7 +61,7 @@ class ObjectBodies:
         self._connection.executemany("DELETE FROM double_state WHERE service = ?", gone)
 
 
-_TABLES = tomllib.loads(resources.files(__package__).joinpath("s3_actions.toml").read_text("utf-8"))
+_TABLES = tomllib.loads(resources.files("idc_sandbox").joinpath("data/s3_actions.toml").read_text("utf-8"))
 _ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
 _SUB_RESOURCES = {"delete", *_TABLES["not_offered"]}.union(
     *(names for methods in _ACTIONS.values() for names in methods.values())

@@ -55,7 +55,7 @@ def _texts() -> dict[str, Any]:
     """Return what the front door says to people: refusals by their code, mails by their kind."""
     import tomllib  # noqa: PLC0415  no start of the sandbox waits for it
 
-    return tomllib.loads(resources.files(__package__).joinpath("texts.toml").read_text("utf-8"))
+    return tomllib.loads(resources.files("idc_sandbox").joinpath("data/texts.toml").read_text("utf-8"))
 
 
 class Refusal(Exception):  # noqa: N818  no defect: an answer
