@@ -55,6 +55,9 @@ def patterns_of_aws():
     return sorted({(name, pattern) for name, shape in shapes if (pattern := shape.metadata.get("pattern"))})
 
 
+PARTS = {"list": ("member",), "map": ("key", "value")}
+
+
 def shapes_of(name):
     model = service_model(name)
     found, waiting = (
@@ -73,7 +76,7 @@ def shapes_of(name):
             continue
         found[shape.name] = shape
         waiting += getattr(shape, "members", {}).values()
-        waiting += [part for at in ("member", "key", "value") if (part := getattr(shape, at, None))]
+        waiting += [getattr(shape, part) for part in PARTS.get(shape.type_name, ())]
     return found.values()
 
 
