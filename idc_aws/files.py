@@ -34,6 +34,15 @@ def read_table(name: str, package: str = "idc_aws") -> dict[str, Any]:
 
 
 @contextmanager
+def explained(what: str, remedy: str) -> Iterator[None]:
+    """Say in words what the system refuses in the block, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailedError(f"{what}: {error.strerror or error}", remedy=remedy) from error
+
+
+@contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a file to write that takes another's place in one step, or is deleted where the block fails."""
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")

@@ -51,15 +51,25 @@ def format_duration(length: timedelta) -> str:
     return f"P{days_text}" + (f"T{time_text}" if time_text else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``"1 check"``, ``"3 checks"`` or ``"2 people"``."""
+    plural = {"person": "people"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def duration_in_words(length_s: float) -> str:
+    """Return such as ``"8 hours"``, ``"7 days 1 hour"`` or ``"90 seconds"``."""
+    left, parts = round(length_s), []
+    for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        number, left = divmod(left, size)
+        parts += [counted(number, name)] if number else []
+    return " ".join(parts) or "0 seconds"
+
+
 def length_in_words(length: timedelta) -> str:
     """Return a length as a person says it, such as ``"1 hour 30 minutes"`` or ``"7 days"``; no seconds."""
-    hours, minutes = divmod(length.seconds // 60, 60)
-    parts = [
-        f"{number} {unit}{'' if number == 1 else 's'}"
-        for number, unit in ((length.days, "day"), (hours, "hour"), (minutes, "minute"))
-        if number
-    ]
-    return " ".join(parts) or "0 minutes"
+    minutes = length // timedelta(minutes=1)
+    return duration_in_words(60 * minutes) if minutes else "0 minutes"
 
 
 # A word that a person mistyped, and the word that they probably meant.

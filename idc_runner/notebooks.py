@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from idc_aws.errors import InvalidValueError, NotFoundError, RunFailedError
+from idc_aws.files import explained, read_once
 from idc_aws.identifiers import did_you_mean
 
 TEARDOWN_NUMBER = "99"
@@ -82,8 +82,7 @@ _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, Synt
 def known_parameters(notebook: LessonNotebook) -> frozenset[str]:
     """Return the names that the notebook's parameters cell assigns; reads only."""
     try:
-        status = notebook.path.stat()
-        return _known_parameters(notebook, status.st_mtime_ns, status.st_size)
+        return _known_parameters(notebook.path)
     except _UNREADABLE as error:
         raise RunFailedError(
             f"the notebook {str(notebook.path)!r} cannot be read: {type(error).__name__}: {error}",
@@ -91,16 +90,15 @@ def known_parameters(notebook: LessonNotebook) -> frozenset[str]:
         ) from error
 
 
-@lru_cache(maxsize=64)
-def _known_parameters(notebook: LessonNotebook, _changed_ns: int, _size: int) -> frozenset[str]:
-    # A thousand jobs of one notebook read it once; one that was edited meanwhile is read again.
+@read_once
+def _known_parameters(path: Path) -> frozenset[str]:
     # As JSON: nbformat takes longer to import than all of this.
-    document: dict[str, Any] = json.loads(notebook.path.read_text("utf-8"))
+    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     for cell in document["cells"]:
         if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", []):
             return frozenset(_assigned_names("".join(cell["source"])))
     raise RunFailedError(
-        f"the notebook {notebook.name!r} has no cell with the tag 'parameters'",
+        f"the notebook {path.stem!r} has no cell with the tag 'parameters'",
         remedy="Give its first code cell, with the defaults, the tag `parameters`.",
     )
 
@@ -134,15 +132,13 @@ class RunRecord:
 def create_run_folder(runs: Path, *, now: datetime.datetime | None = None) -> Path:
     """Create and return a new run's folder, readable by its owner only, and point ``latest`` at it."""
     now = now or datetime.datetime.now(datetime.UTC)
-    try:
+    with explained(
+        f"the run's folder cannot be made in {str(runs)!r}",
+        remedy="Choose a folder that you may write with --out DIR, or make room.",
+    ):
         runs.mkdir(parents=True, exist_ok=True)
         folder = create_unique_folder(runs.absolute(), now.strftime("%Y%m%d-%H%M%S"), 0o700)
         (folder / "notebooks").mkdir()
-    except OSError as error:
-        raise RunFailedError(
-            f"the run's folder cannot be made in {str(runs)!r}: {error.strerror or error}",
-            remedy="Choose a folder that you may write with --out DIR, or make room.",
-        ) from error
     _link_latest(runs.absolute(), folder.name)
     return folder
 

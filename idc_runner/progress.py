@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from idc_aws.files import json_objects
+from idc_aws.identifiers import counted
 from idc_aws.scrubbing import clean
 from idc_runner.summary import (
     NotebookResult,
     RunSummary,
     changes_in_words,
-    counted,
     seconds_in_words,
     text_table,
 )

@@ -14,6 +14,7 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from idc_aws.identifiers import counted
 from idc_aws.scrubbing import clean, clean_values
 from idc_helpers.runbook.records import ReceiptBook
 from idc_runner.outputs import scrubbed_notebook, write_whole
@@ -23,7 +24,6 @@ from idc_runner.summary import (
     PLAN_WORDS,
     RunSummary,
     changes_in_words,
-    counted,
     seconds_in_words,
 )
 

@@ -6,7 +6,7 @@ import datetime
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -41,28 +41,18 @@ MOST_PEOPLE_MASKED = 10_000  # by name; e-mail addresses and phone numbers are m
 
 
 @dataclass(frozen=True)
-class RunRequest:
-    """What a person asked for.
+class Request:
+    """What a person asks for of a run or of a batch.
 
     Attributes
     ----------
     project
         The kit's folder: its notebooks are executed.
-    scenario_file
-        The scenario; None: ``parameters/sandbox.yaml``.
-    only
-        Numbers or names of notebooks; empty: all.
-    target, mode
-        In place of what the scenario says.
-    runs
-        The folder that holds the runs; None: ``runs/`` of the work folder.
-    teardown
-        Whether the last notebook takes everything back.
-    fresh_sandbox
-        Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
+    mode
+        In place of what the scenario or the table of jobs says.
     mask_personal_data
-        Whether people's names, e-mail addresses, phone numbers and addresses have stand-ins in all that the
-        run writes but its receipts.
+        Whether people's names, e-mail addresses, phone numbers and addresses have stand-ins in all that is
+        written but the receipts.
     work
         The folder in which the person works; None: the kit's.
     edited_notebooks
@@ -72,22 +62,50 @@ class RunRequest:
     """
 
     project: Path
-    scenario_file: Path | None = None
-    only: tuple[str, ...] = ()
-    target: str | None = None
+    _: KW_ONLY
     mode: str | None = None
-    runs: Path | None = None
-    teardown: bool = True
-    fresh_sandbox: bool = False
     mask_personal_data: bool = False
     work: Path | None = None
     edited_notebooks: bool = False
     limits: TimeLimits = NO_LIMITS
 
     @property
+    def usual_runs_folder(self) -> Path:
+        """Where runs and batches are kept unless the person says otherwise."""
+        return ((self.work or self.project) / "runs").resolve()
+
+
+@dataclass(frozen=True)
+class RunRequest(Request):
+    """What a person asks for of a run, in addition to `Request`: which notebooks, and where.
+
+    Attributes
+    ----------
+    scenario_file
+        The scenario; None: ``parameters/sandbox.yaml``.
+    only
+        Numbers or names of notebooks; empty: all.
+    target
+        In place of what the scenario says.
+    runs
+        The folder that holds the runs; None: ``runs/`` of the work folder.
+    teardown
+        Whether the last notebook takes everything back.
+    fresh_sandbox
+        Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
+    """
+
+    scenario_file: Path | None = None
+    only: tuple[str, ...] = ()
+    target: str | None = None
+    runs: Path | None = None
+    teardown: bool = True
+    fresh_sandbox: bool = False
+
+    @property
     def runs_folder(self) -> Path:
         """Where the run's folder is made."""
-        return self.runs.absolute() if self.runs else ((self.work or self.project) / "runs").resolve()
+        return self.runs.absolute() if self.runs else self.usual_runs_folder
 
 
 def prepare_run(request: RunRequest) -> PreparedRun:

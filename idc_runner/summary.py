@@ -208,8 +208,3 @@ def seconds_in_words(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``"1 check"`` or ``"3 checks"``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,12 +8,12 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from idc_aws.errors import InvalidValueError, RunFailedError
-from idc_aws.files import replaced_file
+from idc_aws.files import explained, replaced_file
 from idc_aws.project import MANIFEST, is_repository
 from idc_runner.notebooks import LessonNotebook, create_unique_folder
 
@@ -58,10 +58,8 @@ def lay_out(folder: Path, kit: Path) -> None:
 
 def follow(folder: Path, kit: Path) -> Followed:
     """Bring a working copy up to date with the kit, or write it where there is none; writes files only."""
-    try:
+    with _writing(folder):
         return _follow(folder, kit)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
 
 
 def start_afresh(folder: Path, kit: Path) -> Path:
@@ -72,16 +70,14 @@ def start_afresh(folder: Path, kit: Path) -> Path:
             remedy="Lay one out in a new folder: idc init FOLDER. A copy made by hand becomes one by "
             "--update.",
         )
-    try:
+    with _writing(folder):
         aside = _set_aside(folder)
         for path in list((folder / "notebooks").glob("*")):
             path.rename(aside / path.name)
         if (folder / "parameters").exists():
             (folder / "parameters").rename(aside / "parameters")
         _follow(folder, kit)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    return aside
+        return aside
 
 
 def digest(content: bytes) -> str:
@@ -151,11 +147,9 @@ def _set_aside(folder: Path) -> Path:
     return create_unique_folder(folder / EARLIER, now)
 
 
-def _unwritable(folder: Path, error: OSError) -> RunFailedError:
-    return RunFailedError(
-        f"the working copy in {str(folder)!r} cannot be written: {error.strerror or error}",
-        remedy="Choose a folder that you may write, or make room. What was there is kept.",
-    )
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    remedy = "Choose a folder that you may write, or make room. What was there is kept."
+    return explained(f"the working copy in {str(folder)!r} cannot be written", remedy)
 
 
 _PATIENCE_S = 30

@@ -9,7 +9,7 @@ from idc_aws.access import AssignmentRow, list_all_account_assignments, list_peo
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
-from idc_aws.identifiers import access_portal_url
+from idc_aws.identifiers import access_portal_url, counted
 from idc_aws.identity_store import list_users
 from idc_aws.organization import (
     Account,
@@ -241,12 +241,8 @@ def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
     reaches = [(principal_in_words(row), columns[row.account_id][1], row.permission_set) for row in rows]
     frame = grouped_access_frame(reaches, list(columns.values()))
     frame.index.name = "person" if people else "principal"
-    caption = f"Who reaches what: {_count(len(frame), frame.index.name)}, {_count(len(columns), 'account')}"
+    caption = f"Who reaches what: {counted(len(frame), frame.index.name)}, {counted(len(columns), 'account')}"
     return Matrix(frame, caption, note=_NOTE + (_PEOPLE if people else ""))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun if number == 1 else {'person': 'people'}.get(noun, f'{noun}s')}"
 
 
 def _columns(connection: Connection, rows: Iterable[AssignmentRow]) -> dict[str, tuple[str, str]]:

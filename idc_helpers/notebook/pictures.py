@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from idc_aws.identifiers import duration_in_words
 from idc_helpers.notebook.tables import TABLE_STYLE, in_html, style
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -121,16 +122,6 @@ class TimeAxis:
 
 def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
-
-
-def duration_in_words(length_s: float) -> str:
-    """Return such as ``"8 hours"``, ``"7 days 1 hour"`` or ``"90 seconds"``."""
-    names = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second"))
-    left, parts = round(length_s), []
-    for size, name in names:
-        number, left = divmod(left, size)
-        parts += [f"{number} {name}{'s' * (number != 1)}"] if number else []
-    return " ".join(parts) or "0 seconds"
 
 
 def short_duration(length_s: float) -> str:

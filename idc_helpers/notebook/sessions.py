@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from idc_aws.errors import InvalidValueError, NotFoundError
-from idc_aws.identifiers import did_you_mean, parse_duration
+from idc_aws.identifiers import did_you_mean, duration_in_words, parse_duration
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.login import SignInTrace, read_sign_in_trace
 from idc_aws.signin.profiles import SCOPE, SsoProfile
 from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
-from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis, duration_in_words
+from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis
 from idc_helpers.runbook.run import RunContext
 
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,

@@ -25,15 +25,15 @@ from idc_runner.batch.folder import (
     Journal,
     own_batch_folder,
     resume,
-    unwritable,
+    writing_to,
 )
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.batch.report import BatchProgress, BatchSummary, write_batch_report
 from idc_runner.batch.table import OWN, STANDING, JobOrder
 from idc_runner.batch.workers import EngineKeeper, JobSettings, LocalWorkers, Workers, cores
-from idc_runner.engine import NO_LIMITS, Engine, TimeLimits
+from idc_runner.engine import Engine
 from idc_runner.execution import Interrupted, Outcome, signals_as_exceptions
-from idc_runner.run import people_of_run
+from idc_runner.run import Request, people_of_run
 from idc_runner.summary import seconds_in_words
 from idc_runner.working_copy import edited_line, edited_notebooks, require_unedited
 
@@ -61,52 +61,34 @@ def people_of(jobs: Iterable[Job]) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class BatchRequest:
-    """What a person asked for.
+class BatchRequest(Request):
+    """What a person asks for of a batch, in addition to `Request`: which jobs, and where they run.
 
     Attributes
     ----------
-    project
-        The kit's folder: its notebooks are executed.
     table
         The file of the jobs, YAML or CSV.
     out
         The batch's folder; None: ``runs/batch-<table>`` of the work folder.
     workers
         How many jobs run side by side; None: one for each core.
-    mode
-        In place of what table and scenarios say.
     engine
         What executes the notebooks, by name; None: the fastest one of this platform.
-    limits
-        For each cell and each notebook.
     retry_failed
         Whether jobs that had failed run again.
     scheduler
         The address of a dask scheduler whose workers carry out the jobs; empty: this machine does.
     bucket
         Where in S3 the results are stored, ``s3://bucket/prefix``; empty: in the batch's folder.
-    mask_personal_data
-        Whether people's names, addresses and numbers are replaced in what the jobs write.
-    work
-        The folder in which the person works; None: the kit's.
-    edited_notebooks
-        Whether notebooks that were edited may write to AWS.
     """
 
-    project: Path
     table: Path
     out: Path | None = None
     workers: int | None = None
-    mode: str | None = None
     engine: str | None = None
-    limits: TimeLimits = NO_LIMITS
     retry_failed: bool = False
     scheduler: str = ""
     bucket: str = ""
-    mask_personal_data: bool = False
-    work: Path | None = None
-    edited_notebooks: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -122,8 +104,7 @@ class BatchRequest:
     @property
     def folder(self) -> Path:
         """The batch's folder."""
-        runs = ((self.work or self.project) / "runs").resolve()
-        return (self.out or runs / f"batch-{self.table.stem}").absolute()
+        return (self.out or self.usual_runs_folder / f"batch-{self.table.stem}").absolute()
 
 
 BatchOutcome = Outcome[BatchSummary]
@@ -266,10 +247,9 @@ class _Batch:
         return True
 
     def _count(self, name: str, outcome: JobResult | BaseException, order: JobOrder) -> None:
-        if isinstance(outcome, OSError):
-            raise unwritable(self.folder, outcome) from outcome
         if isinstance(outcome, BaseException):
-            raise outcome
+            with writing_to(self.folder):
+                raise outcome
         self.journal.count(outcome)
         self.progress.job_ended(outcome)
         order.ended(name, passed=outcome.passed)
@@ -290,11 +270,9 @@ class _Batch:
             before=frozenset(self.resumption.settled),
             news=keeper.news(),
         )
-        try:
+        with writing_to(self.folder):
             write_batch_report(self.folder, summary)
             self.page = self.store.put_reports(self.folder) if self.store else str(self.folder / "index.html")
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
         return summary
 
     def _say_end(self, summary: BatchSummary, signal_number: int | None) -> None:

@@ -8,14 +8,14 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import APPENDING, append_object, lock_file, read_json_lines
+from idc_aws.files import APPENDING, append_object, explained, lock_file, read_json_lines
+from idc_aws.identifiers import counted
 from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, changed_inputs
-from idc_runner.summary import counted
 
 LOCK, JOURNAL, JOBS, PACING = "batch.lock", "journal.jsonl", "jobs", ".pacing"
 MARKER = "result.json"
@@ -29,32 +29,26 @@ _OF_ONE_ATTEMPT = ("summary.json", "index.html", "events.jsonl", "run.log")
 def own_batch_folder(folder: Path) -> Iterator[Path]:
     """Make a batch's folder, and hold it for the length of a block."""
     with ExitStack() as stack:
-        try:
+        with writing_to(folder):
             for each in (folder, folder / JOBS, folder / PACING):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = stack.enter_context(lock_file(folder / LOCK, wait=False))
             if descriptor is None:
                 raise _at_work(folder)
-            _sign(descriptor)
-        except OSError as error:
-            raise unwritable(folder, error) from error
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            about = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(about).encode() + b"\n", 0)
         yield folder
 
 
-def unwritable(folder: Path, error: OSError) -> RunFailedError:
-    """Return what to say when a batch's folder takes nothing any more."""
-    return RunFailedError(
-        f"the batch's folder {str(folder)!r} cannot be written: {error.strerror or error}",
-        remedy="Make room, or name a folder that you may write with --out DIR. What is counted in its "
-        "journal stays so: the same command resumes from there.",
+def writing_to(folder: Path) -> AbstractContextManager[None]:
+    """Say in words, for the length of a block, that a batch's folder takes nothing any more."""
+    remedy = (
+        "Make room, or name a folder that you may write with --out DIR. What is counted in its journal stays "
+        "so: the same command resumes from there."
     )
-
-
-def _sign(descriptor: int) -> None:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(about).encode() + b"\n", 0)
+    return explained(f"the batch's folder {str(folder)!r} cannot be written", remedy)
 
 
 def _at_work(folder: Path) -> RunFailedError:
@@ -95,19 +89,15 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._refused():
+        with self._writing():
             self._descriptor = os.open(path, APPENDING, 0o600)
 
-    @contextmanager
-    def _refused(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RunFailedError(
-                f"the batch's journal {str(self.path)!r} cannot be written: {error.strerror or error}",
-                remedy="What is counted in it stays so. Make room, or see that you may write there, and give "
-                "the same command again.",
-            ) from error
+    def _writing(self) -> AbstractContextManager[None]:
+        remedy = (
+            "What is counted in it stays so. Make room, or see that you may write there, and give the same "
+            "command again."
+        )
+        return explained(f"the batch's journal {str(self.path)!r} cannot be written", remedy)
 
     def __enter__(self) -> Journal:
         return self
@@ -117,7 +107,7 @@ class Journal:
 
     def count(self, result: JobResult) -> None:
         """Write down how a job ended, and return once that is on disk."""
-        with self._refused():
+        with self._writing():
             append_object(self._descriptor, asdict(result))
 
     def results(self) -> dict[str, JobResult]:

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from idc_aws.identifiers import counted
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.sandbox import sandbox_of_its_own, start_sandbox
 from idc_aws.scenario.reading import scenario_parameters
@@ -34,7 +35,7 @@ from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress
 from idc_runner.run import require_target
-from idc_runner.summary import RunSummary, counted
+from idc_runner.summary import RunSummary
 
 RUN_LOG = "run.log"
 _OF_THE_DISK = {

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -76,16 +75,15 @@ def run_lab(
 
 
 def _wait(process: subprocess.Popen[bytes], told: Sequence[int], patience_s: float) -> int:
-    asked_at = None
-    while True:
-        try:
+    while not told:
+        with suppress(subprocess.TimeoutExpired):
             return process.wait(_LOOK_S)
-        except subprocess.TimeoutExpired:
-            asked_at = asked_at or (time.monotonic() if told else None)
-            if asked_at is not None and time.monotonic() - asked_at > patience_s:
-                process.kill()  # kernels see that it is gone, and end
-                process.wait()
-                return 0
+    try:
+        return process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()  # kernels see that it is gone, and end
+        process.wait()
+        return 0
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from idc_aws.identifiers import counted
 from idc_aws.project import project_folder, runs_folder, work_folder
 
 if TYPE_CHECKING:
@@ -332,7 +333,6 @@ def check(
 ) -> None:
     """Check a scenario; names everything that is wrong, with its line and what to do."""
     from idc_aws.scenario.reading import load_scenario, scenario_warnings  # noqa: PLC0415
-    from idc_runner.summary import counted  # noqa: PLC0415
 
     scenario = load_scenario(file)
     for warning in scenario_warnings(scenario, file):
