@@ -124,6 +124,17 @@ def path_without(program):
     return os.pathsep.join(one for one in folders if shutil.which(program, path=one) is None)
 
 
+def steps_that_come_later(summary):
+    """Return for the number of each notebook with checks whether all of them wait for the instance."""
+    return {
+        notebook["notebook"][:2]: all(
+            "Later: there is no instance yet." in one["detail"] for one in notebook["checks"]
+        )
+        for notebook in summary["notebooks"]
+        if notebook["checks"]
+    }
+
+
 def what_is_there(commands):
     """Return the names of everything that the lesson makes, read from the sandbox by boto3."""
     sso_admin = commands.client("sso-admin")

@@ -11,7 +11,6 @@ from kit_commands import KIT, Commands, what_is_there
 
 NOTEBOOKS = sorted(path.stem for path in (KIT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SANITIZE = KIT / "tests" / "notebooks" / "sanitize.cfg"
-TIMES = ("duration", "start_time", "end_time")
 ACTIONS = ["create", "update", "delete", "unchanged"]
 
 
@@ -22,42 +21,34 @@ def fresh(tmp_path_factory):
     return commands, done, summary
 
 
-@pytest.fixture(scope="module")
-def by_kernels(tmp_path_factory):
-    commands = Commands(tmp_path_factory.mktemp("kernels"))
-    done, _ = commands.run("--fresh-sandbox", "--engine", "kernel")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return commands.latest
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_the_fast_engine_and_kernels_leave_the_same_cell_by_cell(fresh, by_kernels, name):
-    fast, kernels = (comparable(folder, name) for folder in (fresh[0].latest, by_kernels))
-    assert len(fast) == len(kernels)
-    for ours, theirs in zip(fast, kernels, strict=True):
-        assert ours == theirs
+def test_the_fast_engine_leaves_what_kernels_left_in_the_stored_notebooks(fresh):
+    # That kernels leave it today too is what `idc_runner.stored_outputs check` shows.
+    folder = fresh[0].latest
+    others = [name for name in NOTEBOOKS if comparable(folder, name) != comparable(KIT, name)]
+    assert NOTEBOOKS
+    assert others == []
 
 
 def comparable(folder, name):
-    """Return the metadata and the cells of an executed notebook as text, without what differs between runs."""
+    """Return what the cells of an executed notebook hold, without what differs between runs."""
     rules = configparser.ConfigParser()
     rules.read(SANITIZE)
     document = json.loads((folder / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
-    for part in (document, *document["cells"]):
-        part.pop("id", None)  # papermill's own cells get new ones
-        part["metadata"].pop("execution", None)
-        record = part["metadata"].get("papermill", {})
-        part["metadata"]["papermill"] = {key: record[key] for key in record if key not in TIMES}
-    parts = []
-    for part in (document["metadata"], *document["cells"]):
-        text = json.dumps(part, indent=1, sort_keys=True, ensure_ascii=False)
+    cells = []
+    for cell in document["cells"]:
+        if "injected-parameters" in cell["metadata"].get("tags", []):
+            continue
+        for output in cell.get("outputs", []):
+            output.pop("execution_count", None)  # papermill's own cell counts too
+        kept = {part: cell[part] for part in ("cell_type", "source", "outputs") if part in cell}
+        text = json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)
         text = text.replace(str(folder.parents[1]), "FOLDER").replace(folder.name, "RUN")
         text = re.sub(r"\b[A-Z]{4}-[A-Z]{4}\b", "CODE", text)  # of a device, new for each login
         text = re.sub(r"(· |<code>)[\w-]{4}…", r"\1BEGINNING…", text)  # of ids and tokens, new for each login
         for section in rules.sections():
             text = re.sub(rules[section]["regex"], rules[section]["replace"], text)
-        parts.append(text)
-    return parts
+        cells.append(text)
+    return cells
 
 
 def test_it_exits_with_0_and_every_notebook_and_check_passed(fresh):
@@ -132,8 +123,5 @@ def test_undo_of_a_run_that_tore_itself_down_has_nothing_to_do(fresh):
     commands, _, _ = fresh
     done = commands.idc("undo", "latest", "--out", str(commands.runs), "--yes")
     assert done.returncode == 0, done.stderr
-    assert (
-        "nothing is left of what this run made" in done.stdout
-        or "Nothing is left to undo" in done.stdout
-    )
+    assert "nothing is left of what this run made" in done.stdout or "Nothing is left to undo" in done.stdout
     assert commands.idc("sandbox", "status", "--state", str(commands.latest / "sandbox")).returncode == 1

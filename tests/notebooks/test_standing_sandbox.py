@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from kit_commands import what_is_there
+from kit_commands import steps_that_come_later, what_is_there
 
 
 def total(summary, action):
@@ -47,6 +47,16 @@ def test_mode_plan_says_what_would_change_and_writes_nothing(planned):
     assert "to create" in done.stdout
     assert not (folder / "receipts.jsonl").exists()
     assert there == {}
+
+
+def test_a_plan_of_the_whole_lesson_ends_well_before_there_is_an_instance(planned):
+    _, summary, folder, _ = planned
+    assert len(summary["notebooks"]) == 13
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    after_01 = dict.fromkeys(("02", "03", "04", "05", "06", "07", "08"), True)
+    assert steps_that_come_later(summary) == {"01": False, "99": False} | after_01
+    executed = (folder / "notebooks" / "05_permission_sets.ipynb").read_text("utf-8")
+    assert "Later: there is no instance yet. Notebook 01 enables it; this step comes after it." in executed
 
 
 def test_the_first_run_makes_what_was_planned_and_leaves_it_there(first, planned):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import socket
 import tracemalloc
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from threading import Thread
 
 import anyio
@@ -77,14 +77,22 @@ ENDLESS = [
 ]
 
 
-@pytest.mark.parametrize("sent", ENDLESS)
-def test_what_never_becomes_a_request_ends(hasty, sent):
-    with served(read_everything) as port, socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.settimeout(PATIENCE_S)
-        connection.sendall(sent)
-        with suppress(ConnectionError):
-            while connection.recv(4096):
-                pass  # an answer to the whole first one of two, and then the end
+def test_what_never_becomes_a_request_ends(hasty):
+    with served(read_everything) as port, ExitStack() as opened:
+        connections = {}
+        for sent in ENDLESS:  # all wait at the same time
+            connection = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection.settimeout(PATIENCE_S)
+            connection.sendall(sent)
+            connections[sent] = connection
+        for sent, connection in connections.items():
+            try:
+                while connection.recv(4096):
+                    pass  # an answer to the whole first one of two, and then the end
+            except TimeoutError:
+                pytest.fail(f"the connection did not end after {sent!r}")
+            except ConnectionError:
+                continue
 
 
 @pytest.mark.parametrize("beginning", [b"GET / HTTP/1.1\r\nX-A: ", ENDLESS[4]])

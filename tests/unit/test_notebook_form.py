@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import statistics
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
-import pytest
 
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.lesson import LESSON, target_steps
@@ -20,6 +19,26 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 IMPORT = "from idc_helpers import open_runbook"
+
+
+def every(names):
+    """Let one test look at each of several names, and fail with all of those that are wrong."""
+
+    def decorate(look):
+        @wraps(look, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def look_at_all():
+            faults = []
+            for name in names:
+                try:
+                    look(name)
+                except AssertionError as error:
+                    faults.append(f"{name}: {error}")
+            assert not faults, "\n".join(faults)
+
+        del look_at_all.__wrapped__  # pytest would ask for a fixture of the argument's name
+        return look_at_all
+
+    return decorate
 
 
 @cache
@@ -68,7 +87,7 @@ def test_the_notebooks_are_numbered_in_the_lessons_order():
     assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(12)] + ["99"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_a_notebook_begins_with_title_parameters_import_and_connection(name):
     cells = notebook(name).cells
     assert cells[0].cell_type == "markdown"
@@ -82,7 +101,7 @@ def test_a_notebook_begins_with_title_parameters_import_and_connection(name):
     assert third.source.endswith("\nrunbook")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_parameters_are_literals_each_with_a_comment(name):
     (cell,) = (cell for cell in code(name) if "parameters" in cell.metadata.get("tags", []))
     for statement in ast.parse(cell.source).body:
@@ -91,7 +110,7 @@ def test_parameters_are_literals_each_with_a_comment(name):
     assert all("  # " in line for line in cell.source.splitlines())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_logic_lives_in_the_package_and_not_in_a_notebook(name):
     nodes = [node for cell in code(name) for node in ast.walk(ast.parse(cell.source))]
     logic = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.Try)
@@ -99,7 +118,7 @@ def test_logic_lives_in_the_package_and_not_in_a_notebook(name):
     assert sum(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes) == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_cells_are_small_and_there_is_more_to_read_than_to_run(name):
     lines = [len(cell.source.splitlines()) for cell in code(name)]
     assert max(lines) <= 20
@@ -108,7 +127,7 @@ def test_cells_are_small_and_there_is_more_to_read_than_to_run(name):
     assert len(prose(name).split()) > 4 * sum(lines)
 
 
-@pytest.mark.parametrize("name", OF_THE_LESSON)
+@every(OF_THE_LESSON)
 def test_every_step_is_checked_and_every_check_is_of_a_step(name):
     text = "\n".join(cell.source for cell in code(name))
     bound = set(
@@ -121,14 +140,14 @@ def test_every_step_is_checked_and_every_check_is_of_a_step(name):
     assert bound - unchecked == checked
 
 
-@pytest.mark.parametrize("name", OF_THE_LESSON)
+@every(OF_THE_LESSON)
 def test_every_step_links_to_its_page_of_aws(name):
     for heading, text in sections(name):
         if re.search(r"runbook\.(step|activation|command_line)\(|credentials\.compare", text) and heading:
             assert "https://docs.aws.amazon.com/" in text, heading
 
 
-@pytest.mark.parametrize("name", OF_THE_LESSON)
+@every(OF_THE_LESSON)
 def test_every_notebook_ends_with_an_exercise_and_the_way_on(name):
     titles = [heading for heading, _ in sections(name)]
     assert titles.count("Try it yourself") == 1
@@ -147,12 +166,12 @@ def test_each_exercise_stands_in_a_notebook_of_its_own():
     assert [exercise.notebook for exercise in EXERCISES.values()] == OF_THE_LESSON
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_headings_are_unique_so_that_links_lead_to_one_place(name):
     assert len(headings(name)) == len(set(headings(name)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_every_relative_link_and_its_anchor_resolve(name):
     links = [link for link in LINK.findall(prose(name)) if not link.startswith("https://")]
     assert links
@@ -165,14 +184,14 @@ def test_every_relative_link_and_its_anchor_resolve(name):
             assert unquote(anchor) in headings(target.stem), link
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every(NAMES)
 def test_every_link_to_the_web_is_one_to_aws(name):
     web = [link for link in LINK.findall(prose(name)) if link.startswith("http")]
     assert all(link.startswith("https://docs.aws.amazon.com/") for link in web)
     assert web
 
 
-@pytest.mark.parametrize("step", LESSON)
+@every(LESSON)
 def test_where_a_failed_check_sends_a_reader_is_there(step):
     place = LESSON[step].place
     address, _, anchor = place.link.partition("#")
@@ -180,7 +199,7 @@ def test_where_a_failed_check_sends_a_reader_is_there(step):
     assert unquote(anchor) in headings(place.notebook)
 
 
-@pytest.mark.parametrize("step", target_steps())
+@every(target_steps())
 def test_each_step_is_done_in_the_notebook_that_it_names(step):
     text = "\n".join(cell.source for cell in code(LESSON[step].notebook))
     assert f'runbook.step("{step}")' in text

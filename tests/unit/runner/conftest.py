@@ -4,8 +4,8 @@ import pytest
 from tiny_notebooks import make_project
 
 from idc_runner import notebooks
+from idc_runner.engine_choice import open_engine
 from idc_runner.execution import Execution
-from idc_runner.kernel_engine import KernelEngine
 from idc_runner.progress import Progress
 from idc_runner.run import prepare_run
 
@@ -20,8 +20,15 @@ def log():
     return io.StringIO()
 
 
+@pytest.fixture(scope="session")
+def shared_engine():
+    """Return one engine for all runs for which it does not matter which one it is."""
+    with open_engine() as engine:
+        yield engine
+
+
 @pytest.fixture
-def start(log, monkeypatch):
+def start(log, monkeypatch, shared_engine):
     """Return a function that prepares a request as `run_lesson` does, without connecting to a target."""
     monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: "address")
 
@@ -33,7 +40,7 @@ def start(log, monkeypatch):
         now = notebooks.datetime.datetime.now(notebooks.datetime.UTC)
         undo_command = f"idc undo {folder.name}"
         return Execution(
-            prepared, folder, where, environment or {}, engine or KernelEngine(), progress, now, undo_command
+            prepared, folder, where, environment or {}, engine or shared_engine, progress, now, undo_command
         )
 
     return start

@@ -23,10 +23,10 @@ ReceiptBook(Path(run_folder) / "receipts.jsonl").start(change, origin)
 """
 
 
-def carried_out(project, start, notebooks, **environment):
+def carried_out(project, start, notebooks, engine=None):
     for name, cells in notebooks.items():
         write_notebook(project / "notebooks", name, *tell(name, *cells))
-    return start(RunRequest(project), environment).carry_out()
+    return start(RunRequest(project), engine=engine).carry_out()
 
 
 def statuses(outcome):
@@ -34,7 +34,9 @@ def statuses(outcome):
 
 
 def test_a_run_whose_checks_all_pass_exits_with_0_and_leaves_its_folder_complete(project, start, log):
-    outcome = carried_out(project, start, {"06_a": [PASSES], "07_b": [PASSES]})
+    notebooks = {"06_a": [PASSES], "07_b": [PASSES]}
+    with open_engine("kernel") as engine:
+        outcome = carried_out(project, start, notebooks, engine)
     assert outcome.exit_status == 0
     left = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file()}
     executed = {f"notebooks/{name}.{ending}" for name in ("06_a", "07_b") for ending in ("html", "ipynb")}
