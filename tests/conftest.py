@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+MEMORY = Path("/dev/shm")
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def write_to_memory() -> None:
+    """Have temporary folders in memory where there is room: thousands of writes wait for a disk otherwise."""
+    may_execute = MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    if may_execute and shutil.disk_usage(MEMORY).free > 6 * 2**30:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def listen_to_signals() -> None:
@@ -18,6 +30,7 @@ def listen_to_signals() -> None:
             signal.signal(number, usual)
 
 
+write_to_memory()
 listen_to_signals()
 
 

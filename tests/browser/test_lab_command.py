@@ -21,9 +21,10 @@ from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder
 
 
-@pytest.fixture
-def lab(tmp_path):
-    started = KitLab(tmp_path)
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Return a Lab for all tests but the last, which ends it."""
+    started = KitLab(tmp_path_factory.mktemp("lab"))
     yield started
     started.stop()
 
@@ -46,30 +47,23 @@ def say_in_terminal(lab: KitLab, command: str, until: str) -> str:
     return shown
 
 
+def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
+    servers = lab.ask("GET", "server-proxy/servers-info")["server_processes"]
+    tiles = {one["launcher_entry"]["title"]: one["launcher_entry"]["path_info"] for one in servers}
+    assert tiles["Mailbox"] == "identity-center-sandbox/start/mailbox"
+    assert set(tiles) == {"Access portal", "Mailbox", "Settings"}
+    assert not any(one["new_browser_tab"] for one in servers)
+    log = lab.log.read_text()
+    assert "Extension Manager is 'readonly'" in log
+    assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in log
+
+
 def test_a_terminals_command_line_is_at_the_sandbox(lab):
     if find_command_line() is None:
         pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
     shown = say_in_terminal(lab, "aws sts get-caller-identity; echo EN''D $HOME", "END")
     assert '"Account": "111122223333"' in shown
     assert str(lab.state) in shown  # a home of its own: nobody's ~/.aws is read or written
-
-
-def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
-    say_in_terminal(lab, "sleep 1000 & echo EN''D", "END")
-    lab.ask("POST", "api/kernels", {"name": "python3"})
-    sandbox = find_sandbox(StateFolder(lab.state))
-    assert sandbox is not None
-    assert len(lab.processes()) >= 5  # idc, Lab, shell, kernel, sandbox
-    assert lab.interrupt() == 0
-    deadline = time.monotonic() + PATIENCE_S
-    while lab.processes() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert lab.processes() == set()
-    assert "What you did is kept" in lab.log.read_text()
-    lab.start()
-    again = find_sandbox(StateFolder(lab.state))
-    assert again is not None
-    assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
 
 
 def test_a_page_starts_the_sandbox_when_none_runs(lab):
@@ -99,15 +93,20 @@ def test_the_proxy_of_ports_shows_the_pages_where_the_sandbox_was_told_so(lab):
     assert "User name" in page.text
 
 
-def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
-    servers = lab.ask("GET", "server-proxy/servers-info")["server_processes"]
-    tiles = {one["launcher_entry"]["title"]: one["launcher_entry"]["path_info"] for one in servers}
-    assert tiles["Mailbox"] == "identity-center-sandbox/start/mailbox"
-    assert set(tiles) == {"Access portal", "Mailbox", "Settings"}
-    assert not any(one["new_browser_tab"] for one in servers)
-    log = lab.log.read_text()
-    assert "Extension Manager is 'readonly'" in log
-    assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in log
+def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
+    say_in_terminal(lab, "sleep 1000 & echo EN''D", "END")
+    lab.ask("POST", "api/kernels", {"name": "python3"})
+    sandbox = find_sandbox(StateFolder(lab.state))
+    assert sandbox is not None
+    assert len(lab.processes()) >= 5  # idc, Lab, shell, kernel, sandbox
+    assert lab.interrupt() == 0
+    deadline = time.monotonic() + PATIENCE_S
+    while lab.processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert lab.processes() == set()
+    assert "What you did is kept" in lab.log.read_text()
+    again = launcher.start(StateFolder(lab.state), port=0)
+    assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
 
 
 class CloneLab(KitLab):
@@ -170,7 +169,7 @@ def test_what_is_edited_in_lab_stays_in_the_learners_copy_and_a_run_takes_the_re
     assert "SystemExit" in (clone.kit / "lab" / name).read_text("utf-8")
     assert clone.git("status", "--porcelain") == ""
     for where in (".", "lab/notebooks"):
-        told = clone.idc("run", "--only", "01,06", "--no-teardown", where=where)
+        told = clone.idc("run", "--only", "06", "--mode", "plan", where=where)
         assert (f"{name}" in told) is (where != "."), "in the copy, it is said what does not run"
     runs = clone.kit / "runs"
     assert len([path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()]) == 2

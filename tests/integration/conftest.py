@@ -24,13 +24,17 @@ def no_aws_of_the_user(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start_in(tmp_path_factory, no_aws_of_the_user):
-    """Start sandboxes, each with state of its own, and stop them all at the end."""
+    """Start sandboxes, each with state of its own, and stop them all at the end.
+
+    What AWS does after its answer they do at once: waiting for it has tests of its own.
+    """
     folders = []
 
     def start(name):
         folder = tmp_path_factory.mktemp(name) / "state"
         folders.append(folder)
         start_sandbox(folder, port=0, seed=7)
+        connect(state_folder=folder).console.call("PUT", "switches", {"asynchronous_duration_s": 0})
         return folder
 
     yield start

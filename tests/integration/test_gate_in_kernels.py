@@ -24,6 +24,7 @@ from patience import PATIENCE_S
 
 from idc_aws.connection import connect
 from idc_aws.groups import Groups
+from idc_aws.identity_store import find_group_id
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.metadata.version("ipykernel")
@@ -143,10 +144,12 @@ class FrontEnd:
 
 
 @pytest.fixture
-def run_environment(start_in, tmp_path, request):
-    state = start_in(f"kernel-{request.node.callspec.params['version']}")
-    connect(state_folder=state).console.enable_organization_instance(region="us-east-1")
-    return {"IDC_SANDBOX_STATE": str(state), "IDC_RUN_FOLDER": str(tmp_path / "run")}
+def run_environment(sandbox_folder, tmp_path):
+    yield {"IDC_SANDBOX_STATE": str(sandbox_folder), "IDC_RUN_FOLDER": str(tmp_path / "run")}
+    connection = connect(state_folder=sandbox_folder)
+    store = {"IdentityStoreId": connection.instance.identity_store_id}
+    group_id = find_group_id(connection, "Operators")
+    connection.client("identitystore").delete_group(GroupId=group_id, **store)
 
 
 @pytest.fixture

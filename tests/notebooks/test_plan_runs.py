@@ -45,8 +45,7 @@ def test_a_plan_on_aws_ends_well_before_there_is_an_instance(commands):
     assert "Later: no instance is visible in Region" in configured
 
 
-@pytest.mark.parametrize("mode", ["plan", "apply"])
-@pytest.mark.parametrize("target", ["sandbox", "aws"])
+@pytest.mark.parametrize(("target", "mode"), [("sandbox", "apply"), ("aws", "plan")])
 def test_another_region_than_the_instance_s_is_said_first_in_both_modes(commands, target, mode):
     connection = connect(state_folder=commands.state)
     if connection.instance_or_none() is None:

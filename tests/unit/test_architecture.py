@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,18 @@ def modules(*packages):
     return found
 
 
+@cache
 def imported(path):
-    """Yield what a file imports anywhere: late and for types only too."""
+    """Return what a file imports anywhere: late and for types only too."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-            yield str(node.module)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+            found.append(str(node.module))
+    return found
 
 
 def test_imports_go_one_way():

@@ -1,3 +1,6 @@
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from memory_resource import MemoryResource
@@ -18,6 +21,14 @@ values = st.one_of(
 )
 states = st.dictionaries(st.sampled_from(["description", "tags", "policy"]), values, max_size=3)
 worlds = st.dictionaries(st.sampled_from(["ana", "ben", "eva", "kim"]), states, max_size=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """Leave receipts in memory: that they are flushed is a test of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
 
 
 def applier(resource, folder):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -136,24 +137,30 @@ def test_the_next_notebook_runs_after_a_death(engine, tmp_path):
     assert failure is None
 
 
-@pytest.mark.parametrize(
-    "sleeps",
-    [
-        "import time; time.sleep(600)",
-        "while True: pass",
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
-        "try:\n    import time; time.sleep(600)\nexcept BaseException:\n    time.sleep(600)",
-        "import subprocess; subprocess.run(['sleep', '600'])",
-    ],
+SLEEPS = (
+    "import time; time.sleep(600)",
+    "while True: pass",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+    "try:\n    import time; time.sleep(600)\nexcept BaseException:\n    time.sleep(600)",
+    "import subprocess; subprocess.run(['sleep', '600'])",
 )
-def test_a_time_limit_ends_whatever_a_cell_does(engine, tmp_path, sleeps):
-    cell = f"{TELLS_PID}\nprint('begun')\n{sleeps}"
-    failure, cells = execute(engine, tmp_path, cell, "1", limits=TimeLimits(cell_s=1.5))
-    assert failure.error_name == "TimeLimitError"
-    assert "limit of 1.5 s" in failure.message
-    assert printed(cells) == ["begun\n"]
-    assert cells[0]["outputs"][-1]["ename"] == "TimeLimitError"
-    assert is_gone(int((tmp_path / "pid").read_text("utf-8")))
+
+
+def test_a_time_limit_ends_whatever_a_cell_does(engine, tmp_path):
+    def run(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        cell = f"{TELLS_PID}\nprint('begun')\n{SLEEPS[number]}"
+        return execute(engine, folder, cell, "1", limits=TimeLimits(cell_s=1.5))
+
+    with ThreadPoolExecutor(len(SLEEPS)) as threads:
+        results = list(threads.map(run, range(len(SLEEPS))))
+    for number, (failure, cells) in enumerate(results):
+        assert failure.error_name == "TimeLimitError", SLEEPS[number]
+        assert "limit of 1.5 s" in failure.message
+        assert printed(cells) == ["begun\n"], SLEEPS[number]
+        assert cells[0]["outputs"][-1]["ename"] == "TimeLimitError"
+        assert is_gone(int((tmp_path / str(number) / "pid").read_text("utf-8"))), SLEEPS[number]
 
 
 def test_a_time_limit_for_all_cells_counts_them_together(engine, tmp_path):
