@@ -11,8 +11,8 @@ from idc_aws.errors import NotAppliedError
 from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
-from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
-from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
+from idc_helpers.notebook.tables import Line, Table, value_in_words
 from idc_helpers.runbook.progress import activation_checks
 from idc_helpers.runbook.run import RunContext
 
@@ -29,15 +29,12 @@ class ActivationWatch:
         self._connection = connection
         self._user_name = user_name
         self._line = LiveLine()
-        self._background: Any = None
+        self._background: Background[None] = Background()
 
     def start(self) -> None:
         """Show how far the person is, and keep looking in the background."""
-        from idc_helpers.notebook.screen import Background  # noqa: PLC0415 - only where a person sits
-
         self._newest[self._user_name] = self
         self._line.say(steps_in_words(describe_person(self._connection, self._user_name)))
-        self._background = Background()
         self._background.start(self._look, self._end)
 
     def _look(self) -> None:
@@ -168,14 +165,10 @@ def _state_table(person: PersonStatus) -> Table:
     else:
         devices = ", ".join(person.device_kinds or ()) or "none"
         rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
-        rows.append(("signed in", _yes(bool(person.session_count))))
+        rows.append(("signed in", value_in_words(bool(person.session_count))))
     return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
 
 
 def _roles_table(user_name: str, roles: list[dict[str, str]]) -> Table:
     rows = tuple((role["account_id"], role["role_name"]) for role in roles)
     return Table(f"What the access portal shows {user_name}", ("account", "permission set"), rows)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

@@ -52,7 +52,7 @@ from idc_aws.signin.terminal import (
     word_in_terminal,
 )
 from idc_helpers.notebook.console_guide import PageLinks, pages_path
-from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
+from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import command_line_checks, credentials_checks, role_and_person
 from idc_helpers.runbook.run import RunContext
@@ -72,15 +72,12 @@ class WatchedLogin:
     def __init__(self, connection: Connection, profile: SsoProfile, folder: Path) -> None:
         self._connection, self._profile, self._folder = connection, profile, folder
         self._line = LiveLine()
-        self._background: Any = None
+        self._background: Background[Path] = Background()
 
     def start(self, user_name: str) -> PageLinks:
         """Ask for a code and return the link to its page; what the person answers is waited for behind it."""
-        from idc_helpers.notebook.screen import Background  # noqa: PLC0415 - only where a person sits
-
         login = begin_login(self._connection, self._profile.start_url)
         self._line.say(_WAITS.format(login.user_code))
-        self._background = Background()
         self._background.start(lambda: self._wait(login), self._end)
         link = ("Open the page that asks for the code", device_page(login.verification_uri_complete))
         return PageLinks(_TEXT.format(login.user_code, user_name), (link,))

@@ -218,22 +218,16 @@ _ONCE = (
 )
 
 
+@dataclass(frozen=True, repr=False)
 class PageLinks(Line):
     """A line with links to pages; as text it names the pages without their addresses."""
 
-    def __init__(self, text: str, links: tuple[tuple[str, str], ...], note: str = "") -> None:
-        super().__init__(text)
-        object.__setattr__(self, "links", links)
-        object.__setattr__(self, "note", note)
+    links: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
     def _repr_html_(self) -> str:
-        links: tuple[tuple[str, str], ...] = getattr(self, "links", ())
-        note: str = getattr(self, "note", "")
-        anchors = " · ".join(
-            f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(words)}</a>'
-            for words, address in links
-        )
-        return f'{super()._repr_html_()}<p class="idc-note">{anchors}<br>{escape(note)}</p>'
+        anchors = " · ".join(_anchor(address, words) for words, address in self.links)
+        return f'{super()._repr_html_()}<p class="idc-note">{anchors}<br>{escape(self.note)}</p>'
 
 
 def pages_path() -> str:

@@ -271,9 +271,7 @@ class Runbook:
 
     def who_reaches_what(self, *, people: bool = False) -> Matrix | Table:
         """Return principals (or people, groups unfolded) by accounts with their permission sets."""
-        from idc_helpers.notebook.inventory import who_reaches_what  # noqa: PLC0415 - pandas takes a while
-
-        return self._shown("Who reaches what", who_reaches_what, people=people)
+        return self._shown("Who reaches what", inventory.who_reaches_what, people=people)
 
     def life_of_a_session(
         self, permission_set: str = "", *, credentials: CredentialsStep | None = None
