@@ -141,13 +141,37 @@ class Context:
         row = self.row(query, *values, **named)
         return None if row is None else row[0]
 
+    def find_all(self, table: str, **key: Any) -> list[sqlite3.Row]:
+        """Return the rows of a table that have these values."""
+        return self.rows(f"SELECT * FROM {table} WHERE {_conditions(key)}", *key.values())  # noqa: S608
+
+    def find(self, table: str, **key: Any) -> sqlite3.Row | None:
+        """Return the first row of a table that has these values, or None."""
+        return next(iter(self.find_all(table, **key)), None)
+
+    def delete(self, table: str, **key: Any) -> int:
+        """Delete the rows of a table that have these values, and return how many."""
+        deleted = self.execute(f"DELETE FROM {table} WHERE {_conditions(key)}", *key.values())  # noqa: S608
+        return deleted.rowcount
+
     def insert(self, table: str, **columns: Any) -> None:
         """Add a row to a table."""
+        self._write("INSERT", table, columns)
+
+    def replace(self, table: str, **columns: Any) -> None:
+        """Add a row to a table, in place of the one with the same key."""
+        self._write("INSERT OR REPLACE", table, columns)
+
+    def _write(self, verb: str, table: str, columns: dict[str, Any]) -> None:
         names, places = ", ".join(columns), ", ".join("?" * len(columns))
-        self.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", *columns.values())  # noqa: S608
+        self.execute(f"{verb} INTO {table} ({names}) VALUES ({places})", *columns.values())
 
     def update(self, table: str, row: sqlite3.Row, **columns: Any) -> None:
         """Change columns of a row that was read whole: the first of its columns is the table's key."""
         changes = ", ".join(f"{name} = ?" for name in columns)
         statement = f"UPDATE {table} SET {changes} WHERE {row.keys()[0]} = ?"  # noqa: S608
         self.execute(statement, *columns.values(), row[0])
+
+
+def _conditions(key: dict[str, Any]) -> str:
+    return " AND ".join(f"{column} = ?" for column in key)

@@ -142,12 +142,11 @@ def _delete_identities(context: Context, instance: sqlite3.Row) -> dict[str, int
         instance_arn,
     )
     delete_roles_of_instance(context, instance_arn)
-    deletions = {
-        "users": ("DELETE FROM identity_user WHERE identity_store_id = ?", store_id),
-        "groups": ("DELETE FROM identity_group WHERE identity_store_id = ?", store_id),
-        "account_assignments": ("DELETE FROM account_assignment WHERE instance_arn = ?", instance_arn),
+    return {
+        "users": context.delete("identity_user", identity_store_id=store_id),
+        "groups": context.delete("identity_group", identity_store_id=store_id),
+        "account_assignments": context.delete("account_assignment", instance_arn=instance_arn),
     }
-    return {name: context.execute(*deletion).rowcount for name, deletion in deletions.items()}
 
 
 def _list_mail(context: Context, address: Any) -> Values:
@@ -159,10 +158,10 @@ def _list_mail(context: Context, address: Any) -> Values:
 
 def _set_user_status(context: Context, user_id: str, user_status: str) -> Values:
     """Set a user's status, which the API only shows; writes unless it is so already."""
-    (row,) = context.rows("SELECT * FROM identity_user WHERE user_id = ?", user_id)
+    (row,) = context.find_all("identity_user", user_id=user_id)
     if row["user_status"] != user_status:
         write_identity(context, USER, row, user_status=user_status)
-        (row,) = context.rows("SELECT * FROM identity_user WHERE user_id = ?", user_id)
+        (row,) = context.find_all("identity_user", user_id=user_id)
     return {"user_id": user_id, "user_status": user_status, "revision": str(row["revision"])}
 
 
@@ -181,7 +180,7 @@ def _console_of(context: Context, values: Values) -> tuple[Context, sqlite3.Row]
         raise validation_error(
             f"instance_arn must be the ARN of an instance, not {instance_arn!r}; ListInstances has it."
         )
-    row = context.row("SELECT * FROM instance WHERE instance_arn = ?", instance_arn)
+    row = context.find("instance", instance_arn=instance_arn)
     if row is not None:
         caller = context.caller
         # Who administers the management account gets into any member account by Organizations' role there.

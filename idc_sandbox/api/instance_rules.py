@@ -24,9 +24,9 @@ def identity_store_arn(instance: sqlite3.Row) -> str:
 
 def require_instance(context: Context, instance_arn: str, *, while_creating: bool = False) -> sqlite3.Row:
     """Return an instance that the caller administers in the Region that the request went to."""
-    row = context.row("SELECT * FROM instance WHERE instance_arn = ?", instance_arn)
+    row = context.find("instance", instance_arn=instance_arn)
     if row is None:
-        if context.row("SELECT 1 FROM deleted_instance WHERE instance_arn = ?", instance_arn):
+        if context.find("deleted_instance", instance_arn=instance_arn):
             raise access_denied(
                 f"You do not have access to the instance {instance_arn!r}: it has been deleted."
             )
@@ -86,11 +86,7 @@ def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:
 def require_identity_store(context: Context, identity_store: str, *, write: bool) -> sqlite3.Row:
     """Return the instance of an identity store, named by id or ARN; members may read the organization's."""
     identity_store_id = identity_store.rpartition("/")[2]
-    row = context.row(
-        "SELECT * FROM instance WHERE identity_store_id = ? AND region = ?",
-        identity_store_id,
-        context.region,
-    )
+    row = context.find("instance", identity_store_id=identity_store_id, region=context.region)
     if row is None:
         raise not_found(
             f"No identity store {identity_store_id!r} exists in Region {context.region!r}. "

@@ -96,7 +96,7 @@ def _carried(context: Context, person: Person) -> dict[str, str]:
     """Return the condition keys that policies see of a person's role sessions."""
     # https://docs.aws.amazon.com/singlesignon/latest/userguide/condition-context-keys-sts-idc.html
     # https://docs.aws.amazon.com/singlesignon/latest/userguide/abac.html
-    (instance,) = context.rows("SELECT * FROM instance WHERE instance_arn = ?", person.instance_arn)
+    (instance,) = context.find_all("instance", instance_arn=person.instance_arn)
     tags = session_tags(context, person.instance_arn, person.user_id)
     return {
         "identitystore:userid": person.user_id,

@@ -189,22 +189,14 @@ def write_setting(
 
 def read_stored(context: Context, instance: sqlite3.Row, name: str) -> dict[str, Any]:
     """Return what was written of a setting, or an empty object."""
-    stored = context.value(
-        "SELECT value_json FROM console_setting WHERE instance_arn = ? AND name = ?",
-        instance["instance_arn"],
-        name,
-    )
-    return json.loads(stored) if stored else {}
+    row = context.find("console_setting", instance_arn=instance["instance_arn"], name=name)
+    return json.loads(row["value_json"]) if row else {}
 
 
 def write_stored(context: Context, instance: sqlite3.Row, name: str, values: dict[str, Any]) -> None:
     """Write a setting's values in place of what was written of it."""
-    context.execute(
-        "INSERT OR REPLACE INTO console_setting (instance_arn, name, value_json) VALUES (?, ?, ?)",
-        instance["instance_arn"],
-        name,
-        json.dumps(values),
-    )
+    key = {"instance_arn": instance["instance_arn"], "name": name}
+    context.replace("console_setting", **key, value_json=json.dumps(values))
 
 
 def _is_shown(context: Context, instance: sqlite3.Row, name: str) -> bool:

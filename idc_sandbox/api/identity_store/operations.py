@@ -76,12 +76,8 @@ def _list(kind: Kind, context: Context, request: dict[str, Any]) -> Listing:
     store_id = require_store(context, request)
     extension_names = _asked_extensions(kind, request)
     name = _filter_value(request, NAME_OF_NOUN[kind.noun])
-    rows = context.rows(
-        f"SELECT * FROM {kind.table} WHERE identity_store_id = :store"  # noqa: S608  ours
-        f" AND (:name IS NULL OR {kind.unique[0].column} = :name)",
-        store=store_id,
-        name=None if name is None else folded(name),
-    )
+    named = {} if name is None else {kind.unique[0].column: folded(name)}
+    rows = context.find_all(kind.table, identity_store_id=store_id, **named)
     return Listing(rows, creation_order, lambda row: shown_identity(kind, row, extension_names))
 
 
@@ -101,7 +97,7 @@ def _delete(kind: Kind, context: Context, request: dict[str, Any]) -> None:
     # Account assignments that name it stay listed and give nobody access. UNCONFIRMED: people report them.
     row = find_named(context, request, kind, write=True)
     _require_revision(row, request)
-    context.execute(f"DELETE FROM {kind.table} WHERE {kind.word}_id = ?", row[0])  # noqa: S608  ours
+    context.delete(kind.table, **{f"{kind.word}_id": row[0]})
 
 
 def _get_id(kind: Kind, context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -263,14 +259,14 @@ def describe_group_membership(context: Context, request: dict[str, Any]) -> dict
 def delete_group_membership(context: Context, request: dict[str, Any]) -> None:
     """Take a user out of a group; user and group stay."""
     row = find_named(context, request, MEMBERSHIP, write=True)
-    context.execute("DELETE FROM group_membership WHERE membership_id = ?", row["membership_id"])
+    context.delete("group_membership", membership_id=row["membership_id"])
 
 
 @operation("identitystore", "ListGroupMemberships")
 def list_group_memberships(context: Context, request: dict[str, Any]) -> Listing:
     """List a group's memberships, oldest first."""
     group = find_named(context, request, GROUP)
-    rows = context.rows("SELECT * FROM group_membership WHERE group_id = ?", group["group_id"])
+    rows = context.find_all("group_membership", group_id=group["group_id"])
     return Listing(rows, creation_order, _shown_membership)
 
 
@@ -278,7 +274,7 @@ def list_group_memberships(context: Context, request: dict[str, Any]) -> Listing
 def list_group_memberships_for_member(context: Context, request: dict[str, Any]) -> Listing:
     """List a user's memberships, oldest first."""
     user = _member(context, require_store(context, request), request)
-    rows = context.rows("SELECT * FROM group_membership WHERE user_id = ?", user["user_id"])
+    rows = context.find_all("group_membership", user_id=user["user_id"])
     return Listing(rows, creation_order, _shown_membership)
 
 
@@ -288,10 +284,10 @@ def get_group_membership_id(context: Context, request: dict[str, Any]) -> dict[s
     group = find_named(context, request, GROUP)
     store_id = group["identity_store_id"]
     user = _member(context, store_id, request)
-    membership_id = _find_membership(context, group, user)
-    if membership_id is None:
+    membership = _find_membership(context, group, user)
+    if membership is None:
         raise missing(MEMBERSHIP, f"{group['group_id']}/{user['user_id']}", store_id)
-    return key_of(MEMBERSHIP, store_id, membership_id)
+    return key_of(MEMBERSHIP, store_id, membership["membership_id"])
 
 
 @operation("identitystore", "IsMemberInGroups")
@@ -316,13 +312,8 @@ def _member(context: Context, store_id: str, request: dict[str, Any]) -> sqlite3
     return find_row(context, store_id, request["MemberId"]["UserId"], USER)
 
 
-def _find_membership(context: Context, group: sqlite3.Row, user: sqlite3.Row) -> str | None:
-    found: str | None = context.value(
-        "SELECT membership_id FROM group_membership WHERE group_id = ? AND user_id = ?",
-        group["group_id"],
-        user["user_id"],
-    )
-    return found
+def _find_membership(context: Context, group: sqlite3.Row, user: sqlite3.Row) -> sqlite3.Row | None:
+    return context.find("group_membership", group_id=group["group_id"], user_id=user["user_id"])
 
 
 def _shown_membership(row: sqlite3.Row) -> dict[str, Any]:
@@ -353,7 +344,7 @@ def describe_identity_store(context: Context, request: dict[str, Any]) -> dict[s
 @operation("identitystore", "ListIdentityStores")
 def list_identity_stores(context: Context, request: dict[str, Any]) -> Listing:  # noqa: ARG001
     """List the stores that the caller administers in this Region; not the organization's to a member."""
-    rows = context.rows("SELECT * FROM instance WHERE region = ?", context.region)
+    rows = context.find_all("instance", region=context.region)
     own = [row for row in rows if is_administrator(context, row)]
     return Listing(own, itemgetter("identity_store_id"), _shown_store)
 

@@ -89,13 +89,11 @@ def find_row(context: Context, identity_store_id: str, reference: str, kind: Kin
         raise validation_error(
             f"The value {reference!r} names a {prefix.rpartition(':')[2]}; a {kind.word} is needed here."
         )
-    row = context.row(
-        f"SELECT * FROM {kind.table} WHERE {kind.word}_id = ? AND identity_store_id = ?",  # noqa: S608
-        resource_id.lower(),
-        identity_store_id,
-    )
+    resource_id = resource_id.lower()
+    key = {f"{kind.word}_id": resource_id, "identity_store_id": identity_store_id}
+    row = context.find(kind.table, **key)
     if row is None:
-        raise missing(kind, resource_id.lower(), identity_store_id)
+        raise missing(kind, resource_id, identity_store_id)
     return row
 
 

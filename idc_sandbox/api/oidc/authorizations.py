@@ -116,7 +116,7 @@ def require_session(context: Context, session_id: str) -> PortalSession:
 
 
 def _pending(context: Context, user_code: str) -> sqlite3.Row:
-    row = context.row("SELECT * FROM device_authorization WHERE user_code = ?", _normal(user_code))
+    row = context.find("device_authorization", user_code=_normal(user_code))
     if row is None:
         raise Refusal(
             "device-code-unknown",
@@ -141,7 +141,7 @@ def _normal(user_code: str) -> str:
 def _new_user_code(context: Context) -> str:
     while True:
         code = _normal("".join(secrets.choice(_LETTERS) for _ in range(8)))
-        if context.row("SELECT 1 FROM device_authorization WHERE user_code = ?", code) is None:
+        if context.find("device_authorization", user_code=code) is None:
             return code
 
 

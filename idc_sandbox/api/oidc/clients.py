@@ -136,20 +136,21 @@ def require_client(context: Context, client_id: str, client_secret: str) -> Clie
 
 def remember_client(context: Context, client: Client) -> None:
     """Keep who registered, so that people can be asked about them by name. Writes."""
-    context.execute(
-        "INSERT OR IGNORE INTO oidc_client VALUES (?, ?, ?, ?, ?)",
-        client.client_id,
-        client.client_name,
-        json.dumps(client.scopes),
-        json.dumps(client.grant_types),
-        client.expires_at,
-    )
+    if context.find("oidc_client", client_id=client.client_id) is None:
+        context.insert(
+            "oidc_client",
+            client_id=client.client_id,
+            client_name=client.client_name,
+            scopes_json=json.dumps(client.scopes),
+            grant_types_json=json.dumps(client.grant_types),
+            expires_at=client.expires_at,
+        )
     make_room(context, "oidc_client")
 
 
 def find_registered(context: Context, client_id: str) -> Client:
     """Return a client by its id alone, for a page that asks a person whether to allow it. Reads only."""
-    row = context.row("SELECT * FROM oidc_client WHERE client_id = ?", client_id)
+    row = context.find("oidc_client", client_id=client_id)
     if row is None:
         raise Refusal(
             "client-unknown",

@@ -103,7 +103,7 @@ def session_of_access_token(context: Context, token: str) -> PortalSession | Non
 
 
 def _revoke_family(context: Context, family_id: str) -> None:
-    context.execute("DELETE FROM oidc_token WHERE family_id = ?", family_id)
+    context.delete("oidc_token", family_id=family_id)
 
 
 # AWS's CLI polls twice at once, and never gets faster again once it was told to slow down.
@@ -119,11 +119,8 @@ def create_token(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exchange_device_code(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    row = context.row(
-        "SELECT * FROM device_authorization WHERE device_code_hash = ? AND client_id = ?",
-        digest(_required(request, "deviceCode")),
-        client.client_id,
-    )
+    key = {"device_code_hash": digest(_required(request, "deviceCode")), "client_id": client.client_id}
+    row = context.find("device_authorization", **key)
     if row is None or row["status"] == "used":
         raise invalid_grant("The device code is unknown, or a token was created with it already.")
     if row["expires_at"] <= context.now:

@@ -10,6 +10,7 @@ from idc_sandbox.api.instance_rules import require_permission_sets
 from idc_sandbox.api.sso_admin.rules import (
     CREATE_ASSIGNMENT,
     DELETE_ASSIGNMENT,
+    assignment_key,
     find_permission_set,
     principal_exists,
     requests_in_progress,
@@ -50,12 +51,8 @@ def delete_account_assignment(context: Context, request: dict[str, Any]) -> dict
     require_not_delegated(context, request["TargetId"])
     # First, so that what is still being created is a conflict, which a client retries, and not missing.
     status = start_request(context, request["InstanceArn"], DELETE_ASSIGNMENT, _detail(request))
-    assigned = context.row(
-        "SELECT 1 FROM account_assignment WHERE permission_set_arn = :PermissionSetArn"
-        " AND account_id = :TargetId AND principal_type = :PrincipalType AND principal_id = :PrincipalId",
-        **_detail(request),
-    )
-    if assigned is None:  # that the call is refused, and not the request, is UNCONFIRMED at AWS
+    if context.find("account_assignment", **assignment_key(request)) is None:
+        # That the call is refused, and not the request, is UNCONFIRMED at AWS.
         raise not_found(
             f"Assignment not found. {request['PrincipalType']} {request['PrincipalId']!r} has no "
             f"assignment of {permission_set['name']!r} in account {request['TargetId']!r}."
@@ -76,12 +73,8 @@ def _require_room(context: Context, permission_set: sqlite3.Row, request: dict[s
         if row["kind"] == CREATE_ASSIGNMENT
     ]
     pending = [detail for detail in pending if detail["TargetId"] == account_id]
-    assigned = context.rows(
-        "SELECT principal_id FROM account_assignment"
-        " WHERE permission_set_arn = ? AND account_id = ? AND principal_type = 'GROUP'",
-        permission_set_arn,
-        account_id,
-    )
+    key = {"permission_set_arn": permission_set_arn, "account_id": account_id, "principal_type": "GROUP"}
+    assigned = context.find_all("account_assignment", **key)
     groups = {row["principal_id"] for row in assigned} | {
         detail["PrincipalId"]
         for detail in pending
@@ -92,10 +85,9 @@ def _require_room(context: Context, permission_set: sqlite3.Row, request: dict[s
             f"The permission set {permission_set['name']!r} has its {MAXIMUM_GROUPS} groups in "
             f"account {account_id!r} already."
         )
-    provisioned = context.rows(
-        "SELECT permission_set_arn FROM provisioned_permission_set WHERE account_id = ?", account_id
-    )
-    sets = {row[0] for row in provisioned} | {detail["PermissionSetArn"] for detail in pending}
+    provisioned = context.find_all("provisioned_permission_set", account_id=account_id)
+    sets = {row["permission_set_arn"] for row in provisioned}
+    sets |= {detail["PermissionSetArn"] for detail in pending}
     if len(sets | {permission_set_arn}) > MAXIMUM_PERMISSION_SETS_IN_ACCOUNT:
         raise quota_exceeded(
             f"Account {account_id!r} has its {MAXIMUM_PERMISSION_SETS_IN_ACCOUNT} permission sets already."
@@ -106,11 +98,8 @@ def _require_room(context: Context, permission_set: sqlite3.Row, request: dict[s
 def list_account_assignments(context: Context, request: dict[str, Any]) -> Listing:
     """List the principals that have a permission set in an account, deleted ones included."""
     find_permission_set(context, request)
-    rows = context.rows(
-        "SELECT * FROM account_assignment WHERE permission_set_arn = ? AND account_id = ?",
-        request["PermissionSetArn"],
-        request["AccountId"],
-    )
+    key = {"permission_set_arn": request["PermissionSetArn"], "account_id": request["AccountId"]}
+    rows = context.find_all("account_assignment", **key)
     if not rows:
         require_known_account(context, request["AccountId"])
     return Listing(rows, _order, _shown)

@@ -158,7 +158,7 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
             "cannot have an account instance. Enable the organization instance in the console instead."
         )
     token = request.get("ClientToken")
-    existing = _instance_of_account(context, context.caller.account_id)
+    existing = context.find("instance", owner_account_id=context.caller.account_id)
     if existing is not None and token and json.loads(existing["settings_json"]).get("client_token") == token:
         return {"InstanceArn": existing["instance_arn"]}
     instance_arn = _insert_instance(
@@ -198,8 +198,8 @@ def delete_instance(context: Context, request: dict[str, Any]) -> None:
         )
     delete_roles_of_instance(context, instance_arn)
     delete_tags(context, instance_arn)
-    context.execute("DELETE FROM account_assignment WHERE instance_arn = ?", instance_arn)
-    context.execute("DELETE FROM instance WHERE instance_arn = ?", instance_arn)
+    context.delete("account_assignment", instance_arn=instance_arn)
+    context.delete("instance", instance_arn=instance_arn)
     context.insert("deleted_instance", instance_arn=instance_arn, deleted_at=context.now)
 
 
@@ -227,15 +227,11 @@ def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _instance_of_account(context: Context, account_id: str) -> sqlite3.Row | None:
-    return context.row("SELECT * FROM instance WHERE owner_account_id = ?", account_id)
-
-
 def _insert_instance(
     context: Context, *, kind: str, region: str, name: str | None, status: str, settings: dict[str, Any]
 ) -> str:
     account_id = context.caller.account_id
-    existing = _instance_of_account(context, account_id)
+    existing = context.find("instance", owner_account_id=account_id)
     if existing is not None:
         raise conflict(
             f"Account {account_id!r} has the instance {existing['instance_arn']!r} in Region "
@@ -294,7 +290,7 @@ def create_configuration(context: Context, request: dict[str, Any]) -> None:
     """Turn ABAC on, with attributes or with none yet."""
     instance_arn = request["InstanceArn"]
     require_instance(context, instance_arn)
-    if _stored_attributes(context, instance_arn) is not None:
+    if context.find("access_control_attributes", instance_arn=instance_arn):
         raise conflict(
             f"Attributes for access control are enabled for {instance_arn!r} already; change them with "
             "UpdateInstanceAccessControlAttributeConfiguration."
@@ -306,18 +302,14 @@ def create_configuration(context: Context, request: dict[str, Any]) -> None:
 @operation("sso-admin", "UpdateInstanceAccessControlAttributeConfiguration")
 def update_configuration(context: Context, request: dict[str, Any]) -> None:
     """Replace the attributes by the given ones."""
-    _require_enabled(context, request)
-    context.execute(
-        "UPDATE access_control_attributes SET attributes_json = ? WHERE instance_arn = ?",
-        _checked_attributes(request),
-        request["InstanceArn"],
-    )
+    row = _require_enabled(context, request)
+    context.update("access_control_attributes", row, attributes_json=_checked_attributes(request))
 
 
 @operation("sso-admin", "DescribeInstanceAccessControlAttributeConfiguration")
 def describe_configuration(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes and that ABAC is enabled; ResourceNotFoundException while it is not."""
-    attributes = _require_enabled(context, request)
+    attributes = json.loads(_require_enabled(context, request)["attributes_json"])
     return {
         "Status": "ENABLED",
         "InstanceAccessControlAttributeConfiguration": {"AccessControlAttributes": attributes},
@@ -328,17 +320,18 @@ def describe_configuration(context: Context, request: dict[str, Any]) -> dict[st
 def delete_configuration(context: Context, request: dict[str, Any]) -> None:
     """Turn ABAC off and forget the attributes."""
     _require_enabled(context, request)
-    context.execute("DELETE FROM access_control_attributes WHERE instance_arn = ?", request["InstanceArn"])
+    context.delete("access_control_attributes", instance_arn=request["InstanceArn"])
 
 
 def session_tags(context: Context, instance_arn: str, user_id: str) -> dict[str, str]:
     """Return the session tags of a user's roles: attributes that ABAC names and the user has."""
     # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/attributemappingsconcept.html
-    row = context.rows("SELECT user_name, profile_json FROM identity_user WHERE user_id = ?", user_id)[0]
+    (row,) = context.find_all("identity_user", user_id=user_id)
     profile = {**json.loads(row["profile_json"]), "UserName": row["user_name"]}
     profile["Enterprise"] = profile.get("Extensions", {}).get(ENTERPRISE, {})
     tags = {}
-    for attribute in _stored_attributes(context, instance_arn) or []:
+    stored = context.find("access_control_attributes", instance_arn=instance_arn)
+    for attribute in json.loads(stored["attributes_json"]) if stored else []:
         found = (_attribute_value(profile, source) for source in attribute["Value"]["Source"])
         value = next((value for value in found if value), None)
         if value is not None:
@@ -370,20 +363,13 @@ def _checked_attributes(request: dict[str, Any]) -> str:
     return json.dumps(attributes)
 
 
-def _stored_attributes(context: Context, instance_arn: str) -> list[dict[str, Any]] | None:
-    stored = context.value(
-        "SELECT attributes_json FROM access_control_attributes WHERE instance_arn = ?", instance_arn
-    )
-    return json.loads(stored) if stored else None
-
-
-def _require_enabled(context: Context, request: dict[str, Any]) -> list[dict[str, Any]]:
+def _require_enabled(context: Context, request: dict[str, Any]) -> sqlite3.Row:
     instance_arn = request["InstanceArn"]
     require_instance(context, instance_arn)
-    attributes = _stored_attributes(context, instance_arn)
-    if attributes is None:
+    row = context.find("access_control_attributes", instance_arn=instance_arn)
+    if row is None:
         raise not_found(
             f"Attributes for access control are not enabled for {instance_arn!r}; turn them on with "
             "CreateInstanceAccessControlAttributeConfiguration."
         )
-    return attributes
+    return row

@@ -33,16 +33,14 @@ def untag_resource(context: Context, request: dict[str, Any]) -> None:
     """Remove tags by their keys; a key that is not there is no error."""
     _require_taggable(context, request, write=True)
     for tag_key in request["TagKeys"]:
-        context.execute(
-            "DELETE FROM tag WHERE resource_arn = ? AND tag_key = ?", request["ResourceArn"], tag_key
-        )
+        context.delete("tag", resource_arn=request["ResourceArn"], tag_key=tag_key)
 
 
 @operation("sso-admin", "ListTagsForResource")
 def list_tags_for_resource(context: Context, request: dict[str, Any]) -> Listing:
     """List the tags of an instance or a permission set."""
     _require_taggable(context, request, write=False)
-    rows = context.rows("SELECT * FROM tag WHERE resource_arn = ?", request["ResourceArn"])
+    rows = context.find_all("tag", resource_arn=request["ResourceArn"])
     return Listing(
         rows, itemgetter("tag_key"), lambda row: {"Key": row["tag_key"], "Value": row["tag_value"]}
     )
@@ -59,8 +57,9 @@ def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) ->
             f"Tag keys that begin with 'aws:' are reserved for AWS; found {reserved[0]!r}."
         )
     for tag in tags:
-        context.execute("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", resource_arn, tag["Key"], tag["Value"])
-    count = context.value("SELECT count(*) FROM tag WHERE resource_arn = ?", resource_arn)
+        value = tag["Value"]
+        context.replace("tag", resource_arn=resource_arn, tag_key=tag["Key"], tag_value=value)
+    count = len(context.find_all("tag", resource_arn=resource_arn))
     if count > MAXIMUM_TAGS:
         raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
 
@@ -103,7 +102,7 @@ def create_permission_set(context: Context, request: dict[str, Any]) -> dict[str
     require_permission_sets(context, instance_arn)
     session_duration = request.get("SessionDuration") or DEFAULT_SESSION_DURATION
     require_session_duration(session_duration)
-    if context.row("SELECT 1 FROM permission_set WHERE instance_arn = ? AND name = ?", instance_arn, name):
+    if context.find("permission_set", instance_arn=instance_arn, name=name):
         raise conflict(f"PermissionSet with name {name} already exists.")
     count = context.value("SELECT count(*) FROM permission_set WHERE instance_arn = ?", instance_arn)
     if count >= MAXIMUM_PERMISSION_SETS:
@@ -179,16 +178,14 @@ def delete_permission_set(context: Context, request: dict[str, Any]) -> None:
             "gone, then try again."
         )
     delete_tags(context, permission_set_arn)
-    context.execute("DELETE FROM permission_set WHERE permission_set_arn = ?", permission_set_arn)
+    context.delete("permission_set", permission_set_arn=permission_set_arn)
 
 
 @operation("sso-admin", "ListPermissionSets")
 def list_permission_sets(context: Context, request: dict[str, Any]) -> Listing:
     """List the ARNs of an instance's permission sets."""
     require_permission_sets(context, request["InstanceArn"])
-    rows = context.rows(
-        "SELECT permission_set_arn FROM permission_set WHERE instance_arn = ?", request["InstanceArn"]
-    )
+    rows = context.find_all("permission_set", instance_arn=request["InstanceArn"])
     return Listing([row["permission_set_arn"] for row in rows])
 
 

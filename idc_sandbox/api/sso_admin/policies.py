@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.sso_admin.rules import find_permission_set, mark_changed
@@ -102,10 +103,8 @@ def _require_managed_policy(context: Context, policy_arn: str) -> None:
 
 
 def _attached(context: Context, table: str, permission_set_arn: str) -> list[sqlite3.Row]:
-    return context.rows(
-        f"SELECT * FROM {table} WHERE permission_set_arn = ? ORDER BY attached_order",  # noqa: S608  ours
-        permission_set_arn,
-    )
+    rows = context.find_all(table, permission_set_arn=permission_set_arn)
+    return sorted(rows, key=itemgetter("attached_order"))
 
 
 def _attached_listing(context: Context, request: dict[str, Any], table: str, shown: Any) -> Listing:
@@ -133,13 +132,7 @@ def _attach(context: Context, permission_set: sqlite3.Row, table: str, **policy:
 
 
 def _detach(context: Context, permission_set: sqlite3.Row, table: str, words: str, **policy: str) -> None:
-    conditions = " AND ".join(f"{column} = ?" for column in policy)
-    deleted = context.execute(
-        f"DELETE FROM {table} WHERE permission_set_arn = ? AND {conditions}",  # noqa: S608  ours
-        permission_set["permission_set_arn"],
-        *policy.values(),
-    )
-    if not deleted.rowcount:
+    if not context.delete(table, permission_set_arn=permission_set["permission_set_arn"], **policy):
         raise not_found(f"The {words} is not attached to the permission set {permission_set['name']!r}.")
     mark_changed(context, permission_set)
 

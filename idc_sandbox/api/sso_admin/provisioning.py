@@ -14,8 +14,8 @@ from idc_sandbox.api.sso_admin.rules import (
     CREATE_ASSIGNMENT,
     DELETE_ASSIGNMENT,
     PROVISION,
+    assignment_key,
     find_permission_set,
-    find_provisioned,
     principal_exists,
     require_known_account,
     require_not_delegated,
@@ -44,7 +44,8 @@ def provision_role(
         " WHERE permission_set_arn = ?",
         permission_set_arn,
     )
-    provisioned = find_provisioned(context, permission_set_arn, account_id)
+    key = {"permission_set_arn": permission_set_arn, "account_id": account_id}
+    provisioned = context.find("provisioned_permission_set", **key)
     revision = permission_set["revision"]
     if provisioned and provisioned["provisioned_revision"] == revision and not even_if_latest:
         return
@@ -55,28 +56,25 @@ def provision_role(
         role_name = f"AWSReservedSSO_{permission_set['name']}_{context.ids.role_suffix()}"
         write_role = context.double.create_reserved_role
     write_role(account_id, **_role(context, permission_set, account_id, role_name))
-    context.execute(
-        "INSERT OR REPLACE INTO provisioned_permission_set VALUES (?, ?, ?, ?, ?)",
-        permission_set_arn,
-        account_id,
-        revision,
-        role_name,
-        context.now,
+    context.replace(
+        "provisioned_permission_set",
+        permission_set_arn=permission_set_arn,
+        account_id=account_id,
+        provisioned_revision=revision,
+        role_name=role_name,
+        provisioned_at=context.now,
     )
 
 
 def delete_role(context: Context, permission_set_arn: str, account_id: str) -> None:
     """Delete an account's role of a permission set, if it has one; the next one will have another suffix."""
-    provisioned = find_provisioned(context, permission_set_arn, account_id)
+    key = {"permission_set_arn": permission_set_arn, "account_id": account_id}
+    provisioned = context.find("provisioned_permission_set", **key)
     if provisioned is None:
         return
     if account_id in context.double.account_ids():
         context.double.delete_reserved_role(account_id, provisioned["role_name"])
-    context.execute(
-        "DELETE FROM provisioned_permission_set WHERE permission_set_arn = ? AND account_id = ?",
-        permission_set_arn,
-        account_id,
-    )
+    context.delete("provisioned_permission_set", **key)
 
 
 def delete_roles_of_instance(context: Context, instance_arn: str) -> None:
@@ -88,17 +86,6 @@ def delete_roles_of_instance(context: Context, instance_arn: str) -> None:
     )
     for row in rows:
         delete_role(context, row["permission_set_arn"], row["account_id"])
-
-
-def role_path(region: str) -> str:
-    """Return the path of the roles; the Region is left out when the home Region is us-east-1."""
-    return "/aws-reserved/sso.amazonaws.com/" + ("" if region == "us-east-1" else f"{region}/")
-
-
-def saml_provider_arn(instance_arn: str, account_id: str) -> str:
-    """Return the ARN of the SAML provider that an account's roles trust; the same each time."""
-    digits = hashlib.sha256(f"{instance_arn} {account_id}".encode()).hexdigest()[:16]
-    return f"arn:aws:iam::{account_id}:saml-provider/AWSSSO_{digits}_DO_NOT_DELETE"
 
 
 def _boundary(permission_set: sqlite3.Row) -> dict[str, Any]:
@@ -142,12 +129,16 @@ def _role(context: Context, permission_set: sqlite3.Row, account_id: str, role_n
     boundary_arn = boundary.get("ManagedPolicyArn")
     if "CustomerManagedPolicyReference" in boundary:
         boundary_arn = _policy_arn(account_id, *reference_key(boundary["CustomerManagedPolicyReference"]))
+    # The home Region is in the path, unless it is us-east-1.
+    region = permission_set["region"]
+    path = "/aws-reserved/sso.amazonaws.com/" + ("" if region == "us-east-1" else f"{region}/")
+    trusted = hashlib.sha256(f"{permission_set['instance_arn']} {account_id}".encode()).hexdigest()[:16]
     return {
         "role_name": role_name,
-        "path": role_path(permission_set["region"]),
+        "path": path,
         "description": permission_set["description"] or "",
         "max_session_duration_s": MAXIMUM_ROLE_SESSION_S,
-        "saml_provider_arn": saml_provider_arn(permission_set["instance_arn"], account_id),
+        "saml_provider_arn": f"arn:aws:iam::{account_id}:saml-provider/AWSSSO_{trusted}_DO_NOT_DELETE",
         "managed_policy_arns": managed_policy_arns(context, permission_set_arn),
         "customer_managed": customer_managed_policies(context, permission_set_arn),
         "inline_policy": permission_set["inline_policy"],
@@ -211,44 +202,28 @@ def _create_assignment(context: Context, instance_arn: str, detail: dict[str, An
     reason = next_assignment_failure(context.connection)
     if reason:
         raise ProvisioningError(reason)
-    principal_type, principal_id = detail["PrincipalType"], detail["PrincipalId"]
     if not principal_exists(context, instance_arn, detail):
-        raise ProvisioningError(f"Received a 404 status error: {principal_type} {principal_id} not found.")
-    permission_set_arn, account_id = detail["PermissionSetArn"], detail["TargetId"]
-    provision_role(context, permission_set_arn, account_id, even_if_latest=False)
-    context.execute(
-        "INSERT OR IGNORE INTO account_assignment VALUES (?, ?, ?, ?, ?, ?)",
-        instance_arn,
-        permission_set_arn,
-        account_id,
-        principal_type,
-        principal_id,
-        context.now,
-    )
+        raise ProvisioningError(
+            f"Received a 404 status error: {detail['PrincipalType']} {detail['PrincipalId']} not found."
+        )
+    provision_role(context, detail["PermissionSetArn"], detail["TargetId"], even_if_latest=False)
+    key = assignment_key(detail)
+    if context.find("account_assignment", **key) is None:
+        context.insert("account_assignment", instance_arn=instance_arn, **key, created_at=context.now)
 
 
 def _delete_assignment(context: Context, instance_arn: str, detail: dict[str, Any]) -> None:
     """Delete an assignment; AWS fails the request when the principal is gone."""
-    context.execute(
-        "DELETE FROM account_assignment WHERE permission_set_arn = :PermissionSetArn"
-        " AND account_id = :TargetId AND principal_type = :PrincipalType AND principal_id = :PrincipalId",
-        **detail,
-    )
-    remaining = context.row(
-        "SELECT 1 FROM account_assignment WHERE permission_set_arn = :PermissionSetArn"
-        " AND account_id = :TargetId",
-        **detail,
-    )
-    if remaining is None:
-        delete_role(context, detail["PermissionSetArn"], detail["TargetId"])
+    permission_set_arn, account_id = detail["PermissionSetArn"], detail["TargetId"]
+    context.delete("account_assignment", **assignment_key(detail))
+    if not context.find("account_assignment", permission_set_arn=permission_set_arn, account_id=account_id):
+        delete_role(context, permission_set_arn, account_id)
     if not principal_exists(context, instance_arn, detail):
         # That the assignment is gone all the same is UNCONFIRMED.
-        store_id = context.value(
-            "SELECT identity_store_id FROM instance WHERE instance_arn = ?", instance_arn
-        )
+        (instance,) = context.find_all("instance", instance_arn=instance_arn)
         raise ProvisioningError(
             f"Received a 404 status error: the {detail['PrincipalType']} assignee {detail['PrincipalId']} "
-            f"was not found in directory {store_id}"
+            f"was not found in directory {instance['identity_store_id']}"
         )
 
 

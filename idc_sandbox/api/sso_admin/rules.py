@@ -30,11 +30,7 @@ def find_permission_set(
     """Return the permission set that a request names."""
     instance_arn, permission_set_arn = request["InstanceArn"], request["PermissionSetArn"]
     require_permission_sets(context, instance_arn)
-    row = context.row(
-        "SELECT * FROM permission_set WHERE permission_set_arn = ? AND instance_arn = ?",
-        permission_set_arn,
-        instance_arn,
-    )
+    row = context.find("permission_set", permission_set_arn=permission_set_arn, instance_arn=instance_arn)
     if row is None:
         raise not_found(
             f"Could not find PermissionSet with id {permission_set_arn.rpartition('/')[2]}: the instance "
@@ -52,21 +48,13 @@ def _require_manageable(context: Context, permission_set: sqlite3.Row) -> None:
     management_account_id = context.double.management_account_id
     if context.caller.account_id == management_account_id:
         return
-    if find_provisioned(context, permission_set["permission_set_arn"], management_account_id):
+    key = {"permission_set_arn": permission_set["permission_set_arn"], "account_id": management_account_id}
+    if context.find("provisioned_permission_set", **key):
         raise access_denied(
             f"The permission set {permission_set['name']!r} is provisioned in the management account "
             f"{management_account_id!r}: a delegated administrator ({context.caller.account_id!r}) "
             "cannot manage it. Keep separate permission sets for the management account."
         )
-
-
-def find_provisioned(context: Context, permission_set_arn: str, account_id: str) -> sqlite3.Row | None:
-    """Return what an account has of a permission set, or None."""
-    return context.row(
-        "SELECT * FROM provisioned_permission_set WHERE permission_set_arn = ? AND account_id = ?",
-        permission_set_arn,
-        account_id,
-    )
 
 
 def require_not_delegated(context: Context, account_id: str) -> None:
@@ -104,6 +92,16 @@ def require_session_duration(session_duration: str) -> float:
             "such as 'PT4H'."
         )
     return duration_s
+
+
+def assignment_key(request: dict[str, Any]) -> dict[str, str]:
+    """Return the key of the account assignment that a request names."""
+    return {
+        "permission_set_arn": request["PermissionSetArn"],
+        "account_id": request["TargetId"],
+        "principal_type": request["PrincipalType"],
+        "principal_id": request["PrincipalId"],
+    }
 
 
 def principal_exists(context: Context, instance_arn: str, request: dict[str, Any]) -> bool:
@@ -162,18 +160,12 @@ def start_request(context: Context, instance_arn: str, kind: str, detail: dict[s
 
 def requests_in_progress(context: Context, instance_arn: str) -> list[sqlite3.Row]:
     """Return the requests of an instance that are not done yet."""
-    return context.rows(
-        "SELECT * FROM asynchronous_request WHERE status = 'IN_PROGRESS' AND instance_arn = ?", instance_arn
-    )
+    return context.find_all("asynchronous_request", status="IN_PROGRESS", instance_arn=instance_arn)
 
 
 def _describe_request(context: Context, instance_arn: str, kind: str, request_id: str) -> dict[str, Any]:
-    row = context.row(
-        "SELECT * FROM asynchronous_request WHERE request_id = ? AND instance_arn = ? AND kind = ?",
-        request_id,
-        instance_arn,
-        kind,
-    )
+    key = {"request_id": request_id, "instance_arn": instance_arn, "kind": kind}
+    row = context.find("asynchronous_request", **key)
     if row is None:
         what = kind.lower().replace("_", " ")
         raise not_found(f"No {what} request {request_id!r} exists in the instance {instance_arn!r}.")
@@ -186,25 +178,21 @@ def _status(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _register_status_operations(kind: str) -> None:
-    status, id_name = _STATUS_AND_ID[kind]
+    noun, id_name = _STATUS_AND_ID[kind]
 
-    @operation("sso-admin", f"Describe{status}")
+    @operation("sso-admin", f"Describe{noun}")
     def describe_status(context: Context, request: dict[str, Any]) -> dict[str, Any]:
         """Return how far a request has come."""
         require_permission_sets(context, request["InstanceArn"])
         return _describe_request(context, request["InstanceArn"], kind, request[id_name])
 
-    @operation("sso-admin", f"List{status}")
+    @operation("sso-admin", f"List{noun}")
     def list_statuses(context: Context, request: dict[str, Any]) -> Listing:
         """List all requests of a kind with their status, oldest first: one call watches many."""
         require_permission_sets(context, request["InstanceArn"])
-        rows = context.rows(
-            "SELECT * FROM asynchronous_request"
-            " WHERE instance_arn = ? AND kind = ? AND status = coalesce(?, status)",
-            request["InstanceArn"],
-            kind,
-            (request.get("Filter") or {}).get("Status"),
-        )
+        rows = context.find_all("asynchronous_request", instance_arn=request["InstanceArn"], kind=kind)
+        status = (request.get("Filter") or {}).get("Status")
+        rows = [row for row in rows if status in (None, row["status"])]
         return Listing(rows, lambda row: f"{row['created_at']:020.6f} {row['request_id']}", _status)
 
 
