@@ -61,18 +61,23 @@ def read_object(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -> None:
+def replace_whole(path: Path, text: str, *, lasting: bool = False) -> None:
     """Replace a file in one step, so that a reader sees the old text or the new one, never half of it."""
     new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        if lasting:
+            os.fsync(file.fileno())
+    new.replace(path)
+
+
+def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -> None:
+    """Replace a file by an object that only its owner reads."""
     try:
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600)
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(values, file)
-            file.flush()
-            if lasting:
-                os.fsync(file.fileno())
-        new.replace(path)
+        replace_whole(path, json.dumps(values), lasting=lasting)
     except OSError as error:
         raise cannot_use(path, error) from error
 
@@ -82,22 +87,9 @@ HOME_NAME = "home"
 PEOPLE_NAME = "people"
 _FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, "aws_data")
 FILE_NAMES = (
-    DATABASE_NAME,
-    f"{DATABASE_NAME}-wal",
-    f"{DATABASE_NAME}-shm",
-    f"{DATABASE_NAME}-journal",
-    "server.json",
-    "server.json.new",
-    "secrets.json",
-    "secrets.json.new",
-    "server.log",
-    "server.lock",
-    "start.lock",
-    "aws_config",
-    "aws_credentials",
-    "registration.key",
-    "registration.key.new",
-    "pages.sock",
+    *(f"{DATABASE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
+    *(f"{name}{new}" for name in ("server.json", "secrets.json", "registration.key") for new in ("", ".new")),
+    *("server.log", "server.lock", "start.lock", "aws_config", "aws_credentials", "pages.sock"),
 )
 # Each has one purpose, and none follows from another: what one of them makes is no key to anything.
 # control_secret: the header of the control endpoint; health_key: proves to a finder that this is the sandbox;
@@ -181,7 +173,9 @@ class StateFolder:
                 return True
         except (OSError, ValueError, TypeError):
             pass
-        return all(_is_own(entry) for entry in self.path.iterdir())
+        return all(
+            entry.name in (_FOLDER_NAMES if entry.is_dir() else FILE_NAMES) for entry in self.path.iterdir()
+        )
 
     def delete_files(self) -> list[str]:
         """Delete the state that the sandbox made, leave everything else, and return the names deleted."""
@@ -266,7 +260,3 @@ class StateFolder:
             return None
         finally:
             os.close(descriptor)
-
-
-def _is_own(entry: Path) -> bool:
-    return entry.name in (_FOLDER_NAMES if entry.is_dir() else FILE_NAMES)

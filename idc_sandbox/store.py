@@ -146,16 +146,10 @@ class IdFactory:
         instance_id = instance_arn.rpartition("/")[2]
         return f"arn:aws:sso:::permissionSet/{instance_id}/ps-{self.digest('permission_set')[:16]}"
 
-    def role_suffix(self) -> str:
-        """Return the 16 hex digits that end an ``AWSReservedSSO_`` role name; new for each role."""
-        return self.digest("role")[:16]
-
     def identity_id(self, kind: str, identity_store_id: str) -> str:
         """Return a user, group or membership id in AWS's older form: ten hex digits and a UUID."""
         return f"{identity_store_id.removeprefix('d-')[:10]}-{self.uuid(kind)}"
 
-
-# What is wrong with a state file, found before SQLite opens it and would make something new of it.
 
 _MAGIC = b"SQLite format 3\x00"
 _WAL_MAGICS = (0x377F0682, 0x377F0683)
@@ -273,19 +267,16 @@ class Store:
                 raise _damaged(path, damage)
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
-            self._configure(is_new=is_new)
+            # Nobody has been told of a new file yet: it is written to the disk once, when it is whole.
+            self._connection.executescript(
+                f"PRAGMA busy_timeout=5000; PRAGMA synchronous={'OFF' if is_new else 'FULL'};"
+                "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON;"
+            )
             self._open_schema(seed)
             if is_new:
                 self._make_lasting()
         except (sqlite3.DatabaseError, OSError) as error:
             raise _unusable(path, error) from error
-
-    def _configure(self, *, is_new: bool) -> None:
-        # Nobody has been told of a new file yet: it is written through to the disk once, when it is whole.
-        synchronous = "OFF" if is_new else "FULL"
-        pragmas = ("busy_timeout=5000", f"synchronous={synchronous}", "journal_mode=WAL", "foreign_keys=ON")
-        for pragma in pragmas:
-            self._connection.execute(f"PRAGMA {pragma}")
 
     def _make_lasting(self) -> None:
         """Write a new file and its log through to the disk, and every commit from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, access_denied, not_found, validation_error
@@ -22,7 +23,13 @@ def identity_store_arn(instance: sqlite3.Row) -> str:
     return f"arn:aws:identitystore::{owner}:identitystore/{store_id}"
 
 
-def require_instance(context: Context, instance_arn: str, *, while_creating: bool = False) -> sqlite3.Row:
+def require_instance(
+    context: Context,
+    instance_arn: str,
+    *,
+    while_creating: bool = False,
+    missing: Callable[[str], ServiceError] = not_found,
+) -> sqlite3.Row:
     """Return an instance that the caller administers in the Region that the request went to."""
     row = context.find("instance", instance_arn=instance_arn)
     if row is None:
@@ -30,9 +37,9 @@ def require_instance(context: Context, instance_arn: str, *, while_creating: boo
             raise access_denied(
                 f"You do not have access to the instance {instance_arn!r}: it has been deleted."
             )
-        raise not_found(f"No Identity Center instance {instance_arn!r} exists. ListInstances shows yours.")
+        raise missing(f"No Identity Center instance {instance_arn!r} exists. ListInstances shows yours.")
     if row["region"] != context.region:
-        raise not_found(
+        raise missing(
             f"The instance {instance_arn!r} is not in Region {context.region!r}: "
             "Identity Center is regional, call its home Region."
         )
@@ -47,18 +54,6 @@ def require_instance(context: Context, instance_arn: str, *, while_creating: boo
             "wait until DescribeInstance says ACTIVE, then try again."
         )
     return row
-
-
-def require_instance_or_deny(
-    context: Context, instance_arn: str, *, while_creating: bool = False
-) -> sqlite3.Row:
-    """Return an instance as `require_instance` does, for operations without a ResourceNotFoundException."""
-    try:
-        return require_instance(context, instance_arn, while_creating=while_creating)
-    except ServiceError as error:
-        if error.code == "ResourceNotFoundException":
-            raise access_denied(error.message) from error
-        raise
 
 
 def is_administrator(context: Context, instance: sqlite3.Row) -> bool:

@@ -1,9 +1,6 @@
-"""``sso``, the access portal's API: what a person has in which accounts; the portal's pages use it as well.
+"""``sso``, the access portal's API: what a person has in which accounts; the portal's pages use it too."""
 
-Importing the module registers its operations. AWS says what each does:
-https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_Operations.html
-"""
-
+# What each operation does: https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_Operations.html
 from __future__ import annotations
 
 import re
@@ -169,11 +166,7 @@ def list_accounts(context: Context, request: dict[str, Any]) -> Listing:
     return Listing(
         accounts,
         _account_order,
-        lambda one: {
-            "accountId": one.account_id,
-            "accountName": one.account_name,
-            "emailAddress": one.email,
-        },
+        lambda one: {"accountId": one.account_id, "accountName": one.account_name, "emailAddress": one.email},
     )
 
 

@@ -9,29 +9,21 @@ import re
 import sqlite3
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, validation_error
 
 SHORTEST_SESSION = datetime.timedelta(minutes=15)
 LONGEST_SESSION = datetime.timedelta(days=90)
-
-_DURATION = re.compile(
-    r"P(?=.)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
-    re.ASCII,
-)
+_DURATION = re.compile(r"P(?=.)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?", re.ASCII)
 
 
 def _session_duration(text: str) -> str:
     """Return an ISO 8601 duration unchanged after a check of its form and bounds."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    if _DURATION.fullmatch(text) is None:
         raise ValueError("write a duration like PT8H, PT90M or P7D")
-    length = datetime.timedelta(
-        **{unit: int(number) for unit, number in match.groupdict(default="0").items()}
-    )
+    length = TypeAdapter(datetime.timedelta).validate_python(text)
     if not SHORTEST_SESSION <= length <= LONGEST_SESSION:
         raise ValueError("a session lasts from 15 minutes (PT15M) to 90 days (P90D)")
     return text
@@ -51,10 +43,8 @@ def _subdomain(text: str) -> str:
 SessionDuration = Annotated[str, Field(max_length=32), AfterValidator(_session_duration)]
 
 
-class Setting(BaseModel):
+class Setting(BaseModel, extra="forbid", strict=True):
     """One box of the console's settings pages."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class AccessPortal(Setting):
@@ -181,8 +171,19 @@ def write_setting(
     try:
         after = model.model_validate(before | values).model_dump()
     except ValidationError as error:
-        raise validation_error("; ".join(_problem(name, one) for one in error.errors())) from error
-    _refuse_irreversible(context, name, before, after, values)
+        problems = [
+            f"Value {one['input']!r} at {'.'.join(map(str, (name, *one['loc'])))!r}: "
+            f"{one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        ]
+        raise validation_error("; ".join(problems)) from error
+    if name == "access_portal" and values:
+        _refuse_subdomain(context, before["subdomain"], after["subdomain"])
+    if name == "account_instances" and before["enabled"] and not after["enabled"]:
+        raise conflict(
+            "Account instances are enabled, which cannot be undone; deny sso:CreateInstance in an SCP "
+            "instead."
+        )
     write_stored(context, instance, name, after)
     return read_setting(context, instance, name)
 
@@ -214,18 +215,6 @@ def _portal_addresses(instance: sqlite3.Row, subdomain: str | None) -> dict[str,
     }
 
 
-def _refuse_irreversible(
-    context: Context, name: str, before: dict[str, Any], after: dict[str, Any], values: dict[str, Any]
-) -> None:
-    if name == "access_portal" and values:
-        _refuse_subdomain(context, before["subdomain"], after["subdomain"])
-    if name == "account_instances" and before["enabled"] and not after["enabled"]:
-        raise conflict(
-            "Account instances are enabled, which cannot be undone; deny sso:CreateInstance in an SCP "
-            "instead."
-        )
-
-
 def _refuse_subdomain(context: Context, before: str | None, after: str | None) -> None:
     if before is not None:
         raise conflict(
@@ -250,8 +239,3 @@ def _unknown_setting(name: str) -> ServiceError:
     near = difflib.get_close_matches(name, MODEL_OF_SETTING, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return validation_error(f"There is no setting {name!r}; there are {', '.join(MODEL_OF_SETTING)}.{hint}")
-
-
-def _problem(name: str, error: Any) -> str:
-    path = ".".join(str(part) for part in (name, *error["loc"]))
-    return f"Value {error['input']!r} at {path!r}: {error['msg'].removeprefix('Value error, ')}"

@@ -64,15 +64,13 @@ def _read_head(scope: Scope) -> Request:
     return Request(scope["method"], path, query, headers, b"")
 
 
-# Connections on which a request never becomes whole end: otherwise they would use up all that there can be.
-
 HEAD_S = 20.0  # from the connection, or from a further request's first byte, to the end of its head
 BODY_PAUSE_S = 30.0  # without a byte of the body
 BODY_S = 600.0  # for all of it
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, which closes the connection when a request is not there in time."""
+    """uvicorn's protocol, which closes the connection when a request is not there in time: there are few."""
 
     _began_at: float | None = None  # when the head, or the body, that is awaited began
     _awaited: Any = None

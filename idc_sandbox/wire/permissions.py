@@ -55,11 +55,10 @@ def require_trust(
     if external_id is not None:
         context["sts:externalid"] = external_id
     request = AccessRequest("sts:AssumeRole", role_arn, context)
-    named, delegated = [], []
-    for statement in statements_of(document or "{}"):
-        match = _principal_match(statement, caller, own_names)
-        named += [statement] if match == "caller" else []
-        delegated += [statement] if match == "account" else []
+    statements = statements_of(document or "{}")
+    matches = [(statement, _principal_match(statement, caller, own_names)) for statement in statements]
+    named = [statement for statement, match in matches if match == "caller"]
+    delegated = [statement for statement, match in matches if match == "account"]
     if evaluate_statements([*named, *delegated], request) is not Decision.ALLOWED:
         raise _denied(caller, "sts:AssumeRole", role_arn, "")
     is_own_account = role_arn.split(":")[4] == caller.account_id
@@ -124,27 +123,26 @@ def resources_of(
 ) -> list[str]:
     """Return the ARNs of a request's resources; ``["*"]`` when it names none, as ListInstances."""
     if service_name == "sso-admin":
-        found = list(_of_instances(request))
+        accounts = [f"arn:aws:sso:::account/{account_id}" for account_id in _texts(request, *_ACCOUNTS)]
+        found = [*_texts(request, *_ARNS), *accounts]
     else:
         found = list(_of_identity_stores(connection, caller, operation_name, request))
     return list(dict.fromkeys(found)) or ["*"]
 
 
-def _of_instances(request: Mapping[str, Any]) -> Iterator[str]:
-    yield from _texts(request, _ARNS)
-    for account_id in _texts(request, _ACCOUNTS):
-        yield f"arn:aws:sso:::account/{account_id}"
-
-
 def _of_identity_stores(
     connection: sqlite3.Connection, caller: Caller, operation_name: str, request: Mapping[str, Any]
 ) -> Iterator[str]:
-    for store in _texts(request, ("IdentityStoreId",)):
-        yield _store_arn(connection, caller, store)
+    for store in _texts(request, "IdentityStoreId"):  # by id or ARN; one that is not there is the caller's
+        store_id = store.rpartition("/")[2]
+        query = "SELECT owner_account_id FROM instance WHERE identity_store_id = ?"
+        row = connection.execute(query, (store_id,)).fetchone()
+        owner = row["owner_account_id"] if row else caller.account_id
+        yield f"arn:aws:identitystore::{owner}:identitystore/{store_id}"
     member = request.get("MemberId")
     for part in (request, member if isinstance(member, Mapping) else {}):
         for name, kind in _KIND_OF_MEMBER.items():
-            for value in _texts(part, (name,)):
+            for value in _texts(part, name):
                 yield _identity_arn(kind, value)
     group_ids = request.get("GroupIds")
     for group_id in group_ids if isinstance(group_ids, list) else []:
@@ -153,22 +151,9 @@ def _of_identity_stores(
         yield _identity_arn(_KIND_OF_SEARCH[operation_name], "*")
 
 
-def _store_arn(connection: sqlite3.Connection, caller: Caller, store: str) -> str:
-    """Return the ARN of an identity store, named by id or ARN; one that is not there is the caller's."""
-    store_id = store.rpartition("/")[2]
-    row = connection.execute(
-        "SELECT owner_account_id FROM instance WHERE identity_store_id = ?", (store_id,)
-    ).fetchone()
-    owner = row["owner_account_id"] if row else caller.account_id
-    return f"arn:aws:identitystore::{owner}:identitystore/{store_id}"
-
-
 def _identity_arn(kind: str, identifier: str) -> str:
     return f"arn:aws:identitystore:::{kind}/{identifier.rpartition('/')[2]}"
 
 
-def _texts(request: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
-        value = request.get(name)
-        if isinstance(value, str) and value:
-            yield value
+def _texts(request: Mapping[str, Any], *names: str) -> list[str]:
+    return [value for name in names if isinstance(value := request.get(name), str) and value]

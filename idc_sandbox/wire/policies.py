@@ -81,8 +81,7 @@ def _one_of(where: str, statement: dict[str, Any], name: str, check: Any) -> Ite
     given = [key for key in (name, f"Not{name}") if key in statement]
     if len(given) > 1:
         yield f"{_SYNTAX} {where} must have exactly one of {name} and Not{name}"
-    entries = statement[given[0]] if given else []
-    entries = entries if isinstance(entries, list) else [entries]
+    entries = as_list(statement[given[0]]) if given else []
     if not entries:
         words = f"Policy statement must contain {name.lower()}s."
         yield f"{words} {where} must have exactly one of {name} and Not{name}, with at least one entry"
@@ -131,7 +130,7 @@ def _condition(where: str, condition: Any) -> Iterator[str]:
             yield f"{_SYNTAX} {where} has no keys with values under {operator!r}"
             continue
         for key, value in keys.items():
-            values = value if isinstance(value, list) else [value]
+            values = as_list(value)
             if ":" not in key:
                 yield f"Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc. Found {key!r}"
             if not values or not all(isinstance(one, str | bool | int | float) for one in values):
@@ -157,11 +156,6 @@ def substitute(pattern: str, context: ConditionContext) -> str:
         return found.translate(_AS_TEXT) if isinstance(found, str) else match[0]
 
     return _VARIABLE.sub(value, pattern)
-
-
-def as_text(pattern: str) -> str:
-    """Return what `substitute` made, where there are no wildcards: all of it is text."""
-    return pattern.translate(_AS_WILDCARD)
 
 
 def wildcard_match(pattern: str, value: str, *, ignore_case: bool = True) -> bool:
@@ -202,7 +196,7 @@ def _holds(operator: str, key: str, expected: list[str], context: ConditionConte
         return if_exists or quantifier == "ForAllValues" or (is_negated and not quantifier)
     values = found if isinstance(found, list) else [found]
     if test not in (_like, _arn_like):
-        expected = [as_text(text) for text in expected]
+        expected = [text.translate(_AS_WILDCARD) for text in expected]  # where there are none: all is text
     needed = all if quantifier == "ForAllValues" or (is_negated and not quantifier) else any
     return needed(any(_safely(test, wanted, one) for wanted in expected) is not is_negated for one in values)
 
@@ -215,8 +209,7 @@ def _safely(test: Callable[[str, str], bool], wanted: str, value: str) -> bool:
 
 
 def _texts(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [str(item).lower() if isinstance(item, bool) else str(item) for item in values]
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in as_list(value)]
 
 
 def _like(wanted: str, value: str) -> bool:
@@ -311,31 +304,24 @@ def statements_of(document: str) -> list[dict[str, Any]]:
 
 
 def _applies(statement: dict[str, Any], request: AccessRequest) -> bool:
+    def is_resource(pattern: Any) -> bool:
+        wanted = substitute(str(pattern), request.context)
+        return wildcard_match(wanted, request.resource, ignore_case=False)
+
     return (
-        _action_fits(statement, request.action)
-        and _resource_fits(statement, request)
+        _fits(statement, "Action", lambda pattern: wildcard_match(pattern, request.action))
+        and _fits(statement, "Resource", is_resource)
         and conditions_hold(statement.get("Condition", {}), request.context)
     )
 
 
-def _action_fits(statement: dict[str, Any], action: str) -> bool:
-    if "NotAction" in statement:
-        return not any(wildcard_match(pattern, action) for pattern in as_list(statement["NotAction"]))
-    return any(wildcard_match(pattern, action) for pattern in as_list(statement.get("Action", [])))
-
-
-def _resource_fits(statement: dict[str, Any], request: AccessRequest) -> bool:
-    def fits(patterns: Any) -> bool:
-        return any(
-            wildcard_match(substitute(str(pattern), request.context), request.resource, ignore_case=False)
-            for pattern in as_list(patterns)
-        )
-
-    if "NotResource" in statement:
-        return not fits(statement["NotResource"])
-    if "Resource" not in statement:
-        return "Principal" in statement  # a trust policy is about the role that it belongs to
-    return fits(statement["Resource"])
+def _fits(statement: dict[str, Any], name: str, is_match: Callable[[Any], bool]) -> bool:
+    """Tell whether an element fits, or its opposite does not; a trust policy is about its own role."""
+    if f"Not{name}" in statement:
+        return not any(map(is_match, as_list(statement[f"Not{name}"])))
+    if name == "Resource" and name not in statement:
+        return "Principal" in statement
+    return any(map(is_match, as_list(statement.get(name, []))))
 
 
 def as_list(value: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
@@ -60,32 +61,28 @@ def _s3_operation_name(request: Request) -> str:
     depth = _depth(request.path)
     names = {name.lower() for name in parse_qs(request.query, keep_blank_values=True)} | set(request.headers)
     literals = set(request.query.lower().split("&"))
-    best, best_count = "", -1
-    for name, method, wanted_depth, needed, constants in _s3_routes():
-        fits = (
-            method == request.method
-            and wanted_depth == depth
-            and needed <= names
-            and constants <= literals | names
-        )
-        if fits and len(needed) + len(constants) > best_count:
-            best, best_count = name, len(needed) + len(constants)
-    return best
+    fitting = [
+        (len(needed) + len(constants), name)
+        for name, method, wanted_depth, needed, constants in _s3_routes()
+        if (method, wanted_depth) == (request.method, depth)
+        and needed <= names
+        and constants <= literals | names
+    ]
+    return max(fitting, key=itemgetter(0), default=(0, ""))[1]
 
 
 @functools.cache
 def _s3_routes() -> list[tuple[str, str, int, set[str], set[str]]]:
-    model = service_model("s3")
-    return [_s3_route(model.operation_model(name)) for name in model.operation_names]
-
-
-def _s3_route(operation: OperationModel) -> tuple[str, str, int, set[str], set[str]]:
-    uri = urlsplit(operation.http["requestUri"])
-    constants = {part.lower() for part in uri.query.split("&") if part and not part.startswith("x-id=")}
-    shape = operation.input_shape
-    required = [shape.members[name].serialization for name in shape.required_members] if shape else []
-    needed = {part["name"].lower() for part in required if part.get("location") in ("querystring", "header")}
-    return operation.name, operation.http["method"], _depth(uri.path), needed, constants
+    """Return name, method, depth, needed parameters and constants in the query of S3's operations."""
+    model, routes = service_model("s3"), []
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        uri, shape = urlsplit(operation.http["requestUri"]), operation.input_shape
+        constants = {part.lower() for part in uri.query.split("&") if part and not part.startswith("x-id=")}
+        parts = [shape.members[member].serialization for member in shape.required_members] if shape else []
+        needed = {part["name"].lower() for part in parts if part.get("location") in ("querystring", "header")}
+        routes.append((name, operation.http["method"], _depth(uri.path), needed, constants))
+    return routes
 
 
 def _depth(path: str) -> int:
@@ -93,8 +90,6 @@ def _depth(path: str) -> int:
     bucket, _, key = path.lstrip("/").partition("/")
     return 2 if key else int(bool(bucket))
 
-
-# Refusals in the protocol that a client speaks: JSON, query XML (sts, iam) or S3's XML.
 
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 
@@ -134,7 +129,10 @@ def json_response(body: Any) -> Response:
 def service_error_response(error: ServiceError, request: Request) -> Response:
     """Return a refusal in the protocol of the request, under the code that this protocol has for it."""
     protocol = _protocol_of(request)
-    code, status = _translate(error, protocol)
+    code, status = next(
+        ((codes[protocol], statuses[protocol]) for codes, statuses in _ERROR_SYNONYMS if error.code in codes),
+        (error.code, error.status),
+    )
     request_id = new_request_id()
     headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     if protocol == _JSON:
@@ -158,13 +156,6 @@ def service_error_response(error: ServiceError, request: Request) -> Response:
             f"<Resource>{_xml(request.path)}</Resource><RequestId>{request_id}</RequestId></Error>"
         )
     return Response(status, headers, b"" if request.method == "HEAD" else text.encode("utf-8", "replace"))
-
-
-def _translate(error: ServiceError, protocol: int) -> tuple[str, int]:
-    for codes, statuses in _ERROR_SYNONYMS:
-        if error.code in codes:
-            return codes[protocol], statuses[protocol]
-    return error.code, error.status
 
 
 def _protocol_of(request: Request) -> int:
@@ -227,7 +218,7 @@ def find_rest_operation(request: Request) -> RestOperation | None:
         for method, wanted_path, constants, operation in _routes()
         if method == request.method and wanted_path == path and constants <= query
     ]
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+    return max(fitting, key=itemgetter(0), default=(0, None))[1]
 
 
 def call_rest_operation(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:

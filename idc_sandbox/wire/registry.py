@@ -71,11 +71,6 @@ def call_operation(
     return serialize(model.output_shape, answer or {}) or {}
 
 
-def implemented_operations(service_name: str) -> list[str]:
-    """Return the names of the operations of a service that have a handler, sorted."""
-    return sorted(name for service, name in _HANDLERS if service == service_name)
-
-
 def _page(model: OperationModel, listing: Listing, request: dict[str, Any]) -> dict[str, Any]:
     """Return the page that a request asks for, and the token of the next one, under the model's names."""
     members = model.output_shape.members if model.output_shape else {}
@@ -88,12 +83,11 @@ def _page(model: OperationModel, listing: Listing, request: dict[str, Any]) -> d
         ordered = [item for item in ordered if listing.order(item) > last_key]
     size = min(int(request.get(size_name) or listing.most_on_a_page), listing.most_on_a_page)
     page = ordered[:size]
-    token = _make_token(model.name, listing.order(page[-1])) if len(ordered) > size else None
+    token = None
+    if len(ordered) > size:
+        next_key = json.dumps([model.name, listing.order(page[-1])])
+        token = base64.urlsafe_b64encode(next_key.encode()).decode()
     return {items_name: [listing.shown(item) for item in page], token_name: token}
-
-
-def _make_token(operation_name: str, last_key: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([operation_name, last_key]).encode()).decode()
 
 
 def _read_token(token: str | None, operation_name: str) -> str | None:

@@ -88,12 +88,9 @@ def _canonical_path(path: str, service_name: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    pairs = []
-    for part in query.split("&") if query else []:
-        name, _, value = part.partition("=")
-        if name not in ("X-Amz-Signature",):
-            pairs.append((_encode(name), _encode(value)))
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+    pairs = [part.partition("=")[::2] for part in query.split("&")] if query else []
+    signed = sorted((_encode(name), _encode(value)) for name, value in pairs if name != "X-Amz-Signature")
+    return "&".join(f"{name}={value}" for name, value in signed)
 
 
 def _encode(text: str) -> str:

@@ -81,6 +81,6 @@ def test_every_handler_is_of_an_operation_that_the_model_has():
     import idc_sandbox.gateway  # noqa: F401  registers all of them
 
     for service_name in ("sso-admin", "identitystore", "sso-oidc", "sso"):
-        answered = registry.implemented_operations(service_name)
+        answered = [name for service, name in registry._HANDLERS if service == service_name]
         assert answered
         assert set(answered) <= set(service_model(service_name).operation_names)

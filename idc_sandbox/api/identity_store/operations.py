@@ -205,13 +205,11 @@ def _require_room(context: Context, identity_store_id: str, kind: Kind) -> None:
 
 def _unique_attribute(kind: Kind, given: dict[str, Any]) -> tuple[UniqueAttribute, str]:
     path, value = given["AttributePath"], given["AttributeValue"]
-    for attribute in kind.unique:
-        if attribute.path.casefold() == path.casefold():
-            break
-    else:
+    attribute = next((one for one in kind.unique if one.path.casefold() == path.casefold()), None)
+    if attribute is None:
         raise validation_error(
             f"The attribute {path!r} is not a unique attribute of a {kind.word}; there is "
-            f"{' and '.join(attribute.path for attribute in kind.unique)}."
+            f"{' and '.join(one.path for one in kind.unique)}."
         )
     if not isinstance(value, str) or not value:
         raise validation_error(
@@ -219,9 +217,6 @@ def _unique_attribute(kind: Kind, given: dict[str, Any]) -> tuple[UniqueAttribut
             f"{value!r}."
         )
     return attribute, value
-
-
-# Group memberships; members are users.
 
 
 @operation("identitystore", "CreateGroupMembership")
@@ -324,8 +319,6 @@ def _shown_membership(row: sqlite3.Row) -> dict[str, Any]:
         **stamps(row),
     }
 
-
-# Identity stores themselves.
 
 _LISTS = ("ApiRestrictSourceVpcs", "ApiAllowSourceIps", "ScimAllowSourceIps")
 _SETTING = "identity_store_network"

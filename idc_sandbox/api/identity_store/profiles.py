@@ -86,8 +86,6 @@ def _spell(name: str, known: Iterable[str], problem: str) -> str:
     raise validation_error(f"The attribute {name!r} {problem}; {there}.{hint}")
 
 
-# A ``User`` or a ``Group``: which attribute names it, and which it must have.
-
 NAME_OF_NOUN = {"User": "UserName", "Group": "DisplayName"}
 RESERVED_NAMES = ("Administrator", "AWSAdministrators")
 _REQUIRED = {

@@ -136,25 +136,21 @@ def find_by_attribute(
     context: Context, store_id: str, kind: Kind, attribute: UniqueAttribute, value: str
 ) -> str | None:
     """Return the id of the user or group that holds a unique value, without regard to case, or None."""
-    return _find_id(context, store_id, kind, f"{attribute.column} = ?", folded(value))
+    row = context.find(kind.table, identity_store_id=store_id, **{attribute.column: folded(value)})
+    return row[0] if row else None
 
 
 def find_by_external_id(
     context: Context, store_id: str, kind: Kind, external_id: dict[str, str]
 ) -> str | None:
     """Return the id of the user or group to which an identity provider gave an id, or None."""
-    condition = (
-        "EXISTS (SELECT 1 FROM json_each(profile_json, '$.ExternalIds') AS given WHERE "
-        "json_extract(given.value, '$.Issuer') = ? AND json_extract(given.value, '$.Id') = ?)"
-    )
-    return _find_id(context, store_id, kind, condition, external_id["Issuer"], external_id["Id"])
-
-
-def _find_id(context: Context, store_id: str, kind: Kind, condition: str, *values: str) -> str | None:
     found: str | None = context.value(
-        f"SELECT {kind.word}_id FROM {kind.table} WHERE identity_store_id = ? AND {condition}",  # noqa: S608
+        f"SELECT {kind.word}_id FROM {kind.table} WHERE identity_store_id = ?"  # noqa: S608  ours
+        " AND EXISTS (SELECT 1 FROM json_each(profile_json, '$.ExternalIds') AS given WHERE "
+        "json_extract(given.value, '$.Issuer') = ? AND json_extract(given.value, '$.Id') = ?)",
         store_id,
-        *values,
+        external_id["Issuer"],
+        external_id["Id"],
     )
     return found
 

@@ -17,6 +17,7 @@ from typing import Any
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.people import Refusal, clean_text, make_room, new_token
+from idc_sandbox.state_folder import replace_whole
 from idc_sandbox.wire.registry import operation
 
 # Signs client registrations; a file beside the state, which outlives a reset.
@@ -31,16 +32,9 @@ def registration_key(connection: sqlite3.Connection) -> bytes:
         key = bytes.fromhex(path.read_text("ascii"))
     except (OSError, ValueError):
         key = b""
-    return key if len(key) == 32 else _new_key(path)
-
-
-def _new_key(path: Path) -> bytes:
-    key = secrets.token_bytes(32)
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(key.hex(), "ascii")
-    new.replace(path)
+    if len(key) != 32:
+        key = secrets.token_bytes(32)
+        replace_whole(path, key.hex())
     return key
 
 

@@ -45,8 +45,6 @@ def create_token_with_iam(context: Context, request: dict[str, Any]) -> dict[str
     )
 
 
-# Tokens of clients: what is kept, how long they hold, and when a whole family of them goes.
-
 ACCESS_TOKEN_LIFETIME_S = 3_600  # UNCONFIRMED at AWS
 LEGACY_TOKEN_LIFETIME_S = 8 * 3_600
 # Programs share one cached login, and several may refresh it at once: the replaced token is good for so long.

@@ -9,19 +9,12 @@ from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.identity_store.profiles import ENTERPRISE
-from idc_sandbox.api.instance_rules import (
-    identity_store_arn,
-    require_instance,
-    require_instance_or_deny,
-    visible_instances,
-)
+from idc_sandbox.api.instance_rules import identity_store_arn, require_instance, visible_instances
 from idc_sandbox.api.sso_admin.permission_sets import delete_tags, put_tags
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import access_denied, conflict, not_found, validation_error
 from idc_sandbox.wire.registry import Listing, operation
-
-# Changing an instance: its name, and one of encryption, permission sets and network at a time.
 
 ONE_AT_A_TIME = ("EncryptionConfiguration", "PermissionSetsEnabled", "NetworkConfiguration")
 NETWORK_LISTS = ("RestrictSourceVpcs", "AllowSourceIps", "ExcludeApplicationArns")
@@ -82,9 +75,6 @@ def _put_setting(context: Context, row: sqlite3.Row, name: str, value: dict[str,
     context.update("instance", row, settings_json=json.dumps(settings))
 
 
-# The Regions of an instance: in the sandbox its home Region alone.
-
-
 def region_metadata(instance: sqlite3.Row) -> dict[str, Any]:
     """Return an instance's home Region as DescribeInstance, ListInstances and ListRegions show it."""
     return {
@@ -98,7 +88,7 @@ def region_metadata(instance: sqlite3.Row) -> dict[str, Any]:
 @operation("sso-admin", "ListRegions")
 def list_regions(context: Context, request: dict[str, Any]) -> Listing:
     """List the Regions of an instance."""
-    instance = require_instance_or_deny(context, request["InstanceArn"])
+    instance = require_instance(context, request["InstanceArn"], missing=access_denied)
     return Listing([region_metadata(instance)], itemgetter("RegionName"))
 
 
@@ -176,7 +166,7 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
 @operation("sso-admin", "DescribeInstance")
 def describe_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return an instance with its encryption, network and permission-set configuration."""
-    row = require_instance_or_deny(context, request["InstanceArn"], while_creating=True)
+    row = require_instance(context, request["InstanceArn"], while_creating=True, missing=access_denied)
     settings = json.loads(row["settings_json"])
     return instance_metadata(row) | {
         "EncryptionConfigurationDetails": settings.get("encryption", {"KeyType": "AWS_OWNED_KMS_KEY"})
@@ -189,7 +179,7 @@ def describe_instance(context: Context, request: dict[str, Any]) -> dict[str, An
 @operation("sso-admin", "DeleteInstance")
 def delete_instance(context: Context, request: dict[str, Any]) -> None:
     """Delete an instance, all that is in it, and the roles that it made in accounts; only its owner may."""
-    row = require_instance_or_deny(context, request["InstanceArn"], while_creating=True)
+    row = require_instance(context, request["InstanceArn"], while_creating=True, missing=access_denied)
     instance_arn = row["instance_arn"]
     if row["owner_account_id"] != context.caller.account_id:
         raise access_denied(
@@ -254,16 +244,13 @@ def _insert_instance(
     return instance_arn
 
 
-# Applications, their providers and trusted token issuers: the sandbox has none, and says so.
-
-
 @operation("sso-admin", "ListApplications")
 def list_applications(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """List the applications of an instance: none; a member account may ask for its own."""
     asks_for_own = request.get("Filter", {}).get("ApplicationAccount") == context.caller.account_id
     visible = {row["instance_arn"] for row in visible_instances(context) if row["region"] == context.region}
     if not (asks_for_own and request["InstanceArn"] in visible):
-        require_instance_or_deny(context, request["InstanceArn"])
+        require_instance(context, request["InstanceArn"], missing=access_denied)
     return {"Applications": []}
 
 
@@ -276,11 +263,9 @@ def list_application_providers(context: Context, request: dict[str, Any]) -> dic
 @operation("sso-admin", "ListTrustedTokenIssuers")
 def list_trusted_token_issuers(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """List the trusted token issuers of an instance: none."""
-    require_instance_or_deny(context, request["InstanceArn"])
+    require_instance(context, request["InstanceArn"], missing=access_denied)
     return {"TrustedTokenIssuers": []}
 
-
-# Attributes for access control (ABAC): which attributes of a user become session tags in accounts.
 
 _SOURCE = re.compile(r"\$\{path:([^{}]+)\}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from operator import itemgetter
 from typing import Any
 
@@ -169,7 +168,9 @@ def delete_permission_set(context: Context, request: dict[str, Any]) -> None:
         " ORDER BY account_id",
         arn=permission_set_arn,
     )
-    if accounts or _is_in_progress(context, row):
+    in_progress = requests_in_progress(context, row["instance_arn"])
+    named = (json.loads(request["detail_json"])["PermissionSetArn"] for request in in_progress)
+    if accounts or permission_set_arn in named:
         used_in = f"in {', '.join(account['account_id'] for account in accounts)}"
         where = used_in if accounts else "by a request that is still in progress"
         raise conflict(
@@ -187,10 +188,3 @@ def list_permission_sets(context: Context, request: dict[str, Any]) -> Listing:
     require_permission_sets(context, request["InstanceArn"])
     rows = context.find_all("permission_set", instance_arn=request["InstanceArn"])
     return Listing([row["permission_set_arn"] for row in rows])
-
-
-def _is_in_progress(context: Context, permission_set: sqlite3.Row) -> bool:
-    return any(
-        json.loads(request["detail_json"])["PermissionSetArn"] == permission_set["permission_set_arn"]
-        for request in requests_in_progress(context, permission_set["instance_arn"])
-    )

@@ -137,8 +137,6 @@ def _detach(context: Context, permission_set: sqlite3.Row, table: str, words: st
     mark_changed(context, permission_set)
 
 
-# The two single policies of a permission set: its inline policy and its permissions boundary.
-
 MAXIMUM_NON_WHITESPACE_BYTES = 10_240
 
 

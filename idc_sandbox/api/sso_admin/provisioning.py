@@ -38,7 +38,13 @@ def provision_role(
     context: Context, permission_set_arn: str, account_id: str, *, even_if_latest: bool
 ) -> None:
     """Bring an account's role in line with its permission set; writes to the account's IAM."""
-    _require_open_account(context, account_id)
+    if account_id in context.double.closed_account_ids():
+        # AWS's words, as seen in public bug reports: it tries for a while, and then fails the request.
+        raise ProvisioningError(
+            "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your "
+            f"AWS account '{account_id}' is taking longer than usual. Please try again in a few minutes. "
+            "If this problem continues, contact AWS Support."
+        )
     (permission_set,) = context.rows(
         "SELECT permission_set.*, region FROM permission_set JOIN instance USING (instance_arn)"
         " WHERE permission_set_arn = ?",
@@ -53,7 +59,7 @@ def provision_role(
     if provisioned:
         role_name, write_role = provisioned["role_name"], context.double.update_reserved_role
     else:
-        role_name = f"AWSReservedSSO_{permission_set['name']}_{context.ids.role_suffix()}"
+        role_name = f"AWSReservedSSO_{permission_set['name']}_{context.ids.digest('role')[:16]}"
         write_role = context.double.create_reserved_role
     write_role(account_id, **_role(context, permission_set, account_id, role_name))
     context.replace(
@@ -91,16 +97,6 @@ def delete_roles_of_instance(context: Context, instance_arn: str) -> None:
 def _boundary(permission_set: sqlite3.Row) -> dict[str, Any]:
     boundary: dict[str, Any] = json.loads(permission_set["permissions_boundary_json"] or "{}")
     return boundary
-
-
-def _require_open_account(context: Context, account_id: str) -> None:
-    if account_id in context.double.closed_account_ids():
-        # AWS's words, as seen in public bug reports: it tries for a while, and then fails the request.
-        raise ProvisioningError(
-            "AWS SSO is unable to complete your request at this time. Obtaining permissions to manage your "
-            f"AWS account '{account_id}' is taking longer than usual. Please try again in a few minutes. "
-            "If this problem continues, contact AWS Support."
-        )
 
 
 def _require_account_ready(context: Context, permission_set: sqlite3.Row, account_id: str) -> None:
@@ -146,8 +142,6 @@ def _role(context: Context, permission_set: sqlite3.Row, account_id: str, role_n
         "tags": {},
     }
 
-
-# What happens a moment after a request was accepted: assignments come and go, and roles follow them.
 
 _NOT_ASSIGNED = "Received a 404 status error: Assignment not found."
 logger = logging.getLogger(__name__)
@@ -267,9 +261,6 @@ _SETTLE_OF_KIND = {
     DELETE_ASSIGNMENT: _delete_assignment,
     PROVISION: _provision,
 }
-
-
-# Provisioning: bringing accounts up to date with a permission set, and which ones are.
 
 LATEST = "LATEST_PERMISSION_SET_PROVISIONED"
 NOT_LATEST = "LATEST_PERMISSION_SET_NOT_PROVISIONED"

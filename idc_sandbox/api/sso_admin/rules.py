@@ -116,8 +116,6 @@ def principal_exists(context: Context, instance_arn: str, request: dict[str, Any
     return found is not None
 
 
-# Asynchronous requests: an assignment or a provisioning is accepted first, and done a moment later.
-
 CREATE_ASSIGNMENT = "CREATE_ASSIGNMENT"
 DELETE_ASSIGNMENT = "DELETE_ASSIGNMENT"
 PROVISION = "PROVISION"
