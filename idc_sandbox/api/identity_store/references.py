@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.identity_store.profiles import folded, primary_email
@@ -43,7 +44,7 @@ USER = Kind(
     "identity_user",
     "USER",
     (
-        UniqueAttribute("userName", "user_name_folded", "UserName", lambda profile: profile["UserName"]),
+        UniqueAttribute("userName", "user_name_folded", "UserName", itemgetter("UserName")),
         UniqueAttribute("emails.value", "email_folded", "Email", primary_email),
     ),
 )
@@ -51,11 +52,7 @@ GROUP = Kind(
     "Group",
     "identity_group",
     "GROUP",
-    (
-        UniqueAttribute(
-            "displayName", "display_name_folded", "GroupDisplayName", lambda profile: profile["DisplayName"]
-        ),
-    ),
+    (UniqueAttribute("displayName", "display_name_folded", "GroupDisplayName", itemgetter("DisplayName")),),
 )
 MEMBERSHIP = Kind("Membership", "group_membership", "GROUP_MEMBERSHIP")
 
