@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-from botocore.loaders import JSONFileLoader, Loader
+from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
 from idc_aws.errors import LeftSandboxError
@@ -303,10 +304,25 @@ class SharedFiles(JSONFileLoader):
         return self._known[file_path]
 
 
+_look_for_services = Loader.list_available_services
+
+
+@instance_cache
+def _list_services(loader: Loader, type_name: str) -> list[str]:
+    """List what botocore's loaders do, its own folder of thousands of files looked through once."""
+    if Loader.BUILTIN_DATA_PATH not in loader.search_paths:
+        return list(_look_for_services(loader, type_name))
+    own = [path for path in loader.search_paths if path != Loader.BUILTIN_DATA_PATH]
+    others = Loader(extra_search_paths=own, include_default_search_paths=False)
+    found = (_look_for_services(each, type_name) for each in (_sealed_loader(), others))
+    return sorted(set(chain.from_iterable(found)))
+
+
 def share_service_models() -> None:
     """Parse the files of the services that the kit uses, and let all sessions of this process share them."""
     # No client, credential or connection is shared, and no session that has been used.
     Loader.FILE_LOADER_CLASS = SharedFiles
+    Loader.list_available_services = _list_services  # type: ignore[method-assign]
     nobody = {"access_key_id": "none", "secret_access_key": "none"}
     failures, pacing = Failures("sandbox", _REGION), Pacing(None)
     sealed = sandbox_clients(

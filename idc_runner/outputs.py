@@ -10,6 +10,7 @@ import copy
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -280,14 +281,19 @@ class LeakSearch:
 
     def _versions(self) -> Iterator[tuple[Path, tuple[int, int, int]]]:
         """Yield the files to look at, with what changes when they do."""
-        for path in sorted(self._folder.rglob("*")):
-            relative = path.relative_to(self._folder)
-            if relative.parts[0] in _NOT_LOOKED_AT or path.is_symlink() or _is_page(path, self._folder):
+        for path in sorted(self._files()):
+            if path.is_symlink() or _is_page(path, self._folder):
                 continue
             with suppress(FileNotFoundError):  # the one who wrote it has taken it away again
                 if path.is_file():
                     status = path.stat()
                     yield path, (status.st_ino, status.st_mtime_ns, status.st_size)
+
+    def _files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self._folder):
+            if Path(folder) == self._folder:
+                folders[:] = [name for name in folders if name not in _NOT_LOOKED_AT]
+            yield from (Path(folder, name) for name in names)
 
 
 def _is_page(path: Path, folder: Path) -> bool:
