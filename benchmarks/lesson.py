@@ -29,7 +29,7 @@ from pathlib import Path
 
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.sandbox import sandbox_of_its_own
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest, run_lesson
 from idc_runner.summary import text_table
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-from idc_runner.lazy_imports import put_off_slow_imports
 
 if TYPE_CHECKING:
     from idc_runner.batch.batch import BatchRequest, run_batch
-    from idc_runner.engine_choice import open_engine
     from idc_runner.execution import Outcome
+    from idc_runner.fast.engine import open_engine
     from idc_runner.run import RunRequest, run_lesson
     from idc_runner.undo import Undo, open_undo
 
@@ -28,11 +29,40 @@ _HOMES = {
     "execution": ("Outcome",),
     "run": ("RunRequest", "run_lesson"),
     "batch.batch": ("BatchRequest", "run_batch"),
-    "engine_choice": ("open_engine",),
+    "fast.engine": ("open_engine",),
     "undo": ("Undo", "open_undo"),
 }
 
-put_off_slow_imports()  # before anything here reads a notebook
+
+def put_off_import(name: str, *functions: str) -> None:
+    """Let ``import`` of a module, and of its functions from it, return at once; a call imports it."""
+    if name in sys.modules or importlib.util.find_spec(name) is None:
+        return
+    placeholder = ModuleType(
+        name, "Stands in for the module of its name until one of its functions is called."
+    )
+
+    def real_attribute(attribute: str) -> Any:
+        if attribute.startswith("__"):  # the import system asks for these
+            raise AttributeError(attribute)
+        if sys.modules.get(name) is placeholder:
+            del sys.modules[name]
+        return getattr(importlib.import_module(name), attribute)
+
+    def deferred(function: str) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            return real_attribute(function)(*arguments, **options)
+
+        return call
+
+    placeholder.__getattr__ = real_attribute  # type: ignore[method-assign]
+    for function in functions:
+        setattr(placeholder, function, deferred(function))
+    sys.modules[name] = placeholder
+
+
+# It takes seconds, and hardly anybody needs it: before anything here reads a notebook.
+put_off_import("rfc3987_syntax", "is_valid_syntax")
 
 
 def __getattr__(name: str) -> Any:

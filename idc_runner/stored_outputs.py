@@ -24,7 +24,7 @@ from idc_aws.errors import KitError, RunFailedError
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE, project_folder
 from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scrubbing import scrub_values
-from idc_runner.executing import KERNEL_NAME, kernel_manager_class
+from idc_runner.kernel_engine import KERNEL_NAME, kernel_manager_class
 from idc_runner.notebooks import LessonNotebook, find_notebooks
 from idc_runner.outputs import write_whole
 

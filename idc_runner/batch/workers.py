@@ -29,8 +29,8 @@ from idc_runner.batch.folder import BucketStore, job_folder, open_job_folder
 from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of
 from idc_runner.batch.table import OWN
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
-from idc_runner.engine_choice import open_engine
 from idc_runner.execution import Execution, PreparedRun, record_run
+from idc_runner.fast.engine import open_engine
 from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress

@@ -114,7 +114,7 @@ def run(
     Running again is safe: what is as wanted stays `unchanged`.
     """
     from idc_runner.engine import TimeLimits  # noqa: PLC0415
-    from idc_runner.engine_choice import open_engine  # noqa: PLC0415
+    from idc_runner.fast.engine import open_engine  # noqa: PLC0415
 
     try:
         with open_engine(engine) as opened:  # first of all: it preloads while this process imports and checks
@@ -289,7 +289,7 @@ def batch(
     for each job.
     """
     from idc_runner.engine import TimeLimits  # noqa: PLC0415
-    from idc_runner.engine_choice import open_engine  # noqa: PLC0415
+    from idc_runner.fast.engine import open_engine  # noqa: PLC0415
 
     in_s3 = out is not None and out.casefold().startswith("s3:")
     try:

@@ -1,4 +1,4 @@
-"""The fast engine, and the notebooks that it orders from its preloaded process."""
+"""The choice of an engine; the fast one, and the notebooks that it orders from its preloaded process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
-from idc_runner.engine import NO_LIMITS, NotebookFailure, TimeLeft, TimeLimits, cut_note
+from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import did_you_mean
+from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLeft, TimeLimits, cut_note
 from idc_runner.fast.messages import Lines, Object, send_order
 from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import KeptOutput, mark_unfinished
 
 _END_S = 3.0  # for a process that is asked to end, before it is made to
 _FILES = ("stdout", "stderr", "journal")
+ENGINE_NAMES = ("fast", "kernel")
 
 
 class TimeIsUpError(Exception):
@@ -279,7 +282,7 @@ class FastEngine:
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        module = "idc_runner.fast"
+        module = "idc_runner.fast.server"
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, str(theirs.fileno())],
@@ -318,8 +321,39 @@ class FastEngine:
 
 
 @contextmanager
-def fast_engine() -> Iterator[FastEngine]:
-    """Open the fast engine for the length of a block."""
+def open_engine(name: str | None = None) -> Iterator[Engine]:
+    """Open an engine for the length of a block; what it started is ended with the block.
+
+    Parameters
+    ----------
+    name
+        One of `ENGINE_NAMES`. ``"fast"``: a preloaded process forks for each notebook. ``"kernel"``: a kernel
+        for each. None: the fast one where the platform has it.
+
+    Raises
+    ------
+    InvalidValueError
+        When no engine has that name, or not on this platform.
+    """
+    if name is not None and name not in ENGINE_NAMES:
+        raise InvalidValueError(
+            f"no engine is called {name!r}. {did_you_mean(name, ENGINE_NAMES)}".rstrip(),
+            remedy=f"One of: {', '.join(ENGINE_NAMES)}.",
+        )
+    if name == "fast" and not fork_is_safe():
+        raise InvalidValueError(
+            f"the engine 'fast' needs Linux, and this is {sys.platform!r}",
+            remedy="Leave --engine out: real kernels are used then.",
+        )
+    if name == "kernel" or not fork_is_safe():
+        from idc_runner.kernel_engine import KernelEngine  # noqa: PLC0415 -- papermill takes a while
+
+        kernels = KernelEngine()
+        try:
+            yield kernels
+        finally:
+            kernels.close()
+        return
     engine = FastEngine()
     try:
         yield engine

@@ -33,7 +33,7 @@ from papermill.log import logger
 from traitlets.config import Config
 
 from idc_runner.engine import MOST_PRINTED
-from idc_runner.executing import BoundedClient
+from idc_runner.kernel_engine import BoundedClient
 
 # An IPython kernel without sockets and threads: ipykernel's own, whose messages are handed over at once.
 

@@ -1,23 +1,32 @@
-"""The preloaded process: what it imports, and the forks that it makes, watches and ends."""
+"""The preloaded process, ``python -m idc_runner.fast.server DESCRIPTOR``: its imports, its forks, their work.
+
+It imports everything that notebooks use and forks for each order that comes over the socket it was given. It
+has one thread, always: a fork of several threads could wait for ever for a lock that nobody holds.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
 import importlib
+import logging
 import os
+import random
+import runpy
 import select
 import selectors
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from idc_runner.fast.messages import Lines, Object, receive_order
-from idc_runner.lazy_imports import put_off_slow_imports
 
 _END_S = 3.0  # for forks that are asked to end, before they are made to
 _PR_SET_PDEATHSIG = 1
@@ -163,16 +172,12 @@ def _close(descriptors: Sequence[int]) -> None:
 
 
 def _status_of(work: Callable[[], int]) -> int:
-    import traceback  # noqa: PLC0415
-
     try:
         return work()
     except BaseException:
         traceback.print_exc()
         return 1
 
-
-# What the preloaded process imports and prepares, so that no fork has to.
 
 # Libraries for linear algebra start a thread for each core when they are imported, and a process with several
 # threads cannot be forked safely.
@@ -187,15 +192,12 @@ MODULES = (
     "idc_helpers.notebook.frames",
     "idc_helpers.notebook.inventory",
     "idc_aws.signin.profile_call",
-    "idc_runner.executing",
     "idc_runner.fast.kernel",
-    "idc_runner.fast.work",
+    "idc_runner.fast.modules",
+    "idc_runner.kernel_engine",
 )
-
-
 # What the kit's own code starts as processes: their forks find it imported.
 STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")
-
 _REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})")
 
 
@@ -205,7 +207,6 @@ def preload() -> None:
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    put_off_slow_imports()
     for name in (*MODULES, *STARTED_MODULES):
         importlib.import_module(name)
     gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
@@ -250,3 +251,119 @@ def _rehearse() -> None:
 def number_of_threads() -> int:
     """Return how many threads this process has, those of libraries included."""
     return len(list(Path("/proc/self/task").iterdir()))
+
+
+def begin_anew(environment: Mapping[str, str], folder: str, arguments: Sequence[str]) -> None:
+    """Take over variables, folder and arguments, and leave nothing of the parent that must not be shared."""
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    os.chdir(folder)
+    sys.argv[:] = arguments
+    if sys.path[:1] == [_PARENT_FOLDER]:
+        del sys.path[0]
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+# What `python -m` puts before all else; a variable or an installation may name the same folder once more.
+_PARENT_FOLDER = None if sys.flags.safe_path else os.getcwd()  # noqa: PTH109
+
+
+def end_now(status: int) -> int:
+    """Do what a process does at its end, except waiting for threads, and return the status."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    logging.shutdown()
+    return status
+
+
+def run_notebook(answers: Lines, descriptors: Sequence[int], control: socket.socket) -> int:
+    """Execute the notebook that the order's socket names, and answer with its failure or None."""
+    from idc_runner.fast.kernel import ForkedRun  # noqa: PLC0415 -- as below: once it has preloaded
+    from idc_runner.fast.modules import fork_modules_over  # noqa: PLC0415
+    from idc_runner.fast.papermill_engine import ENGINE_NAME  # noqa: PLC0415
+    from idc_runner.kernel_engine import execute_with_papermill  # noqa: PLC0415
+    from idc_runner.notebooks import LessonNotebook  # noqa: PLC0415
+
+    order = answers.receive()
+    if order is None or not answers.is_open():
+        return 1
+    output, errors, journal = descriptors
+    _lead_away(output, errors)
+    notebook = LessonNotebook(order["name"], Path(order["path"]))
+    begin_anew(order["environment"], str(notebook.path.parent), ["ipykernel_launcher.py"])
+    fork_modules_over(control)
+    run = ForkedRun(answers.send, (output, errors), journal)
+    failure = execute_with_papermill(
+        notebook,
+        Path(order["output"]),
+        order["parameters"],
+        engine_name=ENGINE_NAME,
+        forked_run=run,
+        most_printed=order["most_printed"],
+    )
+    answers.send({"failure": asdict(failure) if failure is not None else None})
+    return end_now(0)
+
+
+def _lead_away(output: int, errors: int) -> None:
+    """Let what is printed between cells reach nobody's terminal."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((nothing, output, errors)):
+        os.dup2(descriptor, number)
+    os.close(nothing)
+
+
+def run_module(answers: Lines, descriptors: Sequence[int], control: socket.socket) -> int:
+    """Run the module that the order's socket names, as ``python -m`` would, and return its exit status."""
+    order = answers.receive()
+    control.close()
+    answers.close()
+    if order is None:
+        return 1
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    begin_anew(order["environment"], order["folder"], [order["module"], *order["arguments"]])
+    if not sys.flags.safe_path:
+        sys.path.insert(0, order["folder"])
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    name = order["module"]
+    is_package = hasattr(sys.modules.get(name), "__path__")
+    # As in a new Python, what is run is not imported before.
+    sys.modules.pop(f"{name}.__main__" if is_package else name, None)
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        return end_now(_status(error.code))
+    return end_now(0)
+
+
+def _status(code: object) -> int:
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def main(arguments: list[str]) -> int:
+    """Preload, then serve until the other side of the socket is closed; return 1 when that cannot be."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the one who started it decides when it ends
+    preload()
+    threads = number_of_threads()
+    if threads != 1:
+        print(f"a library started {threads - 1} threads when it was imported", file=sys.stderr)
+        return 1
+    Forks(control, {"notebook": run_notebook, "module": run_module}).serve()
+    os._exit(0)  # nothing here is worth the time of an orderly end
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

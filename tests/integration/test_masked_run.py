@@ -5,7 +5,7 @@ from pathlib import Path
 
 from idc_aws.connection import connect
 from idc_aws.users import list_personal_data
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest, run_lesson
 
 KIT = Path(__file__).parents[2]

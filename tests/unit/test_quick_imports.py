@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from idc_runner.lazy_imports import put_off_import
+from idc_runner import put_off_import
 
 SLOW = "imported = []\nimported.append(1)\nword = 'real'\ndef answer(value): return [value, imported]\n"
 

@@ -7,7 +7,7 @@ import pytest
 from tiny_notebooks import RAISES, write_notebook
 
 from idc_runner.engine import NO_LIMITS, TimeLimits
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.kernel_engine import KernelEngine
 from idc_runner.notebooks import LessonNotebook
 

@@ -10,8 +10,8 @@ from patience import until
 from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
 
 from idc_aws.errors import ReceiptError
-from idc_runner.engine_choice import open_engine
 from idc_runner.execution import FAULT_FILE, signals_as_exceptions
+from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest
 
 WRITES = """\

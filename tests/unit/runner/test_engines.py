@@ -2,7 +2,7 @@ import pytest
 
 from idc_aws.errors import InvalidValueError
 from idc_runner.engine import NotebookFailure
-from idc_runner.engine_choice import ENGINE_NAMES, open_engine
+from idc_runner.fast.engine import ENGINE_NAMES, open_engine
 
 
 @pytest.mark.parametrize("name", ENGINE_NAMES)

@@ -15,8 +15,7 @@ from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
 from idc_runner.engine import NO_LIMITS, TimeLimits
-from idc_runner.engine_choice import open_engine
-from idc_runner.fast.engine import NotebookOrder
+from idc_runner.fast.engine import NotebookOrder, open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
 from idc_runner.kernel_engine import KernelEngine
 from idc_runner.notebooks import LessonNotebook
@@ -277,7 +276,7 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
 RUNS = """
 import sys
 from pathlib import Path
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
 from idc_runner.fast.engine import NotebookOrder
 from idc_runner.kernel_engine import KernelEngine

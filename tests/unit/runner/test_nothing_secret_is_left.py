@@ -6,7 +6,7 @@ import pytest
 from tiny_notebooks import PASSES, tell, write_notebook
 
 from idc_aws.scrubbing import masking
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest
 
 # Each where it is planted; none has a shape of its own, but for the third.

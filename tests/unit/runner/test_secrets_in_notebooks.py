@@ -18,7 +18,7 @@ from idc_aws.scenario.reading import load_scenario
 from idc_aws.scrubbing import scrub, scrub_values, secret_places
 from idc_runner.batch import workers
 from idc_runner.batch.batch import BatchRequest, run_batch
-from idc_runner.engine_choice import open_engine
+from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest
 
 PLAY = """\
