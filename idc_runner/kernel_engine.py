@@ -33,11 +33,7 @@ KERNEL_NAME = "python3"
 
 
 class OwnKernelManager(AsyncKernelManager):
-    """Starts ipykernel with the Python that runs this, and with an environment of the run's own.
-
-    A specification called ``python3`` may be any Python of the machine, so none is looked up. What a kernel's
-    process writes past its notebook goes to a log, and its messages are encrypted: loopback is shared.
-    """
+    """Starts ipykernel with the Python that runs this, and with an environment and a log of the run's own."""
 
     environment: ClassVar[Mapping[str, str]] = {}
     log_file: ClassVar[Path | None] = None
@@ -46,13 +42,13 @@ class OwnKernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The one specification: this Python."""
+        """The one specification: this Python; one called ``python3`` may be any Python of the machine."""
         argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         metadata = {"supported_encryption": ["curve"]}
         return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata=metadata)
 
     @default("transport_encryption")
-    def _default_transport_encryption(self) -> str:
+    def _default_transport_encryption(self) -> str:  # others of this machine share its loopback
         return "auto" if zmq.has("curve") else "disabled"
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:

@@ -1,8 +1,4 @@
-"""What a run leaves behind: written whole, scrubbed, marked when unfinished, and searched for secrets.
-
-What the runner itself writes is scrubbed on the way. A notebook may write files of its own, and programs that
-it starts may write into the logs: those are looked at here.
-"""
+"""What a run leaves behind: written whole, scrubbed, marked when unfinished, and searched for secrets."""
 
 from __future__ import annotations
 
@@ -56,10 +52,7 @@ class ScrubbedFiles:
         self._written: dict[str, tuple[bytes, tuple[int, int]]] = {}
 
     def write(self, text: str, path: str) -> None:
-        """Write a notebook scrubbed, all of it or nothing.
-
-        papermill saves the finished notebook twice: what stands in the file already is not written again.
-        """
+        """Write a notebook scrubbed, all of it or nothing; papermill saves the finished one twice."""
         local, digest = _local(path), hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         if path in self._written and self._written[path] == (digest, _identity(local)):
             return
@@ -81,12 +74,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a notebook without secrets, and without personal data when the run masks it.
-
-    Texts that its file keeps line by line are whole, and what a cell printed is looked at as a reader sees
-    it: joined over flushes and outputs. A value that one output announces is taken out of all. Its prose
-    keeps what looks like a secret: it came from the repository.
-    """
+    """Return a notebook, its texts whole, without secrets, and without personal data when a run masks it."""
+    # A value that one output announces is taken out of all.
     whole = _with_texts(document, _joined)
     known = known_values()
     cells = [_scrubbed(cell, frozenset(), known) for cell in whole["cells"]]
@@ -102,7 +91,7 @@ def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
 
 def _scrubbed(cell: dict[str, Any], learnt: frozenset[str], known: frozenset[str]) -> dict[str, Any]:
     if cell["cell_type"] == "markdown":
-        return cell
+        return cell  # its prose came from the repository
     text = json.dumps(cell)
     # A notebook is saved after each cell, all of it: cells of before are looked at once.
     if len(text) <= _LONGEST_KEPT:

@@ -195,11 +195,7 @@ class EventFollower:
 
 
 class Meanwhile:
-    """Does what it is given in a thread; leaving the block waits for what is under way.
-
-    A notebook is executed in another process, so what its own process has to write about the one before need
-    not keep it waiting.
-    """
+    """Does what it is given in a thread, beside the next notebooks; leaving the block waits for its end."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="meanwhile")

@@ -1,9 +1,4 @@
-"""The outputs that the repository keeps in its notebooks: made anew, and compared with what comes out today.
-
-Both happen on a sandbox of the same seed, in the notebooks' order, with the defaults of their parameters
-cells: the state builds up from one to the next. Called as
-``python -m idc_runner.stored_outputs make|check``.
-"""
+"""The outputs that notebooks keep, made and compared: ``python -m idc_runner.stored_outputs make|check``."""
 
 from __future__ import annotations
 

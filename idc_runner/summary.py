@@ -1,8 +1,4 @@
-"""What a run came to, as ``summary.json`` and as a table: from receipts and events, never from outputs.
-
-`RunSummary.as_json` is ``summary.json``. Changes made are counted from the receipts, so that a notebook that
-failed half-way counts what it really did; in mode ``plan`` they are the plan's numbers, what *would* be done.
-"""
+"""What a run came to, as ``summary.json`` and as a table: from receipts and events, never from outputs."""
 
 from __future__ import annotations
 
@@ -113,7 +109,7 @@ def notebook_result(
     events = list(read_events(run_folder / "events.jsonl", notebook))
     planned = _last_of_each_step(events, "planned")
     checks = tuple(_checks(_last_of_each_step(events, "checked").values()))
-    if mode == "apply":
+    if mode == "apply":  # by the receipts: a notebook that failed half-way counts what it really did
         settled = {**planned, **_last_of_each_step(events, "applied")}
         changes = _made(run_folder, notebook) | {"unchanged": _sum(settled.values())["unchanged"]}
     else:

@@ -82,10 +82,7 @@ class NotebookOrder:
             )
 
     def follow(self, control: socket.socket) -> NotebookFailure | None:
-        """Wait until the notebook's process has ended, and return why it failed, or None.
-
-        A process that takes too long is ended, and so is one that nobody waits for any more.
-        """
+        """Wait until the notebook's process has ended, and return why it failed, or None."""
         try:
             status = self._wait_for_end()
         except TimeIsUpError:
@@ -226,11 +223,7 @@ def fork_is_safe() -> bool:
 
 
 class FastEngine:
-    """Executes notebooks in forks of one preloaded process; see `Engine`.
-
-    The process is started at once and preloads while its user prepares. One that was killed is started anew
-    by the next notebook.
-    """
+    """Executes notebooks in forks of one process, which preloads while its user prepares; see `Engine`."""
 
     name = "fast"
 

@@ -1,7 +1,4 @@
-"""A notebook's cells run by ipykernel's kernel in this process, with its output captured.
-
-What a message becomes in a notebook (display updates, cleared outputs, widget state) stays nbclient's code.
-"""
+"""A notebook's cells run by ipykernel's kernel in this process; what messages become there is nbclient's."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""papermill's engine ``identity-center-fast``: the cells run in papermill's own process.
-
-papermill imports every engine that is installed, also for those who use none of them: everything that takes
-time to import is imported when a notebook is executed.
-"""
+"""papermill's engine ``identity-center-fast``: the cells run in papermill's own process."""
 
 from __future__ import annotations
 
@@ -15,11 +11,7 @@ ENGINE_NAME = "identity-center-fast"
 
 
 class PapermillFastEngine(Engine):
-    """Executes notebooks without a kernel process: what papermill's ``--engine identity-center-fast`` uses.
-
-    The notebooks of one papermill process share its modules and its working folder; their variables are their
-    own. ``idc run`` and ``idc batch`` use it in a process of its own for each notebook.
-    """
+    """Executes notebooks without a kernel process; the notebooks of one process share modules and folder."""
 
     @classmethod
     def execute_managed_notebook(  # noqa: PLR0917 -- papermill's interface
@@ -40,6 +32,7 @@ class PapermillFastEngine(Engine):
                 f"the engine {ENGINE_NAME!r} cannot end a cell of papermill's own process: leave the "
                 "execution timeout out, use the default engine, or use `idc batch`, which has time limits."
             )
+        # papermill imports all engines that are installed, also for those who use none of them.
         from idc_runner.fast.kernel import execute_cells  # noqa: PLC0415
 
         options = {"log_output": log_output, "stdout_file": stdout_file, "stderr_file": stderr_file}

@@ -1,8 +1,4 @@
-"""The preloaded process, ``python -m idc_runner.fast.server DESCRIPTOR``: its imports, its forks, their work.
-
-It imports everything that notebooks use and forks for each order that comes over the socket it was given. It
-has one thread, always: a fork of several threads could wait for ever for a lock that nobody holds.
-"""
+"""The preloaded process, ``python -m idc_runner.fast.server DESCRIPTOR``: its imports, and its forks."""
 
 from __future__ import annotations
 
@@ -358,7 +354,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)  # the one who started it decides when it ends
     preload()
     threads = number_of_threads()
-    if threads != 1:
+    if threads != 1:  # a fork of several could wait for ever for a lock that nobody holds
         print(f"a library started {threads - 1} threads when it was imported", file=sys.stderr)
         return 1
     Forks(control, {"notebook": run_notebook, "module": run_module}).serve()
