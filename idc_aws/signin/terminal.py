@@ -254,12 +254,13 @@ class Dialogue:
 
     def choose(self, question: str, wanted: str, several: str, single: str) -> None:
         """Choose an entry of a menu that shows `wanted`; without a choice the CLI shows no menu."""
-        if self.expect(question, [rf"There are \d+ {several} available to you", f"Using the {single}"]):
+        if self.expect(question, [rf"There are (\d+) {several} available to you", f"Using the {single}"]):
             self.steps.append((question, f"{wanted} (the only one)"))
             return
+        number = int(self.child.match[1])
         self.expect(question, r"> ")
         time.sleep(_PAUSE_S)
-        entries = _menu(self.child.after + self.child.buffer + self._read_what_is_there())
+        entries = self._read_menu(number)
         if not (found := [number for number, entry in enumerate(entries) if wanted in entry]):
             raise RunFailedError(f"the CLI's menu {question!r} offers {entries!r}, not {wanted!r}")
         for key in [*[_DOWN] * found[0], _ENTER]:
@@ -292,12 +293,13 @@ class Dialogue:
         if self.child.exitstatus:
             raise RunFailedError(f"the AWS CLI ended with status {self.child.exitstatus}: {said[-300:]!r}")
 
-    def _read_what_is_there(self) -> str:
-        said = ""
+    def _read_menu(self, number: int) -> list[str]:
+        said = self.child.after + self.child.buffer
         with suppress(self.pexpect.TIMEOUT, self.pexpect.EOF):  # the menu is whole when nothing more comes
             while True:
-                said += self.child.read_nonblocking(65536, timeout=1)
-        return said
+                is_whole = len(_menu(said)) >= number  # of a long one, only a part is on the screen
+                said += self.child.read_nonblocking(65536, timeout=_PAUSE_S if is_whole else 1)
+        return _menu(said)
 
 
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:

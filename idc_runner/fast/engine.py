@@ -11,11 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import did_you_mean
@@ -23,6 +23,9 @@ from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLeft, Time
 from idc_runner.fast.messages import Lines, Object, send_order
 from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import KeptOutput, mark_unfinished
+
+if TYPE_CHECKING:
+    from idc_aws.sandbox import ModuleProcess
 
 _END_S = 3.0  # for a process that is asked to end, before it is made to
 _FILES = ("stdout", "stderr", "journal")
@@ -266,6 +269,18 @@ class FastEngine:
             order.sent()
             return control
 
+    def start_module(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> ModuleProcess:
+        """Start a module as a fork once notebooks run, which need the preloaded process too."""
+        from idc_aws.sandbox import new_python  # noqa: PLC0415
+        from idc_runner.fast.modules import ForkedModule  # noqa: PLC0415
+
+        if self._ordered and self._control is not None:
+            with contextlib.suppress(OSError):  # the process is gone, and no notebook has asked for another
+                return ForkedModule(self._control, module, arguments, environment)
+        return new_python(module, arguments, environment)
+
     def _running(self) -> socket.socket:
         if self._process is None or self._process.poll() is not None:
             self._stop()
@@ -348,9 +363,13 @@ def open_engine(name: str | None = None) -> Iterator[Engine]:
             kernels.close()
         return
     engine = FastEngine()
+    from idc_aws.sandbox import start_modules_by  # noqa: PLC0415 -- while the engine's process preloads
+
+    starter = start_modules_by(engine.start_module)
     try:
         yield engine
     finally:
+        start_modules_by(starter)
         engine.close()
 
 

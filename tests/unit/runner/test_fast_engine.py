@@ -14,9 +14,11 @@ import pytest
 from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
+from idc_aws.sandbox import run_module, start_module
 from idc_runner.engine import NO_LIMITS, TimeLimits
 from idc_runner.fast.engine import NotebookOrder, open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
+from idc_runner.fast.modules import ForkedModule
 from idc_runner.kernel_engine import KernelEngine
 from idc_runner.notebooks import LessonNotebook
 
@@ -271,6 +273,19 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
         assert failure is None
         process = engine._process
     assert process.poll() is not None
+
+
+def test_modules_are_forks_once_a_notebook_was_ordered_and_new_pythons_without_the_process(tmp_path):
+    with open_engine("fast") as engine:
+        assert isinstance(start_module("platform", []), subprocess.Popen)
+        execute(engine, tmp_path, "1")
+        process = start_module("platform", [])
+        assert isinstance(process, ForkedModule)
+        assert process.communicate(timeout=60)[0].startswith("Linux")
+        engine._process.kill()
+        engine._process.wait()
+        assert run_module("platform", [], timeout_s=60).stdout.startswith("Linux")
+    assert isinstance(start_module("platform", []), subprocess.Popen)
 
 
 RUNS = """
