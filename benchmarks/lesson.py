@@ -1,14 +1,16 @@
 """Time the lesson: the sandbox's start to its first answer, and each notebook of ``make run``.
 
     python benchmarks/lesson.py [--rounds 3] [--json]
-    python benchmarks/lesson.py --papermill [--without-command-line]
+    python benchmarks/lesson.py --papermill [--rounds 1] [--json]
 
 Each round starts a sandbox of its own in a temporary folder and runs every notebook headless, applying. The
 numbers are wall-clock seconds on this machine: compare ratios of one sitting, not numbers of two.
 
-The second compares ways of running the whole lesson, one after another in each round: the command
-``idc run --fresh-sandbox``, and the papermill command for each notebook in turn, on a sandbox that runs. The
-AWS CLI that notebooks 10 and 11 use takes about a second a call whoever runs them; without it they use boto3.
+The second compares ways of running the whole lesson: the papermill command for each notebook in turn, on a
+sandbox that runs, and the command ``idc run --fresh-sandbox``, once before papermill and once after it. It
+does so without an AWS CLI, where notebooks 10 and 11 use boto3, and with the one on the path, if there is
+one: it takes most of a second a call, whichever tool runs the notebooks. A round takes about five minutes on
+two quiet cores.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from idc_aws.project import STATE_VARIABLE
@@ -70,11 +73,11 @@ def timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
     return time.perf_counter() - start
 
 
-def time_idc_run(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
+def time_idc_run(folder: Path, environment: Mapping[str, str]) -> float:
     """Return the seconds of `idc run`: its own start, a fresh sandbox's, all notebooks, and the report."""
     out = str(folder / "runs")
     command = [sys.executable, "-m", "idc_runner.cli", "run", "--fresh-sandbox", "--out", out]
-    return {"idc run": timed(command, environment)}
+    return timed(command, environment)
 
 
 def time_papermill(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
@@ -92,25 +95,26 @@ def time_papermill(folder: Path, environment: Mapping[str, str]) -> dict[str, fl
     return {"papermill for each notebook": sum(times.values()), **times}
 
 
-def without_command_line() -> str:
-    """Return the path of programs without the folders that hold an AWS CLI."""
+def environments() -> dict[str, dict[str, str]]:
+    """Return the variables of a machine without an AWS CLI, and of this one if it has one."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(one for one in folders if shutil.which("aws", path=one) is None)
+    without = os.pathsep.join(one for one in folders if shutil.which("aws", path=one) is None)
+    found = {"no AWS CLI": {**os.environ, "PATH": without}}
+    return found | ({"an AWS CLI": dict(os.environ)} if shutil.which("aws") else {})
 
 
-def compare(rounds: int, environment: Mapping[str, str]) -> Times:
+def compare(rounds: int) -> Times:
     """Return the seconds of both ways, one number for each round, and their ratio."""
     times: Times = {}
-    for number in range(1, rounds + 1):
+    for number, (machine, environment) in product(range(1, rounds + 1), environments().items()):
         with tempfile.TemporaryDirectory(prefix="idc-benchmark-") as name:
-            found = {
-                **time_idc_run(Path(name), environment),
-                **time_papermill(Path(name), environment),
-            }
+            before = time_idc_run(Path(name), environment)
+            found = time_papermill(Path(name), environment)
+            found["idc run"] = (before + time_idc_run(Path(name), environment)) / 2
         found["papermill ÷ idc run"] = found["papermill for each notebook"] / found["idc run"]
         for what, value in found.items():
-            times.setdefault(what, []).append(value)
-        print(f"round {number} of {rounds}: {found}", file=sys.stderr, flush=True)
+            times.setdefault(f"{machine}: {what}", []).append(value)
+        print(f"round {number} of {rounds}, {machine}: {found}", file=sys.stderr, flush=True)
     return times
 
 
@@ -139,21 +143,18 @@ def as_table(times: Mapping[str, Sequence[float]]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is timed (default: 3)")
+    parser.add_argument(
+        "--rounds", type=int, help="how often everything is timed (default: 3, with papermill 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
     parser.add_argument("--papermill", action="store_true", help="compare with the papermill command")
-    parser.add_argument(
-        "--without-command-line", action="store_true", help="as on a machine that has no AWS CLI"
-    )
     options = parser.parse_args()
-    environment = dict(os.environ)
-    if options.without_command_line:
-        environment["PATH"] = without_command_line()
-    times = compare(options.rounds, environment) if options.papermill else measure(options.rounds)
+    rounds = options.rounds or (1 if options.papermill else 3)
+    times = compare(rounds) if options.papermill else measure(rounds)
     if options.json:
         print(json.dumps(times, indent=2))
         return
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {options.rounds} rounds\n")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {rounds} rounds\n")
     print(as_table(times))
 
 
