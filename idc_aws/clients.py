@@ -322,7 +322,7 @@ def share_service_models() -> None:
     """Parse the files of the services that the kit uses, and let all sessions of this process share them."""
     # No client, credential or connection is shared, and no session that has been used.
     Loader.FILE_LOADER_CLASS = SharedFiles
-    Loader.list_available_services = _list_services  # type: ignore[method-assign]
+    Loader.list_available_services = _list_services
     nobody = {"access_key_id": "none", "secret_access_key": "none"}
     failures, pacing = Failures("sandbox", _REGION), Pacing(None)
     sealed = sandbox_clients(
