@@ -4,8 +4,8 @@ import pytest
 from tiny_notebooks import make_project
 
 from idc_runner import notebooks
-from idc_runner.engine_choice import open_engine
 from idc_runner.execution import Execution
+from idc_runner.fast.engine import open_engine
 from idc_runner.progress import Progress
 from idc_runner.run import prepare_run
 
