@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from idc_aws.calls import found_or_none, in_threads, known_or_none
+from idc_aws.calls import by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
@@ -32,8 +32,8 @@ def list_permission_sets(connection: Connection) -> dict[str, str]:
         described = connection.call("sso-admin", "describe_permission_set", PermissionSetArn=arn)
         return str(described["PermissionSet"].get("Name", ""))
 
-    read = zip(new, in_threads(lambda arn: known_or_none(name_of, arn), new), strict=True)
-    names.update({arn: name for arn, name in read if name})
+    read = by_key(lambda arn: known_or_none(name_of, arn), new)
+    names.update({arn: name for arn, name in read.items() if name})
     if new and not names:
         name_of(new[0])  # None may be read: the caller lacks the permission, and is told so.
     return dict(sorted((names.get(arn, arn), arn) for arn in listed))
@@ -178,9 +178,7 @@ def _principals_if_fewer(connection: Connection, most: int) -> _Names | None:
 
 
 def _names_of(connection: Connection, principals: Iterable[Pair]) -> _Names:
-    listed = sorted(principals)
-    found = in_threads(lambda principal: principal_name(connection, *principal), listed)
-    return dict(zip(listed, found, strict=True))
+    return by_key(lambda principal: principal_name(connection, *principal), sorted(principals))
 
 
 def _account_names(connection: Connection) -> dict[str, str]:
@@ -211,12 +209,10 @@ def list_people_access(connection: Connection) -> list[AssignmentRow]:
     rows = [row for row in list_all_account_assignments(connection) if row.principal_name]
     group_ids = sorted({row.principal_id for row in rows if row.principal_type == "GROUP"})
     with failed_read("the members of the assigned groups"):
-        lists = in_threads(lambda group_id: _member_ids(connection, group_id), group_ids)
-        members = dict(zip(group_ids, lists, strict=True))
-        named = {
-            ("USER", row.principal_id): row.principal_name for row in rows if row.principal_type == "USER"
-        }
-        named |= _names_of(connection, {("USER", one) for users in lists for one in users} - set(named))
+        members = by_key(lambda group_id: _member_ids(connection, group_id), group_ids)
+        named = {("USER", row.principal_id): row.principal_name for row in rows if row[0] == "USER"}
+        users = {("USER", user_id) for user_ids in members.values() for user_id in user_ids}
+        named |= _names_of(connection, users - set(named))
     people = {
         row._replace(principal_type="USER", principal_name=named["USER", user_id], principal_id=user_id)
         for row in rows

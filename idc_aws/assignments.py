@@ -20,7 +20,7 @@ from idc_aws.access import (
     list_assignments_of_principals,
     list_permission_sets,
 )
-from idc_aws.calls import found_or_none, in_threads, is_spreading, wait_until
+from idc_aws.calls import by_key, found_or_none, is_spreading, wait_until
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeoutError, WriteFailedError
@@ -212,9 +212,8 @@ class AccountAssignments(Resource):
         """Return the ids of those that exist."""
         states = {key: assignment_state(key) for key in keys}
         permission_sets = list_permission_sets(self._connection)
-        principals = list({(state["principal_type"], state["principal_name"]) for state in states.values()})
-        found = in_threads(lambda principal: find_principal_id(self._connection, *principal), principals)
-        id_of = dict(zip(principals, found, strict=True))
+        principals = {(state["principal_type"], state["principal_name"]) for state in states.values()}
+        id_of = by_key(lambda principal: find_principal_id(self._connection, *principal), principals)
         ids: dict[str, _Ids] = {}
         for key, state in states.items():
             principal_id = id_of[state["principal_type"], state["principal_name"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +19,7 @@ from idc_aws.failures import error_code, error_message
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
 
 CONFLICT_TIMEOUT_S = 60.0
 _FIRST_PAUSE_S = 0.1
@@ -146,6 +147,12 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return [function(item) for item in listed]
     with ThreadPoolExecutor(max_workers=min(READERS, len(listed))) as executor:
         return list(executor.map(function, listed))
+
+
+def by_key(function: Callable[[K], R], keys: Iterable[K]) -> dict[K, R]:
+    """Return what a function gives for each key, as `in_threads` asks for it."""
+    listed = list(dict.fromkeys(keys))
+    return dict(zip(listed, in_threads(function, listed), strict=True))
 
 
 _NOT_FOUND = "ResourceNotFoundException"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from idc_aws import errors
 from idc_aws.changes import Change
 from idc_aws.errors import (
     AccessDeniedError,
@@ -22,7 +25,6 @@ from idc_aws.errors import (
     NotFoundError,
     SandboxError,
     TargetError,
-    ThrottledError,
     WriteFailedError,
 )
 from idc_aws.identifiers import did_you_mean
@@ -159,34 +161,11 @@ def _renewal(profile: str | None, way: str, again: str) -> str:
 
 
 _PERMISSION_PREFIXES = {"sso-admin": "sso"}
-_DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "AuthorizationError"}
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_REFUSED_KEY = {
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-}
-_THROTTLED = {
-    "ThrottlingException",
-    "Throttling",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "SlowDown",
-}
-_FAILED_AT_AWS = {
-    "InternalServerException",
-    "InternalFailure",
-    "InternalError",
-    "ServiceUnavailable",
-    "ServiceException",
-}
 _UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
-_LIMITS_LINK = "https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html"
+_REFUSALS: dict[str, dict[str, Any]] = tomllib.loads(
+    (resources.files("idc_aws") / "data" / "refusals.toml").read_text("utf-8")
+)
+_KIND_OF_CODE = {code: kind for kind, refusal in _REFUSALS.items() for code in refusal["codes"]}
 
 
 @dataclass
@@ -211,23 +190,19 @@ class Failures:
 
     def _explain_refusal(self, error: ClientError, service_name: str, operation_name: str) -> KitError | None:
         code, message = error_code(error), error_message(error)
-        found: KitError | None = None
-        if code in _DENIED:
-            found = self._access_denied(message, service_name, operation_name)
-        elif code in _EXPIRED:
-            found = self.credentials_error(f"the credentials have expired ({message})")
-        elif code in _REFUSED_KEY:
-            found = self.credentials_error(f"AWS does not accept the credentials: {code}: {message}")
-        elif code in _THROTTLED:
-            found = _throttled(operation_name, code, message)
-        elif code in _FAILED_AT_AWS:
-            found = TargetError(
-                f"AWS failed while it answered {operation_name}: {code}: {message}",
-                remedy="Run again: what is done is kept.",
-            )
-        elif code == "ValidationException" and "not supported for account instances" in message:
-            found = account_instance_error(f"{operation_name}: {message}")
-        return found
+        kind = _KIND_OF_CODE.get(code, "")
+        if code == "ValidationException" and "not supported for account instances" in message:
+            kind = "account_instance"
+        if kind == "denied":
+            return self._access_denied(message, service_name, operation_name)
+        if not kind:
+            return None
+        refusal = _REFUSALS[kind]
+        found = refusal["message"].format(code=code, message=message, operation_name=operation_name)
+        if "error" not in refusal:
+            return self.credentials_error(found)
+        kit_error: type[KitError] = getattr(errors, refusal["error"])
+        return kit_error(found, remedy=refusal["remedy"], link=refusal.get("link", ""))
 
     def _access_denied(self, message: str, service_name: str, operation_name: str) -> AccessDeniedError:
         permission = f"{_PERMISSION_PREFIXES.get(service_name, service_name)}:{operation_name}"
@@ -269,30 +244,12 @@ class Failures:
         )
 
 
-def _throttled(operation_name: str, code: str, message: str) -> ThrottledError:
-    return ThrottledError(
-        f"AWS answered {operation_name} with {code!r} after all retries: {message}",
-        remedy="Others use the account's request rate too: run again in a while, what is done is kept.",
-        link=_LIMITS_LINK,
-    )
-
-
-def account_instance_error(found: str) -> AccountInstanceError:
-    """Return the error for asking an account instance for what it cannot do."""
-    return AccountInstanceError(
-        found,
-        remedy="An account instance has neither permission sets nor account assignments: enable an "
-        "organization instance from the management account (notebook 01).",
-        link="https://docs.aws.amazon.com/singlesignon/latest/userguide/identity-center-instances.html",
-    )
-
-
 def is_refusal(error: Exception) -> bool:
     """Tell whether AWS surely did nothing of a call that failed."""
     if isinstance(error, ClientError):
         # An attempt whose answer was lost may have written, and the next one then meets a conflict with it.
         attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        return not attempts and error_code(error) not in _FAILED_AT_AWS
+        return not attempts and _KIND_OF_CODE.get(error_code(error)) != "failed_at_aws"
     return isinstance(error, (AccessDeniedError, AccountInstanceError, CredentialsError))
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import NO_SUCH_ID, found_or_none, in_threads
+from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads
 from idc_aws.changes import State, Use
 from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.identity_store import Principals, find_group_id, find_principal_id, find_user_id
@@ -97,9 +97,8 @@ class GroupMemberships(OneByOne):
         named = {
             key: (("USER", user_name), ("GROUP", group)) for key in keys for user_name, group in [_parts(key)]
         }
-        principals = list(dict.fromkeys(one for pair in named.values() for one in pair))
-        ids = in_threads(lambda one: find_principal_id(self._connection, *one), principals)
-        id_of = dict(zip(principals, ids, strict=True))
+        principals = (one for pair in named.values() for one in pair)
+        id_of = by_key(lambda one: find_principal_id(self._connection, *one), principals)
         found = ((key, id_of[user], id_of[group]) for key, (user, group) in named.items())
         return {key: (user_id, group_id) for key, user_id, group_id in found if user_id and group_id}
 
@@ -123,8 +122,8 @@ class GroupMemberships(OneByOne):
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
         pairs = self._id_pairs(keys)
-        answers = zip(pairs, in_threads(lambda pair: self._look_up(*pair), pairs.values()), strict=True)
-        return {key: str(answer["MembershipId"]) for key, answer in answers if answer}
+        answers = by_key(lambda key: self._look_up(*pairs[key]), pairs)
+        return {key: str(answer["MembershipId"]) for key, answer in answers.items() if answer}
 
     def _look_up(self, user_id: str, group_id: str) -> dict[str, Any] | None:
         which = {"GroupId": group_id, "MemberId": {"UserId": user_id}}

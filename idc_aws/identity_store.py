@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import NO_SUCH_ID, found_or_none, in_threads, known_or_none
+from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.failures import failed_read
@@ -89,8 +89,8 @@ class Principals(OneByOne):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        answers = zip(keys, in_threads(self._describe_by_name, keys), strict=True)
-        return {key: self._state(answer) for key, answer in answers if answer}
+        answers = by_key(self._describe_by_name, keys)
+        return {key: self._state(answer) for key, answer in answers.items() if answer}
 
     @override
     def _identifier(self, key: str) -> str | None:

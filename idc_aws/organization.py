@@ -97,11 +97,10 @@ class OrganizationalUnit:
 
 @dataclass(frozen=True)
 class Organization:
-    """An organization: its id, the account in charge, and ``"ALL"`` or ``"CONSOLIDATED_BILLING"``."""
+    """An organization: its id, and the account in charge."""
 
     organization_id: str
     management_account_id: str
-    feature_set: str
 
 
 def describe_organization(connection: Connection) -> Organization | None:
@@ -113,7 +112,7 @@ def describe_organization(connection: Connection) -> Organization | None:
     if answer is None:
         return None
     found = answer["Organization"]
-    return Organization(found["Id"], found["MasterAccountId"], found.get("FeatureSet", ""))
+    return Organization(found["Id"], found["MasterAccountId"])
 
 
 def is_management_account(connection: Connection) -> bool:

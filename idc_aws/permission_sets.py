@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_aws.access import list_permission_sets, list_provisioned_accounts
-from idc_aws.calls import found_or_none, in_threads, is_spreading, known_or_none, wait_until
+from idc_aws.calls import by_key, found_or_none, is_spreading, known_or_none, wait_until
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import InvalidValueError, WriteFailedError
@@ -212,17 +212,15 @@ class PermissionSets(OneByOne):
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         known = list_permission_sets(self._connection)
         found = {name: known[name] for name in keys if name in known}
-        states = in_threads(lambda arn: read_permission_set(self._connection, arn), found.values())
-        return dict(zip(found, states, strict=True))
+        return by_key(lambda name: read_permission_set(self._connection, found[name]), found)
 
     def read_known(self) -> dict[str, State | None]:
         """Return the states of all permission sets by name; None for one that may not be read; reads only."""
         with failed_read("the permission sets"):
             known = list_permission_sets(self._connection)
-            states = in_threads(
-                lambda arn: known_or_none(read_permission_set, self._connection, arn), known.values()
+            return by_key(
+                lambda name: known_or_none(read_permission_set, self._connection, known[name]), known
             )
-        return dict(zip(known, states, strict=True))
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:

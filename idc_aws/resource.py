@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from idc_aws.calls import Call, about_to_send, in_threads, is_spreading, retry_conflicts
+from idc_aws.calls import Call, about_to_send, by_key, is_spreading, retry_conflicts
 from idc_aws.changes import Action, Change, State, Use, WriteResult, in_words, uses_in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, WriteFailedError
@@ -98,8 +98,8 @@ class Resource(ABC):
 
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return the ids of those that exist; one look for each."""
-        found = zip(keys, in_threads(self._identifier, keys), strict=True)
-        return {key: identifier for key, identifier in found if identifier is not None}
+        found = by_key(self._identifier, keys)
+        return {key: identifier for key, identifier in found.items() if identifier is not None}
 
     def _identifier(self, key: str) -> str | None:
         """Return AWS's id, or None where there is no such thing; not asked where `_identifiers` looks."""
@@ -107,8 +107,8 @@ class Resource(ABC):
 
     def _read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the states of those that still exist; one look for each."""
-        found = zip(named, in_threads(lambda pair: self._read_one(*pair), named), strict=True)
-        return {pair: state for pair, state in found if state is not None}
+        found = by_key(lambda pair: self._read_one(*pair), named)
+        return {pair: state for pair, state in found.items() if state is not None}
 
     def _read_one(self, key: str, identifier: str) -> State | None:  # noqa: ARG002
         """Return the state of what has this id, where its key no longer leads there; None: it is gone."""

@@ -17,7 +17,7 @@ from idc_aws.access import (
     list_permission_sets,
     provisioned_pairs,
 )
-from idc_aws.calls import found_or_none, in_threads
+from idc_aws.calls import by_key, found_or_none
 from idc_aws.changes import Use
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
@@ -38,7 +38,7 @@ def uses_of_principals(
 ) -> dict[str, list[Use]]:
     """Return memberships, account assignments and application assignments of groups or users."""
     look = _members_of_group if principal_type == "GROUP" else _groups_of_user
-    found = dict(zip(names, in_threads(lambda one: look(connection, one, ours), names), strict=True))
+    found = by_key(lambda one: look(connection, one, ours), names)
     for row in _assignments(connection, principal_type, names, again=again):
         found[row.principal_id].append(_assignment_use(connection, row, names[row.principal_id]))
     if not again and next(_applications(connection), None) is not None:

@@ -22,7 +22,7 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def target(monkeypatch):
     for name, answer in {
-        "describe_organization": lambda _: Organization("o-1", "111122223333", "ALL"),
+        "describe_organization": lambda _: Organization("o-1", "111122223333"),
         "list_roots": lambda _: [ROOT],
         "list_accounts": lambda _: [Account("111122223333", "Main")],
         "list_all_account_assignments": lambda _: ROWS,

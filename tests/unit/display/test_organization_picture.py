@@ -32,7 +32,7 @@ def organization(monkeypatch):
         return given["rows"]
 
     for name, answer in {
-        "describe_organization": lambda _: Organization("o-1", "111122223333", "ALL"),
+        "describe_organization": lambda _: Organization("o-1", "111122223333"),
         "list_roots": lambda _: [ROOT],
         "management_account_id": lambda _: "111122223333",
         "list_all_account_assignments": read,
