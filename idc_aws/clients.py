@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import chain
@@ -27,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
+from idc_aws.calls import Timing
 from idc_aws.errors import LeftSandboxError
 from idc_aws.failures import Failures
 from idc_aws.identifiers import LOOPBACK_HOSTS
@@ -37,16 +37,9 @@ AWS_RATE_PER_S = 20.0
 class Pacer:
     """Lets calls pass one by one, evenly spaced; shared by all threads of a run."""
 
-    def __init__(
-        self,
-        rate_per_s: float | None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, rate_per_s: float | None, timing: Timing | None = None) -> None:
         self.rate_per_s = rate_per_s
-        self._clock = clock
-        self._sleep = sleep
+        self._timing = timing or Timing()
         self._lock = threading.Lock()
         self._next_slot = float("-inf")
 
@@ -56,13 +49,13 @@ class Pacer:
             return 0.0
         delay_s = self._take_slot(1 / self.rate_per_s)
         if delay_s > 0:
-            self._sleep(delay_s)
+            self._timing.sleep(delay_s)
         return delay_s
 
     def _take_slot(self, length_s: float) -> float:
         """Take the next slot, which is so long, and return in how many seconds it begins."""
         with self._lock:
-            now = self._clock()
+            now = self._timing.clock()
             slot = max(now, self._next_slot)
             self._next_slot = slot + length_s
         return slot - now

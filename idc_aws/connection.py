@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -335,22 +334,15 @@ _FARTHEST_S = 3600.0
 class SharedPacer(Pacer):
     """Lets the calls of all processes that use one file pass one by one, evenly spaced."""
 
-    def __init__(
-        self,
-        rate_per_s: float,
-        path: Path,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(rate_per_s, clock=clock, sleep=sleep)
+    def __init__(self, rate_per_s: float, path: Path, timing: Timing | None = None) -> None:
+        super().__init__(rate_per_s, timing)
         self._path = path
 
     def _take_slot(self, length_s: float) -> float:
         try:
             with lock_file(self._path, wait=True) as descriptor:
                 assert descriptor is not None
-                now = self._clock()
+                now = self._timing.clock()
                 slot = max(now, _read(descriptor, now))
                 os.pwrite(descriptor, f"{slot + length_s:32.9f}".encode(), 0)
         except OSError as error:

@@ -115,11 +115,10 @@ def change_policies(writer: Writer, permission_set_arn: str, before: State, afte
     for policy_arn in new:
         send("attach_managed_policy_to_permission_set", ManagedPolicyArn=policy_arn)
     old, new = _differing(before, after, "customer_managed_policies")
-    old, new = ([{"CustomerManagedPolicyReference": _reference(one)} for one in part] for part in (old, new))
-    for reference in old:
-        send("detach_customer_managed_policy_reference_from_permission_set", **reference)
-    for reference in new:
-        send("attach_customer_managed_policy_reference_to_permission_set", **reference)
+    for customer_managed in old:
+        send("detach_customer_managed_policy_reference_from_permission_set", **_reference(customer_managed))
+    for customer_managed in new:
+        send("attach_customer_managed_policy_reference_to_permission_set", **_reference(customer_managed))
     policy, earlier = after.get("inline_policy"), before.get("inline_policy")
     if policy and policy != earlier:
         text = policy if isinstance(policy, str) else inline_policy_text(policy)
@@ -141,11 +140,11 @@ def _differing(before: State, after: State, field: str) -> tuple[list[Any], list
 def _boundary(state: State) -> dict[str, Any]:
     if state.get("managed_policy"):
         return {"ManagedPolicyArn": state["managed_policy"]}
-    return {"CustomerManagedPolicyReference": _reference(state.get("customer_managed_policy") or {})}
+    return _reference(state.get("customer_managed_policy") or {})
 
 
-def _reference(policy: State) -> dict[str, str]:
-    return {"Name": policy["name"], "Path": policy.get("path", "/")}
+def _reference(policy: State) -> dict[str, Any]:
+    return {"CustomerManagedPolicyReference": {"Name": policy["name"], "Path": policy.get("path", "/")}}
 
 
 PROVISION_TIMEOUT_S = 900.0

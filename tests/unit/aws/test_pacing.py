@@ -3,6 +3,7 @@ import threading
 import pytest
 from stub_transport import INSTANCE_ARN, Refusal
 
+from idc_aws.calls import Timing
 from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing, aws_clients
 from idc_aws.failures import Failures
 
@@ -12,7 +13,7 @@ def most_in_a_second(times):
 
 
 def test_calls_are_spaced_evenly(clock):
-    pacer = Pacer(20, clock=clock, sleep=clock.sleep)
+    pacer = Pacer(20, Timing(clock, clock.sleep))
     times = []
     for _ in range(100):
         pacer.wait()
@@ -22,14 +23,14 @@ def test_calls_are_spaced_evenly(clock):
 
 
 def test_a_pause_earns_no_burst(clock):
-    pacer = Pacer(20, clock=clock, sleep=clock.sleep)
+    pacer = Pacer(20, Timing(clock, clock.sleep))
     pacer.wait()
     clock.now += 60
     assert [pacer.wait() for _ in range(3)] == pytest.approx([0, 0.05, 0.05])
 
 
 def test_no_rate_means_no_waiting(clock):
-    pacer = Pacer(None, clock=clock, sleep=clock.sleep)
+    pacer = Pacer(None, Timing(clock, clock.sleep))
     assert [pacer.wait() for _ in range(50)] == [0.0] * 50
     assert clock.slept == []
 
@@ -37,7 +38,7 @@ def test_no_rate_means_no_waiting(clock):
 def test_threads_share_the_slots():
     # The clock stands still, so each thread's delay is its slot.
     delays = []
-    pacer = Pacer(20, clock=lambda: 0.0, sleep=delays.append)
+    pacer = Pacer(20, Timing(lambda: 0.0, delays.append))
     threads = [threading.Thread(target=pacer.wait) for _ in range(40)]
     for thread in threads:
         thread.start()
@@ -64,7 +65,7 @@ def test_retries_are_paced_too(transport, clock):
         {"PermissionSets": []},
     )
     sent = []
-    pacing = Pacing(AWS_RATE_PER_S, lambda rate: Pacer(rate, clock=clock, sleep=clock.sleep))
+    pacing = Pacing(AWS_RATE_PER_S, lambda rate: Pacer(rate, Timing(clock, clock.sleep)))
     clients = aws_clients(
         region="us-east-1", profile=None, failures=Failures("aws", "us-east-1"), pacing=pacing
     )

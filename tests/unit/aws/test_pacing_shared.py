@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idc_aws.calls import Timing
 from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing
 from idc_aws.connection import SharedPacer, share_pacing
 from idc_aws.errors import InvalidValueError, RunFailedError
@@ -15,8 +16,9 @@ from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 TAKES_SLOTS = """
 import sys
 from pathlib import Path
+from idc_aws.calls import Timing
 from idc_aws.connection import SharedPacer
-pacer = SharedPacer(20.0, Path(sys.argv[1]), clock=lambda: 5.0, sleep=lambda _seconds: None)
+pacer = SharedPacer(20.0, Path(sys.argv[1]), Timing(lambda: 5.0, lambda _seconds: None))
 sys.stdin.read()
 print(*[pacer.wait() for _ in range(200)])
 """
@@ -40,7 +42,7 @@ def test_processes_together_never_exceed_the_rate(tmp_path):
 def test_slots_of_several_pacers_are_never_nearer_than_the_rate_allows(tmp_path_factory, steps, rate):
     now = 1000.0
     path = tmp_path_factory.mktemp("pacing") / "x.slot"
-    pacers = [SharedPacer(rate, path, clock=lambda: now, sleep=lambda _s: None) for _ in range(3)]
+    pacers = [SharedPacer(rate, path, Timing(lambda: now, lambda _s: None)) for _ in range(3)]
     slots = []
     for which, pause_s in steps:
         now += pause_s
@@ -50,8 +52,8 @@ def test_slots_of_several_pacers_are_never_nearer_than_the_rate_allows(tmp_path_
 
 def test_a_file_of_before_the_machine_was_started_anew_holds_nobody_up(tmp_path):
     path = tmp_path / "x.slot"
-    SharedPacer(20, path, clock=lambda: 9_000_000.0).wait()
-    assert SharedPacer(20, path, clock=lambda: 30.0).wait() == 0
+    SharedPacer(20, path, Timing(lambda: 9_000_000.0)).wait()
+    assert SharedPacer(20, path, Timing(lambda: 30.0)).wait() == 0
 
 
 class Connected:
