@@ -237,12 +237,8 @@ def secret_places(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
         kinds = [secret.kind for secret in _secrets_in(text, known_values())] if is_suspect else []
         if is_suspect and not kinds and scrub(text) != text:
             kinds = ["what a terminal's colours hide"]
-        if (
-            not kinds
-            and value != location[-1]
-            and _is_secret_name(location[-1])
-            and _announces(location[-1], value)
-        ):
+        name = location[-1]
+        if not kinds and value != name and _is_secret_name(name) and _announces(name, value):
             kinds = [NAMED]
         places += [(location, kind) for kind in kinds[:1]]
     return places

@@ -116,8 +116,7 @@ def find_bad_nested_line(text: str) -> int | None:
 
 def with_section(text: str, header: str, values: Mapping[str, str], mark: str) -> str:
     """Return the text with a new section at its end."""
-    lines, end = split_lines(text), _line_end(text)
-    _close_last_line(lines, end)
+    lines, end = _lines_to_edit(text)
     block = [f"[{header}]", mark_line(mark), *(f"{key} = {value}" for key, value in values.items())]
     between = [end] if lines and lines[-1].strip() else []
     return "".join([*lines, *between, *(line + end for line in block)])
@@ -127,8 +126,7 @@ def with_values(
     text: str, section: Section, values: Mapping[str, str], dropped: Iterable[str] = (), mark: str = ""
 ) -> str:
     """Return the text with a section's keys set or dropped, and its mark; every other line stays."""
-    lines, end = split_lines(text), _line_end(text)
-    _close_last_line(lines, end)
+    lines, end = _lines_to_edit(text)
     written = {option.name for option in section.options}
     indent = _indent(lines[section.options[-1].start]) if section.options else ""
     added = [f"{indent}{key} = {value}{end}" for key, value in values.items() if key not in written]
@@ -159,14 +157,13 @@ def mark_line(mark: str) -> str:
     return f"# made by identity-center-runbook-kit for {mark}"
 
 
-def _line_end(text: str) -> str:
+def _lines_to_edit(text: str) -> tuple[list[str], str]:
+    """Return the lines of a text, the last one closed, and what ends them."""
     found = re.search(r"\r\n|\r|\n", text)
-    return found[0] if found else "\n"
-
-
-def _close_last_line(lines: list[str], end: str) -> None:
+    lines, end = split_lines(text), found[0] if found else "\n"
     if lines and lines[-1][-1:] not in ("\r", "\n"):
         lines[-1] += end
+    return lines, end
 
 
 def _indent(line: str) -> str:
@@ -193,14 +190,12 @@ class ConfigFile:
     @property
     def profiles(self) -> dict[str, dict[str, Any]]:
         """The profiles by name, each with its keys."""
-        profiles: dict[str, dict[str, Any]] = self.meaning["profiles"]
-        return profiles
+        return self.meaning["profiles"]
 
     @property
     def sso_sessions(self) -> dict[str, dict[str, Any]]:
         """The sessions by name, each with its keys."""
-        sessions: dict[str, dict[str, Any]] = self.meaning["sso_sessions"]
-        return sessions
+        return self.meaning["sso_sessions"]
 
     @property
     def text(self) -> str:
@@ -282,13 +277,12 @@ def refused_config(path: Path, what: str, remedy: str) -> Iterator[None]:
 def parse_config(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
     """Return a file's sections as botocore reads them."""
     try:
-        sections: dict[str, dict[str, Any]] = raw_config_parse(str(path))
+        return raw_config_parse(str(path))
     except ConfigNotFound:
         return {}
     except ConfigParseError as error:
         line, found, remedy = _first_problem(error.kwargs.get("error"), content)
         refuse_config(path, line, f"{found}; no AWS tool can read this file", remedy)
-    return sections
 
 
 def _first_problem(error: Any, content: bytes) -> tuple[int | None, str, str]:

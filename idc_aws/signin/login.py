@@ -84,9 +84,7 @@ def finish_login(
 def _ask_for_token(connection: Connection, names: dict[str, Any], device_code: str) -> dict[str, Any] | str:
     """Return CreateToken's answer, or the code of a refusal that asks for patience."""
     try:
-        answer: dict[str, Any] = connection.client("sso-oidc").create_token(
-            **names, grantType=_GRANT, deviceCode=device_code
-        )
+        return connection.client("sso-oidc").create_token(**names, grantType=_GRANT, deviceCode=device_code)
     except AccessDeniedError as error:
         raise CredentialsError(
             "the person denied the login (AccessDeniedException)", remedy="Start it again, and allow it."
@@ -98,7 +96,6 @@ def _ask_for_token(connection: Connection, names: dict[str, Any], device_code: s
         raise CredentialsError(
             f"the login ended without a token: {code}", remedy="Start it again, and allow it in time."
         ) from error
-    return answer
 
 
 def save_token(folder: Path, profile: SsoProfile, login: DeviceLogin, token: dict[str, Any]) -> Path:
