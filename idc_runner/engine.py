@@ -71,10 +71,6 @@ def cut_note(name: str, cut: int, limit: int) -> str:
 class Engine(Protocol):
     """Executes notebooks, several at a time when threads ask for it."""
 
-    @property
-    def name(self) -> str:
-        """What a person calls it, such as ``"kernel"``."""
-
     def execute(
         self,
         notebook: LessonNotebook,

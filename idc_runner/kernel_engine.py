@@ -207,8 +207,6 @@ class BoundedEngine(NBClientEngine):
 class KernelEngine:
     """Executes notebooks as papermill does by itself; see `Engine`."""
 
-    name = "kernel"
-
     def __init__(self) -> None:
         self._at_work: list[set[int]] = []
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from idc_aws.connection import Connection, connect
 from idc_aws.errors import NotFoundError, ReceiptError, SandboxError
@@ -176,10 +175,10 @@ def _connected(
 
 
 def _connect(place: ReceiptPlace, profile: str | None, state: Path | None) -> Connection:
-    target: Literal["sandbox", "aws"] = "sandbox" if place.target == "sandbox" else "aws"
+    is_sandbox = place.target == "sandbox"
     return connect(
-        target=target,
+        target="sandbox" if is_sandbox else "aws",
         region=place.region,
-        profile=profile if target == "aws" else None,
+        profile=None if is_sandbox else profile,
         state_folder=state,
     )

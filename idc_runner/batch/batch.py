@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import graphlib
 import os
 import queue
 import shlex
@@ -29,7 +30,7 @@ from idc_runner.batch.folder import (
 )
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.batch.report import BatchProgress, BatchSummary, write_batch_report
-from idc_runner.batch.table import OWN, STANDING, JobOrder
+from idc_runner.batch.table import OWN, STANDING
 from idc_runner.batch.workers import EngineKeeper, JobSettings, LocalWorkers, Workers, cores
 from idc_runner.engine import Engine
 from idc_runner.execution import Interrupted, Outcome, signals_as_exceptions
@@ -175,6 +176,8 @@ class _Batch:
         self.progress = BatchProgress(out, self.to_run)
         self.not_run: dict[str, str] = {}
         self.page = ""
+        self._order = graphlib.TopologicalSorter({job.name: job.after for job in jobs})
+        self._without_success: set[str] = set()
         self._ended: queue.SimpleQueue[tuple[str, JobResult | BaseException]] = queue.SimpleQueue()
 
     def carry_out(self, keeper: EngineKeeper) -> BatchOutcome:
@@ -217,11 +220,13 @@ class _Batch:
 
     def _run_jobs(self, workers: Workers | None) -> None:
         known = {job.name: job for job in self.jobs}
-        order = JobOrder({job.name: job.after for job in self.jobs})
+        positions = {name: position for position, name in enumerate(known)}
+        self._order.prepare()
         waiting: list[Job] = []
         running = 0
-        while order:
-            waiting += [known[name] for name in order.free() if not self._settled(known[name], order)]
+        while self._order.is_active():
+            free = sorted(self._order.get_ready(), key=positions.__getitem__)
+            waiting += [known[name] for name in free if not self._settled(known[name])]
             while workers and waiting and running < workers.capacity:
                 self.progress.job_started()
                 workers.start(waiting.pop(0), lambda name, outcome: self._ended.put((name, outcome)))
@@ -229,30 +234,35 @@ class _Batch:
             if running:
                 name, outcome = self._ended.get()
                 running -= 1
-                self._count(name, outcome, order)
+                self._count(name, outcome)
 
-    def _settled(self, job: Job, order: JobOrder) -> bool:
+    def _settled(self, job: Job) -> bool:
         """Return whether a job need not run: it has ended before, or cannot start any more."""
         before = self.resumption.settled.get(job.name)
         if before is not None:
-            order.ended(job.name, passed=before.passed)
+            self._mark_done(job.name, passed=before.passed)
             return True
-        obstacle = order.obstacle(job.name)
+        obstacle = next((other for other in job.after if other in self._without_success), None)
         if obstacle is None:
             return False
         word = "was not run" if obstacle in self.not_run else "failed"
         self.not_run[job.name] = f"the job {obstacle!r}, which it comes after, {word}"
         self.progress.job_not_run(job.name, self.not_run[job.name])
-        order.ended(job.name, passed=False)
+        self._mark_done(job.name, passed=False)
         return True
 
-    def _count(self, name: str, outcome: JobResult | BaseException, order: JobOrder) -> None:
+    def _count(self, name: str, outcome: JobResult | BaseException) -> None:
         if isinstance(outcome, BaseException):
             with writing_to(self.folder):
                 raise outcome
         self.journal.count(outcome)
         self.progress.job_ended(outcome)
-        order.ended(name, passed=outcome.passed)
+        self._mark_done(name, passed=outcome.passed)
+
+    def _mark_done(self, name: str, *, passed: bool) -> None:
+        if not passed:
+            self._without_success.add(name)
+        self._order.done(name)
 
     def _report(self, keeper: EngineKeeper) -> BatchSummary:
         """Write what the batch came to so far, from the journal."""

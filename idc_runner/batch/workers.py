@@ -173,7 +173,6 @@ class EngineKeeper:
     """Carries out jobs with one engine, from any thread; notebooks lost with its process run again."""
 
     def __init__(self, name: str | None, engine: Engine | None = None) -> None:
-        self.name = name or "fastest"
         self._wanted = name
         self._lock = threading.Lock()
         self._stack = ExitStack()

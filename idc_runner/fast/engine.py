@@ -228,8 +228,6 @@ def fork_is_safe() -> bool:
 class FastEngine:
     """Executes notebooks in forks of one process, which preloads while its user prepares; see `Engine`."""
 
-    name = "fast"
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None

@@ -21,8 +21,6 @@ class CountingEngine:
         By job: a function that is called with the run folder, and whose result is the failure.
     """
 
-    name = "counting"
-
     def __init__(self):
         self.asked = []
         self.parameters = {}
