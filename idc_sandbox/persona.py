@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import httpx
 import pyotp
@@ -208,10 +208,9 @@ class Browser:
         """Return the site's own address for a page that is named by another of this machine's names."""
         # The AWS CLI prints ``http://127.0.0.1:PORT/…``, and the pages' cookies are those of ``localhost``.
         own, wanted = urlsplit(self.site_url), urlsplit(url)
-        names = {own.hostname, wanted.hostname}
-        is_same_port = (own.scheme, own.port) == (wanted.scheme, _port_of(wanted))
-        is_plain = "@" not in wanted.netloc
-        is_this_site = names <= _NAMES and is_same_port and is_plain
+        (own_name, _, own_port), (name, _, port) = own.netloc.partition(":"), wanted.netloc.partition(":")
+        is_same_port = (own.scheme, own_port) == (wanted.scheme, port)
+        is_this_site = {own_name, name} <= _NAMES and is_same_port
         return wanted._replace(netloc=own.netloc).geturl() if is_this_site else url
 
     def _require_own(self, request: httpx.Request) -> None:
@@ -222,13 +221,6 @@ class Browser:
 
     def _elsewhere(self, url: str) -> PersonaError:
         return PersonaError(f"{_without_query(url)!r} is not on {self.site_url!r}; nothing was sent there")
-
-
-def _port_of(url: SplitResult) -> int | None:
-    try:
-        return url.port
-    except ValueError:
-        return None
 
 
 def _without_query(url: str) -> str:

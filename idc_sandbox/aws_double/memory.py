@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import hashlib
 import importlib
 import io
 import pickle
@@ -28,9 +29,53 @@ from idc_sandbox import store
 from idc_sandbox.aws_double import accounts
 from idc_sandbox.aws_double.administrator import STATE_COUNTER, state_number, write_administrator
 from idc_sandbox.aws_double.moto_settings import ManagedPolicies, current, restore_aws_policy
-from idc_sandbox.aws_double.objects import ObjectBodies
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.store import IdFactory
+
+_PREFIX = "s3 object "
+_LONGEST_INLINE = 1024  # smaller bodies stay in the snapshot: a row costs more
+
+
+class ObjectBodies:
+    """Bodies of objects in the current transaction; snapshots name them, so that small writes stay small."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.named: set[str] = set()
+
+    def name(self, key: Any) -> str | None:
+        """Return the hash under which an object's bytes are kept, or None for a small one. Writes."""
+        if key.contentsize <= _LONGEST_INLINE or key.disposed:
+            return None
+        digest: str | None = getattr(key, "sandbox_digest", None)  # moto never gives an object other bytes
+        if digest is None:
+            body = key.value
+            digest = key.sandbox_digest = hashlib.sha256(body).hexdigest()
+        row = (_PREFIX + digest,)
+        if not self._connection.execute("SELECT 1 FROM double_state WHERE service = ?", row).fetchone():
+            self._connection.execute(
+                "INSERT INTO double_state VALUES (?, ?, ?)", (*row, moto.__version__, key.value)
+            )
+        self.named.add(digest)
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """Return the bytes of a hash."""
+        row = self._connection.execute(
+            "SELECT state FROM double_state WHERE service = ?", (_PREFIX + digest,)
+        ).fetchone()
+        if row is None:
+            raise LookupError(f"the bytes of an object, {digest!r}, are missing")
+        return bytes(row[0])
+
+    def drop_unnamed(self) -> None:
+        """Delete the bytes that no object has any more. Writes."""
+        rows = self._connection.execute(
+            "SELECT service FROM double_state WHERE service GLOB ?", (_PREFIX + "*",)
+        ).fetchall()
+        gone = [(row[0],) for row in rows if row[0].removeprefix(_PREFIX) not in self.named]
+        self._connection.executemany("DELETE FROM double_state WHERE service = ?", gone)
+
 
 _PLAIN_TYPES = {
     "builtins": "dict list set frozenset tuple bytearray object complex slice range",

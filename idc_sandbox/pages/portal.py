@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 from starlette.responses import RedirectResponse, Response
 
 from idc_sandbox.api.oidc.authorizations import (
-    AuthorizeRequest,
-    DeviceRequest,
     approve_authorize,
     approve_device,
     check_authorize,
@@ -61,7 +59,8 @@ def confirm_code(visit: Visit) -> Response:
         return _finish_device(visit, is_allowed=False)
     with visit.open_signed_in() as (context, who):
         waiting = find_device_request(context, visit.form.get("user_code", ""))
-    return _ask_consent(visit, who, waiting, "/start/device/answer", user_code=waiting.user_code)
+    action = visit.link("/start/device/answer")
+    return render(visit, "consent.html", who, asked=waiting, action=action, user_code=waiting.user_code)
 
 
 def take_device_answer(visit: Visit) -> Response:
@@ -89,26 +88,6 @@ def _finish_device(visit: Visit, *, is_allowed: bool) -> Response:
         else:
             deny_device(context, code)
     return render(visit, "device_done.html", who, is_allowed=is_allowed)
-
-
-def _ask_consent(
-    visit: Visit,
-    who: Who,
-    asked: DeviceRequest | AuthorizeRequest,
-    path: str,
-    *,
-    user_code: str = "",
-    leads_to: str = "",
-) -> Response:
-    return render(
-        visit,
-        "consent.html",
-        who,
-        asked=asked,
-        action=visit.link(path),
-        user_code=user_code,
-        leads_to=leads_to,
-    )
 
 
 _LONGEST_DESTINATION = 2048
@@ -287,8 +266,8 @@ def show_consent(visit: Visit) -> Response:
         who = visit.find_person(context)
     if who is None:
         raise SignInNeededError
-    path = f"/authorize?{visit.request.url.query}"
-    return _ask_consent(visit, who, request, path, leads_to=request.redirect_uri)
+    action = visit.link(f"/authorize?{visit.request.url.query}")
+    return render(visit, "consent.html", who, asked=request, action=action, leads_to=request.redirect_uri)
 
 
 def take_authorization_answer(visit: Visit) -> Response:
