@@ -14,10 +14,7 @@ DISK_FULL = (
 )
 _SQLITE_FULL = 13
 # AWS's JSON services answer nearly every modelled error with 400.
-_STATUS_OF_CODE = {
-    "InternalServerException": 500,
-    "ServiceUnavailableException": 503,
-}
+_STATUS_OF_CODE = {"InternalServerException": 500, "ServiceUnavailableException": 503}
 
 
 class ServiceError(Exception):

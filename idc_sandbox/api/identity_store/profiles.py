@@ -67,11 +67,8 @@ def _spelt(document: Any, known: tuple[str, ...], path: str) -> dict[str, Any]:
         raise validation_error(
             f"The value of {path!r} must be an object with {', '.join(known)}, not {document!r}."
         )
-    return {
-        _spell(name, known, f"does not exist in {path!r}"): value
-        for name, value in document.items()
-        if value is not None
-    }
+    problem = f"does not exist in {path!r}"
+    return {_spell(name, known, problem): value for name, value in document.items() if value is not None}
 
 
 def _spell(name: str, known: Iterable[str], problem: str) -> str:
