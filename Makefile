@@ -24,7 +24,6 @@ lab: setup ## Open JupyterLab on the first notebook, with the sandbox running
 
 test: setup-test lint ## Run every test
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-	.venv/bin/python -m idc_runner.stored_outputs check
 
 lint: setup-test ## Look at style and types
 	.venv/bin/ruff check .

@@ -22,7 +22,7 @@ def fresh(tmp_path_factory):
 
 
 def test_the_fast_engine_leaves_what_kernels_left_in_the_stored_notebooks(fresh):
-    # That kernels leave it today too is what `idc_runner.stored_outputs check` shows.
+    # That kernels leave it today too is what test_outputs_of_today shows.
     folder = fresh[0].latest
     others = [name for name in NOTEBOOKS if comparable(folder, name) != comparable(KIT, name)]
     assert NOTEBOOKS

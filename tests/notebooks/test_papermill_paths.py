@@ -38,7 +38,7 @@ def desk(tmp_path_factory):
     return desk
 
 
-# papermill's own command, again and again in one process: importing it takes longer than running the notebook.
+# papermill's own command, several times in one process: importing it takes longer than running the notebook.
 COMMANDS = """\
 import json, os, sys
 import nbformat

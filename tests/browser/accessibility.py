@@ -1,0 +1,63 @@
+"""What axe finds in a notebook's outputs that keeps somebody from using them."""
+
+from __future__ import annotations
+
+from axe_playwright_python.sync_playwright import Axe
+from lab_desk import OUTPUT, Notebook
+from playwright.sync_api import expect
+
+WIDTH = 1400
+SERIOUS = ("serious", "critical")
+OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"
+COLOUR_RULES = ("color-contrast", "link-in-text-block")  # all that another theme changes
+THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
+
+_ALL_IN_SIGHT = """([scrolled, outputs]) => {
+    scrolled.scrollTop = 0;
+    const sight = scrolled.getBoundingClientRect();
+    const places = Array.from(scrolled.querySelectorAll(outputs), one => one.getBoundingClientRect());
+    return places.every(place => place.top >= sight.top && place.bottom <= sight.bottom);
+}"""
+
+
+def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, str, str]]:
+    """Return what axe finds in outputs, unfolded, in both themes; Lab's own page is not ours."""
+    for fold in notebook.panel.locator(".idc-fold").all():
+        if "▸" in fold.inner_text():
+            fold.click()
+    details = notebook.panel.locator(f"{OUTPUT} details")
+    details.evaluate_all("all => all.forEach(one => { one.open = true; })")
+    show_all_at_once(notebook, width)
+    found = []
+    body = notebook.lab.page.locator("body")
+    now = body.get_attribute("data-jp-theme-light")
+    for theme, is_light in sorted(THEMES.items(), key=lambda one: one[1] != now):  # changing takes its time
+        if is_light != now:
+            notebook.lab.set_theme(theme)
+        expect(body).to_have_attribute("data-jp-theme-light", is_light)
+        expect(notebook.lab.page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
+        options = {"resultTypes": ["violations"]}  # of what is well, one element is enough
+        if is_light != now:
+            options["runOnly"] = list(COLOUR_RULES)
+        response = Axe().run(notebook.lab.page, OUTPUTS, options).response
+        assert "'fgColor': '#" in str(response), "axe has read colours"
+        found += [
+            (theme, one["id"], node["html"][:160], node["failureSummary"])
+            for one in response["violations"]
+            if one["impact"] in SERIOUS
+            for node in one["nodes"]
+        ]
+    return found
+
+
+def show_all_at_once(notebook: Notebook, width: int) -> None:
+    """Make the page as high as the notebook: of what is out of sight, or seems so, axe reads no colours.
+
+    Lab's ``body`` is 0 high and cuts off what overflows. Browsers show it; axe takes all of it for hidden.
+    """
+    page = notebook.lab.page
+    page.add_style_tag(content="body { height: 100vh; }")
+    scrolled = notebook.panel.locator(".jp-WindowedPanel-outer")
+    height = scrolled.evaluate("one => one.scrollHeight")
+    page.set_viewport_size({"width": width, "height": height + 400})
+    page.wait_for_function(_ALL_IN_SIGHT, arg=[scrolled.element_handle(), OUTPUT])
