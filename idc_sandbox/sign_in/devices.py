@@ -64,7 +64,7 @@ def rename_device(context: Context, user_id: str, device_id: str, name: str) -> 
 def delete_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
     """Delete a user's device, and return what it was. Writes."""
     device = _require_device(context, user_id, device_id)
-    context.execute("DELETE FROM mfa_device WHERE device_id = ?", device_id)
+    context.delete("mfa_device", device_id=device_id)
     return device
 
 
@@ -117,13 +117,8 @@ def _rows(context: Context, user_id: str, kind: str | None = None) -> list[sqlit
 
 def keep_challenge(context: Context, user_id: str, kind: str, secret: str) -> None:
     """Keep what the next answer of a device is held against; an earlier one is void. Writes."""
-    context.execute(
-        "INSERT OR REPLACE INTO device_challenge VALUES (?, ?, ?, ?)",
-        user_id,
-        kind,
-        secret,
-        context.now + CHALLENGE_LIFETIME_S,
-    )
+    expires_at = context.now + CHALLENGE_LIFETIME_S
+    context.replace("device_challenge", user_id=user_id, kind=kind, secret=secret, expires_at=expires_at)
 
 
 def find_challenge(context: Context, user_id: str, kind: str) -> str | None:
@@ -139,11 +134,11 @@ def find_challenge(context: Context, user_id: str, kind: str) -> str | None:
 
 def drop_challenge(context: Context, user_id: str, kind: str) -> None:
     """Make what was kept void: an answer counts once. Writes."""
-    context.execute("DELETE FROM device_challenge WHERE user_id = ? AND kind = ?", user_id, kind)
+    context.delete("device_challenge", user_id=user_id, kind=kind)
 
 
 def _require_device(context: Context, user_id: str, device_id: str) -> MfaDevice:
-    row = context.row("SELECT * FROM mfa_device WHERE device_id = ? AND user_id = ?", device_id, user_id)
+    row = context.find("mfa_device", device_id=device_id, user_id=user_id)
     if row is None:
         raise refuse("unknown-device")
     return read_as(MfaDevice, row)
@@ -292,7 +287,7 @@ def finish_registration(
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
         raise refuse("device-not-verified") from error
     credential_id = bytes_to_base64url(verified.credential_id)
-    if context.row("SELECT 1 FROM mfa_device WHERE credential_id = ?", credential_id):
+    if context.find("mfa_device", credential_id=credential_id):
         raise refuse("device-registered-already")
     device = add_device(
         context,

@@ -173,7 +173,7 @@ def _finish(context: Context, row: sqlite3.Row, form: FormFields) -> Next:
     """End a sign-in with a portal session. Writes."""
     person = _require_person(context, row)
     passwords.forget_failures(context, row["user_name"])
-    context.execute("DELETE FROM sign_in WHERE sign_in_hash = ?", row["sign_in_hash"])
+    context.delete("sign_in", sign_in_hash=row["sign_in_hash"])
     browser_token = None
     if form.get("trust_browser") == "yes" and _prompts_by_context(context, person):
         browser_token = new_token()
@@ -236,7 +236,7 @@ def invite(context: Context, user_id: str) -> Message:
 
 def look_at_invitation(context: Context, token: str) -> Invitation:
     """Return what a link is for. Reads only: to load a page again uses nothing up."""
-    row = context.row("SELECT * FROM invitation WHERE token_hash = ?", digest(token))
+    row = context.find("invitation", token_hash=digest(token))
     if row is None:
         raise refuse("invitation-unknown")
     if row["used_at"] is not None:
@@ -441,7 +441,7 @@ def _take_user_name(context: Context, row: sqlite3.Row, form: FormFields) -> Nex
     person = find_person(context, typed)
     user_name, user_id = typed[:LONGEST_USER_NAME], person.user_id if person else None
     context.update("sign_in", row, user_name=user_name, user_id=user_id, code_hash=None, code_sent_at=None)
-    row = context.rows("SELECT * FROM sign_in WHERE sign_in_hash = ?", row["sign_in_hash"])[0]
+    row = context.find_all("sign_in", sign_in_hash=row["sign_in_hash"])[0]
     if not _starts_with_mailed_code(context, row, person):
         return _turn_to(context, row, "password")
     return _send_code(context, row, "first-one-time-password", person)

@@ -102,7 +102,7 @@ def must_change(context: Context, user_id: str) -> bool:
 
 
 def _row(context: Context, user_id: str) -> sqlite3.Row | None:
-    return context.row("SELECT * FROM user_password WHERE user_id = ?", user_id)
+    return context.find("user_password", user_id=user_id)
 
 
 def _history(context: Context, user_id: str) -> list[str]:
@@ -121,13 +121,13 @@ def _write(
     history: list[str] | None = None,
 ) -> None:
     history_json = json.dumps(_history(context, user_id) if history is None else history)
-    context.execute(
-        "INSERT OR REPLACE INTO user_password VALUES (?, ?, ?, ?, ?)",
-        user_id,
-        password_hash,
-        int(must_change),
-        expires_at,
-        history_json,
+    context.replace(
+        "user_password",
+        user_id=user_id,
+        password_hash=password_hash,
+        must_change=int(must_change),
+        expires_at=expires_at,
+        history_json=history_json,
     )
 
 
@@ -192,12 +192,14 @@ def note_failure(context: Context, user_name: str, client: str) -> None:
     now = context.now
     context.execute("DELETE FROM sign_in_failure WHERE failed_at <= ?", now - _REMEMBERED_S)
     context.execute("UPDATE sign_in_failure SET failed_at = ?1 WHERE failed_at > ?1", now)
-    context.execute("INSERT INTO sign_in_failure VALUES (?, ?, ?)", _key(user_name), digest(client), now)
+    context.insert(
+        "sign_in_failure", user_name_hash=_key(user_name), client_hash=digest(client), failed_at=now
+    )
 
 
 def forget_failures(context: Context, user_name: str) -> None:
     """Forget the failures of a user name after a success; those under other names stay. Writes."""
-    context.execute("DELETE FROM sign_in_failure WHERE user_name_hash = ?", _key(user_name))
+    context.delete("sign_in_failure", user_name_hash=_key(user_name))
 
 
 def _key(user_name: str) -> str:

@@ -100,7 +100,7 @@ class Person:
 
 def portal_instance(context: Context) -> sqlite3.Row:
     """Return the instance whose access portal this sandbox serves: the organization's."""
-    row = context.row("SELECT * FROM instance WHERE kind = 'ORGANIZATION' AND status = 'ACTIVE'")
+    row = context.find("instance", kind="ORGANIZATION", status="ACTIVE")
     if row is None:
         raise refuse("no-instance")
     return row
@@ -129,9 +129,7 @@ def setting(context: Context, instance_arn: str, name: str) -> dict[str, Any]:
     # pydantic comes with the settings: only who signs in waits for it, not every start of the sandbox.
     from idc_sandbox.api.settings import read_setting  # noqa: PLC0415
 
-    row = context.row("SELECT * FROM instance WHERE instance_arn = ?", instance_arn)
-    assert row is not None
-    return read_setting(context, row, name)
+    return read_setting(context, context.find_all("instance", instance_arn=instance_arn)[0], name)
 
 
 def duration_of(text: str) -> datetime.timedelta:
@@ -320,7 +318,7 @@ def list_messages(context: Context, address: str | None = None) -> list[Message]
 
 def find_message(context: Context, message_id: str) -> Message | None:
     """Return a message by id, or None."""
-    row = context.row("SELECT * FROM message WHERE message_id = ?", message_id)
+    row = context.find("message", message_id=message_id)
     return None if row is None else read_as(Message, row)
 
 
