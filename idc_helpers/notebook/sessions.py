@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from idc_aws.errors import InvalidValueError, NotFoundError
+from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean, duration_in_words, parse_duration
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import ConsoleSettings
@@ -16,26 +15,10 @@ from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
 from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis
 from idc_helpers.runbook.run import RunContext
 
-# https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html,
-# https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
-_YOU, _BROWSER, _CLI, _SERVICE = "You", "Browser", "AWS CLI", "IAM Identity Center"
-_LANES = (_YOU, _BROWSER, _CLI, _SERVICE)
-_CALLBACK = "http://127.0.0.1:PORT/oauth/callback"
+_LANES = ("You", "Browser", "AWS CLI", "IAM Identity Center")
+_GRANTS = ("device_code", "authorization_code")
 _HIDDEN = "(stays in the CLI: a secret)"
 _SPENT = "User codes are spent once they are allowed. Of secrets nothing, or only the start, is shown."
-
-
-@dataclass(frozen=True)
-class _Ids:
-    """What a conversation names: real where it took place, said in words where it did not."""
-
-    region: str
-    start_url: str
-    client_id: str
-    user_code: str
-    token: str
-    account_id: str
-    role_name: str
 
 
 def sign_in_conversation(
@@ -47,22 +30,31 @@ def sign_in_conversation(
             f"there is no grant {grant!r}. {did_you_mean(grant, _GRANTS)}".rstrip(),
             remedy=f"One of: {', '.join(_GRANTS)}.",
         )
-    caption, messages = _GRANTS[grant]
-    ids = _ids(context, command_line)
-    return SequenceDiagram(caption, _LANES, (*messages(ids), *_credentials(ids)), _SPENT)
-
-
-def _ids(context: RunContext, command_line: CommandLineStep | None) -> _Ids:
-    profile, trace = _happened(command_line)
-    return _Ids(
-        region=profile.sso_region if profile else context.connection.region,
-        start_url=profile.start_url if profile else "your access portal's address",
-        client_id=trace.client_id or "an id for this CLI, for 90 days",
-        user_code=trace.user_code or "eight letters, such as ABCD-EFGH",
-        token=trace.token_start or _HIDDEN,
-        account_id=profile.account_id if profile else "the account that you choose",
-        role_name=profile.role_name if profile else "the permission set that you choose",
+    table, named = read_table("sign_in", "idc_helpers"), _named(context, command_line)
+    messages = tuple(
+        Message(sender, receiver, words, tuple((name, value.format(**named)) for name, value in values))
+        for sender, receiver, words, *values in (
+            *table[grant]["messages"],
+            *table["credentials"]["messages"],
+        )
     )
+    return SequenceDiagram(table[grant]["caption"], _LANES, messages, _SPENT)
+
+
+def _named(context: RunContext, command_line: CommandLineStep | None) -> dict[str, str]:
+    """Return what a conversation names: real where it took place, said in words where it did not."""
+    profile, trace = _happened(command_line)
+    return {
+        "hidden": _HIDDEN,
+        "scope": SCOPE,
+        "region": profile.sso_region if profile else context.connection.region,
+        "start_url": profile.start_url if profile else "your access portal's address",
+        "client_id": trace.client_id or "an id for this CLI, for 90 days",
+        "user_code": trace.user_code or "eight letters, such as ABCD-EFGH",
+        "token": trace.token_start or _HIDDEN,
+        "account_id": profile.account_id if profile else "the account that you choose",
+        "role_name": profile.role_name if profile else "the permission set that you choose",
+    }
 
 
 def _happened(command_line: CommandLineStep | None) -> tuple[SsoProfile | None, SignInTrace]:
@@ -72,88 +64,6 @@ def _happened(command_line: CommandLineStep | None) -> tuple[SsoProfile | None, 
     profile = command_line.profile
     folder = command_line.terminal.token_folder
     return profile, read_sign_in_trace(folder, profile, command_line.last_user_code)
-
-
-def _device_code(ids: _Ids) -> tuple[Message, ...]:
-    return (
-        *_registration(ids, "device_code, refresh_token"),
-        Message(_CLI, _SERVICE, "StartDeviceAuthorization", (("startUrl", ids.start_url),)),
-        Message(
-            _SERVICE,
-            _CLI,
-            "two codes: one for people, one for the CLI",
-            (("userCode", ids.user_code), ("deviceCode", _HIDDEN)),
-        ),
-        Message(_CLI, _YOU, "shows the code and a link", (("code", ids.user_code),)),
-        Message(_YOU, _BROWSER, "open the link, on any machine"),
-        Message(_BROWSER, _SERVICE, "sign in: user name, password, second factor"),
-        Message(_SERVICE, _BROWSER, "shows the same code, and asks", (("code", ids.user_code),)),
-        Message(_YOU, _BROWSER, "compare, then Allow access"),
-        Message(
-            _CLI,
-            _SERVICE,
-            "CreateToken, again and again: AuthorizationPendingException until you allow",
-        ),
-        _token(ids),
-    )
-
-
-def _authorization_code(ids: _Ids) -> tuple[Message, ...]:
-    return (
-        *_registration(ids, "authorization_code, refresh_token"),
-        Message(
-            _CLI,
-            _CLI,
-            "invents a code verifier, and listens on your machine",
-            (("codeVerifier", _HIDDEN), ("redirectUri", _CALLBACK)),
-        ),
-        Message(
-            _CLI,
-            _BROWSER,
-            "opens the authorization endpoint, with the verifier's hash",
-            (
-                ("endpoint", f"https://oidc.{ids.region}.amazonaws.com/authorize"),
-                ("client_id", ids.client_id),
-                ("code_challenge_method", "S256"),
-            ),
-        ),
-        Message(_BROWSER, _SERVICE, "sign in: user name, password, second factor"),
-        Message(_YOU, _BROWSER, "Allow access"),
-        Message(_SERVICE, _BROWSER, "sends the browser back to your machine, with a code that is good once"),
-        Message(_BROWSER, _CLI, "the code, and the state: it must be the one that was sent"),
-        Message(
-            _CLI,
-            _SERVICE,
-            "CreateToken with code and verifier: a thief of the code has no verifier",
-        ),
-        _token(ids),
-    )
-
-
-def _registration(ids: _Ids, grant_types: str) -> tuple[Message, ...]:
-    return (
-        Message(_CLI, _SERVICE, "RegisterClient", (("grantTypes", grant_types), ("scopes", SCOPE))),
-        Message(_SERVICE, _CLI, "a client", (("clientId", ids.client_id), ("clientSecret", _HIDDEN))),
-    )
-
-
-def _token(ids: _Ids) -> Message:
-    values = (("accessToken", ids.token), ("refreshToken", _HIDDEN))
-    return Message(_SERVICE, _CLI, "the token: who you are, and nothing of your password", values)
-
-
-def _credentials(ids: _Ids) -> tuple[Message, ...]:
-    chosen = (("accountId", ids.account_id), ("roleName", ids.role_name))
-    return (
-        Message(_CLI, _SERVICE, "GetRoleCredentials with the token, whenever a command needs keys", chosen),
-        Message(_SERVICE, _CLI, "temporary keys: an id that starts with ASIA, a secret, a session token"),
-    )
-
-
-_GRANTS: dict[str, tuple[str, Callable[[_Ids], tuple[Message, ...]]]] = {
-    "device_code": ("Sign-in with a device code", _device_code),
-    "authorization_code": ("Sign-in with an authorization code and PKCE", _authorization_code),
-}
 
 
 _DEFAULT_ROLE_S = 3600.0
