@@ -14,6 +14,7 @@ from idc_aws.identifiers import console_link, length_in_words, parse_duration
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
+from idc_helpers.notebook.forms.words import label_of
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, value_in_words
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -95,40 +96,6 @@ _WHY_ENABLE = (
     " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
 )
 
-# As the User Guide has them; the console may word the value "never" of the MFA prompt differently.
-CONSOLE_LABELS: Mapping[tuple[str, Any], str] = {
-    ("kind", "organization"): "Organization instance",
-    ("kind", "account"): "Account instance",
-    ("type", "identity_center_directory"): "Identity Center directory",
-    ("type", "active_directory"): "Active Directory",
-    ("type", "external_identity_provider"): "External identity provider",
-    ("authentication_method", "password"): "Password",
-    ("authentication_method", "active_directory"): "Active Directory",
-    ("authentication_method", "saml_2_0"): "SAML 2.0",
-    ("provisioning_method", "direct"): "Direct",
-    ("provisioning_method", "scim"): "SCIM",
-    ("provisioning_method", "manual"): "Manual",
-    ("send_email_otp", True): "turned on",
-    ("send_email_otp", False): "turned off",
-    ("prompt", "context-aware"): "Only when their sign-in context changes (context-aware)",
-    ("prompt", "always-on"): "Every time they sign in (always-on)",
-    ("prompt", "never"): "Never (disabled)",
-    (
-        "allowed_types",
-        "security-keys-and-built-in-authenticators",
-    ): "Security keys and built-in authenticators",
-    ("allowed_types", "authenticator-apps"): "Authenticator apps",
-    ("user_without_device", "require-registration"): "Require them to register an MFA device at sign in",
-    (
-        "user_without_device",
-        "require-email-otp",
-    ): "Require them to provide a one-time password sent by email to sign in",
-    ("user_without_device", "block"): "Block their sign-in",
-    ("user_without_device", "allow"): "Allow them to sign in",
-    ("users_manage_own_devices", True): "Users can add and manage their own MFA devices",
-    ("users_manage_own_devices", False): "“Users can add and manage their own MFA devices” turned off",
-}
-
 
 def console_guide(step: Step) -> ConsoleGuide:
     """Return what the step asks a person to do, with what is set already; reads only."""
@@ -171,7 +138,7 @@ def _value(name: str, value: Any) -> str:
         return "\n".join(_value(name, part) for part in value)
     if name.endswith("_duration"):
         return length_in_words(parse_duration(value))
-    return CONSOLE_LABELS.get((name, value)) or value_in_words(value)
+    return label_of(name, value) or value_in_words(value)
 
 
 def _link(context: RunContext, setting: ConsoleSetting) -> str:

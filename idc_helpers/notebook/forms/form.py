@@ -11,7 +11,6 @@ from pydantic.fields import FieldInfo
 
 from idc_aws.identifiers import PREDEFINED
 from idc_aws.scenario.policies import CustomerManagedPolicy
-from idc_helpers.notebook.console_guide import CONSOLE_LABELS
 from idc_helpers.notebook.forms.choices import Choice, ChoiceList, Choices
 from idc_helpers.notebook.forms.editors import (
     ABSENT,
@@ -31,7 +30,14 @@ from idc_helpers.notebook.forms.editors import (
     write_reference,
 )
 from idc_helpers.notebook.forms.values import FormValues, inactive_fields, inside, is_model, unwrapped
-from idc_helpers.notebook.forms.words import WHOLE_PROBLEM_AT, FieldGroup, FieldWords, groups_of, words_of
+from idc_helpers.notebook.forms.words import (
+    WHOLE_PROBLEM_AT,
+    FieldGroup,
+    FieldWords,
+    groups_of,
+    label_of,
+    words_of,
+)
 from idc_helpers.notebook.tables import in_html, style
 
 _TYPED_WITH_SUGGESTIONS = ("locales", "time_zones", "managed_policy")
@@ -150,7 +156,7 @@ def _of_type(name: str, kind: Any, info: FieldInfo, value: Any) -> Editor:
 
 
 def _literal(name: str, kind: Any) -> ChoiceList:
-    labels = {value: CONSOLE_LABELS.get((name, value), value) for value in get_args(kind)}
+    labels = {value: label_of(name, value) or value for value in get_args(kind)}
     return ChoiceList(tuple(Choice(value, label) for value, label in labels.items()))
 
 

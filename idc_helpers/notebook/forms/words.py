@@ -62,6 +62,13 @@ def words_of(model: type[BaseModel], name: str) -> FieldWords:
     return FieldWords(words.label, description if says_more else "", words.source)
 
 
+def label_of(name: str, value: Any) -> str:
+    """Return what the console calls a value of a field; empty where it has no words of its own."""
+    written = str(value).lower() if isinstance(value, bool) else str(value)
+    label: str = forms_table()["labels"].get(name, {}).get(written, "")
+    return label
+
+
 def groups_of(model: type[BaseModel], only: tuple[str, ...] = ()) -> tuple[FieldGroup, ...]:
     """Return a model's groups of fields: every field is in exactly one; `only` these, where given."""
     groups = forms_table()["groups"].get(model.__name__, [["", *model.model_fields]])
