@@ -29,8 +29,6 @@ from idc_aws.identity_store import find_principal_id
 from idc_aws.organization import is_management_account
 from idc_aws.resource import Resource, Writer
 
-# A window of account assignments that AWS is working on: never too many at a time, watched by one list call.
-
 WINDOW = 10
 """AWS's limit of 15, less a margin for others who assign at the same time."""
 _TIMEOUT_S = 900.0
@@ -50,7 +48,7 @@ class _Begun(NamedTuple):
 
 
 class AssignmentWindow:
-    """Makes account assignments of one action, creations or deletions."""
+    """Creates or deletes assignments: never too many at a time, watched by one list call."""
 
     def __init__(self, connection: Connection, action: Action, request_of: Request) -> None:
         self._connection = connection
@@ -135,7 +133,11 @@ class AssignmentWindow:
                 timing=timing,
             )
         except WaitTimeoutError:
-            raise self._still_outstanding() from None
+            keys = ", ".join(repr(begun.change.key) for begun in self._outstanding.values())
+            raise WaitTimeoutError(
+                f"waited {_TIMEOUT_S:g} s and AWS is still IN_PROGRESS with {keys}",
+                remedy="Run again in a while: what is done is kept.",
+            ) from None
         for request_id, status in ended.items():
             yield from self._ended(self._outstanding.pop(request_id), status)
 
@@ -158,13 +160,6 @@ class AssignmentWindow:
         describe = f"describe_account_assignment_{self._word}_status"
         which = {f"AccountAssignment{self._word.capitalize()}RequestId": request_id}
         return dict(self._connection.call("sso-admin", describe, **which)[self._status])
-
-    def _still_outstanding(self) -> WaitTimeoutError:
-        keys = ", ".join(repr(begun.change.key) for begun in self._outstanding.values())
-        return WaitTimeoutError(
-            f"waited {_TIMEOUT_S:g} s and AWS is still IN_PROGRESS with {keys}",
-            remedy="Run again in a while: what is done is kept.",
-        )
 
 
 def _is_passing(error: ClientError) -> bool:

@@ -30,8 +30,6 @@ from idc_aws.errors import (
 from idc_aws.identifiers import did_you_mean
 from idc_aws.signin.config_file import ConfigFile, config_path, credentials_path, read_config
 
-# What is wrong with the user's own AWS credentials, and what to do: it depends on where they come from.
-
 _LINK = "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html"
 _NEVER_SIGNED_IN = (exceptions.SSOTokenLoadError, exceptions.LoginTokenLoadError)
 _BY_SSO = (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.NoAuthTokenError)

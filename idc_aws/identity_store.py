@@ -116,9 +116,6 @@ class Principals(OneByOne):
         found_or_none(writer.send, "identitystore", f"delete_{self.kind}", **self._by_id(identifier))
 
 
-# Some of the users and groups, for people to look at. Reads only.
-
-
 @dataclass(frozen=True)
 class ListedUser:
     """A user as a list shows one."""

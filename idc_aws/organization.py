@@ -16,8 +16,6 @@ from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.resource import OneByOne, Writer
 
-# Delegated administration: a member account that may administer Identity Center.
-
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
 _AS_WANTED_ALREADY = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
 

@@ -175,17 +175,13 @@ def provision_permission_set(
         timing=connection.timing,
     )
     if ended["Status"] == "FAILED":
-        raise _provisioning_failed(name, ended)
-
-
-def _provisioning_failed(name: str, status: dict[str, Any]) -> WriteFailedError:
-    account = f" to account {status['AccountId']!r}" if status.get("AccountId") else ""
-    reason = status.get("FailureReason") or "AWS gives no reason"
-    return WriteFailedError(
-        f"the permission set {name!r} was changed but could not be provisioned{account}: {reason}",
-        remedy="Accounts keep the previous version. Fix the cause (a customer managed policy must exist in"
-        " every account), then plan and apply again.",
-    )
+        account = f" to account {ended['AccountId']!r}" if ended.get("AccountId") else ""
+        reason = ended.get("FailureReason") or "AWS gives no reason"
+        raise WriteFailedError(
+            f"the permission set {name!r} was changed but could not be provisioned{account}: {reason}",
+            remedy="Accounts keep the previous version. Fix the cause (a customer managed policy must exist "
+            "in every account), then plan and apply again.",
+        )
 
 
 _SETTLE_TIMEOUT_S = 60.0

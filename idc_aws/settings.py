@@ -35,8 +35,6 @@ CONSOLE_SETTINGS: dict[str, ConsoleSetting] = {
 }
 
 
-# Attributes for access control (ABAC): what a session carries about its user.
-
 KEY = "access control attributes"
 _CONFIGURATION = "instance_access_control_attribute_configuration"
 _TIMEOUT_S = 120.0
@@ -107,9 +105,6 @@ class AttributesForAccessControl(OneByOne):
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         found_or_none(writer.send, "sso-admin", f"delete_{_CONFIGURATION}", InstanceArn=identifier)
-
-
-# The console-only settings as a resource: really set in the sandbox, left to a person on AWS.
 
 
 class ConsoleSettings(OneByOne):
