@@ -55,7 +55,6 @@ class Progress(TimedLines):
     def __init__(self, stream: TextIO, mode: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream, clock=clock)
         self._planned = mode == "plan"
-        self._numbers: dict[str, dict[str, int]] = {}
 
     def notebook_started(self, notebook: str, number: int, total: int) -> None:
         """Say which notebook runs now."""
@@ -77,9 +76,9 @@ class Progress(TimedLines):
         step = str(entry.get("step") or entry.get("notebook"))
         kind = entry.get("event")
         if kind == "planned":
-            self._numbers[step] = dict(entry.get("changes") or {})
             if self._planned:
-                self.tell(f"  {step}: {changes_in_words(self._numbers[step], planned=True)}{_by_hand(entry)}")
+                changes = changes_in_words(entry.get("changes") or {}, planned=True)
+                self.tell(f"  {step}: {changes}{_by_hand(entry)}")
         elif kind == "applying" and entry.get("total"):
             self.tell(f"  {step}: applying {counted(int(entry['total']), 'change')}")
         elif kind == "applied":
@@ -87,7 +86,8 @@ class Progress(TimedLines):
         elif kind == "checked":
             self._checked(step, list(entry.get("checks") or ()))
         elif kind == "failed":
-            self.tell(f"  {step}: FAILED: {_first_line(str(entry.get('error', '')))}")
+            first, *_ = str(entry.get("error", "")).splitlines() or [""]
+            self.tell(f"  {step}: FAILED: {first}")
 
     def _checked(self, step: str, checks: list[dict[str, Any]]) -> None:
         failed = [check for check in checks if not check["passed"]]
@@ -113,10 +113,6 @@ def indented(text: str) -> str:
     return "\n".join(f"{'':15}{line}" for line in text.splitlines())
 
 
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else ""
-
-
 def _by_hand(entry: Event) -> str:
     return f", {entry['by_hand']} by hand in the console" if entry.get("by_hand") else ""
 
@@ -128,12 +124,10 @@ def summary_table(summary: RunSummary) -> str:
     rows = [["notebook", "status", "time", *heading, "unchanged", "checks"]]
     for result in summary.notebooks:
         rows.append([result.notebook, result.status, *_numbers(result)])
-    totals = summary.totals()
-    checks = [check for result in summary.notebooks for check in result.checks]
-    passed = sum(check.passed for check in checks)
-    counts = [str(number) for number in totals.values()]
     status = "passed" if summary.passed else "failed"
-    rows.append(["all", status, seconds_in_words(summary.wall_s), *counts, f"{passed}/{len(checks)}"])
+    checks = f"{summary.checks_passed}/{len(summary.checks)}"
+    counts = [str(number) for number in summary.totals().values()]
+    rows.append(["all", status, seconds_in_words(summary.wall_s), *counts, checks])
     return text_table(rows, right=frozenset(range(2, len(rows[0]))))
 
 
@@ -147,14 +141,13 @@ def _numbers(result: NotebookResult) -> list[str]:
 
 # Follow a run's events while they are written.
 
-FollowedEvent = dict[str, Any]
 _PERIOD_S = 0.1
 
 
 class EventFollower:
     """Hands each new event of a file to a function, from a thread, until the block ends."""
 
-    def __init__(self, path: Path, on_event: Callable[[FollowedEvent], None]) -> None:
+    def __init__(self, path: Path, on_event: Callable[[Event], None]) -> None:
         self._path = path
         self._on_event = on_event
         self._offset = path.stat().st_size if path.exists() else 0

@@ -145,7 +145,6 @@ def write_report(
 ) -> Path:
     """Write the report of a run, with a page for each executed notebook, and return its path."""
     planned = summary.mode == "plan"
-    checks = [check for result in summary.notebooks for check in result.checks]
     text = render_page(
         "index.html.j2",
         summary=summary,
@@ -156,8 +155,8 @@ def write_report(
         planned=planned,
         started=_readable(summary.started),
         change_words=[(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS],
-        checks_made=len(checks),
-        checks_passed=sum(check.passed for check in checks),
+        checks_made=len(summary.checks),
+        checks_passed=summary.checks_passed,
         pages=_pages(run_folder, summary, pages),
         receipts=ReceiptBook(run_folder / "receipts.jsonl").read(),
     )
@@ -175,14 +174,11 @@ def verdict_of(statuses: Collection[str]) -> str:
 
 def _sentence(summary: RunSummary) -> str:
     passed = sum(result.status == "passed" for result in summary.notebooks)
-    checks = [check for result in summary.notebooks for check in result.checks]
-    failed = sum(not check.passed for check in checks)
+    failed = len(summary.checks) - summary.checks_passed
     changes = changes_in_words(summary.totals(), planned=summary.mode == "plan")
     outcome = "all passed" if not failed else f"{failed} failed"
-    notebooks = counted(len(summary.notebooks), "notebook")
-    sentence = (
-        f"{passed} of {notebooks} passed. {counted(len(checks), 'check')}: {outcome}. Changes: {changes}."
-    )
+    notebooks, checks = counted(len(summary.notebooks), "notebook"), counted(len(summary.checks), "check")
+    sentence = f"{passed} of {notebooks} passed. {checks}: {outcome}. Changes: {changes}."
     counts = next((result.teardown for result in summary.notebooks if result.teardown), None)
     if counts and summary.mode != "plan":
         left = f"{counts['left_alone']} left alone, {counts['unreadable']} unreadable"

@@ -65,6 +65,16 @@ class RunSummary:
         """Whether there were notebooks and every one of them passed."""
         return bool(self.notebooks) and all(result.status == "passed" for result in self.notebooks)
 
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """The checks of all notebooks."""
+        return tuple(check for result in self.notebooks for check in result.checks)
+
+    @property
+    def checks_passed(self) -> int:
+        """How many of them passed."""
+        return sum(check.passed for check in self.checks)
+
     def totals(self) -> dict[str, int]:
         """Return the changes of all notebooks together."""
         return {action: sum(result.changes[action] for result in self.notebooks) for action in ACTIONS}

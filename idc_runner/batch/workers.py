@@ -77,7 +77,6 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the notebook may have taken it away
         (folder / RUN_LOG).write_text(f"{failed.reason}\n", "utf-8")
         return failed
-    checks = [check for result in summary.notebooks for check in result.checks]
     return JobResult(
         job=job.name,
         status="passed" if summary.passed else "failed",
@@ -87,8 +86,8 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
         mode=summary.mode,
         where=where,
         changes=summary.totals(),
-        checks=len(checks),
-        checks_passed=sum(check.passed for check in checks),
+        checks=len(summary.checks),
+        checks_passed=summary.checks_passed,
         reason=reason_of(summary),
     )
 
