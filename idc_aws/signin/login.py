@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +33,6 @@ class DeviceLogin:
     """A login that waits for a person."""
 
     user_code: str
-    verification_uri: str
     verification_uri_complete: str
     device_code: str = field(repr=False)
     client: dict[str, Any] = field(repr=False)
@@ -56,7 +54,6 @@ def begin_login(connection: Connection, start_url: str) -> DeviceLogin:
         ) from error
     return DeviceLogin(
         user_code=started["userCode"],
-        verification_uri=started["verificationUri"],
         verification_uri_complete=started["verificationUriComplete"],
         device_code=started["deviceCode"],
         client=names | {"expires_at": client["clientSecretExpiresAt"]},
@@ -65,9 +62,7 @@ def begin_login(connection: Connection, start_url: str) -> DeviceLogin:
     )
 
 
-def finish_login(
-    connection: Connection, login: DeviceLogin, *, sleep: Callable[[float], None] = time.sleep
-) -> dict[str, Any]:
+def finish_login(connection: Connection, login: DeviceLogin) -> dict[str, Any]:
     """Wait until the person has answered and return CreateToken's answer, which holds secrets."""
     interval_s = float(login.interval_s)
     names = {name: login.client[name] for name in ("clientId", "clientSecret")}
@@ -77,7 +72,7 @@ def finish_login(
         if not isinstance(refusal, str):
             return refusal
         interval_s += _SLOW_DOWN_S if refusal == "SlowDownException" else 0
-        sleep(interval_s)
+        time.sleep(interval_s)
     raise CredentialsError("the code expired before anybody answered", remedy="Start the login again.")
 
 

@@ -90,7 +90,6 @@ class ClusterWorkers(Workers):
         self._id = uuid.uuid4().hex[:8]
         self._hosts = sorted(hosts_of(client))
         self._futures: dict[str, Any] = {}
-        self._died = 0
         self._capacity, self._looked = 0, float("-inf")
 
     @property

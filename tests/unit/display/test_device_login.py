@@ -10,7 +10,7 @@ from idc_helpers.notebook.command_line import WatchedLogin, device_page
 PAGE = "http://127.0.0.1:4000/start/device?user_code=ABCD-EFGH"
 PROFILE = SsoProfile("practice", "practice", PAGE, "us-east-1", "111122223333", "ReadOnlyAccess", "us-east-1")
 CLIENT = {"clientId": "a-client", "clientSecret": "a-client-secret", "expires_at": 0}
-LOGIN = DeviceLogin("ABCD-EFGH", PAGE, PAGE, "a-device-code", CLIENT, 600, 1)
+LOGIN = DeviceLogin("ABCD-EFGH", PAGE, "a-device-code", CLIENT, 600, 1)
 
 
 @pytest.fixture
