@@ -136,7 +136,7 @@ class AssignmentWindow:
             keys = ", ".join(repr(begun.change.key) for begun in self._outstanding.values())
             raise WaitTimeoutError(
                 f"waited {_TIMEOUT_S:g} s and AWS is still IN_PROGRESS with {keys}",
-                remedy="Run again in a while: what is done is kept.",
+                remedy="Run again in a few minutes: completed work is kept.",
             ) from None
         for request_id, status in ended.items():
             yield from self._ended(self._outstanding.pop(request_id), status)

@@ -62,7 +62,7 @@ def wait_until(
         if remaining_s <= 0:
             raise WaitTimeoutError(
                 f"waited {timeout_s:g} s for {what}; the last status was {status!r}",
-                remedy="AWS may still be at it: run again in a while, what is done is kept.",
+                remedy="AWS may still be working on it: run again in a few minutes, completed work is kept.",
             )
         timing.sleep(min(pause_s, remaining_s))
         pause_s = min(pause_s * 1.6, longest_pause_s)

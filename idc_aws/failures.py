@@ -234,7 +234,7 @@ class Failures:
         if self.target == "sandbox":
             return SandboxError(
                 f"the sandbox at {self.endpoint_url} stopped answering ({type(error).__name__})",
-                remedy="Connect again, which starts it, and run again: what is done is kept.",
+                remedy="Connect again, which starts it, and run again: completed work is kept.",
             )
         return TargetError(
             f"AWS does not answer in Region {self.region!r}: {error}",
@@ -259,7 +259,7 @@ def failed_write(change: Change) -> Iterator[None]:
     except ClientError as error:
         raise WriteFailedError(
             f"{_what(change)} was refused: {words_of_refusal(error)}",
-            remedy="Fix what AWS reports, then plan and apply again: what is done is kept.",
+            remedy="Fix what AWS reports, then plan and apply again: completed work is kept.",
         ) from error
     except BotoCoreError as error:
         raise WriteFailedError(f"{_what(change)} could not be sent: {error}") from error

@@ -94,6 +94,6 @@ class ObjectFolder:
 def _refused(what: str, error: Exception) -> RunFailedError:
     return RunFailedError(
         f"S3 did not {what}: {error}",
-        remedy="Look at the bucket's name and Region, and at what the credentials may do: s3:ListBucket on "
+        remedy="Check the bucket's name and Region, and what the credentials allow: s3:ListBucket on "
         "the bucket, s3:GetObject and s3:PutObject in the folder.",
     )

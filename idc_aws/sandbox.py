@@ -107,7 +107,7 @@ class SandboxConsole:
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise SandboxError(
                 f"the sandbox at {self._endpoint_url} stopped answering ({type(error).__name__})",
-                remedy="Connect again, which starts it, and run again: what is done is kept.",
+                remedy="Connect again, which starts it, and run again: completed work is kept.",
             ) from error
         if answer.status != 200:
             raise WriteFailedError(
@@ -345,7 +345,7 @@ def _ask(arguments: Sequence[str]) -> dict[str, Any]:
         said = (done.stderr or done.stdout).strip().removeprefix("error: ")
         raise SandboxError(
             f"the sandbox did not {arguments[0]}: {said or f'exit status {done.returncode}'}",
-            remedy="`idc doctor` looks at what it needs.",
+            remedy="`idc doctor` checks its requirements.",
         )
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
@@ -413,5 +413,5 @@ class PersonaProcess:
         words = self._process.stderr.read().strip() if self._process.stderr else ""
         return SandboxError(
             f"the scripted person ended before {action!r}: {words.splitlines()[-1] if words else 'no word'}",
-            remedy="Run the cell again; `idc doctor` looks at what the sandbox needs.",
+            remedy="Run the cell again; `idc doctor` checks the sandbox's requirements.",
         )

@@ -35,8 +35,8 @@ from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 ALWAYS_GIVEN = ("target", "mode", "region", "expected_account", "profile", "scenario_file", "run_folder")
 FAULT_FILE = "fault.txt"
 _FAULT = (
-    "The kit failed here, not a cell of the notebook; the traceback is in {}. What was done is kept, with its"
-    " receipts. Run again: what is done is `unchanged` then."
+    "The kit failed here, not a cell of the notebook; the traceback is in {}. Completed work is kept, with"
+    " its receipts. Run again: completed steps will then show `unchanged`."
 )
 
 
@@ -248,9 +248,7 @@ class Execution:
         state = self.environment.get(STATE_VARIABLE) or os.environ.get(STATE_VARIABLE)
         if find_sandbox(state or None):
             return failure
-        news = (
-            "The sandbox stopped running. What was done is kept in its state: run again, and it starts again."
-        )
+        news = "The sandbox stopped running. Completed work is kept in its state: run again, and it restarts."
         return replace(failure, message=f"{failure.message}\n{news}")
 
     def _summary(self) -> RunSummary:
@@ -300,11 +298,11 @@ class Execution:
         lines = ["The run was ended before it was done."] if signal_number is not None else []
         if not receipts.exists():
             return "\n".join([*lines, "Nothing was written to the target."])
-        lines.append(f"What was done is kept, with receipts in {receipts}.")
+        lines.append(f"Completed work is kept, with receipts in {receipts}.")
         if not self.environment.get(STATE_VARIABLE):
             lines.append(
                 "To continue: fix the cause and give the same command again;"
-                " what is done is `unchanged` then."
+                " completed steps will then show `unchanged`."
             )
         lines.append(f"To undo it: {self.undo_command}")
         return "\n".join(lines)

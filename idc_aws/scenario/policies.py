@@ -222,7 +222,7 @@ def _effect(statement: Mapping[Any, Any], location: Location) -> Iterator[Refusa
     if effect in EFFECTS:
         return
     if "Effect" not in statement:
-        yield Refusal(location, "a statement needs an Effect; there is none", "Add Effect: Allow or Deny.")
+        yield Refusal(location, "a statement needs an Effect, and has none", "Add Effect: Allow or Deny.")
         return
     remedy = f"{did_you_mean(str(effect), EFFECTS)} Write 'Allow' or 'Deny'; upper and lower case matter."
     yield Refusal(

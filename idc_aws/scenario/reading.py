@@ -115,7 +115,7 @@ def _kind_of(value: object) -> str:
 
 def _described(location: Location, root: type[BaseModel]) -> str:
     field = _field_at(location, root)
-    return (field.description if field else None) or "See parameters/schema.json for what is possible."
+    return (field.description if field else None) or "parameters/schema.json lists the possible values."
 
 
 def _field_at(location: Location, root: type[BaseModel]) -> FieldInfo | None:

@@ -93,7 +93,7 @@ _CONSOLE = "https://console.aws.amazon.com/singlesignon"
 _ENABLE = "https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html"
 _WHY_ENABLE = (
     "An organization instance is enabled by a person, in the organization's management account, in the Region"
-    " that is to be its home: no API does it. Choose with care, because another Region means to start anew."
+    " that is to be its home: no API does it. Choose with care, because another Region means starting over."
 )
 
 

@@ -163,7 +163,8 @@ def _why_not_reached(found: str) -> tuple[Cause, str]:
     for word, words in _ENDED.items():
         if word in found:
             return Cause(words, "account_assignments"), "sign_in"
-    return Cause("the client gave up before it was let in: read what it says, then sign in again"), "sign_in"
+    words = "the client gave up before the person allowed it: read what it says, then sign in again"
+    return Cause(words), "sign_in"
 
 
 def credentials_checks(seen: Mapping[str, str]) -> CheckResults:

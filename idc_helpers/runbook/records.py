@@ -194,7 +194,7 @@ class ReceiptBook:
         except OSError as error:
             raise ReceiptError(
                 f"the receipts file {str(self.path)!r} cannot be read: {error.strerror or error}",
-                remedy="Make it readable again: without it nothing is known of what the run made.",
+                remedy="Make it readable again: without it the kit cannot know what the run made.",
             ) from error
         for number, values in numbered_lines(data):
             wrong = "is not a JSON object" if values is None else _wrong_with(values)

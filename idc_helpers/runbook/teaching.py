@@ -86,8 +86,8 @@ def _by_hand(facts: Facts) -> Cause:
             " it names, so the wish or the setting has changed since"
         )
     return Cause(
-        "no API shows this setting, so the kit goes by a person's word, and there is none: it was never"
-        " set, or set and not recorded, or recorded in another run folder"
+        "no API shows this setting, so the kit relies on what a person recorded, and nothing is recorded: it"
+        " was never set, or set and not recorded, or recorded in another run folder"
     )
 
 
@@ -110,7 +110,7 @@ def _missing(kind: str, facts: Facts) -> Cause:
     if facts.interrupted_at:
         return Cause(
             f"the call that makes it was begun at {facts.interrupted_at} and its end was never recorded:"
-            " the run was interrupted, or AWS refused; apply again, what is done is kept"
+            " the run was interrupted, or AWS refused; apply again, completed work is kept"
         )
     if facts.made_at:
         event = _TRACES.get(kind, ("", ""))[0]

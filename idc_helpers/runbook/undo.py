@@ -187,7 +187,7 @@ class FateFinder:
             reason = "was created by this run; the user or group was renamed, or has gone and left it behind"
             change = replace(change, reason=reason)
         if receipt.status == "done" and (lost := self._of_others(receipt, actual or {}, resource)):
-            change = replace(change, reason=f"{change.reason}; what others changed goes too: {lost}")
+            change = replace(change, reason=f"{change.reason}; this also deletes what others changed: {lost}")
         self.found.take_back(receipt, None)
         return Undoing(receipt, change, Fate.UNDO)
 
@@ -262,7 +262,7 @@ class FateFinder:
             )
             return replace(undoing, change=kept, fate=Fate.LEFT)
         takes |= {use.name for use in uses}
-        reason = f"{change.reason}; what others have on it goes too: {words}"
+        reason = f"{change.reason}; this also deletes what others attached to it: {words}"
         return replace(undoing, change=replace(change, takes=takes, reason=reason))
 
     def _make_way(self, undoings: list[Undoing], uses: Sequence[Use]) -> None:
@@ -270,7 +270,7 @@ class FateFinder:
         present = {(each.change.kind, each.change.identifier) for each in undoings if _deletes(each)}
         for use in dict.fromkeys(uses):
             if use.key and use.name not in present and use.kind in self.resources:
-                reason = "is not of this run, and hangs on what is deleted"
+                reason = "does not belong to this run, and depends on something that is deleted"
                 change = Change(Action.DELETE, use.kind, use.key, {}, None, reason, use.identifier)
                 undoings.insert(0, Undoing(None, change, Fate.UNDO))
                 present.add(use.name)

@@ -126,7 +126,7 @@ class ClusterWorkers(Workers):
         else:
             lost = RunFailedError(
                 f"the scheduler lost a job: it is {future.status}",
-                remedy="What is counted stays so. See that the scheduler runs, and give the same command "
+                remedy="Finished jobs stay counted. See that the scheduler runs, and give the same command "
                 "again.",
             )
             on_end(job.name, lost)

@@ -94,8 +94,8 @@ class Journal:
 
     def _writing(self) -> AbstractContextManager[None]:
         remedy = (
-            "What is counted in it stays so. Make room, or see that you may write there, and give the same "
-            "command again."
+            "The jobs counted in it stay counted. Make room, or see that you may write there, and give the "
+            "same command again."
         )
         return explained(f"the batch's journal {str(self.path)!r} cannot be written", remedy)
 

@@ -143,7 +143,7 @@ def lab(
     finally:
         if started and not ran_before:
             stop_sandbox(Path(started[0].state_folder))
-    typer.echo("JupyterLab has ended, with its kernels and terminals. What you did is kept.")
+    typer.echo("JupyterLab has ended, with its kernels and terminals. Your work is kept.")
     raise typer.Exit(status)
 
 

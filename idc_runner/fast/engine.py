@@ -190,7 +190,7 @@ def _lost() -> NotebookFailure:
     return NotebookFailure(
         "EngineLostError",
         "the preloaded process that runs the notebooks is gone, and this notebook's process with it.\n"
-        "What was done is kept, with its receipts. Run again: what is done is `unchanged` then.",
+        "Completed work is kept, with its receipts. Run again: completed steps will then show `unchanged`.",
     )
 
 

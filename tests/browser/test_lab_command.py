@@ -104,7 +104,7 @@ def test_ctrl_c_ends_everything_and_the_state_is_there_again(lab):
     while lab.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert lab.processes() == set()
-    assert "What you did is kept" in lab.log.read_text()
+    assert "Your work is kept" in lab.log.read_text()
     again = launcher.start(StateFolder(lab.state), port=0)
     assert (again.pid != sandbox.pid, again.access_key_id) == (True, sandbox.access_key_id)
 

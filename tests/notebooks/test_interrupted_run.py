@@ -67,7 +67,7 @@ def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
     told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "05_permission_sets FAILED" in told
-    assert "The sandbox stopped running. What was done is kept in its state: run again" in told
+    assert "The sandbox stopped running. Completed work is kept in its state: run again" in told
     assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
     assert receipts_of(slow)
 

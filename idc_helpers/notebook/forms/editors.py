@@ -224,9 +224,7 @@ class SeveralEditor(Editor):
             self._list = None
             boxes = [widgets.Checkbox(description=choice.label, indent=False) for choice in self._choices]
             rows = _tree_rows(self._choices, boxes)
-            super().__init__(
-                widgets.VBox([self._label, *(rows or [widgets.HTML("There is none yet.")])]), boxes
-            )
+            super().__init__(widgets.VBox([self._label, *(rows or [widgets.HTML("None yet.")])]), boxes)
         self.write(value)
 
     def read(self) -> list[str]:

@@ -378,7 +378,7 @@ class ListForm:
         if self._items:
             self._form = ModelForm(self._model, self._items[shown], self._choices, self._edited)
             self._form.show_problems(inside(self._problems, f"[{shown}]"))
-        self._place.children = (self._form.box,) if self._form else (widgets.HTML("There is none yet."),)
+        self._place.children = (self._form.box,) if self._form else (widgets.HTML("None yet."),)
 
     def _label_chooser(self, shown: int) -> None:
         self._silent = True

@@ -87,7 +87,7 @@ class WatchedApply:
         if self._cancelled.is_set():
             raise CancelledError(
                 f"cancelled: {self._made} of {self._total} changes are done, and no further call was sent",
-                remedy="What is done has its receipts. Press Apply again to finish what is left,"
+                remedy="Everything done so far has receipts. Press Apply again to finish what is left,"
                 " or undo this step.",
             )
         self._sent += 1
@@ -326,7 +326,7 @@ class StepPanel(Panel):
                 "Confirm the undo",
                 "Cancel the undo",
                 is_aside=True,
-                after="What was applied here is undone. To do it again: Review, then Apply.",
+                after="The changes applied here are undone. To do it again: Review, then Apply.",
             ),
             self._screen,
             may_apply=self._may_undo,

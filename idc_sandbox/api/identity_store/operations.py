@@ -185,7 +185,7 @@ def _require_revision(row: sqlite3.Row, request: dict[str, Any]) -> None:
     if expected is not None and expected != str(row["revision"]):
         raise conflict(
             f"The revision {expected!r} is not the current one, {str(row['revision'])!r}: somebody changed "
-            "it since. Read it again and decide anew.",
+            "it since. Read it again and decide again.",
             Reason="CONCURRENT_MODIFICATION",
         )
 

@@ -150,13 +150,13 @@ def find_registered(context: Context, client_id: str) -> Client:
             "client-unknown",
             "The program that sent you here is not registered with this sandbox: there is nothing to allow. "
             "If you started a login yourself, delete the files in ~/.aws/sso/cache and start it again: the "
-            "program then registers anew. If you did not, close this page.",
+            "program then registers again. If you did not, close this page.",
         )
     if row["expires_at"] <= context.now:
         raise Refusal(
             "client-expired",
             f"The registration of {row['client_name']!r} has expired: there is nothing to allow. Delete the "
-            "files in ~/.aws/sso/cache and start the login again: the program then registers anew.",
+            "files in ~/.aws/sso/cache and start the login again: the program then registers again.",
         )
     scopes, grant_types = json.loads(row["scopes_json"]), json.loads(row["grant_types_json"])
     return Client(client_id, row["client_name"], tuple(scopes), tuple(grant_types), int(row["expires_at"]))

@@ -51,7 +51,7 @@ def test_pages_are_explained_too(transport, connection):
 
 def test_a_failure_at_aws_says_run_again(transport, connection):
     transport.on("ListPermissionSets", Refusal("InternalServerException", "oops", status=500))
-    with pytest.raises(TargetError, match=r"oops(.|\n)*what is done is kept"):
+    with pytest.raises(TargetError, match=r"oops(.|\n)*completed work is kept"):
         connection.client("sso-admin").list_permission_sets(InstanceArn=INSTANCE_ARN)
 
 

@@ -133,7 +133,7 @@ def test_items_are_added_and_removed(panel, step):
     for _ in range(3):
         find(panel, "Remove this one").click()
     assert step.values.values == []
-    assert "There is none yet." in texts(panel)
+    assert "None yet." in texts(panel)
 
 
 def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):

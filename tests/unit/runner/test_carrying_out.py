@@ -65,7 +65,7 @@ def test_a_sandbox_that_is_gone_is_named_as_the_cause(project, start, log, monke
     execution = start(RunRequest(project))
     monkeypatch.setattr("idc_runner.execution.find_sandbox", lambda state=None: None)
     execution.carry_out()
-    assert "The sandbox stopped running. What was done is kept" in log.getvalue()
+    assert "The sandbox stopped running. Completed work is kept" in log.getvalue()
 
 
 @pytest.mark.parametrize(
