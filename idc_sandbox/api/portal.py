@@ -14,7 +14,7 @@ from idc_sandbox.api.sso_admin.instances import session_tags
 from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Person, PortalSession, Refusal, end_session, person_of
+from idc_sandbox.sign_in.people import Person, PortalSession, Refusal, end_session, person_of, refuse
 from idc_sandbox.switches import propagation_delay_s
 from idc_sandbox.wire.registry import Listing, operation
 
@@ -66,26 +66,35 @@ def list_portal_roles(context: Context, user_id: str, account_id: str) -> list[P
     return sorted(roles, key=_role_order)
 
 
+def require_portal_role(
+    context: Context, user_id: str, account_id: str, permission_set_name: str
+) -> PortalRole:
+    """Return the role that a user has in an account by a permission set of this name."""
+    for role in list_portal_roles(context, user_id, account_id):
+        if role.permission_set_name == permission_set_name:
+            return role
+    raise _no_role(account_id, permission_set_name)
+
+
+def _no_role(account_id: str, permission_set_name: str) -> Refusal:
+    return refuse("no-access", role=permission_set_name[:64], account=account_id[:32])
+
+
 def issue_role_credentials(
     context: Context, user_id: str, account_id: str, permission_set_name: str
 ) -> RoleCredentials:
     """Return credentials of a role for as long as its permission set says, whatever happens since. Writes."""
-    roles = list_portal_roles(context, user_id, account_id)
-    role = next((role for role in roles if role.permission_set_name == permission_set_name), None)
+    role = require_portal_role(context, user_id, account_id, permission_set_name)
     person = person_of(context, user_id)
-    issued = role and context.double.assume_reserved_role(
+    issued = context.double.assume_reserved_role(
         account_id,
         role.role_name,
         session_name=role_session_name(person.user_name),
         duration_s=role.session_duration_s,
         carried=_carried(context, person),
     )
-    if not issued:
-        raise Refusal(
-            "no-access",
-            f"You have no role {permission_set_name[:64]!r} in account {account_id[:32]!r}; choose one that "
-            "the access portal shows.",
-        )
+    if issued is None:
+        raise _no_role(account_id, permission_set_name)
     return RoleCredentials(*issued)
 
 

@@ -15,13 +15,12 @@ from idc_sandbox.api.oidc.authorizations import (
     find_device_request,
 )
 from idc_sandbox.api.portal import (
-    PortalRole,
     issue_role_credentials,
     list_portal_accounts,
     list_portal_roles,
+    require_portal_role,
     role_session_name,
 )
-from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.sign_in import registration_forms
 from idc_sandbox.pages.visits import (
@@ -29,14 +28,13 @@ from idc_sandbox.pages.visits import (
     SIGN_IN_COOKIE,
     SignInNeededError,
     Visit,
-    Who,
     problem,
     redirect,
     render,
     set_cookie,
 )
 from idc_sandbox.sign_in import devices
-from idc_sandbox.sign_in.people import Refusal, end_session, portal_instance, start_urls
+from idc_sandbox.sign_in.people import Refusal, end_session, portal_instance, refuse, start_urls
 
 # The device page: a program in a terminal waits, and its person compares the code, then allows or denies.
 
@@ -125,7 +123,7 @@ def show_access_keys(visit: Visit) -> Response:
             visit,
             "access_keys.html",
             who,
-            role=_require_role(context, who, account_id, role_name),
+            role=require_portal_role(context, who.person.user_id, account_id, role_name),
             issued=issued,
             lasts_s=issued.expires_at - context.now,
             start_url=start_urls(context)[0],
@@ -140,7 +138,7 @@ def show_console(visit: Visit) -> Response:
         visit.request.query_params.get("role_name", ""),
     )
     with visit.open_signed_in() as (context, who):
-        role = _require_role(context, who, account_id, role_name)
+        role = require_portal_role(context, who.person.user_id, account_id, role_name)
         accounts = list_portal_accounts(context, who.person.user_id)
         now = context.now
     destination = visit.request.query_params.get("destination", "")[:_LONGEST_DESTINATION]
@@ -170,17 +168,6 @@ def console_service(url: str) -> str:
         return ""
     is_console = host == "console.aws.amazon.com" or host.endswith(".console.aws.amazon.com")
     return parts.path.strip("/").partition("/")[0] if parts.scheme == "https" and is_console else ""
-
-
-def _require_role(context: Context, who: Who, account_id: str, role_name: str) -> PortalRole:
-    for role in list_portal_roles(context, who.person.user_id, account_id):
-        if role.permission_set_name == role_name:
-            return role
-    raise Refusal(
-        "no-access",
-        f"You have no role {role_name[:64]!r} in account {account_id[:32]!r}; choose one that the access "
-        "portal shows.",
-    )
 
 
 def refuse_access(visit: Visit, refusal: Refusal | ServiceError) -> Response:
@@ -234,7 +221,7 @@ def change_device(visit: Visit) -> Response:
         elif action == "delete":
             devices.delete_device(context, user_id, device_id)
         else:
-            raise Refusal("unknown-action", "A device can be renamed and deleted, nothing else.")
+            raise refuse("unknown-action")
     return redirect(visit, f"{_DEVICES_PATH}?notice={action}")
 
 

@@ -27,11 +27,11 @@ from idc_sandbox.api.oidc.clients import (
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in.people import (
     PortalSession,
-    Refusal,
     clean_text,
     digest,
     make_room,
     new_token,
+    refuse,
     session_of,
     start_urls,
 )
@@ -111,24 +111,18 @@ def require_session(context: Context, session_id: str) -> PortalSession:
     """Return a portal session that goes on."""
     session = session_of(context, session_id)
     if session is None:
-        raise Refusal("session-over", "Your session of the access portal is over. Sign in again.")
+        raise refuse("session-over")
     return session
 
 
 def _pending(context: Context, user_code: str) -> sqlite3.Row:
     row = context.find("device_authorization", user_code=_normal(user_code))
     if row is None:
-        raise Refusal(
-            "device-code-unknown",
-            "No program waits with this code. Compare it with the one in your terminal, letter by letter; if "
-            "they differ, do not allow anything: somebody else may have sent you here.",
-        )
+        raise refuse("device-code-unknown")
     if row["expires_at"] <= context.now:
-        raise Refusal("device-code-expired", "This code has expired. Start the login in your terminal again.")
+        raise refuse("device-code-expired")
     if row["status"] != "pending":
-        raise Refusal(
-            "device-code-answered", "This code has been answered already. Go back to your terminal."
-        )
+        raise refuse("device-code-answered")
     find_registered(context, row["client_id"])
     return row
 
@@ -190,18 +184,10 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
         problems.append("code_challenge must be 43 characters of base64url")
     if problems:
-        raise Refusal(
-            "authorize-invalid",
-            f"The program that sent you here asks in a way that is not safe: {'; '.join(problems)}. "
-            "Close this page and start the login again.",
-        )
+        raise refuse("authorize-invalid", problems="; ".join(problems))
     client = find_registered(context, parameters["client_id"])
     if AUTHORIZATION_CODE_GRANT not in client.grant_types:
-        raise Refusal(
-            "client-grant",
-            f"{client.client_name!r} did not register for a login through the browser: there is nothing to "
-            "allow. If you started a login yourself, add `--use-device-code` to it.",
-        )
+        raise refuse("client-grant", client_name=client.client_name)
     asked = re.split(r"[ ,]+", clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024))
     # What was asked for and registered for, or else what was registered for: the person sees what they give.
     scopes = tuple(scope for scope in client.scopes if scope in asked) or client.scopes

@@ -16,7 +16,7 @@ from typing import Any
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Refusal, clean_text, make_room, new_token
+from idc_sandbox.sign_in.people import clean_text, make_room, new_token, refuse
 from idc_sandbox.state_folder import replace_whole
 from idc_sandbox.wire.registry import operation
 
@@ -146,18 +146,9 @@ def find_registered(context: Context, client_id: str) -> Client:
     """Return a client by its id alone, for a page that asks a person whether to allow it. Reads only."""
     row = context.find("oidc_client", client_id=client_id)
     if row is None:
-        raise Refusal(
-            "client-unknown",
-            "The program that sent you here is not registered with this sandbox: there is nothing to allow. "
-            "If you started a login yourself, delete the files in ~/.aws/sso/cache and start it again: the "
-            "program then registers again. If you did not, close this page.",
-        )
+        raise refuse("client-unknown")
     if row["expires_at"] <= context.now:
-        raise Refusal(
-            "client-expired",
-            f"The registration of {row['client_name']!r} has expired: there is nothing to allow. Delete the "
-            "files in ~/.aws/sso/cache and start the login again: the program then registers again.",
-        )
+        raise refuse("client-expired", client_name=row["client_name"])
     scopes, grant_types = json.loads(row["scopes_json"]), json.loads(row["grant_types_json"])
     return Client(client_id, row["client_name"], tuple(scopes), tuple(grant_types), int(row["expires_at"]))
 
