@@ -316,7 +316,7 @@ def _implied(caller: Caller, operation_name: str, known: dict[str, str]) -> str:
 
 # Access keys: the administrator's, and those that moto has issued.
 
-_ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
+ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 # An expired session is remembered for this long, so that its user reads "expired" and not "unknown".
 _EXPIRED_KEPT_S = 7 * 86_400.0
 
@@ -327,7 +327,7 @@ def create_administrator(administrator: Administrator) -> None:
     backend.create_user("us-east-1", ADMINISTRATOR_NAME)
     user = backend.get_user(ADMINISTRATOR_NAME)
     user.id = administrator.user_id
-    backend.managed_policies[_ADMINISTRATOR_POLICY].attach_to(user)
+    backend.managed_policies[ADMINISTRATOR_POLICY].attach_to(user)
     key = backend.create_access_key(ADMINISTRATOR_NAME, prefix="AKIA")
     del backend.access_keys[key.access_key_id]
     key.access_key_id, key.secret_access_key = administrator.access_key_id, administrator.secret
