@@ -40,8 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 def _not_there(visit: Visit) -> Response:
-    message = "There is no such page here. Check the address, or go to the access portal."
-    return problem(visit, "Page not found", message, status=404)
+    return problem(visit, "no-page")
 
 
 class _Page(NamedTuple):
@@ -159,25 +158,20 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
     except SignInNeededError:
         answer = to_sign_in(visit)
     except (Refusal, ServiceError) as refusal:
-        answer = problem(visit, "This did not work", refusal.message, status=400)
+        answer = problem(visit, "refused", message=refusal.message)
     except Exception as error:
         logger.exception(
             "defect while answering %s %s", visit.request.method, page.path
         )  # a path may hold a token
         if is_disk_full(error):
-            return protect(problem(visit, "The disk is full", DISK_FULL, status=507), visit)
-        message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
-        answer = problem(visit, "Something is broken", message, status=500)
+            return protect(problem(visit, "disk-full", message=DISK_FULL), visit)
+        answer = problem(visit, "defect")
     return protect(answer, visit, form_targets=page.form_targets)
 
 
 def _answer(page: _Page, visit: Visit) -> Response:
     if visit.request.method == "POST" and (visit.is_from_elsewhere or not visit.has_csrf_token()):
-        message = (
-            "This form was not made for this browser, or you have signed in or out since it was shown. "
-            "Nothing was changed. Load the page again, and send the form from there."
-        )
-        return problem(visit, "This form is out of date", message, status=403)
+        return problem(visit, "form-out-of-date")
     handler = page.take if visit.request.method == "POST" else page.show
     if not callable(handler):
         return _not_there(visit) if handler is None else redirect(visit, handler)

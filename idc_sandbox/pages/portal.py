@@ -172,14 +172,8 @@ def console_service(url: str) -> str:
 
 def refuse_access(visit: Visit, refusal: Refusal | ServiceError) -> Response:
     """Show that the person cannot have a role's credentials or console."""
-    return problem(
-        visit,
-        "No access",
-        refusal.message,
-        status=403 if refusal.code == "no-access" else 400,
-        next_path="/start",
-        next_label="Go to the access portal",
-    )
+    status = 403 if refusal.code == "no-access" else 400
+    return problem(visit, "access-refused", message=refusal.message, status=status)
 
 
 # My devices: a person's own MFA devices, where the administrator lets people manage them.
@@ -272,4 +266,4 @@ def take_authorization_answer(visit: Visit) -> Response:
 
 def refuse_authorization(visit: Visit, refusal: Refusal | ServiceError) -> Response:
     """Show what is wrong with a program's request."""
-    return problem(visit, "This request cannot be answered", refusal.message, status=400)
+    return problem(visit, "authorize-refused", message=refusal.message)

@@ -11,23 +11,17 @@ from starlette.responses import Response
 
 from idc_sandbox.api.settings import read_settings, write_setting
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.front_door import ADMINISTRATOR
-from idc_sandbox.pages.visits import SETTINGS_COOKIE, Visit, closed, opened, problem, redirect, render
+from idc_sandbox.pages.visits import SETTINGS, Visit, answer_at_door, closed, problem, redirect, render
 from idc_sandbox.sign_in.people import Refusal, duration_of, portal_instance
 
-_SETTINGS_PATH = "/start/settings"
 _MINUTES_OF_UNIT = {"minutes": 1, "hours": 60, "days": 1440}
 _LONGEST_NUMBER = 6
 
 
 def show_settings(visit: Visit) -> Response:
     """Show the settings; ``key`` makes this browser an administrator's."""
-    if "key" in visit.request.query_params:
-        if visit.redeem("settings") == ADMINISTRATOR:
-            return opened(visit, _SETTINGS_PATH, "settings-cookie", SETTINGS_COOKIE, ADMINISTRATOR)
-        return redirect(visit, _SETTINGS_PATH) if visit.is_administrator else _closed(visit)
-    if not visit.is_administrator:
-        return _closed(visit)
+    if (answer := answer_at_door(visit, SETTINGS)) is not None:
+        return answer
     notice = (
         "The setting is saved, and holds from now on."
         if visit.request.query_params.get("notice") == "saved"
@@ -38,14 +32,14 @@ def show_settings(visit: Visit) -> Response:
 
 def change_setting(visit: Visit) -> Response:
     """Write one of the settings."""
-    if not visit.is_administrator:
-        return _closed(visit)
+    if not visit.opened(SETTINGS):
+        return closed(visit, SETTINGS)
     name = visit.request.path_params["name"]
     if name not in _READERS:
-        return problem(visit, "Page not found", "There is no such setting on this page.", status=404)
+        return problem(visit, "no-setting")
     with visit.open() as context:
         write_setting(context, portal_instance(context), name, _READERS[name](visit))
-    return redirect(visit, f"{_SETTINGS_PATH}?notice=saved")
+    return redirect(visit, f"{SETTINGS.path}?notice=saved")
 
 
 def refuse_setting(visit: Visit, refusal: Refusal | ServiceError) -> Response:
@@ -116,7 +110,3 @@ def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
         message=message,
         is_error=is_error,
     )
-
-
-def _closed(visit: Visit) -> Response:
-    return closed(visit, "These settings are closed", "The settings open")

@@ -13,14 +13,14 @@ from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.front_door import EVERY_ADDRESS
 from idc_sandbox.pages.visits import (
     LONGEST_COOKIE_S,
-    MAILBOX_COOKIE,
+    MAILBOX,
     SESSION_COOKIE,
     SIGN_IN_COOKIE,
     TRUSTED_COOKIE,
     Visit,
+    answer_at_door,
     closed,
     next_path,
-    opened,
     problem,
     redirect,
     render,
@@ -33,16 +33,11 @@ from idc_sandbox.sign_in.people import Message, Refusal
 
 # The practice users' mail, for who holds a link from the sandbox's owner; others on the machine do not.
 
-_MAILBOX_PATH = "/start/mailbox"
-_MOST_MAILBOXES = 20
-
 
 def show_mailbox(visit: Visit) -> Response:
     """Show the messages that this browser may read, newest first; ``key`` opens a mailbox."""
-    if "key" in visit.request.query_params:
-        return _open_mailbox(visit)
-    if not visit.mailboxes:
-        return _closed(visit)
+    if (answer := answer_at_door(visit, MAILBOX)) is not None:
+        return answer
     wanted = visit.request.query_params.get("address")
     with visit.open() as context:
         addresses = [one for one in people.list_addresses(context) if visit.may_read_mail_of(one)]
@@ -51,7 +46,7 @@ def show_mailbox(visit: Visit) -> Response:
             for message in people.list_messages(context, wanted)
             if visit.may_read_mail_of(message.to_address)
         ]
-    own = [one for one in visit.mailboxes if one != EVERY_ADDRESS]
+    own = [one for one in visit.opened(MAILBOX) if one != EVERY_ADDRESS]
     return render(
         visit, "mailbox.html", messages=messages, addresses=addresses or own, wanted=wanted or "", own=own
     )
@@ -59,34 +54,13 @@ def show_mailbox(visit: Visit) -> Response:
 
 def show_message(visit: Visit) -> Response:
     """Show one message."""
-    if not visit.mailboxes:
-        return _closed(visit)
+    if not visit.opened(MAILBOX):
+        return closed(visit, MAILBOX)
     with visit.open() as context:
         message: Message | None = people.find_message(context, visit.request.path_params["message_id"])
     if message is None or not visit.may_read_mail_of(message.to_address):
-        return problem(
-            visit,
-            "No such message",
-            "There is no such message in a mailbox that this browser may read.",
-            status=404,
-            next_path=_MAILBOX_PATH,
-            next_label="Go to the mailbox",
-        )
+        return problem(visit, "no-message")
     return render(visit, "message.html", message=message)
-
-
-def _open_mailbox(visit: Visit) -> Response:
-    address = visit.redeem("mailbox")
-    if address is None:
-        # Who opened it with this link before, and follows it again, is not sent away.
-        return redirect(visit, _MAILBOX_PATH) if visit.mailboxes else _closed(visit)
-    others = [one for one in visit.mailboxes if one != address]
-    addresses = [*others[1 - _MOST_MAILBOXES :], address]
-    return opened(visit, _MAILBOX_PATH, "mailbox-cookie", MAILBOX_COOKIE, addresses)
-
-
-def _closed(visit: Visit) -> Response:
-    return closed(visit, "This mailbox is closed", "Mailboxes open")
 
 
 def registration_forms(context: Context, user_id: str) -> dict[str, Any]:
@@ -162,7 +136,7 @@ def take_step(visit: Visit) -> Response:
         set_cookie(answer, visit, SIGN_IN_COOKIE, "")
         return answer
     if step not in flow.STEPS:
-        return problem(visit, "Page not found", "The sign-in has no such step.", status=404)
+        return problem(visit, "no-step")
     with visit.open() as context:
         after = flow.take(context, visit.cookies.get(SIGN_IN_COOKIE, ""), step, visit.form)
     if after.page == "signed-in":
@@ -252,11 +226,5 @@ def refuse_invitation(visit: Visit, refusal: Refusal | ServiceError) -> Response
     """Show the form again, or that the link opens nothing."""
     if refusal.code.startswith("password"):
         return show_invitation(visit, refusal.message)
-    return problem(
-        visit,
-        "This link opens nothing",
-        refusal.message,
-        status=410 if refusal.code in ("invitation-used", "invitation-expired") else 404,
-        next_path="/start",
-        next_label="Go to the access portal",
-    )
+    status = 410 if refusal.code in ("invitation-used", "invitation-expired") else 404
+    return problem(visit, "link-opens-nothing", message=refusal.message, status=status)

@@ -23,17 +23,36 @@ from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import Site, Sites
 from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S, EVERY_ADDRESS, OneTimeLinks, Seals
 from idc_sandbox.sign_in import passwords
-from idc_sandbox.sign_in.people import Person, PortalSession, counted, find_session, person_of
+from idc_sandbox.sign_in.people import Person, PortalSession, counted, find_session, person_of, texts
 
 SESSION_COOKIE = "idc_session"
 SIGN_IN_COOKIE = "idc_sign_in"
 TRUSTED_COOKIE = "idc_trusted"
 BROWSER_COOKIE = "idc_browser"
-SETTINGS_COOKIE = "idc_settings"
-MAILBOX_COOKIE = "idc_mailbox"
-COOKIES = (SESSION_COOKIE, SIGN_IN_COOKIE, TRUSTED_COOKIE, BROWSER_COOKIE, SETTINGS_COOKIE, MAILBOX_COOKIE)
 LARGEST_FORM = 128 * 1024
 _MOST_FIELDS = 60
+_MOST_OPENED = 20
+
+
+class OwnersPage(NamedTuple):
+    """A page of the sandbox owner's, which a link opens once, and a cookie from then on."""
+
+    name: str
+    everything: str  # what the owner may see there
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return f"/start/{self.name}"
+
+    @property
+    def cookie(self) -> str:
+        """The name of its cookie."""
+        return f"idc_{self.name}"
+
+
+SETTINGS, MAILBOX = OwnersPage("settings", ADMINISTRATOR), OwnersPage("mailbox", EVERY_ADDRESS)
+COOKIES = (SESSION_COOKIE, SIGN_IN_COOKIE, TRUSTED_COOKIE, BROWSER_COOKIE, SETTINGS.cookie, MAILBOX.cookie)
 
 
 class House(NamedTuple):
@@ -110,47 +129,30 @@ class Visit:
         # The owner's door asks for no cookie, so a token that anybody gets elsewhere must be none there.
         return "owner" if self.is_owners else "port"
 
-    def seal(self, purpose: str, value: Any) -> str:
-        """Return a value for a cookie of this browser; it says nothing in another one."""
-        return self.house.seals.seal(f"{purpose} {self.browser}", value)
-
-    def _unseal(self, purpose: str, name: str) -> Any:
-        sealed = self.cookies.get(name, "")
-        return self.house.seals.unseal(f"{purpose} {self.browser}", sealed, max_age_s=COOKIE_LIFETIME_S)
-
     def find_person(self, context: Context) -> Who | None:
         """Return who is signed in, or None."""
         token = self.cookies.get(SESSION_COOKIE, "")
         session = find_session(context, token) if token else None
         return None if session is None else Who(session, person_of(context, session.user_id))
 
-    @property
-    def is_administrator(self) -> bool:
-        """Whether it is the owner's, or has opened an administrator's link within the last 12 hours."""
+    def opened(self, page: OwnersPage) -> list[str]:
+        """Return what links have opened here within 12 hours: addresses of mailboxes, or the settings."""
         if self.is_owners:
-            return True
-        return bool(self._unseal("settings-cookie", SETTINGS_COOKIE) == ADMINISTRATOR)
+            return [page.everything]
+        sealed = self.cookies.get(page.cookie, "")
+        found = self.house.seals.unseal(self._seal_of(page), sealed, max_age_s=COOKIE_LIFETIME_S)
+        return list(found) if isinstance(found, list) else []
 
-    @property
-    def mailboxes(self) -> list[str]:
-        """The addresses whose mailbox this browser may read; ``"*"`` is all of them."""
-        if self.is_owners:
-            return [EVERY_ADDRESS]
-        opened = self._unseal("mailbox-cookie", MAILBOX_COOKIE)
-        return list(opened) if isinstance(opened, list) else []
+    def cookie_for(self, page: OwnersPage, values: list[str]) -> str:
+        """Return what the cookie of a page says in this browser; it says nothing in another one."""
+        return self.house.seals.seal(self._seal_of(page), values)
 
-    def redeem(self, purpose: str) -> str | None:
-        """Return what the key in the address opens, once; None when it opens nothing (any more)."""
-        # Only a GET uses it up: programs that look at a link first ask with HEAD.
-        return (
-            self.house.links.redeem(purpose, self.request.query_params.get("key", ""))
-            if self.request.method == "GET"
-            else None
-        )
+    def _seal_of(self, page: OwnersPage) -> str:
+        return f"{page.name}-cookie {self.browser}"
 
     def may_read_mail_of(self, address: str) -> bool:
         """Tell whether this browser may read the mail to an address."""
-        return bool({EVERY_ADDRESS, address.casefold()} & {one.casefold() for one in self.mailboxes})
+        return bool({EVERY_ADDRESS, address.casefold()} & {one.casefold() for one in self.opened(MAILBOX)})
 
 
 class TooLargeFormError(Exception):
@@ -237,30 +239,35 @@ def render(
     return HTMLResponse(_environment().get_template(template).render(common | values), status_code=status)
 
 
-def problem(visit: Visit, title: str, message: str, *, status: int, **values: Any) -> Response:
-    """Return a page that says what went wrong and what to do."""
-    return render(visit, "problem.html", status=status, title=title, message=message, **values)
+def problem(visit: Visit, name: str, **values: Any) -> Response:
+    """Return a page that says what went wrong and what to do: a text, with `values` in its place."""
+    return render(visit, "problem.html", **texts()["problems"][name] | values)
 
 
-def closed(visit: Visit, title: str, beginning: str) -> Response:
+def closed(visit: Visit, page: OwnersPage) -> Response:
     """Return the page for who asks for a page of the owner's without a link that opens it."""
-    used = (
-        "This link was used already, or is older than 10 minutes. "
-        if "key" in visit.request.query_params
-        else ""
-    )
-    message = (
-        f"{used}{beginning} with a link that works once, within 10 minutes: run the notebook's cell again, "
-        "or ask `idc sandbox pages` for a new one."
-    )
-    return problem(visit, title, message, status=403)
+    name = f"{page.name}-closed"
+    has_key = "key" in visit.request.query_params
+    used = "This link was used already, or is older than 10 minutes. " if has_key else ""
+    return problem(visit, name, message=used + texts()["problems"][name]["message"])
 
 
-def opened(visit: Visit, path: str, purpose: str, cookie: str, value: Any) -> Response:
-    """Return the way to a page of the owner's, with the cookie that opens it from now on."""
-    answer = redirect(visit, path)
-    if not visit.is_owners:
-        set_cookie(answer, visit, cookie, visit.seal(purpose, value), max_age_s=COOKIE_LIFETIME_S)
+def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
+    """Return what a visitor gets for a ``key``, or without one that opens the page; None shows the page."""
+    opened, key = visit.opened(page), visit.request.query_params.get("key")
+    # Only a GET uses a key up: programs that look at a link first ask with HEAD.
+    can_open = key is not None and visit.request.method == "GET"
+    new = visit.house.links.redeem(page.name, key or "") if can_open else None
+    if new is None and not opened:
+        return closed(visit, page)
+    if key is None:
+        return None
+    # Who opened it with this link before, and follows it again, is not sent away.
+    answer = redirect(visit, page.path)
+    if new is not None and not visit.is_owners:
+        others = [one for one in opened if one != new]
+        cookie = visit.cookie_for(page, [*others[1 - _MOST_OPENED :], new])
+        set_cookie(answer, visit, page.cookie, cookie, max_age_s=COOKIE_LIFETIME_S)
     return answer
 
 

@@ -51,8 +51,8 @@ FormFields = Mapping[str, str]  # what a person typed, by the names of the field
 
 
 @functools.cache
-def _texts() -> dict[str, Any]:
-    """Return what the front door says to people: refusals by their code, mails by their kind."""
+def texts() -> dict[str, Any]:
+    """Return what the front door says to people: refusals by their code, problems, mails by their kind."""
     import tomllib  # noqa: PLC0415  no start of the sandbox waits for it
 
     return tomllib.loads(resources.files("idc_sandbox").joinpath("data/texts.toml").read_text("utf-8"))
@@ -69,7 +69,7 @@ class Refusal(Exception):  # noqa: N818  no defect: an answer
 
 def refuse(name: str, **values: Any) -> Refusal:
     """Return a refusal by its name among the texts: its code, and after a slash which of its texts."""
-    return Refusal(name.partition("/")[0], _texts()["refusals"][name].format(**values))
+    return Refusal(name.partition("/")[0], texts()["refusals"][name].format(**values))
 
 
 def counted(count: int, unit: str) -> str:
@@ -299,7 +299,7 @@ def send(
     context: Context, person: Person, kind: MessageKind, *, link: str | None = None, code: str = ""
 ) -> Message:
     """Put a message into a person's mailbox, and return it. Writes."""
-    mail, address = _texts()["mails"][kind], str(person.email)
+    mail, address = texts()["mails"][kind], str(person.email)
     text = mail["text"].format(display_name=person.display_name, user_name=person.user_name, code=code)
     message = Message(context.ids.uuid("message"), address, kind, mail["subject"], text, link, context.now)
     context.insert("message", to_address_folded=folded(address), **asdict(message))

@@ -30,7 +30,7 @@ def test_a_link_for_another_purpose_opens_nothing(place):
     assert visitor.open(f"/start/settings?key={mailbox_key}").status_code == CLOSED
     assert visitor.open("/start/settings").status_code == CLOSED
     visitor.client.cookies.set(
-        "idc_settings", Seals("form", "another key").seal("settings-cookie", "administrator")
+        "idc_settings", Seals("form", "another key").seal("settings-cookie", ["administrator"])
     )
     assert visitor.open("/start/settings").status_code == CLOSED
 
