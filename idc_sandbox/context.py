@@ -149,6 +149,10 @@ class Context:
         """Return the first row of a table that has these values, or None."""
         return next(iter(self.find_all(table, **key)), None)
 
+    def find_live(self, table: str, **key: Any) -> sqlite3.Row | None:
+        """Return the first row of a table that has these values and has not expired, or None."""
+        return next((row for row in self.find_all(table, **key) if row["expires_at"] > self.now), None)
+
     def delete(self, table: str, **key: Any) -> int:
         """Delete the rows of a table that have these values, and return how many."""
         deleted = self.execute(f"DELETE FROM {table} WHERE {_conditions(key)}", *key.values())  # noqa: S608

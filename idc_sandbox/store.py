@@ -49,6 +49,16 @@ LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
 }
 
 
+def next_number(connection: sqlite3.Connection, kind: str) -> int:
+    """Return the next number of a counter, 1 at first. Writes."""
+    (number,) = connection.execute(
+        "INSERT INTO id_counter VALUES (?, 1) "
+        "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
+        (kind,),
+    ).fetchone()
+    return int(number)
+
+
 def clock_offset_s(connection: sqlite3.Connection) -> float:
     """Return by how many seconds the sandbox's clock is ahead of the machine's."""
     row = connection.execute("SELECT value_json FROM switch WHERE name = 'clock_offset_s'").fetchone()
@@ -121,12 +131,8 @@ class IdFactory:
 
     def digest(self, kind: str) -> str:
         """Return the next 64 hex digits of a kind, such as ``"permission_set"``."""
-        row = self._connection.execute(
-            "INSERT INTO id_counter VALUES (?, 1) "
-            "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
-            (kind,),
-        ).fetchone()
-        return hashlib.sha256(f"{self._seed}/{kind}/{row[0]}".encode()).hexdigest()
+        number = next_number(self._connection, kind)
+        return hashlib.sha256(f"{self._seed}/{kind}/{number}".encode()).hexdigest()
 
     def uuid(self, kind: str) -> str:
         """Return a random-looking lowercase UUID (version 4)."""

@@ -11,10 +11,10 @@ from idc_sandbox.errors import ServiceError, validation_error
 
 DEFAULTS: dict[str, Any] = {
     "latency_s": 0.0,
-    "asynchronous_duration_s": 0.2,
+    "asynchronous_duration_s": 0.2,  # of the sandbox's clock, for an assignment or a provisioning
     "faults": [],
     "fail_next_assignments": [],
-    "propagation_delay_s": 0.0,
+    "propagation_delay_s": 0.0,  # until the portal shows a change of a group's members
     "requests_per_second": 0,
 }
 _LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0, "propagation_delay_s": 86_400.0}
@@ -24,7 +24,7 @@ _FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "ne
 
 def read_switches(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return every switch with its value; ``faults`` show how often they were asked (``calls``) and hit."""
-    return {name: _read(connection, name) for name in DEFAULTS}
+    return {name: read_switch(connection, name) for name in DEFAULTS}
 
 
 def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any]:
@@ -42,33 +42,18 @@ def write_switches(connection: sqlite3.Connection, values: Any) -> dict[str, Any
     return read_switches(connection)
 
 
-def asynchronous_duration_s(connection: sqlite3.Connection) -> float:
-    """Return how many seconds of the sandbox's clock an assignment or a provisioning takes."""
-    return float(_read(connection, "asynchronous_duration_s"))
-
-
-def propagation_delay_s(connection: sqlite3.Connection) -> float:
-    """Return after how many seconds of the sandbox's clock the portal shows a change of a group's members."""
-    return float(_read(connection, "propagation_delay_s"))
-
-
 def next_assignment_failure(connection: sqlite3.Connection) -> str | None:
     """Take the reason with which the next assignment must fail, or None. Writes: a reason is used once."""
-    reasons = _read(connection, "fail_next_assignments")
+    reasons = read_switch(connection, "fail_next_assignments")
     if not reasons:
         return None
     _write(connection, "fail_next_assignments", reasons[1:])
     return str(reasons[0])
 
 
-def has_faults(connection: sqlite3.Connection) -> bool:
-    """Tell whether any fault is set; spares the common call the rest."""
-    return bool(_read(connection, "faults"))
-
-
 def next_fault(connection: sqlite3.Connection, service_name: str, operation_name: str) -> ServiceError | None:
     """Return the error with which this call must fail, or None. Writes: matching faults count the call."""
-    faults = _read(connection, "faults")
+    faults = read_switch(connection, "faults")
     hit: ServiceError | None = None
     for fault in faults:
         if fault["service"] not in ("*", service_name) or fault["operation"] not in ("*", operation_name):
@@ -88,7 +73,8 @@ def _is_due(fault: dict[str, Any]) -> bool:
     return bool(fault["calls"] % (fault["every"] or 1) == 0)
 
 
-def _read(connection: sqlite3.Connection, name: str) -> Any:
+def read_switch(connection: sqlite3.Connection, name: str) -> Any:
+    """Return the value of a switch."""
     row = connection.execute("SELECT value_json FROM switch WHERE name = ?", (name,)).fetchone()
     return json.loads(row[0]) if row else DEFAULTS[name]
 

@@ -15,7 +15,7 @@ from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_d
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in.people import Person, PortalSession, Refusal, end_session, person_of, refuse
-from idc_sandbox.switches import propagation_delay_s
+from idc_sandbox.switches import read_switch
 from idc_sandbox.wire.registry import Listing, operation
 
 _NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
@@ -143,7 +143,7 @@ def _role_order(role: PortalRole) -> str:
 
 def _assigned(context: Context, user_id: str) -> list[sqlite3.Row]:
     """Return what is assigned to a user and to the user's groups, in active accounts: a row a role."""
-    delay_s = propagation_delay_s(context.connection)
+    delay_s = read_switch(context.connection, "propagation_delay_s")
     rows = context.rows(_ASSIGNED, user=user_id, seen=context.now - delay_s, is_delayed=int(delay_s > 0))
     active = context.double.account_ids() if rows else set()
     return [row for row in rows if row["account_id"] in active]

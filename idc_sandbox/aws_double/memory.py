@@ -254,12 +254,7 @@ class Memory:
             )
             if service_name == "s3":
                 bodies.drop_unnamed()
-        row = connection.execute(
-            "INSERT INTO id_counter VALUES (?, 1) "
-            "ON CONFLICT (kind) DO UPDATE SET next_value = next_value + 1 RETURNING next_value",
-            (STATE_COUNTER,),
-        ).fetchone()
-        self._state_number = int(row[0])
+        self._state_number = store.next_number(connection, STATE_COUNTER)
         write_administrator(connection, accounts.find_administrator(), moto.__version__)
 
     @contextmanager

@@ -28,6 +28,7 @@ from idc_sandbox.pages.visits import (
     SIGN_IN_COOKIE,
     SignInNeededError,
     Visit,
+    notice_of,
     problem,
     redirect,
     render,
@@ -179,11 +180,6 @@ def refuse_access(visit: Visit, refusal: Refusal | ServiceError) -> Response:
 # My devices: a person's own MFA devices, where the administrator lets people manage them.
 
 _DEVICES_PATH = "/start/devices"
-_NOTICES = {
-    "registered": "The device is registered.",
-    "rename": "The device has its new name.",
-    "delete": "The device is deleted.",
-}
 
 
 def show_devices(visit: Visit, refusal: Refusal | ServiceError | None = None) -> Response:
@@ -191,7 +187,6 @@ def show_devices(visit: Visit, refusal: Refusal | ServiceError | None = None) ->
     with visit.open_signed_in() as (context, who):
         shown = devices.list_devices(context, who.person.user_id)
         may_manage = devices.may_manage_own_devices(context, who.person.user_id)
-    notice = _NOTICES.get(visit.request.query_params.get("notice", ""), "")
     return render(
         visit,
         "devices.html",
@@ -199,7 +194,7 @@ def show_devices(visit: Visit, refusal: Refusal | ServiceError | None = None) ->
         devices=shown,
         may_manage=may_manage,
         limits=devices.LIMIT_OF_KIND,
-        message=notice if refusal is None else refusal.message,
+        message=notice_of(visit, "devices") if refusal is None else refusal.message,
         is_error=refusal is not None,
     )
 

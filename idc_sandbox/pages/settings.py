@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from idc_sandbox.api.settings import read_settings, write_setting
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.visits import SETTINGS, Visit, answer_at_door, closed, problem, redirect, render
+from idc_sandbox.pages.visits import SETTINGS, Visit, answer_at_door, notice_of, problem, redirect, render
 from idc_sandbox.sign_in.people import Refusal, duration_of, portal_instance
 
 _MINUTES_OF_UNIT = {"minutes": 1, "hours": 60, "days": 1440}
@@ -22,18 +22,13 @@ def show_settings(visit: Visit) -> Response:
     """Show the settings; ``key`` makes this browser an administrator's."""
     if (answer := answer_at_door(visit, SETTINGS)) is not None:
         return answer
-    notice = (
-        "The setting is saved, and holds from now on."
-        if visit.request.query_params.get("notice") == "saved"
-        else ""
-    )
-    return _show(visit, notice, is_error=False)
+    return _show(visit, notice_of(visit, "settings"), is_error=False)
 
 
 def change_setting(visit: Visit) -> Response:
     """Write one of the settings."""
-    if not visit.opened(SETTINGS):
-        return closed(visit, SETTINGS)
+    if (answer := answer_at_door(visit, SETTINGS)) is not None:
+        return answer
     name = visit.request.path_params["name"]
     if name not in _READERS:
         return problem(visit, "no-setting")

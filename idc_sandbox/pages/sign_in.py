@@ -19,8 +19,8 @@ from idc_sandbox.pages.visits import (
     TRUSTED_COOKIE,
     Visit,
     answer_at_door,
-    closed,
     next_path,
+    notice_of,
     problem,
     redirect,
     render,
@@ -54,8 +54,8 @@ def show_mailbox(visit: Visit) -> Response:
 
 def show_message(visit: Visit) -> Response:
     """Show one message."""
-    if not visit.opened(MAILBOX):
-        return closed(visit, MAILBOX)
+    if (answer := answer_at_door(visit, MAILBOX)) is not None:
+        return answer
     with visit.open() as context:
         message: Message | None = people.find_message(context, visit.request.path_params["message_id"])
     if message is None or not visit.may_read_mail_of(message.to_address):
@@ -96,19 +96,9 @@ def _step_values(context: Context, sign_in_id: str, seen: SignIn) -> dict[str, A
 # The sign-in: one address, which shows whatever step is next; each step's form has an address below it.
 
 _SIGN_IN_PATH = "/start/sign-in"
-_DOUBTFUL = (
-    "Your browser sent two different cookies under one name, so another program on this machine has set one. "
-    "Neither was believed, and both are deleted. Start again."
-)
 _MOST_TRUSTED = 5
 # The pages that ask for a mailed code, and the step that takes it.
 _CODE_STEPS = {"first-one-time-password": "one-time-password", "email-otp": "email-code"}
-_NOTICES = {
-    "session-over": "Your session is over. Sign in again.",
-    "sign-in-expired": "This sign-in is over, or took too long. Start again.",
-    "password-set": "Your password is set. Sign in with it now.",
-    "signed-out": "You are signed out.",
-}
 
 
 def show_sign_in(visit: Visit) -> Response:
@@ -117,10 +107,9 @@ def show_sign_in(visit: Visit) -> Response:
         if visit.find_person(context) is not None:
             return redirect(visit, next_path(visit))
     if visit.doubtful_cookies:
-        return _show_step(visit, Next("user-name", _DOUBTFUL, is_error=True))
-    return _show_step(
-        visit, Next("user-name", _NOTICES.get(visit.request.query_params.get("notice", ""), ""))
-    )
+        doubt = people.texts()["doubtful-cookies"]
+        return _show_step(visit, Next("user-name", doubt, is_error=True))
+    return _show_step(visit, Next("user-name", notice_of(visit, "sign-in")))
 
 
 def return_to_sign_in(visit: Visit) -> Response:

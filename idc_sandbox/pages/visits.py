@@ -244,22 +244,22 @@ def problem(visit: Visit, name: str, **values: Any) -> Response:
     return render(visit, "problem.html", **texts()["problems"][name] | values)
 
 
-def closed(visit: Visit, page: OwnersPage) -> Response:
-    """Return the page for who asks for a page of the owner's without a link that opens it."""
-    name = f"{page.name}-closed"
-    has_key = "key" in visit.request.query_params
-    used = "This link was used already, or is older than 10 minutes. " if has_key else ""
-    return problem(visit, name, message=used + texts()["problems"][name]["message"])
+def notice_of(visit: Visit, page: str) -> str:
+    """Return what a page says first, as its address asks; empty when it asks for nothing that it has."""
+    notice: str = texts()["notices"][page].get(visit.request.query_params.get("notice"), "")
+    return notice
 
 
 def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
-    """Return what a visitor gets for a ``key``, or without one that opens the page; None shows the page."""
+    """Return what a visitor gets for a ``key``, or where no link has opened the page; else None."""
     opened, key = visit.opened(page), visit.request.query_params.get("key")
     # Only a GET uses a key up: programs that look at a link first ask with HEAD.
     can_open = key is not None and visit.request.method == "GET"
     new = visit.house.links.redeem(page.name, key or "") if can_open else None
     if new is None and not opened:
-        return closed(visit, page)
+        name = f"{page.name}-closed"
+        used = "" if key is None else "This link was used already, or is older than 10 minutes. "
+        return problem(visit, name, message=used + texts()["problems"][name]["message"])
     if key is None:
         return None
     # Who opened it with this link before, and follows it again, is not sent away.

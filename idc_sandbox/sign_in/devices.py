@@ -123,13 +123,8 @@ def keep_challenge(context: Context, user_id: str, kind: str, secret: str) -> No
 
 def find_challenge(context: Context, user_id: str, kind: str) -> str | None:
     """Return what was kept, or None when it is void, expired or not there."""
-    secret: str | None = context.value(
-        "SELECT secret FROM device_challenge WHERE user_id = ? AND kind = ? AND expires_at > ?",
-        user_id,
-        kind,
-        context.now,
-    )
-    return secret
+    row = context.find_live("device_challenge", user_id=user_id, kind=kind)
+    return None if row is None else str(row["secret"])
 
 
 def drop_challenge(context: Context, user_id: str, kind: str) -> None:

@@ -100,12 +100,8 @@ def begin(context: Context, *, client: str, browser_tokens: Sequence[str] = ()) 
 
 def load(context: Context, sign_in_id: str, *pages: PageName) -> sqlite3.Row:
     """Return a sign-in that goes on; with `pages`, only when one of them is its turn."""
-    row = context.row(
-        "SELECT * FROM sign_in WHERE sign_in_hash = ? AND browser_hash = ? AND expires_at > ?",
-        digest(sign_in_id),
-        digest(context.browser),
-        context.now,
-    )
+    key = {"sign_in_hash": digest(sign_in_id), "browser_hash": digest(context.browser)}
+    row = context.find_live("sign_in", **key)
     if row is None:
         raise refuse("sign-in-expired")
     if pages and row["page"] not in pages:

@@ -36,7 +36,7 @@ def test_defaults(connection):
         "propagation_delay_s": 0.0,
         "requests_per_second": 0,
     }
-    assert not switches.has_faults(connection)
+    assert not switches.read_switch(connection, "faults")
 
 
 def test_every_third_call_fails(connection):
@@ -44,7 +44,7 @@ def test_every_third_call_fails(connection):
         connection,
         {"faults": [{"service": "sso-admin", "operation": "*", "code": "ThrottlingException", "every": 3}]},
     )
-    assert switches.has_faults(connection)
+    assert switches.read_switch(connection, "faults")
     assert codes(connection, 7) == [None, None, "ThrottlingException"] * 2 + [None]
     (fault,) = switches.read_switches(connection)["faults"]
     assert (fault["calls"], fault["hits"]) == (7, 2)
@@ -92,7 +92,7 @@ def test_only_what_is_named_is_set_and_none_is_the_default(connection):
     switches.write_switches(connection, {"latency_s": 0.5, "asynchronous_duration_s": 3})
     switches.write_switches(connection, {"latency_s": None})
     assert switches.read_switches(connection)["latency_s"] == 0.0
-    assert switches.asynchronous_duration_s(connection) == 3.0
+    assert switches.read_switch(connection, "asynchronous_duration_s") == 3.0
 
 
 def test_what_read_gives_can_be_written_back(connection):

@@ -227,9 +227,7 @@ def deny_authorize(request: AuthorizeRequest) -> str:
 
 def find_code(context: Context, code: str) -> sqlite3.Row | None:
     """Return what is kept of a code, used or not, or None when it is unknown or expired."""
-    return context.row(
-        "SELECT * FROM authorization_code WHERE code_hash = ? AND expires_at > ?", digest(code), context.now
-    )
+    return context.find_live("authorization_code", code_hash=digest(code))
 
 
 def proves_challenge(code_verifier: str, code_challenge: str) -> bool:

@@ -86,12 +86,7 @@ def issue_tokens(
 
 def find_token(context: Context, token: str, kind: str) -> sqlite3.Row | None:
     """Return what is kept of a token, ``"access"`` or ``"refresh"``, used or not; None when it expired."""
-    return context.row(
-        "SELECT * FROM oidc_token WHERE token_hash = ? AND kind = ? AND expires_at > ?",
-        digest(token),
-        kind,
-        context.now,
-    )
+    return context.find_live("oidc_token", token_hash=digest(token), kind=kind)
 
 
 def session_of_access_token(context: Context, token: str) -> PortalSession | None:

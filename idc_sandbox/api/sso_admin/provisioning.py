@@ -23,7 +23,7 @@ from idc_sandbox.api.sso_admin.rules import (
 )
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, is_disk_full, validation_error
-from idc_sandbox.switches import asynchronous_duration_s, next_assignment_failure
+from idc_sandbox.switches import next_assignment_failure, read_switch
 from idc_sandbox.wire.registry import Listing, operation
 
 # The role allows IAM's longest session; how long one really lasts is the permission set's to say, at sign-in.
@@ -153,7 +153,7 @@ def settle_due_requests(context: Context) -> None:
     context.execute(
         "UPDATE instance SET status = 'ACTIVE' WHERE status = 'CREATE_IN_PROGRESS'"
         " AND (created_at <= ? OR created_at > ?)",
-        now - asynchronous_duration_s(context.connection),
+        now - read_switch(context.connection, "asynchronous_duration_s"),
         now,
     )
     # One that was made later than now is due as well: the clock has been put back since.

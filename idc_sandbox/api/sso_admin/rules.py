@@ -10,7 +10,7 @@ from typing import Any
 from idc_sandbox.api.instance_rules import require_permission_sets
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, access_denied, conflict, not_found, validation_error
-from idc_sandbox.switches import asynchronous_duration_s
+from idc_sandbox.switches import read_switch
 from idc_sandbox.wire.registry import Listing, operation
 
 MINIMUM_SESSION_S = 3600
@@ -151,7 +151,7 @@ def start_request(context: Context, instance_arn: str, kind: str, detail: dict[s
         status="IN_PROGRESS",
         detail_json=json.dumps(detail, sort_keys=True),
         created_at=now,
-        due_at=now + asynchronous_duration_s(context.connection),
+        due_at=now + read_switch(context.connection, "asynchronous_duration_s"),
     )
     return _describe_request(context, instance_arn, kind, request_id)
 
