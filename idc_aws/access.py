@@ -1,8 +1,4 @@
-"""Who has access to what: account assignments, their names, and what each person reaches.
-
-By principal takes a call for each group and user, by pair one for each permission set in each account that
-it is provisioned to. The cheaper way is chosen; reading by principal is the management account's alone.
-"""
+"""Who has access to what: account assignments, their names, and what each person reaches."""
 
 from __future__ import annotations
 
@@ -229,8 +225,6 @@ def _member_ids(connection: Connection, group_id: str) -> list[str]:
     members = (membership.get("MemberId", {}).get("UserId") for membership in memberships)
     return [user_id for user_id in members if user_id]
 
-
-# What an account assignment is called: AWS gives it neither an id nor an ARN.
 
 _SEPARATOR = " · "
 

@@ -367,20 +367,17 @@ def share_pacing(connection: Connection) -> None:
     folder = os.environ.get(PACING_FOLDER_VARIABLE)
     if not folder:
         return
-    rate_per_s = AWS_RATE_PER_S / _machines(os.environ.get(PACING_MACHINES_VARIABLE, "1"))
+    machines = os.environ.get(PACING_MACHINES_VARIABLE, "1")
+    if not machines.isdecimal() or int(machines) < 1:
+        raise InvalidValueError(
+            f"{PACING_MACHINES_VARIABLE} is {machines!r}",
+            remedy="It is the number of machines that share the rate.",
+        )
+    rate_per_s = AWS_RATE_PER_S / int(machines)
     # The limits are the organization's, or the caller's account's where it cannot be read.
     account_id = management_account_id(connection) or connection.caller.account_id
     start = f"{account_id}-{connection.region}"
     connection.pacing.share(lambda limit: SharedPacer(rate_per_s, Path(folder) / f"{start}-{limit}.slot"))
-
-
-def _machines(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidValueError(
-            f"{PACING_MACHINES_VARIABLE} is {text!r}",
-            remedy="It is the number of machines that share the rate.",
-        )
-    return int(text)
 
 
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")

@@ -61,8 +61,11 @@ CREDENTIAL_ERRORS = (
 
 def explain_credentials(found: str, error: Exception | None, profile: str | None) -> CredentialsError:
     """Return the error for credentials that are missing, refused, expired or wrongly configured."""
-    if isinstance(error, _FROM_FILES) and (unreadable := _unreadable()):
-        return unreadable
+    if isinstance(error, _FROM_FILES):
+        try:
+            _files()
+        except ConfigFileError as unreadable:
+            return CredentialsError(unreadable.message, remedy=unreadable.remedy)
     if isinstance(error, exceptions.ProfileNotFound):
         return _no_such_profile(profile)
     if isinstance(error, exceptions.NoCredentialsError):
@@ -84,15 +87,6 @@ def _named(profile: str | None) -> tuple[str, str]:
         if os.environ.get(variable):
             return os.environ[variable], variable
     return profile or "default", ""
-
-
-def _unreadable() -> CredentialsError | None:
-    """Return the error for a config or credentials file that AWS's tools cannot read, or None."""
-    try:
-        _files()
-    except ConfigFileError as error:
-        return CredentialsError(error.message, remedy=error.remedy)
-    return None
 
 
 def _files() -> tuple[ConfigFile, ConfigFile]:

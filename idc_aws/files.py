@@ -89,8 +89,6 @@ def _locked(descriptor: int, *, wait: bool) -> bool:
     return True
 
 
-# Files of one JSON object a line, which a process that was killed may have left with a torn line.
-
 APPENDING = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
@@ -145,9 +143,6 @@ def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
         except (ValueError, RecursionError):
             entry = None
         yield number, entry if isinstance(entry, dict) else None
-
-
-# Files that many readers share.
 
 
 def read_once(read: Callable[[Path], R]) -> Callable[[Path], R]:

@@ -72,17 +72,12 @@ def length_in_words(length: timedelta) -> str:
     return duration_in_words(60 * minutes) if minutes else "0 minutes"
 
 
-# A word that a person mistyped, and the word that they probably meant.
-
-
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return a question that offers the nearest choice, or nothing."""
     by_folded = {choice.casefold(): choice for choice in choices}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f"Did you mean {by_folded[near[0]]!r}?" if near else ""
 
-
-# The names of AWS managed policies, and their ARNs.
 
 AWS_POLICY_PREFIX = "arn:aws:iam::aws:policy/"
 

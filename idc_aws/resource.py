@@ -47,11 +47,7 @@ class Resource(ABC):
             return self._identifiers(keys)
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
-        """Return the states of the very things that had these identifiers, whatever names lead to now.
-
-        `named` has pairs of a key and an identifier. Reads only; asked where a key leads nowhere, or to
-        another thing. A thing that was renamed has ``new_name`` in its state.
-        """
+        """Return the states of the things with these pairs of key and identifier, renamed ones too."""
         if not named or self._connection.instance_or_none() is None:
             return {}
         with failed_read(self._named([key for key, _ in named])):
@@ -60,11 +56,7 @@ class Resource(ABC):
     def uses(
         self, named: Mapping[str, str], ours: Collection[tuple[str, str]], *, again: bool = False
     ) -> dict[str, tuple[Use, ...]]:
-        """Return what hangs on things besides what is ours; reads only.
-
-        `named` has the things' keys by identifier, `ours` kind and identifier of what does not count.
-        `again` is the second look, just before the deletion: only what is cheap.
-        """
+        """Return what hangs on things, but not what is ours; `again`, before deleting, looks only cheaply."""
         if not named or self._connection.instance_or_none() is None:
             return {}
         with failed_read(f"what uses {self._named(list(named.values()))}"):
@@ -80,11 +72,8 @@ class Resource(ABC):
     def write_all(
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
     ) -> Iterator[tuple[Change, WriteResult]]:
-        """Make the changes and yield each (the object given) when it is complete; raises a `KitError`.
-
-        `on_start` is called just before the first call that writes a change. A field of `Change.after` that
-        is None means that the attribute is removed.
-        """
+        """Make the changes, call `on_start` before each one's first write, and yield each when complete."""
+        # A field of `Change.after` that is None: the attribute is removed.
 
     def _can_exist(self) -> bool:
         return not self.is_in_instance or self._connection.instance_or_none() is not None

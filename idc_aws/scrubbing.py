@@ -429,9 +429,6 @@ def _read(name: str) -> Masker:
     return Masker.from_json(Path(name).read_text("utf-8"))
 
 
-# What everything passes that a run writes for people: secrets out, and personal data masked where asked for.
-
-
 def clean(text: str) -> str:
     """Return a text without secrets, and without personal data when the run masks it."""
     return str(masked_values(scrub(text)))

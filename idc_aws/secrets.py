@@ -21,8 +21,6 @@ def joined_pattern(pieces: str | list[str]) -> re.Pattern[str]:
     return re.compile("".join(pieces))
 
 
-# Tells values that hide something from what only stands beside a secret's name: words, code, names, places.
-
 _SHORTEST = 6
 _VALUES = {name: joined_pattern(pieces) for name, pieces in TABLES["values"].items() if name != "states"}
 _STATES = frozenset(TABLES["values"]["states"].split())
@@ -61,7 +59,7 @@ def looks_secret(value: str) -> bool:
     value = value.strip().strip("\"'`.,:;")
     if len(value) < _SHORTEST or MIXED.search(value) is None or not any(map(str.isalpha, value)):
         return False
-    return not (says_nothing(value) or _VALUES["named_thing"].fullmatch(value) or is_uuid(value))
+    return not (says_nothing(value) or _VALUES["named_thing"].fullmatch(value) or _UUID.fullmatch(value))
 
 
 def is_dense(value: str) -> bool:
@@ -70,12 +68,8 @@ def is_dense(value: str) -> bool:
     return looks_secret(value) and sum(one != other for one, other in itertools.pairwise(kinds)) >= 2
 
 
+# Also as Identity Center's user ids are written.
 _UUID = re.compile(r"(?:[0-9a-f]{10}-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def is_uuid(value: str) -> bool:
-    """Tell whether a value is a UUID, also as Identity Center's user ids are written."""
-    return _UUID.fullmatch(value) is not None
 
 
 def is_random(value: str) -> bool:
@@ -113,9 +107,6 @@ def is_basic_credentials(value: str) -> bool:
     return ":" in decoded(value) and decoded(value).isprintable()
 
 
-# Secrets that are known by their shape.
-
-
 class Secret(NamedTuple):
     """A secret in a text: where it is, its kind in words, and whether it is one wherever it stands."""
 
@@ -123,10 +114,6 @@ class Secret(NamedTuple):
     end: int
     kind: str
     is_sure: bool
-
-
-def _has_body(match: re.Match[str]) -> bool:
-    return re.search(r"[A-Za-z0-9+/=]{12,}", match["secret"].split("-----", 2)[2]) is not None
 
 
 def _is_header_value(match: re.Match[str]) -> bool:
@@ -148,10 +135,11 @@ def _is_user_info(match: re.Match[str]) -> bool:
     )
 
 
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{12,}")
 # Whether a match of a shape's pattern is a secret, by the name that the table has for the check.
 _CHECKS: dict[str, Callable[[re.Match[str]], bool]] = {
     "": lambda _match: True,
-    "has_body": _has_body,
+    "has_body": lambda match: bool(_KEY_BODY.search(match["secret"].split("-----", 2)[2])),
     "has_digit": lambda match: any(map(str.isdigit, match[match.lastgroup or 0])),
     "holds_a_private_key": lambda match: "PRIVATE KEY" in decoded(match[0][:80]),
     "is_header_value": _is_header_value,
@@ -184,8 +172,6 @@ class SecretShape:
 
 SHAPES = [SecretShape(**{**row, "pattern": joined_pattern(row["pattern"])}) for row in TABLES["shapes"]]
 
-
-# Secrets that are known by their length, their alphabet and their disorder.
 
 _RUN = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+_-]{32,}")
 _KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")

@@ -51,11 +51,6 @@ class TimeLimits:
                 f"the limit most_printed is {self.most_printed!r}", remedy="Give a number above 0."
             )
 
-    @property
-    def is_timed(self) -> bool:
-        """Whether anything is ended after a time."""
-        return self.cell_s is not None or self.notebook_s is not None
-
 
 NO_LIMITS = TimeLimits()
 
@@ -83,9 +78,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End what the engine started, and the notebooks that it still executes; again: nothing."""
-
-
-# The time that a notebook still has, cell by cell, and the failure of the one that took too long.
 
 
 class TimeLeft:

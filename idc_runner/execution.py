@@ -308,8 +308,6 @@ class Execution:
         return "\n".join(lines)
 
 
-# Ctrl-C, a supervisor's SIGTERM, or a terminal that was closed, as one exception that lets a run tidy up.
-
 _AGAIN_S = 0.2
 
 

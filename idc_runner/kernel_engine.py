@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,13 +60,9 @@ class OwnKernelManager(AsyncKernelManager):
         path = self.log_file or Path(os.devnull)
         if self.folder is not None:
             options["cwd"] = str(self.folder)
-        with open(path, "ab", opener=_for_the_owner_only) as log:
+        with open(path, "ab", opener=partial(os.open, mode=0o600)) as log:
             await super()._async_launch_kernel(kernel_cmd, **{**options, "stdout": log, "stderr": log})
         self.pids.add(self.provisioner.pid)  # type: ignore[union-attr]
-
-
-def _for_the_owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def kernel_manager_class(
@@ -82,9 +79,6 @@ def kernel_manager_class(
         "pids": set() if pids is None else pids,
     }
     return type("RunKernelManager", (OwnKernelManager,), attributes)
-
-
-# One notebook through papermill, and what went wrong in it.
 
 
 def execute_with_papermill(
@@ -134,8 +128,6 @@ def _cell_failure(error: PapermillExecutionError, output: Path) -> NotebookFailu
                 message, source = said[0], "".join(one["source"])
     return NotebookFailure(error.ename, message.strip(), cell, source)
 
-
-# How much is kept of what a cell prints: a job that prints for ever fills no disk and holds up no other.
 
 BOUNDED_ENGINE = "identity-center-kernel"
 
@@ -236,7 +228,7 @@ class KernelEngine:
             "engine_name": BOUNDED_ENGINE,
             "most_printed": limits.most_printed,
         }
-        if limits.is_timed:
+        if limits.cell_s is not None or limits.notebook_s is not None:
             # A kernel that is too slow is not asked to end: it does not listen.
             options |= {"timeout_func": left.for_cell, "shutdown_kernel": "immediate"}
             logging.getLogger("papermill").setLevel(logging.CRITICAL)

@@ -33,11 +33,6 @@ class LessonNotebook:
         """The two digits that the name starts with."""
         return self.name[:2]
 
-    @property
-    def is_teardown(self) -> bool:
-        """Whether it takes back what the others made."""
-        return self.number == TEARDOWN_NUMBER
-
 
 def find_notebooks(folder: Path) -> list[LessonNotebook]:
     """Return the numbered notebooks of a folder in the lesson's order; reads names only."""
@@ -59,7 +54,7 @@ def select_notebooks(
 ) -> list[LessonNotebook]:
     """Return what a run executes, in the lesson's order."""
     if not only:
-        return [notebook for notebook in notebooks if teardown or not notebook.is_teardown]
+        return [notebook for notebook in notebooks if teardown or notebook.number != TEARDOWN_NUMBER]
     wanted = {_find(word, notebooks).name for word in only}
     return [notebook for notebook in notebooks if notebook.name in wanted]
 
@@ -110,8 +105,6 @@ def _assigned_names(source: str) -> set[str]:
         names.update(target.id for target in targets if isinstance(target, ast.Name))
     return names
 
-
-# The folder of a run: a name that sorts by time, a link to the latest, and where undo finds the target.
 
 LATEST = "latest"
 

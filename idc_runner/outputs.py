@@ -30,8 +30,6 @@ from idc_aws.scrubbing import (
 )
 from idc_runner.engine import NotebookFailure
 
-# Where papermill saves an executed notebook: scrubbed every time, and whole at any moment.
-
 SCHEME = "idc-scrubbed://"
 _LONGEST_KEPT = 20_000
 _registered = False
@@ -346,9 +344,6 @@ def _texts(value: Any) -> str:
     return ""
 
 
-# A notebook whose process ended in the middle: what is known of it is put into its file.
-
-
 @dataclass(frozen=True)
 class KeptOutput:
     """What outlived the process."""
@@ -365,31 +360,22 @@ def mark_unfinished(
     with suppress(OSError):  # what cannot be written is told by the one who called, as the failure
         document = json.loads(output.read_text("utf-8"))
         kept = kept or KeptOutput()
-        _apply_journal(document, kept.journal)
-        _mark_cell(document, failure, index, kept)
+        for line in kept.journal.splitlines(keepends=True):
+            if line.endswith("\n"):  # the last one may be half of it
+                entry = json.loads(line)
+                document["cells"][entry["index"]] = entry["cell"]
+        if (cell := _cell(document["cells"], index)) is not None:
+            _mark_cell(cell, failure, kept)
         document["metadata"].setdefault("papermill", {})["exception"] = True
         write_whole(output, notebook_text(document))
 
 
-def _apply_journal(document: dict[str, Any], journal: str) -> None:
-    for line in journal.splitlines(keepends=True):
-        if line.endswith("\n"):  # the last one may be half of it
-            entry = json.loads(line)
-            document["cells"][entry["index"]] = entry["cell"]
-
-
-def _mark_cell(
-    document: dict[str, Any], failure: NotebookFailure, index: int | None, kept: KeptOutput
-) -> None:
-    cell = _cell(document["cells"], index)
-    if cell is None:
-        return
-    record = cell["metadata"].setdefault("papermill", {})
+def _mark_cell(cell: dict[str, Any], failure: NotebookFailure, kept: KeptOutput) -> None:
     outputs = cell.setdefault("outputs", [])
     if not outputs:
         texts = (("stdout", kept.stdout), ("stderr", kept.stderr))
         outputs += [{"output_type": "stream", "name": name, "text": text} for name, text in texts if text]
-    record.update({"exception": True, "status": "failed"})
+    cell["metadata"].setdefault("papermill", {}).update({"exception": True, "status": "failed"})
     words = f"{failure.error_name}: {failure.message}"
     outputs.append(
         {

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 from idc_aws.files import json_objects
 from idc_aws.identifiers import counted
 from idc_aws.scrubbing import clean
 from idc_runner.summary import (
+    ACTIONS,
+    DONE_WORDS,
+    PLAN_WORDS,
     NotebookResult,
     RunSummary,
     changes_in_words,
@@ -120,8 +122,8 @@ def _by_hand(entry: Event) -> str:
 def summary_table(summary: RunSummary) -> str:
     """Return one line for each notebook: status, time, changes, checks passed of checks made."""
     planned = summary.mode == "plan"
-    heading = ["to create", "to update", "to delete"] if planned else ["created", "updated", "deleted"]
-    rows = [["notebook", "status", "time", *heading, "unchanged", "checks"]]
+    heading = [(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS]
+    rows = [["notebook", "status", "time", *heading, "checks"]]
     for result in summary.notebooks:
         rows.append([result.notebook, result.status, *_numbers(result)])
     status = "passed" if summary.passed else "failed"
@@ -138,8 +140,6 @@ def _numbers(result: NotebookResult) -> list[str]:
     counts = [str(number) for number in result.changes.values()]
     return [seconds_in_words(result.wall_s), *counts, f"{passed}/{len(result.checks)}"]
 
-
-# Follow a run's events while they are written.
 
 _PERIOD_S = 0.1
 
@@ -158,9 +158,7 @@ class EventFollower:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._ended.set()
         self._thread.join()
 
@@ -184,9 +182,6 @@ class EventFollower:
         return whole
 
 
-# Work that goes on beside the next notebooks: one piece at a time, in a thread.
-
-
 class Meanwhile:
     """Does what it is given in a thread, beside the next notebooks; leaving the block waits for its end."""
 
@@ -197,9 +192,7 @@ class Meanwhile:
     def __enter__(self) -> Meanwhile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._thread.shutdown(wait=True)
 
     def offer(self, work: Callable[[], object]) -> None:

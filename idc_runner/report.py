@@ -27,8 +27,6 @@ from idc_runner.summary import (
     seconds_in_words,
 )
 
-# The templates of the report: escaped by default, strict about names.
-
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -42,17 +40,15 @@ def _environment() -> Environment:
         trim_blocks=True,
     )
     environment.filters["seconds"] = seconds_in_words
-    environment.filters["pretty"] = _pretty
+    environment.filters["pretty"] = lambda value: json.dumps(
+        clean_values(value), indent=2, ensure_ascii=False, sort_keys=True
+    )
     return environment
 
 
 def _without_secrets(value: Any) -> Any:
     # Value by value, before the page's own tags stand around them: a secret must not reach into the markup.
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(clean_values(value), indent=2, ensure_ascii=False, sort_keys=True)
 
 
 @cache
@@ -135,8 +131,6 @@ def _code_colours() -> str:
     return f"{light}\n.highlight {{ background: none }}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-# ``index.html``: what was run, where, when, and first of all how it ended.
-
 Pages = Literal["all", "failed", "none"]
 
 
@@ -153,7 +147,7 @@ def write_report(
         verdict=verdict_of([result.status for result in summary.notebooks]),
         sentence=_sentence(summary),
         planned=planned,
-        started=_readable(summary.started),
+        started=datetime.datetime.fromisoformat(summary.started).strftime("%A %d %B %Y, %H:%M:%S UTC"),
         change_words=[(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS],
         checks_made=len(summary.checks),
         checks_passed=summary.checks_passed,
@@ -184,10 +178,6 @@ def _sentence(summary: RunSummary) -> str:
         left = f"{counts['left_alone']} left alone, {counts['unreadable']} unreadable"
         sentence += f" Teardown: {counts['undone']} undone, {left}."
     return sentence
-
-
-def _readable(started: str) -> str:
-    return datetime.datetime.fromisoformat(started).strftime("%A %d %B %Y, %H:%M:%S UTC")
 
 
 def _pages(run_folder: Path, summary: RunSummary, which: Pages) -> set[str]:

@@ -96,6 +96,7 @@ class RunSummary:
 
 
 def _notebook_json(result: NotebookResult) -> dict[str, Any]:
+    is_incomplete = any(number for name, number in result.teardown.items() if name != "undone")
     return {
         "notebook": result.notebook,
         "status": result.status,
@@ -104,12 +105,8 @@ def _notebook_json(result: NotebookResult) -> dict[str, Any]:
         "checks": [
             {"name": check.name, "passed": check.passed, "detail": check.detail} for check in result.checks
         ],
-        **({"teardown": dict(result.teardown)} if _is_incomplete(result.teardown) else {}),
+        **({"teardown": dict(result.teardown)} if is_incomplete else {}),
     }
-
-
-def _is_incomplete(teardown: Mapping[str, int]) -> bool:
-    return any(number for name, number in teardown.items() if name != "undone")
 
 
 def notebook_result(
@@ -169,22 +166,9 @@ def _checks(entries: Iterable[Mapping[str, Any]]) -> Iterable[CheckResult]:
             yield CheckResult(str(check["name"]), bool(check["passed"]), clean(str(check["detail"])), lesson)
 
 
-# Small plain-text tables and numbers in words, for terminals and logs of continuous integration.
-
-DONE_WORDS = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-    "unchanged": "unchanged",
-    "skipped": "skipped",
-}
-PLAN_WORDS = {
-    "create": "to create",
-    "update": "to update",
-    "delete": "to delete",
-    "unchanged": "unchanged",
-    "skipped": "skipped",
-}
+_LEFT_WORDS = {"unchanged": "unchanged", "skipped": "skipped"}
+DONE_WORDS = {"create": "created", "update": "updated", "delete": "deleted", **_LEFT_WORDS}
+PLAN_WORDS = {"create": "to create", "update": "to update", "delete": "to delete", **_LEFT_WORDS}
 
 
 def text_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:

@@ -140,9 +140,6 @@ class User(Model):
         return groups
 
 
-# Whose half of the lesson notebooks 09 to 11 walk through, and with which profile.
-
-
 class Person(Model):
     """The person who accepts the invitation, signs in, and works with temporary credentials.
 

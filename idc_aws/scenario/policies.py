@@ -121,8 +121,6 @@ def _condition_values(entries: Iterable[tuple[Location, Any]]) -> Iterator[Refus
             yield Refusal(place, message, "Write a text, a number, or true or false.", entry)
 
 
-# The grammar of IAM's policies, as far as an inline policy of a permission set goes: pure, no call.
-
 VERSIONS = ("2012-10-17", "2008-10-17")
 EFFECTS = ("Allow", "Deny")
 POLICY_KEYS = ("Version", "Id", "Statement")
@@ -413,9 +411,6 @@ class PermissionsBoundary(Model):
             message = f"a permissions boundary is one policy; found {found}"
             refuse([Refusal((), message, "Give managed_policy or customer_managed_policy, not both.", found)])
         return self
-
-
-# What is allowed in a policy and probably not meant: words that no service knows, values that never match.
 
 
 def policy_advice(policy: Mapping[str, Any]) -> list[Refusal]:

@@ -274,8 +274,6 @@ def _modelled(data: Mapping[str, Any], file: YamlFile) -> tuple[Scenario | None,
     return None, refusals + more
 
 
-# Values in place of some of a scenario's, by dotted keys such as ``permission_sets[0].session_duration``.
-
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<position>\d+)\]", re.ASCII)
 
 

@@ -204,9 +204,6 @@ def _identity(item: Any) -> str:
     return repr(found if any(found) else item.get("display_name"))
 
 
-# A part of a scenario written to a scenario file: for batch runs of what was filled in on a form.
-
-
 def save_scenario_part(
     source: Path,
     target: Path,

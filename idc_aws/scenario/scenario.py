@@ -200,9 +200,6 @@ class Attestation(Model):
         return data
 
 
-# What may be there once only in a scenario: names, e-mail addresses and account assignments.
-
-
 def repeated_values(scenario: Mapping[str, Any]) -> list[Refusal]:
     """Return a refusal for each value that is there a second time."""
     # AWS refuses ``ANA`` beside ``ana``; permission sets that differ in case alone are a trap for readers.

@@ -210,8 +210,6 @@ EmailAddress = Annotated[
 ]
 
 
-# What all models share: immutable, strict about keys, and able to say several things at once.
-
 RULE_ERROR = "kit_rule"
 
 

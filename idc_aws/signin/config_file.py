@@ -23,8 +23,6 @@ from botocore.exceptions import ConfigNotFound, ConfigParseError
 from idc_aws.errors import ConfigFileError
 from idc_aws.files import replaced_file
 
-# The lines of a config file: which section and key each belongs to, and edits that leave the others alone.
-
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _HEADING = re.compile(r"\[(.+)\]")
 _QUOTING = re.compile(r"[\\\"']")
@@ -318,9 +316,6 @@ def _undecodable(content: bytes) -> tuple[int, int]:
         before = content[: error.start].decode(text_encoding(), "replace")
         return len(split_lines(before + ".")), content[error.start]
     return 1, content[0]
-
-
-# A config file replaced as a whole, in one step; links and modes stay.
 
 
 def replace_config(

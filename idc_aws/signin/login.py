@@ -160,8 +160,6 @@ def _utc(epoch_s: float) -> str:
     return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-# What a login leaves behind that may be seen: ids, never the token or the client's secret.
-
 _SHOWN = 4
 
 
@@ -182,8 +180,6 @@ def read_sign_in_trace(token_folder: Path, profile: SsoProfile, user_code: str =
     token = str(held.get("accessToken", ""))
     return SignInTrace(str(held.get("clientId", "")), f"{token[:_SHOWN]}…" if token else "", user_code)
 
-
-# A role's temporary credentials, and what their ids tell.
 
 _ACCOUNT_BITS = 0x7FFFFFFFFF80
 

@@ -129,9 +129,6 @@ def explain_profile(config: ConfigFile, profile_name: str) -> list[tuple[str, st
     return rows
 
 
-# Which account and permission set a profile is for: as named, or as the person's assignments say.
-
-
 def choose_profile(connection: Connection, person: Person) -> SsoProfile:
     """Return the profile with which a person signs in; reads only."""
     account_id, role_name = _account_and_role(connection, person)
@@ -163,9 +160,6 @@ def _account_and_role(connection: Connection, person: Person) -> tuple[str, str]
         f"no account assignment gives {person.user_name!r} {named or 'anything'}",
         remedy="Apply notebooks 05 to 08, or name another person, account or permission set.",
     )
-
-
-# Which profiles on this machine sign in through an instance's access portal; reads files, calls nobody.
 
 
 @dataclass(frozen=True)
@@ -206,8 +200,6 @@ def read_token(path: Path) -> dict[str, Any]:
         return {}
     return held if isinstance(held, dict) else {}
 
-
-# Which sections of a config file the kit made.
 
 ANOTHER_NAME = "Give the kit's profile another name (`profile_name`), or remove that one yourself."
 
@@ -315,8 +307,6 @@ def _replace(config: ConfigFile, text: str, profile: SsoProfile) -> None:
         replace_config(config, text, prove, keep=False)
 
 
-# A profile written into ``~/.aws/config``: shown first, and proved before it replaces anything.
-
 # Other ways to credentials: AWS's tools would take them in place of, or mixed with, a sign-in.
 _OTHER_WAYS = (
     "aws_access_key_id",
@@ -330,8 +320,6 @@ _OTHER_WAYS = (
     "web_identity_token_file",
 )
 _ROLE = ("sso_account_id", "sso_role_name")
-
-
 _CONTEXT = 3
 
 

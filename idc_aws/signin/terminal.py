@@ -22,8 +22,6 @@ from idc_aws.signin.config_file import read_config
 from idc_aws.signin.login import token_file
 from idc_aws.signin.profiles import SCOPE, SsoProfile, forget_own, mark_own, plan_profile
 
-# The AWS CLI of this machine: which one there is, and what it can do.
-
 _VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)", re.ASCII)
 _COMMAND_TIMEOUT_S = 60
 _INSTALL = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
@@ -135,8 +133,6 @@ def _asked_version(program: Path, _inode: int, _changed_ns: int) -> tuple[int, i
     match = _VERSION.search(done.stdout + done.stderr)
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
-
-# The terminal of a sandbox: its own HOME and endpoint, the AWS CLI in it, or boto3 where there is no CLI.
 
 _PROGRAM_TIMEOUT_S = 120
 _KEYS = (

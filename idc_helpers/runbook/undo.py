@@ -111,11 +111,6 @@ class Found:
             self._states[receipt.kind, receipt.key] = state
 
 
-def is_creation(receipt: Receipt) -> bool:
-    """Return whether a receipt is of something that was made, not changed."""
-    return receipt.action == Action.CREATE
-
-
 INSTANCE = "instance"
 _OF_THE_ACCOUNT = (INSTANCE, "delegated_administrator")  # kinds that are not inside of an instance
 _MEMBERS = ("group", "user")  # their memberships go with them; what hangs on others keeps them from going
@@ -167,7 +162,8 @@ class FateFinder:
             if self.found.has_instance(receipt.instance_arn):
                 return _kept(receipt, None, f"is in the instance {receipt.instance_arn}: connect to that one")
             return _kept(receipt, None, "is already gone, with its instance", Fate.GONE)
-        return self._undo_creation(receipt) if is_creation(receipt) else self._undo_update(receipt)
+        is_creation = receipt.action == Action.CREATE  # of something that was made, not changed
+        return self._undo_creation(receipt) if is_creation else self._undo_update(receipt)
 
     def _undo_creation(self, receipt: Receipt) -> Undoing:
         resource, identifier = self.resources[receipt.kind], named_identifier(receipt)

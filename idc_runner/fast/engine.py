@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from idc_aws.errors import InvalidValueError
@@ -53,9 +53,7 @@ class NotebookOrder:
     def __enter__(self) -> NotebookOrder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self._answers.close()
         self._theirs.close()
         for file in self._files:
@@ -98,17 +96,25 @@ class NotebookOrder:
             raise
         if self._answer is not None:
             if "not_forked" in self._answer:
-                return _not_forked(self._answer["not_forked"])
+                return NotebookFailure(
+                    "EngineError",
+                    f"no process could be made for the notebook: {self._answer['not_forked']}. It did not "
+                    "begin.\nRun fewer at a time, or close other programs, and run again.",
+                )
             failure = self._answer["failure"]
             return NotebookFailure(**failure) if failure else None
-        return self._marked(_lost() if status is None else _died(status, self._cell_number()))
+        cell = self._left.cell_number if self._left is not None else None
+        return self._marked(_lost() if status is None else _died(status, cell))
 
     def _wait_for_end(self) -> int | None:
         """Return the exit status; None when the preloaded process is gone."""
         while True:
             answer = self._next_answer()
             if answer is None:
-                self._end_group()
+                # The notebook's process died with the preloaded one; what it had started may not have.
+                if self._pid:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(self._pid, signal.SIGKILL)
                 return None
             self._note(answer)
             if "ended" in answer or "not_forked" in answer:
@@ -163,15 +169,6 @@ class NotebookOrder:
             self._pid = answer.get("pid", self._pid)
         return False
 
-    def _end_group(self) -> None:
-        # The notebook's process died with the preloaded one; what it had started may not have.
-        if self._pid:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
-
-    def _cell_number(self) -> int | None:
-        return self._left.cell_number if self._left is not None else None
-
     def _marked(self, failure: NotebookFailure) -> NotebookFailure:
         *printed, journal = (os.fstat(file).st_size for file in self._files)
         sizes = [*(min(size, self._limits.most_printed) for size in printed), journal]
@@ -194,28 +191,17 @@ def _lost() -> NotebookFailure:
     )
 
 
-def _not_forked(reason: str) -> NotebookFailure:
-    return NotebookFailure(
-        "EngineError",
-        f"no process could be made for the notebook: {reason}. It did not begin.\n"
-        "Run fewer at a time, or close other programs, and run again.",
-    )
-
-
-def _why(status: int) -> str:
-    return "; a machine that is short of memory does that" if status == -signal.SIGKILL else ""
-
-
 def _died(status: int, cell: int | None) -> NotebookFailure:
+    """Return the failure of a process with this exit status, as `subprocess` has it."""
+    if status >= 0:
+        end = f"with exit status {status}"
+    elif -status in set(signal.Signals):
+        end = f"by the signal {signal.Signals(-status).name}"
+    else:
+        end = f"by signal {-status}"
+    why = "; a machine that is short of memory does that" if status == -signal.SIGKILL else ""
+    return NotebookFailure("DeadKernelError", f"the kernel ended by itself, {end}{why}. Run again.", cell)
 
-    return NotebookFailure(
-        "DeadKernelError",
-        f"the kernel ended by itself, {signal_in_words(status)}{_why(status)}. Run again.",
-        cell,
-    )
-
-
-# The fast engine: it keeps the preloaded process, orders notebooks from it and watches over them.
 
 _PROCESS_END_S = 5.0
 
@@ -369,13 +355,3 @@ def open_engine(name: str | None = None) -> Iterator[Engine]:
     finally:
         start_modules_by(starter)
         engine.close()
-
-
-def signal_in_words(status: int) -> str:
-    """Return how a process ended, from its exit status as `subprocess` has it."""
-    if status >= 0:
-        return f"with exit status {status}"
-    try:
-        return f"by the signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"by signal {-status}"

@@ -131,8 +131,6 @@ def take_environment(kernel: KernelHere) -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 
 
-# What cells print, and what processes that they start print, taken where both end up: at the descriptors.
-
 _NAMES = ("stdout", "stderr")
 _CHUNK = 1 << 20
 _LONGEST_CHARACTER = 4  # bytes in UTF-8
@@ -348,8 +346,6 @@ class CellClient(BoundedClient):
         return super().output(outs, msg, display_id, cell_index)
 
 
-# What a process that was forked for one notebook tells the one who asked for it, and what it saves when.
-
 SAVE_PERIOD_S = 1.0
 ENDED_STATUS = 128 + signal.SIGTERM
 
@@ -422,9 +418,6 @@ class ForkedRun:
         os.lseek(self._journal, 0, os.SEEK_SET)
 
 
-# The cells of one notebook, executed by a kernel in this process.
-
-
 def execute_cells(nb_man: Any, forked_run: ForkedRun | None, options: dict[str, Any]) -> None:
     """Execute the cells of papermill's record of a notebook until one fails."""
     if forked_run is not None:
@@ -440,19 +433,14 @@ def execute_cells(nb_man: Any, forked_run: ForkedRun | None, options: dict[str, 
             client.execute()
         return
     with _this_process_as_it_was():
-        CellClient(nb_man, _fresh_kernel(), log=logger, **options).execute()
+        forget_notebook()
+        CellClient(nb_man, _kernel(), log=logger, **options).execute()
 
 
 def _kernel() -> KernelHere:
     kernel = KernelHere.instance() if KernelHere.initialized() else make_kernel()
     take_environment(kernel)
     return kernel
-
-
-def _fresh_kernel() -> KernelHere:
-    """Return the kernel of this process with no variable of a notebook before."""
-    forget_notebook()
-    return _kernel()
 
 
 def forget_notebook() -> None:

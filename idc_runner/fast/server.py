@@ -244,11 +244,6 @@ def _rehearse() -> None:
     forget_notebook()
 
 
-def number_of_threads() -> int:
-    """Return how many threads this process has, those of libraries included."""
-    return len(list(Path("/proc/self/task").iterdir()))
-
-
 def begin_anew(environment: Mapping[str, str], folder: str, arguments: Sequence[str]) -> None:
     """Take over variables, folder and arguments, and leave nothing of the parent that must not be shared."""
     os.environ.clear()
@@ -353,7 +348,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the one who started it decides when it ends
     preload()
-    threads = number_of_threads()
+    threads = len(list(Path("/proc/self/task").iterdir()))  # those of libraries included
     if threads != 1:  # a fork of several could wait for ever for a lock that nobody holds
         print(f"a library started {threads - 1} threads when it was imported", file=sys.stderr)
         return 1

@@ -234,8 +234,6 @@ class Actions(Generic[P]):
 _BUTTON = widgets.Layout(width="auto", min_width="12em")
 
 
-# *Save as scenario…*: the form's values in a scenario file, for batch runs.
-
 _SAVE_WIDE = widgets.Layout(width="98%", max_width="44em")
 
 
