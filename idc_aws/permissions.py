@@ -103,20 +103,13 @@ def check_permissions(connection: Connection, actions: Iterable[str]) -> dict[st
         if policy_source_arn is not None:
             for start in range(0, len(asked), _MOST_ACTIONS_A_CALL):
                 batch = asked[start : start + _MOST_ACTIONS_A_CALL]
-                answers.update(_simulate(connection, policy_source_arn, batch))
+                request = {"PolicySourceArn": policy_source_arn, "ActionNames": batch}
+                for result in connection.items("iam", "simulate_principal_policy", **request):
+                    is_allowed = result["EvalDecision"] == "allowed"
+                    answers[result["EvalActionName"]] = "allowed" if is_allowed else "denied"
     except (KitError, ClientError, BotoCoreError):
         pass  # What could not be asked stays unknown: that is an answer too.
     return answers
-
-
-def _simulate(connection: Connection, policy_source_arn: str, actions: list[str]) -> dict[str, Decision]:
-    results = connection.items(
-        "iam", "simulate_principal_policy", PolicySourceArn=policy_source_arn, ActionNames=actions
-    )
-    return {
-        result["EvalActionName"]: "allowed" if result["EvalDecision"] == "allowed" else "denied"
-        for result in results
-    }
 
 
 def _policy_source_arn(connection: Connection) -> str | None:

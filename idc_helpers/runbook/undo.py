@@ -566,10 +566,6 @@ def _about_receipts(remaining: UndoPlan) -> list[Check]:
             )
         )
     if remaining.elsewhere:
-        checks.append(Check("receipts of other places", True, elsewhere_in_words(remaining)))
+        skipped = "; ".join(f"{number} of {place}" for place, number in remaining.elsewhere)
+        checks.append(Check("receipts of other places", True, f"skipped: {skipped}"))
     return checks
-
-
-def elsewhere_in_words(undo: UndoPlan) -> str:
-    """Return what was skipped, such as ``"skipped: 3 of aws account 111122223333 in eu-west-1"``."""
-    return "skipped: " + "; ".join(f"{number} of {place}" for place, number in undo.elsewhere)

@@ -32,10 +32,6 @@ _FILES = ("stdout", "stderr", "journal")
 ENGINE_NAMES = ("fast", "kernel")
 
 
-class TimeIsUpError(Exception):
-    """A cell, or the notebook, took longer than its limit."""
-
-
 class NotebookOrder:
     """Holds what outlives the process of a notebook: what it printed last, and its journal."""
 
@@ -86,7 +82,7 @@ class NotebookOrder:
         """Wait until the notebook's process has ended, and return why it failed, or None."""
         try:
             status = self._wait_for_end()
-        except TimeIsUpError:
+        except TimeoutError:
             assert self._left is not None
             failure = self._left.failure()
             self._stop(control)
@@ -107,9 +103,10 @@ class NotebookOrder:
         return self._marked(_lost() if status is None else _died(status, cell))
 
     def _wait_for_end(self) -> int | None:
-        """Return the exit status; None when the preloaded process is gone."""
+        """Return the exit status, None when the preloaded process is gone; raises TimeoutError when late."""
         while True:
-            answer = self._next_answer()
+            left_s = None if self._deadline is None else max(0.001, self._deadline - time.monotonic())
+            answer = self._answers.receive(left_s)
             if answer is None:
                 # The notebook's process died with the preloaded one; what it had started may not have.
                 if self._pid:
@@ -119,14 +116,6 @@ class NotebookOrder:
             self._note(answer)
             if "ended" in answer or "not_forked" in answer:
                 return int(answer.get("ended", 1))
-
-    def _next_answer(self) -> Object | None:
-        if self._deadline is None:
-            return self._answers.receive()
-        try:
-            return self._answers.receive(max(0.001, self._deadline - time.monotonic()))
-        except TimeoutError:
-            raise TimeIsUpError from None
 
     def _note(self, answer: Object) -> None:
         if "pid" in answer:
