@@ -14,7 +14,7 @@ import pytest
 from patience import is_gone, until
 from tiny_notebooks import write_notebook
 
-from idc_aws.sandbox import run_module, start_module
+from idc_aws.sandbox import new_python, run_module, start_module
 from idc_runner.engine import NO_LIMITS, TimeLimits
 from idc_runner.fast.engine import NotebookOrder, open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
@@ -275,7 +275,10 @@ def test_a_preloaded_process_that_is_killed_is_told_and_started_anew(tmp_path):
     assert process.poll() is not None
 
 
-def test_modules_are_forks_once_a_notebook_was_ordered_and_new_pythons_without_the_process(tmp_path):
+def test_modules_are_forks_once_a_notebook_was_ordered_and_new_pythons_without_the_process(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("idc_aws.sandbox._starter", new_python)  # not the one of an engine that tests share
     with open_engine("fast") as engine:
         assert isinstance(start_module("platform", []), subprocess.Popen)
         execute(engine, tmp_path, "1")
