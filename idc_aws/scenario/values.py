@@ -128,11 +128,11 @@ def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-_TEXTS = read_table("texts")
+_TEXTS = read_table("text_rules")
 
 
 def text_rule(name: str) -> TextRule:
-    """Return a rule of ``data/texts.toml``."""
+    """Return a rule of ``data/text_rules.toml``."""
     rule = dict(_TEXTS["texts"][name])
     return TextRule(**rule | _TEXTS["characters"][rule["characters"]])
 

@@ -222,8 +222,10 @@ class Matrix:
             heading = f'class="col_heading level{level}'
             html = html.replace(heading, f'scope="{scope}" {heading}')
         html = html.replace('class="row_heading', 'scope="row" class="row_heading')
-        lines = [line for line in (self.legend, self.note) if line]
-        return TABLE_STYLE + html + "".join(f'<p class="idc-note">{in_html(line)}</p>' for line in lines)
+        notes = "".join(f'<p class="idc-note">{in_html(line)}</p>' for line in (self.legend, self.note) if line)
+        # What may scroll takes the focus, so that the arrow keys scroll it.
+        opening = f'<div style="overflow-x:auto" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
+        return f"{TABLE_STYLE}{opening}{html}</div>{notes}"
 
 
 def _letter(at: int) -> str:

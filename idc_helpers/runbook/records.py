@@ -63,7 +63,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Receipt:
-    """One line of the receipts file; see the module for the fields."""
+    """One line of the receipts file."""
 
     receipt_id: str
     status: str

@@ -60,7 +60,7 @@ class Cause:
 def likely_cause(
     kind: str, wanted: State, found: State | None, facts: Facts, *, by_hand: bool = False
 ) -> Cause:
-    """Return why something is not as wanted; see the module for the order of the questions."""
+    """Return why something is not as wanted: the first question whose answer explains it."""
     if facts.no_instance and kind != "instance":
         words = f"{facts.no_instance} Identity Center is regional: is {facts.region!r} its home Region?"
         return Cause(words, "instance")

@@ -63,7 +63,7 @@ def call_operation(
         raise ServiceError(
             "ValidationException",
             f"The sandbox does not answer {service_name}:{model.name} yet; AWS does. "
-            "What it answers is listed in docs/sandbox.md.",
+            "docs/sandbox.md says what it leaves out.",
         )
     answer = handler(context, request)
     if isinstance(answer, Listing):
