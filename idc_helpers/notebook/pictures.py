@@ -222,10 +222,11 @@ class Matrix:
             heading = f'class="col_heading level{level}'
             html = html.replace(heading, f'scope="{scope}" {heading}')
         html = html.replace('class="row_heading', 'scope="row" class="row_heading')
-        notes = "".join(f'<p class="idc-note">{in_html(line)}</p>' for line in (self.legend, self.note) if line)
+        lines = (line for line in (self.legend, self.note) if line)
+        notes = "".join(f'<p class="idc-note">{in_html(line)}</p>' for line in lines)
         # What may scroll takes the focus, so that the arrow keys scroll it.
-        opening = f'<div style="overflow-x:auto" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
-        return f"{TABLE_STYLE}{opening}{html}</div>{notes}"
+        region = f'role="region" tabindex="0" aria-label="{escape(self.caption)}"'
+        return f'{TABLE_STYLE}<div style="overflow-x:auto" {region}>{html}</div>{notes}'
 
 
 def _letter(at: int) -> str:
