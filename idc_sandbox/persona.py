@@ -215,8 +215,8 @@ class Browser:
 
     def _require_own(self, request: httpx.Request) -> None:
         """Refuse to go elsewhere, whether the site sends the browser there or a program does."""
-        own, wanted = urlsplit(self.site_url), urlsplit(str(request.url))
-        if (own.scheme, own.netloc) != (wanted.scheme, wanted.netloc):
+        own, wanted = httpx.URL(self.site_url), request.url
+        if (own.scheme, own.host, own.port) != (wanted.scheme, wanted.host, wanted.port):
             raise self._elsewhere(str(request.url))
 
     def _elsewhere(self, url: str) -> PersonaError:

@@ -78,6 +78,10 @@ class ManagedPolicies(MutableMapping[str, ManagedPolicy]):
             self._made[policy_arn] = restore_aws_policy(self._account_id, policy_arn)
         return self._made[policy_arn]
 
+    def __contains__(self, policy_arn: object) -> bool:
+        # The inherited one makes the policy, and so draws from moto's random.
+        return policy_arn in self._made or policy_arn in _definitions()
+
     def __setitem__(self, policy_arn: str, policy: ManagedPolicy) -> None:
         self._made[policy_arn] = policy
 

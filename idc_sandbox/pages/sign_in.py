@@ -206,8 +206,10 @@ def show_invitation(visit: Visit, message: str = "") -> Response:
 
 def accept_invitation(visit: Visit) -> Response:
     """Set the password and lead to the sign-in; a password that is no good leaves the link usable."""
+    token = visit.request.path_params["token"]
     with visit.open() as context:
-        flow.accept(context, visit.request.path_params["token"], passwords.chosen_password(visit.form))
+        flow.look_at_invitation(context, token)  # that it opens nothing is said before what was typed
+        flow.accept(context, token, passwords.chosen_password(visit.form))
     return redirect(visit, "/start/sign-in?notice=password-set")
 
 

@@ -185,9 +185,9 @@ class TotpRegistration:
 
 def pending_registration(context: Context, user_id: str) -> TotpRegistration:
     """Return the secret that waits for an app's first code, or a new one. Writes."""
+    require_device_room(context, user_id, "totp")
     secret = find_challenge(context, user_id, _KIND)
     if secret is None:
-        require_device_room(context, user_id, "totp")
         secret = pyotp.random_base32()
         keep_challenge(context, user_id, _KIND, secret)
     name = person_of(context, user_id).user_name

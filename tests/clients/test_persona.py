@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from idc_sandbox.persona import PersonaError
+from idc_sandbox.persona import Browser, PersonaError
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,28 @@ def test_a_wrong_password_is_refused(house, mary):
 def test_nothing_is_sent_to_another_site(mary):
     with pytest.raises(PersonaError, match="nothing was sent there"):
         mary.browser.open("http://example.com/start")
+
+
+@pytest.mark.parametrize(
+    ("site_url", "address", "is_own"),
+    [
+        ("http://localhost:80", "/start", True),
+        ("https://hub.example.org:443/user/ana", "/start", True),
+        ("http://LocalHost:8723", "/start", True),
+        ("http://localhost:8723", "http://LOCALHOST:8723/start", True),
+        ("http://localhost:80", "http://localhost:8723/start", False),
+        ("http://localhost:443", "https://localhost/start", False),
+        ("https://hub.example.org", "https://example.org/start", False),
+    ],
+)
+def test_a_site_is_known_however_its_address_is_written(site_url, address, is_own):
+    pages = httpx.MockTransport(lambda _request: httpx.Response(200, text="<h1>Sign in</h1>"))
+    browser = Browser(site_url, httpx.Client(transport=pages))
+    if is_own:
+        assert browser.open(address).heading == "Sign in"
+    else:
+        with pytest.raises(PersonaError, match="nothing was sent there"):
+            browser.open(address)
 
 
 def test_a_used_invitation_is_refused(house, mary):

@@ -516,6 +516,26 @@ def test_the_role_of_a_permission_set_is_made_changed_and_deleted(gateway_client
     assert own["AttachmentCount"] == 0
 
 
+def test_whether_a_boundary_was_read_before_does_not_shift_ids(gateway_client, tmp_path_factory):
+    from sandbox_clients import GatewayClient
+
+    steady = GatewayClient(tmp_path_factory.mktemp("other"))
+    ids = {}
+    for client in (gateway_client, steady):
+        account_id = client.member_account_ids()["Development"]
+        iam = client.client("iam", account=account_id)
+        for number in range(2):
+            role = reserved_role(account_id, role_name=f"AWSReservedSSO_Reader_{number:016x}")
+            boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+            client.double.create_reserved_role(account_id, **role, permissions_boundary_arn=boundary)
+            role_id = iam.get_role(RoleName=role["role_name"])["Role"]["RoleId"]
+            ids.setdefault(client, []).append(role_id)
+            if client is gateway_client:
+                client.restart()
+    assert ids[gateway_client] == ids[steady]
+    steady.store.close()
+
+
 def policies_of(iam, role_name: str) -> set[str]:
     attached = iam.list_attached_role_policies(RoleName=role_name)["AttachedPolicies"]
     return {policy["PolicyArn"] for policy in attached}

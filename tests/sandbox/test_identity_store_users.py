@@ -87,6 +87,17 @@ def test_extensions_are_shown_only_when_asked_for(directory):
     assert listed[0]["Extensions"] == {"aws:identitystore:enterprise": {"costCenter": "1"}}
 
 
+@pytest.mark.parametrize("operation", ["DescribeUser", "ListUsers"])
+@pytest.mark.parametrize(
+    ("store", "code"),
+    [("d-1234567890", "ValidationException"), ("d-0000000000", "ResourceNotFoundException")],
+)
+def test_an_unknown_store_is_refused_before_an_unknown_extension(directory, operation, store, code):
+    named = {"UserId": directory.create_user()} if operation == "DescribeUser" else {}
+    error = directory.refusal(operation, IdentityStoreId=store, Extensions=["aws:identitystore:no"], **named)
+    assert error.code == code
+
+
 @pytest.mark.parametrize(
     ("missing", "path"),
     [("UserName", "userName"), ("DisplayName", "displayName"), ("Name", "name.givenName")],

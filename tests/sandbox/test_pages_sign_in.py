@@ -150,6 +150,18 @@ def test_an_app_is_registered_by_its_code_and_a_code_is_good_once(place):
     assert visitor.heading == "Access portal"
 
 
+def test_a_kind_that_was_disallowed_meanwhile_is_not_offered(place):
+    visitor = place.visitor()
+    visitor.choose_password(place.invite())
+    visitor.sign_in()
+    assert visitor.value("totp_secret")
+    place.set_mfa(allowed_types=["security-keys-and-built-in-authenticators"])
+    visitor.open("/start/sign-in")
+    assert visitor.heading == "Register an MFA device"
+    kinds = [action.partition("?")[0].rpartition("/")[2] for action in visitor.actions()]
+    assert kinds == ["register-webauthn", "start-again"]
+
+
 def test_an_answer_to_an_earlier_step_shows_the_step_that_is_next(place):
     visitor = place.visitor()
     visitor.choose_password(place.invite())
@@ -253,6 +265,11 @@ def test_an_invitation_is_good_once_and_for_a_while(place, change, status, messa
         link = "/start/invitation/" + "é" * 300
     answer = visitor.open(link)
     assert answer.status_code == status
+    assert message in visitor.message
+    visitor.open("/start/sign-in")
+    data = {"csrf_token": visitor.csrf_token(), "new_password": PASSWORD, "confirm_password": "Another-one-2"}
+    visitor.page = visitor.client.post(link, data=data)
+    assert (visitor.page.status_code, visitor.heading) == (status, "This link opens nothing")
     assert message in visitor.message
 
 

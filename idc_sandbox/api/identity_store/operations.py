@@ -67,8 +67,10 @@ def _create(kind: Kind, context: Context, request: dict[str, Any]) -> dict[str, 
 
 def _describe(kind: Kind, context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Answer the attributes of a user or group; extensions only when they are asked for."""
+    store_id = require_store(context, request)
     extension_names = _asked_extensions(kind, request)
-    return shown_identity(kind, find_named(context, request, kind), extension_names)
+    row = find_row(context, store_id, request[f"{kind.noun}Id"], kind)
+    return shown_identity(kind, row, extension_names)
 
 
 def _list(kind: Kind, context: Context, request: dict[str, Any]) -> Listing:
