@@ -113,7 +113,7 @@ def test_a_value_that_this_run_set_was_changed_outside_and_one_that_it_never_set
 
 def test_a_setting_that_no_api_shows_goes_by_a_persons_word():
     nobody = likely_cause("console_setting", {}, None, HERE, by_hand=True)
-    assert "there is none" in nobody.words
+    assert "nothing is recorded" in nobody.words
     other = Facts(attested={"prompt": "never"})
     assert (
         "with other values (prompt 'never')"

@@ -3,6 +3,7 @@ import io
 import pytest
 from tiny_notebooks import make_project
 
+from idc_aws.sandbox import new_python, start_modules_by
 from idc_runner import notebooks
 from idc_runner.execution import Execution
 from idc_runner.fast.engine import open_engine
@@ -24,6 +25,8 @@ def log():
 def shared_engine():
     """Return one engine for all runs for which it does not matter which one it is."""
     with open_engine() as engine:
+        # Tests of other files start modules without it.
+        start_modules_by(new_python)
         yield engine
 
 
