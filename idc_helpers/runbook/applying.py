@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -191,6 +192,16 @@ class Reviewed(ABC, Generic[P]):
             self._tell()
         return plan
 
+    @contextmanager
+    def shown_or_dropped(self) -> Iterator[None]:
+        """End the review where the block, which shows its plan, fails."""
+        try:
+            yield
+        except BaseException:
+            self.reviewed = None
+            self._tell()
+            raise
+
     def changed(self) -> None:
         """End the review: a value is not what was shown or applied any more."""
         self._generation += 1
@@ -231,8 +242,8 @@ class Reviewed(ABC, Generic[P]):
     def calls(self, plan: P) -> PlannedCalls:
         """Return the calls that applying a plan would make, from applying it where no write is sent."""
         rehearsal = Rehearsal(self.context.connection)
-        resources, origin = self.resources(rehearsal.connection), self.context.origin("rehearsal")
         try:
+            resources, origin = self.resources(rehearsal.connection), self.context.origin("rehearsal")
             Applier(resources, _Unwritten(), origin).apply(self.changes(plan))
         except KitError as error:
             return PlannedCalls(tuple(rehearsal.calls), str(error))

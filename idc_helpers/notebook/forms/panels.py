@@ -171,7 +171,8 @@ class Actions(Generic[P]):
 
         def work() -> tuple[P, PlannedCalls]:
             plan = self._step.review()
-            return plan, self._step.calls(plan)
+            with self._step.shown_or_dropped():
+                return plan, self._step.calls(plan)
 
         self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
 
@@ -212,9 +213,10 @@ class Actions(Generic[P]):
 
     def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
         self._on_screen, self._planned = result
-        changes = self._step.changes(self._on_screen)
-        table = plan_table(self._step.title, changes, self._place).html()
-        self._screen.show(table + calls_html(self._planned, self._step.context))
+        with self._step.shown_or_dropped():
+            changes = self._step.changes(self._on_screen)
+            table = plan_table(self._step.title, changes, self._place).html()
+            self._screen.show(table + calls_html(self._planned, self._step.context))
         self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
 
     def _say_soon(self, text: str) -> None:

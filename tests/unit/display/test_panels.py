@@ -1,10 +1,12 @@
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from patience import PATIENCE_S
 
+from idc_aws.errors import ThrottledError
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 
@@ -317,6 +319,27 @@ def test_a_review_shows_the_calls_in_words_and_to_copy(panel, memory):
     assert "aws memory create-permission-set" in shown
     assert "memory.create_permission_set(" in shown
     assert memory.resource("permission_set").calls == []
+
+
+def _throttled(*_arguments):
+    raise ThrottledError("AWS asks for patience")
+
+
+def test_an_error_before_the_first_call_is_shown_with_the_plan(panel, memory, monkeypatch):
+    monkeypatch.setattr(memory, "instance_or_none", _throttled, raising=False)
+    find(panel, "Review").click()
+    assert "Plan: 2 to create" in texts(panel)
+    assert "AWS asks for patience" in texts(panel)
+    assert "ThrottledError" not in texts(panel)
+
+
+@pytest.mark.parametrize("part", ["calls", "changes"])
+def test_a_plan_that_cannot_be_shown_cannot_be_applied(panel, step, monkeypatch, part):
+    monkeypatch.setattr(step.step, part, _throttled)
+    with suppress(ThrottledError):
+        find(panel, "Review").click()
+    assert step.step.reviewed is None
+    assert "Apply in the sandbox" not in enabled(panel)
 
 
 def test_progress_names_the_calls_as_they_are_sent(panel, step, memory):
