@@ -104,9 +104,8 @@ class NotebookStep(Cells[Step]):
 
     def __init__(self, context: RunContext, name: str) -> None:
         super().__init__(Step(context, name))
-        typed = next((values for values in reversed(TYPED) if values.fits(self.step)), None)
-        if typed is not None:
-            self.set_values(typed.values)
+        if TYPED:
+            self.values.restore()
 
     @cached_property
     def undo(self) -> StepUndo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import types
 import typing
@@ -67,8 +68,8 @@ def section_of(dotted: str) -> Section:
     return Section((*path, last), item, is_list)
 
 
-TYPED: list[FormValues] = []
-"""What was typed into the forms of this kernel: running the cells again keeps it."""
+TYPED: dict[tuple[str, str, str], Any] = {}
+"""What was typed in this kernel, by notebook, step and seed: running the cells again keeps it."""
 
 
 class FormValues:
@@ -80,23 +81,22 @@ class FormValues:
         self._parameters = scenario_parameters(step.context.scenario)
         self._seed = _part(self._parameters, self.section)
         self._values = self._seed
+        seed = json.dumps(self._seed, sort_keys=True, default=str)
+        self._key = (step.context.notebook, step.name, seed)
 
     @property
     def values(self) -> Any:
         """A mapping, or a list of mappings, as the scenario file would hold it; a copy."""
         return copy.deepcopy(self._values)
 
-    def fits(self, step: Step) -> bool:
-        """Return whether it was typed for a step of this notebook, and over what its scenario says."""
-        typed_for = (self.step.context.notebook, self.step.name)
-        found = _part(scenario_parameters(step.context.scenario), self.section)
-        return typed_for == (step.context.notebook, step.name) and found == self._seed
+    def restore(self) -> None:
+        """Set what was typed last over what the scenario says, if anything was."""
+        if self._key in TYPED:
+            self.set(TYPED[self._key])
 
     def set(self, values: Any) -> None:
         """Take values over; with problems the scenario stays as it was, and the step does nothing."""
-        self._values = copy.deepcopy(values)
-        if self not in TYPED:
-            TYPED.append(self)
+        self._values = TYPED[self._key] = copy.deepcopy(values)
         changed = _with_part(self._parameters, self.section, self._values)
         try:
             self.step.scenario = validate_scenario(changed, source=FORM)

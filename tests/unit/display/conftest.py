@@ -139,7 +139,7 @@ def memory(monkeypatch):
     connection = MemoryConnection()
     for name, entry in LESSON.items():
         monkeypatch.setitem(LESSON, name, replace(entry, wants=in_memory(name)))
-    monkeypatch.setattr(values, "TYPED", [])
+    monkeypatch.setattr(values, "TYPED", {})
     monkeypatch.setattr(notebook_steps, "TYPED", values.TYPED)
     monkeypatch.setattr(applying, "Rehearsal", rehearsal_in_memory)
     return connection

@@ -6,6 +6,7 @@ import pytest
 from idc_aws.errors import CheckFailedError, NotAppliedError, ParametersError, WriteFailedError
 from idc_aws.files import read_json_lines
 from idc_helpers.notebook import screen
+from idc_helpers.notebook.forms import values as form_values
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 
 
@@ -201,6 +202,15 @@ def test_what_was_typed_survives_opening_the_notebook_again(context):
     step.set_values([{"display_name": "Operators"}])
     again = NotebookStep(context, "groups")
     assert [row[1] for row in again.form().rows] == ["Operators"]
+
+
+def test_what_was_typed_last_is_kept_as_plain_values(context):
+    first = NotebookStep(context, "groups")
+    first.set_values([{"display_name": "Operators"}])
+    NotebookStep(context, "groups").set_values([{"display_name": "Auditors"}])
+    first.set_values([{"display_name": "Readers"}])
+    assert [row[1] for row in NotebookStep(context, "groups").form().rows] == ["Readers"]
+    assert list(form_values.TYPED.values()) == [[{"display_name": "Readers"}]]
 
 
 def test_another_scenario_wins_over_what_was_typed(context):
