@@ -253,10 +253,15 @@ def start_module(
 
 
 def run_module(
-    module: str, arguments: Sequence[str], *, timeout_s: float, environment: Variables | None = None
+    module: str,
+    arguments: Sequence[str],
+    *,
+    timeout_s: float,
+    environment: Variables | None = None,
+    starter: Starter = start_module,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module without input, as `start_module`, and return its exit status, output and errors."""
-    process = start_module(module, arguments, environment)
+    """Run a module without input and return its exit status, output and errors."""
+    process = starter(module, arguments, environment)
     try:
         output, errors = process.communicate(timeout=timeout_s)
     except BaseException:
@@ -360,7 +365,10 @@ def _ask(arguments: Sequence[str]) -> dict[str, Any]:
 def call_sandbox(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Return what the sandbox package answers to a command."""
     try:
-        return run_module("idc_sandbox", arguments, timeout_s=_START_TIMEOUT_S)
+        done = run_module("idc_sandbox", arguments, timeout_s=_START_TIMEOUT_S)
+        if done.returncode < 0:  # a fork ends with its engine; what the sandbox was asked is still to do
+            done = run_module("idc_sandbox", arguments, timeout_s=_START_TIMEOUT_S, starter=new_python)
+        return done
     except subprocess.TimeoutExpired as error:
         raise SandboxError(
             f"the sandbox did not answer within {_START_TIMEOUT_S} s",

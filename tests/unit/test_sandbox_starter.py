@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from idc_aws.errors import SandboxError
-from idc_aws.sandbox import SandboxAddress, start_sandbox
+from idc_aws.sandbox import SandboxAddress, new_python, start_module, start_sandbox, stop_sandbox
 
 ABOUT = {
     "endpoint_url": "http://127.0.0.1:1",
@@ -67,6 +67,18 @@ def test_what_one_that_runs_may_not_be_is_for_the_sandbox_to_refuse(run, monkeyp
     with pytest.raises(SandboxError, match="runs on port 1 already"):
         start_sandbox("/state", **wanted)
     assert len(commands) == 1
+
+
+def test_what_a_fork_left_undone_when_its_engine_ended_is_done_by_a_new_python(monkeypatch):
+    starters = []
+
+    def answer(module, arguments, *, timeout_s, starter=start_module):
+        starters.append(starter)
+        return subprocess.CompletedProcess(arguments, 0 if starter is new_python else -9, "", "")
+
+    monkeypatch.setattr("idc_aws.sandbox.run_module", answer)
+    stop_sandbox("/state")
+    assert starters == [start_module, new_python]
 
 
 def test_secrets_are_not_shown(run):
