@@ -249,8 +249,9 @@ class FastEngine:
         from idc_aws.sandbox import new_python  # noqa: PLC0415
         from idc_runner.fast.modules import ForkedModule  # noqa: PLC0415
 
-        if self._ordered and self._control is not None:
-            with contextlib.suppress(OSError):  # the process is gone, and no notebook has asked for another
+        # The process may be gone, and no notebook has asked for another.
+        with contextlib.suppress(OSError), self._lock:
+            if self._ordered and self._control is not None:
                 return ForkedModule(self._control, module, arguments, environment)
         return new_python(module, arguments, environment)
 

@@ -38,13 +38,19 @@ class ForkedModule:
         self.args = [module, *arguments]
         self.returncode: int | None = None
         self._pid = 0
-        with theirs:
-            send_order(control, {"do": "module"}, [theirs.fileno(), *given])
-        for descriptor in given:
-            os.close(descriptor)
         variables = dict(os.environ if environment is None else environment)
         order = {"module": module, "arguments": list(arguments), "environment": variables}
-        self._answers.send({**order, "folder": os.getcwd()})  # noqa: PTH109
+        try:
+            with theirs:
+                send_order(control, {"do": "module"}, [theirs.fileno(), *given])
+            self._answers.send({**order, "folder": os.getcwd()})  # noqa: PTH109
+        except OSError:
+            for end in (self.stdin, self.stdout, self.stderr, self._answers):
+                end.close()
+            raise
+        finally:
+            for descriptor in given:
+                os.close(descriptor)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end and return the exit status."""

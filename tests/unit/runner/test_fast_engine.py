@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from patience import is_gone, until
+from patience import PATIENCE_S, is_gone, until
 from tiny_notebooks import write_notebook
 
 from idc_aws.sandbox import new_python, run_module, start_module
@@ -289,6 +289,27 @@ def test_modules_are_forks_once_a_notebook_was_ordered_and_new_pythons_without_t
         engine._process.wait()
         assert run_module("platform", [], timeout_s=60).stdout.startswith("Linux")
     assert isinstance(start_module("platform", []), subprocess.Popen)
+
+
+def test_modules_are_not_started_while_the_process_is_ended(tmp_path):
+    with open_engine("fast") as engine, ThreadPoolExecutor(1) as threads:
+        execute(engine, tmp_path, "1")
+        with engine._lock:
+            started = threads.submit(engine.start_module, "platform", [])
+            with pytest.raises(TimeoutError):
+                started.result(0.3)
+        assert started.result(PATIENCE_S).communicate(timeout=PATIENCE_S)[0].startswith("Linux")
+
+
+def test_an_order_for_a_module_that_cannot_be_sent_leaves_nothing_open():
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.close()
+    descriptors = Path("/proc/self/fd")
+    with control:
+        before = set(descriptors.iterdir())
+        with pytest.raises(OSError, match="Broken pipe"):
+            ForkedModule(control, "platform", [])
+        assert set(descriptors.iterdir()) == before
 
 
 RUNS = """
