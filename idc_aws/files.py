@@ -45,7 +45,7 @@ def explained(what: str, remedy: str) -> Iterator[None]:
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """Yield a file to write that takes another's place in one step, or is deleted where the block fails."""
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
         yield new
         new.replace(path)

@@ -118,7 +118,7 @@ def token_file(folder: Path, session_name: str) -> Path:
 def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """Return the file of a folder's newest login and what it holds, secrets included, or None; reads only."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = ((path, read_token(path)) for path in paths)
+    found = ((path, read_token(path, must_read=True)) for path in paths)
     return next(((path, values) for path, values in found if values.get("accessToken")), None)
 
 
@@ -148,7 +148,7 @@ def log_out(connection: Connection, folder: Path) -> int:
     """End the sessions of the tokens in a folder, delete them, and return how many there were. Writes."""
     count = 0
     for path in sorted(folder.glob("*.json")):
-        if token := read_token(path).get("accessToken"):
+        if token := read_token(path, must_read=True).get("accessToken"):
             with suppress(ClientError, KitError):  # one that had ended already, or is not of this sandbox
                 connection.client("sso").logout(accessToken=token)
             count += 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from idc_aws.access import list_people_access
 from idc_aws.connection import Connection
-from idc_aws.errors import ConfigFileError, NotFoundError
+from idc_aws.errors import ConfigFileError, CredentialsError, NotFoundError
 from idc_aws.files import lock_folder
 from idc_aws.organization import closed_accounts, resolve_account
 from idc_aws.scenario.people import Person
@@ -192,11 +192,16 @@ def _profiles(path: Callable[[], Path], start_url: str) -> tuple[str, ...]:
     )
 
 
-def read_token(path: Path) -> dict[str, Any]:
+def read_token(path: Path, *, must_read: bool = False) -> dict[str, Any]:
     """Return what a file of a login's token holds, secrets included; empty where it holds none."""
     try:
         held = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except ValueError:
+        return {}
+    except OSError as error:
+        if must_read:
+            found = f"{str(path)!r} cannot be read: {error.strerror}"
+            raise CredentialsError(found, remedy="Make it readable for you, and run again.") from error
         return {}
     return held if isinstance(held, dict) else {}
 

@@ -1,7 +1,15 @@
 import pytest
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import append_json_line, read_json_lines
+from idc_aws.files import append_json_line, read_json_lines, replaced_file
+
+
+def test_a_file_with_the_longest_name_there_can_be_is_replaced(tmp_path):
+    path = tmp_path / ("x" * 255)
+    for text in ("one", "two"):
+        with replaced_file(path) as new:
+            new.write_text(text, "utf-8")
+    assert [each.read_text("utf-8") for each in tmp_path.iterdir()] == ["two"]
 
 
 def test_what_is_appended_is_read(tmp_path):
