@@ -31,7 +31,7 @@ def test_the_fast_engine_leaves_what_kernels_left_in_the_stored_notebooks(fresh)
 
 
 def comparable(folder, name, own):
-    """Return what the cells of an executed notebook hold, without what differs between runs: its own names."""
+    """Return what an executed notebook's cells hold, without what differs between runs: its own names."""
     rules = configparser.ConfigParser()
     rules.read(SANITIZE)
     document = json.loads((folder / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
