@@ -119,6 +119,20 @@ def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = Fa
         ) from error
 
 
+def read_object(path: Path, *, must_read: bool = False) -> dict[str, Any]:
+    """Return the object that a file of JSON holds; empty where it holds none, or may and cannot be read."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return {}
+    except OSError as error:
+        if not must_read:
+            return {}
+        found = f"{str(path)!r} cannot be read: {error.strerror}"
+        raise RunFailedError(found, remedy="Make it readable for you, and run again.") from error
+    return value if isinstance(value, dict) else {}
+
+
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file, if there is one; a line that is torn or holds none is passed over."""
     if path.exists():

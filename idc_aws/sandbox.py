@@ -21,6 +21,7 @@ import urllib3
 
 from idc_aws.calls import CONSOLE, Call, about_to_send
 from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
+from idc_aws.files import read_object
 from idc_aws.identifiers import LOOPBACK_HOSTS
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.scrubbing import remember_secret
@@ -157,7 +158,7 @@ def find_sandbox(state_folder: str | Path | None = None) -> SandboxAddress | Non
     folder = (Path(state_folder) if state_folder is not None else default_state_folder()).absolute()
     if not _is_ours(folder):
         return None
-    known = {**_object_in(folder / "server.json"), **_object_in(folder / "secrets.json")}
+    known = {**read_object(folder / "server.json"), **read_object(folder / "secrets.json")}
     known |= {"state_folder": str(folder), "endpoint_url": f"http://{_HOST}:{known.get('port')}"}
     try:
         address = _address(known)
@@ -172,14 +173,6 @@ def _is_ours(folder: Path) -> bool:
         return folder.stat().st_uid == os.geteuid()
     except OSError:
         return False
-
-
-def _object_in(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _lives(pid: int) -> bool:

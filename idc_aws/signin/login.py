@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
-from idc_aws.files import replaced_file
-from idc_aws.signin.profiles import SCOPE, SsoProfile, read_token
+from idc_aws.files import read_object, replaced_file
+from idc_aws.signin.profiles import SCOPE, SsoProfile
 
 # https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -118,7 +118,7 @@ def token_file(folder: Path, session_name: str) -> Path:
 def newest_token(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """Return the file of a folder's newest login and what it holds, secrets included, or None; reads only."""
     paths = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = ((path, read_token(path, must_read=True)) for path in paths)
+    found = ((path, read_object(path, must_read=True)) for path in paths)
     return next(((path, values) for path, values in found if values.get("accessToken")), None)
 
 
@@ -148,7 +148,7 @@ def log_out(connection: Connection, folder: Path) -> int:
     """End the sessions of the tokens in a folder, delete them, and return how many there were. Writes."""
     count = 0
     for path in sorted(folder.glob("*.json")):
-        if token := read_token(path, must_read=True).get("accessToken"):
+        if token := read_object(path, must_read=True).get("accessToken"):
             with suppress(ClientError, KitError):  # one that had ended already, or is not of this sandbox
                 connection.client("sso").logout(accessToken=token)
             count += 1
@@ -174,7 +174,7 @@ class SignInTrace:
 
 def read_sign_in_trace(token_folder: Path, profile: SsoProfile, user_code: str = "") -> SignInTrace:
     """Return what the token file of a profile's session shows; reads one file."""
-    held = read_token(token_file(token_folder, profile.session_name))
+    held = read_object(token_file(token_folder, profile.session_name))
     if not held:
         return SignInTrace()
     token = str(held.get("accessToken", ""))

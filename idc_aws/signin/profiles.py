@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +12,8 @@ from typing import Any
 
 from idc_aws.access import list_people_access
 from idc_aws.connection import Connection
-from idc_aws.errors import ConfigFileError, CredentialsError, NotFoundError
-from idc_aws.files import lock_folder
+from idc_aws.errors import ConfigFileError, NotFoundError
+from idc_aws.files import lock_folder, read_object
 from idc_aws.organization import closed_accounts, resolve_account
 from idc_aws.scenario.people import Person
 from idc_aws.signin.activation import portal_settings
@@ -176,7 +175,7 @@ def find_signed_in_profiles(connection: Connection) -> SignedInProfiles:
     if connection.console is None:
         return SignedInProfiles(_profiles(config_path, start_url), None)
     folder = Path(connection.console.state_folder) / "home" / ".aws"
-    has_token = any(read_token(path).get("accessToken") for path in (folder / "sso/cache").glob("*.json"))
+    has_token = any(read_object(path).get("accessToken") for path in (folder / "sso/cache").glob("*.json"))
     return SignedInProfiles(_profiles(lambda: folder / "config", start_url), has_token)
 
 
@@ -190,20 +189,6 @@ def _profiles(path: Callable[[], Path], start_url: str) -> tuple[str, ...]:
     return tuple(
         sorted(name for name, keys in found.items() if portal_address(keys.get("sso_start_url")) == portal)
     )
-
-
-def read_token(path: Path, *, must_read: bool = False) -> dict[str, Any]:
-    """Return what a file of a login's token holds, secrets included; empty where it holds none."""
-    try:
-        held = json.loads(path.read_text("utf-8"))
-    except ValueError:
-        return {}
-    except OSError as error:
-        if must_read:
-            found = f"{str(path)!r} cannot be read: {error.strerror}"
-            raise CredentialsError(found, remedy="Make it readable for you, and run again.") from error
-        return {}
-    return held if isinstance(held, dict) else {}
 
 
 ANOTHER_NAME = "Give the kit's profile another name (`profile_name`), or remove that one yourself."

@@ -119,10 +119,6 @@ class NotebookStep(Cells[Step]):
         """What the form holds."""
         return FormValues(self.step)
 
-    def set_values(self, values: Any) -> None:
-        """Take values over, as the form does; the plan that was shown and the outcome count no more."""
-        self.values.set(values)
-
     def form(self) -> Any:
         """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
         self.context.opening.require()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import IO, Any
 
 from idc_aws import sandbox
@@ -106,10 +107,4 @@ class ForkedModule:
 
 def fork_modules_over(control: socket.socket) -> None:
     """Let this process start modules as forks of the preloaded process, from now on."""
-
-    def start(
-        module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> ForkedModule:
-        return ForkedModule(control, module, arguments, environment)
-
-    sandbox.start_modules_by(start)
+    sandbox.start_modules_by(partial(ForkedModule, control))

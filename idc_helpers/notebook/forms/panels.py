@@ -250,9 +250,7 @@ class SavePanel:
         self._update = widgets.Checkbox(
             description="If the file exists, change this part of it", indent=False, layout=_SAVE_WIDE
         )
-        self._button = widgets.Button(
-            description="Save", layout=widgets.Layout(width="auto", min_width="12em")
-        )
+        self._button = widgets.Button(description="Save", layout=_BUTTON)
         self._screen = Screen()
         field = widgets.VBox([self._path])
         field.add_class("idc-field")

@@ -212,7 +212,7 @@ def test_buttons_on_the_screen_are_locked_and_their_form_says_why(
 def test_the_same_place_opened_again_leaves_forms_as_they_are(old, open_it, writes):
     again = open_it()
     assert again.step("permission_sets").plan()
-    old["step"].set_values([{"predefined": "ReadOnlyAccess"}])
+    old["step"].values.set([{"predefined": "ReadOnlyAccess"}])
     find(old["panel"], "Review").click()
     before = len(writes())
     find(old["panel"], APPLY).click()
@@ -229,7 +229,7 @@ def test_what_failed_to_open_is_open_again_after_the_next_success(old, open_it, 
 
 def test_an_apply_that_is_running_ends_and_nothing_opens_after_it(old, open_it, connections, memory):
     step, panel = old["step"], old["panel"]
-    step.set_values([{"predefined": "ReadOnlyAccess"}, {"predefined": "PowerUserAccess"}])
+    step.values.set([{"predefined": "ReadOnlyAccess"}, {"predefined": "PowerUserAccess"}])
     resource = memory.resource("permission_set")
     resource.before_writing = lambda change: make(no_credentials, open_it, connections)
     find(panel, "Review").click()

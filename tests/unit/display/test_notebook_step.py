@@ -131,7 +131,7 @@ def test_guided_a_changed_value_takes_the_outcome_back(step, guided):
     step.step.apply_reviewed()
     values = step.values.values
     values[1]["session_duration"] = "PT2H"
-    step.set_values(values)
+    step.values.set(values)
     with pytest.raises(NotAppliedError):
         step.require()
     (change,) = [change for change in step.step.review().changes if change.key == "Auditor"]
@@ -142,7 +142,7 @@ def test_a_form_with_a_wrong_value_is_neither_planned_nor_applied(step, guided, 
     step.step.review()
     values = step.values.values
     values[0]["session_duration"] = "PT13H"
-    step.set_values(values)
+    step.values.set(values)
     for movement in (step.plan, step.apply, step.check):
         with pytest.raises(ParametersError, match="PT13H"):
             movement()
@@ -199,22 +199,22 @@ def test_guided_the_teardown_waits_for_its_button(context, shown, memory, monkey
 
 def test_what_was_typed_survives_opening_the_notebook_again(context):
     step = NotebookStep(context, "groups")
-    step.set_values([{"display_name": "Operators"}])
+    step.values.set([{"display_name": "Operators"}])
     again = NotebookStep(context, "groups")
     assert [row[1] for row in again.form().rows] == ["Operators"]
 
 
 def test_what_was_typed_last_is_kept_as_plain_values(context):
     first = NotebookStep(context, "groups")
-    first.set_values([{"display_name": "Operators"}])
-    NotebookStep(context, "groups").set_values([{"display_name": "Auditors"}])
-    first.set_values([{"display_name": "Readers"}])
+    first.values.set([{"display_name": "Operators"}])
+    NotebookStep(context, "groups").values.set([{"display_name": "Auditors"}])
+    first.values.set([{"display_name": "Readers"}])
     assert [row[1] for row in NotebookStep(context, "groups").form().rows] == ["Readers"]
     assert list(form_values.TYPED.values()) == [[{"display_name": "Readers"}]]
 
 
 def test_another_scenario_wins_over_what_was_typed(context):
-    NotebookStep(context, "groups").set_values([{"display_name": "Operators"}])
+    NotebookStep(context, "groups").values.set([{"display_name": "Operators"}])
     other = replace(context, scenario=context.scenario.model_copy(update={"groups": []}))
     assert NotebookStep(other, "groups").form().rows == ()
 
@@ -223,7 +223,7 @@ def test_what_is_probably_not_meant_in_a_policy_is_said_below_the_plan(step):
     statement = {"Effect": "Allow", "Action": "s3:GetObjekt", "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": statement}
     assert "Warning" not in step.plan().note
-    step.set_values([{"name": "Own", "inline_policy": policy}])
+    step.values.set([{"name": "Own", "inline_policy": policy}])
     shown = step.plan()
     assert actions(shown) == ["create"]
     assert "Warning: permission_sets[0].inline_policy.Statement.Action: 's3' has no action" in shown.note

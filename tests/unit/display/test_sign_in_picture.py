@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from idc_aws.errors import CredentialsError, InvalidValueError
+from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.files import read_object
 from idc_aws.signin.login import log_out, newest_token, read_sign_in_trace
-from idc_aws.signin.profiles import SsoProfile, read_token
+from idc_aws.signin.profiles import SsoProfile
 from idc_helpers.notebook.sessions import sign_in_conversation
 
 PROFILE = SsoProfile(
@@ -91,9 +92,9 @@ def test_a_file_that_is_no_token_tells_nothing(tmp_path):
 @pytest.mark.parametrize("look", [newest_token, lambda folder: log_out(None, folder)])
 def test_a_token_that_cannot_be_read_is_not_taken_for_none(tmp_path, look):
     (tmp_path / "token.json").mkdir()
-    with pytest.raises(CredentialsError, match=r"token\.json' cannot be read: Is a directory"):
+    with pytest.raises(RunFailedError, match=r"token\.json' cannot be read: Is a directory"):
         look(tmp_path)
-    assert not read_token(tmp_path / "token.json")
+    assert not read_object(tmp_path / "token.json")
 
 
 def test_another_grant_is_refused(context):
