@@ -60,7 +60,7 @@ class Use(NamedTuple):
 _MOST_NAMED = 5
 
 
-def uses_in_words(uses: Sequence[Use]) -> str:
+def format_uses(uses: Sequence[Use]) -> str:
     """Return what hangs on a thing, such as ``"member bob, member eve and 3 more"``."""
     named = ", ".join(use.words for use in uses[:_MOST_NAMED])
     return named if len(uses) <= _MOST_NAMED else f"{named} and {len(uses) - _MOST_NAMED} more"

@@ -57,7 +57,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
-def duration_in_words(length_s: float) -> str:
+def describe_duration(length_s: float) -> str:
     """Return such as ``"8 hours"``, ``"7 days 1 hour"`` or ``"90 seconds"``."""
     left, parts = round(length_s), []
     for size, name in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
@@ -66,10 +66,10 @@ def duration_in_words(length_s: float) -> str:
     return " ".join(parts) or "0 seconds"
 
 
-def length_in_words(length: timedelta) -> str:
+def format_length(length: timedelta) -> str:
     """Return a length as a person says it, such as ``"1 hour 30 minutes"`` or ``"7 days"``; no seconds."""
     minutes = length // timedelta(minutes=1)
-    return duration_in_words(60 * minutes) if minutes else "0 minutes"
+    return describe_duration(60 * minutes) if minutes else "0 minutes"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

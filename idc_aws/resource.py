@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 
 from idc_aws.calls import Call, about_to_send, by_key, is_spreading, retry_conflicts
-from idc_aws.changes import Action, Change, State, Use, WriteResult, in_words, uses_in_words
+from idc_aws.changes import Action, Change, State, Use, WriteResult, format_uses, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, WriteFailedError
 from idc_aws.failures import failed_read, failed_write, is_refusal
@@ -223,7 +223,7 @@ class OneByOne(Resource):
         found = self.uses({identifier: change.key}, change.takes, again=True).get(identifier, ())
         if found:
             raise WriteFailedError(
-                f"the {in_words(change.kind, change.key)} is used by others: {uses_in_words(found)}; "
+                f"the {in_words(change.kind, change.key)} is used by others: {format_uses(found)}; "
                 "it was not deleted",
                 remedy="Delete what uses it first if it is to go, or leave it to the people who use it.",
             )

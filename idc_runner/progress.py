@@ -18,8 +18,8 @@ from idc_runner.summary import (
     PLAN_WORDS,
     NotebookResult,
     RunSummary,
-    changes_in_words,
-    seconds_in_words,
+    format_changes,
+    format_seconds,
     text_table,
 )
 
@@ -48,7 +48,7 @@ class TimedLines:
 
     def tell(self, text: str) -> None:
         """Write a line with the time."""
-        self.say(f"[{seconds_in_words(self.elapsed_s):>10}] {text}")
+        self.say(f"[{format_seconds(self.elapsed_s):>10}] {text}")
 
 
 class Progress(TimedLines):
@@ -67,9 +67,9 @@ class Progress(TimedLines):
         if result.status == "not run":
             return
         word = "passed" if result.status == "passed" else "FAILED"
-        changes = changes_in_words(result.changes, planned=self._planned)
+        changes = format_changes(result.changes, planned=self._planned)
         checks = f"{counted(len(result.checks), 'check')}, {len(result.failed_checks)} failed"
-        self.tell(f"{result.notebook} {word} in {seconds_in_words(result.wall_s)}: {changes}; {checks}")
+        self.tell(f"{result.notebook} {word} in {format_seconds(result.wall_s)}: {changes}; {checks}")
         if result.failure is not None:
             self.say(indented(str(result.failure)))
 
@@ -79,12 +79,12 @@ class Progress(TimedLines):
         kind = entry.get("event")
         if kind == "planned":
             if self._planned:
-                changes = changes_in_words(entry.get("changes") or {}, planned=True)
+                changes = format_changes(entry.get("changes") or {}, planned=True)
                 self.tell(f"  {step}: {changes}{_by_hand(entry)}")
         elif kind == "applying" and entry.get("total"):
             self.tell(f"  {step}: applying {counted(int(entry['total']), 'change')}")
         elif kind == "applied":
-            self.tell(f"  {step}: {changes_in_words(entry.get('changes') or {})}")
+            self.tell(f"  {step}: {format_changes(entry.get('changes') or {})}")
         elif kind == "checked":
             self._checked(step, list(entry.get("checks") or ()))
         elif kind == "failed":
@@ -106,7 +106,7 @@ class Progress(TimedLines):
         """Write the table of the run, the verdict and where the report is."""
         self.say(f"\n{summary_table(summary)}\n")
         verdict = "Every check in every notebook passed." if summary.passed else "The run did not succeed."
-        self.say(f"{verdict} {seconds_in_words(summary.wall_s)} in all.")
+        self.say(f"{verdict} {format_seconds(summary.wall_s)} in all.")
         self.say(f"Report: {report}")
 
 
@@ -129,7 +129,7 @@ def summary_table(summary: RunSummary) -> str:
     status = "passed" if summary.passed else "failed"
     checks = f"{summary.checks_passed}/{len(summary.checks)}"
     counts = [str(number) for number in summary.totals().values()]
-    rows.append(["all", status, seconds_in_words(summary.wall_s), *counts, checks])
+    rows.append(["all", status, format_seconds(summary.wall_s), *counts, checks])
     return text_table(rows, right=frozenset(range(2, len(rows[0]))))
 
 
@@ -138,7 +138,7 @@ def _numbers(result: NotebookResult) -> list[str]:
         return ["", "", "", "", "", ""]
     passed = len(result.checks) - len(result.failed_checks)
     counts = [str(number) for number in result.changes.values()]
-    return [seconds_in_words(result.wall_s), *counts, f"{passed}/{len(result.checks)}"]
+    return [format_seconds(result.wall_s), *counts, f"{passed}/{len(result.checks)}"]
 
 
 _PERIOD_S = 0.1

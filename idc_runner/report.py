@@ -23,8 +23,8 @@ from idc_runner.summary import (
     DONE_WORDS,
     PLAN_WORDS,
     RunSummary,
-    changes_in_words,
-    seconds_in_words,
+    format_changes,
+    format_seconds,
 )
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +39,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters["seconds"] = seconds_in_words
+    environment.filters["seconds"] = format_seconds
     environment.filters["pretty"] = lambda value: json.dumps(
         clean_values(value), indent=2, ensure_ascii=False, sort_keys=True
     )
@@ -169,7 +169,7 @@ def verdict_of(statuses: Collection[str]) -> str:
 def _sentence(summary: RunSummary) -> str:
     passed = sum(result.status == "passed" for result in summary.notebooks)
     failed = len(summary.checks) - summary.checks_passed
-    changes = changes_in_words(summary.totals(), planned=summary.mode == "plan")
+    changes = format_changes(summary.totals(), planned=summary.mode == "plan")
     outcome = "all passed" if not failed else f"{failed} failed"
     notebooks, checks = counted(len(summary.notebooks), "notebook"), counted(len(summary.checks), "check")
     sentence = f"{passed} of {notebooks} passed. {checks}: {outcome}. Changes: {changes}."

@@ -185,14 +185,14 @@ def _cell(text: str, width: int, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
-def changes_in_words(changes: Mapping[str, int], *, planned: bool = False) -> str:
+def format_changes(changes: Mapping[str, int], *, planned: bool = False) -> str:
     """Return numbers of changes as a person says them, such as ``"3 created, 1 unchanged"``."""
     words = PLAN_WORDS if planned else DONE_WORDS
     parts = [f"{changes[action]} {word}" for action, word in words.items() if changes.get(action)]
     return ", ".join(parts) or "nothing to do"
 
 
-def seconds_in_words(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Return a time as ``"7.3 s"`` or ``"2 min 05 s"``."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"

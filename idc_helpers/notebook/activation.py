@@ -12,7 +12,7 @@ from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
-from idc_helpers.notebook.tables import Line, Table, value_in_words
+from idc_helpers.notebook.tables import Line, Table, format_value
 from idc_helpers.runbook.progress import activation_checks
 from idc_helpers.runbook.run import RunContext
 
@@ -34,14 +34,14 @@ class ActivationWatch:
     def start(self) -> None:
         """Show how far the person is, and keep looking in the background."""
         self._newest[self._user_name] = self
-        self._line.say(steps_in_words(describe_person(self._connection, self._user_name)))
+        self._line.say(format_steps(describe_person(self._connection, self._user_name)))
         self._background.start(self._look, self._end)
 
     def _look(self) -> None:
         deadline, said = time.monotonic() + WATCH_S, ""
         while time.monotonic() < deadline and self._newest.get(self._user_name) is self:
             person = describe_person(self._connection, self._user_name)
-            if (words := steps_in_words(person)) != said:
+            if (words := format_steps(person)) != said:
                 said = words
                 self._background.soon(partial(self._line.say, words))
             if person.session_count:
@@ -58,7 +58,7 @@ def is_on_the_way(person: PersonStatus) -> bool:
     return person.user_status == "ENABLED" and person.session_count == 0
 
 
-def steps_in_words(person: PersonStatus) -> str:
+def format_steps(person: PersonStatus) -> str:
     """Return such as ``"✔ invited · ✔ password set · … MFA device registered · … signed in"``."""
     ticks = (
         ("invited", True),
@@ -136,7 +136,7 @@ class ActivationStep:
         person = describe_person(self._context.connection, self.user_name)
         if is_guided() and is_on_the_way(person):
             raise NotAppliedError(
-                f"{self.user_name!r} is on the way ({steps_in_words(person)}): finish it on the sandbox's "
+                f"{self.user_name!r} is on the way ({format_steps(person)}): finish it on the sandbox's "
                 "pages, then run on from here"
             )
         results = activation_checks(person, self._settings())
@@ -165,7 +165,7 @@ def _state_table(person: PersonStatus) -> Table:
     else:
         devices = ", ".join(person.device_kinds or ()) or "none"
         rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
-        rows.append(("signed in", value_in_words(bool(person.session_count))))
+        rows.append(("signed in", format_value(bool(person.session_count))))
     return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
 
 

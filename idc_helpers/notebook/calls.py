@@ -50,7 +50,7 @@ def target_of(context: RunContext) -> Target:
     return Target(connection.region, context.scenario.profile, connection.endpoint_url)
 
 
-def call_in_words(call: Call) -> str:
+def format_call(call: Call) -> str:
     """Return a call in one line, such as ``"identitystore CreateGroup (DisplayName: Auditors)"``."""
     if call.service_name == CONSOLE:
         return console_words(call)
@@ -68,7 +68,7 @@ def _short(value: Any) -> str:
 
 
 def _listed(calls: Sequence[Call]) -> str:
-    return "<ol>" + "".join(f"<li>{in_html(scrub(call_in_words(call)))}</li>" for call in calls) + "</ol>"
+    return "<ol>" + "".join(f"<li>{in_html(scrub(format_call(call)))}</li>" for call in calls) + "</ol>"
 
 
 def _copyable(what: str, text: str) -> str:

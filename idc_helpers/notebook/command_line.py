@@ -13,7 +13,7 @@ from IPython.display import display
 
 from idc_aws.connection import Connection
 from idc_aws.errors import CredentialsError, InstanceNotFoundError, NotAppliedError, NotFoundError
-from idc_aws.identifiers import length_in_words
+from idc_aws.identifiers import format_length
 from idc_aws.scenario.people import Person
 from idc_aws.signin.activation import portal_settings, require_console, signed_in_person
 from idc_aws.signin.config_file import config_path, credentials_path, read_config
@@ -388,7 +388,7 @@ class CredentialsStep:
         console = require_console(self._context.connection)
         long_lived = self._profile.terminal.administrator_key_id
         minutes = round((keys.expires_at_s - console.read_clock()) / 60)
-        left = length_in_words(timedelta(minutes=minutes))
+        left = format_length(timedelta(minutes=minutes))
         without_token = who_am_i(self._context.connection, keys, with_token=False)
         self._seen["whole"] = who_am_i(self._context.connection, keys)
         rows = (

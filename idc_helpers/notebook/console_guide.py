@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from idc_aws.changes import Action, Change, State
-from idc_aws.identifiers import console_link, length_in_words, parse_duration
+from idc_aws.identifiers import console_link, format_length, parse_duration
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.notebook.forms.words import label_of
-from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, value_in_words
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, format_value, in_html
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 
@@ -118,7 +118,7 @@ def _guide(change: Change, context: RunContext) -> Guide:
         title=setting.title,
         path=setting.console_path,
         link=_link(context, setting),
-        choices=choices_in_words(setting.fields, wanted),
+        choices=format_choices(setting.fields, wanted),
         why=setting.why,
         source=setting.source_url,
         wanted=wanted,
@@ -126,7 +126,7 @@ def _guide(change: Change, context: RunContext) -> Guide:
     )
 
 
-def choices_in_words(fields: Mapping[str, str], wanted: State) -> tuple[tuple[str, str], ...]:
+def format_choices(fields: Mapping[str, str], wanted: State) -> tuple[tuple[str, str], ...]:
     """Return (label of the field, label of the value) for each field wanted, in the console's words."""
     return tuple((fields.get(name, name), _value(name, value)) for name, value in wanted.items())
 
@@ -137,8 +137,8 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(_value(name, part) for part in value)
     if name.endswith("_duration"):
-        return length_in_words(parse_duration(value))
-    return label_of(name, value) or value_in_words(value)
+        return format_length(parse_duration(value))
+    return label_of(name, value) or format_value(value)
 
 
 def _link(context: RunContext, setting: ConsoleSetting) -> str:

@@ -22,7 +22,7 @@ from idc_aws.organization import (
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
 from idc_aws.uses import MOST_COUNTED, count_applications, count_holdings
-from idc_helpers.notebook.console_guide import choices_in_words
+from idc_helpers.notebook.console_guide import format_choices
 from idc_helpers.notebook.pictures import Matrix, Tree, TreeNode
 from idc_helpers.notebook.tables import Table
 
@@ -80,7 +80,7 @@ def settings(connection: Connection) -> Table:
 def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[str, str, str]]:
     if state is None:
         return [(setting.title, "", _UNSEEN)]
-    found = choices_in_words(setting.fields, {name: state.get(name) for name in setting.fields})
+    found = format_choices(setting.fields, {name: state.get(name) for name in setting.fields})
     return [(setting.title, label, value) for label, value in found]
 
 
@@ -173,7 +173,7 @@ def organization_tree(connection: Connection, *, assignments: bool = False) -> T
     return Tree(f"{caption}, with who reaches what: {_sum(rows)}", tuple(roots))
 
 
-def principal_in_words(row: AssignmentRow) -> str:
+def format_principal(row: AssignmentRow) -> str:
     """Return such as ``"GROUP Auditors"``; a principal that was deleted goes by its id."""
     return f"{row.principal_type} {row.principal_name or f'(deleted) {row.principal_id}'}"
 
@@ -197,7 +197,7 @@ def _sum(rows: Sequence[AssignmentRow]) -> str:
 def _by_account(rows: Iterable[AssignmentRow]) -> dict[str, list[str]]:
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row.account_id][row.permission_set].append(principal_in_words(row))
+        found[row.account_id][row.permission_set].append(format_principal(row))
     return {
         account_id: [f"{name} ← {', '.join(sorted(who))}" for name, who in sorted(permission_sets.items())]
         for account_id, permission_sets in found.items()
@@ -238,7 +238,7 @@ def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
 
     rows = list_people_access(connection) if people else list_all_account_assignments(connection)
     columns = _columns(connection, rows)
-    reaches = [(principal_in_words(row), columns[row.account_id][1], row.permission_set) for row in rows]
+    reaches = [(format_principal(row), columns[row.account_id][1], row.permission_set) for row in rows]
     frame = grouped_access_frame(reaches, list(columns.values()))
     frame.index.name = "person" if people else "principal"
     caption = f"Who reaches what: {counted(len(frame), frame.index.name)}, {counted(len(columns), 'account')}"

@@ -131,7 +131,7 @@ class LessonMap:
             for entry in (reading.entry,)
         )
         marks = tuple(_MARKS.get(reading.state, "") for reading in self.readings)
-        caption = f"The lesson, step by step: {_sum_in_words(self.readings)}"
+        caption = f"The lesson, step by step: {_format_sum(self.readings)}"
         return Table(caption, COLUMNS, rows, row_header=1, marks=marks)
 
     def __repr__(self) -> str:
@@ -153,7 +153,7 @@ class LessonMap:
             go_on = f" Continue with {link}."
         return (
             f'{MAP_STYLE}<section class="idc-map" aria-label="The lesson, step by step">'
-            f"<p><strong>{_sum_in_words(self.readings)}.</strong>{go_on}</p>{body}</section>"
+            f"<p><strong>{_format_sum(self.readings)}.</strong>{go_on}</p>{body}</section>"
         )
 
 
@@ -205,7 +205,7 @@ def link_to(address: str, words: str) -> str:
     return f'<a href="{escape(address)}">{escape(words)}</a>'
 
 
-def _sum_in_words(readings: Iterable[StepReading]) -> str:
+def _format_sum(readings: Iterable[StepReading]) -> str:
     readings = tuple(readings)
     parts = [f"{count_done(readings)} of {len(readings)} steps done"]
     outside = sum(reading.state is StepState.CHANGED_OUTSIDE for reading in readings)

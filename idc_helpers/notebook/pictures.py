@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from idc_aws.identifiers import duration_in_words
+from idc_aws.identifiers import describe_duration
 from idc_helpers.notebook.tables import TABLE_STYLE, in_html, style
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -65,7 +65,7 @@ class TimeAxis:
 
     def _legend(self) -> Iterator[tuple[str, str]]:
         for number, (at, words) in zip(_NUMBERS, self.moments, strict=False):
-            yield number, f"{words} (after {duration_in_words(at)})" if at else words
+            yield number, f"{words} (after {describe_duration(at)})" if at else words
 
     def _repr_html_(self) -> str:
         # Not image/svg+xml: JupyterLab makes an image of that, without text to select, deaf to the theme.

@@ -12,7 +12,7 @@ from idc_aws.changes import Change
 from idc_aws.errors import CheckFailedError, InvalidValueError
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scrubbing import scrub, scrub_together
-from idc_helpers.notebook.tables import Line, Table, change_in_words, checks_table, failed_checks
+from idc_helpers.notebook.tables import Line, Table, checks_table, failed_checks, format_change
 from idc_helpers.runbook.comparing import CheckResults
 
 
@@ -39,15 +39,15 @@ class LiveLine:
 
     def progress(self, event: str, change: Change, made: int, total: int) -> None:
         """Say how far an apply is; fits ``Step.apply(progress=...)``."""
-        self.say(progress_in_words(event, change, made, total))
+        self.say(format_progress(event, change, made, total))
 
 
-def progress_in_words(event: str, change: Change, made: int, total: int) -> str:
+def format_progress(event: str, change: Change, made: int, total: int) -> str:
     """Return such as ``"▶ 1 of 3 done · create group 'Auditors' …"``."""
     if event == "done" and made == total:
         return f"✔ {made} of {total} done"
     ending = " …" if event == "started" else " ✔"
-    return f"▶ {made} of {total} done · {change_in_words(change)}{ending}"
+    return f"▶ {made} of {total} done · {format_change(change)}{ending}"
 
 
 def show_updatable(shown: Any) -> Handle:

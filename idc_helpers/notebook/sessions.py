@@ -6,7 +6,7 @@ import math
 
 from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.files import read_table
-from idc_aws.identifiers import did_you_mean, duration_in_words, parse_duration
+from idc_aws.identifiers import describe_duration, did_you_mean, parse_duration
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.login import SignInTrace, read_sign_in_trace
@@ -86,7 +86,7 @@ def life_of_a_session(
         _session_picture_credentials(portal_s, role_s, f"{role_words}; then new ones, unasked"),
         Row(
             "The last of them",
-            f"fetched just before the end of the session, they outlive it by {duration_in_words(role_s)}",
+            f"fetched just before the end of the session, they outlive it by {describe_duration(role_s)}",
             ((portal_s, portal_s + role_s),),
         ),
     ]
@@ -112,7 +112,7 @@ def _portal(context: RunContext) -> tuple[float, str]:
 
 def _role(context: RunContext, name: str) -> tuple[float, str]:
     if not name:
-        return _DEFAULT_ROLE_S, f"{duration_in_words(_DEFAULT_ROLE_S)} each, AWS's default"
+        return _DEFAULT_ROLE_S, f"{describe_duration(_DEFAULT_ROLE_S)} each, AWS's default"
     has_instance = context.connection.instance_or_none() is not None
     found = PermissionSets(context.connection).read([name]) if has_instance else {}
     if name in found:
@@ -130,10 +130,10 @@ def _said(duration: str, words: str) -> tuple[float, str]:
     try:
         length_s = parse_duration(duration).total_seconds()
     except InvalidValueError:
-        usual = duration_in_words(_DEFAULT_ROLE_S)
+        usual = describe_duration(_DEFAULT_ROLE_S)
         return _DEFAULT_ROLE_S, f"{duration!r} is not a length: drawn as {usual}"
     comma = "" if words.startswith("each") else ","
-    return length_s, f"{duration_in_words(length_s)}{comma} {words}"
+    return length_s, f"{describe_duration(length_s)}{comma} {words}"
 
 
 def _session_picture_credentials(portal_s: float, role_s: float, words: str) -> Row:
@@ -150,4 +150,4 @@ def _rounded(length_s: float) -> float:
 
 def _minutes(length_s: float) -> str:
     # Whole minutes: what is shown is the same each time.
-    return duration_in_words(_rounded(length_s)) if _rounded(length_s) else "less than a minute"
+    return describe_duration(_rounded(length_s)) if _rounded(length_s) else "less than a minute"

@@ -13,7 +13,7 @@ from idc_aws.scenario.reading import scenario_warnings
 from idc_helpers.notebook.console_guide import console_guide
 from idc_helpers.notebook.forms.values import TYPED, FormValues
 from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
-from idc_helpers.notebook.tables import Line, Table, outcome_table, plan_in_words, plan_table, wanted_table
+from idc_helpers.notebook.tables import Line, Table, format_plan, outcome_table, plan_table, wanted_table
 from idc_helpers.runbook.applying import Outcome, Reviewed
 from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.run import RunContext
@@ -66,7 +66,7 @@ class Cells(Generic[R]):
             return self.require()
         changes = self._reviewed_changes()
         if mode != "apply":
-            return Line(f"mode is {mode!r}: nothing was written ({plan_in_words(changes)})")
+            return Line(f"mode is {mode!r}: nothing was written ({format_plan(changes)})")
         if guided and changes.writes:
             return self.require()
         return self._applied(step.apply_reviewed() if guided else step.apply_reviewed(LiveLine().progress))

@@ -151,7 +151,7 @@ CHECK_COLUMNS = ("result", "name", "detail")
 def wanted_table(title: str, desired: Iterable[Desired], place: Place | None = None) -> Table:
     """Return what a step wants: columns kind, key, values (one ``field: value`` a line)."""
     rows = tuple(
-        (kind_in_words(part.resource.kind), key, values_in_words(state))
+        (format_kind(part.resource.kind), key, format_values(state))
         for part in desired
         for key, state in part.states.items()
     )
@@ -162,15 +162,15 @@ def wanted_table(title: str, desired: Iterable[Desired], place: Place | None = N
 def plan_table(title: str, plan: Plan, place: Place | None = None) -> Table:
     """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
     rows = tuple(
-        (_action(change), kind_in_words(change.kind), change.key, change.reason, _values(change))
+        (_action(change), format_kind(change.kind), change.key, change.reason, _values(change))
         for change in plan.changes
     )
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
-    caption = f"Plan for “{title}”: {plan_in_words(plan)}"
+    caption = f"Plan for “{title}”: {format_plan(plan)}"
     return Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, place=place)
 
 
-def plan_in_words(plan: Plan) -> str:
+def format_plan(plan: Plan) -> str:
     """Return a plan's sum, such as ``"2 to create, 1 unchanged"``."""
     counts = {**plan.counts(), Action.BY_HAND.value: len(plan.by_hand)}
     words = {"create": "to create", "update": "to update", "delete": "to delete", "by hand": "to set by hand"}
@@ -188,13 +188,13 @@ def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> T
     for change in outcome.plan.changes:
         if not change.writes:
             word = _NOT_DONE.get(change.action, change.action.value)
-            rows.append((f"{SYMBOLS[change.action]} {word}", kind_in_words(change.kind), change.key, ""))
+            rows.append((f"{SYMBOLS[change.action]} {word}", format_kind(change.kind), change.key, ""))
             marks.append(_MARKS.get(change.action, "change"))
-    caption = f"Done for “{title}”: {outcome_in_words(outcome)}"
+    caption = f"Done for “{title}”: {format_outcome(outcome)}"
     return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks), place=place)
 
 
-def outcome_in_words(outcome: Outcome) -> str:
+def format_outcome(outcome: Outcome) -> str:
     """Return what was done, such as ``"2 created, 1 unchanged"``."""
     words = {action.value: word for action, word in _PAST.items()}
     parts = [f"{number} {words.get(action, action)}" for action, number in outcome.counts().items() if number]
@@ -212,24 +212,24 @@ def checks_table(title: str, results: CheckResults) -> Table:
     return Table(caption, CHECK_COLUMNS, rows, row_header=1, marks=marks)
 
 
-def change_in_words(change: Change) -> str:
+def format_change(change: Change) -> str:
     """Return a change as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
-    return f"{change.action.value} {kind_in_words(change.kind)} {change.key!r}"
+    return f"{change.action.value} {format_kind(change.kind)} {change.key!r}"
 
 
-def kind_in_words(kind: str) -> str:
+def format_kind(kind: str) -> str:
     """Return ``"permission set"`` for ``"permission_set"``."""
     return kind.replace("_", " ")
 
 
-def values_in_words(state: Mapping[str, Any] | None) -> str:
+def format_values(state: Mapping[str, Any] | None) -> str:
     """Return a state as lines ``field: value``; fields that are empty are left out."""
     return "\n".join(
-        f"{name}: {value_in_words(value)}" for name, value in (state or {}).items() if not _empty(value)
+        f"{name}: {format_value(value)}" for name, value in (state or {}).items() if not _empty(value)
     )
 
 
-def value_in_words(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as text: lists with commas, mappings as ``key=value``, what is nested deeper as JSON."""
     if isinstance(value, str):
         return value
@@ -255,7 +255,7 @@ def _values(change: Change) -> str:
         return ""
     before: State = change.before or {}
     after: State = change.after or {}
-    return values_in_words({name: value for name, value in after.items() if value != before.get(name)})
+    return format_values({name: value for name, value in after.items() if value != before.get(name)})
 
 
 def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, str]:
@@ -264,7 +264,7 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
     identifier = "" if has_none else result.identifier
     return (
         f"{SYMBOLS[change.action]} {_PAST[change.action]}",
-        kind_in_words(change.kind),
+        format_kind(change.kind),
         change.key,
         identifier,
     )

@@ -49,7 +49,7 @@ def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
     return "; ".join(f"{name}: {_shown(found.get(name))} → {_shown(wanted.get(name))}" for name in fields)
 
 
-def state_in_words(state: State) -> str:
+def format_state(state: State) -> str:
     """Return a state in one line, such as ``"session_duration 'PT4H', relay_state nothing"``."""
     return ", ".join(f"{name} {_shown(value)}" for name, value in state.items())
 
@@ -223,16 +223,14 @@ def check_states(
 
 def _check(name: str, wanted: State, found: State | None) -> Check:
     if found is None:
-        expected = state_in_words(wanted)
+        expected = format_state(wanted)
         expected = f"it exists, with {expected}" if expected else "it exists"
         detail = "expected it to exist, found nothing"
         return Check(name, False, detail, expected=expected, found="nothing of that name")
     differing = differing_fields(wanted, found)
     if differing:
         detail = f"found → expected: {describe_difference(wanted, found, differing)}"
-        expected, there = (
-            state_in_words({at: state.get(at) for at in differing}) for state in (wanted, found)
-        )
+        expected, there = (format_state({at: state.get(at) for at in differing}) for state in (wanted, found))
         return Check(name, False, detail, expected=expected, found=there)
     fields = ", ".join(field for field in wanted if wanted[field] not in (None, {}, []))
     return Check(name, True, f"exists as wanted ({fields})" if fields else "exists")

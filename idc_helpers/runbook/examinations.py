@@ -340,9 +340,7 @@ def _second_profile(look: Look) -> Examination:
             second.get("sso_session") == first.get("sso_session"),
             f"sso_session = {second.get('sso_session', 'none')}",
         ),
-        Finding(
-            "for another account or permission set", _role(second) != _role(first), _role_in_words(second)
-        ),
+        Finding("for another account or permission set", _role(second) != _role(first), _format_role(second)),
     )
     is_right = all(finding.done for finding in findings)
     return Examination((*findings, _works(terminal, best) if is_right else _NOT_TRIED))
@@ -357,7 +355,7 @@ def _works(terminal: Terminal, profile_name: str) -> Finding:
     return Finding("and it works", bool(account), account or answer.refusal)
 
 
-def _role_in_words(profile: dict[str, str]) -> str:
+def _format_role(profile: dict[str, str]) -> str:
     return " · ".join(part for part in _role(profile) if part) or "no role"
 
 

@@ -18,11 +18,11 @@ from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.activation import PersonStatus, describe_person
 from idc_aws.signin.profiles import SignedInProfiles, find_signed_in_profiles
 from idc_helpers.runbook.comparing import Check, CheckResults, differing_fields
+from idc_helpers.runbook.explain_failures import Cause, taught
 from idc_helpers.runbook.lesson import EVERYBODY, LESSON, PERSON, LessonStep
 from idc_helpers.runbook.records import Receipt, read_events
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import OWN_VALUES, Step, digest
-from idc_helpers.runbook.teaching import Cause, taught
 
 
 class StepState(Enum):

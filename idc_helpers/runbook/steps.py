@@ -23,13 +23,13 @@ from idc_helpers.runbook.comparing import (
     CheckResults,
     Teach,
     check_states,
+    format_state,
     plan_changes,
-    state_in_words,
 )
 from idc_helpers.runbook.desired import Desired
+from idc_helpers.runbook.explain_failures import explain_failure
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.teaching import explain_failure
 from idc_helpers.runbook.undo import Teardown, UndoPlan
 
 OWN_VALUES = "own_values"
@@ -177,8 +177,8 @@ class Step(Reviewed[Plan]):
             False,
             f"no API shows it and nobody has attested it; wanted {change.after}",
             "Set it in the AWS console as the step says, then record who did it and what was seen.",
-            expected=f"a person's record of {state_in_words(wanted)}",
-            found=state_in_words(change.before) if change.before else "no record of these values",
+            expected=f"a person's record of {format_state(wanted)}",
+            found=format_state(change.before) if change.before else "no record of these values",
         )
         return teach(check, change.key, wanted, change.before)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing_extensions import override
 
 from idc_aws.access import whole_assignment_identifier
-from idc_aws.changes import Action, Change, Plan, State, Use, in_words, uses_in_words
+from idc_aws.changes import Action, Change, Plan, State, Use, format_uses, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
 from idc_aws.resource import Resource
@@ -250,7 +250,7 @@ class FateFinder:
         change = undoing.change
         if not uses:
             return replace(undoing, change=replace(change, takes=takes))
-        words = uses_in_words(uses)
+        words = format_uses(uses)
         if change.kind == INSTANCE or not self.include_used:
             verb = "still holds" if change.kind == INSTANCE else "is used by others, so it is left alone:"
             kept = Change(

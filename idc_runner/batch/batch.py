@@ -35,7 +35,7 @@ from idc_runner.batch.workers import EngineKeeper, JobSettings, LocalWorkers, Wo
 from idc_runner.engine import Engine
 from idc_runner.execution import Interrupted, Outcome, signals_as_exceptions
 from idc_runner.run import Request, people_of_run
-from idc_runner.summary import seconds_in_words
+from idc_runner.summary import format_seconds
 from idc_runner.working_copy import edited_line, edited_notebooks, require_unedited
 
 
@@ -289,7 +289,7 @@ class _Batch:
         say = self.progress.say
         for line in summary.news:
             say(line)
-        say(f"\n{summary.sentence()} {seconds_in_words(summary.wall_s)} in all.")
+        say(f"\n{summary.sentence()} {format_seconds(summary.wall_s)} in all.")
         if signal_number is not None:
             say("The batch was ended before it was done. What had ended is counted and not run again;")
             say("jobs that were still running will be run again. To continue, give the same command again.")

@@ -19,7 +19,7 @@ from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.outputs import write_whole
 from idc_runner.progress import TimedLines, indented
 from idc_runner.report import render_page, verdict_of
-from idc_runner.summary import ACTIONS, DONE_WORDS, seconds_in_words
+from idc_runner.summary import ACTIONS, DONE_WORDS, format_seconds
 
 STATUSES = ("passed", "failed", "not run")
 
@@ -169,7 +169,7 @@ class BatchProgress(TimedLines):
         again = f", at attempt {result.attempts}" if result.attempts > 1 else ""
         first, _, rest = result.reason.partition("\n")
         why = f": {first}" if first else ""
-        self.tell(f"{result.job} {word} in {seconds_in_words(result.wall_s)}{again}{why}")
+        self.tell(f"{result.job} {word} in {format_seconds(result.wall_s)}{again}{why}")
         if rest:
             self.say(indented(rest))
 
@@ -192,7 +192,7 @@ class BatchProgress(TimedLines):
         ran, rest = self.done - self.not_run, self._total - self.done
         if not ran or not rest:
             return ""
-        return f", about {seconds_in_words(self.elapsed_s / ran * rest)} left"
+        return f", about {format_seconds(self.elapsed_s / ran * rest)} left"
 
     def _show(self) -> None:
         if self._bar:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.identifiers import format_duration, length_in_words, parse_duration
+from idc_aws.identifiers import format_duration, format_length, parse_duration
 
 WHOLE_SECONDS = st.integers(0, 400 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
 
@@ -100,4 +100,4 @@ def test_lengths_without_a_text_are_refused(length):
     ],
 )
 def test_a_length_in_words(text, words):
-    assert length_in_words(parse_duration(text)) == words
+    assert format_length(parse_duration(text)) == words

@@ -13,18 +13,18 @@ from idc_aws.calls import Call, watched_writes
 from idc_aws.changes import Change
 from idc_aws.errors import CancelledError, KitError
 from idc_aws.scrubbing import scrub
-from idc_helpers.notebook.calls import call_in_words, calls_html
+from idc_helpers.notebook.calls import calls_html, format_call
 from idc_helpers.notebook.console_guide import ConsoleGuide, Guide, guide_html
 from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
-from idc_helpers.notebook.forms.values import FormValues, problems_by_place, problems_in_words
-from idc_helpers.notebook.screen import Background, progress_in_words
+from idc_helpers.notebook.forms.values import FormValues, format_problems, problems_by_place
+from idc_helpers.notebook.screen import Background, format_progress
 from idc_helpers.notebook.tables import (
     TABLE_STYLE,
+    format_outcome,
+    format_plan,
     in_html,
-    outcome_in_words,
     outcome_table,
     place_html,
-    plan_in_words,
     plan_table,
 )
 from idc_helpers.runbook.applying import Outcome, PlannedCalls, Reviewed
@@ -79,7 +79,7 @@ class WatchedApply:
     def progress(self, event: str, change: Change, made: int, total: int) -> None:
         """Say how far it is."""
         self._made, self._total = made, total
-        self._words = progress_in_words(event, change, made, total)
+        self._words = format_progress(event, change, made, total)
         self._say(self._words)
 
     def about_to_send(self, call: Call) -> None:
@@ -92,7 +92,7 @@ class WatchedApply:
             )
         self._sent += 1
         number = f"{self._sent} of {max(self._expected, self._sent)}" if self._expected else str(self._sent)
-        self._say(f"{self._words}\nCall {number}: {call_in_words(call)}")
+        self._say(f"{self._words}\nCall {number}: {format_call(call)}")
 
 
 class Actions(Generic[P]):
@@ -156,7 +156,7 @@ class Actions(Generic[P]):
         """Show the calls of a plan that a cell has made and shows."""
         self._on_screen, self._planned = plan, PlannedCalls()
         self._screen.show("")
-        words = plan_in_words(self._step.changes(plan))
+        words = format_plan(self._step.changes(plan))
         self._screen.say(f"Plan: {words}. The cell that was run last shows it.")
 
         def show_calls(planned: PlannedCalls | Exception) -> None:
@@ -217,14 +217,14 @@ class Actions(Generic[P]):
             changes = self._step.changes(self._on_screen)
             table = plan_table(self._step.title, changes, self._place).html()
             self._screen.show(table + calls_html(self._planned, self._step.context))
-        self._screen.say("\n".join(filter(None, (first, f"Plan: {plan_in_words(changes)}."))))
+        self._screen.say("\n".join(filter(None, (first, f"Plan: {format_plan(changes)}."))))
 
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
     def _applied(self, outcome: Any) -> None:
         self._screen.show(outcome_table(self._step.title, outcome, self._place).html())
-        self._screen.say(f"✔ Done: {outcome_in_words(outcome)}. {self._labels.after}")
+        self._screen.say(f"✔ Done: {format_outcome(outcome)}. {self._labels.after}")
 
     def _failed(self, error: Exception) -> None:
         self._screen.say(f"✘ {type(error).__name__}: {error}")
@@ -365,7 +365,7 @@ class StepPanel(Panel):
 
     def _show_problems(self) -> None:
         self.form.show_problems(problems_by_place(self._values))
-        text = problems_in_words(self._values)
+        text = format_problems(self._values)
         self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""
 
     def _busy(self, busy: bool) -> None:

@@ -176,17 +176,17 @@ def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
     return found
 
 
-def problems_in_words(values: FormValues) -> str:
+def format_problems(values: FormValues) -> str:
     """Return how many values are to be fixed and where, in the form's words; empty: all is well."""
     problems = values.step.problems
     if not problems:
         return ""
-    places = dict.fromkeys(_place_in_words(problem.path, values) for problem in problems)
+    places = dict.fromkeys(_format_place(problem.path, values) for problem in problems)
     number = "1 value needs" if len(problems) == 1 else f"{len(problems)} values need"
     return f"{number} fixing: {'; '.join(places)}. Apply stays disabled until then."
 
 
-def _place_in_words(path: str, values: FormValues) -> str:
+def _format_place(path: str, values: FormValues) -> str:
     rest = path.removeprefix(values.section.dotted)
     item = re.match(r"\[(\d+)\]", rest, re.ASCII)
     names = re.findall(r"[A-Za-z_]+", rest)

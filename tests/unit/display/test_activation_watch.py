@@ -4,7 +4,7 @@ import pytest
 
 from idc_aws.signin.activation import PersonStatus
 from idc_helpers.notebook import activation
-from idc_helpers.notebook.activation import ActivationWatch, is_on_the_way, steps_in_words
+from idc_helpers.notebook.activation import ActivationWatch, format_steps, is_on_the_way
 
 
 def person(has_password=False, device_kinds=(), session_count=0):
@@ -37,9 +37,9 @@ def watched(monkeypatch):
 
 
 def test_each_step_is_ticked_when_it_is_done():
-    assert steps_in_words(person()).count("✔") == 1
-    assert "✔ password set · … MFA device registered" in steps_in_words(person(True))
-    assert "run the check now" in steps_in_words(ACTIVE)
+    assert format_steps(person()).count("✔") == 1
+    assert "✔ password set · … MFA device registered" in format_steps(person(True))
+    assert "run the check now" in format_steps(ACTIVE)
 
 
 def test_on_the_way_is_who_can_still_arrive_by_themselves():

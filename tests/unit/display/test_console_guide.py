@@ -4,7 +4,7 @@ import pytest
 
 from idc_aws.errors import CheckFailedError
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.notebook.console_guide import choices_in_words
+from idc_helpers.notebook.console_guide import format_choices
 from idc_helpers.notebook.forms.panels import AttestationPanel
 from idc_helpers.notebook.steps import NotebookStep
 
@@ -28,8 +28,8 @@ def test_the_guide_uses_the_words_on_the_screen(on_aws):
 
 
 def test_a_value_without_a_label_is_shown_as_it_is():
-    assert choices_in_words({"subdomain": "Subdomain"}, {"subdomain": "acme"}) == (("Subdomain", "acme"),)
-    assert choices_in_words({"allowed_types": "Types"}, {"allowed_types": []}) == (("Types", "(none)"),)
+    assert format_choices({"subdomain": "Subdomain"}, {"subdomain": "acme"}) == (("Subdomain", "acme"),)
+    assert format_choices({"allowed_types": "Types"}, {"allowed_types": []}) == (("Types", "(none)"),)
 
 
 def test_headless_the_guide_is_text_and_guided_it_has_a_form(on_aws, monkeypatch):

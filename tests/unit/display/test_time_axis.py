@@ -4,7 +4,7 @@ from html import unescape
 
 import pytest
 
-from idc_helpers.notebook.pictures import Row, TimeAxis, duration_in_words, short_duration
+from idc_helpers.notebook.pictures import Row, TimeAxis, describe_duration, short_duration
 
 HOUR = 3600
 AXIS = TimeAxis(
@@ -77,7 +77,7 @@ def test_the_axis_has_some_ticks_and_never_a_crowd(end_s):
 
 def test_durations_in_words_and_short():
     seconds = (0, 1, 90, 3600, 5400, 86400, 7 * 86400 + 3600)
-    assert [duration_in_words(each) for each in seconds] == [
+    assert [describe_duration(each) for each in seconds] == [
         "0 seconds",
         "1 second",
         "1 minute 30 seconds",

@@ -1,6 +1,6 @@
 import pytest
 
-from idc_helpers.runbook.teaching import Cause, Facts, likely_cause
+from idc_helpers.runbook.explain_failures import Cause, Facts, likely_cause
 
 HERE = Facts(region="us-east-1")
 KINDS = [

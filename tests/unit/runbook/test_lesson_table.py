@@ -13,6 +13,7 @@ from idc_helpers.notebook.forms.values import section_of
 from idc_helpers.notebook.lesson_map import LessonMap
 from idc_helpers.runbook.comparing import Check
 from idc_helpers.runbook.desired import Want
+from idc_helpers.runbook.explain_failures import Cause, taught
 from idc_helpers.runbook.lesson import (
     API,
     LESSON,
@@ -24,7 +25,6 @@ from idc_helpers.runbook.lesson import (
 from idc_helpers.runbook.progress import StepReading, StepState
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.teaching import Cause, taught
 from idc_helpers.runbook.undo import Teardown
 
 ROOT = Path(__file__).parents[3]

@@ -2,7 +2,7 @@ import pytest
 
 from idc_runner.engine import NotebookFailure
 from idc_runner.progress import Progress, summary_table
-from idc_runner.summary import CheckResult, NotebookResult, RunSummary, changes_in_words, seconds_in_words
+from idc_runner.summary import CheckResult, NotebookResult, RunSummary, format_changes, format_seconds
 
 CHANGES = {"create": 3, "update": 0, "delete": 0, "unchanged": 1}
 
@@ -81,8 +81,8 @@ def test_the_table_has_a_line_for_each_notebook_and_the_sums():
     ("seconds", "words"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (3600, "60 min 00 s")]
 )
 def test_seconds_in_words(seconds, words):
-    assert seconds_in_words(seconds) == words
+    assert format_seconds(seconds) == words
 
 
 def test_no_change_is_said_too():
-    assert changes_in_words(dict.fromkeys(CHANGES, 0)) == "nothing to do"
+    assert format_changes(dict.fromkeys(CHANGES, 0)) == "nothing to do"

@@ -4,9 +4,9 @@ import pytest
 
 from idc_aws.changes import Action, Change, WriteResult
 from idc_helpers.runbook.comparing import Check
+from idc_helpers.runbook.explain_failures import Cause, Facts, receipt_facts, taught
 from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.records import Origin, ReceiptBook
-from idc_helpers.runbook.teaching import Cause, Facts, receipt_facts, taught
 
 ORIGIN = Origin("run", "06_groups", "groups", "sandbox", "111122223333", "us-east-1", "arn")
 CREATE = Change(Action.CREATE, "group", "Auditors", None, {}, "does not exist yet")
