@@ -324,6 +324,14 @@ def test_a_start_on_a_full_disk_says_so(tiny_disk):
         launcher.start(folder, port=0)
 
 
+def test_the_error_is_reported_though_a_traceback_follows_it(tmp_path):
+    folder = StateFolder(tmp_path)
+    folder.log.write_text("older\nerror: it is full\nTraceback (most recent call last):\n", "utf-8")
+    assert launcher._last_words(folder, 0) == "it is full"
+    folder.log.write_text("KeyError: 'x'\n", "utf-8")
+    assert launcher._last_words(folder, 0) == "KeyError: 'x'"
+
+
 @pytest.mark.parametrize("number", [28, 122])
 def test_files_beside_the_state_say_so_too(tmp_path, number):
     error = OSError(number, os.strerror(number))

@@ -63,11 +63,11 @@ def test_the_environment_names_the_folders_that_configure_jupyter(monkeypatch):
 
 # Says that it listens, and ends with 7 when it is asked; "deaf" does not end for that.
 CHILD = """
-import signal, sys, time
+import os, signal, sys, time
 def end(number, frame):
     if "deaf" not in sys.argv:
         sys.exit(7)
-    print("no", flush=True)
+    os.write(1, b"no\\n")  # the signal may come while "ready" is being printed
 signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 while True:
