@@ -276,7 +276,7 @@ def _last_words(folder: StateFolder, log_start: int) -> str:
     with folder.log.open("rb") as log:
         log.seek(log_start)
         lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error: ")]  # a traceback may follow, cut by a full disk
+    errors = [line for line in lines if line.startswith("error: ")]  # a full disk may cut what follows
     return (errors or lines or [""])[-1].removeprefix("error: ")
 
 
