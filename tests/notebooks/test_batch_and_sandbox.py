@@ -29,7 +29,7 @@ def counted(out):
 
 
 def test_a_sandbox_that_is_killed_costs_at_most_the_jobs_at_work_and_they_run_again(commands, batch):
-    names = [f"j{number}" for number in range(5)]
+    names = [f"j{number}" for number in range(8)]
     lines = "".join(f"  - {{name: {name}}}\n" for name in names)
     text = f'defaults: {{notebook: "05", set: {{mode: plan}}}}\njobs:\n{lines}'
     sandbox = json.loads(commands.idc("sandbox", "status", "--json").stdout)["pid"]

@@ -25,7 +25,7 @@ def enabled(commands):
 @pytest.fixture
 def slow(enabled):
     """The sandbox takes its time for each answer, so that there is a middle in which to interrupt."""
-    switch(enabled, latency_s=0.2)
+    switch(enabled, latency_s=0.5)
     yield enabled
     enabled.start_sandbox()
     switch(enabled, latency_s=0)
@@ -72,7 +72,7 @@ def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
     assert receipts_of(slow)
 
     switch(slow, latency_s=0)
-    done, summary = slow.run("--only", "05")
+    done, summary = slow.run("--only", "05,06")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
     there = what_is_there(slow)
@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(sl
     assert set(what_is_there(slow)) == {"instance"}
 
 
-def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow):
+def test_a_run_whose_preloaded_process_is_killed_says_so_and_running_again_finishes_it(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
     os.kill(min(descendants(process.pid)), signal.SIGKILL)
@@ -116,8 +116,13 @@ def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow)
     assert receipts_of(slow)
 
     switch(slow, latency_s=0)
-    undo = slow.idc("undo", str(slow.latest), "--yes")
-    assert undo.returncode == 0, undo.stdout + undo.stderr
+    interrupted = slow.latest
+    done, summary = slow.run("--only", "05,06")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    for folder in (slow.latest, interrupted):
+        undo = slow.idc("undo", str(folder), "--yes")
+        assert undo.returncode == 0, undo.stdout + undo.stderr
     assert set(what_is_there(slow)) == {"instance"}
 
 

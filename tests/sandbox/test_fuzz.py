@@ -1,6 +1,6 @@
 """Bad input never gets a 500: that is for the sandbox's own defects, and so a 500 here is one.
 
-A thousand odd requests from a seed go to the whole port, in this process, and some over a socket; what was
+Thousands of odd requests from a seed go to the whole port, in this process, and some over a socket; what was
 once answered with a 500 is a row of its own.
 """
 
@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from idc_sandbox.errors import Request
 
-SEED, COUNT = 20_261_129, 1_000
+SEED, COUNT = 20_261_129, 3_000
 NESTED = "[" * 20_000
 HALF_A_CHARACTER = '{"NextToken": "\\ud800"}'
 DEEP_POLICY = '{"Version": "2012-10-17", "Statement": ' + '{"a": ' * 3_000 + "1" + "}" * 3_000 + "}"
