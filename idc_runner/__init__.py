@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,20 @@ def put_off_import(name: str, *functions: str) -> None:
     for function in functions:
         setattr(placeholder, function, deferred(function))
     sys.modules[name] = placeholder
+
+
+@contextmanager
+def without_modules(*names: str) -> Iterator[None]:
+    """Let modules that libraries can do without be missing while the libraries are imported."""
+    known = {name: sys.modules.get(name) for name in names}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None: it cannot be imported
+    try:
+        yield
+    finally:
+        for name, module in known.items():
+            del sys.modules[name]
+            if module is not None:
+                sys.modules[name] = module
 
 
 # It takes seconds, and hardly anybody needs it: before anything here reads a notebook.

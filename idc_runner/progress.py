@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -182,18 +183,25 @@ class EventFollower:
         return whole
 
 
+# Between two notebooks the run takes a dozen small steps, each of which would wait longer for the thread.
+_SWITCH_S = 0.0005
+
+
 class Meanwhile:
     """Does what it is given in a thread, beside the next notebooks; leaving the block waits for its end."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="meanwhile")
         self._pending: Future[object] | None = None
+        self._usual_s = sys.getswitchinterval()
 
     def __enter__(self) -> Meanwhile:
+        sys.setswitchinterval(_SWITCH_S)
         return self
 
     def __exit__(self, *_raised: object) -> None:
         self._thread.shutdown(wait=True)
+        sys.setswitchinterval(self._usual_s)
 
     def offer(self, work: Callable[[], object]) -> None:
         """Begin a piece of work, unless the one before still goes on; raises what that one raised."""

@@ -89,8 +89,8 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     import nbformat  # noqa: PLC0415 -- takes longer to import than many a run takes
 
     document = nbformat.from_dict(scrubbed_notebook(nbformat.read(notebook, as_version=4)))
-    _prefer_text_to_diagrams(document)
-    body, _ = _exporter().from_notebook_node(document)
+    _prepare_outputs(document)
+    body = _page_body(document)
     # Markup: nbconvert has escaped the code and texts; the page's policy lets no script of an output run.
     text = render_page(
         "notebook.html.j2",
@@ -104,22 +104,32 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     return page
 
 
-def _exporter() -> Any:
-    """Return nbconvert's writer of pages: a new one for each, for it keeps what the last notebook had."""
-    from nbconvert import HTMLExporter  # noqa: PLC0415 -- takes longer to import than many a run takes
+def _page_body(document: Any) -> str:
+    """Return what nbconvert makes of a notebook; by a new exporter, which keeps what the last one had."""
+    # nbconvert takes longer to import than many a run takes.
+    from nbconvert import HTMLExporter, TemplateExporter  # noqa: PLC0415
+    from nbconvert.filters import Highlight2HTML  # noqa: PLC0415
+    from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter  # noqa: PLC0415
 
-    exporter = HTMLExporter(template_name="basic")
+    # A saved notebook needs none of the changes that nbconvert would prepare, each with a look at all of it.
+    exporter = HTMLExporter(template_name="basic", default_preprocessors=[])
     exporter.environment.bytecode_cache = _compiled
-    return exporter
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
+    exporter.register_filter("filter_data_type", WidgetsDataTypeFilter(document.metadata, parent=exporter))
+    # Past HTMLExporter's own, which parses the page once more for pictures that have no description.
+    return str(TemplateExporter.from_notebook_node(exporter, document)[0])
 
 
-def _prefer_text_to_diagrams(document: Any) -> None:
-    # Diagrams in Mermaid's language need a script to be drawn; each of ours carries its text.
+def _prepare_outputs(document: Any) -> None:
+    # Diagrams in Mermaid's language need a script to be drawn; each of ours carries its text. A picture that
+    # does not say what it shows needs some text too, for those who cannot see it.
     for cell in document.cells:
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if "text/plain" in data:
                 data.pop("text/vnd.mermaid", None)
+            if any(kind.startswith("image/") for kind in data):
+                output.metadata.setdefault("alt", "A picture without a description")
 
 
 @cache

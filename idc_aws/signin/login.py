@@ -9,6 +9,7 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from idc_aws.clients import session_without_files
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
 from idc_aws.files import read_object, replaced_file
@@ -221,13 +223,19 @@ def get_role_credentials(
     )
 
 
+@cache
+def _session_of_nobody() -> boto3.Session:
+    """Return a session whose clients get keys of their own: a session takes longer to make than a client."""
+    return boto3.Session(botocore_session=session_without_files())
+
+
 def who_am_i(connection: Connection, keys: TemporaryCredentials, *, with_token: bool = True) -> str:
     """Return the principal that keys of the sandbox belong to, or the code of the refusal; reads only."""
-    session = boto3.Session(
-        keys.access_key_id, keys.secret_access_key, keys.session_token if with_token else None
-    )
-    client = session.client(
+    client = _session_of_nobody().client(
         "sts",
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token if with_token else None,
         region_name=connection.region,
         endpoint_url=connection.endpoint_url,
         config=Config(proxies={}, retries={"total_max_attempts": 1}),

@@ -8,13 +8,13 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from idc_aws.calls import in_threads
 from idc_aws.connection import Connection
 from idc_aws.errors import CredentialsError, RunFailedError, SandboxError
 from idc_aws.sandbox import run_module
@@ -58,14 +58,21 @@ class CommandLine:
 
 def find_command_lines(search_path: str | None = None) -> list[CommandLine]:
     """Return the AWS CLIs of a search path, in its order; runs each one's ``--version``."""
+    asked = ask_command_lines(search_path)
+    found = ((program, version.result()) for program, version in asked.items())
+    return [CommandLine(str(program), version) for program, version in found if version]
+
+
+def ask_command_lines(
+    search_path: str | None = None,
+) -> dict[Path, Future[tuple[int, int, int] | None]]:
+    """Begin to ask the AWS CLIs of a search path for their versions, all at once, and return at once."""
     programs: dict[str, Path] = {}
     for folder in (os.environ.get("PATH", "") if search_path is None else search_path).split(os.pathsep):
         program = Path(folder) / "aws"
         if folder and program.is_file() and os.access(program, os.X_OK):
             programs.setdefault(os.path.realpath(program), program)
-    versions = in_threads(_version, programs.values())  # each takes half a second and more
-    found = zip(programs.values(), versions, strict=True)
-    return [CommandLine(str(program), version) for program, version in found if version]
+    return {program: _asking(program) for program in programs.values()}
 
 
 def find_command_line(search_path: str | None = None) -> CommandLine | None:
@@ -112,14 +119,23 @@ def _why_none(found: list[CommandLine]) -> str:
     return f"There is only {newest}: `aws configure sso` with named sessions needs 2.9 or newer."
 
 
-def _version(program: Path) -> tuple[int, int, int] | None:
-    # Asking takes half a second and more: an answer holds until the file is another one.
+def _asking(program: Path) -> Future[tuple[int, int, int] | None]:
+    # An answer takes half a second and more: it holds until the file is another one.
     status = program.stat()
-    return _asked_version(program, status.st_ino, status.st_mtime_ns)
+    return _asked(program, status.st_ino, status.st_mtime_ns)
 
 
 @lru_cache
-def _asked_version(program: Path, _inode: int, _changed_ns: int) -> tuple[int, int, int] | None:
+def _asked(program: Path, _inode: int, _changed_ns: int) -> Future[tuple[int, int, int] | None]:
+    return _askers().submit(_version, program)
+
+
+@cache
+def _askers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="aws --version")
+
+
+def _version(program: Path) -> tuple[int, int, int] | None:
     try:
         done = subprocess.run(
             [str(program), "--version"],

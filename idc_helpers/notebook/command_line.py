@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,6 +46,7 @@ from idc_aws.signin.terminal import (
     CallAnswer,
     Terminal,
     advice,
+    ask_command_lines,
     configure_sso,
     find_command_lines,
     sandbox_terminal,
@@ -122,6 +124,8 @@ class CommandLineStep:
         self.profile_name = person.profile_name
         self._profile: SsoProfile | None = None
         self._terminal: Terminal | None = None
+        if self.is_live:
+            ask_command_lines()  # for their versions, which take a second: the cells below need them
         self.last_user_code = ""
         """What was compared in the last sign-in of a scripted person; it is spent."""
 
@@ -192,8 +196,8 @@ class CommandLineStep:
                 return self._signed_in_on_page()
             self.sign_in()
             return Line("The profile is written, and the person has allowed the login (boto3, device code).")
-        with self.person() as person:
-            steps = configure_sso(self.terminal, self.profile, self._approval(person))
+        with self._approving() as approve:
+            steps = configure_sso(self.terminal, self.profile, approve)
         return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
 
     def _to_answer(self) -> Table:
@@ -275,12 +279,12 @@ class CommandLineStep:
     def sign_in(self) -> None:
         """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""
         connection, profile = self._context.connection, self.profile
-        with self.person() as person:
+        with self._approving() as approve:
             if self.terminal.command_line is not None:
-                sso_login(self.terminal, self.profile_name, self._approval(person))
+                sso_login(self.terminal, self.profile_name, approve)
                 return
             login = begin_login(connection, profile.start_url)
-            self._approval(person)(login.user_code)
+            approve(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
 
     def _signed_in_on_page(self) -> Line:
@@ -290,12 +294,17 @@ class CommandLineStep:
             _leave_to_person(login.start(self.user_name), "allow the login on the page")
         return Line(_SIGNED_IN)
 
-    def _approval(self, person: Any) -> Callable[[str], object]:
-        def approve(code: str) -> object:
-            self.last_user_code = code
-            return person.do("approve_device", user_code=code)
+    @contextmanager
+    def _approving(self) -> Iterator[Callable[[str], object]]:
+        """Yield what lets the scripted person allow a code, who signs in while the CLI starts."""
+        with ExitStack() as stack, ThreadPoolExecutor(1) as thread:
+            person = thread.submit(stack.enter_context, self.person())
 
-        return approve
+            def approve(code: str) -> object:
+                self.last_user_code = code
+                return person.result().do("approve_device", user_code=code)
+
+            yield approve
 
     def person(self) -> Any:
         """Return the scripted person, signed in, for a ``with`` block."""

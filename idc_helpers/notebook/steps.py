@@ -165,10 +165,12 @@ class NotebookTeardown(Cells[Teardown]):
         super().__init__(Teardown(context))  # one for all cells: its verdict counts what it has undone
 
     def form(self) -> Any:
-        """Return a panel with the plan and a button (guided), or the plan (headless); writes nothing."""
+        """Return a panel with the plan and a button (guided), or where both are (headless); only shows."""
         self.context.opening.require()
         if not is_guided():
-            return self.plan()
+            return Line(
+                "Headless there is no button: the next cell shows the plan, and a later one applies it."
+            )
         if self._panel is None:
             from idc_helpers.notebook.forms.panels import TeardownPanel  # noqa: PLC0415 - no widget is imported headless
 

@@ -161,6 +161,7 @@ def open_run(
 def _scenario(path: Path, parameters: dict[str, Any]) -> Scenario:
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     scenario = load_scenario(path)
-    if not given:
+    known = {"mode": scenario.mode_or_default, **scenario_parameters(scenario)}
+    if {**known, **given} == known:
         return scenario
-    return validate_scenario({**scenario_parameters(scenario), **given}, source="the notebook's parameters")
+    return validate_scenario({**known, **given}, source="the notebook's parameters")

@@ -29,6 +29,7 @@ from nbformat import NotebookNode
 from papermill.log import logger
 from traitlets.config import Config
 
+from idc_runner import without_modules
 from idc_runner.engine import MOST_PRINTED
 from idc_runner.kernel_engine import BoundedClient
 
@@ -90,7 +91,8 @@ def make_kernel() -> KernelHere:
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     session, log = HandedOver(key=b""), logging.getLogger("idc_helpers.kernel")
-    with _no_debugger():
+    # Nobody debugs a headless run through its front end; importing the debugger takes longer than the kernel.
+    with without_modules("debugpy"):
         kernel = KernelHere.instance(config=config, session=session, log=log, iopub_socket=_PUBLISHED)
     kernel._execute_sleep = 0
     kernel.shell.enable_gui = partial(_enable_gui, kernel)
@@ -108,19 +110,6 @@ def _enable_gui(kernel: KernelHere, gui: str | None = None) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from error
     kernel.shell.active_eventloop = gui
-
-
-@contextmanager
-def _no_debugger() -> Iterator[None]:
-    # Nobody debugs a headless run through its front end; importing the debugger takes longer than the kernel.
-    known = sys.modules.get("debugpy")
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # to the import system: it cannot be imported
-    try:
-        yield
-    finally:
-        del sys.modules["debugpy"]
-        if known is not None:
-            sys.modules["debugpy"] = known
 
 
 def take_environment(kernel: KernelHere) -> None:

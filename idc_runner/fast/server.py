@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from idc_runner import without_modules
 from idc_runner.fast.messages import Lines, Object, receive_order
 
 _END_S = 3.0  # for forks that are asked to end, before they are made to
@@ -194,6 +195,8 @@ MODULES = (
 )
 # What the kit's own code starts as processes: their forks find it imported.
 STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")
+# httpx's command line, and a way to TLS that botocore only looks at: a tenth of a second each.
+_LEFT_OUT = ("httpx._main", "urllib3.contrib.pyopenssl")
 _REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})")
 
 
@@ -203,8 +206,9 @@ def preload() -> None:
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    for name in (*MODULES, *STARTED_MODULES):
-        importlib.import_module(name)
+    with without_modules(*_LEFT_OUT):
+        for name in (*MODULES, *STARTED_MODULES):
+            importlib.import_module(name)
     gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
     prepare()
     gc.freeze()

@@ -134,6 +134,22 @@ def test_each_executed_notebook_has_a_page_with_its_tables_and_without_its_diagr
     assert "the tree" in notebook.words
 
 
+def test_code_is_coloured_pictures_are_described_and_widgets_without_state_are_text(tmp_path, executed):
+    document = nbformat.read(executed, as_version=4)
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "a slider"}
+    pictures = [({}, "A picture without a description"), ({"alt": "a map"}, "a map")]
+    document.cells[1].outputs = [nbformat.v4.new_output("display_data", data=widget)] + [
+        nbformat.v4.new_output("display_data", data={"image/png": "AAAA"}, metadata=metadata)
+        for metadata, _ in pictures
+    ]
+    nbformat.write(document, executed)
+    write(tmp_path, passed())
+    text = executed.with_suffix(".html").read_text("utf-8")
+    assert '<span class="nb">print</span>' in text
+    assert re.findall('<img[^>]*alt="([^"]*)"', text) == [alt for _, alt in pictures]
+    assert "a slider" in text
+
+
 def test_nothing_is_loaded_from_elsewhere_and_no_script_may_run(tmp_path, executed):
     write(tmp_path, passed())
     for name in ("index.html", "notebooks/06_groups.html"):
