@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,7 +28,7 @@ from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeo
 from idc_aws.failures import error_code, failed_read, failed_write
 from idc_aws.identity_store import find_principal_id
 from idc_aws.organization import is_management_account
-from idc_aws.resource import Resource, Writer
+from idc_aws.resource import Existing, Resource, Writer
 
 WINDOW = 10
 """AWS's limit of 15, less a margin for others who assign at the same time."""
@@ -179,6 +180,24 @@ _Ids = tuple[str, str, str]
 """A principal's id, a permission set's ARN, and an account's id."""
 
 
+class _Names:
+    """Looks up what the assignments of one apply name, each name once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.permission_set = cache(partial(find_permission_set, connection))
+        self._principal_id = cache(partial(find_principal_id, connection))
+
+    def require_principal(self, key: str, state: State) -> str:
+        principal_type, principal_name = state["principal_type"], state["principal_name"]
+        principal_id = self._principal_id(principal_type, principal_name)
+        if principal_id is None:
+            raise NotFoundError(
+                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
+                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
+            )
+        return principal_id
+
+
 class AccountAssignments(Resource):
     """The account assignments of the instance, by `assignment_key`; ten are written at a time.
 
@@ -197,13 +216,18 @@ class AccountAssignments(Resource):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        return {key: assignment_state(key) for key in self._existing(keys)}
+        return {key: assignment_state(key) for key in self._ids(keys)}
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
-        return {key: assignment_identifier(*ids) for key, ids in self._existing(keys).items()}
+        return {key: assignment_identifier(*ids) for key, ids in self._ids(keys).items()}
 
-    def _existing(self, keys: Collection[str]) -> dict[str, _Ids]:
+    @override
+    def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
+        found = self._identifiers(keys)
+        return {key: Existing(identifier, assignment_state(key)) for key, identifier in found.items()}
+
+    def _ids(self, keys: Collection[str]) -> dict[str, _Ids]:
         """Return the ids of those that exist."""
         states = {key: assignment_state(key) for key in keys}
         permission_sets = list_permission_sets(self._connection)
@@ -258,15 +282,16 @@ class AccountAssignments(Resource):
                 raise WriteFailedError(
                     f"{action.value} is not a write of an account assignment; nothing was done"
                 )
-            yield from AssignmentWindow(self._connection, action, self._request).run(list(same), on_start)
+            request_of = partial(self._request, _Names(self._connection))
+            yield from AssignmentWindow(self._connection, action, request_of).run(list(same), on_start)
 
-    def _request(self, change: Change) -> State:
+    def _request(self, names: _Names, change: Change) -> State:
         state = assignment_state(change.key)
         if change.identifier:  # the very one that a receipt names, whatever the names lead to now
             principal_id, permission_set_arn = assignment_parts(change.identifier)
         else:
-            principal_id = self._principal_id(change.key, state["principal_type"], state["principal_name"])
-            permission_set_arn = find_permission_set(self._connection, state["permission_set"])
+            principal_id = names.require_principal(change.key, state)
+            permission_set_arn = names.permission_set(state["permission_set"])
         return {
             "TargetId": state["account_id"],
             "TargetType": "AWS_ACCOUNT",
@@ -274,12 +299,3 @@ class AccountAssignments(Resource):
             "PrincipalType": state["principal_type"],
             "PrincipalId": principal_id,
         }
-
-    def _principal_id(self, key: str, principal_type: str, principal_name: str) -> str:
-        principal_id = find_principal_id(self._connection, principal_type, principal_name)
-        if principal_id is None:
-            raise NotFoundError(
-                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
-                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
-            )
-        return principal_id

@@ -11,7 +11,7 @@ from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads
 from idc_aws.changes import State, Use
 from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.identity_store import Principals, find_group_id, find_principal_id, find_user_id
-from idc_aws.resource import OneByOne, Writer
+from idc_aws.resource import Existing, OneByOne, Writer
 from idc_aws.uses import uses_of_principals
 
 
@@ -118,6 +118,11 @@ class GroupMemberships(OneByOne):
             "identitystore", "is_member_in_groups", MemberId={"UserId": user_id}, GroupIds=group_ids
         )
         return [(user_id, one["GroupId"]) for one in answer["Results"] if one.get("MembershipExists")]
+
+    @override
+    def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
+        found = self._identifiers(keys)
+        return {key: Existing(identifier, self._state(key)) for key, identifier in found.items()}
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, known_o
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.failures import failed_read
-from idc_aws.resource import OneByOne, Writer
+from idc_aws.resource import Existing, OneByOne, Writer
 
 NAME_FIELDS = {"USER": "UserName", "GROUP": "DisplayName"}
 """What AWS calls the name of a principal, by its type."""
@@ -89,8 +89,14 @@ class Principals(OneByOne):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        answers = by_key(self._describe_by_name, keys)
-        return {key: self._state(answer) for key, answer in answers.items() if answer}
+        return {key: found.state for key, found in self._existing(keys).items()}
+
+    @override
+    def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
+        answers, name = by_key(self._describe_by_name, keys), id_field(self.principal_type)
+        return {
+            key: Existing(str(answer[name]), self._state(answer)) for key, answer in answers.items() if answer
+        }
 
     @override
     def _identifier(self, key: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -13,6 +13,13 @@ from idc_aws.changes import Action, Change, State, Use, WriteResult, format_uses
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, WriteFailedError
 from idc_aws.failures import failed_read, failed_write, is_refusal
+
+
+class Existing(NamedTuple):
+    """A thing that is there: AWS's id or ARN of it, and its state."""
+
+    identifier: str
+    state: State
 
 
 class Resource(ABC):
@@ -45,6 +52,13 @@ class Resource(ABC):
             return {}
         with failed_read(self._named(keys)):
             return self._identifiers(keys)
+
+    def existing(self, keys: Collection[str]) -> dict[str, Existing]:
+        """Return the ids and the states of those of the named things that exist; reads only."""
+        if not keys or not self._can_exist():
+            return {}
+        with failed_read(self._named(keys)):
+            return self._existing(keys)
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the states of the things with these pairs of key and identifier, renamed ones too."""
@@ -84,6 +98,12 @@ class Resource(ABC):
     @abstractmethod
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those that exist."""
+
+    def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
+        """Return the ids and states of those that exist; in one look where one of them tells the other."""
+        states = self._read(keys)
+        identifiers = self._identifiers(states)
+        return {key: Existing(identifiers.get(key, ""), state) for key, state in states.items()}
 
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return the ids of those that exist; one look for each."""

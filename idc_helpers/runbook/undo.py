@@ -72,13 +72,13 @@ class Found:
                 self._read(kind, [receipt])
 
     def _look(self, kind: str, resource: Resource, receipts: list[Receipt]) -> None:
-        states = resource.read(list(dict.fromkeys(receipt.key for receipt in receipts)))
-        identifiers = resource.identifiers(list(states))
+        existing = resource.existing(list(dict.fromkeys(receipt.key for receipt in receipts)))
         named = {(receipt.key, named_identifier(receipt)) for receipt in receipts}
+        identifiers = {key: one.identifier for key, one in existing.items()}
         others = {(key, one) for key, one in named if one and one != identifiers.get(key)}
         found = resource.read_by_identifier(others) if others else {}
-        self._states |= {(kind, key): state for key, state in states.items()}
-        self._identifiers |= {(kind, key): identifier for key, identifier in identifiers.items()}
+        self._states |= {(kind, key): one.state for key, one in existing.items()}
+        self._identifiers |= {(kind, key): one.identifier for key, one in existing.items()}
         self._by_identifier |= {(kind, *pair): state for pair, state in found.items()}
 
     def _cannot_read(self, receipt: Receipt, why: str) -> None:
