@@ -18,6 +18,7 @@ from idc_aws.errors import (
     WaitTimeoutError,
     WriteFailedError,
 )
+from idc_aws.resource import Existing
 
 SET_ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 GROUP_ID = "11111111-2222-4333-8444-555555555555"
@@ -138,6 +139,8 @@ def test_the_window_never_exceeds_its_limit_and_is_watched_by_one_list(assignmen
     # 45 in waves of 10, each seen after 3 looks; one look for each status would be more than 100.
     assert len(transport.made("ListAccountAssignmentCreationStatus")) <= 20
     assert len(transport.made("DescribeAccountAssignmentCreationStatus")) == 45
+    # What all of them name is looked up once: a thousand assignments would take minutes more.
+    assert len(transport.made("GetGroupId")) == len(transport.made("ListPermissionSets")) == 1
 
 
 def test_results_carry_identifier_and_request_id(assignments, transport):
@@ -284,14 +287,16 @@ def test_both_ids_tell_an_assignment_from_another_of_its_name(assignments, trans
     assert assignments.identifiers([KEY]) == {}
     transport.on("ListAccountAssignments", {"AccountAssignments": [row(MEMBER_ID)]})
     assert assignments.identifiers([KEY]) == {KEY: IDENTIFIER}
+    assert assignments.existing([KEY]) == {KEY: Existing(IDENTIFIER, assignment_state(KEY))}
     transport.on("CreateAccountAssignment", {"AccountAssignmentCreationStatus": {"Status": "SUCCEEDED"}})
     assert apply(assignments, create(assignments, KEY, {}))[KEY].identifier == IDENTIFIER
 
 
-def test_many_identifiers_take_as_many_calls_as_one_look(assignments, transport):
+def test_many_take_as_many_calls_as_one_ids_and_states_together(assignments, transport):
     transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": [row("000000000001")]})
-    there = {keys(1, first=1)[0]: assignment_identifier(GROUP_ID, SET_ARN, "000000000001")}
-    assert assignments.identifiers(keys(40)) == there
+    (key,) = keys(1, first=1)
+    there = Existing(assignment_identifier(GROUP_ID, SET_ARN, "000000000001"), assignment_state(key))
+    assert assignments.existing(keys(40)) == {key: there}
     assert len(transport.made("ListAccountAssignmentsForPrincipal")) == 1
     assert len(transport.made("GetGroupId")) == 1
 

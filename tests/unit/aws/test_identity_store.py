@@ -278,9 +278,23 @@ def test_ids_of_memberships_look_each_user_and_each_group_up_once(memberships, t
     transport.on("GetGroupMembershipId", {"MembershipId": "m-1"})
     keys = [membership_key(f"user{number}", "Auditors") for number in range(12)]
     transport.calls.clear()
-    assert memberships.identifiers(keys) == dict.fromkeys(keys, "m-1")
+    found = memberships.existing(keys)
+    assert {key: one.identifier for key, one in found.items()} == dict.fromkeys(keys, "m-1")
+    assert found[keys[3]].state == {"user_name": "user3", "group": "Auditors"}
+    assert transport.made("IsMemberInGroups") == []
     assert len(transport.made("GetGroupId")) == 1
     assert len(transport.made("GetUserId")) == len(transport.made("GetGroupMembershipId")) == 12
+
+
+def test_the_id_and_the_state_of_a_principal_come_from_one_look(groups, users, transport):
+    for resource, key, identifier, names in (
+        (groups, "Auditors", GROUP_ID, ("GetGroupId", "DescribeGroup")),
+        (users, "ana", USER_ID, ("GetUserId", "DescribeUser")),
+    ):
+        transport.calls.clear()
+        assert resource.existing([key]) == {key: (identifier, resource.read([key])[key])}
+        assert [len(transport.made(name)) for name in names] == [2, 2]  # this look, and the one to compare
+        assert resource.existing([]) == {}
 
 
 def test_a_group_may_have_blanks_in_its_name(memberships, transport):

@@ -6,6 +6,7 @@ import itertools
 
 from idc_aws.changes import Action, WriteResult
 from idc_aws.errors import WriteFailedError
+from idc_aws.resource import Existing
 
 
 class MemoryResource:
@@ -37,6 +38,9 @@ class MemoryResource:
 
     def identifiers(self, keys):
         return {key: self.ids[key] for key in keys if key in self.states}
+
+    def existing(self, keys):
+        return {key: Existing(self.ids[key], state) for key, state in self.read(keys).items()}
 
     def read_by_identifier(self, named):
         return {pair: state for pair in named if (state := self._renamed.get(pair[1])) is not None}
