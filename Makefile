@@ -22,8 +22,8 @@ run: setup ## Walk the whole lesson headless, on a sandbox of its own, and write
 lab: setup ## Open JupyterLab on the first notebook, with the sandbox running
 	@.venv/bin/idc lab
 
-test: setup-test lint ## Run every test
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: setup-test ## Run every test, style and types among them
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup-test ## Look at style and types
 	.venv/bin/ruff check .
