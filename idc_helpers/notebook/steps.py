@@ -168,9 +168,7 @@ class NotebookTeardown(Cells[Teardown]):
         """Return a panel with the plan and a button (guided), or where both are (headless); only shows."""
         self.context.opening.require()
         if not is_guided():
-            return Line(
-                "Headless there is no button: the next cell shows the plan, and a later one applies it."
-            )
+            return Line("The plan is in the next cell, and `teardown.apply()` carries it out.")
         if self._panel is None:
             from idc_helpers.notebook.forms.panels import TeardownPanel  # noqa: PLC0415 - no widget is imported headless
 
