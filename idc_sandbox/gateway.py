@@ -30,6 +30,7 @@ from idc_sandbox.errors import (
 )
 from idc_sandbox.store import IdFactory, Store
 from idc_sandbox.wire import protocols, registry
+from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission, resources_of
 from idc_sandbox.wire.protocols import (
     RestOperation,
@@ -138,6 +139,16 @@ class Gateway:
         with self.store.transaction() as connection:
             return console.handle(self._context(connection, caller, region), method, path, body)
 
+    def call(
+        self, context: Context, service_name: str, operation_name: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Answer an operation of Identity Center for the context's caller, who must be allowed to ask."""
+        model = service_model(service_name).operation_model(operation_name)
+        action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{operation_name}"
+        resources = resources_of(context.connection, context.caller, service_name, operation_name, request)
+        require_permission(self.double, context.caller, action, *resources)
+        return registry.call_operation(context, service_name, model, request)
+
     def read_switches(self) -> dict[str, Any]:
         """Return the switches for tests and lessons."""
         with self.store.transaction() as connection:
@@ -164,12 +175,11 @@ class Gateway:
         self._limiter.take(service_name, model.name)
         self._raise_fault(request, service_name)
         with self.store.transaction() as connection:
-            body, caller = json_object(request.body), signature.caller
-            action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{model.name}"
-            resources = resources_of(connection, caller, service_name, model.name, body)
-            require_permission(self.double, caller, action, *resources)
-            context = self._context(connection, caller, signature.region)
-            return json_response(registry.call_operation(context, service_name, model, body))
+            body, context = (
+                json_object(request.body),
+                self._context(connection, signature.caller, signature.region),
+            )
+            return json_response(self.call(context, service_name, model.name, body))
 
     def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
         """Answer one of the operations that a person's client calls, nearly all of them unsigned."""

@@ -17,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import HOST, Site
-from idc_sandbox.pages import portal, settings, sign_in
+from idc_sandbox.pages import portal, sign_in
+from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
     House,
     SignInNeededError,
@@ -84,8 +85,7 @@ PAGES = (
     _Page("/start/device/answer", "/start/device", portal.take_device_answer, portal.ask_code),
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
-    _Page("/start/settings", settings.show_settings),
-    _Page("/start/settings/{name}", "/start/settings", settings.change_setting, settings.refuse_setting),
+    *(_Page(*page) for page in console_pages()),
     # The answer of this form goes to a program that listens on the person's own machine.
     _Page(
         "/authorize",

@@ -166,14 +166,14 @@ def _name(key: str) -> str:
 
 
 def owner_links(links: OneTimeLinks, site_url: str, address: str | None = None) -> dict[str, str]:
-    """Return the addresses of the pages, with links that open the mailbox and the settings once."""
+    """Return the addresses of the pages, with links that open the mailbox and the practice console once."""
     mailbox = links.promise("mailbox", EVERY_ADDRESS if address is None else address)
-    settings = links.promise("settings", ADMINISTRATOR)
+    console = links.promise("practice-console", ADMINISTRATOR)
     return {
         "site_url": site_url,
         "portal_url": f"{site_url}/start",
         "mailbox_url": f"{site_url}/start/mailbox?key={mailbox}",
-        "settings_url": f"{site_url}/start/settings?key={settings}",
+        "console_url": f"{site_url}/start/practice-console?key={console}",
     }
 
 

@@ -51,8 +51,17 @@ class OwnersPage(NamedTuple):
         return f"idc_{self.name}"
 
 
-SETTINGS, MAILBOX = OwnersPage("settings", ADMINISTRATOR), OwnersPage("mailbox", EVERY_ADDRESS)
-COOKIES = (SESSION_COOKIE, SIGN_IN_COOKIE, TRUSTED_COOKIE, BROWSER_COOKIE, SETTINGS.cookie, MAILBOX.cookie)
+CONSOLE, MAILBOX = OwnersPage("practice-console", ADMINISTRATOR), OwnersPage("mailbox", EVERY_ADDRESS)
+ROLE_COOKIE = "idc_console_role"
+COOKIES = (
+    SESSION_COOKIE,
+    SIGN_IN_COOKIE,
+    TRUSTED_COOKIE,
+    BROWSER_COOKIE,
+    CONSOLE.cookie,
+    MAILBOX.cookie,
+    ROLE_COOKIE,
+)
 
 
 class House(NamedTuple):
