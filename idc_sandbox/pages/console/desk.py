@@ -1,4 +1,4 @@
-"""Somebody at the practice console: who they are, what they call with exactly their rights, and their page."""
+"""Somebody at the practice console: who they are, what they may call, and the page that they get."""
 
 # What each screen has: its structure, names, order and defaults are those of the console at AWS; the words
 # are ours. https://docs.aws.amazon.com/singlesignon/latest/userguide/
@@ -75,6 +75,17 @@ MENU = (
 )
 
 
+ConsolePage = Callable[["Console"], Response]
+
+
+class Screen(NamedTuple):
+    """A screen: a form on it that is refused shows it again, with what is wrong and what was typed."""
+
+    path: str
+    show: ConsolePage
+    take: ConsolePage | None = None
+
+
 class Console:
     """One visit to the practice console, inside its transaction.
 
@@ -144,7 +155,7 @@ class Console:
         return values
 
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
-        """Do what only a console can, as `idc_sandbox.api.console` has it, where the caller's rights allow."""
+        """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
         self._require_right(method, path)
         return console_api.handle(self.context, method, path, values)
 
@@ -183,9 +194,6 @@ class Console:
         """Return the way to another page of the console, which says a notice about something."""
         query = {name: value for name, value in (("notice", notice), ("of", of)) if value}
         return redirect(self.visit, f"{ROOT}{path}" + (f"?{urlencode(query)}" if query else ""))
-
-
-ConsolePage = Callable[[Console], Response]
 
 
 def at_console(page: ConsolePage) -> Callable[..., Response]:

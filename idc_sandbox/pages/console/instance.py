@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
-from idc_sandbox.pages.console.desk import ROOT, Console
+from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
 _KINDS = (
@@ -73,3 +73,10 @@ def take_delete(console: Console) -> Response:
 
 def _instance_id(instance: dict[str, str]) -> str:
     return instance["InstanceArn"].rpartition("/")[2]
+
+
+SCREENS = (
+    Screen("", show_home),
+    Screen("/enable", show_enable, take_enable),
+    Screen("/delete", show_delete, take_delete),
+)

@@ -1,31 +1,25 @@
-"""The screens of the practice console, by path: what shows each, and what takes the form on it."""
+"""The screens of the practice console as pages: path, what shows it, what takes the form on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from itertools import chain
 
 from starlette.responses import Response
 
-from idc_sandbox.pages.console import instance
-from idc_sandbox.pages.console.desk import ROOT, ConsolePage, at_console, enter, leave
-
-
-class Screen(NamedTuple):
-    """A screen: a form that is refused shows it again, with what is wrong and what was typed."""
-
-    path: str
-    show: ConsolePage
-    take: ConsolePage | None = None
-
-
-SCREENS = (
-    Screen("", instance.show_home),
-    Screen("/enable", instance.show_enable, instance.take_enable),
-    Screen("/delete", instance.show_delete, instance.take_delete),
+from idc_sandbox.pages.console import (
+    accounts,
+    applications,
+    groups,
+    instance,
+    permission_sets,
+    settings,
+    users,
 )
+from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
 
 Handler = Callable[..., Response]
+_MODULES = (instance, settings, permission_sets, groups, users, accounts, applications)
 
 
 def console_pages() -> list[tuple[str, Handler | str, Handler | None, Handler | None]]:
@@ -34,7 +28,7 @@ def console_pages() -> list[tuple[str, Handler | str, Handler | None, Handler | 
         (f"{ROOT}/enter", ROOT, enter, None),
         (f"{ROOT}/leave", ROOT, leave, None),
     ]
-    for screen in SCREENS:
+    for screen in chain.from_iterable(module.SCREENS for module in _MODULES):
         shows = at_console(screen.show)
         takes = None if screen.take is None else at_console(screen.take)
         found.append((f"{ROOT}{screen.path}", shows, takes, shows))

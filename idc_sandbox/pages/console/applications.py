@@ -1,0 +1,15 @@
+"""Applications: none here, and what they would be."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from idc_sandbox.pages.console.desk import Console, Screen
+
+
+def show(console: Console) -> Response:
+    """Show the screen."""
+    return console.show("applications.html")
+
+
+SCREENS = (Screen("/applications", show),)

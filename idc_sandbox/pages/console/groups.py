@@ -1,0 +1,15 @@
+"""Groups and their members."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from idc_sandbox.pages.console.desk import Console, Screen
+
+
+def show(console: Console) -> Response:
+    """Show the screen."""
+    return console.show("groups.html")
+
+
+SCREENS = (Screen("/groups", show),)

@@ -1,0 +1,15 @@
+"""Users: the wizard that adds one, and a user's own page."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from idc_sandbox.pages.console.desk import Console, Screen
+
+
+def show(console: Console) -> Response:
+    """Show the screen."""
+    return console.show("users.html")
+
+
+SCREENS = (Screen("/users", show),)
