@@ -86,6 +86,8 @@ PAGES = (
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
     *(_Page(*page) for page in console_pages()),
+    # Where the settings were before there was a practice console.
+    _Page("/start/settings", "/start/practice-console/settings/authentication"),
     # The answer of this form goes to a program that listens on the person's own machine.
     _Page(
         "/authorize",

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_accounts(console: Console) -> Response:
     """Show the screen."""
     return console.show("accounts.html")
 
 
-SCREENS = (Screen("/accounts", show),)
+ACCOUNT_SCREENS = (Screen("/accounts", show_accounts),)

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_applications(console: Console) -> Response:
     """Show the screen."""
     return console.show("applications.html")
 
 
-SCREENS = (Screen("/applications", show),)
+APPLICATION_SCREENS = (Screen("/applications", show_applications),)

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_groups(console: Console) -> Response:
     """Show the screen."""
     return console.show("groups.html")
 
 
-SCREENS = (Screen("/groups", show),)
+GROUP_SCREENS = (Screen("/groups", show_groups),)

@@ -75,7 +75,7 @@ def _instance_id(instance: dict[str, str]) -> str:
     return instance["InstanceArn"].rpartition("/")[2]
 
 
-SCREENS = (
+INSTANCE_SCREENS = (
     Screen("", show_home),
     Screen("/enable", show_enable, take_enable),
     Screen("/delete", show_delete, take_delete),

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_permission_sets(console: Console) -> Response:
     """Show the screen."""
     return console.show("permission-sets.html")
 
 
-SCREENS = (Screen("/permission-sets", show),)
+PERMISSION_SET_SCREENS = (Screen("/permission-sets", show_permission_sets),)

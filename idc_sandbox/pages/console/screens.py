@@ -7,28 +7,34 @@ from itertools import chain
 
 from starlette.responses import Response
 
-from idc_sandbox.pages.console import (
-    accounts,
-    applications,
-    groups,
-    instance,
-    permission_sets,
-    settings,
-    users,
-)
+from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
+from idc_sandbox.pages.console.applications import APPLICATION_SCREENS
 from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
+from idc_sandbox.pages.console.groups import GROUP_SCREENS
+from idc_sandbox.pages.console.instance import INSTANCE_SCREENS
+from idc_sandbox.pages.console.permission_sets import PERMISSION_SET_SCREENS
+from idc_sandbox.pages.console.settings import SETTINGS_SCREENS
+from idc_sandbox.pages.console.users import USER_SCREENS
 
-Handler = Callable[..., Response]
-_MODULES = (instance, settings, permission_sets, groups, users, accounts, applications)
+_Answer = Callable[..., Response]
+_SCREENS = (
+    INSTANCE_SCREENS,
+    SETTINGS_SCREENS,
+    PERMISSION_SET_SCREENS,
+    GROUP_SCREENS,
+    USER_SCREENS,
+    ACCOUNT_SCREENS,
+    APPLICATION_SCREENS,
+)
 
 
-def console_pages() -> list[tuple[str, Handler | str, Handler | None, Handler | None]]:
+def console_pages() -> list[tuple[str, _Answer | str, _Answer | None, _Answer | None]]:
     """Return path, what shows, what takes, and what shows a refusal, of every page of the console."""
-    found: list[tuple[str, Handler | str, Handler | None, Handler | None]] = [
+    found: list[tuple[str, _Answer | str, _Answer | None, _Answer | None]] = [
         (f"{ROOT}/enter", ROOT, enter, None),
         (f"{ROOT}/leave", ROOT, leave, None),
     ]
-    for screen in chain.from_iterable(module.SCREENS for module in _MODULES):
+    for screen in chain.from_iterable(_SCREENS):
         shows = at_console(screen.show)
         takes = None if screen.take is None else at_console(screen.take)
         found.append((f"{ROOT}{screen.path}", shows, takes, shows))

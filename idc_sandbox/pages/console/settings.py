@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_settings(console: Console) -> Response:
     """Show the screen."""
     return console.show("settings.html")
 
 
-SCREENS = (Screen("/settings", show),)
+SETTINGS_SCREENS = (Screen("/settings", show_settings),)

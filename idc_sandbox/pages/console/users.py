@@ -7,9 +7,9 @@ from starlette.responses import Response
 from idc_sandbox.pages.console.desk import Console, Screen
 
 
-def show(console: Console) -> Response:
+def show_users(console: Console) -> Response:
     """Show the screen."""
     return console.show("users.html")
 
 
-SCREENS = (Screen("/users", show),)
+USER_SCREENS = (Screen("/users", show_users),)
