@@ -15,6 +15,7 @@ from pathlib import Path
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.files import explained, replaced_file
 from idc_aws.project import MANIFEST, is_repository
+from idc_runner.examples import with_examples
 from idc_runner.notebooks import LessonNotebook, create_unique_folder
 
 EARLIER = "earlier"
@@ -80,6 +81,24 @@ def start_afresh(folder: Path, kit: Path) -> Path:
         return aside
 
 
+def start_notebook_afresh(folder: Path, kit: Path, name: str) -> Path:
+    """Lay one notebook of a copy out again, as no one has run it; return where the earlier one is now."""
+    source, target = kit / "notebooks" / name, folder / "notebooks" / name
+    if is_repository(folder) or Path(name).name != name or not (source.is_file() and target.is_file()):
+        raise InvalidValueError(
+            f"{str(target)!r} is not a copy of one of the kit's notebooks; nothing was changed",
+            remedy="Open a notebook of the lesson in JupyterLab as `idc lab` starts it.",
+        )
+    with _writing(folder):
+        aside = _set_aside(folder) / name
+        target.rename(aside)
+        content = _content(source)
+        _write(target, content)
+        if is_working_copy(folder):
+            _write_manifest(folder, {**_read_manifest(folder), f"notebooks/{name}": digest(content)})
+        return aside
+
+
 def digest(content: bytes) -> str:
     """Return what stays the same as long as nobody edits a file; of a notebook, its cells without outputs."""
     with suppress(ValueError, LookupError, TypeError, AttributeError):
@@ -101,7 +120,7 @@ def _follow(folder: Path, kit: Path) -> Followed:
     updated: list[str] = []
     outdated: list[str] = []
     for name, source in _files(kit):
-        content, target = source.read_bytes(), folder / name
+        content, target = _content(source), folder / name
         new = digest(content)
         present = digest(target.read_bytes()) if target.is_file() else None
         if present not in (None, new, laid_out.get(name)):
@@ -116,7 +135,7 @@ def _follow(folder: Path, kit: Path) -> Followed:
         if present != new:
             _write(target, content)
         laid_out[name] = new
-    _write(folder / MANIFEST, f"{json.dumps(laid_out, indent=1)}\n".encode())
+    _write_manifest(folder, laid_out)
     return Followed(tuple(updated), tuple(outdated))
 
 
@@ -128,11 +147,21 @@ def _files(kit: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(kit).as_posix(), path
 
 
+def _content(source: Path) -> bytes:
+    """Return what of a kit's file is laid out: a notebook's outputs are ours, so they become examples."""
+    content = source.read_bytes()
+    return with_examples(content) if source.suffix == ".ipynb" else content
+
+
 def _read_manifest(folder: Path) -> dict[str, str]:
     """Return the digest of each file that was laid out; of one that is unreadable, nothing is known."""
     with suppress(OSError, ValueError, TypeError):
         return dict(json.loads((folder / MANIFEST).read_text("utf-8")))
     return {}
+
+
+def _write_manifest(folder: Path, laid_out: dict[str, str]) -> None:
+    _write(folder / MANIFEST, f"{json.dumps(laid_out, indent=1)}\n".encode())
 
 
 def _write(target: Path, content: bytes) -> None:

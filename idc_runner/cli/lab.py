@@ -41,7 +41,7 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
         options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
     shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable, folder=Path(sys.executable).parent)]
     options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
-    return [sys.executable, "-m", "jupyterlab", *options]
+    return [sys.executable, "-m", "idc_runner.jupyterlab", *options]
 
 
 def lab_environment() -> dict[str, str]:

@@ -10,7 +10,15 @@ import pytest
 
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.project import MANIFEST
-from idc_runner.working_copy import EARLIER, digest, follow, lay_out, start_afresh
+from idc_runner.examples import SUMMARY, with_examples
+from idc_runner.working_copy import (
+    EARLIER,
+    digest,
+    follow,
+    lay_out,
+    start_afresh,
+    start_notebook_afresh,
+)
 
 KIT = Path(__file__).parents[2]
 FIFTH = "notebooks/05_permission_sets.ipynb"
@@ -110,7 +118,7 @@ def test_what_is_unchanged_follows_the_kit_and_its_outputs_are_kept(copy, kit):
     followed = follow(copy, kit)
     assert set(followed.updated) == {FIFTH, "docs/permissions.md"}
     assert followed.outdated == ()
-    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
     (kept,) = (copy / EARLIER).rglob("*.ipynb")
     assert kept.read_bytes() == saved
     assert follow(copy, kit).updated == ()
@@ -136,12 +144,76 @@ def test_a_fresh_start_keeps_all_that_was_there(copy, kit):
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine", "utf-8")
     aside = start_afresh(copy, kit)
-    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
     assert "My title" in (aside / Path(FIFTH).name).read_text("utf-8")
     assert [path.exists() for path in own] == [False, False, True]
     assert (aside / "my_own.ipynb").read_text("utf-8") == "mine"
     assert (aside / "parameters" / "mine.yaml").read_text("utf-8") == "mine"
     assert start_afresh(copy, kit) != aside, "each has a folder of its own"
+
+
+def test_a_copy_begins_without_results_and_what_to_expect_is_folded(copy, kit):
+    folded = 0
+    for path in (kit / "notebooks").glob("*.ipynb"):
+        ours, theirs = (json.loads((folder / "notebooks" / path.name).read_bytes()) for folder in (kit, copy))
+        assert digest(path.read_bytes()) == digest((copy / "notebooks" / path.name).read_bytes())
+        for our, their in zip(ours["cells"], theirs["cells"], strict=True):
+            if our["cell_type"] != "code":
+                assert our == their
+                continue
+            assert their["execution_count"] is None
+            assert len(their["outputs"]) == bool(our["outputs"])
+            for output in their["outputs"]:
+                html = output["data"]["text/html"]
+                assert html.startswith(f'<details class="idc-example"><summary>{SUMMARY}</summary>')
+                shown = ("".join(each["data"]["text/html"]) for each in our["outputs"] if "data" in each)
+                assert all(each in html for each in shown)
+                folded += 1
+    assert folded > 100
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ({"output_type": "stream", "name": "stdout", "text": ["a < b\n", "c"]}, "<pre>a &lt; b\nc</pre>"),
+        ({"output_type": "execute_result", "data": {"text/plain": "3 & 4"}}, "<pre>3 &amp; 4</pre>"),
+        ({"output_type": "display_data", "data": {"text/html": ["<b>", "x</b>"]}}, "<b>x</b>"),
+        ({"output_type": "error", "ename": "ValueError", "traceback": []}, ""),
+    ],
+)
+def test_each_kind_of_output_becomes_an_example(output, shown):
+    cell = {"cell_type": "code", "source": "", "metadata": {}, "execution_count": 3, "outputs": [output]}
+    (made,) = json.loads(with_examples(json.dumps({"cells": [cell]}).encode()))["cells"]
+    assert made["execution_count"] is None
+    wanted = [f'<details class="idc-example"><summary>{SUMMARY}</summary>{shown}</details>'] if shown else []
+    assert [each["data"]["text/html"] for each in made["outputs"]] == wanted
+
+
+def test_one_notebook_is_started_afresh_and_nothing_else(copy, kit):
+    other = copy / "notebooks" / "06_groups.ipynb"
+    for path in (copy / FIFTH, other):
+        change(path, source="# My title")
+    before = other.read_bytes()
+    aside = start_notebook_afresh(copy, kit, Path(FIFTH).name)
+    assert "My title" in aside.read_text("utf-8")
+    assert (copy / EARLIER) in aside.parents
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
+    assert other.read_bytes() == before
+    assert follow(copy, kit).outdated == ()
+    change(kit / FIFTH, source="# A newer title")
+    assert follow(copy, kit).updated == (FIFTH,), "it follows the kit again"
+
+
+@pytest.mark.parametrize(
+    "name", ["mine.ipynb", "../parameters/sandbox.yaml", "../notebooks/06_groups.ipynb", ""]
+)
+def test_only_a_notebook_of_the_lesson_can_be_started_afresh(copy, kit, name):
+    (copy / "notebooks" / "mine.ipynb").write_text("mine", "utf-8")
+    with pytest.raises(InvalidValueError, match="not a copy of one of the kit's notebooks"):
+        start_notebook_afresh(copy, kit, name)
+    assert not (copy / EARLIER).exists()
+    with pytest.raises(InvalidValueError, match="nothing was changed"):
+        start_notebook_afresh(KIT, kit, Path(FIFTH).name)
 
 
 @pytest.mark.parametrize("manifest", ["", "{", "[1]", "null", '{"notebooks": 3}', "\x00"])
@@ -156,7 +228,7 @@ def test_what_was_cut_short_or_deleted_is_completed(copy, kit):
     (copy / FIFTH).unlink()
     (copy / MANIFEST).unlink()
     follow(copy, kit)
-    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, kit, monkeypatch):

@@ -21,7 +21,7 @@ KIT = Path(__file__).parents[3]
 def test_the_lab_opens_the_first_notebook_in_the_kits_folder(monkeypatch, user_id, is_root):
     monkeypatch.setattr(lab.os, "geteuid", lambda: user_id)
     command = lab_command(KIT, browser=False, port=8899)
-    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert command[:3] == [sys.executable, "-m", "idc_runner.jupyterlab"]
     assert ("--allow-root" in command) is is_root
     assert {"--no-browser", "--port=8899", f"--ServerApp.root_dir={KIT}"} <= set(command)
     opened = next(one for one in command if one.startswith("--LabApp.default_url=/lab/tree/"))

@@ -1,0 +1,1 @@
+"""What `idc lab` adds to JupyterLab."""
