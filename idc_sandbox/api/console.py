@@ -114,7 +114,14 @@ def _enable_instance(context: Context, values: Values) -> Values:
         raise validation_error(f"The Region {region!r} is not one; write it like 'us-east-1'.")
     if name is not None and not (isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME):
         raise validation_error(f"The name {name!r} must be a text of 1 to {_LONGEST_NAME} characters.")
-    instance_arn = enable_organization_instance(context, region=region, name=name)
+    has_permission_sets = values.get("permission_sets_enabled", True)
+    if not isinstance(has_permission_sets, bool):
+        raise validation_error(
+            f"permission_sets_enabled must be true or false, found {has_permission_sets!r}."
+        )
+    instance_arn = enable_organization_instance(
+        context, region=region, name=name, has_permission_sets=has_permission_sets
+    )
     return read_settings(*_console_of(context, {"instance_arn": instance_arn}))
 
 

@@ -123,7 +123,7 @@ MAXIMUM_INSTANCES_ON_A_PAGE = 10
 
 
 def enable_organization_instance(
-    context: Context, *, region: str | None = None, name: str | None = None
+    context: Context, *, region: str | None = None, name: str | None = None, has_permission_sets: bool = True
 ) -> str:
     """Enable the organization's instance, as only the console's *Enable* button can; writes."""
     management_account_id = context.double.management_account_id
@@ -133,7 +133,13 @@ def enable_organization_instance(
             f"only the management account {management_account_id!r} can."
         )
     instance_arn = _insert_instance(
-        context, kind="ORGANIZATION", region=region or context.region, name=name, status="ACTIVE", settings={}
+        context,
+        kind="ORGANIZATION",
+        region=region or context.region,
+        name=name,
+        status="ACTIVE",
+        settings={},
+        has_permission_sets=has_permission_sets,
     )
     context.double.enable_trusted_access("sso.amazonaws.com")
     return instance_arn
@@ -158,6 +164,7 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
         name=request.get("Name"),
         status="CREATE_IN_PROGRESS",
         settings={"client_token": token} if token else {},
+        has_permission_sets=False,
     )
     put_tags(context, instance_arn, request.get("Tags", []))
     return {"InstanceArn": instance_arn}
@@ -218,7 +225,14 @@ def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _insert_instance(
-    context: Context, *, kind: str, region: str, name: str | None, status: str, settings: dict[str, Any]
+    context: Context,
+    *,
+    kind: str,
+    region: str,
+    name: str | None,
+    status: str,
+    settings: dict[str, Any],
+    has_permission_sets: bool,
 ) -> str:
     account_id = context.caller.account_id
     existing = context.find("instance", owner_account_id=account_id)
@@ -237,7 +251,7 @@ def _insert_instance(
         region=region,
         name=name,
         status=status,
-        permission_sets_enabled=int(kind == "ORGANIZATION"),
+        permission_sets_enabled=int(has_permission_sets),
         created_at=context.now,
         settings_json=json.dumps(settings),
     )

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from idc_sandbox.api import console as console_api
+from idc_sandbox.api.instance_rules import is_administrator, visible_instances
 from idc_sandbox.api.portal import issue_role_credentials
 from idc_sandbox.context import Caller, Context, Signature
 from idc_sandbox.errors import Request, ServiceError, access_denied
@@ -24,6 +26,7 @@ from idc_sandbox.pages.visits import (
     Visit,
     answer_at_door,
     notice_of,
+    problem,
     redirect,
     render,
     set_cookie,
@@ -64,13 +67,14 @@ class Entry(NamedTuple):
     section: str = ""
 
 
+_MULTI_ACCOUNT = "Multi-account permissions"
 MENU = (
     Entry("Dashboard", ROOT),
     Entry("Users", f"{ROOT}/users"),
     Entry("Groups", f"{ROOT}/groups"),
     Entry("Settings", f"{ROOT}/settings"),
-    Entry("AWS accounts", f"{ROOT}/accounts", "Multi-account permissions"),
-    Entry("Permission sets", f"{ROOT}/permission-sets", "Multi-account permissions"),
+    Entry("AWS accounts", f"{ROOT}/accounts", _MULTI_ACCOUNT),
+    Entry("Permission sets", f"{ROOT}/permission-sets", _MULTI_ACCOUNT),
     Entry("Applications", f"{ROOT}/applications", "Application assignments"),
 )
 
@@ -95,15 +99,20 @@ class Console:
         The request, and the transaction as who is at the console.
     role_name
         The permission set's name; empty: the sandbox's own administrator.
-    problem
+    refusal
         What was refused of the form that was sent; the page is shown again with it.
     """
 
-    def __init__(self, visit: Visit, context: Context, role_name: str = "", problem: str = "") -> None:
+    def __init__(self, visit: Visit, context: Context, role_name: str = "") -> None:
         self.visit = visit
         self.context = context
         self.role_name = role_name
-        self.problem = problem
+        self.refusal: Refusal | ServiceError | None = None
+
+    @property
+    def problem(self) -> str:
+        """What was refused, in words; empty when nothing was."""
+        return "" if self.refusal is None else self.refusal.message
 
     @property
     def form(self) -> Any:
@@ -146,13 +155,23 @@ class Console:
             "host": "organizations.us-east-1.amazonaws.com",
         }
         asked = Request("POST", "/", "", headers, json.dumps(request).encode())
-        signature = Signature(self.context.caller, "us-east-1", "organizations")
+        signature = Signature(self._caller_for(operation_name), "us-east-1", "organizations")
         answer = self.visit.house.gateway.double.handle(asked, signature)
         values: dict[str, Any] = json.loads(answer.body or b"{}")
         if answer.status >= 400:
             code = str(values.get("__type", "")).rpartition("#")[2]
             raise ServiceError(code, str(values.get("message") or values.get("Message") or code))
         return values
+
+    def _caller_for(self, operation_name: str) -> Caller:
+        """Return who asks AWS Organizations: a delegated administrator may read all of it."""
+        # moto shows it nothing: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListRoots.html
+        caller, double = self.context.caller, self.context.double
+        is_delegate = caller.account_id in double.delegated_administrators("sso.amazonaws.com")
+        if not (is_delegate and operation_name.startswith(("List", "Describe"))):
+            return caller
+        require_permission(double, caller, f"organizations:{operation_name}")
+        return _administrator(self.context)
 
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
@@ -167,13 +186,35 @@ class Console:
             raise access_denied(f"Nobody may {method} {path!r} here.")
         require_permission(self.context.double, self.context.caller, action)
 
-    @property
+    @cached_property
     def instance(self) -> dict[str, Any] | None:
-        """The instance of the caller's organization or account, or None before it is enabled."""
-        found = self.items("sso-admin", "ListInstances")
-        return next(iter(found), None)
+        """The instance that the caller's account administers, or None: a member account sees its own."""
+        listed = {one["InstanceArn"]: one for one in self.items("sso-admin", "ListInstances")}
+        administered = _administered(self.context)
+        return next((listed[arn] for arn, _ in administered if arn in listed), None)
 
-    def show(self, template: str, *, crumbs: tuple[tuple[str, str], ...] = (), **values: Any) -> Response:
+    @property
+    def menu(self) -> tuple[Entry, ...]:
+        """The entries for what the instance has: an account's own has no permission sets."""
+        try:
+            instance = self.instance
+            if instance is None:
+                return MENU[:1]
+            details = self.call("sso-admin", "DescribeInstance", InstanceArn=instance["InstanceArn"])
+        except ServiceError:  # who may not ask sees every entry, and is refused there
+            return MENU
+        if details["PermissionSetsEnabled"]:
+            return MENU
+        return tuple(one for one in MENU if one.section != _MULTI_ACCOUNT)
+
+    def show(
+        self,
+        template: str,
+        *,
+        crumbs: tuple[tuple[str, str], ...] = (),
+        status: int | None = None,
+        **values: Any,
+    ) -> Response:
         """Return a page of the console; `crumbs` are labels and paths above it."""
         notice = notice_of(self.visit, "practice-console").format(of=self.query("of")[:200])
         here = self.visit.request.url.path
@@ -182,11 +223,11 @@ class Console:
             self.visit,
             f"console/{template}",
             console=self,
-            menu=MENU,
+            menu=self.menu,
             current=current,
             crumbs=crumbs,
             notice="" if self.problem else notice,
-            status=400 if self.problem else 200,
+            status=status or (400 if self.problem else 200),
             **values,
         )
 
@@ -202,16 +243,38 @@ def at_console(page: ConsolePage) -> Callable[..., Response]:
     def answer(visit: Visit, refusal: Refusal | ServiceError | None = None) -> Response:
         role_key = _role_key(visit)
         if role_key is None and (closed := answer_at_door(visit, CONSOLE)) is not None:
+            if closed.status_code < 400:  # the owner's link: whoever came with a role is administrator now
+                set_cookie(closed, visit, ROLE_COOKIE, "")
             return closed
-        with visit.open() as context:
-            console = _as_administrator(visit, context) if role_key is None else None
-            console = console or _as_role(visit, context, str(role_key))
-            if console is None:
-                return _leave(visit)
-            console.problem = "" if refusal is None else refusal.message
-            return page(console)
+        try:
+            return _answer_as(visit, role_key, page, refusal)
+        except ServiceError as error:
+            if visit.request.method == "POST" and refusal is None:
+                raise  # the page is shown again with it
+            return _answer_as(visit, role_key, _show_refused, refusal or error)
 
     return answer
+
+
+def _answer_as(
+    visit: Visit, role_key: str | None, page: ConsolePage, refusal: Refusal | ServiceError | None
+) -> Response:
+    with visit.open() as context:
+        console = _as_administrator(visit, context) if role_key is None else None
+        console = console or _as_role(visit, context, str(role_key))
+        if console is None:
+            over = problem(visit, "console-role-over")
+            set_cookie(over, visit, ROLE_COOKIE, "")
+            return over
+        console.refusal = refusal
+        return page(console)
+
+
+def _show_refused(console: Console) -> Response:
+    """Say what kept a page from being shown, in the console's frame."""
+    code = getattr(console.refusal, "code", "")
+    status = 403 if code == "AccessDeniedException" else 404 if code.endswith("NotFoundException") else 400
+    return console.show("refused.html", status=status)
 
 
 def _role_key(visit: Visit) -> str | None:
@@ -227,11 +290,14 @@ def _seal_of(visit: Visit) -> str:
     return f"console-role {visit.browser}"
 
 
-def _as_administrator(visit: Visit, context: Context) -> Console:
+def _administrator(context: Context) -> Caller:
     account_id = context.double.management_account_id
     key, _ = context.double.administrator_credentials()
-    caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
-    return Console(visit, replace(context, caller=caller))
+    return Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
+
+
+def _as_administrator(visit: Visit, context: Context) -> Console:
+    return Console(visit, _in_region(replace(context, caller=_administrator(context))))
 
 
 def _as_role(visit: Visit, context: Context, key: str) -> Console | None:
@@ -241,7 +307,20 @@ def _as_role(visit: Visit, context: Context, key: str) -> Console | None:
         return None
     role = issued.caller.principal_arn.split("/")[-2]
     name = role.removeprefix("AWSReservedSSO_").rpartition("_")[0]
-    return Console(visit, replace(context, caller=issued.caller), name)
+    return Console(visit, _in_region(replace(context, caller=issued.caller)), name)
+
+
+def _administered(context: Context) -> list[tuple[str, str]]:
+    """Return ARN and Region of what the caller's account administers: the organization's first."""
+    rows = [row for row in visible_instances(context) if is_administrator(context, row)]
+    rows.sort(key=lambda row: str(row["kind"]), reverse=True)
+    return [(row["instance_arn"], row["region"]) for row in rows]
+
+
+def _in_region(context: Context) -> Context:
+    """Return the context in the Region of the caller's instance: this console has no choice of Regions."""
+    region = next((region for _, region in _administered(context)), context.region)
+    return replace(context, region=region)
 
 
 def enter(visit: Visit) -> Response:
@@ -256,11 +335,7 @@ def enter(visit: Visit) -> Response:
 
 
 def leave(visit: Visit) -> Response:
-    """Take back the role with which somebody came in; the portal is next."""
-    return _leave(visit)
-
-
-def _leave(visit: Visit) -> Response:
+    """Put down the role with which somebody came in; the portal is next."""
     answer = redirect(visit, "/start")
     set_cookie(answer, visit, ROLE_COOKIE, "")
     return answer

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
-from idc_sandbox.errors import validation_error
+from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
+_CUSTOM = "custom"
 _KINDS = (
     ("single", "Single-Region instance", "An AWS owned key encrypts it, permission sets are on. No cost."),
     ("multi", "Multi-Region instance", "Needs a customer managed multi-Region key, which AWS bills."),
-    ("custom", "Custom instance", "Choose the key and whether permission sets are on."),
+    (_CUSTOM, "Custom instance", "Choose the key, and whether permission sets are on."),
 )
+_KEYS = (
+    ("aws", "Use AWS owned key"),
+    ("new", "Create a new customer managed key"),
+    ("existing", "Choose an existing customer managed key"),
+)
+# The Regions that every account has without opting in.
+# https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+_REGIONS = {
+    "us-east-1": "US East (N. Virginia)",
+    "us-east-2": "US East (Ohio)",
+    "us-west-1": "US West (N. California)",
+    "us-west-2": "US West (Oregon)",
+    "ap-south-1": "Asia Pacific (Mumbai)",
+    "ap-northeast-1": "Asia Pacific (Tokyo)",
+    "ap-northeast-2": "Asia Pacific (Seoul)",
+    "ap-northeast-3": "Asia Pacific (Osaka)",
+    "ap-southeast-1": "Asia Pacific (Singapore)",
+    "ap-southeast-2": "Asia Pacific (Sydney)",
+    "ca-central-1": "Canada (Central)",
+    "eu-central-1": "Europe (Frankfurt)",
+    "eu-north-1": "Europe (Stockholm)",
+    "eu-west-1": "Europe (Ireland)",
+    "eu-west-2": "Europe (London)",
+    "eu-west-3": "Europe (Paris)",
+    "sa-east-1": "South America (São Paulo)",
+}
+_ISSUER = "https://identitycenter.amazonaws.com/"
+_SOURCES = {
+    "identity_center_directory": "Identity Center directory",
+    "active_directory": "Active Directory",
+    "external_identity_provider": "External identity provider",
+}
+_TAG_ROWS = 3
+_REFRESH_S = "2"
 
 
 def show_home(console: Console) -> Response:
@@ -20,28 +57,83 @@ def show_home(console: Console) -> Response:
     instance = console.instance
     if instance is None:
         return show_enable(console)
+    if instance["Status"] != "ACTIVE":
+        answer = console.show("creating.html")
+        answer.headers["Refresh"] = _REFRESH_S
+        return answer
     settings = console.do("GET", "settings", instance_arn=instance["InstanceArn"])
-    return console.show("dashboard.html", instance=instance, settings=settings)
+    region = instance["PrimaryRegion"]
+    return console.show(
+        "dashboard.html",
+        instance=instance,
+        settings=settings,
+        source=_SOURCES.get(settings["identity_source"]["type"], settings["identity_source"]["type"]),
+        region=f"{_REGIONS[region]} | {region}" if region in _REGIONS else region,
+        organization_id=_organization_id(console),
+        issuer_url=_ISSUER + _instance_id(instance),
+        is_organizations=_is_organizations(console, instance),
+    )
+
+
+def take_home(console: Console) -> Response:
+    """Give the instance its name."""
+    instance = console.instance
+    if instance is None:
+        return console.go("")
+    name = console.form.get("name", "").strip()
+    if not name:
+        raise validation_error("Type the instance name.")
+    console.call("sso-admin", "UpdateInstance", InstanceArn=instance["InstanceArn"], Name=name)
+    return console.go("", "instance-renamed", name)
+
+
+def _organization_id(console: Console) -> str:
+    try:
+        return str(console.organizations("DescribeOrganization")["Organization"]["Id"])
+    except ServiceError as error:
+        return f"not shown: {error.message}"
+
+
+def _is_organizations(console: Console, instance: dict[str, Any]) -> bool:
+    return bool(instance["OwnerAccountId"] == console.context.double.management_account_id)
 
 
 def show_enable(console: Console) -> Response:
-    """Show what enabling asks for."""
+    """Show what enabling asks for; a member account is offered an instance of its own."""
     if console.instance is not None and not console.problem:
         return console.go("")
-    return console.show("enable.html", kinds=_KINDS, account_id=console.context.caller.account_id)
+    caller = console.context.caller
+    values: dict[str, Any] = {"account_id": caller.account_id, "region": console.context.region}
+    if caller.account_id == console.context.double.management_account_id:
+        return console.show("enable.html", kinds=_KINDS, keys=_KEYS, regions=_REGIONS, **values)
+    return console.show("enable-account.html", tag_rows=range(_TAG_ROWS), **values)
 
 
 def take_enable(console: Console) -> Response:
-    """Enable Identity Center in the console's Region."""
+    """Enable Identity Center: the organization's instance, or a member account's own."""
+    if console.form.get("kind") == "account":
+        console.call("sso-admin", "CreateInstance", Tags=_tags(console) or None)
+        return console.go("", "enabled")
     kind = console.form.get("kind", "")
     if kind not in [name for name, *_ in _KINDS]:
         raise validation_error("Choose one of the three kinds of instance.")
-    if kind == "multi" or console.form.get("key", "aws") != "aws":
+    is_custom = kind == _CUSTOM
+    if kind == "multi" or (is_custom and console.form.get("key", "aws") != "aws"):
         raise validation_error(
             "A customer managed key lives in AWS KMS, and this sandbox has none. Take the AWS owned key."
         )
-    console.do("POST", "instance", region="us-east-1")
+    region = console.form.get("region", console.context.region)
+    has_permission_sets = not is_custom or console.form.get("permission_sets") == "yes"
+    console.do("POST", "instance", region=region, permission_sets_enabled=has_permission_sets)
     return console.go("", "enabled")
+
+
+def _tags(console: Console) -> list[dict[str, str]]:
+    pairs = zip(console.form.getlist("tag_key"), console.form.getlist("tag_value"), strict=False)
+    found = [{"Key": key.strip(), "Value": value.strip()} for key, value in pairs if key or value]
+    if not all(one["Key"] for one in found):
+        raise validation_error("Each tag needs a key.")
+    return found
 
 
 def show_delete(console: Console) -> Response:
@@ -53,6 +145,7 @@ def show_delete(console: Console) -> Response:
         "delete.html",
         instance=instance,
         instance_id=_instance_id(instance),
+        ticked=console.form.getlist("goes") if console.problem else (),
         crumbs=(("Settings", f"{ROOT}/settings"),),
     )
 
@@ -76,7 +169,7 @@ def _instance_id(instance: dict[str, str]) -> str:
 
 
 INSTANCE_SCREENS = (
-    Screen("", show_home),
+    Screen("", show_home, take_home),
     Screen("/enable", show_enable, take_enable),
     Screen("/delete", show_delete, take_delete),
 )

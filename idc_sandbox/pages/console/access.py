@@ -1,0 +1,260 @@
+"""What the screens about access share: names, changes that are started, and how far those are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+
+MOST_AT_ONCE = 15  # requests that AWS works on at a time
+_REFRESH_S = "2"
+# What is changed -> who describes it, by which id, under which name
+_DESCRIBERS = {
+    "create": (
+        "DescribeAccountAssignmentCreationStatus",
+        "AccountAssignmentCreationRequestId",
+        "AccountAssignmentCreationStatus",
+    ),
+    "delete": (
+        "DescribeAccountAssignmentDeletionStatus",
+        "AccountAssignmentDeletionRequestId",
+        "AccountAssignmentDeletionStatus",
+    ),
+    "provision": (
+        "DescribePermissionSetProvisioningStatus",
+        "ProvisionPermissionSetRequestId",
+        "PermissionSetProvisioningStatus",
+    ),
+}
+_WORDS = {"create": "Assign", "delete": "Remove", "provision": "Update"}
+_STATUS_WORDS = {"IN_PROGRESS": "In progress", "SUCCEEDED": "Provisioned", "FAILED": "Failed"}
+
+
+class Principal(NamedTuple):
+    """A user or a group."""
+
+    kind: str
+    principal_id: str
+    name: str
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """How forms name it: ``"GROUP:…"``."""
+        return f"{self.kind}:{self.principal_id}"
+
+    @property
+    def type_word(self) -> str:
+        """Its type as the console says it."""
+        return self.kind.capitalize()
+
+    @property
+    def path(self) -> str:
+        """Its own page."""
+        return f"{ROOT}/{self.kind.lower()}s/{self.principal_id}"
+
+
+class Grant(NamedTuple):
+    """A permission set for a user or group in an account."""
+
+    account_id: str
+    principal_key: str
+    permission_set_arn: str
+
+
+def _instance_arn(console: Console) -> str:
+    """Return the instance's ARN; a page about access needs one."""
+    if console.instance is None:
+        raise ServiceError("ResourceNotFoundException", "IAM Identity Center is not enabled yet.")
+    return str(console.instance["InstanceArn"])
+
+
+def call_sso(console: Console, operation_name: str, **request: Any) -> dict[str, Any]:
+    """Return the answer to an operation on the instance."""
+    return console.call("sso-admin", operation_name, InstanceArn=_instance_arn(console), **request)
+
+
+def list_sso(console: Console, operation_name: str, **request: Any) -> list[Any]:
+    """Return all items of a list of the instance."""
+    return console.items("sso-admin", operation_name, InstanceArn=_instance_arn(console), **request)
+
+
+def permission_sets_by_arn(console: Console) -> dict[str, dict[str, Any]]:
+    """Return all permission sets, by name."""
+    described = (
+        call_sso(console, "DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]
+        for arn in list_sso(console, "ListPermissionSets")
+    )
+    found = sorted(({"Description": ""} | one for one in described), key=lambda one: one["Name"].casefold())
+    return {one["PermissionSetArn"]: one for one in found}
+
+
+def permission_set_path(arn: str) -> str:
+    """Return the page of a permission set."""
+    return f"{ROOT}/permission-sets/{arn.rpartition('/')[2]}"
+
+
+def list_users(console: Console) -> list[Principal]:
+    """Return all users, by user name."""
+    users = _directory(console, "ListUsers")
+    found = [Principal("USER", one["UserId"], one["UserName"], one.get("DisplayName") or "") for one in users]
+    return sorted(found, key=lambda one: one.name.casefold())
+
+
+def list_groups(console: Console) -> list[Principal]:
+    """Return all groups, by name."""
+    groups = _directory(console, "ListGroups")
+    found = [
+        Principal("GROUP", one["GroupId"], one.get("DisplayName") or "", one.get("Description") or "")
+        for one in groups
+    ]
+    return sorted(found, key=lambda one: one.name.casefold())
+
+
+def _directory(console: Console, operation_name: str) -> list[Any]:
+    store_id = (console.instance or {}).get("IdentityStoreId")
+    return console.items("identitystore", operation_name, IdentityStoreId=store_id)
+
+
+def principals_by_key(console: Console) -> dict[str, Principal]:
+    """Return users and groups as forms name them."""
+    return {one.key: one for one in (*list_users(console), *list_groups(console))}
+
+
+def named_principals(keys: Iterable[str], known: dict[str, Principal]) -> list[Principal]:
+    """Return users and groups by their keys; one that was deleted has its id for a name."""
+    return [known.get(key) or _deleted(key) for key in keys]
+
+
+def _deleted(key: str) -> Principal:
+    kind, _, principal_id = key.partition(":")
+    return Principal(kind, principal_id, f"{principal_id} (deleted)")
+
+
+def account_name(console: Console, account_id: str) -> str:
+    """Return an account's name."""
+    return str(console.organizations("DescribeAccount", AccountId=account_id)["Account"]["Name"])
+
+
+def grants_in(console: Console, account_id: str) -> list[Grant]:
+    """Return who has which permission set in an account."""
+    return [
+        Grant(account_id, f"{one['PrincipalType']}:{one['PrincipalId']}", arn)
+        for arn in list_sso(console, "ListPermissionSetsProvisionedToAccount", AccountId=account_id)
+        for one in list_sso(console, "ListAccountAssignments", AccountId=account_id, PermissionSetArn=arn)
+    ]
+
+
+def start_grants(console: Console, kind: str, grants: Iterable[Grant]) -> list[str]:
+    """Start creating or deleting assignments; return the requests as the progress page takes them."""
+    operation_name = {"create": "CreateAccountAssignment", "delete": "DeleteAccountAssignment"}[kind]
+    started = []
+    for grant in grants:
+        principal_type, _, principal_id = grant.principal_key.partition(":")
+        answer = call_sso(
+            console,
+            operation_name,
+            TargetType="AWS_ACCOUNT",
+            TargetId=grant.account_id,
+            PermissionSetArn=grant.permission_set_arn,
+            PrincipalType=principal_type,
+            PrincipalId=principal_id,
+        )
+        started.append(request_name(kind, answer))
+    return started
+
+
+def request_name(kind: str, answer: dict[str, Any]) -> str:
+    """Return a request that was started as the progress page takes it."""
+    return f"{kind}:{answer[_DESCRIBERS[kind][2]]['RequestId']}"
+
+
+def product_of(accounts: Sequence[str], principals: Sequence[str], sets: Sequence[str]) -> list[Grant]:
+    """Return a grant for each account, user or group, and permission set."""
+    return [Grant(account, key, arn) for account in accounts for key in principals for arn in sets]
+
+
+def follow(console: Console, requests: Iterable[str], **rest: str) -> Response:
+    """Return the way to the page that follows requests; `rest` names what is left to be started."""
+    query = {"requests": ",".join(requests), **rest}
+    return console.go(f"/accounts/progress?{urlencode(query)}")
+
+
+def split(text: str) -> list[str]:
+    """Return what a field holds that several values were joined in."""
+    return [one for one in text.split(",") if one]
+
+
+def given(console: Console, name: str) -> str:
+    """Return a value of the form that was sent, or else of the address."""
+    return str(console.form.get(name) or console.query(name))
+
+
+_REST = ("accounts", "principals", "sets")
+
+
+def _left(console: Console, requests: Sequence[str]) -> list[Grant]:
+    accounts, principals, sets = (split(given(console, name)) for name in _REST)
+    return product_of(accounts, principals, sets)[len(requests) :]
+
+
+def show_progress(console: Console) -> Response:
+    """Show how far the requests are; the page looks again by itself until they are done."""
+    requests = split(given(console, "requests"))
+    sets, known, names = permission_sets_by_arn(console), principals_by_key(console), dict[str, str]()
+    rows, counts = [], dict.fromkeys(_STATUS_WORDS, 0)
+    for request in requests:
+        kind, _, request_id = request.partition(":")
+        if kind not in _DESCRIBERS:
+            raise ServiceError("ValidationException", f"{request!r} is no request that was started here.")
+        operation_name, id_name, status_name = _DESCRIBERS[kind]
+        status = call_sso(console, operation_name, **{id_name: request_id})[status_name]
+        account_id = status.get("TargetId") or status.get("AccountId")
+        if account_id not in names:
+            names[account_id] = account_name(console, account_id)
+        key = f"{status['PrincipalType']}:{status['PrincipalId']}" if "PrincipalId" in status else ""
+        arn = status["PermissionSetArn"]
+        counts[status["Status"]] += 1
+        rows.append(
+            {
+                "what": _WORDS[kind],
+                "account_id": account_id,
+                "account_name": names[account_id],
+                "principal": next(iter(named_principals([key], known)), None) if key else None,
+                "permission_set": sets[arn]["Name"] if arn in sets else arn,
+                "status": "Removed"
+                if (kind, status["Status"]) == ("delete", "SUCCEEDED")
+                else _STATUS_WORDS[status["Status"]],
+                "reason": status.get("FailureReason") or "",
+            }
+        )
+    left = _left(console, requests)
+    answer = console.show(
+        "progress.html",
+        rows=rows,
+        counts=counts,
+        left=len(left),
+        next_count=min(len(left), MOST_AT_ONCE),
+        requests=",".join(requests),
+        rest=[(name, given(console, name)) for name in _REST],
+        again=f"{ROOT}/accounts/progress?{console.visit.request.url.query}",
+        crumbs=(("AWS accounts", f"{ROOT}/accounts"),),
+    )
+    if counts["IN_PROGRESS"] and not console.problem and console.query("follow") != "no":
+        answer.headers["Refresh"] = _REFRESH_S
+    return answer
+
+
+def take_progress(console: Console) -> Response:
+    """Start the next of what is left."""
+    requests = split(given(console, "requests"))
+    started = start_grants(console, "create", _left(console, requests)[:MOST_AT_ONCE])
+    return follow(console, [*requests, *started], **{name: given(console, name) for name in _REST})
+
+
+PROGRESS_SCREENS = (Screen("/accounts/progress", show_progress, take_progress),)
