@@ -176,7 +176,7 @@ def _pages(options: argparse.Namespace, folder: StateFolder) -> _Answer:
     links = sandbox and page_links(sandbox, address=options.address)
     if links is None:
         raise SandboxStartError(_nothing_runs(folder))
-    names = ("portal_url", "mailbox_url", "settings_url")
+    names = ("portal_url", "mailbox_url", "phone_url", "settings_url")
     return _Answer(links, "\n".join(f"{name.removesuffix('_url'):<9} {links[name]}" for name in names))
 
 

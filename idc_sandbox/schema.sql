@@ -161,7 +161,9 @@ CREATE TABLE message (
     message_id TEXT PRIMARY KEY,
     to_address TEXT NOT NULL,
     to_address_folded TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('invitation', 'password-reset', 'one-time-password', 'email-otp')),
+    kind TEXT NOT NULL CHECK (
+        kind IN ('invitation', 'password-reset', 'one-time-password', 'email-otp', 'email-verification')
+    ),
     subject TEXT NOT NULL,
     text TEXT NOT NULL,
     link TEXT,                                           -- a path of the pages
@@ -176,6 +178,26 @@ CREATE TABLE invitation (
     created_at REAL NOT NULL,
     expires_at REAL NOT NULL,
     used_at REAL
+) STRICT;
+
+-- Which address of a user's is theirs: the newest link counts, and an address that was changed since is not verified.
+CREATE TABLE email_verification (
+    user_id TEXT PRIMARY KEY REFERENCES identity_user ON DELETE CASCADE,
+    email_folded TEXT NOT NULL,
+    token_hash TEXT UNIQUE,
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    verified_at REAL
+) STRICT;
+
+-- The practice phone's keys, in plain text as on a phone. A phone is one browser's, or the owner's.
+CREATE TABLE phone_key (
+    key_id TEXT PRIMARY KEY,
+    phone TEXT NOT NULL,
+    name TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    added_at REAL NOT NULL,
+    UNIQUE (phone, secret)
 ) STRICT;
 
 CREATE TABLE mfa_device (

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, valid
 
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
 # What holds from when it was made until some time: when the clock goes back, both go back with it.
-_SPANS = ("portal_session", "device_authorization", "invitation")
+_SPANS = ("portal_session", "device_authorization", "invitation", "email_verification")
 # Times that lie ahead of now by so many seconds at most; a test holds them against the modules' rules.
 LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
     ("sign_in", "expires_at"): "900",
@@ -35,6 +36,8 @@ LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
     ("user_password", "expires_at"): "7 * 86400",
     ("trusted_browser", "expires_at"): "90 * 86400",
     ("message", "sent_at"): "0",
+    ("email_verification", "verified_at"): "0",
+    ("phone_key", "added_at"): "0",
     ("device_authorization", "last_polled_at"): "0",
     ("authorization_code", "expires_at"): "600",
     ("oidc_client", "expires_at"): "90 * 86400",
@@ -190,23 +193,28 @@ def damage_inside(path: Path, versions: Container[int], schema: str) -> str | No
         if version == 0:
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             return "it is a database, but not a sandbox's" if tables else None
-        return _damage_of_content(connection, schema) if version in versions else None
+        return _damage_of_content(connection, schema, version) if version in versions else None
     finally:
         connection.close()
 
 
-def _damage_of_content(connection: sqlite3.Connection, schema: str) -> str | None:
+def _damage_of_content(connection: sqlite3.Connection, schema: str, version: int) -> str | None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         return f"it is damaged ({' '.join(found.split())})"
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    missing = sorted(set(re.findall(r"CREATE (?:TABLE|INDEX|TRIGGER) ([a-z_]+)", schema)) - present)
+    made_later = _made_by("; ".join(chain.from_iterable(_UPGRADES[one] for one in _UPGRADES if one >= version)))
+    missing = sorted(_made_by(schema) - made_later - present)
     if missing:
         return f"it is a database, but not a sandbox's: it has no {missing[0]!r}"
     seed = connection.execute("SELECT value FROM metadata WHERE name = 'seed'").fetchone()
     if seed is None or not re.fullmatch("-?[0-9]{1,18}", seed[0]):
         return "it does not say from which seed it was made"
     return None
+
+
+def _made_by(statements: str) -> set[str]:
+    return set(re.findall(r"CREATE (?:TABLE|INDEX|TRIGGER) ([a-z_]+)", statements))
 
 
 def _has_lost_commits(log: bytes) -> bool:
@@ -246,13 +254,33 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
     return first, second
 
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
 _UPGRADES = {
     2: (
         "ALTER TABLE sign_in ADD COLUMN browser_hash TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE portal_session ADD COLUMN browser_hash TEXT NOT NULL DEFAULT ''",
-    )
+    ),
+    3: (
+        "CREATE TABLE email_verification (user_id TEXT PRIMARY KEY REFERENCES identity_user ON DELETE CASCADE,"
+        " email_folded TEXT NOT NULL, token_hash TEXT UNIQUE, created_at REAL NOT NULL,"
+        " expires_at REAL NOT NULL, verified_at REAL) STRICT",
+        # Who has followed a mailed link has proved the address.
+        "INSERT INTO email_verification SELECT user_id, email_folded, NULL, max(used_at), max(used_at),"
+        " max(used_at) FROM invitation JOIN identity_user USING (user_id)"
+        " WHERE used_at IS NOT NULL AND email_folded IS NOT NULL GROUP BY user_id",
+        "CREATE TABLE phone_key (key_id TEXT PRIMARY KEY, phone TEXT NOT NULL, name TEXT NOT NULL,"
+        " secret TEXT NOT NULL, added_at REAL NOT NULL, UNIQUE (phone, secret)) STRICT",
+        # One more kind of message; SQLite changes no CHECK in place.
+        "ALTER TABLE message RENAME TO message_before",
+        "CREATE TABLE message (message_id TEXT PRIMARY KEY, to_address TEXT NOT NULL,"
+        " to_address_folded TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('invitation',"
+        " 'password-reset', 'one-time-password', 'email-otp', 'email-verification')),"
+        " subject TEXT NOT NULL, text TEXT NOT NULL, link TEXT, sent_at REAL NOT NULL) STRICT",
+        "INSERT INTO message SELECT * FROM message_before ORDER BY rowid",
+        "DROP TABLE message_before",
+        "CREATE INDEX message_of_address ON message (to_address_folded, sent_at)",
+    ),
 }
 
 

@@ -24,13 +24,13 @@ from idc_sandbox.api.sso_admin.instances import enable_organization_instance
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, not_found, validation_error
-from idc_sandbox.sign_in import devices, flow, passwords, people
+from idc_sandbox.sign_in import devices, flow, passwords, people, verification
 from idc_sandbox.sign_in.people import Refusal
 
 Result = TypeVar("Result")
 Values = dict[str, Any]
 
-_CONFLICTS = ("has-password", "user-disabled", "no-email")
+_CONFLICTS = ("has-password", "user-disabled", "no-email", "email-verified")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{1,10}){1,3}-[0-9]{1,2}")
 _LONGEST_NAME = 255
 
@@ -80,12 +80,20 @@ def _do_for_user(  # noqa: PLR0911  one a route
             return {"one_time_password": _allowed(flow.reset_password, at_console(), user_id, delivery)}
         case "GET", "password":
             return {"has_password": passwords.has_password(at_console(), user_id)}
+        case "POST", "verify-email":
+            return {"message": dataclasses.asdict(_allowed(verification.send_link, at_console(), user_id))}
+        case "GET", "email":
+            return {"is_verified": verification.is_verified(at_console(), user_id)}
         case "GET", "mfa-devices":
             found = devices.list_devices(at_console(), user_id)
             return {"mfa_devices": [dataclasses.asdict(one) for one in found]}
         case "POST", "mfa-devices", device_id, "delete":
             deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)
             return {"deleted": dataclasses.asdict(deleted)}
+        case "POST", "mfa-devices", device_id, "rename":
+            name = str(values.get("name", ""))
+            renamed = _allowed(devices.rename_device, at_console(), user_id, device_id, name)
+            return {"renamed": dataclasses.asdict(renamed)}
         case "GET", "sessions":
             active = people.list_sessions(at_console(), user_id)
             return {"sessions": [dataclasses.asdict(one) for one in active]}

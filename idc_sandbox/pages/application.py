@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import HOST, Site
-from idc_sandbox.pages import portal, sign_in
+from idc_sandbox.pages import phone, portal, sign_in
 from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
     House,
@@ -85,6 +85,9 @@ PAGES = (
     _Page("/start/device/answer", "/start/device", portal.take_device_answer, portal.ask_code),
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
+    _Page("/start/phone", phone.show_phone, phone.keep_key, phone.refuse),
+    _Page("/start/phone/{key_id}/remove", "/start/phone", phone.remove_key, phone.refuse),
+    _Page("/start/verify-email/{token}", sign_in.show_verification, sign_in.verify_email),
     *(_Page(*page) for page in console_pages()),
     # Where the settings were before there was a practice console.
     _Page("/start/settings", "/start/practice-console/settings/authentication"),

@@ -120,6 +120,7 @@ class Seals:
 LIFETIME_S = 10 * 60
 MOST_LINKS = 1000
 EVERY_ADDRESS = "*"
+EVERY_PHONE = "*"
 ADMINISTRATOR = "administrator"
 
 
@@ -166,13 +167,15 @@ def _name(key: str) -> str:
 
 
 def owner_links(links: OneTimeLinks, site_url: str, address: str | None = None) -> dict[str, str]:
-    """Return the addresses of the pages, with links that open the mailbox and the practice console once."""
+    """Return the addresses of the pages, with links that open mailbox, phone and console once."""
     mailbox = links.promise("mailbox", EVERY_ADDRESS if address is None else address)
     console = links.promise("practice-console", ADMINISTRATOR)
+    phone = links.promise("phone", EVERY_PHONE)
     return {
         "site_url": site_url,
         "portal_url": f"{site_url}/start",
         "mailbox_url": f"{site_url}/start/mailbox?key={mailbox}",
+        "phone_url": f"{site_url}/start/phone?key={phone}",
         "console_url": f"{site_url}/start/practice-console?key={console}",
     }
 

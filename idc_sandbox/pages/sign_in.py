@@ -27,7 +27,7 @@ from idc_sandbox.pages.visits import (
     set_cookie,
     with_next,
 )
-from idc_sandbox.sign_in import devices, flow, passwords, people
+from idc_sandbox.sign_in import devices, flow, passwords, people, verification
 from idc_sandbox.sign_in.flow import Next, SignIn
 from idc_sandbox.sign_in.people import Message, Refusal
 
@@ -219,3 +219,17 @@ def refuse_invitation(visit: Visit, refusal: Refusal | ServiceError) -> Response
         return show_invitation(visit, refusal.message)
     status = 410 if refusal.code in ("invitation-used", "invitation-expired") else 404
     return problem(visit, "link-opens-nothing", message=refusal.message, status=status)
+
+
+def show_verification(visit: Visit) -> Response:
+    """Show whose address is to be verified; to load it uses nothing up."""
+    with visit.open() as context:
+        person = verification.person_of_link(context, visit.request.path_params["token"])
+    return render(visit, "verify_email.html", verified=person)
+
+
+def verify_email(visit: Visit) -> Response:
+    """Keep that the address is the person's."""
+    with visit.open() as context:
+        verification.verify(context, visit.request.path_params["token"])
+    return redirect(visit, "/start/sign-in?notice=email-verified")

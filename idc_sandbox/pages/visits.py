@@ -21,7 +21,14 @@ from idc_sandbox import __version__
 from idc_sandbox.context import Context
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import Site, Sites
-from idc_sandbox.pages.front_door import ADMINISTRATOR, COOKIE_LIFETIME_S, EVERY_ADDRESS, OneTimeLinks, Seals
+from idc_sandbox.pages.front_door import (
+    ADMINISTRATOR,
+    COOKIE_LIFETIME_S,
+    EVERY_ADDRESS,
+    EVERY_PHONE,
+    OneTimeLinks,
+    Seals,
+)
 from idc_sandbox.sign_in import passwords
 from idc_sandbox.sign_in.people import Person, PortalSession, counted, find_session, person_of, texts
 
@@ -30,7 +37,7 @@ SIGN_IN_COOKIE = "idc_sign_in"
 TRUSTED_COOKIE = "idc_trusted"
 BROWSER_COOKIE = "idc_browser"
 LARGEST_FORM = 128 * 1024
-_MOST_FIELDS = 60
+_MOST_FIELDS = 1000  # a group of several hundred users is ticked together
 _MOST_OPENED = 20
 
 
@@ -52,6 +59,7 @@ class OwnersPage(NamedTuple):
 
 
 CONSOLE, MAILBOX = OwnersPage("practice-console", ADMINISTRATOR), OwnersPage("mailbox", EVERY_ADDRESS)
+PHONE = OwnersPage("phone", EVERY_PHONE)
 ROLE_COOKIE = "idc_console_role"
 COOKIES = (
     SESSION_COOKIE,
@@ -60,6 +68,7 @@ COOKIES = (
     BROWSER_COOKIE,
     CONSOLE.cookie,
     MAILBOX.cookie,
+    PHONE.cookie,
     ROLE_COOKIE,
 )
 

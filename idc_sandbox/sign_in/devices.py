@@ -207,6 +207,18 @@ def finish_app_registration(context: Context, user_id: str, code: str, name: str
     return device
 
 
+def user_of_registration(context: Context, secret: str) -> str | None:
+    """Return whose app is being registered with a secret, or None."""
+    row = context.find_live("device_challenge", kind=_KIND, secret=secret)
+    return None if row is None else str(row["user_id"])
+
+
+def code_now(secret: str) -> tuple[str, int]:
+    """Return the code that an app shows, and for how many seconds it does: by the machine's clock, as phones."""
+    generator, now = pyotp.TOTP(secret), int(time.time())
+    return generator.at(now), _STEP_S - now % _STEP_S
+
+
 def verify_code(context: Context, user_id: str, code: str) -> bool:
     """Tell whether one of the user's apps shows this code, and use the code up. Writes."""
     for row in _rows(context, user_id, "totp"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in import devices, passwords
+from idc_sandbox.sign_in import devices, passwords, verification
 from idc_sandbox.sign_in.people import (
     FormFields,
     Message,
@@ -249,6 +249,7 @@ def accept(context: Context, token: str, new_password: str) -> str:
     """Set the password that a user chose, use the link up, and return the user's id. Writes."""
     invitation = look_at_invitation(context, token)
     passwords.set_password(context, invitation.user_id, new_password)
+    verification.mark_verified(context, person_of(context, invitation.user_id))
     context.execute("UPDATE invitation SET used_at = ? WHERE token_hash = ?", context.now, digest(token))
     return invitation.user_id
 

@@ -279,7 +279,7 @@ def make_room(
     )
 
 
-MessageKind = Literal["invitation", "password-reset", "one-time-password", "email-otp"]
+MessageKind = Literal["invitation", "password-reset", "one-time-password", "email-otp", "email-verification"]
 
 
 @dataclass(frozen=True)
