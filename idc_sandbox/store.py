@@ -203,7 +203,9 @@ def _damage_of_content(connection: sqlite3.Connection, schema: str, version: int
     if found != "ok":
         return f"it is damaged ({' '.join(found.split())})"
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    made_later = _made_by("; ".join(chain.from_iterable(_UPGRADES[one] for one in _UPGRADES if one >= version)))
+    made_later = _made_by(
+        "; ".join(chain.from_iterable(_UPGRADES[one] for one in _UPGRADES if one >= version))
+    )
     missing = sorted(_made_by(schema) - made_later - present)
     if missing:
         return f"it is a database, but not a sandbox's: it has no {missing[0]!r}"
@@ -262,8 +264,8 @@ _UPGRADES = {
         "ALTER TABLE portal_session ADD COLUMN browser_hash TEXT NOT NULL DEFAULT ''",
     ),
     3: (
-        "CREATE TABLE email_verification (user_id TEXT PRIMARY KEY REFERENCES identity_user ON DELETE CASCADE,"
-        " email_folded TEXT NOT NULL, token_hash TEXT UNIQUE, created_at REAL NOT NULL,"
+        "CREATE TABLE email_verification (user_id TEXT PRIMARY KEY REFERENCES identity_user"
+        " ON DELETE CASCADE, email_folded TEXT NOT NULL, token_hash TEXT UNIQUE, created_at REAL NOT NULL,"
         " expires_at REAL NOT NULL, verified_at REAL) STRICT",
         # Who has followed a mailed link has proved the address.
         "INSERT INTO email_verification SELECT user_id, email_folded, NULL, max(used_at), max(used_at),"

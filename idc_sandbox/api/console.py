@@ -64,7 +64,7 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
     )
 
 
-def _do_for_user(  # noqa: PLR0911  one a route
+def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
     at_console: Callable[[], Context], user_id: str, route: tuple[str, ...], values: Values
 ) -> Values | None:
     """Do what a route below a user says; None when there is none."""

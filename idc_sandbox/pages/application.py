@@ -85,8 +85,8 @@ PAGES = (
     _Page("/start/device/answer", "/start/device", portal.take_device_answer, portal.ask_code),
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
-    _Page("/start/phone", phone.show_phone, phone.keep_key, phone.refuse),
-    _Page("/start/phone/{key_id}/remove", "/start/phone", phone.remove_key, phone.refuse),
+    _Page("/start/phone", phone.show_phone, phone.keep_key, phone.refuse_key),
+    _Page("/start/phone/{key_id}/remove", "/start/phone", phone.forget_key, phone.refuse_key),
     _Page("/start/verify-email/{token}", sign_in.show_verification, sign_in.verify_email),
     *(_Page(*page) for page in console_pages()),
     # Where the settings were before there was a practice console.

@@ -37,13 +37,11 @@ def keep_key(visit: Visit) -> Response:
         phone.add_key(context, name, visit.form.get("secret", ""))
     answer = redirect(visit, f"{PHONE.path}?notice=added")
     if not opened:
-        set_cookie(
-            answer, visit, PHONE.cookie, visit.cookie_for(PHONE, [name]), max_age_s=COOKIE_LIFETIME_S
-        )
+        set_cookie(answer, visit, PHONE.cookie, visit.cookie_for(PHONE, [name]), max_age_s=COOKIE_LIFETIME_S)
     return answer
 
 
-def remove_key(visit: Visit) -> Response:
+def forget_key(visit: Visit) -> Response:
     """Take a key off the phone."""
     if (answer := answer_at_door(visit, PHONE)) is not None:
         return answer
@@ -52,7 +50,7 @@ def remove_key(visit: Visit) -> Response:
     return redirect(visit, f"{PHONE.path}?notice=removed")
 
 
-def refuse(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+def refuse_key(visit: Visit, refusal: Refusal | ServiceError) -> Response:
     """Show why a key was not taken: on the phone where it is open, else on a page of its own."""
     if not visit.opened(PHONE):
         return problem(visit, "refused", message=refusal.message)

@@ -214,7 +214,7 @@ def user_of_registration(context: Context, secret: str) -> str | None:
 
 
 def code_now(secret: str) -> tuple[str, int]:
-    """Return the code that an app shows, and for how many seconds it does: by the machine's clock, as phones."""
+    """Return the code that an app shows now and for how many seconds: by the machine's clock, as phones."""
     generator, now = pyotp.TOTP(secret), int(time.time())
     return generator.at(now), _STEP_S - now % _STEP_S
 

@@ -211,22 +211,53 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
         fresh_sandbox.client("sts").get_caller_identity()
 
 
-def test_a_state_file_of_the_version_before_goes_on(tmp_path):
-    """Its people sign in again: their sessions were not bound to a browser."""
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_state_file_of_an_older_version_goes_on(tmp_path, version):
+    """Whoever signed in before version 3 signs in again: sessions were not bound to a browser."""
     path = tmp_path / "sandbox.db"
-    Store(path, seed=7).close()
+    clients = GatewayClient(tmp_path)
+    clients.console("POST", "instance")
+    store_id = clients.client("sso-admin").list_instances()["Instances"][0]["IdentityStoreId"]
+    ids = [
+        clients.client("identitystore").create_user(
+            IdentityStoreId=store_id,
+            UserName=name,
+            DisplayName=name,
+            Name={"GivenName": name, "FamilyName": "Test"},
+            Emails=[{"Value": f"{name}@example.com"}],
+        )["UserId"]
+        for name in ("ana", "ben")
+    ]
+    messages = [clients.console("POST", f"users/{user_id}/invite")["message"] for user_id in ids]
+    clients.store.close()
     connection = sqlite3.connect(path)
-    for table in ("sign_in", "portal_session"):
+    connection.execute("UPDATE invitation SET used_at = created_at WHERE user_id = ?", (ids[0],))
+    for table in ("email_verification", "phone_key"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("CREATE TABLE old AS SELECT * FROM message")
+    connection.execute("DROP TABLE message")
+    connection.execute(
+        "CREATE TABLE message (message_id TEXT PRIMARY KEY, to_address TEXT, to_address_folded TEXT,"
+        " kind TEXT CHECK (kind IN ('invitation')), subject TEXT, text TEXT, link TEXT, sent_at REAL)"
+    )
+    connection.execute("INSERT INTO message SELECT * FROM old")
+    connection.execute("DROP TABLE old")
+    connection.execute("CREATE INDEX message_of_address ON message (to_address_folded, sent_at)")
+    for table in ("sign_in", "portal_session") if version == 2 else ():
         connection.execute(f"ALTER TABLE {table} DROP COLUMN browser_hash")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.commit()
     connection.close()
-    store = Store(path)
-    with store.transaction() as connection:
+    clients = GatewayClient(tmp_path)
+    with clients.store.transaction() as connection:
         assert connection.execute("SELECT count(browser_hash) FROM portal_session").fetchone()[0] == 0
         assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-    assert store.seed == 7
-    store.close()
+        assert connection.execute("SELECT count(*) FROM phone_key").fetchone()[0] == 0
+    assert clients.console("GET", "mailbox")["messages"] == messages[::-1]
+    verified = [clients.console("GET", f"users/{user_id}/email")["is_verified"] for user_id in ids]
+    assert verified == [True, False]  # the first of them has followed the mailed link
+    assert clients.console("POST", f"users/{ids[1]}/verify-email")["message"]["kind"] == "email-verification"
+    clients.store.close()
 
 
 @pytest.mark.parametrize("is_new", [True, False])

@@ -52,8 +52,11 @@ _ACTIONS = {
     "POST users/invite": "sso-directory:UpdatePassword",
     "POST users/reset-password": "sso-directory:UpdatePassword",
     "GET users/password": "sso-directory:DescribeUser",
+    "POST users/verify-email": "sso-directory:VerifyEmail",
+    "GET users/email": "sso-directory:DescribeUser",
     "GET users/mfa-devices": "sso-directory:ListMfaDevicesForUser",
     "POST users/mfa-devices": "sso-directory:DeleteMfaDeviceForUser",
+    "POST users/mfa-devices/rename": "sso-directory:UpdateMfaDeviceForUser",
     "GET users/sessions": "identitystore-auth:ListSessions",
     "POST users/sessions": "identitystore-auth:BatchDeleteSession",
 }
@@ -181,7 +184,8 @@ class Console:
     def _require_right(self, method: str, path: str) -> None:
         parts = path.split("/")
         route = "/".join([parts[0], *parts[2:3]]) if parts[0] == "users" else path
-        action = _ACTIONS.get(f"{method} {route}") or _ACTIONS.get(f"{method} {parts[0]}")
+        asked = (f"{route}/{parts[-1]}", route, parts[0])
+        action = next((_ACTIONS[key] for one in asked if (key := f"{method} {one}") in _ACTIONS), None)
         if action is None:
             raise access_denied(f"Nobody may {method} {path!r} here.")
         require_permission(self.context.double, self.context.caller, action)
@@ -234,7 +238,8 @@ class Console:
     def go(self, path: str, notice: str = "", of: str = "") -> Response:
         """Return the way to another page of the console, which says a notice about something."""
         query = {name: value for name, value in (("notice", notice), ("of", of)) if value}
-        return redirect(self.visit, f"{ROOT}{path}" + (f"?{urlencode(query)}" if query else ""))
+        mark = "&" if "?" in path else "?"
+        return redirect(self.visit, f"{ROOT}{path}" + (f"{mark}{urlencode(query)}" if query else ""))
 
 
 def at_console(page: ConsolePage) -> Callable[..., Response]:

@@ -1,15 +1,290 @@
-"""Users: the wizard that adds one, and a user's own page."""
+"""Users: the list, and a user's own page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from starlette.responses import Response
 
-from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.errors import validation_error
+from idc_sandbox.pages.console import user_fields
+from idc_sandbox.pages.console.add_user import ADD_USER_SCREENS, show_one_time_password
+from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.directory import (
+    Directory,
+    Identity,
+    Readable,
+    in_directory,
+    matching,
+    names_of,
+    page_of,
+    readable,
+    require_ticked,
+    require_typed,
+    ticked,
+)
+from idc_sandbox.sign_in.people import counted
+
+_CRUMBS = (("Users", f"{ROOT}/users"),)
 
 
-def show_users(console: Console) -> Response:
-    """Show the screen."""
-    return console.show("users.html")
+def _show_users(directory: Directory) -> Response:
+    console = directory.console
+    if console.problem and console.form.get("act") == "delete":
+        return _confirm_deletion(directory)
+    looked_for = console.query("find")
+    users = readable(directory.users)
+    page = page_of(console, matching(list(users.value), looked_for, "UserName"))
+    return console.show(
+        "users.html",
+        page=page,
+        why_not=users.why_not,
+        looked_for=looked_for,
+        devices={one["UserId"]: _devices_in_words(console, one["UserId"]) for one in page.rows},
+    )
 
 
-USER_SCREENS = (Screen("/users", show_users),)
+def _devices_in_words(console: Console, user_id: str) -> str:
+    found = readable(lambda: _devices(console, user_id))
+    if found.why_not:
+        return "-"
+    return counted(len(found.value), "device") if found.value else "None"
+
+
+def _take_users(directory: Directory) -> Response:
+    """Ask before users are deleted, and delete them when it was confirmed."""
+    console = directory.console
+    user_ids = require_ticked(console, "user", "user")
+    if console.form.get("act") != "delete":
+        return _confirm_deletion(directory)
+    if len(user_ids) > 1:
+        require_typed(console, "Delete")
+    names = [_described(directory, one)["UserName"] for one in user_ids]
+    for user_id in user_ids:
+        directory.call("DeleteUser", UserId=user_id)
+    return console.go("/users", "user-deleted", ", ".join(names))
+
+
+def _confirm_deletion(directory: Directory) -> Response:
+    users = [_described(directory, one) for one in ticked(directory.console, "user")]
+    return directory.console.show("users-delete.html", users=users, crumbs=_CRUMBS)
+
+
+def _described(directory: Directory, user_id: str) -> Identity:
+    return directory.call("DescribeUser", UserId=user_id, Extensions=[user_fields.ENTERPRISE])
+
+
+def _devices(console: Console, user_id: str) -> list[Any]:
+    found: list[Any] = console.do("GET", f"users/{user_id}/mfa-devices")["mfa_devices"]
+    return found
+
+
+def _sessions(console: Console, user_id: str) -> list[Any]:
+    found: list[Any] = console.do("GET", f"users/{user_id}/sessions")["sessions"]
+    return found
+
+
+def _show_user(directory: Directory) -> Response:
+    console, user_id = directory.console, directory.console.part("user_id")
+    user = _described(directory, user_id)
+    memberships = readable(lambda: directory.memberships_in_groups(user_id), {})
+    devices = readable(lambda: _devices(console, user_id))
+    sessions = readable(lambda: _sessions(console, user_id))
+    verified = readable(lambda: console.do("GET", f"users/{user_id}/email")["is_verified"], otherwise=True)
+    here = f"{ROOT}/users/{user_id}"
+    labels = {
+        "profile": "Profile",
+        "groups": f"Groups ({len(memberships.value)})",
+        "accounts": "AWS accounts",
+        "applications": "Applications",
+        "mfa": f"MFA devices ({len(devices.value)})",
+        "sessions": f"Active sessions ({len(sessions.value)})",
+    }
+    tab = console.query("tab") if console.query("tab") in labels else "profile"
+    groups = readable(directory.groups) if tab in ("groups", "accounts") else Readable([], "")
+    return console.show(
+        "user.html",
+        user=user,
+        is_enabled=user["UserStatus"] == "ENABLED",
+        email=user_fields.values_of(user)["email"],
+        is_verified=verified.value,
+        sections=_shown_sections(user, console.query("find")),
+        looked_for=console.query("find"),
+        groups=[one for one in groups.value if one["GroupId"] in memberships.value],
+        group_names={one["GroupId"]: one["DisplayName"] for one in groups.value},
+        groups_why_not=memberships.why_not or groups.why_not,
+        access=readable(lambda: directory.access_of(user_id, "USER")) if tab == "accounts" else None,
+        devices=devices,
+        sessions=sessions,
+        tab=tab,
+        tabs=[(label, f"{here}?tab={name}") for name, label in labels.items()],
+        here=here,
+        crumbs=_CRUMBS,
+    )
+
+
+def _shown_sections(user: Identity, looked_for: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    values, text = user_fields.values_of(user), looked_for.strip().casefold()
+    sections = [
+        (
+            section.label,
+            [(one.label, values[one.name]) for one in section.fields if text in one.label.casefold()],
+        )
+        for section in user_fields.SECTIONS
+    ]
+    return [(label, rows) for label, rows in sections if rows]
+
+
+# What a form on a user's page may ask for.
+
+
+def _set_status(status: str) -> Callable[[Directory, str], Response]:
+    def act(directory: Directory, user_id: str) -> Response:
+        directory.console.do("POST", f"users/{user_id}/{status}")
+        return directory.console.go(f"/users/{user_id}", f"user-{status}d")
+
+    return act
+
+
+def _delete(directory: Directory, user_id: str) -> Response:
+    name = _described(directory, user_id)["UserName"]
+    directory.call("DeleteUser", UserId=user_id)
+    return directory.console.go("/users", "user-deleted", name)
+
+
+def _reset_password(directory: Directory, user_id: str) -> Response:
+    console = directory.console
+    if console.form.get("delivery") == "one-time-password":
+        return show_one_time_password(directory, user_id, _described(directory, user_id)["UserName"])
+    console.do("POST", f"users/{user_id}/reset-password", delivery=str(console.form.get("delivery", "")))
+    return console.go(f"/users/{user_id}", "reset-mailed")
+
+
+def _verify_email(directory: Directory, user_id: str) -> Response:
+    directory.console.do("POST", f"users/{user_id}/verify-email")
+    return directory.console.go(f"/users/{user_id}", "verification-mailed")
+
+
+def _leave_groups(directory: Directory, user_id: str) -> Response:
+    group_ids = require_ticked(directory.console, "group", "group")
+    memberships = directory.memberships_in_groups(user_id)
+    for group_id in group_ids:
+        if group_id in memberships:
+            directory.call("DeleteGroupMembership", MembershipId=memberships[group_id])
+    names = names_of(directory.groups(), group_ids, "GroupId", "DisplayName")
+    return directory.console.go(f"/users/{user_id}?tab=groups", "groups-left", names)
+
+
+def _delete_device(directory: Directory, user_id: str) -> Response:
+    console = directory.console
+    require_typed(console, "DELETE")
+    answer = console.do("POST", f"users/{user_id}/mfa-devices/{_id_in(console, 'device')}/delete")
+    return console.go(f"/users/{user_id}?tab=mfa", "device-deleted", answer["deleted"]["name"])
+
+
+def _rename_device(directory: Directory, user_id: str) -> Response:
+    console = directory.console
+    path = f"users/{user_id}/mfa-devices/{_id_in(console, 'device')}/rename"
+    answer = console.do("POST", path, name=str(console.form.get("name", "")))
+    return console.go(f"/users/{user_id}?tab=mfa", "device-renamed", answer["renamed"]["name"])
+
+
+def _end_sessions(directory: Directory, user_id: str) -> Response:
+    console = directory.console
+    session_ids = require_ticked(console, "session", "session")
+    require_typed(console, "confirm")
+    active = {one["session_id"] for one in _sessions(console, user_id)}
+    for session_id in session_ids:
+        if session_id in active:  # one that ended meanwhile is no problem
+            console.do("POST", f"users/{user_id}/sessions/{session_id}/delete")
+    return console.go(
+        f"/users/{user_id}?tab=sessions", "sessions-ended", counted(len(session_ids), "session")
+    )
+
+
+def _id_in(console: Console, name: str) -> str:
+    """Return an id that a form carries; a slash in it would lead to another route."""
+    return str(console.form.get(name, "")).replace("/", "")
+
+
+_ACTS: dict[str, Callable[[Directory, str], Response]] = {
+    "disable": _set_status("disable"),
+    "enable": _set_status("enable"),
+    "delete": _delete,
+    "reset-password": _reset_password,
+    "verify-email": _verify_email,
+    "leave-groups": _leave_groups,
+    "delete-device": _delete_device,
+    "rename-device": _rename_device,
+    "end-sessions": _end_sessions,
+}
+
+
+def _take_user(directory: Directory) -> Response:
+    act = _ACTS.get(str(directory.console.form.get("act", "")))
+    if act is None:
+        raise validation_error("Choose one of the acts on this page.")
+    return act(directory, directory.console.part("user_id"))
+
+
+def _show_edit(directory: Directory) -> Response:
+    console = directory.console
+    user = _described(directory, console.part("user_id"))
+    values = user_fields.values_of(user)
+    if console.problem:
+        values |= {name: str(console.form.get(name, "")) for name in values if name != "user_name"}
+    return console.show(
+        "user-edit.html",
+        user=user,
+        values=values,
+        primary=user_fields.PRIMARY,
+        sections=user_fields.OPTIONAL,
+        crumbs=(*_CRUMBS, (user["UserName"], f"{ROOT}/users/{user['UserId']}")),
+    )
+
+
+def _take_edit(directory: Directory) -> Response:
+    """Write what has changed of the profile; the user name cannot be changed."""
+    console, user_id = directory.console, directory.console.part("user_id")
+    values = user_fields.typed_values(console.form)
+    needed = (user_fields.FIRST_NAME, user_fields.LAST_NAME, user_fields.DISPLAY_NAME)
+    user_fields.check_values(values, needed)
+    operations = user_fields.profile_changes(_described(directory, user_id), values)
+    if operations:
+        directory.call("UpdateUser", UserId=user_id, Operations=operations)
+    return console.go(f"/users/{user_id}", "user-saved")
+
+
+def _show_join(directory: Directory) -> Response:
+    console, user_id = directory.console, directory.console.part("user_id")
+    user = _described(directory, user_id)
+    memberships = directory.memberships_in_groups(user_id)
+    others = readable(lambda: [one for one in directory.groups() if one["GroupId"] not in memberships])
+    return console.show(
+        "user-join.html",
+        user=user,
+        groups=others.value,
+        why_not=others.why_not,
+        ticked=ticked(console, "group"),
+        crumbs=(*_CRUMBS, (user["UserName"], f"{ROOT}/users/{user_id}")),
+    )
+
+
+def _take_join(directory: Directory) -> Response:
+    """Make the user a member of the ticked groups."""
+    console, user_id = directory.console, directory.console.part("user_id")
+    group_ids = require_ticked(console, "group", "group")
+    for group_id in group_ids:
+        directory.add_member(group_id, user_id)
+    names = names_of(directory.groups(), group_ids, "GroupId", "DisplayName")
+    return console.go(f"/users/{user_id}?tab=groups", "groups-joined", names)
+
+
+USER_SCREENS = (
+    Screen("/users", in_directory(_show_users), in_directory(_take_users)),
+    *ADD_USER_SCREENS,  # before a user's page: its path would fit that one too
+    Screen("/users/{user_id}", in_directory(_show_user), in_directory(_take_user)),
+    Screen("/users/{user_id}/edit", in_directory(_show_edit), in_directory(_take_edit)),
+    Screen("/users/{user_id}/add-to-groups", in_directory(_show_join), in_directory(_take_join)),
+)

@@ -1,0 +1,200 @@
+"""What the screens of users and groups share: the identity store, its lists, and who is ticked on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.desk import Console, ConsolePage
+
+ROWS_OF_A_PAGE = 50
+Identity = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The identity store of the instance, with the rights of who is at the console."""
+
+    console: Console
+    instance_arn: str
+    store_id: str
+
+    def call(self, operation_name: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to an operation of the identity store."""
+        return self.console.call("identitystore", operation_name, IdentityStoreId=self.store_id, **request)
+
+    def items(self, operation_name: str, **request: Any) -> list[Any]:
+        """Return all items of a list of the identity store."""
+        return self.console.items("identitystore", operation_name, IdentityStoreId=self.store_id, **request)
+
+    def users(self) -> list[Identity]:
+        """Return all users, by user name."""
+        return sorted(self.items("ListUsers"), key=lambda one: one["UserName"].casefold())
+
+    def groups(self) -> list[Identity]:
+        """Return all groups, by name."""
+        return sorted(self.items("ListGroups"), key=lambda one: one["DisplayName"].casefold())
+
+    def memberships_of(self, group_id: str) -> dict[str, str]:
+        """Return the membership of each member of a group, by the member's id."""
+        found = self.items("ListGroupMemberships", GroupId=group_id)
+        return {one["MemberId"]["UserId"]: one["MembershipId"] for one in found}
+
+    def memberships_in_groups(self, user_id: str) -> dict[str, str]:
+        """Return the membership of a user in each of their groups, by the group's id."""
+        found = self.items("ListGroupMembershipsForMember", MemberId={"UserId": user_id})
+        return {one["GroupId"]: one["MembershipId"] for one in found}
+
+    def add_member(self, group_id: str, user_id: str) -> None:
+        """Make a user a member of a group."""
+        self.call("CreateGroupMembership", GroupId=group_id, MemberId={"UserId": user_id})
+
+    def access_of(self, principal_id: str, principal_type: str) -> list[Access]:
+        """Return the permission sets that somebody has in accounts, those of a user's groups among them."""
+        found = self.console.items(
+            "sso-admin",
+            "ListAccountAssignmentsForPrincipal",
+            InstanceArn=self.instance_arn,
+            PrincipalId=principal_id,
+            PrincipalType=principal_type,
+        )
+        set_names = {
+            arn: self._permission_set_name(arn) for arn in {one["PermissionSetArn"] for one in found}
+        }
+        names = self.account_names() if found else {}
+        rows = [
+            Access(
+                names.get(one["AccountId"], ""),
+                one["AccountId"],
+                set_names[one["PermissionSetArn"]],
+                one["PrincipalId"] if one["PrincipalType"] == "GROUP" else "",
+            )
+            for one in found
+        ]
+        return sorted(rows)
+
+    def account_names(self) -> dict[str, str]:
+        """Return the names of the organization's accounts by id; none for who may not read them."""
+        names: dict[str, str] = {}
+        token: str | None = None
+        try:
+            while True:
+                answer = self.console.organizations("ListAccounts", **({"NextToken": token} if token else {}))
+                names |= {one["Id"]: one["Name"] for one in answer["Accounts"]}
+                token = answer.get("NextToken")
+                if not token:
+                    return names
+        except ServiceError:
+            return names
+
+    def _permission_set_name(self, permission_set_arn: str) -> str:
+        answer = self.console.call(
+            "sso-admin",
+            "DescribePermissionSet",
+            InstanceArn=self.instance_arn,
+            PermissionSetArn=permission_set_arn,
+        )
+        return str(answer["PermissionSet"]["Name"])
+
+
+class Access(NamedTuple):
+    """A permission set that somebody has in an account; `group_id` names the group that it comes through."""
+
+    account_name: str
+    account_id: str
+    permission_set_name: str
+    group_id: str
+
+
+DirectoryPage = Callable[[Directory], Response]
+
+
+def in_directory(page: DirectoryPage) -> ConsolePage:
+    """Return a page of the console that has the identity store; before there is one, Enable comes first."""
+
+    def answer(console: Console) -> Response:
+        instance = console.instance
+        if instance is None:
+            return console.go("")
+        return page(Directory(console, instance["InstanceArn"], instance["IdentityStoreId"]))
+
+    return answer
+
+
+class Readable(NamedTuple):
+    """What somebody may read, or why not."""
+
+    value: Any
+    why_not: str
+
+
+def readable(read: Callable[[], Any], otherwise: Any = ()) -> Readable:
+    """Return what is read, or the refusal to read it: a box says so, and the rest of its page is shown."""
+    try:
+        return Readable(read(), "")
+    except ServiceError as error:
+        if error.code != "AccessDeniedException":
+            raise
+        return Readable(otherwise, error.message)
+
+
+def typed_or(console: Console, name: str, otherwise: str = "") -> str:
+    """Return what was typed into a form that was refused, else what is there."""
+    return str(console.form.get(name, "")) if console.problem else otherwise
+
+
+def ticked(console: Console, name: str) -> list[str]:
+    """Return what was ticked, each once."""
+    return list(dict.fromkeys(console.form.getlist(name)))
+
+
+def require_ticked(console: Console, name: str, what: str) -> list[str]:
+    """Return what was ticked, at least one."""
+    found = ticked(console, name)
+    if not found:
+        raise validation_error(f"Tick at least one {what} first.")
+    return found
+
+
+def require_typed(console: Console, wanted: str) -> None:
+    """Refuse what is to be confirmed by typing and was not."""
+    if console.form.get("typed", "").strip() != wanted:
+        raise validation_error(f"Type {wanted} to confirm.")
+
+
+def matching(identities: list[Identity], looked_for: str, *names: str) -> list[Identity]:
+    """Return those with the looked for text in one of their values, in any case."""
+    text = looked_for.strip().casefold()
+    return [
+        one
+        for one in identities
+        if not text or any(text in str(one.get(name, "")).casefold() for name in names)
+    ]
+
+
+class ListPage(NamedTuple):
+    """One page of a list."""
+
+    rows: list[Any]
+    number: int
+    last: int
+    total: int
+
+
+def page_of(console: Console, rows: list[Any]) -> ListPage:
+    """Return the page of a list that the address names; the nearest one where it names none."""
+    last = max(1, -(-len(rows) // ROWS_OF_A_PAGE))
+    asked = console.query("page")
+    number = min(max(1, int(asked)), last) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 1
+    start = (number - 1) * ROWS_OF_A_PAGE
+    return ListPage(rows[start : start + ROWS_OF_A_PAGE], number, last, len(rows))
+
+
+def names_of(identities: list[Identity], ids: list[str], key: str, name: str) -> str:
+    """Return the names of some users or groups, as a notice says them."""
+    wanted = set(ids)
+    return ", ".join(one[name] for one in identities if one[key] in wanted)
