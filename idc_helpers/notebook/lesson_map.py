@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from idc_aws.sandbox import SandboxConsole
 from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, style
 from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
+from idc_helpers.runbook.lesson_memory import remember
 from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
 
 FOLLOW_POLL_S = 1.0
 _TELLING = ("applied", "failed", "checked", "own_values")
 _FILES = ("events.jsonl", "attestations.jsonl")
+_STATE_FILES = ("sandbox.db", "sandbox.db-wal")
 
 # By run folder, notebook and what is shown: showing it again ends the following of what was shown before. And
 # the loop keeps only weak references.
@@ -32,7 +35,9 @@ def show_and_follow(
     """Show something, and put in its place what `make` returns whenever a step of the run was applied."""
     if not is_guided():
         raise NotImplementedError
-    news = News(context.run_folder)  # before the target is read: nothing falls between
+    news = News(
+        context.run_folder, context.connection.console
+    )  # before the target is read: nothing falls between
     handle = show_updatable(first())
     key = (context.run_folder, context.notebook, name)
     before = _FOLLOWING.pop(key, None)
@@ -63,14 +68,25 @@ async def _follow(news: News, handle: Handle, make: Callable[[], Any]) -> None:
 
 
 class News:
-    """Tells whether a run's folder has news of a step."""
+    """Tells whether there is news of a step: in a run's folder, or in the sandbox's state."""
 
-    def __init__(self, folder: Path) -> None:
+    # A step is also done in the practice console or with the AWS CLI, and then only the state has changed.
+    # Reading does not change it, so that a reading is no news of the next one.
+
+    def __init__(self, folder: Path, sandbox: SandboxConsole | None = None) -> None:
         self._paths = [folder / name for name in _FILES]
         self._sizes = [_size(path) for path in self._paths]
+        state = Path(sandbox.state_folder) if sandbox is not None and sandbox.state_folder else None
+        self._state_paths = [state / name for name in _STATE_FILES] if state is not None else []
+        self._state = [_changed_at(path) for path in self._state_paths]
 
     def arrived(self) -> bool:
         """Return whether since the last call a step was applied, checked or attested, or failed."""
+        state = [_changed_at(path) for path in self._state_paths]
+        state_before, self._state = self._state, state
+        return self._folder_has_news() or state != state_before
+
+    def _folder_has_news(self) -> bool:
         sizes = [_size(path) for path in self._paths]
         before, self._sizes = self._sizes, sizes
         if sizes[1] != before[1]:
@@ -82,6 +98,13 @@ class News:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
     except OSError:
         return 0
 
@@ -167,12 +190,18 @@ class FollowedLessonMap(LessonMap):
         show_and_follow(self.context, "map", lambda: LessonMap(self.readings), self._read_again)
 
     def _read_again(self) -> LessonMap:
-        return LessonMap(read_states(self.context))
+        return LessonMap(_read_all(self.context))
 
 
 def lesson_map(context: RunContext) -> FollowedLessonMap:
     """Return the lesson's steps with their states and links; reads only."""
-    return FollowedLessonMap(read_states(context), context)
+    return FollowedLessonMap(_read_all(context), context)
+
+
+def _read_all(context: RunContext, numbers: Collection[int] = ()) -> tuple[StepReading, ...]:
+    """Return the states; guided, with who made them so, which the side bar shows too."""
+    readings = read_states(context, numbers)
+    return remember(context, readings) if is_guided() else readings
 
 
 def _stations(readings: Sequence[StepReading], following: StepReading | None) -> str:
@@ -276,5 +305,5 @@ def lesson_line(context: RunContext) -> LessonLine:
     # The whole map takes a good hundred calls on AWS, and an unattended run needs none of them.
     own = tuple(entry.number for entry in steps_of_notebook(context.notebook))
     if context.connection.is_sandbox and is_guided():
-        return LessonLine(own, read_states(context))
-    return LessonLine(own, read_states(context, own) if own else ())
+        return LessonLine(own, _read_all(context))
+    return LessonLine(own, _read_all(context, own) if own else ())

@@ -119,7 +119,7 @@ class RunContext:
             {"name": each.name, "passed": each.passed, "detail": each.detail, **each.lesson()}
             for each in results
         ]
-        self.events.write("checked", step=step, checks=checks)
+        self.events.write("checked", step=step, checks=checks, place=str(self.receipt_place))
         return results
 
     def origin(self, step: str) -> Origin:

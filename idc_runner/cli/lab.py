@@ -45,12 +45,16 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
 
 
 def lab_environment() -> dict[str, str]:
-    """Return this process's environment, with the folders that hold the kit's configuration of JupyterLab."""
+    """Return this process's environment, with the folders of what the kit adds to JupyterLab."""
     from idc_aws.sandbox import jupyter_variables  # noqa: PLC0415
 
     variables = jupyter_variables()
-    folders = [str(CONFIG_FOLDER), variables["JUPYTER_CONFIG_PATH"]]
-    return {**os.environ, **variables, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
+    own = str(CONFIG_FOLDER)  # the lesson's side bar is there too
+    return {
+        **os.environ,
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([own, variables["JUPYTER_CONFIG_PATH"]]),
+        "JUPYTER_PATH": os.pathsep.join([variables["JUPYTER_PATH"], own]),
+    }
 
 
 def run_lab(

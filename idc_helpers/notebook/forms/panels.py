@@ -279,6 +279,9 @@ class SavePanel:
 _PLAN_ONLY = "This run is in mode 'plan': plans are shown, and nothing is written."
 
 
+_FALLBACK = "A form that needs a running kernel. Run this cell again."
+
+
 class Panel:
     """A box of widgets that a cell shows as its last value."""
 
@@ -287,16 +290,20 @@ class Panel:
         self.box.add_class("idc-panel")
         self._context = context
         self._screen = Screen()
-        self.place = widgets.HTML(f"{TABLE_STYLE}{place_html(context.place)}")
+        self.place = widgets.HTML(f"{PANEL_STYLE}{TABLE_STYLE}{place_html(context.place)}")
         context.opening.watch(self._closed)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.box._repr_mimebundle_(**options)
+        # The text is what a page shows that has no widgets, or whose kernel has ended.
+        bundle = self.box._repr_mimebundle_(**options)
+        return {**bundle, "text/plain": _FALLBACK}
 
     def _closed(self) -> None:
         words = in_html(f"✘ Closed: {self._context.opening.refusal}")
         place = place_html(self._context.place)
-        self.place.value = f'{TABLE_STYLE}{place}<div class="idc-problem" role="alert">{words}</div>'
+        self.place.value = (
+            f'{PANEL_STYLE}{TABLE_STYLE}{place}<div class="idc-problem" role="alert">{words}</div>'
+        )
         self._busy(True)
         self._screen.show("")
         self._screen.say(f"✘ Closed: {self._context.opening.refusal}")
@@ -334,7 +341,7 @@ class StepPanel(Panel):
         self._save = SavePanel(values)
         mode = "" if self._may_write() else _PLAN_ONLY
         self.box.children = (
-            widgets.HTML(f"{PANEL_STYLE}<b>{in_html(step.title)}</b> {in_html(mode)}"),
+            widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
             self.place,
             self._fields,
             self._problems,

@@ -57,7 +57,13 @@ def test_the_environment_names_the_folders_that_configure_jupyter(monkeypatch):
     assert extensions["ServerApp"]["jpserver_extensions"] == {"idc_sandbox.jupyter": True}
     data = Path(variables["JUPYTER_PATH"].split(os.pathsep)[0])
     assert (data / "labextensions" / "identity-center-sandbox" / "static" / "remoteEntry.js").is_file()
+    assert variables["JUPYTER_PATH"].split(os.pathsep)[-1] == str(CONFIG_FOLDER)
+    assert (CONFIG_FOLDER / "labextensions/identity-center-lesson/static/remoteEntry.js").is_file()
+    own = json.loads(next(CONFIG_FOLDER.glob("jupyter_server_config.d/*.json")).read_text("utf-8"))
+    assert own["ServerApp"]["jpserver_extensions"] == {"idc_runner.jupyterlab": True}
     page = json.loads((CONFIG_FOLDER / "labconfig" / "page_config.json").read_text("utf-8"))
+    # What asks for a build reads every extension's files while the first notebook waits.
+    assert (page["buildAvailable"], page["buildCheck"]) == (False, False)
     assert page["disabledExtensions"] == {"@jupyterlab/apputils-extension:announcements": True}
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from patience import PATIENCE_S
 
+from idc_aws.sandbox import SandboxConsole
 from idc_helpers.notebook import lesson_map
 from idc_helpers.notebook.lesson_map import News, show_and_follow
 
@@ -56,6 +57,18 @@ def test_a_file_that_was_begun_anew_and_a_torn_line_are_news(context):
     with context.events.path.open("a") as file:
         file.write('{"event": "appl')
     assert news.arrived()
+
+
+def test_what_was_done_by_another_door_is_news_by_the_state_of_the_sandbox(context, tmp_path):
+    sandbox = SandboxConsole("http://127.0.0.1:1", "secret", str(tmp_path))
+    news = News(context.run_folder, sandbox)
+    assert not news.arrived()
+    for name in ("sandbox.db-wal", "sandbox.db"):
+        (tmp_path / name).write_text("written", "utf-8")
+        assert news.arrived()
+        assert not news.arrived()
+    (tmp_path / "server.log").write_text("a request", "utf-8")
+    assert not news.arrived(), "what only reads is no news"
 
 
 async def until(condition):
