@@ -61,7 +61,7 @@ class SandboxConsole:
         return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
 
     def pages(self, address: str | None = None, *, is_local: bool = False) -> dict[str, str]:
-        """Return ``site_url``, ``portal_url``, and one-time links: ``mailbox_url``, ``settings_url``."""
+        """Return ``site_url``, ``portal_url``, and one-time links: ``mailbox_url``, ``console_url``."""
         query = {"address": address} if address is not None else {}
         query |= {"site": "local"} if is_local else {}
         return self.call("GET", f"pages?{urlencode(query)}")

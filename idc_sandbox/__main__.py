@@ -171,12 +171,12 @@ def _exports(variables: Mapping[str, str]) -> str:
 
 
 def _pages(options: argparse.Namespace, folder: StateFolder) -> _Answer:
-    """Print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes."""
+    """Print the addresses of its web pages, with links that open mailbox and console once, in 10 minutes."""
     sandbox = find_sandbox(folder)
     links = sandbox and page_links(sandbox, address=options.address)
     if links is None:
         raise SandboxStartError(_nothing_runs(folder))
-    names = ("portal_url", "mailbox_url", "phone_url", "settings_url")
+    names = ("portal_url", "mailbox_url", "phone_url", "console_url")
     return _Answer(links, "\n".join(f"{name.removesuffix('_url'):<9} {links[name]}" for name in names))
 
 

@@ -112,7 +112,7 @@ def ask(
 
 
 def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:
-    """Return where a sandbox's web pages are, with links that open mailbox and settings once."""
+    """Return where a sandbox's web pages are, with links that open mailbox and practice console once."""
     query = "" if address is None else f"?{urlencode({'address': address})}"
     return ask(sandbox.port, "GET", f"/_sandbox/pages{query}", control_secret=sandbox.control_secret)
 

@@ -93,7 +93,7 @@ FILE_NAMES = (
 )
 # Each has one purpose, and none follows from another: what one of them makes is no key to anything.
 # control_secret: the header of the control endpoint; health_key: proves to a finder that this is the sandbox;
-# form_key: the CSRF tokens of forms; cookie_key: the cookies that open mailbox and settings.
+# form_key: the CSRF tokens of forms; cookie_key: the cookies that open mailbox and console.
 KEY_NAMES = ("control_secret", "health_key", "form_key", "cookie_key")
 # A lock's file stays: who waits for it would otherwise get the lock of a file that is no longer there.
 _LOCK_NAMES = ("server.lock", "start.lock")

@@ -139,7 +139,9 @@ def walk(browser: Browser, sandbox: RunningSandbox, invitation: str, photographe
     page.get_by_role("button", name="Register the app").click()
     photographer.take(page, "portal")
     signed_in_pages(page, sandbox, photographer)
-    page.goto(links["settings_url"])
+    page.goto(links["console_url"])
+    photographer.take(page, "practice-console")
+    page.goto(f"{site}/start/practice-console/settings/authentication")
     photographer.take(page, "settings")
 
 

@@ -1,4 +1,4 @@
-"""What a step asks a person to do in the AWS console, and links to the sandbox's pages."""
+"""What a step asks a person to do in AWS's or the sandbox's console, and links to the sandbox's pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from idc_aws.changes import Action, Change, State
 from idc_aws.identifiers import console_link, format_length, parse_duration
@@ -15,6 +15,7 @@ from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
 from idc_helpers.notebook.forms.words import label_of
+from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, format_value, in_html
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -33,6 +34,13 @@ class Guide:
     source: str
     wanted: State
     state: str
+    # The page of the practice console, in the sandbox: then nothing leads to AWS.
+    screen: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the path begins."""
+        return "the practice console" if self.screen else "the AWS console"
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,10 @@ class ConsoleGuide:
 
 def guide_html(guide: Guide) -> str:
     """Return one guide's markup: path, link, a table of what to choose, why, AWS's page."""
+    anchor = _anchor(guide.link, f"open {guide.place.replace('AWS ', '')}")
     return (
         f'<p class="idc-note"><b>{in_html(guide.title)}</b> · {in_html(guide.state)}<br>'
-        f"In the AWS console: {in_html(guide.path)} · {_anchor(guide.link, 'open the console')}</p>"
+        f"In {guide.place}: {in_html(guide.path)}{' · ' if anchor else ''}{anchor}</p>"
         f"{_choices(guide).html()}"
         f'<p class="idc-note">{in_html(guide.why)} {_anchor(guide.source, "AWS’s page about it")}</p>'
     )
@@ -73,8 +82,8 @@ def _as_text(guide: Guide) -> str:
     return "\n".join(
         [
             f"{guide.title} · {guide.state}",
-            f"  In the AWS console: {guide.path}",
-            f"  {guide.link}",
+            f"  In {guide.place}: {guide.path}",
+            f"  {guide.link or guide.screen}",
             "  Choose:",
             *choices,
             f"  {guide.why}",
@@ -117,7 +126,7 @@ def _guide(change: Change, context: RunContext) -> Guide:
         setting=setting.name,
         title=setting.title,
         path=setting.console_path,
-        link=_link(context, setting),
+        **_way(context, setting.screen, _link(context, setting)),
         choices=format_choices(setting.fields, wanted),
         why=setting.why,
         source=setting.source_url,
@@ -148,16 +157,35 @@ def _link(context: RunContext, setting: ConsoleSetting) -> str:
     return console_link(instance.region, instance.instance_arn, setting.tail)
 
 
+def _way(context: RunContext, screen: str, aws_link: str) -> dict[str, str]:
+    """Return the link and the screen of a guide: in the sandbox those of the practice console."""
+    console = context.connection.console
+    if console is None:
+        return {"link": aws_link}
+    path = f"{_PATHS['console']}/{screen}"
+    return {"link": _screen_link(console, path), "screen": path}
+
+
+def _screen_link(console: SandboxConsole, path: str) -> str:
+    """Return the address of a screen; empty headless, where a link would stay in an output."""
+    if not is_guided():
+        return ""
+    if pages_path():
+        return f"{pages_path()}{path}"
+    urls = console.pages()
+    return f"{urls['site_url']}{path}?{urlsplit(urls['console_url']).query}"
+
+
 def _enable_guide(change: Change, context: RunContext) -> Guide:
-    wanted = change.after or {}
+    wanted, region = change.after or {}, context.connection.region
     name = wanted.get("name")
     return Guide(
         setting="",
         title=f"Enable IAM Identity Center ({change.key} instance)",
         path="IAM Identity Center → Enable",
-        link=f"https://{context.connection.region}.console.aws.amazon.com/singlesignon/home",
+        **_way(context, "enable", f"https://{region}.console.aws.amazon.com/singlesignon/home"),
         choices=(
-            ("Region (top right)", context.connection.region),
+            ("Region (top right)", region),
             ("Instance configuration, where it is asked", "Single-Region instance"),
             ("Enable multi-account permissions, where it is asked", "on"),
             *((("Afterwards, in Settings → Details → Edit: instance name", name),) if name else ()),
@@ -177,11 +205,16 @@ def _state(change: Change) -> str:
     return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")
 
 
-_TITLES = {"mailbox": "Open the mailbox", "portal": "Open the access portal", "settings": "Open the settings"}
-_PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "settings": "/start/settings"}
+_TITLES = {
+    "mailbox": "Open the mailbox",
+    "portal": "Open the access portal",
+    "console": "Open the practice console",
+}
+_PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "console": "/start/practice-console"}
 _BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."
 _ONCE = (
-    "Mailbox and settings open with a link that works once, within 10 minutes; run the cell again for more."
+    "Mailbox and practice console open with a link that works once, within 10 minutes; run the cell again for"
+    " more."
 )
 
 

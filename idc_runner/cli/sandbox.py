@@ -81,7 +81,7 @@ def start(
 
 @app.command()
 def pages(state: _State = None, address: _Address = None, as_json: _Json = False) -> None:
-    """Print the addresses of its web pages, with links that open mailbox and settings once, in 10 minutes."""
+    """Print the addresses of its web pages, with links that open mailbox and console once, in 10 minutes."""
     _call("pages", as_json, state=state, address=address)
 
 

@@ -62,7 +62,7 @@ class StandardAuthentication(Setting):
 class MultiFactorAuthentication(Setting):
     """When users prove a second time who they are, by what, and what happens to those who have no device."""
 
-    prompt: Literal["context-aware", "always-on", "never"] = "context-aware"
+    prompt: Literal["context-aware", "always-on", "never"] = "always-on"
     allowed_types: list[Literal["security-keys-and-built-in-authenticators", "authenticator-apps"]] = [
         "authenticator-apps",
         "security-keys-and-built-in-authenticators",
@@ -90,6 +90,9 @@ class Sessions(Setting):
 
     user_interactive: SessionDuration = "PT8H"
     user_background: SessionDuration = "P7D"
+    user_background_enabled: bool = True
+    # UNCONFIRMED: at AWS on or off by the age of the instance; a fresh one has them on here.
+    kiro_extended: bool = True
 
 
 class AccountInstances(Setting):

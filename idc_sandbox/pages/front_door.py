@@ -25,7 +25,7 @@ from idc_sandbox.loopback import Site, Sites, parse_public_url
 
 # Who connects to the owner's socket can read the folder, and so holds its secrets anyway. A Jupyter Server
 # connects there for a person who is signed in at it, and passes on what their browser says: the host that
-# they see is believed, and mailbox and settings are open. Only pages are behind this door.
+# they see is believed, and mailbox and practice console are open. Only pages are behind this door.
 FILE_NAME = "pages.sock"
 PROXY_NAME = "identity-center-sandbox"
 _LONGEST_PATH = 103  # the shortest limit of a system is 104, with a byte at the end

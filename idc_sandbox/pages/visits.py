@@ -37,7 +37,7 @@ SIGN_IN_COOKIE = "idc_sign_in"
 TRUSTED_COOKIE = "idc_trusted"
 BROWSER_COOKIE = "idc_browser"
 LARGEST_FORM = 128 * 1024
-_MOST_FIELDS = 1000  # a group of several hundred users is ticked together
+_MOST_FIELDS = 200  # 75 tags are 150 of them
 _MOST_OPENED = 20
 
 
@@ -281,7 +281,7 @@ def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
     if key is None:
         return None
     # Who opened it with this link before, and follows it again, is not sent away.
-    answer = redirect(visit, page.path)
+    answer = redirect(visit, visit.request.url.path)
     if new is not None and not visit.is_owners:
         others = [one for one in opened if one != new]
         cookie = visit.cookie_for(page, [*others[1 - _MOST_OPENED :], new])

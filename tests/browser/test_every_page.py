@@ -61,8 +61,11 @@ def test_pages_before_the_sign_in(visitor, scene, mfa, look):
     look(page)
     visitor.choose_password()
     look(page)
-    page.goto(scene.links()["settings_url"])
+    page.goto(scene.links()["console_url"])
     look(page)
+    for path in SETTINGS:
+        page.goto(f"{scene.site}/start/practice-console/settings{path}")
+        look(page)
 
 
 def test_pages_of_the_sign_in(visitor, scene, mfa, look):
@@ -172,7 +175,9 @@ def test_pages_with_devices_and_pages_with_nothing(visitor, scene, mfa, look):
     look(page)
 
 
-@pytest.mark.parametrize("path", ["/start/nothing-here", "/start/mailbox", "/start/settings", "/authorize"])
+@pytest.mark.parametrize(
+    "path", ["/start/nothing-here", "/start/mailbox", "/start/practice-console", "/authorize"]
+)
 def test_pages_that_say_no(visitor, scene, look, path):
     page = visitor.page
     answer = page.goto(f"{scene.site}{path}")

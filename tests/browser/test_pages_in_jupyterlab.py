@@ -181,18 +181,22 @@ def test_a_security_key_is_bound_to_the_host_that_the_person_sees(activated):
 
 
 @pytest.mark.parametrize(
-    ("tile", "heading"), [("Mailbox", "Mailbox"), ("Settings", "Settings: Authentication")]
+    ("tile", "path", "heading"),
+    [("Mailbox", "mailbox", "Mailbox"), ("Practice console", "practice-console", "Dashboard")],
 )
-def test_the_launcher_opens_pages_in_tabs_of_their_own(activated, tile, heading):
+def test_the_launcher_opens_pages_in_tabs_of_their_own(activated, tile, path, heading):
     activated.command("launcher:create")
     activated.page.locator(".jp-LauncherCard").filter(has_text=tile).last.click()
-    page = activated.page.frame_locator(f".jp-ServerProxy iframe[src$='/start/{tile.lower()}']")
+    page = activated.page.frame_locator(f".jp-ServerProxy iframe[src$='/start/{path}']")
     expect(page.get_by_role("heading", level=1)).to_have_text(heading)
 
 
 def test_a_setting_is_changed_there_for_forms_come_through(activated):
-    page = activated.page.frame_locator(".jp-ServerProxy iframe[src$='/start/settings']")
-    page.get_by_label(re.compile("one-time password|OTP", re.IGNORECASE)).first.check()
+    page = activated.page.frame_locator(".jp-ServerProxy iframe[src$='/start/practice-console']")
+    page.get_by_role("navigation", name="Identity Center").get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Authentication", exact=True).click()
+    page.get_by_role("link", name="Configure standard authentication").click()
+    page.get_by_label(re.compile("OTP")).check()
     page.get_by_role("button", name=re.compile("^Save")).first.click()
     expect(page.get_by_role("status").first).to_contain_text("saved")
     arn = activated.scene.instance["InstanceArn"]

@@ -31,12 +31,17 @@ def test_a_new_instance_has_the_consoles_defaults(directory):
         },
         "standard_authentication": {"send_email_otp": False},
         "multi_factor_authentication": {
-            "prompt": "context-aware",
+            "prompt": "always-on",
             "allowed_types": ["authenticator-apps", "security-keys-and-built-in-authenticators"],
             "user_without_device": "require-registration",
             "users_manage_own_devices": True,
         },
-        "sessions": {"user_interactive": "PT8H", "user_background": "P7D"},
+        "sessions": {
+            "user_interactive": "PT8H",
+            "user_background": "P7D",
+            "user_background_enabled": True,
+            "kiro_extended": True,
+        },
         "account_instances": {"enabled": True},
     }
 
@@ -47,7 +52,8 @@ def test_a_new_instance_has_the_consoles_defaults(directory):
         ("standard_authentication", {"send_email_otp": True}),
         ("sessions", {"user_interactive": "PT15M", "user_background": "P90D"}),
         ("sessions", {"user_interactive": "P1DT12H30M"}),
-        ("multi_factor_authentication", {"prompt": "always-on", "allowed_types": ["authenticator-apps"]}),
+        ("sessions", {"user_background_enabled": False, "kiro_extended": False}),
+        ("multi_factor_authentication", {"prompt": "context-aware", "allowed_types": ["authenticator-apps"]}),
         ("multi_factor_authentication", {"user_without_device": "block", "users_manage_own_devices": False}),
         ("multi_factor_authentication", {"prompt": "never", "allowed_types": []}),
     ],
@@ -72,7 +78,8 @@ def test_the_order_in_which_types_are_allowed_means_nothing(directory):
 def test_two_changes_of_one_setting_add_up(directory):
     directory.console("PUT", "settings/sessions", user_interactive="PT1H")
     answer = directory.console("PUT", "settings/sessions", user_background="P1D")
-    assert answer == {"user_interactive": "PT1H", "user_background": "P1D"}
+    switches = {"user_background_enabled": True, "kiro_extended": True}
+    assert answer == {"user_interactive": "PT1H", "user_background": "P1D", **switches}
 
 
 def test_requiring_registration_lets_users_manage_their_devices(directory):
@@ -223,7 +230,7 @@ def test_an_external_identity_provider_keeps_people_and_hides_what_it_does_itsel
     error = directory.console_refusal("PUT", "settings/multi_factor_authentication", prompt="always-on")
     assert "'external_identity_provider'" in error.message
     directory.console("POST", "identity-source", type="identity_center_directory")
-    assert directory.console("GET", "settings")["multi_factor_authentication"]["prompt"] == "context-aware"
+    assert directory.console("GET", "settings")["multi_factor_authentication"]["prompt"] == "always-on"
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,9 @@ PAGES = [
     "/start/devices/register/app",
     "/start/mailbox",
     "/start/mailbox/x",
-    "/start/settings",
-    "/start/settings/x",
+    "/start/practice-console",
+    "/start/practice-console/settings/authentication/mfa",
+    "/start/practice-console/x",
     "/start/%00",
     "/start/%ff",
 ]

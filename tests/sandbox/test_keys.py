@@ -29,10 +29,10 @@ PURPOSES = [
     "cookie",
     "form",
     "control",
-    "settings-cookie",
+    "practice-console-cookie",
     "mailbox-cookie",
-    "idc_sandbox.pages settings-cookie",
-    "idc_sandbox.pages settings-cookiesigner",
+    "idc_sandbox.pages practice-console-cookie",
+    "idc_sandbox.pages practice-console-cookiesigner",
     "administrator",
     "client",
     "é",
@@ -61,11 +61,11 @@ def questions(client: TestClient):
         "/start",
         "/start/sign-in",
         "/start/mailbox?key=pages",
-        "/start/settings?key=pages",
+        "/start/practice-console?key=pages",
         "/none",
     ):
         for browser in ("b" * 32, "x", "csrf " * 5):
-            cookies = f"idc_browser={browser}; idc_session=; idc_settings=pages; idc_mailbox=x.y.z"
+            cookies = f"idc_browser={browser}; idc_session=; idc_practice-console=pages; idc_mailbox=x.y.z"
             headers = {"cookie": cookies, "host": f"localhost:{PORT}"}
             yield client.get(path, headers=headers, follow_redirects=False)
     yield client.post("/token", json={"clientId": "a", "clientSecret": "b.c", "grantType": "refresh_token"})
@@ -104,8 +104,8 @@ def test_no_answer_to_a_stranger_is_a_key_or_serves_as_one(place):
         forger = Seals(text, text)
         assert forger.csrf_token("port", browser, "") != token
         assert sign(answer, f"csrf port {browser} ") != token
-        forged = forger.seal("settings-cookie", "administrator")
-        assert seals.unseal("settings-cookie", forged, max_age_s=60) is None
+        forged = forger.seal("practice-console-cookie", "administrator")
+        assert seals.unseal("practice-console-cookie", forged, max_age_s=60) is None
         assert text != CONTROL_SECRET
         assert sign(answer, f"{PORT} {HEX}") != proof
         assert sign(answer, "payload") != sign(registrations, "payload")

@@ -93,10 +93,10 @@ def enabled(fresh_sandbox):
     return fresh_sandbox
 
 
-def test_the_owner_sees_mailbox_and_settings_without_a_link(enabled):
+def test_the_owner_sees_mailbox_and_console_without_a_link(enabled):
     path = Path(enabled.running.state_folder) / "pages.sock"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for page in ("mailbox", "settings"):
+    for page in ("mailbox", "practice-console"):
         status, answer = ask(enabled, "GET", f"{PAGES}/start/{page}", LAB)
         assert status == 200, answer
         assert f'href="{PAGES}/start/static' in answer
@@ -113,7 +113,11 @@ def test_nothing_but_pages_is_behind_the_door(enabled):
 
 def test_forms_need_their_token_there_too(enabled):
     status, answer = ask(
-        enabled, "POST", f"{PAGES}/start/settings/standard_authentication", LAB, "send_email_otp=yes"
+        enabled,
+        "POST",
+        f"{PAGES}/start/practice-console/settings/authentication/standard",
+        LAB,
+        "send_email_otp=yes",
     )
     assert status == 403
     assert "out of date" in answer
@@ -137,7 +141,7 @@ def test_programs_are_sent_where_the_person_was_seen_and_the_persona_is_not(enab
 def test_the_door_is_there_again_after_a_kill_and_gone_after_a_stop(enabled):
     enabled.kill()
     enabled.start()
-    assert ask(enabled, "GET", f"{PAGES}/start/settings", LAB)[0] == 200
+    assert ask(enabled, "GET", f"{PAGES}/start/practice-console", LAB)[0] == 200
     path = Path(enabled.running.state_folder) / "pages.sock"
     enabled.stop()
     assert not path.exists()

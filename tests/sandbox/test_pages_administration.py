@@ -1,4 +1,4 @@
-"""Mailbox and settings: open to who holds the sandbox owner's link, closed to others on the machine."""
+"""Mailbox and practice console: open to who holds the sandbox owner's link, closed to others on the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S, LIFETIME_S, Seals
 CLOSED = 403
 
 
-@pytest.mark.parametrize("path", ["/start/mailbox", "/start/mailbox/any", "/start/settings"])
+@pytest.mark.parametrize("path", ["/start/mailbox", "/start/mailbox/any", "/start/practice-console"])
 @pytest.mark.parametrize("key", ["", "?key=", "?key=invented", "?key=é.é.é"])
 def test_without_the_link_they_are_closed(place, path, key):
     place.invite()
@@ -27,32 +27,42 @@ def test_without_the_link_they_are_closed(place, path, key):
 def test_a_link_for_another_purpose_opens_nothing(place):
     visitor = place.visitor()
     mailbox_key = place.links()["mailbox_url"].partition("key=")[2]
-    assert visitor.open(f"/start/settings?key={mailbox_key}").status_code == CLOSED
-    assert visitor.open("/start/settings").status_code == CLOSED
+    assert visitor.open(f"/start/practice-console?key={mailbox_key}").status_code == CLOSED
+    assert visitor.open("/start/practice-console").status_code == CLOSED
     visitor.client.cookies.set(
-        "idc_settings", Seals("form", "another key").seal("settings-cookie", ["administrator"])
+        "idc_practice-console",
+        Seals("form", "another key").seal("practice-console-cookie", ["administrator"]),
     )
-    assert visitor.open("/start/settings").status_code == CLOSED
+    assert visitor.open("/start/practice-console").status_code == CLOSED
 
 
 @pytest.mark.parametrize(
-    ("name", "heading"), [("mailbox", "Mailbox"), ("settings", "Settings: Authentication")]
+    ("link", "path", "heading"),
+    [
+        ("mailbox", "/start/mailbox", "Mailbox"),
+        ("console", "/start/practice-console", "Dashboard"),
+        ("console", "/start/practice-console/settings/authentication", "Settings: Authentication"),
+    ],
 )
-def test_a_link_works_once(place, name, heading):
-    path = place.links()[f"{name}_url"].partition("8723")[2]
+def test_a_link_works_once(place, link, path, heading):
+    key = place.links()[f"{link}_url"].partition("?")[2]
+    address = path
+    path = f"{path}?{key}"
     first, second = place.visitor(), place.visitor()
     first.open(path)
     assert first.heading == heading
+    assert first.page.url.path == address
+    assert first.page.url.query == b""
     assert second.open(path).status_code == CLOSED
     assert "used already" in second.message
     assert "idc sandbox pages" in second.message
     first.open(path)  # who has used it is not sent away
     assert first.heading == heading
-    assert second.open(f"/start/{name}").status_code == CLOSED
+    assert second.open(address).status_code == CLOSED
 
 
 def test_a_program_that_looks_at_a_link_first_does_not_use_it_up(place):
-    path = place.links()["settings_url"].partition("8723")[2]
+    path = place.links()["console_url"].partition("8723")[2]
     visitor = place.visitor()
     visitor.client.head(path)
     assert visitor.open(path).status_code == 200
@@ -60,7 +70,7 @@ def test_a_program_that_looks_at_a_link_first_does_not_use_it_up(place):
 
 def test_a_link_ends(place):
     visitor = place.visitor()
-    url = place.links()["settings_url"]
+    url = place.links()["console_url"]
     place.now += LIFETIME_S + 1
     assert visitor.open(url.partition("8723")[2]).status_code == CLOSED
     assert "older than 10 minutes" in visitor.message
@@ -68,10 +78,10 @@ def test_a_link_ends(place):
 
 def test_a_cookie_ends(place, monkeypatch):
     visitor = place.visitor()
-    visitor.open(place.links()["settings_url"].partition("8723")[2])
+    visitor.open(place.links()["console_url"].partition("8723")[2])
     now = time.time()
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + COOKIE_LIFETIME_S + 2)
-    assert visitor.open("/start/settings").status_code == CLOSED
+    assert visitor.open("/start/practice-console").status_code == CLOSED
 
 
 def test_all_mail_is_read_with_the_owners_link_and_the_key_leaves_the_address(place):
@@ -107,96 +117,23 @@ def test_one_address_opens_one_mailbox(place):
     assert visitor.page.text.count("Invitation to join the practice portal") == 2
 
 
-@pytest.fixture
-def administrator(place):
-    """Return a browser with the settings open."""
-    visitor = place.visitor()
-    visitor.open(place.links()["settings_url"].partition("8723")[2])
-    assert visitor.heading == "Settings: Authentication"
-    return visitor
-
-
 def settings_of(place) -> dict[str, object]:
     return place.clients.console("GET", "settings", {"instance_arn": place.portal.instance["InstanceArn"]})
 
 
-def test_the_settings_are_shown_as_they_are_and_written(place, administrator):
-    assert 'value="context-aware" checked' in administrator.page.text
-    administrator.send(
-        "/multi_factor_authentication",
-        prompt="always-on",
-        allowed_types=["authenticator-apps"],
-        user_without_device="block",
-    )
-    assert "saved" in administrator.message
-    assert settings_of(place)["multi_factor_authentication"] == {
-        "prompt": "always-on",
-        "allowed_types": ["authenticator-apps"],
-        "user_without_device": "block",
-        "users_manage_own_devices": False,
-    }
-    administrator.send("/standard_authentication", send_email_otp="yes")
-    assert settings_of(place)["standard_authentication"] == {"send_email_otp": True}
-    administrator.send("/standard_authentication")
-    assert settings_of(place)["standard_authentication"] == {"send_email_otp": False}
-
-
-@pytest.mark.parametrize(
-    ("number", "unit", "iso"), [("90", "minutes", "PT90M"), ("12", "hours", "PT12H"), ("90", "days", "P90D")]
-)
-def test_session_durations_are_written_and_shown_again(place, administrator, number, unit, iso):
-    background = {"user_background_number": "7", "user_background_unit": "days"}
-    administrator.send("/sessions", user_interactive_number=number, user_interactive_unit=unit, **background)
-    assert settings_of(place)["sessions"] == {"user_interactive": iso, "user_background": "P7D"}
-    assert f'name="user_interactive_number" type="number" min="1" max="129600" value="{number}"' in (
-        administrator.page.text
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "unit", "message"),
-    [
-        ("14", "minutes", "15 minutes"),
-        ("91", "days", "90 days"),
-        ("-1", "hours", "whole number"),
-        ("1.5", "hours", "whole number"),
-        ("٣", "hours", "whole number"),
-        ("9" * 99, "hours", "whole number"),
-        ("8", "years", "whole number"),
-        ("", "", "whole number"),
-    ],
-)
-def test_durations_that_the_console_would_not_take_change_nothing(
-    place, administrator, number, unit, message
-):
-    before = settings_of(place)
-    background = {"user_background_number": "7", "user_background_unit": "days"}
-    administrator.send("/sessions", user_interactive_number=number, user_interactive_unit=unit, **background)
-    assert message in administrator.message
-    assert settings_of(place) == before
-
-
-@pytest.mark.parametrize(
-    "values", [{}, {"prompt": "sometimes"}, {"prompt": "always-on", "allowed_types": "sms"}]
-)
-def test_mfa_values_that_do_not_exist_change_nothing(place, administrator, values):
-    before = settings_of(place)
-    administrator.send("/multi_factor_authentication", **values)
-    assert administrator.message.startswith("Problem")
-    assert settings_of(place) == before
+def test_the_old_address_of_the_settings_leads_to_the_console(place):
+    visitor = place.visitor()
+    visitor.open(place.links()["console_url"].partition("8723")[2])
+    visitor.open("/start/settings")
+    assert visitor.heading == "Settings: Authentication"
 
 
 def test_who_is_signed_in_is_no_administrator(ana, place):
     before = settings_of(place)
-    assert ana.open("/start/settings").status_code == CLOSED
+    assert ana.open("/start/practice-console").status_code == CLOSED
     ana.open("/start")
     data = {"csrf_token": ana.csrf_token(), "prompt": "never"}
-    for name in ("multi_factor_authentication", "access_portal"):
-        answer = ana.client.post(f"/start/settings/{name}", data=data)
+    for name in ("authentication/mfa", "portal-url"):
+        answer = ana.client.post(f"/start/practice-console/settings/{name}", data=data)
         assert answer.status_code == CLOSED
     assert settings_of(place) == before
-
-
-def test_other_settings_have_no_form_here(place, administrator):
-    data = {"csrf_token": administrator.csrf_token(), "enabled": "no"}
-    assert administrator.client.post("/start/settings/account_instances", data=data).status_code == 404

@@ -15,7 +15,7 @@ from idc_sandbox.sign_in.people import Refusal
 
 SIGN_IN, SESSION, BROWSER, TRUSTED = "idc_sign_in", "idc_session", "idc_browser", "idc_trusted"
 ASKED = "Enter your password"
-OWNERS = ("idc_settings", "idc_mailbox")
+OWNERS = ("idc_practice-console", "idc_mailbox")
 
 
 def jar(visitor):
@@ -154,12 +154,12 @@ def test_who_was_sent_two_cookies_is_told_and_can_sign_in(ana):
 @pytest.mark.parametrize("name", OWNERS)
 def test_an_owners_cookie_is_one_browsers(place, name):
     owner, other = place.visitor(), place.visitor()
-    for link in ("settings_url", "mailbox_url"):
+    for link in ("console_url", "mailbox_url"):
         owner.open(place.links()[link].partition(str(PORT))[2])
         assert owner.page.status_code == 200
     other.open("/start")
     plant(other, {name: jar(owner)[name]})
-    for path in ("/start/settings", "/start/mailbox"):
+    for path in ("/start/practice-console", "/start/mailbox"):
         assert other.open(path).status_code == 403
         assert owner.open(path).status_code == 200
 
@@ -195,7 +195,14 @@ HERE = [{}, {"sec-fetch-site": "same-origin"}, {"origin": f"http://localhost:{PO
 
 
 @pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
-@pytest.mark.parametrize("path", ["/start/sign-in/user-name", "/start/settings/sessions", "/start/sign-out"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/start/sign-in/user-name",
+        "/start/practice-console/settings/authentication/session-duration",
+        "/start/sign-out",
+    ],
+)
 def test_a_form_of_another_origin_is_refused_even_with_the_token(ana, path, headers):
     data = {"csrf_token": ana.csrf_token(), "user_name": "ana"}
     assert ana.client.post(path, data=data, headers=headers).status_code == 403

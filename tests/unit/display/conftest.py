@@ -68,7 +68,7 @@ class MemoryConnection:
     is_sandbox: bool = True
     state_id: str = ""
     endpoint_url: str = ""
-    console: None = None
+    console: object = None
     resources: dict = field(default_factory=dict)
 
     class caller:

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from idc_aws.errors import CheckFailedError
+from idc_aws.project import PAGES_VARIABLE
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.notebook.console_guide import format_choices
+from idc_helpers.notebook.console_guide import ConsoleGuide, console_guide, format_choices
 from idc_helpers.notebook.forms.panels import AttestationPanel
 from idc_helpers.notebook.steps import NotebookStep
 
@@ -56,6 +57,44 @@ def test_in_the_sandbox_the_guide_says_that_apply_sets_it(context):
     guide = NotebookStep(context, MFA).console_guide()
     assert guide.to_record == ()
     assert "when you apply" in repr(guide)
+
+
+class Console:
+    def pages(self):
+        site = "http://localhost:8723"
+        return {"site_url": site, "console_url": f"{site}/start/practice-console?key=k"}
+
+
+@pytest.fixture
+def in_the_sandbox(context, memory):
+    memory.resource("instance").by_hand = True
+    connection = replace(context.target_connection, console=Console())
+    return replace(context, target_connection=connection, scenario=Scenario(instance={"name": "practice"}))
+
+
+@pytest.mark.parametrize(("step", "screen"), [(MFA, "settings/authentication/mfa"), ("instance", "enable")])
+@pytest.mark.parametrize(
+    ("interactive", "pages", "link"),
+    [
+        ("headless", "", ""),
+        ("headless", "/hub", ""),
+        ("guided", "/hub", "/hub/start/practice-console/{screen}"),
+        ("guided", "", "http://localhost:8723/start/practice-console/{screen}?key=k"),
+    ],
+)
+def test_in_the_sandbox_a_guide_leads_to_its_screen_and_never_to_aws(
+    in_the_sandbox, monkeypatch, step, screen, interactive, pages, link
+):
+    monkeypatch.setenv("IDC_INTERACTIVE", interactive)
+    monkeypatch.setenv(PAGES_VARIABLE, pages)
+    (guide,) = console_guide(NotebookStep(in_the_sandbox, step).step).guides
+    shown = ConsoleGuide("", (guide,))
+    assert guide.link == link.format(screen=screen)
+    assert f"/start/practice-console/{screen}" in repr(shown)
+    for text in (repr(shown), shown._repr_html_()):
+        assert "In the practice console: " in text
+        assert "console.aws.amazon.com" not in text
+    assert ("open the practice console" in shown._repr_html_()) is bool(link)
 
 
 def test_a_step_that_needs_no_console_says_so(context):

@@ -142,7 +142,7 @@ def test_groups_unfold_into_their_people(applied):
 def test_settings_are_told_in_the_consoles_words(applied):
     shown = text(applied, "runbook.settings()")
     assert "Prompt users for MFA" in shown
-    assert "Only when their sign-in context changes" in shown
+    assert "Every time they sign in (always-on)" in shown
 
 
 def test_users_are_shown_with_their_groups(applied):

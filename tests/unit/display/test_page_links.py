@@ -17,7 +17,7 @@ class Console:
     def pages(self, address=None):
         self.asked.append(address)
         return {
-            f"{name}_url": f"http://localhost:8723/{name}?key=k" for name in ("mailbox", "portal", "settings")
+            f"{name}_url": f"http://localhost:8723/{name}?key=k" for name in ("mailbox", "portal", "console")
         }
 
 

@@ -1,0 +1,130 @@
+"""Settings, tab Management: delegated administrator, Regions, and the end of the instance."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from idc_sandbox.errors import validation_error
+from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.pages.console.settings_frame import (
+    IDENTITY_CENTER,
+    MANAGEMENT_PATH,
+    delegated_administrators,
+    if_allowed,
+    instance_of,
+    require_typed,
+    show_form,
+    show_tab,
+)
+
+# Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
+_TAB = ("Management", MANAGEMENT_PATH)
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html: those that need no opt-in
+_REGIONS = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+)
+
+
+def show_management(console: Console) -> Response:
+    """Show the tab."""
+
+    def read(instance: dict[str, Any]) -> dict[str, Any]:
+        arn = instance["InstanceArn"]
+        regions, unread = if_allowed(
+            partial(console.items, "sso-admin", "ListRegions", InstanceArn=arn),
+        )
+        return {"regions": regions, "regions_unread": unread}
+
+    return show_tab(console, "management.html", MANAGEMENT_PATH, read)
+
+
+def show_register(console: Console) -> Response:
+    """Show the member accounts that may administer Identity Center."""
+    accounts, unread = if_allowed(partial(_member_accounts, console))
+    return show_form(
+        console,
+        "register.html",
+        _TAB,
+        accounts=accounts,
+        accounts_unread=unread,
+        chosen=console.form.get("account_id", ""),
+    )
+
+
+def take_register(console: Console) -> Response:
+    """Make a member account the delegated administrator."""
+    account_id = console.form.get("account_id", "")
+    if not account_id:
+        raise validation_error("Choose one member account.")
+    if (current := delegated_administrators(console)) and current[0]["Id"] != account_id:
+        raise validation_error(
+            f"{current[0]['Name']} is the delegated administrator, and there is one at a time. Deregister it"
+            " first."
+        )
+    console.organizations(
+        "RegisterDelegatedAdministrator", AccountId=account_id, ServicePrincipal=IDENTITY_CENTER
+    )
+    return console.go(MANAGEMENT_PATH, "administrator-registered", account_id)
+
+
+def show_deregister(console: Console) -> Response:
+    """Show which account is deregistered, and what is to be typed."""
+    current = delegated_administrators(console)
+    if not current:
+        return console.go(MANAGEMENT_PATH)
+    return show_form(console, "deregister.html", _TAB, account=current[0])
+
+
+def take_deregister(console: Console) -> Response:
+    """Take the delegated administrator's task from it, when its name is typed."""
+    current = delegated_administrators(console)
+    if not current:
+        raise validation_error("No account is registered.")
+    require_typed(console, current[0]["Name"])
+    console.organizations(
+        "DeregisterDelegatedAdministrator", AccountId=current[0]["Id"], ServicePrincipal=IDENTITY_CENTER
+    )
+    return console.go(MANAGEMENT_PATH, "administrator-deregistered", current[0]["Name"])
+
+
+def show_add_region(console: Console) -> Response:
+    """Show the Regions that an instance can be replicated to."""
+    instance = console.instance
+    if instance is None:
+        return console.go("")
+    others = [one for one in _REGIONS if one != instance["PrimaryRegion"]]
+    return show_form(console, "add-region.html", _TAB, regions=others, chosen=console.form.get("region", ""))
+
+
+def take_add_region(console: Console) -> Response:
+    """Add a Region; the instance has no key that could encrypt it there."""
+    region = console.form.get("region", "")
+    if region not in _REGIONS:
+        raise validation_error("Choose one Region.")
+    arn = instance_of(console)["InstanceArn"]
+    console.call("sso-admin", "AddRegion", InstanceArn=arn, RegionName=region)
+    return console.go(MANAGEMENT_PATH, "region-added", region)
+
+
+def _member_accounts(console: Console) -> list[dict[str, Any]]:
+    management = console.organizations("DescribeOrganization")["Organization"]["MasterAccountId"]
+    found: list[dict[str, Any]] = []
+    page: dict[str, Any] = {}
+    while not found or page.get("NextToken"):
+        token = {"NextToken": page["NextToken"]} if page else {}
+        page = console.organizations("ListAccounts", **token)
+        found += page["Accounts"]
+    return [one for one in found if one["Id"] != management]
+
+
+MANAGEMENT_SCREENS = (
+    Screen(MANAGEMENT_PATH, show_management),
+    Screen(f"{MANAGEMENT_PATH}/register", show_register, take_register),
+    Screen(f"{MANAGEMENT_PATH}/deregister", show_deregister, take_deregister),
+    Screen(f"{MANAGEMENT_PATH}/add-region", show_add_region, take_add_region),
+)

@@ -1,0 +1,153 @@
+"""What the screens of Settings share: details above the tabs, fields that keep what was typed, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from starlette.responses import Response
+
+from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.desk import ROOT, Console
+
+Found = TypeVar("Found")
+Rows = list[tuple[str, str]]
+SETTINGS_PATH = "/settings"
+AUTHENTICATION_PATH = f"{SETTINGS_PATH}/authentication"
+ATTRIBUTES_PATH = f"{SETTINGS_PATH}/attributes"
+MANAGEMENT_PATH = f"{SETTINGS_PATH}/management"
+TAGS_PATH = f"{SETTINGS_PATH}/tags"
+ADDITIONAL_PATH = f"{SETTINGS_PATH}/additional"
+IDENTITY_CENTER = "sso.amazonaws.com"  # as AWS Organizations names it
+_ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
+
+
+class Fields:
+    """What the fields of a form hold: what was typed where it was refused, else what is stored."""
+
+    def __init__(self, console: Console, stored: Mapping[str, str | Sequence[str]]) -> None:
+        self._form = console.form if console.problem else None
+        self._stored = stored
+
+    def text(self, name: str) -> str:
+        """Return the text in a field."""
+        if self._form is not None:
+            return str(self._form.get(name, ""))
+        return str(self._stored.get(name, ""))
+
+    def has(self, name: str, value: str = "yes") -> bool:
+        """Tell whether a box is ticked."""
+        if self._form is not None:
+            return value in self._form.getlist(name)
+        return value in self._stored.get(name, ())
+
+
+def instance_of(console: Console) -> dict[str, Any]:
+    """Return the instance; a refusal where there is none, after which the page leads to Enable."""
+    instance = console.instance
+    if instance is None:
+        raise validation_error("IAM Identity Center is not enabled here. Enable it first.")
+    return instance
+
+
+def settings_of(console: Console, instance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what no API reads of an instance."""
+    return console.do("GET", "settings", instance_arn=instance["InstanceArn"])
+
+
+def write_console_setting(console: Console, name: str, **values: Any) -> None:
+    """Write a setting that no API writes."""
+    console.do("PUT", f"settings/{name}", instance_arn=instance_of(console)["InstanceArn"], **values)
+
+
+def if_allowed(read: Callable[[], Found]) -> tuple[Found | None, str]:
+    """Return what was read, or why it may not be: one box says so, and the page is shown."""
+    try:
+        return read(), ""
+    except ServiceError as error:
+        return None, error.message
+
+
+def read_access_control_attributes(console: Console, instance: Mapping[str, Any]) -> Rows | None:
+    """Return the attributes for access control by key; None while they are not enabled."""
+    try:
+        answer = console.call("sso-admin", f"Describe{_ATTRIBUTES}", InstanceArn=instance["InstanceArn"])
+    except ServiceError as error:
+        if error.code == "ResourceNotFoundException":
+            return None
+        raise
+    attributes = answer[_ATTRIBUTES]["AccessControlAttributes"]
+    return sorted((one["Key"], ", ".join(one["Value"]["Source"])) for one in attributes)
+
+
+def delegated_administrators(console: Console) -> list[dict[str, Any]]:
+    """Return the member account that administers Identity Center as well; at most one."""
+    answer = console.organizations("ListDelegatedAdministrators", ServicePrincipal=IDENTITY_CENTER)
+    return list(answer["DelegatedAdministrators"])
+
+
+def show_tab(
+    console: Console, template: str, path: str, read: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Response:
+    """Return a tab of Settings, with the details of the instance above it; `read` gets its values."""
+    instance = console.instance
+    if instance is None:
+        return console.go("")
+    attributes, _ = if_allowed(partial(read_access_control_attributes, console, instance))
+    organization, _ = if_allowed(lambda: console.organizations("DescribeOrganization")["Organization"])
+    administrators, unread = if_allowed(partial(delegated_administrators, console))
+    tabs = (
+        ("Identity source", SETTINGS_PATH),
+        ("Authentication", AUTHENTICATION_PATH),
+        *((("Attributes for access control", ATTRIBUTES_PATH),) if attributes is not None else ()),
+        ("Management", MANAGEMENT_PATH),
+        ("Tags", TAGS_PATH),
+        ("Additional settings", ADDITIONAL_PATH),
+    )
+    values = {
+        "instance": instance,
+        "instance_id": instance["InstanceArn"].rpartition("/")[2],
+        "organization_id": (organization or {}).get("Id", ""),
+        "administrators": administrators,
+        "administrators_unread": unread,
+        "attributes": attributes,
+        "tabs": [(label, f"{ROOT}{where}") for label, where in tabs],
+        "here": f"{ROOT}{path}",
+    }
+    return console.show(f"settings/{template}", **values | read(instance))
+
+
+def show_form(console: Console, template: str, tab: tuple[str, str], **values: Any) -> Response:
+    """Return a page with one form, which a tab of Settings leads to."""
+    label, path = tab
+    crumbs = (("Settings", f"{ROOT}{SETTINGS_PATH}"), (label, f"{ROOT}{path}"))
+    back = f"{ROOT}{path}"
+    return console.show(f"settings/{template}", crumbs=crumbs, back=back, **values)
+
+
+def rows_of(console: Console) -> Rows:
+    """Return the rows of keys and values in the form that was sent."""
+    return list(zip(console.form.getlist("key"), console.form.getlist("value"), strict=False))
+
+
+def changed_rows(rows: Rows, act: str) -> Rows | None:
+    """Return the rows with one more, or without one, as a button says; None when they are to be saved."""
+    if act == "add":
+        return [*rows, ("", "")]
+    kind, _, number = act.partition("-")
+    if kind == "remove":
+        return [row for index, row in enumerate(rows) if str(index) != number]
+    return None
+
+
+def filled_rows(rows: Rows) -> Rows:
+    """Return the rows in which something was typed, without the spaces around it."""
+    stripped = [(key.strip(), value.strip()) for key, value in rows]
+    return [row for row in stripped if any(row)]
+
+
+def require_typed(console: Console, wanted: str) -> None:
+    """Refuse unless the person typed what confirms it."""
+    if console.form.get("typed", "").strip() != wanted:
+        raise validation_error(f"To confirm, type {wanted}, exactly so.")
