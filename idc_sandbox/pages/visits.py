@@ -37,7 +37,7 @@ SIGN_IN_COOKIE = "idc_sign_in"
 TRUSTED_COOKIE = "idc_trusted"
 BROWSER_COOKIE = "idc_browser"
 LARGEST_FORM = 128 * 1024
-_MOST_FIELDS = 200  # 75 tags are 150 of them
+_MOST_FIELDS, _MOST_FIELDS_AT_CONSOLE = 60, 200  # 75 tags are 150 fields
 _MOST_OPENED = 20
 
 
@@ -188,8 +188,9 @@ async def read_form(request: Request) -> ImmutableMultiDict[str, str]:
     if kind != "application/x-www-form-urlencoded":
         return ImmutableMultiDict()
     text = body.decode("utf-8", "replace")
+    most = _MOST_FIELDS_AT_CONSOLE if request.url.path.startswith(CONSOLE.path) else _MOST_FIELDS
     try:
-        return ImmutableMultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        return ImmutableMultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=most))
     except ValueError:
         raise TooLargeFormError from None
 

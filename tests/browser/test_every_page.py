@@ -10,6 +10,13 @@ from scene import PASSWORD
 BANNER = "Practice sandbox, not AWS. Do not type a real password here."
 PHONE = {"width": 360, "height": 700}
 DESK = {"width": 1100, "height": 800}
+SETTINGS = (
+    *("", "/name", "/portal-url", "/identity-source"),
+    *("/authentication", "/authentication/standard", "/authentication/mfa"),
+    *("/authentication/session-duration", "/management", "/management/register", "/management/add-region"),
+    *("/tags", "/tags/manage", "/additional", "/additional/encryption"),
+)
+ATTRIBUTES = ("/attributes", "/attributes/disable", "/attributes/manage")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +32,8 @@ def look(axe):
     def look_at(page: Page) -> None:
         expect(page.get_by_role("banner").get_by_text(BANNER)).to_be_visible()
         assert page.get_by_role("heading", level=1).count() == 1
-        assert page.title().endswith("· Practice portal")
+        is_console = page.get_by_role("navigation", name="Identity Center").count() > 0
+        assert page.title().endswith("· Practice console" if is_console else "· Practice portal")
         assert page.locator("html").get_attribute("lang") == "en"
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
@@ -61,11 +69,30 @@ def test_pages_before_the_sign_in(visitor, scene, mfa, look):
     look(page)
     visitor.choose_password()
     look(page)
+
+
+def test_settings_of_the_practice_console(visitor, scene, look):
+    page, settings = visitor.page, f"{scene.site}/start/practice-console/settings"
     page.goto(scene.links()["console_url"])
     look(page)
     for path in SETTINGS:
-        page.goto(f"{scene.site}/start/practice-console/settings{path}")
+        page.goto(f"{settings}{path}")
         look(page)
+    page.goto(f"{settings}/identity-source")
+    page.get_by_label("Active Directory").check()
+    visitor.press("Next")
+    visitor.sees("Confirm the change of identity source")
+    look(page)
+    visitor.press("Change identity source")
+    expect(page.get_by_role("alert")).to_contain_text("type ACCEPT")
+    look(page)
+    page.goto(f"{settings}/attributes")
+    visitor.press("Enable attributes for access control")
+    for path in ATTRIBUTES:
+        page.goto(f"{settings}{path}")
+        look(page)
+    visitor.press("Add attribute")
+    look(page)
 
 
 def test_pages_of_the_sign_in(visitor, scene, mfa, look):

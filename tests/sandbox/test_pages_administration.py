@@ -1,4 +1,4 @@
-"""Mailbox and practice console: open to who holds the sandbox owner's link, closed to others on the machine."""
+"""Mailbox and practice console: open to who holds the owner's link, closed to others on the machine."""
 
 from __future__ import annotations
 

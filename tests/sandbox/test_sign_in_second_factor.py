@@ -133,6 +133,7 @@ def test_never_asks_for_nothing_more(door, ana):
 
 
 def test_a_trusted_browser_is_not_asked_again_with_context_aware_alone(door, ana, machine_time):
+    door.set_mfa(prompt="context-aware")
     app = door.register_app(ana)
     machine_time.now += 30
     done = door.finish_with_app(door.enter_password()[0], app, trust_browser="yes")
@@ -149,6 +150,7 @@ def test_a_trusted_browser_is_not_asked_again_with_context_aware_alone(door, ana
 
 
 def test_a_trusted_browser_passes_where_others_are_blocked(door, ana, machine_time):
+    door.set_mfa(prompt="context-aware")
     app = door.register_app(ana)
     machine_time.now += 30
     done = door.finish_with_app(door.enter_password()[0], app, trust_browser="yes")
@@ -167,6 +169,7 @@ def test_a_browser_is_not_trusted_for_a_password_alone(door, ana):
 
 
 def test_nobody_is_trusted_who_did_not_ask_or_where_it_means_nothing(door, ana, machine_time):
+    door.set_mfa(prompt="context-aware")
     app = door.register_app(ana)
     machine_time.now += 30
     assert door.finish_with_app(door.enter_password()[0], app).trusted_browser_token is None

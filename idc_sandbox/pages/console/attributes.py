@@ -95,6 +95,9 @@ def take_attribute_rows(console: Console) -> Response:
 
 def show_disable(console: Console) -> Response:
     """Show what disabling them does, and what is to be typed."""
+    instance = console.instance
+    if instance is None or read_access_control_attributes(console, instance) is None:
+        return console.go(ATTRIBUTES_PATH)
     return show_form(console, "attributes-disable.html", _TAB)
 
 

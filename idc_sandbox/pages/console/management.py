@@ -12,9 +12,9 @@ from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.settings_frame import (
     IDENTITY_CENTER,
     MANAGEMENT_PATH,
-    delegated_administrators,
     if_allowed,
     instance_of,
+    read_delegated_administrators,
     require_typed,
     show_form,
     show_tab,
@@ -61,7 +61,7 @@ def take_register(console: Console) -> Response:
     account_id = console.form.get("account_id", "")
     if not account_id:
         raise validation_error("Choose one member account.")
-    if (current := delegated_administrators(console)) and current[0]["Id"] != account_id:
+    if (current := read_delegated_administrators(console)) and current[0]["Id"] != account_id:
         raise validation_error(
             f"{current[0]['Name']} is the delegated administrator, and there is one at a time. Deregister it"
             " first."
@@ -74,7 +74,7 @@ def take_register(console: Console) -> Response:
 
 def show_deregister(console: Console) -> Response:
     """Show which account is deregistered, and what is to be typed."""
-    current = delegated_administrators(console)
+    current = read_delegated_administrators(console)
     if not current:
         return console.go(MANAGEMENT_PATH)
     return show_form(console, "deregister.html", _TAB, account=current[0])
@@ -82,7 +82,7 @@ def show_deregister(console: Console) -> Response:
 
 def take_deregister(console: Console) -> Response:
     """Take the delegated administrator's task from it, when its name is typed."""
-    current = delegated_administrators(console)
+    current = read_delegated_administrators(console)
     if not current:
         raise validation_error("No account is registered.")
     require_typed(console, current[0]["Name"])

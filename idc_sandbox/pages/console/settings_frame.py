@@ -81,7 +81,7 @@ def read_access_control_attributes(console: Console, instance: Mapping[str, Any]
     return sorted((one["Key"], ", ".join(one["Value"]["Source"])) for one in attributes)
 
 
-def delegated_administrators(console: Console) -> list[dict[str, Any]]:
+def read_delegated_administrators(console: Console) -> list[dict[str, Any]]:
     """Return the member account that administers Identity Center as well; at most one."""
     answer = console.organizations("ListDelegatedAdministrators", ServicePrincipal=IDENTITY_CENTER)
     return list(answer["DelegatedAdministrators"])
@@ -96,7 +96,7 @@ def show_tab(
         return console.go("")
     attributes, _ = if_allowed(partial(read_access_control_attributes, console, instance))
     organization, _ = if_allowed(lambda: console.organizations("DescribeOrganization")["Organization"])
-    administrators, unread = if_allowed(partial(delegated_administrators, console))
+    administrators, unread = if_allowed(partial(read_delegated_administrators, console))
     tabs = (
         ("Identity source", SETTINGS_PATH),
         ("Authentication", AUTHENTICATION_PATH),
