@@ -192,7 +192,7 @@ def test_the_command_line_starts_behind_a_proxy_and_prints_the_links(tmp_path, c
         capsys.readouterr()
         assert main(["pages", *state]) == 0
         printed = capsys.readouterr().out.splitlines()
-        assert [line.split()[0] for line in printed] == ["portal", "mailbox", "console"]
+        assert [line.split()[0] for line in printed] == ["portal", "mailbox", "phone", "console"]
         assert printed[0].split()[1] == f"{PUBLIC}/start"
         assert main(["pages", *state, "--json", "--address", "ana@example.com"]) == 0
         links = json.loads(capsys.readouterr().out)

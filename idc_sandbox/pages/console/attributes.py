@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings_frame import (
     ATTRIBUTES_PATH,
     Rows,
@@ -16,7 +17,6 @@ from idc_sandbox.pages.console.settings_frame import (
     filled_rows,
     instance_of,
     read_access_control_attributes,
-    require_typed,
     rows_of,
     show_form,
     show_tab,
@@ -52,18 +52,18 @@ _PATHS = (
 )
 
 
-def show_attributes(console: Console) -> Response:
+def _show_attributes(console: Console) -> Response:
     """Show the tab; before they are enabled, what they are for."""
     return show_tab(console, "attributes.html", ATTRIBUTES_PATH, lambda _: {})
 
 
-def take_attributes(console: Console) -> Response:
+def _take_attributes(console: Console) -> Response:
     """Enable attributes for access control, with none yet."""
     _write(console, "Create", [])
     return console.go(ATTRIBUTES_PATH, "attributes-enabled")
 
 
-def show_attribute_rows(console: Console) -> Response:
+def _show_attribute_rows(console: Console) -> Response:
     """Show the attributes in fields."""
     if console.problem:
         return _show_rows(console, rows_of(console))
@@ -74,7 +74,7 @@ def show_attribute_rows(console: Console) -> Response:
     return _show_rows(console, rows or [("", "")])
 
 
-def take_attribute_rows(console: Console) -> Response:
+def _take_attribute_rows(console: Console) -> Response:
     """Add or remove a row of the form, or save all of them."""
     act = console.form.get("act", "")
     changed = changed_rows(rows_of(console), act)
@@ -93,7 +93,7 @@ def take_attribute_rows(console: Console) -> Response:
     return console.go(ATTRIBUTES_PATH, "attributes-saved")
 
 
-def show_disable(console: Console) -> Response:
+def _show_disable(console: Console) -> Response:
     """Show what disabling them does, and what is to be typed."""
     instance = console.instance
     if instance is None or read_access_control_attributes(console, instance) is None:
@@ -101,7 +101,7 @@ def show_disable(console: Console) -> Response:
     return show_form(console, "attributes-disable.html", _TAB)
 
 
-def take_disable(console: Console) -> Response:
+def _take_disable(console: Console) -> Response:
     """Disable attributes for access control, with all rows."""
     require_typed(console, "DISABLE")
     console.call("sso-admin", f"Delete{_CONFIGURATION}", InstanceArn=instance_of(console)["InstanceArn"])
@@ -121,7 +121,7 @@ def _show_rows(console: Console, rows: Rows, *, has_new: bool = False) -> Respon
 
 
 ATTRIBUTE_SCREENS = (
-    Screen(ATTRIBUTES_PATH, show_attributes, take_attributes),
-    Screen(f"{ATTRIBUTES_PATH}/manage", show_attribute_rows, take_attribute_rows),
-    Screen(f"{ATTRIBUTES_PATH}/disable", show_disable, take_disable),
+    Screen(ATTRIBUTES_PATH, _show_attributes, _take_attributes),
+    Screen(f"{ATTRIBUTES_PATH}/manage", _show_attribute_rows, _take_attribute_rows),
+    Screen(f"{ATTRIBUTES_PATH}/disable", _show_disable, _take_disable),
 )

@@ -47,7 +47,7 @@ _CUSTOM = "custom"
 _SHORTEST_MIN, _LONGEST_MIN = 15, 129_600
 
 
-def show_authentication(console: Console) -> Response:
+def _show_authentication(console: Console) -> Response:
     """Show the tab: its three panels."""
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
@@ -58,24 +58,24 @@ def show_authentication(console: Console) -> Response:
     return show_tab(console, "authentication.html", AUTHENTICATION_PATH, read)
 
 
-def show_standard(console: Console) -> Response:
+def _show_standard(console: Console) -> Response:
     """Show whether users that an API made get a one-time password by mail."""
     return _show_form(console, "standard.html", "standard_authentication", _standard_fields)
 
 
-def take_standard(console: Console) -> Response:
+def _take_standard(console: Console) -> Response:
     """Turn the mailed one-time password on or off."""
     is_on = console.form.get("send_email_otp") == "yes"
     write_console_setting(console, "standard_authentication", send_email_otp=is_on)
     return console.go(AUTHENTICATION_PATH, "standard-authentication-saved")
 
 
-def show_mfa(console: Console) -> Response:
+def _show_mfa(console: Console) -> Response:
     """Show the settings of multi-factor authentication."""
     return _show_form(console, "mfa.html", "multi_factor_authentication", _mfa_fields)
 
 
-def take_mfa(console: Console) -> Response:
+def _take_mfa(console: Console) -> Response:
     """Write when users are asked for a second factor, and what happens without one."""
     prompt, allowed_types = console.form.get("prompt", ""), console.form.getlist("allowed_types")
     without_device = console.form.get("user_without_device", "")
@@ -100,12 +100,12 @@ def take_mfa(console: Console) -> Response:
     return console.go(AUTHENTICATION_PATH, "mfa-saved")
 
 
-def show_sessions(console: Console) -> Response:
+def _show_sessions(console: Console) -> Response:
     """Show how long sessions last."""
     return _show_form(console, "session-duration.html", "sessions", _session_fields)
 
 
-def take_sessions(console: Console) -> Response:
+def _take_sessions(console: Console) -> Response:
     """Write how long sessions last that start from now on."""
     durations = {name: _duration_in(console, name) for name in _SESSIONS}
     switches = {
@@ -175,8 +175,8 @@ _LABELS = {
     "choices": [*((choice, _length(choice)) for choice in _CHOICES), (_CUSTOM, "Custom duration")],
 }
 AUTHENTICATION_SCREENS = (
-    Screen(AUTHENTICATION_PATH, show_authentication),
-    Screen(f"{AUTHENTICATION_PATH}/standard", show_standard, take_standard),
-    Screen(f"{AUTHENTICATION_PATH}/mfa", show_mfa, take_mfa),
-    Screen(f"{AUTHENTICATION_PATH}/session-duration", show_sessions, take_sessions),
+    Screen(AUTHENTICATION_PATH, _show_authentication),
+    Screen(f"{AUTHENTICATION_PATH}/standard", _show_standard, _take_standard),
+    Screen(f"{AUTHENTICATION_PATH}/mfa", _show_mfa, _take_mfa),
+    Screen(f"{AUTHENTICATION_PATH}/session-duration", _show_sessions, _take_sessions),
 )

@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import conflict, validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings_frame import (
     SETTINGS_PATH,
     Fields,
     instance_of,
-    require_typed,
     settings_of,
     show_form,
     show_tab,
@@ -62,7 +62,7 @@ _FROM_PROVIDER = (
 )
 
 
-def show_identity_source(console: Console) -> Response:
+def _show_identity_source(console: Console) -> Response:
     """Show the tab."""
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def show_identity_source(console: Console) -> Response:
     return show_tab(console, "identity-source.html", SETTINGS_PATH, read)
 
 
-def show_portal_url(console: Console) -> Response:
+def _show_portal_url(console: Console) -> Response:
     """Show the field for the portal's subdomain."""
     instance = console.instance
     if instance is None:
@@ -87,19 +87,19 @@ def show_portal_url(console: Console) -> Response:
     return show_form(console, "portal-url.html", _TAB, portal=portal, fields=Fields(console, {}))
 
 
-def take_portal_url(console: Console) -> Response:
+def _take_portal_url(console: Console) -> Response:
     """Choose the portal's subdomain, once."""
     subdomain = console.form.get("subdomain", "").strip()
     write_console_setting(console, "access_portal", subdomain=subdomain)
     return console.go(SETTINGS_PATH, "portal-url-chosen", subdomain)
 
 
-def show_change(console: Console) -> Response:
+def _show_change(console: Console) -> Response:
     """Show the step of the change that the form came from; the first one at the beginning."""
     return _show_step(console, is_last=console.form.get("act") == "change")
 
 
-def take_change(console: Console) -> Response:
+def _take_change(console: Console) -> Response:
     """Go from step to step, and change the identity source when it is confirmed."""
     instance = instance_of(console)
     act, new = console.form.get("act", ""), console.form.get("type", "")
@@ -143,7 +143,7 @@ def _show_step(console: Console, *, is_last: bool) -> Response:
 
 
 IDENTITY_SOURCE_SCREENS = (
-    Screen(SETTINGS_PATH, show_identity_source),
-    Screen(f"{SETTINGS_PATH}/portal-url", show_portal_url, take_portal_url),
-    Screen(f"{SETTINGS_PATH}/identity-source", show_change, take_change),
+    Screen(SETTINGS_PATH, _show_identity_source),
+    Screen(f"{SETTINGS_PATH}/portal-url", _show_portal_url, _take_portal_url),
+    Screen(f"{SETTINGS_PATH}/identity-source", _show_change, _take_change),
 )

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings_frame import (
     IDENTITY_CENTER,
     MANAGEMENT_PATH,
     if_allowed,
     instance_of,
     read_delegated_administrators,
-    require_typed,
     show_form,
     show_tab,
 )
@@ -30,7 +30,7 @@ _REGIONS = (
 )
 
 
-def show_management(console: Console) -> Response:
+def _show_management(console: Console) -> Response:
     """Show the tab."""
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def show_management(console: Console) -> Response:
     return show_tab(console, "management.html", MANAGEMENT_PATH, read)
 
 
-def show_register(console: Console) -> Response:
+def _show_register(console: Console) -> Response:
     """Show the member accounts that may administer Identity Center."""
     accounts, unread = if_allowed(partial(_member_accounts, console))
     return show_form(
@@ -56,7 +56,7 @@ def show_register(console: Console) -> Response:
     )
 
 
-def take_register(console: Console) -> Response:
+def _take_register(console: Console) -> Response:
     """Make a member account the delegated administrator."""
     account_id = console.form.get("account_id", "")
     if not account_id:
@@ -72,7 +72,7 @@ def take_register(console: Console) -> Response:
     return console.go(MANAGEMENT_PATH, "administrator-registered", account_id)
 
 
-def show_deregister(console: Console) -> Response:
+def _show_deregister(console: Console) -> Response:
     """Show which account is deregistered, and what is to be typed."""
     current = read_delegated_administrators(console)
     if not current:
@@ -80,7 +80,7 @@ def show_deregister(console: Console) -> Response:
     return show_form(console, "deregister.html", _TAB, account=current[0])
 
 
-def take_deregister(console: Console) -> Response:
+def _take_deregister(console: Console) -> Response:
     """Take the delegated administrator's task from it, when its name is typed."""
     current = read_delegated_administrators(console)
     if not current:
@@ -92,7 +92,7 @@ def take_deregister(console: Console) -> Response:
     return console.go(MANAGEMENT_PATH, "administrator-deregistered", current[0]["Name"])
 
 
-def show_add_region(console: Console) -> Response:
+def _show_add_region(console: Console) -> Response:
     """Show the Regions that an instance can be replicated to."""
     instance = console.instance
     if instance is None:
@@ -101,7 +101,7 @@ def show_add_region(console: Console) -> Response:
     return show_form(console, "add-region.html", _TAB, regions=others, chosen=console.form.get("region", ""))
 
 
-def take_add_region(console: Console) -> Response:
+def _take_add_region(console: Console) -> Response:
     """Add a Region; the instance has no key that could encrypt it there."""
     region = console.form.get("region", "")
     if region not in _REGIONS:
@@ -123,8 +123,8 @@ def _member_accounts(console: Console) -> list[dict[str, Any]]:
 
 
 MANAGEMENT_SCREENS = (
-    Screen(MANAGEMENT_PATH, show_management),
-    Screen(f"{MANAGEMENT_PATH}/register", show_register, take_register),
-    Screen(f"{MANAGEMENT_PATH}/deregister", show_deregister, take_deregister),
-    Screen(f"{MANAGEMENT_PATH}/add-region", show_add_region, take_add_region),
+    Screen(MANAGEMENT_PATH, _show_management),
+    Screen(f"{MANAGEMENT_PATH}/register", _show_register, _take_register),
+    Screen(f"{MANAGEMENT_PATH}/deregister", _show_deregister, _take_deregister),
+    Screen(f"{MANAGEMENT_PATH}/add-region", _show_add_region, _take_add_region),
 )

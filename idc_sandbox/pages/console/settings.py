@@ -14,7 +14,7 @@ from idc_sandbox.pages.console.settings_frame import SETTINGS_PATH, Fields, inst
 from idc_sandbox.pages.console.tags import TAG_SCREENS
 
 
-def show_name(console: Console) -> Response:
+def _show_name(console: Console) -> Response:
     """Show the instance's name in a field."""
     instance = console.instance
     if instance is None:
@@ -23,18 +23,18 @@ def show_name(console: Console) -> Response:
     return show_form(console, "name.html", ("Identity source", SETTINGS_PATH), fields=fields)
 
 
-def take_name(console: Console) -> Response:
+def _take_name(console: Console) -> Response:
     """Give the instance a name."""
     name = console.form.get("name", "").strip()
     if not name:
         raise validation_error("Type a name for the instance.")
     console.call("sso-admin", "UpdateInstance", InstanceArn=instance_of(console)["InstanceArn"], Name=name)
-    return console.go(SETTINGS_PATH, "instance-named", name)
+    return console.go(SETTINGS_PATH, "instance-renamed", name)
 
 
 SETTINGS_SCREENS = (
     *IDENTITY_SOURCE_SCREENS,
-    Screen(f"{SETTINGS_PATH}/name", show_name, take_name),
+    Screen(f"{SETTINGS_PATH}/name", _show_name, _take_name),
     *AUTHENTICATION_SCREENS,
     *ATTRIBUTE_SCREENS,
     *MANAGEMENT_SCREENS,

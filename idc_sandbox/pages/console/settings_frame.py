@@ -145,9 +145,3 @@ def filled_rows(rows: Rows) -> Rows:
     """Return the rows in which something was typed, without the spaces around it."""
     stripped = [(key.strip(), value.strip()) for key, value in rows]
     return [row for row in stripped if any(row)]
-
-
-def require_typed(console: Console, wanted: str) -> None:
-    """Refuse unless the person typed what confirms it."""
-    if console.form.get("typed", "").strip() != wanted:
-        raise validation_error(f"To confirm, type {wanted}, exactly so.")

@@ -29,7 +29,7 @@ _AWS_OWNED, _CUSTOMER_MANAGED = "AWS_OWNED_KMS_KEY", "CUSTOMER_MANAGED_KEY"
 _KEYS = {_AWS_OWNED: "AWS owned key", _CUSTOMER_MANAGED: "Customer managed key"}
 
 
-def show_tags(console: Console) -> Response:
+def _show_tags(console: Console) -> Response:
     """Show the tab."""
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def show_tags(console: Console) -> Response:
     return show_tab(console, "tags.html", TAGS_PATH, read)
 
 
-def show_tag_rows(console: Console) -> Response:
+def _show_tag_rows(console: Console) -> Response:
     """Show the tags in fields."""
     if console.problem:
         return _show_rows(console, rows_of(console))
@@ -49,7 +49,7 @@ def show_tag_rows(console: Console) -> Response:
     return _show_rows(console, _tags_of(console, instance["InstanceArn"]) or [("", "")])
 
 
-def take_tag_rows(console: Console) -> Response:
+def _take_tag_rows(console: Console) -> Response:
     """Add or remove a row of the form, or save all of them."""
     act = console.form.get("act", "")
     changed = changed_rows(rows_of(console), act)
@@ -70,7 +70,7 @@ def take_tag_rows(console: Console) -> Response:
     return console.go(TAGS_PATH, "tags-saved")
 
 
-def show_additional(console: Console) -> Response:
+def _show_additional(console: Console) -> Response:
     """Show the tab."""
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def show_additional(console: Console) -> Response:
     return show_tab(console, "additional.html", ADDITIONAL_PATH, read)
 
 
-def show_encryption(console: Console) -> Response:
+def _show_encryption(console: Console) -> Response:
     """Show the two kinds of key."""
     instance = console.instance
     if instance is None:
@@ -91,7 +91,7 @@ def show_encryption(console: Console) -> Response:
     return show_form(console, "encryption.html", tab, keys=_KEYS, fields=Fields(console, stored))
 
 
-def take_encryption(console: Console) -> Response:
+def _take_encryption(console: Console) -> Response:
     """Choose the key that encrypts the instance; only AWS's own is to be had here."""
     chosen = console.form.get("key_type", "")
     if chosen not in _KEYS:
@@ -124,8 +124,8 @@ def _show_rows(console: Console, rows: Rows, *, has_new: bool = False) -> Respon
 
 
 TAG_SCREENS = (
-    Screen(TAGS_PATH, show_tags),
-    Screen(f"{TAGS_PATH}/manage", show_tag_rows, take_tag_rows),
-    Screen(ADDITIONAL_PATH, show_additional),
-    Screen(f"{ADDITIONAL_PATH}/encryption", show_encryption, take_encryption),
+    Screen(TAGS_PATH, _show_tags),
+    Screen(f"{TAGS_PATH}/manage", _show_tag_rows, _take_tag_rows),
+    Screen(ADDITIONAL_PATH, _show_additional),
+    Screen(f"{ADDITIONAL_PATH}/encryption", _show_encryption, _take_encryption),
 )
