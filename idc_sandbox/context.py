@@ -88,6 +88,9 @@ class AwsServices(Protocol):
     def is_managed_policy(self, policy_arn: str) -> bool:
         """Tell whether AWS has a managed policy of this ARN."""
 
+    def aws_managed_policies(self) -> list[str]:
+        """Return the ARNs of all of AWS's managed policies, by name."""
+
     def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
         """Tell whether an account has a customer managed policy of this path and name."""
 

@@ -30,7 +30,7 @@ from idc_sandbox.aws_double.administrator import (
     state_number,
 )
 from idc_sandbox.aws_double.memory import SERVICES, Memory
-from idc_sandbox.aws_double.moto_settings import current, is_aws_managed_policy
+from idc_sandbox.aws_double.moto_settings import aws_managed_policy_arns, current, is_aws_managed_policy
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller, Signature
 from idc_sandbox.errors import (
     Request,
@@ -425,6 +425,7 @@ class AwsDouble:
 
     management_account_id = MANAGEMENT_ACCOUNT_ID
     is_managed_policy = staticmethod(is_aws_managed_policy)
+    aws_managed_policies = staticmethod(aws_managed_policy_arns)
     prepare = staticmethod(prepare_applications)
     account_ids = _reading(accounts.active_account_ids)
     closed_account_ids = _reading(accounts.closed_account_ids)

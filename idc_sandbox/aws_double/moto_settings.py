@@ -52,6 +52,11 @@ def is_aws_managed_policy(policy_arn: str) -> bool:
     return policy_arn in _definitions()
 
 
+def aws_managed_policy_arns() -> list[str]:
+    """Return the ARNs of all of AWS's managed policies, by name."""
+    return sorted(_definitions(), key=lambda arn: _definitions()[arn][0].casefold())
+
+
 @functools.cache
 def _policy_id(policy_arn: str) -> str:
     digest = hashlib.sha256(policy_arn.encode()).digest()

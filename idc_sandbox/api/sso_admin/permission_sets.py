@@ -47,6 +47,17 @@ def list_tags_for_resource(context: Context, request: dict[str, Any]) -> Listing
 
 def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) -> None:
     """Write tags of a resource, replacing values of the same keys."""
+    require_tags(tags)
+    for tag in tags:
+        value = tag["Value"]
+        context.replace("tag", resource_arn=resource_arn, tag_key=tag["Key"], tag_value=value)
+    count = len(context.find_all("tag", resource_arn=resource_arn))
+    if count > MAXIMUM_TAGS:
+        raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
+
+
+def require_tags(tags: list[dict[str, str]]) -> None:
+    """Refuse tags with one key twice, or with a key that is AWS's."""
     keys = [tag["Key"] for tag in tags]
     if len(set(keys)) != len(keys):
         raise validation_error(f"Each tag key may be given once; found {keys!r}.")
@@ -55,12 +66,6 @@ def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) ->
         raise validation_error(
             f"Tag keys that begin with 'aws:' are reserved for AWS; found {reserved[0]!r}."
         )
-    for tag in tags:
-        value = tag["Value"]
-        context.replace("tag", resource_arn=resource_arn, tag_key=tag["Key"], tag_value=value)
-    count = len(context.find_all("tag", resource_arn=resource_arn))
-    if count > MAXIMUM_TAGS:
-        raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
 
 
 def delete_tags(context: Context, resource_arn: str) -> None:

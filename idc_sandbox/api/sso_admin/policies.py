@@ -144,6 +144,12 @@ MAXIMUM_NON_WHITESPACE_BYTES = 10_240
 def put_inline_policy(context: Context, request: dict[str, Any]) -> None:
     """Set or replace the inline policy; the document is kept as it was sent."""
     row, document = find_permission_set(context, request, for_change=True), request["InlinePolicy"]
+    require_inline_policy(document)
+    _set_policy(context, row, "inline_policy", document)
+
+
+def require_inline_policy(document: str) -> None:
+    """Refuse a document that is too large, no JSON or no policy."""
     size = len("".join(document.split()).encode())
     if size > MAXIMUM_NON_WHITESPACE_BYTES:
         raise validation_error(
@@ -158,7 +164,6 @@ def put_inline_policy(context: Context, request: dict[str, Any]) -> None:
         problem = f"Syntax errors in policy. It is not JSON: {error}"
     if problem:
         raise validation_error(f"Invalid PermissionsPolicy Document: {problem.rstrip('.')}.")
-    _set_policy(context, row, "inline_policy", document)
 
 
 @operation("sso-admin", "GetInlinePolicyForPermissionSet")
