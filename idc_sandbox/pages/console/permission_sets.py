@@ -1,15 +1,357 @@
-"""Permission sets: the list, the wizard, one set and its policies."""
+"""Permission sets: the list, one set's page with its tabs, and what changes it."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from starlette.responses import Response
 
-from idc_sandbox.pages.console.desk import Console, Screen
+from idc_sandbox.api.sso_admin.rules import require_session_duration
+from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.permission_set_wizard import WIZARD_SCREENS
+from idc_sandbox.pages.console.set_parts import (
+    SESSION_DURATIONS,
+    PermissionSet,
+    Policies,
+    all_permission_sets,
+    checked_settings,
+    chosen_boundary,
+    chosen_policies,
+    chosen_tags,
+    find_managed_policies,
+    instance_arn,
+)
+from idc_sandbox.pages.visits import duration_words
+
+_SETS = "/permission-sets"
+_LIST = ("Permission sets", f"{ROOT}{_SETS}")
+_MOST_SHOWN = 100  # of the list; a search finds the others
+_NEWEST_REQUESTS = 20  # of all sets' provisionings, to find this one's
+_SKELETON = """{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "Statement1",
+      "Effect": "Allow",
+      "Action": ["s3:ListAllMyBuckets"],
+      "Resource": "*"
+    }
+  ]
+}"""
 
 
 def show_permission_sets(console: Console) -> Response:
-    """Show the screen."""
-    return console.show("permission-sets.html")
+    """Show the list, or those that a search finds."""
+    wanted, problem, found = console.query("search").strip(), "", []
+    try:
+        found = [(one, one.describe()) for one in all_permission_sets(console)]
+    except ServiceError as denied:
+        problem = denied.message
+    found = [
+        (one, shown)
+        for one, shown in sorted(found, key=lambda pair: pair[1]["Name"].casefold())
+        if wanted.casefold() in f"{shown['Name']} {one.arn}".casefold()
+    ]
+    return console.show(
+        "permission-sets.html",
+        search=wanted,
+        problem=problem,
+        count=len(found),
+        sets=[(one.path, shown, bool(one.accounts())) for one, shown in found[:_MOST_SHOWN]],
+    )
 
 
-PERMISSION_SET_SCREENS = (Screen("/permission-sets", show_permission_sets),)
+def take_permission_sets(console: Console) -> Response:
+    """Lead to the page that deletes the set that was chosen."""
+    chosen = console.form.get("chosen", "")
+    for one in all_permission_sets(console):
+        if one.path == chosen:
+            return console.go(f"{one.path}/delete")
+    raise validation_error("Choose the permission set to delete in the first column.")
+
+
+def _this(console: Console) -> PermissionSet:
+    """Return the set that the address names."""
+    instance_id = instance_arn(console).rpartition("/")[2]
+    return PermissionSet(
+        console, f"arn:aws:sso:::permissionSet/{instance_id}/{console.part('permission_set_id')}"
+    )
+
+
+def _show_part(console: Console, template: str, one: PermissionSet, **values: Any) -> Response:
+    """Show a page of one set."""
+    shown = one.describe()
+    crumbs = (_LIST,) if template == "permission-set.html" else (_LIST, (shown["Name"], f"{ROOT}{one.path}"))
+    return console.show(template, crumbs=crumbs, one=one, shown=shown, **values)
+
+
+def _show_tab(console: Console, tab: str, one: PermissionSet, **values: Any) -> Response:
+    """Show one set's page with a tab of it open."""
+    accounts, tags = one.accounts(), one.tags()
+    path = f"{ROOT}{one.path}"
+    tabs = (
+        ("Permissions", path),
+        (f"Accounts ({len(accounts)})", f"{path}/accounts"),
+        (f"Tags ({len(tags)})", f"{path}/tags"),
+    )
+    return _show_part(
+        console,
+        "permission-set.html",
+        one,
+        tab=tab,
+        tabs=tabs,
+        here=path if tab == "permissions" else f"{path}/{tab}",
+        is_provisioned=bool(accounts),
+        session_s=require_session_duration(one.describe()["SessionDuration"]),
+        tags=tags,
+        **values,
+    )
+
+
+def _saved(console: Console, one: PermissionSet, notice: str) -> Response:
+    """Provision a changed set where it is, as the console does and the API does not, and say so."""
+    is_anywhere = one.provision_everywhere()
+    name = one.describe()["Name"]
+    return console.go(one.path, f"{notice}-and-provisioned" if is_anywhere else notice, name)
+
+
+def show_permissions(console: Console) -> Response:
+    """Show one set's policies."""
+    one = _this(console)
+    return _show_tab(console, "permissions", one, policies=one.policies())
+
+
+def take_permissions(console: Console) -> Response:
+    """Detach or delete one of the policies."""
+    one, form = _this(console), console.form
+    match form.get("act"):
+        case "detach-managed":
+            one.call("DetachManagedPolicyFromPermissionSet", ManagedPolicyArn=form.get("policy", ""))
+        case "detach-customer":
+            one.call(
+                "DetachCustomerManagedPolicyReferenceFromPermissionSet",
+                CustomerManagedPolicyReference={"Name": form.get("name", ""), "Path": form.get("path", "")},
+            )
+        case "delete-inline":
+            one.call("DeleteInlinePolicyFromPermissionSet")
+        case "delete-boundary":
+            one.call("DeletePermissionsBoundaryFromPermissionSet")
+        case _:
+            raise validation_error("Choose what to do with one of the policies.")
+    return _saved(console, one, "permission-set-policies-saved")
+
+
+class _InAccount(NamedTuple):
+    """How the set is in one account."""
+
+    account_id: str
+    account_name: str
+    status: str
+    reason: str
+
+
+def show_set_accounts(console: Console) -> Response:
+    """Show the accounts that have the set, and which of them lag behind it."""
+    one = _this(console)
+    names, outdated = _account_names(console), one.accounts(are_outdated=True)
+    running, failed = _provisionings(console, one)
+    rows = []
+    for account_id in one.accounts():
+        status = "Out of date" if account_id in outdated else "Up to date"
+        is_running = None in running or account_id in running
+        status = "In progress" if is_running else status
+        reason = failed if status == "Out of date" and account_id in failed else ""
+        rows.append(_InAccount(account_id, names.get(account_id, ""), status, reason))
+    return _show_tab(console, "accounts", one, accounts=rows, failed=failed)
+
+
+def take_set_accounts(console: Console) -> Response:
+    """Bring one account, or all, up to date."""
+    one, account_id = _this(console), console.form.get("account_id", "")
+    if account_id:
+        one.call("ProvisionPermissionSet", TargetType="AWS_ACCOUNT", TargetId=account_id)
+    else:
+        one.call("ProvisionPermissionSet", TargetType="ALL_PROVISIONED_ACCOUNTS")
+    return console.go(f"{one.path}/accounts", "permission-set-updating", one.describe()["Name"])
+
+
+def _provisionings(console: Console, one: PermissionSet) -> tuple[set[str | None], str]:
+    """Return where the set is being provisioned (None: everywhere), and why the last time failed."""
+    requests = console.items(
+        "sso-admin", "ListPermissionSetProvisioningStatus", InstanceArn=instance_arn(console)
+    )
+    running: set[str | None] = set()
+    last: dict[str, Any] = {}
+    for request in sorted(requests, key=lambda found: found["CreatedDate"])[-_NEWEST_REQUESTS:]:
+        described = console.call(
+            "sso-admin",
+            "DescribePermissionSetProvisioningStatus",
+            InstanceArn=instance_arn(console),
+            ProvisionPermissionSetRequestId=request["RequestId"],
+        )["PermissionSetProvisioningStatus"]
+        if described.get("PermissionSetArn") == one.arn:
+            last = described
+            if described["Status"] == "IN_PROGRESS":
+                running.add(described.get("AccountId"))
+    return running, last.get("FailureReason", "")
+
+
+def _account_names(console: Console) -> dict[str, str]:
+    """Return the accounts' names by id; none where they may not be read: the ids say it too."""
+    found: dict[str, str] = {}
+    token: str | None = None
+    try:
+        while True:
+            asked = {} if token is None else {"NextToken": token}
+            answer = console.organizations("ListAccounts", **asked)
+            found |= {account["Id"]: account["Name"] for account in answer["Accounts"]}
+            token = answer.get("NextToken")
+            if not token:
+                return found
+    except ServiceError:
+        return found
+
+
+def show_set_tags(console: Console) -> Response:
+    """Show the tags."""
+    return _show_tab(console, "tags", _this(console))
+
+
+def take_set_tags(console: Console) -> Response:
+    """Add a tag, or remove one."""
+    one, form = _this(console), console.form
+    if form.get("act") == "remove":
+        one.change_tags("UntagResource", TagKeys=[form.get("key", "")])
+    else:
+        tags = chosen_tags(console)
+        if not tags:
+            raise validation_error("Tags: type a key.")
+        one.change_tags("TagResource", Tags=tags)
+    return console.go(f"{one.path}/tags", "permission-set-tags-saved", one.describe()["Name"])
+
+
+def show_edit(console: Console) -> Response:
+    """Show the general settings to change, and where saving provisions the set."""
+    one = _this(console)
+    names = _account_names(console)
+    durations, now = SESSION_DURATIONS, one.describe()["SessionDuration"]
+    now_s = require_session_duration(now)
+    chosen = f"PT{now_s / 3600:g}H"  # however the API says it, such as PT60M
+    if chosen not in durations:  # what only the API can set stays as it is until another one is chosen
+        durations, chosen = {now: duration_words(now_s), **durations}, now
+    return _show_part(
+        console,
+        "permission-set-edit.html",
+        one,
+        durations=durations,
+        duration=chosen,
+        accounts=[(account_id, names.get(account_id, "")) for account_id in one.accounts()],
+    )
+
+
+def take_edit(console: Console) -> Response:
+    """Save the general settings."""
+    one = _this(console)
+    one.call("UpdatePermissionSet", **checked_settings(console, now=one.describe()))
+    return _saved(console, one, "permission-set-saved")
+
+
+def show_attach(console: Console) -> Response:
+    """Show the policies that may be attached."""
+    one = _this(console)
+    return _show_part(
+        console,
+        "permission-set-attach.html",
+        one,
+        attached=one.policies().managed,
+        form=console.form,
+        found=find_managed_policies(console, console.form.get("policy_search", "")),
+    )
+
+
+def take_attach(console: Console) -> Response:
+    """Attach the policies that were chosen, or search for more."""
+    if console.form.get("go") in ("search", "more-policies"):
+        return show_attach(console)
+    chosen = chosen_policies(console, with_boundary=False)
+    if not chosen.managed and not chosen.customer:
+        raise validation_error("Tick an AWS managed policy, or type the name of a customer managed one.")
+    one = _this(console)
+    one.add_policies(Policies(chosen.managed, chosen.customer, "", None))
+    return _saved(console, one, "permission-set-policies-saved")
+
+
+def show_inline(console: Console) -> Response:
+    """Show the inline policy to change, or an example to begin with."""
+    one = _this(console)
+    typed = console.form.get("inline") if console.problem else None
+    document = one.policies().inline
+    return _show_part(
+        console,
+        "permission-set-inline.html",
+        one,
+        document=typed if typed is not None else document or _SKELETON,
+        is_new=not document,
+    )
+
+
+def take_inline(console: Console) -> Response:
+    """Save the inline policy."""
+    inline = chosen_policies(console, with_boundary=False).inline
+    if not inline:
+        raise validation_error("The inline policy is empty. To remove it, use Delete on the set's page.")
+    one = _this(console)
+    one.add_policies(Policies([], [], inline, None))
+    return _saved(console, one, "permission-set-policies-saved")
+
+
+def show_boundary(console: Console) -> Response:
+    """Show the permissions boundary to set or change."""
+    one = _this(console)
+    return _show_part(
+        console, "permission-set-boundary.html", one, form=console.form, boundary=one.policies().boundary
+    )
+
+
+def take_boundary(console: Console) -> Response:
+    """Save the permissions boundary."""
+    one = _this(console)
+    one.add_policies(Policies([], [], "", chosen_boundary(console)))
+    return _saved(console, one, "permission-set-policies-saved")
+
+
+def show_set_delete(console: Console) -> Response:
+    """Show what deleting needs: no account that has the set, and its name."""
+    one, names = _this(console), _account_names(console)
+    return _show_part(
+        console,
+        "permission-set-delete.html",
+        one,
+        accounts=[(account_id, names.get(account_id, "")) for account_id in one.accounts()],
+    )
+
+
+def take_set_delete(console: Console) -> Response:
+    """Delete the set when its name is typed."""
+    one = _this(console)
+    name = one.describe()["Name"]
+    if console.form.get("typed", "") != name:
+        raise validation_error(f"Type the name {name} to confirm, in the same upper and lower case.")
+    one.call("DeletePermissionSet")
+    return console.go(_SETS, "permission-set-deleted", name)
+
+
+_SET = f"{_SETS}/{{permission_set_id}}"
+PERMISSION_SET_SCREENS = (
+    Screen(_SETS, show_permission_sets, take_permission_sets),
+    *WIZARD_SCREENS,
+    Screen(_SET, show_permissions, take_permissions),
+    Screen(f"{_SET}/accounts", show_set_accounts, take_set_accounts),
+    Screen(f"{_SET}/tags", show_set_tags, take_set_tags),
+    Screen(f"{_SET}/edit", show_edit, take_edit),
+    Screen(f"{_SET}/attach", show_attach, take_attach),
+    Screen(f"{_SET}/inline-policy", show_inline, take_inline),
+    Screen(f"{_SET}/boundary", show_boundary, take_boundary),
+    Screen(f"{_SET}/delete", show_set_delete, take_set_delete),
+)

@@ -1,0 +1,307 @@
+"""What the screens of permission sets share: one set's calls, and what forms give of a set."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from idc_sandbox.api.sso_admin.permission_sets import require_tags
+from idc_sandbox.api.sso_admin.policies import MAXIMUM_POLICIES, require_inline_policy
+from idc_sandbox.api.sso_admin.provisioning import NOT_LATEST
+from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.pages.console.desk import Console
+from idc_sandbox.pages.visits import duration_words
+from idc_sandbox.wire.models import service_model, violations
+from idc_sandbox.wire.permissions import require_permission
+
+AWS_POLICY = "arn:aws:iam::aws:policy/"
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetpredefined.html lists eleven; the
+# console has the second one too.
+PREDEFINED_POLICIES = {
+    "AdministratorAccess": ("AdministratorAccess", "Everything, in all services."),
+    "AWSManagementConsoleAdministratorAccess": (
+        "job-function/AWSManagementConsoleAdministratorAccess",
+        "Everything that the Management Console itself offers.",
+    ),
+    "Billing": ("job-function/Billing", "Bills, payments, budgets and costs."),
+    "DatabaseAdministrator": ("job-function/DatabaseAdministrator", "Databases, and what runs them."),
+    "DataScientist": ("job-function/DataScientist", "Services for analysing data."),
+    "NetworkAdministrator": ("job-function/NetworkAdministrator", "Networks and their connections."),
+    "PowerUserAccess": ("PowerUserAccess", "Everything but users, groups and organizations."),
+    "ReadOnlyAccess": ("ReadOnlyAccess", "Reads everything, contents included, and changes nothing."),
+    "SecurityAudit": ("SecurityAudit", "Reads how security is configured."),
+    "SupportUser": ("job-function/SupportUser", "Works on support cases with AWS."),
+    "SystemAdministrator": ("job-function/SystemAdministrator", "Servers and what applications need."),
+    "ViewOnlyAccess": ("job-function/ViewOnlyAccess", "Lists what there is, without contents."),
+}
+_MOST_FOUND = 40  # of one search
+# How long one session lasts: as the API says it, and as the screen does.
+SESSION_DURATIONS = {f"PT{hours}H": duration_words(hours * 3600) for hours in range(1, 13)}
+
+
+def instance_arn(console: Console) -> str:
+    """Return the instance's ARN; without an instance there is nothing to show."""
+    instance = console.instance
+    if instance is None:
+        raise validation_error("IAM Identity Center is not enabled yet. Enable it on the dashboard first.")
+    return str(instance["InstanceArn"])
+
+
+class PermissionSet:
+    """One permission set at the console."""
+
+    def __init__(self, console: Console, arn: str) -> None:
+        self.console = console
+        self.arn = arn
+        self._named = {"InstanceArn": instance_arn(console), "PermissionSetArn": arn}
+
+    @property
+    def path(self) -> str:
+        """Where its page is."""
+        return f"/permission-sets/{self.arn.rpartition('/')[2]}"
+
+    def call(self, operation_name: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to an operation on this set."""
+        return self.console.call("sso-admin", operation_name, **self._named, **request)
+
+    def items(self, operation_name: str, **request: Any) -> list[Any]:
+        """Return the items of a list of this set's."""
+        return self.console.items("sso-admin", operation_name, **self._named, **request)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the set's settings."""
+        described: dict[str, Any] = self.call("DescribePermissionSet")["PermissionSet"]
+        return described
+
+    def accounts(self, *, are_outdated: bool = False) -> list[str]:
+        """Return the accounts that have the set, or those of them that lag behind it."""
+        status = {"ProvisioningStatus": NOT_LATEST} if are_outdated else {}
+        return self.items("ListAccountsForProvisionedPermissionSet", **status)
+
+    def policies(self) -> Policies:
+        """Return the policies that the set has."""
+        managed = self.items("ListManagedPoliciesInPermissionSet")
+        try:
+            boundary = self.call("GetPermissionsBoundaryForPermissionSet")["PermissionsBoundary"]
+        except ServiceError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            boundary = None  # that is how the API says that there is none
+        return Policies(
+            managed=[policy["Arn"] for policy in managed],
+            customer=self.items("ListCustomerManagedPolicyReferencesInPermissionSet"),
+            inline=self.call("GetInlinePolicyForPermissionSet").get("InlinePolicy", ""),
+            boundary=boundary,
+        )
+
+    def tags(self) -> list[dict[str, str]]:
+        """Return the set's tags."""
+        request = {"InstanceArn": self._named["InstanceArn"], "ResourceArn": self.arn}
+        return self.console.items("sso-admin", "ListTagsForResource", **request)
+
+    def change_tags(self, operation_name: str, **request: Any) -> None:
+        """Add or remove tags."""
+        named = {"InstanceArn": self._named["InstanceArn"], "ResourceArn": self.arn}
+        self.console.call("sso-admin", operation_name, **named, **request)
+
+    def add_policies(self, policies: Policies) -> None:
+        """Give the set policies, in addition to those that it has."""
+        for arn in policies.managed:
+            self.call("AttachManagedPolicyToPermissionSet", ManagedPolicyArn=arn)
+        for reference in policies.customer:
+            self.call(
+                "AttachCustomerManagedPolicyReferenceToPermissionSet",
+                CustomerManagedPolicyReference=reference,
+            )
+        if policies.inline:
+            self.call("PutInlinePolicyToPermissionSet", InlinePolicy=policies.inline)
+        if policies.boundary:
+            self.call("PutPermissionsBoundaryToPermissionSet", PermissionsBoundary=policies.boundary)
+
+    def provision_everywhere(self) -> bool:
+        """Bring all accounts that have the set up to date, as saving in the console does; tell if any has."""
+        # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtosessionduration.html
+        if not self.accounts():
+            return False
+        self.call("ProvisionPermissionSet", TargetType="ALL_PROVISIONED_ACCOUNTS")
+        return True
+
+
+def all_permission_sets(console: Console) -> list[PermissionSet]:
+    """Return all permission sets, in no order."""
+    arns = console.items("sso-admin", "ListPermissionSets", InstanceArn=instance_arn(console))
+    return [PermissionSet(console, arn) for arn in arns]
+
+
+class Policies(NamedTuple):
+    """The policies of a permission set, as the API names them."""
+
+    managed: list[str]
+    customer: list[dict[str, str]]
+    inline: str
+    boundary: dict[str, Any] | None
+
+
+class FoundPolicies(NamedTuple):
+    """AWS managed policies that a search found, how many more it did, and why it could not."""
+
+    arns: list[str]
+    left_out: int = 0
+    problem: str = ""
+
+
+def find_managed_policies(console: Console, words: str) -> FoundPolicies:
+    """Return the AWS managed policies whose names have all the words; without words the predefined ones."""
+    double = console.context.double
+    try:
+        require_permission(double, console.context.caller, "iam:ListPolicies")
+    except ServiceError as denied:
+        return FoundPolicies([], problem=denied.message)
+    if not words.strip():
+        return FoundPolicies([AWS_POLICY + name for name, _ in PREDEFINED_POLICIES.values()])
+    wanted = words.casefold().split()
+    found = [
+        arn
+        for arn in double.aws_managed_policies()
+        if all(word in arn.removeprefix(AWS_POLICY).casefold() for word in wanted)
+    ]
+    return FoundPolicies(found[:_MOST_FOUND], max(0, len(found) - _MOST_FOUND))
+
+
+def chosen_policies(console: Console, *, with_boundary: bool) -> Policies:
+    """Return the policies that a form names, all of them checked."""
+    form = console.form
+    managed, customer = list(dict.fromkeys(form.getlist("managed"))), _chosen_references(console)
+    unknown = [arn for arn in managed if not console.context.double.is_managed_policy(arn)]
+    if unknown:
+        raise validation_error(f"AWS has no managed policy {unknown[0]!r}.")
+    if len(managed) + len(customer) > MAXIMUM_POLICIES:
+        raise validation_error(
+            f"A permission set has at most {MAXIMUM_POLICIES} managed policies, AWS's and your own together."
+        )
+    inline = form.get("inline", "").strip().replace("\r\n", "\n")  # forms send the former
+    if inline:
+        require_inline_policy(inline)
+    if not with_boundary and (form.get("boundary_managed") or form.get("boundary_name")):
+        raise validation_error("Tick “Use a permissions boundary”, or empty the fields that name one.")
+    boundary = chosen_boundary(console) if with_boundary else None
+    return Policies(managed, customer, inline, boundary)
+
+
+def _chosen_references(console: Console) -> list[dict[str, str]]:
+    """Return the customer managed policies that a form names; an empty row is none."""
+    form = console.form
+    rows = list(zip(form.getlist("customer_name"), form.getlist("customer_path"), strict=False))
+    references = [_reference(name, path) for name, path in rows if name.strip()]
+    keys = [(one["Name"].casefold(), one["Path"]) for one in references]
+    twice = [name for name, path in keys if keys.count((name, path)) > 1]
+    if twice:
+        raise validation_error(f"The customer managed policy {twice[0]!r} is named twice.")
+    return references
+
+
+def _reference(name: str, path: str) -> dict[str, str]:
+    reference = {"Name": name.strip(), "Path": path.strip() or "/"}
+    if ":" in reference["Name"]:
+        raise validation_error(
+            f"{reference['Name']!r} is an ARN: type the policy's name alone, and its path beside it."
+        )
+    shape = service_model("sso-admin").shape_for("CustomerManagedPolicyReference")
+    if violations(shape, reference, ""):
+        raise validation_error(
+            f"{reference['Path'] + reference['Name']!r} cannot be a policy's path and name. A name has 1 to "
+            "128 letters, digits and + = , . @ - _, and a path begins and ends with a slash, such as /teams/."
+        )
+    return reference
+
+
+def chosen_boundary(console: Console) -> dict[str, Any]:
+    """Return the permissions boundary that a form names."""
+    form = console.form
+    if form.get("boundary_kind") == "customer":
+        if not form.get("boundary_name", "").strip():
+            raise validation_error("Type the name of the customer managed policy that is the boundary.")
+        reference = _reference(form["boundary_name"], form.get("boundary_path", ""))
+        return {"CustomerManagedPolicyReference": reference}
+    named = form.get("boundary_managed", "").strip()
+    if not named:
+        raise validation_error("Type the name of the AWS managed policy that is the boundary.")
+    known = console.context.double.aws_managed_policies()
+    found = [arn for arn in known if named in (arn, arn.removeprefix(AWS_POLICY), arn.rpartition("/")[2])]
+    if not found:
+        raise validation_error(f"AWS has no managed policy {named!r}. Names are case-sensitive.")
+    return {"ManagedPolicyArn": found[0]}
+
+
+def checked_settings(console: Console, *, now: dict[str, Any]) -> dict[str, str | None]:
+    """Return description, session duration and relay state of a form; `now` is what the set has."""
+    form = console.form
+    description, relay = form.get("description", "").strip(), form.get("relay_state", "").strip()
+    duration = form.get("session_duration", "")
+    if duration not in {*SESSION_DURATIONS, now.get("SessionDuration")}:
+        raise validation_error("Session duration: choose 1 to 12 hours.")
+    if description:
+        _require_fit("Description", description, "use at most 700 characters of a Western script.")
+    elif now.get("Description"):
+        raise validation_error("Description: it can be changed, but not emptied: the API has no way to.")
+    if relay and relay != now.get("RelayState"):
+        _require_fit("RelayState", relay, "use at most 240 characters, without spaces at the ends.")
+        if not _is_console_address(relay):
+            raise validation_error(
+                "Relay state: type the address of a page of the AWS Management Console, such as "
+                "https://us-east-1.console.aws.amazon.com/s3/home."
+            )
+    return {"Description": description or None, "SessionDuration": duration, "RelayState": relay or None}
+
+
+def require_set_name(console: Console, name: str) -> None:
+    """Refuse a name that a permission set cannot have, or that another one has."""
+    if not name:
+        raise validation_error("Permission set name: type one.")
+    _require_fit("Name", name, "use at most 32 letters, digits and + = , . @ - _, and no spaces.")
+    try:
+        names = {one.describe()["Name"] for one in all_permission_sets(console)}
+    except ServiceError:
+        return  # they may not be read: creating the set will say what else is wrong
+    if name in names:
+        raise validation_error(f"Permission set name: {name!r} exists already.")
+
+
+def chosen_tags(console: Console) -> list[dict[str, str]]:
+    """Return the tags that a form names; an empty row is none."""
+    form = console.form
+    rows = zip(form.getlist("tag_key"), form.getlist("tag_value"), strict=False)
+    tags = [
+        {"Key": key.strip(), "Value": value.strip()} for key, value in rows if key.strip() or value.strip()
+    ]
+    shape = service_model("sso-admin").shape_for("Tag")
+    for tag in tags:
+        if not tag["Key"]:
+            raise validation_error(f"Tags: the value {tag['Value']!r} has no key.")
+        if violations(shape, tag, ""):
+            raise validation_error(
+                f"Tags: {tag['Key']!r} cannot be a tag. A key has up to 128 letters, digits, spaces and "
+                "_ . : / = + - @, a value up to 256 of them."
+            )
+    require_tags(tags)
+    return tags
+
+
+def _require_fit(member: str, value: str, rule: str) -> None:
+    shape = service_model("sso-admin").operation_model("CreatePermissionSet").input_shape
+    assert shape is not None
+    if violations(shape.members[member], value, ""):
+        label = {"Name": "Permission set name", "RelayState": "Relay state"}.get(member, member)
+        raise validation_error(f"{label}: {rule}")
+
+
+def _is_console_address(address: str) -> bool:
+    # That the console refuses other addresses is UNCONFIRMED; its text says that it wants one of a console.
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return parts.scheme == "https" and f".{host}".endswith(
+        (".console.aws.amazon.com", ".console.amazonaws.cn", ".console.amazonaws-us-gov.com")
+    )
