@@ -172,10 +172,6 @@ class CheckFailedError(KitError):
         return [f"{type(self).__name__}: {first}; see above for what to do."]
 
 
-class NotAppliedError(KitError):
-    """A guided notebook was run past a step that is not applied yet."""
-
-
 class ReceiptError(KitError):
     """A receipt cannot be written, cannot be read, or cannot be undone."""
 

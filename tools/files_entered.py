@@ -131,10 +131,8 @@ def from_yaml_to_check(folder: Path) -> Files:
     with watch.on(), contextlib.redirect_stdout(io.StringIO()):
         runbook = open_runbook("05_permission_sets", **_parameters(folder, "FromYaml"))
         step = runbook.step("permission_sets")
-        step.form()
-        step.plan()
-        step.apply()
-        step.check()
+        for movement in (step.wanted, step.plan, step.apply, step.check):  # the calls are shown beside it
+            movement()
     if not (folder / "run/receipts.jsonl").exists():
         raise SystemExit("nothing was applied: there is no receipt")
     return watch.entered
@@ -144,7 +142,7 @@ async def from_click_to_boto3(folder: Path) -> tuple[Files, Files]:
     """Press Apply; return the files that wait for the first write, and all entered before it."""
     os.environ["IDC_INTERACTIVE"] = "guided"
     step = open_runbook("05_permission_sets", **_parameters(folder, "FromClick")).step("permission_sets")
-    shown = _widgets(step.form().box)
+    shown = _widgets(step.take().box)
     buttons = {each.description: each for each in shown if isinstance(each, widgets.Button)}
     review, apply = buttons["Review"], buttons["Apply in the sandbox"]
     watch = Watch()

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from idc_aws.connection import Connection
-from idc_aws.errors import NotAppliedError
 from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
@@ -135,9 +134,9 @@ class ActivationStep:
             return Line("mode is 'plan': there is nothing to check")
         person = describe_person(self._context.connection, self.user_name)
         if is_guided() and is_on_the_way(person):
-            raise NotAppliedError(
-                f"{self.user_name!r} is on the way ({format_steps(person)}): finish it on the sandbox's "
-                "pages, then run on from here"
+            return Line(
+                f"… not yet: {self.user_name!r} is on the way ({format_steps(person)}). Finish it on the "
+                "sandbox's pages, then run this cell again."
             )
         results = activation_checks(person, self._settings())
         return show_checks(ACTIVATION_TITLE, self._context.record("activation", results))

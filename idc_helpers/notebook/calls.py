@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -25,7 +26,25 @@ _BY_CONSOLE = "What Apply has the sandbox's console do: there is no API call for
 _LONGEST_VALUE = 80
 
 
-def calls_html(planned: PlannedCalls, context: RunContext) -> str:
+@dataclass(frozen=True)
+class ShownCalls:
+    """The calls of a plan, as an output: folded in HTML; as text, the commands of the AWS CLI."""
+
+    planned: PlannedCalls
+    target: Target
+
+    def _repr_html_(self) -> str:
+        return calls_html(self.planned, self.target)
+
+    def __repr__(self) -> str:
+        calls, stop = self.planned.calls, self.planned.stopped_by
+        words = [f"✘ Applying would stop here: {stop}"] if stop else []
+        if calls:
+            words += ["The same as AWS CLI commands:", as_commands(calls, self.target)]
+        return scrub("\n".join(words))
+
+
+def calls_html(planned: PlannedCalls, target: Target) -> str:
     """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
     calls = planned.calls
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
@@ -34,7 +53,6 @@ def calls_html(planned: PlannedCalls, context: RunContext) -> str:
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
     if all(call.service_name == CONSOLE for call in calls):
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
-    target = target_of(context)
     number = f"{len(calls)} call{'s' if len(calls) > 1 else ''}"
     parts = [
         _folded(f"The {number} that Apply makes, in this order", _listed(calls)),

@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
-from IPython.display import display
-
 from idc_aws.connection import Connection
-from idc_aws.errors import CredentialsError, InstanceNotFoundError, NotAppliedError, NotFoundError
+from idc_aws.errors import CredentialsError, InstanceNotFoundError, NotFoundError
 from idc_aws.identifiers import format_length
 from idc_aws.scenario.people import Person
 from idc_aws.signin.activation import portal_settings, require_console, signed_in_person
@@ -110,6 +108,8 @@ _REFUSALS = (
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
 _IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
+_THEN = "Then run the cells from here on."
+_NOT_YET = "… not yet: configure the profile as shown above, then run this cell again."
 _SIGNED_IN = "✔ there is a session of this profile"
 _ON_AWS = "On AWS you do this in your own terminal: {}"
 
@@ -179,26 +179,32 @@ class CommandLineStep:
             note = f"It signs in through the session {session_name!r}."
         return Table(caption, ("line",), tuple((line,) for line in lines), note=note)
 
-    def apply(self) -> Table | Line:
+    def apply(self) -> Any:
         """Configure the profile at the CLI's prompts or, without a CLI, write it and sign in; writes."""
         if self._context.mode != "apply":
             return Line("mode is 'plan': no file was written")
         if not self._context.connection.is_sandbox:
             return self._write_on_aws()
-        if is_guided() and self.terminal.command_line is not None:
-            self._profile = None  # what the terminal has by now counts
-            if self._configured() is None:
-                _leave_to_person(self._to_answer(), "answer `aws configure sso` in a terminal as shown")
-            return Line(f"✔ profile {self.profile_name!r} is configured in the terminal")
-        if self.terminal.command_line is None:
-            write_profile(self.terminal.config_file, self.profile)
-            if is_guided():
-                return self._signed_in_on_page()
-            self.sign_in()
-            return Line("The profile is written, and the person has allowed the login (boto3, device code).")
-        with self._approving() as approve:
-            steps = configure_sso(self.terminal, self.profile, approve)
-        return Table("aws configure sso: asked and answered", ("the CLI asks", "the answer"), tuple(steps))
+        return self._configure_without_cli() if self.terminal.command_line is None else self._configure()
+
+    def _configure(self) -> Table | Line:
+        """Answer the CLI's prompts, or show a person what to answer."""
+        if not is_guided():
+            with self._approving() as approve:
+                steps = configure_sso(self.terminal, self.profile, approve)
+            caption = "aws configure sso: asked and answered"
+            return Table(caption, ("the CLI asks", "the answer"), tuple(steps))
+        self._profile = None  # what the terminal has by now counts
+        if self._configured() is None:
+            return self._to_answer()
+        return Line(f"✔ profile {self.profile_name!r} is configured in the terminal")
+
+    def _configure_without_cli(self) -> Any:
+        write_profile(self.terminal.config_file, self.profile)
+        if is_guided():
+            return self._signed_in_on_page()
+        self.sign_in()
+        return Line("The profile is written, and the person has allowed the login (boto3, device code).")
 
     def _to_answer(self) -> Table:
         wanted = self.profile
@@ -214,7 +220,7 @@ class CommandLineStep:
             ("CLI profile name", self.profile_name),
         )
         caption = "aws configure sso: what to answer"
-        note = _in_terminal("aws configure sso")
+        note = f"{_in_terminal('aws configure sso')} {_THEN}"
         return Table(caption, ("the CLI asks", "the answer"), rows, note=note)
 
     def config_lines(self) -> Table:
@@ -237,7 +243,7 @@ class CommandLineStep:
         rows = tuple((name, _shown(name, value)) for name, value in members.items())
         return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
 
-    def login(self) -> Line:
+    def login(self) -> Any:
         """Sign in again with the profile, as ``aws sso login`` does. Writes the terminal's token cache."""
         if not self.is_live:
             return self._not_done(f"aws sso login --profile {self.profile_name}")
@@ -246,7 +252,7 @@ class CommandLineStep:
                 return self._signed_in_on_page()
             if newest_token(self.terminal.token_folder) is None:
                 command = f"aws sso login --profile {self.profile_name}"
-                _leave_to_person(Line(_in_terminal(command)), "sign in in a terminal as shown")
+                return Line(f"{_in_terminal(command)} {_THEN}")
             return Line(_SIGNED_IN)
         self.sign_in()
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
@@ -268,6 +274,8 @@ class CommandLineStep:
         if self._context.mode != "apply":
             return self._not_done("the check")
         found = read_profile(read_config(self._config_file()), self.profile_name)
+        if is_guided() and not found:
+            return Line(_NOT_YET)
         role = found.get("sso_role_name", "not there")
         account = None
         if self._context.connection.is_sandbox and found:  # without a profile there is nothing to call with
@@ -287,11 +295,11 @@ class CommandLineStep:
             approve(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
 
-    def _signed_in_on_page(self) -> Line:
+    def _signed_in_on_page(self) -> Any:
         """Let the person allow a login on the sandbox's page, where there is none; writes the token then."""
         if newest_token(self.terminal.token_folder) is None:
             login = WatchedLogin(self._context.connection, self.profile, self.terminal.token_folder)
-            _leave_to_person(login.start(self.user_name), "allow the login on the page")
+            return login.start(self.user_name)
         return Line(_SIGNED_IN)
 
     @contextmanager
@@ -339,12 +347,6 @@ class CommandLineStep:
         return Line(f"✔ profile {self.profile_name!r} is configured.{kept} Sign in: {command}")
 
 
-def _leave_to_person(shown: Table | Line, words: str) -> NoReturn:
-    """Show what a person has to do, and stop there: the cells below need it."""
-    display(shown)
-    raise NotAppliedError(f"{words}, then run on from here")
-
-
 def _in_terminal(command: str) -> str:
     """Return that a command is typed in a terminal; its `aws` is one that can sign in."""
     word = word_in_terminal(find_command_lines())
@@ -366,6 +368,9 @@ def _shown(name: str, value: Any) -> str:
 
 CREDENTIALS_TITLE = "Temporary credentials"
 _MARGIN_S = 60.0
+_NO_SESSION = (
+    "… not yet: nobody is signed in. Sign in as notebook 10 shows, then run this notebook's cells again."
+)
 _NOT_HERE = Line("This is lived through in the sandbox, in mode 'apply': nothing was done here.")
 
 
@@ -393,7 +398,12 @@ class CredentialsStep:
         """Return both kinds side by side: columns what, long-lived, temporary; signs in first if need be."""
         if not self._profile.is_live:
             return _NOT_HERE
-        keys = self._first_keys()
+        try:
+            keys = self._first_keys()
+        except CredentialsError:
+            if is_guided():
+                return Line(_NO_SESSION)
+            raise
         console = require_console(self._context.connection)
         long_lived = self._profile.terminal.administrator_key_id
         minutes = round((keys.expires_at_s - console.read_clock()) / 60)
@@ -416,6 +426,8 @@ class CredentialsStep:
             return _NOT_HERE
         connection = self._context.connection
         console = require_console(connection)
+        if self._keys is None and is_guided():
+            return Line(_NO_SESSION)
         keys = self._keys or self._first_keys()
         before = who_am_i(connection, keys)
         with console.clock_ahead(max(0.0, keys.expires_at_s - console.read_clock()) + _MARGIN_S):
@@ -450,6 +462,8 @@ class CredentialsStep:
         """Return the checks: columns result, name, detail; of what was seen above."""
         if not self._profile.is_live:
             return _NOT_HERE
+        if is_guided() and not self._seen:
+            return Line(_NO_SESSION)
         results = credentials_checks(self._seen)
         return show_checks(CREDENTIALS_TITLE, self._context.record("temporary_credentials", results))
 

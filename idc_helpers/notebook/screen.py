@@ -37,10 +37,6 @@ class LiveLine:
         else:
             self._handle.update(Line(text))
 
-    def progress(self, event: str, change: Change, made: int, total: int) -> None:
-        """Say how far an apply is; fits ``Step.apply(progress=...)``."""
-        self.say(format_progress(event, change, made, total))
-
 
 def format_progress(event: str, change: Change, made: int, total: int) -> str:
     """Return such as ``"▶ 1 of 3 done · create group 'Auditors' …"``."""
@@ -48,6 +44,13 @@ def format_progress(event: str, change: Change, made: int, total: int) -> str:
         return f"✔ {made} of {total} done"
     ending = " …" if event == "started" else " ✔"
     return f"▶ {made} of {total} done · {format_change(change)}{ending}"
+
+
+def show(shown: Any) -> None:
+    """Show an object below a cell; outside a notebook it is printed."""
+    from IPython.display import display  # noqa: PLC0415 - only where something is shown
+
+    display(shown)
 
 
 def show_updatable(shown: Any) -> Handle:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from typing_extensions import override
+
 from idc_aws.changes import Plan
 from idc_aws.connection import Place
-from idc_aws.errors import NotAppliedError
+from idc_aws.errors import ApplyRefusedError
 from idc_aws.scenario.reading import scenario_warnings
+from idc_helpers.notebook.calls import ShownCalls, target_of
 from idc_helpers.notebook.console_guide import console_guide
 from idc_helpers.notebook.forms.values import TYPED, FormValues
-from idc_helpers.notebook.screen import LiveLine, is_guided, show_checks
+from idc_helpers.notebook.screen import is_guided, show, show_checks
 from idc_helpers.notebook.tables import Line, Table, format_plan, outcome_table, plan_table, wanted_table
 from idc_helpers.runbook.applying import Outcome, Reviewed
-from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step, StepUndo
 from idc_helpers.runbook.undo import Teardown
@@ -43,7 +47,7 @@ class Applied:
         return self.table._repr_html_()
 
 
-class Cells(Generic[R]):
+class Cells(ABC, Generic[R]):
     """What a notebook's cells show of a step or a teardown; the buttons of its panel hold the same one."""
 
     def __init__(self, step: R) -> None:
@@ -52,51 +56,58 @@ class Cells(Generic[R]):
         self._panel: Any = None
         step.context.opening.watch(step.changed)
 
+    def take(self) -> Any:
+        """Return the panel in which a person takes the step (guided), or take it: plan, apply, check.
+
+        Headless, each is shown once: what is wanted, the plan with the calls that it takes, what was done,
+        and the checks, which are returned. Mode ``"plan"`` writes nothing; guided, only a button writes.
+        """
+        self.context.opening.require()
+        if is_guided():
+            return self._open_panel()
+        for shown in self._headless():
+            show(shown)
+        return self.check()
+
+    def _headless(self) -> Iterator[Any]:
+        """Yield what is shown before the checks, doing it on the way."""
+        yield self.plan()
+        if self.step.reviewed is not None:
+            planned = self.step.calls(self.step.reviewed)
+            if planned.calls or planned.stopped_by:
+                # Without the sandbox's address, which is another one next time; its terminal knows it.
+                yield ShownCalls(planned, replace(target_of(self.context), endpoint_url=""))
+        yield self.apply()
+
+    @abstractmethod
+    def _open_panel(self) -> Any:
+        """Return the panel, the same one when its cell is run again."""
+
     def plan(self) -> Table:
         """Return the plan: columns action, kind, key, reason, values; reads only."""
         changes = self.step.changes(self.step.review())
         return plan_table(self.step.title, changes, self.context.place)
 
     def apply(self) -> Applied | Line:
-        """Return what was done; in mode ``"plan"`` a line that nothing was written."""
-        step, mode = self.step, self.context.mode
+        """Return what was done; in mode ``"plan"`` a line that nothing was written; guided it refuses."""
         self.context.opening.require()
-        guided = is_guided() and mode == "apply"
-        if guided and (step.running or step.outcome is not None):
-            return self.require()
         changes = self._reviewed_changes()
-        if mode != "apply":
-            return Line(f"mode is {mode!r}: nothing was written ({format_plan(changes)})")
-        if guided and changes.writes:
-            return self.require()
-        return self._applied(step.apply_reviewed() if guided else step.apply_reviewed(LiveLine().progress))
-
-    def require(self) -> Applied:
-        """Return what was applied."""
-        return self._applied(self.step.require_outcome())
+        if self.context.mode != "apply":
+            return Line(f"mode is {self.context.mode!r}: nothing was written ({format_plan(changes)})")
+        if is_guided():
+            raise ApplyRefusedError(
+                f"in a guided notebook only the button *Apply* of “{self.step.title}” writes",
+                remedy="Run the cell with its form, press Review, and read the plan first.",
+            )
+        return Applied(self.step.title, self.step.apply_reviewed(), self.context.place)
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""
-        results = self.step.check()
-        if self._panel is not None and self.context.mode == "apply":
-            self._require_applied(results)
-        return show_checks(self.step.title, results)
-
-    def _require_applied(self, results: CheckResults) -> None:
-        """Let checks that failed be shown only where an apply came before them."""
-        if results.passed or self.step.outcome is not None:
-            return
-        if self._reviewed_changes().writes or self.step.running:
-            raise NotAppliedError(
-                f"“{self.step.title}” is not applied yet: press Apply in its form, then check"
-            )
+        return show_checks(self.step.title, self.step.check())
 
     def _reviewed_changes(self) -> Plan:
         step = self.step
         return step.changes(step.reviewed if step.reviewed is not None else step.review())
-
-    def _applied(self, outcome: Outcome) -> Applied:
-        return Applied(self.step.title, outcome, self.context.place)
 
 
 class NotebookStep(Cells[Step]):
@@ -119,11 +130,18 @@ class NotebookStep(Cells[Step]):
         """What the form holds."""
         return FormValues(self.step)
 
-    def form(self) -> Any:
-        """Return the step's panel (guided), or a table of what is wanted: kind, key, values."""
+    def wanted(self) -> Table:
+        """Return what the values want: columns kind, key, values; may read the target."""
         self.context.opening.require()
-        if not is_guided():
-            return wanted_table(self.step.title, self.step.desired, self.context.place)
+        return wanted_table(self.step.title, self.step.desired, self.context.place)
+
+    @override
+    def _headless(self) -> Iterator[Any]:
+        yield self.wanted()
+        yield from super()._headless()
+
+    @override
+    def _open_panel(self) -> Any:
         if self._panel is None:
             from idc_helpers.notebook.forms.panels import StepPanel  # noqa: PLC0415 - no widget is imported headless
 
@@ -136,11 +154,6 @@ class NotebookStep(Cells[Step]):
         table = super().plan()
         notes = (self.step.later(), self._warnings())
         return replace(table, note=" ".join(part for part in notes if part))
-
-    def _require_applied(self, results: CheckResults) -> None:
-        # What this run made, and somebody has deleted or changed since, is for the check to tell.
-        if not self.undo.plan().plan.changes:
-            super()._require_applied(results)
 
     def console_guide(self) -> Any:
         """Return how to set it in the AWS console; guided on AWS, with a form to record that it was done."""
@@ -164,11 +177,8 @@ class NotebookTeardown(Cells[Teardown]):
     def __init__(self, context: RunContext) -> None:
         super().__init__(Teardown(context))  # one for all cells: its verdict counts what it has undone
 
-    def form(self) -> Any:
-        """Return a panel with the plan and a button (guided), or where both are (headless); only shows."""
-        self.context.opening.require()
-        if not is_guided():
-            return Line("The plan is in the next cell, and `teardown.apply()` carries it out.")
+    @override
+    def _open_panel(self) -> Any:
         if self._panel is None:
             from idc_helpers.notebook.forms.panels import TeardownPanel  # noqa: PLC0415 - no widget is imported headless
 

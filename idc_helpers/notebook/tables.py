@@ -212,6 +212,12 @@ def checks_table(title: str, results: CheckResults) -> Table:
     return Table(caption, CHECK_COLUMNS, rows, row_header=1, marks=marks)
 
 
+def format_checks(results: CheckResults) -> str:
+    """Return ``"3 of 3 checks passed."``, or how many failed."""
+    failed, number = len(results.failed), len(results.checks)
+    return f"✘ {failed} of {number} checks failed." if failed else f"{number} of {number} checks passed."
+
+
 def format_change(change: Change) -> str:
     """Return a change as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
     return f"{change.action.value} {format_kind(change.kind)} {change.key!r}"

@@ -18,7 +18,6 @@ from idc_aws.errors import (
     ApplyRefusedError,
     CancelledError,
     KitError,
-    NotAppliedError,
     ReceiptError,
     TargetError,
     ThrottledError,
@@ -151,7 +150,6 @@ class Reviewed(ABC, Generic[P]):
     def __init__(self, context: RunContext, title: str) -> None:
         self.context, self.title = context, title
         self.reviewed: P | None = None
-        self.outcome: Outcome | None = None
         self.running = False
         self._watchers: list[Callable[[], None]] = []
         self._generation = 0
@@ -206,7 +204,6 @@ class Reviewed(ABC, Generic[P]):
         """End the review: a value is not what was shown or applied any more."""
         self._generation += 1
         self.reviewed = None
-        self.outcome = None
         self._tell()
 
     def apply_reviewed(self, progress: Progress = no_progress) -> Outcome:
@@ -217,27 +214,13 @@ class Reviewed(ABC, Generic[P]):
                 f"no plan of the present values of “{self.title}” was shown",
                 remedy="Review it first, and read the plan.",
             )
-        plan, generation = self.reviewed, self._generation
-        self.reviewed, self.outcome, self.running = None, None, True
+        plan, self.reviewed, self.running = self.reviewed, None, True
         self._tell()
         try:
-            outcome = self.apply(plan, progress=progress)
-            self.outcome = outcome if generation == self._generation else None
+            return self.apply(plan, progress=progress)
         finally:
             self.running = False
             self._tell()
-        return outcome
-
-    def require_outcome(self) -> Outcome:
-        """Return what applying the review did."""
-        self.context.opening.require()
-        if self.running:
-            raise NotAppliedError(
-                f"“{self.title}” is being applied: wait until it is done, then run on from here"
-            )
-        if self.outcome is None:
-            raise NotAppliedError(f"press Apply in “{self.title}”, then run on from here")
-        return self.outcome
 
     def calls(self, plan: P) -> PlannedCalls:
         """Return the calls that applying a plan would make, from applying it where no write is sent."""

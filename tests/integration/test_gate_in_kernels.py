@@ -35,7 +35,7 @@ OPEN = """
 from idc_helpers import open_runbook
 groups = [{"display_name": "Operators", "description": "Zero"}]
 step = open_runbook("06_groups", groups=groups).step("groups")
-step.form()
+step.take()
 """
 
 
@@ -204,4 +204,4 @@ def test_nothing_is_written_that_the_plan_did_not_show(front_end, run_environmen
     assert review(front_end) in (held, None)
     press(front_end, "Apply in the sandbox", "✔ Done")
     assert written(run_environment) == held
-    front_end.run("step.apply()")
+    front_end.run("step.take()")

@@ -13,13 +13,16 @@ from idc_aws.calls import Call, watched_writes
 from idc_aws.changes import Change
 from idc_aws.errors import CancelledError, KitError
 from idc_aws.scrubbing import scrub
-from idc_helpers.notebook.calls import calls_html, format_call
+from idc_helpers.notebook.calls import calls_html, format_call, target_of
 from idc_helpers.notebook.console_guide import ConsoleGuide, Guide, guide_html
 from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
 from idc_helpers.notebook.forms.values import FormValues, format_problems, problems_by_place
 from idc_helpers.notebook.screen import Background, format_progress
 from idc_helpers.notebook.tables import (
     TABLE_STYLE,
+    checks_table,
+    failed_checks,
+    format_checks,
     format_outcome,
     format_plan,
     in_html,
@@ -28,6 +31,7 @@ from idc_helpers.notebook.tables import (
     plan_table,
 )
 from idc_helpers.runbook.applying import Outcome, PlannedCalls, Reviewed
+from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import StepUndo
 from idc_helpers.runbook.undo import Teardown
@@ -43,7 +47,9 @@ class Labels:
     apply: str
     cancel: str = "Cancel"
     is_aside: bool = False
-    after: str = "Run the cells below."
+    check: str = ""
+    """The button that checks, which also happens after each apply; empty: there is none."""
+    after: str = ""
 
 
 class Screen:
@@ -126,7 +132,12 @@ class Actions(Generic[P]):
         if not place.is_sandbox:
             self.apply_button.button_style = "danger"
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
-        self.box = widgets.HBox([self.show_button, self.apply_button, self.cancel_button])
+        self.check_button = widgets.Button(
+            description=labels.check, layout=_BUTTON if labels.check else widgets.Layout(display="none")
+        )
+        buttons = (self.show_button, self.apply_button, self.check_button, self.cancel_button)
+        self.box = widgets.HBox(buttons)
+        self.check_button.on_click(lambda _: self._check())
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         self.cancel_button.on_click(lambda _: self._cancel())
@@ -140,7 +151,7 @@ class Actions(Generic[P]):
 
     def refresh(self) -> None:
         """Unlock exactly what may be pressed now."""
-        self.show_button.disabled = self._locked
+        self.show_button.disabled = self.check_button.disabled = self._locked
         ready = self._step.reviewed is not None and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
         self.apply_button.layout.display = "" if ready or not self._labels.is_aside else "none"
@@ -162,7 +173,7 @@ class Actions(Generic[P]):
         def show_calls(planned: PlannedCalls | Exception) -> None:
             if isinstance(planned, PlannedCalls) and self._step.reviewed is plan:
                 self._planned = planned
-                self._screen.show(calls_html(planned, self._step.context))
+                self._screen.show(calls_html(planned, target_of(self._step.context)))
 
         self._background.start(lambda: self._step.calls(plan), show_calls)
 
@@ -183,11 +194,18 @@ class Actions(Generic[P]):
         self._running = watched
         self.cancel_button.disabled = False
 
-        def work() -> Outcome:
+        def work() -> tuple[Outcome, CheckResults | KitError | None]:
             with watched_writes(watched.about_to_send):
-                return self._step.apply_reviewed(watched.progress)
+                outcome = self._step.apply_reviewed(watched.progress)
+            try:
+                return outcome, self._step.check() if self._labels.check else None
+            except KitError as error:  # what was done is shown all the same
+                return outcome, error
 
-        self._start("Applying …", work, self._applied)
+        self._start("Applying …", work, lambda result: self._applied(*result))
+
+    def _check(self) -> None:
+        self._start("Reading the target …", self._step.check, self._checked)
 
     def _cancel(self) -> None:
         if self._running is not None:
@@ -216,15 +234,28 @@ class Actions(Generic[P]):
         with self._step.shown_or_dropped():
             changes = self._step.changes(self._on_screen)
             table = plan_table(self._step.title, changes, self._place).html()
-            self._screen.show(table + calls_html(self._planned, self._step.context))
+            self._screen.show(table + calls_html(self._planned, target_of(self._step.context)))
         self._screen.say("\n".join(filter(None, (first, f"Plan: {format_plan(changes)}."))))
 
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
-    def _applied(self, outcome: Any) -> None:
-        self._screen.show(outcome_table(self._step.title, outcome, self._place).html())
-        self._screen.say(f"✔ Done: {format_outcome(outcome)}. {self._labels.after}")
+    def _applied(self, outcome: Outcome, checks: CheckResults | KitError | None) -> None:
+        words, table = "", outcome_table(self._step.title, outcome, self._place).html()
+        if isinstance(checks, KitError):
+            words = f" It could not be checked. {checks}"
+        elif checks is not None:
+            words, table = f" {format_checks(checks)}", table + self._checks_html(checks)
+        self._screen.show(table)
+        self._screen.say(f"✔ Done: {format_outcome(outcome)}.{words} {self._labels.after}".rstrip())
+
+    def _checked(self, checks: CheckResults) -> None:
+        self._screen.show(self._checks_html(checks))
+        self._screen.say(format_checks(checks))
+
+    def _checks_html(self, checks: CheckResults) -> str:
+        lessons = "" if checks.passed else failed_checks(checks)._repr_html_()
+        return checks_table(self._step.title, checks).html() + lessons
 
     def _failed(self, error: Exception) -> None:
         self._screen.say(f"✘ {type(error).__name__}: {error}")
@@ -322,7 +353,11 @@ class StepPanel(Panel):
         self._problems = widgets.HTML()
         self.form = make_form(values, self._edited)
         self.actions = Actions(
-            step, Labels("Review", "Apply"), self._screen, may_apply=self._may_write, on_busy=self._busy
+            step,
+            Labels("Review", "Apply", check="Check"),
+            self._screen,
+            may_apply=self._may_write,
+            on_busy=self._busy,
         )
         self.undo = Actions(
             undo,
@@ -398,7 +433,7 @@ class TeardownPanel(Panel):
         self._may_write = teardown.context.mode == "apply"
         self.actions = Actions(
             teardown,
-            Labels("Review what will be undone", "Apply the teardown"),
+            Labels("Review what will be undone", "Apply the teardown", check="Check"),
             self._screen,
             may_apply=lambda: self._may_write,
             on_busy=self._busy,
@@ -447,7 +482,9 @@ class AttestationPanel(Panel):
                 return
             for widget in (by, seen, button):
                 widget.disabled = True
-            screen.say(f"✔ Recorded: {attestation.by} on {attestation.on}. Run the check below.")
+            screen.say(
+                f"✔ Recorded: {attestation.by} on {attestation.on}. Now check it in the form of the step."
+            )
 
         button.on_click(record)
         heading = widgets.HTML(f"<b>{in_html(guide.title)}: record what you did</b>")

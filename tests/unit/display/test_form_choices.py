@@ -56,7 +56,7 @@ def wanted_accounts(step):
 def test_every_predefined_policy_is_offered_with_what_it_allows(context):
     policies = forms_table()["choices"]["predefined"]
     assert set(policies) == set(PREDEFINED)
-    panel = NotebookStep(context, "permission_sets").form()
+    panel = NotebookStep(context, "permission_sets").take()
     for name, (_, meaning) in policies.items():
         type_in(panel, "Policy for predefined permission set", name)
         assert meaning in texts(panel)
@@ -78,7 +78,7 @@ def test_words_and_groups_name_every_field_once():
 
 
 def test_accounts_are_boxes_in_the_tree_of_units(assignments):
-    panel = assignments.form()
+    panel = assignments.take()
     assert "Workloads</span>" in texts(panel)
     assert find(panel, "Production (222233334444)").value is True
     assert find(panel, "Management (111122223333)").value is False
@@ -88,13 +88,13 @@ def test_accounts_are_boxes_in_the_tree_of_units(assignments):
 
 
 def test_accounts_of_one_name_are_told_apart_by_their_ids(assignments):
-    panel = assignments.form()
+    panel = assignments.take()
     find(panel, "Twin (444455556666, SUSPENDED)").value = True
     assert wanted_accounts(assignments)[-1] == "444455556666"
 
 
 def test_groups_and_permission_sets_of_the_scenario_are_choices(assignments):
-    panel = assignments.form()
+    panel = assignments.take()
     assert [value for _, value in find(panel, "Group").options] == ["", "Auditors", "Operators"]
     assert "Billing" in [value for _, value in find(panel, "Permission set").options]
     find(panel, "Group").value = ""
@@ -148,7 +148,7 @@ def test_any_other_relay_state_is_typed_and_none_is_absent():
 
 def test_managed_policies_are_shown_by_name_and_added_from_a_list(context):
     step = NotebookStep(context, "permission_sets")
-    panel = step.form()
+    panel = step.take()
     find(panel, "Shown").value = 1
     assert find(panel, "AWS managed policies").value == "ReadOnlyAccess"
     find(panel, "Add an AWS managed policy").value = "Billing"
@@ -158,7 +158,7 @@ def test_managed_policies_are_shown_by_name_and_added_from_a_list(context):
 
 
 def test_time_zones_and_locales_are_suggested_and_others_may_be_typed(context):
-    panel = NotebookStep(context, "users").form()
+    panel = NotebookStep(context, "users").take()
     assert "Europe/Zurich" in find(panel, "Time zone").options
     assert "de-CH" in find(panel, "Locale").options
     type_in(panel, "Locale", "gsw-CH")
@@ -184,7 +184,7 @@ def test_a_policy_tells_line_and_column_and_its_room():
 
 
 def test_the_state_of_a_policy_follows_what_is_typed(context):
-    panel = NotebookStep(context, "permission_sets").form()
+    panel = NotebookStep(context, "permission_sets").take()
     type_in(panel, "Inline policy", '{"Statement": ')
     assert "No valid JSON yet: line 1, column 15" in texts(panel)
     assert "▾ Policies" in [getattr(widget, "description", "") for widget in walk(panel.box)]

@@ -94,7 +94,7 @@ READ += [
 
 @pytest.fixture(scope="module")
 def applied(folder):
-    movements = [STEPS, "step.form()", "step.plan()", "step.apply()", "step.check()"]
+    movements = [STEPS, "step.take()"]
     again = ["runbook.step('account_assignments').apply()", "runbook.step('permission_sets').apply().table"]
     widgets = ["import sys\n[name for name in sys.modules if name.startswith('ipywidgets')]"]
     return run(folder, "applied", [*movements, *again, *READ, *widgets])
@@ -110,12 +110,20 @@ def test_the_runbook_says_where_one_works_and_how_far_the_lesson_is(applied):
     assert "text/html" in output["data"]
 
 
-def test_the_movements_show_tables_and_one_clean_line_of_progress(applied):
-    assert "to create" in text(applied, "step.plan()")
-    progress, done = outputs(applied, "step.apply()")
-    assert progress["data"]["text/plain"].startswith("✔")
-    assert " created" in done["data"]["text/plain"]
-    assert "✘" not in text(applied, "step.check()")
+def test_a_step_shows_what_is_wanted_planned_called_done_and_checked_each_once(applied):
+    shown = [output["data"]["text/plain"] for output in outputs(applied, "step.take()")]
+    words = (
+        "Wanted for",
+        "Plan for",
+        "aws sso-admin create-permission-set",
+        "Done for",
+        "Checks of",
+    )
+    assert len(shown) == len(words)
+    for one, word in zip(shown, words, strict=True):
+        assert word in one
+    assert "3 to create" in shown[1]
+    assert "3 of 3 passed" in shown[4]
     assert "created" not in text(applied, "runbook.step('permission_sets').apply().table")
 
 
@@ -190,11 +198,14 @@ def test_a_scenario_key_that_the_notebook_passes_over_counts(folder):
     assert text(done, "runbook.context.mode") == "'plan'"
 
 
-def test_guided_run_all_stops_politely_at_apply(folder):
+def test_guided_running_all_cells_writes_nothing_and_ends_without_an_error(folder, applied):
     groups = [{"display_name": "Nobody has this one"}]
-    cells = ['step = runbook.step("groups")\nstep.form()', "step.plan()", "step.apply()", "step.check()"]
-    found = error(run(folder, "guided", cells, interactive="guided", groups=groups))
-    assert found["traceback"] == ["NotAppliedError: press Apply in “Groups”, then run on from here"]
+    cells = ['step = runbook.step("groups")\nstep.take()', "runbook.who_reaches_what()"]
+    receipts = folder / "run" / "receipts.jsonl"
+    before = receipts.read_text("utf-8")
+    notebook = run(folder, "guided", cells, interactive="guided", groups=groups)
+    assert "who reaches what" in text(notebook, "runbook.who_reaches_what()").casefold()
+    assert receipts.read_text("utf-8") == before
 
 
 def test_a_secret_in_an_exception_is_not_stored(folder):
@@ -207,6 +218,5 @@ def test_a_secret_in_an_exception_is_not_stored(folder):
 
 def test_the_teardown_leaves_nothing(folder, applied):
     opened = OPEN.replace("05_permission_sets", "99_teardown")
-    cells = [opened, "teardown = runbook.teardown()\nteardown.plan()", "teardown.apply()", "teardown.check()"]
-    done = run(folder, "teardown", cells)
-    assert "✔ passed" in text(done, "teardown.check()")
+    done = run(folder, "teardown", [opened, "runbook.teardown().take()"])
+    assert "✔ passed" in text(done, "runbook.teardown().take()")

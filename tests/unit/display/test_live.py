@@ -1,5 +1,5 @@
 from idc_aws.changes import Action, Change
-from idc_helpers.notebook.screen import LiveLine
+from idc_helpers.notebook.screen import LiveLine, format_progress
 
 CHANGE = Change(Action.CREATE, "permission_set", "A", None, {}, "new")
 
@@ -19,9 +19,8 @@ class Display:
 def test_one_display_is_made_and_then_updated():
     display = Display()
     line = LiveLine(display)
-    line.progress("started", CHANGE, 0, 2)
-    line.progress("done", CHANGE, 1, 2)
-    line.progress("done", CHANGE, 2, 2)
+    for event, made in (("started", 0), ("done", 1), ("done", 2)):
+        line.say(format_progress(event, CHANGE, made, 2))
     assert display.made == ["▶ 0 of 2 done · create permission set 'A' …"]
     assert display.updates == ["▶ 1 of 2 done · create permission set 'A' ✔", "✔ 2 of 2 done"]
 

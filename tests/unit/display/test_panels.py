@@ -51,7 +51,7 @@ def step(context):
 
 @pytest.fixture
 def panel(step):
-    return step.form()
+    return step.take()
 
 
 def enabled(panel):
@@ -70,7 +70,7 @@ def test_the_form_is_seeded_from_the_scenario(panel):
 
 
 def test_the_help_leaves_out_what_only_yaml_needs(context):
-    shown = texts(NotebookStep(context, "users").form())
+    shown = texts(NotebookStep(context, "users").take())
     assert "Often used for access control." in shown
     assert "YAML" not in shown
     assert "in quotes" not in shown
@@ -140,7 +140,7 @@ def test_items_are_added_and_removed(panel, step):
 
 def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
     find(panel, "Shown").value = 1
-    again = step.form()
+    again = step.take()
     assert (find(again, "Shown").value, find(again, "Permission set name").value) == (1, "Auditor")
 
 
@@ -177,20 +177,20 @@ def test_lines_and_pairs_become_lists_and_mappings(panel, step):
 
 def test_showing_the_form_again_keeps_what_was_typed(panel, step):
     type_in(panel, "Session duration", "PT5H")
-    assert step.form() is panel
-    assert find(step.form(), "Session duration").value == "PT5H"
+    assert step.take() is panel
+    assert find(step.take(), "Session duration").value == "PT5H"
     type_in(panel, "Session duration", "PT13H")
-    assert "1 value needs fixing" in texts(step.form())
+    assert "1 value needs fixing" in texts(step.take())
     assert find(panel, "Session duration: another length").value == "PT13H"
 
 
 def test_running_the_form_cell_again_offers_what_is_there_by_now(context):
     step = NotebookStep(context, "users")
-    panel = step.form()
+    panel = step.take()
     assert "Operators" not in [getattr(widget, "description", "") for widget in walk(panel.box)]
     groups = [{"display_name": "Auditors"}, {"display_name": "Operators"}]
     step.step.scenario = Scenario(groups=groups, users=step.values.values)
-    step.form()
+    step.take()
     assert find(panel, "Operators").value is False
     find(panel, "Operators").value = True
     assert step.values.values[0]["groups"] == ["Operators"]
@@ -205,7 +205,30 @@ def test_undo_shows_what_it_takes_back_and_asks_once_more(panel, step, memory):
     assert len(memory.resource("permission_set").states) == 2
     find(panel, "Confirm the undo in the sandbox").click()
     assert memory.resource("permission_set").states == {}
-    assert step.step.outcome is None
+    assert "Checks of" not in texts(panel)
+
+
+def test_after_each_apply_the_target_is_read_again_and_a_button_repeats_it(panel, memory):
+    find(panel, "Review").click()
+    find(panel, "Apply in the sandbox").click()
+    assert "✔ Done: 2 created. 2 of 2 checks passed." in texts(panel)
+    assert texts(panel).count("Done for “Permission sets”") == texts(panel).count("Checks of") == 1
+    del memory.resource("permission_set").states["Auditor"]
+    find(panel, "Check").click()
+    assert "✘ 1 of 2 checks failed." in texts(panel)
+    assert "it was deleted outside of this run" in texts(panel)
+    assert "Done for" not in texts(panel)
+
+
+def test_what_was_done_is_shown_also_where_it_cannot_be_checked(panel, step, monkeypatch):
+    def refuse():
+        raise ThrottledError("AWS asks to wait")
+
+    find(panel, "Review").click()
+    monkeypatch.setattr(step.step, "check", refuse)
+    find(panel, "Apply in the sandbox").click()
+    assert "✔ Done: 2 created. It could not be checked." in texts(panel)
+    assert "Done for “Permission sets”" in texts(panel)
 
 
 def test_nothing_to_undo_leaves_the_undo_locked(panel):
@@ -222,7 +245,7 @@ def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
 
 
 def test_in_mode_plan_nothing_can_be_applied(context, memory):
-    panel = NotebookStep(replace(context, mode="plan"), "permission_sets").form()
+    panel = NotebookStep(replace(context, mode="plan"), "permission_sets").take()
     find(panel, "Review").click()
     assert "2 to create" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
@@ -231,7 +254,7 @@ def test_in_mode_plan_nothing_can_be_applied(context, memory):
 
 def test_choices_that_follow_from_others_are_locked_and_say_why(context):
     step = NotebookStep(context, "multi_factor_authentication")
-    panel = step.form()
+    panel = step.take()
     manage = find(panel, "Users can add and manage their own MFA devices")
     assert (manage.value, manage.disabled) == (True, True)
     assert "Forced on: who must register a device" in texts(panel)
@@ -250,7 +273,7 @@ def test_choices_that_follow_from_others_are_locked_and_say_why(context):
 
 def test_a_users_frames_are_optional_and_the_display_name_follows(context):
     step = NotebookStep(context, "users")
-    panel = step.form()
+    panel = step.take()
     assert find(panel, "Display name").value == "Ana Example"
     type_in(panel, "First name", "Anna")
     assert find(panel, "Display name").value == "Anna Example"
@@ -261,7 +284,7 @@ def test_a_users_frames_are_optional_and_the_display_name_follows(context):
 
 def test_names_are_data_and_never_markup(context):
     scenario = Scenario(groups=[{"display_name": "<script>alert(1)</script>"}])
-    panel = NotebookStep(replace(context, scenario=scenario), "groups").form()
+    panel = NotebookStep(replace(context, scenario=scenario), "groups").take()
     find(panel, "Review").click()
     assert "<script>" not in texts(panel)
     assert "&lt;script&gt;" in texts(panel)
@@ -271,7 +294,7 @@ def test_the_teardown_panel_shows_before_it_deletes(context, memory):
     step = NotebookStep(context, "groups")
     step.step.review()
     step.step.apply_reviewed()
-    panel = NotebookTeardown(context).form()
+    panel = NotebookTeardown(context).take()
     assert find(panel, "Apply the teardown in the sandbox").disabled
     find(panel, "Review what will be undone").click()
     find(panel, "Apply the teardown in the sandbox").click()
@@ -294,7 +317,7 @@ def test_on_a_running_loop_the_click_returns_at_once_and_values_are_locked_meanw
             await asyncio.sleep(0.005)
 
     async def scene():
-        panel = NotebookStep(context, "permission_sets").form()
+        panel = NotebookStep(context, "permission_sets").take()
         find(panel, "Review").click()
         await until(lambda: not find(panel, "Apply in the sandbox").disabled)
         find(panel, "Apply in the sandbox").click()
@@ -344,7 +367,7 @@ def test_a_plan_that_cannot_be_shown_cannot_be_applied(panel, step, monkeypatch,
 
 def test_progress_names_the_calls_as_they_are_sent(panel, step, memory):
     said = []
-    step.form()._screen.say = said.append
+    step.take()._screen.say = said.append
     find(panel, "Review").click()
     find(panel, "Apply in the sandbox").click()
     assert any("Call 2 of 2: memory CreatePermissionSet (Name: Auditor)" in line for line in said)
@@ -368,14 +391,12 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     assert list(resource.states) == ["AdministratorAccess"]
     assert "cancelled: 1 of 2 changes are done" in texts(panel)
     assert "1 to create, 1 unchanged" in texts(panel)
-    assert step.step.outcome is None
     (receipt,) = step.context.receipts.open_receipts()
     assert (receipt.status, receipt.key) == ("done", "AdministratorAccess")
     resource.before_writing = lambda change: None
     find(panel, "Apply in the sandbox").click()
     assert list(resource.states) == ["AdministratorAccess", "Auditor"]
     assert "1 created, 1 unchanged" in texts(panel)
-    assert step.require().outcome.counts()["create"] == 1
 
 
 def test_a_plan_made_by_a_cell_takes_the_place_of_the_one_on_the_panel(panel, step):
@@ -390,7 +411,7 @@ def test_a_plan_made_by_a_cell_takes_the_place_of_the_one_on_the_panel(panel, st
 
 def test_requiring_registration_forces_that_users_manage_their_devices(context):
     step = NotebookStep(context, "multi_factor_authentication")
-    panel = step.form()
+    panel = step.take()
     type_in(panel, "If a user does not yet have a registered MFA device", "allow")
     type_in(panel, "Users can add and manage their own MFA devices", False)
     type_in(panel, "If a user does not yet have a registered MFA device", "require-registration")
@@ -400,7 +421,7 @@ def test_requiring_registration_forces_that_users_manage_their_devices(context):
 
 def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
     step = NotebookStep(context, "multi_factor_authentication")
-    panel = step.form()
+    panel = step.take()
     labels = (
         "Authenticator apps",
         "If a user does not yet have a registered MFA device",
@@ -415,7 +436,7 @@ def test_with_mfa_never_the_other_choices_are_inactive_and_say_why(context):
 
 
 def test_no_type_of_mfa_is_refused_at_its_boxes(context):
-    panel = NotebookStep(context, "multi_factor_authentication").form()
+    panel = NotebookStep(context, "multi_factor_authentication").take()
     find(panel, "Authenticator apps").value = False
     assert "needs fixing" not in texts(panel)
     find(panel, "Security keys and built-in authenticators").value = False
@@ -427,7 +448,7 @@ def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(co
     source, target = tmp_path / "source.yaml", tmp_path / "mine.yaml"
     source.write_text("# why\ngroups:\n  - display_name: Auditors\n", "utf-8")
     step = NotebookStep(replace(context, scenario_file=source), "groups")
-    panel = step.form()
+    panel = step.take()
     type_in(panel, "Group name", "Operators")
     type_in(panel, "Scenario file", str(target))
     find(panel, "Save").click()

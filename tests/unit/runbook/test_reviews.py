@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from idc_aws.changes import Plan
-from idc_aws.errors import ApplyRefusedError, NotAppliedError
+from idc_aws.errors import ApplyRefusedError
 from idc_helpers.runbook.applying import Outcome, Reviewed
 from idc_helpers.runbook.run import Opening
 
@@ -56,27 +56,12 @@ def test_a_value_that_changes_while_the_plan_is_made_leaves_nothing_to_apply(ste
     assert step.reviewed is None
 
 
-def test_a_value_that_changes_during_an_apply_takes_its_outcome_back(step):
+def test_a_value_that_changes_during_an_apply_needs_a_review_of_its_own(step):
     step.review()
     step.meanwhile = step.changed
     step.apply_reviewed()
-    assert step.outcome is None
-    with pytest.raises(NotAppliedError):
-        step.require_outcome()
-
-
-def test_while_an_apply_is_at_work_a_cell_is_told_to_wait(step):
-    step.review()
-    told = []
-
-    def ask():
-        with pytest.raises(NotAppliedError) as raised:
-            step.require_outcome()
-        told.append(str(raised.value))
-
-    step.meanwhile = ask
-    step.apply_reviewed()
-    assert told == ["“Groups” is being applied: wait until it is done, then run on from here"]
+    with pytest.raises(ApplyRefusedError):
+        step.apply_reviewed()
 
 
 def test_a_plan_that_cannot_be_made_leaves_nothing_to_apply(step):
