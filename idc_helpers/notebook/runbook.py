@@ -249,9 +249,9 @@ class Runbook:
         """Return the console-only settings: columns setting, field, value; reads only."""
         return self._shown("Settings that only the console can change", inventory.settings)
 
-    def organization_tree(self, *, assignments: bool = False) -> Tree:
+    def organization_tree(self, *, assignments: bool = False) -> Tree | Table:
         """Return the organization's units and accounts; with `assignments`, who reaches which; reads only."""
-        return organization_tree(self.context.connection, assignments=assignments)
+        return self._shown("The organization", organization_tree, assignments=assignments)
 
     def delegated_administrators(self) -> Table:
         """Return who else may administer Identity Center: columns account, account id; reads only."""
@@ -312,13 +312,13 @@ class Runbook:
         return sign_in_conversation(self.context, command_line, grant)
 
     def _shown(self, caption: str, read: Callable[..., _Shown], **options: Any) -> _Shown | Table:
-        """Return what the target holds; in mode ``plan``, before there is an instance, an empty table."""
+        """Return what the target holds; before there is an instance, planned or guided, an empty table."""
         try:
             return read(self.context.connection, **options)
         except InstanceNotFoundError:
-            if self.context.mode != "plan":
+            if self.context.mode != "plan" and not is_guided():
                 raise
-            note = "There is no instance yet: applying notebook 01 enables it."
+            note = "There is no instance yet: apply notebook 01, then run this cell again."
             return Table(caption, ("what",), (), note=note)
 
 
