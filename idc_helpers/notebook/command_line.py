@@ -109,7 +109,7 @@ _REFUSALS = (
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
 _IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
 _THEN = "Then run the cells from here on."
-_NOT_YET = "… not yet: configure the profile as shown above, then run this cell again."
+_NOT_YET = "… not yet: configure the profile and sign in as shown above, then run this cell again."
 _SIGNED_IN = "✔ there is a session of this profile"
 _ON_AWS = "On AWS you do this in your own terminal: {}"
 
@@ -274,7 +274,7 @@ class CommandLineStep:
         if self._context.mode != "apply":
             return self._not_done("the check")
         found = read_profile(read_config(self._config_file()), self.profile_name)
-        if is_guided() and not found:
+        if is_guided() and not (found and newest_token(self.terminal.token_folder)):
             return Line(_NOT_YET)
         role = found.get("sso_role_name", "not there")
         account = None
