@@ -139,6 +139,7 @@ def test_name_and_description_are_edited(desk, store):
         (["A"], 1, "a", False),
         (["A"], 1, "Delete", False),
         (["A"], 1, "A", True),
+        ([" Two  words "], 1, "Two  words", True),
         (["A", "B"], 0, None, False),
         (["A", "B"], 1, "delete", False),
         (["A", "B"], 1, "Delete", True),

@@ -36,6 +36,7 @@ from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission
 
 ROOT = CONSOLE.path
+_LONGEST_OF = 200  # of what a notice names: an address holds it
 _MOST_PAGES = 1000  # of one list, for one screen
 _ORGANIZATIONS = "AWSOrganizationsV20161128"
 # What the console asks for where no public operation does it, by method and route of `console_api`.
@@ -222,7 +223,7 @@ class Console:
         **values: Any,
     ) -> Response:
         """Return a page of the console; `crumbs` are labels and paths above it."""
-        notice = notice_of(self.visit, "practice-console").format(of=self.query("of")[:200])
+        notice = notice_of(self.visit, "practice-console").format(of=self.query("of")[:_LONGEST_OF])
         here = self.visit.request.url.path
         current = max((one.path for one in MENU if here.startswith(one.path)), key=len, default=ROOT)
         return render(
@@ -239,7 +240,7 @@ class Console:
 
     def go(self, path: str, notice: str = "", of: str = "") -> Response:
         """Return the way to another page of the console, which says a notice about something."""
-        query = {name: value for name, value in (("notice", notice), ("of", of)) if value}
+        query = {name: value for name, value in (("notice", notice), ("of", of[:_LONGEST_OF])) if value}
         mark = "&" if "?" in path else "?"
         return redirect(self.visit, f"{ROOT}{path}" + (f"{mark}{urlencode(query)}" if query else ""))
 

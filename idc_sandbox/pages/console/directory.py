@@ -162,7 +162,7 @@ def require_ticked(console: Console, name: str, what: str) -> list[str]:
 
 def require_typed(console: Console, wanted: str) -> None:
     """Refuse what is to be confirmed by typing and was not."""
-    if console.form.get("typed", "").strip() != wanted:
+    if console.form.get("typed", "").strip() != wanted.strip():
         raise validation_error(f"Type {wanted} to confirm.")
 
 

@@ -1,0 +1,110 @@
+"""Users, groups and the practice phone in a browser: by keyboard, narrow, light and dark."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+SIZES = ({"width": 390, "height": 800}, {"width": 700, "height": 450}, {"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def look():
+    """Return a function that looks at a page of the console in every way."""
+    axe = Axe()
+
+    def look_at(page: Page) -> None:
+        assert page.get_by_role("heading", level=1).count() == 1
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page).response["violations"]
+            assert not [(one["id"], one["nodes"][0]["html"][:160]) for one in found], (page.url, scheme)
+        for size in SIZES:  # the second is 1400 pixels at 200 %
+            page.set_viewport_size(size)
+            element = "document.documentElement"
+            wide, seen = page.evaluate(f"[{element}.scrollWidth, {element}.clientWidth]")
+            assert wide <= seen, (page.url, size)
+
+    return look_at
+
+
+def press_on(page: Page, role: str, name: str, *, opens_elsewhere: bool = False) -> None:
+    """Use a link or button by the keyboard alone."""
+    there = page.get_by_role(role, name=name, exact=True)
+    there.focus()
+    expect(there).to_be_focused()
+    with nullcontext() if opens_elsewhere else page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_a_group_and_a_user_by_keyboard_and_a_device_on_the_practice_phone(visitor, scene, mfa, look):
+    mfa(prompt="always-on")
+    page = visitor.page
+    page.goto(scene.links()["console_url"])
+    press_on(page, "link", "Groups")
+    press_on(page, "link", "Create group")
+    look(page)
+    page.get_by_label("Group name").focus()
+    page.keyboard.type("Keyboard team")
+    press_on(page, "button", "Create group")
+    expect(page.get_by_role("status")).to_contain_text("Keyboard team is created")
+    look(page)
+    press_on(page, "link", "Users")
+    press_on(page, "link", "Add user")
+    for label, text in (
+        ("Username", "key.board"),
+        ("Email address", "key@example.com"),
+        ("Confirm email address", "key@example.com"),
+        ("First name", "Key"),
+        ("Last name", "Board"),
+    ):
+        page.get_by_label(label, exact=True).focus()
+        page.keyboard.type(text)
+    look(page)
+    press_on(page, "button", "Next")
+    page.get_by_label("Keyboard team").focus()
+    page.keyboard.press("Space")
+    look(page)
+    press_on(page, "button", "Next")
+    expect(page.locator("[data-value=groups]")).to_have_text("Keyboard team")
+    look(page)
+    press_on(page, "button", "Add user")
+    expect(page.get_by_role("status")).to_contain_text("Key Board is added")
+    look(page)
+    press_on(page, "link", "key.board")
+    here = page.url
+    for tab in ("Groups (1)", "MFA devices (0)", "Active sessions (0)"):
+        press_on(page, "link", tab)
+        look(page)
+    for tab in ("accounts", "applications"):
+        page.goto(f"{here}?tab={tab}")
+        look(page)
+    for path in ("edit", "add-to-groups", "register-device"):
+        page.goto(f"{here}/{path}")
+        look(page)
+    with page.expect_popup() as opened:
+        press_on(page, "button", "Use the practice phone", opens_elsewhere=True)
+    phone = opened.value
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Practice phone")
+    look(phone)
+    page.get_by_label("Authenticator code").fill(phone.locator("[data-value=code]").inner_text())
+    press_on(page, "button", "Assign MFA")
+    expect(page.get_by_role("status")).to_contain_text("is registered")
+    look(page)
+    page.get_by_text("Reset password", exact=True).first.click()
+    page.get_by_label("Generate a one-time password").check()
+    press_on(page, "button", "Reset password")
+    look(page)
+    press_on(page, "link", "View user details")
+    page.get_by_text("Delete user", exact=True).first.click()
+    press_on(page, "button", "Delete user")
+    expect(page.get_by_role("status")).to_contain_text("Deleted: key.board")
+    press_on(page, "link", "Groups")
+    page.get_by_label("Keyboard team").check()
+    press_on(page, "button", "Delete group")
+    look(page)
+    press_on(page, "button", "Delete group")
+    expect(page.get_by_role("status")).to_contain_text("Deleted: Keyboard team")
