@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_aws.files import read_object, replaced_file
+from idc_aws.scrubbing import clean_values
 from idc_helpers.runbook.progress import StepReading, StepState
 from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext
@@ -22,7 +23,7 @@ def remember(context: RunContext, readings: Iterable[StepReading]) -> tuple[Step
     """Return what was read, with who made it so; writes down what the side bar shows."""
     # A step that was open once, or has a receipt, is done by the person, by whatever door. What is so from
     # the first reading on was so already. A sandbox that was reset is another place, and begins anew.
-    readings, place = tuple(readings), str(context.receipt_place)
+    readings, place = tuple(readings), clean_values(str(context.receipt_place))
     before = _read(context.run_folder)
     known = before if before.get("place") == place else {}
     was_open = set(known.get("was_open", ()))
@@ -75,6 +76,6 @@ def _write(run_folder: Path, content: Mapping[str, Any]) -> None:
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
         with replaced_file(run_folder / _FILE) as new:
-            new.write_text(json.dumps(content, indent=1), "utf-8")
+            new.write_text(json.dumps(clean_values(content), indent=1), "utf-8")
     except OSError:
         return  # a folder that cannot be written costs the side bar its marks, and nothing else

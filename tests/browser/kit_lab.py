@@ -120,3 +120,45 @@ class KitLab:
             except OSError:
                 continue  # it has ended, or is somebody else's
         return found
+
+
+class CloneLab(KitLab):
+    """``idc lab`` in a clone of the kit, committed, whose own code runs."""
+
+    def _copy_kit(self) -> None:
+        self.kit = self.folder / "clone"
+        names = (
+            "idc_aws",
+            "idc_helpers",
+            "idc_runner",
+            "idc_sandbox",
+            "notebooks",
+            "parameters",
+            "docs",
+            "recipes",
+        )
+        for name in names:
+            shutil.copytree(KIT / name, self.kit / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(KIT / ".gitignore", self.kit / ".gitignore")
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "All"]):
+            self.git(*words)
+
+    def _configure(self) -> None:
+        super()._configure()
+        self.environment["PYTHONPATH"] = str(self.kit)
+        del self.environment["IDC_RUN_FOLDER"]
+
+    def git(self, *words: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *words]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(command, cwd=self.kit, env=kept, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def idc(self, *words: str, where: str) -> str:
+        command = [sys.executable, "-m", "idc_runner.cli", *words]
+        folder = self.kit / where
+        done = subprocess.run(
+            command, cwd=folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

@@ -11,6 +11,7 @@ import pytest
 
 from idc_aws import project
 from idc_aws.errors import InvalidValueError
+from idc_runner.examples import with_examples
 from idc_runner.notebooks import find_run_folder
 
 KIT = Path(__file__).parents[3]
@@ -125,7 +126,7 @@ def test_a_newer_kit_is_followed_and_what_one_changed_is_reported(lab, kit):
     assert f"newer versions of files that you changed: {FIFTH}." in answer.output
     assert "My title" in (root / FIFTH).read_text("utf-8")
     answer, _ = lab.give("--fresh")
-    assert (root / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (root / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
     assert "the earlier ones are in" in answer.output
     kept = [path.read_text("utf-8") for path in (root / "earlier").rglob(FIFTH.name)]
     assert any("My title" in text for text in kept)
@@ -171,7 +172,7 @@ def test_init_lays_out_updates_and_starts_afresh(idc, kit, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert idc("init", "mine").exit_code == 0
     copy = tmp_path / "mine"
-    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
     edit(copy / FIFTH)
     again = idc("init", "mine")
     assert isinstance(again.exception, InvalidValueError)
@@ -180,7 +181,7 @@ def test_init_lays_out_updates_and_starts_afresh(idc, kit, tmp_path, monkeypatch
         idc("init", "mine", *options)
         assert "My title" in (copy / FIFTH).read_text("utf-8")
     assert idc("init", "mine", "--fresh").exit_code == 0
-    assert (copy / FIFTH).read_bytes() == (kit / FIFTH).read_bytes()
+    assert (copy / FIFTH).read_bytes() == with_examples((kit / FIFTH).read_bytes())
     assert idc("init", "new", "--update").exit_code == 0, "a class's start-up gives it every time"
     assert (tmp_path / "new" / FIFTH).is_file()
     monkeypatch.chdir(copy / "notebooks")

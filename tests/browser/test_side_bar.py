@@ -1,0 +1,184 @@
+"""The lesson's side bar in JupyterLab, in a clone: a whole guided lesson leaves the clone clean."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from accessibility import SERIOUS
+from axe_playwright_python.sync_playwright import Axe
+from kit_lab import TOKEN, CloneLab
+from patience import PATIENCE_MS
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from idc_runner.examples import SUMMARY
+
+_TABS = "Array.from(window.jupyterapp.shell.widgets('main')).map(one => one.context?.path ?? one.id)"
+_SOURCES = """window.jupyterapp.shell.currentWidget.content.widgets
+    .map(one => one.model.type === 'code' ? one.model.sharedModel.getSource() : '')"""
+_SHOW = """async number => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    notebook.activeCellIndex = number;
+    await notebook.scrollToItem(number);
+}"""
+_IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+_RESTART = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
+
+
+class Desk:
+    """A page of JupyterLab, as a learner has it in a clone."""
+
+    def __init__(self, folder: Path, chromium: Browser) -> None:
+        self.lab = CloneLab(folder)
+        self.page: Page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        self.page.set_default_timeout(PATIENCE_MS)
+        first = self.lab.url("lab/tree/notebooks/00_start_here.ipynb")
+        self.page.goto(f"{first}?token={TOKEN}")
+        self.page.wait_for_function("window.jupyterapp !== undefined")
+        self.page.evaluate("window.jupyterapp.restored.then(() => null)")
+        self.bar: Locator = self.page.get_by_role("navigation", name="The lesson")
+        self.is_at("00")
+
+    def stop(self) -> None:
+        self.page.close()
+        self.lab.stop()
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+    @property
+    def tabs(self) -> list[str]:
+        found: list[str] = self.page.evaluate(_TABS)
+        return found
+
+    def command(self, name: str) -> None:
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name).then(() => null)", name)
+
+    def go(self, words: str) -> None:
+        """Follow a link of the side bar, and wait until its notebook is the one that is current."""
+        self.bar.get_by_role("link", name=words, exact=True).click()
+        self.is_at(words[:2] if words[2:4] == " ·" else "")
+
+    def is_at(self, number: str) -> None:
+        expect(self.bar.locator("a[aria-current=page]")).to_have_text(re.compile(f"^{number}"))
+        self.page.wait_for_function(_IDLE)
+
+    def show(self, source: str) -> int:
+        """Scroll to the first code cell whose source has some text."""
+        sources: list[str] = self.page.evaluate(_SOURCES)
+        number = next(number for number, one in enumerate(sources) if source in one)
+        self.page.evaluate(_SHOW, number)
+        return number
+
+    def state(self, number: int) -> Locator:
+        """Return what the side bar says of a step."""
+        link = self.page.locator(f"[data-key=step-{number}]")
+        return self.bar.locator("li li").filter(has=link).locator("small")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, chromium):
+    made = Desk(tmp_path_factory.mktemp("side-bar"), chromium)
+    yield made
+    made.stop()
+
+
+def test_it_lists_the_lesson_beside_the_first_notebook(desk):
+    expect(desk.bar).to_be_visible()
+    expect(desk.bar.get_by_role("status").first).to_have_text("0 of 20 steps done")
+    expect(desk.bar.locator("li li")).to_have_count(20)
+    expect(desk.bar.locator("a[aria-current=page]")).to_have_text("00 · Start here")
+    response = Axe().run(desk.page, ".idc-lesson", {"resultTypes": ["violations"]}).response
+    assert [one["id"] for one in response["violations"] if one["impact"] in SERIOUS] == []
+
+
+def test_outputs_begin_empty_with_an_example_to_unfold_that_a_run_replaces(desk):
+    desk.show("open_runbook(")
+    example = desk.panel.locator("summary", has_text=SUMMARY).first
+    expect(example).to_be_visible()
+    example.click()
+    expect(desk.panel.locator("details[open]").first).to_contain_text("Region")
+    desk.command("notebook:run-all-cells")
+    expect(desk.panel.locator("summary", has_text=SUMMARY)).to_have_count(0)
+    expect(desk.state(1)).to_have_text(re.compile("not applied"))
+
+
+def test_a_step_that_was_done_by_another_door_shows_at_once(desk):
+    desk.lab.idc("run", "--only", "01", where=".")  # its receipts are in a folder of its own
+    expect(desk.state(1)).to_have_text("✔ done: by you")
+    expect(desk.bar.get_by_role("link", name=re.compile("^Next: "))).to_be_visible()
+
+
+def test_a_link_in_a_notebook_takes_the_place_of_what_is_left(desk):
+    desk.go("05 · Permission sets")
+    assert desk.tabs == ["notebooks/05_permission_sets.ipynb"]
+    last = desk.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length - 1")
+    desk.page.evaluate(_SHOW, last)
+    desk.panel.get_by_role("link", name=re.compile("^06 · ")).last.click()
+    desk.is_at("06")
+    assert desk.tabs == ["notebooks/06_groups.ipynb"]
+    expect(
+        desk.bar.locator("li", has=desk.page.locator("[data-key='notebooks/05_permission_sets.ipynb']"))
+        .locator("> small")
+        .first
+    ).to_have_text("visited")
+
+
+def test_after_a_restart_words_say_which_cell_to_run(desk):
+    desk.command("notebook:run-all-cells")
+    desk.show(".form()")
+    expect(desk.panel.get_by_role("button", name="Review").first).to_be_visible()
+    desk.page.evaluate(f"{_RESTART}.then(() => null)")
+    panel = desk.panel.locator(".idc-panel.jupyter-widgets-disconnected")
+    expect(panel.first).to_be_visible()
+    expect(panel.get_by_role("button", name="Review")).to_have_count(0)
+    words = panel.first.evaluate("one => getComputedStyle(one, '::before').content")
+    assert "Run this cell again" in words
+    desk.show(".plan()")
+    desk.command("notebook:run-cell")
+    explained = desk.panel.locator(".jp-OutputArea-output", has_text="does not exist yet").first
+    expect(explained).to_contain_text("step = runbook.step(")
+    expect(explained).to_contain_text("above, under “Choose”")
+
+
+def test_a_form_whose_kernel_ended_before_the_page_came_says_so(desk):
+    desk.command("docmanager:save")
+    desk.page.reload()
+    desk.page.wait_for_function("window.jupyterapp !== undefined")
+    desk.is_at("06")
+    desk.show(".form()")
+    expect(desk.panel.locator(".jp-OutputArea-output.jupyter-widgets").first).to_contain_text(
+        "Run this cell again"
+    )
+
+
+def test_a_notebook_is_started_afresh_and_the_old_one_is_kept(desk):
+    path = desk.lab.kit / "lab" / "notebooks" / "06_groups.ipynb"
+    before = path.read_text("utf-8")
+    assert "NameError" in before
+    desk.bar.get_by_role("button", name="Start this notebook afresh").click()
+    desk.bar.get_by_role("button", name="Keep mine").click()
+    assert path.read_text("utf-8") == before
+    desk.bar.get_by_role("button", name="Start this notebook afresh").click()
+    desk.bar.get_by_role("button", name="Start afresh", exact=True).click()
+    expect(desk.bar.get_by_role("status").last).to_contain_text("is clean again")
+    (kept,) = (desk.lab.kit / "lab" / "earlier").rglob("*.ipynb")
+    assert json.loads(kept.read_text("utf-8"))["cells"] == json.loads(before)["cells"]
+    assert "NameError" not in path.read_text("utf-8")
+    desk.show(".plan()")
+    expect(desk.panel.locator("summary", has_text=SUMMARY).first).to_be_visible()
+
+
+def test_a_whole_guided_lesson_leaves_the_clone_clean_and_one_tab(desk):
+    titles = [title for title in desk.bar.locator("> ol > li > a").all_inner_texts() if title]
+    assert len(titles) == len(list((desk.lab.kit / "notebooks").glob("*.ipynb")))
+    for title in titles:
+        desk.go(title)
+        desk.command("notebook:run-all-cells")
+        desk.command("docmanager:save")
+    assert len(desk.tabs) == 1
+    expect(desk.bar.locator("small", has_text=re.compile("^visited$"))).to_have_count(len(titles) - 1)
+    assert desk.lab.git("status", "--porcelain") == ""
