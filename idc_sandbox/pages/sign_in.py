@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import segno
 from starlette.responses import Response
 
 from idc_sandbox.context import Context
@@ -22,6 +21,7 @@ from idc_sandbox.pages.visits import (
     next_path,
     notice_of,
     problem,
+    qr_code,
     redirect,
     render,
     set_cookie,
@@ -68,9 +68,7 @@ def registration_forms(context: Context, user_id: str) -> dict[str, Any]:
     values: dict[str, Any] = {"registration": None, "picture": "", "options": None, "reasons": []}
     try:
         values["registration"] = devices.pending_registration(context, user_id)
-        # Dark on light whatever the page's colours are: cameras want it so.
-        code = segno.make(values["registration"].uri, error="m")
-        values["picture"] = code.svg_data_uri(scale=5, border=4, dark="#000", light="#fff")
+        values["picture"] = qr_code(values["registration"].uri)
     except Refusal as refusal:
         values["reasons"].append(refusal.message)
     try:

@@ -369,6 +369,14 @@ def duration_words(seconds: float) -> str:
     return " ".join(counted(count, unit) for count, unit in parts if count) or "0 minutes"
 
 
+def qr_code(text: str) -> str:
+    """Return the address of a picture that holds a text: dark on light, whatever the page's colours are."""
+    import segno  # noqa: PLC0415  few pages show one
+
+    picture = segno.make(text, error="m")
+    return str(picture.svg_data_uri(scale=5, border=4, dark="#000", light="#fff"))
+
+
 PORTAL = "/start"
 _LONGEST = 6000
 # A path of the pages: it begins with one slash, so that no browser reads a host into it.

@@ -200,7 +200,7 @@ def test_the_list_is_looked_through_and_paged(desk, store):
 def test_a_group_that_is_not_there_says_so(desk):
     desk.open(f"{GROUPS}/b9d057ffaa-48f85fd9-aa6a-40a7-a10d-0cf4c55103c6")
     assert "not found" in desk.message
-    assert desk.page.status_code == 400
+    assert desk.page.status_code == 404
 
 
 def test_before_there_is_an_instance_enable_comes_first(desk, place):

@@ -367,6 +367,25 @@ def test_a_device_is_renamed_and_deleted_by_typing(desk, place, signed_in):
         assert desk.page.status_code == 400, other
 
 
+def test_an_authenticator_app_is_registered_for_a_user(desk, place):
+    user_id = place.portal.user_id
+    page = f"{USERS}/{user_id}/register-device"
+    desk.open(page)
+    secret = desk.value("totp_secret")
+    desk.send("/register-device", code="000000", name="Kept")
+    assert (desk.page.status_code, "not the code" in desk.message) == (400, True)
+    assert 'value="Kept"' in desk.page.text
+    assert desk.value("totp_secret") == secret
+    desk.send("/start/phone", secret=secret)
+    code = desk.value("code")
+    desk.open(page)
+    desk.send("/register-device", code=code, name="Loan phone")
+    assert "Loan phone is registered" in desk.message
+    assert [one.name for one in place.portal.do(devices.list_devices, user_id)] == ["Loan phone"]
+    place.set_mfa(allowed_types=["security-keys-and-built-in-authenticators"])
+    assert "does not allow" in desk.open(page).text
+
+
 def test_sessions_are_ended_by_typing(desk, place, signed_in):
     (session,) = place.clients.console("GET", f"users/{place.portal.user_id}/sessions")["sessions"]
     for fields, named in (
@@ -498,9 +517,13 @@ def test_who_may_read_only_sees_everything_and_changes_nothing(place):
         (f"/users/{berta}", {"act": "verify-email"}),
         (f"/users/{berta}", {"act": "delete-device", "device": "x", "typed": "DELETE"}),
         (f"/users/{berta}", {"act": "rename-device", "device": "x", "name": "y"}),
+        (f"/users/{berta}", {"act": "enable"}),
+        (f"/users/{berta}", {"act": "leave-groups", "group": group_id}),
         (f"/users/{berta}/add-to-groups", {"group": place.portal.add_group("Other")}),
         ("/users/add", BERTA | {"user_name": "new", "email": "n@x.y", "confirm_email": "n@x.y", "to": "add"}),
     ]
+    page = reader.open(f"{USERS}/{berta}/register-device")
+    assert (page.status_code, "StartVirtualMfaDeviceRegistration" in page.text) == (403, True)
     mails = place.clients.console("GET", "mailbox")["messages"]
     for path, fields in sends:
         reader.open(f"{CONSOLE}{path}")
@@ -516,10 +539,10 @@ def test_what_may_not_be_read_says_so_in_its_box(place):
     user_id = place.portal.user_id
     nothing = come_with_role(place, "AWSBillingReadOnlyAccess")
     answer = nothing.open(f"{USERS}/{user_id}")
-    assert answer.status_code in (400, 403)
+    assert answer.status_code == 403
     assert "not authorized" in answer.text
 
 
 def test_a_user_that_is_not_there_says_so(desk):
     desk.open(f"{USERS}/b9d057ffaa-00000000-aa6a-40a7-a10d-0cf4c55103c6")
-    assert (desk.page.status_code, "not found" in desk.message) == (400, True)
+    assert (desk.page.status_code, "not found" in desk.message) == (404, True)

@@ -57,6 +57,8 @@ _ACTIONS = {
     "GET users/email": "sso-directory:DescribeUser",
     "GET users/mfa-devices": "sso-directory:ListMfaDevicesForUser",
     "POST users/mfa-devices": "sso-directory:DeleteMfaDeviceForUser",
+    "POST users/mfa-devices/start": "sso-directory:StartVirtualMfaDeviceRegistration",
+    "POST users/mfa-devices/register": "sso-directory:CompleteVirtualMfaDeviceRegistration",
     "POST users/mfa-devices/rename": "sso-directory:UpdateMfaDeviceForUser",
     "GET users/sessions": "identitystore-auth:ListSessions",
     "POST users/sessions": "identitystore-auth:BatchDeleteSession",

@@ -23,7 +23,9 @@ from idc_sandbox.pages.console.directory import (
     require_ticked,
     require_typed,
     ticked,
+    typed_or,
 )
+from idc_sandbox.pages.visits import qr_code
 from idc_sandbox.sign_in.people import counted
 
 _CRUMBS = (("Users", f"{ROOT}/users"),)
@@ -281,10 +283,34 @@ def _take_join(directory: Directory) -> Response:
     return console.go(f"/users/{user_id}?tab=groups", "groups-joined", names)
 
 
+def _show_register(directory: Directory) -> Response:
+    """Show the key of an authenticator app for the user, as a QR code and as text."""
+    console, user_id = directory.console, directory.console.part("user_id")
+    user = _described(directory, user_id)
+    started = console.do("POST", f"users/{user_id}/mfa-devices/start")
+    return console.show(
+        "user-register.html",
+        user=user,
+        secret=started["secret"],
+        picture=qr_code(started["uri"]),
+        name=typed_or(console, "name"),
+        crumbs=(*_CRUMBS, (user["UserName"], f"{ROOT}/users/{user_id}")),
+    )
+
+
+def _take_register(directory: Directory) -> Response:
+    """Register the app when its code is right."""
+    console, user_id = directory.console, directory.console.part("user_id")
+    proof = {name: str(console.form.get(name, "")) for name in ("code", "name")}
+    answer = console.do("POST", f"users/{user_id}/mfa-devices/register", **proof)
+    return console.go(f"/users/{user_id}?tab=mfa", "device-registered", answer["registered"]["name"])
+
+
 USER_SCREENS = (
     Screen("/users", in_directory(_show_users), in_directory(_take_users)),
     *ADD_USER_SCREENS,  # before a user's page: its path would fit that one too
     Screen("/users/{user_id}", in_directory(_show_user), in_directory(_take_user)),
+    Screen("/users/{user_id}/register-device", in_directory(_show_register), in_directory(_take_register)),
     Screen("/users/{user_id}/edit", in_directory(_show_edit), in_directory(_take_edit)),
     Screen("/users/{user_id}/add-to-groups", in_directory(_show_join), in_directory(_take_join)),
 )
