@@ -95,8 +95,11 @@ def test_settings_of_the_practice_console(visitor, scene, look):
     visitor.sees("Confirm the change of identity source")
     look(page)
     visitor.press("Change identity source")
-    expect(page.get_by_role("alert")).to_contain_text("type ACCEPT")
+    expect(page.get_by_role("alert")).to_contain_text("Type ACCEPT")
     look(page)
+    # What Chromium itself says of a form that was refused.
+    assert [text for text in visitor.complaints if "status of 400" not in text] == []
+    visitor.complaints.clear()
     page.goto(f"{settings}/attributes")
     visitor.press("Enable attributes for access control")
     for path in ATTRIBUTES:

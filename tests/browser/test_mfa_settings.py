@@ -162,3 +162,6 @@ def test_the_settings_page_changes_them_and_they_hold_at_once(new_visitor, scene
         page.get_by_label(box).uncheck()
     administrator.press("Save changes")
     expect(page.get_by_role("alert")).to_contain_text("at least one")
+    # What Chromium itself says of a form that was refused.
+    assert [text for text in administrator.complaints if "status of 400" not in text] == []
+    administrator.complaints.clear()
