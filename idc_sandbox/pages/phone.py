@@ -7,6 +7,7 @@ from starlette.responses import Response
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S, EVERY_PHONE
 from idc_sandbox.pages.visits import (
+    MOST_OPENED,
     PHONE,
     Visit,
     answer_at_door,
@@ -28,16 +29,21 @@ def show_phone(visit: Visit) -> Response:
 
 
 def keep_key(visit: Visit) -> Response:
-    """Put the key of a registration on this browser's phone, its first one if it had none."""
-    # Who knows a key that waits could as well scan it with a real phone. It opens no other key.
+    """Put the key of a registration on the owner's phone, or on a new one of this browser's."""
+    # Who knows a key that waits could as well scan it with a real phone; it opens no other key. Each key has a
+    # phone of its own: cookies can be planted, and a phone that somebody else can read must not get to hold
+    # what is added from now on.
     opened = visit.opened(PHONE)
-    own = next((one for one in opened if one != EVERY_PHONE), "")
-    name = EVERY_PHONE if EVERY_PHONE in opened else own or new_token()
-    with visit.open() as context:
-        phone.add_key(context, name, visit.form.get("secret", ""))
+    is_owners = EVERY_PHONE in opened
+    name, secret = EVERY_PHONE if is_owners else new_token(), visit.form.get("secret", "")
     answer = redirect(visit, f"{PHONE.path}?notice=added")
-    if not opened:
-        set_cookie(answer, visit, PHONE.cookie, visit.cookie_for(PHONE, [name]), max_age_s=COOKIE_LIFETIME_S)
+    with visit.open() as context:
+        if phone.holds_key(context, opened, secret):
+            return answer
+        phone.add_key(context, name, secret)
+    if not is_owners:
+        cookie = visit.cookie_for(PHONE, [*opened[1 - MOST_OPENED :], name])
+        set_cookie(answer, visit, PHONE.cookie, cookie, max_age_s=COOKIE_LIFETIME_S)
     return answer
 
 

@@ -38,7 +38,7 @@ TRUSTED_COOKIE = "idc_trusted"
 BROWSER_COOKIE = "idc_browser"
 LARGEST_FORM = 128 * 1024
 _MOST_FIELDS, _MOST_FIELDS_AT_CONSOLE = 60, 1000  # several hundred users are ticked together
-_MOST_OPENED = 20
+MOST_OPENED = 20
 
 
 class OwnersPage(NamedTuple):
@@ -285,7 +285,7 @@ def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
     answer = redirect(visit, visit.request.url.path)
     if new is not None and not visit.is_owners:
         others = [one for one in opened if one != new]
-        cookie = visit.cookie_for(page, [*others[1 - _MOST_OPENED :], new])
+        cookie = visit.cookie_for(page, [*others[1 - MOST_OPENED :], new])
         set_cookie(answer, visit, page.cookie, cookie, max_age_s=COOKIE_LIFETIME_S)
     return answer
 

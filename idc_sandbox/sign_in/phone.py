@@ -8,7 +8,7 @@ from idc_sandbox.context import Context
 from idc_sandbox.sign_in import devices
 from idc_sandbox.sign_in.people import person_of, read_as, refuse
 
-MOST_KEYS = 50
+MOST_PHONES = 5  # that hold one key
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,22 @@ def list_keys(context: Context, phones: list[str] | None) -> list[PhoneKey]:
     return [read_as(PhoneKey, row) for row in rows if phones is None or row["phone"] in phones]
 
 
+def holds_key(context: Context, phones: list[str], secret: str) -> bool:
+    """Tell whether one of these phones holds a key."""
+    return any(one.secret == _spelt(secret) for one in list_keys(context, phones))
+
+
 def add_key(context: Context, phone: str, secret: str) -> PhoneKey:
     """Put a key on a phone: one that a registration waits for now, so that nothing else gets in. Writes."""
-    secret = "".join(secret.split()).upper()
+    secret = _spelt(secret)
     user_id = devices.user_of_registration(context, secret)
     if user_id is None:
         raise refuse("phone-key-unknown")
-    held = list_keys(context, [phone])
-    if (found := next((one for one in held if one.secret == secret), None)) is not None:
+    holding = [one for one in list_keys(context, None) if one.secret == secret]
+    if (found := next((one for one in holding if one.phone == phone), None)) is not None:
         return found
-    if len(held) >= MOST_KEYS:
-        raise refuse("phone-full", most=MOST_KEYS)
+    if len(holding) >= MOST_PHONES:
+        raise refuse("phone-key-everywhere", most=MOST_PHONES)
     name = f"{devices.ISSUER}: {person_of(context, user_id).user_name}"
     key = PhoneKey(context.ids.uuid("phone_key"), phone, name, secret, context.now)
     context.insert("phone_key", **asdict(key))
@@ -50,3 +55,8 @@ def remove_key(context: Context, phones: list[str] | None, key_id: str) -> None:
     if key_id not in [one.key_id for one in list_keys(context, phones)]:
         raise refuse("phone-key-gone")
     context.delete("phone_key", key_id=key_id)
+
+
+def _spelt(secret: str) -> str:
+    """Return a key as apps keep it, whatever the way in which a person types it."""
+    return "".join(secret.split()).upper()

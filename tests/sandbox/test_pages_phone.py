@@ -153,10 +153,41 @@ def test_a_registration_that_is_over_gives_no_key(place, at_qr_code):
     assert use_phone(visitor, secret).status_code == 400
 
 
-def test_a_phone_is_full_at_some_point(place, at_qr_code, monkeypatch):
+def test_a_key_is_on_a_few_phones_at_most(place, at_qr_code, monkeypatch):
     visitor, secret = at_qr_code
-    monkeypatch.setattr(phone, "MOST_KEYS", 0)
-    assert "no more fit" in use_phone(visitor, secret).text
+    monkeypatch.setattr(phone, "MOST_PHONES", 1)
+    use_phone(visitor, secret)
+    visitor.send("/start/phone", secret=secret)  # once more in the same browser: it is there
+    assert visitor.page.text.count("data-key-id") == 1
+    owner = place.visitor()
+    owner.open(path_of(place))
+    assert "on 1 phones already" in owner.send("/start/phone", secret=secret).text
+
+
+def test_a_planted_cookie_of_another_persons_phone_gets_no_key(place, at_qr_code):
+    """Another program on this machine may plant its own browser's cookies, with a phone that it can read."""
+    planter, secret = at_qr_code
+    use_phone(planter, secret)
+    user_id = place.portal.add_user("berta")
+    berta = place.visitor()
+    for name in ("idc_browser", "idc_phone"):
+        cookie = next(one for one in planter.client.cookies.jar if one.name == name)
+        berta.client.cookies.set(name, cookie.value, domain=cookie.domain, path=cookie.path)
+    berta.choose_password(place.invite(user_id))
+    berta.sign_in(user_name="berta")
+    berta_phone = use_phone(berta, berta.value("totp_secret"))
+    assert "berta" in berta_phone.text
+    assert "berta" not in planter.open("/start/phone").text
+
+
+def test_two_keys_of_one_browser_are_shown_together(place, at_qr_code):
+    visitor, secret = at_qr_code
+    use_phone(visitor, secret)
+    visitor.open("/start")
+    visitor.register_app()
+    visitor.open("/start/devices/register")
+    use_phone(visitor, visitor.value("totp_secret"))
+    assert visitor.page.text.count("data-key-id") == 2
 
 
 def test_the_cookie_of_a_phone_is_as_hidden_as_the_mailboxs(at_qr_code):
