@@ -30,9 +30,9 @@ def show_phone(visit: Visit) -> Response:
 
 def keep_key(visit: Visit) -> Response:
     """Put the key of a registration on the owner's phone, or on a new one of this browser's."""
-    # Who knows a key that waits could as well scan it with a real phone; it opens no other key. Each key has a
-    # phone of its own: cookies can be planted, and a phone that somebody else can read must not get to hold
-    # what is added from now on.
+    # Who knows a key that waits could as well scan it with a real phone; it opens no other key. Each key
+    # has a phone of its own: cookies can be planted, and a phone that somebody else can read must not get
+    # to hold what is added from now on.
     opened = visit.opened(PHONE)
     is_owners = EVERY_PHONE in opened
     name, secret = EVERY_PHONE if is_owners else new_token(), visit.form.get("secret", "")
