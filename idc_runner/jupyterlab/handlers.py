@@ -38,7 +38,8 @@ class AfreshHandler(APIHandler):
     @web.authenticated
     async def post(self) -> None:
         """Put a notebook as no one has run it in the place of the person's, which is kept."""
-        name = str((self.get_json_body() or {}).get("notebook", ""))
+        body = self.get_json_body()
+        name = str(body.get("notebook", "")) if isinstance(body, dict) else ""
         try:
             aside = await asyncio.to_thread(start_notebook_afresh, self._folder, project_folder(), name)
         except KitError as error:

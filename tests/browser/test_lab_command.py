@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from kit_lab import TOKEN, CloneLab, KitLab
 from patience import PATIENCE_S
 
 from idc_aws.signin.terminal import find_command_line
+from idc_runner.examples import with_examples
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder
@@ -52,6 +54,29 @@ def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
     log = lab.log.read_text()
     assert "Extension Manager is 'readonly'" in log
     assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in log
+
+
+def test_the_side_bars_questions_are_answered_to_those_who_are_signed_in(lab):
+    told = lab.ask("GET", "identity-center-lesson/outline")
+    assert [len(each["steps"]) for each in told["notebooks"]].count(0) == 2
+    assert told["folder"] == str(lab.kit)
+    name = "06_groups.ipynb"
+    before = (lab.kit / "notebooks" / name).read_bytes()
+    for body in ({"notebook": f"../{name}"}, {"notebook": "mine.ipynb"}, {}, [name], None):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            lab.ask("POST", "identity-center-lesson/afresh", body)
+        assert refused.value.code == 400
+        assert "nothing was changed" in json.loads(refused.value.read())["message"]
+    assert (lab.kit / "notebooks" / name).read_bytes() == before
+    kept = lab.ask("POST", "identity-center-lesson/afresh", {"notebook": name})["kept"]
+    assert (lab.kit / kept).read_bytes() == before
+    assert (lab.kit / "notebooks" / name).read_bytes() == with_examples(before)
+    for method, path in (("GET", "outline"), ("POST", "afresh")):
+        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as stranger:
+            answer = stranger.request(
+                method, lab.url(f"identity-center-lesson/{path}"), json={"notebook": name}
+            )
+        assert answer.status_code == 403
 
 
 def test_a_terminals_command_line_is_at_the_sandbox(lab):

@@ -6,6 +6,7 @@
 (() => {
   const NAME = "identity-center-lesson";
   const LOOK_MS = 2000;
+  const ROOM_PX = 900;
   const LINK = ".jp-Notebook a[href*='.ipynb']";
   const STYLE = `
 .idc-lesson { height: 100%; overflow: auto; background: var(--jp-layout-color1); color: var(--jp-ui-font-color1);
@@ -293,7 +294,7 @@
       await lesson.look();
       if (localStorage.getItem(NAME) === null) {
         localStorage.setItem(NAME, "shown");
-        app.shell.activateById(NAME);
+        if (window.innerWidth >= ROOM_PX) app.shell.activateById(NAME); // else the notebook needs the room
       }
       window.setInterval(() => {
         if (document.visibilityState !== "visible") return;
