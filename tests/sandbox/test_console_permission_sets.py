@@ -676,4 +676,4 @@ def test_a_list_that_may_not_be_read_says_so_in_its_place(place):
     person = come_as(place, "Billing", "job-function/Billing")
     person.open(SETS)
     assert person.heading == LIST
-    assert "You may not list the permission sets: User: arn:aws:sts::" in person.page.text
+    assert "The permission sets cannot be listed: User: arn:aws:sts::" in person.page.text
