@@ -362,7 +362,7 @@ def test_a_device_is_renamed_and_deleted_by_typing(desk, place, signed_in):
     act(desk, place, "delete-device", tab="mfa", device=device.device_id, typed="DELETE")
     assert "Old phone is deleted" in desk.message
     assert place.portal.do(devices.list_devices, user_id) == []
-    for other in (device.device_id, "../sessions", ""):
+    for other in (device.device_id, "../sessions", "", "start?x", "register?x"):
         desk.send(user_id, act="delete-device", device=other, typed="DELETE")
         assert desk.page.status_code == 400, other
 

@@ -15,7 +15,7 @@ from idc_sandbox.sign_in.people import Refusal
 
 SIGN_IN, SESSION, BROWSER, TRUSTED = "idc_sign_in", "idc_session", "idc_browser", "idc_trusted"
 ASKED = "Enter your password"
-OWNERS = ("idc_practice-console", "idc_mailbox")
+OWNERS = ("idc_practice-console", "idc_mailbox", "idc_phone")
 
 
 def jar(visitor):
@@ -154,12 +154,12 @@ def test_who_was_sent_two_cookies_is_told_and_can_sign_in(ana):
 @pytest.mark.parametrize("name", OWNERS)
 def test_an_owners_cookie_is_one_browsers(place, name):
     owner, other = place.visitor(), place.visitor()
-    for link in ("console_url", "mailbox_url"):
+    for link in ("console_url", "mailbox_url", "phone_url"):
         owner.open(place.links()[link].partition(str(PORT))[2])
         assert owner.page.status_code == 200
     other.open("/start")
     plant(other, {name: jar(owner)[name]})
-    for path in ("/start/practice-console", "/start/mailbox"):
+    for path in ("/start/practice-console", "/start/mailbox", "/start/phone"):
         assert other.open(path).status_code == 403
         assert owner.open(path).status_code == 200
 

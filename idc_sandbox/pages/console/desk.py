@@ -185,7 +185,7 @@ class Console:
         return console_api.handle(self.context, method, path, values)
 
     def _require_right(self, method: str, path: str) -> None:
-        parts = path.split("/")
+        parts = path.partition("?")[0].split("/")
         route = "/".join([parts[0], *parts[2:3]]) if parts[0] == "users" else path
         asked = (f"{route}/{parts[-1]}", route, parts[0])
         action = next((_ACTIONS[key] for one in asked if (key := f"{method} {one}") in _ACTIONS), None)

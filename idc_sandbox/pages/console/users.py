@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -206,8 +207,8 @@ def _end_sessions(directory: Directory, user_id: str) -> Response:
 
 
 def _id_in(console: Console, name: str) -> str:
-    """Return an id that a form carries; a slash in it would lead to another route."""
-    return str(console.form.get(name, "")).replace("/", "")
+    """Return an id that a form carries; a slash or question mark in it would lead to another route."""
+    return re.sub(r"[^A-Za-z0-9-]", "", str(console.form.get(name, "")))
 
 
 _ACTS: dict[str, Callable[[Directory, str], Response]] = {
