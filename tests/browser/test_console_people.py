@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
-
-SIZES = ({"width": 390, "height": 800}, {"width": 700, "height": 450}, {"width": 1400, "height": 900})
+from console_pages import look, press_on
+from playwright.sync_api import expect
 
 
-@pytest.fixture
-def look():
-    """Return a function that looks at a page of the console in every way."""
-    axe = Axe()
-
-    def look_at(page: Page) -> None:
-        assert page.get_by_role("heading", level=1).count() == 1
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found = axe.run(page).response["violations"]
-            assert not [(one["id"], one["nodes"][0]["html"][:160]) for one in found], (page.url, scheme)
-        for size in SIZES:  # the second is 1400 pixels at 200 %
-            page.set_viewport_size(size)
-            element = "document.documentElement"
-            wide, seen = page.evaluate(f"[{element}.scrollWidth, {element}.clientWidth]")
-            assert wide <= seen, (page.url, size)
-
-    return look_at
-
-
-def press_on(page: Page, role: str, name: str, *, opens_elsewhere: bool = False) -> None:
-    """Use a link or button by the keyboard alone."""
-    there = page.get_by_role(role, name=name, exact=True)
-    there.focus()
-    expect(there).to_be_focused()
-    with nullcontext() if opens_elsewhere else page.expect_navigation():
-        page.keyboard.press("Enter")
-
-
-def test_a_group_and_a_user_by_keyboard_and_a_device_on_the_practice_phone(visitor, scene, mfa, look):
+def test_a_group_and_a_user_by_keyboard_and_a_device_on_the_practice_phone(visitor, scene, mfa):
     mfa(prompt="always-on")
     page = visitor.page
     page.goto(scene.links()["console_url"])

@@ -152,19 +152,21 @@ def send_form(visitor: Visitor, form: Form, data: dict[str, Any]) -> None:
         visitor.page = visitor.client.get(form.action, params=data, follow_redirects=True)
 
 
-def filled(form: Form) -> dict[str, Any]:
-    """Return what somebody sends who fills in and ticks everything."""
+def filled(form: Form, *, is_whole: bool) -> dict[str, Any]:
+    """Return what somebody sends who ticks everything, and fills in what is needed or, `is_whole`, all."""
     data: dict[str, Any] = {}
     for one in form.fields:
         typed = _TYPED.search(getattr(one, "name_of_label", ""))
         if one.kind == "checkbox":
             data.setdefault(one.name, []).append(one.value)
-        elif one.kind in ("hidden", "select") or one.value:
-            if one.is_on:
+        elif one.kind in ("radio", "select"):
+            if one.is_on or is_whole or one.name not in data:  # all: the last one, and not what is chosen
                 data[one.name] = one.value
-            data.setdefault(one.name, one.value)
-        elif one.kind == "radio":
-            data.setdefault(one.name, one.value)
+        elif one.kind == "hidden":
+            data.setdefault(one.name, []).append(one.value)
+        elif typed or one.is_required or is_whole:
+            words = typed[1] if typed else one.value + ("a@example.com" if "mail" in one.name else "7")
+            data.setdefault(one.name, []).append(words)
         else:
-            data[one.name] = typed[1] if typed else ("a@example.com" if "mail" in one.name else "7")
+            data.setdefault(one.name, []).append(one.value)
     return data

@@ -15,6 +15,38 @@ CONSOLE = "/start/practice-console"
 MANAGEMENT = "111122223333"
 BOXES = ["identities", "assignments", "permission-sets", "applications"]
 _MOST_PAGES = 400
+# What sending every form asks for; each screen's own tests have what needs more to be typed.
+REFUSED_TO_READERS = {
+    "identitystore-auth:BatchDeleteSession",
+    "identitystore:CreateGroup",
+    "identitystore:CreateGroupMembership",
+    "identitystore:CreateUser",
+    "identitystore:DeleteGroup",
+    "identitystore:DeleteGroupMembership",
+    "identitystore:DeleteUser",
+    "identitystore:UpdateGroup",
+    "identitystore:UpdateUser",
+    "organizations:RegisterDelegatedAdministrator",
+    "sso-directory:CreateAlias",
+    "sso-directory:DisableUser",
+    "sso-directory:UpdatePassword",
+    "sso:AttachManagedPolicyToPermissionSet",
+    "sso:CreateAccountAssignment",
+    "sso:CreateInstanceAccessControlAttributeConfiguration",
+    "sso:CreatePermissionSet",
+    "sso:DeleteAccountAssignment",
+    "sso:DeleteInstance",
+    "sso:DeletePermissionSet",
+    "sso:DetachManagedPolicyFromPermissionSet",
+    "sso:ProvisionPermissionSet",
+    "sso:PutInlinePolicyToPermissionSet",
+    "sso:PutMfaDeviceManagementForDirectory",
+    "sso:TagResource",
+    "sso:UpdateDirectoryAssociation",
+    "sso:UpdateInstance",
+    "sso:UpdatePermissionSet",
+    "sso:UpdateSSOConfiguration",
+}
 
 
 class People:
@@ -24,6 +56,7 @@ class People:
         portal = place.portal
         self.place = place
         self.group_id = portal.add_group("Readers", portal.user_id)
+        portal.add_group("Writers")
         self.set_arn = portal.add_permission_set("Look", "SecurityAudit", Description="Look")
         self.account_id = portal.accounts["Production"]
         for account_id in (self.account_id, MANAGEMENT):
@@ -82,20 +115,16 @@ def test_a_read_only_role_sees_every_screen_and_saves_on_none(ana, place, people
             continue
         seen.add(_kind_of(path))
         ana.open(path)
-        assert ana.page.status_code in (200, 404), f"{path}: {ana.page.status_code} {ana.message}"
+        starts_something = path.endswith("/register-device")  # which is a write of its own
+        is_shown = ana.page.status_code in ((403,) if starts_something else (200, 404))
+        assert is_shown, f"{path}: {ana.page.status_code} {ana.message}"
         shown.add(ana.heading)
         waiting += _links(ana)
         _send_everything(ana, seen, refusals, waiting)
     assert len(seen) < _MOST_PAGES
     assert people.snapshot() == before
     assert {"Dashboard", "AWS accounts", "Production", "Applications", "Change permission sets"} <= shown
-    assert {
-        "sso:UpdateInstance",
-        "sso:CreateAccountAssignment",
-        "sso:DeleteAccountAssignment",
-        "sso:ProvisionPermissionSet",
-        "sso:DeleteInstance",
-    } <= refusals, refusals
+    assert REFUSED_TO_READERS - refusals == set()
 
 
 def _kind_of(address: str) -> str:
@@ -121,9 +150,14 @@ def _send_everything(
             if key in seen or depth > 6:
                 continue
             seen.add(key)
-            send_form(visitor, form, filled(form) | ({name: value} if name else {}))
-            assert visitor.page.status_code < 500, f"{key}: {visitor.message}"
-            refusals |= set(re.findall(r"not authorized to perform: ([\w-]+:\w+)", visitor.message))
+            for is_whole in (False, True):
+                data = filled(form, is_whole=is_whole) | ({name: value} if name else {})
+                send_form(visitor, form, data)
+                assert visitor.page.status_code < 500, f"{key}: {visitor.message}"
+                found = re.findall(r"not authorized to perform: ([\w-]+:\w+)", visitor.message)
+                refusals |= set(found)
+                if found or visitor.page.status_code != 400:
+                    break
             if visitor.page.history:
                 waiting.append(visitor.page.url.raw_path.decode())
             elif visitor.page.status_code == 200:
