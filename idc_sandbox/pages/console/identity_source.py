@@ -129,7 +129,7 @@ def _show_step(console: Console, *, is_last: bool) -> Response:
     if not is_last:
         return show_form(console, "change-source.html", _TAB, **values)
     if _ACTIVE_DIRECTORY in (old, new):
-        consequences = _ALL_DELETED
+        consequences: tuple[str, ...] = _ALL_DELETED
     else:
         consequences = _FROM_PROVIDER if old == "external_identity_provider" else _TO_PROVIDER
     return show_form(
