@@ -180,10 +180,7 @@ def _details(console: Console) -> dict[str, str]:
     wanted = "" if _is_custom(console) else console.form.get("predefined", "")
     # One of the twelve is too long to be a set's name. What the console offers for it is UNCONFIRMED.
     wanted = wanted if len(wanted) <= _LONGEST_NAME else ""
-    is_sent = console.form.get("step") == "details"
-    if name == prefilled and not is_sent:
-        name = wanted
-    return {"name": name, "prefilled": wanted}
+    return {"name": wanted if name == prefilled else name, "prefilled": wanted}
 
 
 WIZARD_SCREENS = (Screen("/permission-sets/create", show_wizard, take_wizard),)
