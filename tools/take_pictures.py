@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-background-networking",
 ]
 PASSWORD = "Practice-makes-1"  # noqa: S105  of a practice user in a sandbox that is gone afterwards
-DOCUMENTED = ("portal", "sign-in", "access-keys", "mfa")
+DOCUMENTED = ("portal", "sign-in", "access-keys", "mfa", "practice-accounts")
 
 
 def main(arguments: list[str]) -> None:
@@ -141,6 +141,8 @@ def walk(browser: Browser, sandbox: RunningSandbox, invitation: str, photographe
     signed_in_pages(page, sandbox, photographer)
     page.goto(links["console_url"])
     photographer.take(page, "practice-console")
+    page.goto(f"{site}/start/practice-console/accounts")
+    photographer.take(page, "practice-accounts")
     page.goto(f"{site}/start/practice-console/settings/authentication")
     photographer.take(page, "settings")
 
