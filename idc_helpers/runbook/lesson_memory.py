@@ -16,18 +16,18 @@ from idc_helpers.runbook.run import RunContext
 
 BY_YOU, ALREADY_SO = "by you", "already so"
 _FILE = "lesson.json"
-_UNASKED = (StepState.NOT_ASKED, StepState.UNREADABLE, StepState.DONE)
 
 
 def remember(context: RunContext, readings: Iterable[StepReading]) -> tuple[StepReading, ...]:
     """Return what was read, with who made it so; writes down what the side bar shows."""
     # A step that was open once, or has a receipt, is done by the person, by whatever door. What is so from
-    # the first reading on was so already. A sandbox that was reset is another place, and begins anew.
+    # the first reading on, or since the instance was enabled, was so already. A sandbox that was reset is
+    # another place, and begins anew.
     readings, place = tuple(readings), clean_values(str(context.receipt_place))
     before = _read(context.run_folder)
     known = before if before.get("place") == place else {}
     was_open = set(known.get("was_open", ()))
-    was_open |= {reading.entry.name for reading in readings if reading.state not in _UNASKED}
+    was_open |= {reading.entry.name for reading in readings if reading.state.is_open}
     by_you = was_open | {receipt.step for receipt in context.receipts.open_receipts()}
     told = tuple(_told(reading, by_you) for reading in readings)
     checked = _checked(context, place)

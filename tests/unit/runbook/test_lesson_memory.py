@@ -36,7 +36,7 @@ def read(context, state, *, name="groups", detail=""):
         ((StepState.DONE,), ALREADY_SO),
         ((StepState.NOT_ASKED,), ALREADY_SO),
         ((StepState.UNREADABLE,), ALREADY_SO),
-        ((StepState.LATER,), BY_YOU),
+        ((StepState.LATER,), ALREADY_SO),
         ((StepState.NOT_APPLIED, StepState.DONE), BY_YOU),
         ((StepState.WAITING,), BY_YOU),
         ((StepState.CHANGED_OUTSIDE,), BY_YOU),
