@@ -129,7 +129,7 @@ def test_a_link_in_a_notebook_takes_the_place_of_what_is_left(desk):
 
 def test_after_a_restart_words_say_which_cell_to_run(desk):
     desk.command("notebook:run-all-cells")
-    desk.show(".form()")
+    desk.show(".take()")
     expect(desk.panel.get_by_role("button", name="Review").first).to_be_visible()
     desk.page.evaluate(f"{_RESTART}.then(() => null)")
     panel = desk.panel.locator(".idc-panel.jupyter-widgets-disconnected")
@@ -137,11 +137,11 @@ def test_after_a_restart_words_say_which_cell_to_run(desk):
     expect(panel.get_by_role("button", name="Review")).to_have_count(0)
     words = panel.first.evaluate("one => getComputedStyle(one, '::before').content")
     assert "Run this cell again" in words
-    desk.show(".plan()")
+    desk.show("exercise.check()")
     desk.command("notebook:run-cell")
     explained = desk.panel.locator(".jp-OutputArea-output", has_text="does not exist yet").first
-    expect(explained).to_contain_text("step = runbook.step(")
-    expect(explained).to_contain_text("above, under “Choose”")
+    expect(explained).to_contain_text("exercise = runbook.try_it(")
+    expect(explained).to_contain_text("above, under “")
 
 
 def test_a_form_whose_kernel_ended_before_the_page_came_says_so(desk):
@@ -149,7 +149,7 @@ def test_a_form_whose_kernel_ended_before_the_page_came_says_so(desk):
     desk.page.reload()
     desk.page.wait_for_function("window.jupyterapp !== undefined")
     desk.is_at("06")
-    desk.show(".form()")
+    desk.show(".take()")
     expect(desk.panel.locator(".jp-OutputArea-output.jupyter-widgets").first).to_contain_text(
         "Run this cell again"
     )
@@ -168,7 +168,7 @@ def test_a_notebook_is_started_afresh_and_the_old_one_is_kept(desk):
     (kept,) = (desk.lab.kit / "lab" / "earlier").rglob("*.ipynb")
     assert json.loads(kept.read_text("utf-8"))["cells"] == json.loads(before)["cells"]
     assert "NameError" not in path.read_text("utf-8")
-    desk.show(".plan()")
+    desk.show("exercise.check()")
     expect(desk.panel.locator("summary", has_text=SUMMARY).first).to_be_visible()
 
 
