@@ -90,9 +90,9 @@ def start_notebook_afresh(folder: Path, kit: Path, name: str) -> Path:
             remedy="Open a notebook of the lesson in JupyterLab as `idc lab` starts it.",
         )
     with _writing(folder):
+        content = _content(source)
         aside = _set_aside(folder) / name
         target.rename(aside)
-        content = _content(source)
         _write(target, content)
         if is_working_copy(folder):
             _write_manifest(folder, {**_read_manifest(folder), f"notebooks/{name}": digest(content)})

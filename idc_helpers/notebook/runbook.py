@@ -315,11 +315,10 @@ class Runbook:
         """Return what the target holds; before there is an instance, planned or guided, an empty table."""
         try:
             return read(self.context.connection, **options)
-        except InstanceNotFoundError:
+        except InstanceNotFoundError as error:
             if self.context.mode != "plan" and not is_guided():
                 raise
-            note = "There is no instance yet: apply notebook 01, then run this cell again."
-            return Table(caption, ("what",), (), note=note)
+            return Table(caption, ("what",), (), note=f"Later: {error}")
 
 
 def open_runbook(

@@ -201,8 +201,12 @@ class Reviewed(ABC, Generic[P]):
             raise
 
     def changed(self) -> None:
-        """End the review: a value is not what was shown or applied any more."""
+        """End the review: a value is not what was shown any more."""
         self._generation += 1
+        self.end_review()
+
+    def end_review(self) -> None:
+        """Let the plan that was shown count no longer."""
         self.reviewed = None
         self._tell()
 

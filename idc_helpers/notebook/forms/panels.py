@@ -194,17 +194,18 @@ class Actions(Generic[P]):
         self._running = watched
         self.cancel_button.disabled = False
 
-        def work() -> tuple[Outcome, CheckResults | KitError | None]:
+        def work() -> tuple[Outcome, CheckResults | Exception | None]:
             with watched_writes(watched.about_to_send):
                 outcome = self._step.apply_reviewed(watched.progress)
             try:
                 return outcome, self._step.check() if self._labels.check else None
-            except KitError as error:  # what was done is shown all the same
+            except Exception as error:  # what was done is shown all the same
                 return outcome, error
 
         self._start("Applying …", work, lambda result: self._applied(*result))
 
     def _check(self) -> None:
+        self._step.end_review()  # its plan leaves the screen
         self._start("Reading the target …", self._step.check, self._checked)
 
     def _cancel(self) -> None:
@@ -240,10 +241,10 @@ class Actions(Generic[P]):
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
-    def _applied(self, outcome: Outcome, checks: CheckResults | KitError | None) -> None:
+    def _applied(self, outcome: Outcome, checks: CheckResults | Exception | None) -> None:
         words, table = "", outcome_table(self._step.title, outcome, self._place).html()
-        if isinstance(checks, KitError):
-            words = f" It could not be checked. {checks}"
+        if isinstance(checks, Exception):
+            words = f" It could not be checked. {type(checks).__name__}: {checks}"
         elif checks is not None:
             words, table = f" {format_checks(checks)}", table + self._checks_html(checks)
         self._screen.show(table)

@@ -214,15 +214,19 @@ def test_after_each_apply_the_target_is_read_again_and_a_button_repeats_it(panel
     assert "✔ Done: 2 created. 2 of 2 checks passed." in texts(panel)
     assert texts(panel).count("Done for “Permission sets”") == texts(panel).count("Checks of") == 1
     del memory.resource("permission_set").states["Auditor"]
+    find(panel, "Review").click()
+    assert "Apply in the sandbox" in enabled(panel)
     find(panel, "Check").click()
+    assert "Apply in the sandbox" not in enabled(panel), "its plan is not on the screen any more"
     assert "✘ 1 of 2 checks failed." in texts(panel)
     assert "it was deleted outside of this run" in texts(panel)
     assert "Done for" not in texts(panel)
 
 
-def test_what_was_done_is_shown_also_where_it_cannot_be_checked(panel, step, monkeypatch):
+@pytest.mark.parametrize("error", [ThrottledError("AWS asks to wait"), KeyError("Name")])
+def test_what_was_done_is_shown_also_where_it_cannot_be_checked(panel, step, monkeypatch, error):
     def refuse():
-        raise ThrottledError("AWS asks to wait")
+        raise error
 
     find(panel, "Review").click()
     monkeypatch.setattr(step.step, "check", refuse)

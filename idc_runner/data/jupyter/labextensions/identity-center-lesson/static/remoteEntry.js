@@ -148,12 +148,12 @@
     }
 
     async afresh() {
-      const panel = this.current;
+      const { panel, path } = this.asking;
       const { context } = panel;
-      this.asking = false;
+      this.asking = null;
       try {
         if (context.model.dirty) await context.save();
-        const { kept } = await this.ask("POST", "afresh", { notebook: this.path.split("/").pop() });
+        const { kept } = await this.ask("POST", "afresh", { notebook: path.split("/").pop() });
         await context.revert();
         await context.sessionContext.session?.kernel?.restart();
         this.message = `This notebook is clean again. Yours is kept: ${kept}`;
@@ -164,7 +164,7 @@
     }
 
     draw() {
-      const state = JSON.stringify([this.outline, this.visited, this.path, this.asking, this.message]);
+      const state = JSON.stringify([this.outline, this.visited, this.path, this.asking?.path, this.message]);
       if (state === this.drawn) return;
       this.drawn = state;
       const { node } = this.widget;
@@ -217,10 +217,11 @@
     }
 
     bottom() {
-      const say = (change) => () => { Object.assign(this, change); this.draw(); };
+      const say = (change) => () => { Object.assign(this, change()); this.draw(); };
       const message = element("p", { role: "status" }, this.message);
+      if (this.asking?.path !== this.path) this.asking = null; // another tab is in front now
       if (!this.asking) {
-        const start = say({ asking: true, message: "" });
+        const start = say(() => ({ asking: { panel: this.current, path: this.path }, message: "" }));
         const attributes = { type: "button", "data-key": "afresh", disabled: !this.path, click: start };
         return element("footer", {}, element("button", attributes, "Start this notebook afresh …"), message);
       }
@@ -229,7 +230,7 @@
         element("p", {}, `A clean ${name} takes the place of yours, and its kernel starts again. Yours is kept`
           + " in the folder earlier/. What you made in the sandbox stays."),
         element("button", { type: "button", "data-key": "afresh", click: () => void this.afresh() }, "Start afresh"),
-        element("button", { type: "button", "data-key": "keep", click: say({ asking: false }) }, "Keep mine"),
+        element("button", { type: "button", "data-key": "keep", click: say(() => ({ asking: null })) }, "Keep mine"),
       );
     }
   }
