@@ -26,6 +26,8 @@ _SHOW = """async number => {
 _IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 _RESTART = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
 
+IDLE = "() => jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+
 
 class Desk:
     """A page of JupyterLab, as a learner has it in a clone."""
@@ -178,6 +180,7 @@ def test_a_whole_guided_lesson_leaves_the_clone_clean_and_one_tab(desk):
     for title in titles:
         desk.go(title)
         desk.command("notebook:run-all-cells")
+        desk.page.wait_for_function(IDLE)  # a notebook that is left while a cell runs stays open
         desk.command("docmanager:save")
     assert len(desk.tabs) == 1
     expect(desk.bar.locator("small", has_text=re.compile("^visited$"))).to_have_count(len(titles) - 1)
