@@ -558,6 +558,23 @@ def test_the_accounts_tab_shows_and_updates_what_the_api_left_behind(place, admi
     assert sets.outdated(provisioned) == []
 
 
+def test_quick_saves_all_hold_and_the_notice_says_where_update_is(place, administrator, sets, provisioned):
+    place.clients.switches(asynchronous_duration_s=60)
+    page, said = page_of(provisioned), []
+    for hours in range(2, 6):
+        administrator.open(f"{page}/edit")
+        administrator.send("/edit", description="Looks", session_duration=f"PT{hours}H", relay_state="")
+        said.append("choose Update" in administrator.message)
+        assert sets.read(provisioned)["duration"] == f"PT{hours}H"
+    administrator.open(f"{page}/inline-policy")
+    administrator.send("/inline-policy", inline=INLINE.replace("Get", "List"))
+    said.append("choose Update" in administrator.message)
+    assert sets.read(provisioned)["inline"] == INLINE.replace("Get", "List")
+    assert said == [False] * 3 + [True] * 2
+    requests = sets.api.list_permission_set_provisioning_status(**sets.instance)
+    assert len(requests["PermissionSetsProvisioningStatus"]) == 3
+
+
 def test_the_accounts_tab_says_why_provisioning_failed(place, administrator, provisioned):
     page = page_of(provisioned)
     administrator.open(f"{page}/attach")

@@ -111,9 +111,8 @@ def _show_tab(console: Console, tab: str, one: PermissionSet, **values: Any) -> 
 
 def _saved(console: Console, one: PermissionSet, notice: str) -> Response:
     """Provision a changed set where it is, as the console does and the API does not, and say so."""
-    is_anywhere = one.provision_everywhere()
-    name = one.describe()["Name"]
-    return console.go(one.path, f"{notice}-and-provisioned" if is_anywhere else notice, name)
+    ending = one.provision_everywhere()
+    return console.go(one.path, f"{notice}{ending}", one.describe()["Name"])
 
 
 def show_permissions(console: Console) -> Response:

@@ -118,13 +118,24 @@ class PermissionSet:
         if policies.boundary:
             self.call("PutPermissionsBoundaryToPermissionSet", PermissionsBoundary=policies.boundary)
 
-    def provision_everywhere(self) -> bool:
-        """Bring all accounts that have the set up to date, as saving in the console does; tell if any has."""
+    def provision_everywhere(self) -> str:
+        """Bring all accounts that have the set up to date, as saving in the console does.
+
+        Returns
+        -------
+        str
+            How the name of the notice ends that says what became of it.
+        """
         # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/howtosessionduration.html
         if not self.accounts():
-            return False
-        self.call("ProvisionPermissionSet", TargetType="ALL_PROVISIONED_ACCOUNTS")
-        return True
+            return ""
+        try:
+            self.call("ProvisionPermissionSet", TargetType="ALL_PROVISIONED_ACCOUNTS")
+        except ServiceError as error:
+            if error.code != "ThrottlingException":
+                raise
+            return "-but-outdated"  # what was saved stays: too many provisionings are outstanding
+        return "-and-provisioned"
 
 
 def all_permission_sets(console: Console) -> list[PermissionSet]:
