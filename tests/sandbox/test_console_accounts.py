@@ -230,6 +230,67 @@ def test_more_than_fifteen_go_in_several_turns(administrator, directory):
     assert len(directory.assigned("Management")) == 6
 
 
+def go_on(visitor, left):
+    """Start what is left, and look at it when it is done."""
+    assert (visitor.value("left"), len(cells(visitor))) == (str(left), 15)
+    visitor.send("/progress", **carried(visitor))
+    visitor.open(visitor.page.url.raw_path.decode())
+    assert f"all {15 + left} changes" in visitor.message
+
+
+@pytest.fixture
+def sixteen(directory):
+    """Return 16 users who have a permission set in an account."""
+    portal, account_id = directory.portal, directory.accounts["Development"]
+    keys = [f"USER:{portal.add_user(f'person-{number}')}" for number in range(16)]
+    for key in keys:
+        portal.assign(directory.look, account_id, PrincipalId=key.removeprefix("USER:"))
+    return keys
+
+
+@pytest.mark.parametrize("act", ["remove", "remove-set"])
+def test_more_than_fifteen_are_removed_in_several_turns(administrator, directory, sixteen, act):
+    portal, account_id = directory.portal, directory.accounts["Development"]
+    portal.assign(directory.look, account_id, PrincipalType="GROUP", PrincipalId=directory.readers)
+    path = f"{ACCOUNTS}/{account_id}"
+    administrator.open(path)
+    administrator.send(path, act=act, principal=sixteen, permission_set=directory.look)
+    administrator.send(f"/{act}", **carried(administrator), typed="Delete")
+    go_on(administrator, 1 if act == "remove" else 2)
+    kept = {(f"GROUP:{directory.readers}", directory.look)} if act == "remove" else set()
+    assert directory.assigned("Development") == kept
+
+
+def test_what_is_sent_too_early_is_refused_and_sent_again(administrator, directory, sixteen):
+    clients, path = directory.portal.clients, f"{ACCOUNTS}/{directory.accounts['Development']}"
+    clients.switches(asynchronous_duration_s=60)
+    administrator.open(path)
+    administrator.send(path, act="remove", principal=sixteen)
+    administrator.send("/remove", **carried(administrator))
+    assert administrator.send("/progress", **carried(administrator)).status_code == 400
+    assert "too many requests" in administrator.message
+    again = html.unescape(re.findall(r'href="([^"]*)">Look again now', administrator.page.text)[0])
+    clients.switches(asynchronous_duration_s=0)
+    clients.advance_clock(61)
+    administrator.open(again)
+    go_on(administrator, 1)
+    assert directory.assigned("Development") == set()
+
+
+def test_more_than_fifteen_permission_sets_are_changed_in_several_turns(administrator, directory):
+    portal, account_id = directory.portal, directory.accounts["Development"]
+    names = [f"Set-{number}" for number in range(18)]
+    arns = [portal.add_permission_set(name, "ReadOnlyAccess") for name in names]
+    for arn in arns[:9]:
+        portal.assign(arn, account_id)
+    path = f"{ACCOUNTS}/{account_id}"
+    administrator.open(path)
+    administrator.send(path, act="change", principal=directory.user)
+    administrator.send("/change", principals=directory.user, permission_set=arns[9:])
+    go_on(administrator, 3)
+    assert directory.assigned("Development") == {(directory.user, arn) for arn in arns[9:]}
+
+
 @pytest.mark.parametrize("requests", ["nothing", "create:unknown", f"create:{'a' * 8}-{'b' * 4}"])
 def test_the_progress_of_what_was_not_started_is_not_shown(administrator, directory, requests):
     assert administrator.open(f"{ACCOUNTS}/progress?requests={requests}").status_code in (400, 404)

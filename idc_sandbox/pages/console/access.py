@@ -150,23 +150,20 @@ def grants_in(console: Console, account_id: str) -> list[Grant]:
     ]
 
 
-def start_grants(console: Console, kind: str, grants: Iterable[Grant]) -> list[str]:
-    """Start creating or deleting assignments; return the requests as the progress page takes them."""
+def _start(console: Console, kind: str, grant: Grant) -> str:
+    """Start creating or deleting an assignment; return the request as the progress page takes it."""
     operation_name = {"create": "CreateAccountAssignment", "delete": "DeleteAccountAssignment"}[kind]
-    started = []
-    for grant in grants:
-        principal_type, _, principal_id = grant.principal_key.partition(":")
-        answer = call_sso(
-            console,
-            operation_name,
-            TargetType="AWS_ACCOUNT",
-            TargetId=grant.account_id,
-            PermissionSetArn=grant.permission_set_arn,
-            PrincipalType=principal_type,
-            PrincipalId=principal_id,
-        )
-        started.append(request_name(kind, answer))
-    return started
+    principal_type, _, principal_id = grant.principal_key.partition(":")
+    answer = call_sso(
+        console,
+        operation_name,
+        TargetType="AWS_ACCOUNT",
+        TargetId=grant.account_id,
+        PermissionSetArn=grant.permission_set_arn,
+        PrincipalType=principal_type,
+        PrincipalId=principal_id,
+    )
+    return request_name(kind, answer)
 
 
 def request_name(kind: str, answer: dict[str, Any]) -> str:
@@ -179,10 +176,35 @@ def product_of(accounts: Sequence[str], principals: Sequence[str], sets: Sequenc
     return [Grant(account, key, arn) for account in accounts for key in principals for arn in sets]
 
 
+class Wanted(NamedTuple):
+    """What shall be so: in each account, each user or group has the sets, and not the removed ones."""
+
+    accounts: Sequence[str]
+    principals: Sequence[str]
+    sets: Sequence[str] = ()
+    removed_sets: Sequence[str] = ()
+
+    @property
+    def joined(self) -> dict[str, str]:
+        """Return what is not empty, as fields."""
+        return {name: ",".join(values) for name, values in self._asdict().items() if values}
+
+
+def start_changes(console: Console, wanted: Wanted, requests: Sequence[str] = ()) -> Response:
+    """Start as many changes as AWS takes at a time, after `requests`; return the way to follow them all."""
+    left = _left(console, wanted, _described(console, requests))
+    started = [_start(console, kind, grant) for kind, grant in left[:MOST_AT_ONCE]]
+    rest = wanted.joined if requests or len(left) > MOST_AT_ONCE else {}
+    return follow(console, [*requests, *started], **rest)
+
+
 def follow(console: Console, requests: Iterable[str], **rest: str) -> Response:
     """Return the way to the page that follows requests; `rest` names what is left to be started."""
-    query = {"requests": ",".join(requests), **rest}
-    return console.go(f"/accounts/progress?{urlencode(query)}")
+    return console.go(_progress_path(requests, rest))
+
+
+def _progress_path(requests: Iterable[str], rest: dict[str, str]) -> str:
+    return f"/accounts/progress?{urlencode({'requests': ','.join(requests), **rest})}"
 
 
 def split(text: str) -> list[str]:
@@ -195,12 +217,42 @@ def given(console: Console, name: str) -> str:
     return str(console.form.get(name) or console.query(name))
 
 
-_REST = ("accounts", "principals", "sets")
+def _given_wanted(console: Console) -> Wanted:
+    return Wanted(*(split(given(console, name)) for name in Wanted._fields))
 
 
-def _left(console: Console, requests: Sequence[str]) -> list[Grant]:
-    accounts, principals, sets = (split(given(console, name)) for name in _REST)
-    return product_of(accounts, principals, sets)[len(requests) :]
+def _described(console: Console, requests: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what each request changes, and its status as AWS has it."""
+    found = []
+    for request in requests:
+        kind, _, request_id = request.partition(":")
+        if kind not in _DESCRIBERS:
+            raise ServiceError("ValidationException", f"{request!r} is no request that was started here.")
+        operation_name, id_name, status_name = _DESCRIBERS[kind]
+        found.append((kind, call_sso(console, operation_name, **{id_name: request_id})[status_name]))
+    return found
+
+
+def _left(
+    console: Console, wanted: Wanted, described: Iterable[tuple[str, dict[str, Any]]]
+) -> list[tuple[str, Grant]]:
+    """Return what is wanted and was not started yet."""
+    accounts, principals, sets, removed = wanted
+    started = {
+        (kind, Grant(status["TargetId"], _principal_key(status), status["PermissionSetArn"]))
+        for kind, status in described
+        if kind in ("create", "delete")
+    }
+    changes = [("create", grant) for grant in product_of(accounts, principals, sets)]
+    if removed:  # of all these, only what there is can be removed
+        there = {grant for account_id in accounts for grant in grants_in(console, account_id)}
+        old = product_of(accounts, principals, removed)
+        changes += [("delete", grant) for grant in old if grant in there]
+    return [change for change in changes if change not in started]
+
+
+def _principal_key(status: dict[str, Any]) -> str:
+    return f"{status['PrincipalType']}:{status['PrincipalId']}"
 
 
 def show_progress(console: Console) -> Response:
@@ -208,16 +260,12 @@ def show_progress(console: Console) -> Response:
     requests = split(given(console, "requests"))
     sets, known, names = permission_sets_by_arn(console), principals_by_key(console), dict[str, str]()
     rows, counts = [], dict.fromkeys(_STATUS_WORDS, 0)
-    for request in requests:
-        kind, _, request_id = request.partition(":")
-        if kind not in _DESCRIBERS:
-            raise ServiceError("ValidationException", f"{request!r} is no request that was started here.")
-        operation_name, id_name, status_name = _DESCRIBERS[kind]
-        status = call_sso(console, operation_name, **{id_name: request_id})[status_name]
-        account_id = status.get("TargetId") or status.get("AccountId")
+    described = _described(console, requests)
+    for kind, status in described:
+        account_id = str(status.get("TargetId") or status.get("AccountId"))
         if account_id not in names:
             names[account_id] = account_name(console, account_id)
-        key = f"{status['PrincipalType']}:{status['PrincipalId']}" if "PrincipalId" in status else ""
+        key = _principal_key(status) if "PrincipalId" in status else ""
         arn = status["PermissionSetArn"]
         counts[status["Status"]] += 1
         rows.append(
@@ -233,7 +281,8 @@ def show_progress(console: Console) -> Response:
                 "reason": status.get("FailureReason") or "",
             }
         )
-    left = _left(console, requests)
+    wanted = _given_wanted(console)
+    left = _left(console, wanted, described)
     answer = console.show(
         "progress.html",
         rows=rows,
@@ -241,8 +290,8 @@ def show_progress(console: Console) -> Response:
         left=len(left),
         next_count=min(len(left), MOST_AT_ONCE),
         requests=",".join(requests),
-        rest=[(name, given(console, name)) for name in _REST],
-        again=f"{ROOT}/accounts/progress?{console.visit.request.url.query}",
+        rest=wanted.joined.items(),
+        again=f"{ROOT}{_progress_path(requests, wanted.joined)}",
         crumbs=(("AWS accounts", f"{ROOT}/accounts"),),
     )
     if counts["IN_PROGRESS"] and not console.problem and console.query("follow") != "no":
@@ -252,9 +301,7 @@ def show_progress(console: Console) -> Response:
 
 def take_progress(console: Console) -> Response:
     """Start the next of what is left."""
-    requests = split(given(console, "requests"))
-    started = start_grants(console, "create", _left(console, requests)[:MOST_AT_ONCE])
-    return follow(console, [*requests, *started], **{name: given(console, name) for name in _REST})
+    return start_changes(console, _given_wanted(console), split(given(console, "requests")))
 
 
 PROGRESS_SCREENS = (Screen("/accounts/progress", show_progress, take_progress),)

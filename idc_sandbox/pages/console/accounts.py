@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.access import (
-    Grant,
+    Wanted,
     account_name,
     call_sso,
     follow,
@@ -23,7 +23,7 @@ from idc_sandbox.pages.console.access import (
     principals_by_key,
     request_name,
     split,
-    start_grants,
+    start_changes,
 )
 from idc_sandbox.pages.console.assigning import MOST_ACCOUNTS
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
@@ -221,9 +221,9 @@ def take_change(console: Console) -> Response:
         raise validation_error("Nothing was changed. Tick or untick a permission set.")
     if not wanted:
         raise validation_error("Leave at least one permission set. To remove all, choose Remove access.")
-    new = [Grant(account_id, key, arn) for arn in wanted if arn not in now]
-    old = [Grant(account_id, key, arn) for arn in now if arn not in wanted]
-    return follow(console, [*start_grants(console, "create", new), *start_grants(console, "delete", old)])
+    new = [arn for arn in wanted if arn not in now]
+    old = [arn for arn in now if arn not in wanted]
+    return start_changes(console, Wanted([account_id], [key], new, old))
 
 
 def show_remove(console: Console) -> Response:
@@ -244,7 +244,8 @@ def take_remove(console: Console) -> Response:
     grants = [one for one in grants_in(console, _account_id(console)) if one.principal_key in keys]
     if not grants:
         raise validation_error("They have no access to this account any more.")
-    return follow(console, start_grants(console, "delete", grants))
+    arns = list(dict.fromkeys(one.permission_set_arn for one in grants))
+    return start_changes(console, Wanted([_account_id(console)], keys, removed_sets=arns))
 
 
 def _permission_set(console: Console) -> dict[str, Any]:
@@ -291,7 +292,8 @@ def take_remove_set(console: Console) -> Response:
         raise validation_error("Type Delete to confirm.")
     arn = given(console, "permission_set")
     grants = [one for one in grants_in(console, _account_id(console)) if one.permission_set_arn == arn]
-    return follow(console, start_grants(console, "delete", grants))
+    keys = [one.principal_key for one in grants]
+    return start_changes(console, Wanted([_account_id(console)], keys, removed_sets=[arn]))
 
 
 ACCOUNT_SCREENS = (

@@ -8,9 +8,8 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.access import (
-    MOST_AT_ONCE,
+    Wanted,
     account_name,
-    follow,
     given,
     list_groups,
     list_users,
@@ -19,7 +18,7 @@ from idc_sandbox.pages.console.access import (
     principals_by_key,
     product_of,
     split,
-    start_grants,
+    start_changes,
 )
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 
@@ -79,10 +78,7 @@ def take_assign(console: Console) -> Response:
         raise validation_error("Select at least one permission set.")
     if act == "next":
         return _show(console, _REVIEW, chosen)
-    grants = product_of(*chosen)
-    started = start_grants(console, "create", grants[:MOST_AT_ONCE])
-    rest = chosen.joined if len(grants) > MOST_AT_ONCE else {}
-    return follow(console, started, **rest)
+    return start_changes(console, Wanted(*chosen))
 
 
 def _show(console: Console, step: str, chosen: _Chosen) -> Response:
