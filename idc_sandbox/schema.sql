@@ -177,7 +177,8 @@ CREATE TABLE invitation (
     kind TEXT NOT NULL CHECK (kind IN ('invitation', 'password-reset')),
     created_at REAL NOT NULL,
     expires_at REAL NOT NULL,
-    used_at REAL
+    used_at REAL,
+    email_folded TEXT                                    -- to which it was mailed; NULL: that is not known any more
 ) STRICT;
 
 -- Which address of a user's is theirs: the newest link counts, and an address that was changed since is not verified.
@@ -193,6 +194,7 @@ CREATE TABLE email_verification (
 -- The practice phone's keys, in plain text as on a phone. A phone is one browser's, or the owner's.
 CREATE TABLE phone_key (
     key_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
     phone TEXT NOT NULL,
     name TEXT NOT NULL,
     secret TEXT NOT NULL,
@@ -219,7 +221,9 @@ CREATE INDEX mfa_device_of_user ON mfa_device (user_id);
 -- What a registration or a sign-in with a device waits for; the newest of its kind counts.
 CREATE TABLE device_challenge (
     user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
-    kind TEXT NOT NULL CHECK (kind IN ('totp-registration', 'webauthn-registration', 'webauthn-authentication')),
+    kind TEXT NOT NULL CHECK (kind IN (
+        'totp-registration', 'console-totp-registration', 'webauthn-registration', 'webauthn-authentication'
+    )),
     secret TEXT NOT NULL,
     expires_at REAL NOT NULL,
     PRIMARY KEY (user_id, kind)

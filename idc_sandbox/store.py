@@ -267,13 +267,29 @@ _UPGRADES = {
         "CREATE TABLE email_verification (user_id TEXT PRIMARY KEY REFERENCES identity_user"
         " ON DELETE CASCADE, email_folded TEXT NOT NULL, token_hash TEXT UNIQUE, created_at REAL NOT NULL,"
         " expires_at REAL NOT NULL, verified_at REAL) STRICT",
-        # Who has followed a mailed link has proved the address.
+        # Which address a link was mailed to: the mailbox has the link, the table its SHA-256.
+        "ALTER TABLE invitation ADD COLUMN email_folded TEXT",
+        "UPDATE invitation SET email_folded = to_address_folded FROM message"
+        " WHERE link LIKE '/start/invitation/%'"
+        " AND token_hash = sha256(replace(link, '/start/invitation/', ''))",
+        # Who has followed a mailed link has proved the address to which it was mailed.
         "INSERT INTO email_verification SELECT user_id, email_folded, NULL, max(used_at), max(used_at),"
-        " max(used_at) FROM invitation JOIN identity_user USING (user_id)"
-        " WHERE used_at IS NOT NULL AND email_folded IS NOT NULL GROUP BY user_id",
-        "CREATE TABLE phone_key (key_id TEXT PRIMARY KEY, phone TEXT NOT NULL, name TEXT NOT NULL,"
+        " max(used_at) FROM invitation JOIN identity_user USING (user_id, email_folded)"
+        " WHERE used_at IS NOT NULL GROUP BY user_id",
+        # What nobody had chosen stays as it was: the default was another one.
+        "INSERT OR IGNORE INTO console_setting SELECT instance_arn, 'multi_factor_authentication',"
+        """ '{"prompt": "context-aware"}' FROM instance""",
+        "CREATE TABLE phone_key (key_id TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES identity_user"
+        " ON DELETE CASCADE, phone TEXT NOT NULL, name TEXT NOT NULL,"
         " secret TEXT NOT NULL, added_at REAL NOT NULL, UNIQUE (phone, secret)) STRICT",
-        # One more kind of message; SQLite changes no CHECK in place.
+        # One more kind of challenge, and of message; SQLite changes no CHECK in place.
+        "ALTER TABLE device_challenge RENAME TO device_challenge_before",
+        "CREATE TABLE device_challenge (user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,"
+        " kind TEXT NOT NULL CHECK (kind IN ('totp-registration', 'console-totp-registration',"
+        " 'webauthn-registration', 'webauthn-authentication')), secret TEXT NOT NULL,"
+        " expires_at REAL NOT NULL, PRIMARY KEY (user_id, kind)) STRICT",
+        "INSERT INTO device_challenge SELECT * FROM device_challenge_before",
+        "DROP TABLE device_challenge_before",
         "ALTER TABLE message RENAME TO message_before",
         "CREATE TABLE message (message_id TEXT PRIMARY KEY, to_address TEXT NOT NULL,"
         " to_address_folded TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('invitation',"
@@ -349,6 +365,7 @@ class Store:
     def _upgrade(self) -> int:
         """Make an older file one of this version, where that is possible, and return its version."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        self._connection.create_function("sha256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest())
         while version in _UPGRADES:
             statements = ";\n".join(_UPGRADES[version])
             version += 1

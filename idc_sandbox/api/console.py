@@ -88,11 +88,12 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
             found = devices.list_devices(at_console(), user_id)
             return {"mfa_devices": [dataclasses.asdict(one) for one in found]}
         case "POST", "mfa-devices", "start":
-            started = _allowed(devices.pending_registration, at_console(), user_id)
+            known = str(values.get("secret", ""))
+            started = _allowed(devices.start_at_console, at_console(), user_id, known)
             return {"secret": started.secret, "uri": started.uri}
         case "POST", "mfa-devices", "register":
-            proof = {name: str(values.get(name, "")) for name in ("code", "name")}
-            added = _allowed(devices.register_device, at_console(), user_id, "totp", proof)
+            code, name = (str(values.get(key, "")) for key in ("code", "name"))
+            added = _allowed(devices.finish_at_console, at_console(), user_id, code, name)
             return {"registered": dataclasses.asdict(added)}
         case "POST", "mfa-devices", device_id, "delete":
             deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)

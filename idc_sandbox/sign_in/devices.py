@@ -26,7 +26,16 @@ from webauthn.helpers.structs import (
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import parse_json
-from idc_sandbox.sign_in.people import FormFields, clean_text, person_of, read_as, refuse, setting
+from idc_sandbox.sign_in.people import (
+    FormFields,
+    clean_text,
+    digest,
+    matches,
+    person_of,
+    read_as,
+    refuse,
+    setting,
+)
 
 DeviceKind = Literal["totp", "webauthn"]
 LIMIT_OF_KIND: dict[str, int] = {"totp": 2, "webauthn": 6}
@@ -169,7 +178,8 @@ def _next_name(context: Context, user_id: str, kind: str) -> str:
 # Authenticator apps: RFC 6238 codes of six digits, each good once.
 
 ISSUER = "Practice sandbox"
-_KIND = "totp-registration"
+# The user's own registration and the administrator's have a key each: neither shows the other's.
+_OWN_APP, _APP_AT_CONSOLE = "totp-registration", "console-totp-registration"
 _STEP_S = 30
 # One step early or late: clocks differ, and typing takes time.
 _STEPS_OF_GRACE = 1
@@ -186,31 +196,58 @@ class TotpRegistration:
 def pending_registration(context: Context, user_id: str) -> TotpRegistration:
     """Return the secret that waits for an app's first code, or a new one. Writes."""
     require_device_room(context, user_id, "totp")
-    secret = find_challenge(context, user_id, _KIND)
-    if secret is None:
-        secret = pyotp.random_base32()
-        keep_challenge(context, user_id, _KIND, secret)
+    secret = find_challenge(context, user_id, _OWN_APP)
+    return _registration(context, user_id, secret or _new_secret(context, user_id, _OWN_APP))
+
+
+def start_at_console(context: Context, user_id: str, known: str = "") -> TotpRegistration:
+    """Return a new secret for the console, or the one that is `known` there while it waits. Writes."""
+    require_device_room(context, user_id, "totp")
+    is_waiting = bool(known) and matches(
+        known, digest(find_challenge(context, user_id, _APP_AT_CONSOLE) or "")
+    )
+    secret = known if is_waiting else _new_secret(context, user_id, _APP_AT_CONSOLE)
+    return _registration(context, user_id, secret)
+
+
+def _new_secret(context: Context, user_id: str, challenge: str) -> str:
+    secret = pyotp.random_base32()
+    keep_challenge(context, user_id, challenge, secret)
+    return secret
+
+
+def _registration(context: Context, user_id: str, secret: str) -> TotpRegistration:
     name = person_of(context, user_id).user_name
     return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
-def finish_app_registration(context: Context, user_id: str, code: str, name: str | None = None) -> MfaDevice:
+def finish_at_console(context: Context, user_id: str, code: str, name: str) -> MfaDevice:
+    """Register the app that the console started when its code is right. Writes."""
+    return finish_app_registration(context, user_id, code, name, _APP_AT_CONSOLE)
+
+
+def finish_app_registration(
+    context: Context, user_id: str, code: str, name: str | None = None, challenge: str = _OWN_APP
+) -> MfaDevice:
     """Register the app when its code is right, and return the device. Writes."""
-    secret = find_challenge(context, user_id, _KIND)
+    secret = find_challenge(context, user_id, challenge)
     if secret is None:
         raise refuse("registration-expired")
     step = _step_of(secret, code, after=None)
     if step is None:
         raise refuse("wrong-code")
     device = add_device(context, user_id, "totp", name, totp_secret=secret, totp_last_step=step)
-    drop_challenge(context, user_id, _KIND)
+    drop_challenge(context, user_id, challenge)
     return device
 
 
 def user_of_registration(context: Context, secret: str) -> str | None:
     """Return whose app is being registered with a secret, or None."""
-    row = context.find_live("device_challenge", kind=_KIND, secret=secret)
-    return None if row is None else str(row["user_id"])
+    found = (
+        context.find_live("device_challenge", kind=kind, secret=secret)
+        for kind in (_OWN_APP, _APP_AT_CONSOLE)
+    )
+    return next((str(row["user_id"]) for row in found if row is not None), None)
 
 
 def code_now(secret: str) -> tuple[str, int]:

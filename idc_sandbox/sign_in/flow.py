@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in import devices, passwords, verification
 from idc_sandbox.sign_in.people import (
@@ -220,6 +221,7 @@ class Invitation:
     display_name: str
     kind: str
     expires_at: float
+    mailed_to: str | None
 
 
 def invite(context: Context, user_id: str) -> Message:
@@ -241,7 +243,12 @@ def look_at_invitation(context: Context, token: str) -> Invitation:
         raise refuse("invitation-expired")
     person = _require_enabled(person_of(context, row["user_id"]))
     return Invitation(
-        person.user_id, person.user_name, person.display_name, row["kind"], float(row["expires_at"])
+        person.user_id,
+        person.user_name,
+        person.display_name,
+        row["kind"],
+        float(row["expires_at"]),
+        row["email_folded"],
     )
 
 
@@ -249,7 +256,7 @@ def accept(context: Context, token: str, new_password: str) -> str:
     """Set the password that a user chose, use the link up, and return the user's id. Writes."""
     invitation = look_at_invitation(context, token)
     passwords.set_password(context, invitation.user_id, new_password)
-    verification.mark_verified(context, person_of(context, invitation.user_id))
+    verification.mark_verified(context, person_of(context, invitation.user_id), invitation.mailed_to)
     context.execute("UPDATE invitation SET used_at = ? WHERE token_hash = ?", context.now, digest(token))
     return invitation.user_id
 
@@ -282,6 +289,7 @@ def _mail_link(context: Context, person: Person, kind: MessageKind, lifetime_s: 
         kind=kind,
         created_at=now,
         expires_at=now + lifetime_s,
+        email_folded=folded(person.email or ""),
     )
     return send(context, person, kind, link=f"{LINK_PATH}{token}")
 

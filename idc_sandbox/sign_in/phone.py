@@ -16,6 +16,7 @@ class PhoneKey:
     """A key on a phone, which is one browser's or the owner's."""
 
     key_id: str
+    user_id: str
     phone: str = field(repr=False)
     name: str
     secret: str = field(repr=False)
@@ -45,7 +46,7 @@ def add_key(context: Context, phone: str, secret: str) -> PhoneKey:
     if len(holding) >= MOST_PHONES:
         raise refuse("phone-key-everywhere", most=MOST_PHONES)
     name = f"{devices.ISSUER}: {person_of(context, user_id).user_name}"
-    key = PhoneKey(context.ids.uuid("phone_key"), phone, name, secret, context.now)
+    key = PhoneKey(context.ids.uuid("phone_key"), user_id, phone, name, secret, context.now)
     context.insert("phone_key", **asdict(key))
     return key
 

@@ -48,12 +48,13 @@ def person_of_link(context: Context, token: str) -> Person:
 
 def verify(context: Context, token: str) -> None:
     """Keep that a link was followed, and use it up. Writes."""
-    mark_verified(context, person_of_link(context, token))
+    person = person_of_link(context, token)
+    mark_verified(context, person, folded(person.email or ""))
 
 
-def mark_verified(context: Context, person: Person) -> None:
-    """Keep that a user's address is theirs; one without an address has none to keep. Writes."""
-    if person.email is not None:
+def mark_verified(context: Context, person: Person, mailed_to: str | None) -> None:
+    """Keep that a user's address is theirs, if it is still the one to which a link was mailed. Writes."""
+    if person.email is not None and folded(person.email) == mailed_to:
         _keep(context, person, token_hash=None, expires_at=context.now, verified_at=context.now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+import pyotp
 import pytest
 from console_role import come_with_role
 from page_visitor import PASSWORD
@@ -372,18 +373,52 @@ def test_an_authenticator_app_is_registered_for_a_user(desk, place):
     page = f"{USERS}/{user_id}/register-device"
     desk.open(page)
     secret = desk.value("totp_secret")
-    desk.send("/register-device", code="000000", name="Kept")
+    carried = re.findall(r'name="secret" value="(\w+)"', desk.page.text.rpartition("<form")[2])
+    assert carried == [secret]
+    desk.send("/register-device", code="000000", name="Kept", secret=carried[0])
     assert (desk.page.status_code, "not the code" in desk.message) == (400, True)
     assert 'value="Kept"' in desk.page.text
     assert desk.value("totp_secret") == secret
-    desk.send("/start/phone", secret=secret)
+    form = desk.page
+    desk.send("/start/phone", secret=secret)  # in a new tab
     code = desk.value("code")
-    desk.open(page)
+    desk.page = form
     desk.send("/register-device", code=code, name="Loan phone")
     assert "Loan phone is registered" in desk.message
     assert [one.name for one in place.portal.do(devices.list_devices, user_id)] == ["Loan phone"]
     place.set_mfa(allowed_types=["security-keys-and-built-in-authenticators"])
     assert "does not allow" in desk.open(page).text
+
+
+def test_the_console_and_the_sign_in_show_each_a_key_of_their_own(desk, place):
+    """Who registers for a user learns no key that the user will have, nor the user the console's."""
+    user_id, page = place.portal.user_id, f"{USERS}/{place.portal.user_id}/register-device"
+    place.set_mfa(prompt="always-on")
+    visitor = place.visitor()
+    visitor.choose_password(place.invite())
+    visitor.sign_in()
+    own = visitor.value("totp_secret")
+    desk.open(page)
+    at_console = desk.value("totp_secret")
+    visitor.open("/start")
+    assert visitor.value("totp_secret") == own
+    desk.send("/register-device", code=pyotp.TOTP(own).now(), secret=own)
+    assert (desk.page.status_code, desk.value("totp_secret") in (own, at_console)) == (400, False)
+    at_console = desk.value("totp_secret")
+    visitor.send("/register-totp", code=pyotp.TOTP(at_console).now())
+    assert place.portal.do(devices.list_devices, user_id) == []
+    desk.send("/register-device", code=pyotp.TOTP(at_console).now(), secret=at_console)
+    visitor.open("/start")
+    visitor.register_app()
+    assert len(place.portal.do(devices.list_devices, user_id)) == 2
+    place.portal.do(
+        devices.delete_device, user_id, place.portal.do(devices.list_devices, user_id)[0].device_id
+    )
+    keys = set()
+    for _ in range(2):
+        desk.open(page)
+        keys.add(desk.value("totp_secret"))
+    assert len(keys - {own, at_console}) == 2, "each start has a new key"
 
 
 def test_sessions_are_ended_by_typing(desk, place, signed_in):

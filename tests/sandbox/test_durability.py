@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -211,13 +212,29 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
         fresh_sandbox.client("sts").get_caller_identity()
 
 
-@pytest.mark.parametrize("version", [2, 3])
-def test_a_state_file_of_an_older_version_goes_on(tmp_path, version):
+def shape_of(connection):
+    """Return the tables of a state file: their columns and foreign keys."""
+    shape = {}
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        columns = {tuple(row)[1:] for row in connection.execute(f"PRAGMA table_info({table})")}
+        keys = {tuple(row)[2:] for row in connection.execute(f"PRAGMA foreign_key_list({table})")}
+        shape[table] = (columns, keys)
+    return shape
+
+
+@pytest.mark.parametrize(
+    ("version", "chosen", "prompt"),
+    [(2, None, "context-aware"), (3, None, "context-aware"), (2, "never", "never"), (3, "never", "never")],
+)
+def test_a_state_file_of_an_older_version_goes_on(tmp_path, version, chosen, prompt):
     """Whoever signed in before version 3 signs in again: sessions were not bound to a browser."""
     path = tmp_path / "sandbox.db"
     clients = GatewayClient(tmp_path)
     clients.console("POST", "instance")
-    store_id = clients.client("sso-admin").list_instances()["Instances"][0]["IdentityStoreId"]
+    (instance,) = clients.client("sso-admin").list_instances()["Instances"]
+    store_id, of_instance = instance["IdentityStoreId"], {"instance_arn": instance["InstanceArn"]}
+    if chosen is not None:
+        clients.console("PUT", "settings/multi_factor_authentication", {"prompt": chosen} | of_instance)
     ids = [
         clients.client("identitystore").create_user(
             IdentityStoreId=store_id,
@@ -226,14 +243,26 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version):
             Name={"GivenName": name, "FamilyName": "Test"},
             Emails=[{"Value": f"{name}@example.com"}],
         )["UserId"]
-        for name in ("ana", "ben")
+        for name in ("ana", "ben", "cleo", "dora")
     ]
     messages = [clients.console("POST", f"users/{user_id}/invite")["message"] for user_id in ids]
     clients.store.close()
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE invitation SET used_at = created_at WHERE user_id = ?", (ids[0],))
+    connection.execute("UPDATE invitation SET used_at = created_at WHERE user_id != ?", (ids[1],))
+    # One got another address after the link was mailed, and the link of one is not in the mailbox.
+    connection.execute("UPDATE identity_user SET email_folded = 'new@x.y' WHERE user_id = ?", (ids[2],))
+    connection.execute("UPDATE invitation SET token_hash = 'unknown' WHERE user_id = ?", (ids[3],))
     for table in ("email_verification", "phone_key"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE invitation DROP COLUMN email_folded")
+    connection.execute("DROP TABLE device_challenge")
+    connection.execute(
+        "CREATE TABLE device_challenge (user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,"
+        " kind TEXT NOT NULL CHECK (kind IN ('totp-registration')), secret TEXT NOT NULL,"
+        " expires_at REAL NOT NULL, PRIMARY KEY (user_id, kind)) STRICT"
+    )
+    challenge = (ids[1], "totp-registration", "WAITING", 1e11)
+    connection.execute("INSERT INTO device_challenge VALUES (?, ?, ?, ?)", challenge)
     connection.execute("CREATE TABLE old AS SELECT * FROM message")
     connection.execute("DROP TABLE message")
     connection.execute(
@@ -253,9 +282,19 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version):
         assert connection.execute("SELECT count(browser_hash) FROM portal_session").fetchone()[0] == 0
         assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
         assert connection.execute("SELECT count(*) FROM phone_key").fetchone()[0] == 0
+        assert [tuple(row) for row in connection.execute("SELECT * FROM device_challenge")] == [challenge]
+        upgraded = shape_of(connection)
+    new = Store(tmp_path / "new.db")
+    with new.transaction() as connection:
+        assert shape_of(connection) == upgraded
+    new.close()
+    settings = clients.console("GET", f"settings?{urlencode(of_instance)}")
+    assert settings["multi_factor_authentication"]["prompt"] == prompt
+    started = clients.console("POST", f"users/{ids[1]}/mfa-devices/start")
+    assert started["secret"] != "WAITING"
     assert clients.console("GET", "mailbox")["messages"] == messages[::-1]
     verified = [clients.console("GET", f"users/{user_id}/email")["is_verified"] for user_id in ids]
-    assert verified == [True, False]  # the first of them has followed the mailed link
+    assert verified == [True, False, False, False]  # the first has followed a link mailed to that address
     assert clients.console("POST", f"users/{ids[1]}/verify-email")["message"]["kind"] == "email-verification"
     clients.store.close()
 

@@ -129,6 +129,15 @@ def test_the_owners_phone_takes_a_typed_key_and_removes_it(place, at_qr_code):
     assert place.portal.do(phone.list_keys, None) == []
 
 
+def test_the_keys_of_a_user_who_is_deleted_go_with_the_user(place, at_qr_code):
+    visitor, secret = at_qr_code
+    use_phone(visitor, secret)
+    store_id = place.portal.instance["IdentityStoreId"]
+    place.portal.identity_store.delete_user(IdentityStoreId=store_id, UserId=place.portal.user_id)
+    assert place.portal.do(phone.list_keys, None) == []
+    assert "data-key-id" not in visitor.open("/start/phone").text
+
+
 @pytest.mark.parametrize("secret", ["", "JBSWY3DPEHPK3PXP", "x" * 300, "é"])
 def test_only_a_key_that_a_registration_waits_for_gets_in(place, at_qr_code, secret):
     visitor, _ = at_qr_code

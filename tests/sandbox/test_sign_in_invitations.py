@@ -6,7 +6,7 @@ import pytest
 from front_door_harness import PASSWORD
 
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in import flow, passwords, people
+from idc_sandbox.sign_in import flow, passwords, people, verification
 
 
 def token_of(message):
@@ -26,6 +26,27 @@ def test_an_invitation_leads_to_a_password_once(door):
     assert door.do(passwords.verify_password, user_id, PASSWORD)
     assert door.refusal(flow.accept, token, "Another-password-2").code == "invitation-used"
     assert door.do(passwords.verify_password, user_id, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("address_then", "is_verified"),
+    [("ana@example.com", True), ("ANA@example.com", True), ("new@example.com", False), (None, False)],
+)
+@pytest.mark.parametrize("kind", ["invitation", "password-reset"])
+def test_a_link_verifies_only_the_address_to_which_it_was_mailed(door, kind, address_then, is_verified):
+    user_id = door.add_person(password=None)
+    door.do(flow.invite, user_id) if kind == "invitation" else door.do(flow.reset_password, user_id)
+    token = token_of(door.do(people.list_messages)[0])
+    address = {} if address_then is None else {"AttributeValue": [{"Value": address_then}]}
+    door.call(
+        "identitystore",
+        "UpdateUser",
+        IdentityStoreId=door.identity_store_id,
+        UserId=user_id,
+        Operations=[{"AttributePath": "emails"} | address],
+    )
+    door.do(flow.accept, token, PASSWORD)
+    assert door.do(verification.is_verified, user_id) is is_verified
 
 
 def test_a_password_that_is_no_good_does_not_use_the_invitation_up(door):

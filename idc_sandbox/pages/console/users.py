@@ -288,7 +288,8 @@ def _show_register(directory: Directory) -> Response:
     """Show the key of an authenticator app for the user, as a QR code and as text."""
     console, user_id = directory.console, directory.console.part("user_id")
     user = _described(directory, user_id)
-    started = console.do("POST", f"users/{user_id}/mfa-devices/start")
+    # After a mistyped code the app that has the key already need not get another one.
+    started = console.do("POST", f"users/{user_id}/mfa-devices/start", secret=typed_or(console, "secret"))
     return console.show(
         "user-register.html",
         user=user,
