@@ -206,8 +206,10 @@ def _console_of(context: Context, values: Values) -> tuple[Context, sqlite3.Row]
     row = context.find("instance", instance_arn=instance_arn)
     if row is not None:
         caller = context.caller
-        # Who administers the management account gets into any member account by Organizations' role there.
-        if caller.account_id == context.double.management_account_id:
+        # Who administers the management account gets into any member account by Organizations' role there;
+        # a permission set's role in the management account is itself, and nowhere else.
+        is_role = ":assumed-role/" in caller.principal_arn
+        if caller.account_id == context.double.management_account_id and not is_role:
             caller = dataclasses.replace(caller, account_id=row["owner_account_id"])
         context = dataclasses.replace(context, region=row["region"], caller=caller)
     return context, require_instance(context, instance_arn)
@@ -219,9 +221,14 @@ def _console_of_user(context: Context, user_id: str) -> Context:
         user_id,
     )
     if instance_arn is None:
-        raise not_found(
-            f"USER not found: {user_id!r} is in no identity store; ListUsers has the ids.",
-            ResourceType="USER",
-            ResourceId=user_id,
-        )
+        raise unknown_user(user_id)
     return _console_of(context, {"instance_arn": instance_arn})[0]
+
+
+def unknown_user(user_id: str) -> ServiceError:
+    """Return the refusal of a user who is not there, or not for this console."""
+    return not_found(
+        f"USER not found: {user_id!r} is in no identity store here; ListUsers has the ids.",
+        ResourceType="USER",
+        ResourceId=user_id,
+    )

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -134,18 +134,32 @@ class Visit:
     @property
     def csrf_token(self) -> str:
         """The token that every form of this visit carries."""
-        return self.house.seals.csrf_token(self._door, self.browser, self.cookies.get(SESSION_COOKIE, ""))
+        session = self.cookies.get(SESSION_COOKIE, "")
+        return self.house.seals.csrf_token(self._door(), self.browser, session)
 
     def has_csrf_token(self) -> bool:
         """Tell whether the form that was sent is one of this browser's."""
         browser = self.cookies.get(BROWSER_COOKIE, "")
         session = self.cookies.get(SESSION_COOKIE, "")
-        return self.house.seals.is_csrf_token(self.form.get("csrf_token", ""), self._door, browser, session)
+        given, doors = self.form.get("csrf_token", ""), {self._door()}
+        if self.request.url.path == f"{CONSOLE.path}/leave":  # also from a page that nobody is at
+            doors.add(self.without_role()._door())
+        return any(self.house.seals.is_csrf_token(given, door, browser, session) for door in doors)
 
-    @property
     def _door(self) -> str:
+        """Return where a form is made: at which door, and at the console also by whom."""
         # The owner's door asks for no cookie, so a token that anybody gets elsewhere must be none there.
-        return "owner" if self.is_owners else "port"
+        door, path = "owner" if self.is_owners else "port", self.request.url.path
+        # The portal makes the form that enters. All others at the console are carried out as who made them:
+        # what a role was refused, or had not yet sent, is nothing that the administrator has asked for.
+        is_at_console = path.startswith(CONSOLE.path) and path != f"{CONSOLE.path}/enter"
+        who = quote(self.cookies.get(ROLE_COOKIE, ""), safe="")
+        return f"{door}-console-{who}" if is_at_console else door
+
+    def without_role(self) -> Visit:
+        """Return the visit of somebody who came to the console with no role."""
+        cookies = {name: value for name, value in self.cookies.items() if name != ROLE_COOKIE}
+        return replace(self, cookies=cookies)
 
     def find_person(self, context: Context) -> Who | None:
         """Return who is signed in, or None."""
@@ -269,8 +283,11 @@ def notice_of(visit: Visit, page: str) -> str:
     return notice
 
 
-def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
-    """Return what a visitor gets for a ``key``, or where no link has opened the page; else None."""
+def answer_at_door(visit: Visit, page: OwnersPage, *, ends: str = "") -> Response | None:
+    """Return what a visitor gets for a ``key``, or where no link has opened the page; else None.
+
+    A link that is used up takes the cookie away that it `ends`.
+    """
     opened, key = visit.opened(page), visit.request.query_params.get("key")
     # Only a GET uses a key up: programs that look at a link first ask with HEAD.
     can_open = key is not None and visit.request.method == "GET"
@@ -283,6 +300,8 @@ def answer_at_door(visit: Visit, page: OwnersPage) -> Response | None:
         return None
     # Who opened it with this link before, and follows it again, is not sent away.
     answer = redirect(visit, visit.request.url.path)
+    if new is not None and ends:
+        forget_cookie(answer, visit, ends)
     if new is not None and not visit.is_owners:
         others = [one for one in opened if one != new]
         cookie = visit.cookie_for(page, [*others[1 - MOST_OPENED :], new])
@@ -328,11 +347,18 @@ def protect(answer: Response, visit: Visit, *, form_targets: str = "") -> Respon
     for name, value in _HEADERS.items():
         answer.headers.setdefault(name, value)
     for name in visit.doubtful_cookies:
-        for path in _paths_above(visit.request.url.path):
-            set_cookie(answer, visit, name, "", path=path)
+        # A role stays at the console until the person leaves, so that nobody goes on as somebody else.
+        forget_cookie(answer, visit, name, but="/" if name == ROLE_COOKIE else "")
     if visit.cookies.get(BROWSER_COOKIE) != visit.browser:
         set_cookie(answer, visit, BROWSER_COOKIE, visit.browser, max_age_s=LONGEST_COOKIE_S)
     return answer
+
+
+def forget_cookie(answer: Response, visit: Visit, name: str, *, but: str = "") -> None:
+    """Take a cookie away, for whichever path it was set but one."""
+    for path in _paths_above(visit.request.url.path):
+        if path != but:
+            set_cookie(answer, visit, name, "", path=path)
 
 
 def _paths_above(path: str) -> list[str]:

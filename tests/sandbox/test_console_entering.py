@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 
 import pytest
 from console_forms import filled, press, read_forms, send_form
@@ -267,8 +268,98 @@ def test_the_end_of_the_roles_credentials_is_the_end_at_the_console(ana, place, 
     press(ana, "Save", name="too late")
     assert (ana.page.status_code, ana.heading) == (403, "The role's session is over")
     assert people.snapshot() == before
+    for path in (CONSOLE, f"{CONSOLE}/accounts", f"{CONSOLE}?key=invented"):
+        assert ana.open(path).status_code == 403
+    ana.open(CONSOLE)
+    assert ana.heading == "The role's session is over"
+    press(ana, "Leave")
     assert ana.open(CONSOLE).status_code == 403
     assert ana.heading == "The practice console is closed"
+
+
+def _sent_later(visitor: Visitor, form_page, people: People) -> bool:
+    """Send the form of a page that was left open; return whether it was refused for being out of date."""
+    before = people.snapshot()
+    visitor.page = form_page
+    press(visitor, "Save", name="of somebody else")
+    is_refused = (visitor.page.status_code, visitor.heading) == (403, "This form is out of date")
+    assert people.snapshot() == before or not is_refused
+    return is_refused
+
+
+def test_when_the_role_is_over_the_administrator_comes_only_by_leaving_or_by_a_link(ana, place, people):
+    open_with_owners_link(ana, place)
+    administrators = ana.page
+    come_with(ana, place, "ReadOnlyAccess", SessionDuration="PT1H")
+    ana.open(CONSOLE)
+    roles = ana.page
+    assert _sent_later(ana, administrators, people)  # nor does a role carry out what the administrator began
+    place.clients.advance_clock(3601)
+    for _ in range(2):
+        assert ana.open(CONSOLE).status_code == 403
+        assert ana.heading == "The role's session is over"
+    press(ana, "Leave")
+    ana.open(CONSOLE)
+    assert "Administrator</strong> of this sandbox" in ana.page.text
+    assert _sent_later(ana, roles, people)
+    assert not _sent_later(ana, administrators, people)
+    enter(ana, "AnaReadOnlyAccess")
+    place.clients.advance_clock(3601)
+    assert ana.open(CONSOLE).status_code == 403
+    open_with_owners_link(ana, place)
+    assert "Administrator</strong> of this sandbox" in ana.page.text
+
+
+def test_a_form_of_one_role_is_not_carried_out_as_another(ana, place, people):
+    come_with(ana, place, "ReadOnlyAccess")
+    ana.open(CONSOLE)
+    readers = ana.page
+    come_with(ana, place, "AdministratorAccess")
+    assert _sent_later(ana, readers, people)
+    _name_instance(ana, people)
+    assert ana.message == "The instance is named practice."
+
+
+def test_the_cookie_of_a_role_outlives_the_role(ana, place):
+    come_with(ana, place, "ReadOnlyAccess", SessionDuration="PT12H")
+    cookie = next(one for one in ana.client.cookies.jar if one.name == "idc_console_role")
+    assert cookie.expires - time.time() > 48 * 3600
+
+
+@pytest.mark.parametrize("spoil", ["{0}x", "", "invented", "{0}; idc_console_role=another"])
+def test_a_role_that_cannot_be_read_does_not_make_one_the_administrator(ana, place, people, spoil):
+    open_with_owners_link(ana, place)
+    come_with(ana, place, "ReadOnlyAccess")
+    ana.open(CONSOLE)
+    roles = ana.page
+    cookies = dict(ana.client.cookies.items())
+    cookies["idc_console_role"] = spoil.format(cookies["idc_console_role"])
+    sent = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    before = people.snapshot()
+    ana.client.cookies.clear()
+    ana.open(CONSOLE, cookie=sent)
+    assert (ana.page.status_code, ana.heading) == (403, "The role's session is over")
+    given = [one for one in ana.page.headers.get_list("set-cookie") if one.startswith("idc_console_role=")]
+    assert given
+    assert not [one for one in given if "path=/;" in one.casefold()]  # it stays until the person leaves
+    for page, heading in ((roles, "This form is out of date"), (ana.page, "The role's session is over")):
+        token = re.findall(r'name="csrf_token" value="(\w+)"', page.text)[0]
+        ana.client.cookies.clear()
+        ana.page = ana.client.post(
+            CONSOLE, data={"csrf_token": token, "act": "name", "name": "x"}, headers={"cookie": sent}
+        )
+        assert ana.page.status_code == 403
+        assert ana.heading in (heading, "This form is out of date")
+    assert people.snapshot() == before
+    ana.client.cookies.clear()
+    left = ana.client.post(
+        f"{CONSOLE}/leave", data={"csrf_token": token}, headers={"cookie": sent}, follow_redirects=False
+    )
+    assert left.headers["location"].endswith("/start")
+    assert any(
+        one.startswith('idc_console_role="";') and "path=/;" in one.casefold()
+        for one in left.headers.get_list("set-cookie")
+    )
 
 
 def test_a_role_lives_on_after_the_assignment_as_at_aws(ana, place, people):
@@ -334,6 +425,7 @@ def test_the_owners_link_makes_one_the_administrator_again(ana, place, people):
     _name_instance(ana, people)
     assert "is not authorized" in ana.message
     ana.open(f"{CONSOLE}?key=invented")  # opened before, but by no new link: who follows it is not sent away
+    assert "AnaReadOnlyAccess</strong>" in ana.page.text
     open_with_owners_link(ana, place)
     assert "Administrator</strong> of this sandbox" in ana.page.text
     _name_instance(ana, people)
@@ -365,3 +457,31 @@ def test_a_relay_state_to_identity_centers_console_leads_to_the_practice_console
     assert ("here it opens the practice console" in ana.page.text) is leads
     press(ana, "Open IAM Identity Center, as this role")
     assert ana.heading == "Dashboard"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("users/none", "There is no user 'none'."),
+        ("users/none/register-device", "There is no user 'none'."),
+        ("groups/none", "There is no group 'none'."),
+        ("permission-sets/none/edit", "There is no permission set 'none'."),
+        ("accounts/none", "There is no account 'none'."),
+        ("accounts/none/change", "There is no account 'none'."),
+        (f"accounts/{MANAGEMENT}/update", "The address names no permission set."),
+        (f"accounts/{MANAGEMENT}/remove-set", "The address names no permission set."),
+    ],
+)
+def test_an_address_of_what_is_not_there_is_answered_in_words(place, path, message):
+    visitor = place.visitor()
+    open_with_owners_link(visitor, place)
+    assert visitor.open(f"{CONSOLE}/{path}").status_code == 404
+    assert visitor.message == f"Problem: {message} Choose one from the list."
+
+
+@pytest.mark.parametrize("query", ["", "?requests=", "?requests=,"])
+def test_the_progress_of_nothing_is_the_list_of_accounts(place, query):
+    visitor = place.visitor()
+    open_with_owners_link(visitor, place)
+    visitor.open(f"{CONSOLE}/accounts/progress{query}")
+    assert visitor.heading == "AWS accounts"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pyotp
 import pytest
 from console_role import come_with_role
 from page_visitor import PASSWORD
 
+from idc_sandbox.api import console as console_api
+from idc_sandbox.context import Caller
+from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.console import user_fields
 from idc_sandbox.sign_in import devices
 
@@ -581,3 +585,63 @@ def test_what_may_not_be_read_says_so_in_its_box(place):
 def test_a_user_that_is_not_there_says_so(desk):
     desk.open(f"{USERS}/b9d057ffaa-00000000-aa6a-40a7-a10d-0cf4c55103c6")
     assert (desk.page.status_code, "not found" in desk.message) == (404, True)
+
+
+# --- another account's users
+
+
+@pytest.mark.parametrize("is_role", [True, False])
+def test_users_of_another_accounts_instance_are_unknown_here(place, desk, is_role):
+    account_id = place.portal.accounts["Development"]
+    other = place.clients.client("sso-admin", account=account_id)
+    arn = other.create_instance(Name="own")["InstanceArn"]
+    store_id = other.describe_instance(InstanceArn=arn)["IdentityStoreId"]
+    theirs = place.clients.client("identitystore", account=account_id).create_user(
+        IdentityStoreId=store_id,
+        UserName="zoe",
+        DisplayName="Zoe",
+        Name={"GivenName": "Zoe", "FamilyName": "Z"},
+        Emails=[{"Value": "zoe@example.com"}],
+    )["UserId"]
+    visitor = come_with_role(place, "AdministratorAccess") if is_role else desk
+    visitor.open(f"{USERS}/{place.portal.user_id}")
+    token = visitor.csrf_token()
+
+    def state():
+        with place.clients.store.transaction() as connection:
+            return list(connection.iterdump())
+
+    before = state()
+    for path, fields in (
+        (theirs, {"act": "disable"}),
+        (theirs, {"act": "enable"}),
+        (theirs, {"act": "reset-password", "delivery": "email"}),
+        (theirs, {"act": "reset-password", "delivery": "one-time-password"}),
+        (theirs, {"act": "verify-email"}),
+        (theirs, {"act": "delete-device", "device": "x", "typed": "DELETE"}),
+        (theirs, {"act": "rename-device", "device": "x", "name": "y"}),
+        (theirs, {"act": "end-sessions", "session": "x", "typed": "confirm"}),
+        (theirs, {"act": "delete"}),
+        (f"{theirs}/register-device", {"code": "123456", "name": "Mine"}),
+    ):
+        page = visitor.client.post(f"{USERS}/{path}", data={"csrf_token": token} | fields)
+        assert page.status_code >= 400, fields
+        assert "USER not found" in page.text, fields
+        assert state() == before, fields
+    for path in (theirs, f"{theirs}/register-device"):
+        assert visitor.open(f"{USERS}/{path}").status_code == 404
+
+
+def test_only_an_administrator_of_the_sandbox_is_taken_for_a_member_accounts(place):
+    account_id = place.portal.accounts["Development"]
+    arn = place.clients.client("sso-admin", account=account_id).create_instance(Name="own")["InstanceArn"]
+    management = place.clients.management_account_id
+    role = Caller(management, f"arn:aws:sts::{management}:assumed-role/Admin/ana", "ASIAROLE")
+
+    def settings(context):
+        return console_api.handle(context, "GET", "settings", {"instance_arn": arn})
+
+    assert place.clients.console("GET", f"settings?instance_arn={arn}")["sessions"]
+    with pytest.raises(ServiceError) as refused:
+        place.portal.do(lambda context: settings(replace(context, caller=role)))
+    assert refused.value.code == "AccessDeniedException"

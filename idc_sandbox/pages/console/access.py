@@ -283,6 +283,8 @@ def show_progress(console: Console) -> Response:
         )
     wanted = _given_wanted(console)
     left = _left(console, wanted, described)
+    if not requests and not left:
+        return console.go("/accounts")
     answer = console.show(
         "progress.html",
         rows=rows,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -18,13 +19,15 @@ from idc_sandbox.api import console as console_api
 from idc_sandbox.api.instance_rules import is_administrator, visible_instances
 from idc_sandbox.api.portal import issue_role_credentials
 from idc_sandbox.context import Caller, Context, Signature
-from idc_sandbox.errors import Request, ServiceError, access_denied
+from idc_sandbox.errors import Request, ServiceError, access_denied, not_found
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import (
     CONSOLE,
+    LONGEST_COOKIE_S,
     ROLE_COOKIE,
     Visit,
     answer_at_door,
+    forget_cookie,
     notice_of,
     problem,
     redirect,
@@ -182,6 +185,7 @@ class Console:
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
         self._require_right(method, path)
+        self._require_own_user(path)
         return console_api.handle(self.context, method, path, values)
 
     def _require_right(self, method: str, path: str) -> None:
@@ -192,6 +196,18 @@ class Console:
         if action is None:
             raise access_denied(f"Nobody may {method} {path!r} here.")
         require_permission(self.context.double, self.context.caller, action)
+
+    def _require_own_user(self, path: str) -> None:
+        """Refuse a user of another instance, as the identity store here refuses one whom it does not know."""
+        noun, _, rest = path.partition("?")[0].partition("/")
+        if noun != "users":
+            return
+        user_id, instance = rest.partition("/")[0], self.instance
+        store_id = self.context.value(
+            "SELECT identity_store_id FROM identity_user WHERE user_id = ?", user_id
+        )
+        if store_id is None or instance is None or store_id != instance["IdentityStoreId"]:
+            raise console_api.unknown_user(user_id)
 
     @cached_property
     def instance(self) -> dict[str, Any] | None:
@@ -250,16 +266,17 @@ def at_console(page: ConsolePage) -> Callable[..., Response]:
 
     def answer(visit: Visit, refusal: Refusal | ServiceError | None = None) -> Response:
         role_key = _role_key(visit)
-        if role_key is None and (closed := answer_at_door(visit, CONSOLE)) is not None:
-            if closed.status_code < 400:  # the owner's link: whoever came with a role is administrator now
-                set_cookie(closed, visit, ROLE_COOKIE, "")
-            return closed
+        # The owner's link: who came with a role is the administrator then, but only if it opens something.
+        if role_key is None or "key" in visit.request.query_params:
+            closed = answer_at_door(visit, CONSOLE, ends=ROLE_COOKIE)
+            if closed is not None:
+                return closed
         try:
             return _answer_as(visit, role_key, page, refusal)
         except ServiceError as error:
             if visit.request.method == "POST" and refusal is None:
                 raise  # the page is shown again with it
-            return _answer_as(visit, role_key, _show_refused, refusal or error)
+            return _answer_as(visit, role_key, _show_refused, refusal or _in_plain_words(error))
 
     return answer
 
@@ -268,14 +285,42 @@ def _answer_as(
     visit: Visit, role_key: str | None, page: ConsolePage, refusal: Refusal | ServiceError | None
 ) -> Response:
     with visit.open() as context:
-        console = _as_administrator(visit, context) if role_key is None else None
-        console = console or _as_role(visit, context, str(role_key))
+        if role_key is None:
+            console: Console | None = _as_administrator(visit, context)
+        else:
+            console = _as_role(visit, context, role_key) if role_key else None
         if console is None:
-            over = problem(visit, "console-role-over")
-            set_cookie(over, visit, ROLE_COOKIE, "")
-            return over
+            return _say_that_role_is_over(visit, is_readable=bool(role_key))
         console.refusal = refusal
         return page(console)
+
+
+def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
+    """Say so until the person leaves, or comes by the owner's link: nobody is made administrator unasked."""
+    over = problem(visit.without_role(), "console-role-over", leave_path=f"{ROOT}/leave")
+    if not is_readable:  # one that was planted for a longer path: no answer elsewhere could take it away
+        forget_cookie(over, visit, ROLE_COOKIE, but="/")
+    return over
+
+
+_BAD_VALUE = re.compile(r"\d+ validation errors? detected: Value '(.*?)' at '(\w+)' ", re.DOTALL)
+_NOUNS = {
+    "userId": "user",
+    "groupId": "group",
+    "permissionSetArn": "permission set",
+    "accountId": "account",
+}
+
+
+def _in_plain_words(error: ServiceError) -> ServiceError:
+    """Return the refusal of a page's address, which nobody typed as a pattern, in words."""
+    found = _BAD_VALUE.match(error.message)
+    noun = _NOUNS.get(found[2]) if found else None
+    if found is None or noun is None:
+        return error
+    value = found[1].rpartition("/")[2]
+    said = f"There is no {noun} {value!r}." if value else f"The address names no {noun}."
+    return not_found(f"{said} Choose one from the list.")
 
 
 def _show_refused(console: Console) -> Response:
@@ -286,12 +331,15 @@ def _show_refused(console: Console) -> Response:
 
 
 def _role_key(visit: Visit) -> str | None:
-    """Return the access key id of the role that is at the console in this browser, or None."""
-    if visit.request.query_params.get("key") is not None:
-        return None  # the owner's link: the administrator comes
+    """Return the access key id of the role at the console in this browser; None: nobody came with one.
+
+    Empty where somebody did, and which one it was cannot be read.
+    """
+    if ROLE_COOKIE not in visit.cookies and ROLE_COOKIE not in visit.doubtful_cookies:
+        return None
     sealed = visit.cookies.get(ROLE_COOKIE, "")
     found = visit.house.seals.unseal(_seal_of(visit), sealed, max_age_s=COOKIE_LIFETIME_S)
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) else ""
 
 
 def _seal_of(visit: Visit) -> str:
@@ -338,12 +386,13 @@ def enter(visit: Visit) -> Response:
         issued = issue_role_credentials(context, who.person.user_id, account_id, role_name)
     answer = redirect(visit, ROOT)
     sealed = visit.house.seals.seal(_seal_of(visit), issued.access_key_id)
-    set_cookie(answer, visit, ROLE_COOKIE, sealed, max_age_s=COOKIE_LIFETIME_S)
+    # It outlives what it opens: that the role is over must be said for as long as its pages may be open.
+    set_cookie(answer, visit, ROLE_COOKIE, sealed, max_age_s=LONGEST_COOKIE_S)
     return answer
 
 
 def leave(visit: Visit) -> Response:
     """Put down the role with which somebody came in; the portal is next."""
     answer = redirect(visit, "/start")
-    set_cookie(answer, visit, ROLE_COOKIE, "")
+    forget_cookie(answer, visit, ROLE_COOKIE)
     return answer
