@@ -141,20 +141,28 @@ class Visit:
         """Tell whether the form that was sent is one of this browser's."""
         browser = self.cookies.get(BROWSER_COOKIE, "")
         session = self.cookies.get(SESSION_COOKIE, "")
-        given, doors = self.form.get("csrf_token", ""), {self._door()}
-        if self.request.url.path == f"{CONSOLE.path}/leave":  # also from a page that nobody is at
-            doors.add(self.without_role()._door())
+        given, path = self.form.get("csrf_token", ""), self.request.url.path
+        doors = {self._door(), self._console_door()}  # a page of the console leads to the practice phone too
+        if path == f"{CONSOLE.path}/leave":  # also from a page that nobody is at
+            doors.add(self.without_role()._console_door())
         return any(self.house.seals.is_csrf_token(given, door, browser, session) for door in doors)
 
     def _door(self) -> str:
         """Return where a form is made: at which door, and at the console also by whom."""
-        # The owner's door asks for no cookie, so a token that anybody gets elsewhere must be none there.
-        door, path = "owner" if self.is_owners else "port", self.request.url.path
         # The portal makes the form that enters. All others at the console are carried out as who made them:
         # what a role was refused, or had not yet sent, is nothing that the administrator has asked for.
+        path = self.request.url.path
         is_at_console = path.startswith(CONSOLE.path) and path != f"{CONSOLE.path}/enter"
+        return self._console_door() if is_at_console else self._outer_door
+
+    @property
+    def _outer_door(self) -> str:
+        # The owner's door asks for no cookie, so a token that anybody gets elsewhere must be none there.
+        return "owner" if self.is_owners else "port"
+
+    def _console_door(self) -> str:
         who = quote(self.cookies.get(ROLE_COOKIE, ""), safe="")
-        return f"{door}-console-{who}" if is_at_console else door
+        return f"{self._outer_door}-console-{who}"
 
     def without_role(self) -> Visit:
         """Return the visit of somebody who came to the console with no role."""
