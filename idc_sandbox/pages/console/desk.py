@@ -297,7 +297,8 @@ def _answer_as(
 
 def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
     """Say so until the person leaves, or comes by the owner's link: nobody is made administrator unasked."""
-    over = problem(visit.without_role(), "console-role-over", leave_path=f"{ROOT}/leave")
+    visit = visit.without_role()  # the form on it is nobody's
+    over = problem(visit, "console-role-over", leave_path=f"{ROOT}/leave")
     if not is_readable:  # one that was planted for a longer path: no answer elsewhere could take it away
         forget_cookie(over, visit, ROLE_COOKIE, but="/")
     return over
