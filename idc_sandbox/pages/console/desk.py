@@ -304,7 +304,7 @@ def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
     return over
 
 
-_BAD_VALUE = re.compile(r"\d+ validation errors? detected: Value '(.*?)' at '(\w+)' ", re.DOTALL)
+_BAD_VALUE = re.compile(r"\d+ validation errors? detected: Value '(.*?)' at '(\w+)' ", re.DOTALL | re.ASCII)
 _NOUNS = {
     "userId": "user",
     "groupId": "group",

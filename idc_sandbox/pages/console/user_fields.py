@@ -14,7 +14,7 @@ from idc_sandbox.api.identity_store.profiles import ENTERPRISE, attributes_of
 from idc_sandbox.errors import validation_error
 
 _LISTS = ("Emails", "PhoneNumbers", "Addresses", "Photos", "Roles")
-_USER_NAME = re.compile(r"[\w+=,.@-]{1,128}")
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 
 
 class Field(NamedTuple):
