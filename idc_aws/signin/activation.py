@@ -48,8 +48,9 @@ def describe_person(connection: Connection, user_name: str) -> PersonStatus:
 
 def _shown_by_console(console: SandboxConsole, user_id: str) -> tuple[bool, tuple[str, ...], int]:
     user = f"users/{quote(user_id, safe='')}"
-    devices = console.send("GET", f"{user}/mfa-devices")["mfa_devices"]
+    # In this order: who is signed in has registered a device before, if they had to.
     sessions = console.send("GET", f"{user}/sessions")["sessions"]
+    devices = console.send("GET", f"{user}/mfa-devices")["mfa_devices"]
     has_password = console.send("GET", f"{user}/password")["has_password"]
     return has_password, tuple(device["kind"] for device in devices), len(sessions)
 
