@@ -31,7 +31,9 @@ from idc_sandbox.sign_in.people import (
     person_of,
     portal_instance,
     refuse,
+    require_enabled,
     require_own_directory,
+    require_reachable,
     send,
     setting,
     waiting_time,
@@ -226,7 +228,7 @@ class Invitation:
 
 def invite(context: Context, user_id: str) -> Message:
     """Mail a user the link to choose the first password, and return the message. Writes."""
-    person = _require_reachable(person_of(context, user_id))
+    person = require_reachable(person_of(context, user_id))
     if passwords.has_password(context, user_id):
         raise refuse("has-password", user_name=person.user_name)
     return _mail_link(context, person, "invitation", INVITATION_LIFETIME_S)
@@ -241,7 +243,7 @@ def look_at_invitation(context: Context, token: str) -> Invitation:
         raise refuse("invitation-used")
     if row["expires_at"] <= context.now:
         raise refuse("invitation-expired")
-    person = _require_enabled(person_of(context, row["user_id"]))
+    person = require_enabled(person_of(context, row["user_id"]))
     return Invitation(
         person.user_id,
         person.user_name,
@@ -267,12 +269,12 @@ def reset_password(
     """Make a password invalid, and return the one-time password, or None and mail a link. Writes."""
     person = person_of(context, user_id)
     if delivery == "one-time-password":  # the administrator sees it once and passes it on
-        _require_enabled(person)
+        require_enabled(person)
         _drop_links(context, user_id)
         return passwords.make_one_time_password(context, user_id)
     if delivery != "email":
         raise refuse("unknown-delivery", delivery=delivery)
-    _require_reachable(person)
+    require_reachable(person)
     passwords.forget_password(context, user_id)
     _mail_link(context, person, "password-reset", RESET_LIFETIME_S)
     return None
@@ -297,18 +299,6 @@ def _mail_link(context: Context, person: Person, kind: MessageKind, lifetime_s: 
 def _drop_links(context: Context, user_id: str) -> None:
     """Make the links of before useless; used ones stay, so that a second click reads "used"."""
     context.execute("DELETE FROM invitation WHERE user_id = ? AND used_at IS NULL", user_id)
-
-
-def _require_reachable(person: Person) -> Person:
-    if _require_enabled(person).email is None:
-        raise refuse("no-email", user_name=person.user_name)
-    return person
-
-
-def _require_enabled(person: Person) -> Person:
-    if not person.is_enabled:
-        raise refuse("user-disabled", user_name=person.user_name)
-    return person
 
 
 # Six digits by e-mail: for the first sign-in of a user without a password, and as a second proof.

@@ -124,6 +124,20 @@ def person_of(context: Context, user_id: str) -> Person:
     return person
 
 
+def require_enabled(person: Person) -> Person:
+    """Return a person who may sign in."""
+    if not person.is_enabled:
+        raise refuse("user-disabled", user_name=person.user_name)
+    return person
+
+
+def require_reachable(person: Person) -> Person:
+    """Return a person who may sign in, and to whom mail can be sent."""
+    if require_enabled(person).email is None:
+        raise refuse("no-email", user_name=person.user_name)
+    return person
+
+
 def setting(context: Context, instance_arn: str, name: str) -> dict[str, Any]:
     """Return the values of one of the console's settings, such as ``"multi_factor_authentication"``."""
     # pydantic comes with the settings: only who signs in waits for it, not every start of the sandbox.

@@ -6,7 +6,16 @@ from __future__ import annotations
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in.people import Message, Person, digest, new_token, person_of, refuse, send
+from idc_sandbox.sign_in.people import (
+    Message,
+    Person,
+    digest,
+    new_token,
+    person_of,
+    refuse,
+    require_reachable,
+    send,
+)
 
 LINK_LIFETIME_S = 7 * 86_400.0
 _LINK_PATH = "/start/verify-email/"
@@ -21,11 +30,7 @@ def is_verified(context: Context, user_id: str) -> bool:
 
 def send_link(context: Context, user_id: str) -> Message:
     """Mail a user the link that verifies the address; an earlier one opens nothing any more. Writes."""
-    person = person_of(context, user_id)
-    if not person.is_enabled:
-        raise refuse("user-disabled", user_name=person.user_name)
-    if person.email is None:
-        raise refuse("no-email", user_name=person.user_name)
+    person = require_reachable(person_of(context, user_id))
     if is_verified(context, user_id):
         raise refuse("email-verified", user_name=person.user_name)
     token = new_token()
@@ -36,13 +41,11 @@ def send_link(context: Context, user_id: str) -> Message:
 def person_of_link(context: Context, token: str) -> Person:
     """Return whose address a link verifies. Reads only."""
     row = context.find("email_verification", token_hash=digest(token))
-    if row is None:
+    person = None if row is None else person_of(context, row["user_id"])
+    if row is None or person is None or row["email_folded"] != folded(person.email or ""):
         raise refuse("verification-unknown")
     if row["expires_at"] <= context.now:
         raise refuse("verification-expired")
-    person = person_of(context, row["user_id"])
-    if row["email_folded"] != folded(person.email or ""):
-        raise refuse("verification-unknown")
     return person
 
 

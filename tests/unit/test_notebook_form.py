@@ -123,7 +123,7 @@ def test_cells_are_small_and_there_is_more_to_read_than_to_run(name):
     lines = [len(cell.source.splitlines()) for cell in code(name)]
     assert max(lines) <= 20
     assert statistics.median(lines) <= 4
-    assert 12 <= len(notebook(name).cells) <= 45
+    assert 13 <= len(notebook(name).cells) <= 45
     assert len(prose(name).split()) > 4 * sum(lines)
 
 

@@ -58,7 +58,7 @@
       this.app = app;
       this.widget = widget;
       this.outline = { folder: "", notebooks: [] };
-      this.asking = false;
+      this.asking = null;
       this.message = "";
       this.drawn = "";
     }
