@@ -32,7 +32,7 @@ VERSIONS = ("6.31.0", "7.0.1", INSTALLED)
 # Of an older ipykernel, what the newer one does not bring along.
 ALONE = {"6.31.0": ("nest-asyncio==1.6.0",)}
 # On a busy machine ipykernel 7.0 to 7.2 may sleep on a message that has arrived until the next one arrives:
-# https://github.com/ipython/ipykernel/issues/1554. A person presses again; this front end sends a harmless one.
+# https://github.com/ipython/ipykernel/issues/1554. A person presses again; this one sends a nudge.
 NUDGE_S = 5
 OPEN = """
 from idc_helpers import open_runbook
