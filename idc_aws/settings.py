@@ -26,8 +26,6 @@ class ConsoleSetting:
     console_path: str
     why: str
     source_url: str
-    screen: str
-    tail: str = "settings"
     is_irreversible: bool = False
 
 

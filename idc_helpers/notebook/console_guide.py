@@ -13,10 +13,11 @@ from idc_aws.changes import Action, Change, State
 from idc_aws.identifiers import console_link, format_length, parse_duration
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
-from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting
+from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.notebook.forms.words import label_of
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, format_value, in_html
+from idc_helpers.runbook.lesson import ConsoleScreen
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 
@@ -98,7 +99,6 @@ def _anchor(address: str, words: str) -> str:
     )
 
 
-_CONSOLE = "https://console.aws.amazon.com/singlesignon"
 _ENABLE = "https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html"
 _WHY_ENABLE = (
     "An organization instance is enabled by a person, in the organization's management account, in the Region"
@@ -109,7 +109,7 @@ _WHY_ENABLE = (
 def console_guide(step: Step) -> ConsoleGuide:
     """Return what the step asks a person to do, with what is set already; reads only."""
     guides = [
-        (change, _guide(change, step.context))
+        (change, _guide(change, step))
         for change in step.compare().changes
         if change.kind == "console_setting" or (change.kind, change.key) == ("instance", "organization")
     ]
@@ -117,16 +117,17 @@ def console_guide(step: Step) -> ConsoleGuide:
     return ConsoleGuide(step.title, tuple(guide for _, guide in guides), to_record)
 
 
-def _guide(change: Change, context: RunContext) -> Guide:
+def _guide(change: Change, step: Step) -> Guide:
+    way = _way(step.context, step.entry.screen)
     if change.kind == "instance":
-        return _enable_guide(change, context)
+        return _enable_guide(change, step.context, way)
     setting = CONSOLE_SETTINGS[change.key]
     wanted = change.after or {}
     return Guide(
         setting=setting.name,
         title=setting.title,
         path=setting.console_path,
-        **_way(context, setting.screen, _link(context, setting)),
+        **way,
         choices=format_choices(setting.fields, wanted),
         why=setting.why,
         source=setting.source_url,
@@ -150,20 +151,20 @@ def _value(name: str, value: Any) -> str:
     return label_of(name, value) or format_value(value)
 
 
-def _link(context: RunContext, setting: ConsoleSetting) -> str:
-    instance = context.connection.instance_or_none()
-    if instance is None:
-        return _CONSOLE
-    return console_link(instance.region, instance.instance_arn, setting.tail)
-
-
-def _way(context: RunContext, screen: str, aws_link: str) -> dict[str, str]:
-    """Return the link and the screen of a guide: in the sandbox those of the practice console."""
+def _way(context: RunContext, screen: ConsoleScreen | None) -> dict[str, str]:
+    """Return the link to a screen; in the sandbox the practice console's, with its path."""
     console = context.connection.console
-    if console is None:
-        return {"link": aws_link}
-    path = f"{_PATHS['console']}/{screen}"
+    if console is None or screen is None:
+        return {"link": _aws_link(context, screen)}
+    path = f"{_PATHS['console']}/{screen.path}"
     return {"link": _screen_link(console, path), "screen": path}
+
+
+def _aws_link(context: RunContext, screen: ConsoleScreen | None) -> str:
+    instance = context.connection.instance_or_none()
+    if instance is None or screen is None:
+        return f"https://{context.connection.region}.console.aws.amazon.com/singlesignon/home"
+    return console_link(instance.region, instance.instance_arn, screen.tail)
 
 
 def _screen_link(console: SandboxConsole, path: str) -> str:
@@ -176,25 +177,64 @@ def _screen_link(console: SandboxConsole, path: str) -> str:
     return f"{urls['site_url']}{path}?{urlsplit(urls['console_url']).query}"
 
 
-def _enable_guide(change: Change, context: RunContext) -> Guide:
+def _enable_guide(change: Change, context: RunContext, way: Mapping[str, str]) -> Guide:
     wanted, region = change.after or {}, context.connection.region
-    name = wanted.get("name")
+    name, tags = wanted.get("name"), wanted.get("tags")
     return Guide(
         setting="",
         title=f"Enable IAM Identity Center ({change.key} instance)",
         path="IAM Identity Center → Enable",
-        **_way(context, "enable", f"https://{region}.console.aws.amazon.com/singlesignon/home"),
+        **way,
         choices=(
             ("Region (top right)", region),
             ("Instance configuration, where it is asked", "Single-Region instance"),
             ("Enable multi-account permissions, where it is asked", "on"),
             *((("Afterwards, in Settings → Details → Edit: instance name", name),) if name else ()),
+            *((("Afterwards, in Settings → Tags → Manage tags", format_value(tags)),) if tags else ()),
         ),
         why=_WHY_ENABLE,
         source=_ENABLE,
         wanted=wanted,
         state=_state(change),
     )
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The ways to one result of a step, as its panel names them: here, in the console, in a terminal."""
+
+    step: Step
+    link: str
+
+    @classmethod
+    def of(cls, step: Step) -> Doors:
+        """Return the doors of a step; in the sandbox with a link to the very screen."""
+        return cls(step, _way(step.context, step.entry.screen)["link"])
+
+    def _repr_html_(self) -> str:
+        screen, no_api = self.step.entry.screen, _no_api(self.step)
+        if screen is None:
+            return ""
+        is_practice = self.step.context.connection.console is not None
+        console = f"{'Practice' if is_practice else 'AWS'} console → {screen.words}"
+        here = "with this form" if is_practice or not no_api else "only what to choose, and a record of it"
+        terminal = no_api or "the AWS CLI commands that Review shows"
+        parts = (
+            f"<b>Here</b>: {here}",
+            _anchor(self.link, console) or in_html(console),
+            f"<b>Terminal</b>: {in_html(terminal)}",
+        )
+        number = "Two ways" if no_api else "Three ways"
+        return (
+            f'<p class="idc-note">{number} to the same result: {" · ".join(parts)}.'
+            " Then press <b>Check</b>: it reads what is there, whichever way you took.</p>"
+        )
+
+
+def _no_api(step: Step) -> str:
+    # An account instance has an API.
+    is_of_account = step.name == "instance" and step.scenario.instance.kind == "account"
+    return "" if is_of_account else step.entry.no_api
 
 
 def _state(change: Change) -> str:

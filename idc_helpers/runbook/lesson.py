@@ -40,6 +40,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class ConsoleScreen:
+    """A screen of the console where a step can be taken as well."""
+
+    words: str
+    """The way there, in the names of the console's menu and tabs."""
+    path: str
+    """Where the practice console has it."""
+    tail: str = "settings"
+    """The end of a link into AWS's console."""
+
+
+@dataclass(frozen=True)
 class LessonStep:
     """One step of the lesson."""
 
@@ -61,6 +73,10 @@ class LessonStep:
     """The heading that a failed check leads to, where it is another one."""
     wants: tuple[Want, ...] = ()
     """What it reads or writes; empty where a person does it, or nothing is done."""
+    screen: ConsoleScreen | None = None
+    """Where the console does it."""
+    no_api: str = ""
+    """Why the AWS CLI cannot do it; empty: it can."""
 
     @property
     def link(self) -> str:
@@ -81,6 +97,7 @@ class LessonStep:
 _SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
 _ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
 _KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
+_NO_API = "no API, only the console"
 
 _STEPS = (
     LessonStep(
@@ -94,6 +111,8 @@ _STEPS = (
         section="instance",
         source=f"{_GUIDE}/identity-center-instances.html",
         wants=(Want(Instances, desired.instance_states),),
+        screen=ConsoleScreen("Enable", "enable", ""),
+        no_api="no API enables an organization instance, only the console does",
     ),
     LessonStep(2, "details", "Read the instance's details", API, _SETTINGS, "Details"),
     LessonStep(
@@ -107,6 +126,7 @@ _STEPS = (
         section="access_control_attributes",
         source=f"{_GUIDE}/attributesforaccesscontrol.html",
         wants=(Want(AttributesForAccessControl, desired.access_control_attribute_states),),
+        screen=ConsoleScreen("Settings → Attributes for access control", "settings/attributes"),
     ),
     LessonStep(
         number=4,
@@ -119,6 +139,8 @@ _STEPS = (
         section="identity_source",
         source=f"{_GUIDE}/manage-your-identity-source-considerations.html",
         wants=(Want(ObservedSettings, desired.identity_source_states),),
+        screen=ConsoleScreen("Settings → Identity source", "settings"),
+        no_api="no API shows it",
     ),
     LessonStep(
         number=5,
@@ -131,6 +153,8 @@ _STEPS = (
         section="access_portal",
         source=f"{_GUIDE}/howtochangeURL.html",
         wants=(Want(ConsoleSettings, desired.access_portal_states),),
+        screen=ConsoleScreen("Dashboard → AWS access portal URL", "settings/portal-url", "dashboard"),
+        no_api=_NO_API,
     ),
     LessonStep(
         number=6,
@@ -143,6 +167,10 @@ _STEPS = (
         section="authentication.send_email_otp",
         source=f"{_GUIDE}/userswithoutpwd.html",
         wants=(Want(ConsoleSettings, desired.standard_authentication_states),),
+        screen=ConsoleScreen(
+            "Settings → Authentication → Standard authentication", "settings/authentication/standard"
+        ),
+        no_api=_NO_API,
     ),
     LessonStep(
         number=7,
@@ -155,6 +183,10 @@ _STEPS = (
         section="authentication.mfa",
         source=f"{_GUIDE}/mfa-getting-started.html",
         wants=(Want(ConsoleSettings, desired.multi_factor_authentication_states),),
+        screen=ConsoleScreen(
+            "Settings → Authentication → Multi-factor authentication", "settings/authentication/mfa"
+        ),
+        no_api=_NO_API,
     ),
     LessonStep(
         number=8,
@@ -167,6 +199,10 @@ _STEPS = (
         section="authentication.sessions",
         source=f"{_GUIDE}/configure-user-session.html",
         wants=(Want(ConsoleSettings, desired.session_states),),
+        screen=ConsoleScreen(
+            "Settings → Authentication → Session duration", "settings/authentication/session-duration"
+        ),
+        no_api=_NO_API,
     ),
     LessonStep(
         number=9,
@@ -179,6 +215,7 @@ _STEPS = (
         section="management",
         source=f"{_GUIDE}/delegated-admin.html",
         wants=(WantInAccounts(DelegatedAdministrators, desired.delegated_administrator_states),),
+        screen=ConsoleScreen("Settings → Management", "settings/management"),
     ),
     LessonStep(
         number=10,
@@ -191,6 +228,7 @@ _STEPS = (
         section="permission_sets",
         source=f"{_GUIDE}/permissionsetsconcept.html",
         wants=(Want(PermissionSets, desired.permission_set_states),),
+        screen=ConsoleScreen("Permission sets", "permission-sets", "permission-sets"),
     ),
     LessonStep(
         number=11,
@@ -203,6 +241,7 @@ _STEPS = (
         section="groups",
         source=f"{_GUIDE}/addgroups.html",
         wants=(Want(Groups, desired.group_states),),
+        screen=ConsoleScreen("Groups", "groups", "groups"),
     ),
     LessonStep(
         number=12,
@@ -215,6 +254,7 @@ _STEPS = (
         section="account_assignments",
         source=f"{_GUIDE}/useraccess.html",
         wants=(WantInAccounts(AccountAssignments, desired.account_assignment_states),),
+        screen=ConsoleScreen("AWS accounts", "accounts", "accounts"),
     ),
     LessonStep(
         number=13,
@@ -227,6 +267,7 @@ _STEPS = (
         section="users",
         source=f"{_GUIDE}/addusers.html",
         wants=(Want(Users, desired.user_states), Want(GroupMemberships, desired.membership_states)),
+        screen=ConsoleScreen("Users", "users", "users"),
     ),
     LessonStep(
         number=14,

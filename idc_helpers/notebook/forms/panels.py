@@ -14,7 +14,7 @@ from idc_aws.changes import Change
 from idc_aws.errors import CancelledError, KitError
 from idc_aws.scrubbing import scrub
 from idc_helpers.notebook.calls import calls_html, format_call, target_of
-from idc_helpers.notebook.console_guide import ConsoleGuide, Guide, guide_html
+from idc_helpers.notebook.console_guide import ConsoleGuide, Doors, Guide, guide_html
 from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
 from idc_helpers.notebook.forms.values import FormValues, format_problems, problems_by_place
 from idc_helpers.notebook.screen import Background, format_progress
@@ -352,6 +352,7 @@ class StepPanel(Panel):
         super().__init__(step.context)
         self._values, self._undo = values, undo
         self._problems = widgets.HTML()
+        self._ways, self._doors = Doors.of(step), widgets.HTML()
         self.form = make_form(values, self._edited)
         self.actions = Actions(
             step,
@@ -379,6 +380,7 @@ class StepPanel(Panel):
         self.box.children = (
             widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
             self.place,
+            self._doors,
             self._fields,
             self._problems,
             self.actions.box,
@@ -396,6 +398,7 @@ class StepPanel(Panel):
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
                 self.form.show(before.shown)  # a person who edits an item continues with it
             self._fields.children = (self.form.box,)
+            self._ways = Doors.of(self._step)  # its link may be one that works once
             self._show_problems()
         return self
 
@@ -407,6 +410,7 @@ class StepPanel(Panel):
         self._show_problems()
 
     def _show_problems(self) -> None:
+        self._doors.value = self._ways._repr_html_()
         self.form.show_problems(problems_by_place(self._values))
         text = format_problems(self._values)
         self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""

@@ -1,15 +1,28 @@
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from idc_aws.errors import CheckFailedError
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.notebook.console_guide import ConsoleGuide, console_guide, format_choices
+from idc_helpers.notebook.console_guide import ConsoleGuide, Doors, console_guide, format_choices
 from idc_helpers.notebook.forms.panels import AttestationPanel
 from idc_helpers.notebook.steps import NotebookStep
+from idc_helpers.runbook.lesson import LESSON, target_steps
+from idc_helpers.runbook.steps import Step
+from idc_sandbox.pages.console.screens import console_pages
 
 MFA = "multi_factor_authentication"
+ONLY_CONSOLE = "no API, only the console"
+REVIEW_SHOWS = "the AWS CLI commands that Review shows"
+TERMINAL = {
+    "instance": "no API enables an organization instance, only the console does",
+    "identity_source": "no API shows it",
+    **dict.fromkeys(("access_portal", "standard_authentication", MFA, "sessions"), ONLY_CONSOLE),
+}
+INSTANCE = SimpleNamespace(instance_arn="arn:aws:sso:::instance/ssoins-7223abcdef012345", region="us-east-1")
 
 
 @pytest.fixture
@@ -112,3 +125,66 @@ def test_enabling_names_what_the_page_asks_and_keeps_a_learner_from_a_key_that_c
     assert "Instance configuration, where it is asked: Single-Region instance" in text
     assert "Enable multi-account permissions, where it is asked: on" in text
     assert "Afterwards, in Settings → Details → Edit: instance name: practice" in text
+
+
+def ways(context, name):
+    """Return a step's ways as one text, and the address that its link leads to."""
+    html = Doors.of(Step(context, name))._repr_html_()
+    link = re.search(r'<a href="([^"]+)"', html)
+    return re.sub("<[^>]+>", "", html), link[1] if link else ""
+
+
+@pytest.fixture(params=[name for name, step in LESSON.items() if step.wants])
+def a_step(request, memory, monkeypatch):
+    """Each step that reads or writes the target, by its name."""
+    monkeypatch.setitem(LESSON, request.param, replace(LESSON[request.param], wants=(None,)))
+    return request.param
+
+
+def test_each_step_names_its_ways_and_leads_to_its_screen(a_step, in_the_sandbox, monkeypatch):
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    monkeypatch.setenv(PAGES_VARIABLE, "/hub")
+    screen, terminal = LESSON[a_step].screen, TERMINAL.get(a_step, REVIEW_SHOWS)
+    text, link = ways(in_the_sandbox, a_step)
+    number = "Three" if terminal == REVIEW_SHOWS else "Two"
+    assert text == (
+        f"{number} ways to the same result: Here: with this form · Practice console → {screen.words}"
+        f" · Terminal: {terminal}."
+        " Then press Check: it reads what is there, whichever way you took."
+    )
+    assert link == f"/hub/start/practice-console/{screen.path}"
+    assert link.removeprefix("/hub") in [path for path, *_ in console_pages()]
+
+
+def test_on_aws_each_step_leads_to_the_console_there(a_step, context, monkeypatch):
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    text, link = ways(context, a_step)
+    assert "AWS console → " in text
+    assert ("only what to choose, and a record of it" in text) is (a_step in TERMINAL)
+    assert link == "https://us-east-1.console.aws.amazon.com/singlesignon/home", "there is no instance"
+    monkeypatch.setattr(type(context.connection), "instance_or_none", lambda _: INSTANCE)
+    home, _, page = ways(context, a_step)[1].partition("#")
+    assert home == "https://us-east-1.console.aws.amazon.com/singlesignon/home?region=us-east-1"
+    assert page.startswith("!/instances/7223abcdef012345/")
+
+
+def test_an_account_instance_has_an_api(context):
+    context = replace(context, scenario=Scenario(instance={"kind": "account", "name": "mine"}))
+    assert REVIEW_SHOWS in ways(context, "instance")[0]
+
+
+def test_a_panel_names_the_ways_and_a_step_of_another_kind_names_none(context, monkeypatch):
+    monkeypatch.setenv("IDC_INTERACTIVE", "guided")
+    step = NotebookStep(context, "groups")
+    panel = step.take()
+    assert "Three ways to the same result" in panel.box.children[2].value
+    before = panel.box.children[2].value
+    monkeypatch.setattr(type(context.connection), "instance_or_none", lambda _: INSTANCE)
+    assert "/groups" in step.take().box.children[2].value != before, "a link may be one that works once"
+    monkeypatch.setitem(LESSON, "groups", replace(LESSON["groups"], screen=None))
+    assert Doors.of(Step(context, "groups"))._repr_html_() == ""
+
+
+def test_every_step_of_the_administrator_that_acts_has_a_screen():
+    assert [name for name in target_steps() if LESSON[name].screen is None] == []
+    assert {name for name in target_steps() if LESSON[name].no_api} == set(TERMINAL)
