@@ -18,7 +18,11 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-IMPORT = "from idc_helpers import open_runbook"
+OPENING = """\
+# Run this cell too: it connects, and shows where you work and how far you are.
+from idc_helpers import open_runbook
+
+runbook = """
 
 
 def every(names):
@@ -88,17 +92,21 @@ def test_the_notebooks_are_numbered_in_the_lessons_order():
 
 
 @every(NAMES)
-def test_a_notebook_begins_with_title_parameters_import_and_connection(name):
+def test_a_notebook_begins_with_title_and_two_folded_cells_parameters_and_connection(name):
     cells = notebook(name).cells
     assert cells[0].cell_type == "markdown"
     assert cells[0].source.startswith("# ")
     for word in ("**Takes**", "**Who**", "**Changes**", "**Undo**"):
         assert word in cells[0].source
-    first, second, third = code(name)[:3]
+    first, second = code(name)[:2]
+    assert cells.index(second) == cells.index(first) + 1
     assert first.metadata.get("tags") == ["parameters"]
-    assert second.source == IMPORT
-    assert f'open_runbook(\n    "{name}"' in third.source
-    assert third.source.endswith("\nrunbook")
+    assert second.source.startswith(OPENING)
+    assert f'open_runbook(\n    "{name}"' in second.source
+    assert second.source.endswith("\nrunbook")
+    # Folded, but not what the second shows: where one works.
+    assert [cell for cell in cells if "jupyter" in cell.metadata] == [first, second]
+    assert first.metadata.jupyter == second.metadata.jupyter == {"source_hidden": True}
 
 
 @every(NAMES)
@@ -123,7 +131,7 @@ def test_cells_are_small_and_there_is_more_to_read_than_to_run(name):
     lines = [len(cell.source.splitlines()) for cell in code(name)]
     assert max(lines) <= 20
     assert statistics.median(lines) <= 4
-    assert 13 <= len(notebook(name).cells) <= 45
+    assert 12 <= len(notebook(name).cells) <= 45
     assert len(prose(name).split()) > 4 * sum(lines)
 
 
