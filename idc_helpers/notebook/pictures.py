@@ -310,7 +310,7 @@ class Message:
 
 @dataclass(frozen=True)
 class SequenceDiagram:
-    """A conversation; the last value of a cell shows it."""
+    """A conversation; the last value of a cell shows it, folded, because it is longer than a screen."""
 
     caption: str
     lanes: tuple[str, ...]
@@ -329,9 +329,9 @@ class SequenceDiagram:
         items = "".join(self._item(number, message) for number, message in enumerate(self.messages, 1))
         note = f"<p>{in_html(self.note)}</p>" if self.note else ""
         return (
-            f'{_SEQUENCE_STYLE}<div class="idc-sequence idc-lanes{len(self.lanes)}">'
-            f"<p><strong>{in_html(self.caption)}</strong></p>"
-            f'<div class="idc-lanes" aria-hidden="true">{lanes}</div><ol>{items}</ol>{note}</div>'
+            f'{_SEQUENCE_STYLE}<div class="idc-sequence idc-lanes{len(self.lanes)}"><details>'
+            f"<summary><strong>{in_html(self.caption)}</strong> ({len(self.messages)} messages)</summary>"
+            f'<div class="idc-lanes" aria-hidden="true">{lanes}</div><ol>{items}</ol>{note}</details></div>'
         )
 
     def _item(self, number: int, message: Message) -> str:

@@ -18,6 +18,11 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# As JupyterLab and nbconvert both fold it: what is inside stays Markdown between empty lines.
+QUESTION = re.compile(
+    r"> \*\*A question\.\*\* (?:.+\n> ?)*?.+\?\n>\n> <details><summary>Answer</summary>\n>\n"
+    r"(?:> .+\n)+>\n> </details>"
+)
 OPENING = """\
 # Run this cell too: it connects, and shows where you work and how far you are.
 from idc_helpers import open_runbook
@@ -172,6 +177,13 @@ def test_every_notebook_ends_with_an_exercise_and_the_way_on(name):
 
 def test_each_exercise_stands_in_a_notebook_of_its_own():
     assert [exercise.notebook for exercise in EXERCISES.values()] == OF_THE_LESSON
+
+
+@every(NAMES)
+def test_the_answer_to_a_question_is_folded_so_that_a_reader_thinks_first(name):
+    quotes = re.findall(r"^>.*(?:\n>.*)*", without_fences(prose(name)), re.MULTILINE)
+    assert [quote for quote in quotes if not QUESTION.fullmatch(quote)] == []
+    assert prose(name).count("<details>") == prose(name).count("**A question") == len(quotes)
 
 
 @every(NAMES)

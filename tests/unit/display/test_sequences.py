@@ -52,3 +52,10 @@ def test_a_screen_reader_hears_who_speaks_and_values_are_code_only_where_they_ar
 def test_what_stored_outputs_take_out_for_safety_leaves_a_conversation_as_it_is():
     assert scrub(repr(TALK)) == repr(TALK)
     assert scrub(TALK._repr_html_()) == TALK._repr_html_()
+
+
+def test_a_conversation_is_folded_behind_what_it_is_about():
+    found = re.search(r"<details><summary>(.*?)</summary>(.*)</details></div>$", TALK._repr_html_())
+    assert found
+    assert found[1] == "<strong>Talk &lt;1&gt;</strong> (3 messages)"
+    assert found[2].count("<li>") == 3
