@@ -45,6 +45,8 @@ class AccessPolicies:
     identity: list[str]
     ceilings: list[list[str]]
     context: dict[str, str | list[str]] = field(default_factory=dict)
+    # How many of the ceilings, the first ones, are service control policies: AWS's refusals name them.
+    service_control_levels: int = 0
 
 
 class AwsServices(Protocol):

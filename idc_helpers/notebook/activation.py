@@ -152,7 +152,8 @@ class ActivationStep:
         person = invite(connection, self.user_name)
         ActivationWatch(connection, self.user_name).start()
         text = _NEXT if person.has_password else _FIRST
-        return page_links(require_console(connection), "mailbox", "portal", text=text, address=person.email)
+        pages = ("mailbox", "portal", "phone")
+        return page_links(require_console(connection), *pages, text=text, address=person.email)
 
 
 def _state_table(person: PersonStatus) -> Table:

@@ -248,13 +248,19 @@ def _state(change: Change) -> str:
 _TITLES = {
     "mailbox": "Open the mailbox",
     "portal": "Open the access portal",
+    "phone": "Open the practice phone",
     "console": "Open the practice console",
 }
-_PATHS = {"mailbox": "/start/mailbox", "portal": "/start", "console": "/start/practice-console"}
+_PATHS = {
+    "mailbox": "/start/mailbox",
+    "portal": "/start",
+    "phone": "/start/phone",
+    "console": "/start/practice-console",
+}
 _BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."
 _ONCE = (
-    "Mailbox and practice console open with a link that works once, within 10 minutes; run the cell again for"
-    " more."
+    "Mailbox, phone and practice console open with a link that works once, within 10 minutes; run the cell"
+    " again for more."
 )
 
 

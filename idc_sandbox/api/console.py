@@ -91,9 +91,12 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
             known = str(values.get("secret", ""))
             started = _allowed(devices.start_at_console, at_console(), user_id, known)
             return {"secret": started.secret, "uri": started.uri}
-        case "POST", "mfa-devices", "register":
-            code, name = (str(values.get(key, "")) for key in ("code", "name"))
-            added = _allowed(devices.finish_at_console, at_console(), user_id, code, name)
+        case "POST", "mfa-devices", "start-key":
+            options = _allowed(devices.registration_options, at_console(), user_id)
+            return {"options": options}
+        case "POST", "mfa-devices", "register" | "register-key":
+            proof = {key: str(values.get(key, "")) for key in ("code", "credential", "name")}
+            added = _allowed(devices.finish_at_console, at_console(), user_id, proof)
             return {"registered": dataclasses.asdict(added)}
         case "POST", "mfa-devices", device_id, "delete":
             deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)

@@ -403,6 +403,7 @@ def collect(caller: Caller, now: float) -> AccessPolicies:
     """Return the policies of a caller; no identity's when its user or role is gone."""
     backend = _iam(caller.account_id)
     ceilings = service_control_documents(caller.account_id)
+    levels = len(ceilings)
     session = find_issued_session(caller.access_key_id, caller.account_id)
     owner_arn = caller.principal_arn if session is None else session.role_arn
     owners: list[Any] = [*backend.users.values(), *backend.roles.values()]
@@ -412,13 +413,13 @@ def collect(caller: Caller, now: float) -> AccessPolicies:
         ceilings += [[session.policy]]
     context = _context(caller, identity, session, now)
     if identity is None:
-        return AccessPolicies([], ceilings, context)
+        return AccessPolicies([], ceilings, context, levels)
     if boundary_arn := getattr(identity, "permissions_boundary_arn", None):  # moto's users have none
         boundary = backend.managed_policies.get(boundary_arn)
         ceilings += [[_default_version(boundary)] if boundary is not None else []]
     documents = [text for holder in holders for text in holder.policies.values()]
     attached = [policy for holder in holders for policy in holder.managed_policies.values()]
-    return AccessPolicies([*documents, *map(_default_version, attached)], ceilings, context)
+    return AccessPolicies([*documents, *map(_default_version, attached)], ceilings, context, levels)
 
 
 def _default_version(policy: Any) -> str:

@@ -23,6 +23,7 @@ _START_S = 60.0
 _TILES = (
     (PROXY_NAME, "Access portal", "portal", "/start"),
     ("identity-center-mailbox", "Mailbox", "mailbox", "/start/mailbox"),
+    ("identity-center-phone", "Practice phone", "phone", "/start/phone"),
     ("identity-center-console", "Practice console", "console", "/start/practice-console"),
 )
 

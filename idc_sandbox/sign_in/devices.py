@@ -221,9 +221,12 @@ def _registration(context: Context, user_id: str, secret: str) -> TotpRegistrati
     return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
-def finish_at_console(context: Context, user_id: str, code: str, name: str) -> MfaDevice:
-    """Register the app that the console started when its code is right. Writes."""
-    return finish_app_registration(context, user_id, code, name, _APP_AT_CONSOLE)
+def finish_at_console(context: Context, user_id: str, form: FormFields) -> MfaDevice:
+    """Register what the console started: a key by the browser's answer, else an app by its code. Writes."""
+    name = form.get("name", "")
+    if credential := form.get("credential"):
+        return finish_registration(context, user_id, credential, name)
+    return finish_app_registration(context, user_id, form.get("code", ""), name, _APP_AT_CONSOLE)
 
 
 def finish_app_registration(
@@ -283,6 +286,7 @@ def _step_of(secret: str, code: str, *, after: int | None) -> int | None:
 # Security keys, passkeys and built-in authenticators, through WebAuthn.
 
 RELYING_PARTY_NAME = "Practice sandbox"
+# The console asks with the same challenge: it is no secret, and the newest one counts.
 _REGISTRATION, _AUTHENTICATION = "webauthn-registration", "webauthn-authentication"
 _LARGEST_ANSWER = 64 * 1024
 

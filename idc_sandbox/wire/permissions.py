@@ -32,7 +32,10 @@ def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRe
     decisions = [evaluate(documents, request) for documents in (policies.identity, *policies.ceilings)]
     if all(decision is Decision.ALLOWED for decision in decisions):
         return
-    if Decision.DENIED in decisions:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    if Decision.DENIED in decisions[1 : 1 + policies.service_control_levels]:
+        reason = "with an explicit deny in a service control policy"
+    elif Decision.DENIED in decisions:
         reason = "with an explicit deny in a policy"
     elif decisions[0] is Decision.ALLOWED:
         reason = (

@@ -49,7 +49,7 @@ def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
     servers = lab.ask("GET", "server-proxy/servers-info")["server_processes"]
     tiles = {one["launcher_entry"]["title"]: one["launcher_entry"]["path_info"] for one in servers}
     assert tiles["Mailbox"] == "identity-center-sandbox/start/mailbox"
-    assert set(tiles) == {"Access portal", "Mailbox", "Practice console"}
+    assert set(tiles) == {"Access portal", "Mailbox", "Practice phone", "Practice console"}
     assert not any(one["new_browser_tab"] for one in servers)
     log = lab.log.read_text()
     assert "Extension Manager is 'readonly'" in log

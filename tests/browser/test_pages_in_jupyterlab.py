@@ -182,7 +182,11 @@ def test_a_security_key_is_bound_to_the_host_that_the_person_sees(activated):
 
 @pytest.mark.parametrize(
     ("tile", "path", "heading"),
-    [("Mailbox", "mailbox", "Mailbox"), ("Practice console", "practice-console", "Dashboard")],
+    [
+        ("Mailbox", "mailbox", "Mailbox"),
+        ("Practice phone", "phone", "Practice phone"),
+        ("Practice console", "practice-console", "Dashboard"),
+    ],
 )
 def test_the_launcher_opens_pages_in_tabs_of_their_own(activated, tile, path, heading):
     activated.command("launcher:create")

@@ -70,6 +70,23 @@ def test_a_second_device_under_my_devices_and_the_choice_between_them(visitor, s
     visitor.sees("Access portal")
 
 
+def test_an_administrator_registers_a_key_for_a_user_at_the_console(visitor, scene, mfa):
+    mfa(prompt="always-on")
+    visitor.add_authenticator("usb")
+    name, user_id = scene.add_user()
+    visitor.page.goto(scene.links()["console_url"])
+    visitor.page.goto(f"{scene.site}/start/practice-console/users/{user_id}/register-device")
+    section = visitor.page.get_by_role("region", name="Security key")
+    section.get_by_label("Name of the device").fill("Blue key")
+    visitor.press("Register the security key")
+    expect(visitor.page.get_by_role("status")).to_contain_text("Blue key is registered")
+    visitor.accept_invitation(user_id)
+    visitor.give_password(name)
+    visitor.sees("Prove that it is you")
+    visitor.press("Use a security key or passkey")
+    visitor.sees("Access portal")
+
+
 def test_a_key_that_is_taken_away_does_not_let_in(visitor, scene, mfa):
     mfa(prompt="always-on")
     session = visitor.add_authenticator()

@@ -27,6 +27,7 @@ REFUSED_TO_READERS = {
     "identitystore:DeleteUser",
     "identitystore:UpdateGroup",
     "identitystore:UpdateUser",
+    "organizations:EnablePolicyType",
     "organizations:RegisterDelegatedAdministrator",
     "sso-directory:CreateAlias",
     "sso-directory:DisableUser",
@@ -308,6 +309,21 @@ def test_when_the_role_is_over_the_administrator_comes_only_by_leaving_or_by_a_l
     assert ana.open(CONSOLE).status_code == 403
     open_with_owners_link(ana, place)
     assert "Administrator</strong> of this sandbox" in ana.page.text
+
+
+def test_the_owner_puts_a_role_down_on_the_page_where_they_are_and_nobody_else_is_offered_it(ana, place):
+    come_with(ana, place, "ReadOnlyAccess", SessionDuration="PT1H")
+    ana.open(f"{CONSOLE}/groups")
+    assert "Work as the administrator" not in ana.page.text
+    open_with_owners_link(ana, place)
+    for advance_s, leads_to in ((0, "/groups"), (3601, "")):
+        enter(ana, "AnaReadOnlyAccess")
+        place.clients.advance_clock(advance_s)
+        ana.open(f"{CONSOLE}/groups")  # a plain link, such as a notebook's, leaves them in the role
+        assert "Administrator</strong> of this sandbox" not in ana.page.text
+        press(ana, "Work as the administrator again")
+        assert ana.page.url.path == f"{CONSOLE}{leads_to}"
+        assert "Administrator</strong> of this sandbox" in ana.page.text
 
 
 def test_a_form_of_one_role_is_not_carried_out_as_another(ana, place, people):

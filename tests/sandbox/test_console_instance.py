@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+
 import pytest
 from page_visitor import Place
 
@@ -146,6 +149,37 @@ def test_a_member_account_enables_an_instance_of_its_own(place, member):
     assert ana.open(f"{CONSOLE}/accounts").status_code >= 400
     assert "account instances" in ana.message
     ana.send("/leave")
+
+
+def test_member_accounts_are_kept_from_instances_of_their_own_until_they_may_again(
+    place, administrator, member
+):
+    ana, account_id = member
+    client = place.clients.client("sso-admin", account=account_id)
+    administrator.open(f"{CONSOLE}/prevent-account-instances")
+    policy = html.unescape(administrator.value("policy"))
+    for _ in range(2):  # to press again changes nothing
+        page = administrator.page
+        administrator.send("/prevent-account-instances", act="attach")
+        assert administrator.value("attached") == "yes"
+        administrator.page = page
+    organizations = place.clients.client("organizations")
+    found = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    (made,) = [one for one in found if one["Name"] == "PreventAccountInstances"]
+    described = organizations.describe_policy(PolicyId=made["Id"])["Policy"]
+    assert json.loads(described["Content"]) == json.loads(policy)
+    with pytest.raises(client.exceptions.AccessDeniedException) as denied:
+        client.create_instance()
+    assert "sso:CreateInstance" in str(denied.value)
+    assert "with an explicit deny in a service control policy" in str(denied.value)
+    ana.open(CONSOLE)
+    assert ana.send("/enable", kind="account").status_code == 400
+    assert "service control policy" in ana.message
+    assert client.list_instances()["Instances"], "nothing else is denied"
+    administrator.open(f"{CONSOLE}/prevent-account-instances")
+    administrator.send("/prevent-account-instances", act="detach")
+    assert administrator.value("attached") == "no"
+    assert client.create_instance()["InstanceArn"]
 
 
 def test_a_member_account_cannot_enable_the_organizations_instance(place, member):

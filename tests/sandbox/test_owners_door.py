@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from idc_sandbox.jupyter import DATA_FOLDER, proxied_servers
 from idc_sandbox.loopback import Sites, page_links
 from idc_sandbox.pages.front_door import is_at_owners_door, open_owners_door, read_site
 
@@ -85,6 +87,18 @@ def ask(sandbox, method: str, path: str, headers: dict[str, str], body: str = ""
         door.sendall("\r\n".join([*lines, "connection: close", "", body]).encode())
         answer = door.makefile("rb").read().decode()
     return int(answer.split(" ", 2)[1]), answer
+
+
+def test_the_launcher_draws_an_icon_for_each_tile():
+    script = (DATA_FOLDER / "labextensions/identity-center-sandbox/static/remoteEntry.js").read_text()
+    drawn = dict(
+        re.findall(r'"([\w ]+)": (?:NAME|"([\w-]+)")', script.partition("TILES")[2].partition("}")[0])
+    )
+    servers = proxied_servers()
+    assert drawn == {one["launcher_entry"]["title"]: name for name, one in servers.items()} | {
+        "Access portal": ""
+    }
+    assert all(Path(one["launcher_entry"]["icon_path"]).is_file() for one in servers.values())
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from idc_sandbox.pages.visits import (
     Visit,
     answer_at_door,
     forget_cookie,
+    next_path,
     notice_of,
     problem,
     redirect,
@@ -62,6 +63,8 @@ _ACTIONS = {
     "POST users/mfa-devices": "sso-directory:DeleteMfaDeviceForUser",
     "POST users/mfa-devices/start": "sso-directory:StartVirtualMfaDeviceRegistration",
     "POST users/mfa-devices/register": "sso-directory:CompleteVirtualMfaDeviceRegistration",
+    "POST users/mfa-devices/start-key": "sso-directory:StartWebAuthnDeviceRegistration",
+    "POST users/mfa-devices/register-key": "sso-directory:CompleteWebAuthnDeviceRegistration",
     "POST users/mfa-devices/rename": "sso-directory:UpdateMfaDeviceForUser",
     "GET users/sessions": "identitystore-auth:ListSessions",
     "POST users/sessions": "identitystore-auth:BatchDeleteSession",
@@ -122,6 +125,11 @@ class Console:
     def problem(self) -> str:
         """What was refused, in words; empty when nothing was."""
         return "" if self.refusal is None else self.refusal.message
+
+    @property
+    def may_be_administrator(self) -> bool:
+        """Tell whether somebody who came with a role is the sandbox's owner, and may put it down here."""
+        return bool(self.role_name and self.visit.opened(CONSOLE))
 
     @property
     def form(self) -> Any:
@@ -298,7 +306,8 @@ def _answer_as(
 def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
     """Say so until the person leaves, or comes by the owner's link: nobody is made administrator unasked."""
     visit = visit.without_role()  # the form on it is nobody's
-    over = problem(visit, "console-role-over", leave_path=f"{ROOT}/leave")
+    is_owner = bool(visit.opened(CONSOLE))
+    over = problem(visit, "console-role-over", leave_path=f"{ROOT}/leave", administrators=ROOT * is_owner)
     if not is_readable:  # one that was planted for a longer path: no answer elsewhere could take it away
         forget_cookie(over, visit, ROLE_COOKIE, but="/")
     return over
@@ -393,7 +402,7 @@ def enter(visit: Visit) -> Response:
 
 
 def leave(visit: Visit) -> Response:
-    """Put down the role with which somebody came in; the portal is next."""
-    answer = redirect(visit, "/start")
+    """Put down the role with which somebody came in; the portal is next, or the page that they ask for."""
+    answer = redirect(visit, next_path(visit))
     forget_cookie(answer, visit, ROLE_COOKIE)
     return answer

@@ -1,13 +1,15 @@
-"""Enable, Dashboard, and the end of an instance."""
+"""Enable, Dashboard, what keeps member accounts from an instance of their own, and the end of an instance."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.settings_frame import if_allowed
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
 _CUSTOM = "custom"
@@ -136,6 +138,65 @@ def _tags(console: Console) -> list[dict[str, str]]:
     return found
 
 
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/control-account-instance.html
+# The console shows the policy, and AWS Organizations attaches it. UNCONFIRMED: the policy's words.
+_POLICY_NAME = "PreventAccountInstances"
+_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "DenyMemberAccountInstances",
+                "Effect": "Deny",
+                "Action": "sso:CreateInstance",
+                "Resource": "*",
+            }
+        ],
+    },
+    indent=2,
+)
+_KIND = "SERVICE_CONTROL_POLICY"
+
+
+def show_prevent(console: Console) -> Response:
+    """Show the policy, and whether it is attached to the organization's root."""
+    if console.instance is None:
+        return console.go("")
+    attached, unread = if_allowed(lambda: _attached(console, _root(console)))
+    return console.show("prevent.html", policy=_POLICY, name=_POLICY_NAME, attached=attached, unread=unread)
+
+
+def take_prevent(console: Console) -> Response:
+    """Attach the policy to the root, or detach and delete it: here, because there is no other console."""
+    root = _root(console)
+    attached = _attached(console, root)
+    if console.form.get("act") == "detach":
+        for policy_id in attached:
+            console.organizations("DetachPolicy", PolicyId=policy_id, TargetId=root["Id"])
+            console.organizations("DeletePolicy", PolicyId=policy_id)
+        return console.go("/prevent-account-instances", "account-instances-allowed")
+    if {"Type": _KIND, "Status": "ENABLED"} not in root["PolicyTypes"]:
+        console.organizations("EnablePolicyType", RootId=root["Id"], PolicyType=_KIND)
+    if not attached:
+        about = "Member accounts create no instance of IAM Identity Center."
+        made = console.organizations(
+            "CreatePolicy", Name=_POLICY_NAME, Description=about, Type=_KIND, Content=_POLICY
+        )
+        policy_id = made["Policy"]["PolicySummary"]["Id"]
+        console.organizations("AttachPolicy", PolicyId=policy_id, TargetId=root["Id"])
+    return console.go("/prevent-account-instances", "account-instances-prevented")
+
+
+def _root(console: Console) -> dict[str, Any]:
+    root: dict[str, Any] = console.organizations("ListRoots")["Roots"][0]
+    return root
+
+
+def _attached(console: Console, root: dict[str, Any]) -> list[str]:
+    found = console.organizations("ListPoliciesForTarget", TargetId=root["Id"], Filter=_KIND)["Policies"]
+    return [one["Id"] for one in found if one["Name"] == _POLICY_NAME]
+
+
 def show_delete(console: Console) -> Response:
     """Show what deleting the instance takes along, and what is to be typed."""
     instance = console.instance
@@ -171,5 +232,6 @@ def _instance_id(instance: dict[str, str]) -> str:
 INSTANCE_SCREENS = (
     Screen("", show_home, take_home),
     Screen("/enable", show_enable, take_enable),
+    Screen("/prevent-account-instances", show_prevent, take_prevent),
     Screen("/delete", show_delete, take_delete),
 )

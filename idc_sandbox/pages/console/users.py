@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from idc_sandbox.errors import validation_error
+from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console import user_fields
 from idc_sandbox.pages.console.add_user import ADD_USER_SCREENS, show_one_time_password
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
@@ -285,26 +285,41 @@ def _take_join(directory: Directory) -> Response:
 
 
 def _show_register(directory: Directory) -> Response:
-    """Show the key of an authenticator app for the user, as a QR code and as text."""
+    """Show the secret of an authenticator app for the user, and the form that asks for a security key."""
     console, user_id = directory.console, directory.console.part("user_id")
-    user = _described(directory, user_id)
-    # After a mistyped code the app that has the key already need not get another one.
-    started = console.do("POST", f"users/{user_id}/mfa-devices/start", secret=typed_or(console, "secret"))
+    user, path = _described(directory, user_id), f"users/{user_id}/mfa-devices"
+    # After a mistyped code the app that has the secret already need not get another one.
+    app, why_no_app = _started(console, f"{path}/start", secret=typed_or(console, "secret"))
+    key, why_no_key = _started(console, f"{path}/start-key")
     return console.show(
         "user-register.html",
         user=user,
-        secret=started["secret"],
-        picture=qr_code(started["uri"]),
+        app=app,
+        why_no_app=why_no_app,
+        picture=qr_code(app["uri"]) if app else "",
+        key=key,
+        why_no_key=why_no_key,
         name=typed_or(console, "name"),
         crumbs=(*_CRUMBS, (user["UserName"], f"{ROOT}/users/{user_id}")),
     )
 
 
+def _started(console: Console, path: str, **values: str) -> tuple[dict[str, Any] | None, str]:
+    """Start a registration, or return why this kind of device cannot be one more of the user's."""
+    try:
+        return console.do("POST", path, **values), ""
+    except ServiceError as error:
+        if error.code == "AccessDeniedException":
+            raise
+        return None, error.message
+
+
 def _take_register(directory: Directory) -> Response:
-    """Register the app when its code is right."""
+    """Register the app when its code is right, or the security key that the browser asked."""
     console, user_id = directory.console, directory.console.part("user_id")
-    proof = {name: str(console.form.get(name, "")) for name in ("code", "name")}
-    answer = console.do("POST", f"users/{user_id}/mfa-devices/register", **proof)
+    proof = {name: str(console.form.get(name, "")) for name in ("code", "credential", "name")}
+    act = "register-key" if proof["credential"] else "register"
+    answer = console.do("POST", f"users/{user_id}/mfa-devices/{act}", **proof)
     return console.go(f"/users/{user_id}?tab=mfa", "device-registered", answer["registered"]["name"])
 
 

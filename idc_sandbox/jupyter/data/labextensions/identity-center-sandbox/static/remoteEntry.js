@@ -8,7 +8,8 @@
   const COMMAND = `${NAME}:open-beside`;
   const OPEN_TAB = "server-proxy:open";
   const TILES = {
-    "Access portal": NAME, "Mailbox": "identity-center-mailbox", "Settings": "identity-center-settings",
+    "Access portal": NAME, "Mailbox": "identity-center-mailbox", "Practice phone": "identity-center-phone",
+    "Practice console": "identity-center-console",
   };
 
   function baseUrl() {
