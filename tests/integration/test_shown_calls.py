@@ -15,7 +15,7 @@ from patience import PATIENCE_S
 from idc_aws.calls import CONSOLE, watched_writes
 from idc_aws.connection import connect
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
-from idc_aws.rehearsal import Target, as_commands, as_python
+from idc_aws.rehearsal import Target, as_python
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
@@ -241,33 +241,3 @@ def test_the_python_shown_does_what_applying_does(context):
         run([sys.executable, "-"], context, as_python(calls, target_of(context)))
         assignments_have_settled(context)
         assert Step(context, name).check().passed
-
-
-def without_what_the_command_line_does_not_know(context):
-    """Leave out what AWS has added to users since this machine's AWS CLI was made."""
-    skeleton = subprocess.run(
-        [
-            "aws",
-            "identitystore",
-            "create-user",
-            "--generate-cli-skeleton",
-            "--identity-store-id",
-            "d-1234567890",
-        ],
-        env={**os.environ, **sandbox_variables(context)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    added = {"birthdate": "Birthdate", "website": "Website", "enterprise": "Extensions"}
-    unknown = dict.fromkeys(name for name, option in added.items() if f'"{option}"' not in skeleton)
-    users = [user.model_copy(update=unknown) for user in context.scenario.users]
-    return replace(context, scenario=context.scenario.model_copy(update={"users": users}))
-
-
-@pytest.mark.usefixtures("steps_before")
-def test_the_commands_shown_do_what_applying_does(context):
-    context = without_what_the_command_line_does_not_know(context)
-    calls = calls_of(context, "users")
-    run(["bash", "-eu", "-o", "pipefail"], context, as_commands(calls, target_of(context)))
-    assert Step(context, "users").check().passed

@@ -1,24 +1,30 @@
-"""The lesson's steps 1 to 13 by the practice console leave the same state as the kit leaves."""
+"""The lesson's steps 1 to 13 by the practice console, or by the AWS CLI, leave the same state as the kit."""
 
 from __future__ import annotations
 
+import html
 import json
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 
 import httpx
 import pytest
 from console_forms import press, read_forms
+from lesson_states import context_of, default_scenario, state_by_kit, states_of
 from page_visitor import Visitor
+from patience import PATIENCE_S
 from sandbox_clients import SandboxProcess
 
-from idc_aws.connection import connect
-from idc_aws.project import DEFAULT_SCENARIO, project_folder
-from idc_aws.scenario.reading import load_scenario
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.runbook.lesson import resources_by_kind, target_steps
-from idc_helpers.runbook.progress import StepState, read_states
+from idc_aws.signin.terminal import find_command_lines
+from idc_helpers.notebook.calls import calls_html, target_of
+from idc_helpers.runbook.lesson import LESSON, target_steps
+from idc_helpers.runbook.lesson_memory import ALREADY_SO, BY_YOU, remember
+from idc_helpers.runbook.progress import StepReading, StepState, read_states
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 
@@ -33,7 +39,7 @@ class Clicker(Visitor):
     def __init__(self, sandbox: SandboxProcess, scenario: Scenario) -> None:
         self.prefix = ""
         self.client = httpx.Client(base_url=f"http://localhost:{sandbox.running.port}", timeout=60)
-        self.scenario = scenario
+        self.scenario, self.state_folder = scenario, sandbox.folder.path
         self.accounts = sandbox.member_account_ids()
         url = sandbox.control("GET", "pages")["console_url"]
         self.open(f"{CONSOLE}?{url.partition('?')[2]}")
@@ -242,58 +248,112 @@ STEPS: dict[str, Callable[[Clicker], None]] = {
 
 
 _SO_AT_FIRST = ("identity_source", "sessions")  # the scenario wants the defaults
+_COMMANDS = re.compile('<pre[^>]* aria-label="commands">(.*?)</pre>', re.DOTALL)
 
 
-@pytest.fixture
-def scenario():
-    return load_scenario(project_folder() / DEFAULT_SCENARIO)
+def take_each(visitor: Clicker, folder: Path, act: Callable[[RunContext, str], None]) -> None:
+    """Take each step in some way; at the end all is as the kit makes it.
+
+    After each step its check passes, its plan has nothing to write, and the map says who did it.
+    """
+    scenario = visitor.scenario
+    context = context_of(visitor.state_folder, scenario, folder / "run")
+    assert set(STEPS) == set(target_steps())
+    for name in STEPS:
+        before = on_map(context, name)
+        if name not in _SO_AT_FIRST:
+            assert before.state.is_open, name
+            assert looked_at(context, name)[0] != [], name
+        act(context, name)
+        assert looked_at(context, name) == ([], []), name
+        after = on_map(context, name)
+        assert after.state is StepState.DONE, name
+        assert after.detail.startswith(ALREADY_SO if name in _SO_AT_FIRST else BY_YOU), name
+    found = states_of(context_of(visitor.state_folder, scenario, folder / "run"))
+    assert all(found.values())
+    assert found == state_by_kit(scenario, folder / "kit")
+    assert not context.receipts.path.exists()
 
 
-def context_of(sandbox: SandboxProcess, scenario: Scenario, folder) -> RunContext:
-    return RunContext(
-        connect(state_folder=sandbox.folder.path), scenario, "apply", "equality", folder / "run"
-    )
+def on_map(context: RunContext, name: str) -> StepReading:
+    """Return a step as the map has it after a look."""
+    (reading,) = remember(context, read_states(context, {LESSON[name].number}))
+    return reading
 
 
-def states_of(context: RunContext) -> dict[str, dict[str, object]]:
-    """Return what is there of everything that the scenario wants, by kind and key."""
-    resources = resources_by_kind(context.connection)
-    keys: dict[str, set[str]] = {kind: set() for kind in resources}
-    for name in target_steps():
-        for desired in Step(context, name).desired:
-            keys.setdefault(desired.resource.kind, set()).update(desired.states)
-    return {kind: resource.read(keys[kind]) for kind, resource in resources.items()}
-
-
-def looked_at(sandbox: SandboxProcess, scenario: Scenario, folder, name: str):
+def looked_at(context: RunContext, name: str) -> tuple[list[str], list[str]]:
     """Return what fails in a step's check, and what its plan would still write."""
-    step = Step(context_of(sandbox, scenario, folder), name)
-    results = step.check()
-    failed = [f"{one.name}: {one.detail}" for one in results if not one.passed]
+    step = Step(context, name)
+    failed = [f"{one.name}: {one.detail}" for one in step.check() if not one.passed]
     return failed, [str(change) for change in step.plan().writes]
 
 
-def test_by_the_console_it_is_the_same_as_by_the_kit(fresh_sandbox, tmp_path, scenario):
+@pytest.fixture
+def visitor(fresh_sandbox) -> Clicker:
+    """Return the owner's browser at a sandbox in which nothing was done yet."""
     fresh_sandbox.switches(asynchronous_duration_s=0)
-    visitor = Clicker(fresh_sandbox, scenario)
-    assert set(STEPS) == set(target_steps())
-    for name, act in STEPS.items():
-        if name not in _SO_AT_FIRST:
-            assert looked_at(fresh_sandbox, scenario, tmp_path, name)[0] != [], name
-        act(visitor)
-        assert looked_at(fresh_sandbox, scenario, tmp_path, name) == ([], []), name
-    other = SandboxProcess(tmp_path / "other")
-    try:
-        other.switches(asynchronous_duration_s=0)
-        by_kit = context_of(other, scenario, tmp_path / "kit")
-        for name in target_steps():
-            Step(by_kit, name).apply()
-        by_console = context_of(fresh_sandbox, scenario, tmp_path / "console")
-        found = states_of(by_console)
-        assert all(found.values())
-        assert found == states_of(by_kit)
-        for context in (by_console, by_kit):
-            done = [one.state for one in read_states(context) if one.entry.number <= len(STEPS) + 1]
-            assert set(done) == {StepState.DONE}
-    finally:
-        other.stop()
+    return Clicker(fresh_sandbox, default_scenario())
+
+
+def test_by_the_console_it_is_the_same_as_by_the_kit(visitor, tmp_path):
+    take_each(visitor, tmp_path, lambda _, name: STEPS[name](visitor))
+
+
+@pytest.fixture
+def environment(fresh_sandbox) -> dict[str, str]:
+    """Return the environment of a terminal whose `aws` is the newest one of this machine."""
+    found = find_command_lines()
+    if not any(one.can_sign_in for one in found):
+        pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
+    folder = Path(max(found, key=lambda one: one.version).program).parent
+    key, secret = fresh_sandbox.administrator_key()
+    return {
+        **{name: value for name, value in os.environ.items() if name != "AWS_PROFILE"},
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }
+
+
+def run(environment: dict[str, str], *command: str) -> str:
+    """Return what a command prints; it must end well."""
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode == 0, (command[-1], done.stdout, done.stderr)
+    return done.stdout
+
+
+def for_commands(environment: dict[str, str], scenario: Scenario) -> Scenario:
+    """Leave out a set with its group, as each command takes a second, and what the AWS CLI is too old for."""
+    options = ("--generate-cli-skeleton", "--region=us-east-1", "--identity-store-id=d-1234567890")
+    skeleton = run(environment, "aws", "identitystore", "create-user", *options)
+    added = {"birthdate": "Birthdate", "website": "Website", "enterprise": "Extensions"}
+    unknown = dict.fromkeys(name for name, option in added.items() if f'"{option}"' not in skeleton)
+    out = "ReadOnlyAccess"
+    users = [
+        one.model_copy(update={**unknown, "groups": [group for group in one.groups if group != out]})
+        for one in scenario.users
+    ]
+    kept = {
+        "permission_sets": [one for one in scenario.permission_sets if one.predefined != out],
+        "groups": [one for one in scenario.groups if one.display_name != out],
+        "account_assignments": [one for one in scenario.account_assignments if one.group != out],
+    }
+    return scenario.model_copy(update={**kept, "users": users})
+
+
+def test_by_the_commands_that_review_shows_it_is_the_same_as_by_the_kit(visitor, environment, tmp_path):
+    def act(context: RunContext, name: str) -> None:
+        if name == "instance":  # the commands are for its tags
+            visitor.press("Enable", kind="single", region=visitor.scenario.region)
+            visitor.press("Save", name=visitor.scenario.instance.name)
+        elif LESSON[name].no_api:
+            STEPS[name](visitor)
+            return
+        step = Step(context, name)
+        shown = calls_html(step.calls(step.plan()), target_of(context))
+        run(environment, "bash", "-eu", "-o", "pipefail", "-c", html.unescape(_COMMANDS.search(shown)[1]))
+
+    visitor.scenario = for_commands(environment, visitor.scenario)
+    take_each(visitor, tmp_path, act)
