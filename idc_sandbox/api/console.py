@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from idc_sandbox.api import saml
 from idc_sandbox.api.identity_store.operations import write_identity
 from idc_sandbox.api.identity_store.references import USER
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.api.settings import (
+    EXTERNAL,
     IDENTITY_SOURCES,
     read_identity_source,
     read_settings,
@@ -49,7 +51,7 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
             values.pop("instance_arn")
             return write_setting(context, instance, name, values)
         case "POST", ["identity-source"]:
-            return _change_identity_source(*_console_of(context, values), values.get("type"))
+            return _change_identity_source(*_console_of(context, values), values)
         case "GET", ["mailbox"]:
             return _list_mail(context, values.get("address"))
         case _, ["users", user_id, *rest]:
@@ -144,8 +146,9 @@ def _enable_instance(context: Context, values: Values) -> Values:
     return read_settings(*_console_of(context, {"instance_arn": instance_arn}))
 
 
-def _change_identity_source(context: Context, instance: sqlite3.Row, new_type: Any) -> Values:
+def _change_identity_source(context: Context, instance: sqlite3.Row, values: Values) -> Values:
     """Change where an instance's users come from; to or from Active Directory, all of them are deleted."""
+    new_type, provider = values.get("type"), values.get("identity_provider")
     if new_type not in IDENTITY_SOURCES:
         raise validation_error(
             f"The identity source {new_type!r} does not exist; there are {', '.join(IDENTITY_SOURCES)}."
@@ -153,10 +156,15 @@ def _change_identity_source(context: Context, instance: sqlite3.Row, new_type: A
     old_type = read_identity_source(context, instance)["type"]
     if new_type == old_type:
         raise conflict(f"The identity source is {old_type!r} already.")
+    kept: Values = {"type": new_type}
+    if new_type == EXTERNAL and provider is not None:
+        if not isinstance(provider, dict):
+            raise validation_error(f"identity_provider must be an object, found {provider!r}.")
+        kept["identity_provider"] = saml.identity_provider(provider)
     deleted = {"users": 0, "groups": 0, "account_assignments": 0}
     if "active_directory" in (old_type, new_type):
         deleted = _delete_identities(context, instance)
-    write_stored(context, instance, "identity_source", {"type": new_type})
+    write_stored(context, instance, "identity_source", kept)
     return {"identity_source": read_identity_source(context, instance), "deleted": deleted}
 
 

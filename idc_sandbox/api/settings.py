@@ -110,13 +110,13 @@ MODEL_OF_SETTING: dict[str, type[Setting]] = {
 }
 
 
-DIRECTORY = "identity_center_directory"
+DIRECTORY, EXTERNAL = "identity_center_directory", "external_identity_provider"
 
 # type -> how users prove who they are, how they get in
 _METHODS_OF_SOURCE = {
     DIRECTORY: ("password", "direct"),
     "active_directory": ("active_directory", "manual"),
-    "external_identity_provider": ("saml_2_0", "manual"),
+    EXTERNAL: ("saml_2_0", "manual"),
 }
 IDENTITY_SOURCES = tuple(_METHODS_OF_SOURCE)
 
@@ -148,12 +148,15 @@ def read_setting(context: Context, instance: sqlite3.Row, name: str) -> dict[str
 
 def read_identity_source(context: Context, instance: sqlite3.Row) -> dict[str, Any]:
     """Return where users come from, how they prove who they are and how they get in."""
-    source = read_stored(context, instance, "identity_source").get("type", DIRECTORY)
+    stored = read_stored(context, instance, "identity_source")
+    source = stored.get("type", DIRECTORY)
     authentication_method, provisioning_method = _METHODS_OF_SOURCE[source]
+    provider = {name: stored[name] for name in ("identity_provider",) if name in stored}
     return {
         "type": source,
         "authentication_method": authentication_method,
         "provisioning_method": provisioning_method,
+        **provider,
     }
 
 

@@ -147,9 +147,14 @@ def refuse_step(visit: Visit, refusal: Refusal | ServiceError) -> Response:
 
 def _show_step(visit: Visit, after: Next) -> Response:
     """Show the step whose turn it is, with the message of what was done before."""
-    with visit.open() as context:
-        sign_in_id, seen = _current(context, visit)
-        values = _step_values(context, sign_in_id, seen)
+    try:
+        with visit.open() as context:
+            sign_in_id, seen = _current(context, visit)
+            values = _step_values(context, sign_in_id, seen)
+    except Refusal as refusal:
+        if refusal.code != "external-identity-source":
+            raise
+        return problem(visit, "sign-in-elsewhere", message=refusal.message)
     step = _CODE_STEPS.get(seen.page)
     answer = render(
         visit,

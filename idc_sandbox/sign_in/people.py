@@ -168,9 +168,12 @@ def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
     """Refuse to take passwords where another identity source does."""
     from idc_sandbox.api.settings import DIRECTORY, read_identity_source  # noqa: PLC0415
 
-    source = read_identity_source(context, instance)["type"]
-    if source != DIRECTORY:
-        raise refuse("external-identity-source", source=source)
+    source = read_identity_source(context, instance)
+    if source["type"] == DIRECTORY:
+        return
+    if provider := source.get("identity_provider"):
+        raise refuse("external-identity-source/provider", sign_in_url=provider["sign_in_url"])
+    raise refuse("external-identity-source", source=source["type"])
 
 
 def _read_person(context: Context, where: str, *values: str) -> Person | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+from importlib import resources
+from xml.etree import ElementTree
 
 import pytest
 from console_role import come_with_role
@@ -20,6 +22,11 @@ SESSION_FORM = {
     "user_background_enabled": "yes",
     "kiro_extended": "yes",
 }
+PROVIDER = {
+    "type": "external_identity_provider",
+    "metadata": resources.files("idc_sandbox").joinpath("data/example-idp-metadata.xml").read_text(),
+}
+IDP_SIGN_IN = "https://idp.example.com/saml/sign-in"
 
 
 @pytest.fixture
@@ -179,9 +186,84 @@ def test_the_change_goes_back_with_what_was_chosen_and_refuses_no_change(place, 
             assert administrator.heading == "Change identity source"
 
 
+def test_metadata_is_exchanged_with_an_identity_provider_before_the_change(place, administrator):
+    provider = {"type": "external_identity_provider"}
+    post(administrator, "/identity-source", act="next", **provider)
+    assert administrator.heading == "Configure external identity provider"
+    instance = place.portal.instance
+    store_id = instance["IdentityStoreId"]
+    issuer = f"https://us-east-1.signin.aws.amazon.com/platform/saml/{store_id}"
+    acs = re.fullmatch(
+        r"https://us-east-1\.signin\.aws/platform/saml/acs/[0-9a-f-]{36}", administrator.value("acs_url")
+    )
+    assert acs
+    assert administrator.value("issuer_url") == issuer
+    assert administrator.value("sign_in_url") == place.portal.start_url
+    exchange = administrator.page
+    file = administrator.open(f"{SETTINGS}/identity-source/metadata")
+    assert "attachment" in file.headers["content-disposition"]
+    service = ElementTree.fromstring(file.text)
+    assert service.get("entityID") == issuer
+    assert [one.get("Location") for one in service.iter() if one.tag.endswith("ConsumerService")] == [acs[0]]
+    for metadata, message in (
+        ("", "IdP sign-in URL is missing"),
+        ("<x", "is no XML"),
+        ("<!DOCTYPE x><x/>", "without a DOCTYPE"),
+        ("<x/>", "describes no identity provider"),
+        (file.text, "such as Identity Center itself"),
+    ):
+        administrator.page = exchange
+        administrator.send("/identity-source", act="confirm", metadata=metadata, **provider)
+        assert (administrator.page.status_code, message in administrator.message) == (400, True), metadata
+        assert html.escape(metadata, quote=False) in administrator.page.text.replace("&#34;", '"')
+    administrator.send("/identity-source", act="confirm", certificate="x", sign_in_url="ftp://x", **provider)
+    assert "IdP issuer URL is missing" in administrator.message
+    administrator.send("/identity-source", act="example", **provider)
+    example = html.unescape(
+        re.findall("<textarea[^>]*>(.*?)</textarea>", administrator.page.text, re.DOTALL)[0]
+    )
+    administrator.send("/identity-source", act="confirm", metadata=example, **provider)
+    assert administrator.heading == "Confirm the change of identity source"
+    assert "Users, groups and assignments stay" in administrator.page.text
+    carried = {
+        name: values_in(administrator, name)[0] for name in ("sign_in_url", "issuer_url", "certificate")
+    }
+    assert carried["sign_in_url"] == IDP_SIGN_IN
+    administrator.send("/identity-source", act="exchange", **carried, **provider)
+    assert values_in(administrator, "issuer_url") == [carried["issuer_url"]]
+    administrator.send("/identity-source", act="confirm", **carried, **provider)
+    assert settings_of(place)["identity_source"]["type"] == "identity_center_directory"
+    administrator.send("/identity-source", act="change", typed="ACCEPT", **carried, **provider)
+    assert administrator.value("authentication_method") == "SAML 2.0"
+    administrator.open(f"{SETTINGS}/identity-source/provider")
+    assert administrator.value("idp_issuer_url") == "https://idp.example.com/saml"
+    assert "2125" in administrator.value("idp_valid_until")
+    assert settings_of(place)["identity_source"]["identity_provider"] == carried
+
+
+def test_with_an_identity_provider_the_sign_in_says_who_takes_over_until_the_source_is_changed_back(
+    place, administrator, ana
+):
+    post(administrator, "/identity-source", act="change", typed="ACCEPT", **PROVIDER)
+    assert ana.open("/start").status_code == 200
+    assert ana.heading == "Access portal"  # a session goes on
+    visitor = place.visitor()
+    visitor.open("/start")
+    assert visitor.heading == "Here your identity provider takes over"
+    assert IDP_SIGN_IN in visitor.message
+    assert f'href="{SETTINGS}/identity-source"' in visitor.page.text
+    post(administrator, "/identity-source", act="next", type="identity_center_directory")
+    assert "signs in with it again" in administrator.page.text
+    administrator.send("/identity-source", act="change", type="identity_center_directory", typed="ACCEPT")
+    visitor.sign_in()
+    assert visitor.heading == "Access portal"
+    administrator.open(f"{SETTINGS}/identity-source/provider")
+    assert administrator.heading == "Settings: Identity source"
+
+
 def test_with_an_identity_provider_there_is_no_mfa_to_configure(place, administrator):
-    post(administrator, "/identity-source", act="next", type="external_identity_provider")
-    administrator.send("/identity-source", act="change", type="external_identity_provider", typed="ACCEPT")
+    post(administrator, "/identity-source", act="next", **PROVIDER)
+    administrator.send("/identity-source", act="change", typed="ACCEPT", **PROVIDER)
     assert "0 users, 0 groups" in administrator.message
     administrator.open(f"{SETTINGS}/authentication")
     assert "not Identity Center's to ask for" in html.unescape(administrator.page.text)

@@ -396,6 +396,21 @@ def test_an_authenticator_app_is_registered_for_a_user(desk, place):
     assert "does not allow" in desk.open(page).text
 
 
+def test_with_an_identity_provider_nobody_gets_a_password_here(desk, place):
+    place.clients.console(
+        "POST",
+        "identity-source",
+        {"instance_arn": place.portal.instance["InstanceArn"], "type": "external_identity_provider"},
+    )
+    desk.open(f"{USERS}/add")
+    assert 'name="delivery"' not in desk.page.text
+    desk.send("/users/add", step="review", to="add", **BERTA)
+    assert desk.message == "The user Berta Berg is added."
+    assert place.clients.console("GET", "mailbox")["messages"] == []
+    desk.open(f"{USERS}/{place.portal.user_id}")
+    assert "Reset password" not in desk.page.text
+
+
 def test_a_security_key_is_registered_for_a_user_and_opens_the_portal(desk, place):
     user_id, key = place.portal.user_id, SecurityKey()
     place.set_mfa(prompt="always-on", allowed_types=["security-keys-and-built-in-authenticators"])

@@ -51,7 +51,7 @@ def _show_step(directory: Directory, step: str) -> Response:
         values=values,
         confirm_email=console.form.get("confirm_email", ""),
         delivery=_delivery(console),
-        deliveries=_DELIVERIES,
+        deliveries=_DELIVERIES if directory.keeps_passwords() else {},
         sections=user_fields.OPTIONAL,
         primary=user_fields.PRIMARY,
         groups=_shown_groups(console, list(groups.value)) if groups else [],
@@ -112,6 +112,8 @@ def _add(directory: Directory) -> Response:
     user_id = directory.call("CreateUser", **user_fields.new_profile(values))["UserId"]
     for group_id in ticked(console, "group"):
         directory.add_member(group_id, user_id)
+    if not directory.keeps_passwords():  # the identity provider, or Active Directory, asks for theirs
+        return console.go("/users", "user-added", values["display_name"])
     if _delivery(console) == "email":
         console.do("POST", f"users/{user_id}/invite")
         return console.go("/users", "user-invited", values["display_name"])

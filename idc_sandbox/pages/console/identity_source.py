@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.api import saml
+from idc_sandbox.api.settings import EXTERNAL
 from idc_sandbox.errors import conflict, validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import require_typed
@@ -23,6 +26,7 @@ from idc_sandbox.sign_in.people import counted
 # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source.html
 _TAB = ("Identity source", SETTINGS_PATH)
 _ACTIVE_DIRECTORY = "active_directory"
+_EXAMPLE = "data/example-idp-metadata.xml"
 _SOURCES = {
     "identity_center_directory": (
         "Identity Center directory",
@@ -32,7 +36,7 @@ _SOURCES = {
         "Active Directory",
         "Users and groups come from your AWS Managed Microsoft AD, or your own through AD Connector.",
     ),
-    "external_identity_provider": (
+    EXTERNAL: (
         "External identity provider",
         "Users sign in at another service, such as Okta or Microsoft Entra ID, by SAML 2.0.",
     ),
@@ -49,17 +53,22 @@ _ALL_DELETED = (
     "All assignments to AWS accounts are deleted, so nobody gets in through the access portal.",
     "Permission sets stay. You assign them again, to the users and groups of the new source.",
 )
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source-considerations.html
 _TO_PROVIDER = (
-    "Users, groups and assignments stay. They must have the same user names at the identity provider.",
+    "Users, groups and assignments stay. Each user name must be the name that the identity provider sends.",
     "Passwords of this directory open nothing any more: people sign in at the identity provider.",
-    "MFA is the identity provider's to ask for; the settings here are gone.",
-    "At AWS you exchange SAML metadata with the identity provider before this step.",
+    "MFA is the identity provider's to ask for. The settings here are gone.",
+    "Who is signed in stays so until their session ends. End sessions yourself where that is too long.",
 )
 _FROM_PROVIDER = (
-    "Users, groups and assignments stay, but nobody has a password here yet.",
-    "You reset each user's password, and people register MFA devices again.",
+    "Users, groups and assignments stay.",
+    "Who had a password here before signs in with it again. You reset the password of everybody else.",
+    "MFA is asked for here again, as the settings say.",
     "Automatic provisioning ends: from now on you keep users and groups up to date.",
 )
+_PROVIDER_FIELDS = ("metadata", "sign_in_url", "issuer_url", "certificate")
+_CHOOSE, _EXCHANGE, _CONFIRM = "change-source.html", "identity-provider.html", "change-source-confirm.html"
+_STEP_OF_FORM = {"confirm": _EXCHANGE, "change": _CONFIRM}  # by the button that leads on
 
 
 def _show_identity_source(console: Console) -> Response:
@@ -73,6 +82,7 @@ def _show_identity_source(console: Console) -> Response:
             "authentication_method": _METHODS[source["authentication_method"]],
             "provisioning_method": _METHODS[source["provisioning_method"]],
             "portal": settings["access_portal"],
+            "is_external": source["type"] == EXTERNAL,
         }
 
     return show_tab(console, "identity-source.html", SETTINGS_PATH, read)
@@ -96,49 +106,86 @@ def _take_portal_url(console: Console) -> Response:
 
 def _show_change(console: Console) -> Response:
     """Show the step of the change that the form came from; the first one at the beginning."""
-    return _show_step(console, is_last=console.form.get("act") == "change")
+    return _show_step(console, _STEP_OF_FORM.get(console.form.get("act", ""), _CHOOSE))
 
 
 def _take_change(console: Console) -> Response:
     """Go from step to step, and change the identity source when it is confirmed."""
     instance = instance_of(console)
     act, new = console.form.get("act", ""), console.form.get("type", "")
-    if act == "previous":
-        return _show_step(console, is_last=False)
+    if act in ("previous", "exchange", "example"):  # there and back
+        return _show_step(console, _CHOOSE if act == "previous" else _EXCHANGE)
     if new not in _SOURCES:
         raise validation_error("Choose one of the three identity sources.")
     if new == settings_of(console, instance)["identity_source"]["type"]:
         raise conflict(f"{_SOURCES[new][0]} is the identity source already. Choose another one, or cancel.")
+    if new == EXTERNAL and act not in _STEP_OF_FORM:
+        return _show_step(console, _EXCHANGE)
+    provider = saml.identity_provider(_provider_fields(console)) if new == EXTERNAL else None
     if act != "change":
-        return _show_step(console, is_last=True)
+        return _show_step(console, _CONFIRM, provider)
     require_typed(console, "ACCEPT")
-    answer = console.do("POST", "identity-source", instance_arn=instance["InstanceArn"], type=new)
-    deleted = answer["deleted"]
+    values = {"instance_arn": instance["InstanceArn"], "type": new, "identity_provider": provider}
+    deleted = console.do("POST", "identity-source", **values)["deleted"]
     counts = [counted(deleted[name], name.removesuffix("s").replace("_", " ")) for name in deleted]
     return console.go(SETTINGS_PATH, "identity-source-changed", f"{', '.join(counts[:-1])} and {counts[-1]}")
 
 
-def _show_step(console: Console, *, is_last: bool) -> Response:
+def _show_step(console: Console, step: str, provider: dict[str, str] | None = None) -> Response:
     instance = console.instance
     if instance is None:
         return console.go("")
-    old = settings_of(console, instance)["identity_source"]["type"]
-    new = console.form.get("type", "")
-    is_last = is_last and new in _SOURCES and new != old
-    values = {"sources": _SOURCES, "old": old, "chosen": new or old}
-    if not is_last:
-        return show_form(console, "change-source.html", _TAB, **values)
-    if _ACTIVE_DIRECTORY in (old, new):
-        consequences: tuple[str, ...] = _ALL_DELETED
-    else:
-        consequences = _FROM_PROVIDER if old == "external_identity_provider" else _TO_PROVIDER
+    settings = settings_of(console, instance)
+    old, new = settings["identity_source"]["type"], console.form.get("type", "")
+    step = step if new in _SOURCES and new != old else _CHOOSE
+    given = provider or _provider_fields(console)
+    if console.form.get("act") == "example":
+        given = {"metadata": resources.files("idc_sandbox").joinpath(_EXAMPLE).read_text("utf-8")}
+    consequences = _FROM_PROVIDER if old == EXTERNAL else _TO_PROVIDER
     return show_form(
         console,
-        "change-source-confirm.html",
+        step,
         _TAB,
-        consequences=consequences,
+        sources=_SOURCES,
+        old=old,
+        chosen=new or old,
+        given=given,
+        known=saml.service_provider(instance, settings["access_portal"]["url"]),
+        consequences=_ALL_DELETED if _ACTIVE_DIRECTORY in (old, new) else consequences,
         fields=Fields(console, {}),
-        **values,
+    )
+
+
+def _provider_fields(console: Console) -> dict[str, str]:
+    return {name: str(console.form.get(name, "")) for name in _PROVIDER_FIELDS}
+
+
+def _download_metadata(console: Console) -> Response:
+    """Give the metadata file that an identity provider reads."""
+    instance = instance_of(console)
+    portal_url = settings_of(console, instance)["access_portal"]["url"]
+    text = saml.service_provider_metadata(saml.service_provider(instance, portal_url))
+    headers = {"Content-Disposition": 'attachment; filename="identity-center-metadata.xml"'}
+    return Response(text, media_type="application/xml", headers=headers)
+
+
+def _show_provider(console: Console) -> Response:
+    """Show what was exchanged with the identity provider."""
+    instance = console.instance
+    if instance is None:
+        return console.go("")
+    settings = settings_of(console, instance)
+    source = settings["identity_source"]
+    if source["type"] != EXTERNAL:
+        return console.go(SETTINGS_PATH)
+    provider = source.get("identity_provider")
+    return show_form(
+        console,
+        "manage-authentication.html",
+        _TAB,
+        known=saml.service_provider(instance, settings["access_portal"]["url"]),
+        provider=provider,
+        valid_until=saml.certificate_expiry(provider["certificate"]) if provider else None,
     )
 
 
@@ -146,4 +193,6 @@ IDENTITY_SOURCE_SCREENS = (
     Screen(SETTINGS_PATH, _show_identity_source),
     Screen(f"{SETTINGS_PATH}/portal-url", _show_portal_url, _take_portal_url),
     Screen(f"{SETTINGS_PATH}/identity-source", _show_change, _take_change),
+    Screen(f"{SETTINGS_PATH}/identity-source/metadata", _download_metadata),
+    Screen(f"{SETTINGS_PATH}/identity-source/provider", _show_provider),
 )

@@ -110,6 +110,7 @@ def _show_user(directory: Directory) -> Response:
         "user.html",
         user=user,
         is_enabled=user["UserStatus"] == "ENABLED",
+        keeps_passwords=directory.keeps_passwords(),
         email=user_fields.values_of(user)["email"],
         is_verified=verified.value,
         sections=_shown_sections(user, console.query("find")),
