@@ -150,7 +150,8 @@ def _send_everything(
         if form.method.lower() != "post" or form.action.endswith(("/leave", "/sign-out")):
             continue
         for name, value, label in form.buttons:
-            key = _kind_of(f"{form.action} {label} {value} {sorted(form.values())}")
+            given = sorted((field, any(values)) for field, values in form.values().items())
+            key = _kind_of(f"{form.action} {label} {value} {given}")
             if key in seen or depth > 6:
                 continue
             seen.add(key)
