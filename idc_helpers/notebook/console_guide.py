@@ -276,6 +276,14 @@ class PageLinks(Line):
         return f'{super()._repr_html_()}<p class="idc-note">{anchors}<br>{escape(self.note)}</p>'
 
 
+def same_screen(step: Step) -> PageLinks:
+    """Return which screen of the console shows the same as a step that only reads, with a link to it."""
+    screen = step.entry.screen
+    console = "practice console" if step.context.connection.console else "AWS console"
+    words = f"The {console} shows the same in {screen.words if screen else 'Settings'}."
+    return PageLinks(words, ((f"Open the {console}", _way(step.context, screen)["link"]),))
+
+
 def pages_path() -> str:
     """Return the path of the pages in this JupyterLab, such as ``"/user/ana/identity-center-sandbox"``."""
     return os.environ.get(PAGES_VARIABLE, "")

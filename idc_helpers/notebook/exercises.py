@@ -7,7 +7,7 @@ from contextlib import suppress
 from html import escape
 
 from idc_aws.errors import ClosedRunbookError, KitError, NotFoundError
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import did_you_mean, format_length, parse_duration
 from idc_aws.scenario.reading import chosen_person
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose_in_html
@@ -73,7 +73,13 @@ class TryIt:
         return Line(words if is_guided() else NOT_DONE)
 
     def _filled(self, text: str) -> str:
-        return text.format(**self.names)
+        # A command needs a duration as the API writes it; a sentence, as people say it.
+        lengths = {
+            f"{name}_in_words": format_length(parse_duration(value))
+            for name, value in self.names.items()
+            if name.endswith("duration")
+        }
+        return text.format(**self.names, **lengths)
 
 
 def _person_of_the_scenario(context: RunContext, exercise: Exercise) -> dict[str, str]:

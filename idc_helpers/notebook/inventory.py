@@ -77,6 +77,16 @@ def settings(connection: Connection) -> Table:
     return Table("Settings that only the console can change", ("setting", _FIELD, _VALUE), tuple(rows))
 
 
+def identity_source(connection: Connection) -> Table:
+    """Return where the people come from, in the console's words: columns field, value."""
+    setting = CONSOLE_SETTINGS["identity_source"]
+    state = ConsoleSettings(connection).read([setting.name]).get(setting.name)
+    rows = [(label, _UNSEEN) for label in setting.fields.values()]
+    rows = [*format_choices(setting.fields, state)] if state else rows
+    shown = (*rows, ("AWS access portal URL", portal_url(connection)))
+    return Table(setting.title, (_FIELD, _VALUE), shown)
+
+
 def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[str, str, str]]:
     if state is None:
         return [(setting.title, "", _UNSEEN)]

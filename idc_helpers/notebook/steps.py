@@ -14,11 +14,21 @@ from idc_aws.changes import Plan
 from idc_aws.connection import Place
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.scenario.reading import scenario_warnings
+from idc_helpers.notebook import inventory
 from idc_helpers.notebook.calls import ShownCalls, target_of
-from idc_helpers.notebook.console_guide import console_guide
+from idc_helpers.notebook.console_guide import console_guide, same_screen
 from idc_helpers.notebook.forms.values import TYPED, FormValues
 from idc_helpers.notebook.screen import is_guided, show, show_checks
-from idc_helpers.notebook.tables import Line, Table, format_plan, outcome_table, plan_table, wanted_table
+from idc_helpers.notebook.tables import (
+    Line,
+    Table,
+    checks_table,
+    failed_checks,
+    format_plan,
+    outcome_table,
+    plan_table,
+    wanted_table,
+)
 from idc_helpers.runbook.applying import Outcome, Reviewed
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step, StepUndo
@@ -134,6 +144,31 @@ class NotebookStep(Cells[Step]):
         """Return what the values want: columns kind, key, values; may read the target."""
         self.context.opening.require()
         return wanted_table(self.step.title, self.step.desired, self.context.place)
+
+    @override
+    def take(self) -> Any:
+        return self._look() if self.step.entry.only_reads else super().take()
+
+    def _look(self) -> Any:
+        """Show what a step that only reads has found, and return its checks: no form, nothing to press."""
+        self.context.opening.require()
+        later = self.step.later()
+        if later and is_guided():
+            return Line(later)
+        planned = later and self.context.mode == "plan"
+        show(Line(later) if planned else inventory.identity_source(self.context.connection))
+        self.step.review()
+        if not is_guided():
+            return self.check()
+        show(same_screen(self.step))
+        results = self.step.check()
+        table = checks_table(self.step.title, results)
+        if results.passed:
+            return table
+        show(table)
+        if self.context.connection.console is None:
+            show(self.console_guide())  # with the form for a record, which the check then finds
+        return failed_checks(results)
 
     @override
     def _headless(self) -> Iterator[Any]:

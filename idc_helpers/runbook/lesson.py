@@ -77,6 +77,8 @@ class LessonStep:
     """Where the console does it."""
     no_api: str = ""
     """Why the AWS CLI cannot do it; empty: it can."""
+    is_optional: bool = False
+    """Whether the lesson is complete without it: then it is never what comes next."""
 
     @property
     def link(self) -> str:
@@ -87,6 +89,11 @@ class LessonStep:
     def place(self) -> Place:
         """Where a failed check leads to."""
         return Place(self.notebook, self.go_back or self.heading)
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether it looks at what is there and leaves it so: nothing to choose, apply or undo."""
+        return bool(self.wants) and all(want.resource is ObservedSettings for want in self.wants)
 
     @property
     def is_persons(self) -> bool:
@@ -118,7 +125,7 @@ _STEPS = (
     LessonStep(
         number=3,
         name="access_control_attributes",
-        task="Attributes for access control",
+        task="Attributes for access control (optional)",
         who=API,
         notebook=_SETTINGS,
         heading="Attributes for access control",
@@ -127,6 +134,7 @@ _STEPS = (
         source=f"{_GUIDE}/attributesforaccesscontrol.html",
         wants=(Want(AttributesForAccessControl, desired.access_control_attribute_states),),
         screen=ConsoleScreen("Settings → Attributes for access control", "settings/attributes"),
+        is_optional=True,
     ),
     LessonStep(
         number=4,

@@ -461,6 +461,9 @@ def count_done(readings: Iterable[StepReading]) -> int:
 
 def next_step(readings: Iterable[StepReading]) -> StepReading | None:
     """Return the first step at which there is something to do, for the kit or by oneself; or None."""
-    return next(
-        (each for each in readings if each.state.is_open or each.state is StepState.BY_YOURSELF), None
-    )
+    return next((each for each in readings if is_to_do(each.entry, each.state)), None)
+
+
+def is_to_do(step: LessonStep, state: StepState) -> bool:
+    """Return whether a step may be what comes next: those that are optional never are."""
+    return (state.is_open or state is StepState.BY_YOURSELF) and not step.is_optional

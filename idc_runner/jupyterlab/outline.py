@@ -11,7 +11,7 @@ from typing import Any
 from idc_aws.project import RUN_FOLDER_VARIABLE, project_folder
 from idc_helpers.runbook.lesson import LessonStep, steps_of_notebook
 from idc_helpers.runbook.lesson_memory import remembered_steps
-from idc_helpers.runbook.progress import StepState
+from idc_helpers.runbook.progress import StepState, is_to_do
 
 
 def outline(folder: Path) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _step(step: LessonStep, known: Any) -> dict[str, Any]:
         "heading": step.link.partition("#")[2],
         "done": is_done,
         "checked": is_done and known.get("checked") is True,
-        "open": state is None or state.is_open or state is StepState.BY_YOURSELF,
+        "open": is_to_do(step, state or StepState.NOT_APPLIED),
         "words": str(known.get("words", "")),
     }
 

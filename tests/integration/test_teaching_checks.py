@@ -10,8 +10,10 @@ from patience import PATIENCE_S
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
 from idc_aws.errors import CheckFailedError
-from idc_aws.project import DEFAULT_SCENARIO, project_folder
+from idc_aws.project import DEFAULT_SCENARIO, INTERACTIVE_VARIABLE, project_folder
 from idc_aws.scenario.reading import load_scenario
+from idc_helpers.notebook import inventory, steps
+from idc_helpers.notebook.steps import NotebookStep
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -229,6 +231,36 @@ def test_an_identity_source_that_is_another_is_only_looked_at(context):
     (check,) = failed(wanting(context, "source", identity_source=source), "identity_source").values()
     assert "only looks at it" in check.cause
     assert check.go_back.link == "02_settings.ipynb#Identity-source"
+
+
+def test_a_step_that_only_reads_shows_what_is_there_and_its_checks_each_once(context, monkeypatch):
+    shown = []
+    monkeypatch.setattr(steps, "show", shown.append)
+    portal = ("AWS access portal URL", "https://practice-portal.awsapps.com/start")
+    checks = NotebookStep(context, "identity_source").take()
+    assert [table.rows for table in shown] == [
+        (
+            ("Identity source", "Identity Center directory"),
+            ("Authentication method", "Password"),
+            ("Provisioning method", "Direct"),
+            portal,
+        )
+    ]
+    assert [row[0] for row in checks.rows] == ["✔ passed"]
+
+    monkeypatch.setenv(INTERACTIVE_VARIABLE, "guided")
+    shown.clear()
+    assert NotebookStep(context, "identity_source").take().rows == checks.rows
+    assert [type(one).__name__ for one in shown] == ["Table", "PageLinks"]
+    shown.clear()
+    scim = context.scenario.identity_source.model_copy(update={"provisioning_method": "scim"})
+    other = NotebookStep(wanting(context, "look", identity_source=scim), "identity_source")
+    assert "only looks at it" in repr(other.take()), "what fails is shown, and no error to a person"
+    assert [type(one).__name__ for one in shown] == ["Table", "PageLinks", "Table"]
+
+    monkeypatch.setattr(context.connection, "console", None)
+    on_aws = inventory.identity_source(context.connection)
+    assert {value for _, value in on_aws.rows[:3]} == {"no API shows it: look in the AWS console"}
 
 
 def test_a_delegate_who_was_sent_away(context, there):

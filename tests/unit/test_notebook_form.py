@@ -5,18 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import statistics
-from functools import cache, wraps
-from pathlib import Path
+from functools import cache
 from urllib.parse import unquote
 
-import nbformat
+from notebook_text import FOLDER, NAMES, OF_THE_LESSON, code, every, notebook, prose, without_fences
 
 from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.lesson import LESSON, target_steps
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-OF_THE_LESSON = NAMES[1:-1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # As JupyterLab and nbconvert both fold it: what is inside stays Markdown between empty lines.
 QUESTION = re.compile(
@@ -28,43 +24,6 @@ OPENING = """\
 from idc_helpers import open_runbook
 
 runbook = """
-
-
-def every(names):
-    """Let one test look at each of several names, and fail with all of those that are wrong."""
-
-    def decorate(look):
-        @wraps(look, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-        def look_at_all():
-            faults = []
-            for name in names:
-                try:
-                    look(name)
-                except AssertionError as error:
-                    faults.append(f"{name}: {error}")
-            assert not faults, "\n".join(faults)
-
-        del look_at_all.__wrapped__  # pytest would ask for a fixture of the argument's name
-        return look_at_all
-
-    return decorate
-
-
-@cache
-def notebook(name):
-    return nbformat.read(FOLDER / f"{name}.ipynb", 4)
-
-
-def code(name):
-    return [cell for cell in notebook(name).cells if cell.cell_type == "code"]
-
-
-def prose(name):
-    return "\n\n".join(cell.source for cell in notebook(name).cells if cell.cell_type == "markdown")
-
-
-def without_fences(text):
-    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
 @cache

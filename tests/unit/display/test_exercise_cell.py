@@ -125,6 +125,19 @@ def test_every_exercise_can_be_shown_and_says_what_remains(context, name):
     assert "<details>" in exercise._repr_html_()
 
 
+@pytest.mark.parametrize("name", list(EXERCISES)[:8])
+def test_the_administrators_exercises_name_each_of_the_three_doors_once(name):
+    lines = EXERCISES[name].hint.splitlines()
+    doors = ("Here: ", "Practice console: ", "Terminal")
+    assert [sum(line.startswith(door) for line in lines) for door in doors] == [1, 1, 1]
+
+
+def test_a_duration_is_said_in_words_and_written_for_a_command_as_the_api_wants_it(context):
+    text = repr(TryIt(context, "on_call", {"session_duration": "PT90M"}))
+    assert "whose session lasts 1 hour 30 minutes" in text
+    assert "--session-duration PT90M" in text
+
+
 def test_the_person_of_an_exercise_is_the_scenarios(context):
     assert "`ana`" in repr(TryIt(context, "spare_device", {})), "the first of the users, when none is named"
     assert "`practice`" in repr(TryIt(context, "second_profile", {}))

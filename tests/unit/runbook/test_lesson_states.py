@@ -86,6 +86,10 @@ def test_nothing_but_the_first_step_can_be_done_without_an_instance(context):
     assert [reading.state for reading in readings[1:]] == [StepState.LATER] * 19
     assert readings[0].state is StepState.NOT_APPLIED
     assert next_step(readings) is readings[0]
+    optional = LESSON["access_control_attributes"]
+    assert optional.is_optional
+    skipped = replace(readings[0], entry=optional)
+    assert next_step([skipped, readings[0]]) is readings[0], "what is optional is never what comes next"
     assert count_done(readings) == 0
 
 
