@@ -52,10 +52,11 @@ def test_a_notebook_that_is_not_there_has_no_link(folder):
     assert 11 not in steps_of(folder)
 
 
-def test_before_anything_was_read_every_step_is_open(folder):
-    assert {(step["open"], step["done"], step["words"]) for step in steps_of(folder).values()} == {
-        (True, False, "")
-    }
+def test_before_anything_was_read_every_step_is_open_but_what_is_optional(folder):
+    steps = steps_of(folder)
+    optional = [entry.number for entry in LESSON.values() if entry.is_optional]
+    assert {(step["done"], step["words"]) for step in steps.values()} == {(False, "")}
+    assert [number for number, step in steps.items() if not step["open"]] == optional == [3]
 
 
 @pytest.mark.parametrize(
