@@ -21,7 +21,15 @@ from urllib.parse import quote
 
 from idc_aws.project import MASKING_VARIABLE
 from idc_aws.secret_names import announced_values
-from idc_aws.secrets import REMOVED, SHAPES, Secret, broken_keys, long_words, looks_secret
+from idc_aws.secrets import (
+    REMOVED,
+    SHAPES,
+    Secret,
+    broken_keys,
+    long_words,
+    looks_secret,
+    without_examples,
+)
 
 NAMED = "a value whose name says that it is a secret"
 _KNOWN_KIND = "the value of a secret variable"
@@ -88,10 +96,11 @@ def _secrets_in(text: str, known: frozenset[str] = frozenset()) -> list[Secret]:
     folded = _folded(text)
     pattern = _known_pattern(known)
     places = [match.span() for match in pattern.finditer(text)] if pattern else []
-    found = [Secret(*place, _KNOWN_KIND, True) for place in places]
-    found += [secret for shape in SHAPES for secret in shape.find(text, folded)]
+    found = [secret for shape in SHAPES for secret in shape.find(text, folded)]
     found += [*long_words(text), *broken_keys(text)]
-    return _apart([*found, *(Secret(*place, NAMED, False) for place in announced_values(text, folded))])
+    found += [Secret(*place, NAMED, False) for place in announced_values(text, folded)]
+    known_ones = [Secret(*place, _KNOWN_KIND, True) for place in places]
+    return _apart([*known_ones, *without_examples(text, found)])
 
 
 def _folded(text: str) -> str:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -171,6 +171,19 @@ class SecretShape:
 
 
 SHAPES = [SecretShape(**{**row, "pattern": joined_pattern(row["pattern"])}) for row in TABLES["shapes"]]
+
+
+_EXAMPLES = re.compile("|".join(map(re.escape, TABLES["examples"])))
+
+
+def without_examples(text: str, found: Iterable[Secret]) -> list[Secret]:
+    """Return what was found but for what lies within one of the made-up keys that the lesson shows."""
+    examples = [match.span() for match in _EXAMPLES.finditer(text)]
+    return [
+        secret
+        for secret in found
+        if not any(start <= secret.start and secret.end <= end for start, end in examples)
+    ]
 
 
 _RUN = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+_-]{32,}")

@@ -82,7 +82,7 @@ def test_an_account_id_without_quotes_is_refused_with_its_line_and_digits(tmp_pa
         ("profile_name", "x" * 65, "65 characters. Use 1 to 64 characters."),
         ("profile_name", "a]b", "']' is not allowed in it"),
         ("profile_name", "a\n[default]", "'\\n' is not allowed in it"),
-        ("profile_name", "AKIAIOSFODNN7EXAMPLE", "holds what looks like a secret: an access key id"),
+        ("profile_name", "AKIAI44QH8DHBEXAMPLE", "holds what looks like a secret: an access key id"),
         ("profile_name", 7, 'Put it in quotes: "7".'),
         ("profil_name", "x", "Did you mean 'profile_name'?"),
     ],
@@ -93,7 +93,7 @@ def test_values_that_cannot_be_right_are_refused(key, value, words):
 
 
 def test_a_key_id_is_not_repeated_in_what_is_said():
-    assert "AKIA" not in str(refused({"person": {"profile_name": "AKIAIOSFODNN7EXAMPLE"}}))
+    assert "AKIA" not in str(refused({"person": {"profile_name": "AKIAI44QH8DHBEXAMPLE"}}))
 
 
 SCENARIO = {"users": [user(), user(user_name="bo")], "person": {"user_name": "bo", "account": "Development"}}

@@ -86,7 +86,7 @@ def test_impossible_settings_are_refused_at_their_place(parameters, path, words)
 
 
 def test_a_key_in_the_place_of_a_profile_is_refused_and_not_repeated():
-    found = refused({"profile": "AKIAIOSFODNN7EXAMPLE"})
+    found = refused({"profile": "AKIAI44QH8DHBEXAMPLE"})
     assert "access key" in found["profile"]
     assert "AKIA" not in found["profile"]
 

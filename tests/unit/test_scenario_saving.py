@@ -135,7 +135,7 @@ def test_what_would_not_be_a_scenario_is_not_written(tmp_path):
 
 def test_a_secret_is_never_written(tmp_path):
     def change(values):
-        values["groups"] = [{"display_name": "Ops", "description": "AKIAIOSFODNN7EXAMPLE"}]
+        values["groups"] = [{"display_name": "Ops", "description": "AKIAI44QH8DHBEXAMPLE"}]
 
     with pytest.raises(ParametersError, match="holds what looks like a secret: an access key id"):
         saved(tmp_path, change)

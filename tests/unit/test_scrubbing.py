@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from idc_aws import scrubbing
 from idc_aws.scrubbing import find_secrets, remember_secret, scrub, scrub_values
-from idc_aws.secrets import REMOVED, SHAPES
+from idc_aws.secrets import REMOVED, SHAPES, TABLES
 
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+SECRET = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nq8w7\n-----END RSA PRIVATE KEY-----"
 # Each is a secret by itself, whatever stands around it.
 SURE = (
@@ -35,7 +35,7 @@ NAMED = (
     "https://ana:hunter2@example.com/x",
     "http://127.0.0.1:1234/callback?code=abcdefghijklmnop&state=1",
     "https://b.s3.amazonaws.com/k?X-Amz-Signature=" + "0f" * 32,
-    "https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
+    "https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIAI44QH8DHBEXAMPLE&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
     "&quot;SecretAccessKey&quot;: &quot;abc def&quot;",
     "totp_seed=JBSWY3DPEHPK3PXP",
 )
@@ -90,8 +90,8 @@ def test_tokens_and_passwords_are_removed(text, secret):
 
 
 def test_the_kind_of_an_access_key_stays_readable():
-    assert scrub("key AKIAIOSFODNN7EXAMPLE.") == f"key AKIA{REMOVED}."
-    assert scrub("key ASIAIOSFODNN7EXAMPLE!") == f"key ASIA{REMOVED}!"
+    assert scrub("key AKIAI44QH8DHBEXAMPLE.") == f"key AKIA{REMOVED}."
+    assert scrub("key ASIAI44QH8DHBEXAMPLE!") == f"key ASIA{REMOVED}!"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,16 @@ def test_what_is_no_secret_stays(text):
     assert scrub(text) == text
 
 
+@pytest.mark.parametrize("value", TABLES["examples"])
+def test_the_made_up_keys_of_the_lesson_stay_and_what_only_begins_like_one_does_not(value):
+    for text in (f"AWS_SECRET_ACCESS_KEY={value}", f"session token | {value}", f"<td>{value}</td>"):
+        assert (scrub(text), find_secrets(text)) == (text, [])
+    longer = f"export AWS_SECRET_ACCESS_KEY={value}x9"
+    assert value not in scrub(longer)
+
+
 def test_scrubbing_twice_is_scrubbing_once():
-    once = scrub(f"aws_secret_access_key={SECRET} password='x y' AKIAIOSFODNN7EXAMPLE")
+    once = scrub(f"aws_secret_access_key={SECRET} password='x y' AKIAI44QH8DHBEXAMPLE")
     assert scrub(once) == once
 
 
@@ -152,7 +160,7 @@ def test_what_surely_is_a_secret_is_found_and_named_without_its_value(text):
 @pytest.mark.parametrize(
     "text",
     [
-        f"[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {SECRET}\n",
+        f"[default]\naws_access_key_id = AKIAI44QH8DHBEXAMPLE\naws_secret_access_key = {SECRET}\n",
         f'{{"SecretAccessKey": "{SECRET}"}}',
         f"export AWS_SECRET_ACCESS_KEY={SECRET}\n",
         f"export AWS_SECRET_ACCESS_KEY='{SECRET}'\n",

@@ -209,8 +209,8 @@ def test_guided_running_all_cells_writes_nothing_and_ends_without_an_error(folde
 
 
 def test_a_secret_in_an_exception_is_not_stored(folder):
-    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"
-    cell = "raise ValueError('wJalrXUtnFEMI/K7MDENG/bPxRfiCY' + 'EXAMPLEKEY')"
+    secret = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvb" + "EXAMPLEKEY"
+    cell = "raise ValueError('je7MtGbClwBF/2Zp9Utk/h3yCo8nvb' + 'EXAMPLEKEY')"
     found = error(run(folder, "secret", [cell]))
     assert found["ename"] == "ValueError"
     assert secret not in json.dumps(found)

@@ -2,7 +2,7 @@ import types
 
 from idc_helpers.notebook.screen import scrub_shown_errors
 
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+SECRET = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 
 
 def shell():
