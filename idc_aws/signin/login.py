@@ -172,15 +172,21 @@ class SignInTrace:
     client_id: str = ""
     token_start: str = ""
     user_code: str = ""
+    grant: str = "device_code"
 
 
 def read_sign_in_trace(token_folder: Path, profile: SsoProfile, user_code: str = "") -> SignInTrace:
-    """Return what the token file of a profile's session shows; reads one file."""
+    """Return what the token file of a profile's session shows, and the registration of its client."""
     held = read_object(token_file(token_folder, profile.session_name))
     if not held:
         return SignInTrace()
     token = str(held.get("accessToken", ""))
-    return SignInTrace(str(held.get("clientId", "")), f"{token[:_SHOWN]}…" if token else "", user_code)
+    client_id = str(held.get("clientId", ""))
+    # Only a client that was registered for the authorization code says for what: the CLI's newer way.
+    registered = (read_object(path) for path in token_folder.glob("*.json"))
+    grants = [one.get("grantTypes") or () for one in registered if one.get("clientId") == client_id]
+    grant = "authorization_code" if any("authorization_code" in each for each in grants) else "device_code"
+    return SignInTrace(client_id, f"{token[:_SHOWN]}…" if token else "", user_code, grant)
 
 
 _ACCOUNT_BITS = 0x7FFFFFFFFF80

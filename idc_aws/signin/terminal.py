@@ -267,7 +267,7 @@ class Dialogue:
     def choose(self, question: str, wanted: str, several: str, single: str) -> None:
         """Choose an entry of a menu that shows `wanted`; without a choice the CLI shows no menu."""
         if self.expect(question, [rf"There are (\d+) {several} available to you", f"Using the {single}"]):
-            self.steps.append((question, f"{wanted} (the only one)"))
+            self.steps.append((question, f"not asked: {wanted} is the only one"))
             return
         number = int(self.child.match[1])
         self.expect(question, r"> ")

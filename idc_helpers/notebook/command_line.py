@@ -204,7 +204,8 @@ class CommandLineStep:
         if is_guided():
             return self._signed_in_on_page()
         self.sign_in()
-        return Line("The profile is written, and the person has allowed the login (boto3, device code).")
+        role = f"{self.profile.role_name} in {self.profile.account_id}"
+        return Line(f"The profile is written for {role}, and the login is allowed (boto3, device code).")
 
     def _to_answer(self) -> Table:
         wanted = self.profile
@@ -213,8 +214,8 @@ class CommandLineStep:
             ("SSO start URL", wanted.start_url),
             ("SSO region", wanted.sso_region),
             ("SSO registration scopes", SCOPE),
-            ("account", wanted.account_id),
-            ("role, if there are several", wanted.role_name),
+            ("account, if you have several", wanted.account_id),
+            ("role, if you have several", wanted.role_name),
             ("CLI default client Region", wanted.region),
             ("CLI default output format", wanted.output),
             ("CLI profile name", self.profile_name),

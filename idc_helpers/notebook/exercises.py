@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from html import escape
 
 from idc_aws.errors import ClosedRunbookError, KitError, NotFoundError
 from idc_aws.identifiers import did_you_mean, format_length, parse_duration
-from idc_aws.scenario.reading import chosen_person
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose_in_html
 from idc_helpers.runbook.examinations import Examination, Look
-from idc_helpers.runbook.exercises import Exercise, find_exercise, list_leftovers
+from idc_helpers.runbook.exercises import find_exercise, list_leftovers, names_for
 from idc_helpers.runbook.run import RunContext
 
 NOT_DONE = "An exercise for a person: not done here."
@@ -32,7 +30,7 @@ class TryIt:
                 f"the exercise {name!r} has no name {unknown!r}. {meant}".rstrip(),
                 remedy=f"It has: {', '.join(self.exercise.names) or 'none'}.",
             )
-        self.names = {**self.exercise.names, **_person_of_the_scenario(context, self.exercise), **names}
+        self.names = {**names_for(context, self.exercise), **names}
 
     def __repr__(self) -> str:
         exercise = self.exercise
@@ -80,15 +78,6 @@ class TryIt:
             if name.endswith("duration")
         }
         return text.format(**self.names, **lengths)
-
-
-def _person_of_the_scenario(context: RunContext, exercise: Exercise) -> dict[str, str]:
-    """Return what the scenario says of the person, for those names that an exercise has."""
-    with suppress(KitError):  # nobody is named: the exercise's own names stand
-        person = chosen_person(context.scenario)
-        said = {"user_name": str(person.user_name), "profile_name": person.profile_name}
-        return {name: value for name, value in said.items() if name in exercise.names}
-    return {}
 
 
 def leftovers(context: RunContext) -> Table:

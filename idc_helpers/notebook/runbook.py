@@ -293,7 +293,7 @@ class Runbook:
         return life_of_a_session(self.context, permission_set, credentials)
 
     def sign_in_conversation(
-        self, command_line: CommandLineStep | None = None, *, grant: str = "device_code"
+        self, command_line: CommandLineStep | None = None, *, grant: str = ""
     ) -> SequenceDiagram:
         """Return how the AWS CLI gets its token, as a sequence diagram; reads the token file only.
 
@@ -302,7 +302,7 @@ class Runbook:
         command_line
             For the real ids of its sign-in; None: what each of them is, in words.
         grant
-            ``"device_code"`` or ``"authorization_code"`` (with PKCE).
+            ``"device_code"`` or ``"authorization_code"`` (with PKCE); empty: the one of the sign-in.
 
         Raises
         ------

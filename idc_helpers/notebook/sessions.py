@@ -24,15 +24,17 @@ _SPENT = "User codes are spent once they are allowed. Of secrets nothing, or onl
 
 
 def sign_in_conversation(
-    context: RunContext, command_line: CommandLineStep | None = None, grant: str = "device_code"
+    context: RunContext, command_line: CommandLineStep | None = None, grant: str = ""
 ) -> SequenceDiagram:
     """Return a sign-in of the AWS CLI as a sequence diagram; reads the token file, and calls nobody."""
+    profile, trace = _happened(command_line)
+    grant = grant or trace.grant
     if grant not in _GRANTS:
         raise InvalidValueError(
             f"there is no grant {grant!r}. {did_you_mean(grant, _GRANTS)}".rstrip(),
             remedy=f"One of: {', '.join(_GRANTS)}.",
         )
-    table, named = read_table("sign_in", "idc_helpers"), _named(context, command_line)
+    table, named = read_table("sign_in", "idc_helpers"), _named(context, profile, trace)
     messages = tuple(
         Message(sender, receiver, words, tuple((name, value.format(**named)) for name, value in values))
         for sender, receiver, words, *values in (
@@ -43,9 +45,8 @@ def sign_in_conversation(
     return SequenceDiagram(table[grant]["caption"], _LANES, messages, _SPENT)
 
 
-def _named(context: RunContext, command_line: CommandLineStep | None) -> dict[str, str]:
+def _named(context: RunContext, profile: SsoProfile | None, trace: SignInTrace) -> dict[str, str]:
     """Return what a conversation names: real where it took place, said in words where it did not."""
-    profile, trace = _happened(command_line)
     return {
         "hidden": _HIDDEN,
         "scope": SCOPE,
@@ -54,8 +55,8 @@ def _named(context: RunContext, command_line: CommandLineStep | None) -> dict[st
         "client_id": trace.client_id or "an id for this CLI, for 90 days",
         "user_code": trace.user_code or "eight letters, such as ABCD-EFGH",
         "token": trace.token_start or _HIDDEN,
-        "account_id": profile.account_id if profile else "the account that you choose",
-        "role_name": profile.role_name if profile else "the permission set that you choose",
+        "account_id": profile.account_id if profile else "the account of the profile",
+        "role_name": profile.role_name if profile else "the permission set of the profile",
     }
 
 

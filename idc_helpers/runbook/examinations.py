@@ -287,7 +287,14 @@ def _members(look: Look) -> Examination:
     members = list_group_members(look.connection, group_id)
     names = ", ".join(name for name, _ in members)
     found = f"{len(members)}: {names}" if members else "nobody"
-    clean_up = (
+    return Examination(
+        (Finding(f"group {group} has two members or more", len(members) > 1, found),),
+        _remove_members(look, group, members),
+    )
+
+
+def _remove_members(look: Look, group: str, members: list[tuple[str, str]]) -> tuple[CleanUp, ...]:
+    return tuple(
         look.clean_up(
             f"membership of {name} in {group}",
             "identitystore delete-group-membership",
@@ -296,9 +303,6 @@ def _members(look: Look) -> Examination:
         )
         for name, membership_id in members
         if not look.is_receipted("group_membership", f"{name} in {group}")
-    )
-    return Examination(
-        (Finding(f"group {group} has two members or more", len(members) > 1, found),), tuple(clean_up)
     )
 
 
@@ -316,13 +320,17 @@ def _second_device(look: Look) -> Examination:
 
 
 def _second_profile(look: Look) -> Examination:
+    membership, clean_up = _membership(look)
     if look.connection.console is None:
-        return Examination(unreadable="On AWS this kit does not look into your own config file: try it out.")
+        return Examination(
+            clean_up=clean_up,
+            unreadable="On AWS this kit does not look into your own config file: try it out.",
+        )
     terminal = _terminal(look.connection)
     try:
         config = read_config(terminal.config_file)
     except ConfigFileError as error:
-        return Examination(unreadable=error.message)
+        return Examination(clean_up=clean_up, unreadable=error.message)
     first_name = look.names["profile_name"]
     first = read_profile(config, first_name)
     others = [name for name in config.profiles if name != first_name]
@@ -330,20 +338,43 @@ def _second_profile(look: Look) -> Examination:
         missing = (
             f"no profile {first_name!r} yet" if not first else f"only {first_name!r} is in the config file"
         )
-        return Examination((Finding("a second profile is in the config file", False, missing),))
-    best = max(others, key=lambda name: _likeness(first, read_profile(config, name)))
+        second_there = Finding("a second profile is in the config file", False, missing)
+        return Examination((membership, second_there), clean_up)
+    account = resolve_account(look.connection, look.names["account"])
+    wanted = account.account_id, look.names["permission_set"]
+    best = max(others, key=lambda name: _likeness(first, read_profile(config, name), wanted))
     second = read_profile(config, best)
     findings = (
+        membership,
         Finding("a second profile is in the config file", True, best),
         Finding(
             "it signs in through the same session",
             second.get("sso_session") == first.get("sso_session"),
             f"sso_session = {second.get('sso_session', 'none')}",
         ),
-        Finding("for another account or permission set", _role(second) != _role(first), _format_role(second)),
+        Finding(
+            f"it is for {wanted[1]} in {look.names['account']}",
+            _role(second) == wanted,
+            _format_role(second),
+        ),
     )
     is_right = all(finding.done for finding in findings)
-    return Examination((*findings, _works(terminal, best) if is_right else _NOT_TRIED))
+    return Examination((*findings, _works(terminal, best) if is_right else _NOT_TRIED), clean_up)
+
+
+def _membership(look: Look) -> tuple[Finding, tuple[CleanUp, ...]]:
+    """Return whether the person is in the exercise's group, and what removes them from it again."""
+    user_name, group = look.names["user_name"], look.names["group"]
+    group_id = find_group_id(look.connection, group)
+    found = list_group_members(look.connection, group_id) if group_id else []
+    mine = [member for member in found if member[0] == user_name]
+    others = "there is no such group" if group_id is None else "not yet"
+    # What the scenario itself wants was not left by an exercise.
+    is_wanted = any(
+        user.user_name == user_name and group in user.groups for user in look.context.scenario.users
+    )
+    finding = Finding(f"{user_name} is in the group {group}", bool(mine), "yes" if mine else others)
+    return finding, () if is_wanted else _remove_members(look, group, mine)
 
 
 _NOT_TRIED = Finding("and it works", False, "not tried: first the lines above")
@@ -367,8 +398,8 @@ def _terminal(connection: Connection) -> Terminal:
     return terminal
 
 
-def _likeness(first: dict[str, str], other: dict[str, str]) -> int:
-    return int(other.get("sso_session") == first.get("sso_session")) + int(_role(other) != _role(first))
+def _likeness(first: dict[str, str], other: dict[str, str], wanted: tuple[str, str]) -> int:
+    return int(other.get("sso_session") == first.get("sso_session")) + int(_role(other) == wanted)
 
 
 def _role(profile: dict[str, str]) -> tuple[str, str]:

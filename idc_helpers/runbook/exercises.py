@@ -10,6 +10,7 @@ from typing import Any
 from idc_aws.errors import KitError, NotFoundError
 from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean
+from idc_aws.scenario.reading import chosen_person
 from idc_helpers.runbook.examinations import EXAMINATIONS, CleanUp, Examination, Look
 from idc_helpers.runbook.run import RunContext
 
@@ -53,6 +54,16 @@ def find_exercise(name: str) -> Exercise:
     return EXERCISES[name]
 
 
+def names_for(context: RunContext, exercise: Exercise) -> dict[str, str]:
+    """Return an exercise's names, with what the scenario says of the person."""
+    names = dict(exercise.names)
+    with suppress(KitError):  # nobody is named: the exercise's own names count
+        person = chosen_person(context.scenario)
+        said = {"user_name": str(person.user_name), "profile_name": person.profile_name}
+        names |= {name: value for name, value in said.items() if name in names}
+    return names
+
+
 def list_leftovers(context: RunContext) -> tuple[CleanUp, ...]:
     """Return what exercises left that no receipt names: memberships, assignments, groups, permission sets."""
     # They are known by the names that the exercises give them: on AWS one may be somebody else's.
@@ -64,5 +75,5 @@ def list_leftovers(context: RunContext) -> tuple[CleanUp, ...]:
         # What cannot be read here, such as the permission sets of an account instance, is not there either.
         if exercise.leaves_things:
             with suppress(KitError):
-                found += exercise.examine(Look(context, exercise.names)).clean_up
+                found += exercise.examine(Look(context, names_for(context, exercise))).clean_up
     return tuple(found)

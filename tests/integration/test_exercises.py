@@ -14,6 +14,7 @@ from idc_aws.access import list_all_account_assignments, list_permission_sets
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
 from idc_aws.errors import NotFoundError
+from idc_aws.identity_store import find_group_id, find_user_id
 from idc_aws.project import DEFAULT_SCENARIO, INTERACTIVE_VARIABLE, project_folder
 from idc_aws.scenario.reading import load_scenario
 from idc_aws.signin.activation import describe_person, signed_in_person
@@ -31,7 +32,7 @@ from idc_helpers.runbook.undo import Teardown
 from idc_sandbox.persona import Persona
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-PERSON = "richard.roe"
+PERSON = "mary.major"
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +251,7 @@ def test_the_story_of_the_auditors(context, sso_admin, identity_store, instance,
 
     users = {user["UserName"]: user["UserId"] for user in identity_store.list_users(**store)["Users"]}
     assert found(context, "two_auditors", "two members") == (False, "nobody")
-    for count, user in enumerate(("mary.major", PERSON), 1):
+    for count, user in enumerate(("richard.roe", PERSON), 1):
         identity_store.create_group_membership(GroupId=group_id, MemberId={"UserId": users[user]}, **store)
         assert is_done(context, "two_auditors") == (count == 2)
     assert len(leftovers(context).rows) == 4
@@ -327,35 +328,59 @@ def _register_another_app(context):
     assert answer.status == 200
 
 
-def test_a_second_profile_shares_the_session_of_the_first_and_works(context):
+def test_less_is_a_group_and_a_second_profile_on_the_same_session(context, identity_store, store):
+    def say(asked):
+        return found(context, "second_profile", asked)
+
     terminal = sandbox_terminal(context.connection)
-    assert found(context, "second_profile", "second profile")[1] == "no profile 'practice' yet"
+    group_id = find_group_id(context.connection, "ReadOnlyAccess")
+    assert say("second profile")[1] == "no profile 'practice' yet"
+    assert say("in the group") == (False, "not yet")
     ids = accounts(context)
     first = SsoProfile(
         "practice",
         "practice",
         "https://practice-portal.awsapps.com/start",
         "us-east-1",
-        ids["Development"],
-        "ReadOnlyAccess",
+        ids["Management"],
+        "AdministratorAccess",
         "us-east-1",
     )
     write_profile(terminal.config_file, first)
-    assert "only 'practice'" in found(context, "second_profile", "second profile")[1]
+    assert "only 'practice'" in say("second profile")[1]
     write_profile(terminal.config_file, replace(first, profile_name="second"))
-    assert not found(context, "second_profile", "another account")[0]
-    other_session = replace(first, profile_name="second", session_name="other", account_id=ids["Production"])
-    write_profile(terminal.config_file, other_session)
-    assert found(context, "second_profile", "same session") == (False, "sso_session = other")
-    second = replace(first, profile_name="second", account_id=ids["Production"])
-    write_profile(terminal.config_file, second)
-    assert not found(context, "second_profile", "and it works")[0], "nobody has signed in"
-    login = begin_login(context.connection, second.start_url)
+    assert say("ReadOnlyAccess in Development") == (False, f"{ids['Management']} · AdministratorAccess")
+    right = replace(first, profile_name="second", account_id=ids["Development"], role_name="ReadOnlyAccess")
+    write_profile(terminal.config_file, replace(right, session_name="other"))
+    assert say("same session") == (False, "sso_session = other")
+    write_profile(terminal.config_file, right)
+    assert not say("and it works")[0], "nobody has signed in"
+    identity_store.create_group_membership(
+        GroupId=group_id, MemberId={"UserId": find_user_id(context.connection, PERSON)}, **store
+    )
+    login = begin_login(context.connection, right.start_url)
     with signed_in_person(context.connection, PERSON) as person:
         person.do("approve_device", user_code=login.user_code)
-        save_token(terminal.token_folder, second, login, finish_login(context.connection, login))
-        assert found(context, "second_profile", "and it works") == (True, ids["Production"])
-        assert is_done(context, "second_profile")
+        save_token(terminal.token_folder, right, login, finish_login(context.connection, login))
+    assert say("and it works") == (True, ids["Development"])
+    assert is_done(context, "second_profile")
+    refused = terminal.call("s3api", "create-bucket", profile="second", bucket="practice-look-only")
+    assert "AccessDenied" in refused.refusal
+    (left,) = [
+        row for row in leftovers(context).rows if row[0] == f"membership of {PERSON} in ReadOnlyAccess"
+    ]
+    assert left[1] in look(context, "second_profile")[0].note
+    membership_id = left[1].rpartition("--membership-id ")[2]
+    identity_store.delete_group_membership(MembershipId=membership_id, **store)
+    assert say("in the group") == (False, "not yet")
+
+
+def test_a_membership_that_the_scenario_wants_was_left_by_no_exercise(context):
+    _, richard = context.scenario.users
+    variation = context.scenario.person.model_copy(update={"user_name": richard.user_name})
+    run = replace(context, scenario=context.scenario.model_copy(update={"person": variation}))
+    assert found(run, "second_profile", "in the group") == (True, "yes")
+    assert not [row for row in leftovers(run).rows if richard.user_name in row[0] and "ReadOnly" in row[0]]
 
 
 def test_every_session_has_an_end(context):
@@ -367,7 +392,7 @@ def test_every_session_has_an_end(context):
     for session in console.send("GET", f"users/{user_id}/sessions")["sessions"]:
         console.send("POST", f"users/{user_id}/sessions/{session['session_id']}/delete")
     assert is_done(context, "end_every_session")
-    nobody = TryIt(context, "end_every_session", {"user_name": "mary.major"}).check()
+    nobody = TryIt(context, "end_every_session", {"user_name": "richard.roe"}).check()
     assert nobody.rows[0] == ("… not yet", "the person has been active", "not activated yet")
 
 

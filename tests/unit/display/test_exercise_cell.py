@@ -143,4 +143,4 @@ def test_the_person_of_an_exercise_is_the_scenarios(context):
     assert "`practice`" in repr(TryIt(context, "second_profile", {}))
     assert "`ben`" in repr(TryIt(context, "spare_device", {"user_name": "ben"}))
     nobody = replace(context, scenario=context.scenario.model_copy(update={"users": []}))
-    assert "`richard.roe`" in repr(TryIt(nobody, "spare_device", {}))
+    assert "`mary.major`" in repr(TryIt(nobody, "spare_device", {}))

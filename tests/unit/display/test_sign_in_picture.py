@@ -65,12 +65,23 @@ def test_with_an_authorization_code_the_browser_goes_to_the_regions_endpoint(con
     assert "ABCD-WXYZ" not in shown
 
 
+@pytest.mark.parametrize(
+    ("client_id", "caption"), [("client-0001", "code and PKCE"), ("client-0002", "device code")]
+)
+def test_the_conversation_is_the_one_that_the_command_line_registered_for(
+    context, command_line, tmp_path, client_id, caption
+):
+    registered = {"clientId": client_id, "grantTypes": ["authorization_code", "refresh_token"]}
+    (tmp_path / "registration.json").write_text(json.dumps(registered))
+    assert sign_in_conversation(context, command_line).caption.endswith(caption)
+
+
 def test_without_a_sign_in_every_id_is_said_in_words(context, command_line):
     command_line.is_live = False
     for given in (None, command_line):
         shown = repr(sign_in_conversation(context, given))
         assert "clientId · an id for this CLI, for 90 days" in shown
-        assert "accountId · the account that you choose" in shown
+        assert "accountId · the account of the profile" in shown
         assert "such as ABCD-EFGH" in shown
         assert "client-0001" not in shown
 
