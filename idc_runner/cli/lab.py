@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Annotated
 
@@ -20,11 +22,8 @@ from idc_runner.working_copy import follow, is_working_copy, lay_out, start_afre
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 CONFIG_FOLDER = Path(__file__).parents[1] / "data" / "jupyter"
 # Asked for when a terminal is opened: the sandbox may run on another port by then. bash, unlike a plain sh,
-# ends what runs in the background when its terminal closes. Hints of the notebooks name `idc`.
-_SHELL = (
-    'eval "$("{python}" -m idc_sandbox env)"; PATH="{folder}:$PATH"; export PATH;'
-    ' exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
-)
+# ends what runs in the background when its terminal closes.
+_SHELL = 'eval "$("{python}" -m idc_sandbox env)"; exec "${{SHELL:-$(command -v bash || echo /bin/sh)}}"'
 _LOOK_S = 0.5
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,22 +38,39 @@ def lab_command(folder: Path, *, browser: bool = True, port: int | None = None) 
     options += [f"--port={port}"] if port is not None else []
     if os.geteuid() == 0:
         options.append("--allow-root")  # in a container there is often nobody else, and Lab would refuse
-    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable, folder=Path(sys.executable).parent)]
+    shell = ["/bin/sh", "-c", _SHELL.format(python=sys.executable)]
     options.append(f"--ServerApp.terminado_settings={ {'shell_command': shell} }")
     return [sys.executable, "-m", "idc_runner.jupyterlab", *options]
 
 
-def lab_environment() -> dict[str, str]:
-    """Return this process's environment, with the folders of what the kit adds to JupyterLab."""
+def lab_environment(programs: Path) -> dict[str, str]:
+    """Return this process's environment, with the folders of what the kit adds; `programs` come first."""
     from idc_aws.sandbox import jupyter_variables  # noqa: PLC0415
 
     variables = jupyter_variables()
     own = str(CONFIG_FOLDER)  # the lesson's side bar is there too
     return {
         **os.environ,
+        "PATH": search_path(programs),
         "JUPYTER_CONFIG_PATH": os.pathsep.join([own, variables["JUPYTER_CONFIG_PATH"]]),
         "JUPYTER_PATH": os.pathsep.join([variables["JUPYTER_PATH"], own]),
     }
+
+
+def search_path(*first: Path) -> str:
+    """Return where terminals and kernels look for programs: first there, then beside this Python."""
+    # Hints of the notebooks name `idc`, which is beside it.
+    folders = (*first, Path(sys.executable).parent, os.environ.get("PATH", os.defpath))
+    return os.pathsep.join(map(str, folders))
+
+
+def link_command_line(programs: Path) -> None:
+    """Let `aws` be the AWS CLI that can sign in, where another one comes first on the path. Writes a link."""
+    from idc_aws.signin.terminal import find_command_line  # noqa: PLC0415
+
+    usable = find_command_line(search_path())
+    if usable is not None and usable.program != shutil.which("aws", path=search_path()):
+        (programs / "aws").symlink_to(Path(usable.program).absolute())
 
 
 def run_lab(
@@ -136,14 +152,18 @@ def lab(
     folder, ran_before = _lab_folder(fresh), find_sandbox() is not None
     started: list[SandboxAddress] = []
 
-    def start() -> None:
+    def start(programs: Path) -> None:
         started.append(start_sandbox())
         ending = "it ran before and stays" if ran_before else "it ends with JupyterLab, and its state stays"
         typer.echo(f"The sandbox runs at {started[0].endpoint_url}; {ending}. Ctrl-C ends JupyterLab.")
+        link_command_line(programs)
 
     try:
         command = lab_command(folder, browser=browser, port=port)
-        status = run_lab(command, lab_environment(), meanwhile=start)
+        with TemporaryDirectory(prefix="idc-lab-") as programs:
+            status = run_lab(
+                command, lab_environment(Path(programs)), meanwhile=lambda: start(Path(programs))
+            )
     finally:
         if started and not ran_before:
             stop_sandbox(Path(started[0].state_folder))

@@ -50,7 +50,7 @@ def lab(idc, monkeypatch, tmp_path):
     monkeypatch.setattr("idc_aws.sandbox.find_sandbox", lambda: sandbox if lab.ran_before else None)
     monkeypatch.setattr("idc_aws.sandbox.start_sandbox", lambda: sandbox)
     monkeypatch.setattr("idc_aws.sandbox.stop_sandbox", lambda state: done.append(("stop", state)))
-    monkeypatch.setattr("idc_runner.cli.lab.lab_environment", lambda: {"here": "yes"})
+    monkeypatch.setattr("idc_runner.cli.lab.lab_environment", lambda programs: {"here": "yes"})
 
     def run_lab(*given, meanwhile):
         meanwhile()

@@ -12,7 +12,14 @@ from patience import PATIENCE_S, until
 
 from idc_aws.errors import SandboxError
 from idc_runner.cli import lab
-from idc_runner.cli.lab import CONFIG_FOLDER, lab_command, lab_environment, run_lab
+from idc_runner.cli.lab import (
+    CONFIG_FOLDER,
+    lab_command,
+    lab_environment,
+    link_command_line,
+    run_lab,
+    search_path,
+)
 
 KIT = Path(__file__).parents[3]
 
@@ -35,22 +42,64 @@ def test_a_terminal_asks_for_the_sandbox_when_it_is_opened():
     assert (shell, f'"{sys.executable}" -m idc_sandbox env' in script) == ("/bin/sh", True)
 
 
-def test_a_terminal_finds_idc_which_the_notebooks_name(monkeypatch, tmp_path):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, script in (("python", "true"), ("idc", "echo found"), ("shell", "idc")):
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+def terminal_says(command, programs):
+    """Return what a command says in a terminal of the Lab."""
     settings = next(one for one in lab_command(KIT) if one.startswith("--ServerApp.terminado_settings="))
-    command = ast.literal_eval(settings.partition("=")[2])["shell_command"]
-    own = {"SHELL": str(folder / "shell"), "PATH": "/usr/bin:/bin"}
-    assert subprocess.run(command, env=own, capture_output=True, text=True, check=True).stdout == "found\n"
+    shell = ast.literal_eval(settings.partition("=")[2])["shell_command"]
+    own = {"PATH": search_path(programs), "SHELL": str(program(programs, "shell", command))}
+    return subprocess.run(shell, env=own, capture_output=True, text=True, check=True).stdout
+
+
+def program(folder, name, script):
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def venv(monkeypatch, tmp_path):
+    """The folder that Python is in, with nothing of the machine's on the search path."""
+    monkeypatch.setattr(sys, "executable", str(program(tmp_path / "venv", "python", "true")))
+    monkeypatch.setenv("PATH", "/nowhere")
+    return tmp_path / "venv"
+
+
+def test_a_terminal_finds_idc_which_the_notebooks_name(venv, tmp_path):
+    program(venv, "idc", "echo found")
+    assert terminal_says("idc", tmp_path / "programs") == "found\n"
+
+
+@pytest.mark.parametrize(
+    ("versions", "typed"),
+    [
+        (["1.45.11", "2.36.7"], "2.36.7"),
+        (["2.36.7", "1.45.11"], "2.36.7"),
+        (["2.4.0", "1.45.11", "2.9.19"], "2.9.19"),
+        (["1.45.11"], "1.45.11"),
+        (["broken", "2.36.7"], "2.36.7"),
+    ],
+)
+@pytest.mark.parametrize("has_its_own", [False, True])
+def test_aws_in_a_terminal_is_the_one_that_can_sign_in_where_there_is_one(
+    venv, tmp_path, monkeypatch, versions, typed, has_its_own
+):
+    folders = [venv if has_its_own and not at else tmp_path / f"bin{at}" for at in range(len(versions))]
+    for folder, version in zip(folders, versions, strict=True):
+        program(folder, "aws", "exit 3" if version == "broken" else f"echo aws-cli/{version} Python/3")
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    link_command_line(programs)
+    assert terminal_says("aws", programs) == f"aws-cli/{typed} Python/3\n"
+    assert (programs / "aws").exists() is (typed != versions[0])
 
 
 def test_the_environment_names_the_folders_that_configure_jupyter(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
-    variables = lab_environment()
+    variables = lab_environment(Path("/programs"))
+    assert variables["PATH"].split(os.pathsep)[:2] == ["/programs", str(Path(sys.executable).parent)]
     kit, sandbox, mine = variables["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     assert (kit, mine) == (str(CONFIG_FOLDER), "/mine")
     extensions = json.loads(next(Path(sandbox).glob("jupyter_server_config.d/*.json")).read_text("utf-8"))
