@@ -213,6 +213,9 @@ def chosen_person(scenario: Scenario, **given: object) -> Person:
     """Return the scenario's person with what a notebook's parameters say instead; nothing is called."""
     source = "the notebook's parameters"
     person = scenario.person.model_dump(exclude_none=True)
+    if given.get("user_name") not in (None, "", person.get("user_name")):
+        # The account and the permission set are another person's.
+        person = {name: value for name, value in person.items() if name == "profile_name"}
     person |= {name: value for name, value in given.items() if value not in (None, "")}
     if "user_name" not in person:
         if not scenario.users:

@@ -70,9 +70,11 @@ def format_steps(person: PersonStatus) -> str:
 
 
 ACTIVATION_TITLE = "Activation"
+CONSOLE_HOME = "the console's home"
 _NO_USER = "The user is not there yet: applying notebook 08 makes it."
 _FIRST = (
     "The invitation is on its way. Open the mailbox, accept, sign in; each step is ticked above as you go."
+    " The practice phone shows the codes of an authenticator app."
 )
 _NEXT = (
     "There is a password already. Open the access portal and sign in; each step is ticked above as you go."
@@ -88,6 +90,11 @@ _GUIDE = (
     ("sign in", "user name, then password", "your access portal"),
     ("MFA device", "an authenticator app, a security key or a passkey", "asked at the first sign-in"),
     ("portal", "accounts, and in each the permission sets that are yours", "your access portal"),
+    (
+        "Console",
+        "the role's landing page: the permission set's relay state, if it has one",
+        "beside the role",
+    ),
 )
 
 
@@ -121,7 +128,8 @@ class ActivationStep:
             return self._open_pages()
         with signed_in_person(connection, self.user_name) as person:
             roles = person.do("portal")
-        return _roles_table(self.user_name, roles)
+            landings = [person.do("open_console", **role).get("landing", CONSOLE_HOME) for role in roles]
+        return _roles_table(self.user_name, roles, landings)
 
     def _waits(self) -> bool:
         connection = self._context.connection
@@ -169,6 +177,10 @@ def _state_table(person: PersonStatus) -> Table:
     return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
 
 
-def _roles_table(user_name: str, roles: list[dict[str, str]]) -> Table:
-    rows = tuple((role["account_id"], role["role_name"]) for role in roles)
-    return Table(f"What the access portal shows {user_name}", ("account", "permission set"), rows)
+def _roles_table(user_name: str, roles: list[dict[str, str]], landings: list[str]) -> Table:
+    rows = tuple(
+        (role["account_id"], role["role_name"], landing)
+        for role, landing in zip(roles, landings, strict=True)
+    )
+    columns = ("account", "permission set", "Console opens")
+    return Table(f"What the access portal shows {user_name}", columns, rows)

@@ -51,6 +51,7 @@ from idc_aws.signin.terminal import (
     sso_login,
     word_in_terminal,
 )
+from idc_helpers.notebook.activation import CONSOLE_HOME
 from idc_helpers.notebook.console_guide import PageLinks, pages_path
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
@@ -240,7 +241,9 @@ class CommandLineStep:
         answer = self.terminal.call(service, operation, profile=self.profile_name, **parameters)
         if answer.refusal:
             return Line(f"✘ refused: {_short(answer)}")
-        members = {name: value for name, value in answer.values.items() if name not in _NOT_SHOWN}
+        # A newer CLI names what is not there too.
+        values = {name: value for name, value in answer.values.items() if value is not None}
+        members = {name: value for name, value in values.items() if name not in _NOT_SHOWN}
         rows = tuple((name, _shown(name, value)) for name, value in members.items())
         return Table(words, ("member", "value"), rows, note="" if rows else "The answer is empty.")
 
@@ -449,14 +452,15 @@ class CredentialsStep:
             return _NOT_HERE
         if is_guided():
             return Line(
-                "Open the access portal (notebook 09 has the link) and choose “Console” beside the role."
+                "Open the access portal (notebook 09 has the link) and choose “Console” beside the role: the"
+                " permission set's relay state decides which page of the console opens."
             )
         wanted = self._profile.profile
         with self._profile.person() as person:
             shown = person.do("open_console", account_id=wanted.account_id, role_name=wanted.role_name)
         names = (("account_id", "account"), ("role_name", "permission set"), ("principal", "you are"))
         rows = [(words, shown[name]) for name, words in names if name in shown]
-        rows.append(("landing page", shown.get("landing", "the console's home")))
+        rows.append(("landing page (relay state)", shown.get("landing", CONSOLE_HOME)))
         return Table("The same role in the console", ("what", "value"), tuple(rows))
 
     def check(self) -> Table | Line:

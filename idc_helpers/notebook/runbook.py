@@ -199,7 +199,7 @@ class Runbook:
         return CredentialsStep(self.context, profile)
 
     def pages(self) -> Line:
-        """Return links to the sandbox's pages: mailbox, access portal, practice console.
+        """Return links to the sandbox's pages: mailbox, portal, practice phone and console.
 
         On AWS, and headless, where a link would stay in an output that nobody clicks, a line without.
         """

@@ -106,6 +106,13 @@ def test_the_notebooks_parameters_come_before_the_scenario():
     )
 
 
+def test_another_person_comes_without_the_first_ones_account_and_permission_set():
+    given = {"user_name": "ana", "account": "Production"}
+    assert chosen_person(accepted(SCENARIO), **given) == Person(user_name="ana", account="Production")
+    same = chosen_person(accepted(SCENARIO), user_name="bo")
+    assert (same.user_name, same.account) == ("bo", "Development")
+
+
 def test_a_notebook_may_name_a_user_whom_a_form_has_made():
     assert chosen_person(accepted(SCENARIO), user_name="new.one").user_name == "new.one"
 

@@ -17,7 +17,8 @@ class Console:
     def pages(self, address=None):
         self.asked.append(address)
         return {
-            f"{name}_url": f"http://localhost:8723/{name}?key=k" for name in ("mailbox", "portal", "console")
+            f"{name}_url": f"http://localhost:8723/{name}?key=k"
+            for name in ("mailbox", "portal", "phone", "console")
         }
 
 
@@ -39,7 +40,7 @@ def test_in_a_lab_that_shows_the_pages_links_are_paths_and_hold_no_key(console, 
 def test_elsewhere_links_work_once_and_say_so(console, monkeypatch):
     monkeypatch.delenv(PAGES_VARIABLE, raising=False)
     html = page_links(console, address="ana@example.com")._repr_html_()
-    assert html.count('href="http://localhost:8723/') == 3
+    assert html.count('href="http://localhost:8723/') == 4
     assert "once, within 10 minutes" in html
     assert console.asked == ["ana@example.com"]
 
