@@ -82,6 +82,8 @@ def test_configure_sso_asks_and_writes(configured, terminal):
         "SSO region",
         "SSO registration scopes",
     ]
+    assert dict(steps)["account"] == f"{profile.account_id} (of 3)"
+    assert dict(steps)["role"] == "not asked: ReadOnlyAccess is the only one"
     written = read_profile(read_config(terminal.config_file), "practice")
     assert written["sso_account_id"] == profile.account_id
     assert written["sso_role_name"] == "ReadOnlyAccess"

@@ -29,7 +29,7 @@ def test_an_account_is_found_by_its_name_and_by_its_id(chosen):
 def test_what_is_not_named_is_the_first_that_the_person_reaches(chosen):
     first = chosen("richard.roe")
     assert first == chosen("richard.roe", account="Development")
-    assert chosen(permission_set="BillingAuditor").role_name == "BillingAuditor"
+    assert chosen("richard.roe", permission_set="BillingAuditor").role_name == "BillingAuditor"
     assert chosen().role_name == "AdministratorAccess"
 
 
@@ -63,10 +63,10 @@ def test_looking_for_a_role_leaves_password_and_devices_alone(house, chosen):
 
 
 def test_guided_the_profile_of_the_terminal_counts(house, chosen, monkeypatch):
-    step = CommandLineStep(house.run, Person(user_name="mary.major", permission_set="BillingAuditor"))
+    step = CommandLineStep(house.run, Person(user_name="richard.roe", permission_set="BillingAuditor"))
     write_profile(step.terminal.config_file, step.profile)
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")
-    assert chosen(permission_set="AdministratorAccess").role_name == "BillingAuditor"
+    assert chosen("richard.roe", permission_set="ReadOnlyAccess").role_name == "BillingAuditor"
 
 
 OTHERS = "[profile corp]\nsso_session = practice\n[sso-session practice]\nsso_start_url = https://corp.awsapps.com/start\n"

@@ -2,7 +2,9 @@
 
 import nbformat
 import pytest
-from kit_commands import steps_that_come_later, what_is_there
+from kit_commands import KIT, steps_that_come_later, what_is_there
+
+from idc_aws.project import DEFAULT_SCENARIO
 
 
 def total(summary, action):
@@ -24,7 +26,13 @@ def first(commands, planned):
 
 @pytest.fixture(scope="module")
 def second(commands, first):
-    done, summary = commands.run("--no-teardown", command_line=False)
+    # The variation: the person who has several accounts, and the first of them.
+    scenario = (KIT / DEFAULT_SCENARIO).read_text("utf-8")
+    before, person = scenario.split("\nperson:\n")
+    assert "user_name: mary.major" in person
+    variation = commands.folder / "richard.yaml"
+    variation.write_text(f"{before}\nperson:\n  user_name: richard.roe\n", "utf-8")
+    done, summary = commands.run("--no-teardown", "--parameters", str(variation), command_line=False)
     return done, summary, commands.latest, what_is_there(commands)
 
 
@@ -85,10 +93,13 @@ def test_the_second_run_finds_everything_unchanged(first, second):
 
 
 def test_without_an_aws_cli_the_lesson_is_the_same(first, second):
-    checks = [[notebook["checks"] for notebook in summary["notebooks"]] for summary in (first[1], second[1])]
-    assert checks[0] == checks[1]
-    sources = nbformat.read(second[2] / "notebooks" / "10_aws_configure_sso.ipynb", as_version=4)
-    assert "The same login is done with boto3 here." in str(sources.cells)
+    administrators = [notebook["checks"] for notebook in first[1]["notebooks"][:-3]]
+    assert administrators == [notebook["checks"] for notebook in second[1]["notebooks"][:-3]]
+    for run, role in ((first, "AdministratorAccess"), (second, "ReadOnlyAccess")):
+        assert run[1]["notebooks"][-2]["checks"][0]["detail"] == role
+        cells = nbformat.read(run[2] / "notebooks" / "10_aws_configure_sso.ipynb", as_version=4).cells
+        assert "The same login is done with boto3 here." in str(cells)
+        assert f"The profile is written for {role} in " in str(cells)
 
 
 def test_plain_papermill_runs_a_notebook_from_the_scenario_file(commands, by_papermill):
