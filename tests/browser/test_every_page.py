@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import resources
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -107,6 +109,40 @@ def test_settings_of_the_practice_console(visitor, scene, look):
         look(page)
     visitor.press("Add attribute")
     look(page)
+
+
+def test_the_way_to_an_identity_provider_and_back(visitor, scene, look):
+    page, settings = visitor.page, f"{scene.site}/start/practice-console/settings"
+    page.goto(scene.links()["console_url"])
+    page.goto(f"{scene.site}/start/practice-console/prevent-account-instances")
+    look(page)
+    page.goto(f"{settings}/identity-source")
+    page.get_by_label("External identity provider").check()
+    visitor.press("Next")
+    visitor.sees("Configure external identity provider")
+    look(page)
+    with page.expect_download() as file:
+        page.get_by_role("link", name="Download metadata file").click()
+    assert "signin.aws/platform/saml/acs/" in file.value.path().read_text()
+    example = str(resources.files("idc_sandbox").joinpath("data/example-idp-metadata.xml"))
+    page.get_by_label("Choose file").set_input_files(example)
+    expect(page.get_by_label("IdP SAML metadata", exact=True)).to_have_value(re.compile("X509Certificate"))
+    page.get_by_role("button", name="Next").last.click()
+    visitor.sees("Confirm the change of identity source")
+    page.get_by_label("To confirm, type ACCEPT").fill("ACCEPT")
+    try:
+        page.get_by_role("button", name="Change identity source").last.click()
+        expect(page.get_by_role("status")).to_contain_text("Nothing was deleted")
+        page.goto(f"{settings}/identity-source/provider")
+        look(page)
+        page.goto(f"{scene.site}/start")
+        visitor.sees("Here your identity provider takes over")
+        look(page)
+        page.get_by_role("link", name="Back to the Identity Center directory").click()
+        visitor.sees("Change identity source")
+    finally:
+        arn = scene.instance["InstanceArn"]
+        scene.console("POST", "identity-source", {"instance_arn": arn, "type": "identity_center_directory"})
 
 
 @pytest.fixture

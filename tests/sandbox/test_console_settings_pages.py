@@ -264,7 +264,7 @@ def test_with_an_identity_provider_the_sign_in_says_who_takes_over_until_the_sou
 def test_with_an_identity_provider_there_is_no_mfa_to_configure(place, administrator):
     post(administrator, "/identity-source", act="next", **PROVIDER)
     administrator.send("/identity-source", act="change", typed="ACCEPT", **PROVIDER)
-    assert "0 users, 0 groups" in administrator.message
+    assert "Nothing was deleted" in administrator.message
     administrator.open(f"{SETTINGS}/authentication")
     assert "not Identity Center's to ask for" in html.unescape(administrator.page.text)
     for path in ("standard", "mfa"):

@@ -127,6 +127,8 @@ def _take_change(console: Console) -> Response:
     require_typed(console, "ACCEPT")
     values = {"instance_arn": instance["InstanceArn"], "type": new, "identity_provider": provider}
     deleted = console.do("POST", "identity-source", **values)["deleted"]
+    if not any(deleted.values()):
+        return console.go(SETTINGS_PATH, "identity-source-changed-only")
     counts = [counted(deleted[name], name.removesuffix("s").replace("_", " ")) for name in deleted]
     return console.go(SETTINGS_PATH, "identity-source-changed", f"{', '.join(counts[:-1])} and {counts[-1]}")
 
