@@ -1,0 +1,89 @@
+"""What the notebooks say: how much, for whom, and how long it takes."""
+
+from __future__ import annotations
+
+import re
+import statistics
+
+import pytest
+from notebook_text import NAMES, OF_THE_LESSON, code, count_words, every, prose
+
+from idc_helpers.runbook.exercises import EXERCISES
+
+# At most so many words; the others by their average.
+LONGEST = {"00": 950, "01": 800, "02": 720, "03": 780}
+AVERAGE = 700
+# A learner has a screen and a keyboard: how a machine runs the same notebooks is said in docs/.
+OF_MACHINES = re.compile(
+    r"headless|unattended|papermill|nobody at the screen|without (a form|forms|buttons)", re.IGNORECASE
+)
+# What draws; a table is not a picture.
+DRAWING = ("lesson_map", "organization_tree", "who_reaches_what", "life_of_a_session", "sign_in_conversation")
+MOST_PICTURES = 2
+
+# Reading and acts, in minutes: docs/class.md says how they were made.
+WORDS_A_MINUTE = 200
+STEP, EXERCISE, LOOK, ON_PAGES, FIRST_STEPS = 2, 4, 0.5, 5, 5
+
+
+def acts(name):
+    """Return the minutes of what a person does in a notebook beyond reading."""
+    sources = [cell.source for cell in code(name)[1:]]  # all but the parameters
+    kinds = {
+        STEP: r"\.take\(",
+        EXERCISE: r"exercise\.check\(",
+        ON_PAGES: r"activation\.do\(|command_line\.apply\(",
+    }
+    minutes = [next((one for one, kind in kinds.items() if re.search(kind, text)), LOOK) for text in sources]
+    return sum(minutes) + (FIRST_STEPS if name == NAMES[0] else 0)
+
+
+def takes(name):
+    """Return what a notebook says that it takes, in minutes."""
+    (said,) = re.findall(r"^\| \*\*Takes\*\* \| about (\d+) minutes", prose(name), re.MULTILINE)
+    return int(said)
+
+
+def test_a_notebook_has_no_more_words_than_a_reader_has_patience_for():
+    counts = {name: count_words(name) for name in NAMES}
+    assert {name: count for name, count in counts.items() if count > LONGEST.get(name[:2], 950)} == {}
+    assert statistics.mean(counts.values()) <= AVERAGE, counts
+
+
+@every(NAMES)
+def test_a_text_speaks_to_a_person_at_the_screen(name):
+    assert not OF_MACHINES.search(prose(name))
+
+
+@every(EXERCISES)
+def test_an_exercise_speaks_to_a_person_too(name):
+    exercise = EXERCISES[name]
+    assert not OF_MACHINES.search("\n".join((exercise.task, exercise.hint, exercise.afterwards)))
+
+
+@every(NAMES)
+def test_a_notebook_has_two_pictures_at_most(name):
+    text = "\n".join(cell.source for cell in code(name))
+    drawn = re.findall(rf"runbook\.(?:{'|'.join(DRAWING)})\(", text)
+    assert len(drawn) <= MOST_PICTURES, drawn
+
+
+@every(OF_THE_LESSON[:8])
+def test_the_administrators_notebooks_name_the_consoles_way_and_the_practice_console(name):
+    assert re.search(r"^Console: \*", prose(name), re.MULTILINE)
+    assert "practice console" in prose(name).replace("\n", " ")
+
+
+@every(NAMES)
+def test_a_notebook_takes_what_reading_and_acts_take(name):
+    minutes = count_words(name) / WORDS_A_MINUTE + acts(name)
+    assert takes(name) % 5 == 0
+    assert takes(name) == pytest.approx(minutes, abs=4), minutes  # a few words more need not change it
+
+
+def test_the_first_notebook_says_what_all_of_them_take_together():
+    total = sum(takes(name) for name in NAMES)
+    (hours, minutes) = re.findall(r"the whole lesson about (\d+) hours?(?: (\d+) minutes)?", prose(NAMES[0]))[
+        0
+    ]
+    assert int(hours) * 60 + int(minutes or 0) == total
