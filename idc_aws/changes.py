@@ -16,10 +16,18 @@ from typing import Any, NamedTuple
 State = dict[str, Any]
 
 
+def key_in_words(kind: str, key: str) -> str:
+    """Return a key as a person says it, such as ``"group Auditors · ReadOnlyAccess · 111122223333"``."""
+    if kind != "account_assignment":
+        return key
+    principal_type, blank, rest = key.partition(" ")
+    return f"{principal_type.lower()}{blank}{rest}"
+
+
 def in_words(kind: str, key: str) -> str:
     """Return kind and key as a person says them, such as ``"permission set AdministratorAccess"``."""
     noun, name = kind.replace("_", " "), key.replace("_", " ")
-    return name if kind == "console_setting" or name == noun else f"{noun} {key}"
+    return name if kind == "console_setting" or name == noun else f"{noun} {key_in_words(kind, key)}"
 
 
 class Action(StrEnum):

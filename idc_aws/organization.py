@@ -11,9 +11,9 @@ from typing_extensions import override
 from idc_aws.calls import NOT_IN_ORGANIZATION, found_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
-from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
+from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import did_you_mean, is_account_id
+from idc_aws.identifiers import LONE_ACCOUNT_ID, did_you_mean, is_account_id
 from idc_aws.resource import OneByOne, Writer
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
@@ -209,6 +209,18 @@ def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[s
     except AccessDeniedError:
         return set()
     return {account.account_id for account in accounts if not account.is_active} & asked
+
+
+def name_accounts(connection: Connection, text: str) -> str:
+    """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
+    if "account_names" not in connection.cache:
+        try:
+            accounts = _accounts_once(connection)
+        except KitError:
+            accounts = [Account(connection.caller.account_id, connection.account_name)]
+        connection.cache["account_names"] = {one.account_id: one.name for one in accounts if one.name}
+    names: dict[str, str] = connection.cache["account_names"]
+    return LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
 
 
 def _accounts_once(connection: Connection) -> list[Account]:

@@ -18,7 +18,7 @@ from idc_aws.access import (
     provisioned_pairs,
 )
 from idc_aws.calls import by_key, found_or_none
-from idc_aws.changes import Use
+from idc_aws.changes import Use, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
 from idc_aws.failures import failed_read
@@ -105,7 +105,7 @@ def _assignment_use(connection: Connection, row: Assignment, name: str) -> Use:
     arn = row.permission_set_arn
     permission_set = connection.cache.get("permission_set_names", {}).get(arn, arn.rpartition("/")[2])
     key = assignment_key(row.principal_type, name, permission_set, row.account_id)
-    return Use(_ASSIGNMENT, assignment_identifier(*row[1:]), f"account assignment {key}", key)
+    return Use(_ASSIGNMENT, assignment_identifier(*row[1:]), in_words(_ASSIGNMENT, key), key)
 
 
 def _applications(connection: Connection) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
-from idc_helpers.notebook.tables import Line, Table, format_value
+from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook.progress import activation_checks
 from idc_helpers.runbook.run import RunContext
 
@@ -173,7 +173,7 @@ def _state_table(person: PersonStatus) -> Table:
     else:
         devices = ", ".join(person.device_kinds or ()) or "none"
         rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
-        rows.append(("signed in", format_value(bool(person.session_count))))
+        rows.append(("signed in", "yes" if person.session_count else "no"))
     return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
 
 

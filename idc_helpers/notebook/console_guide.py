@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from idc_aws.changes import Action, Change, State
-from idc_aws.identifiers import console_link, format_length, parse_duration
+from idc_aws.identifiers import console_link
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS
-from idc_helpers.notebook.forms.words import label_of
 from idc_helpers.notebook.screen import is_guided
-from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, format_value, in_html
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html
 from idc_helpers.runbook.lesson import ConsoleScreen
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.words import format_value
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,7 @@ def _value(name: str, value: Any) -> str:
         return "(none)"
     if isinstance(value, list):
         return "\n".join(_value(name, part) for part in value)
-    if name.endswith("_duration"):
-        return format_length(parse_duration(value))
-    return label_of(name, value) or format_value(value)
+    return format_value(name, value)
 
 
 def _way(context: RunContext, screen: ConsoleScreen | None) -> dict[str, str]:
@@ -190,7 +188,11 @@ def _enable_guide(change: Change, context: RunContext, way: Mapping[str, str]) -
             ("Instance configuration, where it is asked", "Single-Region instance"),
             ("Enable multi-account permissions, where it is asked", "on"),
             *((("Afterwards, in Settings → Details → Edit: instance name", name),) if name else ()),
-            *((("Afterwards, in Settings → Tags → Manage tags", format_value(tags)),) if tags else ()),
+            *(
+                (("Afterwards, in Settings → Tags → Manage tags", format_value("tags", tags)),)
+                if tags
+                else ()
+            ),
         ),
         why=_WHY_ENABLE,
         source=_ENABLE,

@@ -18,6 +18,7 @@ from idc_aws.organization import (
     describe_organization,
     list_accounts,
     list_roots,
+    name_accounts,
 )
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
@@ -25,6 +26,7 @@ from idc_aws.uses import MOST_COUNTED, count_applications, count_holdings
 from idc_helpers.notebook.console_guide import format_choices
 from idc_helpers.notebook.pictures import Matrix, Tree, TreeNode
 from idc_helpers.notebook.tables import Table
+from idc_helpers.runbook.words import describe_length
 
 _FIELD, _VALUE = "field", "value"
 _NOT_SHOWN = "not shown to this caller"
@@ -42,7 +44,7 @@ def instance_details(connection: Connection) -> Table:
         "status": instance.status,
         "primary Region": instance.region,
         "identity store ID": instance.identity_store_id,
-        "owner account": instance.owner_account_id,
+        "owner account": name_accounts(connection, instance.owner_account_id),
         "AWS access portal": portal_url(connection),
         "delegated administrator": _said(lambda: _names(list_delegates(connection))),
         "applications": _said(lambda: str(count_applications(connection))),
@@ -97,7 +99,10 @@ def _setting_rows(setting: ConsoleSetting, state: State | None) -> list[tuple[st
 def permission_sets(connection: Connection) -> Table:
     """Return the permission sets: columns name, session duration, policies, description, provisioning."""
     states = PermissionSets(connection).read_known()
-    rows = tuple(_permission_set_row(name, states[name]) for name in sorted(states))
+    rows = tuple(
+        tuple(name_accounts(connection, text) for text in _permission_set_row(name, states[name]))
+        for name in sorted(states)
+    )
     columns = ("name", "session duration", "policies", "description", "provisioning")
     return Table(f"Permission sets: {len(rows)}", columns, rows)
 
@@ -115,7 +120,7 @@ def _permission_set_row(name: str, state: State | None) -> tuple[str, ...]:
     provisioning = f"to provision again: {', '.join(outdated)}" if outdated else "up to date"
     return (
         name,
-        state["session_duration"],
+        describe_length(state["session_duration"]),
         "\n".join(policies),
         state.get("description") or "",
         provisioning,
@@ -184,8 +189,8 @@ def organization_tree(connection: Connection, *, assignments: bool = False) -> T
 
 
 def format_principal(row: AssignmentRow) -> str:
-    """Return such as ``"GROUP Auditors"``; a principal that was deleted goes by its id."""
-    return f"{row.principal_type} {row.principal_name or f'(deleted) {row.principal_id}'}"
+    """Return such as ``"group Auditors"``; a principal that was deleted goes by its id."""
+    return f"{row.principal_type.lower()} {row.principal_name or f'(deleted) {row.principal_id}'}"
 
 
 def _assignments(connection: Connection) -> list[AssignmentRow] | None:

@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import override
 
 from idc_aws.changes import Plan
-from idc_aws.connection import Place
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.scenario.reading import scenario_warnings
 from idc_helpers.notebook import inventory
@@ -43,12 +42,12 @@ class Applied:
 
     title: str
     outcome: Outcome
-    place: Place | None = None
+    context: RunContext | None = None
 
     @property
     def table(self) -> Table:
         """What was done: columns result, kind, key, identifier."""
-        return outcome_table(self.title, self.outcome, self.place)
+        return outcome_table(self.title, self.outcome, self.context)
 
     def __repr__(self) -> str:
         return repr(self.table)
@@ -96,7 +95,7 @@ class Cells(ABC, Generic[R]):
     def plan(self) -> Table:
         """Return the plan: columns action, kind, key, reason, values; reads only."""
         changes = self.step.changes(self.step.review())
-        return plan_table(self.step.title, changes, self.context.place)
+        return plan_table(self.step.title, changes, self.context)
 
     def apply(self) -> Applied | Line:
         """Return what was done; in mode ``"plan"`` a line that nothing was written; guided it refuses."""
@@ -109,7 +108,7 @@ class Cells(ABC, Generic[R]):
                 f"in a guided notebook only the button *Apply* of “{self.step.title}” writes",
                 remedy="Run the cell with its form, press Review, and read the plan first.",
             )
-        return Applied(self.step.title, self.step.apply_reviewed(), self.context.place)
+        return Applied(self.step.title, self.step.apply_reviewed(), self.context)
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""
@@ -143,7 +142,7 @@ class NotebookStep(Cells[Step]):
     def wanted(self) -> Table:
         """Return what the values want: columns kind, key, values; may read the target."""
         self.context.opening.require()
-        return wanted_table(self.step.title, self.step.desired, self.context.place)
+        return wanted_table(self.step.title, self.step.desired, self.context)
 
     @override
     def take(self) -> Any:

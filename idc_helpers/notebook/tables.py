@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import zip_longest
 from typing import Any
@@ -13,9 +13,12 @@ from typing import Any
 from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
 from idc_aws.files import read_text
+from idc_aws.identifiers import counted
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.words import format_field, format_fields, format_key, format_value
 
 
 def style(name: str) -> str:
@@ -148,26 +151,34 @@ OUTCOME_COLUMNS = ("result", "kind", "key", "identifier")
 CHECK_COLUMNS = ("result", "name", "detail")
 
 
-def wanted_table(title: str, desired: Iterable[Desired], place: Place | None = None) -> Table:
+def wanted_table(title: str, desired: Iterable[Desired], context: RunContext | None = None) -> Table:
     """Return what a step wants: columns kind, key, values (one ``field: value`` a line)."""
     rows = tuple(
-        (format_kind(part.resource.kind), key, format_values(state))
+        (format_kind(part.resource.kind), format_key(part.resource.kind, key), format_values(state))
         for part in desired
         for key, state in part.states.items()
     )
     caption = f"Wanted for “{title}”: {len(rows)} in all"
-    return Table(caption, WANTED_COLUMNS, rows, row_header=1, place=place)
+    return _in_place(Table(caption, WANTED_COLUMNS, rows, row_header=1), context)
 
 
-def plan_table(title: str, plan: Plan, place: Place | None = None) -> Table:
+def _in_place(table: Table, context: RunContext | None) -> Table:
+    """Return a table with the place that it is of, and the names of the accounts that are there."""
+    if context is None:
+        return table
+    rows = tuple(tuple(map(context.name_accounts, row)) for row in table.rows)
+    return replace(table, rows=rows, place=context.place)
+
+
+def plan_table(title: str, plan: Plan, context: RunContext | None = None) -> Table:
     """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
     rows = tuple(
-        (_action(change), format_kind(change.kind), change.key, change.reason, _values(change))
+        (_action(change), format_kind(change.kind), _key(change), change.reason, _values(change))
         for change in plan.changes
     )
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
     caption = f"Plan for “{title}”: {format_plan(plan)}"
-    return Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, place=place)
+    return _in_place(Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks), context)
 
 
 def format_plan(plan: Plan) -> str:
@@ -178,7 +189,18 @@ def format_plan(plan: Plan) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> Table:
+ASKS_FROM = 20
+"""A panel asks once more before it deletes this many things or more."""
+
+
+def many_deletions(plan: Plan) -> str:
+    """Return such as ``"Delete 24 things: 12 users, 12 groups?"``; empty where a plan deletes few things."""
+    kinds = Counter(format_kind(change.kind) for change in plan.changes if change.action is Action.DELETE)
+    named = ", ".join(counted(number, kind) for kind, number in kinds.items())
+    return f"Delete {kinds.total()} things: {named}?" if kinds.total() >= ASKS_FROM else ""
+
+
+def outcome_table(title: str, outcome: Outcome, context: RunContext | None = None) -> Table:
     """Return what was done, in the plan's order, unchanged last: columns result, kind, key, identifier."""
     # Not in the order of completion: writes that wait side by side end in another order each time.
     places = {id(change): at for at, change in enumerate(outcome.plan.changes)}
@@ -188,10 +210,11 @@ def outcome_table(title: str, outcome: Outcome, place: Place | None = None) -> T
     for change in outcome.plan.changes:
         if not change.writes:
             word = _NOT_DONE.get(change.action, change.action.value)
-            rows.append((f"{SYMBOLS[change.action]} {word}", format_kind(change.kind), change.key, ""))
+            rows.append((f"{SYMBOLS[change.action]} {word}", format_kind(change.kind), _key(change), ""))
             marks.append(_MARKS.get(change.action, "change"))
     caption = f"Done for “{title}”: {format_outcome(outcome)}"
-    return Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks), place=place)
+    table = Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks))
+    return _in_place(table, context)
 
 
 def format_outcome(outcome: Outcome) -> str:
@@ -220,7 +243,11 @@ def format_checks(results: CheckResults) -> str:
 
 def format_change(change: Change) -> str:
     """Return a change as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
-    return f"{change.action.value} {format_kind(change.kind)} {change.key!r}"
+    return f"{change.action.value} {format_kind(change.kind)} {_key(change)!r}"
+
+
+def _key(change: Change) -> str:
+    return format_key(change.kind, change.key)
 
 
 def format_kind(kind: str) -> str:
@@ -229,23 +256,12 @@ def format_kind(kind: str) -> str:
 
 
 def format_values(state: Mapping[str, Any] | None) -> str:
-    """Return a state as lines ``field: value``; fields that are empty are left out."""
+    """Return a state as lines ``Field: value``, in the console's words; empty fields are left out."""
     return "\n".join(
-        f"{name}: {format_value(value)}" for name, value in (state or {}).items() if not _empty(value)
+        f"{format_field(name)}: {format_value(name, value)}"
+        for name, value in format_fields(dict(state or {})).items()
+        if not _empty(value)
     )
-
-
-def format_value(value: Any) -> str:
-    """Return a value as text: lists with commas, mappings as ``key=value``, what is nested deeper as JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
-        return ", ".join(f"{key}={part}" for key, part in value.items())
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _empty(value: Any) -> bool:
@@ -271,7 +287,7 @@ def _outcome_row(change: Change, result: WriteResult) -> tuple[str, str, str, st
     return (
         f"{SYMBOLS[change.action]} {_PAST[change.action]}",
         format_kind(change.kind),
-        change.key,
+        _key(change),
         identifier,
     )
 

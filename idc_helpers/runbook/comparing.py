@@ -10,6 +10,7 @@ from idc_aws.changes import Action, Change, Plan, State, in_words
 from idc_aws.errors import CheckFailedError
 from idc_aws.scrubbing import scrub_values
 from idc_helpers.runbook.lesson import Place
+from idc_helpers.runbook.words import format_field, format_fields, format_value
 
 _LONGEST_VALUE_SHOWN = 60
 _SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
@@ -45,17 +46,23 @@ def differing_fields(wanted: State, found: State) -> list[str]:
 
 
 def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
-    """Return the difference in words, such as ``"session_duration: 'PT1H' → 'PT4H'"``."""
-    return "; ".join(f"{name}: {_shown(found.get(name))} → {_shown(wanted.get(name))}" for name in fields)
+    """Return the difference in words, such as ``"Session duration: 1 hour → 4 hours"``."""
+    return "; ".join(
+        f"{format_field(name)}: {_shown(name, found.get(name))} → {_shown(name, wanted.get(name))}"
+        for name in fields
+    )
 
 
 def format_state(state: State) -> str:
-    """Return a state in one line, such as ``"session_duration 'PT4H', relay_state nothing"``."""
-    return ", ".join(f"{name} {_shown(value)}" for name, value in state.items())
+    """Return a state in one line, such as ``"Session duration: 4 hours, Relay state: nothing"``."""
+    return ", ".join(
+        f"{format_field(name)}: {_shown(name, value)}" for name, value in format_fields(state).items()
+    )
 
 
-def _shown(value: Any) -> str:
-    text = "nothing" if value in (None, {}, []) else repr(value)
+def _shown(name: str, value: Any) -> str:
+    words = "nothing" if value in (None, {}, []) else format_value(name, value)
+    text = repr(value) if words == value else words  # a text that somebody chose
     return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[: _LONGEST_VALUE_SHOWN - 1]}…"
 
 
@@ -120,12 +127,13 @@ def undo_update(
     ours = [name for name in updated if actual.get(name) == after.get(name)]
     theirs = [name for name in updated if name not in ours and actual.get(name) != before.get(name)]
     if not ours:
-        words = f"was changed again since ({', '.join(theirs)}): left alone" if theirs else "is as before"
+        changed = ", ".join(map(format_field, theirs))
+        words = f"was changed again since ({changed}): left alone" if theirs else "is as before"
         return Change(Action.UNCHANGED, kind, key, actual, actual, words)
     restored = {name: before.get(name) for name in ours}
     reason = describe_difference(restored, actual, ours)
     if theirs:
-        reason += f"; left alone, because changed again since: {', '.join(theirs)}"
+        reason += f"; left alone, because changed again since: {', '.join(map(format_field, theirs))}"
     return Change(Action.UPDATE, kind, key, actual, {**actual, **restored}, reason)
 
 
@@ -186,6 +194,23 @@ class CheckResults:
         """The checks that did not pass."""
         return tuple(check for check in self.checks if not check.passed)
 
+    def map(self, words: Callable[[str], str]) -> CheckResults:
+        """Return the results with other words for what each says."""
+        return CheckResults(
+            tuple(
+                replace(
+                    each,
+                    name=words(each.name),
+                    detail=words(each.detail),
+                    remedy=words(each.remedy),
+                    expected=words(each.expected),
+                    found=words(each.found),
+                    cause=words(each.cause),
+                )
+                for each in self
+            )
+        )
+
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks)
 
@@ -232,5 +257,6 @@ def _check(name: str, wanted: State, found: State | None) -> Check:
         detail = f"found → expected: {describe_difference(wanted, found, differing)}"
         expected, there = (format_state({at: state.get(at) for at in differing}) for state in (wanted, found))
         return Check(name, False, detail, expected=expected, found=there)
-    fields = ", ".join(field for field in wanted if wanted[field] not in (None, {}, []))
+    named = (name for name, value in format_fields(wanted).items() if value not in (None, {}, []))
+    fields = ", ".join(map(format_field, named))
     return Check(name, True, f"exists as wanted ({fields})" if fields else "exists")

@@ -9,7 +9,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
 from idc_aws.resource import Resource
-from idc_helpers.runbook.comparing import Check, differing_fields
+from idc_helpers.runbook.comparing import Check, differing_fields, format_state
 from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.records import Attestation, Receipt
 from idc_helpers.runbook.run import RunContext
@@ -80,7 +80,7 @@ def likely_cause(
 
 def _by_hand(facts: Facts) -> Cause:
     if facts.attested is not None:
-        values = ", ".join(f"{name} {value!r}" for name, value in facts.attested.items())
+        values = format_state(facts.attested)
         return Cause(
             f"a person recorded it with other values ({values}); a record counts only for the values that"
             " it names, so the wish or the setting has changed since"

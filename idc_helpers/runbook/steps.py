@@ -175,7 +175,7 @@ class Step(Reviewed[Plan]):
         check = Check(
             name,
             False,
-            f"no API shows it and nobody has attested it; wanted {change.after}",
+            f"no API shows it and nobody has attested it; wanted {format_state(wanted)}",
             "Set it in the AWS console as the step says, then record who did it and what was seen.",
             expected=f"a person's record of {format_state(wanted)}",
             found=format_state(change.before) if change.before else "no record of these values",

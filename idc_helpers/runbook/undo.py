@@ -30,6 +30,7 @@ from idc_helpers.runbook.comparing import (
 from idc_helpers.runbook.lesson import resources_by_kind
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.words import format_field
 
 
 def named_identifier(receipt: Receipt) -> str:
@@ -300,8 +301,20 @@ def _without_irreversible(receipt: Receipt, change: Change, stays: Mapping[str, 
         return _kept(receipt, before, why, Fate.STAYS)
     rest = [name for name in restored if name not in kept]
     possible = {**after, **{name: before.get(name) for name in kept}}
-    reason = f"{describe_difference(possible, before, rest)}; {', '.join(kept)} {why}"
+    reason = f"{describe_difference(possible, before, rest)}; {', '.join(map(format_field, kept))} {why}"
     return Undoing(receipt, replace(change, after=possible, reason=reason), Fate.UNDO)
+
+
+def has_way_back(receipt: Receipt, resource: Resource) -> bool:
+    """Tell from a receipt alone whether AWS offers a way back from what it names."""
+    after = receipt.after or {}
+    if receipt.action == Action.CREATE:
+        change = undo_creation(receipt.kind, receipt.key, receipt.identifier, after, receipt.identifier)
+        return "" not in resource.irreversible(change)
+    before, derived = receipt.before or {}, resource.derived_fields
+    change = undo_update(receipt.kind, receipt.key, before, after, after, derived=derived)
+    undoing = _without_irreversible(receipt, change, resource.irreversible(change))
+    return change.writes and undoing.fate is Fate.UNDO
 
 
 def _settings_of_others(undoings: Sequence[Undoing]) -> tuple[Use, ...]:
@@ -438,13 +451,22 @@ class Teardown(Reviewed[UndoPlan]):
         self.context.events.write("planned", step=NAME, changes=undo.plan.counts(), by_hand=0)
         return undo
 
+    def is_possible(self) -> bool:
+        """Tell from the receipts whether anything is there to undo; the target is not read."""
+        resources = self.resources(self.context.target_connection)
+        return any(
+            receipt.kind in resources and has_way_back(receipt, resources[receipt.kind])
+            for receipt in self._receipts()
+        )
+
+    def _receipts(self) -> list[Receipt]:
+        receipts = self.context.receipts.open_receipts()
+        return [receipt for receipt in receipts if not self._steps or receipt.step in self._steps]
+
     def _compare(self, *, looks_for_uses: bool = True) -> UndoPlan:
         book = self.context.receipts
-        receipts = book.open_receipts()
-        if self._steps:
-            receipts = [receipt for receipt in receipts if receipt.step in self._steps]
         return plan_undo(
-            receipts,
+            self._receipts(),
             self.resources(self.context.connection),
             self.context.origin(NAME),
             include_used=self._include_used,

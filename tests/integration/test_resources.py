@@ -119,7 +119,7 @@ def test_a_change_reaches_the_accounts_and_an_assigned_set_is_not_deleted(connec
     assert iam["Credentials"]["AccessKeyId"].startswith("ASIA")
     with pytest.raises(
         WriteFailedError,
-        match=f"is used by others: account assignment GROUP Reaching · Reaching · {account_id}",
+        match=f"is used by others: account assignment group Reaching · Reaching · {account_id}",
     ):
         delete(permission_sets, set_ids)
     delete(assignments, assignment_ids)
@@ -142,7 +142,7 @@ def test_a_set_that_somebody_changed_without_provisioning_is_planned_and_mended(
     )
     wanted = {"Stale": permission_set(managed_policies=sorted([READ_ONLY, BILLING]))}
     (change,) = plan(permission_sets, wanted).writes
-    assert change.reason == f"accounts_to_provision: ['{account_id}'] → nothing"
+    assert change.reason == f"AWS accounts to provision: {account_id} → nothing"
     apply(permission_sets, wanted)
 
 

@@ -114,7 +114,7 @@ def test_a_permission_set_that_was_changed_but_not_provisioned(context, there):
         SessionDuration="PT4H", Description="Look at everything, change nothing", **request
     )
     check = failed(context, "permission_sets")["permission set ReadOnlyAccess"]
-    assert "accounts_to_provision" in check.found
+    assert "AWS accounts to provision: Development (" in check.found
     assert "is not provisioned to" in check.cause
     assert "LATEST_PERMISSION_SET_NOT_PROVISIONED" in check.cause
     assert check.go_back.link == "05_permission_sets.ipynb#Choose"
@@ -127,8 +127,8 @@ def test_a_permission_set_that_somebody_made_last_longer(context, there):
         SessionDuration="PT12H", RelayState="https://console.aws.amazon.com/costmanagement/", **request
     )
     check = failed(context, "permission_sets")["permission set BillingAuditor"]
-    assert "session_duration 'PT2H'" in check.expected
-    assert "session_duration 'PT12H'" in check.found
+    assert "Session duration: 2 hours" in check.expected
+    assert "Session duration: 12 hours" in check.found
     assert "it was changed outside of this run" in check.cause
     mend(context, "permission_sets")
 
@@ -138,7 +138,7 @@ def test_a_group_that_somebody_deleted_and_the_assignment_that_stood_on_it(conte
     gone = failed(context, "groups")["group BillingAuditor"]
     assert "it was deleted outside of this run" in gone.cause
     assert "DeleteGroup" in gone.cause
-    key = "account assignment GROUP BillingAuditor · BillingAuditor · 111122223333"
+    key = "account assignment group BillingAuditor · BillingAuditor · Management (111122223333)"
     assignment = failed(context, "account_assignments")[key]
     assert "the group 'BillingAuditor' is not in this instance's identity store" in assignment.cause
     assert assignment.go_back.link == "06_groups.ipynb#Choose"
@@ -159,7 +159,9 @@ def test_an_assignment_that_somebody_deleted(context, there):
     )
     there.settle()
     found = failed(context, "account_assignments")
-    assert list(found) == [f"account assignment GROUP ReadOnlyAccess · ReadOnlyAccess · {production}"]
+    assert list(found) == [
+        f"account assignment group ReadOnlyAccess · ReadOnlyAccess · Production ({production})"
+    ]
     (check,) = found.values()
     assert "CloudTrail knows by whom (event DeleteAccountAssignment)" in check.cause
     mend(context, "account_assignments")
@@ -180,7 +182,7 @@ def test_an_assignment_that_aws_failed_says_why(context, there):
     )
     there.settle()
     check = failed(wants, "account_assignments")[
-        f"account assignment GROUP ReadOnlyAccess · ReadOnlyAccess · {account}"
+        f"account assignment group ReadOnlyAccess · ReadOnlyAccess · Log archive ({account})"
     ]
     assert check.cause == f"AWS tried to make it and failed: {REASON}"
 
@@ -201,7 +203,7 @@ def test_a_user_whose_profile_somebody_edited_and_a_membership_that_somebody_rem
     )["MembershipId"]
     there.identity_store.delete_group_membership(MembershipId=membership, **there.store)
     found = failed(context, "users")
-    assert "title 'Chief of everything'" in found["user mary.major"].found
+    assert "Title: 'Chief of everything'" in found["user mary.major"].found
     assert "UpdateUser" in found["user mary.major"].cause
     left = found["group membership mary.major in AdministratorAccess"]
     assert "DeleteGroupMembership" in left.cause
@@ -221,7 +223,10 @@ def test_mappings_that_a_call_replaced_as_a_whole(context, there):
 def test_a_setting_that_somebody_changed_in_the_console(context, there):
     there.console.write_setting(there.instance["InstanceArn"], "sessions", {"user_interactive": "PT15M"})
     (check,) = failed(context, "sessions").values()
-    assert (check.expected, check.found) == ("user_interactive 'PT8H'", "user_interactive 'PT15M'")
+    assert (check.expected, check.found) == (
+        "User interactive sessions: 8 hours",
+        "User interactive sessions: 15 minutes",
+    )
     assert check.go_back.link == "03_authentication.ipynb#Sessions"
     mend(context, "sessions")
 
@@ -282,7 +287,7 @@ def test_a_setting_on_aws_goes_by_a_record_and_says_when_the_record_is_of_other_
         "sessions", {"user_interactive": "PT1H"}, by="Ana", seen="1 hour", instance_arn=""
     )
     (check,) = failed(elsewhere, "sessions").values()
-    assert "a person recorded it with other values (user_interactive 'PT1H')" in check.cause
+    assert "a person recorded it with other values (User interactive sessions: 1 hour)" in check.cause
 
 
 def test_another_region_than_the_home_region_is_named(context):

@@ -180,9 +180,9 @@ CASES = [
         "our group uses theirs",
         lambda o: o.assign("GROUP", o.group, o.make_permission_set()),
         {"group"},
-        "account assignment GROUP Ours · Theirs",
+        "account assignment group Ours · Theirs",
     ),
-    Case("a description", lambda o: o.change("group", o.group, "description", "t"), {"group"}, "description"),
+    Case("a description", lambda o: o.change("group", o.group, "description", "t"), {"group"}, "Description"),
     Case("a new name", lambda o: o.change("group", o.group, "displayName", "Renamed"), {"group"}, "Renamed"),
     Case(
         "a new name, and another of the old one",
@@ -191,25 +191,25 @@ CASES = [
         "Renamed",
     ),
     Case("a group of the user", lambda o: o.join(o.user, o.make_group()), {"user"}, "membership in Theirs"),
-    Case("a field of the user", lambda o: o.change("user", o.user, "title", "Boss"), {"user"}, "title"),
+    Case("a field of the user", lambda o: o.change("user", o.user, "title", "Boss"), {"user"}, "Title"),
     Case("a user's new name", lambda o: o.change("user", o.user, "userName", "renamed"), {"user"}, "renamed"),
     Case(
         "an assignment of the user",
         lambda o: o.assign("USER", o.user, o.make_permission_set()),
         {"user"},
-        "account assignment USER our.user · Theirs",
+        "account assignment user our.user · Theirs",
     ),
     Case(
         "an assignment of our set",
         lambda o: o.assign("GROUP", o.make_group(), o.permission_set),
         {"permission_set"},
-        "account assignment GROUP Theirs · Ours",
+        "account assignment group Theirs · Ours",
     ),
     Case(
         "our group and our set in another account",
         lambda o: o.assign("GROUP", o.group, o.permission_set, "Production"),
         {"group", "permission_set"},
-        "account assignment GROUP Ours · Ours",
+        "account assignment group Ours · Ours",
     ),
     Case(
         "a tag of our set",
@@ -217,7 +217,7 @@ CASES = [
             ResourceArn=o.permission_set, Tags=[{"Key": "k", "Value": "v"}], **o.where
         ),
         {"permission_set"},
-        "tags",
+        "Tags",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from idc_aws.errors import KitError
 from idc_aws.identifiers import aws_managed_policies, format_duration
 from idc_aws.identity_store import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
-from idc_helpers.notebook.forms.words import forms_table
 from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.words import forms_table
 
 
 def _hours(*numbers: int) -> dict[str, str]:
@@ -39,6 +40,20 @@ PORTAL_DURATIONS: Mapping[str, str] = {
     **_hours(1, 4, 8, 12),
     **_days(1, 7, 30, 90),
 }
+
+
+_LENGTH = re.compile(r"(\d{1,6})\s*(week|day|hour|minute)s?", re.ASCII)
+
+
+def read_length(typed: str) -> str:
+    """Return the duration that a length in words means: ``"PT90M"`` for ``"90 minutes"``; else the text."""
+    parts = _LENGTH.findall(typed.casefold())
+    if not parts or _LENGTH.sub("", typed.casefold()).replace("and", "").strip(" ,"):
+        return typed
+    return format_duration(
+        sum((timedelta(**{f"{unit}s": int(number)}) for number, unit in parts), timedelta())
+    )
+
 
 _T = TypeVar("_T")
 MOST_NAMES = 200

@@ -20,9 +20,9 @@ from idc_aws.scenario.policies import (
 )
 from idc_aws.scenario.values import Refusal
 from idc_aws.scenario.yaml_lines import dotted
-from idc_helpers.notebook.forms.choices import Choice, ChoiceList
-from idc_helpers.notebook.forms.words import forms_table
+from idc_helpers.notebook.forms.choices import Choice, ChoiceList, read_length
 from idc_helpers.notebook.tables import in_html
+from idc_helpers.runbook.words import describe_length, forms_table
 
 ABSENT: Any = object()
 """What an empty editor says: the scenario does not name it."""
@@ -152,7 +152,7 @@ MOST_BOXES = 40
 
 
 class ChoiceEditor(Editor):
-    """One of some choices; where others are allowed, a text for another one."""
+    """One of some choices; where others are allowed, which only lengths of time are, a text for one."""
 
     def __init__(
         self, offered: ChoiceList, value: Any, *, none: str | None = None, other: str = "Another one …"
@@ -168,7 +168,7 @@ class ChoiceEditor(Editor):
     def read(self) -> Any:
         """Return what is chosen or typed, or `ABSENT`."""
         chosen = self._dropdown.value
-        return (self._text.value.strip() if chosen == OTHER else chosen) or ABSENT
+        return (read_length(self._text.value.strip()) if chosen == OTHER else chosen) or ABSENT
 
     def write(self, value: Any) -> None:
         """Show a value; one that is not among the choices is added, or typed where that is allowed."""
@@ -185,7 +185,7 @@ class ChoiceEditor(Editor):
         if tuple(self._dropdown.options) != tuple(options):
             self._dropdown.options = options
         if value and found is None:
-            self._text.value = value
+            self._text.value = describe_length(value)
             self._dropdown.value = OTHER
         else:
             self._dropdown.value = found or ""
@@ -202,7 +202,8 @@ class ChoiceEditor(Editor):
 
     def _chosen(self, change: Any) -> None:
         if change["new"] == OTHER and not self._text.value:
-            self._text.value = change["old"] or ""  # something to start from, in the spelling that is wanted
+            # something to start from, in the spelling that is wanted
+            self._text.value = describe_length(change["old"] or "")
         self._show_text()
 
     def _show_text(self) -> None:

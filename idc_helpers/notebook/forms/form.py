@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from idc_aws.identifiers import PREDEFINED
-from idc_aws.scenario.policies import CustomerManagedPolicy
 from idc_helpers.notebook.forms.choices import Choice, ChoiceList, Choices
 from idc_helpers.notebook.forms.editors import (
     ABSENT,
@@ -29,8 +28,16 @@ from idc_helpers.notebook.forms.editors import (
     truth_editor,
     write_reference,
 )
-from idc_helpers.notebook.forms.values import FormValues, inactive_fields, inside, is_model, unwrapped
-from idc_helpers.notebook.forms.words import (
+from idc_helpers.notebook.forms.values import (
+    FormValues,
+    inactive_fields,
+    inside,
+    is_model,
+    nested_model,
+    unwrapped,
+)
+from idc_helpers.notebook.tables import in_html, style
+from idc_helpers.runbook.words import (
     WHOLE_PROBLEM_AT,
     FieldGroup,
     FieldWords,
@@ -38,7 +45,6 @@ from idc_helpers.notebook.forms.words import (
     label_of,
     words_of,
 )
-from idc_helpers.notebook.tables import in_html, style
 
 _TYPED_WITH_SUGGESTIONS = ("locales", "time_zones", "managed_policy")
 
@@ -108,12 +114,6 @@ class FieldEditor:
         text = self._inactive or self.editor.note() or self._words.help
         self._help.value = f'<span class="idc-help">{in_html(text)}</span>' if text else ""
         self._help.layout.display = "" if text else "none"
-
-
-def nested_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that gets fields of its own, or None for a field of another type."""
-    kind = unwrapped(annotation)
-    return kind if is_model(kind) and kind is not CustomerManagedPolicy else None
 
 
 def _editor(name: str, info: FieldInfo, words: FieldWords, value: Any, choices: Choices) -> Editor:
@@ -245,6 +245,10 @@ class ModelForm:
             if own and name in self._folds:
                 self._folds[name].open()
 
+    def unfinished(self) -> str:
+        """Return what was begun and is not in the values: of one model, nothing."""
+        return ""
+
     def disable(self, disabled: bool) -> None:
         """Lock or unlock all fields."""
         for part in self._parts.values():
@@ -313,6 +317,7 @@ class ListForm:
         self._model, self._choices, self._on_change = model, choices, on_change
         self._label, self._follow = label, follow
         self._items = [dict(item) for item in values]
+        self._is_untouched = False
         self._problems: dict[str, str] = {}
         self._form: ModelForm | None = None
         self._silent = False
@@ -324,7 +329,7 @@ class ListForm:
         self._place = widgets.VBox()
         self.box = widgets.VBox([widgets.HBox([self._chooser, self._add, self._remove]), self._place])
         self._chooser.observe(self._chosen, names="value")
-        self._add.on_click(lambda _: self._change([*self._items, {}], len(self._items)))
+        self._add.on_click(lambda _: self._add_one())
         self._remove.on_click(lambda _: self._remove_shown())
         self._show(0)
 
@@ -334,13 +339,24 @@ class ListForm:
         return self._shown
 
     def show(self, number: int) -> None:
-        """Bring an item to the screen; without effect when there are not so many."""
+        """Bring an item to the screen, or a new one after the last; no effect when there are not so many."""
         if number < len(self._items):
             self._show(number)
+        elif number == len(self._items):
+            self._add_one()
 
     def read(self) -> list[dict[str, Any]]:
-        """Return all items, the hidden ones too."""
-        return [dict(item) for item in self._items]
+        """Return all items, the hidden ones too, but not a new one into which nothing was typed."""
+        return [dict(item) for item in (self._items[:-1] if self._is_untouched else self._items)]
+
+    def unfinished(self) -> str:
+        """Return that a new item is left out because nothing was typed into it, and what it needs."""
+        if not self._is_untouched:
+            return ""
+        needed = [name for name, info in self._model.model_fields.items() if info.is_required()]
+        names = [*needed, *filter(None, [WHOLE_PROBLEM_AT.get(self._model)])] or ["name"]
+        labels = ", ".join(words_of(self._model, name).label for name in names)
+        return f"No. {len(self._items)} is still empty and is left out. It needs: {labels}."
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
         """Show each problem at its field, and mark the items that have one in the chooser."""
@@ -356,16 +372,22 @@ class ListForm:
         if self._form is not None:
             self._form.disable(disabled)
 
-    def _remove_shown(self) -> None:
-        if self._items:
-            self._change(
-                [item for at, item in enumerate(self._items) if at != self._shown], max(0, self._shown - 1)
-            )
+    def _add_one(self) -> None:
+        """Show a new item, always the last one; it counts once something is typed into it."""
+        if not self._is_untouched:
+            self._items.append({})
+        self._is_untouched = True
+        self._show(len(self._items) - 1)
 
-    def _change(self, items: list[dict[str, Any]], shown: int) -> None:
-        self._items = items
-        self._show(shown)
-        self._on_change()
+    def _remove_shown(self) -> None:
+        if not self._items:
+            return
+        del self._items[self._shown]
+        removed_untouched = self._is_untouched and self._shown == len(self._items)
+        self._is_untouched = self._is_untouched and not removed_untouched
+        self._show(max(0, self._shown - 1))
+        if not removed_untouched:
+            self._on_change()
 
     def _chosen(self, _: Any) -> None:
         if not self._silent and self._chooser.value is not None:
@@ -402,6 +424,7 @@ class ListForm:
             self._form.write(name, value)
         self._silent = False
         self._items[self._shown] = {**after, **followed}
+        self._is_untouched = self._is_untouched and self._shown != len(self._items) - 1
         self._label_chooser(self._shown)
         self._on_change()
 

@@ -16,7 +16,12 @@ from idc_aws.scrubbing import scrub
 from idc_helpers.notebook.calls import calls_html, format_call, target_of
 from idc_helpers.notebook.console_guide import ConsoleGuide, Doors, Guide, guide_html
 from idc_helpers.notebook.forms.form import PANEL_STYLE, Fold, ListForm, make_form
-from idc_helpers.notebook.forms.values import FormValues, format_problems, problems_by_place
+from idc_helpers.notebook.forms.values import (
+    FormValues,
+    describe_problems,
+    format_problems,
+    problems_by_place,
+)
 from idc_helpers.notebook.screen import Background, format_progress
 from idc_helpers.notebook.tables import (
     TABLE_STYLE,
@@ -26,6 +31,7 @@ from idc_helpers.notebook.tables import (
     format_outcome,
     format_plan,
     in_html,
+    many_deletions,
     outcome_table,
     place_html,
     plan_table,
@@ -37,6 +43,7 @@ from idc_helpers.runbook.steps import StepUndo
 from idc_helpers.runbook.undo import Teardown
 
 P = TypeVar("P")
+_BUTTON = widgets.Layout(width="auto", min_width="12em")
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Labels:
     apply: str
     cancel: str = "Cancel"
     is_aside: bool = False
+    """Whether the button that applies is hidden until it may be pressed."""
     check: str = ""
     """The button that checks, which also happens after each apply; empty: there is none."""
     after: str = ""
@@ -56,6 +64,9 @@ class Screen:
     """A line that says what is going on, and the table below it."""
 
     def __init__(self) -> None:
+        self.plan: object = None
+        """The plan in the table: only what a person sees may be applied."""
+        self._watchers: list[Callable[[], None]] = []
         self._status = widgets.HTML()
         self._table = widgets.HTML()
         self.box = widgets.VBox([self._status, self._table])
@@ -64,9 +75,16 @@ class Screen:
         """Show a line; screen readers say it."""
         self._status.value = f'<div role="status" aria-live="polite">{in_html(scrub(text))}</div>'
 
-    def show(self, html: str) -> None:
-        """Show a table in place of the one before; empty: none."""
+    def show(self, html: str, plan: object = None) -> None:
+        """Show a table, that of a plan or another one, in place of the one before; empty: none."""
         self._table.value = TABLE_STYLE + html if html else ""
+        self.plan = plan
+        for watcher in self._watchers:
+            watcher()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call this whenever another table is shown."""
+        self._watchers.append(watcher)
 
 
 class WatchedApply:
@@ -101,6 +119,34 @@ class WatchedApply:
         self._say(f"{self._words}\nCall {number}: {format_call(call)}")
 
 
+class Question:
+    """A question with two buttons, hidden until it is asked."""
+
+    def __init__(self, yes: str, no: str, on_yes: Callable[[], None], on_no: Callable[[], None]) -> None:
+        self._words = widgets.HTML()
+        yes_button = widgets.Button(description=yes, button_style="danger", layout=_BUTTON)
+        no_button = widgets.Button(description=no, layout=_BUTTON)
+        yes_button.on_click(lambda _: self._answer(on_yes))
+        no_button.on_click(lambda _: self._answer(on_no))
+        self.box = widgets.HBox([self._words, yes_button, no_button])
+        self.close()
+
+    def ask(self, words: str) -> None:
+        """Show the question; screen readers say it at once."""
+        self._words.value = f'<b role="alert">{in_html(words)}</b>'
+        self.box.layout.display = ""
+
+    def close(self) -> None:
+        """Hide the question: it counts no longer."""
+        self._words.value = ""
+        self.box.layout.display = "none"
+
+    def _answer(self, then: Callable[[], None]) -> None:
+        if self._words.value:  # else a click that was on its way when the question was closed
+            self.close()
+            then()
+
+
 class Actions(Generic[P]):
     """Buttons for a step, its undo or the teardown: review, apply what was reviewed, cancel meanwhile."""
 
@@ -112,17 +158,22 @@ class Actions(Generic[P]):
         *,
         may_apply: Callable[[], bool],
         on_busy: Callable[[bool], None],
+        is_offered: Callable[[], bool] = lambda: True,
+        first_line: Callable[[], str] = str,
+        problems: Callable[[], str] = str,
     ) -> None:
         self._step, self._labels, self._screen = step, labels, screen
         self._may_apply, self._on_busy = may_apply, on_busy
+        self._is_offered, self._first_line, self._problems = is_offered, first_line, problems
         self._background: Background[Any] = Background()
         self._locked = False
-        self._place = place = step.context.place
+        place = step.context.place
         where = f" {'in' if place.is_sandbox else 'to'} {place.short}"
-        self._on_screen: P | None = None
         self._planned = PlannedCalls()
         self._running: WatchedApply | None = None
-        self.show_button = widgets.Button(description=labels.show, layout=_BUTTON)
+        self.show_button = widgets.Button(
+            description=labels.show, layout=widgets.Layout(width="auto", min_width="12em")
+        )
         self.apply_button = widgets.Button(
             description=f"{labels.apply}{where}",
             tooltip=f"{labels.apply}: {place}",
@@ -136,12 +187,14 @@ class Actions(Generic[P]):
             description=labels.check, layout=_BUTTON if labels.check else widgets.Layout(display="none")
         )
         buttons = (self.show_button, self.apply_button, self.check_button, self.cancel_button)
-        self.box = widgets.HBox(buttons)
+        self._question = Question("Delete", "Keep", self._carry_out, self._keep)
+        self.box = widgets.VBox([widgets.HBox(buttons), self._question.box])
         self.check_button.on_click(lambda _: self._check())
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         self.cancel_button.on_click(lambda _: self._cancel())
-        step.watch(lambda: self._background.soon(self._step_moved))
+        step.watch(lambda: self._background.soon(self.refresh))
+        screen.watch(self.refresh)
         self.refresh()
 
     def lock(self, locked: bool) -> None:
@@ -150,46 +203,48 @@ class Actions(Generic[P]):
         self.refresh()
 
     def refresh(self) -> None:
-        """Unlock exactly what may be pressed now."""
-        self.show_button.disabled = self.check_button.disabled = self._locked
-        ready = self._step.reviewed is not None and self._may_apply()
+        """Offer and unlock exactly what may be pressed now."""
+        offered = self._is_offered()
+        self.check_button.disabled, self.show_button.disabled = self._locked, self._locked or not offered
+        self.show_button.layout.display = "" if offered else "none"
+        reviewed = self._step.reviewed
+        ready = reviewed is not None and reviewed is self._screen.plan and self._may_apply()
         self.apply_button.disabled = self._locked or not ready
         self.apply_button.layout.display = "" if ready or not self._labels.is_aside else "none"
         self.cancel_button.layout.display = "none" if self._running is None else ""
-
-    def _step_moved(self) -> None:
-        shown = self._step.reviewed
-        if shown is not None and shown is not self._on_screen and not self._locked:
-            self._point_to_cell(shown)
-        self.refresh()
-
-    def _point_to_cell(self, plan: P) -> None:
-        """Show the calls of a plan that a cell has made and shows."""
-        self._on_screen, self._planned = plan, PlannedCalls()
-        self._screen.show("")
-        words = format_plan(self._step.changes(plan))
-        self._screen.say(f"Plan: {words}. The cell that was run last shows it.")
-
-        def show_calls(planned: PlannedCalls | Exception) -> None:
-            if isinstance(planned, PlannedCalls) and self._step.reviewed is plan:
-                self._planned = planned
-                self._screen.show(calls_html(planned, target_of(self._step.context)))
-
-        self._background.start(lambda: self._step.calls(plan), show_calls)
+        if self.apply_button.disabled:
+            self._question.close()
 
     def _show(self, first: str = "") -> None:
         """Make a plan and show it, below a line that says what happened before it."""
+        if problems := self._problems():
+            self._screen.show("")
+            self._screen.say(f"✘ {problems}")
+            return
 
-        def work() -> tuple[P, PlannedCalls]:
-            plan = self._step.review()
+        def work() -> tuple[P, PlannedCalls, str]:
+            plan, context = self._step.review(), self._step.context
             with self._step.shown_or_dropped():
-                return plan, self._step.calls(plan)
+                planned = self._step.calls(plan)
+                table = plan_table(self._step.title, self._step.changes(plan), context).html()
+                return plan, planned, table + calls_html(planned, target_of(context))
 
+        first = first or self._first_line()
         self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
 
     def _apply(self) -> None:
         if self.apply_button.disabled:
             return  # a click that was on its way when the button was locked
+        plan = self._step.reviewed
+        if plan is not None and (question := many_deletions(self._step.changes(plan))):
+            self._question.ask(question)
+        else:
+            self._carry_out()
+
+    def _keep(self) -> None:
+        self._screen.say("Nothing was deleted.")
+
+    def _carry_out(self) -> None:
         watched = WatchedApply(len(self._planned.calls), self._say_soon)
         self._running = watched
         self.cancel_button.disabled = False
@@ -205,7 +260,6 @@ class Actions(Generic[P]):
         self._start("Applying …", work, lambda result: self._applied(*result))
 
     def _check(self) -> None:
-        self._step.end_review()  # its plan leaves the screen
         self._start("Reading the target …", self._step.check, self._checked)
 
     def _cancel(self) -> None:
@@ -230,19 +284,17 @@ class Actions(Generic[P]):
 
         self._background.start(work, done)
 
-    def _show_planned(self, result: tuple[P, PlannedCalls], first: str = "") -> None:
-        self._on_screen, self._planned = result
-        with self._step.shown_or_dropped():
-            changes = self._step.changes(self._on_screen)
-            table = plan_table(self._step.title, changes, self._place).html()
-            self._screen.show(table + calls_html(self._planned, target_of(self._step.context)))
-        self._screen.say("\n".join(filter(None, (first, f"Plan: {format_plan(changes)}."))))
+    def _show_planned(self, result: tuple[P, PlannedCalls, str], first: str = "") -> None:
+        plan, self._planned, table = result
+        self._screen.show(table, plan)
+        words = f"Plan: {format_plan(self._step.changes(plan))}."
+        self._screen.say("\n".join(filter(None, (first, words))))
 
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
 
     def _applied(self, outcome: Outcome, checks: CheckResults | Exception | None) -> None:
-        words, table = "", outcome_table(self._step.title, outcome, self._place).html()
+        words, table = "", outcome_table(self._step.title, outcome, self._step.context).html()
         if isinstance(checks, Exception):
             words = f" It could not be checked. {type(checks).__name__}: {checks}"
         elif checks is not None:
@@ -263,9 +315,6 @@ class Actions(Generic[P]):
         self._screen.show("")
         if not isinstance(error, KitError):
             raise error
-
-
-_BUTTON = widgets.Layout(width="auto", min_width="12em")
 
 
 _SAVE_WIDE = widgets.Layout(width="98%", max_width="44em")
@@ -297,6 +346,9 @@ class SavePanel:
 
     def _save(self) -> Any:
         typed = self._path.value.strip()
+        if problems := describe_problems(self._values):
+            self._screen.say(f"✘ {problems}")
+            return
         try:
             saved = self._values.save(typed, update=self._update.value)
         except KitError as error:
@@ -360,6 +412,8 @@ class StepPanel(Panel):
             self._screen,
             may_apply=self._may_write,
             on_busy=self._busy,
+            first_line=self._first_line,
+            problems=lambda: describe_problems(values),
         )
         self.undo = Actions(
             undo,
@@ -373,6 +427,7 @@ class StepPanel(Panel):
             self._screen,
             may_apply=self._may_undo,
             on_busy=self._busy,
+            is_offered=lambda: self._may_write() and undo.is_possible(),
         )
         self._fields = widgets.VBox([self.form.box])
         self._save = SavePanel(values)
@@ -421,6 +476,9 @@ class StepPanel(Panel):
         self._save.disable(busy and not self._context.opening.is_closed)  # what was typed can still be kept
         for actions in (self.actions, self.undo):
             actions.lock(locked)
+
+    def _first_line(self) -> str:
+        return self.form.unfinished()
 
     def _may_write(self) -> bool:
         return self._step.context.mode == "apply"

@@ -16,11 +16,13 @@ from pydantic import BaseModel
 
 from idc_aws.errors import ParametersError, Problem
 from idc_aws.project import find_scenario, work_folder
+from idc_aws.scenario.policies import CustomerManagedPolicy
 from idc_aws.scenario.reading import scenario_parameters, validate_scenario
 from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.scenario import Mfa, Scenario
-from idc_helpers.notebook.forms.words import words_of
+from idc_aws.scenario.values import shortened
 from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.words import describe_length, format_field, is_field, label_of, words_of
 
 FORM = "the form"
 
@@ -37,6 +39,12 @@ def unwrapped(annotation: Any) -> Any:
 def is_model(kind: Any) -> bool:
     """Return whether a type is a model, with fields of its own."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def nested_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that gets fields of its own, or None for a field of another type."""
+    kind = unwrapped(annotation)
+    return kind if is_model(kind) and kind is not CustomerManagedPolicy else None
 
 
 @dataclass(frozen=True)
@@ -151,20 +159,69 @@ def problems_by_place(values: FormValues) -> dict[str, str]:
     """Return messages by their place in the form, such as ``{"[0].session_duration": "…"}``."""
     by_place: dict[str, str] = {}
     for problem in values.step.problems:
-        text = " ".join(
-            f"{part.rstrip('.')}." for part in (_message(problem, values), problem.remedy) if part
-        )
+        text = _message(problem, values)
         by_place[problem.path] = f"{by_place[problem.path]} {text}" if problem.path in by_place else text
     return inside(by_place, values.section.dotted)
 
 
 def _message(problem: Problem, values: FormValues) -> str:
-    """Return what is wrong; a field that is missing is called as the form calls it, not as the file does."""
+    """Return what is wrong and what to do, in the form's words and not in a file's."""
     rest = problem.path.removeprefix(values.section.dotted)
-    names = re.findall(r"[A-Za-z_]+", rest)
-    if len(names) == 1 and problem.message == f"{names[0]!r} is missing":
-        return f"{_label(values.section.model, names)} is missing"
-    return problem.message
+    model, name = _field_at(values.section.model, _names_in(rest))
+    if rest.endswith(name) and problem.message.endswith((" is missing", " is empty")):
+        return f"{words_of(model, name).label} is missing." if name else problem.message
+    found = _value_at(values.values, rest)
+    typed = shortened(found) if found else ""
+    texts = (_in_form_words(text, model, name, typed) for text in (problem.message, problem.remedy))
+    return " ".join(f"{text.rstrip('.')}." for text in texts if text)
+
+
+def _value_at(values: Any, rest: str) -> Any:
+    """Return what was typed at a place of the form, or None."""
+    for step in re.findall(r"\w+", rest):
+        if isinstance(values, list):
+            values = dict(enumerate(values)).get(int(step) if step.isdecimal() else -1)
+        else:
+            values = values.get(step) if isinstance(values, dict) else None
+    return values
+
+
+# What a message says to somebody who writes a file, and what to somebody at a form.
+_OF_A_FILE = (
+    (r"Write an ISO 8601 duration, .*", "Write a length such as 90 minutes, 8 hours or 7 days."),
+    (r"(?<=an account assignment has one principal).*", ""),
+    (r"Give 'group' or 'user'", "Choose a group or a user"),
+    (r"^(\[\]|False)(?= does not go with)", "this"),
+    (r"Write the policy as a YAML mapping, or fix", "Fix"),
+    (r"Write a mapping", "Write an object"),
+    (r",? in quotes(?:: [^.]*)?", ""),
+    (r"\b[a-z_]+\[(\d+)\]", lambda at: f"no. {int(at[1]) + 1}"),
+    (r"'?\bP(?=[\dT])[\dWDTHMS]+\b'?", lambda at: describe_length(at[0].strip("'"))),
+)
+_FIELD = re.compile(r"'?\b(prompt(?=[ a-z]* ')|[a-z]+(?:_[a-z]+)+)\b'?(?:( to)? '([\w-]+)')?", re.ASCII)
+
+
+def _in_form_words(text: str, model: type[BaseModel], name: str, typed: str) -> str:
+    for pattern, words in _OF_A_FILE:
+        text = re.sub(pattern, words, text, flags=re.ASCII)
+    text = re.sub(r"'([\w-]+)'", lambda at: _quoted(label_of(name, at[1])) or at[0], text)
+    # What was typed stays as it is.
+    parts = text.split(typed) if typed else [text]
+    return typed.join(_FIELD.sub(lambda at: _with_label(at, model), part) for part in parts)
+
+
+def _quoted(words: str) -> str:
+    return f"“{words}”" if words else ""
+
+
+def _with_label(at: re.Match[str], model: type[BaseModel]) -> str:
+    """Return a field's label, and that of its value, for their names in a message."""
+    name, to, value = at[1], at[2] or "", at[3]
+    if name not in model.model_fields and not is_field(name):
+        return at[0]
+    label = words_of(model, name).label if name in model.model_fields else format_field(name)
+    chosen = f"{to} {_quoted(label_of(name, value)) or repr(value)}" if value else ""
+    return f"{_quoted(label)}{chosen}"
 
 
 def inside(problems: Mapping[str, str], name: str) -> dict[str, str]:
@@ -186,20 +243,35 @@ def format_problems(values: FormValues) -> str:
     return f"{number} fixing: {'; '.join(places)}. Apply stays disabled until then."
 
 
+def describe_problems(values: FormValues) -> str:
+    """Return what is wrong with each value and where, a line each; empty: all is well."""
+    lines = (
+        f"{_format_place(problem.path, values)}: {_message(problem, values)}"
+        for problem in values.step.problems
+    )
+    return "\n".join(lines)
+
+
 def _format_place(path: str, values: FormValues) -> str:
     rest = path.removeprefix(values.section.dotted)
-    item = re.match(r"\[(\d+)\]", rest, re.ASCII)
-    names = re.findall(r"[A-Za-z_]+", rest)
-    label = _label(values.section.model, names) if names else ""
     if not path.startswith(values.section.dotted):
         return path
+    item = re.match(r"\[(\d+)\]", rest, re.ASCII)
+    model, name = _field_at(values.section.model, _names_in(rest))
+    label = words_of(model, name).label if name in model.model_fields else name
     where = f"no. {int(item[1]) + 1}" if item else ""
     return " of ".join(part for part in (label, where) if part) or "the form"
 
 
-def _label(model: type[BaseModel], names: Sequence[str]) -> str:
-    name = names[0]
-    return words_of(model, name).label if name in model.model_fields else name
+def _names_in(path: str) -> list[str]:
+    return re.findall(r"[A-Za-z_]+", path)
+
+
+def _field_at(model: type[BaseModel], names: Sequence[str]) -> tuple[type[BaseModel], str]:
+    """Return the field that has a widget of its own, and its model; an empty name: the model as a whole."""
+    name, rest = (names[0], names[1:]) if names else ("", ())
+    inner = nested_model(model.model_fields[name].annotation) if name in model.model_fields else None
+    return _field_at(inner, rest) if inner and rest else (model, name)
 
 
 @dataclass(frozen=True)

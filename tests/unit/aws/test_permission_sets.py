@@ -261,7 +261,7 @@ def test_a_set_in_use_is_not_deleted(permission_sets, transport):
     }
     transport.on("ListAccountAssignments", {"AccountAssignments": [assignment]})
     transport.on("DescribeGroup", {"GroupId": "g", "DisplayName": "Theirs"})
-    with pytest.raises(WriteFailedError, match=f"used by others: .*GROUP Theirs · .* · {MEMBER_ID}"):
+    with pytest.raises(WriteFailedError, match=f"used by others: .*group Theirs · .* · {MEMBER_ID}"):
         apply(permission_sets, delete(permission_sets, "Auditors", ARN))
     assert transport.writes() == []
 

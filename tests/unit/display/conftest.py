@@ -68,6 +68,8 @@ class MemoryConnection:
     is_sandbox: bool = True
     state_id: str = ""
     endpoint_url: str = ""
+    account_name: str = "Management"
+    cache: dict = field(default_factory=dict)
     console: object = None
     resources: dict = field(default_factory=dict)
 

@@ -43,7 +43,7 @@ def test_accounts_are_in_the_trees_order_and_one_that_left_comes_last():
         ("Root/W", "Dev (222233334444)"),
         ("not in the organization any more", "999900001111"),
     ]
-    assert matrix.frame.index.tolist() == ["GROUP (deleted) g-2", "GROUP ops"]
+    assert matrix.frame.index.tolist() == ["group (deleted) g-2", "group ops"]
 
 
 def test_people_are_named_as_people():

@@ -19,9 +19,9 @@ from idc_helpers.notebook.forms.editors import (
     SeveralEditor,
     policy_state,
 )
-from idc_helpers.notebook.forms.words import forms_table
 from idc_helpers.notebook.steps import NotebookStep
 from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.words import forms_table
 
 pytestmark = pytest.mark.usefixtures("guided")
 ACCOUNTS = [
@@ -98,7 +98,8 @@ def test_groups_and_permission_sets_of_the_scenario_are_choices(assignments):
     assert [value for _, value in find(panel, "Group").options] == ["", "Auditors", "Operators"]
     assert "Billing" in [value for _, value in find(panel, "Permission set").options]
     find(panel, "Group").value = ""
-    assert "has one principal; found neither" in texts(panel)
+    shown = texts(panel)
+    assert "an account assignment has one principal. Choose a group or a user, not both." in shown
     assert "1 value needs fixing" in texts(panel)
 
 

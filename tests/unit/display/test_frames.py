@@ -22,10 +22,10 @@ def test_a_plan_has_a_row_a_change_in_its_order():
     assert frame["action"].tolist() == ["+ create", "= unchanged", "~ update", "✎ by hand"]
     assert frame["kind"].tolist() == ["permission set", "group", "group", "console setting"]
     assert frame["values"].tolist() == [
-        "tags: k=v\nsession_duration: PT1H",
+        "Tags: k=v\nSession duration: 1 hour",
         "",
-        "description: y",
-        "user_interactive: PT8H",
+        "Description: y",
+        "User interactive sessions: 8 hours",
     ]
 
 
@@ -39,7 +39,7 @@ def test_an_outcome_names_what_aws_calls_things_and_what_was_left():
     assert frame.to_numpy().tolist() == [
         ["+ created", "permission set", "A", "arn:1"],
         ["= unchanged", "group", "B", ""],
-        ["✎ not set yet: by hand", "console setting", "sessions", ""],
+        ["✎ not set yet: by hand", "console setting", "Session duration", ""],
     ]
 
 

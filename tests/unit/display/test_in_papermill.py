@@ -137,14 +137,14 @@ def test_what_is_there_is_shown(applied, source):
 
 def test_who_reaches_what_names_principals_accounts_and_permission_sets(applied):
     (output,) = outputs(applied, "runbook.who_reaches_what()")
-    assert "GROUP AdministratorAccess" in output["data"]["text/plain"]
+    assert "group AdministratorAccess" in output["data"]["text/plain"]
     assert "Management (111122223333)" in output["data"]["text/html"]
 
 
 def test_groups_unfold_into_their_people(applied):
     shown = text(applied, "runbook.who_reaches_what(people=True)")
-    assert "USER " in shown
-    assert "GROUP " not in shown
+    assert "user " in shown
+    assert "group " not in shown
 
 
 def test_settings_are_told_in_the_consoles_words(applied):

@@ -77,7 +77,7 @@ def test_mode_plan_writes_nothing_and_says_so(context, shown, memory):
 def test_a_failed_check_raises_with_what_was_expected_and_found(step, shown, memory, capsys):
     step.apply()
     memory.resource("permission_set").states["Auditor"]["session_duration"] = "PT9H"
-    with pytest.raises(CheckFailedError, match="'PT9H' → 'PT1H'") as raised:
+    with pytest.raises(CheckFailedError, match="Session duration: 9 hours → 1 hour") as raised:
         step.check()
     shown_above = capsys.readouterr().out
     assert "✘ failed" in shown_above

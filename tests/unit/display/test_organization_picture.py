@@ -63,8 +63,8 @@ def test_the_assignments_stand_below_their_accounts(organization):
     lines = repr(organization_tree(None, assignments=True)).splitlines()
     assert lines[0] == "The organization, with who reaches what: 3 account assignments in 1 account"
     assert lines[5:7] == [
-        "│           Admin ← GROUP (deleted) id of ",
-        "│           Read ← GROUP ops, USER ana",
+        "│           Admin ← group (deleted) id of ",
+        "│           Read ← group ops, user ana",
     ]
 
 
@@ -74,7 +74,7 @@ def test_an_account_that_left_is_shown_apart(organization):
     assert lines[-3:] == [
         "Not in the organization any more",
         "└── 999900001111",
-        "        Read ← GROUP ops",
+        "        Read ← group ops",
     ]
 
 
@@ -102,5 +102,5 @@ def test_thirty_accounts_with_twenty_groups_each_stay_one_line_a_permission_set(
     ]
     tree = organization_tree(None, assignments=True)
     assert len(repr(tree).splitlines()) == 2 + 30 * 2
-    assert repr(tree).count("GROUP group 19") == 30
+    assert repr(tree).count("group group 19") == 30
     assert len(tree._repr_html_()) < 60_000

@@ -9,6 +9,7 @@ from patience import PATIENCE_S
 from idc_aws.errors import ThrottledError
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
+from idc_helpers.notebook.tables import ASKS_FROM
 
 pytestmark = pytest.mark.usefixtures("guided")
 
@@ -93,22 +94,28 @@ def test_apply_opens_only_after_a_plan_of_the_present_values(panel, memory):
     assert memory.resource("permission_set").calls == []
     assert "ApplyRefusedError" not in texts(panel)
     find(panel, "Review").click()
-    assert "session_duration: PT2H" in texts(panel)
+    assert "Session duration: 2 hours" in texts(panel)
     find(panel, "Apply in the sandbox").click()
     assert memory.resource("permission_set").states["AdministratorAccess"]["session_duration"] == "PT2H"
     assert "2 created" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
 
 
-def test_the_plan_cell_opens_apply_as_well(step, panel):
-    step.plan()
+def test_apply_counts_for_the_plan_that_the_panel_shows_and_for_no_other(step, panel):
+    find(panel, "Review").click()
+    step.plan()  # another one, below a cell
+    assert "Apply in the sandbox" not in enabled(panel)
+    find(panel, "Review").click()
     assert "Apply in the sandbox" in enabled(panel)
+    find(panel, "Check").click()
+    assert "Apply in the sandbox" not in enabled(panel)
 
 
 def test_a_wrong_value_is_named_beside_its_field_and_locks_apply(panel, step):
     type_in(panel, "Session duration", "PT13H")
     find(panel, "Review").click()
-    assert "✘ 'PT13H' is not possible" in texts(panel).replace("&#x27;", "'")
+    assert "✘ 13 hours is not possible" in texts(panel)
+    assert "Choose from 1 hour to 12 hours." in texts(panel)
     assert "1 value needs fixing" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
     assert find(panel, "Shown").options[0][0] == "✘ 1. AdministratorAccess"
@@ -122,12 +129,11 @@ def test_a_wrong_value_of_a_hidden_item_is_still_named(panel, step):
     find(panel, "Shown").value = 1
     assert "1 value needs fixing: Session duration of no. 1. Apply stays disabled" in texts(panel)
     find(panel, "Shown").value = 0
-    assert find(panel, "Session duration: another length").value == "PT13H"
+    assert find(panel, "Session duration: another length").value == "13 hours"
 
 
 def test_items_are_added_and_removed(panel, step):
     find(panel, "Add another").click()
-    assert "Permission set name of no. 3" in texts(panel)
     type_in(panel, "Policy for predefined permission set", "ReadOnlyAccess")
     assert find(panel, "Permission set name").value == "ReadOnlyAccess"
     assert [row["name"] for row in step.values.values] == ["AdministratorAccess", "Auditor", "ReadOnlyAccess"]
@@ -136,6 +142,30 @@ def test_items_are_added_and_removed(panel, step):
         find(panel, "Remove this one").click()
     assert step.values.values == []
     assert "None yet." in texts(panel)
+
+
+def test_a_new_item_is_quiet_until_something_is_typed_into_it(panel, step):
+    before = step.values.values
+    find(panel, "Review").click()
+    find(panel, "Add another").click()
+    find(panel, "Add another").click()
+    assert find(panel, "Shown").options[-1] == ("3. (new)", 2)
+    assert "Apply in the sandbox" in enabled(panel)
+    assert ("✘" in texts(panel), step.values.values) == (False, before)
+    assert find(step.take(), "Shown").value == 2, "its cell was run again"
+    find(panel, "Review").click()
+    assert "No. 3 is still empty and is left out. It needs: Permission set name." in texts(panel)
+    find(panel, "Shown").value = 0
+    find(panel, "Remove this one").click()
+    assert [label for label, _ in find(panel, "Shown").options] == ["1. Auditor", "2. (new)"]
+    find(panel, "Shown").value = 1
+    type_in(panel, "Description – optional", "What for?")
+    assert "✘ Permission set name is missing." in texts(panel)
+    assert "1 value needs fixing: Permission set name of no. 2" in texts(panel)
+    find(panel, "Review").click()
+    assert "✘ Permission set name of no. 2: Permission set name is missing." in texts(panel)
+    find(panel, "Remove this one").click()
+    assert step.step.problems == ()
 
 
 def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
@@ -181,7 +211,7 @@ def test_showing_the_form_again_keeps_what_was_typed(panel, step):
     assert find(step.take(), "Session duration").value == "PT5H"
     type_in(panel, "Session duration", "PT13H")
     assert "1 value needs fixing" in texts(step.take())
-    assert find(panel, "Session duration: another length").value == "PT13H"
+    assert find(panel, "Session duration: another length").value == "13 hours"
 
 
 def test_running_the_form_cell_again_offers_what_is_there_by_now(context):
@@ -235,9 +265,51 @@ def test_what_was_done_is_shown_also_where_it_cannot_be_checked(panel, step, mon
     assert "Done for “Permission sets”" in texts(panel)
 
 
-def test_nothing_to_undo_leaves_the_undo_locked(panel):
+def shows(panel, description):
+    return find(panel, description).layout.display != "none"
+
+
+def test_undo_is_offered_while_a_receipt_of_the_step_can_be_undone(context, step, panel, memory):
+    assert not shows(panel, "Undo this step …")
+    find(panel, "Review").click()
+    find(panel, "Apply in the sandbox").click()
+    assert shows(panel, "Undo this step …")
+    assert shows(NotebookStep(context, "permission_sets").take(), "Undo this step …"), "as after a restart"
+    assert not shows(NotebookStep(context, "groups").take(), "Undo this step …"), "another step has none"
+    memory.resource("permission_set").no_way_back = {"": "AWS allows it once"}
+    assert not shows(NotebookStep(context, "permission_sets").take(), "Undo this step …")
+    memory.resource("permission_set").no_way_back = {}
     find(panel, "Undo this step …").click()
-    assert "Confirm the undo in the sandbox" not in enabled(panel)
+    find(panel, "Confirm the undo in the sandbox").click()
+    assert not shows(panel, "Undo this step …")
+
+
+@pytest.mark.parametrize(("number", "asks"), [(ASKS_FROM - 1, False), (ASKS_FROM, True)])
+def test_many_deletions_are_asked_about_once_and_named(context, memory, number, asks):
+    groups = [{"display_name": f"G{at}"} for at in range(number - 2)]
+    wants = replace(context, scenario=Scenario(groups=groups, permission_sets=[{"name": "A"}, {"name": "B"}]))
+    for name in ("permission_sets", "groups"):
+        step = NotebookStep(wants, name).step
+        step.review()
+        step.apply_reviewed()
+    panel = NotebookTeardown(wants).take()
+    question = f"Delete {number} things: {number - 2} groups, 2 permission sets?"
+    find(panel, "Review what will be undone").click()
+    find(panel, "Apply the teardown in the sandbox").click()
+    if asks:
+        assert question in texts(panel)
+        assert len(memory.resource("group").states) == number - 2
+        find(panel, "Keep").click()
+        assert question not in texts(panel)
+        find(panel, "Delete").click()  # on its way when the question was closed
+        assert len(memory.resource("group").states) == number - 2
+        find(panel, "Apply the teardown in the sandbox").click()
+        find(panel, "Review what will be undone").click()
+        assert question not in texts(panel), "another plan, another question"
+        find(panel, "Apply the teardown in the sandbox").click()
+        find(panel, "Delete").click()
+    assert question not in texts(panel)
+    assert memory.resource("group").states == {}
 
 
 def test_a_failed_apply_says_so_and_locks_apply(panel, memory):
@@ -403,16 +475,6 @@ def test_cancelling_keeps_what_is_done_and_apply_pressed_again_finishes(panel, s
     assert "1 created, 1 unchanged" in texts(panel)
 
 
-def test_a_plan_made_by_a_cell_takes_the_place_of_the_one_on_the_panel(panel, step):
-    find(panel, "Review").click()
-    type_in(panel, "Session duration", "PT2H")
-    step.plan()
-    assert "Plan: 2 to create. The cell that was run last shows it." in texts(panel)
-    assert "session_duration" not in texts(panel)
-    assert "The 2 calls that Apply makes" in texts(panel)
-    assert "Apply in the sandbox" in enabled(panel)
-
-
 def test_requiring_registration_forces_that_users_manage_their_devices(context):
     step = NotebookStep(context, "multi_factor_authentication")
     panel = step.take()
@@ -468,11 +530,11 @@ def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(co
     type_in(panel, "Group name", "")
     find(panel, "Save").click()
     assert "Others" in target.read_text("utf-8")
-    assert "✘ the form: groups[0].display_name" in texts(panel)
+    assert "✘ Group name of no. 1: Group name is missing." in texts(panel)
 
 
 def test_another_length_starts_from_the_one_before(panel):
     find(panel, "Session duration").value = "PT4H"
     chooser = find(panel, "Session duration")
     chooser.value = dict(chooser.options)["Another length …"]
-    assert find(panel, "Session duration: another length").value == "PT4H"
+    assert find(panel, "Session duration: another length").value == "4 hours"

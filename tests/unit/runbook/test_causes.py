@@ -116,7 +116,7 @@ def test_a_setting_that_no_api_shows_goes_by_a_persons_word():
     assert "nothing is recorded" in nobody.words
     other = Facts(attested={"prompt": "never"})
     assert (
-        "with other values (prompt 'never')"
+        "with other values (Prompt users for MFA: Never (disabled))"
         in likely_cause("console_setting", {}, None, other, by_hand=True).words
     )
     looked_at = likely_cause("console_setting", {"type": "a"}, {"type": "b"}, HERE, by_hand=True)

@@ -21,7 +21,7 @@ def test_a_thing_that_is_as_wanted_passes_and_says_what_was_compared():
         {"Admin": {"session_duration": "PT1H", "x": 1}},
         remedy="",
     )
-    assert check == Check("permission set Admin", True, "exists as wanted (session_duration)")
+    assert check == Check("permission set Admin", True, "exists as wanted (Session duration)")
 
 
 def test_a_missing_thing_says_what_was_expected_and_found():
@@ -37,7 +37,7 @@ def test_a_differing_thing_names_the_field_found_and_expected():
     (check,) = check_states(
         "group", {"Admins": {"description": "a"}}, {"Admins": {"description": "b"}}, remedy=""
     )
-    assert check.detail == "found → expected: description: 'b' → 'a'"
+    assert check.detail == "found → expected: Description: 'b' → 'a'"
 
 
 def test_requiring_raises_with_every_failure_and_each_remedy_once():
@@ -63,11 +63,11 @@ def test_requiring_returns_the_results_when_all_passed():
 def test_a_failed_check_says_what_was_expected_and_found_in_words():
     (missing,) = check_states("permission_set", {"Admin": {"session_duration": "PT1H"}}, {}, remedy="")
     assert missing.lesson() == {
-        "expected": "it exists, with session_duration 'PT1H'",
+        "expected": "it exists, with Session duration: 1 hour",
         "found": "nothing of that name",
     }
     (differs,) = check_states("group", {"A": {"description": "a"}}, {"A": {}}, remedy="")
-    assert (differs.expected, differs.found) == ("description 'a'", "description nothing")
+    assert (differs.expected, differs.found) == ("Description: 'a'", "Description: nothing")
 
 
 def test_only_what_failed_is_taught_and_the_error_tells_cause_place_and_page():

@@ -85,7 +85,7 @@ def test_an_update_says_which_field_changes_from_what_to_what():
         "permission_set", {"Admin": {"session_duration": "PT4H"}}, {"Admin": {"session_duration": "PT1H"}}
     ).changes
     assert change.action is Action.UPDATE
-    assert change.reason == "session_duration: 'PT1H' → 'PT4H'"
+    assert change.reason == "Session duration: 1 hour → 4 hours"
 
 
 def test_what_only_a_person_can_write_is_by_hand_and_counts_as_no_write():
