@@ -114,7 +114,7 @@ def test_a_permission_set_that_was_changed_but_not_provisioned(context, there):
         SessionDuration="PT4H", Description="Look at everything, change nothing", **request
     )
     check = failed(context, "permission_sets")["permission set ReadOnlyAccess"]
-    assert "AWS accounts to provision: Development (" in check.found
+    assert "AWS accounts to provision: Production (" in check.found
     assert "is not provisioned to" in check.cause
     assert "LATEST_PERMISSION_SET_NOT_PROVISIONED" in check.cause
     assert check.go_back.link == "05_permission_sets.ipynb#Choose"
@@ -142,7 +142,7 @@ def test_a_group_that_somebody_deleted_and_the_assignment_that_stood_on_it(conte
     assignment = failed(context, "account_assignments")[key]
     assert "the group 'BillingAuditor' is not in this instance's identity store" in assignment.cause
     assert assignment.go_back.link == "06_groups.ipynb#Choose"
-    membership = failed(context, "users")["group membership mary.major in BillingAuditor"]
+    membership = failed(context, "users")["group membership richard.roe in BillingAuditor"]
     assert membership.go_back.notebook == "06_groups"
     for step in ("groups", "account_assignments", "users"):
         mend(context, step)
