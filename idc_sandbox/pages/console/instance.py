@@ -1,4 +1,4 @@
-"""Enable, Dashboard, what keeps member accounts from an instance of their own, and the end of an instance."""
+"""Enable, Dashboard, Applications, account instances of members, and the end of an instance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
-from idc_sandbox.pages.console.settings_frame import if_allowed
+from idc_sandbox.pages.console.directory import readable
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
 _CUSTOM = "custom"
@@ -162,7 +162,7 @@ def show_prevent(console: Console) -> Response:
     """Show the policy, and whether it is attached to the organization's root."""
     if console.instance is None:
         return console.go("")
-    attached, unread = if_allowed(lambda: _attached(console, _root(console)))
+    attached, unread = readable(lambda: _attached(console, _root(console)), None)
     return console.show("prevent.html", policy=_POLICY, name=_POLICY_NAME, attached=attached, unread=unread)
 
 
@@ -229,9 +229,29 @@ def _instance_id(instance: dict[str, str]) -> str:
     return instance["InstanceArn"].rpartition("/")[2]
 
 
+_APPLICATIONS = f"{ROOT}/applications"
+_TABS = (("AWS managed", _APPLICATIONS), ("Customer managed", f"{_APPLICATIONS}?tab=customer-managed"))
+
+
+def show_applications(console: Console) -> Response:
+    """Show the applications of one kind."""
+    if console.instance is None:
+        return console.go("")
+    found = console.items("sso-admin", "ListApplications", InstanceArn=console.instance["InstanceArn"])
+    is_customer_managed = console.query("tab") == "customer-managed"
+    return console.show(
+        "applications.html",
+        tabs=_TABS,
+        here=_TABS[is_customer_managed][1],
+        is_customer_managed=is_customer_managed,
+        applications=found,
+    )
+
+
 INSTANCE_SCREENS = (
     Screen("", show_home, take_home),
     Screen("/enable", show_enable, take_enable),
     Screen("/prevent-account-instances", show_prevent, take_prevent),
+    Screen("/applications", show_applications),
     Screen("/delete", show_delete, take_delete),
 )

@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
-from idc_sandbox.pages.console.directory import require_typed
+from idc_sandbox.pages.console.directory import readable, require_typed
 from idc_sandbox.pages.console.settings_frame import (
     IDENTITY_CENTER,
     MANAGEMENT_PATH,
-    if_allowed,
     instance_of,
     read_delegated_administrators,
     show_form,
@@ -35,9 +34,7 @@ def _show_management(console: Console) -> Response:
 
     def read(instance: dict[str, Any]) -> dict[str, Any]:
         arn = instance["InstanceArn"]
-        regions, unread = if_allowed(
-            partial(console.items, "sso-admin", "ListRegions", InstanceArn=arn),
-        )
+        regions, unread = readable(partial(console.items, "sso-admin", "ListRegions", InstanceArn=arn), None)
         return {"regions": regions, "regions_unread": unread}
 
     return show_tab(console, "management.html", MANAGEMENT_PATH, read)
@@ -45,7 +42,7 @@ def _show_management(console: Console) -> Response:
 
 def _show_register(console: Console) -> Response:
     """Show the member accounts that may administer Identity Center."""
-    accounts, unread = if_allowed(partial(_member_accounts, console))
+    accounts, unread = readable(partial(_member_accounts, console), None)
     return show_form(
         console,
         "register.html",

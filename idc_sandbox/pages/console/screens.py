@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from idc_sandbox.pages.console.access import PROGRESS_SCREENS
 from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
-from idc_sandbox.pages.console.applications import APPLICATION_SCREENS
 from idc_sandbox.pages.console.assigning import ASSIGN_SCREENS
 from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
 from idc_sandbox.pages.console.groups import GROUP_SCREENS
@@ -28,7 +27,6 @@ _SCREENS = (
     ASSIGN_SCREENS,  # before an account's page, whose path would take theirs
     PROGRESS_SCREENS,
     ACCOUNT_SCREENS,
-    APPLICATION_SCREENS,
 )
 
 

@@ -1,17 +1,17 @@
-"""What the screens of Settings share: details above the tabs, fields that keep what was typed, rows."""
+"""What the screens of Settings share: details above the tabs, and fields that keep what was typed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console
+from idc_sandbox.pages.console.directory import readable
 
-Found = TypeVar("Found")
 Rows = list[tuple[str, str]]
 SETTINGS_PATH = "/settings"
 AUTHENTICATION_PATH = f"{SETTINGS_PATH}/authentication"
@@ -61,14 +61,6 @@ def write_console_setting(console: Console, name: str, **values: Any) -> None:
     console.do("PUT", f"settings/{name}", instance_arn=instance_of(console)["InstanceArn"], **values)
 
 
-def if_allowed(read: Callable[[], Found]) -> tuple[Found | None, str]:
-    """Return what was read, or why it may not be: one box says so, and the page is shown."""
-    try:
-        return read(), ""
-    except ServiceError as error:
-        return None, error.message
-
-
 def read_access_control_attributes(console: Console, instance: Mapping[str, Any]) -> Rows | None:
     """Return the attributes for access control by key; None while they are not enabled."""
     try:
@@ -94,9 +86,9 @@ def show_tab(
     instance = console.instance
     if instance is None:
         return console.go("")
-    attributes, _ = if_allowed(partial(read_access_control_attributes, console, instance))
-    organization, _ = if_allowed(lambda: console.organizations("DescribeOrganization")["Organization"])
-    administrators, unread = if_allowed(partial(read_delegated_administrators, console))
+    attributes, _ = readable(partial(read_access_control_attributes, console, instance), None)
+    organization, _ = readable(lambda: console.organizations("DescribeOrganization")["Organization"], None)
+    administrators, unread = readable(partial(read_delegated_administrators, console), None)
     tabs = (
         ("Identity source", SETTINGS_PATH),
         ("Authentication", AUTHENTICATION_PATH),
@@ -124,24 +116,3 @@ def show_form(console: Console, template: str, tab: tuple[str, str], **values: A
     crumbs = (("Settings", f"{ROOT}{SETTINGS_PATH}"), (label, f"{ROOT}{path}"))
     back = f"{ROOT}{path}"
     return console.show(f"settings/{template}", crumbs=crumbs, back=back, **values)
-
-
-def rows_of(console: Console) -> Rows:
-    """Return the rows of keys and values in the form that was sent."""
-    return list(zip(console.form.getlist("key"), console.form.getlist("value"), strict=False))
-
-
-def changed_rows(rows: Rows, act: str) -> Rows | None:
-    """Return the rows with one more, or without one, as a button says; None when they are to be saved."""
-    if act == "add":
-        return [*rows, ("", "")]
-    kind, _, number = act.partition("-")
-    if kind == "remove":
-        return [row for index, row in enumerate(rows) if str(index) != number]
-    return None
-
-
-def filled_rows(rows: Rows) -> Rows:
-    """Return the rows in which something was typed, without the spaces around it."""
-    stripped = [(key.strip(), value.strip()) for key, value in rows]
-    return [row for row in stripped if any(row)]
