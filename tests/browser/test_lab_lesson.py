@@ -267,9 +267,9 @@ def test_two_notebooks_at_once_leave_each_other_alone(lab, opened, connection):
 
 
 @pytest.fixture(scope="module")
-def richard(connection):
+def mary(connection):
     """Return the person of the scenario in a browser: what notebook 09 leads to."""
-    with signed_in_person(connection, "richard.roe") as person:
+    with signed_in_person(connection, "mary.major") as person:
         yield person
 
 
@@ -284,8 +284,8 @@ def terminal(connection):
 def profile_of(connection) -> SsoProfile:
     """Return the profile that the scenario wants, and that the notebook's plan shows."""
     portal = portal_settings(connection)
-    account_id = resolve_account(connection, "Development").account_id
-    names = ("practice", "practice", portal["start_url"], portal["region"], account_id, "ReadOnlyAccess")
+    account_id = resolve_account(connection, "Management").account_id
+    names = ("practice", "practice", portal["start_url"], portal["region"], account_id, "AdministratorAccess")
     return SsoProfile(*names, region="us-east-1")
 
 
@@ -296,12 +296,10 @@ def test_notebooks_without_a_form_are_for_everybody(opened, name):
     assert violations(notebook) == []
 
 
-def test_what_the_terminal_is_for_is_done_there_and_seen_in_notebook_10(
-    opened, connection, terminal, richard
-):
+def test_what_the_terminal_is_for_is_done_there_and_seen_in_notebook_10(opened, connection, terminal, mary):
     def allow(code: str) -> None:
-        richard.do("sign_in")  # a logout has ended the browser's session too
-        richard.do("approve_device", user_code=code)
+        mary.do("sign_in")  # a logout has ended the browser's session too
+        mary.do("approve_device", user_code=code)
 
     notebook = opened("10_aws_configure_sso")
     notebook.run_all()

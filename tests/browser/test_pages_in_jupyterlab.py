@@ -22,7 +22,7 @@ PICTURES = Path(__file__).parents[2] / "runs" / "pictures"
 
 
 class Desk:
-    """A person's JupyterLab page, with a sandbox that knows ``richard.roe``."""
+    """A person's JupyterLab page, with a sandbox that knows ``mary.major``."""
 
     def __init__(self, lab: KitLab, scene: Scene, page: Page, complaints: list[str]) -> None:
         self.lab, self.scene, self.page, self.complaints = lab, scene, page, complaints
@@ -57,7 +57,7 @@ def desk(tmp_path_factory, chromium: Browser) -> Iterator[Desk]:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         scene = Scene(folder / "state")
-        name_richard(scene)
+        name_mary(scene)
         lab = KitLab(folder, BASE_URL)
         context = chromium.new_context(viewport={"width": 1500, "height": 950})
         page, complaints = context.new_page(), []
@@ -71,14 +71,14 @@ def desk(tmp_path_factory, chromium: Browser) -> Iterator[Desk]:
         scene.stop()
 
 
-def name_richard(scene: Scene) -> None:
+def name_mary(scene: Scene) -> None:
     """Add the user that the notebook names, with a permission set in an account."""
     user_id = scene.identity_store.create_user(
         IdentityStoreId=scene.instance["IdentityStoreId"],
-        UserName="richard.roe",
-        DisplayName="Richard Roe",
-        Name={"GivenName": "Richard", "FamilyName": "Roe"},
-        Emails=[{"Value": "richard.roe@example.com", "Type": "work", "Primary": True}],
+        UserName="mary.major",
+        DisplayName="Mary Major",
+        Name={"GivenName": "Mary", "FamilyName": "Major"},
+        Emails=[{"Value": "mary.major@example.com", "Type": "work", "Primary": True}],
     )["UserId"]
     scene.sso_admin.create_account_assignment(
         InstanceArn=scene.instance["InstanceArn"],
@@ -127,7 +127,7 @@ def open_notebook(desk: Desk) -> None:
 
 
 def sign_in(desk: Desk) -> None:
-    desk.pages.get_by_label("User name").fill("richard.roe")
+    desk.pages.get_by_label("User name").fill("mary.major")
     desk.press("Next")
     desk.pages.get_by_label("Password").fill(PASSWORD)
     desk.press("Sign in")
@@ -228,7 +228,7 @@ def test_who_is_not_signed_in_at_lab_gets_no_page(activated, chromium):
     page = context.new_page()
     page.goto(activated.lab.url("identity-center-sandbox/start/mailbox"))
     assert f"{BASE_URL}login" in page.url
-    expect(page.get_by_text("richard.roe")).to_have_count(0)
+    expect(page.get_by_text("mary.major")).to_have_count(0)
     context.close()
 
 

@@ -12,7 +12,7 @@ from idc_helpers.notebook.command_line import CredentialsStep
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Whose session the terminal has; signing in makes it Richard's."""
+    """Whose session the terminal has; signing in makes it Mary's."""
     there = SimpleNamespace(person=None, logins=0)
 
     def get_role_credentials(_connection, _folder, account_id, role_name):
@@ -31,10 +31,10 @@ def terminal(monkeypatch):
 @pytest.fixture
 def step(terminal):
     def sign_in():
-        terminal.person, terminal.logins = "richard.roe", terminal.logins + 1
+        terminal.person, terminal.logins = "mary.major", terminal.logins + 1
 
     profile = SimpleNamespace(
-        user_name="richard.roe",
+        user_name="mary.major",
         sign_in=sign_in,
         profile=SimpleNamespace(account_id="1", role_name="R"),
         terminal=SimpleNamespace(token_folder=None),
@@ -42,11 +42,11 @@ def step(terminal):
     return CredentialsStep(SimpleNamespace(connection=None), profile)
 
 
-@pytest.mark.parametrize(("person", "logins"), [("richard.roe", 0), ("ana", 1), (None, 1)])
+@pytest.mark.parametrize(("person", "logins"), [("mary.major", 0), ("ana", 1), (None, 1)])
 def test_headless_a_session_that_will_not_do_is_replaced(step, terminal, monkeypatch, person, logins):
     monkeypatch.setattr(command_line, "is_guided", lambda: False)
     terminal.person = person
-    assert step._first_keys().access_key_id == "key of richard.roe"
+    assert step._first_keys().access_key_id == "key of mary.major"
     assert terminal.logins == logins
 
 
