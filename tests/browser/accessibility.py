@@ -1,15 +1,19 @@
-"""What axe finds in a notebook's outputs that keeps somebody from using them."""
+"""What axe finds on a page, or in a notebook's outputs, that keeps somebody from using it."""
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 from axe_playwright_python.sync_playwright import Axe
 from lab_desk import OUTPUT, Notebook
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 WIDTH = 1400
 SERIOUS = ("serious", "critical")
 OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"
 COLOUR_RULES = ("color-contrast", "link-in-text-block")  # all that another theme changes
+SCHEMES = ("light", "dark")
 THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
 
 _ALL_IN_SIGHT = """([scrolled, outputs]) => {
@@ -18,6 +22,32 @@ _ALL_IN_SIGHT = """([scrolled, outputs]) => {
     const places = Array.from(scrolled.querySelectorAll(outputs), one => one.getBoundingClientRect());
     return places.every(place => place.top >= sight.top && place.bottom <= sight.bottom);
 }"""
+
+
+@functools.cache
+def _axe() -> Axe:
+    return Axe()
+
+
+def _run(page: Page, context: str | None = None, *, only_colours: bool = False) -> dict[str, Any]:
+    """Run axe; of what is well, one element is enough."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if only_colours:
+        options["runOnly"] = list(COLOUR_RULES)
+    return _axe().run(page, context, options).response
+
+
+def violations_of_page(page: Page) -> list[tuple[str, str, str, str]]:
+    """Return what axe finds on a whole page, light and dark: scheme, rule, impact, the first element."""
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        response = _run(page, only_colours=scheme != SCHEMES[0])
+        found += [
+            (scheme, one["id"], one["impact"], one["nodes"][0]["html"][:160])
+            for one in response["violations"]
+        ]
+    return found
 
 
 def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, str, str]]:
@@ -36,10 +66,7 @@ def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, s
             notebook.lab.set_theme(theme)
         expect(body).to_have_attribute("data-jp-theme-light", is_light)
         expect(notebook.lab.page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
-        options = {"resultTypes": ["violations"]}  # of what is well, one element is enough
-        if is_light != now:
-            options["runOnly"] = list(COLOUR_RULES)
-        response = Axe().run(notebook.lab.page, OUTPUTS, options).response
+        response = _run(notebook.lab.page, OUTPUTS, only_colours=is_light != now)
         assert "'fgColor': '#" in str(response), "axe has read colours"
         found += [
             (theme, one["id"], node["html"][:160], node["failureSummary"])

@@ -1,4 +1,4 @@
-"""Chromium for a module, a sandbox for all, and browsers whose pages must not complain in their console."""
+"""Chromium and a sandbox for all, and browsers whose pages must not complain in their console."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
+# Not for the session: Playwright keeps an event loop running, which tests in other folders start themselves.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Return the machine's Chromium; without one tests are skipped, but never where tests must run."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from contextlib import nullcontext
 
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import violations_of_page
 from playwright.sync_api import Page, expect
 
 SIZES = ({"width": 390, "height": 800}, {"width": 700, "height": 450}, {"width": 1400, "height": 900})
 
 
-@functools.cache
-def _axe() -> Axe:
-    return Axe()
-
-
 def look(page: Page) -> None:
     """Look at a page in every way: one heading, axe in both themes, nothing lost when it is narrow."""
     assert page.get_by_role("heading", level=1).count() == 1
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        found = _axe().run(page).response["violations"]
-        assert not [(one["id"], one["nodes"][0]["html"][:160]) for one in found], (page.url, scheme)
+    assert violations_of_page(page) == [], page.url
     for size in SIZES:  # the second is 1400 pixels at 200 %
         page.set_viewport_size(size)
         element = "document.documentElement"

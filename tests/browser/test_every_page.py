@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import SERIOUS, violations_of_page
 from playwright.sync_api import Page, expect
 from scene import PASSWORD
 
@@ -28,14 +28,8 @@ INLINE = '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "i
 ATTRIBUTES = ("/attributes", "/attributes/disable", "/attributes/manage")
 
 
-@pytest.fixture(scope="module")
-def axe() -> Axe:
-    """Return the accessibility checker."""
-    return Axe()
-
-
 @pytest.fixture
-def look(axe):
+def look():
     """Return a function that looks at the page that is shown, in every way."""
 
     def look_at(page: Page) -> None:
@@ -44,16 +38,7 @@ def look(axe):
         is_console = page.get_by_role("navigation", name="Identity Center").count() > 0
         assert page.title().endswith("· Practice console" if is_console else "· Practice portal")
         assert page.locator("html").get_attribute("lang") == "en"
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            only = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
-            found = axe.run(page, options=only).response["violations"]
-            bad = [
-                (one["id"], [node["html"][:160] for node in one["nodes"]])
-                for one in found
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert not bad, f"{page.url} {scheme}: {bad}"
+        assert [one for one in violations_of_page(page) if one[2] in SERIOUS] == [], page.url
         page.set_viewport_size(PHONE)
         widths = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert widths[0] <= widths[1], f"{page.url} is {widths[0]} wide on a phone"
