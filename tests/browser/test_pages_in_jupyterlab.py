@@ -180,6 +180,15 @@ def test_a_security_key_is_bound_to_the_host_that_the_person_sees(activated):
     expect(activated.pages.get_by_role("status")).to_contain_text("registered")
 
 
+def test_who_came_with_a_role_is_the_administrator_again_by_a_button(activated):
+    activated.pages.get_by_role("link", name="Accounts").click()
+    activated.pages.get_by_role("link", name=re.compile("Console")).first.click()
+    activated.press("Open IAM Identity Center, as this role")
+    activated.sees("This page cannot be shown")
+    activated.press("Work as the administrator again")
+    activated.sees("Dashboard")
+
+
 @pytest.mark.parametrize(
     ("tile", "path", "heading"),
     [
