@@ -383,7 +383,9 @@ _NOT_TRIED = Finding("and it works", False, "not tried: first the lines above")
 def _works(terminal: Terminal, profile_name: str) -> Finding:
     answer = terminal.call("sts", "get-caller-identity", profile=profile_name)
     account = str(answer.values.get("Account", ""))
-    return Finding("and it works", bool(account), account or answer.refusal)
+    signed_out = f"nobody is signed in: aws sso login --profile {profile_name}"
+    refusal = signed_out if "oken" in answer.refusal else answer.refusal
+    return Finding("and it works", bool(account), account or refusal)
 
 
 def _format_role(profile: dict[str, str]) -> str:

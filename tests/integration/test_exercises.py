@@ -354,10 +354,10 @@ def test_less_is_a_group_and_a_second_profile_on_the_same_session(context, ident
     write_profile(terminal.config_file, replace(right, session_name="other"))
     assert say("same session") == (False, "sso_session = other")
     write_profile(terminal.config_file, right)
-    assert not say("and it works")[0], "nobody has signed in"
     identity_store.create_group_membership(
         GroupId=group_id, MemberId={"UserId": find_user_id(context.connection, PERSON)}, **store
     )
+    assert say("and it works") == (False, "nobody is signed in: aws sso login --profile second")
     login = begin_login(context.connection, right.start_url)
     with signed_in_person(context.connection, PERSON) as person:
         person.do("approve_device", user_code=login.user_code)

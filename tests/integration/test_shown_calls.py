@@ -114,7 +114,7 @@ def changed(scenario):
     values["groups"][0]["description"] = "Others"
     values["users"][0] |= {"title": "Lead", "email": "mary@example.com"}
     values["users"][0]["enterprise"]["cost_center"] = "CC-2"
-    values["users"][1]["groups"] = ["ReadOnlyAccess", "BillingAuditor"]
+    values["users"][0]["groups"] = ["AdministratorAccess", "BillingAuditor"]
     return validate_scenario(values)
 
 

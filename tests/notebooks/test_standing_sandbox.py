@@ -11,6 +11,11 @@ def total(summary, action):
     return sum(notebook["changes"][action] for notebook in summary["notebooks"])
 
 
+def outputs(folder, name):
+    cells = nbformat.read(folder / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    return [cell.outputs for cell in cells if cell.cell_type == "code"]
+
+
 @pytest.fixture(scope="module")
 def planned(commands):
     done, summary = commands.run("--mode", "plan")
@@ -95,11 +100,14 @@ def test_the_second_run_finds_everything_unchanged(first, second):
 def test_without_an_aws_cli_the_lesson_is_the_same(first, second):
     administrators = [notebook["checks"] for notebook in first[1]["notebooks"][:-3]]
     assert administrators == [notebook["checks"] for notebook in second[1]["notebooks"][:-3]]
+    # The person's role has a relay state, and her way into the console shows it.
+    for name in ("09_activate_user", "11_temporary_credentials"):
+        assert "https://console.aws.amazon.com/ec2/" in str(outputs(first[2], name)), name
     for run, role in ((first, "AdministratorAccess"), (second, "ReadOnlyAccess")):
         assert run[1]["notebooks"][-2]["checks"][0]["detail"] == role
-        cells = nbformat.read(run[2] / "notebooks" / "10_aws_configure_sso.ipynb", as_version=4).cells
-        assert "The same login is done with boto3 here." in str(cells)
-        assert f"The profile is written for {role} in " in str(cells)
+        shown = outputs(run[2], "10_aws_configure_sso")
+        assert "The same login is done with boto3 here." in str(shown)
+        assert f"The profile is written for {role} in " in str(shown)
 
 
 def test_plain_papermill_runs_a_notebook_from_the_scenario_file(commands, by_papermill):
