@@ -82,7 +82,8 @@ def test_the_side_bars_questions_are_answered_to_those_who_are_signed_in(lab):
 def test_a_terminals_command_line_is_at_the_sandbox(lab):
     if find_command_line() is None:
         pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
-    shown = say_in_terminal(lab, "aws sts get-caller-identity; echo EN''D $HOME", "END")
+    shown = say_in_terminal(lab, "aws --version; aws sts get-caller-identity; echo EN''D $HOME", "END")
+    assert "aws-cli/2." in shown  # even where version 1 comes first on the path
     assert '"Account": "111122223333"' in shown
     assert str(lab.state) in shown  # a home of its own: nobody's ~/.aws is read or written
 
