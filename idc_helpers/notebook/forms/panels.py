@@ -159,12 +159,12 @@ class Actions(Generic[P]):
         may_apply: Callable[[], bool],
         on_busy: Callable[[bool], None],
         is_offered: Callable[[], bool] = lambda: True,
-        first_line: Callable[[], str] = str,
+        note: Callable[[], str] = str,
         problems: Callable[[], str] = str,
     ) -> None:
         self._step, self._labels, self._screen = step, labels, screen
         self._may_apply, self._on_busy = may_apply, on_busy
-        self._is_offered, self._first_line, self._problems = is_offered, first_line, problems
+        self._is_offered, self._note, self._problems = is_offered, note, problems
         self._background: Background[Any] = Background()
         self._locked = False
         place = step.context.place
@@ -229,7 +229,6 @@ class Actions(Generic[P]):
                 table = plan_table(self._step.title, self._step.changes(plan), context).html()
                 return plan, planned, table + calls_html(planned, target_of(context))
 
-        first = first or self._first_line()
         self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
 
     def _apply(self) -> None:
@@ -288,7 +287,7 @@ class Actions(Generic[P]):
         plan, self._planned, table = result
         self._screen.show(table, plan)
         words = f"Plan: {format_plan(self._step.changes(plan))}."
-        self._screen.say("\n".join(filter(None, (first, words))))
+        self._screen.say("\n".join(filter(None, (first, words, self._note()))))
 
     def _say_soon(self, text: str) -> None:
         self._background.soon(lambda: self._screen.say(text))
@@ -412,7 +411,7 @@ class StepPanel(Panel):
             self._screen,
             may_apply=self._may_write,
             on_busy=self._busy,
-            first_line=self._first_line,
+            note=self._unfinished,
             problems=lambda: describe_problems(values),
         )
         self.undo = Actions(
@@ -477,7 +476,7 @@ class StepPanel(Panel):
         for actions in (self.actions, self.undo):
             actions.lock(locked)
 
-    def _first_line(self) -> str:
+    def _unfinished(self) -> str:
         return self.form.unfinished()
 
     def _may_write(self) -> bool:
