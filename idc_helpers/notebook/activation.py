@@ -129,7 +129,13 @@ class ActivationStep:
         with signed_in_person(connection, self.user_name) as person:
             roles = person.do("portal")
             landings = [person.do("open_console", **role).get("landing", CONSOLE_HOME) for role in roles]
-        return _roles_table(self.user_name, roles, landings)
+        accounts = [self._context.name_accounts(role["account_id"]) for role in roles]
+        rows = tuple(
+            (account, role["role_name"], landing)
+            for account, role, landing in zip(accounts, roles, landings, strict=True)
+        )
+        columns = ("account", "permission set", "Console opens")
+        return Table(f"What the access portal shows {self.user_name}", columns, rows)
 
     def _waits(self) -> bool:
         connection = self._context.connection
@@ -175,12 +181,3 @@ def _state_table(person: PersonStatus) -> Table:
         rows += [("password", "set" if person.has_password else "none"), ("MFA devices", devices)]
         rows.append(("signed in", "yes" if person.session_count else "no"))
     return Table(f"How far {person.user_name} is", ("what", "state"), tuple(rows))
-
-
-def _roles_table(user_name: str, roles: list[dict[str, str]], landings: list[str]) -> Table:
-    rows = tuple(
-        (role["account_id"], role["role_name"], landing)
-        for role, landing in zip(roles, landings, strict=True)
-    )
-    columns = ("account", "permission set", "Console opens")
-    return Table(f"What the access portal shows {user_name}", columns, rows)

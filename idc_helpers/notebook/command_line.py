@@ -194,7 +194,8 @@ class CommandLineStep:
             with self._approving() as approve:
                 steps = configure_sso(self.terminal, self.profile, approve)
             caption = "aws configure sso: asked and answered"
-            return Table(caption, ("the CLI asks", "the answer"), tuple(steps))
+            rows = tuple((question, self._context.name_accounts(answer)) for question, answer in steps)
+            return Table(caption, ("the CLI asks", "the answer"), rows)
         self._profile = None  # what the terminal has by now counts
         if self._configured() is None:
             return self._to_answer()
@@ -205,7 +206,7 @@ class CommandLineStep:
         if is_guided():
             return self._signed_in_on_page()
         self.sign_in()
-        role = f"{self.profile.role_name} in {self.profile.account_id}"
+        role = f"{self.profile.role_name} in {self._context.name_accounts(self.profile.account_id)}"
         return Line(f"The profile is written for {role}, and the login is allowed (boto3, device code).")
 
     def _to_answer(self) -> Table:
@@ -215,7 +216,7 @@ class CommandLineStep:
             ("SSO start URL", wanted.start_url),
             ("SSO region", wanted.sso_region),
             ("SSO registration scopes", SCOPE),
-            ("account, if you have several", wanted.account_id),
+            ("account, if you have several", self._context.name_accounts(wanted.account_id)),
             ("role, if you have several", wanted.role_name),
             ("CLI default client Region", wanted.region),
             ("CLI default output format", wanted.output),
@@ -414,9 +415,11 @@ class CredentialsStep:
         left = format_length(timedelta(minutes=minutes))
         without_token = who_am_i(self._context.connection, keys, with_token=False)
         self._seen["whole"] = who_am_i(self._context.connection, keys)
+        accounts = [account_of_key(key) for key in (long_lived, keys.access_key_id)]
+        accounts = [self._context.name_accounts(account) for account in accounts]
         rows = (
             ("access key id", f"{long_lived[:4]}…", f"{keys.access_key_id[:4]}…"),
-            ("account in the id", account_of_key(long_lived), account_of_key(keys.access_key_id)),
+            ("account in the id", *accounts),
             ("session token", "none", f"yes; without it: {without_token}"),
             ("ends", "never by itself", f"in {left}"),
             ("belongs to", "an IAM user", role_and_person(self._seen["whole"])),
@@ -459,7 +462,7 @@ class CredentialsStep:
         with self._profile.person() as person:
             shown = person.do("open_console", account_id=wanted.account_id, role_name=wanted.role_name)
         names = (("account_id", "account"), ("role_name", "permission set"), ("principal", "you are"))
-        rows = [(words, shown[name]) for name, words in names if name in shown]
+        rows = [(words, self._context.name_accounts(shown[name])) for name, words in names if name in shown]
         rows.append(("landing page (relay state)", shown.get("landing", CONSOLE_HOME)))
         return Table("The same role in the console", ("what", "value"), tuple(rows))
 

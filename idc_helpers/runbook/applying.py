@@ -226,6 +226,9 @@ class Reviewed(ABC, Generic[P]):
             self.running = False
             self._tell()
 
+    def require_as_shown(self) -> None:
+        """Return while the target is as the reviewed plan showed it; reads only. An undo looks by itself."""
+
     def calls(self, plan: P) -> PlannedCalls:
         """Return the calls that applying a plan would make, from applying it where no write is sent."""
         rehearsal = Rehearsal(self.context.connection)

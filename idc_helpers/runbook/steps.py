@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from idc_aws.changes import Action, Change, Plan, in_words
 from idc_aws.connection import Connection
-from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
+from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
 from idc_aws.scenario.scenario import Scenario
@@ -136,6 +136,16 @@ class Step(Reviewed[Plan]):
             if of_scenario != digest(desired):
                 place = str(self.context.receipt_place)
                 self.context.events.write(OWN_VALUES, step=self.name, scenario=of_scenario, place=place)
+
+    @override
+    def require_as_shown(self) -> None:
+        # A person may read for minutes. What another notebook or the console has made meanwhile is not ours:
+        # a receipt for it would let an undo delete it.
+        if self.reviewed is not None and self.compare().changes != self.reviewed.changes:
+            raise ApplyRefusedError(
+                "something has changed since the plan was shown, and the plan is true no longer",
+                remedy="Nothing was applied. Press Review again, and read the new plan.",
+            )
 
     @override
     def check(self) -> CheckResults:

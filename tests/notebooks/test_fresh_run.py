@@ -2,6 +2,7 @@
 
 import configparser
 import datetime
+import html
 import json
 import re
 import stat
@@ -53,6 +54,30 @@ def comparable(folder, name, own):
             text = re.sub(rules[section]["regex"], rules[section]["replace"], text)
         cells.append(text)
     return cells
+
+
+ROW = re.compile(r"<tr[ >].*?</tr>", re.DOTALL)
+OF_THE_API = re.compile(r"\bP(?:\d+[DW]|T\d+[HM])|\b(?:GROUP|USER)\b|\b[a-z]+_[a-z_]+:")
+# An id that belongs to a longer text, such as an ARN, needs no name; nor do lines of the AWS config file and
+# what AWS's own answer holds, which are shown as they are.
+LONE_ID = re.compile(r"(?<![\w:/(\".-])(\d{12})(?![\w:/)\"-])")
+AS_IT_IS = r"sso_account_id|made by identity-center-runbook-kit|^ *Account +\d"
+ACCOUNTS = "Management|Log archive|Security tooling|Development|Production"
+
+
+def test_tables_have_the_consoles_words_and_the_names_of_accounts(fresh):
+    wrong = []
+    for path in sorted((fresh[0].latest / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        for row in ROW.findall(
+            "".join("".join(each.get("data", {}).get("text/html", "")) for each in outputs)
+        ):
+            text = html.unescape(re.sub(r"<[^>]+>", " ", row))
+            unnamed = LONE_ID.search(text) and not re.search(rf"{ACCOUNTS}|{AS_IT_IS}", text)
+            if OF_THE_API.search(text) or unnamed:
+                wrong.append((path.stem, text))
+    assert wrong == []
 
 
 def test_it_exits_with_0_and_every_notebook_and_check_passed(fresh):

@@ -265,6 +265,21 @@ def test_what_was_done_is_shown_also_where_it_cannot_be_checked(panel, step, mon
     assert "Done for “Permission sets”" in texts(panel)
 
 
+def test_what_another_notebook_has_applied_since_is_not_applied_again(context, panel, memory):
+    find(panel, "Review").click()
+    other = NotebookStep(context, "permission_sets").step
+    other.review()
+    other.apply_reviewed()
+    calls = [*memory.resource("permission_set").calls]
+    find(panel, "Apply in the sandbox").click()
+    assert "something has changed since the plan was shown" in texts(panel)
+    assert "Apply in the sandbox" not in enabled(panel)
+    assert memory.resource("permission_set").calls == calls
+    assert len(context.receipts.read()) == 2, "no receipt for what the other one made"
+    find(panel, "Review").click()
+    assert "Plan: 2 unchanged." in texts(panel)
+
+
 def shows(panel, description):
     return find(panel, description).layout.display != "none"
 
