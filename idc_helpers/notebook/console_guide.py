@@ -203,7 +203,7 @@ def _enable_guide(change: Change, context: RunContext, way: Mapping[str, str]) -
 
 @dataclass(frozen=True)
 class Doors:
-    """The ways to one result of a step, as its panel names them: here, in the console, in a terminal."""
+    """The doors to one result of a step, as its panel names them: here, the console, a terminal."""
 
     step: Step
     link: str
@@ -219,17 +219,19 @@ class Doors:
             return ""
         is_practice = self.step.context.connection.console is not None
         console = f"{'Practice' if is_practice else 'AWS'} console → {screen.words}"
-        here = "with this form" if is_practice or not no_api else "only what to choose, and a record of it"
-        terminal = no_api or "the AWS CLI commands that Review shows"
-        parts = (
-            f"<b>Here</b>: {here}",
-            _anchor(self.link, console) or in_html(console),
-            f"<b>Terminal</b>: {in_html(terminal)}",
-        )
-        number = "Two ways" if no_api else "Three ways"
+        doors, closed = [_anchor(self.link, console) or in_html(console)], ""
+        if is_practice or not no_api:
+            doors.insert(0, "<b>Here</b>, with this form")
+        if not no_api:
+            doors.append("<b>Terminal</b>, with the AWS CLI commands that Review shows")
+        else:
+            both = "The terminal is" if is_practice else "This form and the terminal are"
+            closed = f" {both} no door here: {in_html(no_api)}."
+        number = ("One door", "Two doors", "Three doors")[len(doors) - 1]
+        result = " to the same result" if len(doors) > 1 else ""
         return (
-            f'<p class="idc-note">{number} to the same result: {" · ".join(parts)}.'
-            " Then press <b>Check</b>: it reads what is there, whichever way you took.</p>"
+            f'<p class="idc-note">{number}{result}: {" · ".join(doors)}.{closed}'
+            " Then press <b>Check</b>: it does not care which door you took.</p>"
         )
 
 

@@ -167,7 +167,7 @@ class LessonMap:
         )
         following = next_step(self.readings)
         body = "".join(
-            f"<h4>{escape(title)}</h4>{_stations(half, following)}"
+            f"<h3>{escape(title)}</h3>{_stations(half, following)}"
             for title, half in zip(_HALVES, halves, strict=True)
         )
         go_on = ""

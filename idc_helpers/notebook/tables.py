@@ -341,5 +341,5 @@ def _as_html(check: Check) -> str:
         items.append(f"<dt>AWS’s page</dt><dd>{page}</dd>")
     return (
         f'<section class="idc-failed" aria-label="{escape(f"failed check: {check.name}")}">'
-        f"<h4>✘ {in_html(check.name)}</h4><dl>{''.join(items)}</dl></section>"
+        f"<h3>✘ {in_html(check.name)}</h3><dl>{''.join(items)}</dl></section>"
     )

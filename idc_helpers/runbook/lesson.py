@@ -104,7 +104,7 @@ class LessonStep:
 _SETTINGS, _AUTHENTICATION = "02_settings", "03_authentication"
 _ACTIVATE, _CONFIGURE = "09_activate_user", "10_aws_configure_sso"
 _KEYS, _CHOOSE = "11_temporary_credentials", "Choose"
-_NO_API = "no API, only the console"
+_NO_API = "no API sets it"
 
 _STEPS = (
     LessonStep(
@@ -119,7 +119,7 @@ _STEPS = (
         source=f"{_GUIDE}/identity-center-instances.html",
         wants=(Want(Instances, desired.instance_states),),
         screen=ConsoleScreen("Enable", "enable", ""),
-        no_api="no API enables an organization instance, only the console does",
+        no_api="no API enables an organization instance",
     ),
     LessonStep(2, "details", "Read the instance's details", API, _SETTINGS, "Details"),
     LessonStep(

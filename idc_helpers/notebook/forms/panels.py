@@ -404,7 +404,7 @@ class StepPanel(Panel):
         super().__init__(step.context)
         self._values, self._undo = values, undo
         self._problems = widgets.HTML()
-        self._ways, self._doors = Doors.of(step), widgets.HTML()
+        self._doors, self._shown_doors = Doors.of(step), widgets.HTML()
         self.form = make_form(values, self._edited)
         self.actions = Actions(
             step,
@@ -435,7 +435,7 @@ class StepPanel(Panel):
         self.box.children = (
             widgets.HTML(f"<b>{in_html(step.title)}</b> {in_html(mode)}"),
             self.place,
-            self._doors,
+            self._shown_doors,
             self._fields,
             self._problems,
             self.actions.box,
@@ -453,7 +453,7 @@ class StepPanel(Panel):
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
                 self.form.show(before.shown)  # a person who edits an item continues with it
             self._fields.children = (self.form.box,)
-            self._ways = Doors.of(self._step)  # its link may be one that works once
+            self._doors = Doors.of(self._step)  # its link may be one that works once
             self._show_problems()
         return self
 
@@ -465,7 +465,7 @@ class StepPanel(Panel):
         self._show_problems()
 
     def _show_problems(self) -> None:
-        self._doors.value = self._ways._repr_html_()
+        self._shown_doors.value = self._doors._repr_html_()
         self.form.show_problems(problems_by_place(self._values))
         text = format_problems(self._values)
         self._problems.value = f'<span class="idc-problem">✘ {in_html(text)}</span>' if text else ""

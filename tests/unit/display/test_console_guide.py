@@ -15,12 +15,11 @@ from idc_helpers.runbook.steps import Step
 from idc_sandbox.pages.console.screens import console_pages
 
 MFA = "multi_factor_authentication"
-ONLY_CONSOLE = "no API, only the console"
-REVIEW_SHOWS = "the AWS CLI commands that Review shows"
-TERMINAL = {
-    "instance": "no API enables an organization instance, only the console does",
+REVIEW_SHOWS = "Terminal, with the AWS CLI commands that Review shows"
+NO_API = {
+    "instance": "no API enables an organization instance",
     "identity_source": "no API shows it",
-    **dict.fromkeys(("access_portal", "standard_authentication", MFA, "sessions"), ONLY_CONSOLE),
+    **dict.fromkeys(("access_portal", "standard_authentication", MFA, "sessions"), "no API sets it"),
 }
 INSTANCE = SimpleNamespace(instance_arn="arn:aws:sso:::instance/ssoins-7223abcdef012345", region="us-east-1")
 
@@ -127,8 +126,8 @@ def test_enabling_names_what_the_page_asks_and_keeps_a_learner_from_a_key_that_c
     assert "Afterwards, in Settings → Details → Edit: instance name: practice" in text
 
 
-def ways(context, name):
-    """Return a step's ways as one text, and the address that its link leads to."""
+def doors(context, name):
+    """Return a step's doors as one text, and the address that its link leads to."""
     html = Doors.of(Step(context, name))._repr_html_()
     link = re.search(r'<a href="([^"]+)"', html)
     return re.sub("<[^>]+>", "", html), link[1] if link else ""
@@ -141,16 +140,19 @@ def a_step(request, memory, monkeypatch):
     return request.param
 
 
-def test_each_step_names_its_ways_and_leads_to_its_screen(a_step, in_the_sandbox, monkeypatch):
+def test_each_step_names_its_doors_and_leads_to_its_screen(a_step, in_the_sandbox, monkeypatch):
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")
     monkeypatch.setenv(PAGES_VARIABLE, "/hub")
-    screen, terminal = LESSON[a_step].screen, TERMINAL.get(a_step, REVIEW_SHOWS)
-    text, link = ways(in_the_sandbox, a_step)
-    number = "Three" if terminal == REVIEW_SHOWS else "Two"
+    screen, no_api = LESSON[a_step].screen, NO_API.get(a_step)
+    text, link = doors(in_the_sandbox, a_step)
+    here = f"doors to the same result: Here, with this form · Practice console → {screen.words}"
     assert text == (
-        f"{number} ways to the same result: Here: with this form · Practice console → {screen.words}"
-        f" · Terminal: {terminal}."
-        " Then press Check: it reads what is there, whichever way you took."
+        (
+            f"Two {here}. The terminal is no door here: {no_api}."
+            if no_api
+            else f"Three {here} · {REVIEW_SHOWS}."
+        )
+        + " Then press Check: it does not care which door you took."
     )
     assert link == f"/hub/start/practice-console/{screen.path}"
     assert link.removeprefix("/hub") in [path for path, *_ in console_pages()]
@@ -158,33 +160,33 @@ def test_each_step_names_its_ways_and_leads_to_its_screen(a_step, in_the_sandbox
 
 def test_on_aws_each_step_leads_to_the_console_there(a_step, context, monkeypatch):
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")
-    text, link = ways(context, a_step)
+    text, link = doors(context, a_step)
     assert "AWS console → " in text
-    assert ("only what to choose, and a record of it" in text) is (a_step in TERMINAL)
+    only_console = f"This form and the terminal are no door here: {NO_API.get(a_step)}."
+    assert (text.startswith("One door: AWS console → ") and only_console in text) is (a_step in NO_API)
     assert link == "https://us-east-1.console.aws.amazon.com/singlesignon/home", "there is no instance"
     monkeypatch.setattr(type(context.connection), "instance_or_none", lambda _: INSTANCE)
-    home, _, page = ways(context, a_step)[1].partition("#")
+    home, _, page = doors(context, a_step)[1].partition("#")
     assert home == "https://us-east-1.console.aws.amazon.com/singlesignon/home?region=us-east-1"
     assert page.startswith("!/instances/7223abcdef012345/")
 
 
 def test_an_account_instance_has_an_api(context):
     context = replace(context, scenario=Scenario(instance={"kind": "account", "name": "mine"}))
-    assert REVIEW_SHOWS in ways(context, "instance")[0]
+    assert REVIEW_SHOWS in doors(context, "instance")[0]
 
 
-def test_a_panel_names_the_ways_and_a_step_of_another_kind_names_none(context, monkeypatch):
+def test_a_panel_names_the_doors_with_a_fresh_link_and_a_step_without_a_screen_has_none(context, monkeypatch):
     monkeypatch.setenv("IDC_INTERACTIVE", "guided")
     step = NotebookStep(context, "groups")
-    panel = step.take()
-    assert "Three ways to the same result" in panel.box.children[2].value
-    before = panel.box.children[2].value
+    before = step.take().box.children[2].value
+    assert "Three doors to the same result" in before
     monkeypatch.setattr(type(context.connection), "instance_or_none", lambda _: INSTANCE)
     assert "/groups" in step.take().box.children[2].value != before, "a link may be one that works once"
     monkeypatch.setitem(LESSON, "groups", replace(LESSON["groups"], screen=None))
     assert Doors.of(Step(context, "groups"))._repr_html_() == ""
 
 
-def test_every_step_of_the_administrator_that_acts_has_a_screen():
+def test_every_step_that_reads_or_writes_has_a_screen():
     assert [name for name in target_steps() if LESSON[name].screen is None] == []
-    assert {name for name in target_steps() if LESSON[name].no_api} == set(TERMINAL)
+    assert {name for name in target_steps() if LESSON[name].no_api} == set(NO_API)

@@ -33,7 +33,7 @@ def test_only_what_failed_is_told_in_reading_order():
 def test_the_page_links_to_the_heading_and_escapes_what_a_target_calls_its_things():
     html = failed_checks(RESULTS)._repr_html_()
     assert '<a href="06_groups.ipynb#Choose">06_groups, “Choose”</a>' in html
-    assert "<h4>✘ group &lt;Auditors&gt;</h4>" in html
+    assert "<h3>✘ group &lt;Auditors&gt;</h3>" in html
     assert "<Auditors>" not in html
     assert "group Others" not in html
 
