@@ -313,6 +313,12 @@ class PersonReader:
     def _terminal(self) -> SignedInProfiles:
         return find_signed_in_profiles(self._context.connection)
 
+    @property
+    def _profile_name(self) -> str:
+        """The profile of the lesson's person, or the first of the portal's."""
+        names, own = self._terminal.names, self._context.scenario.person.profile_name
+        return own if own in names else names[0]
+
     @cached_property
     def _passed(self) -> frozenset[str]:
         """The steps whose last check passed: those leave nothing behind that could be read."""
@@ -347,7 +353,7 @@ class PersonReader:
 
     def _command_line(self) -> Reading:
         if self._terminal.names:
-            return StepState.DONE, f"profile {self._terminal.names[0]}"
+            return StepState.DONE, f"profile {self._profile_name}"
         if not self._context.connection.is_sandbox:
             return StepState.BY_YOURSELF, "no profile here leads to this portal"
         person = self._person
@@ -360,7 +366,7 @@ class PersonReader:
             return _waits_for("command_line")
         if "command_line" in self._passed:
             return StepState.DONE, "its check passed"
-        return StepState.BY_YOURSELF, f"aws s3 ls --profile {self._terminal.names[0]}"
+        return StepState.BY_YOURSELF, f"aws s3 ls --profile {self._profile_name}"
 
     def _sign_in(self) -> Reading:
         if not self._terminal.names:
@@ -369,7 +375,7 @@ class PersonReader:
             return _UNSEEN
         if self._terminal.has_token:
             return StepState.DONE, "a login's token is there"
-        return StepState.WAITING, f"aws sso login --profile {self._terminal.names[0]}"
+        return StepState.WAITING, f"aws sso login --profile {self._profile_name}"
 
     def _temporary_credentials(self) -> Reading:
         if "temporary_credentials" in self._passed:

@@ -93,6 +93,16 @@ def test_nothing_but_the_first_step_can_be_done_without_an_instance(context):
     assert count_done(readings) == 0
 
 
+@pytest.mark.parametrize(
+    ("names", "said"), [(("every-day", "practice"), "practice"), (("corp", "every-day"), "corp")]
+)
+def test_of_several_profiles_the_one_of_the_lessons_person_is_named(context, monkeypatch, names, said):
+    found = SignedInProfiles(names, False)
+    monkeypatch.setattr("idc_helpers.runbook.progress.find_signed_in_profiles", lambda _: found)
+    configured, _, sign_in = read_states(context, [16, 17, 18])
+    assert (configured.detail, sign_in.detail) == (f"profile {said}", f"aws sso login --profile {said}")
+
+
 def test_what_this_kit_made_and_somebody_deleted_was_changed_outside(context):
     Step(context, "groups").apply()
     del context.connection.groups.states["Auditors"]
