@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from idc_aws.connection import connect
+from idc_aws.organization import list_accounts
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
 from idc_aws.scenario.scenario import Scenario
@@ -29,13 +31,17 @@ def context_of(state_folder: Path, scenario: Scenario, run_folder: Path) -> RunC
 
 
 def states_of(context: RunContext) -> States:
-    """Return what is there of everything that the scenario wants, by kind and key."""
+    """Return what is there of everything that the scenario wants, by kind and key; accounts by name."""
     resources = resources_by_kind(context.connection)
     keys: dict[str, set[str]] = {kind: set() for kind in resources}
     for name in target_steps():
         for desired in Step(context, name).desired:
             keys.setdefault(desired.resource.kind, set()).update(desired.states)
-    return {kind: resource.read(keys[kind]) for kind, resource in resources.items()}
+    states: Any = {kind: resource.read(keys[kind]) for kind, resource in resources.items()}
+    text = json.dumps(states)
+    for account in list_accounts(context.connection):  # their ids are another sandbox's
+        text = text.replace(account.account_id, account.name)
+    return json.loads(text)
 
 
 def state_by_kit(scenario: Scenario, folder: Path) -> States:

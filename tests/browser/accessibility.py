@@ -10,11 +10,14 @@ from lab_desk import OUTPUT, Notebook
 from playwright.sync_api import Page, expect
 
 WIDTH = 1400
-SERIOUS = ("serious", "critical")
 OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"
+SERIOUS = ("serious", "critical")
 COLOUR_RULES = ("color-contrast", "link-in-text-block")  # all that another theme changes
 SCHEMES = ("light", "dark")
 THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
+# Lab's ``body`` is 0 high and cuts off what overflows. Browsers show it; axe takes all of it for hidden.
+WHOLE_BODY = "body { height: 100vh; }"
+_CHANGE = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)"
 
 _ALL_IN_SIGHT = """([scrolled, outputs]) => {
     scrolled.scrollTop = 0;
@@ -58,32 +61,33 @@ def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, s
     details = notebook.panel.locator(f"{OUTPUT} details")
     details.evaluate_all("all => all.forEach(one => { one.open = true; })")
     show_all_at_once(notebook, width)
+    return violations_in(notebook.lab.page, OUTPUTS)
+
+
+def violations_in(page: Page, selector: str) -> list[tuple[str, str, str, str]]:
+    """Return what axe finds in one part of Lab's page, in both themes."""
     found = []
-    body = notebook.lab.page.locator("body")
+    body = page.locator("body")
     now = body.get_attribute("data-jp-theme-light")
     for theme, is_light in sorted(THEMES.items(), key=lambda one: one[1] != now):  # changing takes its time
         if is_light != now:
-            notebook.lab.set_theme(theme)
+            page.evaluate(_CHANGE, theme)
         expect(body).to_have_attribute("data-jp-theme-light", is_light)
-        expect(notebook.lab.page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
-        response = _run(notebook.lab.page, OUTPUTS, only_colours=is_light != now)
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
+        response = _run(page, selector, only_colours=is_light != now)
         assert "'fgColor': '#" in str(response), "axe has read colours"
         found += [
             (theme, one["id"], node["html"][:160], node["failureSummary"])
             for one in response["violations"]
-            if one["impact"] in SERIOUS
             for node in one["nodes"]
         ]
     return found
 
 
 def show_all_at_once(notebook: Notebook, width: int) -> None:
-    """Make the page as high as the notebook: of what is out of sight, or seems so, axe reads no colours.
-
-    Lab's ``body`` is 0 high and cuts off what overflows. Browsers show it; axe takes all of it for hidden.
-    """
+    """Make the page as high as the notebook: of what is out of sight, or seems so, axe reads no colours."""
     page = notebook.lab.page
-    page.add_style_tag(content="body { height: 100vh; }")
+    page.add_style_tag(content=WHOLE_BODY)
     scrolled = notebook.panel.locator(".jp-WindowedPanel-outer")
     height = scrolled.evaluate("one => one.scrollHeight")
     page.set_viewport_size({"width": width, "height": height + 400})

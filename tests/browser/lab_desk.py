@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from kit_lab import KIT, TOKEN, KitLab
+from kit_lab import KIT, TOKEN, CloneLab
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -17,6 +17,13 @@ from idc_aws.connection import Connection, connect
 
 PICTURES = KIT / "runs" / "pictures"
 OUTPUT = ".jp-OutputArea-output"
+RED = ", ".join(
+    f"{OUTPUT}{red}:visible"
+    for red in (
+        *(" [role=alert]", " .idc-problem", " .idc-bad"),
+        *("[data-mime-type='application/vnd.jupyter.stderr']", "[data-mime-type$='.error']"),
+    )
+)
 HARD_SPACE = "\u00a0"  # ipywidgets puts it between the words of a choice
 _SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
@@ -33,15 +40,28 @@ _CELLS = """path => {
     return Array.from({length: cells.length}, (_, number) => cells.get(number).toJSON())
         .filter(cell => cell.cell_type === 'code');
 }"""
+_IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+_ACTIVE_SOURCE = "window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.source"
+# A word that ends in an ellipsis, or what reaches out of its cell's output and cannot be scrolled to.
+_CUT_OFF = """panels => panels.flatMap(panel => {
+    const right = panel.closest('.jp-OutputArea-output').getBoundingClientRect().right + 1;
+    const scrolled = one => getComputedStyle(one.closest('.widget-html-content') ?? one).overflowX === 'auto';
+    const parts = 'button, label, .widget-label, input, select, p, td, th, summary';
+    return Array.from(panel.querySelectorAll(parts))
+        .filter(one => one.checkVisibility())
+        .filter(one => (one.getBoundingClientRect().right > right && !scrolled(one))
+            || (one.matches('button, label, .widget-label') && one.scrollWidth > one.clientWidth + 1))
+        .map(one => `${one.tagName} ${one.textContent.slice(0, 60)}`);
+})"""
 
 
 class Lab:
-    """``idc lab`` on a copy of the notebooks without their outputs, with a sandbox of its own.
+    """``idc lab`` in a clone of the kit, on the learner's copy of the notebooks, with a sandbox of its own.
 
     Parameters
     ----------
     folder
-        Gets the copy of the kit's notebooks, JupyterLab's folders, and the sandbox's state.
+        Gets the clone, JupyterLab's folders, and the sandbox's state.
     browser
         Shows the one page.
     """
@@ -52,45 +72,38 @@ class Lab:
             path = folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
-        self._kit_lab = KitLab(folder)
-        self._clear_outputs()
+        self._clone = CloneLab(folder)
         self.page: Page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.goto(f"{self._kit_lab.url('lab')}?token={TOKEN}")
+        self.page.goto(f"{self._clone.url('lab')}?token={TOKEN}")
         self.page.wait_for_function("window.jupyterapp !== undefined")
         self.page.evaluate("window.jupyterapp.restored.then(() => null)")
 
-    def _clear_outputs(self) -> None:
-        for path in (self._kit_lab.kit / "notebooks").glob("*.ipynb"):
-            document: Any = nbformat.read(path, as_version=4)
-            for cell in document.cells:
-                if cell.cell_type == "code":
-                    cell.outputs, cell.execution_count = [], None
-            nbformat.write(document, path)
-
     def stop(self) -> None:
         self.page.close()
-        self._kit_lab.stop()
+        self._clone.stop()
 
     @property
     def run_folder(self) -> Path:
         """Where what notebooks do has its receipts."""
-        return self.folder / "run"
+        return self._clone.kit / "lab" / "runs" / "notebooks"
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the sandbox keeps its state."""
+        return self._clone.state
+
+    def changed_files(self) -> str:
+        """Return what git says has changed in the clone."""
+        return self._clone.git("status", "--porcelain")
 
     def connect(self) -> Connection:
         """Return a new connection to this Lab's sandbox."""
-        return connect(state_folder=self._kit_lab.state)
+        return connect(state_folder=self.state_folder)
 
     def run(self, command: str) -> None:
         """Execute one of JupyterLab's commands on the notebook in front, and wait until it is done."""
         self.page.evaluate(_RUN, [command, PATIENCE_MS])
-
-    def set_theme(self, theme: str) -> None:
-        """Change the colours."""
-        self.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)",
-            theme,
-        )
 
     def open(self, name: str) -> Notebook:
         """Open a notebook in front, its kernel ready."""
@@ -175,6 +188,40 @@ class Notebook:
             if output["output_type"] == "error"
         ]
 
+    def tables_shown_twice(self) -> list[str]:
+        """Return the tables that the outputs in sight hold more than once."""
+        tables = self.panel.locator(f"{OUTPUT} table.idc-table:visible").all_inner_texts()
+        return [text for text, count in Counter(tables).items() if count > 1]
+
+    def red(self) -> list[str]:
+        """Return what the outputs say in red: errors, problems, alerts, checks that failed."""
+        return [*self.errors(), *self.panel.locator(RED).all_inner_texts()]
+
+    def save(self) -> None:
+        """Save the notebook in front."""
+        self.lab.run("docmanager:save")
+
+    def wait_until_idle(self) -> None:
+        """Wait until no cell runs."""
+        self.lab.page.wait_for_function(_IDLE)
+
+    def active_source(self) -> str:
+        """Return the source of the cell that is selected."""
+        source: str = self.lab.page.evaluate(_ACTIVE_SOURCE)
+        return source
+
+    def cut_off(self, width: int) -> list[str]:
+        """Return what of the forms is not wholly shown in a window of some width, without the side bar."""
+        page = self.lab.page
+        size = page.viewport_size
+        self.lab.run("application:toggle-left-area")
+        page.set_viewport_size({"width": width, "height": 800})
+        found: list[str] = self.panel.locator(".idc-panel").evaluate_all(_CUT_OFF)
+        page.screenshot(path=PICTURES / f"{self.name}-{width}.png")
+        self.lab.run("application:toggle-left-area")
+        page.set_viewport_size(size)
+        return found
+
     def form(self, title: str) -> Form:
         """Return the form of a step."""
         return Form(self, title)
@@ -258,6 +305,10 @@ class Form:
         kind: str = field.evaluate("field => field.type === 'checkbox' ? field.type : field.tagName")
         return kind
 
+    def check(self) -> str:
+        """Press *Check*, and return what it says."""
+        return self._press(self.button("Check"), r"\d+ of \d+ checks passed", "Reading the target")[-1]
+
     def review(self) -> str:
         """Press *Review*, and return the plan in words."""
         return self._press(self.button(re.compile("^Review")), "Plan: ", "Reading the target")[-1]
@@ -306,5 +357,5 @@ class Form:
         press()
         self._page.wait_for_function(_HEARD, arg=[box, since, rf"{first}[\s\S]*\n({until}|✘)"])
         said: list[str] = box.evaluate("(box, since) => box.said.slice(since)", since)
-        assert until in said[-1], said
+        assert re.search(until, said[-1]), said
         return said

@@ -1,6 +1,6 @@
 """The whole lesson at JupyterLab, as a person goes it: each notebook's forms, plans, Apply, checks, Undo.
 
-Each notebook is also looked at for everybody's access: nothing serious in its forms and outputs.
+Each notebook is also looked at for everybody's access, for red, and for tables that are shown twice.
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import reduce
+from itertools import chain
+from typing import Any, NamedTuple
 
 import pytest
 from accessibility import WIDTH, violations
-from lab_desk import OUTPUT, Form, Lab, Notebook
-from playwright.sync_api import Browser, Keyboard, expect
+from lab_desk import OUTPUT, Lab, Notebook
+from lesson_states import context_of, default_scenario, state_by_kit, states_of
+from playwright.sync_api import Browser, Locator, expect
 
 from idc_aws.organization import resolve_account
+from idc_aws.scenario.reading import scenario_parameters, validate_scenario
+from idc_aws.scenario.scenario import Scenario
 from idc_aws.signin.activation import portal_settings, signed_in_person
 from idc_aws.signin.profiles import SsoProfile
 from idc_aws.signin.terminal import configure_sso, sandbox_terminal, sso_login
@@ -29,8 +34,8 @@ class Case(NamedTuple):
     ----------
     label, value
         A field, and what is typed or chosen in it.
-    shown
-        What the plan shows of it.
+    place, held
+        Where the scenario has it, and what it then holds if not the value itself.
     can_be_undone
         A portal's subdomain is for good.
     """
@@ -39,27 +44,67 @@ class Case(NamedTuple):
     label: str = ""
     value: str = ""
     shown: str = ""
+    place: str = ""
+    held: Any = None
     can_be_undone: bool = True
 
 
 TEAM = "${path:enterprise.department}"
+MFA, SESSIONS = "authentication.mfa.user_without_device", "authentication.sessions.user_interactive"
+EVERYWHERE = ["Management", "Production"]
 FORMS = {
-    "01_enable_identity_center": [Case("Enable IAM Identity Center", "Instance name", "my-practice")],
+    "01_enable_identity_center": [
+        Case("Enable IAM Identity Center", "Instance name", "my-practice", place="instance.name")
+    ],
     "02_settings": [
-        Case("Attributes for access control", "Attributes", f"Team = {TEAM}", f"Team={TEAM}"),
-        Case("AWS access portal", "Subdomain", "my-portal", can_be_undone=False),
+        Case(
+            *("Attributes for access control", "Attributes", f"Team = {TEAM}", f"Team={TEAM}"),
+            *("access_control_attributes.attributes", {"Team": TEAM}),
+        ),
+        Case(
+            *("AWS access portal", "Subdomain", "my-portal"),
+            place="access_portal.subdomain",
+            can_be_undone=False,
+        ),
     ],
     "03_authentication": [
         Case("Standard authentication"),
-        Case("Multi-factor authentication", "If a user does not", "Allow them", "allow"),
-        Case("Sessions", "User interactive sessions", "12 hours", "User interactive sessions: 12 hours"),
+        Case("Multi-factor authentication", "If a user does not", "Allow them", "allow", MFA, "allow"),
+        Case(
+            *("Sessions", "User interactive sessions", "12 hours", "User interactive sessions: 12 hours"),
+            *(SESSIONS, "PT12H"),
+        ),
     ],
-    "04_management": [Case("Delegated administrator", "Delegated administrator", "Log archive", "AccountId")],
-    "05_permission_sets": [Case("Permission sets", "Description", "Everything")],
-    "06_groups": [Case("Groups", "Description", "People of every kind: 日本 é")],
-    "07_account_assignments": [Case("Account assignments", "Production", "yes", "Production")],
-    "08_users": [Case("Users", "Display name", "Mary 🦊")],
+    "04_management": [
+        Case(
+            *("Delegated administrator", "Delegated administrator", "Log archive", "AccountId"),
+            "management.delegated_administrator",
+        )
+    ],
+    "05_permission_sets": [
+        Case("Permission sets", "Description", "Everything", place="permission_sets.0.description")
+    ],
+    "06_groups": [
+        Case("Groups", "Description", "People of every kind: 日本 é", place="groups.0.description")
+    ],
+    "07_account_assignments": [
+        Case(
+            *("Account assignments", "Production", "yes", "Production"),
+            *("account_assignments.0.accounts", EVERYWHERE),
+        )
+    ],
+    "08_users": [Case("Users", "Display name", "Mary 🦊", place="users.0.display_name")],
 }
+
+
+def filled() -> Scenario:
+    """Return the lesson's scenario with what a person fills in."""
+    values: Any = scenario_parameters(default_scenario())
+    for case in chain.from_iterable(FORMS.values()):
+        if case.place:
+            *way, last = [int(part) if part.isdigit() else part for part in case.place.split(".")]
+            reduce(lambda inside, part: inside[part], way, values)[last] = case.held or case.value
+    return validate_scenario(values)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +134,7 @@ def opened(lab: Lab) -> Iterator[object]:
 def test_the_start_shows_the_way_before_anything_is_done(opened):
     notebook = opened("00_start_here")
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     links = notebook.panel.locator(f"{OUTPUT} a[href*='.ipynb']")
     expect(links.filter(has_text=re.compile("Enable")).first).to_be_visible()
     assert violations(notebook) == []
@@ -99,7 +144,7 @@ def test_the_start_shows_the_way_before_anything_is_done(opened):
 def test_fill_review_apply_check_undo_and_apply_again(opened, name):
     notebook = opened(name)
     notebook.run_all()
-    assert notebook.errors() == [], "running all cells before anything is applied ends well"
+    assert notebook.red() == [], "running all cells before anything is applied ends well"
     for case in FORMS[name]:
         form = notebook.form(case.title)
         if case.label:
@@ -107,11 +152,13 @@ def test_fill_review_apply_check_undo_and_apply_again(opened, name):
         plan = form.review()
         assert "to create" in plan or "to update" in plan
         expect(form.box).to_contain_text(case.shown or case.value)
+        assert notebook.tables_shown_twice() == []
         said = form.apply()
         assert any(re.search(r"\d+ of \d+", text) for text in said), said
         assert re.search(r"(\d+) of \1 checks passed", said[-1]), said
         for table in ("Done for", "Checks of"):
             expect(form.box.get_by_text(re.compile(f"{table} “{case.title}”"))).to_have_count(1)
+        assert notebook.tables_shown_twice() == []
         if case.can_be_undone:
             undone = form.undo()[-1]
             assert "deleted" in undone or "updated" in undone
@@ -119,13 +166,25 @@ def test_fill_review_apply_check_undo_and_apply_again(opened, name):
             form.apply()
         else:
             expect(form.button("Undo this step …")).to_be_hidden()
+        assert re.search(r"(\d+) of \1 checks passed", form.check())
         notebook.run_all()
         if case.label:
             assert notebook.form(case.title).value(case.label).startswith(case.value)
-    assert notebook.errors() == []
+    assert notebook.red() == []
+    assert notebook.tables_shown_twice() == []
     for case in FORMS[name]:
         notebook.form(case.title).review()
+    assert notebook.tables_shown_twice() == []
+    notebook.save()
     assert violations(notebook) == []
+
+
+def test_by_the_forms_it_is_the_same_as_by_the_kit_and_the_clone_is_clean(lab, tmp_path):
+    scenario = filled()
+    found = states_of(context_of(lab.state_folder, scenario, tmp_path / "run"))
+    assert all(found.values())
+    assert found == state_by_kit(scenario, tmp_path / "kit")
+    assert lab.changed_files() == ""
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +221,7 @@ def test_what_an_undo_shows_is_for_everybody(opened):
     assert violations(notebook) == []
 
 
-def test_what_is_wrong_and_left_alone_is_for_everybody_and_a_step_needs_no_mouse(opened):
+def test_what_is_wrong_and_left_alone_is_for_everybody(opened):
     notebook = opened("06_groups")
     notebook.run_all()
     form = notebook.form("Groups")
@@ -170,30 +229,50 @@ def test_what_is_wrong_and_left_alone_is_for_everybody_and_a_step_needs_no_mouse
     form.fill("Group name", "")
     expect(form.beside("Group name").get_by_role("alert")).to_be_visible()
     assert violations(notebook) == []
-    add_a_group_by_keyboard(form, notebook.lab.page.keyboard)
 
 
-def add_a_group_by_keyboard(form: Form, keyboard: Keyboard) -> None:
-    form.field("Shown").focus()
-    for focused in (form.button("Add another"), form.button("Remove this one"), form.field("Group name")):
-        keyboard.press("Tab")
-        expect(focused).to_be_focused()
+def tab_to(wanted: Locator, key: str = "Tab") -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(40):
+        wanted.page.keyboard.press(key)
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError(f"{key} does not lead to {wanted}")
+
+
+def test_a_whole_notebook_needs_no_mouse_and_fits_a_narrow_screen(opened):
+    notebook = opened("05_permission_sets")
+    keyboard = notebook.lab.page.keyboard
+    for _ in range(notebook.panel.locator(".jp-Cell").count() - 1):
+        keyboard.press("Shift+Enter")
+    form = notebook.form("Permission sets")
+    notebook.wait_until_idle()
+    assert notebook.red() == []
+    while ".take()" not in notebook.active_source():
+        keyboard.press("ArrowUp")
+    tab_to(form.box.get_by_role("link", name="Practice console → Permission sets"))
+    tab_to(form.field("Description"))
     keyboard.press("ControlOrMeta+a")
-    keyboard.type("Operators")
-    for focused in (form.field("Description"), form.button("Review")):
-        keyboard.press("Tab")
-        expect(focused).to_be_focused()
-    assert "1 to create" in form.press_focused("Plan: ", "Reading the target")[-1]
-    expect(form.box).to_contain_text("Operators")
-    commands = form.box.locator(".idc-calls summary").filter(has_text="AWS CLI")
-    commands.press("Enter")
-    form.button("Copy the commands").press("Enter")
+    keyboard.type("By keyboard")
+    tab_to(form.button("Review"))
+    assert "1 to update" in form.press_focused("Plan: ", "Reading the target")[-1]
+    expect(form.box).to_contain_text("By keyboard")
+    # What was locked while the plan was made has lost the focus; Tab continues from there.
+    tab_to(form.box.locator(".idc-calls summary").filter(has_text="AWS CLI"))
+    keyboard.press("Enter")
+    tab_to(form.button("Copy the commands"))
+    keyboard.press("Enter")
     expect(form.button("Copied")).to_be_visible()
-    # What was locked while the plan was made has lost the focus: back to where one was.
-    form.button("Review").focus()
-    keyboard.press("Tab")
-    expect(form.apply_button).to_be_focused()
-    assert "1 created" in form.press_focused("✔ Done: ", "Applying")[-1]
+    assert [notebook.cut_off(width) for width in (390, WIDTH // 2, WIDTH)] == [[], [], []]
+    tab_to(form.apply_button, "Shift+Tab")
+    assert "1 updated" in form.press_focused("✔ Done: ", "Applying")[-1]
+    tab_to(form.button("Check"))
+    form.press_focused(r"\d+ of \d+ checks passed", "Reading the target")
+    tab_to(notebook.panel.locator("summary", has_text="A hint"))
+    keyboard.press("Enter")
+    expect(notebook.panel.locator("details[open]", has_text="A hint")).to_be_visible()
+    tab_to(notebook.panel.get_by_role("link", name="06 · Groups").last)
+    assert notebook.red() == []
 
 
 def test_cancel_stops_between_two_calls_and_apply_then_makes_the_rest(lab, opened, connection):
@@ -221,7 +300,7 @@ def test_cancel_stops_between_two_calls_and_apply_then_makes_the_rest(lab, opene
     assert [one.status for one in receipts_made if one.status != "refused"] == ["done"] * total
     assert len({(one.kind, one.key) for one in receipts_made}) == total
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
 
 
 def test_after_a_restart_of_the_kernel_running_again_is_safe(opened, connection):
@@ -235,7 +314,7 @@ def test_after_a_restart_of_the_kernel_running_again_is_safe(opened, connection)
     expect(notebook.panel.locator(".idc-panel.jupyter-widgets-disconnected")).to_be_visible()
     expect(notebook.panel.get_by_role("button", name="Apply")).to_have_count(0)
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     assert description_of(connection, "AdministratorAccess") == before
     form = notebook.form("Groups")
     assert form.value("Description") == "People who set things up"
@@ -243,7 +322,7 @@ def test_after_a_restart_of_the_kernel_running_again_is_safe(opened, connection)
     assert "1 updated" in form.apply()[-1]
     notebook.restart()
     notebook.run_all()
-    assert notebook.errors() == [], "what is there already needs no Apply"
+    assert notebook.red() == [], "what is there already needs no Apply"
 
 
 def test_two_notebooks_at_once_leave_each_other_alone(lab, opened, connection):
@@ -303,21 +382,21 @@ def test_what_the_terminal_is_for_is_done_there_and_seen_in_notebook_10(opened, 
 
     notebook = opened("10_aws_configure_sso")
     notebook.run_all()
-    assert notebook.errors() == [], "who has not been in the terminal yet sees nothing red"
+    assert notebook.red() == [], "who has not been in the terminal yet sees nothing red"
     expect(notebook.panel.get_by_text(re.compile(r"run: \S*aws configure sso")).first).to_be_visible()
     configure_sso(terminal, profile_of(connection), allow)
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     expect(notebook.panel.get_by_text(re.compile(r"run: .\S*aws sso login")).first).to_be_visible()
     sso_login(terminal, "practice", allow)
     notebook.run_from("command_line.login()")
-    assert notebook.errors() == []
+    assert notebook.red() == []
 
 
 def test_notebook_11_goes_on_with_the_terminals_session(opened, terminal):
     notebook = opened("11_temporary_credentials")
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     expect(notebook.panel.locator(OUTPUT).filter(has_text="ExpiredToken").first).to_be_visible()
     expect(notebook.panel.locator(OUTPUT).filter(has_text="4 of 4 passed").first).to_be_visible()
     shutil.rmtree(terminal.token_folder.parents[1] / "cli", ignore_errors=True)
@@ -328,11 +407,11 @@ def test_notebook_11_goes_on_with_the_terminals_session(opened, terminal):
 def test_the_teardown_takes_everything_back(lab, opened):
     notebook = opened("99_teardown")
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     form = notebook.form("Teardown")
     assert "to delete" in form.review()
     assert violations(notebook) == []
     assert re.search(r"\d+ deleted", form.apply()[-1])
     notebook.run_all()
-    assert notebook.errors() == []
+    assert notebook.red() == []
     assert lab.connect().instance_or_none() is None
