@@ -20,11 +20,11 @@ from typing import Any
 from urllib.parse import quote
 
 from idc_aws.project import MASKING_VARIABLE
-from idc_aws.secret_names import announced_values
 from idc_aws.secrets import (
     REMOVED,
     SHAPES,
     Secret,
+    announced_values,
     broken_keys,
     long_words,
     looks_secret,

@@ -8,7 +8,7 @@ from patience import PATIENCE_S
 
 from idc_aws.project import project_folder
 
-MOST = {"From YAML to check": 31, "From click to boto3": 8}
+MOST = {"From YAML to check": 30, "From click to boto3": 8}
 
 
 def test_the_way_of_a_permission_set_and_of_a_click_stays_short():

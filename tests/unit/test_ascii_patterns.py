@@ -15,7 +15,6 @@ SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
 # These look for words and numbers of people, in any script.
 OF_PEOPLE = {
     "scrubbing.py",
-    "secret_names.py",
     "secrets.py",
     "outputs.py",
 }
