@@ -178,7 +178,7 @@ def _message(problem: Problem, values: FormValues) -> str:
 
 def _value_at(values: Any, rest: str) -> Any:
     """Return what was typed at a place of the form, or None."""
-    for step in re.findall(r"\w+", rest):
+    for step in re.findall(r"\w+", rest, re.ASCII):
         if isinstance(values, list):
             values = dict(enumerate(values)).get(int(step) if step.isdecimal() else -1)
         else:
@@ -204,7 +204,7 @@ _FIELD = re.compile(r"'?\b(prompt(?=[ a-z]* ')|[a-z]+(?:_[a-z]+)+)\b'?(?:( to)? 
 def _in_form_words(text: str, model: type[BaseModel], name: str, typed: str) -> str:
     for pattern, words in _OF_A_FILE:
         text = re.sub(pattern, words, text, flags=re.ASCII)
-    text = re.sub(r"'([\w-]+)'", lambda at: _quoted(label_of(name, at[1])) or at[0], text)
+    text = re.sub(r"'([\w-]+)'", lambda at: _quoted(label_of(name, at[1])) or at[0], text, flags=re.ASCII)
     # What was typed stays as it is.
     parts = text.split(typed) if typed else [text]
     return typed.join(_FIELD.sub(lambda at: _with_label(at, model), part) for part in parts)
