@@ -24,6 +24,8 @@ from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS
 
 _INDENT = "    "
+# Refuses a write after somebody else's. It may be left out, and the AWS CLI has no option for it (2.36).
+_WITHOUT_OPTION = frozenset({"Revision"})
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _target_options(target: Target) -> list[str]:
 
 
 def _options(request: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    request = {name: value for name, value in request.items() if name not in _WITHOUT_OPTION}
     # The CLI reads a file, and version 1 a page, in place of an argument that starts so; not inside of JSON.
     followed = {
         name: value

@@ -19,6 +19,7 @@ from idc_sandbox.state_folder import StateFolder, cannot_use, default_path
 # Each command imports what it alone needs: ``status`` and ``env`` must answer at once.
 
 COMMAND = "python -m idc_sandbox"
+TYPED = "idc sandbox"  # the same as people type it
 
 
 class _Answer(NamedTuple):
@@ -133,8 +134,15 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> _Answer:
         is_alone=options.is_alone,
         run_in_fork=main,
     )
-    command = f'eval "$({COMMAND} env --state {shlex.quote(sandbox.state_folder)})"'
+    command = f'eval "$({_typed("env", folder)})"'
     return _Answer(sandbox._asdict(), f"{_sentence(sandbox)}\nPoint a shell at it with: {command}")
+
+
+def _typed(command: str, folder: StateFolder) -> str:
+    """Return what a person types for a command; the folder is named where it is not the one found without."""
+    path = folder.path.absolute()
+    state = "" if path == default_path().absolute() else f" --state {shlex.quote(str(path))}"
+    return f"{TYPED} {command}{state}"
 
 
 def _sentence(sandbox: RunningSandbox) -> str:
@@ -146,13 +154,15 @@ def _status(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
     """Tell whether it runs, and where."""
     sandbox = find_sandbox(folder)
     if sandbox is None:
-        return _Answer({"running": False, "state_folder": str(folder.path)}, _nothing_runs(folder), 1)
+        text = _nothing_runs(folder)
+        return _Answer(
+            {"running": False, "state_folder": str(folder.path)}, f"{text[0].upper()}{text[1:]}", 1
+        )
     return _Answer({"running": True, **sandbox._asdict()}, _sentence(sandbox))
 
 
 def _nothing_runs(folder: StateFolder) -> str:
-    state = shlex.quote(str(folder.path))
-    return f"no sandbox runs with state in {state}. Start one with: {COMMAND} start --state {state}"
+    return f"no sandbox runs with state in {folder.path}. Start one with: {_typed('start', folder)}"
 
 
 def _env(_options: argparse.Namespace, folder: StateFolder) -> _Answer:

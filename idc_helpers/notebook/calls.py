@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -14,6 +14,7 @@ from idc_aws.scrubbing import scrub
 from idc_helpers.notebook.tables import in_html, style
 from idc_helpers.runbook.applying import PlannedCalls
 from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.words import format_value
 
 CALLS_STYLE = style("calls")
 # The browser's own selection: the clipboard's newer interface is missing where a hub is served without TLS.
@@ -40,13 +41,13 @@ class ShownCalls:
         calls, stop = self.planned.calls, self.planned.stopped_by
         words = [f"✘ Applying would stop here: {stop}"] if stop else []
         if calls:
-            words += ["The same as AWS CLI commands:", as_commands(calls, self.target)]
+            words += ["The same as AWS CLI commands:", as_commands(_in_console_words(calls), self.target)]
         return scrub("\n".join(words))
 
 
 def calls_html(planned: PlannedCalls, target: Target) -> str:
     """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
-    calls = planned.calls
+    calls = _in_console_words(planned.calls)
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
     warning = stop if planned.stopped_by else ""
     if not calls:
@@ -62,6 +63,16 @@ def calls_html(planned: PlannedCalls, target: Target) -> str:
     return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}</div>'
 
 
+def _in_console_words(calls: Sequence[Call]) -> list[Call]:
+    """Return the calls; what is set in the console has the words of its screen: 8 hours, not PT8H."""
+    return [
+        replace(call, request={name: format_value(name, value) for name, value in call.request.items()})
+        if call.service_name == CONSOLE
+        else call
+        for call in calls
+    ]
+
+
 def target_of(context: RunContext) -> Target:
     """Return where a run's calls go, for people who make them by hand."""
     connection = context.connection
@@ -71,7 +82,7 @@ def target_of(context: RunContext) -> Target:
 def format_call(call: Call) -> str:
     """Return a call in one line, such as ``"identitystore CreateGroup (DisplayName: Auditors)"``."""
     if call.service_name == CONSOLE:
-        return console_words(call)
+        return console_words(_in_console_words([call])[0])
     values = [
         f"{name}: {_short(value)}"
         for name, value in call.request.items()

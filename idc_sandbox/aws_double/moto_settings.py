@@ -26,7 +26,8 @@ from moto.iam.access_control import PermissionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, iam_backends
 from moto.moto_api._internal import mock_random
-from moto.organizations.models import FakeAccount, FakeDelegatedAdministrator
+from moto.organizations.exceptions import ConstraintViolationException
+from moto.organizations.models import FakeAccount, FakeDelegatedAdministrator, OrganizationsBackend
 from moto.organizations.utils import PAGINATION_MODEL
 from moto.s3.models import FakeBucket, FakeKey, FakeMultipart
 from moto.sts.models import AssumedRole, STSBackend, sts_backends
@@ -38,6 +39,7 @@ from idc_sandbox.errors import ServiceError, access_denied, parse_json
 from idc_sandbox.wire.policies import policy_problem
 
 _PREFIX = "arn:aws:iam::aws:policy"
+_IDENTITY_CENTER = "sso.amazonaws.com"
 
 
 @functools.cache
@@ -268,6 +270,28 @@ def _sets(name: str, make: Callable[[], Any]) -> Callable[[Any], None]:
     return lambda model: setattr(model, name, make())
 
 
+_stock_register = OrganizationsBackend.register_delegated_administrator
+
+
+def _register_delegated_administrator(backend: OrganizationsBackend, **asked: str) -> None:
+    """Register a delegated administrator; Identity Center has one at a time, and never management."""
+    # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
+    account_id, service = asked["AccountId"], asked["ServicePrincipal"]
+    if account_id == backend.account_id:  # stock moto says this in AWS's older words
+        raise ConstraintViolationException(
+            "You cannot register management account/yourself as delegated administrator for your"
+            " organization."
+        )
+    if service == _IDENTITY_CENTER and accounts.delegated_administrators(service) - {account_id}:
+        raise ConstraintViolationException(
+            "You have exceeded the allowed number of delegated administrators for the delegated service."
+        )  # the words are UNCONFIRMED
+    try:
+        _stock_register(backend, **asked)
+    finally:  # stock moto keeps, and lists, an account whose service it has just refused
+        backend.admins[:] = [admin for admin in backend.admins if admin.services]
+
+
 _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     # Stock moto keeps every object that ever was, for a page of its own that cannot be reached here.
     (BaseModel, "__new__", lambda model, *_arguments, **_options: object.__new__(model)),
@@ -282,6 +306,7 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (TokenResponse, "get_federation_token", get_federation_token),
     (STSBackend, "get_caller_identity", get_caller_identity),
     # Policies of buckets are read by the sandbox; moto reads them without principals and conditions.
+    (OrganizationsBackend, "register_delegated_administrator", _register_delegated_administrator),
     (FakeBucket, "get_permission", lambda *_asked: PermissionResult.NEUTRAL),
 )
 # What is done to each new object; one read from a snapshot is not new.
@@ -299,7 +324,7 @@ def apply() -> None:
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would override every caller's account
     moto.settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # no bucket's name stands before the sandbox's host
     FakeKey.disposed = True  # one whose reading failed half-way has no file to close
-    FakeDelegatedAdministrator.SUPPORTED_SERVICES.append("sso.amazonaws.com")
+    FakeDelegatedAdministrator.SUPPORTED_SERVICES.append(_IDENTITY_CENTER)
     # Stock moto pages by the time of joining, and loses accounts that were made in the same moment.
     PAGINATION_MODEL["list_accounts"]["unique_attribute"] = "Id"
     # A property, so that the list is made when it is read; moto assigns the empty one to it.

@@ -91,6 +91,29 @@ def test_a_delegated_administrator_of_identity_center(gateway_client):
     assert gateway_client.double.delegated_administrators("sso.amazonaws.com") == set()
 
 
+def test_identity_center_has_one_delegated_administrator_at_a_time(gateway_client):
+    organizations = gateway_client.client("organizations")
+    members = gateway_client.member_account_ids()
+    delegate, other = members["Security tooling"], members["Development"]
+    principal = "sso.amazonaws.com"
+    organizations.register_delegated_administrator(AccountId=delegate, ServicePrincipal=principal)
+    for account_id, service, refusal in (
+        (other, principal, "ConstraintViolationException.* exceeded the allowed number"),
+        (delegate, principal, "AccountAlreadyRegisteredException"),
+        ("111122223333", principal, "ConstraintViolationException.* cannot register management account"),
+        (other, "sso.amazon.com", "InvalidInputException"),
+    ):
+        with pytest.raises(ClientError, match=refusal):
+            organizations.register_delegated_administrator(AccountId=account_id, ServicePrincipal=service)
+    found = organizations.list_delegated_administrators()["DelegatedAdministrators"]
+    assert [admin["Id"] for admin in found] == [delegate], "a refused account is not listed"
+    organizations.register_delegated_administrator(
+        AccountId=other, ServicePrincipal="guardduty.amazonaws.com"
+    )
+    organizations.deregister_delegated_administrator(AccountId=delegate, ServicePrincipal=principal)
+    organizations.register_delegated_administrator(AccountId=other, ServicePrincipal=principal)
+
+
 def test_trusted_access(gateway_client):
     organizations = gateway_client.client("organizations")
 

@@ -121,6 +121,17 @@ def test_env_quotes_a_folder_with_odd_characters(tmp_path, capsys):
     assert shlex.quote(str(folder.path)) in capsys.readouterr().out
 
 
+def test_what_it_says_to_type_is_a_command_of_idc(tmp_path, capsys, monkeypatch):
+    state = str(tmp_path / "state")
+    assert main(["status", "--state", state]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("No sandbox runs")
+    assert f"Start one with: idc sandbox start --state {state}\n" in said
+    monkeypatch.setenv("IDC_SANDBOX_STATE", state)
+    assert main(["env"]) == 1
+    assert capsys.readouterr().err.endswith("Start one with: idc sandbox start\n")
+
+
 def test_starts_at_the_same_time_give_one_sandbox(folder):
     with ThreadPoolExecutor(4) as pool:
         pids = {running.pid for running in pool.map(lambda _: launcher.start(folder, port=0), range(4))}

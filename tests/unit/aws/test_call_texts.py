@@ -32,6 +32,12 @@ def test_what_starts_with_a_dash_or_is_true_or_false_stays_a_value():
     assert arguments([call])[2:5] == ["--name=-rf", "--permission-sets-enabled", "--no-other"]
 
 
+def test_the_command_has_no_option_that_the_aws_cli_does_not_know():
+    call = Call("identitystore", "UpdateGroup", {"GroupId": "g", "Operations": [], "Revision": "1"})
+    assert "--revision" not in arguments([call])
+    assert "Revision='1'" in as_python([call], TARGET)
+
+
 @pytest.mark.parametrize("text", ["file:///etc/passwd", "fileb://x", "https://example.com/", "http://x"])
 def test_no_argument_is_read_from_a_file_or_a_page(text):
     call = Call("sso-admin", "CreatePermissionSet", {"Name": "A", "RelayState": text})

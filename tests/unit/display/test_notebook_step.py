@@ -3,11 +3,15 @@ from dataclasses import replace
 
 import pytest
 
+from idc_aws.calls import CONSOLE, Call
 from idc_aws.errors import ApplyRefusedError, CheckFailedError, ParametersError, WriteFailedError
 from idc_aws.files import read_json_lines
+from idc_aws.rehearsal import Target
 from idc_helpers.notebook import steps
+from idc_helpers.notebook.calls import ShownCalls, format_call
 from idc_helpers.notebook.forms import values as form_values
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
+from idc_helpers.runbook.applying import PlannedCalls
 
 
 @pytest.fixture
@@ -36,6 +40,24 @@ def test_headless_each_is_shown_once_in_the_order_of_a_step(step, shown):
     assert "The 2 calls that Apply makes" in calls._repr_html_()
     assert applied.outcome.counts()["create"] == 2
     assert [row[0] for row in checks.rows] == ["✔ passed", "✔ passed"]
+
+
+def test_what_the_console_does_is_said_in_the_words_of_its_screen():
+    mfa = {"prompt": "never", "users_manage_own_devices": True, "allowed_types": ["authenticator-apps"]}
+    calls = [
+        Call(CONSOLE, "settings/standard_authentication", {"send_email_otp": True}),
+        Call(CONSOLE, "settings/multi_factor_authentication", mfa),
+        Call(CONSOLE, "settings/sessions", {"user_interactive": "PT4H"}),
+    ]
+    shown = ShownCalls(PlannedCalls(tuple(calls)), Target("us-east-1"))
+    for text in (repr(shown), shown._repr_html_(), "\n".join(map(format_call, calls))):
+        for words in (
+            "Send email OTP: turned on",
+            "Prompt users for MFA: Never (disabled)",
+            "MFA types: Authenticator apps",
+            "User interactive sessions: 4 hours",
+        ):
+            assert words in text
 
 
 def test_where_nothing_is_to_do_no_calls_are_shown(step, shown):
