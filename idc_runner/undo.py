@@ -51,6 +51,10 @@ class Undo:
         """
         return self._teardown.apply(self.planned, progress=progress) if self._teardown else None
 
+    def name_accounts(self, text: str) -> str:
+        """Return a text with each account's name beside its id; may read, once."""
+        return self._teardown.context.name_accounts(text) if self._teardown else text
+
     def check(self) -> CheckResults:
         """Return whether anything is left; reads only."""
         return self._teardown.check() if self._teardown else CheckResults(())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,8 @@ from idc_aws.identifiers import counted
 from idc_aws.project import project_folder, runs_folder, work_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from idc_aws.changes import Change, Plan
 
 _Parameters = Annotated[
@@ -196,10 +199,10 @@ def undo(
             typer.echo(f"Nothing is left to undo of run {folder.name}.")
             return
         if plan.changes:
-            typer.echo(f"{opened.where}\n\n{_plan_table(plan)}\n")
+            typer.echo(f"{opened.where}\n\n{_plan_table(plan, opened.name_accounts)}\n")
         if plan.writes and not yes:
             typer.confirm(f"Undo {len(plan.writes)} of these?", abort=True)
-        opened.apply(_tell)
+        opened.apply(partial(_tell, opened.name_accounts))
         results = opened.check()
         verdict = opened.verdict()
     for check in results:
@@ -213,16 +216,28 @@ def undo(
     raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)
 
 
-def _plan_table(plan: Plan) -> str:
+def _plan_table(plan: Plan, name_accounts: Callable[[str], str]) -> str:
+    from idc_helpers.runbook.words import format_key  # noqa: PLC0415
     from idc_runner.summary import text_table  # noqa: PLC0415
 
-    rows = [[each.action.value, each.kind.replace("_", " "), each.key, each.reason] for each in plan.changes]
+    rows = [
+        [
+            each.action.value,
+            each.kind.replace("_", " "),
+            name_accounts(format_key(each.kind, each.key)),
+            each.reason,
+        ]
+        for each in plan.changes
+    ]
     return text_table([["action", "what", "name", "why"], *rows])
 
 
-def _tell(event: str, change: Change, made: int, total: int) -> None:
+def _tell(name_accounts: Callable[[str], str], event: str, change: Change, made: int, total: int) -> None:
+    from idc_helpers.runbook.words import format_key  # noqa: PLC0415
+
     if event == "done":
-        typer.echo(f"{made} of {total}: {change.action.value} {change.kind.replace('_', ' ')} {change.key}")
+        what = f"{change.kind.replace('_', ' ')} {format_key(change.kind, change.key)}"
+        typer.echo(f"{made} of {total}: {change.action.value} {name_accounts(what)}")
 
 
 def batch(

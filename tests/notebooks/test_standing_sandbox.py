@@ -1,5 +1,7 @@
 """Runs on the standing sandbox, in order: planned, applied, again, a notebook by papermill, undone."""
 
+import re
+
 import nbformat
 import pytest
 from kit_commands import KIT, steps_that_come_later, what_is_there
@@ -146,7 +148,9 @@ def test_undo_leaves_nothing_of_the_run_and_again_finds_nothing_to_do(commands, 
     done, there = undone
     assert done.returncode == 0, done.stdout + done.stderr
     assert there == {}
-    assert "delete" in done.stdout
+    assert re.search(r"^delete +account assignment +group ", done.stdout, re.M)
+    assert re.search(r" group ReadOnlyAccess · ReadOnlyAccess · Production \(\d{12}\)  ", done.stdout)
+    assert re.search(r": delete account assignment group .* · Production \(\d{12}\)$", done.stdout, re.M)
     again = commands.idc("undo", first[2].name, "--out", str(commands.runs))
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Undo " not in again.stdout
