@@ -19,6 +19,7 @@ from idc_aws.signin.config_file import read_config
 from idc_aws.signin.profiles import read_profile
 from idc_aws.signin.terminal import Terminal, sandbox_terminal
 from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.words import describe_length
 
 _ON_AWS = (
     "No API shows this, so on AWS you are your own judge: look in the access portal, or on the user's page of"
@@ -137,14 +138,15 @@ def _portal_session(look: Look) -> Examination:
     found = ConsoleSettings(look.connection).read(["sessions"])["sessions"]
     background = look.context.scenario.authentication.sessions.user_background
     other = found["user_background"]
-    is_mixed_up = other == wanted and found["user_interactive"] != wanted
-    kept = "that is the session of background jobs; people have the other one" if is_mixed_up else other
+    kept = describe_length(other)
+    if other == wanted and found["user_interactive"] != wanted:
+        kept = "that is the session of background jobs; people have the other one"
     return Examination(
         (
             Finding(
-                f"a portal session lasts {wanted}",
+                f"a portal session lasts {describe_length(wanted)}",
                 found["user_interactive"] == wanted,
-                found["user_interactive"],
+                describe_length(found["user_interactive"]),
             ),
             Finding("background sessions are as they were", other == background, kept),
         )
@@ -194,7 +196,7 @@ def _permission_set_fields(look: Look, state: State) -> tuple[Finding, ...]:
     policies += ["an inline policy"] if state.get("inline_policy") else []
     is_landing = relay_state.startswith("https://") and f"/{service}/" in relay_state
     return (
-        Finding(f"a session lasts {wanted}", duration == wanted, duration),
+        Finding(f"a session lasts {describe_length(wanted)}", duration == wanted, describe_length(duration)),
         Finding(f"people land in the console of {service}", is_landing, relay_state or "no relay state"),
         Finding(
             "it allows something",

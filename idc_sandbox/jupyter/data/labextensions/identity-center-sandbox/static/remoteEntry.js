@@ -45,7 +45,7 @@
       if (address === null) throw new Error(`${args.url} is none of the sandbox's pages`);
       const beside = shell.currentWidget;
       const tab = await commands.execute(OPEN_TAB, {
-        id: `${NAME}:beside`, url: address, title: "Practice portal", newBrowserTab: false,
+        id: `${NAME}:beside`, url: address, title: "Practice pages", newBrowserTab: false,
       });
       if (tab.content.url !== address) tab.content.url = address;
       const isNew = !tab.node.dataset.identityCenterBeside;
