@@ -97,7 +97,7 @@ def _shown(title: str, examination: Examination) -> Table:
     marks = tuple("good" if one.done else "change" for one in findings)
     count = sum(one.done for one in findings)
     state = "done" if examination.done else f"{count} of {len(findings)} done"
-    caption = f"{_capital(title)}{'' if title.endswith('?') else ':'} {state}"
+    caption = f"{_capital(title)}: {state}"
     commands = [one.command for one in examination.clean_up]
     note = "\n".join(("To remove it again, in a terminal:", *commands)) if commands else ""
     return Table(caption, _COLUMNS, rows, row_header=1, marks=marks, note=note)

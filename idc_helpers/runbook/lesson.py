@@ -283,7 +283,7 @@ _STEPS = (
         task="Accept the invitation, set a password, register MFA",
         who=PERSON,
         notebook=_ACTIVATE,
-        heading="Go it",
+        heading="Your turn",
         source=f"{_GUIDE}/howtoactivateaccount.html",
     ),
     LessonStep(15, "portal", "Use the access portal", PERSON, _ACTIVATE, "The access portal"),
