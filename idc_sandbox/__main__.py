@@ -181,7 +181,7 @@ def _exports(variables: Mapping[str, str]) -> str:
 
 
 def _pages(options: argparse.Namespace, folder: StateFolder) -> _Answer:
-    """Print the addresses of its web pages, with links that open mailbox and console once, in 10 minutes."""
+    """Print the addresses of its web pages, with links that work once for mailbox, phone and console."""
     sandbox = find_sandbox(folder)
     links = sandbox and page_links(sandbox, address=options.address)
     if links is None:

@@ -151,13 +151,9 @@ def _version(program: Path) -> tuple[int, int, int] | None:
 
 
 _PROGRAM_TIMEOUT_S = 120
-_KEYS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-)
+# Without the administrator's keys a profile speaks for itself. The Region stays, as in a terminal of the
+# lab: a profile that was configured without one works there.
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True)

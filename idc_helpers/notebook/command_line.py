@@ -108,7 +108,7 @@ _REFUSALS = (
     ("sso login", "the session is over: aws sso login"),
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing
-_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. Compare the code before you allow."
+_IN_TERMINAL = "Open a terminal (File → New → Terminal), and run: `{}`. If it shows a code, compare it first."
 _THEN = "Then run the cells from here on."
 _NOT_YET = "… not yet: configure the profile and sign in as shown above, then run this cell again."
 _SIGNED_IN = "✔ there is a session of this profile"

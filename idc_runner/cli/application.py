@@ -36,7 +36,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Say the kit's version.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the kit's version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     pass

@@ -144,7 +144,7 @@ def lab(
 ) -> None:
     """Open JupyterLab on the first notebook, with the sandbox running; Ctrl-C ends what this started.
 
-    JupyterLab works on a copy of yours, made at the first start: the folder lab/ of the kit's repository, or
+    JupyterLab works on your own copy, made at the first start: the folder lab/ of the kit's repository, or
     the folder that `idc init` laid out. The state stays: the next time everything is as it was.
     """
     from idc_aws.sandbox import SandboxAddress, find_sandbox, start_sandbox, stop_sandbox  # noqa: PLC0415

@@ -43,7 +43,7 @@ _Target = Annotated[
 ]
 _Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="The folder that gets the run's folder. [default: runs]"),
+    typer.Option("--out", metavar="DIR", help="Where to put the run's folder. [default: runs]"),
 ]
 _Teardown = Annotated[
     bool,
@@ -64,8 +64,8 @@ _Mask = Annotated[
     bool,
     typer.Option(
         "--mask-personal-data",
-        help="Put stand-ins in the place of people's names, e-mail addresses, phone numbers and addresses in "
-        "all that the run writes, but for receipts.jsonl: undo needs the real ones.",
+        help="Replace people's names, e-mail addresses, phone numbers and addresses in all that the run "
+        "writes, except in receipts.jsonl: undo needs the real ones.",
     ),
 ]
 _Engine = Annotated[
@@ -82,7 +82,7 @@ _Edited = Annotated[
     bool,
     typer.Option(
         "--edited-notebooks",
-        help="Write to AWS although cells of the notebooks differ from what the kit's repository holds.",
+        help="Write to AWS even if cells of the notebooks differ from what the kit's repository holds.",
     ),
 ]
 _MaxOutput = Annotated[
@@ -91,7 +91,8 @@ _MaxOutput = Annotated[
         "--max-output",
         metavar="MILLIONS",
         min=0.001,
-        help="Millions of characters that are kept of what a cell prints, of each stream; the rest is cut.",
+        help="How many millions of characters to keep of what a cell prints, of each stream; the rest is "
+        "cut.",
     ),
 ]
 
@@ -113,8 +114,8 @@ def run(
     """Run the notebooks in order, headless, and write a report.
 
     Exit status 0 only if every check in every notebook passed. The run's folder (runs/latest) holds the
-    executed notebooks, summary.json, index.html, and receipts.jsonl, by which `idc undo` takes the run back.
-    Running again is safe: what is as wanted stays `unchanged`.
+    executed notebooks, summary.json, index.html, and receipts.jsonl, from which `idc undo` undoes the run.
+    It is safe to run it again: what is already as you want it stays `unchanged`.
     """
     from idc_runner.engine import TimeLimits  # noqa: PLC0415
     from idc_runner.fast.engine import open_engine  # noqa: PLC0415
@@ -174,13 +175,13 @@ def undo(
         bool,
         typer.Option(
             "--include-used",
-            help="Delete what the run created also where others use or changed it. The plan shows what goes "
-            "with it. An instance that holds what others made stays.",
+            help="Also delete what others use or have changed of what the run created. The plan shows what "
+            "goes with it. An instance that holds what others made stays.",
         ),
     ] = False,
     out: _Out = None,
 ) -> None:
-    """Take back what a run did: only what its receipts name, newest first.
+    """Undo what a run did: only what its receipts name, newest first.
 
     What the run made is deleted by AWS's id, and what it changed gets its old values. What others made, use
     or changed since is left alone and reported. Doing it again is safe. Exit status: 0 when nothing of the
@@ -268,17 +269,9 @@ def batch(
     notebook_timeout: Annotated[
         float | None, typer.Option("--notebook-timeout", metavar="SECONDS", help="For each notebook.")
     ] = None,
-    max_output: Annotated[
-        float,
-        typer.Option(
-            "--max-output",
-            metavar="MILLIONS",
-            min=0.001,
-            help="Millions of characters that are kept of what a cell prints, of each stream.",
-        ),
-    ] = 1,
+    max_output: _MaxOutput = 1,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run the jobs again that failed before.")
+        bool, typer.Option("--retry-failed", help="Also run those jobs again that failed before.")
     ] = False,
     scheduler: Annotated[
         str,
@@ -299,8 +292,8 @@ def batch(
 ) -> None:
     """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
 
-    Exit status 0 only if every job passed. The same command again goes on where it ended: jobs that are done
-    with the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
+    Exit status 0 only if every job passed. Run the same command again to resume: jobs that are done with
+    the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
     for each job.
     """
     from idc_runner.engine import TimeLimits  # noqa: PLC0415

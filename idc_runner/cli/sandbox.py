@@ -81,7 +81,7 @@ def start(
 
 @app.command()
 def pages(state: _State = None, address: _Address = None, as_json: _Json = False) -> None:
-    """Print the addresses of its web pages, with links that open mailbox and console once, in 10 minutes."""
+    """Print the addresses of its web pages. Those of mailbox, phone and console work once, for 10 minutes."""
     _call("pages", as_json, state=state, address=address)
 
 
@@ -99,13 +99,13 @@ def stop(state: _State = None, as_json: _Json = False) -> None:
 
 @app.command()
 def status(state: _State = None, as_json: _Json = False) -> None:
-    """Tell whether it runs, and where; exit status 1 if not."""
+    """Say whether it runs, and where; exit status 1 if not."""
     _call("status", as_json, state=state)
 
 
 @app.command()
 def reset(state: _State = None, seed: _Seed = None, as_json: _Json = False) -> None:
-    """Stop it and delete its state: the next start is a first one."""
+    """Stop it and delete its state: the next start begins with nothing."""
     _call("reset", as_json, state=state, seed=seed)
 
 

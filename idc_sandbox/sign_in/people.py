@@ -161,7 +161,15 @@ def start_urls(context: Context) -> list[str]:
         return []
     urls = setting(context, instance["instance_arn"], "access_portal")["urls"]
     by_store = f"https://{instance['identity_store_id']}.awsapps.com/start"
-    return list(dict.fromkeys([urls["ipv4"], by_store, urls["dual_stack"], f"{context.site_url}/start"]))
+    by_instance = issuer_url(instance["instance_arn"])
+    own = f"{context.site_url}/start"
+    return list(dict.fromkeys([urls["ipv4"], by_store, urls["dual_stack"], by_instance, own]))
+
+
+def issuer_url(instance_arn: str) -> str:
+    """Return the issuer URL, which the AWS CLI takes in place of a start URL."""
+    # Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html
+    return f"https://identitycenter.amazonaws.com/{instance_arn.rpartition('/')[2]}"
 
 
 def require_own_directory(context: Context, instance: sqlite3.Row) -> None:

@@ -135,6 +135,8 @@ def test_only_who_is_signed_in_can_allow_and_only_while_signed_in(portal, client
 def test_another_portals_start_url_is_refused_with_ours(portal, client, start_url):
     with pytest.raises(portal.oidc.exceptions.InvalidRequestException, match=portal.start_url):
         portal.oidc.start_device_authorization(**client, startUrl=start_url)
+    with pytest.raises(portal.oidc.exceptions.InvalidRequestException, match=portal.start_url):
+        portal.register(issuerUrl=start_url)
 
 
 def test_each_address_of_the_portal_is_a_start_url(portal, client):
@@ -143,9 +145,11 @@ def test_each_address_of_the_portal_is_a_start_url(portal, client):
         *urls.values(),
         f"{portal.start_url}/",
         f"{portal.start_url}#/",
+        f"https://identitycenter.amazonaws.com/{portal.instance['InstanceArn'].rpartition('/')[2]}",
         "http://localhost/start",
     ):
         portal.oidc.start_device_authorization(**client, startUrl=start_url)
+        portal.register(issuerUrl=start_url)
 
 
 def test_a_login_on_its_way_survives_a_restart(portal, client):

@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
+
+from idc_runner.cli.application import app
 
 ROOT = Path(__file__).parents[2]
 # The pattern of the word, and the better word.
@@ -16,8 +20,8 @@ WORDS = {
     r"\b(is|was|are|been|be) told\b(?! apart)|\b(cannot be|unless) told\b(?! apart)": "reported, shown",
     r"\bstands? (here|twice|beside)\b": "appears",
     r"\b(is|are|was|were|still) at work\b": "running",
-    r"\b(is|are|was|were|be) taken back\b|\btakes? (it )?back\b": "undo",
-    r"\b(go|goes|went) on (with|from|when|again)\b|\bto go on\b": "resume, continue",
+    r"\b(is|are|was|were|be) taken back\b|\btakes? ((it|the \w+|what .{1,20}) )?back\b": "undo",
+    r"\b(go|goes|went) on (with|from|when|where|again)\b|\bto go on\b": "resume, continue",
     r"\b(these|it) besides\b|\bBesides,|\bbesides the\b": "also, in addition to",
     r"\bby that\b(?= *[,.;])": "as a result",
     r"\bis no (number|path|port|place|length|receipt|write|value for|user of)\b": "is not a …",
@@ -80,6 +84,22 @@ def test_what_a_user_reads_is_plain_english():
     files = _files()
     assert len(files) > 100
     found = [one for path in files for one in stumbles(str(path.relative_to(ROOT)), path.read_text("utf-8"))]
+    assert not found, "\n".join(found)
+
+
+def _helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each command of a program with its help: docstrings, which readers of modules skip."""
+    options = [getattr(option, "help", None) or "" for option in command.params]
+    yield name, " ".join("\n".join([command.help or "", *options]).split())
+    for below, one in getattr(command, "commands", {}).items():
+        yield from _helps(one, f"{name} {below}")
+
+
+def test_the_help_of_every_command_is_plain_english():
+    helps = dict(_helps(typer.main.get_command(app), "idc"))
+    assert {"idc run", "idc undo", "idc sandbox start"} < helps.keys()
+    assert all(helps.values())
+    found = [one for name, text in helps.items() for one in stumbles(name, text)]
     assert not found, "\n".join(found)
 
 

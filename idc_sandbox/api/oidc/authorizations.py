@@ -18,11 +18,11 @@ from idc_sandbox.api.oidc.clients import (
     AUTHORIZATION_CODE_GRANT,
     DEVICE_CODE_GRANT,
     find_registered,
-    invalid_request,
     is_redirect_uri,
     remember_client,
     require_client,
     require_grant_type,
+    require_start_url,
 )
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in.people import (
@@ -33,7 +33,6 @@ from idc_sandbox.sign_in.people import (
     new_token,
     refuse,
     session_of,
-    start_urls,
 )
 from idc_sandbox.wire.registry import operation
 
@@ -58,7 +57,7 @@ def start_device_authorization(context: Context, request: dict[str, Any]) -> dic
     """Give a client a code to poll with and a code for its person; both are good for ten minutes."""
     client = require_client(context, request["clientId"], request["clientSecret"])
     require_grant_type(client, DEVICE_CODE_GRANT)
-    _require_start_url(context, request["startUrl"])
+    require_start_url(context, request["startUrl"])
     remember_client(context, client)  # one of a state that was deleted since is known by its secret alone
     now = context.now
     # Kept for a while after the end, so that a late client reads "expired" and not "unknown".
@@ -137,16 +136,6 @@ def _new_user_code(context: Context) -> str:
         code = _normal("".join(secrets.choice(_LETTERS) for _ in range(8)))
         if context.find("device_authorization", user_code=code) is None:
             return code
-
-
-def _require_start_url(context: Context, start_url: str) -> None:
-    known = start_urls(context)
-    wanted = start_url.partition("#")[0].rstrip("/")
-    if wanted not in known:
-        raise invalid_request(
-            f"The start URL {start_url[:200]!r} is not that of an access portal here; yours is "
-            f"{known[0] if known else 'there once Identity Center is enabled'}."
-        )
 
 
 # The browser's half of the authorization code grant with PKCE: what ``/authorize`` checks, where it leads.

@@ -16,7 +16,7 @@ from typing import Any
 
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import clean_text, make_room, new_token, refuse
+from idc_sandbox.sign_in.people import clean_text, make_room, new_token, refuse, start_urls
 from idc_sandbox.state_folder import replace_whole
 from idc_sandbox.wire.registry import operation
 
@@ -94,6 +94,8 @@ def register_client(context: Context, request: dict[str, Any]) -> dict[str, Any]
             f"clientType must be 'public', found {request['clientType'][:40]!r}, and clientName must have "
             f"1 to {_LONGEST_NAME} characters, found {len(request['clientName'])}.",
         )
+    if "issuerUrl" in request:  # as the AWS CLI does for a login through the browser: its only place for it
+        require_start_url(context, request["issuerUrl"])
     now = int(context.now)
     client = Client(
         client_id=new_token(),
@@ -111,6 +113,17 @@ def register_client(context: Context, request: dict[str, Any]) -> dict[str, Any]
         "authorizationEndpoint": f"{context.site_url}/authorize",
         "tokenEndpoint": f"{context.site_url}/token",
     }
+
+
+def require_start_url(context: Context, start_url: str) -> None:
+    """Refuse an address that does not name this sandbox's portal."""
+    known = start_urls(context)
+    wanted = start_url.partition("#")[0].rstrip("/")
+    if wanted not in known:
+        raise invalid_request(
+            f"The start URL {start_url[:200]!r} is not that of an access portal here; yours is "
+            f"{known[0] if known else 'there once Identity Center is enabled'}."
+        )
 
 
 def require_client(context: Context, client_id: str, client_secret: str) -> Client:

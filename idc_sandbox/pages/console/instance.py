@@ -10,6 +10,7 @@ from starlette.responses import Response
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import readable
+from idc_sandbox.sign_in.people import issuer_url
 
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html
 _CUSTOM = "custom"
@@ -44,7 +45,6 @@ _REGIONS = {
     "eu-west-3": "Europe (Paris)",
     "sa-east-1": "South America (São Paulo)",
 }
-_ISSUER = "https://identitycenter.amazonaws.com/"
 _SOURCES = {
     "identity_center_directory": "Identity Center directory",
     "active_directory": "Active Directory",
@@ -72,7 +72,7 @@ def show_home(console: Console) -> Response:
         source=_SOURCES.get(settings["identity_source"]["type"], settings["identity_source"]["type"]),
         region=f"{_REGIONS[region]} | {region}" if region in _REGIONS else region,
         organization_id=_organization_id(console),
-        issuer_url=_ISSUER + _instance_id(instance),
+        issuer_url=issuer_url(instance["InstanceArn"]),
         is_organizations=_is_organizations(console, instance),
     )
 
