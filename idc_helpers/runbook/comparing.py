@@ -13,6 +13,7 @@ from idc_helpers.runbook.lesson import Place
 from idc_helpers.runbook.words import format_field, format_fields, format_value
 
 _LONGEST_VALUE_SHOWN = 60
+_PARTED = ("address", "enterprise")
 _SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
 """Fields that a thing may have although its creation did not say so."""
 
@@ -47,10 +48,20 @@ def differing_fields(wanted: State, found: State) -> list[str]:
 
 def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
     """Return the difference in words, such as ``"Session duration: 1 hour → 4 hours"``."""
+    differing = ((name, *_differing_parts(name, wanted.get(name), found.get(name))) for name in fields)
     return "; ".join(
-        f"{format_field(name)}: {_shown(name, found.get(name))} → {_shown(name, wanted.get(name))}"
-        for name in fields
+        f"{format_field(name)}: {_shown(name, there)} → {_shown(name, asked)}"
+        for name, asked, there in differing
     )
+
+
+def _differing_parts(name: str, wanted: Any, found: Any) -> tuple[Any, Any]:
+    """Return of two addresses, or two jobs, only the fields that differ: all of them would not fit."""
+    if name not in _PARTED or not (isinstance(wanted, dict) and isinstance(found, dict)):
+        return wanted, found
+    fields = [part for part in {**wanted, **found} if wanted.get(part) != found.get(part)]
+    of_wanted, of_found = ({part: one.get(part, "nothing") for part in fields} for one in (wanted, found))
+    return of_wanted, of_found
 
 
 def format_state(state: State) -> str:
@@ -255,7 +266,10 @@ def _check(name: str, wanted: State, found: State | None) -> Check:
     differing = differing_fields(wanted, found)
     if differing:
         detail = f"found → expected: {describe_difference(wanted, found, differing)}"
-        expected, there = (format_state({at: state.get(at) for at in differing}) for state in (wanted, found))
+        parts = [_differing_parts(at, wanted.get(at), found.get(at)) for at in differing]
+        expected, there = (
+            format_state(dict(zip(differing, side, strict=True))) for side in zip(*parts, strict=True)
+        )
         return Check(name, False, detail, expected=expected, found=there)
     named = (name for name, value in format_fields(wanted).items() if value not in (None, {}, []))
     fields = ", ".join(map(format_field, named))

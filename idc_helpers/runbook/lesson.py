@@ -161,7 +161,9 @@ _STEPS = (
         section="access_portal",
         source=f"{_GUIDE}/howtochangeURL.html",
         wants=(Want(ConsoleSettings, desired.access_portal_states),),
-        screen=ConsoleScreen("Dashboard → AWS access portal URL", "settings/portal-url", "dashboard"),
+        screen=ConsoleScreen(
+            "Settings → Identity source → Customize AWS access portal URL", "settings/portal-url"
+        ),
         no_api=_NO_API,
     ),
     LessonStep(

@@ -389,8 +389,9 @@ def _waits_for(name: str) -> Reading:
     return StepState.LATER, f"waits for step {LESSON[name].number}"
 
 
-def _how_far(person: PersonStatus) -> tuple[bool, bool, bool]:
-    return bool(person.has_password), bool(person.device_kinds), bool(person.session_count)
+def _how_far(person: PersonStatus) -> tuple[bool, bool]:
+    # A password does not count: an administrator may have made it, and nobody has come yet.
+    return bool(person.device_kinds), bool(person.session_count)
 
 
 @dataclass(frozen=True)

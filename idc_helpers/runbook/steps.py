@@ -170,7 +170,9 @@ class Step(Reviewed[Plan]):
         skipped = {change.key: change for change in changes if change.action is Action.SKIPPED}
         actual = {change.key: change.before for change in changes if change.before is not None}
         states = {key: state for key, state in wanted.states.items() if key not in skipped}
-        remedy = f"Go back to the step “{self.title}”, read its plan and apply it."
+        remedy = (
+            f"Go back to the step “{self.title}”, read its plan and apply it, or do the rest in the console."
+        )
         left_out = [
             Check(in_words(resource.kind, key), True, f"skipped: {change.reason}")
             for key, change in skipped.items()

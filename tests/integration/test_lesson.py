@@ -114,10 +114,14 @@ def test_the_map_tells_what_is_done_from_what_somebody_changed(context):
     states = {reading.entry.number: reading for reading in read_states(context)}
     assert {states[number].state for number in range(1, 14)} == {StepState.DONE}
     assert states[14].words == "✎ waiting for you: no password yet"
-    assert {states[number].state for number in range(15, 21)} == {StepState.LATER}
     directory = context.connection.client("identitystore")
     store = {"IdentityStoreId": context.connection.instance.identity_store_id}
     ids = {each["UserName"]: each["UserId"] for each in directory.list_users(**store)["Users"]}
+    handed_over = {"delivery": "one-time-password"}
+    context.connection.console.send("POST", f"users/{ids['richard.roe']}/reset-password", handed_over)
+    (reading,) = read_states(context, [14])
+    assert reading.words == "✎ waiting for you: no password yet", "of the lesson's person"
+    assert {states[number].state for number in range(15, 21)} == {StepState.LATER}
     directory.delete_user(UserId=ids["richard.roe"], **store)
     (reading,) = read_states(context, [13])
     assert reading.state is StepState.CHANGED_OUTSIDE

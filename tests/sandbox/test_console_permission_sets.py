@@ -169,6 +169,10 @@ def test_a_custom_set_has_all_that_was_typed(administrator, sets):
     assert go(administrator, kind="custom") == POLICIES
     assert go(administrator, "search", policy_search="s3 readONLY") == POLICIES
     assert f'value="{POLICY}AmazonS3ReadOnlyAccess"' in administrator.page.text
+    go(administrator, "search", policy_search="billing")
+    boxes = re.findall(r'name="managed" value="([^"]+)"', administrator.page.text)
+    assert boxes[0] == f"{POLICY}job-function/Billing"  # of all that have the word, the very name comes first
+    assert "AWS managed policies <span class=\"hint\">(not set)" in administrator.page.text  # a search sets nothing
     assert go(administrator, "search", policy_search="no such", managed=f"{POLICY}Billing") == POLICIES
     assert fields_of(administrator)["managed"] == [f"{POLICY}Billing"]  # ticked, though it was not found
     go(administrator, "more-policies", customer_name="Keys", customer_path="/teams/")
@@ -194,7 +198,7 @@ def test_a_custom_set_has_all_that_was_typed(administrator, sets):
     assert go(administrator, **settings) == REVIEW
     shown = {name: administrator.value(name) for name in ("managed", "customer", "boundary", "tags")}
     assert shown == {
-        "managed": "AmazonS3ReadOnlyAccess, job-function/Billing",
+        "managed": "AmazonS3ReadOnlyAccess, Billing",
         "customer": "/teams/Keys, /Logs",
         "boundary": "PowerUserAccess (AWS managed)",
         "tags": "team = audit, cost center = –",

@@ -135,6 +135,13 @@ def test_a_subdomain_that_is_none_changes_nothing_and_stays_in_the_field(place, 
     assert settings_of(place)["access_portal"]["subdomain"] is None
 
 
+def test_a_tab_shows_what_it_is_for_and_folds_the_details_above_it(administrator):
+    for path, is_open in (("", True), ("/authentication", False), ("/management", False), ("/tags", False)):
+        administrator.open(f"{SETTINGS}{path}")
+        details = administrator.page.text.partition("Details</h2>")[0].rpartition("<details")[2]
+        assert details.startswith(" open") is is_open, path
+
+
 def test_the_portals_address_is_chosen_once(place, administrator):
     post(administrator, "/portal-url", subdomain=" acme ")
     assert "“acme”" in administrator.message

@@ -305,7 +305,7 @@ class Actions(Generic[P]):
 
     def _checked(self, checks: CheckResults) -> None:
         self._screen.show(self._checks_html(checks))
-        self._screen.say(format_checks(checks))
+        self._screen.say(f"{'✔ ' if checks.passed else ''}{format_checks(checks)}")
 
     def _checks_html(self, checks: CheckResults) -> str:
         lessons = "" if checks.passed else failed_checks(checks)._repr_html_()

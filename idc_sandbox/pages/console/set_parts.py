@@ -161,6 +161,11 @@ class FoundPolicies(NamedTuple):
     problem: str = ""
 
 
+def policy_name(arn: str) -> str:
+    """Return what people call a managed policy: its name without the path."""
+    return arn.rpartition("/")[2]
+
+
 def find_managed_policies(console: Console, words: str) -> FoundPolicies:
     """Return the AWS managed policies whose names have all the words; without words the predefined ones."""
     double = console.context.double
@@ -176,6 +181,7 @@ def find_managed_policies(console: Console, words: str) -> FoundPolicies:
         for arn in double.aws_managed_policies()
         if all(word in arn.removeprefix(AWS_POLICY).casefold() for word in wanted)
     ]
+    found.sort(key=lambda arn: policy_name(arn).casefold() != " ".join(wanted))  # the very name first
     return FoundPolicies(found[:_MOST_FOUND], max(0, len(found) - _MOST_FOUND))
 
 

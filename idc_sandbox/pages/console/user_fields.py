@@ -69,7 +69,7 @@ OPTIONAL = (
             _enterprise("organization", "Organization", "organization"),
             _enterprise("division", "Division", "division"),
             _enterprise("department", "Department", "department"),
-            _enterprise("manager", "Manager", "manager", "value", hint="The manager's user ID."),
+            _enterprise("manager", "Manager", "manager", "value", hint="The manager's username."),
             _enterprise("manager_name", "Manager's display name", "manager", "displayName"),
             Field("role", "Role", ("Roles", "Value")),
         ),

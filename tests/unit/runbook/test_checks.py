@@ -24,6 +24,19 @@ def test_a_thing_that_is_as_wanted_passes_and_says_what_was_compared():
     assert check == Check("permission set Admin", True, "exists as wanted (Session duration)")
 
 
+def test_of_a_job_or_an_address_only_what_differs_is_named():
+    job = {"employee_number": "000042", "cost_center": "CC-1001", "organization": "Example Corp"}
+    (check,) = check_states(
+        "user",
+        {"mary.major": {"enterprise": {**job, "manager": "richard.roe"}}},
+        {"mary.major": {"enterprise": {**job, "manager": "somebody", "division": "Technology"}}},
+        remedy="",
+    )
+    shown = ("Manager: somebody, Division: Technology", "Manager: richard.roe, Division: nothing")
+    assert check.detail == f"found → expected: Job: {shown[0]} → {shown[1]}"
+    assert (check.found, check.expected) == tuple(f"Job: {one}" for one in shown)
+
+
 def test_a_missing_thing_says_what_was_expected_and_found():
     (check,) = check_states("group", {"Admins": {}}, {}, remedy="Go back to step 11.")
     assert (check.passed, check.detail, check.remedy) == (

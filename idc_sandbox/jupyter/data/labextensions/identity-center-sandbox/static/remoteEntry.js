@@ -11,6 +11,7 @@
     "Access portal": NAME, "Mailbox": "identity-center-mailbox", "Practice phone": "identity-center-phone",
     "Practice console": "identity-center-console",
   };
+  const PAGES = { "start/practice-console": "Practice console", "start/mailbox": "Mailbox", "start/phone": "Practice phone" };
 
   function baseUrl() {
     const element = document.getElementById("jupyter-config-data");
@@ -23,6 +24,13 @@
     const url = new URL(text, window.location.href);
     const root = new URL(`${NAME}/`, baseUrl());
     return url.origin === root.origin && url.pathname.startsWith(root.pathname) ? url.href : null;
+  }
+
+  // Return what the tab that shows a page is called.
+  function titleOf(address) {
+    const path = new URL(address).pathname;
+    const found = Object.keys(PAGES).find((page) => path.includes(`/${NAME}/${page}`));
+    return found ? PAGES[found] : "Practice portal";
   }
 
   // JupyterLab draws the icons of its own tiles alone: those of other categories stay empty.
@@ -45,9 +53,10 @@
       if (address === null) throw new Error(`${args.url} is none of the sandbox's pages`);
       const beside = shell.currentWidget;
       const tab = await commands.execute(OPEN_TAB, {
-        id: `${NAME}:beside`, url: address, title: "Practice pages", newBrowserTab: false,
+        id: `${NAME}:beside`, url: address, title: titleOf(address), newBrowserTab: false,
       });
       if (tab.content.url !== address) tab.content.url = address;
+      tab.title.label = titleOf(address);
       const isNew = !tab.node.dataset.identityCenterBeside;
       if (isNew && beside && beside !== tab) {
         tab.node.dataset.identityCenterBeside = "yes";
