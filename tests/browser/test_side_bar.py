@@ -16,6 +16,8 @@ from idc_runner.examples import SUMMARY
 
 SIZE = {"width": 1400, "height": 1000}
 _TABS = "Array.from(window.jupyterapp.shell.widgets('main')).map(one => one.context?.path ?? one.id)"
+_BESIDE = """Array.from(window.jupyterapp.shell.widgets('main'))
+    .find(one => one.node.dataset.identityCenterBeside)"""
 _SOURCES = """window.jupyterapp.shell.currentWidget.content.widgets
     .map(one => one.model.type === 'code' ? one.model.sharedModel.getSource() : '')"""
 _SHOW = """async number => {
@@ -127,6 +129,20 @@ def test_a_link_in_a_notebook_takes_the_place_of_what_is_left(desk):
         .locator("> small")
         .first
     ).to_have_text("visited")
+
+
+def test_with_the_practice_console_in_front_the_notebook_beside_it_is_where_one_is(desk):
+    desk.command("notebook:run-all-cells")
+    console = desk.page.locator(".jp-ServerProxy iframe")
+    desk.panel.get_by_role("link", name=re.compile("^Practice console")).first.click()
+    expect(console).to_be_visible()
+    expect(desk.bar.locator("a[aria-current=page]")).to_have_text("06 · Groups")
+    desk.go("05 · Permission sets")
+    for one in (desk.panel, console):  # the next notebook takes the place of the last one, not the console's
+        expect(one).to_be_visible()
+    assert desk.tabs[0] == "notebooks/05_permission_sets.ipynb"
+    desk.page.evaluate(f"{_BESIDE}.dispose()")
+    desk.go("06 · Groups")
 
 
 def test_after_a_restart_words_say_which_cell_to_run(desk):

@@ -172,7 +172,7 @@ def test_a_custom_set_has_all_that_was_typed(administrator, sets):
     go(administrator, "search", policy_search="billing")
     boxes = re.findall(r'name="managed" value="([^"]+)"', administrator.page.text)
     assert boxes[0] == f"{POLICY}job-function/Billing"  # of all that have the word, the very name comes first
-    assert "AWS managed policies <span class=\"hint\">(not set)" in administrator.page.text  # a search sets nothing
+    assert 'AWS managed policies <span class="hint">(not set)' in administrator.page.text  # it only searched
     assert go(administrator, "search", policy_search="no such", managed=f"{POLICY}Billing") == POLICIES
     assert fields_of(administrator)["managed"] == [f"{POLICY}Billing"]  # ticked, though it was not found
     go(administrator, "more-policies", customer_name="Keys", customer_path="/teams/")

@@ -172,7 +172,7 @@ class Actions(Generic[P]):
         self._planned = PlannedCalls()
         self._running: WatchedApply | None = None
         self.show_button = widgets.Button(
-            description=labels.show, layout=widgets.Layout(width="auto", min_width="12em")
+            description=labels.show, layout=widgets.Layout(width="auto", min_width="8em")
         )
         self.apply_button = widgets.Button(
             description=f"{labels.apply}{where}",
@@ -184,7 +184,8 @@ class Actions(Generic[P]):
             self.apply_button.button_style = "danger"
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
         self.check_button = widgets.Button(
-            description=labels.check, layout=_BUTTON if labels.check else widgets.Layout(display="none")
+            description=labels.check,
+            layout=widgets.Layout(width="auto", min_width="8em", display="" if labels.check else "none"),
         )
         buttons = (self.show_button, self.apply_button, self.check_button, self.cancel_button)
         self._question = Question("Delete", "Keep", self._carry_out, self._keep)

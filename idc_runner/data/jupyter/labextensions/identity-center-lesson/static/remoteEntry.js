@@ -63,8 +63,13 @@
       this.drawn = "";
     }
 
+    // With a page beside it in front, the notebook in view is still where one is.
     get current() {
-      return this.app.shell.currentWidget;
+      const { shell } = this.app;
+      const isOfLesson = (one) => this.holds(one?.context?.path ?? "");
+      if (isOfLesson(shell.currentWidget)) return shell.currentWidget;
+      const inView = Array.from(shell.widgets("main")).find((one) => one.isVisible && isOfLesson(one));
+      return inView ?? shell.currentWidget;
     }
 
     get path() {
