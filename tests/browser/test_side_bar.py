@@ -137,6 +137,12 @@ def test_with_the_practice_console_in_front_the_notebook_beside_it_is_where_one_
     desk.panel.get_by_role("link", name=re.compile("^Practice console")).first.click()
     expect(console).to_be_visible()
     expect(desk.bar.locator("a[aria-current=page]")).to_have_text("06 · Groups")
+    title = desk.page.locator(".lm-TabBar-tab.lm-mod-current", has_text="Practice").first
+    expect(title).to_have_text("Practice console")
+    console.content_frame.locator("body").evaluate(
+        "() => { location.href = '/identity-center-sandbox/start/phone' }"
+    )
+    expect(title).to_have_text("Practice phone")
     desk.go("05 · Permission sets")
     for one in (desk.panel, console):  # the next notebook takes the place of the last one, not the console's
         expect(one).to_be_visible()

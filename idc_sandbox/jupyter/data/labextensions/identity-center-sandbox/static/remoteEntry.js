@@ -60,6 +60,9 @@
       const isNew = !tab.node.dataset.identityCenterBeside;
       if (isNew && beside && beside !== tab) {
         tab.node.dataset.identityCenterBeside = "yes";
+        // The page's links lead from the mailbox to the portal: the tab is called after the page that it shows.
+        const frame = tab.node.querySelector("iframe");
+        frame.addEventListener("load", () => { tab.title.label = titleOf(frame.contentWindow.location.href); });
         shell.add(tab, "main", { mode: "split-right", ref: beside.id });
       }
       shell.activateById(tab.id);
