@@ -16,6 +16,7 @@ from idc_aws.connection import Connection
 from idc_aws.errors import InstanceNotFoundError, KitError
 from idc_aws.failures import failed_read
 from idc_aws.identity_store import find_principal_id, find_user_id, principal_name
+from idc_aws.organization import SERVICE_PRINCIPAL
 
 _MOST_FAILURES_READ = 20
 _NO_PARTS: tuple[tuple[str, str], ...] = ()
@@ -50,6 +51,15 @@ def why_no_instance(connection: Connection) -> str:
     except KitError:
         return ""
     return ""
+
+
+@_clue("")
+def other_delegate(connection: Connection, account_id: str) -> str:
+    """Return the delegated administrator, by name and id, where it is another account than this one."""
+    listed = connection.items(
+        "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
+    )
+    return next((f"{one['Name']} ({one['Id']})" for one in listed if one["Id"] != account_id), "")
 
 
 @_clue(_NO_PARTS)

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 
 from idc_aws.changes import State
 from idc_aws.connection import Connection
-from idc_aws.diagnostics import absent_parts, holder_of_email, last_assignment_failure, why_no_instance
+from idc_aws.diagnostics import (
+    absent_parts,
+    holder_of_email,
+    last_assignment_failure,
+    other_delegate,
+    why_no_instance,
+)
 from idc_aws.resource import Resource
 from idc_helpers.runbook.comparing import Check, differing_fields, format_state
 from idc_helpers.runbook.lesson import LESSON
@@ -43,6 +49,7 @@ class Facts:
     absent: tuple[tuple[str, str], ...] = ()
     failure: str = ""
     email_holder: str = ""
+    other_delegate: str = ""
     made_at: str = ""
     interrupted_at: str = ""
     taken_back_at: str = ""
@@ -68,14 +75,23 @@ def likely_cause(
         return _by_hand(facts) if found is None else Cause(_ONLY_LOOKED_AT)
     if facts.absent:
         return _absent(kind, facts)
-    if facts.email_holder:
-        return Cause(
-            f"the e-mail address is used by user {facts.email_holder!r} already, and it must be unique:"
-            " choose another address, or clear it there first"
-        )
+    if facts.email_holder or facts.other_delegate:
+        return _taken(facts)
     if facts.failure:
         return Cause(f"AWS tried to make it and failed: {facts.failure}")
     return _missing(kind, facts) if found is None else _differs(kind, wanted, found, facts)
+
+
+def _taken(facts: Facts) -> Cause:
+    if facts.other_delegate:
+        return Cause(
+            f"{facts.other_delegate} is the delegated administrator, and Identity Center has one at a time:"
+            " deregister that account first, in Settings → Management or by DeregisterDelegatedAdministrator"
+        )
+    return Cause(
+        f"the e-mail address is used by user {facts.email_holder!r} already, and it must be unique:"
+        " choose another address, or clear it there first"
+    )
 
 
 def _by_hand(facts: Facts) -> Cause:
@@ -186,6 +202,8 @@ def _facts(context: RunContext, resource: Resource, key: str, wanted: State, fou
         return facts
     if resource.kind == "user":
         return replace(facts, email_holder=_email_holder(context.connection, key, wanted, found))
+    if resource.kind == "delegated_administrator":
+        return replace(facts, other_delegate=other_delegate(context.connection, key))
     return facts if found is not None else _with_clues(facts, context.connection, resource.kind, wanted)
 
 

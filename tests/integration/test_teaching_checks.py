@@ -275,6 +275,12 @@ def test_a_delegate_who_was_sent_away(context, there):
     )
     (check,) = failed(context, "delegated_administrator").values()
     assert "DeregisterDelegatedAdministrator" in check.cause
+    other = there.organizations.list_accounts()["Accounts"][-1]
+    sso = {"AccountId": other["Id"], "ServicePrincipal": "sso.amazonaws.com"}
+    there.organizations.register_delegated_administrator(**sso)
+    (check,) = failed(context, "delegated_administrator").values()
+    assert f"{other['Name']} ({other['Id']}) is the delegated administrator" in check.cause
+    there.organizations.deregister_delegated_administrator(**sso)
     mend(context, "delegated_administrator")
 
 
