@@ -46,13 +46,17 @@ def describe_person(connection: Connection, user_name: str) -> PersonStatus:
     return PersonStatus(*known, *_shown_by_console(connection.console, user_id))
 
 
+_DEVICES = {"totp": "authenticator app", "webauthn": "security key or passkey"}
+
+
 def _shown_by_console(console: SandboxConsole, user_id: str) -> tuple[bool, tuple[str, ...], int]:
     user = f"users/{quote(user_id, safe='')}"
     # In this order: who is signed in has registered a device before, if they had to.
     sessions = console.send("GET", f"{user}/sessions")["sessions"]
     devices = console.send("GET", f"{user}/mfa-devices")["mfa_devices"]
     has_password = console.send("GET", f"{user}/password")["has_password"]
-    return has_password, tuple(device["kind"] for device in devices), len(sessions)
+    kinds = tuple(_DEVICES.get(device["kind"], device["kind"]) for device in devices)
+    return has_password, kinds, len(sessions)
 
 
 def invite(connection: Connection, user_name: str) -> PersonStatus:

@@ -105,6 +105,7 @@ _REFUSALS = (
     ("AccessDenied", "AccessDenied"),
     ("ExpiredToken", "ExpiredToken: these keys have ended"),
     ("could not be found", "there is no profile of that name yet: configure it first, as shown above"),
+    ("specify a region", "the profile names no Region: `aws configure set region us-east-1 --profile NAME`"),
     ("sso login", "the session is over: aws sso login"),
 )
 _NOT_SHOWN = ("Owner",)  # of ListBuckets: the account's canonical id tells a learner nothing

@@ -309,7 +309,7 @@ def test_a_spare_device_is_a_second_one(context):
     assert "activate the user first" in found(context, "spare_device", "two MFA devices")[1]
     with signed_in_person(context.connection, PERSON):
         pass
-    assert found(context, "spare_device", "two MFA devices") == (False, "1: totp")
+    assert found(context, "spare_device", "two MFA devices") == (False, "1: authenticator app")
     _register_another_app(context)
     assert is_done(context, "spare_device")
 
