@@ -58,14 +58,21 @@ class _Reader(HTMLParser):
         self._label: str | None = None
         self._target: str | None = None  # what the text that follows belongs to
         self._text: list[str] | None = None
+        self._named: dict[str, list[list[str]]] = {}  # buttons that stand outside the form that they name
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._form = Form(values.get("action", ""), values.get("method", "get"))
             self.forms.append(self._form)
+            if "id" in values:
+                self._form.buttons = self._named.setdefault(values["id"], [])
         elif tag == "label":
             self._label = values.get("for")
+        elif tag == "button" and "form" in values:
+            self._button = [values.get("name", ""), values.get("value", ""), ""]
+            self._named.setdefault(values["form"], []).append(self._button)
+            self._target = "button"
         elif self._form is None:
             return
         elif tag == "input" and values.get("type") not in ("submit", "button"):
@@ -83,7 +90,8 @@ class _Reader(HTMLParser):
                 Field(self._select, "select", values.get("value", ""), "selected" in values)
             )
         elif tag == "button" and "disabled" not in values:
-            self._form.buttons.append([values.get("name", ""), values.get("value", ""), ""])
+            self._button = [values.get("name", ""), values.get("value", ""), ""]
+            self._form.buttons.append(self._button)
             self._target = "button"
 
     def _add(self, values: dict[str, str], kind: str, value: str, is_on: bool = True) -> None:
@@ -94,12 +102,10 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._label is not None:
             self.labels[self._label] = self.labels.get(self._label, "") + data
-        if self._form is None:
-            return
-        if self._target == "textarea":
+        if self._target == "button":
+            self._button[2] += data
+        elif self._target == "textarea" and self._form is not None:
             self._form.fields[-1].value += data
-        elif self._target == "button":
-            self._form.buttons[-1][2] += data
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
