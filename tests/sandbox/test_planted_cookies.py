@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pyotp
@@ -9,7 +11,9 @@ import pytest
 from front_door_harness import PASSWORD as DOOR_PASSWORD
 from page_visitor import PASSWORD, PORT
 from portal_harness import BROWSER as THROUGH_BROWSER
+from starlette.responses import Response
 
+from idc_sandbox.pages.visits import forget_cookie
 from idc_sandbox.sign_in import flow
 from idc_sandbox.sign_in.people import Refusal
 
@@ -230,3 +234,13 @@ def test_consent_is_given_in_the_browser_that_signed_in(ana, place, victim):
         assert victim.heading == "Sign in"
         answer = victim.client.post(path, data={"csrf_token": ana.csrf_token(), "answer": "allow"})
         assert answer.status_code == 403
+
+
+def test_behind_a_prefix_a_cookie_of_the_same_pages_without_it_goes_too():
+    answer, url = Response(), SimpleNamespace(path="/start")
+    visit = SimpleNamespace(
+        site=SimpleNamespace(prefix="/lab", scheme="http"), request=SimpleNamespace(url=url)
+    )
+    forget_cookie(answer, visit, BROWSER)
+    given = " ".join(answer.headers.getlist("set-cookie"))
+    assert {"/", "/lab/start"} <= set(re.findall(r"Path=([^;]+)", given, re.IGNORECASE))
