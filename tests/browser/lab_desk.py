@@ -307,7 +307,7 @@ class Form:
 
     def check(self) -> str:
         """Press *Check*, and return what it says."""
-        return self._press(self.button("Check"), r"\d+ of \d+ checks passed", "Reading the target")[-1]
+        return self._press(self.button("Check"), r"✔ \d+ of \d+ checks passed", "Reading the target")[-1]
 
     def review(self) -> str:
         """Press *Review*, and return the plan in words."""

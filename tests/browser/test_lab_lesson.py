@@ -267,7 +267,7 @@ def test_a_whole_notebook_needs_no_mouse_and_fits_a_narrow_screen(opened):
     tab_to(form.apply_button, "Shift+Tab")
     assert "1 updated" in form.press_focused("✔ Done: ", "Applying")[-1]
     tab_to(form.button("Check"))
-    form.press_focused(r"\d+ of \d+ checks passed", "Reading the target")
+    form.press_focused(r"✔ \d+ of \d+ checks passed", "Reading the target")
     tab_to(notebook.panel.locator("summary", has_text="A hint"))
     keyboard.press("Enter")
     expect(notebook.panel.locator("details[open]", has_text="A hint")).to_be_visible()
