@@ -1,4 +1,7 @@
-"""The lesson's steps 1 to 13 by the practice console, or by the AWS CLI, leave the same state as the kit."""
+"""Steps 1 to 13 of the lesson by the AWS CLI leave the same state as the kit; and how the console does them.
+
+That it is so by clicks is what `browser/test_lesson_by_clicks.py` shows.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,13 @@ class Clicker(Visitor):
         url = sandbox.control("GET", "pages")["console_url"]
         self.open(f"{CONSOLE}?{url.partition('?')[2]}")
 
+    def click(self, label: str, **changes: object) -> None:
+        """Fill in the fields of a button's form, and press the button."""
+        press(self, label, **changes)
+
     def press(self, label: str, **changes: object) -> None:
         """Press a button; what it sends must not be refused."""
-        press(self, label, **changes)
+        self.click(label, **changes)
         assert self.page.status_code == 200, self.message
         assert not self.message.startswith("Problem"), self.message
 
@@ -173,7 +180,7 @@ def _assign_groups(visitor: Clicker) -> None:
         visitor.press("Groups")
         visitor.press("Next", principal=visitor.boxes("principal", [wanted.group]))
         visitor.press("Next", permission_set=visitor.boxes("permission_set", [wanted.permission_set]))
-        press(visitor, "Submit")
+        visitor.click("Submit")
         assert visitor.heading == "Access to AWS accounts", visitor.message
         visitor.open(visitor.page.url.raw_path.decode())
         assert "are configured" in visitor.message
@@ -293,10 +300,6 @@ def visitor(fresh_sandbox) -> Clicker:
     """Return the owner's browser at a sandbox in which nothing was done yet."""
     fresh_sandbox.switches(asynchronous_duration_s=0)
     return Clicker(fresh_sandbox, default_scenario())
-
-
-def test_by_the_console_it_is_the_same_as_by_the_kit(visitor, tmp_path):
-    take_each(visitor, tmp_path, lambda _, name: STEPS[name](visitor))
 
 
 @pytest.fixture
