@@ -1,4 +1,4 @@
-"""Steps 1 to 13 of the lesson by clicks on the practice console, in Chromium: the same state as by the kit."""
+"""Steps 1 to 13 of the lesson by clicks on the practice console, in Chromium: the state is the kit's."""
 
 from __future__ import annotations
 
