@@ -69,7 +69,7 @@ FORMS = {
     ],
     "03_authentication": [
         Case("Standard authentication"),
-        Case("Multi-factor authentication", "If a user does not", "Allow them", "allow", MFA, "allow"),
+        Case("Multi-factor authentication", "If a user does not", "Allow them", "→ Allow them", MFA, "allow"),
         Case(
             *("Sessions", "User interactive sessions", "12 hours", "User interactive sessions: 12 hours"),
             *(SESSIONS, "PT12H"),
