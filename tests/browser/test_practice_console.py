@@ -67,7 +67,8 @@ def test_a_permission_set_is_created_by_keyboard_alone(visitor, scene):
     visitor.sees("Specify policies and permissions boundary")
     keys.choose("AWS managed policies (not set)")
     keys.fill("Search AWS managed policies by name", "s3 readonly")
-    keys.press("Enter")
+    with page.expect_navigation():  # the field has the focus before it and after it
+        keys.press("Enter")
     keys.has("Search AWS managed policies by name")
     keys.reach("AmazonS3ReadOnlyAccess")
     keys.press("Space")
