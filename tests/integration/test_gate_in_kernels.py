@@ -180,7 +180,7 @@ def press(front_end, button, answer):
 def review(front_end):
     """Press Review and return the description that the plan shows; None where nothing is to do."""
     plan = press(front_end, "Review", "Plan for")
-    shown = [word for word in ("Zero", "One", "Two", "Three") if f"description: {word}" in plan]
+    shown = [word for word in ("Zero", "One", "Two", "Three") if f"Description: {word}" in plan]
     assert len(shown) == (0 if "1 unchanged" in plan else 1), plan
     return shown[0] if shown else None
 
