@@ -1,4 +1,4 @@
-"""Chromium and a sandbox for all, and browsers whose pages must not complain in their console."""
+"""Chromium for a module, a sandbox for all, and browsers whose pages must not complain in their console."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FLAGS = [
 ]
 
 
-# Not for the session: Playwright keeps an event loop running, which tests in other folders start themselves.
-@pytest.fixture(scope="package")
+# Not for longer: Playwright keeps an event loop running, and tests in other folders start one themselves.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Return the machine's Chromium; without one tests are skipped, but never where tests must run."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
