@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 
 WIDTH = 1400
 OUTPUTS = f".jp-NotebookPanel:not(.lm-mod-hidden) {OUTPUT}"
-SERIOUS = ("serious", "critical")
 COLOUR_RULES = ("color-contrast", "link-in-text-block")  # all that another theme changes
 SCHEMES = ("light", "dark")
 THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
