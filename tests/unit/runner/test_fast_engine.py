@@ -222,7 +222,7 @@ def test_a_package_of_the_kit_runs_as_a_fork_too_and_without_a_warning(engine, t
     )
     failure, cells = execute(engine, tmp_path, cell)
     assert failure is None
-    assert printed(cells)[0].splitlines() == ["1 ['no', 'sandbox', 'runs'] ''", "2 False True"]
+    assert printed(cells)[0].splitlines() == ["1 ['No', 'sandbox', 'runs'] ''", "2 False True"]
 
 
 def test_the_folders_of_modules_are_those_of_a_kernel(engine, tmp_path):
