@@ -276,14 +276,20 @@ OWN_SEED = 7
 
 
 def start_sandbox(
-    state_folder: str | Path | None = None, *, port: int | None = None, seed: int | None = None
+    state_folder: str | Path | None = None,
+    *,
+    port: int | None = None,
+    seed: int | None = None,
+    organization: Path | None = None,
 ) -> SandboxAddress:
     """Start the sandbox of a state folder, or find the one that runs; port 0: any free one."""
-    running = find_sandbox(state_folder) if seed is None else None  # another seed is refused by the sandbox
+    # Another seed, or another organization, is refused by the sandbox.
+    running = find_sandbox(state_folder) if seed is None and organization is None else None
     if running is not None and port in (None, 0, running.port):
         return _remembered(running)
     arguments = ["start", "--json"]
-    for option, value in (("--state", state_folder), ("--port", port), ("--seed", seed)):
+    options = {"--state": state_folder, "--port": port, "--seed": seed, "--organization": organization}
+    for option, value in options.items():
         if value is not None:
             arguments += [option, str(value)]
     answer = _ask(arguments)
@@ -314,12 +320,17 @@ def stop_sandbox(state_folder: str | Path) -> None:
 
 @contextmanager
 def sandbox_of_its_own(
-    state: Path, *, seed: int | None = OWN_SEED, is_shared: bool = False
+    state: Path,
+    *,
+    seed: int | None = OWN_SEED,
+    is_shared: bool = False,
+    organization: Path | None = None,
 ) -> Iterator[SandboxAddress]:
     """Run a sandbox on a free port for the length of a block."""
     ran_before = state.exists() and find_sandbox(state) is not None
     try:
-        yield start_sandbox(state, port=None if ran_before else 0, seed=seed)
+        port = None if ran_before else 0
+        yield start_sandbox(state, port=port, seed=seed, organization=organization)
     finally:
         if not (ran_before and is_shared) and state.exists():
             stop_sandbox(state)

@@ -93,6 +93,8 @@ class RunRequest(Request):
         Whether the last notebook takes everything back.
     fresh_sandbox
         Whether the run gets a sandbox of its own, empty at the start and stopped at the end.
+    organization
+        The organization of that sandbox, a YAML or JSON file; None: the usual one.
     """
 
     scenario_file: Path | None = None
@@ -101,6 +103,7 @@ class RunRequest(Request):
     runs: Path | None = None
     teardown: bool = True
     fresh_sandbox: bool = False
+    organization: Path | None = None
 
     @property
     def runs_folder(self) -> Path:
@@ -116,6 +119,11 @@ def prepare_run(request: RunRequest) -> PreparedRun:
         raise InvalidValueError(
             f"a fresh sandbox was asked for, but the target is {scenario.target!r}",
             remedy="Leave --fresh-sandbox out, or add --target sandbox.",
+        )
+    if request.organization is not None and not request.fresh_sandbox:
+        raise InvalidValueError(
+            "an organization was given, but no fresh sandbox was asked for",
+            remedy="Add --fresh-sandbox; your standing one takes it by `idc sandbox start --organization`.",
         )
     found = find_notebooks(request.project / "notebooks")
     notebooks = tuple(select_notebooks(found, only=request.only, teardown=request.teardown))
@@ -163,7 +171,7 @@ def run_lesson(request: RunRequest, stream: TextIO, engine: Engine) -> RunOutcom
         if request.fresh_sandbox:
             folder = create_run_folder(request.runs_folder, now=started)
             state = folder / "sandbox"
-            stack.enter_context(sandbox_of_its_own(state))
+            stack.enter_context(sandbox_of_its_own(state, organization=request.organization))
             connection = require_target(prepared, state)
         else:
             state = None

@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
             "default": [],
             "help": "an origin whose pages may frame them, such as http://localhost:8888; repeatable",
         },
+        "--organization": {
+            "type": Path,
+            "metavar": "FILE",
+            "help": "for new state: its units and accounts, YAML or JSON (docs/sandbox.md)",
+        },
         "--address": {"metavar": "EMAIL", "help": "open this mailbox only (default: all)"},
         "--json": {"action": "store_true", "help": "print one JSON object, for programs"},
         # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
@@ -86,14 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command, taken in (
-        (_start, "--port --seed --public-url --frame-ancestor --json"),
+        (_start, "--port --seed --public-url --frame-ancestor --organization --json"),
         (_stop, "--json"),
         (_status, "--json"),
         (_reset, "--seed --json"),
         (_env, "--json"),
         (_pages, "--address --json"),
         (_jupyter, "--json"),
-        (_serve, "--port --seed --public-url --frame-ancestor --listener --start-lock"),
+        (_serve, "--port --seed --public-url --frame-ancestor --organization --listener --start-lock"),
     ):
         about = str(command.__doc__).removesuffix(".")
         one = commands.add_parser(
@@ -131,6 +136,7 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> _Answer:
         seed=options.seed,
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
+        organization=options.organization,
         is_alone=options.is_alone,
         run_in_fork=main,
     )
@@ -221,13 +227,16 @@ def _reset(options: argparse.Namespace, folder: StateFolder) -> _Answer:
 
 def _serve(options: argparse.Namespace, folder: StateFolder) -> None:
     """Serve in the foreground."""
-    from idc_sandbox.launcher import require_seed  # noqa: PLC0415
+    from idc_sandbox.launcher import require_organization, require_seed  # noqa: PLC0415
+    from idc_sandbox.organization import read_organization  # noqa: PLC0415
     from idc_sandbox.server import serve  # noqa: PLC0415
 
     in_foreground = options.listener is None
     if in_foreground:  # otherwise `start` has prepared the folder, holds its lock, and waits for us
         folder.prepare()
     require_seed(folder, options.seed)
+    wanted = None if options.organization is None else read_organization(options.organization)
+    require_organization(folder, wanted)
     if in_foreground:
         listener = listen(DEFAULT_PORT if options.port is None else options.port)
     else:
@@ -238,6 +247,7 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> None:
         seed=options.seed,
         public_url=options.public_url,
         frame_ancestors=options.frame_ancestor,
+        organization=wanted,
         say=partial(print, file=sys.stderr, flush=True) if in_foreground else None,
         start_lock=options.start_lock,
     )

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, Sites, ask, find_sandbox, listen
+from idc_sandbox.organization import Organization, organization_text, read_organization
 from idc_sandbox.state_folder import StateFolder
 
 # The server's process: a new Python, or a fork of one that has much of it imported already.
@@ -167,6 +168,7 @@ def start(
     seed: int | None = None,
     public_url: str | None = None,
     frame_ancestors: Sequence[str] = (),
+    organization: Path | None = None,
     timeout_s: float = 60.0,
     is_alone: bool = False,
     run_in_fork: Callable[[list[str]], int] | None = None,
@@ -183,6 +185,8 @@ def start(
         For new state: the same seed gives the same ids. None: the sandbox's own choice.
     public_url, frame_ancestors
         Where browsers reach its pages, and the origins whose pages may show them in a frame.
+    organization
+        For new state: a YAML or JSON file of the organization that it begins with; see docs/sandbox.md.
     timeout_s
         How long it may take, in seconds.
     is_alone
@@ -193,15 +197,17 @@ def start(
     Raises
     ------
     SandboxStartError
-        When it does not start, or runs with another port or seed.
+        When it does not start, runs with another port or seed, or has another organization.
     """
     pages: dict[str, Any] = {} if public_url is None else {"public_url": public_url}
     if frame_ancestors:
         pages["frame_ancestors"] = list(frame_ancestors)
     Sites(0, public_url, frame_ancestors)  # what is no URL is refused before anything starts
+    wanted = None if organization is None else read_organization(organization)
     folder.prepare()
     with folder.start_lock() as start_lock:
         require_seed(folder, seed)
+        require_organization(folder, wanted)
         running = find_sandbox(folder)
         if running is not None:
             if port not in (None, 0, running.port):
@@ -223,6 +229,7 @@ def start(
                 "--start-lock": start_lock,
                 "--seed": seed,
                 "--public-url": public_url,
+                "--organization": None if organization is None else organization.absolute(),
             }
             given = [(name, value) for name, value in options.items() if value is not None]
             given += [("--frame-ancestor", origin) for origin in frame_ancestors]
@@ -376,4 +383,17 @@ def require_seed(folder: StateFolder, seed: int | None) -> None:
         raise SandboxStartError(
             f"the state in {str(folder.path)!r} was made with seed {present}, not {seed}. Leave --seed out "
             f"to continue with it, or start over with `reset --seed {seed}`."
+        )
+
+
+def require_organization(folder: StateFolder, wanted: Organization | None) -> None:
+    """Refuse an organization where the state that is there has begun with another one."""
+    has_begun = _read(folder, "SELECT 1 FROM id_counter WHERE kind = 'double_state'")
+    if wanted is None or not (has_begun or find_sandbox(folder)):
+        return
+    kept = _read(folder, "SELECT value FROM metadata WHERE name = 'organization'")
+    if kept != [(organization_text(wanted),)]:
+        raise SandboxStartError(
+            f"the state in {str(folder.path)!r} has another organization than the file, and keeps it. "
+            "Choose a new folder with --state, or run `idc sandbox reset` first: it deletes what is there."
         )

@@ -37,9 +37,10 @@ from idc_sandbox.errors import (
 )
 from idc_sandbox.gateway import HOME_REGION, Gateway
 from idc_sandbox.loopback import Sites, is_challenge, prove
+from idc_sandbox.organization import Organization, organization_text
 from idc_sandbox.pages.front_door import FrontDoor, OneTimeLinks, Seals, open_owners_door, owner_links
 from idc_sandbox.state_folder import StateFolder
-from idc_sandbox.store import Store
+from idc_sandbox.store import Store, keep_organization
 from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
 from idc_sandbox.wire.protocols import service_error_response
 
@@ -263,6 +264,7 @@ def serve(
     seed: int | None,
     public_url: str | None = None,
     frame_ancestors: Sequence[str] = (),
+    organization: Organization | None = None,
     say: Callable[[str], None] | None = None,
     start_lock: int | None = None,
 ) -> None:
@@ -278,6 +280,9 @@ def serve(
             os.close(start_lock)
         store = Store(folder.database, seed=seed or 0, was_used=folder.was_used())
         try:
+            if organization is not None:
+                with store.transaction() as connection:
+                    keep_organization(connection, organization_text(organization))
             _run(folder, listener, LazyMoto(store), sites, say)
         finally:
             folder.remove_server()

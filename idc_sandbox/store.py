@@ -62,6 +62,17 @@ def next_number(connection: sqlite3.Connection, kind: str) -> int:
     return int(number)
 
 
+def kept_organization(connection: sqlite3.Connection) -> str | None:
+    """Return the organization that somebody gave this state (JSON text), or None: the sandbox's own."""
+    row = connection.execute("SELECT value FROM metadata WHERE name = 'organization'").fetchone()
+    return str(row[0]) if row else None
+
+
+def keep_organization(connection: sqlite3.Connection, text: str) -> None:
+    """Keep the organization that this state is to begin with. Writes."""
+    connection.execute("INSERT OR REPLACE INTO metadata VALUES ('organization', ?)", (text,))
+
+
 def clock_offset_s(connection: sqlite3.Connection) -> float:
     """Return by how many seconds the sandbox's clock is ahead of the machine's."""
     row = connection.execute("SELECT value_json FROM switch WHERE name = 'clock_offset_s'").fetchone()

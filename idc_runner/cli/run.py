@@ -60,6 +60,14 @@ _Fresh = Annotated[
         help="Use an empty sandbox of the run's own, stopped at the end, instead of your standing one.",
     ),
 ]
+_Organization = Annotated[
+    Path | None,
+    typer.Option(
+        "--organization",
+        metavar="FILE",
+        help="With --fresh-sandbox: its units and accounts, such as recipes/organization.yaml.",
+    ),
+]
 _Mask = Annotated[
     bool,
     typer.Option(
@@ -106,6 +114,7 @@ def run(
     out: _Out = None,
     teardown: _Teardown = True,
     fresh_sandbox: _Fresh = False,
+    organization: _Organization = None,
     mask_personal_data: _Mask = False,
     engine: _Engine = None,
     edited_notebooks: _Edited = False,
@@ -134,6 +143,7 @@ def run(
                 runs=out,
                 teardown=teardown,
                 fresh_sandbox=fresh_sandbox,
+                organization=organization,
                 mask_personal_data=mask_personal_data,
                 edited_notebooks=edited_notebooks,
                 limits=TimeLimits(most_printed=int(max_output * 1_000_000)),

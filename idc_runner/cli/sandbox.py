@@ -44,6 +44,14 @@ _FrameAncestor = Annotated[
         help="An origin whose pages may frame them, such as http://localhost:8888.",
     ),
 ]
+_Organization = Annotated[
+    Path | None,
+    typer.Option(
+        "--organization",
+        metavar="FILE",
+        help="For new state: its units and accounts, YAML or JSON, such as recipes/organization.yaml.",
+    ),
+]
 _Address = Annotated[
     str | None,
     typer.Option("--address", metavar="EMAIL", help="Open this mailbox only. [default: all of them]"),
@@ -72,11 +80,12 @@ def start(
     *,
     public_url: _PublicUrl = None,
     frame_ancestor: _FrameAncestor = None,
+    organization: _Organization = None,
     as_json: _Json = False,
 ) -> None:
     """Start it in the background, or find the one that runs."""
     options = {"port": port, "seed": seed, "public_url": public_url, "frame_ancestor": frame_ancestor}
-    _call("start", as_json, state=state, **options)
+    _call("start", as_json, state=state, organization=organization, **options)
 
 
 @app.command()

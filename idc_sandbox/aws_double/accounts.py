@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.iam.models import AccessKey, IAMBackend, Role, iam_backends
+from moto.organizations import utils as organization_ids
 from moto.organizations.models import organizations_backends
 from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
@@ -23,6 +25,7 @@ from idc_sandbox.aws_double.administrator import (
 )
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey
 from idc_sandbox.errors import ServiceError, not_found
+from idc_sandbox.organization import Organization
 from idc_sandbox.wire.models import service_model
 
 ROLE_PREFIX = "AWSReservedSSO_"
@@ -153,12 +156,6 @@ def _trust_document(saml_provider_arn: str) -> str:
 
 # The organization that the sandbox starts with, and what the rest of the sandbox asks of it.
 
-_MANAGEMENT_NAME = "Management"
-_UNITS = {
-    "Security": ["Security tooling", "Log archive"],
-    "Workloads": ["Development", "Production"],
-}
-
 
 def _organization() -> Any:
     return organizations_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
@@ -169,31 +166,46 @@ def enable_trusted_access(service_principal: str) -> None:
     _organization().enable_aws_service_access(ServicePrincipal=service_principal)
 
 
-def create_organization() -> None:
-    """Make the management account's organization: two units with two accounts each."""
+def create_organization(wanted: Organization) -> None:
+    """Make the management account's organization, with the units and accounts that it is to have."""
     organization = _organization()
     known = set(iam_backends)
     organization.create_organization(region="us-east-1", FeatureSet="ALL")
     # moto gives the management account's access role to an account of its invention
     for account_id in set(iam_backends) - known - {MANAGEMENT_ACCOUNT_ID}:
         del iam_backends[account_id]
-    organization.org.master_account_email = _email(_MANAGEMENT_NAME)
+    about = wanted["management_account"]
+    organization.org.master_account_email = about["email"]
     management = organization.get_account_by_id(MANAGEMENT_ACCOUNT_ID)
-    management.name, management.email = _MANAGEMENT_NAME, _email(_MANAGEMENT_NAME)
+    management.name, management.email = about["name"], about["email"]
     management.joined_method = "INVITED"
-    root_id = organization.org.root_id
-    for unit_name, account_names in _UNITS.items():
-        unit = organization.create_organizational_unit(Name=unit_name, ParentId=root_id)
-        unit_id = unit["OrganizationalUnit"]["Id"]
-        for name in account_names:
-            status = organization.create_account(AccountName=name, Email=_email(name))["CreateAccountStatus"]
-            organization.move_account(
-                AccountId=status["AccountId"], SourceParentId=root_id, DestinationParentId=unit_id
-            )
+    management.tags = dict(about.get("tags", {}))
+    _fill_unit(organization, organization.org.root_id, wanted)
 
 
-def _email(name: str) -> str:
-    return f"{name.lower().replace(' ', '-')}@example.com"
+def _fill_unit(organization: Any, parent_id: str, wanted: Organization) -> None:
+    for unit in wanted.get("organizational_units", ()):
+        made = organization.create_organizational_unit(Name=unit["name"], ParentId=parent_id)
+        _fill_unit(organization, made["OrganizationalUnit"]["Id"], unit)
+    for about in wanted.get("accounts", ()):
+        with _account_id(about.get("id")):
+            organization.create_account(AccountName=about["name"], Email=about["email"])
+        account = organization.accounts[-1]
+        account.parent_id = parent_id
+        account.tags = dict(about.get("tags", {}))
+        account.status = account.state = about.get("status", "ACTIVE")
+
+
+@contextmanager
+def _account_id(account_id: str | None) -> Iterator[None]:
+    """Let moto give the next account this id, where one is wanted."""
+    draw = organization_ids.make_random_account_id
+    if account_id is not None:
+        organization_ids.make_random_account_id = lambda: account_id
+    try:
+        yield
+    finally:
+        organization_ids.make_random_account_id = draw
 
 
 def active_account_ids() -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import logging
 import re
 import sqlite3
@@ -41,6 +42,7 @@ from idc_sandbox.errors import (
     json_object,
     parse_json,
 )
+from idc_sandbox.organization import DEFAULT_ORGANIZATION
 from idc_sandbox.store import Store
 from idc_sandbox.wire.models import Shape, service_model, validate_request
 from idc_sandbox.wire.permissions import (
@@ -495,6 +497,8 @@ class AwsDouble:
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         administrator = read_administrator(connection) or new_administrator(self.store.seed)
+        kept = store.kept_organization(connection)
+        organization = json.loads(kept) if kept else DEFAULT_ORGANIZATION
         with self._memory.change(connection, *SERVICES):
-            accounts.create_organization()
+            accounts.create_organization(organization)
             accounts.create_administrator(administrator)
