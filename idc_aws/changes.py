@@ -110,9 +110,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which they are applied."""
+    """Changes in the order in which they are applied.
+
+    Attributes
+    ----------
+    changes
+        Each of them, `unchanged` things too.
+    notes
+        What words of the scenario stand for, one line each: an organizational unit's accounts.
+    """
 
     changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -142,7 +151,7 @@ class Plan:
         return {action.value: found[action] for action in always} | skipped
 
     def __add__(self, other: Plan) -> Plan:
-        return Plan(self.changes + other.changes)
+        return Plan(self.changes + other.changes, self.notes + other.notes)
 
 
 @dataclass(frozen=True)

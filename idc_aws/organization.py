@@ -71,6 +71,8 @@ class Account:
     email: str = ""
     status: str = "ACTIVE"
     path: str = ""
+    id_paths: tuple[str, ...] = ()
+    """Where it is, in ids, as AWS may say it: ``"o-1/r-1/ou-1/111122223333/"``."""
 
     @property
     def is_active(self) -> bool:
@@ -169,13 +171,14 @@ def _unit(connection: Connection, entry: dict[str, Any], path: str) -> Organizat
 
 def _account(entry: dict[str, Any], path: str = "") -> Account:
     status = entry.get("State") or entry.get("Status", "ACTIVE")
-    return Account(entry["Id"], entry.get("Name", ""), entry.get("Email", ""), status, path)
+    paths = tuple(entry.get("Paths", ()))
+    return Account(entry["Id"], entry.get("Name", ""), entry.get("Email", ""), status, path, paths)
 
 
 def resolve_account(connection: Connection, name_or_id: str) -> Account:
     """Return the account of a name or an id; reads only."""
     try:
-        accounts = _accounts_once(connection)
+        accounts = known_accounts(connection)
     except AccessDeniedError:
         if is_account_id(name_or_id):
             return Account(name_or_id, "")
@@ -205,7 +208,7 @@ def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[s
     if not asked:
         return set()
     try:
-        accounts = _accounts_once(connection)
+        accounts = known_accounts(connection)
     except AccessDeniedError:
         return set()
     return {account.account_id for account in accounts if not account.is_active} & asked
@@ -215,7 +218,7 @@ def name_accounts(connection: Connection, text: str) -> str:
     """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
     if "account_names" not in connection.cache:
         try:
-            accounts = _accounts_once(connection)
+            accounts = known_accounts(connection)
         except KitError:
             accounts = [Account(connection.caller.account_id, connection.account_name)]
         connection.cache["account_names"] = {one.account_id: one.name for one in accounts if one.name}
@@ -223,9 +226,16 @@ def name_accounts(connection: Connection, text: str) -> str:
     return LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
 
 
-def _accounts_once(connection: Connection) -> list[Account]:
+def known_accounts(connection: Connection) -> list[Account]:
+    """Return the organization's accounts as `list_accounts` does, read once a connection."""
     # A step resolves many names in a row.
     if "accounts" not in connection.cache:
         connection.cache["accounts"] = list_accounts(connection)
     accounts: list[Account] = connection.cache["accounts"]
     return accounts
+
+
+def forget_accounts(connection: Connection) -> None:
+    """Let the next look read the accounts again."""
+    for name in ("accounts", "account_names"):
+        connection.cache.pop(name, None)

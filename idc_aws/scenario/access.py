@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from idc_aws.identifiers import PREDEFINED
 from idc_aws.scenario.policies import (
@@ -25,6 +25,7 @@ from idc_aws.scenario.values import (
     RelayState,
     SessionDuration,
     Tags,
+    UnitName,
     UserName,
     is_nothing,
     optional,
@@ -143,14 +144,48 @@ class AccountAssignment(Model):
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateAccountAssignment.html
     """
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["group"]}, {"required": ["user"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["group"]}, {"required": ["user"]}],
+            "anyOf": [
+                {"required": ["accounts"], "properties": {"accounts": {"minItems": 1}}},
+                {
+                    "required": ["organizational_units"],
+                    "properties": {"organizational_units": {"minItems": 1}},
+                },
+                {"required": ["account_tags"], "properties": {"account_tags": {"minProperties": 1}}},
+            ],
+        }
+    )
 
     permission_set: PermissionSetName = Field(description="The permission set's name.")
     group: GroupName | None = optional("The group's display name; recommended.")
     user: UserName | None = optional("The user's name, in place of a group.")
-    accounts: list[AccountIdOrName] = Field(
-        description="The accounts: each by its id in quotes, or by its name.", min_length=1
+    organizational_units: list[UnitName] = Field(
+        default_factory=list,
+        description="All accounts in these organizational units and in those below them: each unit by its "
+        "path, such as 'Root/Workloads/Prod', by its name, or by its id. Never the management account.",
     )
+    account_tags: Tags = Field(
+        default_factory=dict,
+        description="All accounts that have each of these tags: key and value. Never the management account.",
+    )
+    # The last, because whether it may be empty follows from the two above.
+    accounts: list[AccountIdOrName] = Field(
+        default_factory=list,
+        validate_default=True,
+        description="The accounts: each by its id in quotes, or by its name.",
+    )
+
+    @field_validator("accounts")
+    @classmethod
+    def _some_account(cls, accounts: list[str], given: ValidationInfo) -> list[str]:
+        # One that is wrong is not among the data: that it is wrong is then all to report.
+        others = [given.data.get(name, "wrong") for name in ("organizational_units", "account_tags")]
+        if not accounts and not any(others):
+            remedy = "Add it: accounts, organizational_units or account_tags say where the access is given."
+            refuse([Refusal((), "'accounts' is missing", remedy, accounts)])
+        return accounts
 
     @model_validator(mode="after")
     def _exactly_one_principal(self) -> Self:

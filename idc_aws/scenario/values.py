@@ -149,6 +149,7 @@ AccountId = Annotated[
 AccountIdOrName = Annotated[
     str, BeforeValidator(_account), Field(json_schema_extra={"minLength": 1, "maxLength": 128})
 ]
+UnitName = Annotated[str, text_rule("unit_name")]
 InstanceName = Annotated[str, text_rule("instance_name")]
 PermissionSetName = Annotated[str, text_rule("permission_set_name")]
 PolicyName = Annotated[str, text_rule("policy_name")]

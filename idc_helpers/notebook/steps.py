@@ -186,7 +186,7 @@ class NotebookStep(Cells[Step]):
     def plan(self) -> Table:
         """Return the plan: columns action, kind, key, reason, values; reads only."""
         table = super().plan()
-        notes = (self.step.later(), self._warnings())
+        notes = (table.note, self.step.later(), self._warnings())
         return replace(table, note=" ".join(part for part in notes if part))
 
     def console_guide(self) -> Any:

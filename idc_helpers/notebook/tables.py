@@ -178,7 +178,8 @@ def plan_table(title: str, plan: Plan, context: RunContext | None = None) -> Tab
     )
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
     caption = f"Plan for “{title}”: {format_plan(plan)}"
-    return _in_place(Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks), context)
+    note = "\n".join(plan.notes)
+    return _in_place(Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, note=note), context)
 
 
 def format_plan(plan: Plan) -> str:

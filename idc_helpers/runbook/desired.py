@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 from typing_extensions import override
@@ -12,15 +13,16 @@ from typing_extensions import override
 from idc_aws.access import assignment_key
 from idc_aws.changes import Change, State
 from idc_aws.connection import Connection
-from idc_aws.errors import WriteFailedError
+from idc_aws.errors import AmbiguousError, KitError, NotFoundError, WriteFailedError
 from idc_aws.groups import membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
 from idc_aws.organization import SERVICE_PRINCIPAL, Account, resolve_account
 from idc_aws.resource import Resource
-from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import KEY, ConsoleSettings
+from idc_aws.units import AccountGroup, AccountGroups
 
 States = dict[str, State]
 AccountOf = Callable[[str], Account]
@@ -34,6 +36,7 @@ class Desired:
     resource: Resource
     states: Mapping[str, State]
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,51 @@ class WantInAccounts(Want):
 
     @override
     def desired(self, connection: Connection, scenario: Scenario) -> Desired:
-        found: dict[str, Account] = {}
-
-        def account_of(named: str) -> Account:
-            account = resolve_account(connection, named)
-            return found.setdefault(account.account_id, account)
-
-        states = self.states(scenario, account_of)
+        accounts = NamedAccounts(connection)
+        states = self.states(scenario, accounts)
         closed = {
-            key: f"account {account.name or named!r} is {account.status}: AWS gives no access to it"
+            key: f"account {account.name or account.account_id!r} is {account.status}: "
+            "AWS gives no access to it"
             for key, state in states.items()
-            if (account := found.get(named := state.get("account_id", ""))) and not account.is_active
+            if (account := accounts.by_id.get(state.get("account_id", ""))) and not account.is_active
         }
-        return Desired(self.resource(connection), states, closed)
+        return Desired(self.resource(connection), states, closed, tuple(map(str, accounts.groups.values())))
+
+
+class NamedAccounts:
+    """Finds the accounts that a scenario names, alone, by unit or by tags; each name is looked up once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._named: dict[str, Account | KitError] = {}
+        self.by_id: dict[str, Account] = {}
+        self.groups: dict[str, AccountGroup] = {}
+        """What units and tags stand for, in the order in which the scenario names them."""
+
+    def __call__(self, named: str) -> Account:
+        """Return the account of a name or an id; reads only."""
+        if named not in self._named:
+            try:
+                self._named[named] = resolve_account(self._connection, named)
+            except (NotFoundError, AmbiguousError) as error:
+                self._named[named] = error
+        found = self._named[named]
+        if isinstance(found, KitError):
+            raise found
+        return self.by_id.setdefault(found.account_id, found)
+
+    def in_unit(self, named: str) -> tuple[Account, ...]:
+        """Return the accounts in a unit and in those below it; reads only."""
+        return self._noted(AccountGroups(self._connection).of_unit(named))
+
+    def with_tags(self, tags: Mapping[str, str]) -> tuple[Account, ...]:
+        """Return the accounts that have all of these tags; reads only."""
+        return self._noted(AccountGroups(self._connection).with_tags(tags))
+
+    def _noted(self, group: AccountGroup) -> tuple[Account, ...]:
+        self.groups.setdefault(group.name, group)
+        self.by_id |= {account.account_id: account for account in group.accounts}
+        return group.accounts
 
 
 class ObservedSettings(ConsoleSettings):
@@ -193,19 +228,60 @@ def group_states(scenario: Scenario) -> States:
     }
 
 
-def account_assignment_states(scenario: Scenario, account_of: AccountOf) -> States:
-    """Return the wanted account assignments, one for each account."""
+def account_assignment_states(scenario: Scenario, accounts: AccountOf) -> States:
+    """Return the wanted account assignments, one for each account; a `NamedAccounts` knows units and tags."""
     states: States = {}
-    for assignment in scenario.account_assignments:
-        for account in assignment.accounts:
-            state = {
-                "principal_type": "GROUP" if assignment.group is not None else "USER",
-                "principal_name": str(assignment.group if assignment.group is not None else assignment.user),
-                "permission_set": assignment.permission_set,
-                "account_id": account_of(account).account_id,
-            }
-            states[assignment_key(**state)] = state
+    problems: dict[str, KitError] = {}
+    for number, assignment in enumerate(scenario.account_assignments):
+        for place, find in _places(assignment, accounts):
+            try:
+                for account in find():
+                    state = _assignment_state(assignment, account)
+                    states[assignment_key(**state)] = state
+            except (NotFoundError, AmbiguousError) as error:
+                problems[f"account_assignments[{number}].{place}"] = error
+    if problems:
+        raise _all_at_once(problems)
     return states
+
+
+def _places(
+    assignment: AccountAssignment, accounts: Any
+) -> Iterator[tuple[str, Callable[[], Iterable[Account]]]]:
+    """Yield each place of an assignment that names accounts, with what finds them."""
+    for number, named in enumerate(assignment.accounts):
+        yield f"accounts[{number}]", lambda named=named: [accounts(named)]  # type: ignore[misc]
+    for number, named in enumerate(assignment.organizational_units):
+        yield f"organizational_units[{number}]", partial(accounts.in_unit, named)
+    if assignment.account_tags:
+        yield "account_tags", partial(accounts.with_tags, assignment.account_tags)
+
+
+def _assignment_state(assignment: AccountAssignment, account: Account) -> State:
+    return {
+        "principal_type": "GROUP" if assignment.group is not None else "USER",
+        "principal_name": str(assignment.group if assignment.group is not None else assignment.user),
+        "permission_set": assignment.permission_set,
+        "account_id": account.account_id,
+    }
+
+
+_MOST_PROBLEMS = 50
+
+
+def _all_at_once(problems: Mapping[str, KitError]) -> KitError:
+    """Return one error for all places that lead to no account; of a single one, its own."""
+    if len(problems) == 1:
+        return next(iter(problems.values()))
+    lines = [f"{place}: {error.message}. {error.remedy}" for place, error in problems.items()]
+    more = len(lines) - _MOST_PROBLEMS
+    rest = [f"… and {more} more."] if more > 0 else []
+    return NotFoundError(
+        "\n".join(
+            [f"{len(problems)} places of the scenario lead to no account:", *lines[:_MOST_PROBLEMS], *rest]
+        ),
+        remedy="Correct them in the scenario. Nothing was written.",
+    )
 
 
 _NOT_ATTRIBUTES = {"groups", "password_delivery"}

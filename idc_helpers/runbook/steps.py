@@ -17,6 +17,7 @@ from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, Parameter
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.units import forget_units
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.comparing import (
     Check,
@@ -49,6 +50,7 @@ class Step(Reviewed[Plan]):
         self.name = name
         self.scenario: Scenario = context.scenario
         """What it makes true: the run's scenario, or that of a form."""
+        self._has_planned = False
         self.problems: Sequence[Problem] = ()
         """What is wrong with the values of a form: nothing is done until they are right."""
 
@@ -73,6 +75,9 @@ class Step(Reviewed[Plan]):
 
     @override
     def plan(self) -> Plan:
+        if self._has_planned:
+            forget_units(self.context.connection)  # accounts may have come since
+        self._has_planned = True
         plan = self.compare()
         self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
         return plan
@@ -86,7 +91,8 @@ class Step(Reviewed[Plan]):
         plan = plan_changes(
             resource.kind, wanted.states, resource.read(wanted.states), by_hand=resource.by_hand
         )
-        return Plan(tuple(self._with_attestation(_reachable(change, wanted)) for change in plan.changes))
+        changes = tuple(self._with_attestation(_reachable(change, wanted)) for change in plan.changes)
+        return Plan(changes, wanted.notes)
 
     def _with_attestation(self, change: Change) -> Change:
         if change.action is not Action.BY_HAND or change.after is None:

@@ -35,6 +35,11 @@ NEEDED: dict[str, dict[str, Any]] = {
 NEEDED_OTHERWISE = {
     ("PermissionSet", "name"): {"predefined": "Billing"},
     ("PermissionsBoundary", "managed_policy"): {"customer_managed_policy": {"name": "a"}},
+    ("AccountAssignment", "accounts"): {
+        "permission_set": "A",
+        "group": "B",
+        "organizational_units": ["Root"],
+    },
     ("AccountAssignment", "group"): {"permission_set": "A", "user": "b", "accounts": ["C"]},
 }
 NOTHINGS = (None, "", [], {})

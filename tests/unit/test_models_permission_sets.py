@@ -272,6 +272,40 @@ def test_accounts_are_ids_in_quotes_or_names(accounts, place):
     ]
 
 
+NAMED = {"permission_set": "Auditor", "group": "Auditors"}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"organizational_units": ["Root/Workloads", "Prod", "ou-0001-aaaabbbb"]},
+        {"account_tags": {"env": "prod"}, "accounts": []},
+        {"accounts": ["Production"], "organizational_units": ["Root"], "account_tags": {"env": "prod"}},
+    ],
+)
+def test_an_assignment_may_name_units_and_tags_in_place_of_accounts(where):
+    (entry,) = accepted({"account_assignments": [{**NAMED, **where}]}).account_assignments
+    assert entry.model_dump(exclude_defaults=True) == NAMED | {key: of for key, of in where.items() if of}
+
+
+@pytest.mark.parametrize(
+    ("where", "place", "found"),
+    [
+        ({}, "accounts", "is missing. Add it: accounts, organizational_units or account_tags"),
+        ({"organizational_units": [], "account_tags": {}}, "accounts", "is missing"),
+        ({"organizational_units": [""]}, "organizational_units[0]", "is empty"),
+        ({"organizational_units": ["x" * 1025]}, "organizational_units[0]", "is too long"),
+        ({"organizational_units": "Root"}, "organizational_units", "Write it as a list: [Root]"),
+        ({"account_tags": {"env": 1}}, "account_tags.env", "is a number, not a text"),
+        ({"account_tags": ["env"]}, "account_tags", "is a list, not a group of keys"),
+    ],
+)
+def test_what_is_wrong_with_units_and_tags_is_the_only_thing_reported(where, place, found):
+    refusals = refused({"account_assignments": [{**NAMED, **where}]})
+    assert list(refusals) == [f"account_assignments[0].{place}"]
+    assert found in refusals[f"account_assignments[0].{place}"]
+
+
 def test_an_assignment_is_there_once():
     other = {**ASSIGNMENT, "accounts": ["Development", "Production"]}
     found = refused({"account_assignments": [ASSIGNMENT, other]})

@@ -272,6 +272,8 @@ def test_editors_accept_each_shipped_scenario(validator, path):
         {"users": [{"user_name": "ana"}]},
         {"account_assignments": [{"permission_set": "x", "group": "g", "user": "u", "accounts": ["a"]}]},
         {"account_assignments": [{"permission_set": "x", "group": "g", "accounts": []}]},
+        {"account_assignments": [{"permission_set": "x", "group": "g", "organizational_units": []}]},
+        {"account_assignments": [{"permission_set": "x", "group": "g"}]},
     ],
 )
 def test_editors_mark_what_is_wrong(validator, bad):
@@ -284,6 +286,8 @@ def test_editors_mark_what_is_wrong(validator, bad):
         {},
         {"permission_sets": [{"predefined": "Billing"}]},
         {"users": [{"user_name": "ana", "given_name": "A", "family_name": "S"}]},
+        {"account_assignments": [{"permission_set": "x", "group": "g", "organizational_units": ["Root"]}]},
+        {"account_assignments": [{"permission_set": "x", "group": "g", "account_tags": {"env": "prod"}}]},
     ],
 )
 def test_editors_accept_what_the_models_complete(validator, good):

@@ -1,7 +1,11 @@
 """From a scenario's words to states: what would make every plan differ is left out or spelt in one way."""
 
+import pytest
+
+from idc_aws.errors import AmbiguousError, NotFoundError
+from idc_aws.organization import Account
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.runbook.desired import permission_set_states, user_states
+from idc_helpers.runbook.desired import account_assignment_states, permission_set_states, user_states
 
 
 def test_the_type_of_an_email_needs_an_email():
@@ -16,3 +20,56 @@ def test_a_session_duration_is_spelt_as_it_is_read():
     permission_sets = [{"predefined": "ReadOnlyAccess", "session_duration": "PT60M"}]
     scenario = Scenario.model_validate({"permission_sets": permission_sets})
     assert permission_set_states(scenario)["ReadOnlyAccess"]["session_duration"] == "PT1H"
+
+
+class Accounts:
+    """Accounts by name, a unit and tags, as `NamedAccounts` finds them."""
+
+    def __call__(self, named):
+        if named == "Twin":
+            raise AmbiguousError("2 accounts have the name 'Twin'", remedy="Give the id.")
+        if named not in ("Dev", "Shop"):
+            raise NotFoundError(f"no account {named!r}", remedy="There are: Dev, Shop.")
+        return Account(named, named)
+
+    def in_unit(self, named):
+        if named != "Root/Prod":
+            raise NotFoundError(f"no unit {named!r}", remedy="There are: Root/Prod.")
+        return (Account("Shop", "Shop"), Account("Bank", "Bank"))
+
+    def with_tags(self, tags):
+        return (Account(f"tagged {tags['env']}", ""),)
+
+
+def assignments(*entries):
+    named = {"permission_set": "Auditor", "group": "Auditors"}
+    return Scenario.model_validate({"account_assignments": [{**named, **entry} for entry in entries]})
+
+
+def test_accounts_units_and_tags_of_an_assignment_add_up_and_overlap():
+    scenario = assignments(
+        {"accounts": ["Dev", "Shop"], "organizational_units": ["Root/Prod"]}, {"account_tags": {"env": "x"}}
+    )
+    states = account_assignment_states(scenario, Accounts())
+    assert [state["account_id"] for state in states.values()] == ["Dev", "Shop", "Bank", "tagged x"]
+    assert {state["permission_set"] for state in states.values()} == {"Auditor"}
+
+
+def test_every_place_that_leads_to_no_account_is_reported_at_once():
+    scenario = assignments({"accounts": ["Dve", "Dev", "Twin"]}, {"organizational_units": ["Root/Prdo"]})
+    with pytest.raises(NotFoundError) as caught:
+        account_assignment_states(scenario, Accounts())
+    assert caught.value.message.splitlines() == [
+        "3 places of the scenario lead to no account:",
+        "account_assignments[0].accounts[0]: no account 'Dve'. There are: Dev, Shop.",
+        "account_assignments[0].accounts[2]: 2 accounts have the name 'Twin'. Give the id.",
+        "account_assignments[1].organizational_units[0]: no unit 'Root/Prdo'. There are: Root/Prod.",
+    ]
+
+
+def test_of_two_thousand_such_places_the_first_fifty_are_named():
+    scenario = assignments({"accounts": [f"No {number}" for number in range(2000)]})
+    with pytest.raises(NotFoundError, match="2000 places") as caught:
+        account_assignment_states(scenario, Accounts())
+    lines = caught.value.message.splitlines()
+    assert (len(lines), lines[-1]) == (52, "… and 1950 more.")

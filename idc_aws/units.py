@@ -1,0 +1,233 @@
+"""Organizational units and accounts' tags: which accounts each of them stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from idc_aws.calls import by_key, found_or_none
+from idc_aws.connection import Connection
+from idc_aws.errors import AmbiguousError, NotFoundError
+from idc_aws.failures import failed_read
+from idc_aws.identifiers import counted, did_you_mean
+from idc_aws.organization import Account, describe_organization, forget_accounts, known_accounts
+
+_UNIT_ID = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}", re.ASCII)
+_NO_SUCH_UNIT = ("ParentNotFoundException", "InvalidInputException")
+_CACHE = "organizational_units"
+_MOST_NAMED = 20
+
+
+class _Unit(NamedTuple):
+    unit_id: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class AccountGroup:
+    """The accounts that a unit or tags stand for; the management account is never one of them.
+
+    Attributes
+    ----------
+    name
+        The unit's path or id, or the tags: ``"Root/Workloads/Prod"``, ``"tags env=prod"``.
+    accounts
+        Sorted by name, those of nested units and closed ones included.
+    without_management
+        Whether the management account was left out: only its own name gives access to it.
+    """
+
+    name: str
+    accounts: tuple[Account, ...]
+    without_management: bool = False
+
+    def __str__(self) -> str:
+        active = [account for account in self.accounts if account.is_active]
+        closed = [account for account in self.accounts if not account.is_active]
+        parts = [f"{self.name}: {counted(len(active), 'account')}{_listed(one.name for one in active)}"]
+        if closed:
+            states = (f"{one.name or one.account_id} is {one.status}" for one in closed)
+            parts.append(f"{len(closed)} skipped{_listed(states)}")
+        if self.without_management:
+            parts.append("without the management account, which must be named itself")
+        return "; ".join(parts)
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    rest = f" and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else ""
+    return f" ({', '.join(every[:_MOST_NAMED])}{rest})" if every else ""
+
+
+class AccountGroups:
+    """The groups of a connection's organization; what was read once is kept with the connection.
+
+    ListAccounts gives all accounts. Where it gives their paths too, the only other calls list the units on
+    the way to the one that is asked for. Where it does not, each unit in question is asked for its accounts.
+    Tags are read by one ListTagsForResource for each account: no list of Organizations has them.
+
+    Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListOrganizationalUnitsForParent.html
+    https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListTagsForResource.html
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # Plain data: a rehearsal copies what a connection has read.
+        self._kept: dict[Any, Any] = connection.cache.setdefault(_CACHE, {})
+
+    def of_unit(self, named: str) -> AccountGroup:
+        """Return the accounts in a unit and in those below it, by the unit's path, name or id; reads only."""
+        self._require_organization(f"the organizational unit {named!r}")
+        with failed_read("the organizational units"):
+            if _UNIT_ID.fullmatch(named):
+                unit = next((one for one in self._units_read() if one.unit_id == named), None)
+                unit_id, name = named, unit.path if unit else named
+            else:
+                unit_id, _, name = self._find(named)
+            return self._group(name, self._accounts_below(unit_id, named))
+
+    def with_tags(self, tags: Mapping[str, str]) -> AccountGroup:
+        """Return the accounts that have all of these tags; reads only."""
+        name = f"tags {', '.join(f'{key}={value}' for key, value in tags.items())}"
+        self._require_organization(name)
+        with failed_read("the accounts' tags"):
+            found = self._tags()
+        wanted = tags.items()
+        return self._group(name, (one for one, present in found.items() if wanted <= present.items()))
+
+    def _require_organization(self, what: str) -> None:
+        if "in_charge" not in self._kept:
+            organization = describe_organization(self._connection)
+            self._kept["in_charge"] = organization.management_account_id if organization else ""
+        if not self._kept["in_charge"]:
+            account_id = self._connection.caller.account_id
+            raise NotFoundError(
+                f"{what} stands for no account: account {account_id} is in no organization",
+                remedy="Name the account itself in `accounts`.",
+            )
+
+    def _group(self, name: str, account_ids: Iterable[str]) -> AccountGroup:
+        asked = set(account_ids)
+        in_charge = self._kept["in_charge"]
+        found = (one for one in known_accounts(self._connection) if one.account_id in asked - {in_charge})
+        return AccountGroup(name, tuple(found), in_charge in asked)
+
+    def _find(self, named: str) -> _Unit:
+        for root in self._roots():
+            if named == root.path or named.startswith(f"{root.path}/"):
+                found = self._below_on_the_way(root, named)
+                if found:
+                    return _the_only(found, named)
+        every = list(self._every_unit())
+        found = [unit for unit in every if unit.path == named or unit.path.endswith(f"/{named}")]
+        if found:
+            return _the_only(found, named)
+        paths = [unit.path for unit in every]
+        near = did_you_mean(named, paths) or did_you_mean(named, [unit.name for unit in every])
+        listed = f"{', '.join(paths[:_MOST_NAMED])}{' …' if len(paths) > _MOST_NAMED else ''}"
+        raise NotFoundError(
+            f"the organization has no organizational unit {named!r}. {near}".rstrip(),
+            remedy=f"There are: {listed}.",
+        )
+
+    def _below_on_the_way(self, unit: _Unit, path: str) -> list[_Unit]:
+        """Return the units with a path; only those on the way are asked for what is in them."""
+        if unit.path == path:
+            return [unit]
+        # A unit's name may hold a slash, so a path is compared as a whole.
+        return [
+            found
+            for child in self._children(unit)
+            if f"{path}/".startswith(f"{child.path}/")
+            for found in self._below_on_the_way(child, path)
+        ]
+
+    def _every_unit(self) -> Iterator[_Unit]:
+        level = self._roots()
+        while level:
+            yield from level
+            level = [child for below in by_key(self._children, level).values() for child in below]
+
+    def _roots(self) -> list[_Unit]:
+        if "roots" not in self._kept:
+            roots = self._connection.items("organizations", "list_roots")
+            self._kept["roots"] = [_Unit(root["Id"], root["Name"], root["Name"]) for root in roots]
+        roots_read: list[_Unit] = self._kept["roots"]
+        return roots_read
+
+    def _children(self, unit: _Unit) -> list[_Unit]:
+        if unit not in self._kept:
+            listed = self._connection.items(
+                "organizations", "list_organizational_units_for_parent", ParentId=unit.unit_id
+            )
+            below = (_Unit(one["Id"], one["Name"], f"{unit.path}/{one['Name']}") for one in listed)
+            self._kept[unit] = sorted(below, key=lambda child: (child.name, child.unit_id))
+        children: list[_Unit] = self._kept[unit]
+        return children
+
+    def _units_read(self) -> Iterator[_Unit]:
+        yield from self._kept.get("roots", ())
+        for key, children in self._kept.items():
+            if isinstance(key, _Unit):
+                yield from children
+
+    def _accounts_below(self, unit_id: str, named: str) -> set[str]:
+        accounts = known_accounts(self._connection)
+        if all(account.id_paths for account in accounts):
+            found = {
+                account.account_id
+                for account in accounts
+                if any(unit_id in path.split("/") for path in account.id_paths)
+            }
+            if found:
+                return found
+        # An empty unit, or none: its own list tells the two apart.
+        return self._listed_below(unit_id, named)
+
+    def _listed_below(self, unit_id: str, named: str) -> set[str]:
+        key = ("accounts", unit_id)
+        if key not in self._kept:
+            parent = {"ParentId": unit_id}
+            listed = self._connection.items("organizations", "list_accounts_for_parent", **parent)
+            here = found_or_none(list[Any], listed, codes=_NO_SUCH_UNIT)
+            if here is None:
+                raise NotFoundError(
+                    f"the organization has no organizational unit {named!r}",
+                    remedy="AWS Organizations in the console shows each unit's id and path.",
+                )
+            units = self._connection.items("organizations", "list_organizational_units_for_parent", **parent)
+            below = by_key(lambda one: self._listed_below(one, named), [unit["Id"] for unit in units])
+            self._kept[key] = {account["Id"] for account in here}.union(*below.values())
+        found: set[str] = self._kept[key]
+        return found
+
+    def _tags(self) -> dict[str, dict[str, str]]:
+        if "tags" not in self._kept:
+            self._kept["tags"] = by_key(
+                self._tags_of, [account.account_id for account in known_accounts(self._connection)]
+            )
+        tags: dict[str, dict[str, str]] = self._kept["tags"]
+        return tags
+
+    def _tags_of(self, account_id: str) -> dict[str, str]:
+        listed = self._connection.items("organizations", "list_tags_for_resource", ResourceId=account_id)
+        return {tag["Key"]: tag["Value"] for tag in listed}
+
+
+def _the_only(found: list[_Unit], named: str) -> _Unit:
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{unit.path} ({unit.unit_id})" for unit in found)
+    raise AmbiguousError(
+        f"{len(found)} organizational units are called {named!r}: {listed}",
+        remedy="Give the whole path, or the id, instead.",
+    )
+
+
+def forget_units(connection: Connection) -> None:
+    """Let the next look read the organization again: accounts and units may have come since."""
+    connection.cache.pop(_CACHE, None)
+    forget_accounts(connection)
