@@ -12,7 +12,7 @@ from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
 from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
-from idc_aws.identity_store import NAME_FIELDS, id_field, list_principals, principal_name
+from idc_aws.identity_store import NAME_FIELDS, find_principal_names, id_field, list_principals
 from idc_aws.organization import is_management_account, list_accounts
 
 
@@ -122,9 +122,6 @@ class AssignmentRow(NamedTuple):
     principal_id: str
 
 
-_Names = dict[Pair, str]
-
-
 def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     """Return every account assignment, sorted by account, permission set and principal; reads only.
 
@@ -143,38 +140,38 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignments.html
     """
     with failed_read("the account assignments"):
-        permission_sets = list_permission_sets(connection)
-        pairs = provisioned_pairs(connection, permission_sets.values())
-        names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
-        if names is not None:
-            rows = list_assignments_of_principals(connection, names)
-        else:
-            rows = list_assignments_of_pairs(connection, pairs)
-            names = _names_of(connection, {row[:2] for row in rows})
+        rows = list_assignment_rows(connection)
     accounts = _account_names(connection)
+    named = [row._replace(account_name=accounts.get(row.account_id, "")) for row in rows]
+    return sorted(named, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
+
+
+def list_assignment_rows(connection: Connection) -> list[AssignmentRow]:
+    """Return every account assignment with the names of its principal and permission set; reads only."""
+    permission_sets = list_permission_sets(connection)
+    pairs = provisioned_pairs(connection, permission_sets.values())
+    names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
+    if names is not None:
+        rows = list_assignments_of_principals(connection, names)
+    else:
+        rows = list_assignments_of_pairs(connection, pairs)
+        names = find_principal_names(connection, sorted({row[:2] for row in rows}))
     name_of = {arn: name for name, arn in permission_sets.items()}
-    found = [
-        AssignmentRow(
-            kind, names.get((kind, one), ""), name_of.get(arn, arn), account, accounts.get(account, ""), one
-        )
+    return [
+        AssignmentRow(kind, names.get((kind, one), ""), name_of.get(arn, arn), account, "", one)
         for kind, one, arn, account in rows
     ]
-    return sorted(found, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
 
 
-def _principals_if_fewer(connection: Connection, most: int) -> _Names | None:
+def _principals_if_fewer(connection: Connection, most: int) -> dict[Pair, str] | None:
     # Listing stops as soon as there are too many: a directory may hold 200,000 users.
-    names: _Names = {}
+    names: dict[Pair, str] = {}
     for kind in ("GROUP", "USER"):
         for entry in islice(list_principals(connection, kind), most - len(names)):
             names[kind, entry[id_field(kind)]] = entry.get(NAME_FIELDS[kind], "")
         if len(names) >= most:
             return None
     return names
-
-
-def _names_of(connection: Connection, principals: Iterable[Pair]) -> _Names:
-    return by_key(lambda principal: principal_name(connection, *principal), sorted(principals))
 
 
 def _account_names(connection: Connection) -> dict[str, str]:
@@ -208,7 +205,7 @@ def list_people_access(connection: Connection) -> list[AssignmentRow]:
         members = by_key(lambda group_id: _member_ids(connection, group_id), group_ids)
         named = {("USER", row.principal_id): row.principal_name for row in rows if row[0] == "USER"}
         users = {("USER", user_id) for user_ids in members.values() for user_id in user_ids}
-        named |= _names_of(connection, users - set(named))
+        named |= find_principal_names(connection, sorted(users - set(named)))
     people = {
         row._replace(principal_type="USER", principal_name=named["USER", user_id], principal_id=user_id)
         for row in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,20 +13,22 @@ from typing_extensions import override
 
 from idc_aws.access import (
     assignment_identifier,
+    assignment_key,
     assignment_parts,
     assignment_state,
     assignments_of_pair,
     find_permission_set,
+    list_assignment_rows,
     list_assignments_of_pairs,
     list_assignments_of_principals,
     list_permission_sets,
 )
-from idc_aws.calls import by_key, found_or_none, is_spreading, wait_until
+from idc_aws.calls import found_or_none, is_spreading, wait_until
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeoutError, WriteFailedError
 from idc_aws.failures import error_code, failed_read, failed_write
-from idc_aws.identity_store import find_principal_id
+from idc_aws.identity_store import find_principal_id, find_principal_ids
 from idc_aws.organization import is_management_account
 from idc_aws.resource import Existing, Resource, Writer
 
@@ -181,15 +183,23 @@ _Ids = tuple[str, str, str]
 
 
 class _Names:
-    """Looks up what the assignments of one apply name, each name once."""
+    """The ids of what the assignments of one apply name: read once, and again where one is not there."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.permission_set = cache(partial(find_permission_set, connection))
-        self._principal_id = cache(partial(find_principal_id, connection))
+    def __init__(self, connection: Connection, keys: Collection[str]) -> None:
+        self._connection = connection
+        states = [assignment_state(key) for key in keys]
+        with failed_read("what the account assignments name"):
+            self._permission_sets = list_permission_sets(connection) if keys else {}
+            principals = {(state["principal_type"], state["principal_name"]) for state in states}
+            self._principals = find_principal_ids(connection, sorted(principals))
+
+    def permission_set(self, name: str) -> str:
+        return self._permission_sets.get(name) or find_permission_set(self._connection, name)
 
     def require_principal(self, key: str, state: State) -> str:
         principal_type, principal_name = state["principal_type"], state["principal_name"]
-        principal_id = self._principal_id(principal_type, principal_name)
+        principal = principal_type, principal_name
+        principal_id = self._principals.get(principal) or find_principal_id(self._connection, *principal)
         if principal_id is None:
             raise NotFoundError(
                 f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
@@ -219,6 +229,13 @@ class AccountAssignments(Resource):
         return {key: assignment_state(key) for key in self._ids(keys)}
 
     @override
+    def _read_all(self) -> dict[str, State]:
+        # What a deleted principal left behind gives nobody access, and has no name.
+        rows = [row for row in list_assignment_rows(self._connection) if row.principal_name]
+        keys = [assignment_key(*row[:4]) for row in sorted(rows)]
+        return {key: assignment_state(key) for key in keys}
+
+    @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
         return {key: assignment_identifier(*ids) for key, ids in self._ids(keys).items()}
 
@@ -232,10 +249,10 @@ class AccountAssignments(Resource):
         states = {key: assignment_state(key) for key in keys}
         permission_sets = list_permission_sets(self._connection)
         principals = {(state["principal_type"], state["principal_name"]) for state in states.values()}
-        id_of = by_key(lambda principal: find_principal_id(self._connection, *principal), principals)
+        id_of = find_principal_ids(self._connection, sorted(principals))
         ids: dict[str, _Ids] = {}
         for key, state in states.items():
-            principal_id = id_of[state["principal_type"], state["principal_name"]]
+            principal_id = id_of.get((state["principal_type"], state["principal_name"]))
             permission_set_arn = permission_sets.get(state["permission_set"])
             if principal_id and permission_set_arn:
                 ids[key] = (principal_id, permission_set_arn, state["account_id"])
@@ -282,8 +299,10 @@ class AccountAssignments(Resource):
                 raise WriteFailedError(
                     f"{action.value} is not a write of an account assignment; nothing was done"
                 )
-            request_of = partial(self._request, _Names(self._connection))
-            yield from AssignmentWindow(self._connection, action, request_of).run(list(same), on_start)
+            several = list(same)
+            names = _Names(self._connection, [change.key for change in several if not change.identifier])
+            request_of = partial(self._request, names)
+            yield from AssignmentWindow(self._connection, action, request_of).run(several, on_start)
 
     def _request(self, names: _Names, change: Change) -> State:
         state = assignment_state(change.key)

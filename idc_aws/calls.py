@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -137,6 +138,55 @@ def about_to_send(call: Call) -> None:
         watcher(call)
 
 
+class Look:
+    """What was read within one look, until the first write ends it."""
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        self._answers: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def once(self, name: str, read: Callable[[], T]) -> T:
+        """Return what was read under this name, read now where it was not."""
+        if name not in self._answers:
+            answer = read()
+            with self._lock:
+                return self._answers.setdefault(name, answer)
+        found: T = self._answers[name]
+        return found
+
+
+_look: ContextVar[Look | None] = ContextVar("look at the target", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """Ask for the same thing once within the block, such as a plan; a look within a look is the same one.
+
+    The first write, or `end_look`, ends it: what is read from then on is asked for each time.
+    """
+    if current_look() is not None:
+        yield
+        return
+    token = _look.set(Look())
+    try:
+        yield
+    finally:
+        _look.reset(token)
+
+
+def current_look() -> Look | None:
+    """Return the look that this block is in, or None."""
+    look = _look.get()
+    return None if look is None or look.has_ended else look
+
+
+def end_look() -> None:
+    """Ask anew for everything from now on: something is about to be written."""
+    if (look := _look.get()) is not None:
+        look.has_ended = True
+
+
 READERS = 8
 
 
@@ -146,7 +196,13 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     if len(listed) < 2:
         return [function(item) for item in listed]
     with ThreadPoolExecutor(max_workers=min(READERS, len(listed))) as executor:
-        return list(executor.map(function, listed))
+        # Each has the look and the watcher of its caller.
+        running = [executor.submit(copy_context().run, function, item) for item in listed]
+        try:
+            return [one.result() for one in running]
+        finally:
+            for one in running:
+                one.cancel()
 
 
 def by_key(function: Callable[[K], R], keys: Iterable[K]) -> dict[K, R]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
@@ -19,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
-from idc_aws.calls import Timing
+from idc_aws.calls import Timing, current_look, end_look
 from idc_aws.errors import LeftSandboxError
 from idc_aws.failures import Failures
 from idc_aws.identifiers import LOOPBACK_HOSTS
@@ -96,6 +97,48 @@ class Pacing:
         client.meta.events.register("before-send", wait_for_slot)
 
 
+_READS = ("list", "describe", "get", "is_member", "simulate")
+_LARGEST_PAGES = ("sso-admin", "identitystore")
+"""Services whose lists are asked for in pages as large as AWS allows: fewer calls, which are paced."""
+
+
+class Page(NamedTuple):
+    """What a list answers at once."""
+
+    entries: Sequence[Any]
+    is_last: bool
+    """Whether AWS has no more, where it says so by ``NextToken``."""
+
+
+class KnownPages:
+    """The pages of a list: read when they are first asked for, and kept."""
+
+    def __init__(self, pages: Iterator[Page]) -> None:
+        self._pages, self._lock = pages, threading.Lock()
+        self._known: list[Page] = []
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[Page]:
+        for number in count():
+            with self._lock:
+                if number == len(self._known):
+                    page = self._next()
+                    if page is None:
+                        return
+                    self._known.append(page)
+            yield self._known[number]
+
+    def _next(self) -> Page | None:
+        # A list that broke off is not a list that ended: who asks again meets the same refusal.
+        if self._error is not None:
+            raise self._error
+        try:
+            return next(self._pages, None)
+        except Exception as error:
+            self._error = error
+            raise
+
+
 _AWS_ATTEMPTS = 8
 _SANDBOX_ATTEMPTS = 4
 
@@ -137,16 +180,49 @@ class Clients:
         return model
 
     def call(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call and return AWS's answer."""
+        """Make one call and return AWS's answer; within one look the same read is made once."""
+        look, is_read = current_look(), method_name.startswith(_READS)
+        if not is_read:
+            end_look()
+        if look is None or not is_read:
+            return self._call(service_name, method_name, request)
+        name = self._name(service_name, method_name, request)
+        return look.once(name, lambda: self._call(service_name, method_name, request))
+
+    def _call(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(self.client(service_name), method_name)(**request)
         return answer
 
+    def _name(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> str:
+        return f"{id(self)} {service_name} {method_name} {json.dumps(request, sort_keys=True, default=str)}"
+
     def items(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> Iterator[Any]:
         """Yield the items of all pages of a list; a page may be empty and not the last."""
-        pages = self.client(service_name).get_paginator(method_name).paginate(**request)
+        return chain.from_iterable(page.entries for page in self.pages(service_name, method_name, request))
+
+    def pages(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> Iterator[Page]:
+        """Yield the pages of a list, each of one call; within one look each page is read once."""
+        look = current_look()
+        if look is None:
+            return self._pages(service_name, method_name, request)
+        name = self._name(service_name, method_name, request)
+        return iter(look.once(name, lambda: KnownPages(self._pages(service_name, method_name, request))))
+
+    def _pages(self, service_name: str, method_name: str, request: Mapping[str, Any]) -> Iterator[Page]:
+        size = self._largest_page(service_name, method_name)
+        paginator = self.client(service_name).get_paginator(method_name)
+        pages = paginator.paginate(**request, PaginationConfig={"PageSize": size})
         (items_of,) = pages.result_keys
         for page in pages:
-            yield from items_of.search(page) or ()
+            yield Page(items_of.search(page) or (), not page.get("NextToken"))
+
+    def _largest_page(self, service_name: str, method_name: str) -> int | None:
+        """Return how many items AWS gives at once, at most, where that is the kit's to ask for."""
+        if service_name not in _LARGEST_PAGES:
+            return None
+        shape = self.operation(service_name, method_name).input_shape
+        asked = shape.members.get("MaxResults") if shape is not None else None
+        return asked.metadata.get("max") if asked is not None else None
 
     def _new_client(self, service_name: str) -> Any:
         try:  # what the user's files and variables configure is read here

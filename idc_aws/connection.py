@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from idc_aws.calls import NOT_IN_ORGANIZATION, Timing, found_or_none
-from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacer, Pacing, aws_clients, sandbox_clients
+from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacer, Pacing, Page, aws_clients, sandbox_clients
 from idc_aws.errors import (
     AccessDeniedError,
     AccountInstanceError,
@@ -272,6 +272,12 @@ class Connection:
     def items(self, service_name: str, method_name: str, **request: Any) -> Iterator[Any]:
         """Yield the items of all pages of a list in the instance."""
         return self.clients.items(
+            service_name, method_name, self.in_instance(service_name, method_name, request)
+        )
+
+    def pages(self, service_name: str, method_name: str, **request: Any) -> Iterator[Page]:
+        """Yield the pages of a list in the instance, each of one call."""
+        return self.clients.pages(
             service_name, method_name, self.in_instance(service_name, method_name, request)
         )
 

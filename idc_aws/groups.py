@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Any, ClassVar, Literal
 
+from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads
 from idc_aws.changes import State, Use
-from idc_aws.errors import InvalidValueError, NotFoundError
-from idc_aws.identity_store import Principals, find_group_id, find_principal_id, find_user_id
+from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
+from idc_aws.failures import error_code
+from idc_aws.identity_store import (
+    MOST_ON_A_PAGE,
+    Principals,
+    find_group_id,
+    find_principal_ids,
+    find_principal_names,
+    find_user_id,
+    list_principals,
+)
 from idc_aws.resource import Existing, OneByOne, Writer
 from idc_aws.uses import uses_of_principals
 
@@ -70,6 +82,20 @@ def _parts(key: str) -> tuple[str, str]:
 
 _IdPair = tuple[str, str]
 """The ids of a user and of a group."""
+_Look = Callable[[str, list[str]], dict[_IdPair, str]]
+"""Looks for the memberships of one user in some groups; returns their ids."""
+
+
+def _grouped(pairs: Iterable[_IdPair], place: Literal[0, 1]) -> dict[str, list[str]]:
+    """Return pairs by one of their ids: the other ids of each."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        found.setdefault(pair[place], []).append(pair[1 - place])
+    return found
+
+
+def _pages(number: int) -> int:
+    return -(-number // MOST_ON_A_PAGE)
 
 
 class GroupMemberships(OneByOne):
@@ -84,40 +110,26 @@ class GroupMemberships(OneByOne):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        pairs = self._id_pairs(keys)
-        members = self._members(pairs.values())
-        return {key: self._state(key) for key, pair in pairs.items() if pair in members}
+        return {key: self._state(key) for key in self._find(keys, self._groups_with)}
+
+    @override
+    def _read_all(self) -> dict[str, State]:
+        groups = {one["GroupId"]: one["DisplayName"] for one in list_principals(self._connection, "GROUP")}
+        members = by_key(lambda group_id: list(self._member_ids(group_id)), groups)
+        users = {("USER", user_id) for user_ids in members.values() for user_id in user_ids}
+        names = find_principal_names(self._connection, users)
+        pairs = [
+            (names[user], group)
+            for group_id, group in groups.items()
+            for user in (("USER", user_id) for user_id in members[group_id])
+            if user in names
+        ]
+        keys = [membership_key(*pair) for pair in pairs]
+        return {key: self._state(key) for key in keys}
 
     def _state(self, key: str) -> State:
         user_name, group = _parts(key)
         return {"user_name": user_name, "group": group}
-
-    def _id_pairs(self, keys: Collection[str]) -> dict[str, _IdPair]:
-        """Return the ids of those whose user and group exist; each name is looked up once."""
-        named = {
-            key: (("USER", user_name), ("GROUP", group)) for key in keys for user_name, group in [_parts(key)]
-        }
-        principals = (one for pair in named.values() for one in pair)
-        id_of = by_key(lambda one: find_principal_id(self._connection, *one), principals)
-        found = ((key, id_of[user], id_of[group]) for key, (user, group) in named.items())
-        return {key: (user_id, group_id) for key, user_id, group_id in found if user_id and group_id}
-
-    def _members(self, pairs: Collection[_IdPair]) -> set[_IdPair]:
-        groups_of: dict[str, list[str]] = {}
-        for user_id, group_id in pairs:
-            groups_of.setdefault(user_id, []).append(group_id)
-        calls = [
-            (user_id, group_ids[start : start + _MOST_GROUPS_A_CALL])
-            for user_id, group_ids in groups_of.items()
-            for start in range(0, len(group_ids), _MOST_GROUPS_A_CALL)
-        ]
-        return {pair for found in in_threads(lambda call: self._groups_with(*call), calls) for pair in found}
-
-    def _groups_with(self, user_id: str, group_ids: list[str]) -> list[_IdPair]:
-        answer = self._connection.call(
-            "identitystore", "is_member_in_groups", MemberId={"UserId": user_id}, GroupIds=group_ids
-        )
-        return [(user_id, one["GroupId"]) for one in answer["Results"] if one.get("MembershipExists")]
 
     @override
     def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
@@ -126,9 +138,83 @@ class GroupMemberships(OneByOne):
 
     @override
     def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        return self._find(keys, self._memberships_of)
+
+    def _find(self, keys: Collection[str], of_user: _Look) -> dict[str, str]:
+        """Return the ids of those that exist: by group, or by user where those are fewer."""
         pairs = self._id_pairs(keys)
-        answers = by_key(lambda key: self._look_up(*pairs[key]), pairs)
-        return {key: str(answer["MembershipId"]) for key, answer in answers.items() if answer}
+        groups, users = _grouped(pairs.values(), 1), _grouped(pairs.values(), 0)
+        by_group = sum(_pages(len(user_ids)) for user_ids in groups.values())
+        if by_group <= len(users):
+            looks = [partial(self._members_of, *one) for one in groups.items()]
+        else:
+            looks = [partial(of_user, *one) for one in users.items()]
+        found = dict(chain.from_iterable(in_threads(lambda look: look().items(), looks)))
+        return {key: found[pair] for key, pair in pairs.items() if pair in found}
+
+    def _id_pairs(self, keys: Collection[str]) -> dict[str, _IdPair]:
+        """Return the ids of those whose user and group exist."""
+        named = {
+            key: (("USER", user_name), ("GROUP", group)) for key in keys for user_name, group in [_parts(key)]
+        }
+        ids = find_principal_ids(self._connection, chain.from_iterable(named.values()))
+        return {
+            key: (ids[user], ids[group])
+            for key, (user, group) in named.items()
+            if user in ids and group in ids
+        }
+
+    def _members_of(self, group_id: str, user_ids: list[str]) -> dict[_IdPair, str]:
+        pairs = [(user_id, group_id) for user_id in user_ids]
+        return self._listed(pairs, "list_group_memberships", GroupId=group_id)
+
+    def _memberships_of(self, user_id: str, group_ids: list[str]) -> dict[_IdPair, str]:
+        pairs, member = [(user_id, group_id) for group_id in group_ids], {"UserId": user_id}
+        return self._listed(pairs, "list_group_memberships_for_member", MemberId=member)
+
+    def _listed(self, pairs: list[_IdPair], method_name: str, **whose: Any) -> dict[_IdPair, str]:
+        """Return the ids of those that exist: from a list, and one by one where the list is a long one."""
+        missing, most = set(pairs), max(_pages(len(pairs)), len(pairs) // 2)
+        found: dict[_IdPair, str] = {}
+        try:
+            listed = self._connection.pages("identitystore", method_name, **whose)
+            for pages, page in enumerate(listed, start=1):
+                for one in page.entries:
+                    pair = str(one.get("MemberId", {}).get("UserId")), str(one["GroupId"])
+                    if pair in missing:
+                        found[pair] = str(one["MembershipId"])
+                        missing.discard(pair)
+                if page.is_last or not missing:
+                    return found
+                if pages >= most:
+                    break
+        except AccessDeniedError:
+            pass  # asking for each needs another permission
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            return found
+        asked = by_key(lambda pair: self._look_up(*pair), missing)
+        return found | {pair: str(one["MembershipId"]) for pair, one in asked.items() if one}
+
+    def _groups_with(self, user_id: str, group_ids: list[str]) -> dict[_IdPair, str]:
+        """Return in which groups a user is, without the ids of the memberships."""
+        found: dict[_IdPair, str] = {}
+        for start in range(0, len(group_ids), _MOST_GROUPS_A_CALL):
+            some = group_ids[start : start + _MOST_GROUPS_A_CALL]
+            answer = self._connection.call(
+                "identitystore", "is_member_in_groups", MemberId={"UserId": user_id}, GroupIds=some
+            )
+            found |= {
+                (user_id, one["GroupId"]): "" for one in answer["Results"] if one.get("MembershipExists")
+            }
+        return found
+
+    def _member_ids(self, group_id: str) -> Iterator[str]:
+        listed = self._connection.items("identitystore", "list_group_memberships", GroupId=group_id)
+        for one in found_or_none(list[Any], listed) or ():
+            if user_id := one.get("MemberId", {}).get("UserId"):
+                yield user_id
 
     def _look_up(self, user_id: str, group_id: str) -> dict[str, Any] | None:
         which = {"GroupId": group_id, "MemberId": {"UserId": user_id}}

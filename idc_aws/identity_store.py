@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
+from idc_aws.clients import Page
 from idc_aws.connection import Connection
+from idc_aws.errors import AccessDeniedError
 from idc_aws.failures import failed_read
 from idc_aws.resource import Existing, OneByOne, Writer
 
 NAME_FIELDS = {"USER": "UserName", "GROUP": "DisplayName"}
 """What AWS calls the name of a principal, by its type."""
+ENTERPRISE = "aws:identitystore:enterprise"
+DESCRIPTION_OPTIONS: dict[str, dict[str, Any]] = {"USER": {"Extensions": [ENTERPRISE]}, "GROUP": {}}
+"""What descriptions and lists are asked for with."""
+
+MOST_ON_A_PAGE = 100
+"""How many users, groups or memberships AWS lists at once."""
+
+Principal = tuple[str, str]
+"""A principal's type, and its name or its id."""
 
 
 def find_user_id(connection: Connection, user_name: str) -> str | None:
@@ -56,17 +68,112 @@ def id_field(principal_type: str) -> str:
     return f"{principal_type.capitalize()}Id"
 
 
+def _describe(connection: Connection, principal_type: str, principal_id: str) -> dict[str, Any]:
+    request = {id_field(principal_type): principal_id, **DESCRIPTION_OPTIONS[principal_type]}
+    return connection.call("identitystore", f"describe_{principal_type.lower()}", **request)
+
+
 def list_principals(connection: Connection, principal_type: str) -> Iterator[dict[str, Any]]:
-    """Yield the instance's users or groups as AWS lists them; reads only."""
-    return connection.items("identitystore", f"list_{principal_type.lower()}s")
+    """Yield the instance's users or groups as AWS lists them, users with extensions; reads only."""
+    return chain.from_iterable(page.entries for page in _pages_of(connection, principal_type))
+
+
+def _pages_of(connection: Connection, principal_type: str) -> Iterator[Page]:
+    # Always the same request: within one look a list is read once, whatever it is read for.
+    method_name = f"list_{principal_type.lower()}s"
+    return connection.pages("identitystore", method_name, **DESCRIPTION_OPTIONS[principal_type])
+
+
+def find_principals(
+    connection: Connection, principal_type: str, principal_names: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what AWS says of those that exist, by name; reads only."""
+
+    def describe(name: str) -> dict[str, Any] | None:
+        one = find_principal_id(connection, principal_type, name)
+        return found_or_none(_describe, connection, principal_type, one) if one else None
+
+    field, calls = NAME_FIELDS[principal_type], 2 * len(principal_names)
+    found, others = _find_listed(connection, principal_type, field, principal_names, calls)
+    return found | {name: one for name, one in by_key(describe, others).items() if one}
+
+
+def find_principal_ids(connection: Connection, principals: Iterable[Principal]) -> dict[Principal, str]:
+    """Return the ids of those that exist, by type and name; reads only."""
+    found: dict[Principal, str] = {}
+    for principal_type, names in _by_type(principals).items():
+        field = NAME_FIELDS[principal_type]
+        listed, others = _find_listed(connection, principal_type, field, names, len(names))
+        asked = by_key(partial(find_principal_id, connection, principal_type), others)
+        ids = {name: str(one[id_field(principal_type)]) for name, one in listed.items()} | asked
+        found |= {(principal_type, name): one for name, one in ids.items() if one}
+    return found
+
+
+def find_principal_names(connection: Connection, principals: Iterable[Principal]) -> dict[Principal, str]:
+    """Return names by type and id; one that is gone or may not be read has none; reads only."""
+    found: dict[Principal, str] = {}
+    for principal_type, ids in _by_type(principals).items():
+        field = id_field(principal_type)
+        listed, others = _find_listed(connection, principal_type, field, ids, len(ids))
+        asked = by_key(partial(principal_name, connection, principal_type), others)
+        names = {one: str(entry.get(NAME_FIELDS[principal_type], "")) for one, entry in listed.items()}
+        found |= {(principal_type, one): name for one, name in (names | asked).items() if name}
+    return found
+
+
+def _by_type(principals: Iterable[Principal]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for principal_type, one in dict.fromkeys(principals):
+        found.setdefault(principal_type, []).append(one)
+    return found
+
+
+_NEVER_LISTED = 2**31
+
+
+def _find_listed(
+    connection: Connection, principal_type: str, field: str, wanted: Collection[str], calls: int
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return entries of a list by a field, and what must be asked for one by one (`calls`, if all of it is).
+
+    What is in neither does not exist.
+    """
+    # A directory may hold 200,000 users, and only a list tells how many. So a list is read for no more pages
+    # than half of the calls that asking takes: not to know the size costs half as much again, at most. How
+    # far a list went is remembered: it decides what the next look costs, not what it finds.
+    sizes: dict[str, tuple[int, bool]] = connection.cache.setdefault("pages of a directory", {})
+    known, is_whole = sizes.get(principal_type, (0, False))
+    most = calls if is_whole and known <= calls else 0 if known >= calls / 2 else calls // 2
+    missing, alike = set(wanted), set[str]()
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        for pages, page in enumerate(_pages_of(connection, principal_type) if most else (), start=1):
+            for entry in page.entries:
+                value = str(entry.get(field, ""))
+                if value in missing:
+                    found[value] = entry
+                    missing.discard(value)
+                else:
+                    alike.add(value.casefold())
+            if page.is_last:
+                sizes[principal_type] = pages, True
+                # Another spelling may be the same name for AWS: only asking tells.
+                return found, [one for one in wanted if one in missing and one.casefold() in alike]
+            if not missing:
+                break
+            if pages >= most:
+                sizes[principal_type] = max(pages, known), False
+                break
+    except AccessDeniedError:  # asking needs another permission
+        sizes[principal_type] = _NEVER_LISTED, False
+    return found, [one for one in wanted if one in missing]
 
 
 class Principals(OneByOne):
     """The users or the groups of the identity store, by name: what both are alike in."""
 
     principal_type: ClassVar[str]
-    description_options: ClassVar[dict[str, Any]] = {}
-    """What a description is asked for besides."""
 
     @abstractmethod
     def _state(self, answer: dict[str, Any]) -> State:
@@ -80,12 +187,7 @@ class Principals(OneByOne):
         return {id_field(self.principal_type): identifier}
 
     def _describe(self, identifier: str) -> dict[str, Any]:
-        request = {**self._by_id(identifier), **self.description_options}
-        return self._connection.call("identitystore", f"describe_{self.kind}", **request)
-
-    def _describe_by_name(self, name: str) -> dict[str, Any] | None:
-        identifier = self._identifier(name)
-        return found_or_none(self._describe, identifier) if identifier else None
+        return _describe(self._connection, self.principal_type, identifier)
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
@@ -93,14 +195,21 @@ class Principals(OneByOne):
 
     @override
     def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
-        answers, name = by_key(self._describe_by_name, keys), id_field(self.principal_type)
-        return {
-            key: Existing(str(answer[name]), self._state(answer)) for key, answer in answers.items() if answer
-        }
+        answers = find_principals(self._connection, self.principal_type, keys)
+        name = id_field(self.principal_type)
+        found = ((key, answers[key]) for key in keys if key in answers)
+        return {key: Existing(str(answer[name]), self._state(answer)) for key, answer in found}
 
     @override
-    def _identifier(self, key: str) -> str | None:
-        return find_principal_id(self._connection, self.principal_type, key)
+    def _read_all(self) -> dict[str, State]:
+        name = NAME_FIELDS[self.principal_type]
+        listed = list_principals(self._connection, self.principal_type)
+        return {str(answer[name]): self._state(answer) for answer in listed if answer.get(name)}
+
+    @override
+    def _identifiers(self, keys: Collection[str]) -> dict[str, str]:
+        named = [(self.principal_type, key) for key in keys]
+        return {key: one for (_, key), one in find_principal_ids(self._connection, named).items()}
 
     @override
     def _read_one(self, key: str, identifier: str) -> State | None:

@@ -50,6 +50,11 @@ class Instances(OneByOne):
         )
         return {key: self._state(instance) for key, instance in found.items()}
 
+    @override
+    def _read_all(self) -> dict[str, State]:
+        # An instance of another account is not the caller's to change.
+        return self._read(KINDS)
+
     def _find(self, key: str) -> IdentityCenterInstance | None:
         if key not in KINDS:
             raise InvalidValueError(

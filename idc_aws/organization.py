@@ -33,11 +33,16 @@ class DelegatedAdministrators(OneByOne):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
+        found = self._read_all()
+        return {key: found[key] for key in keys if key in found}
+
+    @override
+    def _read_all(self) -> dict[str, State]:
         listed = self._connection.items(
             "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
         )
-        found = {entry["Id"] for entry in found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()}
-        return {key: {"service_principal": SERVICE_PRINCIPAL} for key in keys if key in found}
+        found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()
+        return {entry["Id"]: {"service_principal": SERVICE_PRINCIPAL} for entry in found}
 
     @override
     def _identifier(self, key: str) -> str | None:

@@ -209,6 +209,11 @@ class PermissionSets(OneByOne):
         found = {name: known[name] for name in keys if name in known}
         return by_key(lambda name: read_permission_set(self._connection, found[name]), found)
 
+    @override
+    def _read_all(self) -> dict[str, State]:
+        known = list_permission_sets(self._connection)
+        return by_key(lambda name: read_permission_set(self._connection, known[name]), known)
+
     def read_known(self) -> dict[str, State | None]:
         """Return the states of all permission sets by name; None for one that may not be read; reads only."""
         with failed_read("the permission sets"):

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 
 from idc_aws.calls import CONSOLE, Call, Timing
-from idc_aws.clients import Clients
+from idc_aws.clients import Clients, Page
 from idc_aws.connection import Connection
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS
@@ -376,6 +376,9 @@ class _Clients:
 
     def items(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Any]:
         yield from self._reads.items(self._clients, service_name, method_name, request)
+
+    def pages(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Page]:
+        yield Page(self._reads.items(self._clients, service_name, method_name, request), is_last=True)
 
 
 class _Console:

@@ -46,6 +46,13 @@ class Resource(ABC):
         with failed_read(self._named(keys)):
             return self._read(keys)
 
+    def read_all(self) -> dict[str, State]:
+        """Return the states of all that exist, by key, read by lists; reads only."""
+        if not self._can_exist():
+            return {}
+        with failed_read(f"the {self.kind.replace('_', ' ')}s"):
+            return self._read_all()
+
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return AWS's ids or ARNs of those of the named things that exist; reads only."""
         if not keys or not self._can_exist():
@@ -98,6 +105,10 @@ class Resource(ABC):
     @abstractmethod
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those that exist."""
+
+    @abstractmethod
+    def _read_all(self) -> dict[str, State]:
+        """Return the states of all that exist."""
 
     def _existing(self, keys: Collection[str]) -> dict[str, Existing]:
         """Return the ids and states of those that exist; in one look where one of them tells the other."""

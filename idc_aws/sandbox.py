@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
-from idc_aws.calls import CONSOLE, Call, about_to_send
+from idc_aws.calls import CONSOLE, Call, about_to_send, end_look
 from idc_aws.errors import LeftSandboxError, SandboxError, WriteFailedError
 from idc_aws.files import read_object
 from idc_aws.identifiers import LOOPBACK_HOSTS
@@ -94,6 +94,8 @@ class SandboxConsole:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the sandbox's own endpoint and return its answer."""
+        if method != "GET":
+            end_look()
         try:
             answer = self._pool.request(
                 method,

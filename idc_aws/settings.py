@@ -62,6 +62,10 @@ class AttributesForAccessControl(OneByOne):
         }
         return {KEY: {"attributes": dict(sorted(attributes.items()))}}
 
+    @override
+    def _read_all(self) -> dict[str, State]:
+        return self._read([KEY])
+
     def _describe(self) -> dict[str, Any] | None:
         return found_or_none(self._connection.call, "sso-admin", f"describe_{_CONFIGURATION}")
 
@@ -131,6 +135,10 @@ class ConsoleSettings(OneByOne):
             return {}
         settings = self._connection.console.read_settings(instance.instance_arn)
         return {key: _state(key, settings[key]) for key in keys if settings.get(key) is not None}
+
+    @override
+    def _read_all(self) -> dict[str, State]:
+        return self._read(CONSOLE_SETTINGS)
 
     @override
     def _identifier(self, key: str) -> str | None:

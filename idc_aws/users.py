@@ -13,11 +13,10 @@ from idc_aws.changes import State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import WriteFailedError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import Principals, list_principals
+from idc_aws.identity_store import ENTERPRISE, Principals, list_principals
 from idc_aws.resource import Writer
 from idc_aws.uses import uses_of_principals
 
-ENTERPRISE = "aws:identitystore:enterprise"
 DEFAULT_TYPE = "work"
 
 
@@ -156,7 +155,6 @@ class Users(Principals):
 
     kind: ClassVar[str] = "user"
     principal_type: ClassVar[str] = "USER"
-    description_options: ClassVar[dict[str, Any]] = {"Extensions": [ENTERPRISE]}
 
     @override
     def _state(self, answer: dict[str, Any]) -> State:

@@ -288,3 +288,46 @@ def test_the_organization_is_a_tree(connection):
     paths = {account.name: account.path for account in list_accounts_with_paths(connection)}
     assert paths["Management"] == "Root"
     assert paths["Development"] == "Root/Workloads"
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        (Users, {"everyone.ana"}),
+        (Groups, {"Everyone"}),
+        (GroupMemberships, {"everyone.ana in Everyone"}),
+        (PermissionSets, {"EveryoneReads"}),
+        (AccountAssignments, {"GROUP Everyone · EveryoneReads", "USER everyone.ana · EveryoneReads"}),
+        (AttributesForAccessControl, set()),
+        (DelegatedAdministrators, set()),
+        (Instances, {"organization"}),
+        (ConsoleSettings, {"identity_source", "access_portal"}),
+    ],
+)
+def test_all_that_exists_is_read_by_lists_as_it_is_read_by_name(connection, everyone, kind, keys):
+    resource = kind(connection)
+    found = resource.read_all()
+    assert resource.read(list(found)) == found
+    assert {key for key in keys if any(one.startswith(key) for one in found)} == keys
+
+
+@pytest.fixture(scope="module")
+def everyone(connection):
+    """One of each noun, made and left."""
+    account_id = resolve_account(connection, "Development").account_id
+    apply(Users(connection), {"everyone.ana": PROFILE | {"email": "everyone@example.com"}})
+    apply(Groups(connection), {"Everyone": {"description": "all"}})
+    state = {"user_name": "everyone.ana", "group": "Everyone"}
+    apply(GroupMemberships(connection), {membership_key(*state.values()): state})
+    apply(PermissionSets(connection), {"EveryoneReads": permission_set()})
+    wanted = assignments_of("Everyone", "EveryoneReads", account_id)
+    own = {"principal_type": "USER", "principal_name": "everyone.ana"}
+    state = {**own, "permission_set": "EveryoneReads", "account_id": account_id}
+    apply(AccountAssignments(connection), wanted | {assignment_key(**state): state})
+
+
+@pytest.mark.parametrize(
+    "kind", [Users, Groups, GroupMemberships, PermissionSets, AccountAssignments, ConsoleSettings]
+)
+def test_without_an_instance_nothing_exists(empty_connection, kind):
+    assert kind(empty_connection).read_all() == {}

@@ -93,6 +93,7 @@ def assignments(connection, transport):
 
     transport.on("GetGroupId", group_id)
     transport.on("GetUserId", {"UserId": USER_ID})
+    transport.on("ListGroups", {"Groups": [{"GroupId": GROUP_ID, "DisplayName": "Auditors"}]})
     transport.on("ListPermissionSets", {"PermissionSets": [SET_ARN]})
     transport.on("DescribePermissionSet", {"PermissionSet": {"Name": "ReadOnlyAccess"}})
     transport.on("ListAccountAssignments", {"AccountAssignments": []})

@@ -1,3 +1,6 @@
+import re
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,24 +136,89 @@ def users(connection, transport):
     transport.on("GetUserId", {"UserId": USER_ID})
     transport.on("DescribeUser", described(STATE))
     transport.on("UpdateUser", {"UserId": USER_ID})
+    transport.on("ListUsers", {"Users": [described(STATE)]})
     transport.on("ListPermissionSets", {"PermissionSets": []})
     transport.on("ListGroupMembershipsForMember", {"GroupMemberships": []})
     transport.on("ListAccountAssignmentsForPrincipal", {"AccountAssignments": []})
     return Users(connection)
 
 
-def test_users_are_found_by_name_without_listing_all(users, transport):
+def named_in(asked):
+    return asked["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
+
+
+def identity(number):
+    return f"{number:08d}-2222-4333-8444-555555555555"
+
+
+def list_of(name, entries):
+    """Answer a list in pages."""
+
+    def page(asked):
+        start = int(asked.get("NextToken", 0))
+        end = start + asked["MaxResults"]
+        return {name: entries[start:end]} | ({"NextToken": str(end)} if end < len(entries) else {})
+
+    return page
+
+
+def directory(transport, *user_names):
+    """Let the stub hold users; return them as AWS has them, by name."""
+    users = {
+        name: described({"title": name}, UserName=name, UserId=identity(number))
+        for number, name in enumerate(user_names)
+    }
+
+    def find(asked):
+        name = named_in(asked).casefold()
+        return next((user for user in users.values() if user["UserName"].casefold() == name), NOT_FOUND)
+
+    transport.on("ListUsers", list_of("Users", list(users.values())))
+    transport.on("GetUserId", find)
     transport.on(
-        "GetUserId",
-        lambda asked: (
-            {"UserId": USER_ID}
-            if asked["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"] == "ana"
-            else NOT_FOUND
-        ),
+        "DescribeUser", lambda asked: next(one for one in users.values() if one["UserId"] == asked["UserId"])
     )
-    assert users.read(["ana", "nobody"]) == {"ana": STATE}
-    assert transport.made("DescribeUser")[0]["Extensions"] == [ENTERPRISE]
-    assert transport.made("ListUsers") == []
+    return users
+
+
+CROWD = [f"user{number}" for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lists", "asked", "asked_again"),
+    [
+        (["user7", "nobody"], 2, 1, 2),  # of a large directory: half of what names cost is tried, once
+        (["user999"], 1, 1, 1),
+        (["user7"], 1, 0, 0),  # it is on the first page
+        (CROWD[:150], 2, 0, 0),  # listing stops where all are found
+        ([*CROWD, "nobody"], 10, 0, 0),
+        (["USER7", *CROWD[100:900]], 10, 1, 1),  # another spelling: AWS tells whether it is the same one
+    ],
+)
+def test_users_are_found_with_the_fewest_calls(users, transport, wanted, lists, asked, asked_again):
+    there = directory(transport, *CROWD)
+    for number, names in ((1, asked), (2, asked_again)):
+        transport.calls.clear()
+        found = users.existing(wanted)
+        assert found == {
+            name: (there[name.lower()]["UserId"], {"title": name.lower()})
+            for name in wanted
+            if name.lower() in there
+        }
+        assert len(transport.made("GetUserId")) == names
+        if number == 1:
+            assert len(transport.made("ListUsers")) == lists
+    assert len(transport.made("ListUsers")) == (0 if names and lists < 10 else lists)
+    assert all(asked["Extensions"] == [ENTERPRISE] for asked in transport.made("DescribeUser"))
+    assert all(asked["Extensions"] == [ENTERPRISE] for asked in transport.made("ListUsers"))
+
+
+def test_who_may_not_list_asks_by_name(users, transport):
+    directory(transport, *CROWD)
+    transport.on("ListUsers", Refusal("AccessDeniedException"))
+    assert set(users.read(["user7", "user8", "nobody"])) == {"user7", "user8"}
+    users.read(["user7", "user8", "nobody"])
+    assert len(transport.made("ListUsers")) == 1
 
 
 def test_an_update_sends_only_what_differs_with_the_revision_read(users, transport):
@@ -221,11 +289,15 @@ def test_deleting_what_is_gone_is_done(users, transport):
     assert "ana" in apply(users, delete(users, "ana", USER_ID))
 
 
+AUDITORS = {"GroupId": GROUP_ID, "DisplayName": "Auditors", "Description": "old"}
+
+
 @pytest.fixture
 def groups(connection, transport):
     transport.on("GetGroupId", {"GroupId": GROUP_ID})
-    transport.on("DescribeGroup", {"GroupId": GROUP_ID, "DisplayName": "Auditors", "Description": "old"})
+    transport.on("DescribeGroup", AUDITORS)
     transport.on("UpdateGroup", {"GroupId": GROUP_ID})
+    transport.on("ListGroups", {"Groups": [AUDITORS]})
     return Groups(connection)
 
 
@@ -253,52 +325,125 @@ def memberships(connection, groups, users, transport):
     return GroupMemberships(connection)
 
 
-def member_of(*group_ids):
-    return lambda asked: {
-        "Results": [{"GroupId": one, "MembershipExists": one in group_ids} for one in asked["GroupIds"]]
-    }
+def memberships_of(transport, members):
+    """Let the stub hold groups, numbered, and users, numbered; `members` has the users of each group."""
+    users = sorted({user for some in members.values() for user in some} | set(range(3)))
+    transport.on(
+        "ListUsers",
+        list_of("Users", [{"UserId": identity(one), "UserName": f"user{one}"} for one in users]),
+    )
+    groups = [{"GroupId": identity(one), "DisplayName": f"group{one}"} for one in members]
+    transport.on("ListGroups", list_of("Groups", groups))
+    for operation, field in (("GetUserId", "UserId"), ("GetGroupId", "GroupId")):
+        transport.on(
+            operation,
+            lambda asked, field=field: {field: identity(int(re.sub(r"\D", "", named_in(asked))))},
+        )
+    pairs = [
+        {
+            "GroupId": identity(group),
+            "MemberId": {"UserId": identity(user)},
+            "MembershipId": f"m-{user}-{group}",
+        }
+        for group, some in members.items()
+        for user in some
+    ]
 
+    def those(**fields):
+        return [one for one in pairs if fields.items() <= one.items()]
 
-def test_memberships_are_read_a_hundred_groups_at_a_time(memberships, transport):
-    def group_id(asked):
-        number = int(asked["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"])
-        return {"GroupId": f"{number:08d}-2222-4333-8444-555555555555"}
-
-    transport.on("GetGroupId", group_id)
-    transport.on("IsMemberInGroups", member_of("00000007-2222-4333-8444-555555555555"))
-    keys = [membership_key("ana", str(number)) for number in range(150)]
-    assert memberships.read(keys) == {"ana in 7": {"user_name": "ana", "group": "7"}}
-    assert sorted(len(asked["GroupIds"]) for asked in transport.made("IsMemberInGroups")) == [50, 100]
-    assert len(transport.made("GetUserId")) == 1
-
-
-def test_ids_of_memberships_look_each_user_and_each_group_up_once(memberships, transport):
-    transport.on("GetUserId", lambda request: {"UserId": USER_ID})
-    transport.on("GetGroupId", lambda request: {"GroupId": GROUP_ID})
-    transport.on("GetGroupMembershipId", {"MembershipId": "m-1"})
-    keys = [membership_key(f"user{number}", "Auditors") for number in range(12)]
+    transport.on(
+        "ListGroupMemberships",
+        lambda asked: list_of("GroupMemberships", those(GroupId=asked["GroupId"]))(asked),
+    )
+    transport.on(
+        "ListGroupMembershipsForMember",
+        lambda asked: list_of("GroupMemberships", those(MemberId=asked["MemberId"]))(asked),
+    )
+    transport.on(
+        "GetGroupMembershipId",
+        lambda asked: next(iter(those(GroupId=asked["GroupId"], MemberId=asked["MemberId"])), NOT_FOUND),
+    )
+    transport.on(
+        "IsMemberInGroups",
+        lambda asked: {
+            "Results": [
+                {"GroupId": group, "MembershipExists": bool(those(GroupId=group, MemberId=asked["MemberId"]))}
+                for group in asked["GroupIds"]
+            ]
+        },
+    )
     transport.calls.clear()
-    found = memberships.existing(keys)
-    assert {key: one.identifier for key, one in found.items()} == dict.fromkeys(keys, "m-1")
-    assert found[keys[3]].state == {"user_name": "user3", "group": "Auditors"}
-    assert transport.made("IsMemberInGroups") == []
-    assert len(transport.made("GetGroupId")) == 1
-    assert len(transport.made("GetUserId")) == len(transport.made("GetGroupMembershipId")) == 12
+
+
+BY_GROUP, BY_USER, EACH = "ListGroupMemberships", "ListGroupMembershipsForMember", "GetGroupMembershipId"
+SMALL = {group: range(group, group + 12) for group in range(3)}
+EVERYWHERE = {group: range(group % 2, 3) for group in range(150)}
+LARGE = {0: range(5000)}
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted", "to_read", "to_find_ids"),
+    [
+        (SMALL, [(5, 0), (6, 0), (7, 2)], {BY_GROUP: 2}, {BY_GROUP: 2}),
+        (SMALL, [(5, 0), (5, 1), (5, 2)], {"IsMemberInGroups": 1}, {BY_USER: 1}),
+        (EVERYWHERE, [(0, one) for one in range(150)], {"IsMemberInGroups": 2}, {BY_USER: 1}),
+        (LARGE, [(one, 0) for one in (4000, 4001, 7, 8)], {BY_GROUP: 2, EACH: 2}, {BY_GROUP: 2, EACH: 2}),
+        (LARGE, [(one, 0) for one in range(450)], {BY_GROUP: 5}, {BY_GROUP: 5}),
+    ],
+)
+def test_memberships_are_found_with_the_fewest_calls(
+    memberships, transport, members, wanted, to_read, to_find_ids
+):
+    memberships_of(transport, members)
+    there = {
+        f"user{user} in group{group}": f"m-{user}-{group}" for user, group in wanted if user in members[group]
+    }
+    keys = [f"user{user} in group{group}" for user, group in wanted]
+    lookups = {BY_GROUP, BY_USER, EACH, "IsMemberInGroups"}
+    assert set(memberships.read(keys)) == set(there)
+    assert Counter(name for name in transport.names() if name in lookups) == to_read
+    transport.calls.clear()
+    assert {key: one.identifier for key, one in memberships.existing(keys).items()} == there
+    assert Counter(name for name in transport.names() if name in lookups) == to_find_ids
+
+
+@pytest.mark.parametrize("refused", [{BY_GROUP}, {BY_USER}, {BY_GROUP, BY_USER}])
+def test_memberships_are_asked_for_where_they_may_not_be_listed(memberships, transport, refused):
+    memberships_of(transport, SMALL)
+    for operation in refused:
+        transport.on(operation, Refusal("AccessDeniedException"))
+    keys = ["user5 in group0", "user2 in group2", "user0 in group2", "nobody in group1"]
+    assert set(memberships.existing(keys)) == {"user5 in group0", "user2 in group2"}
+
+
+def test_all_memberships_are_read_by_lists(memberships, transport):
+    memberships_of(transport, SMALL)
+    assert set(memberships.read_all()) == {
+        f"user{user} in group{group}" for group, some in SMALL.items() for user in some
+    }
+    lists = Counter(name for name in transport.names() if name.startswith("List"))
+    assert lists == {BY_GROUP: 3, "ListUsers": 1, "ListGroups": 1, "ListInstances": 1}
 
 
 def test_the_id_and_the_state_of_a_principal_come_from_one_look(groups, users, transport):
-    for resource, key, identifier, names in (
-        (groups, "Auditors", GROUP_ID, ("GetGroupId", "DescribeGroup")),
-        (users, "ana", USER_ID, ("GetUserId", "DescribeUser")),
+    for resource, key, identifier, listed in (
+        (groups, "Auditors", GROUP_ID, "ListGroups"),
+        (users, "ana", USER_ID, "ListUsers"),
     ):
         transport.calls.clear()
         assert resource.existing([key]) == {key: (identifier, resource.read([key])[key])}
-        assert [len(transport.made(name)) for name in names] == [2, 2]  # this look, and the one to compare
+        assert len(transport.made(listed)) == 2  # this look, and the one to compare
+        assert [
+            name for name in transport.names() if name.startswith(("Get", "DescribeG", "DescribeU"))
+        ] == []
         assert resource.existing([]) == {}
+        assert resource.read_all() == resource.read([key])
 
 
 def test_a_group_may_have_blanks_in_its_name(memberships, transport):
-    transport.on("IsMemberInGroups", member_of(GROUP_ID))
+    member = {"GroupId": GROUP_ID, "MemberId": {"UserId": USER_ID}, "MembershipId": "m-1"}
+    transport.on("ListGroupMemberships", {"GroupMemberships": [member]})
     key = membership_key("ana", "all in one")
     assert memberships.read([key]) == {key: {"user_name": "ana", "group": "all in one"}}
 
