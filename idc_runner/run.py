@@ -113,8 +113,7 @@ class RunRequest(Request):
 
 def prepare_run(request: RunRequest) -> PreparedRun:
     """Read and check everything; reads files only."""
-    scenario_file = find_scenario(request.scenario_file, request.work or request.project, request.project)
-    scenario = _overridden(load_scenario(scenario_file), request)
+    scenario, scenario_file = chosen_scenario(request)
     if request.fresh_sandbox and scenario.target != "sandbox":
         raise InvalidValueError(
             f"a fresh sandbox was asked for, but the target is {scenario.target!r}",
@@ -134,6 +133,12 @@ def prepare_run(request: RunRequest) -> PreparedRun:
     if scenario.target == "aws" and prepared.mode == "apply":
         require_unedited(edited, allowed=request.edited_notebooks)
     return replace(prepared, edited=edited)
+
+
+def chosen_scenario(request: RunRequest) -> tuple[Scenario, Path]:
+    """Return the scenario that is asked for, with the command line's values in place of its own; its file."""
+    scenario_file = find_scenario(request.scenario_file, request.work or request.project, request.project)
+    return _overridden(load_scenario(scenario_file), request), scenario_file
 
 
 def _overridden(scenario: Scenario, request: RunRequest) -> Scenario:

@@ -12,7 +12,7 @@ import typer
 
 import idc_helpers
 from idc_aws.errors import KitError
-from idc_runner.cli import lab, run, sandbox
+from idc_runner.cli import lab, plan, run, sandbox
 
 app = typer.Typer(
     name="idc",
@@ -73,7 +73,7 @@ def doctor(
     raise typer.Exit(1 if failed else 0)
 
 
-for command in (run.run, run.undo, run.batch, lab.lab, lab.init, doctor):
+for command in (run.run, plan.plan, plan.apply, run.undo, run.batch, lab.lab, lab.init, doctor):
     app.command()(command)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(run.app, name="parameters")

@@ -137,7 +137,7 @@ def run(
                 project=project_folder(),
                 work=work_folder(),
                 scenario_file=parameters,
-                only=_words(only),
+                only=selected_words(only),
                 target=target,
                 mode=mode,
                 runs=out,
@@ -155,7 +155,7 @@ def run(
     raise typer.Exit(outcome.exit_status)
 
 
-def _words(only: str | None) -> tuple[str, ...]:
+def selected_words(only: str | None) -> tuple[str, ...]:
     """Return which notebooks are asked for; an empty text, as of a variable that is not set, names none."""
     if only is None:
         return ()

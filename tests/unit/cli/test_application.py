@@ -49,6 +49,8 @@ def test_the_commands_are_those_that_are_documented():
     assert set(ALL) == {
         "idc",
         "idc run",
+        "idc plan",
+        "idc apply",
         "idc batch",
         "idc undo",
         "idc lab",

@@ -1,0 +1,146 @@
+"""``idc plan``, ``idc apply`` and ``idc drift``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from idc_aws.project import project_folder, work_folder
+from idc_runner.cli.run import selected_words
+
+CHANGES = 2
+"""The exit status of a plan with something to do, and of a drift that was found."""
+
+_Parameters = Annotated[
+    Path | None,
+    typer.Option(
+        "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
+    ),
+]
+_Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
+]
+_Target = Annotated[
+    Literal["sandbox", "aws"] | None,
+    typer.Option("--target", help="Where to look. [default: what the scenario says, else sandbox]"),
+]
+_Page = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE.html", help="Also write it as a page, complete.")
+]
+_Mask = Annotated[
+    bool,
+    typer.Option(
+        "--mask-personal-data",
+        help="Replace people's names, e-mail addresses, phone numbers and addresses in what is shown, in "
+        "page and Markdown; not in the plan's own file, which holds what is to be written.",
+    ),
+]
+
+
+def plan(
+    *,
+    parameters: _Parameters = None,
+    only: _Only = None,
+    target: _Target = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.json", help="Write the plan, for `idc apply`. It holds people."),
+    ] = None,
+    page: _Page = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE.md", help="Also write it as a pull request's comment."),
+    ] = None,
+    mask_personal_data: _Mask = False,
+) -> None:
+    """Show what the scenario would change, all notebooks in one plan; writes nothing to the target.
+
+    Exit status: 0 when there is nothing to do, 2 when there is (for the kit or by hand), 1 when it cannot be
+    planned.
+    """
+    from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
+    from idc_runner.plans.document import write_private  # noqa: PLC0415
+    from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
+    from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
+    from idc_runner.plans.words import terminal_lines  # noqa: PLC0415
+    from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415
+
+    request = RunRequest(
+        project=project_folder(),
+        work=work_folder(),
+        scenario_file=parameters,
+        only=selected_words(only),
+        target=target,
+    )
+    lesson = read_lesson(request)
+    made = plan_of(lesson)
+    if out is not None:
+        made.write(out)
+    with ExitStack() as stack:
+        if mask_personal_data:
+            stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
+        if page is not None:
+            write_private(page, plan_page(made))
+        if markdown is not None:
+            write_private(markdown, plan_markdown(made))
+        typer.echo(clean("\n".join(terminal_lines(made))))
+    if out is not None and made.plan.writes:
+        accepted = "".join(f" --accept {rule}" for rule in made.to_accept())
+        typer.echo(f"To carry it out: idc apply {out}{accepted}")
+    raise typer.Exit(0 if made.is_empty else CHANGES)
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="PLAN.json", help="What `idc plan --out` wrote.")],
+    *,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept", metavar="RULE", help="Accept what the plan names under this rule. Repeat it."
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="The AWS profile. [default: the scenario's]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to put the run's folder. [default: runs]"),
+    ] = None,
+    mask_personal_data: _Mask = False,
+) -> None:
+    """Carry out exactly what a plan's file says, with a receipt for every write; `idc undo` undoes it.
+
+    Nothing is written when the file was changed, when this is another account, Region, instance, sandbox or
+    version of the kit, or when something that the plan changes is no longer as the plan shows it. What is
+    done already is not done again. Exit status: 0 when all that it says is there, else 1.
+    """
+    from idc_aws.project import runs_folder  # noqa: PLC0415
+    from idc_aws.scrubbing import clean  # noqa: PLC0415
+    from idc_runner.plans.carrying import carry_out_plan  # noqa: PLC0415
+    from idc_runner.plans.document import read_plan  # noqa: PLC0415
+
+    def say(text: str) -> None:
+        typer.echo(clean(text))
+
+    made = read_plan(file)
+    carried = carry_out_plan(
+        made,
+        out.absolute() if out else runs_folder(),
+        say,
+        accepted=tuple(accept or ()),
+        profile=profile,
+        mask_personal_data=mask_personal_data,
+    )
+    for check in carried.failed:
+        say(f"✘ failed: {check}")
+    say(f"{'Applied' if carried.passed else 'Failed'}: {carried.sentence}")
+    folder = carried.folder
+    say(f"Page: {folder / 'index.html'}. To undo it: idc undo {folder if out else folder.name}")
+    if carried.error is not None:
+        say(f"error: {carried.error}")
+        say("What is done is kept. A new plan (`idc plan`) goes from there.")
+    raise typer.Exit(carried.exit_status)

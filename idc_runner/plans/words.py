@@ -1,0 +1,153 @@
+"""A plan in words: what terminal, page and Markdown say, each in its own form."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
+
+from idc_aws.changes import Action, Change
+from idc_aws.identifiers import counted
+from idc_runner.plans.diff import SIGN_WORDS, SIGNS, Line, diff_lines, name_of, printable
+from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, StepPlan
+from idc_runner.summary import text_table
+
+MOST_SHOWN = 100
+"""Changes that a terminal shows in full; of more, a table and the first ones."""
+_FIRST = 10
+_ACTION_WORDS = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.DELETE: "to delete",
+    Action.BY_HAND: "by hand",
+    Action.SKIPPED: "skipped",
+    Action.UNCHANGED: "unchanged",
+}
+Thing = tuple[str, str]
+"""Kind and key."""
+Results = Mapping[Thing, str]
+"""What became of each change that was to be written."""
+
+
+def shown_changes(step: StepPlan) -> list[PlannedChange]:
+    """Return the changes of a step that are anything to look at."""
+    return [each for each in step.changes if each.change.action is not Action.UNCHANGED]
+
+
+def count_words(changes: Iterable[PlannedChange]) -> str:
+    """Return how many changes there are of each kind, such as ``"2 to create, 3 unchanged"``."""
+    found = Counter(each.change.action for each in changes)
+    return ", ".join(f"{found[action]:,} {words}" for action, words in _ACTION_WORDS.items() if found[action])
+
+
+def sentence_of(plan: LessonPlan) -> str:
+    """Return what there is to do, in a sentence."""
+    counts = count_words(plan.changes)
+    return f"Nothing to do: {counts or 'nothing is wanted'}." if plan.is_empty else f"{counts}."
+
+
+def place_words(place: PlanPlace) -> dict[str, str]:
+    """Return where a plan was made, by name."""
+    instance = place.instance_arn or "none yet in this Region, nor in another one that the caller can see"
+    return {"Where": str(place), "Caller": place.caller, "Instance": instance}
+
+
+def about(plan: LessonPlan) -> dict[str, str]:
+    """Return where a plan was made, when, and what it costs, by name."""
+    told = {
+        **place_words(plan.place),
+        "Scenario": PurePath(plan.scenario.file).name,
+        "Made": f"{time_words(plan.made_at)}, kit {plan.kit}",
+    }
+    return told | ({"Effort": plan.effort} if plan.effort else {})
+
+
+def time_words(iso: str) -> str:
+    """Return a time as ``"29 November 2026, 21:14 UTC"``."""
+    at = datetime.datetime.fromisoformat(iso).astimezone(datetime.UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def change_title(plan: LessonPlan, change: Change) -> str:
+    """Return sign and name of a change, accounts with their names."""
+    return f"{SIGNS[change.action]} {plan.name_accounts(name_of(change))}"
+
+
+def change_lines(planned: PlannedChange) -> list[Line]:
+    """Return the lines below a change: its diff, and why nobody can make it."""
+    is_skipped = planned.change.action is Action.SKIPPED
+    return [Line(" ", planned.change.reason)] if is_skipped else diff_lines(planned)
+
+
+def notices(plan: LessonPlan) -> dict[str, list[str]]:
+    """Return what a reviewer should know beside the changes, by heading; only what there is."""
+    names = plan.name_accounts
+    by_hand = [names(name_of(each.change)) for each in plan.changes if each.change.action is Action.BY_HAND]
+    told = {
+        "More access than before": [
+            f"{finding.rule}{' (needs --accept)' if finding.needs_accept else ''}: "
+            f"{names(printable(f'{finding.key}: {finding.words}'))}"
+            for finding in plan.findings
+        ],
+        "Cannot be undone": [
+            names(f"{name_of(each.change)}: {'; '.join(each.stays)}") for each in plan.changes if each.stays
+        ],
+        "By hand, in the AWS console": by_hand,
+        "Later": list(dict.fromkeys(step.note for step in plan.steps if step.note)),
+        "Permissions that the caller lacks": list(plan.denied),
+        "Permissions that could not be asked about": [", ".join(plan.unknown)] if plan.unknown else [],
+    }
+    return {heading: lines for heading, lines in told.items() if lines}
+
+
+def kind_table(plan: LessonPlan) -> list[list[str]]:
+    """Return a table of the changes by kind of thing: a heading, and a row for each kind."""
+    found = Counter((each.change.kind, each.change.action) for each in plan.changes)
+    kinds = dict.fromkeys(kind for kind, _ in found)
+    actions = [action for action in _ACTION_WORDS if any(found[kind, action] for kind in kinds)]
+    heading = ["what", *(_ACTION_WORDS[action] for action in actions)]
+    return [
+        heading,
+        *(
+            [
+                kind.replace("_", " "),
+                *(f"{found[kind, action]:,}" if found[kind, action] else "" for action in actions),
+            ]
+            for kind in kinds
+        ),
+    ]
+
+
+def terminal_lines(plan: LessonPlan, results: Results | None = None) -> Iterator[str]:
+    """Yield a plan for a terminal: where, the changes as a diff, notices, and a sentence at the end."""
+    told = about(plan)
+    width = max(map(len, told))
+    yield from (f"{name.ljust(width)}  {printable(words)}" for name, words in told.items())
+    number = sum(len(shown_changes(step)) for step in plan.steps)
+    is_long = number > MOST_SHOWN
+    if is_long:
+        yield ""
+        rows = kind_table(plan)
+        yield text_table(rows, right=frozenset(range(1, len(rows[0]))))
+    for step in plan.steps:
+        if changes := shown_changes(step):
+            yield from ("", f"{step.notebook}, {step.title}: {count_words(step.changes)}")
+            yield from _step_lines(plan, changes[: _FIRST if is_long else None], results or {})
+            if is_long and len(changes) > _FIRST:
+                yield f"    … and {len(changes) - _FIRST:,} more; --page FILE shows all"
+    if number:
+        yield from ("", f"({SIGN_WORDS}; below them - before, + after)")
+    for heading, lines in notices(plan).items():
+        yield from ("", f"{heading}:")
+        yield from (f"  {line}" for line in lines[:MOST_SHOWN])
+        if len(lines) > MOST_SHOWN:
+            yield f"  … and {counted(len(lines) - MOST_SHOWN, 'line')} more"
+    yield from ("", sentence_of(plan))
+
+
+def _step_lines(plan: LessonPlan, changes: Iterable[PlannedChange], results: Results) -> Iterator[str]:
+    for each in changes:
+        result = results.get((each.change.kind, each.change.key))
+        yield f"  {change_title(plan, each.change)}{f': {result}' if result else ''}"
+        yield from (f"      {line}" for line in change_lines(each))
