@@ -6,9 +6,9 @@ import json
 import os
 import secrets
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache, wraps
+from functools import wraps
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -159,19 +159,30 @@ def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield number, entry if isinstance(entry, dict) else None
 
 
-def read_once(read: Callable[[Path], R]) -> Callable[[Path], R]:
-    """Let a function that reads a file do so once for all callers, as long as the file does not change."""
-
-    @lru_cache(maxsize=256)
-    def read_version(path: Path, _changed_ns: int, _size: int) -> R:
-        return read(path)
+def read_once(
+    read: Callable[[Path], R], files: Callable[[Path], Iterable[Path]] = lambda path: (path,)
+) -> Callable[[Path], R]:
+    """Let a function that reads a file, and `files` with it, do so once, as long as none of them changes."""
+    known: dict[Path, tuple[dict[Path, _Version], R]] = {}
 
     @wraps(read)
     def read_when_changed(path: Path) -> R:
-        try:
-            status = path.stat()
-        except OSError:
-            return read(path)  # it says what is wrong
-        return read_version(path, status.st_mtime_ns, status.st_size)
+        if path in known and all(_version(each) == found for each, found in known[path][0].items()):
+            return known[path][1]
+        versions = {each: _version(each) for each in files(path)}
+        result = read(path)  # it says what is wrong
+        known[path] = versions, result
+        return result
 
     return read_when_changed
+
+
+_Version = tuple[int, int] | None
+
+
+def _version(path: Path) -> _Version:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -16,6 +16,7 @@ from idc_aws.project import find_scenario
 from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scenario.reading import (
     load_scenario,
+    refused_on_target,
     scenario_parameters,
     scenario_warnings,
     validate_scenario,
@@ -233,4 +234,9 @@ def require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     require_home_region(connection, scenario.instance.kind)
     if prepared.mode == "apply":
         require_apply_allowed(connection, scenario.expected_account)
+    if any(group.members for group in scenario.groups):
+        from idc_helpers.runbook.desired import missing_members  # noqa: PLC0415 - few scenarios need it
+
+        if refusals := missing_members(connection, scenario):
+            raise refused_on_target(refusals, prepared.scenario_file)
     return connection

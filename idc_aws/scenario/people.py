@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -46,11 +46,33 @@ def _calendar_day(text: str) -> str:
         ) from error
 
 
+def _repeats(names: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the places at which a list names something again, with the name."""
+    found: set[str] = set()
+    for position, name in enumerate(names):
+        if name in found:
+            yield position, name
+        found.add(name)
+
+
 class Group(Model):
     """A group of users; access is given to groups, so that people can come and go."""
 
     display_name: Annotated[GroupName, AfterValidator(_not_reserved)] = Field(description="The group's name.")
     description: ProfileText | None = optional("What the group is for.")
+    members: list[UserName] | None = optional(
+        "User names of people who exist already and belong to the group: nothing but the membership is "
+        "written. People listed under users name their groups there."
+    )
+
+    @field_validator("members")
+    @classmethod
+    def _each_member_once(cls, members: list[str] | None) -> list[str] | None:
+        refuse(
+            Refusal((position,), f"{name!r} is listed twice", "Name each person once.", name)
+            for position, name in _repeats(members or [])
+        )
+        return members
 
 
 class Address(Model):
@@ -134,8 +156,7 @@ class User(Model):
     def _each_group_once(cls, groups: list[str]) -> list[str]:
         refuse(
             Refusal((position,), f"{name!r} is listed twice", "Name each group once.", name)
-            for position, name in enumerate(groups)
-            if name in groups[:position]
+            for position, name in _repeats(groups)
         )
         return groups
 

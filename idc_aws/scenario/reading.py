@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
+from idc_aws.scenario.including import INCLUDE, INCLUDE_SCHEMA, in_file_order, with_included
 from idc_aws.scenario.people import Person
 from idc_aws.scenario.policies import policy_advice
 from idc_aws.scenario.scenario import Scenario, repeated_values, unknown_person
@@ -48,7 +49,8 @@ def _refusal(detail: Mapping[str, Any], unquoted: Mapping[Location, str], root: 
     if isinstance(cause, InvalidValueError):
         return Refusal(location, cause.message, cause.remedy, detail["input"])
     if detail["type"] == RULE_ERROR:
-        return Refusal(location, detail["ctx"]["message"], detail["ctx"]["remedy"], detail["input"])
+        said = detail["ctx"]
+        return Refusal(location, said["message"], said["remedy"], detail["input"], said["other"])
     if detail["type"] == "extra_forbidden":
         return key_refusal(location[-1], location, _keys_at(location[:-1], root))
     if detail["type"] == "missing":
@@ -138,7 +140,8 @@ def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
 def _keys_at(location: Location, root: type[BaseModel]) -> list[str]:
     field = _field_at(location, root)
     model = root if field is None else _model_in(field.annotation)
-    return list(_by_key(model)) if model else []
+    known = list(_by_key(model)) if model else []
+    return [*known, INCLUDE] if model is Scenario else known
 
 
 def _texts_in(annotation: Any) -> list[str]:
@@ -163,14 +166,15 @@ def load_scenario(path: str | Path) -> Scenario:
     Parameters
     ----------
     path
-        A YAML file, such as ``parameters/sandbox.yaml``. Keys that it does not have keep their defaults.
+        A YAML file, such as ``parameters/sandbox.yaml``; what it includes counts as written in it. Keys that
+        it does not have keep their defaults.
 
     Raises
     ------
     ParametersError
         When the file cannot be read, or something in it cannot be right: all problems, with their lines.
     """
-    file = read_yaml(path)
+    file = _read(path)
     scenario, refusals = _checked(file.data, file)
     # Of files only: a notebook's parameters may replace the users, or name one whom a form has made.
     refusals += unknown_person(file.data)
@@ -178,12 +182,30 @@ def load_scenario(path: str | Path) -> Scenario:
     problems = [problem for _, problem in file.problems]
     problems += _problems((one for one in refusals if one.location not in reported), file)
     if scenario is None or problems:
-        raise ParametersError(sorted(problems, key=lambda problem: problem.line or 0))
+        raise ParametersError(in_file_order(problems, file))
     return scenario
 
 
+def _read(path: str | Path) -> YamlFile:
+    file = read_yaml(path)
+    return with_included(file) if INCLUDE in file.data else file
+
+
 def _problems(refusals: Iterable[Refusal], file: YamlFile) -> list[Problem]:
-    return [file.problem(one.location, one.message, one.remedy) for one in refusals]
+    return [file.problem(one.location, _placed(one, file), one.remedy) for one in refusals]
+
+
+def _placed(one: Refusal, file: YamlFile) -> str:
+    """Return a refusal's message; another place that it names is the one in its file."""
+    if not one.other:
+        return one.message
+    return one.message.replace(dotted(one.other), file.place(one.other, one.location))
+
+
+def refused_on_target(refusals: Iterable[Refusal], path: str | Path | None = None) -> ParametersError:
+    """Return the refusal of values that the target showed to be wrong, with their lines in a file."""
+    file = _read(path) if path is not None else YamlFile("parameters")
+    return ParametersError(in_file_order(_problems(refusals, file), file))
 
 
 def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> list[Problem]:
@@ -196,7 +218,7 @@ def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> lis
     ]
     if not found:
         return []
-    file = read_yaml(path) if path is not None else YamlFile("parameters")
+    file = _read(path) if path is not None else YamlFile("parameters")
     return _problems(found, file)
 
 
@@ -232,7 +254,9 @@ def scenario_parameters(scenario: Scenario) -> dict[str, Any]:
 
 def scenario_json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a scenario, with which editors complete and check the files."""
-    return {"$schema": GenerateJsonSchema.schema_dialect, **Scenario.model_json_schema()}
+    schema = {"$schema": GenerateJsonSchema.schema_dialect, **Scenario.model_json_schema()}
+    schema["properties"] = {INCLUDE: INCLUDE_SCHEMA, **schema["properties"]}
+    return schema
 
 
 def write_schema(path: str | Path) -> None:

@@ -19,6 +19,7 @@ import yaml
 from idc_aws.errors import InvalidValueError, ParametersError
 from idc_aws.files import replaced_file
 from idc_aws.identifiers import PREDEFINED
+from idc_aws.scenario.including import INCLUDE
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.yaml_lines import SAFE_LOADER, read_yaml, text_of
@@ -243,6 +244,13 @@ def _changed_text(
     old = load_scenario(base)
     wanted = validate_scenario(change(scenario_parameters(old)), source=name)
     written, after = read_yaml(base).data, _lean(wanted)
+    if INCLUDE in written:
+        if is_replaced:
+            raise InvalidValueError(
+                f"{name!r} includes other files, and a form saves one file",
+                remedy="Save under a new name, which then holds everything; or change the file yourself.",
+            )
+        return dumped(after)
     before = _with_written(written, _lean(old), scenario_parameters(old))
     kept = _with_written(written, after, scenario_parameters(wanted))
     present = text_of(str(base))

@@ -28,7 +28,7 @@ from idc_aws.scenario.values import (
     optional,
     refuse,
 )
-from idc_aws.scenario.yaml_lines import Location
+from idc_aws.scenario.yaml_lines import Location, dotted
 
 MfaType = Literal["security-keys-and-built-in-authenticators", "authenticator-apps"]
 
@@ -132,6 +132,9 @@ class AccessControlAttributes(Model):
     )
 
 
+PeopleKind = Literal["users", "groups", "memberships"]
+
+
 class IdentitySource(Model):
     """Where users come from; the kit checks it and never changes it, for a change can delete users.
 
@@ -148,6 +151,18 @@ class IdentitySource(Model):
         default="direct",
         description="How users get in: 'direct' (made here), 'scim' (from a provider) or 'manual'.",
     )
+    kit_writes: list[PeopleKind] | None = Field(
+        default=None,
+        max_length=len(get_args(PeopleKind)),
+        description="What the kit may write of 'users', 'groups' and 'memberships'. Empty: all of them; with "
+        "provisioning_method 'scim' none, because the next synchronisation would set them back.",
+    )
+
+    @property
+    def writable(self) -> frozenset[str]:
+        """What the kit may write of users, groups and memberships."""
+        usual = () if self.provisioning_method == "scim" else get_args(PeopleKind)
+        return frozenset(usual if self.kit_writes is None else self.kit_writes)
 
 
 class AccessPortal(Model):
@@ -240,8 +255,9 @@ def _repeated(values: Iterator[tuple[Location, str]], what: str) -> list[Refusal
     for location, value in values:
         earlier = first.setdefault(value.casefold(), location)
         if earlier is not location:
-            message = f"{value!r} is there already: a {what} {value!r} is at {earlier[0]}[{earlier[1]}]"
-            refusals.append(Refusal(location, message, "Change one of the two, or remove it.", value))
+            message = f"{value!r} is there already: a {what} {value!r} is at {dotted(earlier[:2])}"
+            remedy = "Change one of the two, or remove it."
+            refusals.append(Refusal(location, message, remedy, value, earlier[:2]))
     return refusals
 
 
@@ -258,12 +274,13 @@ def _repeated_assignments(scenario: Mapping[str, Any]) -> list[Refusal]:
             if not all(isinstance(part, str) for part in assignment):
                 continue
             if assignment in first:
+                earlier = ("account_assignments", first[assignment])
                 message = (
-                    f"{account!r} is assigned already: account_assignments[{first[assignment]}] gives "
+                    f"{account!r} is assigned already: {dotted(earlier)} gives "
                     f"{entry.get('permission_set')!r} to {principal[1]!r} in this account"
                 )
                 location = ("account_assignments", position, "accounts", place)
-                refusals.append(Refusal(location, message, "Remove it here.", account))
+                refusals.append(Refusal(location, message, "Remove it here.", account, earlier))
             first.setdefault(assignment, position)
     return refusals
 

@@ -256,6 +256,8 @@ class Refusal:
     message: str
     remedy: str
     value: object = None
+    other: Location = ()
+    """Another place that the message names as `dotted` writes it."""
 
 
 def refuse(refusals: Iterable[Refusal]) -> None:
@@ -263,7 +265,9 @@ def refuse(refusals: Iterable[Refusal]) -> None:
     details = [
         InitErrorDetails(
             type=PydanticCustomError(
-                RULE_ERROR, "{message}. {remedy}", {"message": refusal.message, "remedy": refusal.remedy}
+                RULE_ERROR,
+                "{message}. {remedy}",
+                {"message": refusal.message, "remedy": refusal.remedy, "other": refusal.other},
             ),
             loc=refusal.location,
             input=refusal.value,

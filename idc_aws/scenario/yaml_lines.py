@@ -146,6 +146,20 @@ class YamlFile:
     lines: dict[Location, int] = field(default_factory=dict)
     unquoted: dict[Location, str] = field(default_factory=dict)
     problems: list[tuple[Location, Problem]] = field(default_factory=list)
+    elsewhere: dict[Location, tuple[str, Location]] = field(default_factory=dict)
+    """The places that come from another file: its name, and the place in it."""
+
+    def own_place(self, location: Location) -> tuple[str, Location]:
+        """Return the file that a place is in, and the place in that file."""
+        for length in range(len(location), 0, -1):
+            if (found := self.elsewhere.get(location[:length])) is not None:
+                return found[0], (*found[1], *location[length:])
+        return self.name, location
+
+    def place(self, location: Location, seen_from: Location) -> str:
+        """Return a place in words, with its file where another place is in another one."""
+        name, own = self.own_place(location)
+        return dotted(own) if name == self.own_place(seen_from)[0] else f"{dotted(own)} of {name}"
 
     def line_of(self, location: Location) -> int:
         """Return the line of a place, or of the nearest place around it that the file has."""
@@ -156,7 +170,8 @@ class YamlFile:
     def problem(self, location: Location, message: str, remedy: str, line: int | None = None) -> Problem:
         """Return what is wrong at a place; data that is no file has no lines."""
         line = line or (self.line_of(location) if self.lines else None)
-        return Problem(self.name, line, dotted(location), message, remedy)
+        name, own = self.own_place(location)
+        return Problem(name, line, dotted(own), message, remedy)
 
     def keep(self, location: Location, line: int, message: str, remedy: str) -> None:
         """Keep what is wrong with the file itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -20,9 +20,11 @@ from idc_aws.organization import SERVICE_PRINCIPAL, Account, resolve_account
 from idc_aws.resource import Resource
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import User
-from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.scenario import PeopleKind, Scenario
+from idc_aws.scenario.values import Refusal
 from idc_aws.settings import KEY, ConsoleSettings
 from idc_aws.units import AccountGroup, AccountGroups
+from idc_aws.users import Users
 
 States = dict[str, State]
 AccountOf = Callable[[str], Account]
@@ -37,6 +39,8 @@ class Desired:
     states: Mapping[str, State]
     out_of_reach: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    refusals: Sequence[Refusal] = ()
+    """What the scenario names and the target does not have."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,47 @@ class Want:
     def desired(self, connection: Connection, scenario: Scenario) -> Desired:
         """Return it, bound to a connection."""
         return Desired(self.resource(connection), self.states(scenario))
+
+
+_LEFT_TO_SCIM = (
+    "users, groups and memberships come from the identity provider (SCIM); "
+    "identity_source.kit_writes says what the kit may write all the same"
+)
+
+
+@dataclass(frozen=True)
+class WantOfPeople(Want):
+    """A want of users, groups or memberships: left alone where an identity provider owns them."""
+
+    what: PeopleKind
+
+    @override
+    def desired(self, connection: Connection, scenario: Scenario) -> Desired:
+        desired = super().desired(connection, scenario)
+        is_ours = self.what in scenario.identity_source.writable
+        left = {} if is_ours else dict.fromkeys(desired.states, _LEFT_TO_SCIM)
+        refusals = missing_members(connection, scenario) if self.what == "memberships" else ()
+        return replace(desired, out_of_reach=left, refusals=refusals)
+
+
+def missing_members(connection: Connection, scenario: Scenario) -> list[Refusal]:
+    """Return a refusal for each member of a group that neither the scenario makes nor the target has."""
+    listed = {user.user_name for user in scenario.users}
+    named = {
+        ("groups", number, "members", place): member
+        for number, group in enumerate(scenario.groups)
+        for place, member in enumerate(group.members or ())
+        if member not in listed
+    }
+    if not named or connection.instance_or_none() is None:
+        return []
+    there = Users(connection).identifiers(sorted(set(named.values())))
+    remedy = "Correct the name, have the person provisioned first, or list the person under users."
+    return [
+        Refusal(location, f"there is no user {member!r} on the target", remedy, member)
+        for location, member in named.items()
+        if member not in there
+    ]
 
 
 class WantInAccounts(Want):
@@ -140,7 +185,7 @@ def access_control_attribute_states(scenario: Scenario) -> States:
 
 def identity_source_states(scenario: Scenario) -> States:
     """Return the expected identity source."""
-    return {"identity_source": scenario.identity_source.model_dump(mode="json")}
+    return {"identity_source": scenario.identity_source.model_dump(mode="json", exclude={"kit_writes"})}
 
 
 def access_portal_states(scenario: Scenario) -> States:
@@ -300,8 +345,9 @@ def _user_state(user: User) -> State:
 
 
 def membership_states(scenario: Scenario) -> States:
-    """Return the wanted group memberships of the wanted users."""
+    """Return the wanted group memberships: those of the wanted users, and of people who exist already."""
     pairs = [(user.user_name, group) for user in scenario.users for group in user.groups]
+    pairs += [(member, group.display_name) for group in scenario.groups for member in group.members or ()]
     return {
         membership_key(user_name, group): {"user_name": user_name, "group": group}
         for user_name, group in pairs

@@ -15,7 +15,7 @@ from idc_aws.resource import Resource
 from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
 from idc_aws.users import Users
 from idc_helpers.runbook import desired
-from idc_helpers.runbook.desired import ObservedSettings, Want, WantInAccounts
+from idc_helpers.runbook.desired import ObservedSettings, Want, WantInAccounts, WantOfPeople
 
 API, CONSOLE, PERSON, EVERYBODY = "API", "console", "the person who signs in", "everybody"
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
@@ -250,7 +250,7 @@ _STEPS = (
         title="Groups",
         section="groups",
         source=f"{_GUIDE}/addgroups.html",
-        wants=(Want(Groups, desired.group_states),),
+        wants=(WantOfPeople(Groups, desired.group_states, "groups"),),
         screen=ConsoleScreen("Groups", "groups", "groups"),
     ),
     LessonStep(
@@ -276,7 +276,10 @@ _STEPS = (
         title="Users",
         section="users",
         source=f"{_GUIDE}/addusers.html",
-        wants=(Want(Users, desired.user_states), Want(GroupMemberships, desired.membership_states)),
+        wants=(
+            WantOfPeople(Users, desired.user_states, "users"),
+            WantOfPeople(GroupMemberships, desired.membership_states, "memberships"),
+        ),
         screen=ConsoleScreen("Users", "users", "users"),
     ),
     LessonStep(

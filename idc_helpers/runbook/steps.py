@@ -16,6 +16,7 @@ from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
+from idc_aws.scenario.reading import refused_on_target
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.units import forget_units
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
@@ -62,7 +63,11 @@ class Step(Reviewed[Plan]):
         return self._wanted(self.scenario, self.context.connection)
 
     def _wanted(self, scenario: Scenario, connection: Connection) -> tuple[Desired, ...]:
-        return tuple(want.desired(connection, scenario) for want in self.entry.wants)
+        wanted = tuple(want.desired(connection, scenario) for want in self.entry.wants)
+        if refusals := [refusal for each in wanted for refusal in each.refusals]:
+            is_of_file = scenario is self.context.scenario
+            raise refused_on_target(refusals, self.context.scenario_file if is_of_file else None)
+        return wanted
 
     @override
     def resources(self, connection: Connection) -> Mapping[str, Resource]:
@@ -203,7 +208,7 @@ class Step(Reviewed[Plan]):
 
 def _reachable(change: Change, wanted: Desired) -> Change:
     reason = wanted.out_of_reach.get(change.key)
-    if reason is None or change.action is not Action.CREATE:
+    if reason is None or change.action not in (Action.CREATE, Action.UPDATE):
         return change
     return replace(change, action=Action.SKIPPED, reason=reason)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from idc_aws.errors import RunFailedError
 from idc_aws.files import read_once
+from idc_aws.scenario.including import scenario_files
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario, with_overrides
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
@@ -116,7 +117,7 @@ class Job:
         return prepared_run(self.scenario(), self.scenario_file, self.notebooks, self.extra)
 
 
-scenario_of = read_once(load_scenario)
+scenario_of = read_once(load_scenario, scenario_files)
 
 
 _LENGTH = 16
@@ -132,7 +133,7 @@ def fingerprint(job: Job, before: Iterable[Mapping[str, str]]) -> dict[str, str]
     }
     found = {
         "job": _hash_of(line),
-        "scenario": _hash_of_file(job.scenario_file),
+        "scenario": _hash_of_scenario(job.scenario_file),
         "notebooks": _hash_of([_hash_of_file(notebook.path) for notebook in job.notebooks]),
     }
     others = sorted(_hash_of(dict(each)) for each in before)
@@ -153,6 +154,14 @@ def changed_inputs(now: Mapping[str, str], then: Mapping[str, str]) -> list[str]
 def _hash_of(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def _hash_of_scenario(path: Path) -> str:
+    hashes = [_hash_of_file(each) for each in _scenario_files(path)]
+    return hashes[0] if len(hashes) == 1 else _hash_of(hashes)
+
+
+_scenario_files = read_once(scenario_files, scenario_files)
 
 
 @read_once
