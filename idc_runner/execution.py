@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
@@ -22,7 +22,7 @@ from idc_aws.errors import ParametersError, Problem, RunFailedError
 from idc_aws.identifiers import did_you_mean
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
 from idc_aws.sandbox import find_sandbox
-from idc_aws.scenario.reading import PERSON_PARAMETERS, scenario_parameters
+from idc_aws.scenario.reading import PERSON_PARAMETERS, load_scenario, scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
@@ -34,6 +34,7 @@ from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 
 ALWAYS_GIVEN = ("target", "mode", "region", "expected_account", "profile", "scenario_file", "run_folder")
 FAULT_FILE = "fault.txt"
+_LARGEST_INJECTED = 50_000  # characters: some two hundred users
 _FAULT = (
     "The kit failed here, not a cell of the notebook; the traceback is in {}. Completed work is kept, with"
     " its receipts. Run again: completed steps will then show `unchanged`."
@@ -65,8 +66,18 @@ class PreparedRun:
             "scenario_file": str(self.scenario_file),
             "run_folder": str(run_folder),
         }
+        large = {name for name, value in sections.items() if len(repr(value)) > _LARGEST_INJECTED}
+        if (
+            large
+        ):  # a notebook shows it and papermill keeps it twice: where the file says the same, it is read
+            in_file = self._sections_of_file
+            sections |= {name: None for name in large if in_file.get(name) == sections[name]}
         everything = {**self.extra, **sections, **given}
         return {name: value for name, value in everything.items() if name in self.known[notebook.name]}
+
+    @cached_property
+    def _sections_of_file(self) -> dict[str, Any]:
+        return scenario_parameters(load_scenario(self.scenario_file))
 
 
 def prepared_run(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from idc_runner.summary import (
     ACTIONS,
     DONE_WORDS,
     PLAN_WORDS,
+    CheckResult,
     RunSummary,
     format_changes,
     format_seconds,
@@ -104,17 +106,36 @@ def write_notebook_page(notebook: Path, run_id: str) -> Path:
     return page
 
 
+class _Code(str):
+    """Code as HTML: escaped, and coloured unless it is long."""
+
+
+_LONGEST_COLOURED = 50_000
+
+
 def _page_body(document: Any) -> str:
     """Return what nbconvert makes of a notebook; by a new exporter, which keeps what the last one had."""
     # nbconvert takes longer to import than many a run takes.
     from nbconvert import HTMLExporter, TemplateExporter  # noqa: PLC0415
-    from nbconvert.filters import Highlight2HTML  # noqa: PLC0415
+    from nbconvert.filters import Highlight2HTML, clean_html  # noqa: PLC0415
     from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter  # noqa: PLC0415
 
     # A saved notebook needs none of the changes that nbconvert would prepare, each with a look at all of it.
     exporter = HTMLExporter(template_name="basic", default_preprocessors=[])
     exporter.environment.bytecode_cache = _compiled
-    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
+    highlight = Highlight2HTML(pygments_lexer="ipython3", parent=exporter)
+
+    def highlighted(source: str, **options: Any) -> _Code:
+        is_long = len(source) > _LONGEST_COLOURED
+        return _Code(
+            f'<div class="highlight"><pre>{escape(source)}</pre></div>'
+            if is_long
+            else highlight(source, **options)
+        )
+
+    exporter.register_filter("highlight_code", highlighted)
+    # The template has code cleaned once more, which pygments has escaped: that is most of a page's time.
+    exporter.register_filter("clean_html", lambda text: text if isinstance(text, _Code) else clean_html(text))
     exporter.register_filter("filter_data_type", WidgetsDataTypeFilter(document.metadata, parent=exporter))
     # Past HTMLExporter's own, which parses the page once more for pictures that have no description.
     return str(TemplateExporter.from_notebook_node(exporter, document)[0])
@@ -149,6 +170,7 @@ def write_report(
 ) -> Path:
     """Write the report of a run, with a page for each executed notebook, and return its path."""
     planned = summary.mode == "plan"
+    receipts = ReceiptBook(run_folder / "receipts.jsonl").read()
     text = render_page(
         "index.html.j2",
         summary=summary,
@@ -162,11 +184,25 @@ def write_report(
         checks_made=len(summary.checks),
         checks_passed=summary.checks_passed,
         pages=_pages(run_folder, summary, pages),
-        receipts=ReceiptBook(run_folder / "receipts.jsonl").read(),
+        receipts=receipts[:MOST_LISTED],
+        receipts_made=len(receipts),
+        most_listed=MOST_LISTED,
+        listed=_listed_checks,
+        whole_tables=sorted(path.name for path in (run_folder / "tables").glob("*")),
     )
     report = run_folder / "index.html"
     write_whole(report, text)
     return report
+
+
+MOST_LISTED = 200
+"""Of more checks or receipts the page lists this many."""
+
+
+def _listed_checks(checks: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return the checks that the page lists: all, or the first ones, failed ones before others."""
+    by_weight = checks if len(checks) <= MOST_LISTED else sorted(checks, key=lambda check: check.passed)
+    return list(by_weight[:MOST_LISTED])
 
 
 def verdict_of(statuses: Collection[str]) -> str:

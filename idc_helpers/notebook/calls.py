@@ -10,8 +10,9 @@ from typing import Any
 
 from idc_aws.calls import CONSOLE, Call
 from idc_aws.rehearsal import Target, as_commands, as_python, console_words
-from idc_aws.scrubbing import scrub
-from idc_helpers.notebook.tables import in_html, style
+from idc_aws.scrubbing import clean, scrub
+from idc_helpers.notebook.tables import cut_html, in_html, style
+from idc_helpers.notebook.whole_tables import FIRST_ROWS, MOST_ROWS, cut_note, write_files
 from idc_helpers.runbook.applying import PlannedCalls
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.words import format_value
@@ -33,34 +34,60 @@ class ShownCalls:
 
     planned: PlannedCalls
     target: Target
+    files: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        return calls_html(self.planned, self.target)
+        return calls_html(self.planned, self.target, self.files)
 
     def __repr__(self) -> str:
         calls, stop = self.planned.calls, self.planned.stopped_by
         words = [f"✘ Applying would stop here: {stop}"] if stop else []
         if calls:
-            words += ["The same as AWS CLI commands:", as_commands(_in_console_words(calls), self.target)]
+            shown = as_commands(_in_console_words(_first(calls)), self.target)
+            words += ["The same as AWS CLI commands:", shown]
+            words += [cut_note(*_cut(calls), self.files)] if _is_long(calls) else []
         return scrub("\n".join(words))
 
 
-def calls_html(planned: PlannedCalls, target: Target) -> str:
-    """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
+def shown_calls(planned: PlannedCalls, target: Target, context: RunContext, name: str) -> ShownCalls:
+    """Return the calls of a plan; those of a long one also as files in the run's folder. Writes."""
     calls = _in_console_words(planned.calls)
+    if not _is_long(calls):
+        return ShownCalls(planned, target)
+    texts = {f"{name}-calls.sh": as_commands(calls, target), f"{name}-calls.py": as_python(calls, target)}
+    cleaned = {file: f"{clean(text)}\n" for file, text in texts.items()}
+    return ShownCalls(planned, target, write_files(context, cleaned))
+
+
+def _is_long(calls: Sequence[Call]) -> bool:
+    return len(calls) > MOST_ROWS
+
+
+def _first(calls: Sequence[Call]) -> Sequence[Call]:
+    return calls[:FIRST_ROWS] if _is_long(calls) else calls
+
+
+def _cut(calls: Sequence[Call]) -> tuple[int, int, str]:
+    return FIRST_ROWS, len(calls), "calls"
+
+
+def calls_html(planned: PlannedCalls, target: Target, files: tuple[str, ...] = ()) -> str:
+    """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
+    calls = _in_console_words(_first(planned.calls))
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
     warning = stop if planned.stopped_by else ""
     if not calls:
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
     if all(call.service_name == CONSOLE for call in calls):
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
-    number = f"{len(calls)} call{'s' if len(calls) > 1 else ''}"
+    number = f"{len(planned.calls)} call{'s' if len(calls) > 1 else ''}"
+    cut = cut_html(_cut(planned.calls) if _is_long(planned.calls) else None, files)
     parts = [
         _folded(f"The {number} that Apply makes, in this order", _listed(calls)),
         _folded("The same as AWS CLI commands", _copyable("commands", as_commands(calls, target))),
         _folded("The same as Python code (boto3)", _copyable("code", as_python(calls, target))),
     ]
-    return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}</div>'
+    return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}{cut}</div>'
 
 
 def _in_console_words(calls: Sequence[Call]) -> list[Call]:

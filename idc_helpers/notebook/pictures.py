@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 
 from idc_aws.identifiers import describe_duration
-from idc_helpers.notebook.tables import TABLE_STYLE, in_html, style
+from idc_helpers.notebook.tables import TABLE_STYLE, cut_html, in_html, style
+from idc_helpers.notebook.whole_tables import FIRST_ROWS, MOST_ROWS, cut_note
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = tuple(minutes * _MINUTE for minutes in (1, 5, 15, 30)) + tuple(
@@ -134,6 +135,8 @@ def short_duration(length_s: float) -> str:
 
 NOTHING = "–"
 _WIDE = 8
+MOST_CELLS = 2000
+"""A matrix of more cells is shown by its first rows."""
 _CSS = [
     {
         "selector": "caption",
@@ -160,10 +163,11 @@ _WIDE_CSS = [
 class Matrix:
     """A DataFrame as a table whose cells are told apart by their words, and by shade."""
 
-    def __init__(self, frame: Any, caption: str, note: str = "") -> None:
+    def __init__(self, frame: Any, caption: str, note: str = "", files: tuple[str, ...] = ()) -> None:
         self.frame = frame
         self.caption = caption
         self.note = note
+        self.files = files
         self._corner = str(frame.index.name or "")
         cells = {text for row in frame.to_numpy().tolist() for text in row if text != NOTHING}
         names = sorted({name for text in cells for name in text.split(", ")})
@@ -174,6 +178,39 @@ class Matrix:
         return len(self.frame.columns) > _WIDE
 
     @property
+    def shown(self) -> Any:
+        """The rows that a cell shows: all, or the first ones of a matrix of very many cells."""
+        rows, columns = self.frame.shape
+        is_long = rows > MOST_ROWS or rows * columns > MOST_CELLS
+        return (
+            self.frame.head(max(10, min(FIRST_ROWS, MOST_CELLS // max(columns, 1))))
+            if is_long
+            else self.frame
+        )
+
+    def accesses(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return columns and rows of a list of what is reached: who, each level of a column, and what."""
+        levels = [str(name or "account") for name in self.frame.columns.names]
+        columns = [(one,) if isinstance(one, str) else one for one in self.frame.columns.tolist()]
+        rows = [
+            (str(who), *map(str, column), text)
+            for who, texts in zip(self.frame.index, self.frame.to_numpy().tolist(), strict=True)
+            for column, text in zip(columns, texts, strict=True)
+            if text != NOTHING
+        ]
+        return (self._corner, *levels, "permission sets"), rows
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a cell shows a part of it."""
+        return self._cut is not None
+
+    @property
+    def _cut(self) -> tuple[int, int, str] | None:
+        shown, rows = len(self.shown), len(self.frame)
+        return (shown, rows, "rows") if shown < rows else None
+
+    @property
     def legend(self) -> str:
         """What the letters in the cells mean; empty where the cells hold names."""
         return " · ".join(f"{letter}: {name}" for name, letter in self.letters.items())
@@ -181,7 +218,7 @@ class Matrix:
     @property
     def styler(self) -> Any:
         """The pandas Styler, for further styling."""
-        plain = self.frame.rename_axis(None).rename_axis([None] * self.frame.columns.nlevels, axis=1)
+        plain = self.shown.rename_axis(None).rename_axis([None] * self.frame.columns.nlevels, axis=1)
         plain = plain.map(self._short)
         reached = plain.map(lambda text: "" if text == NOTHING else "reached")
         styler = plain.style.set_caption(escape(self.caption, quote=False))
@@ -198,13 +235,14 @@ class Matrix:
         if not len(self.frame):
             body = "  (nobody reaches anything)"
         else:
-            body = "\n".join(self._lines()) if self._is_wide else str(self.frame.to_string())
-        return "\n".join(part for part in (self.caption, body, self.note) if part)
+            body = "\n".join(self._lines()) if self._is_wide else str(self.shown.to_string())
+        cut = cut_note(*self._cut, self.files) if self._cut else ""
+        return "\n".join(part for part in (self.caption, body, cut, self.note) if part)
 
     def _lines(self) -> list[str]:
         """Return the matrix as a list: thirty columns are wider than any screen."""
         lines = []
-        for row, texts in zip(self.frame.index, self.frame.to_numpy().tolist(), strict=True):
+        for row, texts in zip(self.shown.index, self.shown.to_numpy().tolist(), strict=True):
             lines.append(str(row))
             for column, text in zip(self.frame.columns, texts, strict=True):
                 place = " · ".join(column) if isinstance(column, tuple) else str(column)
@@ -226,6 +264,7 @@ class Matrix:
         notes = "".join(f'<p class="idc-note">{in_html(line)}</p>' for line in lines)
         # What may scroll takes the focus, so that the arrow keys scroll it.
         region = f'role="region" tabindex="0" aria-label="{escape(self.caption)}"'
+        notes = cut_html(self._cut, self.files) + notes
         return f'{TABLE_STYLE}<div style="overflow-x:auto" {region}>{html}</div>{notes}'
 
 

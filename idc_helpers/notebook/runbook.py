@@ -35,6 +35,7 @@ from idc_helpers.notebook.screen import is_guided, running_shell, scrub_shown_er
 from idc_helpers.notebook.sessions import Tables, life_of_a_session, sign_in_conversation, three_ways
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.notebook.whole_tables import write_whole_table
 from idc_helpers.runbook.run import RunContext, open_run
 
 FIRST_LINE = "# Parameters"
@@ -271,7 +272,11 @@ class Runbook:
 
     def who_reaches_what(self, *, people: bool = False) -> Matrix | Table:
         """Return principals (or people, groups unfolded) by accounts with their permission sets."""
-        return self._shown("Who reaches what", inventory.who_reaches_what, people=people)
+        shown = self._shown("Who reaches what", inventory.who_reaches_what, people=people)
+        if isinstance(shown, Matrix) and shown.is_cut:
+            name = f"who_reaches_what{'_people' if people else ''}"
+            shown.files = write_whole_table(self.context, name, *shown.accesses())
+        return shown
 
     def life_of_a_session(
         self, permission_set: str = "", *, credentials: CredentialsStep | None = None

@@ -14,6 +14,7 @@ from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scrubbing import scrub, scrub_together
 from idc_helpers.notebook.tables import Line, Table, checks_table, failed_checks, format_change
 from idc_helpers.runbook.comparing import CheckResults
+from idc_helpers.runbook.run import RunContext
 
 
 class Handle(Protocol):
@@ -66,9 +67,9 @@ class _NoHandle:
         """Drop it: outside a notebook nothing can be replaced."""
 
 
-def show_checks(title: str, results: CheckResults) -> Table:
+def show_checks(title: str, results: CheckResults, context: RunContext | None = None) -> Table:
     """Return the table of checks, or show it with what each failed one teaches, and raise."""
-    table = checks_table(title, results)
+    table = checks_table(title, results, context)
     try:
         results.require()
     except CheckFailedError as error:

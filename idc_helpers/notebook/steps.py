@@ -14,7 +14,7 @@ from idc_aws.changes import Plan
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.scenario.reading import scenario_warnings
 from idc_helpers.notebook import inventory
-from idc_helpers.notebook.calls import ShownCalls, target_of
+from idc_helpers.notebook.calls import shown_calls, target_of
 from idc_helpers.notebook.console_guide import console_guide, same_screen
 from idc_helpers.notebook.forms.values import TYPED, FormValues
 from idc_helpers.notebook.screen import is_guided, show, show_checks
@@ -44,7 +44,7 @@ class Applied:
     outcome: Outcome
     context: RunContext | None = None
 
-    @property
+    @cached_property
     def table(self) -> Table:
         """What was done: columns result, kind, key, identifier."""
         return outcome_table(self.title, self.outcome, self.context)
@@ -85,7 +85,8 @@ class Cells(ABC, Generic[R]):
             planned = self.step.calls(self.step.reviewed)
             if planned.calls or planned.stopped_by:
                 # Without the sandbox's address, which is another one next time; its terminal knows it.
-                yield ShownCalls(planned, replace(target_of(self.context), endpoint_url=""))
+                target = replace(target_of(self.context), endpoint_url="")
+                yield shown_calls(planned, target, self.context, self.step.title)
         yield self.apply()
 
     @abstractmethod
@@ -112,7 +113,7 @@ class Cells(ABC, Generic[R]):
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""
-        return show_checks(self.step.title, self.step.check())
+        return show_checks(self.step.title, self.step.check(), self.context)
 
     def _reviewed_changes(self) -> Plan:
         step = self.step

@@ -14,6 +14,14 @@ from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
 from idc_aws.files import read_text
 from idc_aws.identifiers import counted
+from idc_helpers.notebook.whole_tables import (
+    FIRST_ROWS,
+    MOST_ROWS,
+    cut_note,
+    first_rows,
+    sums,
+    write_whole_table,
+)
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
@@ -60,6 +68,7 @@ class Table:
     marks: tuple[str, ...] = ()
     note: str = ""
     place: Place | None = None
+    files: tuple[str, ...] = ()
 
     def frame(self) -> Any:
         """Return the table as a pandas DataFrame with these columns, all of them text."""
@@ -73,11 +82,14 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return "\n".join(part for part in (self._headline(), "  (nothing)", self.note) if part)
-        lines = [(self.columns,), *(tuple(_lines_of(row)) for row in self.rows)]
+        shown = [self.rows[at] for at in self._shown()]
+        lines = [(self.columns,), *(tuple(_lines_of(row)) for row in shown)]
         widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
         body = [_aligned(part, widths) for row in lines for part in row]
         body.insert(1, _aligned(tuple("-" * min(width, _LONGEST_RULE) for width in widths), widths))
-        return "\n".join([self._headline(), *body, *([self.note] if self.note else [])])
+        sums, cut = self._cut()
+        notes = [line for line in (cut and cut_note(*cut, self.files), self.note) if line]
+        return "\n".join([self._headline(), *([sums] if sums else []), *body, *notes])
 
     def _repr_html_(self) -> str:
         return TABLE_STYLE + self.html()
@@ -86,27 +98,54 @@ class Table:
         """Return the table's markup without the style sheet."""
         note = f'<p class="idc-note">{prose_in_html(self.note)}</p>' if self.note else ""
         heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
-        body = "".join(self._row(row, mark) for row, mark in zip_longest(self.rows, self.marks, fillvalue=""))
+        marks = self.marks or ("",) * len(self.rows)
+        body = "".join(self._row(self.rows[at], marks[at]) for at in self._shown())
         if not self.rows:
             body = f'<tr><td colspan="{len(self.columns)}">(nothing)</td></tr>'
         badge = f"{place_html(self.place)} " if self.place else ""
+        sums, cut = self._cut()
+        above = f'<p class="idc-note">{in_html(sums)}</p>' if sums else ""
         return (
-            f'<table class="idc-table"><caption>{badge}{in_html(self.caption)}</caption>'
-            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{note}"
+            f'{above}<table class="idc-table"><caption>{badge}{in_html(self.caption)}</caption>'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{cut_html(cut, self.files)}{note}"
         )
+
+    def _shown(self) -> list[int]:
+        return first_rows(len(self.rows), self.marks)
+
+    def _cut(self) -> tuple[str, tuple[int, int, str] | None]:
+        """Return the sums of a table that is too long, and how much of it is shown."""
+        if len(self.rows) <= MOST_ROWS:
+            return "", None
+        return sums(self.columns, self.rows), (len(self._shown()), len(self.rows), "rows")
 
     def _headline(self) -> str:
         return f"[{self.place}] {self.caption}" if self.place else self.caption
 
-    def _row(self, row: tuple[str, ...] | str, mark: str | tuple[str, ...]) -> str:
+    def _row(self, row: tuple[str, ...], mark: str) -> str:
         cells = "".join(self._cell(at, text) for at, text in enumerate(row))
         return f'<tr class="idc-{mark}">{cells}</tr>' if mark else f"<tr>{cells}</tr>"
 
     def _cell(self, at: int, text: str) -> str:
         if at == self.row_header:
-            return f'<th scope="row">{in_html(text)}</th>'
+            return f'<th scope="row">{_cell_in_html(text)}</th>'
         first = ' class="idc-first"' if at == 0 else ""
-        return f"<td{first}>{in_html(text)}</td>"
+        return f"<td{first}>{_cell_in_html(text)}</td>"
+
+
+def _cell_in_html(text: str) -> str:
+    """Return a cell's lines as blocks: what cleans pages takes a time that is tags times ``<br>``."""
+    if "\n" not in text:
+        return in_html(text)
+    return "".join(f"<div>{in_html(line) or '&nbsp;'}</div>" for line in text.split("\n"))
+
+
+def cut_html(cut: tuple[int, int, str] | None, files: Iterable[str]) -> str:
+    """Return as HTML that only a part is shown, with links to the whole; empty where all of it is."""
+    if cut is None:
+        return ""
+    links = [f'<a href="{escape(link)}">{escape(link.rpartition("/")[2])}</a>' for link in files]
+    return f'<p class="idc-note">{cut_note(*cut, links)}</p>'
 
 
 def in_html(text: str) -> str:
@@ -159,15 +198,22 @@ def wanted_table(title: str, desired: Iterable[Desired], context: RunContext | N
         for key, state in part.states.items()
     )
     caption = f"Wanted for “{title}”: {len(rows)} in all"
-    return _in_place(Table(caption, WANTED_COLUMNS, rows, row_header=1), context)
+    return _in_place(Table(caption, WANTED_COLUMNS, rows, row_header=1), context, f"{title}-wanted")
 
 
-def _in_place(table: Table, context: RunContext | None) -> Table:
+def _in_place(table: Table, context: RunContext | None, name: str) -> Table:
     """Return a table with the place that it is of, and the names of the accounts that are there."""
     if context is None:
         return table
     rows = tuple(tuple(map(context.name_accounts, row)) for row in table.rows)
-    return replace(table, rows=rows, place=context.place)
+    return with_files(replace(table, rows=rows, place=context.place), context, name)
+
+
+def with_files(table: Table, context: RunContext | None, name: str) -> Table:
+    """Return a table that links to the whole of itself, in the run's folder, where it is long. Writes."""
+    if context is None or len(table.rows) <= MOST_ROWS:
+        return table
+    return replace(table, files=write_whole_table(context, name, table.columns, table.rows))
 
 
 def plan_table(title: str, plan: Plan, context: RunContext | None = None) -> Table:
@@ -179,7 +225,8 @@ def plan_table(title: str, plan: Plan, context: RunContext | None = None) -> Tab
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
     caption = f"Plan for “{title}”: {format_plan(plan)}"
     note = "\n".join(plan.notes)
-    return _in_place(Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, note=note), context)
+    table = Table(caption, PLAN_COLUMNS, rows, row_header=2, marks=marks, note=note)
+    return _in_place(table, context, f"{title}-plan")
 
 
 def format_plan(plan: Plan) -> str:
@@ -215,7 +262,7 @@ def outcome_table(title: str, outcome: Outcome, context: RunContext | None = Non
             marks.append(_MARKS.get(change.action, "change"))
     caption = f"Done for “{title}”: {format_outcome(outcome)}"
     table = Table(caption, OUTCOME_COLUMNS, tuple(rows), row_header=2, marks=tuple(marks))
-    return _in_place(table, context)
+    return _in_place(table, context, f"{title}-done")
 
 
 def format_outcome(outcome: Outcome) -> str:
@@ -226,14 +273,15 @@ def format_outcome(outcome: Outcome) -> str:
     return ", ".join([*parts, *([f"{by_hand} to set by hand"] if by_hand else [])]) or "nothing to do"
 
 
-def checks_table(title: str, results: CheckResults) -> Table:
+def checks_table(title: str, results: CheckResults, context: RunContext | None = None) -> Table:
     """Return checks: columns result (✔ passed, ✘ failed), name, detail."""
     checks = results.checks
     rows = tuple(("✔ passed" if check.passed else "✘ failed", check.name, check.detail) for check in checks)
     marks = tuple("good" if check.passed else "bad" for check in checks)
     passed = sum(check.passed for check in checks)
     caption = f"Checks of “{title}”: {passed} of {len(checks)} passed"
-    return Table(caption, CHECK_COLUMNS, rows, row_header=1, marks=marks)
+    table = Table(caption, CHECK_COLUMNS, rows, row_header=1, marks=marks)
+    return with_files(table, context, f"{title}-checks")
 
 
 def format_checks(results: CheckResults) -> str:
@@ -304,10 +352,17 @@ class FailedChecks:
     checks: tuple[Check, ...]
 
     def __repr__(self) -> str:
-        return "\n".join(line for check in self.checks for line in _as_text(check))
+        lines = [line for check in self.checks[:FIRST_ROWS] for line in _as_text(check)]
+        return "\n".join([*lines, *([cut_note(*self._cut, ())] if self._cut else [])])
 
     def _repr_html_(self) -> str:
-        return TABLE_STYLE + _STYLE + "".join(_as_html(check) for check in self.checks)
+        told = "".join(_as_html(check) for check in self.checks[:FIRST_ROWS])
+        return f"{TABLE_STYLE}{_STYLE}{told}{cut_html(self._cut, ())}"
+
+    @property
+    def _cut(self) -> tuple[int, int, str] | None:
+        number = len(self.checks)
+        return (FIRST_ROWS, number, "failed checks") if number > FIRST_ROWS else None
 
 
 def failed_checks(results: CheckResults) -> FailedChecks:

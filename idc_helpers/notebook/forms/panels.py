@@ -309,7 +309,7 @@ class Actions(Generic[P]):
 
     def _checks_html(self, checks: CheckResults) -> str:
         lessons = "" if checks.passed else failed_checks(checks)._repr_html_()
-        return checks_table(self._step.title, checks).html() + lessons
+        return checks_table(self._step.title, checks, self._step.context).html() + lessons
 
     def _failed(self, error: Exception) -> None:
         self._screen.say(f"✘ {type(error).__name__}: {error}")

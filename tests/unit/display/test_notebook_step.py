@@ -8,7 +8,7 @@ from idc_aws.errors import ApplyRefusedError, CheckFailedError, ParametersError,
 from idc_aws.files import read_json_lines
 from idc_aws.rehearsal import Target
 from idc_helpers.notebook import steps
-from idc_helpers.notebook.calls import ShownCalls, format_call
+from idc_helpers.notebook.calls import ShownCalls, format_call, shown_calls
 from idc_helpers.notebook.forms import values as form_values
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.runbook.applying import PlannedCalls
@@ -58,6 +58,22 @@ def test_what_the_console_does_is_said_in_the_words_of_its_screen():
             "User interactive sessions: 4 hours",
         ):
             assert words in text
+
+
+def test_of_a_thousand_calls_the_first_are_shown_and_all_are_in_files(context):
+    calls = tuple(Call("identitystore", "CreateGroup", {"DisplayName": f"Team {at}"}) for at in range(1000))
+    shown = shown_calls(PlannedCalls(calls), Target("us-east-1"), context, "Groups")
+    for text in (repr(shown), shown._repr_html_()):
+        assert "Team 49" in text
+        assert "Team 50" not in text
+        assert "These are 50 of 1,000 calls" in text
+    assert "The 1000 calls that Apply makes" in shown._repr_html_()
+    names = [name.rpartition("/")[2] for name in shown.files]
+    assert names == [f"{context.notebook}-groups_calls.sh", f"{context.notebook}-groups_calls.py"]
+    for name in names:
+        assert "Team 999" in (context.run_folder / "tables" / name).read_text()
+    few = PlannedCalls(calls[:200])
+    assert shown_calls(few, Target("us-east-1"), context, "x") == ShownCalls(few, Target("us-east-1"))
 
 
 def test_where_nothing_is_to_do_no_calls_are_shown(step, shown):

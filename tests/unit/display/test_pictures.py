@@ -73,3 +73,20 @@ def test_a_wide_matrix_is_a_list_of_access_as_text():
     assert lines[:3] == ["Who", "GROUP 01", "  Root/0 · Account 0: Write"]
     assert lines[-1] == "That is all."
     assert len(lines) == 2 + 13 * 31
+
+
+def test_a_matrix_of_very_many_cells_shows_its_first_rows_and_lists_every_access():
+    accounts = [(f"Root/{number // 10}", f"Account {number}") for number in range(60)]
+    reaches = [(f"person {at:04d}", accounts[at % 60][1], "Read") for at in range(1000)]
+    matrix = Matrix(grouped_access_frame(reaches, accounts), "Who", files=("../tables/who.csv",))
+    assert matrix.is_cut
+    html = matrix._repr_html_()
+    assert ("person 0032" in html, "person 0033" in html) == (True, False)
+    assert 'href="../tables/who.csv"' in html
+    assert len(html) < 300_000
+    assert "These are 33 of 1,000 rows. All of them: ../tables/who.csv" in repr(matrix)
+    columns, rows = matrix.accesses()
+    assert columns == ("principal", "organizational unit", "account", "permission sets")
+    assert len(rows) == 1000
+    assert rows[61] == ("person 0061", "Root/0", "Account 1", "Read")
+    assert not wide().is_cut

@@ -51,6 +51,24 @@ def test_the_keys_of_the_person_are_parameters_of_their_own(request_, tmp_path):
     assert [given.get(name) for name in names] == ["ana", "Development", None, "practice"]
 
 
+def test_a_thousand_users_are_read_from_the_file_and_not_written_into_the_notebook(request_, tmp_path):
+    users = "".join(
+        f"  - {{user_name: person.{n}, given_name: Ana, family_name: Example}}\n" for n in range(1000)
+    )
+    scenario = request_.project / "parameters" / "company.yaml"
+    scenario.write_text(SCENARIO.partition("users:")[0] + "users:\n" + users, "utf-8")
+    write_notebook(
+        request_.project / "notebooks", "08_x", parameters=f"{PARAMETERS}users = None\ngroups = None\n"
+    )
+    prepared = prepare_run(replace(request_, scenario_file=scenario, only=("08",)))
+    given = prepared.parameters(prepared.notebooks[0], tmp_path / "run")
+    assert (given["users"], given["groups"]) == (None, [{"display_name": "Auditors"}])
+    one_less = prepared.scenario.model_copy(update={"users": prepared.scenario.users[1:]})
+    other = replace(prepared, scenario=one_less)
+    given = other.parameters(prepared.notebooks[0], tmp_path / "run")
+    assert len(given["users"]) == 999, "what the file does not say is written out"
+
+
 @pytest.mark.parametrize(
     ("target", "mode", "expected"),
     [(None, None, "apply"), (None, "plan", "plan"), ("aws", None, "plan"), ("aws", "apply", "apply")],

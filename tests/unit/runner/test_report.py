@@ -108,6 +108,36 @@ def test_an_unfinished_run_is_neither_passed_nor_failed(tmp_path):
     assert "… Not finished" in words
 
 
+def test_a_company_s_report_lists_the_first_checks_failed_ones_before_others_and_links_to_the_rest(tmp_path):
+    checks = tuple(CheckResult(f"user {at:04}", at != 2999, "exists") for at in range(3000))
+    origin = Origin("run", "08_users", "users", "sandbox", "111122223333", "us-east-1", "")
+    book = ReceiptBook(tmp_path / "receipts.jsonl")
+    for at in range(201):
+        book.start(Change(Action.CREATE, "user", f"u{at}", None, {}, ""), origin)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "08_users-plan.csv").touch()
+    page, words = write(tmp_path, NotebookResult("08_users", "failed", 2.0, CHANGES, checks))
+    assert words.index("user 2999") < words.index("user 0000")
+    assert "user 0198" in words
+    assert "user 0199" not in words
+    assert "These are 200 of 3000 checks, failed ones first." in words
+    assert "u199" in words
+    assert "u200" not in words
+    assert "These are the first 200 of 201 receipts." in words
+    assert "tables/08_users-plan.csv" in page.links
+
+
+def test_code_is_escaped_once_whether_it_is_coloured_or_too_long_for_that(tmp_path, executed):
+    for source in ("x = '<script>1</script>'", "x = '<script>1</script>'\n" + "y = 1\n" * 10_000):
+        document = nbformat.read(executed, as_version=4)
+        document.cells[1].source = source
+        nbformat.write(document, executed)
+        write(tmp_path, passed())
+        text = executed.with_suffix(".html").read_text("utf-8")
+        assert "<script>1" not in text
+        assert "&lt;script&gt;1" in text
+
+
 @pytest.fixture
 def executed(tmp_path):
     (tmp_path / "notebooks").mkdir()
