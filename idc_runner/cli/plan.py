@@ -55,6 +55,14 @@ def plan(
         Path | None,
         typer.Option("--markdown", metavar="FILE.md", help="Also write it as a pull request's comment."),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules",
+            metavar="FILE.toml",
+            help="Which kinds of wider access have to be accepted, where it is not as the kit has it.",
+        ),
+    ] = None,
     mask_personal_data: _Mask = False,
 ) -> None:
     """Show what the scenario would change, all notebooks in one plan; writes nothing to the target.
@@ -66,6 +74,7 @@ def plan(
     from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
     from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
+    from idc_runner.plans.rules import read_rules  # noqa: PLC0415
     from idc_runner.plans.words import terminal_lines  # noqa: PLC0415
     from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415
 
@@ -76,8 +85,9 @@ def plan(
         only=selected_words(only),
         target=target,
     )
+    chosen = read_rules(rules)
     lesson = read_lesson(request)
-    made = plan_of(lesson)
+    made = plan_of(lesson, chosen)
     if out is not None:
         made.write(out)
     with ExitStack() as stack:

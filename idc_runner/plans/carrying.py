@@ -172,13 +172,13 @@ def carry_out_plan(
 
 def _require_accepted(plan: LessonPlan, accepted: Sequence[str]) -> None:
     needed = plan.to_accept()
-    unknown = sorted(set(accepted) - {finding.rule for finding in plan.findings})
+    unknown = sorted(set(accepted) - {widening.rule for widening in plan.widenings})
     missing = [rule for rule in needed if rule not in accepted]
     if missing:
         told = [
-            f"- {finding.rule}: {finding.key}: {finding.words}"
-            for finding in plan.findings
-            if finding.rule in missing
+            f"- {widening.rule}: {widening.key}: {widening.words}"
+            for widening in plan.widenings
+            if widening.rule in missing
         ]
         more = f"\n… and {len(told) - _MOST_TOLD:,} more" if len(told) > _MOST_TOLD else ""
         raise ApplyRefusedError(
@@ -188,7 +188,7 @@ def _require_accepted(plan: LessonPlan, accepted: Sequence[str]) -> None:
             remedy=f"If it is meant, add {' '.join(f'--accept {rule}' for rule in missing)}.",
         )
     if unknown:
-        names = ", ".join(sorted({finding.rule for finding in plan.findings})) or "none"
+        names = ", ".join(sorted({widening.rule for widening in plan.widenings})) or "none"
         raise ApplyRefusedError(
             f"the plan has nothing to accept of {', '.join(map(repr, unknown))}",
             remedy=f"Leave it out. What the plan names: {names}.",

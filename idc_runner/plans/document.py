@@ -135,7 +135,7 @@ class LessonPlan:
     ----------
     place, scenario, steps
         Where, from what, and what.
-    findings
+    widenings
         What widens access.
     denied, unknown
         IAM actions that the caller lacks, and those of which nobody may ask.
@@ -150,7 +150,7 @@ class LessonPlan:
     place: PlanPlace
     scenario: PlanScenario
     steps: tuple[StepPlan, ...]
-    findings: tuple[Widening, ...] = ()
+    widenings: tuple[Widening, ...] = ()
     denied: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class LessonPlan:
 
     def to_accept(self) -> list[str]:
         """Return the rules that have to be accepted before it may be applied, sorted."""
-        return sorted({finding.rule for finding in self.findings if finding.needs_accept})
+        return sorted({widening.rule for widening in self.widenings if widening.needs_accept})
 
     def name_accounts(self, text: str) -> str:
         """Return a text with each account's name beside its id."""
@@ -201,7 +201,7 @@ class LessonPlan:
             "accounts": dict(self.accounts),
             "denied": list(self.denied),
             "unknown": list(self.unknown),
-            "findings": [asdict(finding) for finding in self.findings],
+            "widenings": [asdict(widening) for widening in self.widenings],
             "steps": [
                 {
                     "name": step.name,
@@ -311,7 +311,7 @@ def _plan_of(told: Mapping[str, Any]) -> LessonPlan:
             )
             for step in told["steps"]
         ),
-        findings=tuple(Widening(**finding) for finding in told["findings"]),
+        widenings=tuple(Widening(**widening) for widening in told["widenings"]),
         denied=tuple(told["denied"]),
         unknown=tuple(told["unknown"]),
         accounts=told["accounts"],

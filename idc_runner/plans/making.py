@@ -27,6 +27,8 @@ from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_runner.notebooks import find_notebooks, select_notebooks
 from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, PlanScenario, StepPlan
+from idc_runner.plans.rules import Rules
+from idc_runner.plans.widening import find_widenings
 from idc_runner.run import RunRequest, chosen_scenario
 
 _STOPS = (TargetError, ThrottledError)
@@ -116,12 +118,7 @@ def stays_for_good(change: Change, resource: Resource) -> Iterator[str]:
         yield from dict.fromkeys(words for name, words in why.items() if name in ("", *restored))
 
 
-def make_plan(request: RunRequest) -> LessonPlan:
-    """Return the plan of a scenario: what `idc run` would change, all notebooks in one; reads only."""
-    return plan_of(read_lesson(request))
-
-
-def plan_of(lesson: ReadLesson) -> LessonPlan:
+def plan_of(lesson: ReadLesson, rules: Rules) -> LessonPlan:
     """Return the plan of what was read, with what a reviewer should know; reads a little more."""
     connection, scenario = lesson.connection, lesson.scenario
     instance = connection.instance_or_none()
@@ -146,6 +143,7 @@ def plan_of(lesson: ReadLesson) -> LessonPlan:
             attestations=tuple(scenario_parameters(scenario)["attestations"]),
         ),
         steps=steps,
+        widenings=find_widenings(connection, (each for step in steps for each in step.changes), rules),
         denied=denied,
         unknown=unknown,
         accounts=_account_names(connection, steps),

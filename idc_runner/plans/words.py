@@ -86,9 +86,9 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
     by_hand = [names(name_of(each.change)) for each in plan.changes if each.change.action is Action.BY_HAND]
     told = {
         "More access than before": [
-            f"{finding.rule}{' (needs --accept)' if finding.needs_accept else ''}: "
-            f"{names(printable(f'{finding.key}: {finding.words}'))}"
-            for finding in plan.findings
+            f"{widening.rule}{' (needs --accept)' if widening.needs_accept else ''}: "
+            f"{names(printable(f'{widening.key}: {widening.words}'))}"
+            for widening in plan.widenings
         ],
         "Cannot be undone": [
             names(f"{name_of(each.change)}: {'; '.join(each.stays)}") for each in plan.changes if each.stays

@@ -236,3 +236,50 @@ def test_people_are_masked_in_what_is_shown_and_not_in_the_plans_file(desk):
     assert name not in shown
     assert name not in page.read_text("utf-8")
     assert read_plan(desk.plan_file).plan.writes[0].key == name
+
+
+def administrators(name, account, **assigned):
+    """Return a scenario of an administrator's set that an account gets."""
+    return wish(
+        name,
+        permission_sets=[{"name": name, "managed_policies": ["AdministratorAccess"]}],
+        account_assignments=[{"permission_set": name, "accounts": [account], **assigned}],
+    )
+
+
+def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
+    planned = desk.plan(administrators("Chief", "Management", user="Chief"))
+    rule = "administrator_in_management_account"
+    for name in (f"{rule} (needs --accept)", "direct_user_assignment: ", "administrator_policy: "):
+        assert name in planned.output
+    assert f"idc apply {desk.plan_file} --accept {rule}" in planned.output
+    refused = desk.apply()
+    assert isinstance(refused.exception, ApplyRefusedError)
+    assert f"add --accept {rule}" in str(refused.exception)
+    assert "Chief" not in list_permission_sets(desk.connection)
+    mistaken = desk.apply("--accept", rule, "--accept", "pass_rule")
+    assert "nothing to accept of 'pass_rule'" in str(mistaken.exception)
+    # The file says what has to be accepted: one can plan with rules of one's own.
+    rules = desk.folder / "rules.toml"
+    rules.write_text(f'[rules]\n{rule} = "name"\nadministrator_policy = "off"\n', "utf-8")
+    other = desk.plan(administrators("Chief", "Development", group="Chief"), "--rules", rules)
+    assert "More access than before" not in other.output
+    desk.plan(administrators("Chief", "Management", group="Chief"), "--rules", rules)
+    assert desk.apply().exit_code == 0
+    # A set that the management account has already, and that becomes an administrator's only now.
+    desk.plan(
+        wish(
+            "Later",
+            account_assignments=[{"group": "Later", "permission_set": "Later", "accounts": ["Management"]}],
+        )
+    )
+    desk.apply()
+    again = desk.plan(administrators("Later", "Management", group="Later"))
+    assert f"{rule} (needs --accept): Later: becomes an administrator's set" in again.output
+
+
+def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk):
+    desk.plan(administrators("Held", "Development", group="Held"))
+    desk.apply()
+    planned = desk.plan(administrators("Held", "Management", group="Held"), only="07")
+    assert "administrator_in_management_account (needs --accept)" in planned.output

@@ -11,7 +11,7 @@ from plan_tools import lesson_plan, planned
 from idc_aws.changes import Action
 from idc_aws.errors import ApplyRefusedError, KitError, RunFailedError
 from idc_runner.plans import document
-from idc_runner.plans.document import Widening, PlannedChange, read_plan
+from idc_runner.plans.document import PlannedChange, Widening, read_plan
 
 CHANGES = (
     planned(Action.CREATE, "group", "Auditors", {"description": "look"}),
@@ -33,9 +33,9 @@ CHANGES = (
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "plan.json"
-    finding = Widening("pass_role", True, "permission_set", "Reader", "iam:PassRole on *")
+    widening = Widening("pass_role", True, "permission_set", "Reader", "iam:PassRole on *")
     made = lesson_plan(
-        *CHANGES, findings=(finding,), denied=("sso:CreateGroup",), accounts={"111122223333": "Prod"}
+        *CHANGES, widenings=(widening,), denied=("sso:CreateGroup",), accounts={"111122223333": "Prod"}
     )
     made.write(path)
     return path, made

@@ -1,0 +1,276 @@
+"""What gives more access than before: policies compared statement by statement, and who gets which set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from idc_aws.access import list_permission_sets, list_provisioned_accounts
+from idc_aws.changes import Action, State
+from idc_aws.connection import Connection, management_account_id
+from idc_aws.errors import KitError
+from idc_aws.identifiers import parse_duration
+from idc_aws.permission_sets import PermissionSets
+from idc_runner.plans.document import PlannedChange, Widening
+from idc_runner.plans.rules import Rules
+
+_READS = ("list", "get", "describe", "batchget", "search", "lookup", "view", "query", "scan", "select")
+_MOST_NAMED = 6
+Found = tuple[str, str]
+"""A rule, and words."""
+
+
+class Grant(NamedTuple):
+    """One statement of a policy: what it means, each list in lower case or as it is written."""
+
+    actions: tuple[str, ...]
+    not_actions: frozenset[str]
+    resources: tuple[str, ...]
+    not_resources: frozenset[str]
+    condition: str
+
+
+def grants_of(policy: Any, effect: str) -> list[Grant]:
+    """Return the statements of a policy that have an effect."""
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    return [
+        _grant(statement)
+        for statement in _listed(statements)
+        if isinstance(statement, dict) and statement.get("Effect") == effect
+    ]
+
+
+def _grant(statement: Mapping[str, Any]) -> Grant:
+    return Grant(
+        tuple(str(each).lower() for each in _listed(statement.get("Action", "*"))),
+        frozenset(str(each).lower() for each in _listed(statement.get("NotAction"))),
+        tuple(str(each) for each in _listed(statement.get("Resource", "*"))),
+        frozenset(str(each) for each in _listed(statement.get("NotResource"))),
+        json.dumps(statement.get("Condition") or {}, sort_keys=True),
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+@lru_cache(maxsize=65_536)
+def pattern_covers(wide: str, narrow: str) -> bool:
+    """Tell whether a pattern with ``*`` and ``?`` surely matches all that another one matches."""
+    if wide in ("*", narrow):
+        return True
+    if "*" not in wide and "?" not in wide:
+        return False
+    return _pattern(wide).fullmatch(narrow) is not None
+
+
+@lru_cache(maxsize=4096)
+def _pattern(wide: str) -> re.Pattern[str]:
+    # A star of the narrow one may be many characters: only a star of the wide one covers it.
+    parts = {"*": ".*", "?": "[^*]"}
+    return re.compile("".join(parts.get(each) or re.escape(each) for each in wide), re.DOTALL)
+
+
+def _is_covered(action: str, resource: str, grant: Grant, by: Iterable[Grant]) -> bool:
+    return any(
+        other.not_actions <= grant.not_actions
+        and other.not_resources <= grant.not_resources
+        and other.condition in ("{}", grant.condition)
+        and any(pattern_covers(each, action) for each in other.actions)
+        and any(pattern_covers(each, resource) for each in other.resources)
+        for other in by
+    )
+
+
+def _new(grant: Grant, before: Sequence[Grant], is_meant: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Return the pairs of action and resource of a statement that were not allowed before."""
+    return [
+        (action, resource)
+        for action in grant.actions
+        if is_meant(action)
+        for resource in grant.resources
+        if not _is_covered(action, resource, grant, before)
+    ]
+
+
+def policy_findings(before: Any, after: Any, rules: Rules) -> Iterator[Found]:
+    """Yield what a policy allows that the earlier one did not, by rule; each rule at most once."""
+    old, new = grants_of(before, "Allow"), grants_of(after, "Allow")
+    pairs = [
+        pair for grant in new for pair in _new(grant, old, lambda _action: True) if _is_wide(*pair, rules)
+    ]
+    actions = list(dict.fromkeys(action for action, _ in pairs))
+    negations = [grant for grant in new if (grant.not_actions or grant.not_resources) and grant not in old]
+    if any(_new(grant, old, lambda action: action == "*") for grant in negations):
+        yield "not_action", "allows everything but what is listed (NotAction or NotResource)"
+    elif "*" in actions:
+        yield "all_actions", f"allows every action{_on(pairs, '*')}"
+    services = [action for action in actions if re.fullmatch(r"[^*?:]+:\*", action)]
+    if services:
+        yield "wildcard_action", f"allows {_named(services)}"
+    anywhere = [
+        action for action, resource in pairs if resource == "*" and not _only_reads(action) and action != "*"
+    ]
+    if anywhere:
+        yield "wildcard_resource", f"allows {_named(dict.fromkeys(anywhere))} on every resource"
+    passing = [pair for pair in pairs if pair[0] != "*" and pattern_covers(pair[0], "iam:passrole")]
+    if passing:
+        yield (
+            "pass_role",
+            f"allows iam:PassRole on {_named(dict.fromkeys(resource for _, resource in passing))}",
+        )
+    narrow = [action for action in actions if action != "*"]
+    ways = [
+        f"{way} ({', '.join(sorted(needed))})"
+        for way, needed in rules.escalations.items()
+        if any(pattern_covers(action, each) for each in needed for action in narrow)
+        and all(
+            any(pattern_covers(action, each) for grant in new for action in grant.actions) for each in needed
+        )
+    ]
+    if ways:
+        yield "privilege_escalation", f"allows ways to more rights: {_named(ways)}"
+    left = grants_of(after, "Deny")
+    if any(_new(deny, left, lambda _action: True) for deny in grants_of(before, "Deny")):
+        yield "deny_removed", "denies less than before"
+
+
+def _is_wide(action: str, resource: str, rules: Rules) -> bool:
+    """Tell whether a pair can be a finding at all: most are not, and need no more looks."""
+    is_sensitive = any(
+        pattern_covers(action, each) for needed in rules.escalations.values() for each in needed
+    )
+    return action.endswith("*") or resource == "*" or is_sensitive or pattern_covers(action, "iam:passrole")
+
+
+def _only_reads(action: str) -> bool:
+    return action.partition(":")[2].startswith(_READS)
+
+
+def _on(pairs: Iterable[tuple[str, str]], wanted: str) -> str:
+    resources = list(dict.fromkeys(resource for action, resource in pairs if action == wanted))
+    return "" if resources == ["*"] else f" on {_named(resources)}"
+
+
+def _named(words: Iterable[str]) -> str:
+    found = list(words)
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return ", ".join(found[:_MOST_NAMED]) + more
+
+
+def set_findings(before: State, after: State, rules: Rules) -> Iterator[Found]:
+    """Yield what a permission set gives that it did not give before, by rule."""
+    gained = [
+        name
+        for name in _policy_names(after)
+        if name in rules.administrators and name not in _policy_names(before)
+    ]
+    if gained:
+        yield "administrator_policy", f"gets {_named(gained)}"
+    held = before.get("customer_managed_policies") or []
+    new = [policy for policy in after.get("customer_managed_policies") or [] if policy not in held]
+    if new:
+        names = _named(f"{policy.get('path', '/')}{policy['name']}" for policy in new)
+        yield (
+            "customer_managed_policy",
+            f"gets {names}, whose content is in each account and is not read here",
+        )
+    yield from policy_findings(before.get("inline_policy"), after.get("inline_policy"), rules)
+    boundary = before.get("permissions_boundary")
+    if boundary and after.get("permissions_boundary") != boundary:
+        word = "gets another" if after.get("permissions_boundary") else "loses its"
+        yield "boundary_removed", f"{word} permissions boundary"
+    earlier, later = (_length(state.get("session_duration")) for state in (before, after))
+    if earlier and later > earlier:
+        yield "longer_session", "has a longer session"
+
+
+def _length(duration: Any) -> float:
+    try:
+        return parse_duration(str(duration)).total_seconds()
+    except KitError:
+        return 0
+
+
+def _policy_names(state: State) -> list[str]:
+    return [str(arn).rpartition("/")[2] for arn in state.get("managed_policies") or []]
+
+
+def is_administrators(state: State, rules: Rules) -> bool:
+    """Tell whether a permission set gives all rights, or the means to take them."""
+    everything = any(
+        "*" in grant.actions and not grant.not_actions and "*" in grant.resources
+        for grant in grants_of(state.get("inline_policy"), "Allow")
+    )
+    return everything or any(name in rules.administrators for name in _policy_names(state))
+
+
+def find_widenings(
+    connection: Connection, changes: Iterable[PlannedChange], rules: Rules
+) -> tuple[Widening, ...]:
+    """Return what of some changes gives more access than before; reads what they name and do not hold."""
+    every = list(changes)
+    sets = {
+        each.change.key: each.change.after or {} for each in every if each.change.kind == "permission_set"
+    }
+    look = _Look(connection, rules, sets)
+    found = [
+        Widening(rule, rules.levels[rule] == "accept", each.change.kind, each.change.key, words)
+        for each in every
+        if each.change.writes
+        for rule, words in look.at(each)
+        if rules.levels[rule] != "off"
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+class _Look:
+    """Looks at changes, with the states of the permission sets that they name."""
+
+    def __init__(self, connection: Connection, rules: Rules, sets: Mapping[str, State]) -> None:
+        self._connection, self._rules, self._sets = connection, rules, dict(sets)
+
+    def at(self, planned: PlannedChange) -> Iterator[Found]:
+        change = planned.change
+        before, after = change.before or {}, change.after or {}
+        if change.kind == "permission_set":
+            yield from set_findings(before, after, self._rules)
+            yield from self._already_assigned(planned)
+        elif change.kind == "account_assignment" and change.action is Action.CREATE:
+            yield from self._assignment(after)
+        elif change.kind == "delegated_administrator":
+            yield "delegated_administrator", "may administer Identity Center from now on"
+
+    def _assignment(self, state: State) -> Iterator[Found]:
+        if state["principal_type"] == "USER":
+            yield "direct_user_assignment", "gives access to one person, not to a group"
+        in_charge = management_account_id(self._connection)
+        if state["account_id"] not in (in_charge, "") and in_charge:
+            return
+        if is_administrators(self._state_of(state["permission_set"]), self._rules):
+            words = "is an administrator's set in the management account"
+            yield "administrator_in_management_account", words if in_charge else f"may be: {_UNKNOWN}"
+
+    def _already_assigned(self, planned: PlannedChange) -> Iterator[Found]:
+        """Yield that a set becomes an administrator's that the management account has already."""
+        before, after = planned.change.before, planned.change.after or {}
+        becomes = before is not None and is_administrators(after, self._rules)
+        if not becomes or before is None or is_administrators(before, self._rules):
+            return
+        arn = list_permission_sets(self._connection).get(planned.change.key)
+        accounts = list_provisioned_accounts(self._connection, arn) if arn else []
+        if management_account_id(self._connection) in accounts:
+            words = "becomes an administrator's set, and the management account has it"
+            yield "administrator_in_management_account", words
+
+    def _state_of(self, name: str) -> State:
+        """Return the state that a permission set will have: the plan's, or else the one that it has."""
+        if name not in self._sets:
+            self._sets[name] = PermissionSets(self._connection).read([name]).get(name, {})
+        return self._sets[name]
+
+
+_UNKNOWN = "which one the management account is cannot be read with these credentials"
