@@ -73,7 +73,7 @@ def doctor(
     raise typer.Exit(1 if failed else 0)
 
 
-for command in (run.run, plan.plan, plan.apply, run.undo, run.batch, lab.lab, lab.init, doctor):
+for command in (run.run, plan.plan, plan.apply, plan.drift, run.undo, run.batch, lab.lab, lab.init, doctor):
     app.command()(command)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(run.app, name="parameters")

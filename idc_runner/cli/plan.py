@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
@@ -154,3 +155,56 @@ def apply(
         say(f"error: {carried.error}")
         say("What is done is kept. A new plan (`idc plan`) goes from there.")
     raise typer.Exit(carried.exit_status)
+
+
+def drift(
+    *,
+    parameters: _Parameters = None,
+    only: _Only = None,
+    target: _Target = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")] = False,
+    page: _Page = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            "--runs", metavar="DIR", help="Where the receipts are, in runs' folders. [default: runs]"
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="The scenario names everything: what exists and is not in it is drift too."
+        ),
+    ] = False,
+    mask_personal_data: _Mask = False,
+) -> None:
+    """Show what is no longer as the scenario says, since when, and what exists beside it; writes nothing.
+
+    Exit status: 0 when there is no drift, 2 when there is, 1 when something could not be looked at.
+    """
+    from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
+    from idc_runner.plans.document import write_private  # noqa: PLC0415
+    from idc_runner.plans.drift import drift_lines, drift_page, find_drift  # noqa: PLC0415
+    from idc_runner.plans.making import read_lesson  # noqa: PLC0415
+    from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415
+
+    request = RunRequest(
+        project=project_folder(),
+        work=work_folder(),
+        scenario_file=parameters,
+        only=selected_words(only),
+        target=target,
+        runs=runs,
+    )
+    lesson = read_lesson(request)
+    found = find_drift(lesson, request.runs_folder, is_complete=complete)
+    with ExitStack() as stack:
+        if mask_personal_data:
+            stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
+        if page is not None:
+            write_private(page, drift_page(found))
+        if as_json:
+            typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False))
+        else:
+            typer.echo(clean("\n".join(drift_lines(found))))
+    raise typer.Exit(CHANGES if found.is_drift else 1 if found.unreadable else 0)

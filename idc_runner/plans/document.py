@@ -37,7 +37,7 @@ class PlannedChange:
         change = self.change
         told: dict[str, Any] = {"action": change.action.value, "kind": change.kind, "key": change.key}
         told |= {"reason": change.reason, "wanted": self.wanted}
-        if change.action in (Action.UPDATE, Action.BY_HAND) and change.before is not None:
+        if change.action is not Action.UNCHANGED and change.before is not None:
             told["before"] = change.before
         return told | ({"stays": list(self.stays)} if self.stays else {})
 
@@ -62,12 +62,14 @@ class StepPlan:
     notebook: str
     title: str
     changes: tuple[PlannedChange, ...]
-    note: str = ""
+    later: str = ""
+    notes: tuple[str, ...] = ()
+    """What words of the scenario stand for, such as a unit's accounts."""
 
     @property
     def plan(self) -> Plan:
         """Its changes, as a step applies them."""
-        return Plan(tuple(each.change for each in self.changes))
+        return Plan(tuple(each.change for each in self.changes), self.notes)
 
     def wanted(self, kind: str) -> dict[str, State]:
         """Return what is wanted of one kind of thing, by key."""
@@ -207,7 +209,8 @@ class LessonPlan:
                     "name": step.name,
                     "notebook": step.notebook,
                     "title": step.title,
-                    "note": step.note,
+                    "later": step.later,
+                    "notes": list(step.notes),
                     "changes": [change.as_json() for change in step.changes],
                 }
                 for step in self.steps
@@ -307,7 +310,8 @@ def _plan_of(told: Mapping[str, Any]) -> LessonPlan:
                 step["notebook"],
                 step["title"],
                 tuple(PlannedChange.from_json(change) for change in step["changes"]),
-                step["note"],
+                step["later"],
+                tuple(step["notes"]),
             )
             for step in told["steps"]
         ),

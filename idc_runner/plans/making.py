@@ -96,11 +96,12 @@ def _read_step(step: Step) -> ReadStep:
     states = {(part.resource.kind, key): state for part in desired for key, state in part.states.items()}
     resources = {part.resource.kind: part.resource for part in desired}
     changes = []
-    for change in step.compare(desired).changes:
+    plan = step.compare(desired)
+    for change in plan.changes:
         wanted = states[change.kind, change.key]
         stays = tuple(stays_for_good(change, resources[change.kind]))
         changes.append(PlannedChange(change, wanted, stays))
-    planned = StepPlan(step.name, step.entry.notebook, step.title, tuple(changes), step.later())
+    planned = StepPlan(step.name, step.entry.notebook, step.title, tuple(changes), step.later(), plan.notes)
     return ReadStep(step, desired, planned)
 
 
@@ -155,7 +156,7 @@ def _with_their_instance(steps: tuple[StepPlan, ...]) -> tuple[StepPlan, ...]:
     if not any(change.kind == "instance" for step in steps for change in step.plan.writes):
         return steps
     return tuple(
-        replace(step, note="", changes=tuple(map(_going_with_the_instance, step.changes))) for step in steps
+        replace(step, later="", changes=tuple(map(_going_with_the_instance, step.changes))) for step in steps
     )
 
 

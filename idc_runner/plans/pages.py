@@ -37,13 +37,15 @@ def plan_page(
     """Return the page of a plan, with what became of it where it was applied."""
     return render_page(
         "plan.html.j2",
+        title="Identity Center plan",
         verdict=verdict or ("nothing to do" if plan.is_empty else "changes"),
         sentence=sentence or sentence_of(plan),
         about=about(plan),
         kinds=kind_table(plan),
         steps=[_step_values(plan, step, results or {}) for step in plan.steps],
         notices=notices(plan),
-        signs=SIGN_WORDS,
+        changes_heading="Changes",
+        signs=f"The sign says what happens: {SIGN_WORDS}. In a change, - is before and + is after.",
         checks=[{"name": each.name, "passed": each.passed, "detail": each.detail} for each in checks],
     )
 
@@ -51,9 +53,7 @@ def plan_page(
 def _step_values(plan: LessonPlan, step: Any, results: Results) -> dict[str, Any]:
     changes = shown_changes(step)
     return {
-        "notebook": step.notebook,
-        "title": step.title,
-        "counts": count_words(step.changes),
+        "heading": f"{step.notebook}, {step.title}: {count_words(step.changes) or 'nothing is wanted'}",
         "changes": [
             {
                 "title": change_title(plan, each.change),

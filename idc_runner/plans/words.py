@@ -94,7 +94,8 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
             names(f"{name_of(each.change)}: {'; '.join(each.stays)}") for each in plan.changes if each.stays
         ],
         "By hand, in the AWS console": by_hand,
-        "Later": list(dict.fromkeys(step.note for step in plan.steps if step.note)),
+        "Later": list(dict.fromkeys(step.later for step in plan.steps if step.later)),
+        "Units and tags": [names(printable(note)) for step in plan.steps for note in step.notes],
         "Permissions that the caller lacks": list(plan.denied),
         "Permissions that could not be asked about": [", ".join(plan.unknown)] if plan.unknown else [],
     }

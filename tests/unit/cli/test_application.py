@@ -51,6 +51,7 @@ def test_the_commands_are_those_that_are_documented():
         "idc run",
         "idc plan",
         "idc apply",
+        "idc drift",
         "idc batch",
         "idc undo",
         "idc lab",

@@ -1,0 +1,138 @@
+"""`idc drift` in a real sandbox: what others changed is found, with since when; nothing is touched."""
+
+import json
+from types import SimpleNamespace
+
+import botocore.session
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from idc_aws.access import list_permission_sets
+from idc_aws.connection import connect
+from idc_aws.errors import AccessDeniedError
+from idc_aws.groups import Groups
+from idc_aws.identity_store import find_group_id
+from idc_runner.cli.application import app
+
+SCENARIO = {
+    "permission_sets": [{"name": "Ours", "description": "ours", "session_duration": "PT1H"}],
+    "groups": [{"display_name": "Ours", "description": "ours"}, {"display_name": "Kept"}],
+    "account_assignments": [{"group": "Ours", "permission_set": "Ours", "accounts": ["Development"]}],
+    "users": [{"user_name": "our.user", "given_name": "Our", "family_name": "User", "groups": ["Ours"]}],
+}
+
+
+@pytest.fixture(scope="module")
+def desk(start_in, tmp_path_factory):
+    """A sandbox in which the scenario was applied, its folder of runs, and what gives `idc drift`."""
+    state, folder = start_in("drift"), tmp_path_factory.mktemp("desk")
+    connection = connect(state_folder=state)
+    connection.console.enable_organization_instance(region="us-east-1")
+    scenario, plan, runs = folder / "mine.yaml", folder / "plan.json", folder / "runs"
+    scenario.write_text(yaml.safe_dump(SCENARIO), "utf-8")
+    loader = botocore.session.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IDC_SANDBOX_STATE", str(state))
+        patch.setattr("botocore.session.create_loader", lambda *_arguments: loader)
+
+        def give(*arguments):
+            return CliRunner().invoke(app, [str(one) for one in arguments], prog_name="idc")
+
+        def drift(*options):
+            return give("drift", "-f", scenario, "--only", "05,06,07,08", "--runs", runs, *options)
+
+        give("plan", "-f", scenario, "--only", "05,06,07,08", "--out", plan)
+        assert give("apply", plan, "--out", runs).exit_code == 0
+        yield SimpleNamespace(
+            connection=connection,
+            drift=drift,
+            directory=connection.client("identitystore"),
+            sso=connection.client("sso-admin"),
+            store={"IdentityStoreId": connection.instance.identity_store_id},
+            instance={"InstanceArn": connection.instance.instance_arn},
+            page=folder / "drift.html",
+            runs=runs,
+        )
+
+
+@pytest.fixture
+def changed_outside(desk):
+    """Let somebody else change a set, delete a group and make one; set everything right at the end."""
+    arn = list_permission_sets(desk.connection)["Ours"]
+    desk.sso.update_permission_set(
+        **desk.instance, PermissionSetArn=arn, Description="theirs", SessionDuration="PT1H"
+    )
+    desk.directory.delete_group(**desk.store, GroupId=find_group_id(desk.connection, "Kept"))
+    made = desk.directory.create_group(**desk.store, DisplayName="Theirs")["GroupId"]
+    yield
+    desk.sso.update_permission_set(
+        **desk.instance, PermissionSetArn=arn, Description="ours", SessionDuration="PT1H"
+    )
+    desk.directory.create_group(**desk.store, DisplayName="Kept")
+    desk.directory.delete_group(**desk.store, GroupId=made)
+
+
+def test_what_is_as_applied_is_no_drift(desk):
+    found = desk.drift()
+    assert (found.exit_code, "No drift: everything is as the scenario says." in found.output) == (0, True), (
+        found.output
+    )
+
+
+@pytest.mark.usefixtures("changed_outside")
+def test_drift_is_shown_field_by_field_with_since_when_and_nothing_is_touched(desk):
+    found = desk.drift("--page", desk.page)
+    assert found.exit_code == 2
+    lines = found.output.splitlines()
+    (differs,) = (
+        number for number, line in enumerate(lines) if line.startswith("≠ differs: permission set Ours")
+    )
+    run = (desk.runs / "latest").resolve().name
+    assert f"run {run}; it was changed outside since" in lines[differs]
+    assert [line.strip() for line in lines[differs + 1 : differs + 4]] == [
+        "- Description: theirs",
+        "+ Description: ours",
+        "",
+    ]
+    assert any(line.startswith("✘ missing: group Kept: we left it as wanted") for line in lines)
+    assert "Not in the scenario, left alone: 1 group:\n  Theirs" in found.output
+    assert "Drift: 1 missing, 1 different, 1 not in the scenario." in found.output
+    assert "≠ Drift" in (page := desk.page.read_text("utf-8"))
+    assert ("Description: theirs" in page, "Theirs" in page) == (True, True)
+    assert find_group_id(desk.connection, "Theirs")
+    assert find_group_id(desk.connection, "Kept") is None
+
+
+@pytest.mark.usefixtures("changed_outside")
+def test_programs_get_it_as_json(desk):
+    found = desk.drift("--json")
+    told = json.loads(found.output)
+    assert (found.exit_code, told["drift"], told["unmanaged"]) == (2, True, {"group": ["Theirs"]})
+    by_key = {one["key"]: one for one in told["drifted"] if one["what"] == "differs"}
+    assert by_key["Ours"]["fields"] == {"description": {"wanted": "ours", "found": "theirs"}}
+    assert by_key["Ours"]["receipt_at"]
+
+
+def test_what_is_not_in_the_scenario_is_drift_only_of_a_complete_one(desk):
+    made = desk.directory.create_group(**desk.store, DisplayName="Beside")["GroupId"]
+    try:
+        assert desk.drift().exit_code == 0
+        assert desk.drift("--complete").exit_code == 2
+    finally:
+        desk.directory.delete_group(**desk.store, GroupId=made)
+
+
+def test_without_receipts_it_says_so(desk, changed_outside, tmp_path):
+    found = desk.drift("--runs", tmp_path)
+    assert "permission set Ours: no receipt names it" in found.output
+
+
+def test_what_may_not_be_listed_is_named_and_no_clean_bill(desk, monkeypatch):
+    def refuse(_self):
+        raise AccessDeniedError("not allowed to identitystore:ListGroups")
+
+    monkeypatch.setattr(Groups, "read_all", refuse)
+    found = desk.drift()
+    assert found.exit_code == 1
+    assert "Could not be looked for:\n  group: not allowed to identitystore:ListGroups" in found.output
