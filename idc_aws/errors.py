@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_MOST_PROBLEMS = 50
 _LONGEST_SHOWN = 600  # characters of a name or a message; a value may be a file's whole content
 
 
@@ -77,10 +78,16 @@ def _sentence(text: str) -> str:
 
 
 class ParametersError(KitError):
-    """A scenario, or parameters given in its place, with problems; nothing was called."""
+    """A scenario, or parameters or tables given in its place, with problems; nothing was called.
+
+    The message has the first 50 of them, and says how many more there are; `problems` has all.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
+        if more := len(problems) - len(lines):
+            lines.append(f"… and {more} more: {len(problems)} problems in all.")
+        super().__init__("\n".join(lines))
         self.problems = list(problems)
 
     def __reduce__(self) -> tuple[type[ParametersError], tuple[list[Problem]]]:

@@ -12,7 +12,7 @@ import typer
 
 import idc_helpers
 from idc_aws.errors import KitError
-from idc_runner.cli import lab, plan, run, sandbox
+from idc_runner.cli import lab, plan, run, sandbox, tables
 
 app = typer.Typer(
     name="idc",
@@ -77,6 +77,7 @@ for command in (run.run, plan.plan, plan.apply, plan.drift, run.undo, run.batch,
     app.command()(command)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(run.app, name="parameters")
+app.add_typer(tables.app, name="table")
 
 
 def main() -> None:

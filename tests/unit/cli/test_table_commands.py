@@ -1,0 +1,56 @@
+"""`idc table …`: empty tables, tables to a scenario, a scenario to tables; nothing is overwritten."""
+
+import pytest
+
+from idc_aws.errors import InvalidValueError, ParametersError
+from idc_aws.scenario.reading import load_scenario
+
+
+def test_a_template_is_filled_in_and_made_a_scenario_and_tables_again(idc, tmp_path):
+    folder, people = tmp_path / "tables", tmp_path / "people.yaml"
+    assert f"idc table to-scenario {folder}" in idc("table", "template", str(folder)).stdout
+    with (folder / "users.csv").open("a", encoding="utf-8") as users:
+        users.write("=ana,Ana,Silva\n")
+    with (folder / "memberships.csv").open("a", encoding="utf-8") as memberships:
+        memberships.write("Devs,=ana\n")
+    with pytest.raises(InvalidValueError, match=r"already: .*users\.csv"):
+        idc("table", "template", str(folder), catch_exceptions=False)
+    made = idc("table", "to-scenario", str(folder), "-o", str(people))
+    assert made.stdout.startswith(f"{people}: 1 user, 0 groups, 0 account assignments. ")
+    (user,) = load_scenario(people).users
+    assert (user.user_name, user.groups) == ("=ana", ["Devs"])
+    with pytest.raises(InvalidValueError, match="overwrite with --force"):
+        idc("table", "to-scenario", str(folder), "-o", str(people), catch_exceptions=False)
+    back = tmp_path / "back"
+    idc("table", "from-scenario", str(people), str(back), "--separator", "semicolon")
+    assert (back / "users.csv").read_text("utf-8-sig").splitlines()[1].startswith("'=ana;Ana;Silva;")
+    assert sorted(path.name for path in back.iterdir()) == ["memberships.csv", "users.csv"]
+    assert idc("table", "to-scenario", str(back), "-o", str(people), "--force").exit_code == 0
+    assert load_scenario(people).users == [user]
+
+
+def test_a_scenario_is_printed_and_what_columns_were_taken_for_is_said_beside_it(idc, tmp_path):
+    users = tmp_path / "staff.csv"
+    users.write_text("Login;First name;Last name;Room;Site\nana;Ana;Silva;7;Porto\n", "utf-8")
+    made = idc("table", "to-scenario", "--users", str(users), "--map", "Site=locality")
+    assert "    address:\n      locality: Porto\n" in made.stdout
+    assert "Login → user_name" in made.stderr
+    assert "not used: Room" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], "no table is named"),
+        (["."], "'.' holds none of users.csv, groups.csv"),
+        (["--users", "nowhere.csv"], "nowhere.csv:1: cannot be read: there is no such file"),
+        (["--users", "."], "cannot be read: Is a directory"),
+        (["--users", "nowhere.csv", "--map", "Mail"], "'Mail' is not HEADER=FIELD"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(idc, tmp_path, monkeypatch, arguments, found):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((InvalidValueError, ParametersError)) as caught:
+        idc("table", "to-scenario", *arguments, "-o", "out.yaml", catch_exceptions=False)
+    assert found in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
