@@ -240,6 +240,8 @@ class Connection:
         Which state of the sandbox it is; empty on AWS.
     timing
         The clock that waiting goes by.
+    writers
+        How many changes that do not depend on each other are made at the same time.
     cache
         What never changes once it is read, such as a permission set's name by its ARN.
     """
@@ -255,6 +257,7 @@ class Connection:
     endpoint_url: str = ""
     state_id: str = ""
     timing: Timing = field(default_factory=Timing)
+    writers: int = 8
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
     _instance: IdentityCenterInstance | None = field(default=None, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)

@@ -25,9 +25,12 @@ class KitError(Exception):
     ----------
     nothing_written
         For a write that failed: AWS surely refused all of it, so that there is nothing to take back.
+    failed
+        For changes that were made at the same time: those that failed, each with its error.
     """
 
     nothing_written: bool = False
+    failed: Sequence[tuple[object, KitError]] = ()
 
     def __init__(self, message: str, *, remedy: str = "", link: str = "") -> None:
         super().__init__(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Literal
@@ -11,11 +11,13 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads
-from idc_aws.changes import State, Use
+from idc_aws.changes import Action, Change, State, Use
+from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
-from idc_aws.failures import error_code
+from idc_aws.failures import error_code, failed_read
 from idc_aws.identity_store import (
     MOST_ON_A_PAGE,
+    Principal,
     Principals,
     find_group_id,
     find_principal_ids,
@@ -23,7 +25,7 @@ from idc_aws.identity_store import (
     find_user_id,
     list_principals,
 )
-from idc_aws.resource import Existing, OneByOne, Writer
+from idc_aws.resource import Existing, SideBySide, Writer
 from idc_aws.uses import uses_of_principals
 
 
@@ -98,7 +100,7 @@ def _pages(number: int) -> int:
     return -(-number // MOST_ON_A_PAGE)
 
 
-class GroupMemberships(OneByOne):
+class GroupMemberships(SideBySide):
     """The memberships of the identity store, by `membership_key`.
 
     A state has ``user_name`` and ``group``. A user or a group that does not exist has no memberships.
@@ -107,6 +109,17 @@ class GroupMemberships(OneByOne):
     """
 
     kind: ClassVar[str] = "group_membership"
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._ids: dict[Principal, str] = {}
+
+    @override
+    def _prepare(self, changes: Sequence[Change]) -> None:
+        pairs = [_parts(change.key) for change in changes if change.action is Action.CREATE]
+        named = [one for user_name, group in pairs for one in (("USER", user_name), ("GROUP", group))]
+        with failed_read(self._named([change.key for change in changes])):
+            self._ids = find_principal_ids(self._connection, named)
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
@@ -230,7 +243,8 @@ class GroupMemberships(OneByOne):
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
         user_name, group = state["user_name"], state["group"]
-        user_id, group_id = find_user_id(self._connection, user_name), find_group_id(self._connection, group)
+        user_id = self._ids.get(("USER", user_name)) or find_user_id(self._connection, user_name)
+        group_id = self._ids.get(("GROUP", group)) or find_group_id(self._connection, group)
         if user_id is None or group_id is None:
             missing = f"user {user_name!r}" if user_id is None else f"group {group!r}"
             raise NotFoundError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, known_or_none
-from idc_aws.changes import State
+from idc_aws.changes import Action, Change, State
 from idc_aws.clients import Page
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError
 from idc_aws.failures import failed_read
-from idc_aws.resource import Existing, OneByOne, Writer
+from idc_aws.resource import Existing, SideBySide, Writer
 
 NAME_FIELDS = {"USER": "UserName", "GROUP": "DisplayName"}
 """What AWS calls the name of a principal, by its type."""
@@ -170,10 +170,22 @@ def _find_listed(
     return found, [one for one in wanted if one in missing]
 
 
-class Principals(OneByOne):
+class Principals(SideBySide):
     """The users or the groups of the identity store, by name: what both are alike in."""
 
     principal_type: ClassVar[str]
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._ids: dict[str, str] = {}
+
+    @override
+    def _prepare(self, changes: Sequence[Change]) -> None:
+        self._ids = self.identifiers([one.key for one in changes if one.action is Action.UPDATE])
+
+    @override
+    def _existing_identifier(self, key: str) -> str:
+        return self._ids.get(key) or super()._existing_identifier(key)
 
     @abstractmethod
     def _state(self, answer: dict[str, Any]) -> State:

@@ -354,6 +354,7 @@ class Rehearsal:
             clients=cast(Clients, _Clients(connection.clients, self.calls)),
             console=cast(SandboxConsole, _Console(console, self.calls)) if console is not None else None,
             timing=Timing(clock=lambda: now[0], sleep=sleep),
+            writers=1,  # the calls have an order
             cache=copy.deepcopy(connection.cache),
         )
 

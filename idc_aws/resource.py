@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any, ClassVar, NamedTuple
 
 from botocore.exceptions import ClientError
+from typing_extensions import override
 
 from idc_aws.calls import Call, about_to_send, by_key, is_spreading, retry_conflicts
 from idc_aws.changes import Action, Change, State, Use, WriteResult, format_uses, in_words
@@ -214,16 +218,23 @@ class OneByOne(Resource):
         self, changes: Sequence[Change], on_start: Callable[[Change], None]
     ) -> Iterator[tuple[Change, WriteResult]]:
         """Make the changes one after another and yield each when it is complete; writes."""
+        self._prepare(changes)
         for change in changes:
             on_start(change)
-            writer = Writer(self._connection)
-            try:
-                with failed_write(change):
-                    identifier = self._write(change, writer)
-            except KitError as error:
-                error.nothing_written = not writer.may_have_written
-                raise
-            yield change, writer.result(identifier)
+            yield change, self._make(change)
+
+    def _prepare(self, changes: Sequence[Change]) -> None:
+        """Read once, before the first of them, what several changes need."""
+
+    def _make(self, change: Change) -> WriteResult:
+        writer = Writer(self._connection)
+        try:
+            with failed_write(change):
+                identifier = self._write(change, writer)
+        except KitError as error:
+            error.nothing_written = not writer.may_have_written
+            raise
+        return writer.result(identifier)
 
     def _write(self, change: Change, writer: Writer) -> str:
         if change.action is Action.CREATE:
@@ -270,3 +281,55 @@ class OneByOne(Resource):
     @abstractmethod
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         """Delete the very thing that has this id."""
+
+
+class SideBySide(OneByOne):
+    """A resource whose changes do not depend on each other: several are made at the same time.
+
+    A failure lets those under way end, and starts no more.
+    """
+
+    @override
+    def write_all(
+        self, changes: Sequence[Change], on_start: Callable[[Change], None]
+    ) -> Iterator[tuple[Change, WriteResult]]:
+        if self._connection.writers == 1 or len(changes) == 1:
+            yield from super().write_all(changes, on_start)
+            return
+        self._prepare(changes)
+        waiting, failed = deque(changes), list[tuple[Change, KitError]]()
+        running: dict[Future[WriteResult], Change] = {}
+        with ThreadPoolExecutor(self._connection.writers) as executor:
+            while running or (waiting and not failed):
+                while waiting and not failed and len(running) < self._connection.writers:
+                    change = waiting.popleft()
+                    try:
+                        on_start(change)
+                    except KitError as error:
+                        failed.append((change, error))
+                    else:
+                        running[executor.submit(copy_context().run, self._make, change)] = change
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    change = running.pop(ended)
+                    failure = ended.exception()
+                    if isinstance(failure, KitError):
+                        failed.append((change, failure))
+                    else:
+                        yield change, ended.result()
+        if failed:
+            raise _all_in_one(failed)
+
+
+def _all_in_one(failed: Sequence[tuple[Change, KitError]]) -> KitError:
+    """Return one error for changes that failed at the same time; it has each with its own in `failed`."""
+    errors = [error for _, error in failed]
+    # One that is not about the change, such as a missing permission, says it all.
+    told = next((error for error in errors if not isinstance(error, WriteFailedError)), errors[0])
+    if len(errors) > 1 and isinstance(told, WriteFailedError):
+        listed = "\n".join(f"- {error.message}. {error.remedy}".rstrip() for error in errors)
+        told = WriteFailedError(
+            f"{len(errors)} changes failed:\n{listed}",
+            remedy="What was done before is kept. Fix what is named, then plan and apply again.",
+        )
+    told.failed = tuple(failed)
+    return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,12 +18,12 @@ from idc_aws.access import (
     list_permission_sets,
     provisioned_pairs,
 )
-from idc_aws.calls import by_key, found_or_none
+from idc_aws.calls import by_key, found_or_none, in_threads
 from idc_aws.changes import Use, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import list_principals, principal_name
+from idc_aws.identity_store import find_principal_names, list_principals
 from idc_aws.organization import is_management_account
 
 Ours = Collection[tuple[str, str]]
@@ -37,8 +38,7 @@ def uses_of_principals(
     connection: Connection, principal_type: str, names: Mapping[str, str], ours: Ours, *, again: bool
 ) -> dict[str, list[Use]]:
     """Return memberships, account assignments and application assignments of groups or users."""
-    look = _members_of_group if principal_type == "GROUP" else _groups_of_user
-    found = by_key(lambda one: look(connection, one, ours), names)
+    found = _membership_uses(connection, principal_type, names, ours, again=again)
     for row in _assignments(connection, principal_type, names, again=again):
         found[row.principal_id].append(_assignment_use(connection, row, names[row.principal_id]))
     if not again and next(_applications(connection), None) is not None:
@@ -47,40 +47,89 @@ def uses_of_principals(
     return found
 
 
-def _members_of_group(connection: Connection, group_id: str, ours: Ours) -> list[Use]:
-    listed = _memberships(connection, ours, "list_group_memberships", GroupId=group_id)
-    users = [one["MemberId"]["UserId"] for one in listed]
-    return _membership_uses(connection, listed, "member", "USER", users)
-
-
-def _groups_of_user(connection: Connection, user_id: str, ours: Ours) -> list[Use]:
-    member = {"UserId": user_id}
-    listed = _memberships(connection, ours, "list_group_memberships_for_member", MemberId=member)
-    return _membership_uses(connection, listed, "membership in", "GROUP", [one["GroupId"] for one in listed])
-
-
-def _memberships(connection: Connection, ours: Ours, method_name: str, **whose: Any) -> list[dict[str, Any]]:
-    listed = found_or_none(list[Any], connection.items("identitystore", method_name, **whose)) or []
-    return [one for one in listed if (_MEMBERSHIP, one["MembershipId"]) not in ours]
-
-
 def _membership_uses(
-    connection: Connection, listed: list[dict[str, Any]], word: str, principal_type: str, others: list[str]
-) -> list[Use]:
-    # A name costs a call, and nobody reads a thousand of them.
-    names = [principal_name(connection, principal_type, other) or other for other in others[:_MOST_NAMED]]
-    ids = [one["MembershipId"] for one in listed]
-    named = zip(ids, names + ids[_MOST_NAMED:], strict=True)
-    return [Use(_MEMBERSHIP, one, f"{word} {name}") for one, name in named]
+    connection: Connection, principal_type: str, ids: Collection[str], ours: Ours, *, again: bool
+) -> dict[str, list[Use]]:
+    if principal_type == "GROUP":
+        word, other_type, listed = "member", "USER", by_key(partial(_members, connection), ids)
+    else:
+        word, other_type = "membership in", "GROUP"
+        by_group = None if again else _members_by_group(connection, len(ids) // 2)
+        listed = by_key(partial(_groups_of_user, connection), ids) if by_group is None else by_group
+    others = {
+        one: [each for each in listed.get(one, ()) if (_MEMBERSHIP, each["MembershipId"]) not in ours]
+        for one in ids
+    }
+
+    def other_id(membership: dict[str, Any]) -> str:
+        member: dict[str, str] = membership["MemberId"]
+        return member["UserId"] if other_type == "USER" else str(membership["GroupId"])
+
+    # Nobody reads a thousand names.
+    named = {(other_type, other_id(each)) for some in others.values() for each in some[:_MOST_NAMED]}
+    names = find_principal_names(connection, sorted(named))
+    return {
+        one: [
+            Use(
+                _MEMBERSHIP,
+                each["MembershipId"],
+                f"{word} {names.get((other_type, other_id(each))) or each['MembershipId']}",
+            )
+            for each in some
+        ]
+        for one, some in others.items()
+    }
+
+
+def _members(connection: Connection, group_id: str) -> list[dict[str, Any]]:
+    listed = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
+    return found_or_none(list[Any], listed) or []
+
+
+def _groups_of_user(connection: Connection, user_id: str) -> list[dict[str, Any]]:
+    member = {"UserId": user_id}
+    listed = connection.items("identitystore", "list_group_memberships_for_member", MemberId=member)
+    return found_or_none(list[Any], listed) or []
+
+
+def _members_by_group(connection: Connection, most_calls: int) -> dict[str, list[dict[str, Any]]] | None:
+    """Return all memberships by user, from the groups' lists; None where that takes more calls."""
+    groups = [str(one["GroupId"]) for one in islice(list_principals(connection, "GROUP"), most_calls)]
+    if len(groups) >= most_calls:
+        return None
+    left = iter(range(most_calls - len(groups)))  # further pages: a group may have 100,000 members
+
+    def members(group_id: str) -> list[dict[str, Any]] | None:
+        found: list[dict[str, Any]] = []
+        for page in connection.pages("identitystore", "list_group_memberships", GroupId=group_id):
+            found += page.entries
+            if not page.is_last and next(left, None) is None:
+                return None
+        return found
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for some in in_threads(partial(found_or_none, members), groups):
+            if some is None:  # too many, or deleted a moment ago
+                return None
+            for one in some:
+                found.setdefault(one.get("MemberId", {}).get("UserId", ""), []).append(one)
+    except AccessDeniedError:
+        return None
+    return found
 
 
 def _assignments(
     connection: Connection, principal_type: str, names: Mapping[str, str], *, again: bool
 ) -> list[Assignment]:
     """Return the principals' own assignments: by principal, or by pair where that takes fewer calls."""
+    is_in_charge = is_management_account(connection)
+    if again and is_in_charge:
+        with suppress(AccessDeniedError, AccountInstanceError):
+            return list_assignments_of_principals(connection, [(principal_type, one) for one in names])
     permission_sets = _permission_sets(connection)
     pairs: list[tuple[str, str]] | None = None
-    if is_management_account(connection):
+    if is_in_charge:
         if len(names) > len(permission_sets):
             pairs = provisioned_pairs(connection, permission_sets.values())
         if pairs is None or len(names) <= len(pairs):
@@ -130,13 +179,18 @@ def uses_of_permission_sets(
     connection: Connection, named: Mapping[str, str], ours: Ours
 ) -> dict[str, list[Use]]:
     """Return the account assignments of permission sets, by ARN."""
-    found: dict[str, list[Use]] = {arn: [] for arn in named}
-    for row in list_assignments_of_pairs(connection, provisioned_pairs(connection, named)):
-        if (_ASSIGNMENT, assignment_identifier(*row[1:])) not in ours:
-            uses = found[row.permission_set_arn]
-            name = principal_name(connection, *row[:2]) if len(uses) < _MOST_NAMED else ""
-            uses.append(_assignment_use(connection, row, name or row.principal_id))
-    return found
+    rows = [
+        row
+        for row in list_assignments_of_pairs(connection, provisioned_pairs(connection, named))
+        if (_ASSIGNMENT, assignment_identifier(*row[1:])) not in ours
+    ]
+    of_set = {arn: [row for row in rows if row.permission_set_arn == arn] for arn in named}
+    shown = {row[:2] for some in of_set.values() for row in some[:_MOST_NAMED]}
+    names = find_principal_names(connection, sorted(shown))
+    return {
+        arn: [_assignment_use(connection, row, names.get(row[:2]) or row.principal_id) for row in some]
+        for arn, some in of_set.items()
+    }
 
 
 def uses_of_instance(connection: Connection) -> list[Use]:

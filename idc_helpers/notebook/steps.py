@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
+from idc_aws.calls import one_look
 from idc_aws.changes import Plan
 from idc_aws.errors import ApplyRefusedError
 from idc_aws.scenario.reading import scenario_warnings
@@ -74,9 +75,10 @@ class Cells(ABC, Generic[R]):
         self.context.opening.require()
         if is_guided():
             return self._open_panel()
-        for shown in self._headless():
-            show(shown)
-        return self.check()
+        with one_look():  # what was planned and then left as it was is not read again to be checked
+            for shown in self._headless():
+                show(shown)
+            return self.check()
 
     def _headless(self) -> Iterator[Any]:
         """Yield what is shown before the checks, doing it on the way."""

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from idc_aws.calls import Call
+from idc_aws.calls import Call, end_look
 from idc_aws.changes import Change, Plan, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import (
@@ -69,6 +69,7 @@ class Applier:
     resources: Mapping[str, Resource]
     receipts: ReceiptBook
     origin: Origin
+    is_rehearsal: bool = False
 
     def apply(
         self,
@@ -81,6 +82,8 @@ class Applier:
         """Write the plan's changes in order; an empty plan calls nothing that writes."""
         outcome = Outcome(plan)
         total = len(plan.writes)
+        if total and not self.is_rehearsal:
+            end_look()  # what is looked at before a write is looked at now
         obstacles: list[KitError] = []
         for kind, changes in groupby(plan.writes, key=lambda change: change.kind):
             started: dict[int, Receipt] = {}
@@ -89,28 +92,39 @@ class Applier:
                 started[id(change)] = self.receipts.start(change, self.origin, undoes=undoes(change))
                 progress("started", change, len(outcome.done), total)
 
-            waiting = list(changes)
+            waiting = {id(change): change for change in changes}
             while waiting:
                 try:
-                    for change, result in self.resources[kind].write_all(list(waiting), on_start):
+                    for change, result in self.resources[kind].write_all(list(waiting.values()), on_start):
                         self.receipts.finish(started.pop(id(change)), result)
                         outcome.done.append((change, result))
-                        waiting = [each for each in waiting if each is not change]
+                        del waiting[id(change)]
                         progress("done", change, len(outcome.done), total)
                 except KitError as error:
-                    if error.nothing_written:
-                        for receipt in started.values():
+                    failed = _failed(error, started)
+                    for one, receipt in started.items():
+                        if one in failed and failed[one].nothing_written:
                             self.receipts.refuse(receipt)
-                    if not (goes_on and started) or isinstance(error, _STOPS):
+                    for cause in failed.values():
+                        if isinstance(cause, _STOPS):
+                            raise cause from error.__cause__
+                    if not (goes_on and started):
                         raise
-                    obstacles.append(error)
-                    waiting = [change for change in waiting if id(change) not in started]
+                    obstacles += dict.fromkeys(failed.values())
+                    waiting = {one: change for one, change in waiting.items() if one not in started}
                     started.clear()
                 else:
-                    waiting = []
+                    waiting = {}
         if obstacles:
             raise _obstacles_left(obstacles)
         return outcome
+
+
+def _failed(error: KitError, started: Mapping[int, Receipt]) -> dict[int, KitError]:
+    """Return what failed of what was started, by change."""
+    if error.failed:
+        return {id(change): cause for change, cause in error.failed}
+    return dict.fromkeys(started, error) or {0: error}
 
 
 def _obstacles_left(obstacles: list[KitError]) -> KitError:
@@ -234,7 +248,7 @@ class Reviewed(ABC, Generic[P]):
         rehearsal = Rehearsal(self.context.connection)
         try:
             resources, origin = self.resources(rehearsal.connection), self.context.origin("rehearsal")
-            Applier(resources, _Unwritten(), origin).apply(self.changes(plan))
+            Applier(resources, _Unwritten(), origin, is_rehearsal=True).apply(self.changes(plan))
         except KitError as error:
             return PlannedCalls(tuple(rehearsal.calls), str(error))
         return PlannedCalls(tuple(rehearsal.calls))

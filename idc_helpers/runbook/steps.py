@@ -11,6 +11,7 @@ from functools import partial
 
 from typing_extensions import override
 
+from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, ParametersError, Problem
@@ -89,7 +90,8 @@ class Step(Reviewed[Plan]):
 
     def compare(self, desired: Sequence[Desired] | None = None) -> Plan:
         """Return desired against actual without an event, for those who only look; reads only."""
-        return sum((self._plan_of(wanted) for wanted in desired or self.desired), Plan())
+        with one_look():
+            return sum((self._plan_of(wanted) for wanted in desired or self.desired), Plan())
 
     def _plan_of(self, wanted: Desired) -> Plan:
         resource = wanted.resource

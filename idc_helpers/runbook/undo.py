@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
+from functools import cached_property
 from types import MappingProxyType
 
 from typing_extensions import override
 
 from idc_aws.access import whole_assignment_identifier
+from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State, Use, format_uses, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
@@ -239,11 +241,12 @@ class FateFinder:
                 continue
             ours = frozenset((e.change.kind, e.change.identifier) for e in undoings if _deletes(e))
             uses = resource.uses({each.change.identifier: each.change.key for each in deletions}, ours)
-            for each in deletions:
-                used = uses.get(each.change.identifier, ())
-                settings = _settings_of_others(undoings) if kind == INSTANCE else ()
-                takes = ours if kind in _MEMBERS else frozenset()
-                undoings[undoings.index(each)] = self._used(each, (*used, *settings), takes)
+            settings = _settings_of_others(undoings) if kind == INSTANCE else ()
+            takes = ours if kind in _MEMBERS else frozenset()
+            for number, each in enumerate(undoings):
+                if _deletes(each) and each.change.kind == kind:
+                    used = uses.get(each.change.identifier, ())
+                    undoings[number] = self._used(each, (*used, *settings), takes)
             if self.include_used and kind != INSTANCE:
                 self._make_way(undoings, [use for used in uses.values() for use in used])
 
@@ -349,12 +352,13 @@ class UndoPlan:
         """The changes, in the order in which they are applied."""
         return Plan(tuple(each.change for each in self.undoings))
 
+    @cached_property
+    def _receipt_ids(self) -> dict[int, str]:
+        return {id(each.change): each.receipt.receipt_id for each in self.undoings if each.receipt}
+
     def receipt_id(self, change: Change) -> str:
         """Return the id of the receipt that a change of this plan takes back."""
-        for each in self.undoings:
-            if each.change is change and each.receipt is not None:
-                return each.receipt.receipt_id
-        return ""
+        return self._receipt_ids.get(id(change), "")
 
     def receipts_of(self, *fates: Fate) -> list[Receipt]:
         """Return the receipts that have one of these fates."""
@@ -465,15 +469,16 @@ class Teardown(Reviewed[UndoPlan]):
 
     def _compare(self, *, looks_for_uses: bool = True) -> UndoPlan:
         book = self.context.receipts
-        return plan_undo(
-            self._receipts(),
-            self.resources(self.context.connection),
-            self.context.origin(NAME),
-            include_used=self._include_used,
-            unreadable=book.unreadable(),
-            elsewhere=book.elsewhere(),
-            looks_for_uses=looks_for_uses,
-        )
+        with one_look():
+            return plan_undo(
+                self._receipts(),
+                self.resources(self.context.connection),
+                self.context.origin(NAME),
+                include_used=self._include_used,
+                unreadable=book.unreadable(),
+                elsewhere=book.elsewhere(),
+                looks_for_uses=looks_for_uses,
+            )
 
     @override
     def apply(self, plan: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:

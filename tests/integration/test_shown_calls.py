@@ -34,7 +34,9 @@ def shown_folder(start_in):
 @pytest.fixture
 def context(shown_folder, tmp_path):
     scenario = load_scenario(project_folder() / DEFAULT_SCENARIO)
-    return RunContext(connect(state_folder=shown_folder), scenario, "apply", "lesson", tmp_path / "run")
+    # One write after another: at the same time they have no order that could be compared.
+    connection = replace(connect(state_folder=shown_folder), writers=1)
+    return RunContext(connection, scenario, "apply", "lesson", tmp_path / "run")
 
 
 @pytest.fixture

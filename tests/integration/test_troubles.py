@@ -48,8 +48,8 @@ def test_throttling_of_every_fourth_call_is_not_noticed(connection, faults):
 
 
 def test_throttling_of_every_call_is_told(connection, faults):
-    faults({"service": "identitystore", "operation": "GetGroupId", "code": "ThrottlingException", "every": 1})
-    with pytest.raises(ThrottledError, match="GetGroupId"):
+    faults({"service": "identitystore", "operation": "ListGroups", "code": "ThrottlingException", "every": 1})
+    with pytest.raises(ThrottledError, match="ListGroups"):
         Groups(connection).read(["Anything"])
 
 
@@ -70,7 +70,7 @@ def test_a_sandbox_that_dies_is_told_and_running_again_finishes(start_in):
     folder = start_in("dying")
     connection = connect(state_folder=folder)
     connection.console.enable_organization_instance(region="us-east-1")
-    groups, wanted = Groups(connection), {f"Dying{number}": {} for number in range(4)}
+    groups, wanted = Groups(connection), {f"Dying{number}": {} for number in range(40)}
     changes = plan(groups, wanted).writes
     done = []
     with pytest.raises(SandboxError, match="stopped answering"):  # noqa: PT012 - it dies half-way
@@ -78,10 +78,11 @@ def test_a_sandbox_that_dies_is_told_and_running_again_finishes(start_in):
             done.append(change.key)
             if len(done) == 2:
                 os.kill(start_sandbox(folder).pid, signal.SIGKILL)
-    assert done == ["Dying0", "Dying1"]
+    assert 2 <= len(done) < 40
     again = Groups(connect(state_folder=folder))
-    assert set(again.read(wanted)) == set(done)
-    assert set(apply(again, wanted)) == {"Dying2", "Dying3"}
+    there = set(again.read(wanted))
+    assert there >= set(done)
+    assert set(apply(again, wanted)) == set(wanted) - there
 
 
 def scenario():

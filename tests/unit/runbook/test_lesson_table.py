@@ -50,7 +50,7 @@ class Target:
         account_id = "111122223333"
 
     def __init__(self):
-        self.reviews = MemoryResource("review")
+        self.reviews, self.cache = MemoryResource("review"), {}
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""Changes that do not depend on each other are made at the same time, each with a receipt of its own."""
+
+import threading
+from itertools import count
+
+import pytest
+from companies import Company, refusal
+
+from idc_aws.changes import Action, Change, Plan
+from idc_aws.errors import ThrottledError, WriteFailedError
+from idc_aws.rehearsal import Rehearsal
+from idc_aws.users import Users
+from idc_helpers.runbook.applying import Applier
+from idc_helpers.runbook.records import Origin, ReceiptBook
+
+ORIGIN = Origin("run", "08_users", "users", "aws", "111122223333", "us-east-1", "arn:instance")
+NAMES = [f"person{number:02d}" for number in range(40)]
+
+
+@pytest.fixture
+def connection():
+    return Company().connection()
+
+
+@pytest.fixture
+def apply(connection, tmp_path):
+    """Create the users and return the status of each receipt, by name."""
+
+    def create(**options):
+        book = ReceiptBook(tmp_path / "receipts.jsonl")
+        changes = tuple(Change(Action.CREATE, "user", name, None, {"title": "a"}, "") for name in NAMES)
+        try:
+            Applier({"user": Users(connection)}, book, ORIGIN).apply(Plan(changes), **options)
+        finally:
+            create.statuses = {receipt.key: receipt.status for receipt in book.read()}
+        return create.statuses
+
+    return create
+
+
+def refuse(connection, fails):
+    """Let creations fail: `fails` returns an error, or None, for the number of the creation and the name."""
+    really, numbers = connection.clients.do_create_user, count(1)
+
+    def create(**request):
+        error = fails(next(numbers), request["UserName"])
+        if error is not None:
+            raise error
+        return really(**request)
+
+    connection.clients.do_create_user = create
+
+
+def test_as_many_as_the_connection_says_are_made_at_the_same_time(connection, apply):
+    together = threading.Barrier(connection.writers, timeout=30)
+
+    def wait_for_all(_number, _name):
+        together.wait()
+
+    refuse(connection, wait_for_all)
+    assert apply() == dict.fromkeys(NAMES, "done")
+    assert len(connection.clients.users) == len(NAMES)
+
+
+def test_each_is_started_before_it_is_sent(connection, apply, tmp_path):
+    unstarted = []
+
+    def look(_number, name):
+        if f'"{name}"' not in (tmp_path / "receipts.jsonl").read_text():
+            unstarted.append(name)
+
+    refuse(connection, look)
+    apply()
+    assert unstarted == []
+
+
+def test_a_refusal_lets_those_under_way_end_and_starts_no_more(connection, apply):
+    taken = refusal("ConflictException", "CreateUser")
+    taken.response["Reason"] = "UNIQUENESS_CONSTRAINT_VIOLATION"
+    refuse(connection, lambda _number, name: taken if name == "person03" else None)
+    with pytest.raises(WriteFailedError, match="create user 'person03' was refused"):
+        apply()
+    statuses = apply.statuses
+    assert statuses.pop("person03") == "refused"
+    assert set(statuses.values()) == {"done"}
+    made = {user["UserName"] for user in connection.clients.users.values()}
+    assert made == set(statuses)
+    assert len(made) < len(NAMES)
+
+
+def test_of_several_failures_each_receipt_says_whether_something_may_be_there(connection, apply):
+    together = threading.Barrier(2, timeout=30)
+
+    def fails(_number, name):
+        if name not in ("person00", "person01"):
+            return None
+        together.wait()
+        code = "InternalServerException" if name == "person00" else "ValidationException"
+        return refusal(code, "CreateUser")
+
+    refuse(connection, fails)
+    with pytest.raises(WriteFailedError) as raised:
+        apply()
+    assert "2 changes failed" in str(raised.value)
+    assert all(name in str(raised.value) for name in ("person00", "person01"))
+    assert apply.statuses["person01"] == "refused"  # nothing of it is there
+    assert apply.statuses["person00"] == "started"  # something may be there
+
+
+def test_what_all_would_meet_stops_at_once_also_where_others_resume(connection, apply):
+    denied = ThrottledError("too many")
+    refuse(connection, lambda number, _name: denied if number > 4 else None)
+    with pytest.raises(ThrottledError):
+        apply(goes_on=True)
+    assert list(apply.statuses.values()).count("done") == 4
+    assert len(apply.statuses) <= 4 + connection.writers
+
+
+def test_where_others_resume_all_the_rest_is_made_and_each_failure_is_named(connection, apply):
+    bad = ("person05", "person06", "person30")
+    refuse(connection, lambda _number, name: refusal("ValidationException", "x") if name in bad else None)
+    with pytest.raises(WriteFailedError) as raised:
+        apply(goes_on=True)
+    assert all(f"create user {name!r}" in str(raised.value) for name in bad)
+    assert apply.statuses == dict.fromkeys(NAMES, "done") | dict.fromkeys(bad, "refused")
+
+
+def test_a_rehearsal_keeps_the_order(connection):
+    rehearsal = Rehearsal(connection)
+    changes = [Change(Action.CREATE, "user", name, None, {}, "") for name in NAMES]
+    list(Users(rehearsal.connection).write_all(changes, lambda _change: None))
+    assert [call.request["UserName"] for call in rehearsal.calls] == NAMES
