@@ -10,7 +10,7 @@ from typing import Any
 from idc_aws.changes import Action
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, TargetError, ThrottledError
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import LONE_ACCOUNT_ID, counted
 from idc_aws.organization import name_accounts
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
@@ -165,7 +165,7 @@ def _keys(unmanaged: Mapping[str, Iterable[str]]) -> Iterator[str]:
 
 
 def _names_in(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
-    return {key: named for key in keys if (named := name_accounts(connection, key)) != key}
+    return {key: name_accounts(connection, key) for key in keys if LONE_ACCOUNT_ID.search(key)}
 
 
 def _is_drift(planned: PlannedChange) -> bool:
