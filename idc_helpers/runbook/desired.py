@@ -23,7 +23,7 @@ from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import PeopleKind, Scenario
 from idc_aws.scenario.values import Refusal
 from idc_aws.settings import KEY, ConsoleSettings
-from idc_aws.units import AccountGroup, AccountGroups
+from idc_aws.units import AccountGroup, AccountGroups, forget_units
 from idc_aws.users import Users
 
 States = dict[str, State]
@@ -53,6 +53,9 @@ class Want:
     def desired(self, connection: Connection, scenario: Scenario) -> Desired:
         """Return it, bound to a connection."""
         return Desired(self.resource(connection), self.states(scenario))
+
+    def look_again(self, connection: Connection) -> None:
+        """Forget what was read for an earlier plan."""
 
 
 _LEFT_TO_SCIM = (
@@ -110,6 +113,10 @@ class WantInAccounts(Want):
             if (account := accounts.by_id.get(state.get("account_id", ""))) and not account.is_active
         }
         return Desired(self.resource(connection), states, closed, tuple(map(str, accounts.groups.values())))
+
+    @override
+    def look_again(self, connection: Connection) -> None:
+        forget_units(connection)  # accounts may have come since
 
 
 class NamedAccounts:

@@ -19,7 +19,6 @@ from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import refused_on_target
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.units import forget_units
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.comparing import (
     Check,
@@ -81,8 +80,8 @@ class Step(Reviewed[Plan]):
 
     @override
     def plan(self) -> Plan:
-        if self._has_planned:
-            forget_units(self.context.connection)  # accounts may have come since
+        for want in self.entry.wants if self._has_planned else ():
+            want.look_again(self.context.connection)
         self._has_planned = True
         plan = self.compare()
         self.context.events.write("planned", step=self.name, changes=plan.counts(), by_hand=len(plan.by_hand))
