@@ -238,5 +238,11 @@ def count_applications(connection: Connection) -> int:
         return _counted(_applications(connection))
 
 
+def list_application_names(connection: Connection) -> list[str]:
+    """Return the names of an instance's applications, sorted; one without a name goes by its ARN."""
+    with failed_read("the applications"):
+        return sorted(str(one.get("Name") or one["ApplicationArn"]) for one in _applications(connection))
+
+
 def _counted(items: Iterator[Any]) -> int:
     return sum(1 for _ in islice(items, MOST_COUNTED))

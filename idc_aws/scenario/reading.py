@@ -222,6 +222,11 @@ def scenario_warnings(scenario: Scenario, path: str | Path | None = None) -> lis
     return _problems(found, file)
 
 
+def scenario_refusals(mapping: Mapping[str, Any]) -> list[Refusal]:
+    """Return what a scenario that is data already would be refused for; empty: it is fine."""
+    return _checked(mapping, YamlFile("parameters"))[1]
+
+
 def validate_scenario(mapping: Mapping[str, Any], source: str = "parameters") -> Scenario:
     """Check a scenario that is data already, such as papermill's parameters; `source` names it."""
     file = YamlFile(source)

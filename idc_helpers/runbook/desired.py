@@ -112,7 +112,26 @@ class WantInAccounts(Want):
             for key, state in states.items()
             if (account := accounts.by_id.get(state.get("account_id", ""))) and not account.is_active
         }
-        return Desired(self.resource(connection), states, closed, tuple(map(str, accounts.groups.values())))
+        later = _of_users_to_come(connection, scenario, states)
+        notes = tuple(map(str, accounts.groups.values()))
+        return Desired(self.resource(connection), states, later | closed, notes)
+
+
+def _of_users_to_come(connection: Connection, scenario: Scenario, states: States) -> dict[str, str]:
+    """Return the access of users whom the scenario makes in a later step: why it has to wait, by key."""
+    to_make = {user.user_name for user in scenario.users}
+    users = {key: state.get("principal_name") for key, state in states.items() if _is_of_user(state)}
+    missing = {str(name) for name in users.values()} & to_make
+    missing -= set(Users(connection).identifiers(sorted(missing)))
+    return {
+        key: f"user {name!r} does not exist yet: apply notebook 08, then this step again"
+        for key, name in users.items()
+        if name in missing
+    }
+
+
+def _is_of_user(state: State) -> bool:
+    return state.get("principal_type") == "USER"
 
     @override
     def look_again(self, connection: Connection) -> None:

@@ -12,7 +12,7 @@ import typer
 
 import idc_helpers
 from idc_aws.errors import KitError
-from idc_runner.cli import lab, plan, run, sandbox, tables
+from idc_runner.cli import importing, lab, plan, run, sandbox, tables
 
 app = typer.Typer(
     name="idc",
@@ -75,6 +75,7 @@ def doctor(
 
 for command in (run.run, plan.plan, plan.apply, plan.drift, run.undo, run.batch, lab.lab, lab.init, doctor):
     app.command()(command)
+app.command("import")(importing.import_existing)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(run.app, name="parameters")
 app.add_typer(tables.app, name="table")
