@@ -57,6 +57,7 @@ def test_the_commands_are_those_that_are_documented():
         "idc lab",
         "idc init",
         "idc doctor",
+        "idc import",
         "idc sandbox",
         *sandbox,
         "idc table",
