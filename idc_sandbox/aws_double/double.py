@@ -342,7 +342,9 @@ class Exchange:
             service_name = self.signature.service_name
             if service_name == "sts":
                 accounts.forget_long_expired(self.double.now())
-            self.memory.save(self.connection, *_SAVED_WITH.get(service_name, (service_name,)))
+            names = _SAVED_WITH.get(service_name, (service_name,))
+            account_id = caller.account_id if service_name == "iam" else None
+            self.memory.save(self.connection, *names, account_id=account_id)
         return response
 
     def _authorize(self, action: str, moto_response: Any, resource: str) -> None:
@@ -412,11 +414,15 @@ def _reading(read: Callable[P, R]) -> Callable[Concatenate[AwsDouble, P], R]:
     return method
 
 
-def _changing(change: Callable[P, R], *service_names: str) -> Callable[Concatenate[AwsDouble, P], R]:
-    """Return a method that changes the memory of some of moto's services, and saves it. Writes."""
+def _changing(change: Callable[P, R], service_name: str) -> Callable[Concatenate[AwsDouble, P], R]:
+    """Return a method that changes the memory of one of moto's services, and saves it. Writes."""
 
     def method(self: AwsDouble, *arguments: P.args, **options: P.kwargs) -> R:
-        with self.store.transaction() as connection, self._memory.change(connection, *service_names):
+        account_id = str(arguments[0]) if service_name == "iam" else None
+        with (
+            self.store.transaction() as connection,
+            self._memory.change(connection, service_name, account_id=account_id),
+        ):
             return change(*arguments, **options)
 
     return method

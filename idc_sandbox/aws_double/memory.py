@@ -33,6 +33,8 @@ from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.store import IdFactory
 
 _PREFIX = "s3 object "
+# Accounts whose iam was written after the row of all accounts, each in a row of its own.
+_ACCOUNT_PREFIX = "iam account "
 _LONGEST_INLINE = 1024  # smaller bodies stay in the snapshot: a row costs more
 
 
@@ -242,15 +244,23 @@ class Memory:
         """Give up what memory holds; the next access loads the state file's."""
         self._state_number = None
 
-    def save(self, connection: sqlite3.Connection, *service_names: str) -> None:
-        """Write the memory of some services into the current transaction."""
+    def save(
+        self, connection: sqlite3.Connection, *service_names: str, account_id: str | None = None
+    ) -> None:
+        """Write the memory of some services in the current transaction; of iam one account's, where given."""
         for service_name in service_names:
             bodies, backends = ObjectBodies(connection), _BACKENDS[service_name]
-            held = {account_id: dict(partitions.items()) for account_id, partitions in backends.items()}
+            held = {one: dict(partitions.items()) for one, partitions in backends.items()}
+            row = service_name
+            if service_name == "iam" and account_id in held:
+                # A role in each of sixty accounts: writing all of them each time would take their square.
+                row, held = f"{_ACCOUNT_PREFIX}{account_id}", {account_id: held[account_id]}
+            elif service_name == "iam":
+                connection.execute("DELETE FROM double_state WHERE service GLOB ?", (f"{_ACCOUNT_PREFIX}*",))
             memory = {"accounts": held, "index": dict(_index(service_name))}
             connection.execute(
                 "INSERT OR REPLACE INTO double_state VALUES (?, ?, ?)",
-                (service_name, moto.__version__, write_snapshot(memory, bodies)),
+                (row, moto.__version__, write_snapshot(memory, bodies)),
             )
             if service_name == "s3":
                 bodies.drop_unnamed()
@@ -258,20 +268,28 @@ class Memory:
         write_administrator(connection, accounts.find_administrator(), moto.__version__)
 
     @contextmanager
-    def change(self, connection: sqlite3.Connection, *service_names: str) -> Iterator[None]:
+    def change(
+        self, connection: sqlite3.Connection, *service_names: str, account_id: str | None = None
+    ) -> Iterator[None]:
         """Change memory and save it; when the change raises, the next access loads the state before it."""
         self.synchronize(connection)
         self.begin_change(connection)
         yield
-        self.save(connection, *service_names)
+        self.save(connection, *service_names, account_id=account_id)
 
     def _load(self, connection: sqlite3.Connection, service_name: str) -> None:
-        row = connection.execute(
-            "SELECT moto_version, state FROM double_state WHERE service = ?", (service_name,)
-        ).fetchone()
-        if row is None:
-            _install(service_name, {"accounts": {}, "index": {}})
-            return
+        memory: dict[str, Any] = {"accounts": {}, "index": {}}
+        later = f"{_ACCOUNT_PREFIX}*" if service_name == "iam" else ""
+        for row in connection.execute(
+            "SELECT moto_version, state FROM double_state WHERE service = ? OR service GLOB ?"
+            " ORDER BY service",  # the row of all accounts is the first
+            (service_name, later),
+        ).fetchall():
+            read = self._read(connection, service_name, row)
+            memory = {"accounts": memory["accounts"] | read["accounts"], "index": read["index"]}
+        _install(service_name, memory)
+
+    def _read(self, connection: sqlite3.Connection, service_name: str, row: sqlite3.Row) -> dict[str, Any]:
         if row["moto_version"] != moto.__version__:
             raise SandboxStartError(
                 f"the state of {service_name!r} was written by moto {row['moto_version']!r}, and this is "
@@ -279,13 +297,13 @@ class Memory:
                 f"moto=={row['moto_version']}), or start over with `idc sandbox reset`."
             )
         try:
-            memory = read_snapshot(row["state"], ObjectBodies(connection))
+            memory: dict[str, Any] = read_snapshot(row["state"], ObjectBodies(connection))
         except Exception as error:
             raise SandboxStartError(
                 f"the state of {service_name!r} in the state file cannot be read: {error}. "
                 "Take a copy of the file from before, or start over with `idc sandbox reset`."
             ) from error
-        _install(service_name, memory)
+        return memory
 
 
 def _index(service_name: str) -> dict[str, Any]:
