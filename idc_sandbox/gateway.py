@@ -163,17 +163,20 @@ class Gateway:
         return written
 
     def _answer(self, request: Request) -> Response:
-        with self.store.transaction():
+        with self.store.transaction() as connection:
             signature = authenticate(request, self.double)
-        self._settle(signature.caller, signature.region)
+            settle_due_requests(self._context(connection, signature.caller, signature.region))
+            has_faults = bool(switches.read_switch(connection, "faults"))
         target = request.headers.get("x-amz-target", "")
         if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
-            self._raise_fault(request, signature.service_name)
+            if has_faults:
+                self._raise_fault(request, signature.service_name)
             with self.store.transaction():
                 return self.double.handle(request, signature)
         service_name, model = registry.find_operation(target)
         self._limiter.take(service_name, model.name)
-        self._raise_fault(request, service_name)
+        if has_faults:
+            self._raise_fault(request, service_name)
         with self.store.transaction() as connection:
             body, context = (
                 json_object(request.body),

@@ -138,7 +138,15 @@ CREATE TABLE group_membership (
     UNIQUE (group_id, user_id)
 ) STRICT;
 
--- moto's memory, a row a service, written in the same transaction as what caused it.
+-- Lists are read by pages, in this order.
+CREATE INDEX identity_user_in_order ON identity_user (identity_store_id, created_at, user_id);
+CREATE INDEX identity_group_in_order ON identity_group (identity_store_id, created_at, group_id);
+CREATE INDEX group_membership_of_group ON group_membership (group_id, created_at, membership_id);
+CREATE INDEX group_membership_of_user ON group_membership (user_id, created_at, membership_id);
+CREATE INDEX account_assignment_of_principal ON account_assignment (principal_id);
+CREATE INDEX provisioned_permission_set_of_account ON provisioned_permission_set (account_id);
+
+-- moto's memory, a row a service (of iam also one an account), written in the same transaction as what caused it.
 CREATE TABLE double_state (
     service TEXT PRIMARY KEY,
     moto_version TEXT NOT NULL,

@@ -310,7 +310,15 @@ _UPGRADES = {
         "DROP TABLE message_before",
         "CREATE INDEX message_of_address ON message (to_address_folded, sent_at)",
     ),
-    4: (),  # moto's memory has rows that an older kit would not read
+    4: (
+        # moto's memory has rows that an older kit would not read
+        "CREATE INDEX identity_user_in_order ON identity_user (identity_store_id, created_at, user_id)",
+        "CREATE INDEX identity_group_in_order ON identity_group (identity_store_id, created_at, group_id)",
+        "CREATE INDEX group_membership_of_group ON group_membership (group_id, created_at, membership_id)",
+        "CREATE INDEX group_membership_of_user ON group_membership (user_id, created_at, membership_id)",
+        "CREATE INDEX account_assignment_of_principal ON account_assignment (principal_id)",
+        "CREATE INDEX provisioned_permission_set_of_account ON provisioned_permission_set (account_id)",
+    ),
 }
 
 

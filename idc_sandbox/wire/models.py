@@ -6,6 +6,7 @@ import functools
 import gzip
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class Shape:
         self.required_members: list[str] = self._model.get("required", [])
         self.is_document_type: bool = self._model.get("document", False)  # any JSON
         self.is_tagged_union: bool = self._model.get("union", False)  # exactly one member is given
+        self.is_plain = self.is_document_type or self.type_name not in ("structure", "list", "map")
+        self.serializer: Callable[[Any], Any] | None = None
         traits = ("required", "min", "max", "pattern", "enum", "error")
         self.metadata = {trait: self._model[trait] for trait in traits if trait in self._model}
         places = {"location": self._model.get("location"), "name": self._model.get("locationName")}
@@ -228,14 +231,32 @@ def serialize(shape: Shape | None, value: Any) -> Any:
     """Return a handler's answer as JSON types: unset members dropped."""
     if shape is None:
         return {}
-    if shape.is_document_type or value is None:
-        return value
+    return value if shape.is_plain or value is None else _serializer(shape)(value)
+
+
+def _serializer(shape: Shape) -> Callable[[Any], Any]:
+    """Return what serializes a shape's values, made once: an answer may have a hundred users."""
+    if shape.serializer is None:
+        shape.serializer = _make_serializer(shape)
+    return shape.serializer
+
+
+def _make_serializer(shape: Shape) -> Callable[[Any], Any]:
     match shape.type_name:
         case "structure":
-            given = {name: item for name, item in value.items() if item is not None}
-            return {name: serialize(shape.members[name], item) for name, item in given.items()}
+            members = shape.members
+
+            def structure(value: dict[str, Any]) -> dict[str, Any]:
+                return {
+                    name: item if members[name].is_plain else _serializer(members[name])(item)
+                    for name, item in value.items()
+                    if item is not None
+                }
+
+            return structure
         case "list":
-            return [serialize(shape.member, item) for item in value]
-        case "map":
-            return {key: serialize(shape.value, item) for key, item in value.items()}
-    return value
+            member = shape.member
+            return lambda value: [serialize(member, item) for item in value]
+        case _:
+            inner = shape.value
+            return lambda value: {key: serialize(inner, item) for key, item in value.items()}

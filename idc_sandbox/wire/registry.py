@@ -22,6 +22,22 @@ class Listing:
     shown: Callable[[Any], Any] = lambda item: item
     most_on_a_page: int = 100
 
+    def after(self, last_key: str | None, number: int) -> list[Any]:
+        """Return at most so many items behind a key, in order; None: from the first."""
+        ordered = sorted(self.items, key=self.order)
+        return [item for item in ordered if last_key is None or self.order(item) > last_key][:number]
+
+
+@dataclass(frozen=True)
+class LongListing(Listing):
+    """A list of which only a page is read; ``items`` is empty."""
+
+    read: Callable[[str | None, int], list[Any]] = lambda _last_key, _number: []
+
+    def after(self, last_key: str | None, number: int) -> list[Any]:
+        """Return at most so many items behind a key, in order; None: from the first."""
+        return self.read(last_key, number)
+
 
 Handler = Callable[[Context, dict[str, Any]], dict[str, Any] | Listing | None]
 _Handler = TypeVar("_Handler", bound=Handler)
@@ -77,14 +93,12 @@ def _page(model: OperationModel, listing: Listing, request: dict[str, Any]) -> d
     items_name = next(name for name, shape in members.items() if shape.type_name == "list")
     is_capitalized = "NextToken" in members
     token_name, size_name = ("NextToken", "MaxResults") if is_capitalized else ("nextToken", "maxResults")
-    ordered = sorted(listing.items, key=listing.order)
     last_key = _read_token(request.get(token_name), model.name)
-    if last_key is not None:
-        ordered = [item for item in ordered if listing.order(item) > last_key]
     size = min(int(request.get(size_name) or listing.most_on_a_page), listing.most_on_a_page)
-    page = ordered[:size]
+    found = listing.after(last_key, size + 1)
+    page = found[:size]
     token = None
-    if len(ordered) > size:
+    if len(found) > size:
         next_key = json.dumps([model.name, listing.order(page[-1])])
         token = base64.urlsafe_b64encode(next_key.encode()).decode()
     return {items_name: [listing.shown(item) for item in page], token_name: token}

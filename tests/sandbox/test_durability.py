@@ -212,9 +212,35 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
         fresh_sandbox.client("sts").get_caller_identity()
 
 
+def drop_indexes_of_version_5(connection):
+    for table in ("identity_user", "identity_group"):
+        connection.execute(f"DROP INDEX {table}_in_order")
+    for name in ("group_membership_of_group", "group_membership_of_user"):
+        connection.execute(f"DROP INDEX {name}")
+    connection.execute("DROP INDEX account_assignment_of_principal")
+    connection.execute("DROP INDEX provisioned_permission_set_of_account")
+
+
+def test_a_state_file_of_version_4_gets_the_indexes_that_it_lacks(tmp_path):
+    path = tmp_path / "sandbox.db"
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    whole = shape_of(connection)
+    drop_indexes_of_version_5(connection)
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    assert shape_of(connection) != whole
+    connection.close()
+    store = Store(path)
+    with store.transaction() as connection:
+        assert shape_of(connection) == whole
+    store.close()
+
+
 def shape_of(connection):
-    """Return the tables of a state file: their columns and foreign keys."""
-    shape = {}
+    """Return the tables of a state file, their columns and foreign keys, and its indexes."""
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    shape = {"indexes": {(name, sql.rstrip(";")) for name, sql in connection.execute(indexes)}}
     for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = {tuple(row)[1:] for row in connection.execute(f"PRAGMA table_info({table})")}
         keys = {tuple(row)[2:] for row in connection.execute(f"PRAGMA foreign_key_list({table})")}
@@ -252,6 +278,7 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version, chosen, pro
     # One got another address after the link was mailed, and the link of one is not in the mailbox.
     connection.execute("UPDATE identity_user SET email_folded = 'new@x.y' WHERE user_id = ?", (ids[2],))
     connection.execute("UPDATE invitation SET token_hash = 'unknown' WHERE user_id = ?", (ids[3],))
+    drop_indexes_of_version_5(connection)
     for table in ("email_verification", "phone_key"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE invitation DROP COLUMN email_folded")

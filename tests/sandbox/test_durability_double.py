@@ -248,6 +248,34 @@ def states(client) -> dict[str, bytes]:
         return {row["service"]: row["state"] for row in connection.execute("SELECT * FROM double_state")}
 
 
+def iam_of(client) -> bytes:
+    return b"".join(state for name, state in states(client).items() if name.startswith("iam"))
+
+
+def test_a_role_in_one_account_writes_that_account_alone_and_survives(gateway_client):
+    """Each role of 1,500 assignments wrote the roles of all accounts: the square of their number."""
+    double = gateway_client.double
+    first, second = sorted(gateway_client.member_account_ids().values())[:2]
+    saml = "arn:aws:iam::{}:saml-provider/AWSSSO_x_DO_NOT_DELETE"
+    about = {"path": "/aws-reserved/", "description": "", "max_session_duration_s": 43_200}
+    for account_id, name in ((first, "one"), (second, "two"), (first, "three"), (second, "four")):
+        before = states(gateway_client)
+        double.create_reserved_role(
+            account_id, role_name=f"AWSReservedSSO_{name}", saml_provider_arn=saml.format(account_id), **about
+        )
+        after = states(gateway_client)
+        changed = {row for row in after if after[row] != before.get(row)} - {"administrator"}
+        assert changed == {f"iam account {account_id}"}
+    double.delete_reserved_role(first, "AWSReservedSSO_one")
+    gateway_client.restart()
+    assert gateway_client.double.list_reserved_roles(first) == ["AWSReservedSSO_three"]
+    assert gateway_client.double.list_reserved_roles(second) == ["AWSReservedSSO_four", "AWSReservedSSO_two"]
+    gateway_client.client("organizations").create_account(AccountName="new", Email="new@example.com")
+    assert [row for row in states(gateway_client) if row.startswith("iam")] == ["iam"], "all in one again"
+    gateway_client.restart()
+    assert gateway_client.double.list_reserved_roles(first) == ["AWSReservedSSO_three"]
+
+
 def test_a_small_write_does_not_write_large_objects_again_and_deleted_ones_go(gateway_client):
     s3 = gateway_client.client("s3")
     s3.create_bucket(Bucket="kept")
@@ -269,7 +297,7 @@ def test_a_small_write_does_not_write_large_objects_again_and_deleted_ones_go(ga
 def test_aws_policies_are_not_written_out(gateway_client):
     gateway_client.client("iam").list_policies()  # makes all of them in memory
     gateway_client.client("iam").create_user(UserName="ana")
-    assert len(states(gateway_client)["iam"]) < 20_000
+    assert len(iam_of(gateway_client)) < 40_000  # once for all accounts, once for this one
 
 
 def test_reading_writes_nothing(gateway_client):
@@ -287,7 +315,7 @@ def test_sessions_that_expired_long_ago_are_dropped(gateway_client):
     sts = gateway_client.client("sts", credentials=old)
     assert refusal(sts.get_caller_identity) == "InvalidClientTokenId"
     assert old["aws_access_key_id"].encode() not in states(gateway_client)["sts"]
-    assert old["aws_access_key_id"].encode() not in states(gateway_client)["iam"]
+    assert old["aws_access_key_id"].encode() not in iam_of(gateway_client)
 
 
 def test_a_state_of_another_moto_is_refused_with_a_remedy(gateway_client):

@@ -24,12 +24,12 @@ from idc_sandbox.api.identity_store.references import (
     USER,
     Kind,
     UniqueAttribute,
-    creation_order,
     find_by_attribute,
     find_by_external_id,
     find_named,
     find_row,
     key_of,
+    listed,
     missing,
     require_store,
     require_store_instance,
@@ -79,8 +79,8 @@ def _list(kind: Kind, context: Context, request: dict[str, Any]) -> Listing:
     extension_names = _asked_extensions(kind, request)
     name = _filter_value(request, NAME_OF_NOUN[kind.noun])
     named = {} if name is None else {kind.unique[0].column: folded(name)}
-    rows = context.find_all(kind.table, identity_store_id=store_id, **named)
-    return Listing(rows, creation_order, lambda row: shown_identity(kind, row, extension_names))
+    key = {"identity_store_id": store_id, **named}
+    return listed(context, kind, lambda row: shown_identity(kind, row, extension_names), **key)
 
 
 def _update(kind: Kind, context: Context, request: dict[str, Any]) -> dict[str, Any]:
@@ -263,16 +263,14 @@ def delete_group_membership(context: Context, request: dict[str, Any]) -> None:
 def list_group_memberships(context: Context, request: dict[str, Any]) -> Listing:
     """List a group's memberships, oldest first."""
     group = find_named(context, request, GROUP)
-    rows = context.find_all("group_membership", group_id=group["group_id"])
-    return Listing(rows, creation_order, _shown_membership)
+    return listed(context, MEMBERSHIP, _shown_membership, group_id=group["group_id"])
 
 
 @operation("identitystore", "ListGroupMembershipsForMember")
 def list_group_memberships_for_member(context: Context, request: dict[str, Any]) -> Listing:
     """List a user's memberships, oldest first."""
     user = _member(context, require_store(context, request), request)
-    rows = context.find_all("group_membership", user_id=user["user_id"])
-    return Listing(rows, creation_order, _shown_membership)
+    return listed(context, MEMBERSHIP, _shown_membership, user_id=user["user_id"])
 
 
 @operation("identitystore", "GetGroupMembershipId")

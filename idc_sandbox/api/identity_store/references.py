@@ -12,6 +12,7 @@ from idc_sandbox.api.identity_store.profiles import folded, primary_email
 from idc_sandbox.api.instance_rules import identity_store_arn, require_identity_store
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, access_denied, conflict, not_found, validation_error
+from idc_sandbox.wire.registry import LongListing
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,28 @@ def stamps(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def creation_order(row: sqlite3.Row) -> str:
-    """Return the key by which lists are ordered: oldest first, as a person made them."""
-    return f"{row['created_at']:020.6f}/{row[0]}"
+def listed(
+    context: Context, kind: Kind, shown: Callable[[sqlite3.Row], dict[str, Any]], **key: str
+) -> LongListing:
+    """List the rows that have these values, oldest first, as a person made them, read page by page."""
+
+    def read(last_key: str | None, number: int) -> list[sqlite3.Row]:
+        made, _, last_id = (last_key or "-1/").partition("/")
+        try:
+            created_at = float(made)
+        except ValueError:
+            raise validation_error("The NextToken is of an older sandbox; start over without one.") from None
+        conditions = " AND ".join(f"{name} = ?" for name in key)
+        return context.rows(
+            f"SELECT * FROM {kind.table} WHERE {conditions}"  # noqa: S608  ours
+            f" AND (created_at, {kind.word}_id) > (?, ?) ORDER BY created_at, {kind.word}_id LIMIT ?",
+            *key.values(),
+            created_at,
+            last_id,
+            number,
+        )
+
+    return LongListing((), lambda row: f"{row['created_at']!r}/{row[0]}", shown, read=read)
 
 
 def find_by_attribute(

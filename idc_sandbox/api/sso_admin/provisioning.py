@@ -304,11 +304,11 @@ def list_permission_sets_provisioned_to_account(context: Context, request: dict[
 
 def _provisioned(context: Context, request: dict[str, Any], column: str, value: str) -> list[sqlite3.Row]:
     rows = context.rows(
-        "SELECT permission_set_arn, account_id, revision = provisioned_revision AS is_latest"
+        "SELECT permission_set_arn, account_id, revision = provisioned_revision AS is_latest"  # noqa: S608  ours
         " FROM provisioned_permission_set JOIN permission_set USING (permission_set_arn)"
-        " WHERE instance_arn = ?",
+        f" WHERE provisioned_permission_set.{column} = ? AND instance_arn = ?",
+        value,
         request["InstanceArn"],
     )
     wanted = request.get("ProvisioningStatus")
-    rows = [row for row in rows if row[column] == value]
     return [row for row in rows if wanted in (None, LATEST if row["is_latest"] else NOT_LATEST)]

@@ -188,9 +188,9 @@ def _register_status_operations(kind: str) -> None:
     def list_statuses(context: Context, request: dict[str, Any]) -> Listing:
         """List all requests of a kind with their status, oldest first: one call watches many."""
         require_permission_sets(context, request["InstanceArn"])
-        rows = context.find_all("asynchronous_request", instance_arn=request["InstanceArn"], kind=kind)
         status = (request.get("Filter") or {}).get("Status")
-        rows = [row for row in rows if status in (None, row["status"])]
+        key = {"instance_arn": request["InstanceArn"], "kind": kind, **({"status": status} if status else {})}
+        rows = context.find_all("asynchronous_request", **key)
         return Listing(rows, lambda row: f"{row['created_at']:020.6f} {row['request_id']}", _status)
 
 
