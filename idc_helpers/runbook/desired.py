@@ -116,6 +116,10 @@ class WantInAccounts(Want):
         notes = tuple(map(str, accounts.groups.values()))
         return Desired(self.resource(connection), states, later | closed, notes)
 
+    @override
+    def look_again(self, connection: Connection) -> None:
+        forget_units(connection)  # accounts may have come since
+
 
 def _of_users_to_come(connection: Connection, scenario: Scenario, states: States) -> dict[str, str]:
     """Return the access of users whom the scenario makes in a later step: why it has to wait, by key."""
@@ -132,10 +136,6 @@ def _of_users_to_come(connection: Connection, scenario: Scenario, states: States
 
 def _is_of_user(state: State) -> bool:
     return state.get("principal_type") == "USER"
-
-    @override
-    def look_again(self, connection: Connection) -> None:
-        forget_units(connection)  # accounts may have come since
 
 
 class NamedAccounts:
