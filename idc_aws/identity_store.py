@@ -129,6 +129,17 @@ def _by_type(principals: Iterable[Principal]) -> dict[str, list[str]]:
     return found
 
 
+def list_page_limit(calls: int, known: tuple[int, bool] = (0, False)) -> int:
+    """Return how many pages of a list are worth reading where asking one by one takes so many calls.
+
+    `known` says how many pages were read before, and whether these were all.
+    """
+    pages, is_whole = known
+    if is_whole and pages <= calls:
+        return calls
+    return 0 if pages >= calls / 2 else calls // 2
+
+
 _NEVER_LISTED = 2**31
 
 
@@ -144,7 +155,7 @@ def _find_listed(
     # far a list went is remembered: it decides what the next look costs, not what it finds.
     sizes: dict[str, tuple[int, bool]] = connection.cache.setdefault("pages of a directory", {})
     known, is_whole = sizes.get(principal_type, (0, False))
-    most = calls if is_whole and known <= calls else 0 if known >= calls / 2 else calls // 2
+    most = list_page_limit(calls, (known, is_whole))
     missing, alike = set(wanted), set[str]()
     found: dict[str, dict[str, Any]] = {}
     try:
