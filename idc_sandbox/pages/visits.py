@@ -367,7 +367,8 @@ def forget_cookie(answer: Response, visit: Visit, name: str, *, but: str = "") -
     for path in _paths_above(visit.request.url.path):
         if path != but:
             set_cookie(answer, visit, name, "", path=path)
-    if visit.site.prefix:  # cookies know no ports: the same pages without a prefix set theirs for all paths
+    # Cookies know no ports: the same pages without a prefix set theirs for all paths.
+    if visit.site.prefix and but != "/":
         answer.delete_cookie(name, path="/", httponly=True, samesite="lax")
 
 

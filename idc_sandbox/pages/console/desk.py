@@ -306,8 +306,8 @@ def _answer_as(
 def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
     """Say so until the person leaves, or comes by the owner's link: nobody is made administrator unasked."""
     visit = visit.without_role()  # the form on it is nobody's
-    is_owner = bool(visit.opened(CONSOLE))
-    over = problem(visit, "console-role-over", leave_path=f"{ROOT}/leave", administrators=ROOT * is_owner)
+    paths = {"leave_path": f"{ROOT}/leave", "administrator_path": ROOT if visit.opened(CONSOLE) else ""}
+    over = problem(visit, "console-role-over", **paths)
     if not is_readable:  # one that was planted for a longer path: no answer elsewhere could take it away
         forget_cookie(over, visit, ROLE_COOKIE, but="/")
     return over
