@@ -32,7 +32,7 @@ from idc_sandbox.sign_in.people import Refusal
 Result = TypeVar("Result")
 Values = dict[str, Any]
 
-_CONFLICTS = ("has-password", "user-disabled", "no-email", "email-verified")
+_CONFLICTS = ("has-password", "user-disabled", "no-email", "email-verified", "external-identity-source")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{1,10}){1,3}-[0-9]{1,2}")
 _LONGEST_NAME = 255
 
@@ -94,11 +94,15 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
             started = _allowed(devices.start_at_console, at_console(), user_id, known)
             return {"secret": started.secret, "uri": started.uri}
         case "POST", "mfa-devices", "start-key":
-            options = _allowed(devices.registration_options, at_console(), user_id)
+            options = _allowed(devices.registration_options, at_console(), user_id, devices.KEY_AT_CONSOLE)
             return {"options": options}
-        case "POST", "mfa-devices", "register" | "register-key":
-            proof = {key: str(values.get(key, "")) for key in ("code", "credential", "name")}
-            added = _allowed(devices.finish_at_console, at_console(), user_id, proof)
+        case "POST", "mfa-devices", "register":
+            proof = [str(values.get(key, "")) for key in ("code", "name")] + [devices.APP_AT_CONSOLE]
+            added = _allowed(devices.finish_app_registration, at_console(), user_id, *proof)
+            return {"registered": dataclasses.asdict(added)}
+        case "POST", "mfa-devices", "register-key":
+            proof = [str(values.get(key, "")) for key in ("credential", "name")] + [devices.KEY_AT_CONSOLE]
+            added = _allowed(devices.finish_registration, at_console(), user_id, *proof)
             return {"registered": dataclasses.asdict(added)}
         case "POST", "mfa-devices", device_id, "delete":
             deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)
