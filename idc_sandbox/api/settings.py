@@ -110,20 +110,26 @@ MODEL_OF_SETTING: dict[str, type[Setting]] = {
 }
 
 
-DIRECTORY, EXTERNAL = "identity_center_directory", "external_identity_provider"
+DIRECTORY, ACTIVE_DIRECTORY = "identity_center_directory", "active_directory"
+EXTERNAL = "external_identity_provider"
 
 # type -> how users prove who they are, how they get in
 _METHODS_OF_SOURCE = {
     DIRECTORY: ("password", "direct"),
-    "active_directory": ("active_directory", "manual"),
+    ACTIVE_DIRECTORY: ("active_directory", "manual"),
     EXTERNAL: ("saml_2_0", "manual"),
 }
 IDENTITY_SOURCES = tuple(_METHODS_OF_SOURCE)
+SOURCE_LABELS = {
+    DIRECTORY: "Identity Center directory",
+    ACTIVE_DIRECTORY: "Active Directory",
+    EXTERNAL: "External identity provider",
+}
 
 # Where users prove elsewhere who they are, the console has no such box.
 _SOURCES_OF_SETTING = {
     "standard_authentication": (DIRECTORY,),
-    "multi_factor_authentication": (DIRECTORY, "active_directory"),
+    "multi_factor_authentication": (DIRECTORY, ACTIVE_DIRECTORY),
 }
 
 
@@ -151,13 +157,14 @@ def read_identity_source(context: Context, instance: sqlite3.Row) -> dict[str, A
     stored = read_stored(context, instance, "identity_source")
     source = stored.get("type", DIRECTORY)
     authentication_method, provisioning_method = _METHODS_OF_SOURCE[source]
-    provider = {name: stored[name] for name in ("identity_provider",) if name in stored}
-    return {
+    shown = {
         "type": source,
         "authentication_method": authentication_method,
         "provisioning_method": provisioning_method,
-        **provider,
     }
+    if "identity_provider" in stored:
+        shown["identity_provider"] = stored["identity_provider"]
+    return shown
 
 
 def write_setting(

@@ -256,7 +256,7 @@ def test_with_an_identity_provider_the_sign_in_says_who_takes_over_until_the_sou
     assert ana.heading == "Access portal"  # a session goes on
     visitor = place.visitor()
     visitor.open("/start")
-    assert visitor.heading == "Here your identity provider takes over"
+    assert visitor.heading == "People sign in elsewhere"
     assert IDP_SIGN_IN in visitor.message
     assert f'href="{SETTINGS}/identity-source"' in visitor.page.text
     post(administrator, "/identity-source", act="next", type="identity_center_directory")

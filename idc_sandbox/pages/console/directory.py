@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from idc_sandbox.api.settings import DIRECTORY
+from idc_sandbox.api.settings import DIRECTORY, read_identity_source
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import Console, ConsolePage
 
@@ -51,9 +51,10 @@ class Directory:
         return {one["GroupId"]: one["MembershipId"] for one in found}
 
     def keeps_passwords(self) -> bool:
-        """Tell whether people sign in with a password of this directory; if it is not shown, they do."""
-        settings = readable(lambda: self.console.do("GET", "settings", instance_arn=self.instance_arn)).value
-        return not settings or settings["identity_source"]["type"] == DIRECTORY
+        """Tell whether people sign in with a password of this directory, to callers who may not ask too."""
+        context = self.console.context
+        (instance,) = context.find_all("instance", instance_arn=self.instance_arn)
+        return bool(read_identity_source(context, instance)["type"] == DIRECTORY)
 
     def add_member(self, group_id: str, user_id: str) -> None:
         """Make a user a member of a group."""
