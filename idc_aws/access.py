@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from idc_aws.calls import by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
-from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
+from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.identity_store import NAME_FIELDS, id_field, list_principals, principal_name
-from idc_aws.organization import is_management_account, list_accounts
+from idc_aws.organization import account_names, is_management_account
 
 
 def list_permission_sets(connection: Connection) -> dict[str, str]:
@@ -151,7 +151,7 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
         else:
             rows = list_assignments_of_pairs(connection, pairs)
             names = _names_of(connection, {row[:2] for row in rows})
-    accounts = _account_names(connection)
+    accounts = account_names(connection)
     name_of = {arn: name for name, arn in permission_sets.items()}
     found = [
         AssignmentRow(
@@ -175,13 +175,6 @@ def _principals_if_fewer(connection: Connection, most: int) -> _Names | None:
 
 def _names_of(connection: Connection, principals: Iterable[Pair]) -> _Names:
     return by_key(lambda principal: principal_name(connection, *principal), sorted(principals))
-
-
-def _account_names(connection: Connection) -> dict[str, str]:
-    try:
-        return {account.account_id: account.name for account in list_accounts(connection)}
-    except AccessDeniedError:
-        return {}
 
 
 def list_people_access(connection: Connection) -> list[AssignmentRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,10 +14,12 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import LONE_ACCOUNT_ID, did_you_mean, is_account_id
+from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.resource import OneByOne, Writer
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
+# Not in an ARN, an address or a policy, and not where the name is there already.
+_LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 _AS_WANTED_ALREADY = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
 
 
@@ -33,10 +36,7 @@ class DelegatedAdministrators(OneByOne):
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
-        listed = self._connection.items(
-            "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
-        )
-        found = {entry["Id"] for entry in found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()}
+        found = {account.account_id for account in list_delegates(self._connection)}
         return {key: {"service_principal": SERVICE_PRINCIPAL} for key in keys if key in found}
 
     @override
@@ -211,8 +211,26 @@ def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[s
     return {account.account_id for account in accounts if not account.is_active} & asked
 
 
+def list_delegates(connection: Connection) -> list[Account]:
+    """Return the delegated administrators of Identity Center, sorted by name; reads only."""
+    with failed_read("the delegated administrators"):
+        listed = connection.items(
+            "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
+        )
+        found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()
+    return _sorted(_account(entry) for entry in found)
+
+
 def name_accounts(connection: Connection, text: str) -> str:
     """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
+    if not _LONE_ACCOUNT_ID.search(text):
+        return text
+    names = account_names(connection)
+    return _LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
+
+
+def account_names(connection: Connection) -> dict[str, str]:
+    """Return the names of accounts by id, as far as the caller may know them; reads only, once."""
     if "account_names" not in connection.cache:
         try:
             accounts = _accounts_once(connection)
@@ -220,7 +238,7 @@ def name_accounts(connection: Connection, text: str) -> str:
             accounts = [Account(connection.caller.account_id, connection.account_name)]
         connection.cache["account_names"] = {one.account_id: one.name for one in accounts if one.name}
     names: dict[str, str] = connection.cache["account_names"]
-    return LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
+    return names
 
 
 def _accounts_once(connection: Connection) -> list[Account]:

@@ -47,18 +47,19 @@ class ShownCalls:
 
 def calls_html(planned: PlannedCalls, target: Target) -> str:
     """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
-    calls = _in_console_words(planned.calls)
+    calls = planned.calls
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
     warning = stop if planned.stopped_by else ""
     if not calls:
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
     if all(call.service_name == CONSOLE for call in calls):
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
+    written = _in_console_words(calls)
     number = f"{len(calls)} call{'s' if len(calls) > 1 else ''}"
     parts = [
         _folded(f"The {number} that Apply makes, in this order", _listed(calls)),
-        _folded("The same as AWS CLI commands", _copyable("commands", as_commands(calls, target))),
-        _folded("The same as Python code (boto3)", _copyable("code", as_python(calls, target))),
+        _folded("The same as AWS CLI commands", _copyable("commands", as_commands(written, target))),
+        _folded("The same as Python code (boto3)", _copyable("code", as_python(written, target))),
     ]
     return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}</div>'
 

@@ -363,7 +363,7 @@ def _short(answer: CallAnswer) -> str:
     for word, meaning in _REFUSALS:
         if word in answer.refusal:
             return meaning
-    return "the session is over: aws sso login" if "oken" in answer.refusal else answer.refusal
+    return "the session is over: aws sso login" if answer.is_signed_out else answer.refusal
 
 
 def _shown(name: str, value: Any) -> str:

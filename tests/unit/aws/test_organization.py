@@ -11,6 +11,7 @@ from idc_aws.organization import (
     list_accounts,
     list_accounts_with_paths,
     list_roots,
+    name_accounts,
     resolve_account,
 )
 
@@ -147,3 +148,12 @@ def test_a_delegate_that_aws_refuses_is_named(delegates, transport):
     transport.on("RegisterDelegatedAdministrator", Refusal("ConstraintViolationException", "too many"))
     with pytest.raises(WriteFailedError, match=f"'{MEMBER_ID}'.*too many"):
         apply(delegates, create(delegates, MEMBER_ID, {}))
+
+
+def test_accounts_are_read_once_and_only_for_a_text_that_holds_an_id(connection, organization):
+    arn = f"arn:aws:iam::{MEMBER_ID}:role/x"
+    assert name_accounts(connection, f"no id, {arn}, Development ({MEMBER_ID})").startswith("no id, arn")
+    assert organization.made("ListAccounts") == []
+    assert name_accounts(connection, f"in {MEMBER_ID}") == f"in Development ({MEMBER_ID})"
+    assert name_accounts(connection, "in 000000000001") == "in 000000000001"
+    assert len(organization.made("ListAccounts")) == 2, "two pages"
