@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.identity_store import NAME_FIELDS, id_field, list_principals, principal_name
 from idc_aws.organization import account_names, is_management_account
+
+# Not in an ARN, an address or a policy, and not where the name is there already.
+_LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 
 
 def list_permission_sets(connection: Connection) -> dict[str, str]:
@@ -261,3 +265,11 @@ def whole_assignment_identifier(identifier: str, key: str) -> str:
     """Return an `assignment_identifier`, also where an earlier receipt left the account to the key."""
     is_earlier = len(identifier.split(" ")) == 2
     return f"{identifier} {key.rpartition(_SEPARATOR)[2]}" if is_earlier else identifier
+
+
+def name_accounts(connection: Connection, text: str) -> str:
+    """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
+    if not _LONE_ACCOUNT_ID.search(text):
+        return text
+    names = account_names(connection)
+    return _LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,8 +17,6 @@ from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.resource import OneByOne, Writer
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
-# Not in an ARN, an address or a policy, and not where the name is there already.
-_LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 _AS_WANTED_ALREADY = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
 
 
@@ -219,14 +216,6 @@ def list_delegates(connection: Connection) -> list[Account]:
         )
         found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()
     return _sorted(_account(entry) for entry in found)
-
-
-def name_accounts(connection: Connection, text: str) -> str:
-    """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
-    if not _LONE_ACCOUNT_ID.search(text):
-        return text
-    names = account_names(connection)
-    return _LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
 
 
 def account_names(connection: Connection) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from idc_aws.access import AssignmentRow, list_all_account_assignments, list_people_access
+from idc_aws.access import AssignmentRow, list_all_account_assignments, list_people_access, name_accounts
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
@@ -18,7 +18,6 @@ from idc_aws.organization import (
     list_accounts,
     list_delegates,
     list_roots,
-    name_accounts,
 )
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idc_aws.access import name_accounts
 from idc_aws.connection import Connection, Place, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, ClosedRunbookError
-from idc_aws.organization import name_accounts
 from idc_aws.project import RUN_FOLDER_VARIABLE, find_scenario, runs_folder
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario

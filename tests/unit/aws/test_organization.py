@@ -2,6 +2,7 @@ import pytest
 from resource_tools import apply, create, delete
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
+from idc_aws.access import name_accounts
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
 from idc_aws.organization import (
     DelegatedAdministrators,
@@ -11,7 +12,6 @@ from idc_aws.organization import (
     list_accounts,
     list_accounts_with_paths,
     list_roots,
-    name_accounts,
     resolve_account,
 )
 
