@@ -62,7 +62,7 @@ ROW = re.compile(r"<tr[ >].*?</tr>", re.DOTALL)
 OF_THE_API = re.compile(r"\bP(?:\d+[DW]|T\d+[HM])|\b(?:GROUP|USER)\b|\b[a-z]+_[a-z_]+:")
 # An id in `Production (111122223333)`, or in a longer text such as an ARN, does not stand alone. Lines of the
 # AWS config file and AWS's own answer are shown as they are; in 04 an account's name has a column of its own.
-AS_IT_IS = r"sso_account_id = \d|made by identity-center-runbook-kit|^ *Account +\d|^ *Security tooling  +\d+ *$"
+AS_IT_IS = r"sso_account_id = \d|made by identity-center-runbook-kit|^ *(Account +|Security tooling  +)\d+ *$"
 
 
 def test_tables_have_the_consoles_words_and_the_names_of_accounts(fresh):
