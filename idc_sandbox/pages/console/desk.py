@@ -180,6 +180,15 @@ class Console:
             raise ServiceError(code, str(values.get("message") or values.get("Message") or code))
         return values
 
+    def organization_items(self, name: str, **request: Any) -> list[Any]:
+        """Return what AWS Organizations lists of one name, such as ``Accounts``, from all pages."""
+        answer = self.organizations(f"List{name}", **request)
+        found = list(answer[name])
+        while token := answer.get("NextToken"):
+            answer = self.organizations(f"List{name}", NextToken=token, **request)
+            found += answer[name]
+        return found
+
     def _caller_for(self, operation_name: str) -> Caller:
         """Return who asks AWS Organizations: a delegated administrator may read all of it."""
         # moto shows it nothing: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListRoots.html

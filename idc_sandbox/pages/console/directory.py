@@ -72,7 +72,7 @@ class Directory:
         set_names = {
             arn: self._permission_set_name(arn) for arn in {one["PermissionSetArn"] for one in found}
         }
-        names = self.account_names() if found else {}
+        names = account_names(self.console) if found else {}
         rows = [
             Access(
                 names.get(one["AccountId"], ""),
@@ -84,20 +84,6 @@ class Directory:
         ]
         return sorted(rows)
 
-    def account_names(self) -> dict[str, str]:
-        """Return the names of the organization's accounts by id; none for who may not read them."""
-        names: dict[str, str] = {}
-        token: str | None = None
-        try:
-            while True:
-                answer = self.console.organizations("ListAccounts", **({"NextToken": token} if token else {}))
-                names |= {one["Id"]: one["Name"] for one in answer["Accounts"]}
-                token = answer.get("NextToken")
-                if not token:
-                    return names
-        except ServiceError:
-            return names
-
     def _permission_set_name(self, permission_set_arn: str) -> str:
         answer = self.console.call(
             "sso-admin",
@@ -106,6 +92,14 @@ class Directory:
             PermissionSetArn=permission_set_arn,
         )
         return str(answer["PermissionSet"]["Name"])
+
+
+def account_names(console: Console) -> dict[str, str]:
+    """Return the names of the organization's accounts by id; none where they may not be read."""
+    try:
+        return {one["Id"]: one["Name"] for one in console.organization_items("Accounts")}
+    except ServiceError:
+        return {}
 
 
 class Access(NamedTuple):

@@ -110,13 +110,7 @@ def _take_add_region(console: Console) -> Response:
 
 def _member_accounts(console: Console) -> list[dict[str, Any]]:
     management = console.organizations("DescribeOrganization")["Organization"]["MasterAccountId"]
-    found: list[dict[str, Any]] = []
-    page: dict[str, Any] = {}
-    while not found or page.get("NextToken"):
-        token = {"NextToken": page["NextToken"]} if page else {}
-        page = console.organizations("ListAccounts", **token)
-        found += page["Accounts"]
-    return [one for one in found if one["Id"] != management]
+    return [one for one in console.organization_items("Accounts") if one["Id"] != management]
 
 
 MANAGEMENT_SCREENS = (
