@@ -15,8 +15,9 @@ from idc_sandbox.api.identity_store.operations import write_identity
 from idc_sandbox.api.identity_store.references import USER
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.api.settings import (
+    ACTIVE_DIRECTORY,
     EXTERNAL,
-    IDENTITY_SOURCES,
+    SOURCE_LABELS,
     read_identity_source,
     read_settings,
     write_setting,
@@ -153,9 +154,9 @@ def _enable_instance(context: Context, values: Values) -> Values:
 def _change_identity_source(context: Context, instance: sqlite3.Row, values: Values) -> Values:
     """Change where an instance's users come from; to or from Active Directory, all of them are deleted."""
     new_type, provider = values.get("type"), values.get("identity_provider")
-    if new_type not in IDENTITY_SOURCES:
+    if new_type not in SOURCE_LABELS:
         raise validation_error(
-            f"The identity source {new_type!r} does not exist; there are {', '.join(IDENTITY_SOURCES)}."
+            f"The identity source {new_type!r} does not exist; there are {', '.join(SOURCE_LABELS)}."
         )
     old_type = read_identity_source(context, instance)["type"]
     if new_type == old_type:
@@ -166,7 +167,7 @@ def _change_identity_source(context: Context, instance: sqlite3.Row, values: Val
             raise validation_error(f"identity_provider must be an object, found {provider!r}.")
         kept["identity_provider"] = saml.identity_provider(provider)
     deleted = {"users": 0, "groups": 0, "account_assignments": 0}
-    if "active_directory" in (old_type, new_type):
+    if ACTIVE_DIRECTORY in (old_type, new_type):
         deleted = _delete_identities(context, instance)
     write_stored(context, instance, "identity_source", kept)
     return {"identity_source": read_identity_source(context, instance), "deleted": deleted}

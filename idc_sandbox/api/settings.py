@@ -119,7 +119,6 @@ _METHODS_OF_SOURCE = {
     ACTIVE_DIRECTORY: ("active_directory", "manual"),
     EXTERNAL: ("saml_2_0", "manual"),
 }
-IDENTITY_SOURCES = tuple(_METHODS_OF_SOURCE)
 SOURCE_LABELS = {
     DIRECTORY: "Identity Center directory",
     ACTIVE_DIRECTORY: "Active Directory",
@@ -216,7 +215,7 @@ def write_stored(context: Context, instance: sqlite3.Row, name: str, values: dic
 def _is_shown(context: Context, instance: sqlite3.Row, name: str) -> bool:
     if name == "account_instances":
         return bool(instance["kind"] == "ORGANIZATION")
-    return read_identity_source(context, instance)["type"] in _SOURCES_OF_SETTING.get(name, IDENTITY_SOURCES)
+    return read_identity_source(context, instance)["type"] in _SOURCES_OF_SETTING.get(name, SOURCE_LABELS)
 
 
 def _portal_addresses(instance: sqlite3.Row, subdomain: str | None) -> dict[str, Any]:
