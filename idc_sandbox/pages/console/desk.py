@@ -18,7 +18,7 @@ from starlette.responses import Response
 from idc_sandbox.api import console as console_api
 from idc_sandbox.api.instance_rules import is_administrator, visible_instances
 from idc_sandbox.api.portal import issue_role_credentials
-from idc_sandbox.context import Caller, Context, Signature
+from idc_sandbox.context import IDENTITY_CENTER, Caller, Context, Signature
 from idc_sandbox.errors import Request, ServiceError, access_denied, not_found
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import (
@@ -193,7 +193,7 @@ class Console:
         """Return who asks AWS Organizations: a delegated administrator may read all of it."""
         # moto shows it nothing: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListRoots.html
         caller, double = self.context.caller, self.context.double
-        is_delegate = caller.account_id in double.delegated_administrators("sso.amazonaws.com")
+        is_delegate = caller.account_id in double.delegated_administrators(IDENTITY_CENTER)
         if not (is_delegate and operation_name.startswith(("List", "Describe"))):
             return caller
         require_permission(double, caller, f"organizations:{operation_name}")

@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.context import IDENTITY_CENTER
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import readable, require_typed
 from idc_sandbox.pages.console.settings_frame import (
-    IDENTITY_CENTER,
     MANAGEMENT_PATH,
     instance_of,
     read_delegated_administrators,
