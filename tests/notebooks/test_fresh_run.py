@@ -10,7 +10,7 @@ import stat
 import pytest
 from kit_commands import KIT, Commands, what_is_there
 
-from idc_aws.identifiers import LONE_ACCOUNT_ID
+from idc_aws import access
 
 NOTEBOOKS = sorted(path.stem for path in (KIT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SANITIZE = KIT / "tests" / "notebooks" / "sanitize.cfg"
@@ -75,7 +75,7 @@ def test_tables_have_the_consoles_words_and_the_names_of_accounts(fresh):
         ):
             text = html.unescape(re.sub(r"<[^>]+>", " ", row))
             rows += 1
-            unnamed = LONE_ACCOUNT_ID.search(text) and not re.search(AS_IT_IS, text)
+            unnamed = access._LONE_ACCOUNT_ID.search(text) and not re.search(AS_IT_IS, text)
             if OF_THE_API.search(text) or unnamed:
                 wrong.append((path.stem, text))
     assert rows > 300
