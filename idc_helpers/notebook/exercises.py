@@ -12,7 +12,7 @@ from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose
 from idc_helpers.runbook.examinations import Examination, Look
 from idc_helpers.runbook.exercises import find_exercise, list_leftovers, names_for
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.words import describe_length
+from idc_helpers.runbook.words import LENGTHS, describe_length
 
 NOT_DONE = "An exercise for a person: not done here."
 _COLUMNS = ("result", "what is asked", "what was found")
@@ -76,7 +76,7 @@ class TryIt:
         lengths = {
             f"{name}_in_words": describe_length(value)
             for name, value in self.names.items()
-            if name.endswith("duration")
+            if name in LENGTHS
         }
         return text.format(**self.names, **lengths)
 

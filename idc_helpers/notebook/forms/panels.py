@@ -249,7 +249,6 @@ class Actions(Generic[P]):
         self.cancel_button.disabled = False
 
         def work() -> tuple[Outcome, CheckResults | Exception | None]:
-            self._step.require_as_shown()
             with watched_writes(watched.about_to_send):
                 outcome = self._step.apply_reviewed(watched.progress)
             try:

@@ -164,7 +164,7 @@ def test_a_new_item_is_quiet_until_something_is_typed_into_it(panel, step):
     assert "✘ Permission set name is missing." in texts(panel)
     assert "1 value needs fixing: Permission set name of no. 2" in texts(panel)
     find(panel, "Review").click()
-    assert "✘ Permission set name of no. 2: Permission set name is missing." in texts(panel)
+    assert "✘ No. 2: Permission set name is missing." in texts(panel)
     find(panel, "Remove this one").click()
     assert step.step.problems == ()
 
@@ -283,7 +283,7 @@ def test_what_another_notebook_has_applied_since_is_not_applied_again(context, p
     other.apply_reviewed()
     calls = [*memory.resource("permission_set").calls]
     find(panel, "Apply in the sandbox").click()
-    assert "something has changed since the plan was shown" in texts(panel)
+    assert "the permission set AdministratorAccess has changed since the plan was shown" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
     assert memory.resource("permission_set").calls == calls
     assert len(context.receipts.read()) == 2, "no receipt for what the other one made"
@@ -572,7 +572,7 @@ def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(co
     type_in(panel, "Group name", "")
     find(panel, "Save").click()
     assert "Others" in target.read_text("utf-8")
-    assert "✘ Group name of no. 1: Group name is missing." in texts(panel)
+    assert "✘ No. 1: Group name is missing." in texts(panel)
 
 
 def test_another_length_starts_from_the_one_before(panel):
