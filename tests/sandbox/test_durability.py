@@ -299,6 +299,35 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version, chosen, pro
     clients.store.close()
 
 
+def test_a_state_file_of_version_4_keeps_what_waits_and_takes_the_consoles_keys(tmp_path):
+    clients = GatewayClient(tmp_path)
+    clients.console("POST", "instance")
+    (instance,) = clients.client("sso-admin").list_instances()["Instances"]
+    user_id = clients.client("identitystore").create_user(
+        IdentityStoreId=instance["IdentityStoreId"],
+        UserName="ana",
+        DisplayName="Ana",
+        Name={"GivenName": "Ana", "FamilyName": "Test"},
+    )["UserId"]
+    clients.store.close()
+    connection = sqlite3.connect(tmp_path / "sandbox.db")
+    (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'device_challenge'").fetchone()
+    connection.execute("DROP TABLE device_challenge")
+    connection.execute(made.replace("'console-webauthn-registration',", ""))
+    challenge = (user_id, "webauthn-registration", "WAITING", 1e11)
+    connection.execute("INSERT INTO device_challenge VALUES (?, ?, ?, ?)", challenge)
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    clients = GatewayClient(tmp_path)
+    clients.console("POST", f"users/{user_id}/mfa-devices/start-key")
+    with clients.store.transaction() as connection:
+        found = {tuple(row) for row in connection.execute("SELECT * FROM device_challenge")}
+    assert challenge in found
+    assert len(found) == 2
+    clients.store.close()
+
+
 @pytest.mark.parametrize("is_new", [True, False])
 def test_every_connection_of_a_server_that_writes_waits_for_the_disk(tmp_path, monkeypatch, is_new):
     """Read back on the connections that a server opens and uses; one that only reads has nothing to sync."""
