@@ -46,7 +46,10 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
         case "POST", ["instance"]:
             return _enable_instance(context, values)
         case "GET", ["settings"]:
-            return read_settings(*_console_of(context, values))
+            settings = read_settings(*_console_of(context, values))
+            if settings["access_portal"] is not None:
+                settings["access_portal"] |= {"start_urls": people.start_urls(context)}
+            return settings
         case "PUT", ["settings", name]:
             context, instance = _console_of(context, values)
             values.pop("instance_arn")
