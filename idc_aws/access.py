@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -9,11 +10,14 @@ from typing import Any, NamedTuple
 from idc_aws.calls import by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
-from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
+from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.identity_store import NAME_FIELDS, find_principal_names, id_field, list_principals
-from idc_aws.organization import is_management_account, list_accounts
+from idc_aws.organization import account_names, is_management_account
+
+# Not in an ARN, an address or a policy, and not where the name is there already.
+LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 
 
 def list_permission_sets(connection: Connection) -> dict[str, str]:
@@ -141,7 +145,7 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     """
     with failed_read("the account assignments"):
         rows = list_assignment_rows(connection)
-    accounts = _account_names(connection)
+    accounts = account_names(connection)
     named = [row._replace(account_name=accounts.get(row.account_id, "")) for row in rows]
     return sorted(named, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
 
@@ -172,13 +176,6 @@ def _principals_if_fewer(connection: Connection, most: int) -> dict[Pair, str] |
         if len(names) >= most:
             return None
     return names
-
-
-def _account_names(connection: Connection) -> dict[str, str]:
-    try:
-        return {account.account_id: account.name for account in list_accounts(connection)}
-    except AccessDeniedError:
-        return {}
 
 
 def list_people_access(connection: Connection) -> list[AssignmentRow]:
@@ -265,3 +262,11 @@ def whole_assignment_identifier(identifier: str, key: str) -> str:
     """Return an `assignment_identifier`, also where an earlier receipt left the account to the key."""
     is_earlier = len(identifier.split(" ")) == 2
     return f"{identifier} {key.rpartition(_SEPARATOR)[2]}" if is_earlier else identifier
+
+
+def name_accounts(connection: Connection, text: str) -> str:
+    """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
+    if not LONE_ACCOUNT_ID.search(text):
+        return text
+    names = account_names(connection)
+    return LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)

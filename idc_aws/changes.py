@@ -26,8 +26,8 @@ def key_in_words(kind: str, key: str) -> str:
 
 def in_words(kind: str, key: str) -> str:
     """Return kind and key as a person says them, such as ``"permission set AdministratorAccess"``."""
-    noun, name = kind.replace("_", " "), key.replace("_", " ")
-    return name if kind == "console_setting" or name == noun else f"{noun} {key_in_words(kind, key)}"
+    noun = kind.replace("_", " ")
+    return noun if key == noun else f"{noun} {key_in_words(kind, key)}"
 
 
 class Action(StrEnum):

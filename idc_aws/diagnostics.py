@@ -16,7 +16,7 @@ from idc_aws.connection import Connection
 from idc_aws.errors import InstanceNotFoundError, KitError
 from idc_aws.failures import failed_read
 from idc_aws.identity_store import find_principal_id, find_user_id, principal_name
-from idc_aws.organization import SERVICE_PRINCIPAL
+from idc_aws.organization import list_delegates
 
 _MOST_FAILURES_READ = 20
 _NO_PARTS: tuple[tuple[str, str], ...] = ()
@@ -56,10 +56,8 @@ def why_no_instance(connection: Connection) -> str:
 @_clue("")
 def other_delegate(connection: Connection, account_id: str) -> str:
     """Return the delegated administrator, by name and id, where it is another account than this one."""
-    listed = connection.items(
-        "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
-    )
-    return next((f"{one['Name']} ({one['Id']})" for one in listed if one["Id"] != account_id), "")
+    others = (one for one in list_delegates(connection) if one.account_id != account_id)
+    return next((f"{one.name} ({one.account_id})" for one in others), "")
 
 
 @_clue(_NO_PARTS)

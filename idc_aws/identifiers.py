@@ -164,8 +164,6 @@ def _unknown(name: str) -> InvalidValueError:
 
 
 _ACCOUNT_ID = re.compile(r"\d{12}", re.ASCII)
-# Not in an ARN, an address or a policy, and not where the name is there already.
-LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}", re.ASCII)
 _INSTANCE_ARN = re.compile(
     r"arn:aws(?:-[a-z]{1,5}){0,3}:sso:::instance/(?P<instance_id>(?:sso)?ins-[a-zA-Z0-9.-]{16})"

@@ -13,7 +13,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import LONE_ACCOUNT_ID, did_you_mean, is_account_id
+from idc_aws.identifiers import did_you_mean, is_account_id
 from idc_aws.resource import OneByOne, Writer
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
@@ -38,11 +38,8 @@ class DelegatedAdministrators(OneByOne):
 
     @override
     def _read_all(self) -> dict[str, State]:
-        listed = self._connection.items(
-            "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
-        )
-        found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()
-        return {entry["Id"]: {"service_principal": SERVICE_PRINCIPAL} for entry in found}
+        found = list_delegates(self._connection)
+        return {account.account_id: {"service_principal": SERVICE_PRINCIPAL} for account in found}
 
     @override
     def _identifier(self, key: str) -> str | None:
@@ -219,8 +216,18 @@ def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[s
     return {account.account_id for account in accounts if not account.is_active} & asked
 
 
-def name_accounts(connection: Connection, text: str) -> str:
-    """Return a text with each account's name beside its id, where the caller may know it; may read, once."""
+def list_delegates(connection: Connection) -> list[Account]:
+    """Return the delegated administrators of Identity Center, sorted by name; reads only."""
+    with failed_read("the delegated administrators"):
+        listed = connection.items(
+            "organizations", "list_delegated_administrators", ServicePrincipal=SERVICE_PRINCIPAL
+        )
+        found = found_or_none(list[Any], listed, codes=NOT_IN_ORGANIZATION) or ()
+    return _sorted(_account(entry) for entry in found)
+
+
+def account_names(connection: Connection) -> dict[str, str]:
+    """Return the names of accounts by id, as far as the caller may know them; reads only, once."""
     if "account_names" not in connection.cache:
         try:
             accounts = known_accounts(connection)
@@ -228,7 +235,7 @@ def name_accounts(connection: Connection, text: str) -> str:
             accounts = [Account(connection.caller.account_id, connection.account_name)]
         connection.cache["account_names"] = {one.account_id: one.name for one in accounts if one.name}
     names: dict[str, str] = connection.cache["account_names"]
-    return LONE_ACCOUNT_ID.sub(lambda at: f"{names[at[0]]} ({at[0]})" if at[0] in names else at[0], text)
+    return names
 
 
 def known_accounts(connection: Connection) -> list[Account]:

@@ -49,7 +49,7 @@ class Undo:
         KitError
             When the target refuses a change. What was undone until then has receipts.
         """
-        return self._teardown.apply(self.planned, progress=progress) if self._teardown else None
+        return self._teardown.apply_reviewed(progress) if self._teardown else None
 
     def name_accounts(self, text: str) -> str:
         """Return a text with each account's name beside its id; may read, once."""
@@ -110,7 +110,7 @@ def open_undo(
         with sandbox_of_its_own(state, seed=None) if state and is_own else nullcontext():
             place, connection = _connected(places, profile, state)
             teardown = Teardown(_context(folder, place, connection, profile), include_used=include_used)
-            yield Undo(str(connection), teardown.plan(), teardown)
+            yield Undo(str(connection), teardown.review(), teardown)
 
 
 def _fitting_places(

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from idc_sandbox.errors import Request, Response
 from idc_sandbox.store import IdFactory, now
 
+IDENTITY_CENTER = "sso.amazonaws.com"  # as AWS Organizations names the service
+
 
 @dataclass(frozen=True)
 class Caller:

@@ -137,7 +137,8 @@ class Gateway:
         caller = Caller(account_id, f"arn:aws:iam::{account_id}:user/sandbox-administrator", key)
         self._settle(caller, region)
         with self.store.transaction() as connection:
-            return console.handle(self._context(connection, caller, region), method, path, body)
+            context = replace(self._context(connection, caller, region), site_url=self.site_url)
+            return console.handle(context, method, path, body)
 
     def call(
         self, context: Context, service_name: str, operation_name: str, request: dict[str, Any]

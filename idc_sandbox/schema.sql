@@ -230,7 +230,8 @@ CREATE INDEX mfa_device_of_user ON mfa_device (user_id);
 CREATE TABLE device_challenge (
     user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,
     kind TEXT NOT NULL CHECK (kind IN (
-        'totp-registration', 'console-totp-registration', 'webauthn-registration', 'webauthn-authentication'
+        'totp-registration', 'console-totp-registration', 'webauthn-registration',
+        'console-webauthn-registration', 'webauthn-authentication'
     )),
     secret TEXT NOT NULL,
     expires_at REAL NOT NULL,

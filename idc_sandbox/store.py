@@ -267,7 +267,7 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
     return first, second
 
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
 _UPGRADES = {
     2: (
@@ -293,14 +293,7 @@ _UPGRADES = {
         "CREATE TABLE phone_key (key_id TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES identity_user"
         " ON DELETE CASCADE, phone TEXT NOT NULL, name TEXT NOT NULL,"
         " secret TEXT NOT NULL, added_at REAL NOT NULL, UNIQUE (phone, secret)) STRICT",
-        # One more kind of challenge, and of message; SQLite changes no CHECK in place.
-        "ALTER TABLE device_challenge RENAME TO device_challenge_before",
-        "CREATE TABLE device_challenge (user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,"
-        " kind TEXT NOT NULL CHECK (kind IN ('totp-registration', 'console-totp-registration',"
-        " 'webauthn-registration', 'webauthn-authentication')), secret TEXT NOT NULL,"
-        " expires_at REAL NOT NULL, PRIMARY KEY (user_id, kind)) STRICT",
-        "INSERT INTO device_challenge SELECT * FROM device_challenge_before",
-        "DROP TABLE device_challenge_before",
+        # One more kind of message; SQLite changes no CHECK in place.
         "ALTER TABLE message RENAME TO message_before",
         "CREATE TABLE message (message_id TEXT PRIMARY KEY, to_address TEXT NOT NULL,"
         " to_address_folded TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('invitation',"
@@ -311,6 +304,16 @@ _UPGRADES = {
         "CREATE INDEX message_of_address ON message (to_address_folded, sent_at)",
     ),
     4: (
+        # The console's kinds of challenge.
+        "ALTER TABLE device_challenge RENAME TO device_challenge_before",
+        "CREATE TABLE device_challenge (user_id TEXT NOT NULL REFERENCES identity_user ON DELETE CASCADE,"
+        " kind TEXT NOT NULL CHECK (kind IN ('totp-registration', 'console-totp-registration',"
+        " 'webauthn-registration', 'console-webauthn-registration', 'webauthn-authentication')),"
+        " secret TEXT NOT NULL, expires_at REAL NOT NULL, PRIMARY KEY (user_id, kind)) STRICT",
+        "INSERT INTO device_challenge SELECT * FROM device_challenge_before",
+        "DROP TABLE device_challenge_before",
+    ),
+    5: (
         # moto's memory has rows that an older kit would not read
         "CREATE INDEX identity_user_in_order ON identity_user (identity_store_id, created_at, user_id)",
         "CREATE INDEX identity_group_in_order ON identity_group (identity_store_id, created_at, group_id)",

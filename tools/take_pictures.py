@@ -66,6 +66,7 @@ class Photographer:
             return
         is_whole = self.every_page or name != "access-keys"  # its keys are long, and alike
         page.set_viewport_size({"width": 1000, "height": 640 if is_whole else 1000})
+        page.wait_for_load_state("networkidle")  # the logo may come late
         page.screenshot(path=self.folder / f"{name}.png", full_page=is_whole, animations="disabled")
         if self.every_page:
             page.emulate_media(color_scheme="dark")
@@ -190,9 +191,9 @@ def console(
     sandbox: RunningSandbox, method: str, path: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Do what only the console can."""
-    answer = ask(
-        sandbox.port, method, f"/_sandbox/console/{path}", control_secret=sandbox.control_secret, body=body
-    )
+    place, secret = f"/_sandbox/console/{path}", sandbox.control_secret
+    # A busy machine may take its time.
+    answer = ask(sandbox.port, method, place, control_secret=secret, body=body, timeout_s=60)
     if answer is None or "code" in answer:
         raise RuntimeError(f"{method} {path}: {answer}")
     return answer

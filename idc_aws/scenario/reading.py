@@ -240,15 +240,15 @@ def chosen_person(scenario: Scenario, **given: object) -> Person:
     """Return the scenario's person with what a notebook's parameters say instead; nothing is called."""
     source = "the notebook's parameters"
     person = scenario.person.model_dump(exclude_none=True)
+    if "user_name" not in person and scenario.users:
+        person["user_name"] = scenario.users[0].user_name
     if given.get("user_name") not in (None, "", person.get("user_name")):
         # The account and the permission set are another person's.
         person = {name: value for name, value in person.items() if name == "profile_name"}
     person |= {name: value for name, value in given.items() if value not in (None, "")}
     if "user_name" not in person:
-        if not scenario.users:
-            message, remedy = "nobody is named", "Give `user_name`, or `person.user_name` in the scenario."
-            raise ParametersError([Problem(source, None, "person.user_name", message, remedy)])
-        person["user_name"] = scenario.users[0].user_name
+        message, remedy = "nobody is named", "Give `user_name`, or `person.user_name` in the scenario."
+        raise ParametersError([Problem(source, None, "person.user_name", message, remedy)])
     return validate_scenario({"person": person}, source).person
 
 

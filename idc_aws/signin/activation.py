@@ -107,10 +107,16 @@ def require_console(connection: Connection) -> SandboxConsole:
 
 
 def portal_settings(connection: Connection) -> dict[str, Any]:
-    """Return ``start_url`` and ``region``, as `aws configure sso` asks for them; reads only."""
+    """Return ``start_url``, ``region`` and ``start_urls``, its other addresses; reads only."""
     instance = connection.instance
-    # On AWS no API shows a customised address: this is the one that every portal has.
-    start_url = f"https://{instance.identity_store_id}.awsapps.com/start"
     if connection.console is not None:
-        start_url = connection.console.read_settings(instance.instance_arn)["access_portal"]["url"]
-    return {"start_url": start_url, "region": instance.region}
+        shown = connection.console.read_settings(instance.instance_arn)["access_portal"]
+        return {"start_url": shown["url"], "region": instance.region, "start_urls": shown["start_urls"]}
+    instance_id = instance.instance_arn.rpartition("/")[2]
+    # On AWS no API shows a customised address: the first of these is the one that every portal has.
+    start_urls = [
+        f"https://{instance.identity_store_id}.awsapps.com/start",
+        f"https://{instance_id}.portal.{instance.region}.app.aws",
+        f"https://identitycenter.amazonaws.com/{instance_id}",
+    ]
+    return {"start_url": start_urls[0], "region": instance.region, "start_urls": start_urls}

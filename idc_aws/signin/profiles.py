@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class SsoProfile:
     role_name: str
     region: str
     output: str = "json"
+    start_urls: tuple[str, ...] = field(default=(), compare=False)
+    """Other addresses of the same access portal."""
 
     @property
     def header(self) -> str:
@@ -85,13 +87,17 @@ class SsoProfile:
 
     def has_portal_of(self, values: Mapping[str, Any]) -> bool:
         """Tell whether a session's keys lead to the same access portal, in the same Region."""
-        start_url = portal_address(values.get("sso_start_url"))
-        return (start_url, values.get("sso_region")) == (portal_address(self.start_url), self.sso_region)
+        is_its = _is_address(values.get("sso_start_url"), [self.start_url, *self.start_urls])
+        return is_its and values.get("sso_region") == self.sso_region
 
 
 def portal_address(start_url: object) -> str:
     """Return a start URL in one form: the AWS CLI takes it with and without ``/`` and ``#`` at its end."""
     return str(start_url or "").rstrip("/#")
+
+
+def _is_address(start_url: object, of_portal: Iterable[str]) -> bool:
+    return portal_address(start_url) in map(portal_address, of_portal)
 
 
 def read_profile(config: ConfigFile, profile_name: str) -> dict[str, Any]:
@@ -140,6 +146,7 @@ def choose_profile(connection: Connection, person: Person) -> SsoProfile:
         account_id=account_id,
         role_name=role_name,
         region=connection.region,
+        start_urls=tuple(portal["start_urls"]),
     )
 
 
@@ -171,23 +178,23 @@ class SignedInProfiles:
 
 def find_signed_in_profiles(connection: Connection) -> SignedInProfiles:
     """Return the profiles of the portal, in the sandbox's terminal or on AWS of this user; reads only."""
-    start_url = portal_settings(connection)["start_url"]
+    portal = portal_settings(connection)
+    start_urls = [portal["start_url"], *portal["start_urls"]]
     if connection.console is None:
-        return SignedInProfiles(_profiles(config_path, start_url), None)
+        return SignedInProfiles(_profiles(config_path, start_urls), None)
     folder = Path(connection.console.state_folder) / "home" / ".aws"
     has_token = any(read_object(path).get("accessToken") for path in (folder / "sso/cache").glob("*.json"))
-    return SignedInProfiles(_profiles(lambda: folder / "config", start_url), has_token)
+    return SignedInProfiles(_profiles(lambda: folder / "config", start_urls), has_token)
 
 
-def _profiles(path: Callable[[], Path], start_url: str) -> tuple[str, ...]:
+def _profiles(path: Callable[[], Path], start_urls: list[str]) -> tuple[str, ...]:
     try:
         config = read_config(path())
     except ConfigFileError:  # notebook 10 says what is wrong with it
         return ()
-    portal = portal_address(start_url)
     found = {name: read_profile(config, name) for name in config.profiles}
     return tuple(
-        sorted(name for name, keys in found.items() if portal_address(keys.get("sso_start_url")) == portal)
+        sorted(name for name, keys in found.items() if _is_address(keys.get("sso_start_url"), start_urls))
     )
 
 
@@ -448,6 +455,10 @@ def _refuse_taken(config: ConfigFile, profile: SsoProfile, section: Section, aga
         return
     found = config.profiles[profile.profile_name]
     shown = [key if key in _OTHER_WAYS else f"{key} = {found[key]!r}" for key in against]
+    session = config.sso_sessions.get(session_of(found), {})
+    if "sso_session" in against and "sso_start_url" in session:
+        where = f", which signs in at {session['sso_start_url']!r} in {session.get('sso_region')!r}"
+        shown[against.index("sso_session")] += where
     words = f"profile {profile.profile_name!r} belongs to something else: it has {', '.join(shown)}"
     refuse_config(config.path, min(section.line_of(key) for key in against), words, ANOTHER_NAME)
 

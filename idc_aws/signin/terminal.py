@@ -163,6 +163,11 @@ class CallAnswer:
     values: dict[str, Any] = field(default_factory=dict)
     refusal: str = ""
 
+    @property
+    def is_signed_out(self) -> bool:
+        """Whether nobody is signed in any more: the CLI speaks of a token or a Token."""
+        return "oken" in self.refusal
+
 
 @dataclass(frozen=True)
 class Terminal:
@@ -202,14 +207,19 @@ class Terminal:
         """Run the AWS CLI and return what it said."""
         if self.command_line is None:
             raise CredentialsError("there is no AWS CLI v2 here", remedy="Install it; notebook 10 says how.")
-        return subprocess.run(
-            [self.command_line.program, *arguments],
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PROGRAM_TIMEOUT_S,
-        )
+        try:
+            return subprocess.run(
+                [self.command_line.program, *arguments],
+                env=self.variables,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_PROGRAM_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CredentialsError(
+                f"the AWS CLI did not answer within {_PROGRAM_TIMEOUT_S:g} s", remedy="Run the cell again."
+            ) from error
 
 
 def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -> Terminal:

@@ -51,10 +51,11 @@ class ShownCalls:
 
 def shown_calls(planned: PlannedCalls, target: Target, context: RunContext, name: str) -> ShownCalls:
     """Return the calls of a plan; those of a long one also as files in the run's folder. Writes."""
-    calls = _in_console_words(planned.calls)
+    calls = planned.calls
     if not _is_long(calls):
         return ShownCalls(planned, target)
-    texts = {f"{name}-calls.sh": as_commands(calls, target), f"{name}-calls.py": as_python(calls, target)}
+    written = _in_console_words(calls)
+    texts = {f"{name}-calls.sh": as_commands(written, target), f"{name}-calls.py": as_python(written, target)}
     cleaned = {file: f"{clean(text)}\n" for file, text in texts.items()}
     return ShownCalls(planned, target, write_files(context, cleaned))
 
@@ -73,19 +74,20 @@ def _cut(calls: Sequence[Call]) -> tuple[int, int, str]:
 
 def calls_html(planned: PlannedCalls, target: Target, files: tuple[str, ...] = ()) -> str:
     """Return what Apply calls, folded: the list, the commands and the code; empty where there is nothing."""
-    calls = _in_console_words(_first(planned.calls))
+    calls = _first(planned.calls)
     stop = f'<p role="alert">✘ Applying would stop here: {in_html(planned.stopped_by)}</p>'
     warning = stop if planned.stopped_by else ""
     if not calls:
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}</div>' if warning else ""
     if all(call.service_name == CONSOLE for call in calls):
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
+    written = _in_console_words(calls)
     number = f"{len(planned.calls)} call{'s' if len(calls) > 1 else ''}"
     cut = cut_html(_cut(planned.calls) if _is_long(planned.calls) else None, files)
     parts = [
         _folded(f"The {number} that Apply makes, in this order", _listed(calls)),
-        _folded("The same as AWS CLI commands", _copyable("commands", as_commands(calls, target))),
-        _folded("The same as Python code (boto3)", _copyable("code", as_python(calls, target))),
+        _folded("The same as AWS CLI commands", _copyable("commands", as_commands(written, target))),
+        _folded("The same as Python code (boto3)", _copyable("code", as_python(written, target))),
     ]
     return f'{CALLS_STYLE}<div class="idc-calls">{warning}{"".join(parts)}{cut}</div>'
 

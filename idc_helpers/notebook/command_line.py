@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -333,9 +334,12 @@ class CommandLineStep:
     def _configured(self) -> SsoProfile | None:
         """Return the profile of the config file if it leads to this portal, or None."""
         configured = configured_profile(read_config(self._config_file()), self.profile_name)
+        if configured is None:
+            return None
         portal = portal_settings(self._context.connection)
+        configured = replace(configured, start_urls=tuple(portal["start_urls"]))
         keys = {"sso_start_url": portal["start_url"], "sso_region": portal["region"]}
-        return configured if configured is not None and configured.has_portal_of(keys) else None
+        return configured if configured.has_portal_of(keys) else None
 
     def _change(self) -> ProfileChange:
         return plan_profile(self._config_file(), self.profile, self._credentials_file())
@@ -363,7 +367,7 @@ def _short(answer: CallAnswer) -> str:
     for word, meaning in _REFUSALS:
         if word in answer.refusal:
             return meaning
-    return "the session is over: aws sso login" if "oken" in answer.refusal else answer.refusal
+    return "the session is over: aws sso login" if answer.is_signed_out else answer.refusal
 
 
 def _shown(name: str, value: Any) -> str:

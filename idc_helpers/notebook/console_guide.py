@@ -277,15 +277,15 @@ class PageLinks(Line):
 
     def _repr_html_(self) -> str:
         anchors = " · ".join(_anchor(address, words) for words, address in self.links)
-        return f'{super()._repr_html_()}<p class="idc-note">{anchors}<br>{escape(self.note)}</p>'
+        note = f"<br>{escape(self.note)}" if self.note else ""
+        return f'{super()._repr_html_()}<p class="idc-note">{anchors}{note}</p>'
 
 
-def same_screen(step: Step) -> PageLinks:
-    """Return which screen of the console shows the same as a step that only reads, with a link to it."""
-    screen = step.entry.screen
-    console = "practice console" if step.context.connection.console else "AWS console"
-    words = f"The {console} shows the same in {screen.words if screen else 'Settings'}."
-    return PageLinks(words, ((f"Open the {console}", _way(step.context, screen)["link"]),))
+def same_screen(context: RunContext, screen: ConsoleScreen) -> PageLinks:
+    """Return that a screen of the console shows the same, with a link to it."""
+    console = "practice console" if context.connection.console else "AWS console"
+    words = f"The {console} shows the same in {screen.words}."
+    return PageLinks(words, ((f"Open the {console}", _way(context, screen)["link"]),))
 
 
 def pages_path() -> str:

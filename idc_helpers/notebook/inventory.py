@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from idc_aws.access import AssignmentRow, list_all_account_assignments, list_people_access
+from idc_aws.access import AssignmentRow, list_all_account_assignments, list_people_access, name_accounts
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
@@ -13,12 +13,11 @@ from idc_aws.identifiers import access_portal_url, counted
 from idc_aws.identity_store import list_users
 from idc_aws.organization import (
     Account,
-    DelegatedAdministrators,
     OrganizationalUnit,
     describe_organization,
     list_accounts,
+    list_delegates,
     list_roots,
-    name_accounts,
 )
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import CONSOLE_SETTINGS, ConsoleSetting, ConsoleSettings
@@ -144,13 +143,6 @@ def delegated_administrators(connection: Connection) -> Table:
     # https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListDelegatedAdministrators.html
     rows = tuple((account.name, account.account_id) for account in list_delegates(connection))
     return Table(f"Delegated administrators of Identity Center: {len(rows)}", ("account", "account id"), rows)
-
-
-def list_delegates(connection: Connection) -> list[Account]:
-    """Return the accounts that are delegated administrators of Identity Center, sorted by name."""
-    accounts = list_accounts(connection)
-    found = DelegatedAdministrators(connection).read([account.account_id for account in accounts])
-    return [account for account in accounts if account.account_id in found]
 
 
 def what_deleting_destroys(connection: Connection) -> Table:

@@ -32,7 +32,7 @@ from idc_helpers.notebook.lesson_map import (
 )
 from idc_helpers.notebook.pictures import Matrix, SequenceDiagram, TimeAxis, Tree
 from idc_helpers.notebook.screen import is_guided, running_shell, scrub_shown_errors
-from idc_helpers.notebook.sessions import Tables, life_of_a_session, sign_in_conversation, three_ways
+from idc_helpers.notebook.sessions import life_of_a_session, sign_in_conversation
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.notebook.whole_tables import write_whole_table
@@ -315,10 +315,6 @@ class Runbook:
             For another grant.
         """
         return sign_in_conversation(self.context, command_line, grant)
-
-    def three_ways(self) -> Tables:
-        """Return what an access key, ``aws login`` and ``aws sso login`` give, with made-up keys."""
-        return three_ways()
 
     def _shown(self, caption: str, read: Callable[..., _Shown], **options: Any) -> _Shown | Table:
         """Return what the target holds; before there is an instance, planned or guided, an empty table."""

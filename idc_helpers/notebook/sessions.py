@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from idc_aws.errors import InvalidValueError, NotFoundError
 from idc_aws.files import read_table
@@ -14,7 +13,6 @@ from idc_aws.signin.login import SignInTrace, read_sign_in_trace
 from idc_aws.signin.profiles import SCOPE, SsoProfile
 from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
 from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis
-from idc_helpers.notebook.tables import TABLE_STYLE, Table
 from idc_helpers.runbook.run import RunContext
 
 _LANES = ("You", "Browser", "AWS CLI", "IAM Identity Center")
@@ -67,35 +65,6 @@ def _happened(command_line: CommandLineStep | None) -> tuple[SsoProfile | None, 
     profile = command_line.profile
     folder = command_line.terminal.token_folder
     return profile, read_sign_in_trace(folder, profile, command_line.last_user_code)
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Tables that belong together; the last value of a cell shows them."""
-
-    tables: tuple[Table, ...]
-
-    def __repr__(self) -> str:
-        return "\n\n".join(map(repr, self.tables))
-
-    def _repr_html_(self) -> str:
-        return TABLE_STYLE + "".join(table.html() for table in self.tables)
-
-
-def three_ways() -> Tables:
-    """Return what an access key, ``aws login`` and ``aws sso login`` give, with made-up keys."""
-    written = read_table("three_ways", "idc_helpers").values()
-    return Tables(
-        tuple(
-            Table(
-                one["caption"],
-                tuple(one["columns"]),
-                tuple(map(tuple, one["rows"])),
-                note=one.get("note", ""),
-            )
-            for one in written
-        )
-    )
 
 
 _DEFAULT_ROLE_S = 3600.0

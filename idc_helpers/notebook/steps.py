@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -60,6 +60,9 @@ class Applied:
 class Cells(ABC, Generic[R]):
     """What a notebook's cells show of a step or a teardown; the buttons of its panel hold the same one."""
 
+    looks_again: ClassVar[bool] = False
+    """Whether cells look at the target once more before they apply: the plan is a moment old."""
+
     def __init__(self, step: R) -> None:
         self.step = step
         self.context = step.context
@@ -111,7 +114,7 @@ class Cells(ABC, Generic[R]):
                 f"in a guided notebook only the button *Apply* of “{self.step.title}” writes",
                 remedy="Run the cell with its form, press Review, and read the plan first.",
             )
-        return Applied(self.step.title, self.step.apply_reviewed(), self.context)
+        return Applied(self.step.title, self.step.apply_reviewed(looks_again=self.looks_again), self.context)
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""
@@ -152,17 +155,18 @@ class NotebookStep(Cells[Step]):
         return self._look() if self.step.entry.only_reads else super().take()
 
     def _look(self) -> Any:
-        """Show what a step that only reads has found, and return its checks: no form, nothing to press."""
+        """Show what the one step that only reads has found, and return its checks: nothing to press."""
         self.context.opening.require()
         later = self.step.later()
         if later and is_guided():
             return Line(later)
         planned = later and self.context.mode == "plan"
         show(Line(later) if planned else inventory.identity_source(self.context.connection))
-        self.step.review()
         if not is_guided():
+            self.step.plan()  # for the run's events
             return self.check()
-        show(same_screen(self.step))
+        if self.step.entry.screen is not None:
+            show(same_screen(self.context, self.step.entry.screen))
         results = self.step.check()
         table = checks_table(self.step.title, results)
         if results.passed:
@@ -210,6 +214,8 @@ class NotebookStep(Cells[Step]):
 
 class NotebookTeardown(Cells[Teardown]):
     """Takes back what the receipts of the run's folder name, newest first, and nothing else."""
+
+    looks_again: ClassVar[bool] = True
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(Teardown(context))  # one for all cells: its verdict counts what it has undone

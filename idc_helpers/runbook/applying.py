@@ -28,6 +28,7 @@ from idc_aws.resource import Resource
 from idc_helpers.runbook.comparing import CheckResults
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptBook
 from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.words import format_thing
 
 Progress = Callable[[Literal["started", "done"], Change, int, int], None]
 
@@ -177,6 +178,10 @@ class Reviewed(ABC, Generic[P]):
         """Make a plan true, a fresh one unless one is given, and return what was done; writes."""
 
     @abstractmethod
+    def changed_since(self, plan: P) -> Change | None:
+        """Return a change that is not as the plan showed it any more, or None; reads the target again."""
+
+    @abstractmethod
     def check(self) -> CheckResults:
         """Read the target again and return a check for each thing; reads only."""
 
@@ -224,8 +229,8 @@ class Reviewed(ABC, Generic[P]):
         self.reviewed = None
         self._tell()
 
-    def apply_reviewed(self, progress: Progress = no_progress) -> Outcome:
-        """Apply the plan that was reviewed; writes to the target."""
+    def apply_reviewed(self, progress: Progress = no_progress, *, looks_again: bool = True) -> Outcome:
+        """Apply the plan that was reviewed, if the target still is as it showed; writes to the target."""
         self.context.opening.require()
         if self.reviewed is None:
             raise ApplyRefusedError(
@@ -235,13 +240,17 @@ class Reviewed(ABC, Generic[P]):
         plan, self.reviewed, self.running = self.reviewed, None, True
         self._tell()
         try:
+            # A person may read for minutes. What another notebook or the console made meanwhile is not ours:
+            # a receipt for it would let an undo delete it.
+            if looks_again and (change := self.changed_since(plan)):
+                raise ApplyRefusedError(
+                    f"the {format_thing(change.kind, change.key)} has changed since the plan was shown",
+                    remedy="Nothing was written. Review again, and read the new plan.",
+                )
             return self.apply(plan, progress=progress)
         finally:
             self.running = False
             self._tell()
-
-    def require_as_shown(self) -> None:
-        """Return while the target is as the reviewed plan showed it; reads only. An undo looks by itself."""
 
     def calls(self, plan: P) -> PlannedCalls:
         """Return the calls that applying a plan would make, from applying it where no write is sent."""

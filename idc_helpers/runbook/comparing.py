@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from idc_aws.changes import Action, Change, Plan, State, in_words
+from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.errors import CheckFailedError
 from idc_aws.scrubbing import scrub_values
 from idc_helpers.runbook.lesson import Place
-from idc_helpers.runbook.words import format_field, format_fields, format_value
+from idc_helpers.runbook.words import PARTED, format_field, format_fields, format_thing, format_value
 
 _LONGEST_VALUE_SHOWN = 60
-_PARTED = ("address", "enterprise")
 _SET_BY_AWS = {"session_duration", "email_type", "accounts_to_provision"}
 """Fields that a thing may have although its creation did not say so."""
 
@@ -56,8 +55,8 @@ def describe_difference(wanted: State, found: State, fields: list[str]) -> str:
 
 
 def _differing_parts(name: str, wanted: Any, found: Any) -> tuple[Any, Any]:
-    """Return of two addresses, or two jobs, only the fields that differ: all of them would not fit."""
-    if name not in _PARTED or not (isinstance(wanted, dict) and isinstance(found, dict)):
+    """Return of two addresses, or their like, only the fields that differ: all of them would not fit."""
+    if name not in PARTED or not (isinstance(wanted, dict) and isinstance(found, dict)):
         return wanted, found
     fields = [part for part in {**wanted, **found} if wanted.get(part) != found.get(part)]
     of_wanted, of_found = ({part: one.get(part, "nothing") for part in fields} for one in (wanted, found))
@@ -249,7 +248,7 @@ def check_states(
     checks = []
     for key, wanted in desired.items():
         found = actual.get(key)
-        check = _check(in_words(kind, key), wanted, found)
+        check = _check(format_thing(kind, key), wanted, found)
         if not check.passed:
             check = replace(check, remedy=remedy)
             check = teach(check, key, wanted, found) if teach else check

@@ -11,7 +11,7 @@ from idc_aws.errors import KitError, NotFoundError
 from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.reading import chosen_person
-from idc_helpers.runbook.examinations import EXAMINATIONS, CleanUp, Examination, Look
+from idc_helpers.runbook.examinations import EXAMINATIONS, CleanUp, Examination, Look, left_by
 from idc_helpers.runbook.run import RunContext
 
 
@@ -75,5 +75,5 @@ def list_leftovers(context: RunContext) -> tuple[CleanUp, ...]:
         # What cannot be read here, such as the permission sets of an account instance, is not there either.
         if exercise.leaves_things:
             with suppress(KitError):
-                found += exercise.examine(Look(context, names_for(context, exercise))).clean_up
+                found += left_by(exercise.name, Look(context, names_for(context, exercise)))
     return tuple(found)

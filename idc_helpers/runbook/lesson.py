@@ -12,7 +12,7 @@ from idc_aws.instances import Instances
 from idc_aws.organization import DelegatedAdministrators
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
-from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
+from idc_aws.settings import CONSOLE_SETTINGS, AttributesForAccessControl, ConsoleSettings
 from idc_aws.users import Users
 from idc_helpers.runbook import desired
 from idc_helpers.runbook.desired import ObservedSettings, Want, WantInAccounts, WantOfPeople
@@ -147,8 +147,7 @@ _STEPS = (
         section="identity_source",
         source=f"{_GUIDE}/manage-your-identity-source-considerations.html",
         wants=(Want(ObservedSettings, desired.identity_source_states),),
-        screen=ConsoleScreen("Settings → Identity source", "settings"),
-        no_api="no API shows it",
+        screen=ConsoleScreen(CONSOLE_SETTINGS["identity_source"].console_path, "settings"),
     ),
     LessonStep(
         number=5,
@@ -161,9 +160,7 @@ _STEPS = (
         section="access_portal",
         source=f"{_GUIDE}/howtochangeURL.html",
         wants=(Want(ConsoleSettings, desired.access_portal_states),),
-        screen=ConsoleScreen(
-            "Settings → Identity source → Customize AWS access portal URL", "settings/portal-url"
-        ),
+        screen=ConsoleScreen(CONSOLE_SETTINGS["access_portal"].console_path, "settings/portal-url"),
         no_api=_NO_API,
     ),
     LessonStep(
@@ -178,7 +175,7 @@ _STEPS = (
         source=f"{_GUIDE}/userswithoutpwd.html",
         wants=(Want(ConsoleSettings, desired.standard_authentication_states),),
         screen=ConsoleScreen(
-            "Settings → Authentication → Standard authentication", "settings/authentication/standard"
+            CONSOLE_SETTINGS["standard_authentication"].console_path, "settings/authentication/standard"
         ),
         no_api=_NO_API,
     ),
@@ -194,7 +191,7 @@ _STEPS = (
         source=f"{_GUIDE}/mfa-getting-started.html",
         wants=(Want(ConsoleSettings, desired.multi_factor_authentication_states),),
         screen=ConsoleScreen(
-            "Settings → Authentication → Multi-factor authentication", "settings/authentication/mfa"
+            CONSOLE_SETTINGS["multi_factor_authentication"].console_path, "settings/authentication/mfa"
         ),
         no_api=_NO_API,
     ),
@@ -210,7 +207,7 @@ _STEPS = (
         source=f"{_GUIDE}/configure-user-session.html",
         wants=(Want(ConsoleSettings, desired.session_states),),
         screen=ConsoleScreen(
-            "Settings → Authentication → Session duration", "settings/authentication/session-duration"
+            CONSOLE_SETTINGS["sessions"].console_path, "settings/authentication/session-duration"
         ),
         no_api=_NO_API,
     ),

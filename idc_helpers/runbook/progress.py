@@ -10,7 +10,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from idc_aws.changes import Action, Plan, State, in_words
+from idc_aws.changes import Action, Plan, State
 from idc_aws.errors import KitError
 from idc_aws.identity_store import find_user_id
 from idc_aws.resource import Resource
@@ -23,6 +23,7 @@ from idc_helpers.runbook.lesson import EVERYBODY, LESSON, PERSON, LessonStep
 from idc_helpers.runbook.records import Receipt, read_events
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import OWN_VALUES, Step, digest
+from idc_helpers.runbook.words import format_field, format_thing
 
 
 class StepState(Enum):
@@ -242,12 +243,12 @@ def _left_by(context: RunContext, step: str) -> Mapping[tuple[str, str], State]:
 
 
 def _differences(resource: Resource, key: str, left: State) -> list[str]:
-    name = in_words(resource.kind, key)
+    name = format_thing(resource.kind, key)
     actual = resource.read([key]).get(key)
     if actual is None:
         return [f"{name} is gone"]
     fields = differing_fields(left, actual)
-    return [f"{name}: {', '.join(fields)}"] if fields else []
+    return [f"{name}: {', '.join(map(format_field, fields))}"] if fields else []
 
 
 def _is_of_here(receipt: Receipt, context: RunContext) -> bool:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idc_aws.access import name_accounts
 from idc_aws.connection import Connection, Place, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, ClosedRunbookError
-from idc_aws.identifiers import LONE_ACCOUNT_ID
-from idc_aws.organization import name_accounts
 from idc_aws.project import RUN_FOLDER_VARIABLE, find_scenario, runs_folder
 from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
@@ -117,7 +116,7 @@ class RunContext:
 
     def name_accounts(self, text: str) -> str:
         """Return a text with each account's name beside its id; may read, once."""
-        return name_accounts(self.target_connection, text) if LONE_ACCOUNT_ID.search(text) else text
+        return name_accounts(self.target_connection, text)
 
     def record(self, step: str, results: CheckResults) -> CheckResults:
         """Write the results of a step's checks into the run's events and return them, accounts named."""

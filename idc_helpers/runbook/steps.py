@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 
 from typing_extensions import override
 
 from idc_aws.calls import one_look
-from idc_aws.changes import Action, Change, Plan, in_words
+from idc_aws.changes import Action, Change, Plan
 from idc_aws.connection import Connection
-from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, ParametersError, Problem
+from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import refused_on_target
@@ -33,6 +34,7 @@ from idc_helpers.runbook.explain_failures import explain_failure
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.undo import Teardown, UndoPlan
+from idc_helpers.runbook.words import format_thing
 
 OWN_VALUES = "own_values"
 
@@ -150,14 +152,9 @@ class Step(Reviewed[Plan]):
                 self.context.events.write(OWN_VALUES, step=self.name, scenario=of_scenario, place=place)
 
     @override
-    def require_as_shown(self) -> None:
-        # A person may read for minutes. What another notebook or the console has made meanwhile is not ours:
-        # a receipt for it would let an undo delete it.
-        if self.reviewed is not None and self.compare().changes != self.reviewed.changes:
-            raise ApplyRefusedError(
-                "something has changed since the plan was shown, and the plan is true no longer",
-                remedy="Nothing was applied. Press Review again, and read the new plan.",
-            )
+    def changed_since(self, plan: Plan) -> Change | None:
+        pairs = zip_longest(plan.changes, self.compare().changes)
+        return next((shown or now for shown, now in pairs if shown != now), None)
 
     @override
     def check(self) -> CheckResults:
@@ -186,13 +183,13 @@ class Step(Reviewed[Plan]):
             f"Go back to the step “{self.title}”, read its plan and apply it, or do the rest in the console."
         )
         left_out = [
-            Check(in_words(resource.kind, key), True, f"skipped: {change.reason}")
+            Check(format_thing(resource.kind, key), True, f"skipped: {change.reason}")
             for key, change in skipped.items()
         ]
         return [*check_states(resource.kind, states, actual, remedy=remedy, teach=teach), *left_out]
 
     def _attestation_check(self, change: Change, teach: Teach) -> Check:
-        name = in_words(change.kind, change.key)
+        name = format_thing(change.kind, change.key)
         if change.action is Action.UNCHANGED:
             return Check(name, True, change.reason)
         wanted = change.after or {}

@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from idc_aws.access import whole_assignment_identifier
 from idc_aws.calls import one_look
-from idc_aws.changes import Action, Change, Plan, State, Use, format_uses, in_words
+from idc_aws.changes import Action, Change, Plan, State, Use, format_uses
 from idc_aws.connection import Connection
-from idc_aws.errors import ApplyRefusedError, InvalidValueError, KitError, NotFoundError, ReceiptError
+from idc_aws.errors import InvalidValueError, KitError, NotFoundError, ReceiptError
 from idc_aws.resource import Resource
 from idc_aws.secrets import REMOVED
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
@@ -32,7 +32,7 @@ from idc_helpers.runbook.comparing import (
 from idc_helpers.runbook.lesson import resources_by_kind
 from idc_helpers.runbook.records import Origin, Receipt, ReceiptPlace, place_of
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.words import format_field
+from idc_helpers.runbook.words import format_field, format_thing
 
 
 def named_identifier(receipt: Receipt) -> str:
@@ -292,11 +292,17 @@ def _fate_of_unchanged(change: Change, before: State, after: State) -> Fate:
     return Fate.LEFT if keeps else Fate.THEIRS
 
 
+def _set_back(change: Change, stays: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the fields that an undo sets back, and those of them that AWS offers no way back for."""
+    before, after = change.before or {}, change.after or {}
+    restored = [name for name in after if after[name] != before.get(name)]
+    return restored, [name for name in restored if "" in stays or name in stays]
+
+
 def _without_irreversible(receipt: Receipt, change: Change, stays: Mapping[str, str]) -> Undoing:
     """Take out of a change what AWS offers no way back for."""
     before, after = change.before or {}, change.after or {}
-    restored = [name for name in after if after[name] != before.get(name)]
-    kept = [name for name in restored if "" in stays or name in stays]
+    restored, kept = _set_back(change, stays)
     if not kept:
         return Undoing(receipt, change, Fate.UNDO)
     why = f"cannot be undone: {'; '.join(stays[name] for name in stays if name in ('', *kept))}"
@@ -316,8 +322,8 @@ def has_way_back(receipt: Receipt, resource: Resource) -> bool:
         return "" not in resource.irreversible(change)
     before, derived = receipt.before or {}, resource.derived_fields
     change = undo_update(receipt.kind, receipt.key, before, after, after, derived=derived)
-    undoing = _without_irreversible(receipt, change, resource.irreversible(change))
-    return change.writes and undoing.fate is Fate.UNDO
+    restored, kept = _set_back(change, resource.irreversible(change))
+    return change.writes and (not kept or kept != restored)
 
 
 def _settings_of_others(undoings: Sequence[Undoing]) -> tuple[Use, ...]:
@@ -483,8 +489,6 @@ class Teardown(Reviewed[UndoPlan]):
     @override
     def apply(self, plan: UndoPlan | None = None, *, progress: Progress = no_progress) -> Outcome:
         undo = plan if plan is not None else self.plan()
-        if plan is not None and undo.plan.writes:
-            self._require_as_shown(undo)
         origin, book = self.context.origin(NAME), self.context.receipts
         if undo.plan.writes:
             self.context.require_apply()
@@ -502,21 +506,17 @@ class Teardown(Reviewed[UndoPlan]):
         self.context.events.write("applied", step=NAME, changes=outcome.counts())
         return outcome
 
-    def _require_as_shown(self, undo: UndoPlan) -> None:
-        """Look again: minutes may have passed since the plan was shown."""
+    @override
+    def changed_since(self, plan: UndoPlan) -> Change | None:
+        if not plan.plan.writes:
+            return None
         fresh = self._compare(looks_for_uses=False)
-        now = {each.receipt.receipt_id: each.change for each in fresh.undoings if each.receipt}
-        for each in undo.undoings:
-            shown = each.change
-            if not shown.writes or each.receipt is None:
-                continue
-            found = now.get(each.receipt.receipt_id)
-            if found is None or _means(found) != _means(shown):
-                raise ApplyRefusedError(
-                    f"the {in_words(shown.kind, shown.key)} is not as the plan showed it any more: somebody "
-                    "has changed it since",
-                    remedy="Nothing was undone. Review again, and read the new plan.",
-                )
+        shown, now = (
+            {each.receipt.receipt_id: each.change for each in of.undoings if each.receipt}
+            for of in (plan, fresh)
+        )
+        pairs = ((change, now.get(receipt_id)) for receipt_id, change in shown.items() if change.writes)
+        return next((one for one, found in pairs if not found or _means(found) != _means(one)), None)
 
     def verdict(self) -> Verdict:
         """Return what the undo came to; reads the target again."""
@@ -559,7 +559,7 @@ def _left_over(remaining: UndoPlan) -> Check:
         others = tuple(change for change in remaining.left_alone() if change not in kept)
         words = f"; left alone: {_reasons(others)}" if others else ""
         return Check(NOTHING_LEFT, True, f"every receipt is undone{words}")
-    names = ", ".join(in_words(change.kind, change.key) for change in writes)
+    names = ", ".join(format_thing(change.kind, change.key) for change in writes)
     parts = [
         f"still there: {names}" if writes else "",
         f"{len(kept)} left alone: {_reasons(kept)}" if kept else "",
@@ -575,7 +575,7 @@ _REMEDY = (
 
 
 def _reasons(changes: Sequence[Change]) -> str:
-    named = [f"{in_words(change.kind, change.key)} {change.reason}" for change in changes[:_MOST_NAMED]]
+    named = [f"{format_thing(change.kind, change.key)} {change.reason}" for change in changes[:_MOST_NAMED]]
     more = len(changes) - len(named)
     return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from idc_aws.changes import State, key_in_words
+from idc_aws.changes import State, in_words, key_in_words
 from idc_aws.errors import InvalidValueError
 from idc_aws.files import read_table
 from idc_aws.identifiers import AWS_POLICY_PREFIX, format_length, parse_duration
 from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.policies import PermissionsBoundary
-from idc_aws.scenario.scenario import Mfa
 from idc_aws.settings import CONSOLE_SETTINGS
 
 
@@ -44,8 +43,8 @@ class FieldGroup:
     names: tuple[str, ...]
 
 
-# What only a person who writes YAML needs to know.
-_IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
+IN_A_FILE = r",? in quotes(?:: [^.]*)?"
+"""What only a person who writes YAML needs to know."""
 
 # A rule between fields is told at this one.
 WHOLE_PROBLEM_AT: Mapping[type[BaseModel], str] = {
@@ -56,12 +55,11 @@ WHOLE_PROBLEM_AT: Mapping[type[BaseModel], str] = {
 
 def words_of(model: type[BaseModel], name: str) -> FieldWords:
     """Return what a form says about a field; where nothing is written, what the model says."""
-    in_console = CONSOLE_SETTINGS["multi_factor_authentication"].fields if model is Mfa else {}
-    label = in_console.get(name) or name.replace("_", " ").capitalize()
+    label = name.replace("_", " ").capitalize()
     words = FieldWords(*forms_table()["fields"].get(model.__name__, {}).get(name, [label]))
     if words.help:
         return words
-    description = _IN_A_FILE.sub("", model.model_fields[name].description or "")
+    description = re.sub(IN_A_FILE, "", model.model_fields[name].description or "")
     says_more = description.rstrip(".").casefold() != words.label.casefold()
     return FieldWords(words.label, description if says_more else "", words.source)
 
@@ -94,8 +92,8 @@ def format_field(name: str) -> str:
     return _labels().get(name) or name.replace("_", " ").capitalize()
 
 
-LENGTHS = ("session_duration", "user_interactive", "user_background")
-"""The fields that hold a length of time."""
+LENGTHS = ("duration", "session_duration", "user_interactive", "user_background")
+"""The fields that hold a length of time, and such a name of an exercise."""
 
 
 def describe_length(text: str) -> str:
@@ -122,14 +120,15 @@ def _format_parts(name: str, value: list[Any] | dict[str, Any]) -> str:
         return f"{value['path']}{value['name']}"
     if isinstance(value, list) and all(isinstance(part, str) or _is_reference(part) for part in value):
         return ", ".join(format_value(name, part) for part in value)
-    if isinstance(value, dict) and name in _MODELS:
+    if isinstance(value, dict) and name in PARTED:
         return ", ".join(f"{format_field(key)}: {format_value(key, part)}" for key, part in value.items())
     if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
         return ", ".join(f"{key}={part}" for key, part in value.items())
     return json.dumps(value, ensure_ascii=False)
 
 
-_MODELS = ("address", "enterprise", "permissions_boundary")
+PARTED = ("address", "enterprise", "permissions_boundary")
+"""The fields of a state that have fields of their own."""
 
 
 def _is_reference(value: Any) -> bool:
@@ -148,6 +147,11 @@ def format_key(kind: str, key: str) -> str:
     """Return what people call a thing, such as ``"group Auditors · ReadOnlyAccess · 111122223333"``."""
     setting = CONSOLE_SETTINGS.get(key) if kind == "console_setting" else None
     return setting.title if setting else key_in_words(kind, key)
+
+
+def format_thing(kind: str, key: str) -> str:
+    """Return kind and key as people say them, such as ``"group Auditors"``; a setting has its title alone."""
+    return format_key(kind, key) if kind == "console_setting" else in_words(kind, key)
 
 
 def groups_of(model: type[BaseModel], only: tuple[str, ...] = ()) -> tuple[FieldGroup, ...]:

@@ -235,20 +235,19 @@ def _plan_table(plan: Plan, name_accounts: Callable[[str], str]) -> str:
         [
             each.action.value,
             each.kind.replace("_", " "),
-            name_accounts(format_key(each.kind, each.key)),
+            format_key(each.kind, each.key),
             each.reason,
         ]
         for each in plan.changes
     ]
-    return text_table([["action", "what", "name", "why"], *rows])
+    return text_table([["action", "what", "name", "why"], *([*map(name_accounts, row)] for row in rows)])
 
 
 def _tell(name_accounts: Callable[[str], str], event: str, change: Change, made: int, total: int) -> None:
-    from idc_helpers.runbook.words import format_key  # noqa: PLC0415
+    from idc_helpers.notebook.tables import format_change  # noqa: PLC0415
 
     if event == "done":
-        what = f"{change.kind.replace('_', ' ')} {format_key(change.kind, change.key)}"
-        typer.echo(f"{made} of {total}: {change.action.value} {name_accounts(what)}")
+        typer.echo(f"{made} of {total}: {name_accounts(format_change(change))}")
 
 
 def batch(

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.errors import ApplyRefusedError, RunFailedError
 from idc_aws.files import explained, replaced_file
-from idc_aws.identifiers import LONE_ACCOUNT_ID
 from idc_aws.scrubbing import scrub_values
 from idc_helpers import __version__
 from idc_helpers.runbook.records import ReceiptPlace

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from idc_aws.access import LONE_ACCOUNT_ID, name_accounts
 from idc_aws.changes import Action
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, TargetError, ThrottledError
-from idc_aws.identifiers import LONE_ACCOUNT_ID, counted
-from idc_aws.organization import name_accounts
+from idc_aws.identifiers import counted
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
 from idc_helpers.runbook.comparing import differing_fields

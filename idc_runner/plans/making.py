@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.changes import Action, Change, State
 from idc_aws.connection import Connection, connect, management_account_id, require_home_region
 from idc_aws.errors import InvalidValueError, KitError, RunFailedError, TargetError, ThrottledError
-from idc_aws.identifiers import LONE_ACCOUNT_ID
 from idc_aws.organization import list_accounts
 from idc_aws.permissions import (
     MANAGEMENT_ACCOUNT_ACTIONS,

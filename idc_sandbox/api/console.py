@@ -15,8 +15,9 @@ from idc_sandbox.api.identity_store.operations import write_identity
 from idc_sandbox.api.identity_store.references import USER
 from idc_sandbox.api.instance_rules import require_instance
 from idc_sandbox.api.settings import (
+    ACTIVE_DIRECTORY,
     EXTERNAL,
-    IDENTITY_SOURCES,
+    SOURCE_LABELS,
     read_identity_source,
     read_settings,
     write_setting,
@@ -32,7 +33,7 @@ from idc_sandbox.sign_in.people import Refusal
 Result = TypeVar("Result")
 Values = dict[str, Any]
 
-_CONFLICTS = ("has-password", "user-disabled", "no-email", "email-verified")
+_CONFLICTS = ("has-password", "user-disabled", "no-email", "email-verified", "external-identity-source")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{1,10}){1,3}-[0-9]{1,2}")
 _LONGEST_NAME = 255
 
@@ -45,7 +46,10 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
         case "POST", ["instance"]:
             return _enable_instance(context, values)
         case "GET", ["settings"]:
-            return read_settings(*_console_of(context, values))
+            settings = read_settings(*_console_of(context, values))
+            if settings["access_portal"] is not None:
+                settings["access_portal"] |= {"start_urls": people.start_urls(context)}
+            return settings
         case "PUT", ["settings", name]:
             context, instance = _console_of(context, values)
             values.pop("instance_arn")
@@ -94,11 +98,15 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
             started = _allowed(devices.start_at_console, at_console(), user_id, known)
             return {"secret": started.secret, "uri": started.uri}
         case "POST", "mfa-devices", "start-key":
-            options = _allowed(devices.registration_options, at_console(), user_id)
+            options = _allowed(devices.registration_options, at_console(), user_id, devices.KEY_AT_CONSOLE)
             return {"options": options}
-        case "POST", "mfa-devices", "register" | "register-key":
-            proof = {key: str(values.get(key, "")) for key in ("code", "credential", "name")}
-            added = _allowed(devices.finish_at_console, at_console(), user_id, proof)
+        case "POST", "mfa-devices", "register":
+            proof = [str(values.get(key, "")) for key in ("code", "name")] + [devices.APP_AT_CONSOLE]
+            added = _allowed(devices.finish_app_registration, at_console(), user_id, *proof)
+            return {"registered": dataclasses.asdict(added)}
+        case "POST", "mfa-devices", "register-key":
+            proof = [str(values.get(key, "")) for key in ("credential", "name")] + [devices.KEY_AT_CONSOLE]
+            added = _allowed(devices.finish_registration, at_console(), user_id, *proof)
             return {"registered": dataclasses.asdict(added)}
         case "POST", "mfa-devices", device_id, "delete":
             deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)
@@ -149,9 +157,9 @@ def _enable_instance(context: Context, values: Values) -> Values:
 def _change_identity_source(context: Context, instance: sqlite3.Row, values: Values) -> Values:
     """Change where an instance's users come from; to or from Active Directory, all of them are deleted."""
     new_type, provider = values.get("type"), values.get("identity_provider")
-    if new_type not in IDENTITY_SOURCES:
+    if new_type not in SOURCE_LABELS:
         raise validation_error(
-            f"The identity source {new_type!r} does not exist; there are {', '.join(IDENTITY_SOURCES)}."
+            f"The identity source {new_type!r} does not exist; there are {', '.join(SOURCE_LABELS)}."
         )
     old_type = read_identity_source(context, instance)["type"]
     if new_type == old_type:
@@ -162,7 +170,7 @@ def _change_identity_source(context: Context, instance: sqlite3.Row, values: Val
             raise validation_error(f"identity_provider must be an object, found {provider!r}.")
         kept["identity_provider"] = saml.identity_provider(provider)
     deleted = {"users": 0, "groups": 0, "account_assignments": 0}
-    if "active_directory" in (old_type, new_type):
+    if ACTIVE_DIRECTORY in (old_type, new_type):
         deleted = _delete_identities(context, instance)
     write_stored(context, instance, "identity_source", kept)
     return {"identity_source": read_identity_source(context, instance), "deleted": deleted}

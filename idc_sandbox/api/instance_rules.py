@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from idc_sandbox.context import Context
+from idc_sandbox.context import IDENTITY_CENTER, Context
 from idc_sandbox.errors import ServiceError, access_denied, not_found, validation_error
 
 
@@ -62,7 +62,7 @@ def is_administrator(context: Context, instance: sqlite3.Row) -> bool:
         return True
     if instance["kind"] != "ORGANIZATION":
         return False
-    return context.caller.account_id in context.double.delegated_administrators("sso.amazonaws.com")
+    return context.caller.account_id in context.double.delegated_administrators(IDENTITY_CENTER)
 
 
 def require_permission_sets(context: Context, instance_arn: str) -> sqlite3.Row:

@@ -110,20 +110,25 @@ MODEL_OF_SETTING: dict[str, type[Setting]] = {
 }
 
 
-DIRECTORY, EXTERNAL = "identity_center_directory", "external_identity_provider"
+DIRECTORY, ACTIVE_DIRECTORY = "identity_center_directory", "active_directory"
+EXTERNAL = "external_identity_provider"
 
 # type -> how users prove who they are, how they get in
 _METHODS_OF_SOURCE = {
     DIRECTORY: ("password", "direct"),
-    "active_directory": ("active_directory", "manual"),
+    ACTIVE_DIRECTORY: ("active_directory", "manual"),
     EXTERNAL: ("saml_2_0", "manual"),
 }
-IDENTITY_SOURCES = tuple(_METHODS_OF_SOURCE)
+SOURCE_LABELS = {
+    DIRECTORY: "Identity Center directory",
+    ACTIVE_DIRECTORY: "Active Directory",
+    EXTERNAL: "External identity provider",
+}
 
 # Where users prove elsewhere who they are, the console has no such box.
 _SOURCES_OF_SETTING = {
     "standard_authentication": (DIRECTORY,),
-    "multi_factor_authentication": (DIRECTORY, "active_directory"),
+    "multi_factor_authentication": (DIRECTORY, ACTIVE_DIRECTORY),
 }
 
 
@@ -151,13 +156,14 @@ def read_identity_source(context: Context, instance: sqlite3.Row) -> dict[str, A
     stored = read_stored(context, instance, "identity_source")
     source = stored.get("type", DIRECTORY)
     authentication_method, provisioning_method = _METHODS_OF_SOURCE[source]
-    provider = {name: stored[name] for name in ("identity_provider",) if name in stored}
-    return {
+    shown = {
         "type": source,
         "authentication_method": authentication_method,
         "provisioning_method": provisioning_method,
-        **provider,
     }
+    if "identity_provider" in stored:
+        shown["identity_provider"] = stored["identity_provider"]
+    return shown
 
 
 def write_setting(
@@ -209,7 +215,7 @@ def write_stored(context: Context, instance: sqlite3.Row, name: str, values: dic
 def _is_shown(context: Context, instance: sqlite3.Row, name: str) -> bool:
     if name == "account_instances":
         return bool(instance["kind"] == "ORGANIZATION")
-    return read_identity_source(context, instance)["type"] in _SOURCES_OF_SETTING.get(name, IDENTITY_SOURCES)
+    return read_identity_source(context, instance)["type"] in _SOURCES_OF_SETTING.get(name, SOURCE_LABELS)
 
 
 def _portal_addresses(instance: sqlite3.Row, subdomain: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import store
@@ -95,9 +96,8 @@ class LazyMoto:
         known = self._known()
         if known is None or known.issued_key.caller != caller:
             return self.load().access_policies(caller)
-        policies = known.policies
-        context = {**policies.context, **time_context(self.now())}
-        return AccessPolicies(policies.identity, policies.ceilings, context)
+        context = {**known.policies.context, **time_context(self.now())}
+        return replace(known.policies, context=context)
 
     def administrator_credentials(self) -> tuple[str, str]:
         """Return access key id and secret of the administrator."""

@@ -34,12 +34,11 @@ from moto.sts.models import AssumedRole, STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
 from idc_sandbox.aws_double import accounts
-from idc_sandbox.context import Caller
+from idc_sandbox.context import IDENTITY_CENTER, Caller
 from idc_sandbox.errors import ServiceError, access_denied, parse_json
 from idc_sandbox.wire.policies import policy_problem
 
 _PREFIX = "arn:aws:iam::aws:policy"
-_IDENTITY_CENTER = "sso.amazonaws.com"
 
 
 @functools.cache
@@ -282,7 +281,7 @@ def _register_delegated_administrator(backend: OrganizationsBackend, **asked: st
             "You cannot register management account/yourself as delegated administrator for your"
             " organization."
         )
-    if service == _IDENTITY_CENTER and accounts.delegated_administrators(service) - {account_id}:
+    if service == IDENTITY_CENTER and accounts.delegated_administrators(service) - {account_id}:
         raise ConstraintViolationException(
             "You have exceeded the allowed number of delegated administrators for the delegated service."
         )  # the words are UNCONFIRMED
@@ -305,8 +304,8 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (TokenResponse, "get_session_token", get_session_token),
     (TokenResponse, "get_federation_token", get_federation_token),
     (STSBackend, "get_caller_identity", get_caller_identity),
-    # Policies of buckets are read by the sandbox; moto reads them without principals and conditions.
     (OrganizationsBackend, "register_delegated_administrator", _register_delegated_administrator),
+    # Policies of buckets are read by the sandbox; moto reads them without principals and conditions.
     (FakeBucket, "get_permission", lambda *_asked: PermissionResult.NEUTRAL),
 )
 # What is done to each new object; one read from a snapshot is not new.
@@ -324,7 +323,7 @@ def apply() -> None:
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would override every caller's account
     moto.settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # no bucket's name stands before the sandbox's host
     FakeKey.disposed = True  # one whose reading failed half-way has no file to close
-    FakeDelegatedAdministrator.SUPPORTED_SERVICES.append(_IDENTITY_CENTER)
+    FakeDelegatedAdministrator.SUPPORTED_SERVICES.append(IDENTITY_CENTER)
     # Stock moto pages by the time of joining, and loses accounts that were made in the same moment.
     PAGINATION_MODEL["list_accounts"]["unique_attribute"] = "Id"
     # A property, so that the list is made when it is read; moto assigns the empty one to it.

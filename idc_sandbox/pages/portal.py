@@ -90,7 +90,7 @@ def _finish_device(visit: Visit, *, is_allowed: bool) -> Response:
 
 
 _LONGEST_DESTINATION = 2048
-_IDENTITY_CENTER = "singlesignon"  # as addresses of its console call it
+_CONSOLE_SERVICE = "singlesignon"  # as addresses of Identity Center's console call it
 
 
 def show_portal(visit: Visit) -> Response:
@@ -158,7 +158,7 @@ def show_console(visit: Visit) -> Response:
         landing=landing,
         landing_is_relay_state=not destination,
         service=console_service(landing),
-        leads_to_practice_console=console_service(landing) == _IDENTITY_CENTER,
+        leads_to_practice_console=console_service(landing) == _CONSOLE_SERVICE,
     )
 
 

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idc_sandbox import __version__
+from idc_sandbox.api.sso_admin.policies import policy_name
 from idc_sandbox.context import Context
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.loopback import Site, Sites
@@ -367,7 +368,8 @@ def forget_cookie(answer: Response, visit: Visit, name: str, *, but: str = "") -
     for path in _paths_above(visit.request.url.path):
         if path != but:
             set_cookie(answer, visit, name, "", path=path)
-    if visit.site.prefix:  # cookies know no ports: the same pages without a prefix set theirs for all paths
+    # Cookies know no ports: the same pages without a prefix set theirs for all paths.
+    if visit.site.prefix and but != "/":
         answer.delete_cookie(name, path="/", httponly=True, samesite="lax")
 
 
@@ -390,6 +392,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["moment"] = lambda epoch_s: _utc(epoch_s).strftime("%d %b %Y, %H:%M UTC")
     environment.filters["machine_moment"] = lambda epoch_s: _utc(epoch_s).isoformat(timespec="seconds")
     environment.filters["duration"] = duration_words
+    environment.filters["policy_name"] = policy_name
     environment.globals |= {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
     return environment
 

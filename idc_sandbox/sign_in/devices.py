@@ -179,7 +179,7 @@ def _next_name(context: Context, user_id: str, kind: str) -> str:
 
 ISSUER = "Practice sandbox"
 # The user's own registration and the administrator's have a key each: neither shows the other's.
-_OWN_APP, _APP_AT_CONSOLE = "totp-registration", "console-totp-registration"
+_OWN_APP, APP_AT_CONSOLE = "totp-registration", "console-totp-registration"
 _STEP_S = 30
 # One step early or late: clocks differ, and typing takes time.
 _STEPS_OF_GRACE = 1
@@ -204,9 +204,9 @@ def start_at_console(context: Context, user_id: str, known: str = "") -> TotpReg
     """Return a new secret for the console, or the one that is `known` there while it waits. Writes."""
     require_device_room(context, user_id, "totp")
     is_waiting = bool(known) and matches(
-        known, digest(find_challenge(context, user_id, _APP_AT_CONSOLE) or "")
+        known, digest(find_challenge(context, user_id, APP_AT_CONSOLE) or "")
     )
-    secret = known if is_waiting else _new_secret(context, user_id, _APP_AT_CONSOLE)
+    secret = known if is_waiting else _new_secret(context, user_id, APP_AT_CONSOLE)
     return _registration(context, user_id, secret)
 
 
@@ -219,14 +219,6 @@ def _new_secret(context: Context, user_id: str, challenge: str) -> str:
 def _registration(context: Context, user_id: str, secret: str) -> TotpRegistration:
     name = person_of(context, user_id).user_name
     return TotpRegistration(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
-
-
-def finish_at_console(context: Context, user_id: str, form: FormFields) -> MfaDevice:
-    """Register what the console started: a key by the browser's answer, else an app by its code. Writes."""
-    name = form.get("name", "")
-    if credential := form.get("credential"):
-        return finish_registration(context, user_id, credential, name)
-    return finish_app_registration(context, user_id, form.get("code", ""), name, _APP_AT_CONSOLE)
 
 
 def finish_app_registration(
@@ -247,8 +239,7 @@ def finish_app_registration(
 def user_of_registration(context: Context, secret: str) -> str | None:
     """Return whose app is being registered with a secret, or None."""
     found = (
-        context.find_live("device_challenge", kind=kind, secret=secret)
-        for kind in (_OWN_APP, _APP_AT_CONSOLE)
+        context.find_live("device_challenge", kind=kind, secret=secret) for kind in (_OWN_APP, APP_AT_CONSOLE)
     )
     return next((str(row["user_id"]) for row in found if row is not None), None)
 
@@ -286,8 +277,9 @@ def _step_of(secret: str, code: str, *, after: int | None) -> int | None:
 # Security keys, passkeys and built-in authenticators, through WebAuthn.
 
 RELYING_PARTY_NAME = "Practice sandbox"
-# The console asks with the same challenge: it is no secret, and the newest one counts.
-_REGISTRATION, _AUTHENTICATION = "webauthn-registration", "webauthn-authentication"
+# The console asks with a challenge of its own: it does not void the one that the user's page waits for.
+_OWN_KEY, KEY_AT_CONSOLE = "webauthn-registration", "console-webauthn-registration"
+_AUTHENTICATION = "webauthn-authentication"
 _LARGEST_ANSWER = 64 * 1024
 
 
@@ -297,7 +289,7 @@ def _relying_party(context: Context) -> tuple[str, str]:
     return site.hostname or "", f"{site.scheme}://{site.netloc}"
 
 
-def registration_options(context: Context, user_id: str) -> str:
+def registration_options(context: Context, user_id: str, challenge: str = _OWN_KEY) -> str:
     """Return what ``navigator.credentials.create`` needs, as JSON with base64url for bytes. Writes."""
     require_device_room(context, user_id, "webauthn")
     person = person_of(context, user_id)
@@ -313,22 +305,26 @@ def registration_options(context: Context, user_id: str) -> str:
             user_verification=UserVerificationRequirement.PREFERRED,
         ),
     )
-    keep_challenge(context, user_id, _REGISTRATION, bytes_to_base64url(options.challenge))
+    keep_challenge(context, user_id, challenge, bytes_to_base64url(options.challenge))
     return webauthn.options_to_json(options)
 
 
 def finish_registration(
-    context: Context, user_id: str, credential_json: str, name: str | None = None
+    context: Context,
+    user_id: str,
+    credential_json: str,
+    name: str | None = None,
+    challenge: str = _OWN_KEY,
 ) -> MfaDevice:
     """Register what the browser answered, and return the device. Writes."""
     relying_party_id, origin = _relying_party(context)
-    challenge = find_challenge(context, user_id, _REGISTRATION)
-    if challenge is None:
+    asked = find_challenge(context, user_id, challenge)
+    if asked is None:
         raise refuse("registration-expired/key")
     try:
         verified = webauthn.verify_registration_response(
             credential=_checked(credential_json),
-            expected_challenge=base64url_to_bytes(challenge),
+            expected_challenge=base64url_to_bytes(asked),
             expected_rp_id=relying_party_id,
             expected_origin=origin,
         )
@@ -347,7 +343,7 @@ def finish_registration(
         sign_count=verified.sign_count,
         relying_party_id=relying_party_id,
     )
-    drop_challenge(context, user_id, _REGISTRATION)
+    drop_challenge(context, user_id, challenge)
     return device
 
 

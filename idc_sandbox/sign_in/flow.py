@@ -33,6 +33,7 @@ from idc_sandbox.sign_in.people import (
     refuse,
     require_enabled,
     require_own_directory,
+    require_own_passwords,
     require_reachable,
     send,
     setting,
@@ -84,7 +85,7 @@ class SignIn:
 def begin(context: Context, *, client: str, browser_tokens: Sequence[str] = ()) -> str:
     """Start a sign-in at the page ``"user-name"``, and return its id, a secret for a cookie. Writes."""
     instance = portal_instance(context)
-    require_own_directory(context, instance)
+    require_own_directory(context, instance["instance_arn"])
     sign_in_id = new_token()
     context.execute("DELETE FROM sign_in WHERE expires_at <= ?", context.now)
     context.insert(
@@ -107,6 +108,7 @@ def load(context: Context, sign_in_id: str, *pages: PageName) -> sqlite3.Row:
     row = context.find_live("sign_in", **key)
     if row is None:
         raise refuse("sign-in-expired")
+    require_own_directory(context, row["instance_arn"])  # it may have changed since the sign-in began
     if pages and row["page"] not in pages:
         raise refuse("wrong-page")
     return row
@@ -229,6 +231,7 @@ class Invitation:
 def invite(context: Context, user_id: str) -> Message:
     """Mail a user the link to choose the first password, and return the message. Writes."""
     person = require_reachable(person_of(context, user_id))
+    require_own_passwords(context, person.instance_arn)
     if passwords.has_password(context, user_id):
         raise refuse("has-password", user_name=person.user_name)
     return _mail_link(context, person, "invitation", INVITATION_LIFETIME_S)
@@ -244,6 +247,7 @@ def look_at_invitation(context: Context, token: str) -> Invitation:
     if row["expires_at"] <= context.now:
         raise refuse("invitation-expired")
     person = require_enabled(person_of(context, row["user_id"]))
+    require_own_passwords(context, person.instance_arn)
     return Invitation(
         person.user_id,
         person.user_name,
@@ -268,6 +272,7 @@ def reset_password(
 ) -> str | None:
     """Make a password invalid, and return the one-time password, or None and mail a link. Writes."""
     person = person_of(context, user_id)
+    require_own_passwords(context, person.instance_arn)
     if delivery == "one-time-password":  # the administrator sees it once and passes it on
         require_enabled(person)
         _drop_links(context, user_id)

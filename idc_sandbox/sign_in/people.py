@@ -172,16 +172,28 @@ def issuer_url(instance_arn: str) -> str:
     return f"https://identitycenter.amazonaws.com/{instance_arn.rpartition('/')[2]}"
 
 
-def require_own_directory(context: Context, instance: sqlite3.Row) -> None:
-    """Refuse to take passwords where another identity source does."""
-    from idc_sandbox.api.settings import DIRECTORY, read_identity_source  # noqa: PLC0415
-
-    source = read_identity_source(context, instance)
-    if source["type"] == DIRECTORY:
+def require_own_directory(context: Context, instance_arn: str) -> None:
+    """Refuse to let anybody sign in where another identity source does."""
+    source = _other_source(context, instance_arn)
+    if source is None:
         return
     if provider := source.get("identity_provider"):
         raise refuse("external-identity-source/provider", sign_in_url=provider["sign_in_url"])
-    raise refuse("external-identity-source", source=source["type"])
+    raise refuse("external-identity-source", source=source["label"])
+
+
+def require_own_passwords(context: Context, instance_arn: str) -> None:
+    """Refuse to make a password where another identity source has them."""
+    if source := _other_source(context, instance_arn):
+        raise refuse("external-identity-source/password", source=source["label"])
+
+
+def _other_source(context: Context, instance_arn: str) -> dict[str, Any] | None:
+    from idc_sandbox.api.settings import DIRECTORY, SOURCE_LABELS, read_identity_source  # noqa: PLC0415
+
+    (instance,) = context.find_all("instance", instance_arn=instance_arn)
+    source = read_identity_source(context, instance)
+    return None if source["type"] == DIRECTORY else source | {"label": SOURCE_LABELS[source["type"]]}
 
 
 def _read_person(context: Context, where: str, *values: str) -> Person | None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from scene import Scene, Visitor
-
-sys.path.append(str(Path(__file__).parents[1] / "sandbox"))  # the way through the console's pages is there
 
 FLAGS = [
     "--no-sandbox",

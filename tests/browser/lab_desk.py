@@ -40,7 +40,7 @@ _CELLS = """path => {
     return Array.from({length: cells.length}, (_, number) => cells.get(number).toJSON())
         .filter(cell => cell.cell_type === 'code');
 }"""
-_IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
+IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 _ACTIVE_SOURCE = "window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.source"
 # A word that ends in an ellipsis, or what reaches out of its cell's output and cannot be scrolled to.
 _CUT_OFF = """panels => panels.flatMap(panel => {
@@ -198,12 +198,17 @@ class Notebook:
         return [*self.errors(), *self.panel.locator(RED).all_inner_texts()]
 
     def save(self) -> None:
-        """Save the notebook in front."""
-        self.lab.run("docmanager:save")
+        """Save the notebook, in front or not."""
+        self.lab.page.evaluate(
+            """path => Array.from(window.jupyterapp.shell.widgets('main'))
+                .find(one => one.context?.path === path).context.save()
+                .then(() => null)""",
+            self.path,
+        )
 
     def wait_until_idle(self) -> None:
         """Wait until no cell runs."""
-        self.lab.page.wait_for_function(_IDLE)
+        self.lab.page.wait_for_function(IDLE)
 
     def active_source(self) -> str:
         """Return the source of the cell that is selected."""
@@ -217,7 +222,7 @@ class Notebook:
         self.lab.run("application:toggle-left-area")
         page.set_viewport_size({"width": width, "height": 800})
         found: list[str] = self.panel.locator(".idc-panel").evaluate_all(_CUT_OFF)
-        page.screenshot(path=PICTURES / f"{self.name}-{width}.png")
+        self.picture(str(width))
         self.lab.run("application:toggle-left-area")
         page.set_viewport_size(size)
         return found

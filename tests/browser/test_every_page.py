@@ -121,9 +121,9 @@ def test_the_way_to_an_identity_provider_and_back(visitor, scene, look):
         page.goto(f"{settings}/identity-source/provider")
         look(page)
         page.goto(f"{scene.site}/start")
-        visitor.sees("Here your identity provider takes over")
+        visitor.sees("People sign in elsewhere")
         look(page)
-        page.get_by_role("link", name="Back to the Identity Center directory").click()
+        page.get_by_role("link", name="Change the identity source (for the owner)").click()
         visitor.sees("Change identity source")
     finally:
         arn = scene.instance["InstanceArn"]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from console_steps import STEPS, Clicker, take_each
 from lesson_states import default_scenario
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page
 from sandbox_clients import SandboxProcess
-from test_console_equality import STEPS, Clicker, take_each
 
 from idc_aws.scenario.scenario import Scenario
 

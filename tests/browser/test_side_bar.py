@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from accessibility import WHOLE_BODY, violations_in
 from kit_lab import TOKEN, CloneLab
+from lab_desk import IDLE
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -25,7 +26,6 @@ _SHOW = """async number => {
     notebook.activeCellIndex = number;
     await notebook.scrollToItem(number);
 }"""
-_IDLE = "window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 _RESTART = "window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()"
 
 
@@ -66,7 +66,7 @@ class Desk:
 
     def is_at(self, number: str) -> None:
         expect(self.bar.locator("a[aria-current=page]")).to_have_text(re.compile(f"^{number}"))
-        self.page.wait_for_function(_IDLE)
+        self.page.wait_for_function(IDLE)
 
     def show(self, source: str) -> int:
         """Scroll to the first code cell whose source has some text."""
@@ -201,6 +201,7 @@ def test_a_walk_through_the_lesson_leaves_the_clone_clean_and_one_tab(desk):
     assert len(titles) == len(list((desk.lab.kit / "notebooks").glob("*.ipynb")))
     for title in titles:
         desk.go(title)  # and waits, because a notebook that is left while a cell runs stays open
+    desk.command("docmanager:save")
     assert len(desk.tabs) == 1
     expect(desk.bar.locator("small", has_text=re.compile("^visited$"))).to_have_count(len(titles) - 1)
     assert desk.lab.git("status", "--porcelain") == ""

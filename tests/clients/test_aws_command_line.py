@@ -102,9 +102,11 @@ def test_the_profile_is_the_person_in_the_role(configured, terminal):
 def test_a_profile_without_a_region_works_as_in_a_terminal_of_the_lab(configured, terminal, boto_terminal):
     before = terminal.config_file.read_text()
     terminal.config_file.write_text(re.sub(r"(?m)^region *=.*\n", "", before))
-    for one in (terminal, boto_terminal):
-        assert one.call("sts", "get-caller-identity", profile="practice").values["Account"]
-    terminal.config_file.write_text(before)
+    try:
+        for one in (terminal, boto_terminal):
+            assert one.call("sts", "get-caller-identity", profile="practice").values["Account"]
+    finally:
+        terminal.config_file.write_text(before)
 
 
 def test_read_is_allowed_and_write_is_denied(configured, terminal):

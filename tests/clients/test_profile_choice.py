@@ -6,7 +6,7 @@ import pytest
 
 from idc_aws.errors import ConfigFileError, NotFoundError
 from idc_aws.scenario.people import Person
-from idc_aws.signin.activation import describe_person
+from idc_aws.signin.activation import describe_person, portal_settings
 from idc_aws.signin.profiles import write_profile
 from idc_helpers.notebook.command_line import CommandLineStep
 
@@ -95,6 +95,39 @@ def test_a_session_of_others_keeps_its_name_and_the_plan_says_which_one_is_made(
     assert step.terminal.config_file.read_text().startswith(OTHERS)
     assert step.check()
     assert step.config_lines().rows[1][0] == "sso_session = practice-2"
+
+
+def profile_at(step, start_url: str) -> str:
+    """Return what the AWS CLI writes for a person who typed this start URL."""
+    wanted = step.profile
+    return (
+        f"[profile practice]\nsso_session = mine\nsso_account_id = {wanted.account_id}\n"
+        f"sso_role_name = {wanted.role_name}\n[sso-session mine]\nsso_start_url = {start_url}\n"
+        f"sso_region = {wanted.sso_region}\nsso_registration_scopes = sso:account:access\n"
+    )
+
+
+@pytest.mark.parametrize("guided", ["guided", ""])
+def test_every_address_of_the_portal_is_the_same_portal(house, step, monkeypatch, guided):
+    monkeypatch.setenv("IDC_INTERACTIVE", guided)
+    of_pages = house.run.connection.console.pages()["portal_url"]
+    start_urls = portal_settings(house.run.connection)["start_urls"]
+    assert of_pages in start_urls
+    assert len(start_urls) >= 4
+    for start_url in start_urls:
+        step.terminal.config_file.write_text(profile_at(step, start_url))
+        again = CommandLineStep(house.run, Person(user_name="mary.major"))
+        again.apply()
+        assert again.profile.session_name == "mine", start_url
+        assert start_url in step.terminal.config_file.read_text()
+
+
+def test_another_portal_is_refused_with_its_address(step):
+    step.terminal.config_file.write_text(profile_at(step, "https://corp.awsapps.com/start"))
+    with pytest.raises(
+        ConfigFileError, match=r"'mine', which signs in at 'https://corp\.awsapps\.com/start'"
+    ):
+        step.plan()
 
 
 @pytest.mark.parametrize(

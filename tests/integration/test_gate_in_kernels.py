@@ -31,8 +31,9 @@ INSTALLED = importlib.metadata.version("ipykernel")
 VERSIONS = ("6.31.0", "7.0.1", INSTALLED)
 # Of an older ipykernel, what the newer one does not bring along.
 ALONE = {"6.31.0": ("nest-asyncio==1.6.0",)}
-# On a busy machine ipykernel 7.0 to 7.2 may sleep on a message that has arrived until the next one arrives:
+# On a busy machine these may sleep on a message that has arrived until the next one arrives:
 # https://github.com/ipython/ipykernel/issues/1554. A person presses again; this one sends a nudge.
+SLEEPY = ("7.0.", "7.1.", "7.2.")
 NUDGE_S = 5
 OPEN = """
 from idc_helpers import open_runbook
@@ -70,6 +71,7 @@ class FrontEnd:
     """What JupyterLab is to a kernel: runs cells, keeps the widgets' state, types and clicks."""
 
     def __init__(self, version, environment):
+        self.is_sleepy = version.startswith(SLEEPY)
         other = folder_of(version)
         path = [str(other)] if other else []
         self.manager = KernelManager(kernel_name="python3")
@@ -111,7 +113,8 @@ class FrontEnd:
             try:
                 self._take(self.client.get_iopub_msg(timeout=NUDGE_S))
             except Empty:
-                self.client.kernel_info()
+                if self.is_sleepy:
+                    self.client.kernel_info()
 
     def _take(self, message):
         kind, content = message["header"]["msg_type"], message["content"]

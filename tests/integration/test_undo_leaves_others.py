@@ -278,12 +278,12 @@ def wait_for_assignments(others):
 @pytest.mark.parametrize("case", [CASES[0], CASES[2]], ids=lambda case: case.name)
 def test_what_changes_after_the_plan_was_shown_is_seen_before_anything_is_deleted(run, others, case):
     teardown = Teardown(run)
-    undo = teardown.plan()
+    teardown.review()
     case.did(others)
     try:
-        teardown.apply(undo)
+        teardown.apply_reviewed()
     except ApplyRefusedError as error:
-        assert "as the plan showed it" in str(error)  # noqa: PT017
+        assert "has changed since the plan was shown" in str(error)  # noqa: PT017
     except Exception as error:
         assert "used by others" in str(error)  # noqa: PT017
     assert "group" in there(others)

@@ -69,10 +69,11 @@ class _Reader(HTMLParser):
                 self._form.buttons = self._named.setdefault(values["id"], [])
         elif tag == "label":
             self._label = values.get("for")
-        elif tag == "button" and "form" in values:
-            self._button = [values.get("name", ""), values.get("value", ""), ""]
-            self._named.setdefault(values["form"], []).append(self._button)
-            self._target = "button"
+        elif tag == "button" and (self._form is not None or "form" in values):
+            if "disabled" not in values:
+                self._button = [values.get("name", ""), values.get("value", ""), ""]
+                self._buttons_of(values.get("form")).append(self._button)
+                self._target = "button"
         elif self._form is None:
             return
         elif tag == "input" and values.get("type") not in ("submit", "button"):
@@ -89,10 +90,12 @@ class _Reader(HTMLParser):
             self._form.fields.append(
                 Field(self._select, "select", values.get("value", ""), "selected" in values)
             )
-        elif tag == "button" and "disabled" not in values:
-            self._button = [values.get("name", ""), values.get("value", ""), ""]
-            self._form.buttons.append(self._button)
-            self._target = "button"
+
+    def _buttons_of(self, identifier: str | None) -> list[list[str]]:
+        if identifier is not None:
+            return self._named.setdefault(identifier, [])
+        assert self._form is not None
+        return self._form.buttons
 
     def _add(self, values: dict[str, str], kind: str, value: str, is_on: bool = True) -> None:
         assert self._form is not None

@@ -176,10 +176,30 @@ def test_member_accounts_are_kept_from_instances_of_their_own_until_they_may_aga
     assert ana.send("/enable", kind="account").status_code == 400
     assert "service control policy" in ana.message
     assert client.list_instances()["Instances"], "nothing else is denied"
+    root_id = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.detach_policy(PolicyId=made["Id"], TargetId=root_id)
+    organizations.attach_policy(PolicyId=made["Id"], TargetId=account_id)
     administrator.open(f"{CONSOLE}/prevent-account-instances")
+    assert administrator.value("attached") == "no"
+    administrator.send("/prevent-account-instances", act="attach")  # the same one again
+    assert administrator.value("attached") == "yes"
     administrator.send("/prevent-account-instances", act="detach")
     assert administrator.value("attached") == "no"
     assert client.create_instance()["InstanceArn"]
+    theirs = json.loads(policy) | {"Statement": []}
+    kept = organizations.create_policy(
+        Name=made["Name"], Description="", Type=made["Type"], Content=json.dumps(theirs)
+    )["Policy"]["PolicySummary"]
+    organizations.attach_policy(PolicyId=kept["Id"], TargetId=root_id)
+    assert administrator.send("/prevent-account-instances", act="attach").status_code == 400
+    assert "same name already exists" in administrator.message
+    assert administrator.value("attached") == "no"
+    administrator.open(f"{CONSOLE}/prevent-account-instances")
+    administrator.client.post(
+        f"{CONSOLE}/prevent-account-instances",
+        data={"act": "detach", "csrf_token": administrator.csrf_token()},
+    )
+    assert organizations.list_targets_for_policy(PolicyId=kept["Id"])["Targets"]
 
 
 def test_a_member_account_cannot_enable_the_organizations_instance(place, member):

@@ -478,6 +478,20 @@ def test_each_change_takes_effect_and_is_provisioned(place, administrator, sets,
     assert sets.outdated(provisioned) == []
 
 
+def test_a_boundary_is_called_by_its_name_without_the_path(place, administrator, sets):
+    arn = place.portal.add_permission_set("Auditors")
+    boundary = {"ManagedPolicyArn": f"{POLICY}job-function/Billing"}
+    sets.api.put_permissions_boundary_to_permission_set(
+        **sets.instance, PermissionSetArn=arn, PermissionsBoundary=boundary
+    )
+    administrator.open(page_of(arn))
+    assert administrator.value("boundary") == "Billing (AWS managed)"
+    administrator.open(f"{page_of(arn)}/boundary")
+    assert re.search('name="boundary_managed"[^>]* value="Billing"', administrator.page.text)
+    administrator.send("/boundary", boundary_kind="managed", boundary_managed="Billing")
+    assert sets.read(arn)["boundary"] == boundary
+
+
 def test_what_is_in_no_account_is_changed_only(place, administrator, sets):
     arn = place.portal.add_permission_set("Auditors")
     administrator.open(f"{page_of(arn)}/edit")

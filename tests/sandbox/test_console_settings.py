@@ -17,6 +17,8 @@ def directory(tmp_path):
 
 def test_a_new_instance_has_the_consoles_defaults(directory):
     url = "https://d-1234567890.awsapps.com/start"
+    dual_stack = "https://ssoins-7223111111111111.portal.us-east-1.app.aws"
+    issuer = "https://identitycenter.amazonaws.com/ssoins-7223111111111111"
     assert directory.console("GET", "settings") == {
         "instance_arn": ORGANIZATION_INSTANCE,
         "identity_source": {
@@ -27,7 +29,8 @@ def test_a_new_instance_has_the_consoles_defaults(directory):
         "access_portal": {
             "subdomain": None,
             "url": url,
-            "urls": {"ipv4": url, "dual_stack": "https://ssoins-7223111111111111.portal.us-east-1.app.aws"},
+            "urls": {"ipv4": url, "dual_stack": dual_stack},
+            "start_urls": [url, dual_stack, issuer, "http://localhost/start"],
         },
         "standard_authentication": {"send_email_otp": False},
         "multi_factor_authentication": {

@@ -165,6 +165,7 @@ def test_the_identity_source_changes_after_its_consequences_and_says_what_was_de
         "Active Directory",
     )
     assert "All users and groups of this instance are deleted." in administrator.page.text
+    assert "leaving the directory “to look”" in administrator.page.text
     assert settings_of(place)["identity_source"]["type"] == "identity_center_directory"
     for typed in ("", "accept", "ACCEPT IT"):
         answer = administrator.send("/identity-source", act="change", type="active_directory", typed=typed)
@@ -216,6 +217,8 @@ def test_metadata_is_exchanged_with_an_identity_provider_before_the_change(place
         ("", "IdP sign-in URL is missing"),
         ("<x", "is no XML"),
         ("<!DOCTYPE x><x/>", "without a DOCTYPE"),
+        (f"<x>{'x' * 75_000}</x>", "at most 75,000 characters"),
+        ("<x><![CDATA[y]]></x>", "describes no identity provider"),
         ("<x/>", "describes no identity provider"),
         (file.text, "such as Identity Center itself"),
     ):
@@ -232,6 +235,7 @@ def test_metadata_is_exchanged_with_an_identity_provider_before_the_change(place
     administrator.send("/identity-source", act="confirm", metadata=example, **provider)
     assert administrator.heading == "Confirm the change of identity source"
     assert "Users, groups and assignments stay" in administrator.page.text
+    assert "before user names match" in administrator.page.text
     carried = {
         name: values_in(administrator, name)[0] for name in ("sign_in_url", "issuer_url", "certificate")
     }
@@ -256,11 +260,12 @@ def test_with_an_identity_provider_the_sign_in_says_who_takes_over_until_the_sou
     assert ana.heading == "Access portal"  # a session goes on
     visitor = place.visitor()
     visitor.open("/start")
-    assert visitor.heading == "Here your identity provider takes over"
+    assert visitor.heading == "People sign in elsewhere"
     assert IDP_SIGN_IN in visitor.message
     assert f'href="{SETTINGS}/identity-source"' in visitor.page.text
     post(administrator, "/identity-source", act="next", type="identity_center_directory")
     assert "signs in with it again" in administrator.page.text
+    assert "resetting no passwords after it" in administrator.page.text
     administrator.send("/identity-source", act="change", type="identity_center_directory", typed="ACCEPT")
     visitor.sign_in()
     assert visitor.heading == "Access portal"

@@ -396,7 +396,11 @@ def test_an_authenticator_app_is_registered_for_a_user(desk, place):
     assert "does not allow" in desk.open(page).text
 
 
-def test_with_an_identity_provider_nobody_gets_a_password_here(desk, place):
+@pytest.mark.parametrize("is_role", [False, True])
+def test_with_an_identity_provider_nobody_gets_a_password_here(desk, place, is_role):
+    if is_role:  # which may not read the identity source
+        desk = come_with_role(place, "AdministratorAccess", denied=["sso:GetSharedSsoConfiguration"])
+    mails = place.clients.console("GET", "mailbox")["messages"]
     place.clients.console(
         "POST",
         "identity-source",
@@ -406,9 +410,12 @@ def test_with_an_identity_provider_nobody_gets_a_password_here(desk, place):
     assert 'name="delivery"' not in desk.page.text
     desk.send("/users/add", step="review", to="add", **BERTA)
     assert desk.message == "The user Berta Berg is added."
-    assert place.clients.console("GET", "mailbox")["messages"] == []
     desk.open(f"{USERS}/{place.portal.user_id}")
     assert "Reset password" not in desk.page.text
+    for delivery in ("email", "one-time-password"):  # by a form from before
+        assert act(desk, place, "reset-password", delivery=delivery).status_code == 400
+        assert "identity source is “External identity provider”" in desk.message
+    assert place.clients.console("GET", "mailbox")["messages"] == mails
 
 
 def test_a_security_key_is_registered_for_a_user_and_opens_the_portal(desk, place):
@@ -602,7 +609,8 @@ def test_who_may_read_only_sees_everything_and_changes_nothing(place):
         ("/users/add", BERTA | {"user_name": "new", "email": "n@x.y", "confirm_email": "n@x.y", "to": "add"}),
     ]
     page = reader.open(f"{USERS}/{berta}/register-device")
-    assert (page.status_code, "StartVirtualMfaDeviceRegistration" in page.text) == (403, True)
+    denied = re.findall(r"perform: sso-directory:Start(\w+)DeviceRegistration", page.text)
+    assert (page.status_code, denied) == (200, ["VirtualMfa", "WebAuthn"])  # each box says why not
     mails = place.clients.console("GET", "mailbox")["messages"]
     for path, fields in sends:
         reader.open(f"{CONSOLE}{path}")
@@ -612,6 +620,17 @@ def test_who_may_read_only_sees_everything_and_changes_nothing(place):
     assert set(users(place)) == {"ana", "berta"}
     assert described(place, berta)["UserStatus"] == "ENABLED"
     assert groups_of(place, berta) == {group_id}
+
+
+def test_who_may_start_one_kind_of_device_registers_it(place):
+    desk = come_with_role(
+        place, "AdministratorAccess", denied=["sso-directory:StartWebAuthnDeviceRegistration"]
+    )
+    desk.open(f"{USERS}/{place.portal.user_id}/register-device")
+    assert "StartWebAuthnDeviceRegistration" in desk.page.text
+    secret = desk.value("totp_secret")
+    desk.send("/register-device", code=pyotp.TOTP(secret).now(), secret=secret, name="Blue phone")
+    assert "Blue phone is registered" in desk.message
 
 
 def test_what_may_not_be_read_says_so_in_its_box(place):

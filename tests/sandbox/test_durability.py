@@ -212,7 +212,7 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
         fresh_sandbox.client("sts").get_caller_identity()
 
 
-def drop_indexes_of_version_5(connection):
+def drop_indexes_of_version_6(connection):
     for table in ("identity_user", "identity_group"):
         connection.execute(f"DROP INDEX {table}_in_order")
     for name in ("group_membership_of_group", "group_membership_of_user"):
@@ -221,13 +221,13 @@ def drop_indexes_of_version_5(connection):
     connection.execute("DROP INDEX provisioned_permission_set_of_account")
 
 
-def test_a_state_file_of_version_4_gets_the_indexes_that_it_lacks(tmp_path):
+def test_a_state_file_of_version_5_gets_the_indexes_that_it_lacks(tmp_path):
     path = tmp_path / "sandbox.db"
     Store(path).close()
     connection = sqlite3.connect(path)
     whole = shape_of(connection)
-    drop_indexes_of_version_5(connection)
-    connection.execute("PRAGMA user_version = 4")
+    drop_indexes_of_version_6(connection)
+    connection.execute("PRAGMA user_version = 5")
     connection.commit()
     assert shape_of(connection) != whole
     connection.close()
@@ -278,7 +278,7 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version, chosen, pro
     # One got another address after the link was mailed, and the link of one is not in the mailbox.
     connection.execute("UPDATE identity_user SET email_folded = 'new@x.y' WHERE user_id = ?", (ids[2],))
     connection.execute("UPDATE invitation SET token_hash = 'unknown' WHERE user_id = ?", (ids[3],))
-    drop_indexes_of_version_5(connection)
+    drop_indexes_of_version_6(connection)
     for table in ("email_verification", "phone_key"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE invitation DROP COLUMN email_folded")
@@ -323,6 +323,36 @@ def test_a_state_file_of_an_older_version_goes_on(tmp_path, version, chosen, pro
     verified = [clients.console("GET", f"users/{user_id}/email")["is_verified"] for user_id in ids]
     assert verified == [True, False, False, False]  # the first has followed a link mailed to that address
     assert clients.console("POST", f"users/{ids[1]}/verify-email")["message"]["kind"] == "email-verification"
+    clients.store.close()
+
+
+def test_a_state_file_of_version_4_keeps_what_waits_and_takes_the_consoles_keys(tmp_path):
+    clients = GatewayClient(tmp_path)
+    clients.console("POST", "instance")
+    (instance,) = clients.client("sso-admin").list_instances()["Instances"]
+    user_id = clients.client("identitystore").create_user(
+        IdentityStoreId=instance["IdentityStoreId"],
+        UserName="ana",
+        DisplayName="Ana",
+        Name={"GivenName": "Ana", "FamilyName": "Test"},
+    )["UserId"]
+    clients.store.close()
+    connection = sqlite3.connect(tmp_path / "sandbox.db")
+    (made,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'device_challenge'").fetchone()
+    connection.execute("DROP TABLE device_challenge")
+    connection.execute(made.replace("'console-webauthn-registration',", ""))
+    challenge = (user_id, "webauthn-registration", "WAITING", 1e11)
+    connection.execute("INSERT INTO device_challenge VALUES (?, ?, ?, ?)", challenge)
+    drop_indexes_of_version_6(connection)
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    clients = GatewayClient(tmp_path)
+    clients.console("POST", f"users/{user_id}/mfa-devices/start-key")
+    with clients.store.transaction() as connection:
+        found = {tuple(row) for row in connection.execute("SELECT * FROM device_challenge")}
+    assert challenge in found
+    assert len(found) == 2
     clients.store.close()
 
 

@@ -185,6 +185,26 @@ def test_a_key_registered_on_another_page_is_refused(door, ana):
     assert door.refusal(devices.finish_registration, ana, answer).code == "device-not-verified"
 
 
+def test_the_console_and_the_user_register_a_key_each_and_void_no_other(door, ana):
+    own, path = door.do(devices.registration_options, ana), f"users/{ana}/mfa-devices"
+    at_console = door.console("POST", f"{path}/start-key")["options"]
+    key, code = SecurityKey(), pyotp.TOTP(door.console("POST", f"{path}/start")["secret"]).now()
+    for route, proof in (
+        ("register", {"credential": key.create(at_console)}),
+        ("register-key", {"code": code}),
+    ):
+        with pytest.raises(
+            ServiceError
+        ):  # each route, which has a permission of its own, takes its own proof
+            door.console("POST", f"{path}/{route}", **proof)
+    assert (
+        door.refusal(devices.finish_registration, ana, key.create(at_console)).code == "device-not-verified"
+    )
+    door.console("POST", f"{path}/register-key", credential=key.create(at_console), name="Blue key")
+    door.do(devices.finish_registration, ana, SecurityKey().create(own), "Mine")
+    assert {one.name for one in door.do(devices.list_devices, ana)} == {"Blue key", "Mine"}
+
+
 def test_keys_work_only_at_the_address_where_they_were_registered(door, ana):
     register_key(door, ana)
     door.site_url = "https://lab.example.org/user/ana/proxy"

@@ -98,9 +98,23 @@ def test_a_sign_in_survives_a_restart(door):
     assert door.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
-def test_where_people_sign_in_elsewhere_no_password_is_taken(door):
+def test_where_people_sign_in_elsewhere_no_password_is_taken_or_made(door):
+    user_id, newcomer = door.add_person(), door.add_person("berta", password=None)
+    link = door.do(flow.invite, newcomer).link.removeprefix(flow.LINK_PATH)
+    sign_in_id = door.begin("ana")
     door.console("POST", "identity-source", type="external_identity_provider")
-    assert door.refusal(flow.begin, client="x").code == "external-identity-source"
+    for refused in (
+        (flow.begin,),
+        (flow.look, sign_in_id),  # a page that was open before goes on no further
+        (flow.take, sign_in_id, "password", {"password": PASSWORD}),
+        (flow.invite, newcomer),
+        (flow.accept, link, PASSWORD),
+        *((flow.reset_password, user_id, delivery) for delivery in ("email", "one-time-password")),
+    ):
+        options = {"client": "x"} if refused == (flow.begin,) else {}
+        assert door.refusal(*refused, **options).code == "external-identity-source", refused
+    door.console("POST", "identity-source", type="identity_center_directory")
+    assert door.take("password", sign_in_id, password=PASSWORD).page == "register-device"
 
 
 # --- the first sign-in of a user without a password, with "Send email OTP"

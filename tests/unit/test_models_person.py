@@ -111,6 +111,8 @@ def test_another_person_comes_without_the_first_ones_account_and_permission_set(
     assert chosen_person(accepted(SCENARIO), **given) == Person(user_name="ana", account="Production")
     same = chosen_person(accepted(SCENARIO), user_name="bo")
     assert (same.user_name, same.account) == ("bo", "Development")
+    first = accepted(SCENARIO | {"person": {"account": "Development"}})
+    assert chosen_person(first, user_name="ana").account == "Development", "the first user, by name"
 
 
 def test_a_notebook_may_name_a_user_whom_a_form_has_made():

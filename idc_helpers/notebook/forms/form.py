@@ -338,11 +338,11 @@ class ListForm:
         """Which item is on the screen; counted from 0."""
         return self._shown
 
-    def show(self, number: int) -> None:
+    def show(self, number: int, *, is_new: bool = False) -> None:
         """Bring an item to the screen, or a new one after the last; no effect when there are not so many."""
         if number < len(self._items):
             self._show(number)
-        elif number == len(self._items):
+        elif is_new:
             self._add_one()
 
     def read(self) -> list[dict[str, Any]]:

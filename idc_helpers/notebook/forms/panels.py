@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from idc_aws.calls import Call, watched_writes
 from idc_aws.changes import Change
-from idc_aws.errors import CancelledError, KitError
+from idc_aws.errors import CancelledError, KitError, ReceiptError
 from idc_aws.scrubbing import scrub
 from idc_helpers.notebook.calls import calls_html, format_call, target_of
 from idc_helpers.notebook.console_guide import ConsoleGuide, Doors, Guide, guide_html
@@ -171,21 +171,20 @@ class Actions(Generic[P]):
         where = f" {'in' if place.is_sandbox else 'to'} {place.short}"
         self._planned = PlannedCalls()
         self._running: WatchedApply | None = None
-        self.show_button = widgets.Button(
-            description=labels.show, layout=widgets.Layout(width="auto", min_width="8em")
-        )
+        # Each has a layout of its own: it is hidden at times.
+        narrow, wide = ({"width": "auto", "min_width": width} for width in ("8em", "12em"))
+        self.show_button = widgets.Button(description=labels.show, layout=narrow)
         self.apply_button = widgets.Button(
             description=f"{labels.apply}{where}",
             tooltip=f"{labels.apply}: {place}",
             button_style="warning" if labels.is_aside else "primary",
-            layout=widgets.Layout(width="auto", min_width="12em"),  # of its own: it is hidden at times
+            layout=wide,
         )
         if not place.is_sandbox:
             self.apply_button.button_style = "danger"
         self.cancel_button = widgets.Button(description=labels.cancel, layout=widgets.Layout(display="none"))
         self.check_button = widgets.Button(
-            description=labels.check,
-            layout=widgets.Layout(width="auto", min_width="8em", display="" if labels.check else "none"),
+            description=labels.check, layout={**narrow, "display": "" if labels.check else "none"}
         )
         buttons = (self.show_button, self.apply_button, self.check_button, self.cancel_button)
         self._question = Question("Delete", "Keep", self._carry_out, self._keep)
@@ -199,7 +198,7 @@ class Actions(Generic[P]):
         self.refresh()
 
     def lock(self, locked: bool) -> None:
-        """Lock both buttons while something else is running."""
+        """Lock all buttons while something else is running."""
         self._locked = locked
         self.refresh()
 
@@ -250,7 +249,6 @@ class Actions(Generic[P]):
         self.cancel_button.disabled = False
 
         def work() -> tuple[Outcome, CheckResults | Exception | None]:
-            self._step.require_as_shown()
             with watched_writes(watched.about_to_send):
                 outcome = self._step.apply_reviewed(watched.progress)
             try:
@@ -404,6 +402,7 @@ class StepPanel(Panel):
         step = self._step = values.step
         super().__init__(step.context)
         self._values, self._undo = values, undo
+        self._is_undo_possible = _is_possible(undo)
         self._problems = widgets.HTML()
         self._doors, self._shown_doors = Doors.of(step), widgets.HTML()
         self.form = make_form(values, self._edited)
@@ -428,7 +427,7 @@ class StepPanel(Panel):
             self._screen,
             may_apply=self._may_undo,
             on_busy=self._busy,
-            is_offered=lambda: self._may_write() and undo.is_possible(),
+            is_offered=lambda: self._may_write() and self._is_undo_possible,
         )
         self._fields = widgets.VBox([self.form.box])
         self._save = SavePanel(values)
@@ -452,9 +451,12 @@ class StepPanel(Panel):
             before = self.form
             self.form = make_form(self._values, self._edited)
             if isinstance(before, ListForm) and isinstance(self.form, ListForm):
-                self.form.show(before.shown)  # a person who edits an item continues with it
+                # A person who edits an item continues with it.
+                self.form.show(before.shown, is_new=bool(before.unfinished()))
             self._fields.children = (self.form.box,)
             self._doors = Doors.of(self._step)  # its link may be one that works once
+            self._is_undo_possible = _is_possible(self._undo)  # another notebook may have applied it
+            self.undo.refresh()
             self._show_problems()
         return self
 
@@ -473,6 +475,8 @@ class StepPanel(Panel):
 
     def _busy(self, busy: bool) -> None:
         locked = busy or self._context.opening.is_closed
+        if not busy:
+            self._is_undo_possible = _is_possible(self._undo)
         self.form.disable(locked)
         self._save.disable(busy and not self._context.opening.is_closed)  # what was typed can still be kept
         for actions in (self.actions, self.undo):
@@ -487,6 +491,14 @@ class StepPanel(Panel):
     def _may_undo(self) -> bool:
         shown = self._undo.reviewed
         return self._may_write() and shown is not None and bool(shown.plan.changes)
+
+
+def _is_possible(undo: StepUndo) -> bool:
+    """Return whether anything is there to undo; of receipts that cannot be read the undo says more."""
+    try:
+        return undo.is_possible()
+    except ReceiptError:
+        return True
 
 
 class TeardownPanel(Panel):

@@ -22,7 +22,7 @@ from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.scenario import Mfa, Scenario
 from idc_aws.scenario.values import shortened
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.words import describe_length, format_field, is_field, label_of, words_of
+from idc_helpers.runbook.words import IN_A_FILE, describe_length, format_field, is_field, label_of, words_of
 
 FORM = "the form"
 
@@ -194,7 +194,7 @@ _OF_A_FILE = (
     (r"^(\[\]|False)(?= does not go with)", "this"),
     (r"Write the policy as a YAML mapping, or fix", "Fix"),
     (r"Write a mapping", "Write an object"),
-    (r",? in quotes(?:: [^.]*)?", ""),
+    (IN_A_FILE, ""),
     (r"\b[a-z_]+\[(\d+)\]", lambda at: f"no. {int(at[1]) + 1}"),
     (r"'?\bP(?=[\dT])[\dWDTHMS]+\b'?", lambda at: describe_length(at[0].strip("'"))),
 )
@@ -245,11 +245,15 @@ def format_problems(values: FormValues) -> str:
 
 def describe_problems(values: FormValues) -> str:
     """Return what is wrong with each value and where, a line each; empty: all is well."""
-    lines = (
-        f"{_format_place(problem.path, values)}: {_message(problem, values)}"
-        for problem in values.step.problems
-    )
-    return "\n".join(lines)
+    return "\n".join(_describe(problem, values) for problem in values.step.problems)
+
+
+def _describe(problem: Problem, values: FormValues) -> str:
+    place, text = _format_place(problem.path, values), _message(problem, values)
+    label, _, number = place.partition(" of no. ")
+    if text == f"{label} is missing.":  # the field is named once
+        return f"No. {number}: {text}" if number else text
+    return f"{place}: {text}"
 
 
 def _format_place(path: str, values: FormValues) -> str:

@@ -12,7 +12,7 @@ from idc_sandbox.api.identity_store.profiles import ENTERPRISE
 from idc_sandbox.api.instance_rules import identity_store_arn, require_instance, visible_instances
 from idc_sandbox.api.sso_admin.permission_sets import delete_tags, put_tags
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
-from idc_sandbox.context import Context
+from idc_sandbox.context import IDENTITY_CENTER, Context
 from idc_sandbox.errors import access_denied, conflict, not_found, validation_error
 from idc_sandbox.wire.registry import Listing, operation
 
@@ -141,7 +141,7 @@ def enable_organization_instance(
         settings={},
         has_permission_sets=has_permission_sets,
     )
-    context.double.enable_trusted_access("sso.amazonaws.com")
+    context.double.enable_trusted_access(IDENTITY_CENTER)
     return instance_arn
 
 

@@ -18,6 +18,11 @@ DEFAULT_PATH = "/"
 _MANAGED, _CUSTOMER_MANAGED = "permission_set_managed_policy", "permission_set_customer_managed_policy"
 
 
+def policy_name(arn: str) -> str:
+    """Return what people call a managed policy: its name without the path."""
+    return arn.rpartition("/")[2]
+
+
 @operation("sso-admin", "AttachManagedPolicyToPermissionSet")
 def attach_managed_policy(context: Context, request: dict[str, Any]) -> None:
     """Attach an AWS managed policy, whatever its path."""
@@ -44,7 +49,7 @@ def list_managed_policies(context: Context, request: dict[str, Any]) -> Listing:
         context,
         request,
         _MANAGED,
-        lambda policy: {"Name": policy["policy_arn"].rpartition("/")[2], "Arn": policy["policy_arn"]},
+        lambda policy: {"Name": policy_name(policy["policy_arn"]), "Arn": policy["policy_arn"]},
     )
 
 

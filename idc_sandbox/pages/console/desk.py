@@ -18,7 +18,7 @@ from starlette.responses import Response
 from idc_sandbox.api import console as console_api
 from idc_sandbox.api.instance_rules import is_administrator, visible_instances
 from idc_sandbox.api.portal import issue_role_credentials
-from idc_sandbox.context import Caller, Context, Signature
+from idc_sandbox.context import IDENTITY_CENTER, Caller, Context, Signature
 from idc_sandbox.errors import Request, ServiceError, access_denied, not_found
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S
 from idc_sandbox.pages.visits import (
@@ -180,11 +180,20 @@ class Console:
             raise ServiceError(code, str(values.get("message") or values.get("Message") or code))
         return values
 
+    def organization_items(self, name: str, **request: Any) -> list[Any]:
+        """Return what AWS Organizations lists of one name, such as ``Accounts``, from all pages."""
+        answer = self.organizations(f"List{name}", **request)
+        found = list(answer[name])
+        while token := answer.get("NextToken"):
+            answer = self.organizations(f"List{name}", NextToken=token, **request)
+            found += answer[name]
+        return found
+
     def _caller_for(self, operation_name: str) -> Caller:
         """Return who asks AWS Organizations: a delegated administrator may read all of it."""
         # moto shows it nothing: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListRoots.html
         caller, double = self.context.caller, self.context.double
-        is_delegate = caller.account_id in double.delegated_administrators("sso.amazonaws.com")
+        is_delegate = caller.account_id in double.delegated_administrators(IDENTITY_CENTER)
         if not (is_delegate and operation_name.startswith(("List", "Describe"))):
             return caller
         require_permission(double, caller, f"organizations:{operation_name}")
@@ -306,8 +315,8 @@ def _answer_as(
 def _say_that_role_is_over(visit: Visit, *, is_readable: bool) -> Response:
     """Say so until the person leaves, or comes by the owner's link: nobody is made administrator unasked."""
     visit = visit.without_role()  # the form on it is nobody's
-    is_owner = bool(visit.opened(CONSOLE))
-    over = problem(visit, "console-role-over", leave_path=f"{ROOT}/leave", administrators=ROOT * is_owner)
+    paths = {"leave_path": f"{ROOT}/leave", "administrator_path": ROOT if visit.opened(CONSOLE) else ""}
+    over = problem(visit, "console-role-over", **paths)
     if not is_readable:  # one that was planted for a longer path: no answer elsewhere could take it away
         forget_cookie(over, visit, ROLE_COOKIE, but="/")
     return over

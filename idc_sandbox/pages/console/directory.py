@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from idc_sandbox.api.settings import DIRECTORY
+from idc_sandbox.api.settings import DIRECTORY, read_identity_source
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import Console, ConsolePage
 
@@ -51,9 +51,10 @@ class Directory:
         return {one["GroupId"]: one["MembershipId"] for one in found}
 
     def keeps_passwords(self) -> bool:
-        """Tell whether people sign in with a password of this directory; if it is not shown, they do."""
-        settings = readable(lambda: self.console.do("GET", "settings", instance_arn=self.instance_arn)).value
-        return not settings or settings["identity_source"]["type"] == DIRECTORY
+        """Tell whether people sign in with a password of this directory, to callers who may not ask too."""
+        context = self.console.context
+        (instance,) = context.find_all("instance", instance_arn=self.instance_arn)
+        return bool(read_identity_source(context, instance)["type"] == DIRECTORY)
 
     def add_member(self, group_id: str, user_id: str) -> None:
         """Make a user a member of a group."""
@@ -71,7 +72,7 @@ class Directory:
         set_names = {
             arn: self._permission_set_name(arn) for arn in {one["PermissionSetArn"] for one in found}
         }
-        names = self.account_names() if found else {}
+        names = account_names(self.console) if found else {}
         rows = [
             Access(
                 names.get(one["AccountId"], ""),
@@ -83,20 +84,6 @@ class Directory:
         ]
         return sorted(rows)
 
-    def account_names(self) -> dict[str, str]:
-        """Return the names of the organization's accounts by id; none for who may not read them."""
-        names: dict[str, str] = {}
-        token: str | None = None
-        try:
-            while True:
-                answer = self.console.organizations("ListAccounts", **({"NextToken": token} if token else {}))
-                names |= {one["Id"]: one["Name"] for one in answer["Accounts"]}
-                token = answer.get("NextToken")
-                if not token:
-                    return names
-        except ServiceError:
-            return names
-
     def _permission_set_name(self, permission_set_arn: str) -> str:
         answer = self.console.call(
             "sso-admin",
@@ -105,6 +92,14 @@ class Directory:
             PermissionSetArn=permission_set_arn,
         )
         return str(answer["PermissionSet"]["Name"])
+
+
+def account_names(console: Console) -> dict[str, str]:
+    """Return the names of the organization's accounts by id; none where they may not be read."""
+    try:
+        return {one["Id"]: one["Name"] for one in console.organization_items("Accounts")}
+    except ServiceError:
+        return {}
 
 
 class Access(NamedTuple):

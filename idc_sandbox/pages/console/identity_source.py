@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
 from idc_sandbox.api import saml
-from idc_sandbox.api.settings import EXTERNAL
+from idc_sandbox.api.settings import ACTIVE_DIRECTORY, DIRECTORY, EXTERNAL, SOURCE_LABELS
 from idc_sandbox.errors import conflict, validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import require_typed
@@ -25,21 +25,11 @@ from idc_sandbox.sign_in.people import counted
 
 # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source.html
 _TAB = ("Identity source", SETTINGS_PATH)
-_ACTIVE_DIRECTORY = "active_directory"
 _EXAMPLE = "data/example-idp-metadata.xml"
-_SOURCES = {
-    "identity_center_directory": (
-        "Identity Center directory",
-        "You create users and groups here; they sign in with a password of this directory.",
-    ),
-    _ACTIVE_DIRECTORY: (
-        "Active Directory",
-        "Users and groups come from your AWS Managed Microsoft AD, or your own through AD Connector.",
-    ),
-    EXTERNAL: (
-        "External identity provider",
-        "Users sign in at another service, such as Okta or Microsoft Entra ID, by SAML 2.0.",
-    ),
+_HINTS = {
+    DIRECTORY: "You create users and groups here; they sign in with a password of this directory.",
+    ACTIVE_DIRECTORY: "Users and groups are in AWS Managed Microsoft AD, or in your own, by AD Connector.",
+    EXTERNAL: "Users sign in at another service, such as Okta or Microsoft Entra ID, by SAML 2.0.",
 }
 _METHODS = {
     "password": "Password",
@@ -48,23 +38,41 @@ _METHODS = {
     "direct": "Direct",
     "manual": "Manual",
 }
-_ALL_DELETED = (
-    "All users and groups of this instance are deleted.",
-    "All assignments to AWS accounts are deleted, so nobody gets in through the access portal.",
-    "Permission sets stay. You assign them again, to the users and groups of the new source.",
+
+
+class _Change(NamedTuple):
+    """What a change of the identity source does, and what people often get wrong about it."""
+
+    consequences: tuple[str, ...]
+    often_wrong: str
+
+
+_DELETES_ALL = _Change(
+    (
+        "All users and groups of this instance are deleted.",
+        "All assignments to AWS accounts are deleted, so nobody gets in through the access portal.",
+        "Permission sets stay. You assign them again, to the users and groups of the new source.",
+    ),
+    "leaving the directory “to look”. What is deleted does not come back when you change it again.",
 )
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/manage-your-identity-source-considerations.html
-_TO_PROVIDER = (
-    "Users, groups and assignments stay. Each user name must be the name that the identity provider sends.",
-    "Passwords of this directory open nothing any more: people sign in at the identity provider.",
-    "MFA is the identity provider's to ask for. The settings here are gone.",
-    "Who is signed in stays so until their session ends. End sessions yourself where that is too long.",
+_TO_PROVIDER = _Change(
+    (
+        "Users, groups and assignments stay. Each user name must be what the identity provider sends.",
+        "Passwords of this directory open nothing any more: people sign in at the identity provider.",
+        "MFA is the identity provider's to ask for. The settings here are gone.",
+        "Who is signed in stays so until their session ends. End sessions yourself where that is too long.",
+    ),
+    "changing it before user names match. Who has another name at the identity provider does not get in.",
 )
-_FROM_PROVIDER = (
-    "Users, groups and assignments stay.",
-    "Who had a password here before signs in with it again. You reset the password of everybody else.",
-    "MFA is asked for here again, as the settings say.",
-    "Automatic provisioning ends: from now on you keep users and groups up to date.",
+_FROM_PROVIDER = _Change(
+    (
+        "Users, groups and assignments stay.",
+        "Who had a password here before signs in with it again. You reset the password of everybody else.",
+        "MFA is asked for here again, as the settings say.",
+        "Automatic provisioning ends: from now on you keep users and groups up to date.",
+    ),
+    "resetting no passwords after it. Who never had a password here cannot sign in until you do.",
 )
 _PROVIDER_FIELDS = ("metadata", "sign_in_url", "issuer_url", "certificate")
 _CHOOSE, _EXCHANGE, _CONFIRM = "change-source.html", "identity-provider.html", "change-source-confirm.html"
@@ -78,7 +86,7 @@ def _show_identity_source(console: Console) -> Response:
         settings = settings_of(console, instance)
         source = settings["identity_source"]
         return {
-            "source": _SOURCES[source["type"]][0],
+            "source": SOURCE_LABELS[source["type"]],
             "authentication_method": _METHODS[source["authentication_method"]],
             "provisioning_method": _METHODS[source["provisioning_method"]],
             "portal": settings["access_portal"],
@@ -115,15 +123,15 @@ def _take_change(console: Console) -> Response:
     act, new = console.form.get("act", ""), console.form.get("type", "")
     if act in ("previous", "exchange", "example"):  # there and back
         return _show_step(console, _CHOOSE if act == "previous" else _EXCHANGE)
-    if new not in _SOURCES:
+    if new not in SOURCE_LABELS:
         raise validation_error("Choose one of the three identity sources.")
     if new == settings_of(console, instance)["identity_source"]["type"]:
-        raise conflict(f"{_SOURCES[new][0]} is the identity source already. Choose another one, or cancel.")
+        raise conflict(f"{SOURCE_LABELS[new]} is the identity source already. Choose another one, or cancel.")
     if new == EXTERNAL and act not in _STEP_OF_FORM:
         return _show_step(console, _EXCHANGE)
-    provider = saml.identity_provider(_provider_fields(console)) if new == EXTERNAL else None
+    provider = _provider_fields(console) if new == EXTERNAL else None
     if act != "change":
-        return _show_step(console, _CONFIRM, provider)
+        return _show_step(console, _CONFIRM, saml.identity_provider(provider) if provider else None)
     require_typed(console, "ACCEPT")
     values = {"instance_arn": instance["InstanceArn"], "type": new, "identity_provider": provider}
     deleted = console.do("POST", "identity-source", **values)["deleted"]
@@ -139,21 +147,24 @@ def _show_step(console: Console, step: str, provider: dict[str, str] | None = No
         return console.go("")
     settings = settings_of(console, instance)
     old, new = settings["identity_source"]["type"], console.form.get("type", "")
-    step = step if new in _SOURCES and new != old else _CHOOSE
+    step = step if new in SOURCE_LABELS and new != old else _CHOOSE
     given = provider or _provider_fields(console)
     if console.form.get("act") == "example":
         given = {"metadata": resources.files("idc_sandbox").joinpath(_EXAMPLE).read_text("utf-8")}
-    consequences = _FROM_PROVIDER if old == EXTERNAL else _TO_PROVIDER
+    change = _FROM_PROVIDER if old == EXTERNAL else _TO_PROVIDER
+    portal_url = settings["access_portal"]["url"]
     return show_form(
         console,
         step,
         _TAB,
-        sources=_SOURCES,
+        labels=SOURCE_LABELS,
+        hints=_HINTS,
         old=old,
         chosen=new or old,
         given=given,
-        known=saml.service_provider(instance, settings["access_portal"]["url"]),
-        consequences=_ALL_DELETED if _ACTIVE_DIRECTORY in (old, new) else consequences,
+        known=saml.service_provider(instance, portal_url) if step == _EXCHANGE else None,
+        largest_metadata=saml.LARGEST_METADATA,
+        change=_DELETES_ALL if ACTIVE_DIRECTORY in (old, new) else change,
         fields=Fields(console, {}),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.api.settings import SOURCE_LABELS
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import readable
@@ -45,11 +46,6 @@ _REGIONS = {
     "eu-west-3": "Europe (Paris)",
     "sa-east-1": "South America (São Paulo)",
 }
-_SOURCES = {
-    "identity_center_directory": "Identity Center directory",
-    "active_directory": "Active Directory",
-    "external_identity_provider": "External identity provider",
-}
 _TAG_ROWS = 3
 _REFRESH_S = "2"
 
@@ -69,7 +65,7 @@ def show_home(console: Console) -> Response:
         "dashboard.html",
         instance=instance,
         settings=settings,
-        source=_SOURCES.get(settings["identity_source"]["type"], settings["identity_source"]["type"]),
+        source=SOURCE_LABELS[settings["identity_source"]["type"]],
         region=f"{_REGIONS[region]} | {region}" if region in _REGIONS else region,
         organization_id=_organization_id(console),
         issuer_url=issuer_url(instance["InstanceArn"]),
@@ -162,27 +158,28 @@ def show_prevent(console: Console) -> Response:
     """Show the policy, and whether it is attached to the organization's root."""
     if console.instance is None:
         return console.go("")
-    attached, unread = readable(lambda: _attached(console, _root(console)), None)
+    attached, unread = readable(lambda: _root(console)["Id"] in _find_policy(console)[1], None)
     return console.show("prevent.html", policy=_POLICY, name=_POLICY_NAME, attached=attached, unread=unread)
 
 
 def take_prevent(console: Console) -> Response:
     """Attach the policy to the root, or detach and delete it: here, because there is no other console."""
-    root = _root(console)
-    attached = _attached(console, root)
+    root, (policy_id, targets) = _root(console), _find_policy(console)
     if console.form.get("act") == "detach":
-        for policy_id in attached:
-            console.organizations("DetachPolicy", PolicyId=policy_id, TargetId=root["Id"])
+        for target_id in targets:
+            console.organizations("DetachPolicy", PolicyId=policy_id, TargetId=target_id)
+        if policy_id:
             console.organizations("DeletePolicy", PolicyId=policy_id)
         return console.go("/prevent-account-instances", "account-instances-allowed")
     if {"Type": _KIND, "Status": "ENABLED"} not in root["PolicyTypes"]:
         console.organizations("EnablePolicyType", RootId=root["Id"], PolicyType=_KIND)
-    if not attached:
+    if not policy_id:
         about = "Member accounts create no instance of IAM Identity Center."
         made = console.organizations(
             "CreatePolicy", Name=_POLICY_NAME, Description=about, Type=_KIND, Content=_POLICY
         )
         policy_id = made["Policy"]["PolicySummary"]["Id"]
+    if root["Id"] not in targets:
         console.organizations("AttachPolicy", PolicyId=policy_id, TargetId=root["Id"])
     return console.go("/prevent-account-instances", "account-instances-prevented")
 
@@ -192,9 +189,15 @@ def _root(console: Console) -> dict[str, Any]:
     return root
 
 
-def _attached(console: Console, root: dict[str, Any]) -> list[str]:
-    found = console.organizations("ListPoliciesForTarget", TargetId=root["Id"], Filter=_KIND)["Policies"]
-    return [one["Id"] for one in found if one["Name"] == _POLICY_NAME]
+def _find_policy(console: Console) -> tuple[str, list[str]]:
+    """Return the policy's id and what it is attached to; one of this name with other words is not it."""
+    for one in console.organization_items("Policies", Filter=_KIND):
+        if one["Name"] == _POLICY_NAME:
+            named = {"PolicyId": one["Id"]}
+            if console.organizations("DescribePolicy", **named)["Policy"]["Content"] == _POLICY:
+                targets = console.organizations("ListTargetsForPolicy", **named)["Targets"]
+                return one["Id"], [target["TargetId"] for target in targets]
+    return "", []
 
 
 def show_delete(console: Console) -> Response:

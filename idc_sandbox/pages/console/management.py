@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.context import IDENTITY_CENTER
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import readable, require_typed
 from idc_sandbox.pages.console.settings_frame import (
-    IDENTITY_CENTER,
     MANAGEMENT_PATH,
     instance_of,
     read_delegated_administrators,
@@ -110,13 +110,7 @@ def _take_add_region(console: Console) -> Response:
 
 def _member_accounts(console: Console) -> list[dict[str, Any]]:
     management = console.organizations("DescribeOrganization")["Organization"]["MasterAccountId"]
-    found: list[dict[str, Any]] = []
-    page: dict[str, Any] = {}
-    while not found or page.get("NextToken"):
-        token = {"NextToken": page["NextToken"]} if page else {}
-        page = console.organizations("ListAccounts", **token)
-        found += page["Accounts"]
-    return [one for one in found if one["Id"] != management]
+    return [one for one in console.organization_items("Accounts") if one["Id"] != management]
 
 
 MANAGEMENT_SCREENS = (

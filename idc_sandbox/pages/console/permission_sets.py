@@ -9,6 +9,7 @@ from starlette.responses import Response
 from idc_sandbox.api.sso_admin.rules import require_session_duration
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.directory import account_names
 from idc_sandbox.pages.console.permission_set_wizard import WIZARD_SCREENS
 from idc_sandbox.pages.console.set_parts import (
     SESSION_DURATIONS,
@@ -153,7 +154,7 @@ class _InAccount(NamedTuple):
 def show_set_accounts(console: Console) -> Response:
     """Show the accounts that have the set, and which of them lag behind it."""
     one = _this(console)
-    names, outdated = _account_names(console), one.accounts(are_outdated=True)
+    names, outdated = account_names(console), one.accounts(are_outdated=True)
     running, failed = _provisionings(console, one)
     rows = []
     for account_id in one.accounts():
@@ -196,22 +197,6 @@ def _provisionings(console: Console, one: PermissionSet) -> tuple[set[str | None
     return running, last.get("FailureReason", "")
 
 
-def _account_names(console: Console) -> dict[str, str]:
-    """Return the accounts' names by id; none where they may not be read: the ids say it too."""
-    found: dict[str, str] = {}
-    token: str | None = None
-    try:
-        while True:
-            asked = {} if token is None else {"NextToken": token}
-            answer = console.organizations("ListAccounts", **asked)
-            found |= {account["Id"]: account["Name"] for account in answer["Accounts"]}
-            token = answer.get("NextToken")
-            if not token:
-                return found
-    except ServiceError:
-        return found
-
-
 def show_set_tags(console: Console) -> Response:
     """Show the tags."""
     return _show_tab(console, "tags", _this(console))
@@ -233,7 +218,7 @@ def take_set_tags(console: Console) -> Response:
 def show_edit(console: Console) -> Response:
     """Show the general settings to change, and where saving provisions the set."""
     one = _this(console)
-    names = _account_names(console)
+    names = account_names(console)
     durations, now = SESSION_DURATIONS, one.describe()["SessionDuration"]
     now_s = require_session_duration(now)
     chosen = f"PT{now_s / 3600:g}H"  # however the API says it, such as PT60M
@@ -322,7 +307,7 @@ def take_boundary(console: Console) -> Response:
 
 def show_set_delete(console: Console) -> Response:
     """Show what deleting needs: no account that has the set, and its name."""
-    one, names = _this(console), _account_names(console)
+    one, names = _this(console), account_names(console)
     return _show_part(
         console,
         "permission-set-delete.html",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from idc_sandbox.api.sso_admin.permission_sets import require_tags
-from idc_sandbox.api.sso_admin.policies import MAXIMUM_POLICIES, require_inline_policy
+from idc_sandbox.api.sso_admin.policies import MAXIMUM_POLICIES, policy_name, require_inline_policy
 from idc_sandbox.api.sso_admin.provisioning import NOT_LATEST
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import Console
@@ -161,11 +161,6 @@ class FoundPolicies(NamedTuple):
     problem: str = ""
 
 
-def policy_name(arn: str) -> str:
-    """Return what people call a managed policy: its name without the path."""
-    return arn.rpartition("/")[2]
-
-
 def find_managed_policies(console: Console, words: str) -> FoundPolicies:
     """Return the AWS managed policies whose names have all the words; without words the predefined ones."""
     double = console.context.double
@@ -244,7 +239,7 @@ def chosen_boundary(console: Console) -> dict[str, Any]:
     if not named:
         raise validation_error("Type the name of the AWS managed policy that is the boundary.")
     known = console.context.double.aws_managed_policies()
-    found = [arn for arn in known if named in (arn, arn.removeprefix(AWS_POLICY), arn.rpartition("/")[2])]
+    found = [arn for arn in known if named in (arn, arn.removeprefix(AWS_POLICY), policy_name(arn))]
     if not found:
         raise validation_error(f"AWS has no managed policy {named!r}. Names are case-sensitive.")
     return {"ManagedPolicyArn": found[0]}

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.context import IDENTITY_CENTER
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console
 from idc_sandbox.pages.console.directory import readable
@@ -19,7 +20,6 @@ ATTRIBUTES_PATH = f"{SETTINGS_PATH}/attributes"
 MANAGEMENT_PATH = f"{SETTINGS_PATH}/management"
 TAGS_PATH = f"{SETTINGS_PATH}/tags"
 ADDITIONAL_PATH = f"{SETTINGS_PATH}/additional"
-IDENTITY_CENTER = "sso.amazonaws.com"  # as AWS Organizations names it
 _ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
 
 

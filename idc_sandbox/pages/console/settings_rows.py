@@ -136,12 +136,15 @@ def _show_tags(console: Console) -> Response:
 def _show_tag_rows(console: Console) -> Response:
     """Show the tags in fields."""
     if console.problem:
-        return show_form(console, "tags-manage.html", _TAGS_TAB, rows=_rows_of(console), has_new=False)
+        return _show_tags_in(console, _rows_of(console))
     instance = console.instance
     if instance is None:
         return console.go("")
-    rows = _tags_of(console, instance["InstanceArn"]) or [("", "")]
-    return show_form(console, "tags-manage.html", _TAGS_TAB, rows=rows, has_new=False)
+    return _show_tags_in(console, _tags_of(console, instance["InstanceArn"]) or [("", "")])
+
+
+def _show_tags_in(console: Console, rows: Rows, *, has_new: bool = False) -> Response:
+    return show_form(console, "tags-manage.html", _TAGS_TAB, rows=rows, has_new=has_new)
 
 
 def _take_tag_rows(console: Console) -> Response:
@@ -149,7 +152,7 @@ def _take_tag_rows(console: Console) -> Response:
     act = console.form.get("act", "")
     changed = _changed_rows(_rows_of(console), act)
     if changed is not None:
-        return show_form(console, "tags-manage.html", _TAGS_TAB, rows=changed, has_new=act == "add")
+        return _show_tags_in(console, changed, has_new=act == "add")
     rows, arn = _filled_rows(_rows_of(console)), instance_of(console)["InstanceArn"]
     if not all(key for key, _ in rows):
         raise validation_error("A value has no key beside it. Type the key, or remove the row.")

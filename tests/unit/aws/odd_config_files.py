@@ -173,7 +173,7 @@ ROWS: dict[str, tuple[str | bytes, Accepted | Refused]] = {
     ),
     "the kit's own, copied to this name": (
         OWN.replace("for practice, Auditor", "for first, Auditor"),
-        Refused(3, "sso_session = 'practice', sso_account_id"),
+        Refused(3, "'https://corp.awsapps.com/start' in 'us-east-1', sso_account_id"),
     ),
     "the kit's own session, of a profile that somebody else made": (
         f"[profile practice]\nsso_session = practice\n{SAME_ROLE}" + OWN[OWN.index("[sso-session") :],

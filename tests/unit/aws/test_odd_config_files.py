@@ -89,10 +89,11 @@ def test_what_is_broken_or_taken_is_refused_with_its_line_and_left_as_it_is(tmp_
 
 def test_no_value_of_a_broken_file_is_shown(tmp_path):
     path = tmp_path / "config"
-    path.write_text("[profile x]\nje7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY\n")
+    secret = "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
+    path.write_text(f"[profile x]\n{secret}\n")
     with pytest.raises(ConfigFileError) as caught:
         read_config(path)
-    assert "wJalr" not in str(caught.value)
+    assert not [part for part in secret.split("/") if part in str(caught.value)]
 
 
 NAMES = st.sampled_from(

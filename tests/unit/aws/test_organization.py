@@ -2,6 +2,7 @@ import pytest
 from resource_tools import apply, create, delete
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
+from idc_aws.access import name_accounts
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError, WriteFailedError
 from idc_aws.organization import (
     DelegatedAdministrators,
@@ -147,3 +148,12 @@ def test_a_delegate_that_aws_refuses_is_named(delegates, transport):
     transport.on("RegisterDelegatedAdministrator", Refusal("ConstraintViolationException", "too many"))
     with pytest.raises(WriteFailedError, match=f"'{MEMBER_ID}'.*too many"):
         apply(delegates, create(delegates, MEMBER_ID, {}))
+
+
+def test_accounts_are_read_once_and_only_for_a_text_that_holds_an_id(connection, organization):
+    arn = f"arn:aws:iam::{MEMBER_ID}:role/x"
+    assert name_accounts(connection, f"no id, {arn}, Development ({MEMBER_ID})").startswith("no id, arn")
+    assert organization.made("ListAccounts") == []
+    assert name_accounts(connection, f"in {MEMBER_ID}") == f"in Development ({MEMBER_ID})"
+    assert name_accounts(connection, "in 000000000001") == "in 000000000001"
+    assert len(organization.made("ListAccounts")) == 2, "two pages"

@@ -1,16 +1,11 @@
 """A run whose target is memory: the steps, values and gates of a notebook without AWS or a sandbox."""
 
 import copy
-import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "runbook"))
-
 from memory_resource import MemoryResource
 
 from idc_aws.calls import Call, about_to_send

@@ -7,6 +7,7 @@ import pytest
 from idc_aws.errors import CheckFailedError
 from idc_aws.project import PAGES_VARIABLE
 from idc_aws.scenario.scenario import Scenario
+from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.notebook.console_guide import ConsoleGuide, Doors, console_guide, format_choices
 from idc_helpers.notebook.forms.panels import AttestationPanel
 from idc_helpers.notebook.steps import NotebookStep
@@ -18,7 +19,6 @@ MFA = "multi_factor_authentication"
 REVIEW_SHOWS = "Terminal, with the AWS CLI commands that Review shows"
 NO_API = {
     "instance": "no API enables an organization instance",
-    "identity_source": "no API shows it",
     **dict.fromkeys(("access_portal", "standard_authentication", MFA, "sessions"), "no API sets it"),
 }
 INSTANCE = SimpleNamespace(instance_arn="arn:aws:sso:::instance/ssoins-7223abcdef012345", region="us-east-1")
@@ -133,9 +133,9 @@ def doors(context, name):
     return re.sub("<[^>]+>", "", html), link[1] if link else ""
 
 
-@pytest.fixture(params=[name for name, step in LESSON.items() if step.wants])
+@pytest.fixture(params=[name for name, step in LESSON.items() if step.wants and not step.only_reads])
 def a_step(request, memory, monkeypatch):
-    """Each step that reads or writes the target, by its name."""
+    """Each step that has a panel, by its name."""
     monkeypatch.setitem(LESSON, request.param, replace(LESSON[request.param], wants=(None,)))
     return request.param
 
@@ -190,3 +190,5 @@ def test_a_panel_names_the_doors_with_a_fresh_link_and_a_step_without_a_screen_h
 def test_every_step_that_reads_or_writes_has_a_screen():
     assert [name for name in target_steps() if LESSON[name].screen is None] == []
     assert {name for name in target_steps() if LESSON[name].no_api} == set(NO_API)
+    ways = {name: LESSON[name].screen.words for name in CONSOLE_SETTINGS}
+    assert ways == {name: setting.console_path for name, setting in CONSOLE_SETTINGS.items()}

@@ -7,8 +7,9 @@ from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_helpers.notebook import exercises
 from idc_helpers.notebook.exercises import NOT_DONE, TryIt
 from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.runbook import examinations
 from idc_helpers.runbook.examinations import CleanUp, Examination, Finding
-from idc_helpers.runbook.exercises import EXERCISES, Exercise
+from idc_helpers.runbook.exercises import EXERCISES, Exercise, list_leftovers
 from idc_helpers.runbook.records import read_events
 
 FOUND = Finding("a group exists", True, "<Auditors>")
@@ -136,6 +137,7 @@ def test_a_duration_is_said_in_words_and_written_for_a_command_as_the_api_wants_
     text = repr(TryIt(context, "on_call", {"session_duration": "PT90M"}))
     assert "whose session lasts 1 hour 30 minutes" in text
     assert "--session-duration PT90M" in text
+    assert "lasts 4 long hours" in repr(TryIt(context, "on_call", {"session_duration": "4 long hours"}))
 
 
 def test_the_person_of_an_exercise_is_the_scenarios(context):
@@ -144,3 +146,11 @@ def test_the_person_of_an_exercise_is_the_scenarios(context):
     assert "`ben`" in repr(TryIt(context, "spare_device", {"user_name": "ben"}))
     nobody = replace(context, scenario=context.scenario.model_copy(update={"users": []}))
     assert "`mary.major`" in repr(TryIt(nobody, "spare_device", {}))
+
+
+def test_what_the_second_profile_left_is_found_without_a_terminal(context, monkeypatch):
+    context.connection.instance = context.connection.instance_or_none = lambda: "there"
+    membership = CleanUp("membership", "aws identitystore delete-group-membership")
+    monkeypatch.setattr(examinations, "_membership", lambda _look: (FOUND, (membership,)))
+    monkeypatch.setattr(examinations, "_terminal", lambda _connection: pytest.fail("asked of a terminal"))
+    assert membership in list_leftovers(context)

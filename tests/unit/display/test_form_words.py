@@ -7,6 +7,7 @@ from typing import get_origin
 import pytest
 
 from idc_aws.scenario.policies import CustomerManagedPolicy
+from idc_aws.settings import KEY as ABAC
 from idc_helpers.notebook.forms.choices import read_length
 from idc_helpers.notebook.forms.values import (
     FormValues,
@@ -17,7 +18,7 @@ from idc_helpers.notebook.forms.values import (
 )
 from idc_helpers.notebook.tables import format_values
 from idc_helpers.runbook.lesson import LESSON
-from idc_helpers.runbook.words import format_key
+from idc_helpers.runbook.words import format_key, format_thing
 
 ENTRIES = {entry.section: entry for entry in LESSON.values() if entry.wants}
 USER = {"user_name": "ana", "given_name": "Ana", "family_name": "Example"}
@@ -219,15 +220,21 @@ def test_a_state_is_shown_in_the_consoles_words(state, lines):
 
 
 @pytest.mark.parametrize(
-    ("kind", "key", "words"),
+    ("kind", "key", "words", "thing"),
     [
-        ("account_assignment", "GROUP USER A · P · 111122223333", "group USER A · P · 111122223333"),
-        ("console_setting", "multi_factor_authentication", "Multi-factor authentication"),
-        ("group", "sessions", "sessions"),
+        (
+            "account_assignment",
+            "GROUP USER A · P · 111122223333",
+            "group USER A · P · 111122223333",
+            "account assignment group USER A · P · 111122223333",
+        ),
+        ("console_setting", "sessions", "Session duration", "Session duration"),
+        ("group", "sessions", "sessions", "group sessions"),
+        ("access_control_attributes", ABAC, ABAC, ABAC),
     ],
 )
-def test_a_key_is_shown_as_people_call_the_thing(kind, key, words):
-    assert format_key(kind, key) == words
+def test_a_key_is_shown_as_people_call_the_thing(kind, key, words, thing):
+    assert (format_key(kind, key), format_thing(kind, key)) == (words, thing)
 
 
 ARN = "arn:aws:iam::111122223333:role/x"

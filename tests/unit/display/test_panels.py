@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from patience import PATIENCE_S
 
-from idc_aws.errors import ThrottledError
+from idc_aws.errors import ReceiptError, ThrottledError
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.notebook.tables import ASKS_FROM
+from idc_helpers.runbook.steps import StepUndo
 
 pytestmark = pytest.mark.usefixtures("guided")
 
@@ -163,7 +164,7 @@ def test_a_new_item_is_quiet_until_something_is_typed_into_it(panel, step):
     assert "✘ Permission set name is missing." in texts(panel)
     assert "1 value needs fixing: Permission set name of no. 2" in texts(panel)
     find(panel, "Review").click()
-    assert "✘ Permission set name of no. 2: Permission set name is missing." in texts(panel)
+    assert "✘ No. 2: Permission set name is missing." in texts(panel)
     find(panel, "Remove this one").click()
     assert step.step.problems == ()
 
@@ -172,6 +173,16 @@ def test_a_form_whose_cell_is_run_again_still_shows_the_same_item(panel, step):
     find(panel, "Shown").value = 1
     again = step.take()
     assert (find(again, "Shown").value, find(again, "Permission set name").value) == (1, "Auditor")
+
+
+def test_an_empty_list_whose_cell_is_run_again_stays_empty(context):
+    step = NotebookStep(context, "groups")
+    panel = step.take()
+    while find(panel, "Shown").options:
+        find(panel, "Remove this one").click()
+    step.take()
+    find(panel, "Review").click()
+    assert (find(panel, "Shown").options, "still empty" in texts(panel)) == ((), False)
 
 
 def test_another_predefined_one_leaves_no_policy_of_the_first_behind(panel, step):
@@ -272,7 +283,7 @@ def test_what_another_notebook_has_applied_since_is_not_applied_again(context, p
     other.apply_reviewed()
     calls = [*memory.resource("permission_set").calls]
     find(panel, "Apply in the sandbox").click()
-    assert "something has changed since the plan was shown" in texts(panel)
+    assert "the permission set AdministratorAccess has changed since the plan was shown" in texts(panel)
     assert "Apply in the sandbox" not in enabled(panel)
     assert memory.resource("permission_set").calls == calls
     assert len(context.receipts.read()) == 2, "no receipt for what the other one made"
@@ -297,6 +308,22 @@ def test_undo_is_offered_while_a_receipt_of_the_step_can_be_undone(context, step
     find(panel, "Undo this step …").click()
     find(panel, "Confirm the undo in the sandbox").click()
     assert not shows(panel, "Undo this step …")
+
+
+def test_receipts_are_not_read_at_an_edit_and_unreadable_ones_open_the_panel(
+    context, step, panel, monkeypatch
+):
+    reads = []
+
+    def is_possible(undo):
+        reads.append(undo)
+        raise ReceiptError("line 1 cannot be read")
+
+    monkeypatch.setattr(StepUndo, "is_possible", is_possible)
+    type_in(panel, "Session duration", "PT5H")
+    type_in(panel, "Session duration", "PT13H")
+    assert reads == []
+    assert shows(NotebookStep(context, "permission_sets").take(), "Undo this step …")
 
 
 @pytest.mark.parametrize(("number", "asks"), [(ASKS_FROM - 1, False), (ASKS_FROM, True)])
@@ -545,7 +572,7 @@ def test_the_form_is_saved_as_a_scenario_and_never_over_another_file_silently(co
     type_in(panel, "Group name", "")
     find(panel, "Save").click()
     assert "Others" in target.read_text("utf-8")
-    assert "✘ Group name of no. 1: Group name is missing." in texts(panel)
+    assert "✘ No. 1: Group name is missing." in texts(panel)
 
 
 def test_another_length_starts_from_the_one_before(panel):

@@ -87,7 +87,8 @@ def test_nothing_but_the_first_step_can_be_done_without_an_instance(context):
     assert readings[0].state is StepState.NOT_APPLIED
     assert next_step(readings) is readings[0]
     optional = LESSON["access_control_attributes"]
-    assert optional.is_optional
+    assert [step for step in LESSON.values() if step.is_optional] == [optional]
+    assert optional.task.endswith("(optional)")
     skipped = replace(readings[0], entry=optional)
     assert next_step([skipped, readings[0]]) is readings[0], "what is optional is never what comes next"
     assert count_done(readings) == 0
@@ -112,7 +113,7 @@ def test_what_this_kit_made_and_somebody_deleted_was_changed_outside(context):
 def test_what_this_kit_made_and_somebody_changed_was_changed_outside(context):
     Step(context, "groups").apply()
     context.connection.groups.states["Auditors"]["description"] = "theirs"
-    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
+    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: Description")
 
 
 def test_what_somebody_else_made_otherwise_is_not_applied(context):
@@ -150,7 +151,7 @@ def test_what_a_form_had_otherwise_than_the_scenario_is_done_until_the_scenario_
     edited = replace(context, scenario=scenario_of(Auditors="edited"))
     assert state(edited) == (StepState.NOT_APPLIED, "1 to update")
     context.connection.groups.states["Auditors"]["description"] = "theirs"
-    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: description")
+    assert state(context) == (StepState.CHANGED_OUTSIDE, "group Auditors: Description")
 
 
 def test_what_a_form_had_otherwise_is_not_done_once_it_is_taken_back(context):

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from idc_aws.changes import Plan
+from idc_aws.changes import Action, Change, Plan
 from idc_aws.errors import ApplyRefusedError
 from idc_helpers.runbook.applying import Outcome, Reviewed
 from idc_helpers.runbook.run import Opening
@@ -15,6 +15,7 @@ class Groups(Reviewed):
         super().__init__(SimpleNamespace(opening=Opening()), "Groups")
         self.applied = []
         self.meanwhile = lambda: None
+        self.outside = None
 
     def plan(self):
         self.meanwhile()
@@ -29,6 +30,9 @@ class Groups(Reviewed):
         return plan
 
     check = resources = None
+
+    def changed_since(self, plan):
+        return self.outside
 
 
 @pytest.fixture
@@ -48,6 +52,17 @@ def test_exactly_the_plan_that_was_shown_is_applied_and_only_once(step):
     assert step.applied[0] is shown
     with pytest.raises(ApplyRefusedError):
         step.apply_reviewed()
+
+
+def test_what_has_changed_since_is_named_and_nothing_is_applied(step):
+    step.review()
+    step.outside = Change(Action.UPDATE, "console_setting", "sessions", {}, {}, "")
+    with pytest.raises(ApplyRefusedError, match="the Session duration has changed since the plan was shown"):
+        step.apply_reviewed()
+    assert (step.applied, step.reviewed, step.running) == ([], None, False)
+    step.review()
+    step.apply_reviewed(looks_again=False)
+    assert len(step.applied) == 1
 
 
 def test_a_value_that_changes_while_the_plan_is_made_leaves_nothing_to_apply(step):
