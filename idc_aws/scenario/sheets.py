@@ -160,7 +160,7 @@ def _known_headers(kind: str, names: tuple[str, ...] = ()) -> dict[str, tuple[in
 
 
 def _squashed(header: str) -> str:
-    return re.sub(r"[\W_]|required$", "", header.casefold())
+    return "".join(filter(str.isalnum, header.casefold())).removesuffix("required")
 
 
 def _fields_of(kind: str, header: str, names: tuple[str, ...] = ()) -> tuple[int, str] | None:

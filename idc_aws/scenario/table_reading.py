@@ -26,7 +26,7 @@ from idc_aws.scenario.tables import FIELDS, PART_OF, REQUIRED, read_tags_cell
 from idc_aws.scenario.yaml_lines import Location
 
 _GROUPS_APART = re.compile(r"[;|\n]")
-_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
