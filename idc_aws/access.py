@@ -154,10 +154,12 @@ def list_assignment_rows(connection: Connection) -> list[AssignmentRow]:
     """Return every account assignment with the names of its principal and permission set; reads only."""
     permission_sets = list_permission_sets(connection)
     pairs = provisioned_pairs(connection, permission_sets.values())
-    names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
-    if names is not None:
-        rows = list_assignments_of_principals(connection, names)
-    else:
+    try:
+        names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
+        rows = list_assignments_of_principals(connection, names or ())
+    except AccessDeniedError:
+        names = None  # reading by pair needs other permissions
+    if names is None:
         rows = list_assignments_of_pairs(connection, pairs)
         names = find_principal_names(connection, sorted({row[:2] for row in rows}))
     name_of = {arn: name for name, arn in permission_sets.items()}

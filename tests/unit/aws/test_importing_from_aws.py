@@ -1,0 +1,222 @@
+"""An import from AWS: what no API shows, what may not be read, and what a scenario cannot say."""
+
+import json
+
+import pytest
+from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
+
+from idc_aws.errors import InvalidValueError
+from idc_aws.scenario.reading import load_scenario
+from idc_helpers.runbook.imported_files import MAIN, scenario_texts, write_texts
+from idc_helpers.runbook.importing import Selection, import_scenario
+
+SET = INSTANCE_ARN.replace("instance/", "permissionSet/")
+SECRET = "AKIAIOSFODNN7EXAMPL" + "1"
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+SETS = {
+    "Readers": {"Description": "Look"},
+    "Unclear": {"SessionDuration": "PT24H"},
+    "Hidden": Refusal("AccessDeniedException"),
+    "Tagged": {"RelayState": "ftp://odd"},
+}
+USERS = {
+    "ana": {"GivenName": "Ana", "FamilyName": "Silva"},
+    "bot": {"FamilyName": "Only", "GivenName": ""},
+    "eve": {"GivenName": "Eve", "FamilyName": "Moss", "Title": f"key {SECRET}"},
+}
+GROUPS = ("Admins", "admins", "Two\nlines", "Odd\0name", "Administrator")
+MEMBERS = {"Admins": ["ana", "bot", "eve"], "admins": ["ana"]}
+ASSIGNED = {
+    ("GROUP", "Admins"): [("Readers", ACCOUNT_ID), ("Readers", MEMBER_ID), ("Readers", "999988887777")],
+    ("USER", "ana"): [("Readers", ACCOUNT_ID)],
+}
+OTHERS = [f"{number:012}" for number in range(30)]
+ACCOUNTS = [
+    {"Id": ACCOUNT_ID, "Name": "Management", "Status": "ACTIVE"},
+    {"Id": MEMBER_ID, "Name": "Twin", "Status": "ACTIVE"},
+    {"Id": "555566667777", "Name": "Twin", "Status": "SUSPENDED"},
+]
+
+
+@pytest.fixture
+def company(transport):
+    """A small company on the stub: return the stub."""
+
+    def described(request):
+        name = request["PermissionSetArn"].rpartition("/")[2]
+        found = SETS[name]
+        if isinstance(found, Refusal):
+            return found
+        return {"PermissionSet": {"Name": name, "PermissionSetArn": f"{SET}/{name}", **found}}
+
+    def assigned(request):
+        rows = ASSIGNED.get((request["PrincipalType"], request["PrincipalId"].partition("-")[2]), [])
+        return {
+            "AccountAssignments": [
+                {"PermissionSetArn": f"{SET}/{name}", "AccountId": account_id, "PrincipalType": "GROUP",
+                 "PrincipalId": request["PrincipalId"]}
+                for name, account_id in rows
+            ]
+        }  # fmt: skip
+
+    def of_pair(request):
+        wanted = (request["PermissionSetArn"].rpartition("/")[2], request["AccountId"])
+        return {
+            "AccountAssignments": [
+                {"PrincipalType": kind, "PrincipalId": f"{kind[0].lower()}-{name}"}
+                for (kind, name), pairs in ASSIGNED.items()
+                if wanted in pairs
+            ]
+        }
+
+    transport.on("ListPermissionSets", {"PermissionSets": [f"{SET}/{name}" for name in SETS]})
+    transport.on("DescribePermissionSet", described)
+    transport.on("ListManagedPoliciesInPermissionSet", {"AttachedManagedPolicies": [{"Arn": READ_ONLY}]})
+    transport.on(
+        "ListCustomerManagedPolicyReferencesInPermissionSet", {"CustomerManagedPolicyReferences": []}
+    )
+    transport.on("GetInlinePolicyForPermissionSet", {"InlinePolicy": ""})
+    transport.on("GetPermissionsBoundaryForPermissionSet", Refusal("ResourceNotFoundException"))
+    transport.on("ListTagsForResource", {"Tags": [{"Key": "team", "Value": "a"}]})
+
+    transport.on(
+        "ListAccountsForProvisionedPermissionSet",
+        lambda request: {
+            "AccountIds": [] if "ProvisioningStatus" in request else [ACCOUNT_ID, MEMBER_ID, *OTHERS]
+        },
+    )
+    transport.on("ListAccountAssignmentsForPrincipal", assigned)
+    transport.on("ListAccountAssignments", of_pair)
+    transport.on("DescribeGroup", lambda request: {**request, "DisplayName": request["GroupId"][2:]})
+    transport.on("ListGroups", {"Groups": [{"GroupId": f"g-{name}", "DisplayName": name} for name in GROUPS]})
+    transport.on("ListUsers", {"Users": [_user(name) for name in USERS]})
+    transport.on("DescribeUser", lambda request: _user(request["UserId"][2:]))
+    transport.on(
+        "ListGroupMemberships",
+        lambda request: {
+            "GroupMemberships": [
+                {"MemberId": {"UserId": f"u-{name}"}, "MembershipId": "m", "GroupId": request["GroupId"]}
+                for name in MEMBERS.get(request["GroupId"][2:], ())
+            ]
+        },
+    )
+    transport.on("ListAccounts", {"Accounts": ACCOUNTS})
+    transport.on("ListDelegatedAdministrators", {"DelegatedAdministrators": [{"Id": MEMBER_ID}]})
+    transport.on("DescribeInstanceAccessControlAttributeConfiguration", Refusal("ResourceNotFoundException"))
+    transport.on("ListApplications", {"Applications": [{"Name": "Wiki", "ApplicationArn": "arn:a"}]})
+    return transport
+
+
+def _user(name):
+    profile = USERS[name]
+    return {
+        "UserId": f"u-{name}",
+        "UserName": name,
+        "DisplayName": name.title(),
+        "Name": {key: value for key, value in profile.items() if key.endswith("Name")},
+        "Title": profile.get("Title", ""),
+    }
+
+
+def test_what_a_scenario_cannot_say_is_left_out_and_named_and_never_lost(company, connection, tmp_path):
+    imported = import_scenario(connection)
+    data = imported.data
+    assert [one["name"] for one in data["permission_sets"]] == ["Readers", "Tagged"]
+    assert "relay_state" not in data["permission_sets"][1]
+    assert [one["display_name"] for one in data["groups"]] == ["Admins", "Two\nlines"]
+    assert data["groups"][0]["members"] == ["bot"]  # known by name, for it has no first name
+    assert {one["user_name"]: one.get("title") for one in data["users"]} == {"ana": None, "eve": None}
+    assert data["account_assignments"] == [
+        {"permission_set": "Readers", "group": "Admins", "accounts": [MEMBER_ID, "Management"]},
+        {"permission_set": "Readers", "user": "ana", "accounts": ["Management"]},
+    ]
+    assert data["management"] == {"delegated_administrator": MEMBER_ID}  # two accounts are called Twin
+    assert imported.unread == {f"permission set '{SET}/Hidden'": "the caller may not read it"}
+    remarks = "\n".join(imported.remarks)
+    expected = (
+        "permission set 'Unclear', session_duration: 'P1D' is not possible",
+        "permission set 'Tagged', relay_state: 'ftp://odd' is not a web address",
+        "group 'admins', display_name: 'admins' is there already",
+        r"group 'Odd\x00name', display_name: 'Odd\x00name' cannot be",
+        "group 'Administrator', display_name: 'Administrator' is a name that AWS keeps",
+        "user 'bot', given_name: 'given_name' is missing",
+        "user 'eve', title: holds what looks like a secret",
+        "'Readers' in account 999988887777 for group 'Admins': the account is in the organization no more",
+    )
+    assert [words for words in expected if words not in remarks] == []
+    assert len(imported.remarks) == len(expected) + 1
+    write_texts(scenario_texts(imported, tmp_path / "all", by_topic=True))
+    texts = {path.name: path.read_text() for path in (tmp_path / "all").iterdir()}
+    assert SECRET not in "".join([remarks, *texts.values()])
+    assert "# - user 'bot'" in texts["people.yaml"]
+    assert "# - permission set 'Unclear'" in texts["permission_sets.yaml"]
+    assert "# - 'Readers' in account 999988887777" in texts["access.yaml"]
+    scenario = load_scenario(tmp_path / "all" / MAIN)
+    assert (scenario.expected_account, scenario.mode_or_default) == (ACCOUNT_ID, "plan")
+    assert scenario.groups[1].display_name == "Two\nlines"
+    assert company.writes() == []
+
+
+def test_what_no_api_shows_is_a_block_to_fill_in(company, connection, tmp_path):
+    texts = scenario_texts(import_scenario(connection), tmp_path / "a.yaml", by_topic=False)
+    text = texts[tmp_path / "a.yaml"]
+    assert "# - 'Wiki'" in text
+    path = tmp_path / "a.yaml"
+    block = text.partition("# attestations:\n")[2].partition("\n\n")[0]
+    filled = "attestations:\n" + "\n".join(line.removeprefix("# ") for line in block.splitlines())
+    path.write_text(text + "\n" + filled.replace("YYYY-MM-DD", "2026-11-29"))
+    assert [one.setting for one in load_scenario(path).attestations] == [
+        *("identity_source", "standard_authentication", "multi_factor_authentication", "sessions")
+    ]
+
+
+DENIED = {
+    "ListUsers": ({"users"}, "account_assignments"),
+    "ListGroups": ({"groups", "memberships"}, "users"),
+    "ListGroupMemberships": ({"memberships"}, "users"),
+    "ListPermissionSets": ({"permission sets", "account assignments"}, "groups"),
+    "ListAccountAssignmentsForPrincipal": (set(), "account_assignments"),
+    "ListApplications": ({"applications"}, "users"),
+    "ListAccounts": ({"the accounts' names"}, "account_assignments"),
+    "ListDelegatedAdministrators": ({"delegated administrators"}, "users"),
+    "DescribeInstanceAccessControlAttributeConfiguration": ({"attributes for access control"}, "users"),
+}
+
+
+@pytest.mark.parametrize("operation", DENIED)
+def test_what_may_not_be_read_is_named_and_the_rest_is_there(company, connection, operation):
+    company.on(operation, Refusal("AccessDeniedException", "not authorized"))
+    imported = import_scenario(connection)
+    unread, there = DENIED[operation]
+    assert unread <= set(imported.unread)
+    assert imported.data[there]
+
+
+SELECTED = {
+    "parts": (Selection(only=("groups",)), [], ["Admins", "Two\nlines"], [], 0),
+    "a name": (Selection(names=("Read*",)), ["Readers"], [], [], 3),
+    "a name of people": (Selection(names=("a?a",)), [], [], ["ana"], 1),
+    "an account": (Selection(accounts=(MEMBER_ID,)), ["Readers"], ["Admins"], ["ana", "eve"], 1),
+    "no people": (Selection(personal_data=False), ["Readers", "Tagged"], ["Admins", "Two\nlines"], [], 2),
+}
+
+
+@pytest.mark.parametrize(("selection", "sets", "groups", "users", "rows"), SELECTED.values(), ids=SELECTED)
+def test_a_part_of_it(company, connection, selection, sets, groups, users, rows):
+    imported = import_scenario(connection, selection)
+    data = imported.data
+    found = [
+        [one[key] for one in data.get(part, ())]
+        for part, key in (("permission_sets", "name"), ("groups", "display_name"), ("users", "user_name"))
+    ]
+    assert found == [sets, groups, users]
+    assert imported.counts["account_assignments"] == rows
+    if not selection.personal_data:
+        written = json.dumps(data) + "\n".join(imported.remarks)
+        assert not any(f"{name!r}" in written or f'"{name}"' in written for name in USERS)
+        assert "ListGroupMemberships" not in company.names()
+
+
+def test_a_part_that_does_not_exist_is_refused():
+    with pytest.raises(InvalidValueError, match="'people' is no part"):
+        Selection(only=("people",))
