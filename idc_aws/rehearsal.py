@@ -9,6 +9,7 @@ import json
 import pprint
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -76,15 +77,20 @@ def _plain(value: Any) -> str:
 
 def _variables(calls: Sequence[Call], spell: Callable[[str], str]) -> dict[str, str]:
     """Return a variable's name for each placeholder that a later call uses."""
-    used = json.dumps([call.request for call in calls], ensure_ascii=False, default=str)
+    requests = json.dumps([call.request for call in calls], ensure_ascii=False, default=str)
+    used = set(_PLACEHOLDER.findall(requests))
     names: dict[str, str] = {}
+    taken: Counter[str] = Counter()
     for call in calls:
         for placeholder, place in call.makes.items():
             if placeholder in used:
                 name = spell(xform_name(re.sub(r"\W", "", place.rpartition(".")[2], flags=re.ASCII)))
-                taken = sum(other == name or other.rpartition("_")[0] == name for other in names.values())
-                names[placeholder] = f"{name}_{taken + 1}" if taken else name
+                names[placeholder] = given = f"{name}_{taken[name] + 1}" if taken[name] else name
+                taken.update({given, given.rpartition("_")[0]})
     return names
+
+
+_PLACEHOLDER = re.compile("‹[^‹›]+›")
 
 
 def _made_by(call: Call, names: Mapping[str, str]) -> tuple[str, str]:
@@ -140,9 +146,10 @@ def _option(name: str, value: Any, names: Mapping[str, str]) -> str:
 
 def _quoted(text: str, names: Mapping[str, str]) -> str:
     """Quote a text for the shell, with its placeholders as variables."""
-    if not names:
+    held = [placeholder for placeholder in _PLACEHOLDER.findall(text) if placeholder in names]
+    if not held:
         return shlex.quote(text)
-    parts = re.split(f"({'|'.join(map(re.escape, names))})", text)
+    parts = re.split(f"({'|'.join(map(re.escape, held))})", text)
     return (
         "".join(f'"${names[part]}"' if part in names else shlex.quote(part) for part in parts if part) or "''"
     )
@@ -237,10 +244,44 @@ _LOOKED_UP = {
 _ATTRIBUTES = "InstanceAccessControlAttributeConfiguration"
 
 
+class RehearsedCalls(list[Call]):
+    """The calls of a rehearsal in their order, and what a read asks of them: thousands may have been made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: set[str] = set()
+        self.deleted: set[str] = set()
+        self.unassigned: set[tuple[Any, ...]] = set()
+        self.created: dict[tuple[str, Any], Call] = {}
+        self._by_name: dict[str, list[Call]] = {}
+
+    def append(self, call: Call) -> None:
+        """Add a call."""
+        super().append(call)
+        name, request = call.operation_name, call.request
+        self._by_name.setdefault(name, []).append(call)
+        self.made.update(call.makes)
+        if name in _DELETIONS:
+            self.deleted.add(request[_DELETIONS[name]])
+        if name == "DeleteAccountAssignment":
+            self.unassigned.add(tuple(request.get(member) for member in _ASSIGNMENT))
+        for creation, member, _ in _LOOKED_UP.values():
+            if name == creation:
+                self.created.setdefault((name, request.get(member)), call)
+
+    def of(self, *operation_names: str, **request: Any) -> list[Call]:
+        """Return the calls of some operations that were made with these parameters."""
+        named = [call for name in operation_names for call in self._by_name.get(name, ())]
+        return [call for call in named if request.items() <= call.request.items()]
+
+
+_ASSIGNMENT = ("TargetId", "PrincipalId", "PermissionSetArn")
+
+
 class RehearsedReads:
     """What AWS answers to reads, as if the calls that were not sent had been made."""
 
-    def __init__(self, calls: Sequence[Call]) -> None:
+    def __init__(self, calls: RehearsedCalls) -> None:
         self._calls = calls
         # Nothing is written meanwhile, so what was read once stays so.
         self._known: dict[str, Any] = {}
@@ -254,19 +295,19 @@ class RehearsedReads:
         if made is not None:
             return made
         is_of_attributes = name == f"Describe{_ATTRIBUTES}"
-        if is_of_attributes and self._called(f"Delete{_ATTRIBUTES}"):
+        if is_of_attributes and self._calls.of(f"Delete{_ATTRIBUTES}"):
             raise _deleted_before(name)
-        is_waited_for = is_of_attributes and self._called(f"Create{_ATTRIBUTES}", f"Update{_ATTRIBUTES}")
+        is_waited_for = is_of_attributes and self._calls.of(f"Create{_ATTRIBUTES}", f"Update{_ATTRIBUTES}")
         if is_waited_for or self._is_of_the_rehearsal(request):
             return modelled_answer(operation.output_shape, len(self._calls))[0]
         service_name = operation.service_model.service_name
         answer: dict[str, Any] = self._once(
             name, request, lambda: clients.call(service_name, method_name, request)
         )
-        if any(answer.get(id_name) in self._deleted() for id_name in _IDS):
+        if any(answer.get(id_name) in self._calls.deleted for id_name in _IDS):
             raise _deleted_before(name)
         if name == "DescribePermissionSet":
-            for call in self._called("UpdatePermissionSet", PermissionSetArn=request["PermissionSetArn"]):
+            for call in self._calls.of("UpdatePermissionSet", PermissionSetArn=request["PermissionSetArn"]):
                 for field in ("Description", "RelayState"):
                     answer["PermissionSet"][field] = call.request.get(field)
         return answer
@@ -282,14 +323,6 @@ class RehearsedReads:
         )
         return [item for item in found if not self._is_deleted(item, request)]
 
-    def _called(self, *operation_names: str, **request: Any) -> list[Call]:
-        """Return the calls of some operations that were made with these parameters."""
-        return [
-            call
-            for call in self._calls
-            if call.operation_name in operation_names and request.items() <= call.request.items()
-        ]
-
     def _once(self, name: str, request: dict[str, Any], read: Callable[[], Any]) -> Any:
         key = f"{name} {json.dumps(request, sort_keys=True, default=str)}"
         if key not in self._known:
@@ -297,36 +330,32 @@ class RehearsedReads:
         return copy.deepcopy(self._known[key])
 
     def _is_of_the_rehearsal(self, request: dict[str, Any]) -> bool:
-        made = {placeholder for call in self._calls for placeholder in call.makes}
-        return any(isinstance(value, str) and value in made for value in request.values())
+        return any(isinstance(value, str) and value in self._calls.made for value in request.values())
 
     def _made_by_a_call(self, operation_name: str, request: dict[str, Any]) -> dict[str, Any] | None:
         if operation_name not in _LOOKED_UP:
             return None
-        creation, name, id_name = _LOOKED_UP[operation_name]
+        creation, _, id_name = _LOOKED_UP[operation_name]
         wanted = request["AlternateIdentifier"]["UniqueAttribute"]["AttributeValue"]
-        for call in self._called(creation, **{name: wanted}):
-            return {id_name: next(made for made, place in call.makes.items() if place == id_name)}
-        return None
+        call = self._calls.created.get((creation, wanted))
+        if call is None:
+            return None
+        return {id_name: next(made for made, place in call.makes.items() if place == id_name)}
 
     def _is_provisioned_anew(self, request: dict[str, Any]) -> bool:
         if request.get("ProvisioningStatus") != "LATEST_PERMISSION_SET_NOT_PROVISIONED":
             return False
         which = {"PermissionSetArn": request["PermissionSetArn"]}
-        return bool(self._called("ProvisionPermissionSet", **which))
-
-    def _deleted(self) -> set[str]:
-        return {call.request[_DELETIONS[call.operation_name]] for call in self._called(*_DELETIONS)}
+        return bool(self._calls.of("ProvisionPermissionSet", **which))
 
     def _is_deleted(self, item: Any, request: dict[str, Any]) -> bool:
-        deleted = self._deleted()
+        deleted = self._calls.deleted
         if isinstance(item, str):
             return item in deleted
         if any(item.get(name) in deleted for name in _IDS):
             return True
-        assignment = {name: item.get(name, request.get(name)) for name in ("PrincipalId", "PermissionSetArn")}
-        account_id = item.get("AccountId", request.get("AccountId"))
-        return bool(self._called("DeleteAccountAssignment", TargetId=account_id, **assignment))
+        account_id, *who = (item.get(name, request.get(name)) for name in ("AccountId", *_ASSIGNMENT[1:]))
+        return (account_id, *who) in self._calls.unassigned
 
 
 def _deleted_before(operation_name: str) -> ClientError:
@@ -341,7 +370,7 @@ class Rehearsal:
     """A connection for the very code that applies: nothing is ever written, and the calls are kept."""
 
     def __init__(self, connection: Connection) -> None:
-        self.calls: list[Call] = []
+        self.calls = RehearsedCalls()
         now = [0.0]
 
         def sleep(duration_s: float) -> None:
@@ -362,7 +391,7 @@ class Rehearsal:
 class _Clients:
     """Answers in place of `Clients`: a read through AWS, anything else with placeholders."""
 
-    def __init__(self, clients: Clients, calls: list[Call]) -> None:
+    def __init__(self, clients: Clients, calls: RehearsedCalls) -> None:
         self._clients, self._calls = clients, calls
         self._reads = RehearsedReads(calls)
         self.operation = clients.operation

@@ -1,3 +1,4 @@
+import re
 import subprocess
 
 import pytest
@@ -106,3 +107,20 @@ def test_an_instance_that_the_console_enables_is_looked_up_afterwards():
     assert 'instance_arn = sso_admin.list_instances()["Instances"][0]["InstanceArn"]' in as_python(
         [enabled, tagged], TARGET
     )
+
+
+def test_calls_that_use_what_others_made_are_written_in_a_time_that_grows_with_their_number(monkeypatch):
+    """Each of 3,000 calls was compared with what each other one had made: a minute of silence."""
+    compared = []
+    monkeypatch.setattr(re, "escape", lambda text: compared.append(text) or text)
+    number = 300
+    users = [
+        Call("identitystore", "CreateUser", {"UserName": f"u{at}"}, {f"‹UserId made by call {at}›": "UserId"})
+        for at in range(number)
+    ]
+    members = [
+        Call("identitystore", "DeleteUser", {"UserId": f"‹UserId made by call {at}›"}) for at in range(number)
+    ]
+    commands = as_commands([*users, *members], TARGET)
+    assert f'--user-id "$USER_ID_{number}"' in commands
+    assert len(compared) == number, "each call with what it uses itself"
