@@ -10,10 +10,16 @@ from typing import Any, NamedTuple
 from idc_aws.calls import by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
-from idc_aws.errors import InvalidValueError, NotFoundError
+from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
 from idc_aws.failures import failed_read
 from idc_aws.identifiers import did_you_mean, is_account_id
-from idc_aws.identity_store import NAME_FIELDS, find_principal_names, id_field, list_principals
+from idc_aws.identity_store import (
+    NAME_FIELDS,
+    find_principal_names,
+    id_field,
+    list_memberships,
+    list_principals,
+)
 from idc_aws.organization import account_names, is_management_account
 
 # Not in an ARN, an address or a policy, and not where the name is there already.
@@ -217,7 +223,7 @@ def list_people_access(connection: Connection) -> list[AssignmentRow]:
 
 
 def _member_ids(connection: Connection, group_id: str) -> list[str]:
-    memberships = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
+    memberships = list_memberships(connection, group_id)
     members = (membership.get("MemberId", {}).get("UserId") for membership in memberships)
     return [user_id for user_id in members if user_id]
 

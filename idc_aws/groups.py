@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Literal
@@ -23,6 +23,7 @@ from idc_aws.identity_store import (
     find_principal_ids,
     find_principal_names,
     find_user_id,
+    list_memberships,
     list_principals,
 )
 from idc_aws.resource import Existing, SideBySide, Writer
@@ -96,6 +97,10 @@ def _grouped(pairs: Iterable[_IdPair], place: Literal[0, 1]) -> dict[str, list[s
     return found
 
 
+def _user_of(membership: Mapping[str, Any]) -> Principal:
+    return "USER", str(membership.get("MemberId", {}).get("UserId", ""))
+
+
 def _pages(number: int) -> int:
     return -(-number // MOST_ON_A_PAGE)
 
@@ -128,13 +133,13 @@ class GroupMemberships(SideBySide):
     @override
     def _read_all(self) -> dict[str, State]:
         groups = {one["GroupId"]: one["DisplayName"] for one in list_principals(self._connection, "GROUP")}
-        members = by_key(lambda group_id: list(self._member_ids(group_id)), groups)
-        users = {("USER", user_id) for user_ids in members.values() for user_id in user_ids}
-        names = find_principal_names(self._connection, users)
+        members = by_key(partial(list_memberships, self._connection), groups)
+        users = {_user_of(one) for memberships in members.values() for one in memberships}
+        names = find_principal_names(self._connection, sorted(users))
         pairs = [
             (names[user], group)
             for group_id, group in groups.items()
-            for user in (("USER", user_id) for user_id in members[group_id])
+            for user in map(_user_of, members[group_id])
             if user in names
         ]
         keys = [membership_key(*pair) for pair in pairs]
@@ -222,12 +227,6 @@ class GroupMemberships(SideBySide):
                 (user_id, one["GroupId"]): "" for one in answer["Results"] if one.get("MembershipExists")
             }
         return found
-
-    def _member_ids(self, group_id: str) -> Iterator[str]:
-        listed = self._connection.items("identitystore", "list_group_memberships", GroupId=group_id)
-        for one in found_or_none(list[Any], listed) or ():
-            if user_id := one.get("MemberId", {}).get("UserId"):
-                yield user_id
 
     def _look_up(self, user_id: str, group_id: str) -> dict[str, Any] | None:
         which = {"GroupId": group_id, "MemberId": {"UserId": user_id}}

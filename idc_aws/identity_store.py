@@ -269,29 +269,75 @@ def list_users(connection: Connection, *, at_most: int) -> tuple[list[ListedUser
     """Return users sorted by name, and whether these are all."""
     with failed_read("the users"):
         found = list(islice(list_principals(connection, "USER"), at_most + 1))
-        users = in_threads(lambda user: _listed(connection, user), found[:at_most])
+        memberships = memberships_by_user(connection, [str(user["UserId"]) for user in found[:at_most]])
+        groups = {("GROUP", str(one["GroupId"])) for some in memberships.values() for one in some}
+        names = find_principal_names(connection, sorted(groups))
+    users = [
+        ListedUser(
+            user_name=str(user.get("UserName", "")),
+            display_name=str(user.get("DisplayName", "")),
+            email=str((user.get("Emails") or [{}])[0].get("Value", "")),
+            user_status=str(user.get("UserStatus", "")),
+            groups=tuple(
+                sorted(
+                    names.get(("GROUP", one["GroupId"]), one["GroupId"])
+                    for one in memberships.get(user["UserId"], ())
+                )
+            ),
+        )
+        for user in found[:at_most]
+    ]
     return sorted(users, key=lambda user: user.user_name.casefold()), len(found) <= at_most
 
 
-def _listed(connection: Connection, user: dict[str, Any]) -> ListedUser:
-    emails = user.get("Emails") or [{}]
-    return ListedUser(
-        user_name=str(user.get("UserName", "")),
-        display_name=str(user.get("DisplayName", "")),
-        email=str(emails[0].get("Value", "")),
-        user_status=str(user.get("UserStatus", "")),
-        groups=tuple(sorted(_groups_of_user(connection, str(user["UserId"])))),
-    )
+def list_memberships(connection: Connection, group_id: str) -> list[dict[str, Any]]:
+    """Return a group's memberships as AWS lists them; none where it is gone; reads only."""
+    listed = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
+    return found_or_none(list[Any], listed) or []
 
 
-def _groups_of_user(connection: Connection, user_id: str) -> Iterator[str]:
-    names = connection.cache.setdefault("group names", {})
-    member = {"UserId": user_id}
-    for membership in connection.items("identitystore", "list_group_memberships_for_member", MemberId=member):
-        group_id = membership["GroupId"]
-        if group_id not in names:
-            names[group_id] = principal_name(connection, "GROUP", group_id) or group_id
-        yield names[group_id]
+def memberships_by_user(
+    connection: Connection, user_ids: Collection[str], *, again: bool = False
+) -> dict[str, list[dict[str, Any]]]:
+    """Return memberships by user, from the lists of groups or of users (`again`: always); reads only."""
+    by_group = None if again else _memberships_by_group(connection, len(user_ids) // 2)
+    if by_group is not None:
+        return by_group
+
+    def of_user(user_id: str) -> list[dict[str, Any]]:
+        member = {"UserId": user_id}
+        listed = connection.items("identitystore", "list_group_memberships_for_member", MemberId=member)
+        return found_or_none(list[Any], listed) or []
+
+    return by_key(of_user, user_ids)
+
+
+def _memberships_by_group(connection: Connection, most_calls: int) -> dict[str, list[dict[str, Any]]] | None:
+    """Return all memberships by user, from the groups' lists; None where that takes more calls."""
+    left = iter(range(most_calls))  # a directory may have 100,000 groups, and a group as many members
+
+    def members(group_id: str) -> list[dict[str, Any]] | None:
+        found: list[dict[str, Any]] = []
+        for page in connection.pages("identitystore", "list_group_memberships", GroupId=group_id):
+            if next(left, None) is None:
+                return None
+            found += page.entries
+        return found
+
+    try:
+        groups = [str(one["GroupId"]) for one in islice(list_principals(connection, "GROUP"), most_calls)]
+        if len(groups) >= most_calls:
+            return None
+        listed = in_threads(partial(found_or_none, members), groups)
+    except AccessDeniedError:
+        return None
+    found: dict[str, list[dict[str, Any]]] = {}
+    for some in listed:
+        if some is None:  # too many, or deleted a moment ago
+            return None
+        for one in some:
+            found.setdefault(one.get("MemberId", {}).get("UserId", ""), []).append(one)
+    return found
 
 
 def list_user_names(connection: Connection, *, at_most: int) -> list[str]:

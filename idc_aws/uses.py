@@ -18,12 +18,17 @@ from idc_aws.access import (
     list_permission_sets,
     provisioned_pairs,
 )
-from idc_aws.calls import by_key, found_or_none, in_threads
+from idc_aws.calls import by_key, found_or_none
 from idc_aws.changes import Use, in_words
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import find_principal_names, list_principals
+from idc_aws.identity_store import (
+    find_principal_names,
+    list_memberships,
+    list_principals,
+    memberships_by_user,
+)
 from idc_aws.organization import is_management_account
 
 Ours = Collection[tuple[str, str]]
@@ -51,11 +56,9 @@ def _membership_uses(
     connection: Connection, principal_type: str, ids: Collection[str], ours: Ours, *, again: bool
 ) -> dict[str, list[Use]]:
     if principal_type == "GROUP":
-        word, other_type, listed = "member", "USER", by_key(partial(_members, connection), ids)
+        word, other_type, listed = "member", "USER", by_key(partial(list_memberships, connection), ids)
     else:
-        word, other_type = "membership in", "GROUP"
-        by_group = None if again else _members_by_group(connection, len(ids) // 2)
-        listed = by_key(partial(_groups_of_user, connection), ids) if by_group is None else by_group
+        word, other_type, listed = "membership in", "GROUP", memberships_by_user(connection, ids, again=again)
     others = {
         one: [each for each in listed.get(one, ()) if (_MEMBERSHIP, each["MembershipId"]) not in ours]
         for one in ids
@@ -79,44 +82,6 @@ def _membership_uses(
         ]
         for one, some in others.items()
     }
-
-
-def _members(connection: Connection, group_id: str) -> list[dict[str, Any]]:
-    listed = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
-    return found_or_none(list[Any], listed) or []
-
-
-def _groups_of_user(connection: Connection, user_id: str) -> list[dict[str, Any]]:
-    member = {"UserId": user_id}
-    listed = connection.items("identitystore", "list_group_memberships_for_member", MemberId=member)
-    return found_or_none(list[Any], listed) or []
-
-
-def _members_by_group(connection: Connection, most_calls: int) -> dict[str, list[dict[str, Any]]] | None:
-    """Return all memberships by user, from the groups' lists; None where that takes more calls."""
-    groups = [str(one["GroupId"]) for one in islice(list_principals(connection, "GROUP"), most_calls)]
-    if len(groups) >= most_calls:
-        return None
-    left = iter(range(most_calls - len(groups)))  # further pages: a group may have 100,000 members
-
-    def members(group_id: str) -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] = []
-        for page in connection.pages("identitystore", "list_group_memberships", GroupId=group_id):
-            found += page.entries
-            if not page.is_last and next(left, None) is None:
-                return None
-        return found
-
-    found: dict[str, list[dict[str, Any]]] = {}
-    try:
-        for some in in_threads(partial(found_or_none, members), groups):
-            if some is None:  # too many, or deleted a moment ago
-                return None
-            for one in some:
-                found.setdefault(one.get("MemberId", {}).get("UserId", ""), []).append(one)
-    except AccessDeniedError:
-        return None
-    return found
 
 
 def _assignments(

@@ -242,6 +242,8 @@ class Reviewed(ABC, Generic[P]):
         try:
             # A person may read for minutes. What another notebook or the console made meanwhile is not ours:
             # a receipt for it would let an undo delete it.
+            if looks_again:
+                end_look()  # what the plan was made from is not what is there now
             if looks_again and (change := self.changed_since(plan)):
                 raise ApplyRefusedError(
                     f"the {format_thing(change.kind, change.key)} has changed since the plan was shown",

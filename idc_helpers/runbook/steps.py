@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import zip_longest
+from itertools import count, zip_longest
 
 from typing_extensions import override
 
 from idc_aws.calls import one_look
-from idc_aws.changes import Action, Change, Plan
+from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
@@ -158,6 +158,10 @@ class Step(Reviewed[Plan]):
 
     @override
     def check(self) -> CheckResults:
+        with one_look():
+            return self._check()
+
+    def _check(self) -> CheckResults:
         # In mode "plan" with something to do there is nothing to check yet: the one check says so.
         desired = self.desired
         plan = self.compare(desired)
@@ -170,7 +174,7 @@ class Step(Reviewed[Plan]):
 
     def _checks_of(self, wanted: Desired, plan: Plan) -> list[Check]:
         resource = wanted.resource
-        teach = partial(explain_failure, context=self.context, resource=resource, step=self.name)
+        teach = _first_ones(partial(explain_failure, context=self.context, resource=resource, step=self.name))
         changes = [
             change for change in plan.changes if change.kind == resource.kind and change.key in wanted.states
         ]
@@ -209,6 +213,19 @@ def _reachable(change: Change, wanted: Desired) -> Change:
     if reason is None or change.action not in (Action.CREATE, Action.UPDATE):
         return change
     return replace(change, action=Action.SKIPPED, reason=reason)
+
+
+_MOST_EXPLAINED = 25
+
+
+def _first_ones(teach: Teach) -> Teach:
+    """Explain the first failures of many: each takes calls, and hundreds have the same cause."""
+    numbers = count()
+
+    def explain(check: Check, key: str, wanted: State, found: State | None) -> Check:
+        return teach(check, key, wanted, found) if next(numbers) < _MOST_EXPLAINED else check
+
+    return explain
 
 
 def _nothing_written(plan: Plan) -> str:

@@ -6,12 +6,15 @@ from itertools import count
 import pytest
 from companies import Company, refusal
 
+from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan
-from idc_aws.errors import ThrottledError, WriteFailedError
+from idc_aws.errors import ApplyRefusedError, ThrottledError, WriteFailedError
 from idc_aws.rehearsal import Rehearsal
 from idc_aws.users import Users
 from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.records import Origin, ReceiptBook
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Step
 
 ORIGIN = Origin("run", "08_users", "users", "aws", "111122223333", "us-east-1", "arn:instance")
 NAMES = [f"person{number:02d}" for number in range(40)]
@@ -130,3 +133,16 @@ def test_a_rehearsal_keeps_the_order(connection):
     changes = [Change(Action.CREATE, "user", name, None, {}, "") for name in NAMES]
     list(Users(rehearsal.connection).write_all(changes, lambda _change: None))
     assert [call.request["UserName"] for call in rehearsal.calls] == NAMES
+
+
+def test_a_plan_is_compared_with_what_is_there_before_it_is_applied_whatever_was_read_to_make_it(
+    connection, tmp_path
+):
+    company = Company(users=3)
+    step = Step(RunContext(connection, company.validated(), "apply", "08_users", tmp_path), "groups")
+    with one_look():
+        step.review()
+        connection.clients.do_create_group(DisplayName="Team 001", Description="of somebody else")
+        with pytest.raises(ApplyRefusedError, match="group Team 001 has changed since the plan was shown"):
+            step.apply_reviewed()
+    assert len(connection.clients.groups) == 1
