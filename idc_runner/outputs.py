@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import hashlib
 import json
 import os
@@ -19,10 +18,10 @@ from idc_aws.scrubbing import (
     announced,
     clean,
     clean_values,
+    current_masker,
     find_secrets,
     is_picture,
     known_values,
-    masked_values,
     scrub,
     scrub_together,
     scrub_values,
@@ -31,7 +30,6 @@ from idc_aws.scrubbing import (
 from idc_runner.engine import NotebookFailure
 
 SCHEME = "idc-scrubbed://"
-_LONGEST_KEPT = 20_000
 _registered = False
 
 
@@ -84,22 +82,36 @@ def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
         cells = [
             _scrubbed(cell, learnt, known) if pattern.search(_read_text(cell)) else cell for cell in cells
         ]
-    return {**clean_values({**whole, "cells": []}), "cells": masked_values(cells)}
+    return {**clean_values({**whole, "cells": []}), "cells": [_masked(cell) for cell in cells]}
 
 
 def _scrubbed(cell: dict[str, Any], learnt: frozenset[str], known: frozenset[str]) -> dict[str, Any]:
     if cell["cell_type"] == "markdown":
         return cell  # its prose came from the repository
-    text = json.dumps(cell)
-    # A notebook is saved after each cell, all of it: cells of before are looked at once.
-    if len(text) <= _LONGEST_KEPT:
-        return json.loads(_scrubbed_text(text, learnt, known))
-    return _scrubbed_cell(cell, learnt)
+    return _once(cell, (learnt, known), lambda: _scrubbed_cell(cell, learnt))
 
 
-@functools.lru_cache(maxsize=1024)
-def _scrubbed_text(cell: str, learnt: frozenset[str], _known: frozenset[str]) -> str:
-    return json.dumps(_scrubbed_cell(json.loads(cell), learnt))
+def _masked(cell: dict[str, Any]) -> dict[str, Any]:
+    masker = current_masker()
+    return cell if masker is None else _once(cell, (masker,), lambda: masker.mask_values(cell))
+
+
+# A notebook is saved after each cell, all of it: only what is new is looked at. What a look left as it was is
+# remembered by its digest, and only what it changed by its text.
+_looked_at: dict[tuple[Any, ...], str | None] = {}
+_MOST_REMEMBERED = 2048
+
+
+def _once(cell: dict[str, Any], about: tuple[Any, ...], look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    key = (hashlib.sha256(json.dumps(cell).encode()).digest(), *about)
+    text = _looked_at.get(key, "")
+    if text == "":
+        found = look()
+        text = None if found == cell else json.dumps(found)
+        while len(_looked_at) >= _MOST_REMEMBERED:
+            _looked_at.pop(next(iter(_looked_at)), None)
+        _looked_at[key] = text
+    return cell if text is None else json.loads(text)
 
 
 def _scrubbed_cell(cell: dict[str, Any], learnt: frozenset[str]) -> dict[str, Any]:
