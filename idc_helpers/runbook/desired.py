@@ -22,6 +22,7 @@ from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import PeopleKind, Scenario
 from idc_aws.scenario.values import Refusal
+from idc_aws.scenario.yaml_lines import Location
 from idc_aws.settings import KEY, ConsoleSettings
 from idc_aws.units import AccountGroup, AccountGroups, forget_units
 from idc_aws.users import Users
@@ -105,7 +106,10 @@ class WantInAccounts(Want):
     @override
     def desired(self, connection: Connection, scenario: Scenario) -> Desired:
         accounts = NamedAccounts(connection)
-        states = self.states(scenario, accounts)
+        try:
+            states = self.states(scenario, accounts)
+        except AccountsNotFoundError as error:
+            return Desired(self.resource(connection), {}, refusals=error.refusals)
         closed = {
             key: f"account {account.name or account.account_id!r} is {account.status}: "
             "AWS gives no access to it"
@@ -136,6 +140,14 @@ def _of_users_to_come(connection: Connection, scenario: Scenario, states: States
 
 def _is_of_user(state: State) -> bool:
     return state.get("principal_type") == "USER"
+
+
+class AccountsNotFoundError(NotFoundError):
+    """Places of a scenario that lead to no account; `refusals` has each of them."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(f"{len(refusals)} places of the scenario lead to no account")
+        self.refusals = tuple(refusals)
 
 
 class NamedAccounts:
@@ -302,7 +314,7 @@ def group_states(scenario: Scenario) -> States:
 def account_assignment_states(scenario: Scenario, accounts: AccountOf) -> States:
     """Return the wanted account assignments, one for each account; a `NamedAccounts` knows units and tags."""
     states: States = {}
-    problems: dict[str, KitError] = {}
+    refusals = []
     for number, assignment in enumerate(scenario.account_assignments):
         for place, find in _places(assignment, accounts):
             try:
@@ -310,22 +322,23 @@ def account_assignment_states(scenario: Scenario, accounts: AccountOf) -> States
                     state = _assignment_state(assignment, account)
                     states[assignment_key(**state)] = state
             except (NotFoundError, AmbiguousError) as error:
-                problems[f"account_assignments[{number}].{place}"] = error
-    if problems:
-        raise _all_at_once(problems)
+                location = ("account_assignments", number, *place)
+                refusals.append(Refusal(location, error.message, error.remedy))
+    if refusals:
+        raise AccountsNotFoundError(refusals)
     return states
 
 
 def _places(
     assignment: AccountAssignment, accounts: Any
-) -> Iterator[tuple[str, Callable[[], Iterable[Account]]]]:
+) -> Iterator[tuple[Location, Callable[[], Iterable[Account]]]]:
     """Yield each place of an assignment that names accounts, with what finds them."""
     for number, named in enumerate(assignment.accounts):
-        yield f"accounts[{number}]", lambda named=named: [accounts(named)]  # type: ignore[misc]
+        yield ("accounts", number), lambda named=named: [accounts(named)]  # type: ignore[misc]
     for number, named in enumerate(assignment.organizational_units):
-        yield f"organizational_units[{number}]", partial(accounts.in_unit, named)
+        yield ("organizational_units", number), partial(accounts.in_unit, named)
     if assignment.account_tags:
-        yield "account_tags", partial(accounts.with_tags, assignment.account_tags)
+        yield ("account_tags",), partial(accounts.with_tags, assignment.account_tags)
 
 
 def _assignment_state(assignment: AccountAssignment, account: Account) -> State:
@@ -335,24 +348,6 @@ def _assignment_state(assignment: AccountAssignment, account: Account) -> State:
         "permission_set": assignment.permission_set,
         "account_id": account.account_id,
     }
-
-
-_MOST_PROBLEMS = 50
-
-
-def _all_at_once(problems: Mapping[str, KitError]) -> KitError:
-    """Return one error for all places that lead to no account; of a single one, its own."""
-    if len(problems) == 1:
-        return next(iter(problems.values()))
-    lines = [f"{place}: {error.message}. {error.remedy}" for place, error in problems.items()]
-    more = len(lines) - _MOST_PROBLEMS
-    rest = [f"… and {more} more."] if more > 0 else []
-    return NotFoundError(
-        "\n".join(
-            [f"{len(problems)} places of the scenario lead to no account:", *lines[:_MOST_PROBLEMS], *rest]
-        ),
-        remedy="Correct them in the scenario. Nothing was written.",
-    )
 
 
 _NOT_ATTRIBUTES = {"groups", "password_delivery"}

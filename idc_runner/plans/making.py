@@ -63,7 +63,8 @@ def read_lesson(request: RunRequest) -> ReadLesson:
     for entry in entries:
         # No notebook runs, so nothing is written into a folder, and what people recorded in other runs is
         # not looked at: as in `idc run`, the scenario's attestations count.
-        context = RunContext(connection, scenario, "plan", entry.notebook, request.runs_folder / "-")
+        folder = request.runs_folder / "-"
+        context = RunContext(connection, scenario, "plan", entry.notebook, folder, scenario_file)
         try:
             read.append(_read_step(Step(context, entry.name)))
         except _STOPS:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from idc_aws.access import list_permission_sets
 from idc_aws.connection import connect
-from idc_aws.errors import ApplyRefusedError, KitError, NotFoundError, RunFailedError, WriteFailedError
+from idc_aws.errors import ApplyRefusedError, KitError, ParametersError, RunFailedError, WriteFailedError
 from idc_aws.groups import Groups
 from idc_aws.identity_store import find_group_id
 from idc_runner.cli.application import app
@@ -219,7 +219,10 @@ def test_what_cannot_be_planned_is_named_all_at_once(desk):
     assert "2 steps cannot be planned" in str(refused.exception)
     assert ("'No such'" in str(refused.exception), "'Not there'" in str(refused.exception)) == (True, True)
     one = desk.plan(broken, only="07")
-    assert isinstance(one.exception, NotFoundError)
+    assert isinstance(one.exception, ParametersError)
+    assert "account_assignments[0].accounts[0]: the organization has no account 'Not there'" in str(
+        one.exception
+    )
     assert not desk.plan_file.exists()
 
 

@@ -1,10 +1,13 @@
 """Access to whole units and to accounts by tag, in the sandbox: plan, apply, a new account, undo."""
 
+import dataclasses
+
 import pytest
 
 from idc_aws.connection import connect
-from idc_aws.errors import NotFoundError
-from idc_aws.scenario.reading import validate_scenario
+from idc_aws.errors import ParametersError
+from idc_aws.scenario.reading import scenario_parameters, validate_scenario
+from idc_aws.scenario.saving import dumped
 from idc_helpers.notebook.tables import plan_table
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -68,11 +71,18 @@ def test_a_unit_is_assigned_as_a_whole_and_new_accounts_come_in_by_running_again
     assert teardown.check().passed
 
 
-def test_units_that_are_not_there_are_reported_before_any_write(opened, tmp_path):
-    run = context(opened, tmp_path, organizational_units=["Root/Workload", "Security", "Finance"])
-    with pytest.raises(NotFoundError) as caught:
-        Step(run, "account_assignments").apply()
-    assert "organizational_units[0]: the organization has no organizational unit" in str(caught.value)
-    assert "Did you mean 'Root/Workloads'?" in str(caught.value)
-    assert "organizational_units[2]" in str(caught.value)
+def test_units_that_are_not_there_are_reported_with_their_lines_before_any_write(opened, tmp_path):
+    units = ["Root/Workload", "Security", "Finance"]
+    run = context(opened, tmp_path, organizational_units=units, account_tags={"env": "lab"})
+    file = tmp_path / "scenario.yaml"
+    file.write_text(dumped(scenario_parameters(run.scenario)), "utf-8")
+    with pytest.raises(ParametersError) as caught:
+        Step(dataclasses.replace(run, scenario_file=file), "account_assignments").apply()
+    first, second = caught.value.problems
+    lines = file.read_text("utf-8").splitlines()
+    assert [lines[one.line - 1].strip() for one in (first, second)] == ["- Root/Workload", "- Finance"]
+    assert (first.path, second.path) == tuple(
+        f"account_assignments[0].organizational_units[{number}]" for number in (0, 2)
+    )
+    assert "no organizational unit 'Root/Workload'. Did you mean 'Root/Workloads'?" in first.message
     assert not (tmp_path / "run" / "receipts.jsonl").exists()
