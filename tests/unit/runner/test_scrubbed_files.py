@@ -58,7 +58,9 @@ def test_only_cells_that_are_new_are_looked_at_whatever_their_length(tmp_path, m
         monkeypatch.setattr(
             masker,
             "mask_values",
-            lambda value: masked.append("cell_type" in value) or mask_values(value),
+            lambda value: (
+                masked.append(isinstance(value, dict) and "cell_type" in value) or mask_values(value)
+            ),
         )
         cells = [
             {
