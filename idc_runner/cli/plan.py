@@ -71,6 +71,8 @@ def plan(
     Exit status: 0 when there is nothing to do, 2 when there is (for the kit or by hand), 1 when it cannot be
     planned.
     """
+    from idc_aws.calls import one_look  # noqa: PLC0415
+    from idc_aws.scenario.reading import scenario_warnings  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
     from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
@@ -87,8 +89,9 @@ def plan(
         target=target,
     )
     chosen = read_rules(rules)
-    lesson = read_lesson(request)
-    made = plan_of(lesson, chosen)
+    with one_look():
+        lesson = read_lesson(request)
+        made = plan_of(lesson, chosen)
     if out is not None:
         made.write(out)
     with ExitStack() as stack:
@@ -98,6 +101,8 @@ def plan(
             write_private(page, plan_page(made))
         if markdown is not None:
             write_private(markdown, plan_markdown(made))
+        for warning in scenario_warnings(lesson.scenario, lesson.scenario_file):
+            typer.echo(clean(f"warning: {warning}"), err=True)
         typer.echo(clean("\n".join(terminal_lines(made))))
     if out is not None and made.plan.writes:
         accepted = "".join(f" --accept {rule}" for rule in made.to_accept())
@@ -146,14 +151,12 @@ def apply(
         profile=profile,
         mask_personal_data=mask_personal_data,
     )
-    for check in carried.failed:
-        say(f"✘ failed: {check}")
-    say(f"{'Applied' if carried.passed else 'Failed'}: {carried.sentence}")
     folder = carried.folder
-    say(f"Page: {folder / 'index.html'}. To undo it: idc undo {folder if out else folder.name}")
-    if carried.error is not None:
-        say(f"error: {carried.error}")
-        say("What is done is kept. A new plan (`idc plan`) goes from there.")
+    say(f"{'Applied' if carried.passed else 'Failed'}: {carried.sentence} Page: {folder / 'index.html'}")
+    if (folder / "receipts.jsonl").exists():
+        say(f"To undo it: idc undo {folder if out else folder.name}")
+    if not carried.passed:
+        say("What is done is kept. Make a new plan to continue: idc plan --out FILE")
     raise typer.Exit(carried.exit_status)
 
 
@@ -182,6 +185,7 @@ def drift(
 
     Exit status: 0 when there is no drift, 2 when there is, 1 when something could not be looked at.
     """
+    from idc_aws.calls import one_look  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
     from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.drift import drift_lines, drift_page, find_drift  # noqa: PLC0415
@@ -196,8 +200,9 @@ def drift(
         target=target,
         runs=runs,
     )
-    lesson = read_lesson(request)
-    found = find_drift(lesson, request.runs_folder, is_complete=complete)
+    with one_look():
+        lesson = read_lesson(request)
+        found = find_drift(lesson, request.runs_folder, is_complete=complete)
     with ExitStack() as stack:
         if mask_personal_data:
             stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))

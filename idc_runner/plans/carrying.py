@@ -6,13 +6,14 @@ import datetime
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from typing_extensions import override
 
+from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
@@ -33,7 +34,7 @@ from idc_runner.notebooks import RunRecord, create_run_folder, write_record
 from idc_runner.plans.diff import change_between, name_of
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, write_private
 from idc_runner.plans.pages import plan_page
-from idc_runner.plans.words import Thing
+from idc_runner.plans.words import Thing, thing_of
 from idc_runner.run import MOST_PEOPLE_MASKED
 from idc_runner.summary import RunSummary, notebook_result
 
@@ -131,7 +132,8 @@ def carry_out_plan(
     connection = _connect(plan, profile)
     scenario = _scenario_of(plan, profile)
     require_apply_allowed(connection, scenario.expected_account)
-    ready = _ready(plan, connection)
+    with one_look():
+        ready = _ready(plan, connection)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     folder = create_run_folder(runs, now=started)
     carried = Carried(plan, folder)
@@ -153,8 +155,9 @@ def carry_out_plan(
         )
         for step in plan.steps
     }
+    to_write = {thing_of(each.change) for each in ready}
     carried.results = {
-        (each.change.kind, each.change.key): NOT_DONE if each in ready else DONE_BEFORE
+        thing_of(each.change): NOT_DONE if thing_of(each.change) in to_write else DONE_BEFORE
         for each in plan.changes
         if each.change.writes
     }
@@ -163,10 +166,17 @@ def carry_out_plan(
         if mask_personal_data:
             stack.enter_context(masking(_people_of(plan, connection)))
         try:
-            _apply_and_check(plan, ready, contexts, carried, say)
+            _apply_and_check(plan, to_write, contexts, carried, say)
         except (KitError, KeyboardInterrupt) as error:
             carried.error = error
-        _write_report(carried, contexts, started, time.monotonic() - clock)
+            say(f"error: {error}" if isinstance(error, KitError) else "It was asked to end.")
+        except BaseException as error:
+            carried.error = error
+            raise
+        finally:
+            for check in carried.failed:
+                say(f"✘ failed: {check}")
+            _write_report(carried, contexts, started, time.monotonic() - clock)
     return carried
 
 
@@ -308,14 +318,13 @@ def _people_of(plan: LessonPlan, connection: Connection) -> list[dict[str, objec
 
 def _apply_and_check(
     plan: LessonPlan,
-    ready: Sequence[PlannedChange],
+    to_write: Set[Thing],
     contexts: Mapping[str, RunContext],
     carried: Carried,
     say: _Say,
 ) -> None:
     steps = [(planned, FrozenStep(contexts[planned.notebook], planned)) for planned in plan.steps]
-    to_write = {(each.change.kind, each.change.key) for each in ready}
-    total, made = len(ready), 0
+    total, made = len(to_write), 0
     every = max(1, total // 100)
 
     def progress(event: str, change: Change, _made: int, _total: int) -> None:
@@ -323,28 +332,27 @@ def _apply_and_check(
         if event != "done":
             return
         made += 1
-        carried.results[change.kind, change.key] = DONE
+        carried.results[thing_of(change)] = DONE
         if made % every == 0 or made == total:
             say(f"{made:,} of {total:,}: {change.action.value} {plan.name_accounts(name_of(change))}")
 
     for planned, step in steps:
         rest = Plan(
             tuple(
-                change
-                for change in planned.plan.changes
-                if not change.writes or (change.kind, change.key) in to_write
+                change for change in planned.plan.changes if not change.writes or thing_of(change) in to_write
             )
         )
         counts, by_hand = rest.counts(), len(rest.by_hand)
         step.context.events.write("planned", step=planned.name, changes=counts, by_hand=by_hand)
         if rest.writes:
             step.apply(rest, progress=progress)
-    for planned, step in steps:
-        # What is left to a person is in the plan, and no failure of what was applied.
-        left = {name_of(each.change) for each in planned.changes if each.change.action is Action.BY_HAND}
-        named = {step.context.name_accounts(name) for name in left} | left
-        results = step.check()
-        carried.checks += [check for check in results if check.passed or check.name not in named]
+    with one_look():
+        for planned, step in steps:
+            # What is left to a person is in the plan, and no failure of what was applied.
+            left = {name_of(each.change) for each in planned.changes if each.change.action is Action.BY_HAND}
+            named = {step.context.name_accounts(name) for name in left} | left
+            results = step.check()
+            carried.checks += [check for check in results if check.passed or check.name not in named]
 
 
 def _write_report(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from idc_aws.access import LONE_ACCOUNT_ID, name_accounts
+from idc_aws.access import LONE_ACCOUNT_ID, list_permission_sets, name_accounts
 from idc_aws.changes import Action
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, TargetError, ThrottledError
+from idc_aws.failures import failed_read
 from idc_aws.identifiers import counted
+from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
 from idc_helpers.runbook.comparing import differing_fields
@@ -20,7 +22,7 @@ from idc_helpers.runbook.words import format_key
 from idc_runner.plans.diff import Line, diff_lines, name_of, printable
 from idc_runner.plans.document import PlannedChange
 from idc_runner.plans.making import ReadLesson
-from idc_runner.plans.words import Thing, time_words
+from idc_runner.plans.words import Thing, thing_of, time_words
 from idc_runner.report import render_page
 
 FORMAT_OF_DRIFT = "identity-center-drift/1"
@@ -138,9 +140,7 @@ def find_drift(lesson: ReadLesson, runs: Path, *, is_complete: bool = False) -> 
     newest = _newest_receipts(runs, place)
     changes = [each for read in lesson.steps for each in read.planned.changes]
     drifted = [
-        Drifted(each, *_since(each, newest.get((each.change.kind, each.change.key))))
-        for each in changes
-        if _is_drift(each)
+        Drifted(each, *_since(each, newest.get(thing_of(each.change)))) for each in changes if _is_drift(each)
     ]
     unmanaged, unreadable = _unmanaged(lesson, changes)
     return Drift(
@@ -207,7 +207,7 @@ def _unmanaged(
     lesson: ReadLesson, changes: Iterable[PlannedChange]
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Return what exists and is not in the scenario, by kind; and why something could not be looked for."""
-    known = {(each.change.kind, each.change.key) for each in changes}
+    known = {thing_of(each.change) for each in changes}
     resources: dict[str, Resource] = {
         part.resource.kind: part.resource for read in lesson.steps for part in read.desired
     }
@@ -217,7 +217,7 @@ def _unmanaged(
         if kind not in _LOOKED_FOR:
             continue
         try:
-            keys = resource.read_all()
+            keys = _keys_of(lesson.connection, resource)
         except (TargetError, ThrottledError):
             raise
         except KitError as error:
@@ -226,6 +226,14 @@ def _unmanaged(
         if others := sorted(key for key in keys if (kind, key) not in known):
             found[kind] = tuple(others)
     return found, unreadable
+
+
+def _keys_of(connection: Connection, resource: Resource) -> Collection[str]:
+    """Return the keys of all that exist of a kind, with the fewest calls."""
+    if resource.kind != PermissionSets.kind or connection.instance_or_none() is None:
+        return resource.read_all()
+    with failed_read("the permission sets"):
+        return list_permission_sets(connection)  # the state of each takes seven calls, and is not asked for
 
 
 def drift_lines(drift: Drift) -> Iterator[str]:

@@ -19,6 +19,7 @@ from idc_runner.plans.words import (
     notices,
     sentence_of,
     shown_changes,
+    thing_of,
 )
 from idc_runner.report import render_page
 
@@ -58,7 +59,7 @@ def _step_values(plan: LessonPlan, step: Any, results: Results) -> dict[str, Any
             {
                 "title": change_title(plan, each.change),
                 "diff": "\n".join(map(str, change_lines(each))),
-                "result": results.get((each.change.kind, each.change.key), ""),
+                "result": results.get(thing_of(each.change), ""),
             }
             for each in changes
         ],

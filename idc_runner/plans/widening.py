@@ -216,7 +216,7 @@ def find_widenings(
     sets = {
         each.change.key: each.change.after or {} for each in every if each.change.kind == "permission_set"
     }
-    look = _Look(connection, rules, sets)
+    look = _Look(connection, rules, sets, _sets_of_groups(every))
     found = [
         Widening(rule, rules.levels[rule] == "accept", each.change.kind, each.change.key, words)
         for each in every
@@ -227,11 +227,27 @@ def find_widenings(
     return tuple(dict.fromkeys(found))
 
 
+def _sets_of_groups(changes: Iterable[PlannedChange]) -> dict[str, list[str]]:
+    """Return the permission sets that groups have, or will have, as far as the scenario says."""
+    found: dict[str, list[str]] = {}
+    for each in changes:
+        if each.change.kind == "account_assignment" and each.wanted.get("principal_type") == "GROUP":
+            found.setdefault(each.wanted["principal_name"], []).append(each.wanted["permission_set"])
+    return found
+
+
 class _Look:
     """Looks at changes, with the states of the permission sets that they name."""
 
-    def __init__(self, connection: Connection, rules: Rules, sets: Mapping[str, State]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        rules: Rules,
+        sets: Mapping[str, State],
+        sets_of_groups: Mapping[str, Sequence[str]],
+    ) -> None:
         self._connection, self._rules, self._sets = connection, rules, dict(sets)
+        self._sets_of_groups = sets_of_groups
 
     def at(self, planned: PlannedChange) -> Iterator[Found]:
         change = planned.change
@@ -241,6 +257,11 @@ class _Look:
             yield from self._already_assigned(planned)
         elif change.kind == "account_assignment" and change.action is Action.CREATE:
             yield from self._assignment(after)
+        elif change.kind == "group_membership":
+            group = after["group"]
+            names = dict.fromkeys(self._sets_of_groups.get(group, ()))
+            if strong := [name for name in names if is_administrators(self._state_of(name), self._rules)]:
+                yield "administrator_membership", f"joins a group that has {_named(strong)}"
         elif change.kind == "delegated_administrator":
             yield "delegated_administrator", "may administer Identity Center from now on"
 

@@ -16,6 +16,7 @@ from idc_runner.summary import text_table
 MOST_SHOWN = 100
 """Changes that a terminal shows in full; of more, a table and the first ones."""
 _FIRST = 10
+_UNKNOWN = "{} actions: the caller may not ask (iam:SimulatePrincipalPolicy), or is not a user or role"
 _ACTION_WORDS = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
@@ -28,6 +29,11 @@ Thing = tuple[str, str]
 """Kind and key."""
 Results = Mapping[Thing, str]
 """What became of each change that was to be written."""
+
+
+def thing_of(change: Change) -> Thing:
+    """Return which thing a change is of."""
+    return change.kind, change.key
 
 
 def shown_changes(step: StepPlan) -> list[PlannedChange]:
@@ -97,7 +103,8 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
         "Later": list(dict.fromkeys(step.later for step in plan.steps if step.later)),
         "Units and tags": [names(printable(note)) for step in plan.steps for note in step.notes],
         "Permissions that the caller lacks": list(plan.denied),
-        "Permissions that could not be asked about": [", ".join(plan.unknown)] if plan.unknown else [],
+        "Permissions that could not be asked about": [_UNKNOWN.format(len(plan.unknown))]
+        * bool(plan.unknown),
     }
     return {heading: lines for heading, lines in told.items() if lines}
 
@@ -149,6 +156,6 @@ def terminal_lines(plan: LessonPlan, results: Results | None = None) -> Iterator
 
 def _step_lines(plan: LessonPlan, changes: Iterable[PlannedChange], results: Results) -> Iterator[str]:
     for each in changes:
-        result = results.get((each.change.kind, each.change.key))
+        result = results.get(thing_of(each.change))
         yield f"  {change_title(plan, each.change)}{f': {result}' if result else ''}"
         yield from (f"      {line}" for line in change_lines(each))

@@ -195,6 +195,20 @@ def test_after_a_failure_what_is_done_is_kept_and_a_new_plan_goes_on(desk, monke
     assert desk.apply().exit_code == 0
 
 
+def test_when_it_is_asked_to_end_the_page_says_what_is_done(desk, monkeypatch):
+    desk.plan(wish("Ended"))
+
+    def interrupted(_self, _key, _state, _writer):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Groups, "_create", interrupted)
+    ended = desk.apply()
+    assert ended.exit_code == 130
+    assert "1 done, 4 not done" in ended.output
+    assert "To undo it: " in ended.output
+    assert "✘ Failed" in (desk.runs / "latest" / "index.html").read_text("utf-8")
+
+
 def test_a_plan_is_applied_only_where_it_was_made(desk):
     desk.plan(wish("Elsewhere"))
     told = json.loads(desk.plan_file.read_text("utf-8"))
@@ -254,6 +268,8 @@ def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
     planned = desk.plan(administrators("Chief", "Management", user="Chief"))
     rule = "administrator_in_management_account"
     for name in (f"{rule} (needs --accept)", "direct_user_assignment: ", "administrator_policy: "):
+        # The group has no set: nobody becomes an administrator by joining it.
+        assert "administrator_membership" not in planned.output
         assert name in planned.output
     assert f"idc apply {desk.plan_file} --accept {rule}" in planned.output
     refused = desk.apply()
@@ -284,5 +300,10 @@ def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
 def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk):
     desk.plan(administrators("Held", "Development", group="Held"))
     desk.apply()
+    wanted = administrators("Held", "Management", group="Held")
+    wanted["users"].append({"user_name": "late", "given_name": "L", "family_name": "U", "groups": ["Held"]})
+    joining = desk.plan(wanted, only="07,08")
+    assert "administrator_membership: late in Held: joins a group that has Held" in joining.output
+    assert joining.output.count("administrator_membership") == 1
     planned = desk.plan(administrators("Held", "Management", group="Held"), only="07")
     assert "administrator_in_management_account (needs --accept)" in planned.output

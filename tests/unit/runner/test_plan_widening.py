@@ -1,6 +1,8 @@
 """What gives more access than before is named, and what was allowed before is not."""
 
 import fnmatch
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -184,3 +186,10 @@ def test_everything_that_is_wrong_in_rules_is_named_at_once(tmp_path):
     path.write_text("[rules\n")
     with pytest.raises(ParametersError, match="it is not TOML"):
         read_rules(path)
+
+
+def test_the_documented_rules_are_those_that_there_are():
+    text = (Path(__file__).parents[3] / "docs" / "company.md").read_text("utf-8")
+    for level, words in (("accept", "as the kit has them:"), ("name", "Rules that only name:")):
+        listed = re.findall(r"`(\w+)`", text.partition(words)[2].partition(".")[0])
+        assert listed == [rule for rule, asked in RULES.levels.items() if asked == level]
