@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from idc_aws.access import LONE_ACCOUNT_ID
+from idc_aws.budget import known_sizes, reading_budget, writing_budget
 from idc_aws.changes import Action, Change, State
 from idc_aws.connection import Connection, connect, management_account_id, require_home_region
 from idc_aws.errors import InvalidValueError, KitError, RunFailedError, TargetError, ThrottledError
@@ -149,6 +150,7 @@ def plan_of(lesson: ReadLesson, rules: Rules) -> LessonPlan:
         denied=denied,
         unknown=unknown,
         accounts=_account_names(connection, steps),
+        effort=_effort(connection, [change for step in steps for change in step.plan.changes]),
     )
 
 
@@ -166,6 +168,16 @@ def _going_with_the_instance(planned: PlannedChange) -> PlannedChange:
     is_created = planned.change.action is Action.CREATE
     goes = planned.change.kind == "console_setting" and setting and not setting.is_irreversible and is_created
     return replace(planned, stays=()) if goes else planned
+
+
+def _effort(connection: Connection, changes: list[Change]) -> str:
+    """Return how many calls applying takes, and how long: look, writes and checks."""
+    writes = [change for change in changes if change.writes]
+    if not writes:
+        return ""
+    sizes = known_sizes(connection)
+    checking = reading_budget(changes, sizes, applied=True)
+    return f"{reading_budget(writes, sizes) + writing_budget(writes, sizes) + checking}, to apply and check"
 
 
 def _account_names(connection: Connection, steps: Iterable[StepPlan]) -> dict[str, str]:

@@ -280,7 +280,9 @@ def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
     assert "nothing to accept of 'pass_rule'" in str(mistaken.exception)
     # The file says what has to be accepted: one can plan with rules of one's own.
     rules = desk.folder / "rules.toml"
-    rules.write_text(f'[rules]\n{rule} = "name"\nadministrator_policy = "off"\n', "utf-8")
+    rules.write_text(
+        f'[rules]\n{rule} = "name"\nadministrator_policy = "off"\nadministrator_membership = "off"\n', "utf-8"
+    )
     other = desk.plan(administrators("Chief", "Development", group="Chief"), "--rules", rules)
     assert "More access than before" not in other.output
     desk.plan(administrators("Chief", "Management", group="Chief"), "--rules", rules)

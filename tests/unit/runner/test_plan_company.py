@@ -1,5 +1,6 @@
 """A generated company, planned, applied from the file and looked at again: each thing is read once."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -56,6 +57,8 @@ def test_a_company_is_planned_applied_exactly_and_found_unchanged_with_one_read_
     assert plan.place.account_id == MANAGEMENT
     applied, calls = desk("apply", "PLAN", "--out", "RUNS")
     assert applied.exit_code == 0, applied.output
+    said = int(re.search(r"([\d,]+) calls", plan.effort)[1].replace(",", ""))
+    assert 0.85 * said <= calls.total() <= 1.05 * said, (plan.effort, calls)
     made = Counter(
         {name: number for name, number in calls.items() if name.partition(":")[2].startswith("Create")}
     )
