@@ -9,8 +9,9 @@ from pathlib import PurePath
 
 from idc_aws.changes import Action, Change
 from idc_aws.identifiers import counted
+from idc_helpers.runbook.words import format_key
 from idc_runner.plans.diff import SIGN_WORDS, SIGNS, Line, diff_lines, name_of, printable
-from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, StepPlan
+from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, StepPlan, Widening
 from idc_runner.summary import text_table
 
 MOST_SHOWN = 100
@@ -91,13 +92,9 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
     names = plan.name_accounts
     by_hand = [names(name_of(each.change)) for each in plan.changes if each.change.action is Action.BY_HAND]
     told = {
-        "More access than before": [
-            f"{widening.rule}{' (needs --accept)' if widening.needs_accept else ''}: "
-            f"{names(printable(f'{widening.key}: {widening.words}'))}"
-            for widening in plan.widenings
-        ],
+        "More access than before": [_widening_words(plan, each) for each in plan.widenings],
         "Cannot be undone": [
-            names(f"{name_of(each.change)}: {'; '.join(each.stays)}") for each in plan.changes if each.stays
+            f"{names(name_of(each.change))}: {'; '.join(each.stays)}" for each in plan.changes if each.stays
         ],
         "By hand, in the AWS console": by_hand,
         "Later": list(dict.fromkeys(step.later for step in plan.steps if step.later)),
@@ -107,6 +104,12 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
         * bool(plan.unknown),
     }
     return {heading: lines for heading, lines in told.items() if lines}
+
+
+def _widening_words(plan: LessonPlan, widening: Widening) -> str:
+    rule = f"{widening.rule}{' (needs --accept)' if widening.needs_accept else ''}"
+    name = plan.name_accounts(printable(format_key(widening.kind, widening.key)))
+    return f"{rule}: {name}: {printable(widening.words)}"
 
 
 def kind_table(plan: LessonPlan) -> list[list[str]]:

@@ -265,11 +265,9 @@ def administrators(name, account, **assigned):
 
 
 def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
-    planned = desk.plan(administrators("Chief", "Management", user="Chief"))
+    planned = desk.plan(administrators("Chief", "Management", group="Chief"))
     rule = "administrator_in_management_account"
-    for name in (f"{rule} (needs --accept)", "direct_user_assignment: ", "administrator_policy: "):
-        # The group has no set: nobody becomes an administrator by joining it.
-        assert "administrator_membership" not in planned.output
+    for name in (f"{rule} (needs --accept)", "administrator_membership: ", "administrator_policy: "):
         assert name in planned.output
     assert f"idc apply {desk.plan_file} --accept {rule}" in planned.output
     refused = desk.apply()
@@ -304,7 +302,11 @@ def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk):
     desk.apply()
     wanted = administrators("Held", "Management", group="Held")
     wanted["users"].append({"user_name": "late", "given_name": "L", "family_name": "U", "groups": ["Held"]})
+    wanted["account_assignments"].append(
+        {"permission_set": "Held", "accounts": ["Production"], "user": "Held"}
+    )
     joining = desk.plan(wanted, only="07,08")
+    assert "direct_user_assignment: user Held · Held · Production" in joining.output
     assert "administrator_membership: late in Held: joins a group that has Held" in joining.output
     assert joining.output.count("administrator_membership") == 1
     planned = desk.plan(administrators("Held", "Management", group="Held"), only="07")
