@@ -22,6 +22,7 @@ from idc_helpers.notebook.activation import ActivationStep
 from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
 from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.exercises import TryIt, leftovers
+from idc_helpers.notebook.existing import Existing
 from idc_helpers.notebook.inventory import organization_tree
 from idc_helpers.notebook.lesson_map import (
     FollowedLessonMap,
@@ -277,6 +278,10 @@ class Runbook:
             name = f"who_reaches_what{'_people' if people else ''}"
             shown.files = write_whole_table(self.context, name, *shown.accesses())
         return shown
+
+    def existing(self) -> Existing:
+        """Return what the instance holds: ``counts()``, ``left_out()``, ``plan()`` and ``save(path)``."""
+        return Existing(self.context)
 
     def life_of_a_session(
         self, permission_set: str = "", *, credentials: CredentialsStep | None = None

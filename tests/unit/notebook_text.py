@@ -8,9 +8,11 @@ from pathlib import Path
 
 import nbformat
 
+from idc_helpers.runbook.lesson import steps_of_notebook
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-OF_THE_LESSON = NAMES[1:-1]
+OF_THE_LESSON = [name for name in NAMES if steps_of_notebook(name)]
 # What a reader does not read: blocks of code, tags of HTML, and where a link leads.
 _NOT_READ = re.compile(r"```.*?```|<[^>]+>|\]\([^)]*\)", re.DOTALL)
 _WORD = re.compile(r"\w[^\s|]*")

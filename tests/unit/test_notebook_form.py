@@ -52,7 +52,7 @@ def sections(name):
 
 
 def test_the_notebooks_are_numbered_in_the_lessons_order():
-    assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(12)] + ["99"]
+    assert [name[:2] for name in NAMES] == [f"{number:02}" for number in range(13)] + ["99"]
 
 
 @every(NAMES)

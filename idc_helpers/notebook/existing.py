@@ -1,0 +1,98 @@
+"""Notebook 12: what an instance holds already, as tables, and as a scenario file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idc_aws.identifiers import counted
+from idc_aws.project import work_folder
+from idc_aws.scenario.reading import validate_scenario
+from idc_aws.scrubbing import current_masker
+from idc_helpers.notebook.screen import is_guided
+from idc_helpers.notebook.tables import Line, Table
+from idc_helpers.runbook.imported_files import scenario_texts, write_texts
+from idc_helpers.runbook.importing import Imported, Selection, import_scenario
+from idc_helpers.runbook.lesson import target_steps
+from idc_helpers.runbook.run import RunContext
+from idc_helpers.runbook.steps import Step
+
+USUAL_FILE = "parameters/imported.yaml"
+_LATER = "Later: there is no instance yet. Notebook 01 enables it."
+
+
+class Existing:
+    """What the instance of a run holds already; read once, when it is first shown."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._imported: Imported | None = None
+
+    def counts(self) -> Table:
+        """Return how much there is: columns what, in the scenario, left out; reads only."""
+        title = "What you have already"
+        found = self._read()
+        if found is None:
+            return Table(title, ("what",), (), note=_LATER)
+        rows = [
+            (part.replace("_", " "), str(number), str(len(found.left_out.get(part, ())) or ""))
+            for part, number in found.counts.items()
+        ]
+        rows.append(("applications", "", str(len(found.applications) or "")))
+        note = f"Could not be read: {', '.join(found.unread)}." if found.unread else ""
+        return Table(title, ("what", "in the scenario", "left out"), tuple(rows), note=note)
+
+    def left_out(self) -> Table:
+        """Return what a scenario cannot say, or the caller may not read: column what; reads only."""
+        found = self._read()
+        rows = tuple((remark,) for remark in found.remarks) if found else ()
+        note = _LATER if found is None else "" if rows else "Nothing: the scenario holds all of it."
+        return Table(f"Left out: {len(rows)}", ("what",), rows, note=note)
+
+    def save(self, path: str = USUAL_FILE, *, replace: bool = False) -> Line:
+        """Write the scenario to a file, or to a folder with a file for each topic.
+
+        In JupyterLab the path begins at the folder you work in; unattended it is in the run's folder, without
+        people where personal data is masked. A file that exists is written again only with `replace`, or when
+        it would stay the same.
+        """
+        found = self._read()
+        if found is None:
+            return Line(_LATER)
+        base = work_folder() if is_guided() else self._context.run_folder
+        target = base / path
+        texts = scenario_texts(found, target, by_topic=target.suffix not in (".yaml", ".yml"))
+        main = next(iter(texts))
+        if not all(_holds(file, text) for file, text in texts.items()):
+            write_texts(texts, replace=replace)
+        named = main.relative_to(base) if main.is_relative_to(base) else main
+        return Line(
+            f"Written: {named} ({found}). In a terminal, `idc plan -f {named}` shows what it would change."
+        )
+
+    def plan(self) -> Table:
+        """Return what a plan of the scenario says, counted: columns action, how many; reads only."""
+        title, columns = "A plan of it", ("action", "how many")
+        found = self._read()
+        if found is None:
+            return Table(title, columns, (), note=_LATER)
+        context = self._context
+        scenario = validate_scenario(found.data)
+        counts: dict[str, int] = {}
+        for name in target_steps():
+            step = Step(context, name)
+            step.scenario = scenario
+            for change in step.compare().changes:
+                counts[change.action.value] = counts.get(change.action.value, 0) + 1
+        rows = tuple((action, str(number)) for action, number in sorted(counts.items()))
+        return Table(f"{title}: {counted(sum(counts.values()), 'thing')}", columns, rows)
+
+    def _read(self) -> Imported | None:
+        connection = self._context.connection
+        if self._imported is None and connection.instance_or_none() is not None:
+            selection = Selection(personal_data=is_guided() or current_masker() is None)
+            self._imported = import_scenario(connection, selection)
+        return self._imported
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_text("utf-8") == text
