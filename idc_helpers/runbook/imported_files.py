@@ -22,19 +22,8 @@ _TOPICS = {
     "people.yaml": ("groups", "users"),
     "access.yaml": ("account_assignments",),
 }
-_COMMENTS = {
-    "target": "Where this was read.",
-    "instance": "The instance: its kind, its name and its tags.",
-    "access_control_attributes": "What a session carries about its user, for policies (ABAC).",
-    "identity_source": "Where users come from. The kit never changes it.",
-    "access_portal": "The page on which people sign in. Its address is set once and for good.",
-    "authentication": "How people sign in. Only the console can change it.",
-    "management": "The member account that may administer Identity Center.",
-    "permission_sets": "What people may do in an account, and for how long.",
-    "groups": "Groups. Their members here are people of whom only the membership is wanted.",
-    "users": "People who sign in. Personal data: keep this file where only those who need it can read it.",
-    "account_assignments": "Who may use which permission set in which accounts.",
-}
+_TOGETHER = ("target", "region", "profile", "expected_account")
+_PERSONAL = " Personal data: keep this file where only those who need it can read it."
 _OF_THE_FILE = """\
 What IAM Identity Center held when this file was written. A plan of it changes nothing (`idc plan -f {name}`):
 change a value here, plan again, and only that changes. What exists and is not in here is never touched."""
@@ -67,14 +56,12 @@ def _text(
     is_main: bool = False,
 ) -> str:
     parts = [f"{_schema_line(path)}{_commented(about)}"]
-    together = ("target", "region", "profile", "expected_account")
-    places = {name: data[name] for name in together if name in data}
+    places = {name: data[name] for name in _TOGETHER if name in data}
     if places:
-        parts.append(f"{_commented(_COMMENTS['target'])}{dumped(places)}")
+        parts.append(f"{_commented('Where this was read.')}{dumped(places)}")
     for name, value in data.items():
-        if name not in together:
-            comment = _COMMENTS.get(name)
-            parts.append(f"{_commented(comment) if comment else ''}{_spaced(dumped({name: value}), name)}")
+        if name not in _TOGETHER:
+            parts.append(f"{_commented(_about(name))}{_spaced(dumped({name: value}), name)}")
     if sections is None or is_main:
         parts += filter(None, (_attestations(imported), _others(imported)))
     shown = (
@@ -86,6 +73,13 @@ def _text(
     if lines:
         parts.append(_commented("Left out, and never touched by a plan:\n" + _listed(lines)))
     return "\n".join(parts)
+
+
+def _about(section: str) -> str:
+    if section == INCLUDE:
+        return "The files that hold the rest."
+    described = Scenario.model_fields[section].description or ""
+    return described.removesuffix(" Empty: leave them as they are.") + _PERSONAL * (section == "users")
 
 
 def _spaced(text: str, name: str) -> str:

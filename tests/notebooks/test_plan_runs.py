@@ -37,7 +37,7 @@ def test_a_plan_of_the_whole_lesson_on_aws_ends_well_before_there_is_an_instance
     assert done.returncode == 0, done.stdout + done.stderr
     assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
     assert not (commands.latest / "receipts.jsonl").exists()
-    assert len(summary["notebooks"]) == 13
+    assert len(summary["notebooks"]) == 14
     later = dict.fromkeys(("02", "03", "04", "05", "06", "07", "08"), True)
     assert steps_that_come_later(summary) == {"01": False, "99": False} | later
     executed = (commands.latest / "notebooks" / "05_permission_sets.ipynb").read_text("utf-8")

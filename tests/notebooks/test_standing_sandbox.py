@@ -66,7 +66,7 @@ def test_mode_plan_says_what_would_change_and_writes_nothing(planned):
 
 def test_a_plan_of_the_whole_lesson_ends_well_before_there_is_an_instance(planned):
     _, summary, folder, _ = planned
-    assert len(summary["notebooks"]) == 13
+    assert len(summary["notebooks"]) == 14
     assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
     after_01 = dict.fromkeys(("02", "03", "04", "05", "06", "07", "08"), True)
     assert steps_that_come_later(summary) == {"01": False, "99": False} | after_01
@@ -77,7 +77,7 @@ def test_a_plan_of_the_whole_lesson_ends_well_before_there_is_an_instance(planne
 def test_the_first_run_makes_what_was_planned_and_leaves_it_there(first, planned):
     done, summary, _, there = first
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "11_temporary_credentials"
+    assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "12_what_you_have"
     assert 0 < total(summary, "create") <= total(planned[1], "create")
     assert set(there) == {
         "instance",
@@ -106,8 +106,8 @@ def results(notebook):
 
 def test_for_another_person_the_lesson_has_the_same_checks(first, second):
     one, other = first[1]["notebooks"], second[1]["notebooks"]
-    assert [each["checks"] for each in one[:-3]] == [each["checks"] for each in other[:-3]]
-    assert [results(each) for each in one[-3:]] == [results(each) for each in other[-3:]]
+    assert [each["checks"] for each in one[:-4]] == [each["checks"] for each in other[:-4]]
+    assert [results(each) for each in one[-4:]] == [results(each) for each in other[-4:]]
     # The person's role has a relay state, and her way into the console shows it.
     for name in ("09_activate_user", "11_temporary_credentials"):
         assert "https://console.aws.amazon.com/ec2/" in str(outputs(first[2], name)), name
