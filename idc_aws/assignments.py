@@ -28,7 +28,7 @@ from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeoutError, WriteFailedError
 from idc_aws.failures import error_code, failed_read, failed_write
-from idc_aws.identity_store import find_principal_id, find_principal_ids
+from idc_aws.identity_store import MOST_ON_A_PAGE, find_principal_id, find_principal_ids
 from idc_aws.organization import is_management_account
 from idc_aws.resource import Existing, Resource, Writer
 
@@ -37,6 +37,7 @@ WINDOW = 10
 _TIMEOUT_S = 900.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+_MOST_PAGES, _MOST_MISSES = 10, 3
 _GONE_ALREADY = ("ResourceNotFoundException",)
 
 Request = Callable[[Change], State]
@@ -50,6 +51,53 @@ class _Begun(NamedTuple):
     identifier: str
 
 
+_FAILED = {"Status": "FAILED"}
+
+
+class _StatusList:
+    """The list of requests with their status, read from where the outstanding ones were found last."""
+
+    # One call watches all. Where AWS puts new requests, and how many old ones it keeps, is UNCONFIRMED: where
+    # the list does not lead to ours within a few pages, only those in progress are listed.
+
+    def __init__(self, connection: Connection, method_name: str) -> None:
+        self._connection, self._method_name = connection, method_name
+        self._start: str | None = None
+        self._misses = 0
+
+    def read(self, outstanding: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the status of those of the outstanding requests that the list tells."""
+        if self._misses < _MOST_MISSES:
+            found = self._read_on(outstanding)
+            self._misses = 0 if found else self._misses + 1
+            return found
+        only = {"Filter": {"Status": "IN_PROGRESS"}}
+        listed = self._connection.items("sso-admin", self._method_name, **only)
+        return {one["RequestId"]: {"Status": "IN_PROGRESS"} for one in listed}
+
+    def _read_on(self, outstanding: Collection[str]) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        token, first = self._start, None
+        for _ in range(_MOST_PAGES):
+            request = {"MaxResults": MOST_ON_A_PAGE} | ({"NextToken": token} if token else {})
+            answer = self._connection.call("sso-admin", self._method_name, **request)
+            (listed,) = (entries for entries in answer.values() if isinstance(entries, list))
+            here = {
+                one["RequestId"]: {"Status": one["Status"]}
+                for one in listed
+                if one["RequestId"] in outstanding
+            }
+            if here and not found:
+                first = token
+            found |= here
+            token = answer.get("NextToken")
+            if len(found) == len(outstanding) or not token:
+                break
+        if found:
+            self._start = first
+        return found
+
+
 class AssignmentWindow:
     """Creates or deletes assignments: never too many at a time, watched by one list call."""
 
@@ -59,6 +107,7 @@ class AssignmentWindow:
         self._request_of = request_of
         self._word = "creation" if action is Action.CREATE else "deletion"
         self._status = f"AccountAssignment{self._word.capitalize()}Status"
+        self._statuses = _StatusList(connection, f"list_account_assignment_{self._word}_status")
         self._outstanding: dict[str, _Begun] = {}
         self._failures: list[tuple[Change, str]] = []
 
@@ -146,15 +195,12 @@ class AssignmentWindow:
 
     def _read_ended(self) -> dict[str, dict[str, Any]]:
         with failed_read("the status of the account assignments"):
-            listed = self._connection.items(
-                "sso-admin",
-                f"list_account_assignment_{self._word}_status",
-                Filter={"Status": "IN_PROGRESS"},
-            )
-            in_progress = {status["RequestId"] for status in listed}
-            left_the_list = [each for each in self._outstanding if each not in in_progress]
+            found = self._statuses.read(self._outstanding)
             # Not being in the list is no proof: a new request may not show yet. Nor has the list reasons.
-            statuses = {request_id: self._describe(request_id) for request_id in left_the_list}
+            statuses = {
+                one: found[one] if found.get(one, _FAILED) != _FAILED else self._describe(one)
+                for one in self._outstanding
+            }
         return {
             request_id: status for request_id, status in statuses.items() if status["Status"] != "IN_PROGRESS"
         }

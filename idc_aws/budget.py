@@ -353,7 +353,6 @@ def _write_assignments(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
     for action, verb, word in ((Action.CREATE, "Create", "Creation"), (Action.DELETE, "Delete", "Deletion")):
         number = _by_action(changes)[action]
         found[f"sso-admin:{verb}AccountAssignment"] += number
-        found[f"sso-admin:DescribeAccountAssignment{word}Status"] += number
         found[f"sso-admin:ListAccountAssignment{word}Status"] += _pages(number, WINDOW)
     return found
 

@@ -343,10 +343,13 @@ class MemoryClients(Clients):
             del self.assignments[PermissionSetArn, TargetId]
         return self._started("Deletion")
 
-    def _statuses(self, **_: Any) -> Any:
+    def _statuses(self, MaxResults: int = 100, NextToken: str = "0", **_: Any) -> Any:
         # All that was under way has ended when it is looked at.
         self._requests = dict.fromkeys(self._requests, "SUCCEEDED")
-        return []
+        start, end = int(NextToken), int(NextToken) + MaxResults
+        listed = [{"RequestId": one, "Status": status} for one, status in self._requests.items()]
+        token = {"NextToken": str(end)} if end < len(listed) else {}
+        return {"Statuses": listed[start:end], **token}
 
     do_list_account_assignment_creation_status = do_list_account_assignment_deletion_status = _statuses
 

@@ -31,8 +31,10 @@ IDENTIFIER = assignment_identifier(GROUP_ID, SET_ARN, MEMBER_ID)
 class Assigner:
     """AWS's asynchronous side: a request ends after some looks at the list; it takes 15 at a time."""
 
-    def __init__(self, *, looks=3, failing=()):
+    def __init__(self, *, looks=3, failing=(), order=1, earlier=0):
         self.looks = looks
+        self.order = order
+        self.earlier = earlier
         self.failing = dict(failing)
         self.open = {}
         self.ended = {}
@@ -51,13 +53,22 @@ class Assigner:
 
     def list(self, word):
         def answer(request):
-            assert request["Filter"] == {"Status": "IN_PROGRESS"}
+            start = int(request.get("NextToken", 0))
             for request_id, entry in list(self.open.items()):
                 entry[0] -= 1
                 if entry[0] <= 0:
                     self.ended[request_id] = self.open.pop(request_id)[1]
-            statuses = [{"Status": "IN_PROGRESS", "RequestId": request_id} for request_id in self.open]
-            return {f"AccountAssignments{word}Status": statuses}
+            statuses = [{"Status": "SUCCEEDED", "RequestId": f"earlier {one}"} for one in range(self.earlier)]
+            statuses += [
+                {"Status": "FAILED" if target in self.failing else "SUCCEEDED", "RequestId": request_id}
+                for request_id, target in self.ended.items()
+            ]
+            statuses += [{"Status": "IN_PROGRESS", "RequestId": request_id} for request_id in self.open]
+            wanted = request.get("Filter", {}).get("Status")
+            statuses = [one for one in statuses if wanted in (None, one["Status"])][:: self.order]
+            end = start + request["MaxResults"]
+            token = {"NextToken": str(end)} if end < len(statuses) else {}
+            return {f"AccountAssignments{word}Status": statuses[start:end], **token}
 
         return answer
 
@@ -140,9 +151,28 @@ def test_the_window_never_exceeds_its_limit_and_is_watched_by_one_list(assignmen
     assert WINDOW < 15
     # 45 in waves of 10, each seen after 3 looks; one look for each status would be more than 100.
     assert len(transport.made("ListAccountAssignmentCreationStatus")) <= 20
-    assert len(transport.made("DescribeAccountAssignmentCreationStatus")) == 45
+    assert transport.made("DescribeAccountAssignmentCreationStatus") == []
     # What all of them name is looked up once: a thousand assignments would take minutes more.
     assert len(transport.made("GetGroupId")) == len(transport.made("ListPermissionSets")) == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "earlier", "lists", "described"),
+    [
+        (1, 0, 80, 0),  # oldest first, which is read from where ours begin
+        (-1, 0, 80, 0),  # newest first
+        (1, 250, 80, 0),
+        (-1, 250, 80, 0),
+        (1, 5000, 120, 250),  # ours are too far behind: those in progress are listed, and the rest described
+    ],
+)
+def test_one_list_tells_how_all_of_them_ended_whatever_its_order(
+    assignments, transport, order, earlier, lists, described
+):
+    Assigner(looks=2, order=order, earlier=earlier).install(transport)
+    assert set(apply(assignments, *creations(assignments, 220))) == set(keys(220))
+    assert len(transport.made("ListAccountAssignmentCreationStatus")) <= lists
+    assert len(transport.made("DescribeAccountAssignmentCreationStatus")) <= described
 
 
 def test_results_carry_identifier_and_request_id(assignments, transport):

@@ -117,7 +117,6 @@ def test_the_calls_of_an_undo():
     assert dict(writing_budget(plan.changes).calls) == {
         "sso-admin:DeleteAccountAssignment": 1,
         "sso-admin:ListAccountAssignmentDeletionStatus": 1,
-        "sso-admin:DescribeAccountAssignmentDeletionStatus": 1,
         "identitystore:DeleteGroupMembership": 3,
         "identitystore:ListGroupMembershipsForMember": 1,
         "sso-admin:ListAccountAssignmentsForPrincipal": 1,
