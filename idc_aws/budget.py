@@ -11,6 +11,7 @@ from idc_aws.changes import Action, Change, State
 from idc_aws.clients import AWS_RATE_PER_S
 from idc_aws.connection import Connection
 from idc_aws.identity_store import MOST_ON_A_PAGE, list_page_limit
+from idc_aws.units import unit_calls
 
 _ACCOUNTS_ON_A_PAGE = 20
 _MOST_USERS = 200_000  # AWS's quota: for a list that was not read to its end
@@ -77,6 +78,8 @@ class Sizes:
     groups: int = 0
     permission_sets: int = 0
     accounts: int = 0
+    unit_calls: Mapping[str, int] = field(default_factory=dict)
+    """The calls that find what organizational units and tags stand for."""
 
 
 def known_sizes(connection: Connection) -> Sizes:
@@ -91,6 +94,7 @@ def known_sizes(connection: Connection) -> Sizes:
         counted.get("GROUP", 0),
         len(connection.cache.get("permission_set_names", ())),
         len(connection.cache.get("accounts", ())),
+        unit_calls(connection),
     )
 
 
@@ -196,6 +200,7 @@ class _Reading:
             self.calls["sso-admin:DescribePermissionSet"] += self._sets_there()
         self._list_sets()
         self.calls["organizations:ListAccounts"] += _pages(self.sizes.accounts, _ACCOUNTS_ON_A_PAGE)
+        self.calls.update(self.sizes.unit_calls)
         principals = {(one["principal_type"], one["principal_name"]) for one in states}
         for kind in ("GROUP", "USER"):
             number = sum(principal[0] == kind for principal in principals)

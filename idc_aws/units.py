@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from idc_aws.organization import Account, describe_organization, forget_accounts
 _UNIT_ID = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}", re.ASCII)
 _NO_SUCH_UNIT = ("ParentNotFoundException", "InvalidInputException")
 _CACHE = "organizational_units"
+_UNITS_OF, _ACCOUNTS_OF = "list_organizational_units_for_parent", "list_accounts_for_parent"
 _MOST_NAMED = 20
 
 
@@ -159,20 +161,25 @@ class AccountGroups:
         return roots_read
 
     def _children(self, unit: _Unit) -> list[_Unit]:
-        if unit not in self._kept:
-            listed = self._connection.items(
-                "organizations", "list_organizational_units_for_parent", ParentId=unit.unit_id
-            )
-            below = (_Unit(one["Id"], one["Name"], f"{unit.path}/{one['Name']}") for one in listed)
-            self._kept[unit] = sorted(below, key=lambda child: (child.name, child.unit_id))
-        children: list[_Unit] = self._kept[unit]
-        return children
+        below = self._units_in(unit.unit_id)
+        return [_Unit(unit_id, name, f"{unit.path}/{name}") for name, unit_id in below]
+
+    def _units_in(self, parent_id: str) -> list[tuple[str, str]]:
+        """Return the name and the id of each unit right in another one, sorted by name."""
+        key = (_UNITS_OF, parent_id)
+        if key not in self._kept:
+            listed = self._connection.items("organizations", _UNITS_OF, ParentId=parent_id)
+            self._kept[key] = sorted((unit["Name"], unit["Id"]) for unit in listed)
+        found: list[tuple[str, str]] = self._kept[key]
+        return found
 
     def _units_read(self) -> Iterator[_Unit]:
-        yield from self._kept.get("roots", ())
-        for key, children in self._kept.items():
-            if isinstance(key, _Unit):
-                yield from children
+        """Yield the units whose names were read already."""
+        level: list[_Unit] = self._kept.get("roots", [])
+        while level:
+            yield from level
+            read = [unit for unit in level if (_UNITS_OF, unit.unit_id) in self._kept]
+            level = [child for unit in read for child in self._children(unit)]
 
     def _accounts_below(self, unit_id: str, named: str) -> set[str]:
         accounts = known_accounts(self._connection)
@@ -188,18 +195,17 @@ class AccountGroups:
         return self._listed_below(unit_id, named)
 
     def _listed_below(self, unit_id: str, named: str) -> set[str]:
-        key = ("accounts", unit_id)
+        key = (_ACCOUNTS_OF, unit_id)
         if key not in self._kept:
-            parent = {"ParentId": unit_id}
-            listed = self._connection.items("organizations", "list_accounts_for_parent", **parent)
+            listed = self._connection.items("organizations", _ACCOUNTS_OF, ParentId=unit_id)
             here = found_or_none(list[Any], listed, codes=_NO_SUCH_UNIT)
             if here is None:
                 raise NotFoundError(
                     f"the organization has no organizational unit {named!r}",
                     remedy="AWS Organizations in the console shows each unit's id and path.",
                 )
-            units = self._connection.items("organizations", "list_organizational_units_for_parent", **parent)
-            below = by_key(lambda one: self._listed_below(one, named), [unit["Id"] for unit in units])
+            ids = [below_id for _, below_id in self._units_in(unit_id)]
+            below = by_key(lambda one: self._listed_below(one, named), ids)
             self._kept[key] = {account["Id"] for account in here}.union(*below.values())
         found: set[str] = self._kept[key]
         return found
@@ -225,6 +231,20 @@ def _the_only(found: list[_Unit], named: str) -> _Unit:
         f"{len(found)} organizational units are called {named!r}: {listed}",
         remedy="Give the whole path, or the id, instead.",
     )
+
+
+def unit_calls(connection: Connection) -> dict[str, int]:
+    """Return how many calls it took to find what units and tags stand for, by operation; calls nothing."""
+    kept: dict[Any, Any] = connection.cache.get(_CACHE, {})
+    lists = Counter(key[0] for key in kept if isinstance(key, tuple))
+    calls = {
+        "DescribeOrganization": int("in_charge" in kept),
+        "ListRoots": int("roots" in kept),
+        "ListOrganizationalUnitsForParent": lists[_UNITS_OF],
+        "ListAccountsForParent": lists[_ACCOUNTS_OF],
+        "ListTagsForResource": len(kept.get("tags", ())),
+    }
+    return {f"organizations:{operation}": number for operation, number in calls.items() if number}
 
 
 def forget_units(connection: Connection) -> None:

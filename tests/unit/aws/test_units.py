@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
+from idc_aws.budget import known_sizes, reading_budget
+from idc_aws.changes import Action, Change
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
-from idc_aws.units import AccountGroups, forget_units
+from idc_aws.units import AccountGroups, forget_units, unit_calls
 
 ROOT, WORKLOADS, PROD, EMPTY, SECURITY, TWIN, SLASHED = (
     "r-0001",
@@ -151,9 +153,27 @@ def test_the_tree_is_read_once_and_only_on_the_way(connection, organization, wit
     lists = 2 if with_paths else 3
     expected = {"ListAccounts": 2, "ListRoots": 1, "ListOrganizationalUnitsForParent": lists}
     assert calls == expected | ({} if with_paths else {"ListAccountsForParent": 1})
+    made = Counter(f"organizations:{name}" for name in organization.names() if name != "ListAccounts")
+    assert unit_calls(connection).items() <= made.items()
+    assert known_sizes(connection).unit_calls == unit_calls(connection)
     forget_units(connection)
+    assert unit_calls(connection) == {}
     AccountGroups(connection).of_unit("Root/Workloads/Prod")
     assert len(organization.made("ListRoots")) == 2
+
+
+def test_by_name_each_unit_is_listed_once(connection, organization, with_paths):
+    AccountGroups(connection).of_unit("Workloads")
+    assert len(organization.made("ListOrganizationalUnitsForParent")) == 1 + len(UNITS[ROOT]) + 2
+    assert str(AccountGroups(connection).of_unit(WORKLOADS)).startswith("Root/Workloads: 2 accounts")
+
+
+def test_the_calls_for_units_and_tags_are_in_the_budget(connection, organization):
+    AccountGroups(connection).with_tags({"env": "prod"})
+    state = {"principal_type": "GROUP", "principal_name": "A", "permission_set": "B", "account_id": SHOP}
+    change = Change(Action.CREATE, "account_assignment", "a", None, state, "")
+    calls = reading_budget([change], known_sizes(connection)).calls
+    assert (calls["organizations:ListTagsForResource"], calls["organizations:DescribeOrganization"]) == (5, 1)
 
 
 def test_outside_of_an_organization_no_unit_stands_for_an_account(connection, transport):
