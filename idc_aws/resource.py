@@ -54,7 +54,7 @@ class Resource(ABC):
         """Return the states of all that exist, by key, read by lists; reads only."""
         if not self._can_exist():
             return {}
-        with failed_read(f"the {self.kind.replace('_', ' ')}s"):
+        with failed_read(f"the {self.kind.removesuffix('s').replace('_', ' ')}s"):
             return self._read_all()
 
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:

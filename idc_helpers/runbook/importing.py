@@ -159,7 +159,9 @@ class _Import:
         """Return what can be read; what the caller may not read is named, and does not stop the rest."""
         try:
             return read()
-        except (AccessDeniedError, AccountInstanceError) as error:
+        except AccountInstanceError:
+            return nothing  # such an instance has none
+        except AccessDeniedError as error:
             self._imported.unread[what] = scrub(error.message)
             return nothing
 

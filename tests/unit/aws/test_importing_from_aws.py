@@ -1,14 +1,21 @@
 """An import from AWS: what no API shows, what may not be read, and what a scenario cannot say."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
+from typer.testing import CliRunner
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.scenario.reading import load_scenario
+from idc_aws.scenario.scenario import Scenario
+from idc_helpers.notebook.existing import Existing
 from idc_helpers.runbook.imported_files import MAIN, scenario_texts, write_texts
 from idc_helpers.runbook.importing import Selection, import_scenario
+from idc_helpers.runbook.run import RunContext
+from idc_runner.cli.application import app
 
 SET = INSTANCE_ARN.replace("instance/", "permissionSet/")
 SECRET = "AKIAIOSFODNN7EXAMPL" + "1"
@@ -220,3 +227,76 @@ def test_a_part_of_it(company, connection, selection, sets, groups, users, rows)
 def test_a_part_that_does_not_exist_is_refused():
     with pytest.raises(InvalidValueError, match="'people' is no part"):
         Selection(only=("people",))
+
+
+@pytest.fixture
+def idc(company, tmp_path, monkeypatch):
+    """Return a function that gives `idc import` on the company, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def give(*arguments):
+        return CliRunner().invoke(app, ["import", "--target", "aws", *arguments], prog_name="idc")
+
+    return give
+
+
+def test_the_command_writes_what_a_plan_reads_and_says_what_comes_next(idc, company):
+    company.on("ListPermissionSets", {"PermissionSets": [f"{SET}/Readers"]})
+    done = idc("-o", "mine.yaml")
+    assert done.exit_code == 0, done.output
+    assert "1 permission set, 2 groups, 2 users, 3 account assignments" in done.stdout
+    assert done.stdout.endswith("written: mine.yaml\nNext: idc plan -f mine.yaml\n")
+    assert "warning: left out: user 'eve', title: holds what looks like a secret" in done.stderr
+    text = Path("mine.yaml").read_text()
+    calls = len(company.calls)
+    for again in (
+        idc("-o", "mine.yaml"),
+        idc("-o", "mine.yaml", "--only", "groups,nobody"),
+        idc("--tag", "env"),
+    ):
+        assert isinstance(again.exception, InvalidValueError)
+    assert (Path("mine.yaml").read_text(), len(company.calls)) == (text, calls)  # refused before any call
+    assert idc("-o", "mine.yaml", "--only", "groups", "--force").exit_code == 0
+    assert "users:" not in Path("mine.yaml").read_text()
+
+
+def test_a_folder_gets_a_file_for_each_topic_and_what_was_not_read_is_the_exit_status(idc):
+    done = idc("-o", "mine")
+    assert (done.exit_code, sorted(path.name for path in Path("mine").iterdir())) == (
+        1,
+        ["access.yaml", "people.yaml", "permission_sets.yaml", "scenario.yaml"],
+    )
+    assert "warning: could not be read: permission set" in done.stderr
+    assert len(load_scenario("mine/scenario.yaml").users) == 2
+
+
+def test_an_account_instance_has_people_alone(company, connection):
+    only_here = Refusal("ValidationException", "This operation is not supported for account instances")
+    for operation in ("ListPermissionSets", "DescribeInstanceAccessControlAttributeConfiguration"):
+        company.on(operation, only_here)
+    imported = import_scenario(connection)
+    assert imported.unread == {}
+    assert set(imported.data) >= {"groups", "users"}
+
+
+def test_notebook_12_writes_once_and_again_only_when_asked(company, connection, tmp_path, monkeypatch):
+    context = RunContext(connection, Scenario(target="aws"), "plan", "12_what_you_have", tmp_path)
+    existing = Existing(context)
+    assert ("account assignments", "3", "1") in existing.counts().rows
+    assert "Could not be read: permission set" in existing.counts().note
+    assert len(existing.left_out().rows) == 9
+    assert str(existing.save("a.yaml")).startswith("Written: a.yaml (2 permission sets, 2 groups, 2 users")
+    existing.save("a.yaml")  # it would stay the same
+    (tmp_path / "a.yaml").write_text("mine: true")
+    with pytest.raises(InvalidValueError, match="there is already"):
+        existing.save("a.yaml")
+    existing.save("a.yaml", replace=True)
+    assert load_scenario(tmp_path / "a.yaml").users
+    calls = len(company.calls)
+    Existing(context).save("a.yaml")
+    assert len(company.calls) > calls
+    company.on("ListInstances", {"Instances": []})
+    none = Existing(replace(context, target_connection=replace(connection, _instance=None, cache={})))
+    for shown in (none.counts(), none.left_out(), none.plan(), none.save("b.yaml")):
+        assert "Notebook 01 enables it" in repr(shown)
+    assert not (tmp_path / "b.yaml").exists()
