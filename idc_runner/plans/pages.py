@@ -90,8 +90,8 @@ def _markdown_head(plan: LessonPlan) -> Iterator[str]:
             yield f"- … and {len(lines) - _MOST_NOTICES:,} more"
 
 
-_MOST_NOTICES = 50
-_LONGEST_LINE = 400
+_MOST_NOTICES = 20
+_LONGEST_LINE = 300
 
 
 def _code(text: str) -> str:

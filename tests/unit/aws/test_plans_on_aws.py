@@ -65,9 +65,10 @@ def idc(tmp_path, transport):
     transport.on("GetRole", ROLE_XML)
     transport.on("SimulatePrincipalPolicy", simulated())
 
-    def give(*arguments, expected_account=ACCOUNT_ID, region="us-east-1"):
+    def give(*arguments, expected_account=ACCOUNT_ID, region="us-east-1", more=()):
         lines = ["target: aws", f"region: {region}", f"expected_account: '{expected_account}'", "groups:"]
         lines += ["- {display_name: There, description: ours}", "- {display_name: New, description: ours}"]
+        lines += more
         file = tmp_path / "company.yaml"
         file.write_text("\n".join(lines if expected_account else [*lines[:2], *lines[3:]]) + "\n", "utf-8")
         words = {
@@ -194,3 +195,32 @@ def test_drift_names_what_is_not_in_the_scenario_and_what_may_not_be_listed(idc,
     assert again.exit_code == 2, again.exception
     assert "Could not be looked for:\n  group: " in again.output
     assert not isinstance(again.exception, KitError)
+
+
+ATTESTED = """
+attestations:
+- setting: sessions
+  value: {user_interactive: PT8H, user_background: P7D}
+  by: ana
+  "on": 2026-11-01
+  seen: 8 hours and 7 days on the Authentication tab
+""".splitlines()
+
+
+def test_what_only_a_person_can_do_is_left_to_them_and_what_they_attested_counts(idc, transport):
+    Directory(transport)
+    words = [word if word != "06" else "03,06" for word in PLAN]
+    planned = idc(*words, more=ATTESTED)
+    assert "2 to create, 2 by hand, 1 unchanged." in planned.output
+    assert (
+        "By hand, in the AWS console:\n  Standard authentication\n  Multi-factor authentication"
+        in planned.output
+    )
+    applied = idc(*APPLY)
+    assert applied.exit_code == 0, applied.output
+    assert "2 done; 3 checks, 0 failed." in applied.output
+    assert idc(*words, more=ATTESTED).exit_code == 2  # for a person, there is something to do
+    drift = ("drift", "-f", "{scenario}", "--only", "03,06", "--runs", "{runs}")
+    found = idc(*drift, more=ATTESTED)
+    assert found.exit_code == 0, found.output
+    assert "No API shows it, and nobody has attested it:\n  Standard authentication\n" in found.output

@@ -7,6 +7,7 @@ from plan_tools import groups, lesson_plan, planned
 
 from idc_aws.changes import Action
 from idc_runner.plans.diff import diff_lines
+from idc_runner.plans.document import Widening
 from idc_runner.plans.pages import MOST_MARKDOWN, plan_markdown, plan_page
 from idc_runner.plans.words import MOST_SHOWN, terminal_lines
 
@@ -96,3 +97,16 @@ def test_markdown_fits_into_a_comment_and_counts_what_it_leaves_out(number):
     left_out = re.search(r"\*\*([\d,]+) more changes are not shown", text)
     assert shown + (int(left_out[1].replace(",", "")) if left_out else 0) == number
     assert shown > 0
+
+
+def test_markdown_of_long_notices_keeps_room_for_changes():
+    every = [
+        planned(Action.CREATE, "group", f"{n:03}" + "x" * 900, {}, stays=("y" * 900,)) for n in range(300)
+    ]
+    widenings = tuple(Widening("pass_role", True, "permission_set", f"{n}", "z" * 900) for n in range(300))
+    text = plan_markdown(lesson_plan(*every, widenings=widenings))
+    assert len(text) <= MOST_MARKDOWN + 1
+    assert "… and 280 more" in text
+    shown = text.count("# + group")
+    assert shown > 0
+    assert f"**{300 - shown} more changes are not shown here.**" in text
