@@ -237,8 +237,10 @@ class Model(BaseModel):
         field = cls.model_fields.get(name) if isinstance(name, str) else None
         if field is None or field.is_required() or not is_nothing(value):
             return False
+        if not isinstance(value, list):
+            return True
         usual = field.get_default(call_default_factory=True)
-        return not (isinstance(value, list) and isinstance(usual, list) and usual)  # then none says something
+        return not (isinstance(usual, list) and usual)  # then none says something
 
 
 def optional(description: str) -> Any:

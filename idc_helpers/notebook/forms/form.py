@@ -404,7 +404,8 @@ class ListForm:
 
     def _label_chooser(self, shown: int) -> None:
         self._silent = True
-        marks = ["✘ " if inside(self._problems, f"[{at}]") else "" for at in range(len(self._items))]
+        wrong = {place.partition("]")[0] for place in self._problems}
+        marks = ["✘ " if f"[{at}" in wrong else "" for at in range(len(self._items))]
         options = [
             (f"{mark}{at + 1}. {self._label(item) or '(new)'}", at)
             for at, (mark, item) in enumerate(zip(marks, self._items, strict=True))

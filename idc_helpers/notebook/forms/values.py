@@ -25,6 +25,8 @@ from idc_helpers.runbook.steps import Step
 from idc_helpers.runbook.words import IN_A_FILE, describe_length, format_field, is_field, label_of, words_of
 
 FORM = "the form"
+MOST_NAMED = 20
+"""Of more problems a form's message names this many; each is shown at its field."""
 
 
 def unwrapped(annotation: Any) -> Any:
@@ -96,6 +98,10 @@ class FormValues:
     def values(self) -> Any:
         """A mapping, or a list of mappings, as the scenario file would hold it; a copy."""
         return copy.deepcopy(self._values)
+
+    def at(self, place: str) -> Any:
+        """Return what was typed at a place of the form such as ``"[0].name"``, or None, without a copy."""
+        return _value_at(self._values, place)
 
     def restore(self) -> None:
         """Set what was typed last over what the scenario says, if anything was."""
@@ -170,7 +176,7 @@ def _message(problem: Problem, values: FormValues) -> str:
     model, name = _field_at(values.section.model, _names_in(rest))
     if rest.endswith(name) and problem.message.endswith((" is missing", " is empty")):
         return f"{words_of(model, name).label} is missing." if name else problem.message
-    found = _value_at(values.values, rest)
+    found = values.at(rest)
     typed = shortened(found) if found else ""
     texts = (_in_form_words(text, model, name, typed) for text in (problem.message, problem.remedy))
     return " ".join(f"{text.rstrip('.')}." for text in texts if text)
@@ -238,14 +244,17 @@ def format_problems(values: FormValues) -> str:
     problems = values.step.problems
     if not problems:
         return ""
-    places = dict.fromkeys(_format_place(problem.path, values) for problem in problems)
+    places = dict.fromkeys(_format_place(problem.path, values) for problem in problems[:MOST_NAMED])
     number = "1 value needs" if len(problems) == 1 else f"{len(problems)} values need"
-    return f"{number} fixing: {'; '.join(places)}. Apply stays disabled until then."
+    more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
+    return f"{number} fixing: {'; '.join(places)}{more}. Apply stays disabled until then."
 
 
 def describe_problems(values: FormValues) -> str:
     """Return what is wrong with each value and where, a line each; empty: all is well."""
-    return "\n".join(_describe(problem, values) for problem in values.step.problems)
+    problems = values.step.problems
+    more = [f"and {len(problems) - MOST_NAMED} more"] if len(problems) > MOST_NAMED else []
+    return "\n".join([*(_describe(problem, values) for problem in problems[:MOST_NAMED]), *more])
 
 
 def _describe(problem: Problem, values: FormValues) -> str:

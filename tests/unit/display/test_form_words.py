@@ -12,6 +12,7 @@ from idc_helpers.notebook.forms.choices import read_length
 from idc_helpers.notebook.forms.values import (
     FormValues,
     describe_problems,
+    format_problems,
     nested_model,
     problems_by_place,
     unwrapped,
@@ -254,3 +255,19 @@ ARN = "arn:aws:iam::111122223333:role/x"
 )
 def test_an_account_has_its_name_beside_its_id(context, text, named):
     assert context.name_accounts(text) == named
+
+
+def test_two_hundred_problems_at_once_are_each_at_their_field_and_the_first_are_named(context, monkeypatch):
+    """For each of them all values were copied: with a thousand users the form stood still for minutes."""
+    values = form_of(context, "users")
+    values.set([{**USER, "user_name": f"ana{at}", "email": f"nope{at}"} for at in range(200)])
+    copies = []
+    monkeypatch.setattr("copy.deepcopy", lambda value: copies.append(value) or value)
+    places = problems_by_place(values)
+    assert len(places) == 200
+    assert "nope" in places["[199].email"]
+    assert copies == []
+    lines = describe_problems(values).splitlines()
+    assert (len(lines), lines[-1]) == (21, "and 180 more")
+    assert format_problems(values).startswith("200 values need fixing: ")
+    assert format_problems(values).endswith("; and 180 more. Apply stays disabled until then.")
