@@ -46,10 +46,7 @@ def handle(context: Context, method: str, path: str, body: Values) -> Values:
         case "POST", ["instance"]:
             return _enable_instance(context, values)
         case "GET", ["settings"]:
-            settings = read_settings(*_console_of(context, values))
-            if settings["access_portal"] is not None:
-                settings["access_portal"] |= {"start_urls": people.start_urls(context)}
-            return settings
+            return _settings(context, values)
         case "PUT", ["settings", name]:
             context, instance = _console_of(context, values)
             values.pop("instance_arn")
@@ -151,7 +148,15 @@ def _enable_instance(context: Context, values: Values) -> Values:
     instance_arn = enable_organization_instance(
         context, region=region, name=name, has_permission_sets=has_permission_sets
     )
-    return read_settings(*_console_of(context, {"instance_arn": instance_arn}))
+    return _settings(context, {"instance_arn": instance_arn})
+
+
+def _settings(context: Context, values: Values) -> Values:
+    """Return the settings of an instance; its portal with every address that leads there."""
+    settings = read_settings(*_console_of(context, values))
+    if settings["access_portal"] is not None:
+        settings["access_portal"] |= {"start_urls": people.start_urls(context)}
+    return settings
 
 
 def _change_identity_source(context: Context, instance: sqlite3.Row, values: Values) -> Values:

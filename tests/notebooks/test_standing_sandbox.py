@@ -156,7 +156,7 @@ def test_undo_leaves_nothing_of_the_run_and_again_finds_nothing_to_do(commands, 
     assert there == {}
     assert re.search(r"^delete +account assignment +group ", done.stdout, re.M)
     assert re.search(r" group ReadOnlyAccess · ReadOnlyAccess · Production \(\d{12}\)  ", done.stdout)
-    assert re.search(r": delete account assignment group .* · Production \(\d{12}\)$", done.stdout, re.M)
+    assert re.search(r": delete account assignment 'group .* · Production \(\d{12}\)'$", done.stdout, re.M)
     again = commands.idc("undo", first[2].name, "--out", str(commands.runs))
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Undo " not in again.stdout

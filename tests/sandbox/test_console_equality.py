@@ -82,7 +82,7 @@ def test_by_the_commands_that_review_shows_it_is_the_same_as_by_the_kit(visitor,
         if name == "instance":  # the commands are for its tags
             visitor.press("Enable", kind="single", region=visitor.scenario.region)
             visitor.press("Save", name=visitor.scenario.instance.name)
-        elif LESSON[name].no_api:
+        elif LESSON[name].no_api or LESSON[name].only_reads:
             STEPS[name](visitor)
             return
         step = Step(context, name)
