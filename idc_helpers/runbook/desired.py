@@ -125,17 +125,17 @@ class WantInAccounts(Want):
         forget_units(connection)  # accounts may have come since
 
 
+USERS_FIRST = "does not exist yet: apply notebook 08, then this step again"
+"""Ends the reason why the access of a user has to wait; a plan of both steps makes the user first."""
+
+
 def _of_users_to_come(connection: Connection, scenario: Scenario, states: States) -> dict[str, str]:
     """Return the access of users whom the scenario makes in a later step: why it has to wait, by key."""
     to_make = {user.user_name for user in scenario.users}
     users = {key: state.get("principal_name") for key, state in states.items() if _is_of_user(state)}
     missing = {str(name) for name in users.values()} & to_make
     missing -= set(Users(connection).identifiers(sorted(missing)))
-    return {
-        key: f"user {name!r} does not exist yet: apply notebook 08, then this step again"
-        for key, name in users.items()
-        if name in missing
-    }
+    return {key: f"user {name!r} {USERS_FIRST}" for key, name in users.items() if name in missing}
 
 
 def _is_of_user(state: State) -> bool:

@@ -36,6 +36,8 @@ _LOOKED_FOR = (
     "delegated_administrator",
 )
 """Kinds of which there may be things that the scenario does not name."""
+_IN_AN_ACCOUNT = ("group", "user", "group_membership")
+"""Those of an account's own instance, which gives no access to accounts."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,10 @@ def _unmanaged(
     }
     found: dict[str, tuple[str, ...]] = {}
     unreadable = []
+    instance = lesson.connection.instance_or_none()
+    kinds = _IN_AN_ACCOUNT if instance is not None and instance.kind == "account" else _LOOKED_FOR
     for kind, resource in resources.items():
-        if kind not in _LOOKED_FOR:
+        if kind not in kinds:
             continue
         try:
             keys = _keys_of(lesson.connection, resource)

@@ -22,7 +22,7 @@ from idc_aws.scenario.reading import scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.runbook.comparing import undo_creation, undo_update
-from idc_helpers.runbook.desired import Desired
+from idc_helpers.runbook.desired import USERS_FIRST, Desired
 from idc_helpers.runbook.lesson import LESSON, LessonStep, steps_of_notebook
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -125,7 +125,7 @@ def plan_of(lesson: ReadLesson, rules: Rules) -> LessonPlan:
     """Return the plan of what was read, with what a reviewer should know; reads a little more."""
     connection, scenario = lesson.connection, lesson.scenario
     instance = connection.instance_or_none()
-    steps = _with_their_instance(tuple(read.planned for read in lesson.steps))
+    steps = _users_first(_with_their_instance(tuple(read.planned for read in lesson.steps)))
     denied, unknown = _permissions(connection, steps)
     return LessonPlan(
         place=PlanPlace(
@@ -161,6 +161,36 @@ def _with_their_instance(steps: tuple[StepPlan, ...]) -> tuple[StepPlan, ...]:
     return tuple(
         replace(step, later="", changes=tuple(map(_going_with_the_instance, step.changes))) for step in steps
     )
+
+
+def _users_first(steps: tuple[StepPlan, ...]) -> tuple[StepPlan, ...]:
+    """Return steps in which access is given to users whom the same plan makes: they are made before it."""
+    made = {change.key for step in steps for change in step.plan.writes if change.kind == "user"}
+    waiting = {
+        each.change.key
+        for step in steps
+        for each in step.changes
+        if each.change.action is Action.SKIPPED
+        and each.change.reason.endswith(USERS_FIRST)
+        and each.wanted["principal_name"] in made
+    }
+    if not waiting:
+        return steps
+    promoted = [
+        replace(
+            step,
+            changes=tuple(_created(each) if each.change.key in waiting else each for each in step.changes),
+        )
+        for step in steps
+    ]
+    return tuple(sorted(promoted, key=lambda step: step.name == "account_assignments"))
+
+
+def _created(planned: PlannedChange) -> PlannedChange:
+    change = replace(
+        planned.change, action=Action.CREATE, reason="does not exist yet; the user is made first"
+    )
+    return replace(planned, change=change)
 
 
 def _going_with_the_instance(planned: PlannedChange) -> PlannedChange:

@@ -101,6 +101,24 @@ def test_a_plan_of_nothing_yet_is_whole_is_applied_once_and_is_undone(desk):
     assert find_group_id(desk.connection, "Whole") is None
 
 
+def test_a_user_and_their_own_access_are_one_plan_with_the_user_first(desk):
+    own = wish("Direct")
+    own["account_assignments"].append(
+        {"user": "Direct", "permission_set": "Direct", "accounts": ["Production"]}
+    )
+    assert "6 to create." in desk.plan(own).output
+    applied = desk.apply()
+    assert "6 done; 6 checks, 0 failed." in applied.output, applied.output
+    # Without the notebook that makes the user it has to wait, and the plan says so.
+    own["users"].append({"user_name": "Another", "given_name": "A", "family_name": "U"})
+    own["account_assignments"].append(
+        {"user": "Another", "permission_set": "Direct", "accounts": ["Production"]}
+    )
+    alone = desk.plan(own, only="07")
+    assert "user 'Another' does not exist yet: apply notebook 08" in alone.output
+    assert alone.exit_code == 0
+
+
 def test_the_same_plan_again_is_done_already_and_writes_nothing(desk):
     desk.plan(wish("Twice"))
     assert desk.apply().exit_code == 0

@@ -224,3 +224,14 @@ def test_what_only_a_person_can_do_is_left_to_them_and_what_they_attested_counts
     found = idc(*drift, more=ATTESTED)
     assert found.exit_code == 0, found.output
     assert "No API shows it, and nobody has attested it:\n  Standard authentication\n" in found.output
+
+
+def test_an_accounts_own_instance_is_not_asked_for_what_it_never_has(idc, transport):
+    Directory(transport, There="ours", New="ours", Others="x")
+    transport.on("ListInstances", {"Instances": [INSTANCE | {"OwnerAccountId": MEMBER_ID}]})
+    transport.from_account(MEMBER_ID)
+    drift = ("drift", "-f", "{scenario}", "--only", "05,06", "--runs", "{runs}")
+    found = idc(*drift, more=["instance: {kind: account}"])
+    assert found.exit_code == 0, found.exception
+    assert "No drift: 1 not in the scenario." in found.output
+    assert "ListPermissionSets" not in transport.names()
