@@ -351,10 +351,13 @@ class Masker:
             for value, stand in self._stand_ins.items()
             for form in {*_forms(value), value.casefold()}
         }
-        self._forms_of_word: dict[str, list[str]] = {}
-        for form in self._written:
-            for word in _WORD.findall(form)[:1]:
-                self._forms_of_word.setdefault(word, []).append(form)
+        # By their first word, with its place in them; of several at a place the first and longest is taken.
+        self._forms_of_word: dict[str, list[tuple[int, str]]] = {}
+        for form in sorted(self._written, key=len, reverse=True):
+            if word := _WORD.search(form):
+                self._forms_of_word.setdefault(word[0], []).append((word.start(), form))
+        for forms in self._forms_of_word.values():
+            forms.sort(key=lambda each: -each[0])
 
     def as_json(self) -> str:
         """Return what `from_json` makes the same masker of; it holds the personal data."""
@@ -367,13 +370,22 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """Return a text with stand-ins, e-mail addresses and phone numbers that nobody named included."""
-        # Thousands of names in one pattern would be slow: only those whose first word occurs are looked for.
-        words = set(_WORD.findall(text)) & self._forms_of_word.keys()
-        present = frozenset(form for word in words for form in self._forms_of_word[word] if form in text)
-        if present:
-            text = _people_pattern(present).sub(lambda match: self._written[match[0]], text)
+        text = "".join(self._without_people(text))
         text = _EMAIL.sub(self._unnamed_address, text)
         return _PHONE.sub(lambda match: f"phone-{self._mark(match[0])}", text)
+
+    def _without_people(self, text: str) -> Iterator[str]:
+        # One pattern of thousands of names would take a time that is their number times the text's length.
+        done = 0
+        for word in _WORD.finditer(text):
+            for offset, form in self._forms_of_word.get(word[0], ()):
+                start, end = word.start() - offset, word.start() - offset + len(form)
+                if start >= done and text.startswith(form, start) and _stands_alone(text, start, end):
+                    yield text[done:start]
+                    yield self._written[form]
+                    done = end
+                    break
+        yield text[done:]
 
     def mask_values(self, value: Any) -> Any:
         """Return JSON-like data in which every text, keys included, is masked; it is not changed."""
@@ -403,9 +415,9 @@ def _personal_values(person: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield value.strip(), stand_in
 
 
-@functools.lru_cache(maxsize=256)
-def _people_pattern(forms: frozenset[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{_any_of(forms)})(?!\w)")
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Tell whether a place of a text is no part of a longer word."""
+    return not _WORD.match(text, start - 1, start) and not _WORD.match(text, end, end + 1)
 
 
 @contextmanager

@@ -82,7 +82,9 @@ def scrubbed_notebook(document: dict[str, Any]) -> dict[str, Any]:
         cells = [
             _scrubbed(cell, learnt, known) if pattern.search(_read_text(cell)) else cell for cell in cells
         ]
-    return {**clean_values({**whole, "cells": []}), "cells": [_masked(cell) for cell in cells]}
+    rest = {**whole, "cells": []}
+    about = ("rest", known, current_masker())
+    return {**_once(rest, about, lambda: clean_values(rest)), "cells": [_masked(cell) for cell in cells]}
 
 
 def _scrubbed(cell: dict[str, Any], learnt: frozenset[str], known: frozenset[str]) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def short_duration(length_s: float) -> str:
 
 NOTHING = "–"
 _WIDE = 8
-MOST_CELLS = 2000
+MOST_CELLS = 1000
 """A matrix of more cells is shown by its first rows."""
 _CSS = [
     {

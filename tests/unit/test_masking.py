@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from hypothesis import given
@@ -127,3 +128,20 @@ def test_a_masker_goes_to_other_processes_as_a_file_that_ends_with_the_run(monke
     assert not file.exists()
     assert current_masker() is None
     assert clean("for Mary") == "for Mary"
+
+
+NAMES = ["ann", "ann lee", "ann.lee", "lee", "(ann)", "+1 206 555 0100", "o'lee", "ann-lee ann", "@lee"]
+
+
+@given(
+    st.sets(st.sampled_from(NAMES), min_size=1),
+    st.lists(st.sampled_from([*NAMES, " ", "x", "(", ")", ".", "'", "@", "-", "+1 ", "lee ann"])),
+)
+def test_names_are_found_as_one_pattern_of_all_of_them_would_find_them(names, parts):
+    """The leftmost, of several at a place the longest, none within a word, and each place once."""
+    masker = Masker([{"display_name": name} for name in sorted(names)], "key")
+    text = "".join(parts)
+    longest_first = sorted(masker._written, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    expected = pattern.sub(lambda match: masker._written[match[0]], text)
+    assert "".join(masker._without_people(text)) == expected
