@@ -13,11 +13,11 @@ import boto3
 from botocore.config import Config
 
 Call = Callable[[], Any]
-PEOPLE = 100
+PEOPLE = 1000
 
 
 def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
-    """Return calls by name, reads first, on an instance with a hundred users and ten permission sets."""
+    """Return calls by name, reads first, on an instance with a thousand users and ten permission sets."""
     numbers = itertools.count()
 
     def client(service: str) -> Any:
@@ -39,6 +39,10 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     def get_object() -> bytes:
         return bytes(s3.get_object(Bucket="benchmark", Key="read")["Body"].read())
 
+    def list_all_users() -> int:
+        pages = store.get_paginator("list_users").paginate(IdentityStoreId=store_id)
+        return sum(len(page["Users"]) for page in pages)
+
     user_id = create_user()["UserId"]
     for _ in range(PEOPLE - 1):
         create_user()
@@ -48,7 +52,8 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     s3.put_object(Bucket="benchmark", Key="read", Body=b"x" * 1024)
     return {
         "identitystore DescribeUser": lambda: store.describe_user(IdentityStoreId=store_id, UserId=user_id),
-        "identitystore ListUsers (100)": lambda: store.list_users(IdentityStoreId=store_id),
+        "identitystore ListUsers (a page of 100)": lambda: store.list_users(IdentityStoreId=store_id),
+        "identitystore ListUsers (all of 1,000 and more)": list_all_users,
         "sso-admin ListPermissionSets": lambda: sso.list_permission_sets(InstanceArn=arn),
         "sts GetCallerIdentity": sts.get_caller_identity,
         "iam ListUsers": iam.list_users,

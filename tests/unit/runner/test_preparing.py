@@ -79,6 +79,13 @@ def test_the_sandbox_is_applied_and_aws_is_planned_unless_said_otherwise(request
     assert prepared.scenario.target == (target or "sandbox")
 
 
+def test_an_organization_is_for_a_sandbox_of_the_run_s_own(request_, tmp_path):
+    with pytest.raises(InvalidValueError, match="no fresh sandbox") as caught:
+        prepare_run(replace(request_, organization=tmp_path / "company.yaml"))
+    assert "--fresh-sandbox" in caught.value.remedy
+    assert prepare_run(replace(request_, organization=tmp_path / "company.yaml", fresh_sandbox=True))
+
+
 def test_an_unknown_key_of_the_scenario_is_refused_with_file_and_line(request_):
     scenario = request_.project / "parameters" / "mine.yaml"
     scenario.write_text(SCENARIO.replace("groups:", "groupes:"), "utf-8")
