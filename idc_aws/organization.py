@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -185,6 +185,15 @@ def resolve_account(connection: Connection, name_or_id: str) -> Account:
         if is_account_id(name_or_id):
             return Account(name_or_id, "")
         raise
+    try:
+        return find_account(accounts, name_or_id)
+    except NotFoundError:
+        connection.cache.pop("accounts", None)  # It may be made in a moment.
+        raise
+
+
+def find_account(accounts: Sequence[Account], name_or_id: str) -> Account:
+    """Return the one account of a name or an id."""
     found = [account for account in accounts if name_or_id in (account.account_id, account.name)]
     if len(found) > 1:  # A closed account keeps its name for 90 days.
         found = [account for account in found if account.is_active] or found
@@ -196,7 +205,6 @@ def resolve_account(connection: Connection, name_or_id: str) -> Account:
             f"{len(found)} accounts have the name {name_or_id!r}: {listed}",
             remedy="Give the account id in quotes instead.",
         )
-    connection.cache.pop("accounts", None)  # It may be made in a moment.
     names = [account.name or account.account_id for account in accounts]
     raise NotFoundError(
         f"the organization has no account {name_or_id!r}. {did_you_mean(name_or_id, names)}".rstrip(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn
@@ -13,10 +13,16 @@ from typing_extensions import override
 from idc_aws.access import assignment_key
 from idc_aws.changes import Change, State
 from idc_aws.connection import Connection
-from idc_aws.errors import AmbiguousError, KitError, NotFoundError, WriteFailedError
+from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError, WriteFailedError
 from idc_aws.groups import membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
-from idc_aws.organization import SERVICE_PRINCIPAL, Account, resolve_account
+from idc_aws.organization import (
+    SERVICE_PRINCIPAL,
+    Account,
+    find_account,
+    known_accounts,
+    resolve_account,
+)
 from idc_aws.resource import Resource
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import User
@@ -109,6 +115,7 @@ class WantInAccounts(Want):
         try:
             states = self.states(scenario, accounts)
         except AccountsNotFoundError as error:
+            forget_units(connection)  # what is missing may be made in a moment
             return Desired(self.resource(connection), {}, refusals=error.refusals)
         closed = {
             key: f"account {account.name or account.account_id!r} is {account.status}: "
@@ -155,30 +162,42 @@ class NamedAccounts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._named: dict[str, Account | KitError] = {}
+        self._found: dict[Hashable, Any] = {}
         self.by_id: dict[str, Account] = {}
         self.groups: dict[str, AccountGroup] = {}
         """What units and tags stand for, in the order in which the scenario names them."""
 
     def __call__(self, named: str) -> Account:
         """Return the account of a name or an id; reads only."""
-        if named not in self._named:
-            try:
-                self._named[named] = resolve_account(self._connection, named)
-            except (NotFoundError, AmbiguousError) as error:
-                self._named[named] = error
-        found = self._named[named]
-        if isinstance(found, KitError):
-            raise found
-        return self.by_id.setdefault(found.account_id, found)
+        account: Account = self._once(named, lambda: self._resolved(named))
+        return self.by_id.setdefault(account.account_id, account)
 
     def in_unit(self, named: str) -> tuple[Account, ...]:
         """Return the accounts in a unit and in those below it; reads only."""
-        return self._noted(AccountGroups(self._connection).of_unit(named))
+        groups = AccountGroups(self._connection)
+        return self._noted(self._once(("unit", named), lambda: groups.of_unit(named)))
 
     def with_tags(self, tags: Mapping[str, str]) -> tuple[Account, ...]:
         """Return the accounts that have all of these tags; reads only."""
-        return self._noted(AccountGroups(self._connection).with_tags(tags))
+        groups = AccountGroups(self._connection)
+        return self._noted(self._once(("tags", *sorted(tags.items())), lambda: groups.with_tags(tags)))
+
+    def _once(self, key: Hashable, find: Callable[[], Any]) -> Any:
+        """Return what is found, or raise why it is not, without another look."""
+        if key not in self._found:
+            try:
+                self._found[key] = find()
+            except (NotFoundError, AmbiguousError) as error:
+                self._found[key] = error
+        if isinstance(self._found[key], KitError):
+            raise self._found[key]
+        return self._found[key]
+
+    def _resolved(self, named: str) -> Account:
+        try:
+            return find_account(known_accounts(self._connection), named)
+        except AccessDeniedError:
+            return resolve_account(self._connection, named)  # an id needs no list
 
     def _noted(self, group: AccountGroup) -> tuple[Account, ...]:
         self.groups.setdefault(group.name, group)
@@ -258,7 +277,13 @@ def session_states(scenario: Scenario) -> States:
 def delegated_administrator_states(scenario: Scenario, account_of: AccountOf) -> States:
     """Return the wanted delegated administrator, a member account's id, or nothing."""
     named = scenario.management.delegated_administrator
-    return {account_of(named).account_id: {"service_principal": SERVICE_PRINCIPAL}} if named else {}
+    if not named:
+        return {}
+    try:
+        return {account_of(named).account_id: {"service_principal": SERVICE_PRINCIPAL}}
+    except (NotFoundError, AmbiguousError) as error:
+        location = ("management", "delegated_administrator")
+        raise AccountsNotFoundError([Refusal(location, error.message, error.remedy)]) from error
 
 
 def permission_set_states(scenario: Scenario) -> States:

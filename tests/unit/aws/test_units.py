@@ -5,10 +5,13 @@ from collections import Counter
 import pytest
 from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 
+from idc_aws.assignments import AccountAssignments
 from idc_aws.budget import known_sizes, reading_budget
 from idc_aws.changes import Action, Change
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
+from idc_aws.scenario.scenario import Scenario
 from idc_aws.units import AccountGroups, forget_units, unit_calls
+from idc_helpers.runbook.desired import NamedAccounts, WantInAccounts, account_assignment_states
 
 ROOT, WORKLOADS, PROD, EMPTY, SECURITY, TWIN, SLASHED = (
     "r-0001",
@@ -198,3 +201,25 @@ def test_a_missing_right_to_read_tags_is_named(connection, organization):
     organization.on("ListTagsForResource", Refusal("AccessDeniedException", "no"))
     with pytest.raises(AccessDeniedError, match="may not organizations:ListTagsForResource"):
         AccountGroups(connection).with_tags({"env": "prod"})
+
+
+def test_of_many_wrong_names_the_organization_is_read_once_and_again_at_the_next_look(
+    connection, organization
+):
+    entry = {"permission_set": "Read", "group": "Devs"}
+    named = {"accounts": [f"No {number}" for number in range(300)], "organizational_units": ["Nope"] * 50}
+    scenario = Scenario.model_validate({"account_assignments": [{**entry, **named}]})
+    want = WantInAccounts(AccountAssignments, account_assignment_states)
+    assert len(want.desired(connection, scenario).refusals) == 350
+    assert (len(organization.made("ListAccounts")), len(organization.made("ListRoots"))) == (2, 1)
+    assert len(organization.made("ListOrganizationalUnitsForParent")) == 7
+    want.desired(connection, scenario)
+    assert len(organization.made("ListRoots")) == 2
+
+
+def test_an_id_is_enough_where_accounts_may_not_be_listed(connection, organization):
+    organization.on("ListAccounts", Refusal("AccessDeniedException", "no"))
+    accounts = NamedAccounts(connection)
+    assert accounts(SHOP).account_id == SHOP
+    with pytest.raises(AccessDeniedError):
+        accounts("Shop")

@@ -9,6 +9,7 @@ from idc_aws.scenario.yaml_lines import dotted
 from idc_helpers.runbook.desired import (
     AccountsNotFoundError,
     account_assignment_states,
+    delegated_administrator_states,
     permission_set_states,
     user_states,
 )
@@ -70,3 +71,10 @@ def test_every_place_that_leads_to_no_account_is_reported_at_once():
         ("account_assignments[0].accounts[2]", "2 accounts have the name 'Twin'", "Give the id."),
         ("account_assignments[1].organizational_units[0]", "no unit 'Root/Prdo'", "There are: Root/Prod."),
     ]
+
+
+def test_a_delegated_administrator_that_is_not_there_is_reported_at_its_place():
+    scenario = Scenario.model_validate({"management": {"delegated_administrator": "Dve"}})
+    with pytest.raises(AccountsNotFoundError) as caught:
+        delegated_administrator_states(scenario, Accounts())
+    assert dotted(caught.value.refusals[0].location) == "management.delegated_administrator"
