@@ -187,7 +187,7 @@ def end_look() -> None:
         look.has_ended = True
 
 
-READERS = 8
+READERS = 16
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:

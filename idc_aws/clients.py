@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
-from idc_aws.calls import Timing, current_look, end_look
+from idc_aws.calls import READERS, Timing, current_look, end_look
 from idc_aws.errors import LeftSandboxError
 from idc_aws.failures import Failures
 from idc_aws.identifiers import LOOPBACK_HOSTS
@@ -250,6 +250,7 @@ def sandbox_clients(
     )
     config = Config(
         retries={"mode": "standard", "total_max_attempts": _SANDBOX_ATTEMPTS},
+        max_pool_connections=READERS,
         proxies={},
         ignore_configured_endpoint_urls=True,
         use_fips_endpoint=False,
@@ -328,7 +329,8 @@ def aws_clients(*, region: str, profile: str | None, failures: Failures, pacing:
             else f"no credentials: {type(error).__name__}: {error}"
         )
         raise (explained or failures.credentials_error(words, error)) from error
-    config = Config(retries={"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS})
+    retries = {"mode": "standard", "total_max_attempts": _AWS_ATTEMPTS}
+    config = Config(retries=retries, max_pool_connections=READERS)
     return Clients(session, failures, pacing, {"config": config}, lambda _client: None)
 
 

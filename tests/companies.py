@@ -131,7 +131,7 @@ class MemoryClients(Clients):
     memberships: dict[Pair, str] = field(default_factory=dict)
     permission_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     assignments: dict[tuple[str, str], dict[Pair, None]] = field(default_factory=dict)
-    _requests: dict[str, str] = field(default_factory=dict)
+    _requests: dict[str, dict[str, str]] = field(default_factory=dict)
     _number: Any = field(default_factory=lambda: itertools.count(1))
 
     def operation(self, service_name: str, method_name: str) -> Any:
@@ -325,7 +325,7 @@ class MemoryClients(Clients):
 
     def _started(self, word: str) -> Any:
         one = self._id()
-        self._requests[one] = "IN_PROGRESS"
+        self._requests.setdefault(word, {})[one] = "IN_PROGRESS"
         return {f"AccountAssignment{word}Status": {"Status": "IN_PROGRESS", "RequestId": one}}
 
     def do_create_account_assignment(
@@ -343,23 +343,19 @@ class MemoryClients(Clients):
             del self.assignments[PermissionSetArn, TargetId]
         return self._started("Deletion")
 
-    def _statuses(self, MaxResults: int = 100, NextToken: str = "0", **_: Any) -> Any:
+    def _statuses(self, word: str, MaxResults: int = 100, NextToken: str = "0", **_: Any) -> Any:
         # All that was under way has ended when it is looked at.
-        self._requests = dict.fromkeys(self._requests, "SUCCEEDED")
+        ended = self._requests[word] = dict.fromkeys(self._requests.get(word, ()), "SUCCEEDED")
         start, end = int(NextToken), int(NextToken) + MaxResults
-        listed = [{"RequestId": one, "Status": status} for one, status in self._requests.items()]
+        listed = [{"RequestId": one, "Status": status} for one, status in ended.items()]
         token = {"NextToken": str(end)} if end < len(listed) else {}
         return {"Statuses": listed[start:end], **token}
 
-    do_list_account_assignment_creation_status = do_list_account_assignment_deletion_status = _statuses
+    def do_list_account_assignment_creation_status(self, **asked: Any) -> Any:
+        return self._statuses("Creation", **asked)
 
-    def do_describe_account_assignment_creation_status(self, **asked: Any) -> Any:
-        status = self._requests[asked["AccountAssignmentCreationRequestId"]]
-        return {"AccountAssignmentCreationStatus": {"Status": status}}
-
-    def do_describe_account_assignment_deletion_status(self, **asked: Any) -> Any:
-        status = self._requests[asked["AccountAssignmentDeletionRequestId"]]
-        return {"AccountAssignmentDeletionStatus": {"Status": status}}
+    def do_list_account_assignment_deletion_status(self, **asked: Any) -> Any:
+        return self._statuses("Deletion", **asked)
 
     def do_list_applications(self, **_: Any) -> Any:
         return []
