@@ -21,7 +21,7 @@ MOST_ROWS = 200
 FIRST_ROWS = 50
 FOLDER = "tables"
 _CALCULATED = ("=", "+", "-", "@", "\t", "\r")
-_SYMBOL = re.compile(r"^[^\w\s] (?=\w)")
+_SYMBOL = re.compile(r"^[^\w\s] (?=\w)", re.ASCII)
 
 Rows = Sequence[Sequence[str]]
 
