@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from idc_aws.calls import one_look
 from idc_aws.identifiers import counted
 from idc_aws.project import work_folder
 from idc_aws.scenario.reading import validate_scenario
@@ -78,11 +79,12 @@ class Existing:
         context = self._context
         scenario = validate_scenario(found.data)
         counts: dict[str, int] = {}
-        for name in target_steps():
-            step = Step(context, name)
-            step.scenario = scenario
-            for change in step.compare().changes:
-                counts[change.action.value] = counts.get(change.action.value, 0) + 1
+        with one_look():
+            for name in target_steps():
+                step = Step(context, name)
+                step.scenario = scenario
+                for change in step.compare().changes:
+                    counts[change.action.value] = counts.get(change.action.value, 0) + 1
         rows = tuple((action, str(number)) for action, number in sorted(counts.items()))
         return Table(f"{title}: {counted(sum(counts.values()), 'thing')}", columns, rows)
 

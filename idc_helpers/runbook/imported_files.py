@@ -129,11 +129,13 @@ def _attestations(imported: Imported) -> str:
 
 
 def _others(imported: Imported) -> str:
-    if not imported.applications:
-        return ""
-    return _commented(
-        "Applications, which the kit does not manage:\n" + _listed(map(repr, imported.applications))
+    """Return what is no part of a scenario: what was not read, and applications."""
+    unread = [f"{what}: {why}" for what, why in imported.unread.items()]
+    said = (
+        ("Could not be read, so that this is not the whole:", unread),
+        ("Applications, which the kit does not manage:", [*map(repr, imported.applications)]),
     )
+    return "\n".join(_commented(f"{words}\n{_listed(lines)}") for words, lines in said if lines)
 
 
 def _listed(lines: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from idc_aws.access import AssignmentRow, list_assignment_rows
+from idc_aws.calls import one_look
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InvalidValueError
@@ -125,7 +126,8 @@ class _Existing:
 
 def import_scenario(connection: Connection, selection: Selection | None = None) -> Imported:
     """Return what exists as a scenario; reads only."""
-    return _Import(connection, selection or Selection()).run()
+    with one_look():
+        return _Import(connection, selection or Selection()).run()
 
 
 class _Import:
@@ -314,7 +316,7 @@ class _Import:
         accounts: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for row in rows:
             accounts[row.permission_set, row.principal_type.lower(), row.principal_name].add(row.account_id)
-        named = {row.account_id: self._named(row.account_id) for row in rows}
+        named = {account_id: self._named(account_id) for account_id in {row.account_id for row in rows}}
         return [
             {
                 "permission_set": permission_set,
@@ -410,13 +412,14 @@ def _leave_out_refused(imported: Imported) -> None:
     data = imported.data
     while refusals := scenario_refusals(data):
         whole: dict[str, set[int]] = defaultdict(set)
+        reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
         # The last first, so that places in a list stay right.
         for refusal in sorted(refusals, key=_in_order, reverse=True):
             section, *way = str(refusal.location[0]), *refusal.location[1:]
             is_listed = section in LISTS and bool(way)
             thing = data[section][way[0]] if is_listed else data.get(section, {})
             key, *inside = [*(way[1:] if is_listed else way), None]
-            imported.left_out[section].append(_why(_called(section, thing), refusal))
+            reasons[section, _called(section, thing)].insert(0, _why(refusal))
             if section in _MODELS and key in _MAY_GO[_MODELS[section]]:
                 if key in ("groups", "members") and isinstance(inside[0], int):
                     thing[key].pop(inside[0])
@@ -428,6 +431,8 @@ def _leave_out_refused(imported: Imported) -> None:
                 data.pop(section, None)
         for section, numbers in whole.items():
             _take_out(data, section, numbers)
+        for (section, called), parts in reversed(reasons.items()):
+            imported.left_out[section].append(scrub(called + ";".join(parts).replace(";,", ";")))
 
 
 def _in_order(refusal: Refusal) -> list[str]:
@@ -456,6 +461,6 @@ def _called(section: str, entry: Mapping[str, Any]) -> str:
     return f"{noun} of {entry.get('permission_set')!r} to {who} {entry.get(who)!r}"
 
 
-def _why(what: str, refusal: Refusal) -> str:
+def _why(refusal: Refusal) -> str:
     at = ".".join(str(step) for step in refusal.location[2 if refusal.location[0] in LISTS else 1 :])
-    return scrub(f"{what}{f', {at}' if at else ''}: {refusal.message}")
+    return f"{f', {at}' if at else ''}: {refusal.message}"

@@ -11,6 +11,7 @@ from idc_aws.errors import InvalidValueError
 from idc_aws.project import work_folder
 
 USUAL_FILE = Path("parameters") / "imported.yaml"
+MOST_REMARKS = 50
 
 
 def import_existing(
@@ -100,8 +101,10 @@ def import_existing(
         imported.data["profile"] = profile
     texts = scenario_texts(imported, path, by_topic=by_topic)
     write_texts(texts, replace=force)
-    for remark in imported.remarks:
+    for remark in imported.remarks[:MOST_REMARKS]:
         typer.echo(f"warning: {remark}", err=True)
+    if len(imported.remarks) > MOST_REMARKS:
+        typer.echo(f"warning: {len(imported.remarks) - MOST_REMARKS} more, all named in the files", err=True)
     typer.echo(f"{connection}\n{imported}")
     for each in texts:
         typer.echo(f"written: {each}")

@@ -161,7 +161,10 @@ def test_what_a_scenario_cannot_say_is_left_out_and_named_and_never_lost(company
     scenario = load_scenario(tmp_path / "all" / MAIN)
     assert (scenario.expected_account, scenario.mode_or_default) == (ACCOUNT_ID, "plan")
     assert scenario.groups[1].display_name == "Two\nlines"
+    assert "# - permission set 'arn:" in texts[MAIN]  # which may not be read
     assert company.writes() == []
+    once = ("ListUsers", "ListGroups", "ListAccounts", "ListPermissionSets")
+    assert [company.names().count(each) for each in once] == [1, 1, 1, 1]
 
 
 def test_what_no_api_shows_is_a_block_to_fill_in(company, connection, tmp_path):
@@ -300,3 +303,15 @@ def test_notebook_12_writes_once_and_again_only_when_asked(company, connection, 
     for shown in (none.counts(), none.left_out(), none.plan(), none.save("b.yaml")):
         assert "Notebook 01 enables it" in repr(shown)
     assert not (tmp_path / "b.yaml").exists()
+
+
+def test_two_thousand_remarks_are_counted_and_all_in_the_file(idc, company):
+    names = [f"odd name {number:04}" for number in range(2000)]
+    users = [{"UserId": name, "UserName": name, "DisplayName": "x"} for name in names]
+    company.on("ListUsers", {"Users": users})
+    done = idc("-o", "mine.yaml", "--only", "users")
+    assert (done.exit_code, done.stderr.count("\n")) == (0, 51)
+    assert "warning: 1950 more, all named in the files" in done.stderr
+    text = Path("mine.yaml").read_text()
+    assert [name for name in names if f"# - user {name!r}," not in text] == []
+    assert load_scenario("mine.yaml").users == []
