@@ -34,7 +34,7 @@ from idc_runner.notebooks import RunRecord, create_run_folder, write_record
 from idc_runner.plans.diff import change_between, name_of
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, write_private
 from idc_runner.plans.pages import plan_page
-from idc_runner.plans.words import Thing, thing_of
+from idc_runner.plans.words import Thing, thing_of, time_words
 from idc_runner.run import MOST_PEOPLE_MASKED
 from idc_runner.summary import RunSummary, notebook_result
 
@@ -149,6 +149,7 @@ def carry_out_plan(
     write_record(folder, record)
     plan.write(folder / "plan.json")
     say(f"Run {folder.name}: {connection}")
+    say(f"The plan was made on {time_words(plan.made_at)}, by {plan.place.caller}")
     contexts = {
         step.notebook: RunContext(
             connection, scenario, "apply", step.notebook, folder, Path(plan.scenario.file)

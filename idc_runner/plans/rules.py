@@ -22,8 +22,8 @@ class Rules:
 
     levels: Mapping[str, str]
     administrators: frozenset[str]
-    escalations: Mapping[str, frozenset[str]]
-    """The actions of each way to more rights, in small letters."""
+    escalations: Mapping[str, tuple[str, ...]]
+    """The actions of each way to more rights."""
 
 
 def read_rules(path: Path | None = None) -> Rules:
@@ -50,9 +50,7 @@ def _usual() -> dict[str, Any]:
 
 
 def _rules(table: Mapping[str, Any]) -> Rules:
-    ways = {
-        name: frozenset(each.lower() for each in actions) for name, actions in table["escalations"].items()
-    }
+    ways = {name: tuple(actions) for name, actions in table["escalations"].items()}
     return Rules(table["rules"], frozenset(table["administrators"]["policies"]), ways)
 
 

@@ -124,11 +124,12 @@ def policy_findings(before: Any, after: Any, rules: Rules) -> Iterator[Found]:
         )
     narrow = [action for action in actions if action != "*"]
     ways = [
-        f"{way} ({', '.join(sorted(needed))})"
+        f"{way} ({', '.join(needed)})"
         for way, needed in rules.escalations.items()
-        if any(pattern_covers(action, each) for each in needed for action in narrow)
+        if any(pattern_covers(action, each.lower()) for each in needed for action in narrow)
         and all(
-            any(pattern_covers(action, each) for grant in new for action in grant.actions) for each in needed
+            any(pattern_covers(action, each.lower()) for grant in new for action in grant.actions)
+            for each in needed
         )
     ]
     if ways:
@@ -141,7 +142,7 @@ def policy_findings(before: Any, after: Any, rules: Rules) -> Iterator[Found]:
 def _is_wide(action: str, resource: str, rules: Rules) -> bool:
     """Tell whether a pair can be a finding at all: most are not, and need no more looks."""
     is_sensitive = any(
-        pattern_covers(action, each) for needed in rules.escalations.values() for each in needed
+        pattern_covers(action, each.lower()) for needed in rules.escalations.values() for each in needed
     )
     return action.endswith("*") or resource == "*" or is_sensitive or pattern_covers(action, "iam:passrole")
 

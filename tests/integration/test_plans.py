@@ -92,6 +92,7 @@ def test_a_plan_of_nothing_yet_is_whole_is_applied_once_and_is_undone(desk):
     applied = desk.apply()
     assert applied.exit_code == 0, applied.output
     assert "Applied: 5 done; 5 checks, 0 failed." in applied.output
+    assert "The plan was made on " in applied.output
     folder = (desk.runs / "latest").resolve()
     assert json.loads((folder / "summary.json").read_text("utf-8"))["notebooks"][0]["changes"]["create"] == 1
     assert "✔ Applied" in (folder / "index.html").read_text("utf-8")
