@@ -118,6 +118,9 @@ class Applier:
                     waiting = {}
         if obstacles:
             raise _obstacles_left(obstacles)
+        # What is made at the same time ends in any order; people read the plan's.
+        place = {id(change): number for number, change in enumerate(plan.writes)}
+        outcome.done.sort(key=lambda made: place[id(made[0])])
         return outcome
 
 

@@ -77,6 +77,21 @@ def test_each_is_started_before_it_is_sent(connection, apply, tmp_path):
     assert unstarted == []
 
 
+def test_the_outcome_is_in_the_plans_order_whatever_ends_first(connection, tmp_path):
+    others = threading.Event()
+
+    def hold_the_first(number, name):
+        if name == NAMES[0]:
+            assert others.wait(timeout=30)
+        elif number > connection.writers:
+            others.set()
+
+    refuse(connection, hold_the_first)
+    changes = tuple(Change(Action.CREATE, "user", name, None, {"title": "a"}, "") for name in NAMES)
+    applier = Applier({"user": Users(connection)}, ReceiptBook(tmp_path / "receipts.jsonl"), ORIGIN)
+    assert [change.key for change, _ in applier.apply(Plan(changes)).done] == NAMES
+
+
 def test_a_refusal_lets_those_under_way_end_and_starts_no_more(connection, apply):
     taken = refusal("ConflictException", "CreateUser")
     taken.response["Reason"] = "UNIQUENESS_CONSTRAINT_VIOLATION"
