@@ -1,6 +1,7 @@
 """Changes that do not depend on each other are made at the same time, each with a receipt of its own."""
 
 import threading
+from collections import Counter
 from itertools import count
 
 import pytest
@@ -15,6 +16,7 @@ from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
+from idc_helpers.runbook.undo import Teardown
 
 ORIGIN = Origin("run", "08_users", "users", "aws", "111122223333", "us-east-1", "arn:instance")
 NAMES = [f"person{number:02d}" for number in range(40)]
@@ -161,3 +163,26 @@ def test_a_plan_is_compared_with_what_is_there_before_it_is_applied_whatever_was
         with pytest.raises(ApplyRefusedError, match="group Team 001 has changed since the plan was shown"):
             step.apply_reviewed()
     assert len(connection.clients.groups) == 1
+
+
+def test_what_was_under_way_when_a_run_was_killed_is_found_and_undone(connection, tmp_path):
+    company = Company(users=40, groups=3)
+    context = RunContext(connection, company.validated(), "apply", "08_users", tmp_path)
+    Step(context, "groups").apply()
+    there = set(connection.clients.groups)
+
+    def killed(event, _change, made, _total):
+        if event == "done" and made == 10:
+            raise KeyboardInterrupt  # what is under way ends, and nobody writes down how
+
+    with pytest.raises(KeyboardInterrupt):
+        Step(context, "users").apply(progress=killed)
+    statuses = Counter(receipt.status for receipt in context.receipts.read() if receipt.kind == "user")
+    assert statuses["done"] == 10
+    assert 1 <= statuses["started"] <= connection.writers
+    assert len(connection.clients.users) > 10
+    undo = Teardown(context, frozenset({"users"}))
+    undo.apply()
+    assert undo.check().passed
+    assert connection.clients.users == {}
+    assert set(connection.clients.groups) == there
