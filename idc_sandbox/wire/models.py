@@ -246,9 +246,11 @@ def _make_serializer(shape: Shape) -> Callable[[Any], Any]:
         case "structure":
             members = shape.members
 
+            plain = frozenset(name for name, member in members.items() if member.is_plain)
+
             def structure(value: dict[str, Any]) -> dict[str, Any]:
                 return {
-                    name: item if members[name].is_plain else _serializer(members[name])(item)
+                    name: item if name in plain else _serializer(members[name])(item)
                     for name, item in value.items()
                     if item is not None
                 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -34,7 +35,7 @@ class Kind:
     resource_type: str
     unique: tuple[UniqueAttribute, ...] = ()
 
-    @property
+    @cached_property
     def word(self) -> str:
         """The noun in messages, in ARNs and in the names of columns."""
         return self.noun.lower()
@@ -116,13 +117,15 @@ def key_of(kind: Kind, identity_store_id: str, resource_id: str) -> dict[str, An
 
 def stamps(row: sqlite3.Row) -> dict[str, Any]:
     """Return when and by whom a row was made and last changed; a membership never changes."""
-    change = "updated" if "updated_at" in row.keys() else "created"  # noqa: SIM118  a Row iterates over values
-    return {
-        "CreatedAt": row["created_at"],
-        "CreatedBy": row["created_by"],
-        "UpdatedAt": row[f"{change}_at"],
-        "UpdatedBy": row[f"{change}_by"],
-    }
+    made = row["created_at"], row["created_by"]
+    try:
+        changed = row["updated_at"], row["updated_by"]
+    except IndexError:
+        changed = made
+    return dict(zip(_STAMPS, (*made, *changed), strict=True))
+
+
+_STAMPS = ("CreatedAt", "CreatedBy", "UpdatedAt", "UpdatedBy")
 
 
 def listed(
