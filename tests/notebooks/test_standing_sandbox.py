@@ -112,7 +112,7 @@ def test_for_another_person_the_lesson_has_the_same_checks(first, second):
     for name in ("09_activate_user", "11_temporary_credentials"):
         assert "https://console.aws.amazon.com/ec2/" in str(outputs(first[2], name)), name
     for run, role in ((first, "AdministratorAccess"), (second, "ReadOnlyAccess")):
-        assert run[1]["notebooks"][-2]["checks"][0]["detail"] == role
+        assert run[1]["notebooks"][-3]["checks"][0]["detail"] == role
         shown = outputs(run[2], "10_aws_configure_sso")
         assert "The same login is done with boto3 here." in str(shown)
         assert f"The profile is written for {role} in " in str(shown)
