@@ -234,9 +234,13 @@ def require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     require_home_region(connection, scenario.instance.kind)
     if prepared.mode == "apply":
         require_apply_allowed(connection, scenario.expected_account)
-    if any(group.members for group in scenario.groups):
-        from idc_helpers.runbook.desired import missing_members  # noqa: PLC0415 - few scenarios need it
+    from idc_helpers.runbook import desired  # noqa: PLC0415 - the notebooks' processes have it already
 
-        if refusals := missing_members(connection, scenario):
-            raise refused_on_target(refusals, prepared.scenario_file)
+    looks = {
+        "07_account_assignments": desired.missing_of_assignments,
+        "08_users": desired.missing_of_memberships,
+    }
+    chosen = [look for name, look in looks.items() if name in {one.name for one in prepared.notebooks}]
+    if refusals := [refusal for look in chosen for refusal in look(connection, scenario)]:
+        raise refused_on_target(refusals, prepared.scenario_file)
     return connection

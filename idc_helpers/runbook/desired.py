@@ -14,7 +14,7 @@ from idc_aws.access import assignment_key
 from idc_aws.changes import Change, State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError, WriteFailedError
-from idc_aws.groups import membership_key
+from idc_aws.groups import Groups, membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
 from idc_aws.organization import (
     SERVICE_PRINCIPAL,
@@ -23,6 +23,7 @@ from idc_aws.organization import (
     known_accounts,
     resolve_account,
 )
+from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import User
@@ -82,27 +83,69 @@ class WantOfPeople(Want):
         desired = super().desired(connection, scenario)
         is_ours = self.what in scenario.identity_source.writable
         left = {} if is_ours else dict.fromkeys(desired.states, _LEFT_TO_SCIM)
-        refusals = missing_members(connection, scenario) if self.what == "memberships" else ()
+        refusals: list[Refusal] = []
+        if self.what == "memberships":
+            refusals = missing_of_memberships(connection, scenario)
         return replace(desired, out_of_reach=left, refusals=refusals)
 
 
-def missing_members(connection: Connection, scenario: Scenario) -> list[Refusal]:
-    """Return a refusal for each member of a group that neither the scenario makes nor the target has."""
-    listed = {user.user_name for user in scenario.users}
-    named = {
+def missing_of_memberships(connection: Connection, scenario: Scenario) -> list[Refusal]:
+    """Return a refusal for each member and each group of a user that nobody makes and that is not there."""
+    members: dict[Location, str] = {
         ("groups", number, "members", place): member
         for number, group in enumerate(scenario.groups)
         for place, member in enumerate(group.members or ())
-        if member not in listed
     }
-    if not named or connection.instance_or_none() is None:
-        return []
-    there = Users(connection).identifiers(sorted(set(named.values())))
-    remedy = "Correct the name, have the person provisioned first, or list the person under users."
+    groups: dict[Location, str] = {
+        ("users", number, "groups", place): group
+        for number, user in enumerate(scenario.users)
+        for place, group in enumerate(user.groups)
+    }
+    return _missing(Users, connection, scenario, members) + _missing(Groups, connection, scenario, groups)
+
+
+def missing_of_assignments(connection: Connection, scenario: Scenario) -> list[Refusal]:
+    """Return a refusal for each name in an assignment that nobody makes and that is not there."""
+    named: dict[str, dict[Location, str]] = {
+        field: {
+            ("account_assignments", number, field): str(getattr(assignment, field))
+            for number, assignment in enumerate(scenario.account_assignments)
+            if getattr(assignment, field) is not None
+        }
+        for field in ("permission_set", "group", "user")
+    }
     return [
-        Refusal(location, f"there is no user {member!r} on the target", remedy, member)
-        for location, member in named.items()
-        if member not in there
+        refusal
+        for kind in (PermissionSets, Groups, Users)
+        for refusal in _missing(kind, connection, scenario, named[kind.kind])
+    ]
+
+
+_NOT_THERE = {
+    "user": "Correct the name, have the person provisioned first, or list the person under users.",
+    "group": "Correct the name, have the group provisioned first, or list it under groups.",
+    "permission_set": "Correct the name, or describe it under permission_sets.",
+}
+
+
+def _missing(
+    kind: type[Resource], connection: Connection, scenario: Scenario, named: Mapping[Location, str]
+) -> list[Refusal]:
+    """Return a refusal for each name that the scenario does not make and the target does not have."""
+    listed = {
+        "user": {user.user_name for user in scenario.users},
+        "group": {group.display_name for group in scenario.groups},
+        "permission_set": {one.name for one in scenario.permission_sets},
+    }
+    others = {location: name for location, name in named.items() if name not in listed[kind.kind]}
+    if not others or connection.instance_or_none() is None:
+        return []
+    there = kind(connection).identifiers(sorted(set(others.values())))
+    what = kind.kind.replace("_", " ")
+    return [
+        Refusal(location, f"there is no {what} {name!r} on the target", _NOT_THERE[kind.kind], name)
+        for location, name in others.items()
+        if name not in there
     ]
 
 
@@ -130,6 +173,16 @@ class WantInAccounts(Want):
     @override
     def look_again(self, connection: Connection) -> None:
         forget_units(connection)  # accounts may have come since
+
+
+class WantOfAssignments(WantInAccounts):
+    """A want of account assignments: what they name has to be there, or to be made by the same scenario."""
+
+    @override
+    def desired(self, connection: Connection, scenario: Scenario) -> Desired:
+        desired = super().desired(connection, scenario)
+        missing = missing_of_assignments(connection, scenario)
+        return replace(desired, refusals=[*desired.refusals, *missing])
 
 
 USERS_FIRST = "does not exist yet: apply notebook 08, then this step again"

@@ -15,7 +15,13 @@ from idc_aws.resource import Resource
 from idc_aws.settings import CONSOLE_SETTINGS, AttributesForAccessControl, ConsoleSettings
 from idc_aws.users import Users
 from idc_helpers.runbook import desired
-from idc_helpers.runbook.desired import ObservedSettings, Want, WantInAccounts, WantOfPeople
+from idc_helpers.runbook.desired import (
+    ObservedSettings,
+    Want,
+    WantInAccounts,
+    WantOfAssignments,
+    WantOfPeople,
+)
 
 API, CONSOLE, PERSON, EVERYBODY = "API", "console", "the person who signs in", "everybody"
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"
@@ -260,7 +266,7 @@ _STEPS = (
         title="Account assignments",
         section="account_assignments",
         source=f"{_GUIDE}/useraccess.html",
-        wants=(WantInAccounts(AccountAssignments, desired.account_assignment_states),),
+        wants=(WantOfAssignments(AccountAssignments, desired.account_assignment_states),),
         screen=ConsoleScreen("AWS accounts", "accounts", "accounts"),
     ),
     LessonStep(

@@ -54,7 +54,7 @@ def test_people_who_are_missing_are_all_named_with_their_lines_before_anything_i
 ):
     file = tmp_path / "mine.yaml"
     file.write_text(
-        "users:\n  - {user_name: new, given_name: N, family_name: W, groups: [G]}\n"
+        "users:\n  - {user_name: new, given_name: N, family_name: W, groups: [Never made]}\n"
         f"groups:\n  - display_name: Never made\n    members:\n      - {eve}\n      - new\n      - nobody\n"
         "      - no.one\n"
     )
@@ -94,3 +94,35 @@ def test_what_scim_owns_is_left_alone_and_the_plan_says_so(connection, eve, tmp_
         data["identity_source"]["kit_writes"] = writes
         found = plans(connection, validate_scenario(data), tmp_path)
         assert {kind for (kind, _), each in found.items() if each.action is not Action.SKIPPED} == kinds
+
+
+NEW_USER = "users:\n  - user_name: x\n    given_name: X\n    family_name: X\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        (NEW_USER + "    groups: [Nobodys]\n", "users[0].groups[0]", "group"),
+        ("{0}    group: Nobodys\n", "account_assignments[0].group", "group"),
+        ("{0}    user: Nobodys\n", "account_assignments[0].user", "user"),
+        (f"{{1}}    group: {GROUP}\n", "account_assignments[0].permission_set", "permission set"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nobody_makes_is_refused_with_its_line_before_anything_is_written(
+    connection, tmp_path, sandbox_folder, monkeypatch, text, place, what
+):
+    monkeypatch.setenv("IDC_SANDBOX_STATE", str(sandbox_folder))
+    mine = "permission_sets:\n  - {name: Mine, session_duration: PT1H}\n"
+    head = "account_assignments:\n  - permission_set: {}\n    accounts: [Development]\n"
+    written = text.replace("{0}", mine + head.format("Mine")).replace("{1}", head.format("Nobodys"))
+    file = tmp_path / "mine.yaml"
+    file.write_text(written)
+    line = 1 + written[: written.index("Nobodys")].count("\n")
+    project = Path(__file__).parents[2]
+    request = RunRequest(project, scenario_file=file, runs=tmp_path / "runs")
+    with pytest.raises(ParametersError) as caught:
+        run_lesson(request, io.StringIO(), None)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(
+        f"{file}:{line}: {place}: there is no {what} 'Nobodys' on the target. Correct "
+    )
