@@ -312,6 +312,6 @@ def test_two_thousand_remarks_are_counted_and_all_in_the_file(idc, company):
     done = idc("-o", "mine.yaml", "--only", "users")
     assert (done.exit_code, done.stderr.count("\n")) == (0, 51)
     assert "warning: 1950 more, all named in the files" in done.stderr
-    text = Path("mine.yaml").read_text()
-    assert [name for name in names if f"# - user {name!r}," not in text] == []
+    lines = Path("mine.yaml").read_text().splitlines()
+    assert {line.partition(",")[0] for line in lines} >= {f"# - user {name!r}" for name in names}
     assert load_scenario("mine.yaml").users == []
