@@ -58,7 +58,7 @@ def test_lab_knows_the_pages_shows_no_news_and_asks_no_other_machine(lab):
 
 def test_the_side_bars_questions_are_answered_to_those_who_are_signed_in(lab):
     told = lab.ask("GET", "identity-center-lesson/outline")
-    assert [len(each["steps"]) for each in told["notebooks"]].count(0) == 2
+    assert [len(each["steps"]) for each in told["notebooks"]].count(0) == 3
     assert told["folder"] == str(lab.kit)
     name = "06_groups.ipynb"
     before = (lab.kit / "notebooks" / name).read_bytes()

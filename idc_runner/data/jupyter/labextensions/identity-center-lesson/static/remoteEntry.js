@@ -138,6 +138,9 @@
       await Promise.all([opened.revealed, opened.context.ready]);
       if (id) opened.setFragment(id.startsWith("#") ? id : `#${id}`);
       if (before && before !== opened && !isOpen) await this.leave(before);
+      // JupyterLab shows its launcher where the first notebook comes late: nobody asked for it.
+      const launchers = Array.from(shell.widgets("main")).filter((one) => one.node.querySelector(".jp-Launcher"));
+      for (const one of launchers) one.dispose();
     }
 
     // What still runs would lose its outputs, and what cannot be saved would be lost: such a tab stays.
