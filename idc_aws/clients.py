@@ -16,7 +16,12 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+)
 from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
@@ -139,6 +144,21 @@ class KnownPages:
             raise
 
 
+def _require_whole_answer(http_response: Any, model: OperationModel, **_event: Any) -> None:
+    """Refuse an answer whose connection ended before it was whole: botocore takes what came for all of it."""
+    headers = {name.lower(): value for name, value in http_response.headers.items()}
+    has_body = model.http.get("method") != "HEAD" and not model.has_streaming_output
+    if http_response.status_code != 200 or not has_body or "transfer-encoding" in headers:
+        return
+    if not model.output_shape or not model.output_shape.members:
+        return
+    length = len(http_response.content)
+    # Where it ended among its headers, its length is not said, and nothing follows.
+    is_short = length < int(headers["content-length"]) if "content-length" in headers else not length
+    if is_short and "content-encoding" not in headers:
+        raise ConnectionClosedError(endpoint_url=http_response.url)
+
+
 _AWS_ATTEMPTS = 8
 _SANDBOX_ATTEMPTS = 4
 
@@ -170,6 +190,7 @@ class Clients:
                 client = self._new_client(service_name)
                 self._prepare(client)
                 self._pacing.install(client)
+                client.meta.events.register("after-call", _require_whole_answer)
                 self._clients[service_name] = client
             return self._clients[service_name]
 

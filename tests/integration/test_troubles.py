@@ -6,12 +6,17 @@ import dataclasses
 import json
 import os
 import signal
+import socket
+import threading
+from contextlib import suppress
 
 import pytest
 from resource_cycle import apply, delete, plan
 
+from idc_aws.clients import Pacing, sandbox_clients
 from idc_aws.connection import connect
 from idc_aws.errors import InstanceNotFoundError, SandboxError, ThrottledError
+from idc_aws.failures import Failures
 from idc_aws.groups import Groups
 from idc_aws.permissions import required_actions
 from idc_aws.sandbox import start_sandbox
@@ -148,3 +153,52 @@ def test_a_notebook_in_another_region_than_the_instance_does_not_open(
     with pytest.raises(InstanceNotFoundError, match="There is one in us-east-1"):
         open_run("05_permission_sets", region="eu-west-1", mode=mode, run_folder=str(tmp_path))
     assert open_run("05_permission_sets", region="us-east-1", mode=mode, run_folder=str(tmp_path))
+
+
+@pytest.fixture
+def clients_of():
+    """Return a function that returns clients of a server, which answers each request with some bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def answering(sent):
+            def answer():
+                with suppress(OSError):
+                    while True:
+                        connection, _ = server.accept()
+                        with connection:
+                            connection.recv(100_000)
+                            connection.sendall(sent)
+
+            threading.Thread(target=answer, daemon=True).start()
+            return sandbox_clients(
+                endpoint_url=url,
+                region="us-east-1",
+                failures=Failures("sandbox", "us-east-1", endpoint_url=url),
+                pacing=Pacing(None),
+                access_key_id="AKIATEST",
+                secret_access_key="none",
+            )
+
+        yield answering
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n{"GroupId": ',
+        b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n40\r\n{"GroupId": ',
+    ],
+)
+def test_an_answer_that_breaks_off_is_no_answer_wherever_it_does(clients_of, sent):
+    directory = clients_of(sent).client("identitystore")
+    with pytest.raises(SandboxError, match="stopped answering"):
+        directory.create_group(IdentityStoreId="d-1234567890", DisplayName="A")
+
+
+def test_an_answer_that_has_no_body_is_whole(clients_of):
+    storage = clients_of(b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n").client("s3")
+    assert storage.head_object(Bucket="practice", Key="a")["ContentLength"] == 60
