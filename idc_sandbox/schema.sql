@@ -345,3 +345,71 @@ BEGIN
             + coalesce((SELECT CAST(value_json AS REAL) FROM switch WHERE name = 'clock_offset_s'), 0)
     );
 END;
+
+-- Version 7
+-- A file of version 6 gets everything from here to the end, so here are only new tables and indexes.
+
+-- Applications, and who and what may use them.
+CREATE TABLE application (
+    application_arn TEXT PRIMARY KEY,
+    instance_arn TEXT NOT NULL REFERENCES instance ON DELETE CASCADE,
+    account_id TEXT NOT NULL,                            -- whose account it was created from
+    provider_arn TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    status TEXT NOT NULL CHECK (status IN ('ENABLED', 'DISABLED')),
+    portal_options_json TEXT NOT NULL,
+    assignment_required INTEGER NOT NULL DEFAULT 1,
+    background_sessions TEXT NOT NULL DEFAULT 'DISABLED',
+    actor_policy_json TEXT,                              -- the IAM authentication method; NULL: there is none
+    client_token TEXT, request_hash TEXT,                -- of the call that created it
+    created_at REAL NOT NULL,
+    created_from TEXT NOT NULL
+) STRICT;
+CREATE INDEX application_of_instance ON application (instance_arn);
+
+CREATE TABLE application_assignment (
+    application_arn TEXT NOT NULL REFERENCES application ON DELETE CASCADE,
+    principal_type TEXT NOT NULL CHECK (principal_type IN ('USER', 'GROUP')),
+    principal_id TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    PRIMARY KEY (application_arn, principal_type, principal_id)
+) STRICT;
+CREATE INDEX application_assignment_of_principal ON application_assignment (principal_id);
+
+CREATE TABLE application_access_scope (
+    application_arn TEXT NOT NULL REFERENCES application ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    authorized_targets_json TEXT,
+    PRIMARY KEY (application_arn, scope)
+) STRICT;
+
+CREATE TABLE application_grant (
+    application_arn TEXT NOT NULL REFERENCES application ON DELETE CASCADE,
+    grant_type TEXT NOT NULL,
+    grant_json TEXT NOT NULL,
+    PRIMARY KEY (application_arn, grant_type)
+) STRICT;
+
+CREATE TABLE trusted_token_issuer (
+    trusted_token_issuer_arn TEXT PRIMARY KEY,
+    instance_arn TEXT NOT NULL REFERENCES instance ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    issuer_url TEXT NOT NULL,
+    claim_attribute_path TEXT NOT NULL,
+    identity_store_attribute_path TEXT NOT NULL,
+    client_token TEXT, request_hash TEXT,
+    created_at REAL NOT NULL,
+    UNIQUE (instance_arn, name)
+) STRICT;
+
+-- Regions beside the home Region; one that is being added or removed is so until due_at.
+CREATE TABLE instance_region (
+    instance_arn TEXT NOT NULL REFERENCES instance ON DELETE CASCADE,
+    region TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('ADDING', 'ACTIVE', 'REMOVING')),
+    added_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    due_at REAL NOT NULL,
+    PRIMARY KEY (instance_arn, region)
+) STRICT;

@@ -267,7 +267,11 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
     return first, second
 
 
-SCHEMA_VERSION = 6
+def _schema() -> str:
+    return resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
+
+
+SCHEMA_VERSION = 7
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
 _UPGRADES = {
     2: (
@@ -322,6 +326,8 @@ _UPGRADES = {
         "CREATE INDEX account_assignment_of_principal ON account_assignment (principal_id)",
         "CREATE INDEX provisioned_permission_set_of_account ON provisioned_permission_set (account_id)",
     ),
+    # New tables and indexes alone: the schema's own statements behind its mark.
+    6: (_schema().partition("-- Version 7\n")[2],),
 }
 
 
@@ -438,10 +444,6 @@ class Store:
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
-
-
-def _schema() -> str:
-    return resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
 
 
 def _damaged(path: Path, damage: str) -> SandboxStartError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from patience import PATIENCE_S
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.store import SCHEMA_VERSION, Store
+from idc_sandbox.store import _UPGRADES, SCHEMA_VERSION, Store
 
 ROUNDS = 2
 WRITES_BEFORE_THE_KILL = 60
@@ -212,7 +213,32 @@ def test_a_fault_counts_on_after_a_kill(fresh_sandbox):
         fresh_sandbox.client("sts").get_caller_identity()
 
 
+def drop_what_version_7_adds(connection):
+    made = _UPGRADES[6][0]
+    for kind in ("TRIGGER", "INDEX", "TABLE"):
+        for name in re.findall(rf"CREATE {kind} (\w+)", made):
+            connection.execute(f"DROP {kind} {name}")
+
+
+def test_a_state_file_of_version_6_gets_the_tables_that_it_lacks(tmp_path):
+    path = tmp_path / "sandbox.db"
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    whole = shape_of(connection)
+    drop_what_version_7_adds(connection)
+    connection.execute("PRAGMA user_version = 6")
+    connection.commit()
+    assert "application" in whole
+    assert "application" not in shape_of(connection)
+    connection.close()
+    store = Store(path)
+    with store.transaction() as connection:
+        assert shape_of(connection) == whole
+    store.close()
+
+
 def drop_indexes_of_version_6(connection):
+    drop_what_version_7_adds(connection)
     for table in ("identity_user", "identity_group"):
         connection.execute(f"DROP INDEX {table}_in_order")
     for name in ("group_membership_of_group", "group_membership_of_user"):
