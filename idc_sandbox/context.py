@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -124,6 +125,7 @@ class Context:
     double: AwsServices
     site_url: str = "http://localhost"
     browser: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a request that is rest-json
 
     @property
     def now(self) -> float:

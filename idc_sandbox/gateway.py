@@ -18,7 +18,7 @@ import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
-from idc_sandbox.context import AwsServices, Caller, Context
+from idc_sandbox.context import AwsServices, Caller, Context, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
     LastingRefusal,
@@ -186,21 +186,31 @@ class Gateway:
             return json_response(self.call(context, service_name, model.name, body))
 
     def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
-        """Answer one of the operations that a person's client calls, nearly all of them unsigned."""
+        """Answer an operation that path and method name: those of a person's client, nearly all unsigned."""
         self._raise_fault(request, rest.service_name, rest.model.name)
+        signature: Signature | None = None
         if rest.is_signed:
             with self.store.transaction():
-                caller = authenticate(request, self.double, rest.iam_prefix).caller
-                require_permission(self.double, caller, f"{rest.iam_prefix}:{rest.model.name}")
+                signature = authenticate(request, self.double, rest.iam_prefix)
         refusal: LastingRefusal | None = None
-        with self.visit() as context:
+        with self.visit() as visitor, protocols.in_words_of(rest):
+            context = replace(visitor, headers=request.headers)
+            if signature is not None:
+                context = replace(context, caller=signature.caller, region=signature.region)
             try:
-                answer = protocols.call_rest_operation(context, rest, request)
+                answer = self._call_rest(context, rest, request)
             except LastingRefusal as error:
                 refusal = error
         if refusal is not None:
             raise refusal
-        return protocols.response(answer)
+        return protocols.rest_response(rest, answer)
+
+    def _call_rest(self, context: Context, rest: RestOperation, request: Request) -> dict[str, Any]:
+        values, name = protocols.read_rest_input(rest, request), rest.model.name
+        if rest.is_signed:
+            resources = resources_of(context.connection, context.caller, rest.service_name, name, values)
+            require_permission(self.double, context.caller, f"{rest.iam_prefix}:{name}", *resources)
+        return registry.call_operation(context, rest.service_name, rest.model, values)
 
     def _settle(self, caller: Caller, region: str) -> None:
         with self.store.transaction() as connection:

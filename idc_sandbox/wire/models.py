@@ -26,6 +26,7 @@ class Shape:
         self.type_name: str = self._model["type"]
         self.required_members: list[str] = self._model.get("required", [])
         self.is_document_type: bool = self._model.get("document", False)  # any JSON
+        self.payload: str | None = self._model.get("payload")  # the member that is the whole body
         self.is_tagged_union: bool = self._model.get("union", False)  # exactly one member is given
         self.is_plain = self.is_document_type or self.type_name not in ("structure", "list", "map")
         self.serializer: Callable[[Any], Any] | None = None
@@ -77,6 +78,7 @@ class ServiceModel:
         self._shapes: dict[str, Any] = description["shapes"]
         self._models: dict[str, OperationModel] = {}
         self.operation_names = list(self._operations)
+        self.signature_version: str = description["metadata"]["signatureVersion"]  # such as "v4", "bearer"
 
     def operation_model(self, name: str) -> OperationModel:
         """Return an operation; KeyError when the service has none of this name."""

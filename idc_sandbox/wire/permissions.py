@@ -128,6 +128,8 @@ def resources_of(
     if service_name == "sso-admin":
         accounts = [f"arn:aws:sso:::account/{account_id}" for account_id in _texts(request, *_ACCOUNTS)]
         found = [*_texts(request, *_ARNS), *accounts]
+    elif service_name != "identitystore":
+        found = list(_texts(request, "applicationArn", "resourceArn"))
     else:
         found = list(_of_identity_stores(connection, caller, operation_name, request))
     return list(dict.fromkeys(found)) or ["*"]

@@ -6,15 +6,15 @@ import functools
 import json
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from idc_sandbox.context import Context
-from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object
-from idc_sandbox.wire import registry
+from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object, validation_error
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
 
 
@@ -185,11 +185,30 @@ def _xml(text: str) -> str:
 CONTENT_TYPE = "application/json"
 _LARGEST_BODY = 1024 * 1024
 # boto3's name -> the prefix of its IAM actions, which is its signing name but for the portal's
-_IAM_PREFIX_OF_SERVICE = {"sso-oidc": "sso-oauth", "sso": "sso"}
+_IAM_PREFIX_OF_SERVICE = {
+    "sso-oidc": "sso-oauth",
+    "sso": "sso",
+    "signin": "signin",
+    "account-access": "account-access",
+    "account-access-runtime": "account-access",
+}
+_SERVICES_OF_SCOPE = {
+    "sso-oauth": ("sso-oidc",),
+    "awsssoportal": ("sso",),
+    "sso-portal": ("sso",),
+    "signin": ("signin",),
+    "account-access": ("account-access",),
+}
 # What the models do not name, in words that these services have.
 _SYNONYMS = {
     "ValidationException": "InvalidRequestException",
     "SerializationException": "InvalidRequestException",
+}
+_SIGNIN_ERROR_OF_CODE = {
+    "AccessDeniedException": "INSUFFICIENT_PERMISSIONS",
+    "ResourceNotFoundException": "RESOURCE_NOT_FOUND",
+    "InternalServerException": "server_error",
+    "TooManyRequestsError": "rate_exceeded",
 }
 
 
@@ -200,37 +219,76 @@ class RestOperation:
     service_name: str
     iam_prefix: str
     model: OperationModel
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether AWS asks for a signature."""
-        return self.model.auth_type != "none"
+    path: re.Pattern[str]
+    is_signed: bool
 
 
 def find_rest_operation(request: Request) -> RestOperation | None:
     """Return the operation that a request means, or None when it is another service's."""
-    if "x-amz-target" in request.headers or _is_for_another_service(request):
+    if "x-amz-target" in request.headers:
         return None
-    path = unquote(request.path).rstrip("/")
+    path = request.path.rstrip("/")
     query = set(parse_qsl(request.query, keep_blank_values=True))
     fitting = [
         (len(constants), operation)
-        for method, wanted_path, constants, operation in _routes()
-        if method == request.method and wanted_path == path and constants <= query
+        for service_name in _services_of(request)
+        for constants, operation in _routes(service_name)
+        if operation.model.http["method"] == request.method
+        and operation.path.fullmatch(path)
+        and constants <= query
     ]
     return max(fitting, key=itemgetter(0), default=(0, None))[1]
 
 
-def call_rest_operation(context: Context, operation: RestOperation, request: Request) -> dict[str, Any]:
-    """Read an operation's input, hold it against the model, let its handler answer."""
+def read_rest_input(operation: RestOperation, request: Request) -> dict[str, Any]:
+    """Return an operation's input from path, query, headers and body, as yet unchecked."""
+    shape = operation.model.input_shape
+    if shape is None:
+        return {}
+    query = parse_qs(request.query, keep_blank_values=True)
+    if len(request.body) > _LARGEST_BODY:
+        raise validation_error(f"The body has more than {_LARGEST_BODY} bytes.")
+    body = json_object(request.body, "ValidationException")
+    found = operation.path.fullmatch(request.path.rstrip("/"))
+    labels = found.groupdict() if found else {}
+    values: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        key = member.serialization.get("name", name)
+        match member.serialization.get("location"):
+            case "header":
+                values[name] = _from_text(member, request.headers.get(key.lower()))
+            case "querystring" if member.type_name == "list":
+                values[name] = query.get(key)
+            case "querystring":
+                values[name] = _from_text(member, query.get(key, [None])[-1])
+            case "uri":
+                values[name] = unquote(labels.get(key, ""))
+            case _:
+                values[name] = body if name == shape.payload else body.get(key)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@contextmanager
+def in_words_of(operation: RestOperation) -> Iterator[None]:
+    """Let a refusal have a code that the operation's model names, where it has one of the same meaning."""
     try:
-        values = _read_input(operation, request)
-        return registry.call_operation(context, operation.service_name, operation.model, values)
+        yield
     except LastingRefusal:
         raise
     except ServiceError as error:
-        code = _SYNONYMS.get(error.code, error.code)
-        raise ServiceError(code, error.message, status=error.status) from error
+        modelled = {shape.name for shape in operation.model.error_shapes}
+        code = error.code if error.code in modelled else _SYNONYMS.get(error.code, error.code)
+        if code == error.code:
+            raise
+        raise ServiceError(code, error.message, status=error.status, **error.members) from error
+
+
+def rest_response(operation: RestOperation, answer: dict[str, Any]) -> Response:
+    """Return an operation's answer, with the HTTP status that the model gives it."""
+    shape = operation.model.output_shape
+    body = answer.get(shape.payload, {}) if shape is not None and shape.payload else answer
+    status = int(operation.model.http.get("responseCode", 200))
+    return response(body) if status == 200 else replace(response(body), status=status, body=b"")
 
 
 def response(body: Any) -> Response:
@@ -251,49 +309,43 @@ def rest_error_response(error: ServiceError, operation: RestOperation) -> Respon
         "x-amzn-RequestId": new_request_id(),
     }
     body = {"__type": error.code, "message": error.message}
+    if operation.service_name == "signin":
+        body = {
+            "error": error.members.get("error") or _SIGNIN_ERROR_OF_CODE.get(error.code, "INVALID_REQUEST")
+        }
+        body["message"] = error.message
+        status = 403 if error.code == "AccessDeniedException" else status  # the model leaves it open
     if operation.service_name == "sso-oidc":
         body |= {"error": _oauth_name(error.code), "error_description": error.message}
     return Response(status, headers, json.dumps(body).encode())
 
 
-def _is_for_another_service(request: Request) -> bool:
-    """Tell whether a signature says so: an S3 bucket may be named ``token``."""
-    is_signed_url = "X-Amz-Credential" in request.query or "AWSAccessKeyId" in request.query
-    return is_signed_url or _signing_name(request) not in ("", "sso-oauth", "awsssoportal", "sso-portal")
+def _services_of(request: Request) -> tuple[str, ...]:
+    """Return the services that a request may be for; a signature says it: a bucket may be named ``token``."""
+    # Only their models are read: the first request of an S3 client does not wait for all.
+    if "X-Amz-Credential" in request.query or "AWSAccessKeyId" in request.query:
+        return ()
+    if scope := _signing_name(request):
+        return _SERVICES_OF_SCOPE.get(scope, ())
+    if request.headers.get("authorization", "").startswith("Bearer "):
+        return ("account-access-runtime",)
+    return ("signin",) if request.path.startswith("/v1/") else ("sso-oidc", "sso")
 
 
 @functools.cache
-def _routes() -> list[tuple[str, str, set[tuple[str, str]], RestOperation]]:
-    routes = []
-    for service_name, iam_prefix in _IAM_PREFIX_OF_SERVICE.items():
-        model = service_model(service_name)
-        for name in model.operation_names:
-            operation = RestOperation(service_name, iam_prefix, model.operation_model(name))
-            path, _, query = operation.model.http["requestUri"].partition("?")
-            constants = set(parse_qsl(query, keep_blank_values=True))
-            routes.append((operation.model.http["method"], path, constants, operation))
+def _routes(service_name: str) -> list[tuple[set[tuple[str, str]], RestOperation]]:
+    """Return the constants of the query, and the operation, of all of a service's operations."""
+    model, routes = service_model(service_name), []
+    for name in model.operation_names:
+        one = model.operation_model(name)
+        path, _, query = one.http["requestUri"].partition("?")
+        # What stands for a value is percent-encoded: an ARN in a path has no slash.
+        pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path), flags=re.ASCII))
+        is_signed = model.signature_version == "v4" and one.auth_type != "none"
+        prefix = _IAM_PREFIX_OF_SERVICE[service_name]
+        operation = RestOperation(service_name, prefix, one, pattern, is_signed)
+        routes.append((set(parse_qsl(query, keep_blank_values=True)), operation))
     return routes
-
-
-def _read_input(operation: RestOperation, request: Request) -> dict[str, Any]:
-    shape = operation.model.input_shape
-    if shape is None:
-        return {}
-    query = dict(parse_qsl(request.query, keep_blank_values=True))
-    if len(request.body) > _LARGEST_BODY:
-        raise ServiceError("InvalidRequestException", f"The body has more than {_LARGEST_BODY} bytes.")
-    body = json_object(request.body)
-    values: dict[str, Any] = {}
-    for name, member in shape.members.items():
-        key = member.serialization.get("name", name)
-        match member.serialization.get("location"):
-            case "header":
-                values[name] = _from_text(member, request.headers.get(key.lower()))
-            case "querystring":
-                values[name] = _from_text(member, query.get(key))
-            case _:
-                values[name] = body.get(key)
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _from_text(member: Shape, text: str | None) -> Any:
