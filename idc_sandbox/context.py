@@ -126,6 +126,7 @@ class Context:
     site_url: str = "http://localhost"
     browser: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a request that is rest-json
+    operation_name: str = ""
 
     @property
     def now(self) -> float:

@@ -114,7 +114,10 @@ def _denied(caller: Caller, action: str, resource: str, reason: str) -> ServiceE
     return ServiceError("AccessDeniedException", text.rstrip())
 
 
-_ARNS = ("InstanceArn", "PermissionSetArn", "ApplicationArn", "TrustedTokenIssuerArn", "ResourceArn")
+_ARNS = (
+    *("InstanceArn", "PermissionSetArn", "ResourceArn"),
+    *("ApplicationArn", "ApplicationProviderArn", "TrustedTokenIssuerArn"),
+)
 _ACCOUNTS = ("TargetId", "AccountId")
 _KIND_OF_MEMBER = {"UserId": "user", "GroupId": "group", "MembershipId": "membership"}
 # Operations on all of a kind, or on one that is not known yet.

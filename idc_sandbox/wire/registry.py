@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from idc_sandbox.context import Context
@@ -81,7 +81,7 @@ def call_operation(
             f"The sandbox does not answer {service_name}:{model.name} yet; AWS does. "
             "docs/sandbox.md says what it leaves out.",
         )
-    answer = handler(context, request)
+    answer = handler(replace(context, operation_name=model.name), request)
     if isinstance(answer, Listing):
         answer = _page(model, answer, request)
     return serialize(model.output_shape, answer or {}) or {}

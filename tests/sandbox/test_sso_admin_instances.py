@@ -279,26 +279,3 @@ def test_only_the_owner_deletes_the_instance(center):
     assert describe(center, center.instance_arn, SECURITY)["Status"] == "ACTIVE"
     message = center.refused("DeleteInstance", "AccessDeniedException", caller_account=SECURITY)
     assert MANAGEMENT in message
-
-
-def test_the_home_region_is_the_only_one(center):
-    (region,) = center.sso("ListRegions")["Regions"]
-    assert (region["RegionName"], region["Status"]) == ("us-east-1", "ACTIVE")
-    assert center.sso("DescribeRegion", RegionName="us-east-1") == region
-    center.refused("DescribeRegion", "ResourceNotFoundException", RegionName="eu-west-1")
-    refusal = center.refused("AddRegion", "ValidationException", RegionName="eu-west-1")
-    assert "needs a customer managed multi-Region KMS key" in str(refusal)
-    assert "identity provider" not in str(refusal)
-    center.refused("AddRegion", "ConflictException", RegionName="us-east-1")
-
-
-def test_there_are_no_applications(center):
-    assert center.sso("ListApplications") == {"Applications": []}
-    assert center.sso("ListTrustedTokenIssuers") == {"TrustedTokenIssuers": []}
-    assert center.call("sso-admin", "ListApplicationProviders") == {"ApplicationProviders": []}
-
-
-def test_a_member_account_may_list_its_own_applications_alone(center):
-    own = {"caller_account": DEVELOPMENT, "Filter": {"ApplicationAccount": DEVELOPMENT}}
-    assert center.sso("ListApplications", **own) == {"Applications": []}
-    center.refused("ListApplications", "AccessDeniedException", caller_account=DEVELOPMENT)

@@ -1,4 +1,4 @@
-"""Instances: made, updated, their Regions, applications, and attributes for access control."""
+"""Instances: made, updated, deleted, listed, and their attributes for access control."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.identity_store.profiles import ENTERPRISE
-from idc_sandbox.api.instance_rules import identity_store_arn, require_instance, visible_instances
-from idc_sandbox.api.sso_admin.permission_sets import delete_tags, put_tags
+from idc_sandbox.api.instance_rules import (
+    identity_store_arn,
+    is_replicated,
+    require_instance,
+    visible_instances,
+)
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
+from idc_sandbox.api.sso_admin.regions import regions_of, require_one_region
+from idc_sandbox.api.sso_admin.rules import delete_tags, put_tags
 from idc_sandbox.context import IDENTITY_CENTER, Context
 from idc_sandbox.errors import access_denied, conflict, not_found, validation_error
 from idc_sandbox.wire.registry import Listing, operation
@@ -75,50 +81,6 @@ def _put_setting(context: Context, row: sqlite3.Row, name: str, value: dict[str,
     context.update("instance", row, settings_json=json.dumps(settings))
 
 
-def region_metadata(instance: sqlite3.Row) -> dict[str, Any]:
-    """Return an instance's home Region as DescribeInstance, ListInstances and ListRegions show it."""
-    return {
-        "RegionName": instance["region"],
-        "Status": "ACTIVE",
-        "AddedDate": instance["created_at"],
-        "IsPrimaryRegion": True,
-    }
-
-
-@operation("sso-admin", "ListRegions")
-def list_regions(context: Context, request: dict[str, Any]) -> Listing:
-    """List the Regions of an instance."""
-    instance = require_instance(context, request["InstanceArn"], missing=access_denied)
-    return Listing([region_metadata(instance)], itemgetter("RegionName"))
-
-
-@operation("sso-admin", "DescribeRegion")
-def describe_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Return one Region of an instance."""
-    instance = require_instance(context, request["InstanceArn"])
-    if request["RegionName"] != instance["region"]:
-        raise not_found(
-            f"Region {request['RegionName']!r} is not enabled for {instance['instance_arn']!r}; "
-            f"its only Region is {instance['region']!r}."
-        )
-    return region_metadata(instance)
-
-
-@operation("sso-admin", "AddRegion")
-def add_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a further Region: the instance would need a customer's key; code and words are UNCONFIRMED."""
-    instance = require_instance(context, request["InstanceArn"])
-    if request["RegionName"] == instance["region"]:
-        raise conflict(
-            f"Region {request['RegionName']!r} is the home Region of {instance['instance_arn']!r} already."
-        )
-    raise validation_error(
-        f"Region {request['RegionName']!r} cannot be added to {instance['instance_arn']!r}: the instance is"
-        " encrypted with a key that AWS owns, and a further Region needs a customer managed multi-Region KMS"
-        " key that is there too. The sandbox has no KMS, so its instances keep one Region."
-    )
-
-
 MAXIMUM_INSTANCES_ON_A_PAGE = 10
 
 
@@ -175,7 +137,7 @@ def describe_instance(context: Context, request: dict[str, Any]) -> dict[str, An
     """Return an instance with its encryption, network and permission-set configuration."""
     row = require_instance(context, request["InstanceArn"], while_creating=True, missing=access_denied)
     settings = json.loads(row["settings_json"])
-    return instance_metadata(row) | {
+    return instance_metadata(context, row) | {
         "EncryptionConfigurationDetails": settings.get("encryption", {"KeyType": "AWS_OWNED_KMS_KEY"})
         | {"EncryptionStatus": "ENABLED"},
         "NetworkConfigurationDetails": settings.get("network"),
@@ -193,6 +155,7 @@ def delete_instance(context: Context, request: dict[str, Any]) -> None:
             f"Account {context.caller.account_id!r} cannot delete the instance {instance_arn!r}: only "
             f"its owner {row['owner_account_id']!r} can."
         )
+    require_one_region(context, row)
     delete_roles_of_instance(context, instance_arn)
     delete_tags(context, instance_arn)
     context.delete("account_assignment", instance_arn=instance_arn)
@@ -205,11 +168,16 @@ def list_instances(context: Context, request: dict[str, Any]) -> Listing:
     """List the instances that the caller's account sees, in this Region or in all; at most ten on a page."""
     rows = visible_instances(context)
     if request.get("RegionScope") != "ALL_REGIONS":
-        rows = [row for row in rows if row["region"] == context.region]
-    return Listing(rows, itemgetter("instance_arn"), instance_metadata, MAXIMUM_INSTANCES_ON_A_PAGE)
+        rows = [row for row in rows if row["region"] == context.region or is_replicated(context, row)]
+    return Listing(
+        rows,
+        itemgetter("instance_arn"),
+        lambda row: instance_metadata(context, row),
+        MAXIMUM_INSTANCES_ON_A_PAGE,
+    )
 
 
-def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
+def instance_metadata(context: Context, row: sqlite3.Row) -> dict[str, Any]:
     """Return what ListInstances and DescribeInstance have in common."""
     return {
         "InstanceArn": row["instance_arn"],
@@ -220,7 +188,7 @@ def instance_metadata(row: sqlite3.Row) -> dict[str, Any]:
         "CreatedDate": row["created_at"],
         "Status": row["status"],
         "PrimaryRegion": row["region"],
-        "Regions": [region_metadata(row)],
+        "Regions": regions_of(context, row),
     }
 
 
@@ -256,29 +224,6 @@ def _insert_instance(
         settings_json=json.dumps(settings),
     )
     return instance_arn
-
-
-@operation("sso-admin", "ListApplications")
-def list_applications(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the applications of an instance: none; a member account may ask for its own."""
-    asks_for_own = request.get("Filter", {}).get("ApplicationAccount") == context.caller.account_id
-    visible = {row["instance_arn"] for row in visible_instances(context) if row["region"] == context.region}
-    if not (asks_for_own and request["InstanceArn"] in visible):
-        require_instance(context, request["InstanceArn"], missing=access_denied)
-    return {"Applications": []}
-
-
-@operation("sso-admin", "ListApplicationProviders")
-def list_application_providers(context: Context, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """List the application providers: none, because the sandbox connects no applications."""
-    return {"ApplicationProviders": []}
-
-
-@operation("sso-admin", "ListTrustedTokenIssuers")
-def list_trusted_token_issuers(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """List the trusted token issuers of an instance: none."""
-    require_instance(context, request["InstanceArn"], missing=access_denied)
-    return {"TrustedTokenIssuers": []}
 
 
 _SOURCE = re.compile(r"\$\{path:([^{}]+)\}")

@@ -1,99 +1,22 @@
-"""Permission sets themselves, and the tags of permission sets and instances."""
+"""Permission sets themselves: created, described, changed, deleted, listed."""
 
 from __future__ import annotations
 
 import json
-from operator import itemgetter
 from typing import Any
 
-from idc_sandbox.api.instance_rules import require_instance, require_permission_sets
+from idc_sandbox.api.instance_rules import require_permission_sets
 from idc_sandbox.api.sso_admin.rules import (
+    delete_tags,
     find_permission_set,
     mark_changed,
+    put_tags,
     requests_in_progress,
     require_session_duration,
 )
 from idc_sandbox.context import Context
-from idc_sandbox.errors import conflict, not_found, quota_exceeded, validation_error
+from idc_sandbox.errors import conflict, quota_exceeded
 from idc_sandbox.wire.registry import Listing, operation
-
-MAXIMUM_TAGS = 75
-
-
-@operation("sso-admin", "TagResource")
-def tag_resource(context: Context, request: dict[str, Any]) -> None:
-    """Add tags to an instance or a permission set, or change the values of those it has."""
-    _require_taggable(context, request, write=True)
-    put_tags(context, request["ResourceArn"], request["Tags"])
-
-
-@operation("sso-admin", "UntagResource")
-def untag_resource(context: Context, request: dict[str, Any]) -> None:
-    """Remove tags by their keys; a key that is not there is no error."""
-    _require_taggable(context, request, write=True)
-    for tag_key in request["TagKeys"]:
-        context.delete("tag", resource_arn=request["ResourceArn"], tag_key=tag_key)
-
-
-@operation("sso-admin", "ListTagsForResource")
-def list_tags_for_resource(context: Context, request: dict[str, Any]) -> Listing:
-    """List the tags of an instance or a permission set."""
-    _require_taggable(context, request, write=False)
-    rows = context.find_all("tag", resource_arn=request["ResourceArn"])
-    return Listing(
-        rows, itemgetter("tag_key"), lambda row: {"Key": row["tag_key"], "Value": row["tag_value"]}
-    )
-
-
-def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) -> None:
-    """Write tags of a resource, replacing values of the same keys."""
-    require_tags(tags)
-    for tag in tags:
-        value = tag["Value"]
-        context.replace("tag", resource_arn=resource_arn, tag_key=tag["Key"], tag_value=value)
-    count = len(context.find_all("tag", resource_arn=resource_arn))
-    if count > MAXIMUM_TAGS:
-        raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
-
-
-def require_tags(tags: list[dict[str, str]]) -> None:
-    """Refuse tags with one key twice, or with a key that is AWS's."""
-    keys = [tag["Key"] for tag in tags]
-    if len(set(keys)) != len(keys):
-        raise validation_error(f"Each tag key may be given once; found {keys!r}.")
-    reserved = [key for key in keys if key.lower().startswith("aws:")]
-    if reserved:
-        raise validation_error(
-            f"Tag keys that begin with 'aws:' are reserved for AWS; found {reserved[0]!r}."
-        )
-
-
-def delete_tags(context: Context, resource_arn: str) -> None:
-    """Forget the tags of a permission set, or of an instance and its permission sets."""
-    context.execute(
-        "DELETE FROM tag WHERE resource_arn = :arn"
-        " OR resource_arn IN (SELECT permission_set_arn FROM permission_set WHERE instance_arn = :arn)",
-        arn=resource_arn,
-    )
-
-
-def _require_taggable(context: Context, request: dict[str, Any], *, write: bool) -> None:
-    resource_arn = request["ResourceArn"]
-    instance_arn = f"arn:aws:sso:::instance/{resource_arn.rpartition(':')[2].split('/')[1]}"
-    if request.get("InstanceArn", instance_arn) != instance_arn:
-        raise validation_error(
-            f"{resource_arn!r} does not belong to the instance {request['InstanceArn']!r}."
-        )
-    if ":permissionSet/" in resource_arn:
-        named = {"InstanceArn": instance_arn, "PermissionSetArn": resource_arn}
-        find_permission_set(context, named, for_change=write)
-        return
-    require_instance(context, instance_arn)
-    if resource_arn != instance_arn:
-        raise not_found(
-            f"No resource {resource_arn!r} exists: the sandbox has no applications or trusted token issuers."
-        )
-
 
 MAXIMUM_PERMISSION_SETS = 3500
 DEFAULT_SESSION_DURATION = "PT1H"

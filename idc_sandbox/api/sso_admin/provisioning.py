@@ -10,6 +10,7 @@ from typing import Any
 
 from idc_sandbox.api.instance_rules import require_permission_sets
 from idc_sandbox.api.sso_admin.policies import customer_managed_policies, managed_policy_arns, reference_key
+from idc_sandbox.api.sso_admin.regions import settle_due_regions
 from idc_sandbox.api.sso_admin.rules import (
     CREATE_ASSIGNMENT,
     DELETE_ASSIGNMENT,
@@ -157,6 +158,7 @@ def settle_due_requests(context: Context) -> None:
         now,
     )
     # One that was made later than now is due as well: the clock has been put back since.
+    settle_due_regions(context)
     due = context.rows(
         "SELECT * FROM asynchronous_request WHERE status = 'IN_PROGRESS' AND (due_at <= ? OR created_at > ?)"
         " ORDER BY due_at, created_at, rowid",

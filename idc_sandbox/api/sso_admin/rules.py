@@ -1,4 +1,4 @@
-"""Rules that the operations share: which resource is meant, who may change it, requests, principals."""
+"""Rules that the operations share: which resource is meant, who may change it, requests, principals, tags."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any
 
 from idc_sandbox.api.instance_rules import require_permission_sets
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError, access_denied, conflict, not_found, validation_error
+from idc_sandbox.errors import (
+    ServiceError,
+    access_denied,
+    conflict,
+    not_found,
+    quota_exceeded,
+    validation_error,
+)
 from idc_sandbox.switches import read_switch
 from idc_sandbox.wire.registry import Listing, operation
 
@@ -114,6 +121,44 @@ def principal_exists(context: Context, instance_arn: str, request: dict[str, Any
         request["PrincipalId"],
     )
     return found is not None
+
+
+MAXIMUM_TAGS = 75
+
+
+def put_tags(context: Context, resource_arn: str, tags: list[dict[str, str]]) -> None:
+    """Write tags of a resource, replacing values of the same keys."""
+    require_tags(tags)
+    for tag in tags:
+        value = tag["Value"]
+        context.replace("tag", resource_arn=resource_arn, tag_key=tag["Key"], tag_value=value)
+    count = len(context.find_all("tag", resource_arn=resource_arn))
+    if count > MAXIMUM_TAGS:
+        raise quota_exceeded(f"{resource_arn!r} would have {count} tags; at most {MAXIMUM_TAGS} are allowed.")
+
+
+def require_tags(tags: list[dict[str, str]]) -> None:
+    """Refuse tags with one key twice, or with a key that is AWS's."""
+    keys = [tag["Key"] for tag in tags]
+    if len(set(keys)) != len(keys):
+        raise validation_error(f"Each tag key may be given once; found {keys!r}.")
+    reserved = [key for key in keys if key.lower().startswith("aws:")]
+    if reserved:
+        raise validation_error(
+            f"Tag keys that begin with 'aws:' are reserved for AWS; found {reserved[0]!r}."
+        )
+
+
+def delete_tags(context: Context, resource_arn: str) -> None:
+    """Forget the tags of a resource, and of all that is in it when it is an instance."""
+    context.execute(
+        "DELETE FROM tag WHERE resource_arn = :arn"
+        " OR resource_arn IN (SELECT permission_set_arn FROM permission_set WHERE instance_arn = :arn)"
+        " OR resource_arn IN (SELECT application_arn FROM application WHERE instance_arn = :arn)"
+        " OR resource_arn IN"
+        " (SELECT trusted_token_issuer_arn FROM trusted_token_issuer WHERE instance_arn = :arn)",
+        arn=resource_arn,
+    )
 
 
 CREATE_ASSIGNMENT = "CREATE_ASSIGNMENT"

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from idc_sandbox.api.sso_admin.regions import DEFAULT_REGIONS
 from idc_sandbox.context import IDENTITY_CENTER
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
@@ -21,12 +22,6 @@ from idc_sandbox.pages.console.settings_frame import (
 
 # Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
 _TAB = ("Management", MANAGEMENT_PATH)
-# https://docs.aws.amazon.com/singlesignon/latest/userguide/regions.html: those that need no opt-in
-_REGIONS = (
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
-    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
-    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
-)
 
 
 def _show_management(console: Console) -> Response:
@@ -94,14 +89,14 @@ def _show_add_region(console: Console) -> Response:
     instance = console.instance
     if instance is None:
         return console.go("")
-    others = [one for one in _REGIONS if one != instance["PrimaryRegion"]]
+    others = [one for one in DEFAULT_REGIONS if one != instance["PrimaryRegion"]]
     return show_form(console, "add-region.html", _TAB, regions=others, chosen=console.form.get("region", ""))
 
 
 def _take_add_region(console: Console) -> Response:
     """Add a Region; the instance has no key that could encrypt it there."""
     region = console.form.get("region", "")
-    if region not in _REGIONS:
+    if region not in DEFAULT_REGIONS:
         raise validation_error("Choose one Region.")
     arn = instance_of(console)["InstanceArn"]
     console.call("sso-admin", "AddRegion", InstanceArn=arn, RegionName=region)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from idc_sandbox.api.sso_admin.permission_sets import require_tags
 from idc_sandbox.api.sso_admin.policies import MAXIMUM_POLICIES, policy_name, require_inline_policy
 from idc_sandbox.api.sso_admin.provisioning import NOT_LATEST
+from idc_sandbox.api.sso_admin.rules import require_tags
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import Console
 from idc_sandbox.pages.visits import duration_words
