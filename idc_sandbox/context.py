@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -29,6 +29,14 @@ class Signature:
     caller: Caller
     region: str
     service_name: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request or a visit came from, as far as it says so."""
+
+    address: str = "127.0.0.1"
+    agent: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,11 @@ class Context:
     browser: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a request that is rest-json
     operation_name: str = ""
+    origin: Origin = Origin()
+    # What the call's event in the trail says besides, in place of what can be seen from outside.
+    event: dict[str, Any] = field(default_factory=dict, repr=False)
+    # Adds another event to the trail, with this transaction; one that is refused stays when that is undone.
+    record: Callable[[dict[str, Any]], None] = field(default=lambda _record: None, repr=False)
 
     @property
     def now(self) -> float:

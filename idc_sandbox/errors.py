@@ -62,6 +62,7 @@ class Request:
     query: str
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    address: str = "127.0.0.1"  # where it came from
 
 
 @dataclass(frozen=True)

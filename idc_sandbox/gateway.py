@@ -18,7 +18,7 @@ import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
-from idc_sandbox.context import AwsServices, Caller, Context, Signature
+from idc_sandbox.context import AwsServices, Caller, Context, Origin
 from idc_sandbox.errors import (
     DISK_FULL,
     LastingRefusal,
@@ -29,6 +29,8 @@ from idc_sandbox.errors import (
     json_object,
 )
 from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.trail.feed import Feed
+from idc_sandbox.trail.records import Attempt, is_data_event, origin_of
 from idc_sandbox.wire import protocols, registry
 from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission, resources_of
@@ -73,7 +75,9 @@ class RateLimiter:
 
 
 HOME_REGION = "us-east-1"
+NOWHERE = Origin()
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore"}
+MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
 logger = logging.getLogger(__name__)
 
 
@@ -89,16 +93,17 @@ class Gateway:
         kept = self.read_switches()
         self.latency_s: float = kept["latency_s"]
         self._limiter = RateLimiter(kept["requests_per_second"])
+        self.feed = Feed(store, double, is_on=kept["trail"])
 
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
-        # One transaction holds everything that a request changes, moto's memory included. What must outlive a
-        # refused request has transactions of its own before it: asynchronous requests that have come due, and
-        # counted faults.
+        # One transaction holds everything that a request changes, moto's memory and its event in the trail
+        # included. What must outlive a refused request has transactions of its own before it: asynchronous
+        # requests that have come due, and counted faults; or behind it: the event of the refusal.
         rest = protocols.find_rest_operation(request)
+        attempt = Attempt(request, rest)
         try:
-            answer = self._answer(request) if rest is None else self._answer_rest(request, rest)
-            return with_request_id(answer)
+            return self._answer(attempt) if rest is None else self._answer_rest(attempt, rest)
         except ServiceError as error:
             refusal = error
         except Exception as error:
@@ -107,8 +112,10 @@ class Gateway:
             message = "The sandbox has a defect here; its log, server.log in its state folder, says more."
             refusal = ServiceError("InternalServerException", DISK_FULL if is_disk_full(error) else message)
         if rest is not None:
-            return protocols.rest_error_response(refusal, rest)
-        return service_error_response(refusal, request)
+            answer = protocols.rest_error_response(refusal, rest)
+        else:
+            answer = service_error_response(refusal, request)
+        return self._refused(attempt, answer)
 
     def is_ours(self, head: Request) -> bool:
         """Tell by a request's head whether it is signed with a key that the sandbox has issued."""
@@ -116,14 +123,27 @@ class Gateway:
             return has_signed_head(head, self.double)
 
     @contextmanager
-    def visit(self, site_url: str | None = None, browser: str = "") -> Iterator[Context]:
+    def visit(
+        self,
+        site_url: str | None = None,
+        browser: str = "",
+        *,
+        origin: Origin = NOWHERE,
+        event: dict[str, Any] | None = None,
+    ) -> Iterator[Context]:
         """Yield a context for somebody at the pages, who has signed nothing: one transaction."""
         account_id = self.double.management_account_id
         visitor = Caller(account_id, f"arn:aws:iam::{account_id}:anonymous", "")
         self._settle(visitor, HOME_REGION)
         with self.store.transaction() as connection:
             context = self._context(connection, visitor, HOME_REGION)
-            yield replace(context, site_url=site_url or self.site_url, browser=browser)
+            yield replace(
+                context,
+                site_url=site_url or self.site_url,
+                browser=browser,
+                origin=origin,
+                event={} if event is None else event,
+            )
 
     def console(
         self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
@@ -161,20 +181,24 @@ class Gateway:
             written = switches.write_switches(connection, values)
         self.latency_s = written["latency_s"]
         self._limiter.requests_per_second = written["requests_per_second"]
+        self.feed.is_on = written["trail"]
         return written
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, attempt: Attempt) -> Response:
+        request = attempt.request
         with self.store.transaction() as connection:
-            signature = authenticate(request, self.double)
+            signature = attempt.signature = authenticate(request, self.double)
             settle_due_requests(self._context(connection, signature.caller, signature.region))
             has_faults = bool(switches.read_switch(connection, "faults"))
         target = request.headers.get("x-amz-target", "")
         if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
+            self._name(attempt, signature.service_name)
             if has_faults:
                 self._raise_fault(request, signature.service_name)
             with self.store.transaction():
-                return self.double.handle(request, signature)
+                return self._recorded(attempt, self.double.handle(request, signature))
         service_name, model = registry.find_operation(target)
+        attempt.service_name, attempt.operation_name = service_name, model.name
         self._limiter.take(service_name, model.name)
         if has_faults:
             self._raise_fault(request, service_name)
@@ -183,27 +207,32 @@ class Gateway:
                 json_object(request.body),
                 self._context(connection, signature.caller, signature.region),
             )
-            return json_response(self.call(context, service_name, model.name, body))
+            context = replace(context, origin=origin_of(request), event=attempt.event)
+            return self._recorded(attempt, json_response(self.call(context, service_name, model.name, body)))
 
-    def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
+    def _answer_rest(self, attempt: Attempt, rest: RestOperation) -> Response:
         """Answer an operation that path and method name: those of a person's client, nearly all unsigned."""
+        request = attempt.request
+        attempt.service_name, attempt.operation_name = rest.service_name, rest.model.name
         self._raise_fault(request, rest.service_name, rest.model.name)
-        signature: Signature | None = None
         if rest.is_signed:
             with self.store.transaction():
-                signature = authenticate(request, self.double, rest.iam_prefix)
+                attempt.signature = authenticate(request, self.double, rest.iam_prefix)
         refusal: LastingRefusal | None = None
-        with self.visit() as visitor, protocols.in_words_of(rest):
+        with (
+            self.visit(origin=origin_of(request), event=attempt.event) as visitor,
+            protocols.in_words_of(rest),
+        ):
             context = replace(visitor, headers=request.headers)
-            if signature is not None:
+            if attempt.signature is not None:
+                signature = attempt.signature
                 context = replace(context, caller=signature.caller, region=signature.region)
             try:
-                answer = self._call_rest(context, rest, request)
+                answer = protocols.rest_response(rest, self._call_rest(context, rest, request))
+                return self._recorded(attempt, answer)
             except LastingRefusal as error:
                 refusal = error
-        if refusal is not None:
-            raise refusal
-        return protocols.rest_response(rest, answer)
+        raise refusal
 
     def _call_rest(self, context: Context, rest: RestOperation, request: Request) -> dict[str, Any]:
         values, name = protocols.read_rest_input(rest, request), rest.model.name
@@ -211,6 +240,31 @@ class Gateway:
             resources = resources_of(context.connection, context.caller, rest.service_name, name, values)
             require_permission(self.double, context.caller, f"{rest.iam_prefix}:{name}", *resources)
         return registry.call_operation(context, rest.service_name, rest.model, values)
+
+    @staticmethod
+    def _name(attempt: Attempt, service_name: str) -> None:
+        """Say which operation of one of moto's services a request is for, where it names one."""
+        request = attempt.request
+        if service_name not in MOTO_SERVICES or not protocols.is_for_service(request, service_name):
+            return
+        # An object's name alone tells: it spares the many reads of objects the look for their operation.
+        name = "" if is_data_event(request, service_name, "") else operation_name(request, service_name)
+        if not is_data_event(request, service_name, name):
+            attempt.service_name, attempt.operation_name = service_name, name
+
+    def _recorded(self, attempt: Attempt, answer: Response) -> Response:
+        """Return an answer with its request id, and add its event in the current transaction."""
+        answer = with_request_id(answer)
+        self.feed.record_call(attempt, answer)
+        return answer
+
+    def _refused(self, attempt: Attempt, answer: Response) -> Response:
+        """Return a refusal whose event is added; what goes wrong there is no reason to say less."""
+        try:
+            return self._recorded(attempt, answer)
+        except Exception:
+            logger.exception("the event of a refusal could not be made")
+            return with_request_id(answer)
 
     def _settle(self, caller: Caller, region: str) -> None:
         with self.store.transaction() as connection:
@@ -227,4 +281,5 @@ class Gateway:
             raise fault
 
     def _context(self, connection: sqlite3.Connection, caller: Caller, region: str) -> Context:
-        return Context(connection, caller, region, IdFactory(connection, self._seed), self.double)
+        ids = IdFactory(connection, self._seed)
+        return Context(connection, caller, region, ids, self.double, record=self.feed.record)

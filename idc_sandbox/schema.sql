@@ -259,7 +259,8 @@ CREATE TABLE sign_in (
     code_hash TEXT,                                      -- of the code that was e-mailed last
     code_expires_at REAL,
     code_sent_at REAL,
-    expires_at REAL NOT NULL
+    expires_at REAL NOT NULL,
+    workflow_id TEXT NOT NULL DEFAULT ''                 -- AuthWorkflowID of its events
 ) STRICT;
 
 CREATE TABLE trusted_browser (
@@ -413,3 +414,13 @@ CREATE TABLE instance_region (
     due_at REAL NOT NULL,
     PRIMARY KEY (instance_arn, region)
 ) STRICT;
+-- The trail: an event a row, as CloudTrail writes it. A number is never given twice: delivery goes by it.
+CREATE TABLE trail_event (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_time REAL NOT NULL,
+    account_id TEXT NOT NULL,                            -- whose event it is
+    region TEXT NOT NULL,
+    user_name TEXT NOT NULL,                             -- by which lookups find it
+    record TEXT NOT NULL
+) STRICT;
+CREATE INDEX trail_event_in_order ON trail_event (event_time, number);

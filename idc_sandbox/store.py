@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import re
@@ -13,16 +14,17 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
 
+logger = logging.getLogger(__name__)
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
 # What holds from when it was made until some time: when the clock goes back, both go back with it.
 _SPANS = ("portal_session", "device_authorization", "invitation", "email_verification")
@@ -326,9 +328,18 @@ _UPGRADES = {
         "CREATE INDEX account_assignment_of_principal ON account_assignment (principal_id)",
         "CREATE INDEX provisioned_permission_set_of_account ON provisioned_permission_set (account_id)",
     ),
-    # New tables and indexes alone: the schema's own statements behind its mark.
-    6: (_schema().partition("-- Version 7\n")[2],),
+    # New tables and indexes: the schema's own statements behind its mark.
+    6: (
+        _schema().partition("-- Version 7\n")[2],
+        "ALTER TABLE sign_in ADD COLUMN workflow_id TEXT NOT NULL DEFAULT ''",
+    ),
 }
+
+
+class _Note(NamedTuple):
+    statement: str
+    values: Sequence[Any]
+    outlives_refusal: bool
 
 
 class Store:
@@ -338,6 +349,7 @@ class Store:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
+        self._notes: list[_Note] = []
         try:
             if damage := damage_of(path, was_used=was_used):
                 raise _damaged(path, damage)
@@ -412,17 +424,53 @@ class Store:
                 return
             self._depth += 1
             self._connection.execute("BEGIN IMMEDIATE")
+            before = self._connection.total_changes
             try:
                 yield self._connection
                 # After some errors SQLite has rolled back by itself: what followed was no transaction.
                 if not self._connection.in_transaction:
                     raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
+                if self._connection.total_changes != before:
+                    self._add_notes()
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()  # also when the commit itself failed: the next one must begin
+                self._notes = [note for note in self._notes if note.outlives_refusal]
                 raise
             finally:
                 self._depth -= 1
+                self._write_notes()
+
+    def note(self, statement: str, values: Sequence[Any], *, outlives_refusal: bool = False) -> None:
+        """Add a row with the current transaction; if nothing else is changed, a power cut may still lose it.
+
+        A kill never does: what was handed to the operating system outlives the process.
+        """
+        with self._lock:
+            self._notes.append(_Note(statement, values, outlives_refusal))
+            if not self._depth:
+                self._write_notes()
+
+    def _add_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        for note in notes:
+            self._connection.execute(note.statement, note.values)
+
+    def _write_notes(self) -> None:
+        """Write what a transaction without changes, or one that was undone, has left noted."""
+        if not self._notes:
+            return
+        try:
+            self._connection.execute("PRAGMA synchronous=NORMAL")  # waits for no disk
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._add_notes()
+            self._connection.commit()
+        except sqlite3.Error as error:
+            # On a full disk everything that only reads goes on working.
+            self._connection.rollback()
+            logger.warning("what happened was not written into the trail: %s", error)
+        finally:
+            self._connection.execute("PRAGMA synchronous=FULL")
 
     @property
     def seed(self) -> int:

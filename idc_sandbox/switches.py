@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "fail_next_assignments": [],
     "propagation_delay_s": 0.0,  # until the portal shows a change of a group's members
     "requests_per_second": 0,
+    "trail": True,  # whether what happens is recorded
 }
 _LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0, "propagation_delay_s": 86_400.0}
 _FASTEST = 10_000
@@ -92,6 +93,10 @@ def _check(name: str, value: Any) -> Any:
                 f"requests_per_second must be a whole number from 0 (no limit) to {_FASTEST}, found "
                 f"{value!r}; AWS's limit is 20."
             )
+        return value
+    if name == "trail":
+        if not isinstance(value, bool):
+            raise validation_error(f"trail must be true or false, found {value!r}.")
         return value
     if not isinstance(value, list):
         raise validation_error(f"{name} must be a list, found {value!r}.")

@@ -48,9 +48,9 @@ def new_administrator(seed: int) -> Administrator:
         digest = hashlib.sha256(f"{seed}/administrator/{kind}".encode()).digest()
         return f"{kind}{base64.b32encode(digest).decode()[:16]}"
 
-    policies = AccessPolicies([_POLICY], [])
-    key_id = with_account(identifier("AKIA"), MANAGEMENT_ACCOUNT_ID)
-    return Administrator(identifier("AIDA"), key_id, secrets.token_urlsafe(30), policies)
+    user_id, key_id = identifier("AIDA"), with_account(identifier("AKIA"), MANAGEMENT_ACCOUNT_ID)
+    policies = AccessPolicies([_POLICY], [], {"aws:userid": user_id})
+    return Administrator(user_id, key_id, secrets.token_urlsafe(30), policies)
 
 
 def with_account(access_key_id: str, account_id: str) -> str:

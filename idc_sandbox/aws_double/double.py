@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import logging
-import re
 import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
@@ -44,13 +43,13 @@ from idc_sandbox.errors import (
 )
 from idc_sandbox.organization import DEFAULT_ORGANIZATION
 from idc_sandbox.store import Store
-from idc_sandbox.wire.models import Shape, service_model, validate_request
+from idc_sandbox.wire.models import service_model, validate_request
 from idc_sandbox.wire.permissions import (
     require_permission,
     require_resource_policy,
     require_trust,
 )
-from idc_sandbox.wire.protocols import form_parameters, is_for_service, operation_name
+from idc_sandbox.wire.protocols import form_parameters, form_values, is_for_service, operation_name
 
 # Requests to moto's services, held against AWS's models first; and what moto's own errors mean.
 
@@ -69,7 +68,7 @@ def check_request(request: Request, service_name: str) -> None:
         values = json_object(request.body)
     else:
         shape = operation.input_shape
-        values = (_read(shape, "", form_parameters(request)) if shape else None) or {}
+        values = form_values(shape, form_parameters(request)) if shape else {}
     validate_request(operation, values)
     for name in _POLICIES & values.keys():
         _check_depth(values[name], service_name)
@@ -83,30 +82,6 @@ def _check_depth(document: str, service_name: str) -> None:
         suffix = "Exception" if service_name == "organizations" else ""
         message = f"Syntax errors in policy. It is not JSON: {error}."
         raise ServiceError(f"MalformedPolicyDocument{suffix}", message) from None
-
-
-def _read(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
-    """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
-    below = f"{path}." if path else ""
-    if shape.type_name == "structure":
-        if path and not any(name.startswith(below) for name in parameters):
-            return None
-        members = {
-            name: _read(member, below + member.serialization.get("name", name), parameters)
-            for name, member in shape.members.items()
-        }
-        return {name: value for name, value in members.items() if value is not None}
-    if shape.type_name == "list":
-        item = re.compile(rf"{re.escape(below)}member\.([0-9]{{1,6}})(?:\.|$)")
-        found = {int(match[1]) for name in parameters if (match := item.match(name))}
-        values = [_read(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]
-        return values or None
-    text = parameters.get(path)
-    if text is None or shape.type_name in ("timestamp", "blob", "map"):
-        return None
-    if shape.type_name in ("integer", "long"):
-        return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
-    return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
 
 
 def refusal_for(error: Exception, request: Request, service_name: str) -> ServiceError:

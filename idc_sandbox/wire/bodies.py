@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import h11
@@ -55,13 +56,15 @@ async def read_request(
             kept.clear()
     if is_over:
         raise TooLargeBodyError(head, limit)
-    return Request(head.method, head.path, head.query, head.headers, b"".join(kept))
+    return replace(head, body=b"".join(kept))
 
 
 def _read_head(scope: Scope) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-    return Request(scope["method"], path, query, headers, b"")
+    head = Request(scope["method"], path, query, headers, b"")
+    client = scope.get("client")  # none at the owner's door
+    return replace(head, address=client[0]) if client else head
 
 
 HEAD_S = 20.0  # from the connection, or from a further request's first byte, to the end of its head

@@ -28,6 +28,7 @@ class Shape:
         self.is_document_type: bool = self._model.get("document", False)  # any JSON
         self.payload: str | None = self._model.get("payload")  # the member that is the whole body
         self.is_tagged_union: bool = self._model.get("union", False)  # exactly one member is given
+        self.is_sensitive: bool = self._model.get("sensitive", False)  # no log may hold it
         self.is_plain = self.is_document_type or self.type_name not in ("structure", "list", "map")
         self.serializer: Callable[[Any], Any] | None = None
         traits = ("required", "min", "max", "pattern", "enum", "error")

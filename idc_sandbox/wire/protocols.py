@@ -31,6 +31,63 @@ def form_parameters(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
+def form_values(shape: Shape, parameters: dict[str, str]) -> dict[str, Any]:
+    """Return what a query-protocol request's parameters say of its input shape."""
+    return _read_form(shape, "", parameters) or {}
+
+
+def _read_form(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
+    """Return what parameters such as ``Tags.member.1.Key`` say of a shape; None when they say nothing."""
+    below = f"{path}." if path else ""
+    if shape.type_name == "structure":
+        if path and not any(name.startswith(below) for name in parameters):
+            return None
+        members = {
+            name: _read_form(member, below + member.serialization.get("name", name), parameters)
+            for name, member in shape.members.items()
+        }
+        return {name: value for name, value in members.items() if value is not None}
+    if shape.type_name == "list":
+        item = re.compile(rf"{re.escape(below)}member\.([0-9]{{1,6}})(?:\.|$)")
+        found = {int(match[1]) for name in parameters if (match := item.match(name))}
+        values = [_read_form(shape.member, f"{below}member.{number}", parameters) for number in sorted(found)]
+        return values or None
+    text = parameters.get(path)
+    if text is None or shape.type_name in ("timestamp", "blob", "map"):
+        return None
+    return _of_type(shape, text)
+
+
+def read_xml(shape: Shape, body: bytes, operation_name: str) -> dict[str, Any]:
+    """Return what an answer of the query protocol says of its output shape."""
+    import xmltodict  # noqa: PLC0415  moto brings it, and only its answers are XML
+
+    (answer,) = xmltodict.parse(body).values()
+    result = _read_element(shape, (answer or {}).get(f"{operation_name}Result"))
+    return result if isinstance(result, dict) else {}
+
+
+def _read_element(shape: Shape, element: Any) -> Any:
+    """Return what xmltodict has read of an element, as a shape has it; what does not fit stays as it is."""
+    if shape.type_name == "structure" and isinstance(element, dict):
+        named = {name: member.serialization.get("name", name) for name, member in shape.members.items()}
+        return {
+            name: _read_element(shape.members[name], element[wire_name])
+            for name, wire_name in named.items()
+            if element.get(wire_name) is not None
+        }
+    if shape.type_name == "list" and isinstance(element, dict):
+        items = element.get("member", [])
+        return [_read_element(shape.member, item) for item in (items if isinstance(items, list) else [items])]
+    return _of_type(shape, element) if isinstance(element, str) else element
+
+
+def _of_type(shape: Shape, text: str) -> Any:
+    if shape.type_name in ("integer", "long"):
+        return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
+    return {"true": True, "false": False}.get(text, text) if shape.type_name == "boolean" else text
+
+
 def is_query_request(request: Request) -> bool:
     """Tell whether a request is one of the query protocol, which sts and iam speak."""
     return request.path == "/" and request.method in ("GET", "POST") and "Action" in form_parameters(request)

@@ -35,6 +35,7 @@ def test_defaults(connection):
         "fail_next_assignments": [],
         "propagation_delay_s": 0.0,
         "requests_per_second": 0,
+        "trail": True,
     }
     assert not switches.read_switch(connection, "faults")
 

@@ -1,0 +1,86 @@
+"""The one event feed: every call, sign-in and page action adds a record, with the transaction it is in."""
+
+from __future__ import annotations
+
+import calendar
+import functools
+import json
+import time
+from typing import Any
+
+from idc_sandbox import store
+from idc_sandbox.context import AwsServices, Caller
+from idc_sandbox.errors import Response
+from idc_sandbox.store import Store
+from idc_sandbox.trail.records import (
+    Attempt,
+    Record,
+    caller_identity,
+    finished,
+    make_record,
+    name_of,
+    nobody,
+)
+
+_INSERT = "INSERT INTO trail_event (event_time, account_id, region, user_name, record) VALUES (?, ?, ?, ?, ?)"
+_MOST_IDENTITIES = 256
+
+
+class Feed:
+    """Where events are added; none is made here that no call, sign-in or page has caused.
+
+    Attributes
+    ----------
+    is_on
+        The switch `trail`.
+    """
+
+    def __init__(self, store: Store, double: AwsServices, *, is_on: bool) -> None:
+        self.is_on = is_on
+        self._store = store
+        self._double = double
+        # A key's identity stays: its policies, which would say it each time, are long to read.
+        self._identity_of = functools.lru_cache(_MOST_IDENTITIES)(self._read_identity)
+
+    def record_call(self, attempt: Attempt, answer: Response) -> None:
+        """Add the event of a call, once it is known who asked for what."""
+        # A request whose signature is wrong is nobody's, and leaves no event:
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
+        is_known = attempt.operation_name and (attempt.signature is not None or attempt.rest is not None)
+        if not (self.is_on and is_known):
+            return
+        if attempt.signature is not None:
+            identity = self.identity_of(attempt.signature.caller)
+        else:
+            identity = nobody(self._double.management_account_id)
+        with self._store.transaction() as connection:
+            now = store.now(connection)
+        self.record(make_record(attempt, answer, identity, now))
+
+    def identity_of(self, caller: Caller) -> Record:
+        """Return the identity of who signed a request, as records have it."""
+        return dict(self._identity_of(caller))
+
+    def _read_identity(self, caller: Caller) -> Record:
+        return caller_identity(caller, self._double.access_policies(caller).context)
+
+    def record(self, record: Record) -> None:
+        """Add an event; one that tells of a refusal stays when the transaction that it is in is undone."""
+        if not self.is_on:
+            return
+        whole = finished(record)
+        row = (
+            calendar.timegm(time.strptime(whole["eventTime"], "%Y-%m-%dT%H:%M:%SZ")),
+            whole["recipientAccountId"],
+            whole["awsRegion"],
+            name_of(whole["userIdentity"]),
+            _text(whole),
+        )
+        self._store.note(_INSERT, row, outlives_refusal="errorCode" in whole)
+
+
+def _text(record: dict[str, Any]) -> str:
+    try:
+        return json.dumps(record, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # a number that JSON does not have: its request was refused
+        return json.dumps({**record, "requestParameters": None}, separators=(",", ":"))

@@ -1,0 +1,185 @@
+"""What happens leaves an event: each call once, with who, what and how it ended, and no secret in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+from sandbox_clients import GatewayClient
+
+from idc_sandbox.errors import Request
+
+
+def records(client: GatewayClient, name: str | None = None) -> list[dict]:
+    """Return the records of the feed, oldest first; only those of an event name."""
+    with client.store.transaction() as connection:
+        rows = connection.execute("SELECT record FROM trail_event ORDER BY number").fetchall()
+    found = [json.loads(row["record"]) for row in rows]
+    return [one for one in found if name in (None, one["eventName"])]
+
+
+def only(client: GatewayClient, name: str) -> dict:
+    (found,) = records(client, name)
+    return found
+
+
+@pytest.fixture
+def instance(gateway_client):
+    """Return the organization's instance."""
+    gateway_client.console("POST", "instance", {})
+    (instance,) = gateway_client.client("sso-admin").list_instances()["Instances"]
+    return instance
+
+
+def test_a_write_leaves_its_event_with_the_request_id_of_its_answer(gateway_client, instance):
+    sso_admin = gateway_client.client("sso-admin")
+    answer = sso_admin.create_permission_set(InstanceArn=instance["InstanceArn"], Name="ReadOnly")
+    event = only(gateway_client, "CreatePermissionSet")
+    assert event["requestID"] == answer["ResponseMetadata"]["RequestId"]
+    assert (event["eventSource"], event["awsRegion"], event["readOnly"]) == (
+        "sso.amazonaws.com",
+        "us-east-1",
+        False,
+    )
+    assert event["requestParameters"] == {"instanceArn": instance["InstanceArn"], "name": "ReadOnly"}
+    arn = answer["PermissionSet"]["PermissionSetArn"]
+    assert event["responseElements"]["permissionSet"]["permissionSetArn"] == arn
+    identity = event["userIdentity"]
+    assert (identity["type"], identity["userName"]) == ("IAMUser", "sandbox-administrator")
+    assert identity["accessKeyId"] == gateway_client.administrator_key()[0]
+    assert identity["principalId"].startswith("AIDA")
+    assert event["recipientAccountId"] == gateway_client.management_account_id
+
+
+def test_motos_services_leave_theirs_too(gateway_client):
+    answer = gateway_client.client("iam", "eu-west-1").create_user(UserName="ana")
+    event = only(gateway_client, "CreateUser")
+    assert event["requestID"] == answer["ResponseMetadata"]["RequestId"]
+    assert (event["eventSource"], event["awsRegion"]) == ("iam.amazonaws.com", "us-east-1")
+    assert event["requestParameters"] == {"userName": "ana"}
+    assert event["responseElements"]["user"]["userId"] == answer["User"]["UserId"]
+
+
+def test_reads_are_there_without_their_answers(gateway_client, instance):
+    assert only(gateway_client, "ListInstances")["responseElements"] is None
+    assert only(gateway_client, "ListInstances")["readOnly"] is True
+
+
+def test_a_call_with_a_roles_keys_says_which_session_it_was(gateway_client):
+    development = gateway_client.member_account_ids()["Development"]
+    gateway_client.client("iam", account=development).list_users()
+    event, assumed = only(gateway_client, "ListUsers"), only(gateway_client, "AssumeRole")
+    identity = event["userIdentity"]
+    assert (identity["type"], identity["accountId"]) == ("AssumedRole", development)
+    issuer = identity["sessionContext"]["sessionIssuer"]
+    assert (issuer["type"], issuer["userName"]) == ("Role", "OrganizationAccountAccessRole")
+    assert identity["sessionContext"]["attributes"] == {
+        "creationDate": assumed["eventTime"],
+        "mfaAuthenticated": "false",
+    }
+    assert event["recipientAccountId"] == development
+    assert assumed["readOnly"] is True
+    assert assumed["responseElements"]["credentials"]["accessKeyId"] == identity["accessKeyId"]
+
+
+REFUSALS = {
+    "in our own words": (
+        "identitystore",
+        "describe_user",
+        {"UserId": "0123456789-00000000-0000-0000-0000-000000000000"},
+        ("ResourceNotFoundException", "USER not found"),
+    ),
+    "by the model": ("sso-admin", "create_instance", {"Name": "*"}, ("ValidationException", "regular exp")),
+    "in moto's words": ("iam", "get_user", {"UserName": "x"}, ("NoSuchEntityException", "cannot be found")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refusal_leaves_its_code_and_message(gateway_client, instance, case):
+    service, method, arguments, (code, words) = REFUSALS[case]
+    if service == "identitystore":
+        arguments = {**arguments, "IdentityStoreId": instance["IdentityStoreId"]}
+    with pytest.raises(ClientError) as refused:
+        getattr(gateway_client.client(service), method)(**arguments)
+    event = records(gateway_client)[-1]
+    assert event["errorCode"] == code
+    assert words in event["errorMessage"]
+    assert event["responseElements"] is None
+    assert event["requestID"] == refused.value.response["ResponseMetadata"]["RequestId"]
+
+
+def test_what_was_denied_is_there_with_who_asked(gateway_client):
+    gateway_client.client("iam").create_user(UserName="ana")
+    key = gateway_client.client("iam").create_access_key(UserName="ana")["AccessKey"]
+    credentials = {
+        "aws_access_key_id": key["AccessKeyId"],
+        "aws_secret_access_key": key["SecretAccessKey"],
+    }
+    with pytest.raises(ClientError):
+        gateway_client.client("sso-admin", credentials=credentials).list_instances()
+    event = only(gateway_client, "ListInstances")
+    assert (event["errorCode"], event["userIdentity"]["userName"]) == ("AccessDeniedException", "ana")
+
+
+def test_a_request_that_nobody_signed_rightly_leaves_none(gateway_client):
+    key, _ = gateway_client.administrator_key()
+    before = len(records(gateway_client))
+    for credentials in (
+        {"aws_access_key_id": key, "aws_secret_access_key": "wrong"},
+        {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "wrong"},
+    ):
+        with pytest.raises(ClientError):
+            gateway_client.client("sso-admin", credentials=credentials).list_instances()
+    gateway_client.send(Request("POST", "/", "", {"x-amz-target": "SWBExternalService.ListInstances"}, b"{}"))
+    assert len(records(gateway_client)) == before
+
+
+def test_buckets_are_recorded_and_objects_are_not(gateway_client):
+    s3 = gateway_client.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="a/b", Body=b"x")
+    s3.get_object(Bucket="kept", Key="a/b")
+    s3.list_objects_v2(Bucket="kept")
+    names = [one["eventName"] for one in records(gateway_client) if one["eventSource"] == "s3.amazonaws.com"]
+    assert names == ["CreateBucket"]
+    assert only(gateway_client, "CreateBucket")["requestParameters"]["bucketName"] == "kept"
+
+
+def test_what_models_call_sensitive_is_hidden(gateway_client, instance):
+    gateway_client.client("identitystore").create_group(
+        IdentityStoreId=instance["IdentityStoreId"], DisplayName="Auditors"
+    )
+    assert only(gateway_client, "CreateGroup")["requestParameters"] == {
+        "identityStoreId": instance["IdentityStoreId"],
+        "displayName": "HIDDEN_DUE_TO_SECURITY_REASONS",
+    }
+    gateway_client.client("iam").create_user(UserName="ana")
+    key = gateway_client.client("iam").create_access_key(UserName="ana")["AccessKey"]
+    assert key["SecretAccessKey"] not in json.dumps(records(gateway_client))
+    assert only(gateway_client, "CreateAccessKey")["responseElements"]["accessKey"]["status"] == "Active"
+
+
+def test_the_switch_turns_the_trail_off_and_on(gateway_client):
+    sts = gateway_client.client("sts")
+    gateway_client.switches(trail=False)
+    sts.get_caller_identity()
+    assert records(gateway_client) == []
+    gateway_client.switches(trail=None)
+    sts.get_caller_identity()
+    assert [one["eventName"] for one in records(gateway_client)] == ["GetCallerIdentity"]
+
+
+def test_the_event_of_a_write_that_is_undone_is_undone_with_it(gateway_client, instance, monkeypatch):
+    """One transaction: what cannot be recorded is not done, and what is not done is not recorded."""
+
+    def fail(*_arguments):
+        raise RuntimeError("no event")
+
+    monkeypatch.setattr(gateway_client.gateway.feed, "record_call", fail)
+    sso_admin = gateway_client.client("sso-admin")
+    with pytest.raises(ClientError, match="InternalServerException"):
+        sso_admin.create_permission_set(InstanceArn=instance["InstanceArn"], Name="ReadOnly")
+    monkeypatch.undo()
+    assert sso_admin.list_permission_sets(InstanceArn=instance["InstanceArn"])["PermissionSets"] == []
+    assert records(gateway_client, "CreatePermissionSet") == []
