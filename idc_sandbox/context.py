@@ -95,6 +95,18 @@ class AwsServices(Protocol):
     def trust_document(self, role_arn: str) -> str | None:
         """Return a role's trust policy (JSON text), or None when there is no such role."""
 
+    def bucket_owner(self, bucket: str) -> str | None:
+        """Return the account that a bucket of S3 belongs to, or None when there is no such bucket."""
+
+    def list_objects(self, bucket: str, prefix: str) -> list[tuple[str, int, str]]:
+        """Return key, size and ETag of a bucket's objects under a prefix, in order."""
+
+    def read_object(self, bucket: str, key: str, start: int, length: int | None) -> bytes | None:
+        """Return an object's bytes from a place on, at most so many; None when there is no such object."""
+
+    def require_objects(self, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
+        """Return when a caller may do something with each of these objects of S3, or with the bucket."""
+
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
 

@@ -15,9 +15,11 @@ from typing import Any
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
-import idc_sandbox.api.sso_admin  # noqa: F401  importing a service's package registers its operations
+import idc_sandbox.api.sso_admin
+import idc_sandbox.athena.operations  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
+from idc_sandbox.athena.queue import Queries
 from idc_sandbox.context import AwsServices, Caller, Context, Origin
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -76,7 +78,7 @@ class RateLimiter:
 
 HOME_REGION = "us-east-1"
 NOWHERE = Origin()
-IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore"}
+IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore", "athena": "athena"}
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class Gateway:
         self.latency_s: float = kept["latency_s"]
         self._limiter = RateLimiter(kept["requests_per_second"])
         self.feed = Feed(store, double, is_on=kept["trail"])
+        self.queries = Queries(store, double)
 
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
@@ -166,7 +169,14 @@ class Gateway:
         """Answer an operation of Identity Center for the context's caller, who must be allowed to ask."""
         model = service_model(service_name).operation_model(operation_name)
         action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{operation_name}"
-        resources = resources_of(context.connection, context.caller, service_name, operation_name, request)
+        resources = resources_of(
+            context.connection,
+            context.caller,
+            service_name,
+            operation_name,
+            request,
+            region=context.region,
+        )
         require_permission(self.double, context.caller, action, *resources)
         return registry.call_operation(context, service_name, model, request)
 
@@ -202,13 +212,19 @@ class Gateway:
         self._limiter.take(service_name, model.name)
         if has_faults:
             self._raise_fault(request, service_name)
+        if service_name == "athena":
+            self.queries.fail_interrupted()
         with self.store.transaction() as connection:
             body, context = (
                 json_object(request.body),
                 self._context(connection, signature.caller, signature.region),
             )
             context = replace(context, origin=origin_of(request), event=attempt.event)
-            return self._recorded(attempt, json_response(self.call(context, service_name, model.name, body)))
+            answer = json_response(self.call(context, service_name, model.name, body))
+            answer = self._recorded(attempt, answer)
+        if service_name == "athena":
+            self.queries.go_on()
+        return answer
 
     def _answer_rest(self, attempt: Attempt, rest: RestOperation) -> Response:
         """Answer an operation that path and method name: those of a person's client, nearly all unsigned."""

@@ -414,6 +414,7 @@ CREATE TABLE instance_region (
     due_at REAL NOT NULL,
     PRIMARY KEY (instance_arn, region)
 ) STRICT;
+
 -- The trail: an event a row, as CloudTrail writes it. A number is never given twice: delivery goes by it.
 CREATE TABLE trail_event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -424,3 +425,55 @@ CREATE TABLE trail_event (
     record TEXT NOT NULL
 ) STRICT;
 CREATE INDEX trail_event_in_order ON trail_event (event_time, number);
+
+-- Athena's catalog, queries and saved queries. Definitions and requests are as the clients gave them.
+CREATE TABLE athena_database (
+    account_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    location TEXT NOT NULL,
+    PRIMARY KEY (account_id, region, name)
+) STRICT;
+
+CREATE TABLE athena_table (
+    table_id INTEGER PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    database_name TEXT NOT NULL,
+    name TEXT NOT NULL,
+    definition_json TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (account_id, region, database_name, name)
+) STRICT;
+
+CREATE TABLE athena_partition (
+    table_id INTEGER NOT NULL REFERENCES athena_table ON DELETE CASCADE,
+    values_json TEXT NOT NULL,
+    location TEXT NOT NULL,
+    PRIMARY KEY (table_id, values_json)
+) STRICT;
+
+CREATE TABLE athena_query (
+    query_id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,                      -- in the order of submission
+    account_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    principal_arn TEXT NOT NULL,
+    access_key_id TEXT NOT NULL,
+    request_json TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')),
+    submitted_at REAL NOT NULL,
+    started_at REAL,
+    completed_at REAL,
+    outcome_json TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX athena_query_of_account ON athena_query (account_id, region, number);
+CREATE INDEX athena_query_of_state ON athena_query (state, number);
+
+CREATE TABLE athena_named_query (
+    named_query_id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    request_json TEXT NOT NULL
+) STRICT;

@@ -85,7 +85,8 @@ def write_private(path: Path, values: dict[str, Any], *, lasting: bool = True) -
 DATABASE_NAME = "sandbox.db"
 HOME_NAME = "home"
 PEOPLE_NAME = "people"
-_FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, "aws_data")
+ATHENA_NAME = "athena"  # what queries have read, as columns: it can be made anew
+_FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, ATHENA_NAME, "aws_data")
 FILE_NAMES = (
     *(f"{DATABASE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
     *(f"{name}{new}" for name in ("server.json", "secrets.json", "registration.key") for new in ("", ".new")),
@@ -186,7 +187,7 @@ class StateFolder:
         for name in present:
             (self.path / name).unlink()
         # What clients of the terminal remember of the state that goes: profiles, tokens, credentials.
-        for remembered in (self.path / HOME_NAME / ".aws", self.path / PEOPLE_NAME):
+        for remembered in (self.path / HOME_NAME / ".aws", self.path / PEOPLE_NAME, self.path / ATHENA_NAME):
             shutil.rmtree(remembered, ignore_errors=True)
         return present
 

@@ -21,7 +21,7 @@ import xmltodict
 from botocore.model import OperationNotFoundError
 
 from idc_sandbox import store
-from idc_sandbox.aws_double import accounts, moto_settings
+from idc_sandbox.aws_double import accounts, moto_settings, objects
 from idc_sandbox.aws_double.accounts import check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
@@ -419,6 +419,9 @@ class AwsDouble:
     trust_document = _reading(accounts.trust_document)
     customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
     list_reserved_roles = _reading(accounts.reserved_role_names)
+    bucket_owner = _reading(objects.bucket_owner)
+    list_objects = _reading(objects.list_objects)
+    read_object = _reading(objects.read_stored_object)
     enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
     create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
     delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")
@@ -451,6 +454,11 @@ class AwsDouble:
         """Return the policies that decide what a caller may do."""
         self._synchronize()
         return accounts.collect(caller, self.now())
+
+    def require_objects(self, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
+        """Return when a caller may do something with each of these objects of S3, or with the bucket."""
+        self._synchronize()
+        objects.require_objects(self, caller, action, bucket, keys)
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""

@@ -139,6 +139,8 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
     # The models are written for Java: anchors are fullmatch's, and \w, \d and \s are ASCII. Where a pattern
     # means letters of all scripts it says \p{L}, which the flag would narrow as well.
+    # Java writes a character beyond the first plane as two halves.
+    pattern = pattern.replace("\\uD800\\uDC00-\\uDBFF\\uDFFF", "\\U00010000-\\U0010FFFF")
     return regex.compile(pattern, 0 if "\\p{" in pattern else regex.ASCII)
 
 

@@ -125,17 +125,40 @@ _KIND_OF_SEARCH = {"ListUsers": "user", "GetUserId": "user", "ListGroups": "grou
 
 
 def resources_of(
-    connection: sqlite3.Connection, caller: Caller, service_name: str, operation_name: str, request: Any
+    connection: sqlite3.Connection,
+    caller: Caller,
+    service_name: str,
+    operation_name: str,
+    request: Any,
+    *,
+    region: str = "us-east-1",
 ) -> list[str]:
     """Return the ARNs of a request's resources; ``["*"]`` when it names none, as ListInstances."""
     if service_name == "sso-admin":
         accounts = [f"arn:aws:sso:::account/{account_id}" for account_id in _texts(request, *_ACCOUNTS)]
         found = [*_texts(request, *_ARNS), *accounts]
+    elif service_name == "athena":
+        found = _of_athena(f"arn:aws:athena:{region}:{caller.account_id}", operation_name, request)
     elif service_name != "identitystore":
         found = list(_texts(request, "applicationArn", "resourceArn"))
     else:
         found = list(_of_identity_stores(connection, caller, operation_name, request))
     return list(dict.fromkeys(found)) or ["*"]
+
+
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonathena.html
+_WITHOUT_RESOURCE = ("ListDataCatalogs", "ListWorkGroups", "ListEngineVersions")
+
+
+def _of_athena(prefix: str, operation_name: str, request: Mapping[str, Any]) -> list[str]:
+    if operation_name in _WITHOUT_RESOURCE:
+        return []
+    catalogs = _texts(request, "CatalogName") or (
+        _texts(request, "Name") if operation_name == "GetDataCatalog" else []
+    )
+    if catalogs:
+        return [f"{prefix}:datacatalog/{catalogs[0]}"]
+    return [f"{prefix}:workgroup/{(_texts(request, 'WorkGroup') or ['primary'])[0]}"]
 
 
 def _of_identity_stores(

@@ -164,6 +164,7 @@ _ERROR_SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
     (("UnknownOperationException", "InvalidAction", "NotImplemented"), (400, 400, 501)),
 ]
 _JSON, _QUERY, _S3 = range(3)
+_INVALID_FOR_ATHENA = ("ValidationException", "InvalidRequestException")
 
 
 def new_request_id() -> str:
@@ -197,6 +198,13 @@ def service_error_response(error: ServiceError, request: Request) -> Response:
         members = {name: value for name, value in error.members.items() if value is not None}
         if request.headers.get("x-amz-target", "").startswith("AWSIdentityStore."):
             members["RequestId"] = request_id  # modeled by identitystore alone
+        if (
+            request.headers.get("x-amz-target", "").startswith("AmazonAthena.")
+            and code in _INVALID_FOR_ATHENA
+        ):
+            code = "InvalidRequestException"
+            headers["x-amzn-ErrorType"] = code
+            members.setdefault("AthenaErrorCode", "INVALID_INPUT")
         text = json.dumps({"__type": code, "Message": error.message, **members})
     elif protocol == _QUERY:
         fault = "Sender" if status < 500 else "Receiver"

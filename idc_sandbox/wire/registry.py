@@ -45,7 +45,11 @@ _Handler = TypeVar("_Handler", bound=Handler)
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
 # JSON services name the operation in X-Amz-Target: PREFIX.Operation
-SERVICE_OF_TARGET_PREFIX = {"SWBExternalService": "sso-admin", "AWSIdentityStore": "identitystore"}
+SERVICE_OF_TARGET_PREFIX = {
+    "SWBExternalService": "sso-admin",
+    "AWSIdentityStore": "identitystore",
+    "AmazonAthena": "athena",
+}
 
 
 def operation(service_name: str, operation_name: str) -> Callable[[_Handler], _Handler]:

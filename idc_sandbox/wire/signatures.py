@@ -216,6 +216,7 @@ _SERVICE_OF_TARGET = {
     "SWBExternalService": "sso",
     "AWSIdentityStore": "identitystore",
     "AWSOrganizationsV20161128": "organizations",
+    "AmazonAthena": "athena",
 }
 _SERVICE_OF_VERSION = {"2011-06-15": "sts", "2010-05-08": "iam"}
 _ANSWERED = {*_SERVICE_OF_TARGET.values(), *_SERVICE_OF_VERSION.values(), "s3"}

@@ -1,0 +1,1 @@
+"""What runs one query in a process of its own: SQL in Athena's dialect over DuckDB."""

@@ -1,0 +1,223 @@
+"""An object of S3 made into columns: once, as a Parquet file that later queries read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from idc_sandbox.athena.engine.failures import BAD_DATA, QueryFailedError, not_supported, out_of_memory
+from idc_sandbox.athena.engine.partitions import SourceObject, quoted
+from idc_sandbox.athena.engine.spelling import (
+    CLOUDTRAIL_SPELLING,
+    renamed,
+    sample_records,
+    spelled_type,
+    spelling_of,
+)
+from idc_sandbox.athena.engine.types import HiveType, duckdb_type, read_type
+
+PATH = "$path"
+_FORM = 1  # of the files: another number makes all of them anew
+_LARGEST = 1024**3
+_RECORDS = re.compile(rb'\s*\{\s*"Records"\s*:\s*(?=\[)')
+_END = re.compile(rb"\]\s*\}\s*\Z")
+_GZIP = b"\x1f\x8b"
+
+
+def form_of(table: dict[str, Any]) -> str:
+    """Return how a table's objects are written: cloudtrail, json, opencsv, text or parquet."""
+    serde, form = table["serde"], table["input_format"]
+    if form.endswith("CloudTrailInputFormat") or serde.endswith("CloudTrailSerde"):
+        return "cloudtrail"
+    if serde.endswith((".JsonSerDe", ".JsonSerde")):
+        return "json"
+    if serde.endswith("OpenCSVSerde"):
+        return "opencsv"
+    if serde.endswith("ParquetHiveSerDe"):
+        return "parquet"
+    if serde.endswith("LazySimpleSerDe"):
+        return "text"
+    raise not_supported(
+        f"HIVE_UNSUPPORTED_FORMAT: the sandbox does not read the SerDe {serde!r}; it reads CloudTrail, JSON, "
+        "CSV and Parquet"
+    )
+
+
+def cached_name(table: dict[str, Any], source: SourceObject) -> str:
+    """Return the name of the file that holds an object as this table sees it."""
+    shape = [table[part] for part in ("columns", "partitions", "serde", "serde_properties", "input_format")]
+    header = table["properties"].get("skip.header.line.count")
+    about = [_FORM, source.bucket, source.key, source.etag, source.size, source.values, header, *shape]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest() + ".parquet"
+
+
+class Converter:
+    """Makes Parquet files of a table's objects.
+
+    Parameters
+    ----------
+    table
+        Its definition.
+    folder
+        Where what a query needs for a moment lies.
+    """
+
+    def __init__(self, table: dict[str, Any], folder: Path) -> None:
+        self._table = table
+        self._folder = folder
+        self._form = form_of(table)
+        self._types = {column["name"]: read_type(column["type"]) for column in table["columns"]}
+
+    def convert(
+        self, connection: duckdb.DuckDBPyConnection, source: SourceObject, raw: Path, target: Path
+    ) -> None:
+        """Make the file of an object, whole or not at all; the raw one is deleted."""
+        made = self._folder / f"{target.name}.new"
+        text = self._folder / f"{target.name}.text"
+        try:
+            select = self._selection(connection, raw, text)
+            constants = [
+                f"TRY_CAST({_literal(value)} AS {duckdb_type(column['type'])}) AS {quoted(column['name'])}"
+                for column, value in zip(self._table["partitions"], source.values, strict=True)
+            ]
+            path = f"{_literal(source.address)} AS {quoted(PATH)}"
+            columns, origin = select
+            listed = ", ".join([*columns, *constants, path])
+            connection.execute(
+                f"COPY (SELECT {listed} FROM {origin}) TO {_literal(str(made))}"  # noqa: S608
+                " (FORMAT parquet, COMPRESSION zstd)"
+            )
+            made.replace(target)
+        except (duckdb.OutOfMemoryException, MemoryError):
+            raise out_of_memory() from None
+        except duckdb.Error as error:
+            raise _bad_data(error, source) from None
+        finally:
+            for path_left in (raw, text, made):
+                path_left.unlink(missing_ok=True)
+
+    def _selection(
+        self, connection: duckdb.DuckDBPyConnection, raw: Path, text: Path
+    ) -> tuple[list[str], str]:
+        """Return the columns and where they come from; `text` is written where the raw bytes will not do."""
+        if self._form == "parquet":
+            return self._of_parquet(connection, raw)
+        data = _plain(raw.read_bytes())
+        if self._form == "cloudtrail":
+            data = _array_of_records(data)
+        text.write_bytes(data)
+        if self._form in ("cloudtrail", "json"):
+            return self._of_json(text, data)
+        return self._of_csv(text)
+
+    def _of_json(self, text: Path, data: bytes) -> tuple[list[str], str]:
+        is_trail = self._form == "cloudtrail"
+        record = HiveType("struct", self._types)
+        known = dict(CLOUDTRAIL_SPELLING) if is_trail else {}
+        properties = self._table["serde_properties"]
+        spelling = spelling_of(record, sample_records(data), data, known)
+        for name in self._types:
+            spelling.keys[name] = properties.get(f"mapping.{name}", spelling.keys[name])
+        shown = ", ".join(
+            f"{_literal(spelling.keys[name])}: {_literal(spelled_type(kind, spelling.inside.get(name)))}"
+            for name, kind in self._types.items()
+        )
+        form = "array" if is_trail else "newline_delimited"
+        lenient = str(properties.get("ignore.malformed.json", "")).lower() == "true" and not is_trail
+        # One record, however large, must fit into the reader's buffer.
+        largest = 64 * 1024 * 1024
+        origin = (
+            f"read_json({_literal(str(text))}, format = '{form}', columns = {{{shown}}}, compression = "
+            f"'uncompressed', maximum_object_size = {largest}, ignore_errors = {str(lenient).lower()})"
+        )
+        columns = [
+            f"{renamed(quoted(spelling.keys[name]), kind, spelling.inside.get(name))} AS {quoted(name)}"
+            for name, kind in self._types.items()
+        ]
+        return columns, origin
+
+    def _of_csv(self, text: Path) -> tuple[list[str], str]:
+        properties, is_open = self._table["serde_properties"], self._form == "opencsv"
+        delimiter = properties.get("separatorChar" if is_open else "field.delim", "," if is_open else "\x01")
+        quote = properties.get("quoteChar", '"') if is_open else ""
+        escape = properties.get("escapeChar" if is_open else "escape.delim", "\\" if is_open else "")
+        header = self._table["properties"].get("skip.header.line.count", "0")
+        null = properties.get("serialization.null.format", "" if is_open else "\\N")
+        shown = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in self._types)
+        origin = (
+            f"read_csv({_literal(str(text))}, auto_detect = false, header = false, columns = {{{shown}}}, "
+            f"delim = {_literal(delimiter)}, quote = {_literal(quote)}, escape = {_literal(escape)}, "
+            f"skip = {int(header) if header.isdigit() else 0}, null_padding = true, strict_mode = false, "
+            f"nullstr = {_literal(null)}, compression = 'none', max_line_size = 4194304)"
+        )
+        cast = "CAST" if is_open else "TRY_CAST"
+        columns = [
+            f"{cast}({quoted(name)} AS {kind.in_duckdb()}) AS {quoted(name)}"
+            for name, kind in self._types.items()
+        ]
+        return columns, origin
+
+    def _of_parquet(self, connection: duckdb.DuckDBPyConnection, raw: Path) -> tuple[list[str], str]:
+        origin = f"read_parquet({_literal(str(raw))})"
+        described = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()  # noqa: S608
+        present = {row[0].lower() for row in described}
+        columns = [
+            (
+                f"CAST({quoted(name)} AS {kind.in_duckdb()})"
+                if name in present
+                else f"NULL::{kind.in_duckdb()}"
+            )
+            + f" AS {quoted(name)}"
+            for name, kind in self._types.items()
+        ]
+        return columns, origin
+
+
+def _plain(data: bytes) -> bytes:
+    """Return the bytes of an object, unpacked; one that unpacks without an end is refused."""
+    made = []
+    size = 0
+    while data.startswith(_GZIP):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            piece = unpacker.decompress(data, _LARGEST - size + 1)
+        except zlib.error as error:
+            raise QueryFailedError(f"HIVE_BAD_DATA: a gzip object is damaged: {error}", BAD_DATA) from None
+        size += len(piece)
+        if size > _LARGEST:
+            raise out_of_memory()
+        if not unpacker.eof:
+            raise QueryFailedError("HIVE_BAD_DATA: a gzip object ends too early", BAD_DATA)
+        made.append(piece)
+        data = unpacker.unused_data
+    return b"".join(made) if made else data
+
+
+def _array_of_records(data: bytes) -> bytes:
+    """Return the array in ``{"Records": […]}``: DuckDB reads it record by record, not as one value."""
+    begin, end = _RECORDS.match(data), _END.search(data[-64:])
+    if begin is not None and end is not None:
+        return data[begin.end() : len(data) - len(data[-64:]) + end.start() + 1]
+    try:
+        records = json.loads(data or b'{"Records": []}')["Records"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise QueryFailedError(
+            'HIVE_BAD_DATA: an object is not of the form {"Records": […]} of CloudTrail', BAD_DATA
+        ) from None
+    return json.dumps(records).encode()
+
+
+def _bad_data(error: duckdb.Error, source: SourceObject) -> QueryFailedError:
+    said = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", str(error).partition("\n")[0])
+    said = re.sub(r'\s*(?:in file )?"?/[^"\s]*"?', "", said)
+    return QueryFailedError(f"HIVE_BAD_DATA: {source.address}: {said}", BAD_DATA)
+
+
+def _literal(text: str | None) -> str:
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"

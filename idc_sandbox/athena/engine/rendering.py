@@ -1,0 +1,131 @@
+"""How Athena says types and values: the text of a result, its columns, and the file that it lies in."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+# name of a type → precision, scale. UNCONFIRMED for most: clients need the members, and take any number.
+_NUMBERS = {
+    "tinyint": (3, 0), "smallint": (5, 0), "integer": (10, 0), "bigint": (19, 0), "float": (17, 0),
+    "double": (17, 0), "boolean": (0, 0), "varchar": (2147483647, 0), "timestamp": (3, 0),
+    "timestamp with time zone": (3, 0), "varbinary": (1073741824, 0),
+}  # fmt: skip
+_NAMES = {
+    "HUGEINT": "bigint", "UHUGEINT": "bigint", "UBIGINT": "bigint", "UINTEGER": "bigint", "USMALLINT":
+    "integer", "UTINYINT": "smallint", "BLOB": "varbinary", "TIME": "time", "JSON": "json", "FLOAT": "float",
+    "TIMESTAMP WITH TIME ZONE": "timestamp with time zone", "DATE": "date", "DOUBLE": "double",
+    "INTEGER": "integer", "BIGINT": "bigint", "SMALLINT": "smallint", "TINYINT": "tinyint",
+    "BOOLEAN": "boolean",
+}  # fmt: skip
+
+
+def athena_type(name: str) -> str:
+    """Return Athena's name of a type of DuckDB's; what Athena does not have is a text."""
+    if name.endswith("]"):
+        return "array"
+    kind = name.partition("(")[0]
+    if kind in ("STRUCT", "MAP"):
+        return {"STRUCT": "row", "MAP": "map"}[kind]
+    if kind == "DECIMAL":
+        return "decimal"
+    return "timestamp" if kind.startswith("TIMESTAMP") and "ZONE" not in kind else _NAMES.get(kind, "varchar")
+
+
+def column_info(name: str, type_name: str) -> dict[str, Any]:
+    """Return what GetQueryResults says of a column, of DuckDB's type."""
+    kind = athena_type(type_name)
+    precision, scale = _NUMBERS.get(kind, (0, 0))
+    if kind == "decimal":
+        precision, scale = (int(one) for one in re.findall(r"\d+", type_name)[:2])
+    return {
+        "CatalogName": "hive",
+        "SchemaName": "",
+        "TableName": "",
+        "Name": name,
+        "Label": name,
+        "Type": kind,
+        "Precision": precision,
+        "Scale": scale,
+        "Nullable": "UNKNOWN",
+        "CaseSensitive": kind == "varchar",
+    }
+
+
+Renderer = Callable[[Any], str | None]
+
+
+def _render_text(value: Any) -> str | None:
+    """Return Athena's text of a value; None for NULL."""
+    if isinstance(value, str) or value is None:
+        return value
+    return _OF_TYPE.get(type(value), str)(value)
+
+
+def _inner(value: Any) -> str:
+    text = _render_text(value)
+    return "null" if text is None else text
+
+
+def _time(value: datetime.datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+
+
+def _number(value: float) -> str:
+    """Return a double as Java prints it: ``1.0E10`` from ten million on."""
+    if math.isnan(value) or math.isinf(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    digits, _, exponent = f"{decimal.Decimal(repr(value)):E}".partition("E")
+    whole = digits.rstrip("0") if "." in digits else f"{digits}."
+    return f"{whole}{'0' if whole.endswith('.') else ''}E{int(exponent)}"
+
+
+def _row(value: Mapping[str, Any]) -> str:
+    # Python has a dictionary for rows and maps alike; names of fields are lower case in Athena's tables.
+    return "{" + ", ".join(f"{_inner(name)}={_inner(item)}" for name, item in value.items()) + "}"
+
+
+def _list(value: Iterable[Any]) -> str:
+    return "[" + ", ".join(_inner(item) for item in value) + "]"
+
+
+def _anonymous(value: Iterable[Any]) -> str:
+    return "{" + ", ".join(f"field{number}={_inner(item)}" for number, item in enumerate(value)) + "}"
+
+
+def _interval(value: datetime.timedelta) -> str:
+    sign, left = ("-", -value) if value < datetime.timedelta() else ("", value)
+    minutes, seconds = divmod(left.seconds, 60)
+    clock = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{left.microseconds // 1000:03d}"
+    return f"{sign}{left.days} {clock}"
+
+
+_OF_TYPE: dict[type, Callable[[Any], str]] = {
+    bool: lambda value: "true" if value else "false",
+    float: _number,
+    datetime.datetime: _time,
+    dict: _row,
+    list: _list,
+    tuple: _anonymous,
+    bytes: lambda value: " ".join(f"{byte:02x}" for byte in value),
+    datetime.timedelta: _interval,
+}
+
+
+def renderer_of(type_name: str) -> Renderer:
+    """Return what makes the text of a column's values."""
+    if type_name.startswith("TIMESTAMP WITH TIME ZONE"):
+        return lambda value: None if value is None else f"{_time(value)} UTC"
+    return _render_text
+
+
+def csv_line(values: Iterable[str | None]) -> str:
+    """Return a line of Athena's result file: all in quotation marks, nothing for NULL."""
+    cells = ('"' + value.replace('"', '""') + '"' if value is not None else "" for value in values)
+    return ",".join(cells) + "\n"

@@ -1,0 +1,225 @@
+"""One statement from its text to the file with its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from idc_sandbox.athena.engine.ddl import CatalogShelf, Definitions
+from idc_sandbox.athena.engine.dialect import (
+    TextPlaces,
+    fill_parameters,
+    name_columns,
+    parse_query,
+    require_allowed,
+    to_duckdb,
+)
+from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported, out_of_memory, translate_error
+from idc_sandbox.athena.engine.functions import macro_statements
+from idc_sandbox.athena.engine.partitions import quoted
+from idc_sandbox.athena.engine.rendering import column_info, csv_line, renderer_of
+from idc_sandbox.athena.engine.session import lock, open_locked
+from idc_sandbox.athena.engine.tables import Binder, Loader, Scan, make_view
+from idc_sandbox.athena.kinds import kind_of_statement, without_comments
+
+LARGEST_RESULT = 256 * 1024 * 1024
+_ROWS_AT_ONCE = 2_000
+_WRITING = ("INSERT", "UPDATE", "DELETE", "MERGE", "UNLOAD", "OPTIMIZE", "VACUUM", "CREATE_TABLE_AS_SELECT")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A statement to run, and where.
+
+    Attributes
+    ----------
+    text, database, parameters
+        What StartQueryExecution was given.
+    now
+        The time that the query sees, epoch seconds.
+    folder, cache
+        What this query alone uses, and what stays for later ones.
+    """
+
+    text: str
+    database: str
+    parameters: list[str]
+    now: float
+    folder: Path
+    cache: Path
+
+    @property
+    def result(self) -> Path:
+        """The file that the answer is written into."""
+        return self.folder / "result"
+
+
+@dataclass
+class Outcome:
+    """What a statement that succeeded leaves besides its result: columns, bytes of S3 read, rows, times."""
+
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    scanned: int = 0
+    rows: int = 0
+    planning_s: float = 0.0
+
+
+def run_job(job: Job, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+    """Run a statement and write its answer into the job's result file. Writes."""
+    kind = kind_of_statement(job.text)
+    if kind.substatement in _WRITING:
+        name = kind.substatement.replace("_", " ")
+        raise not_supported(
+            f"NOT_SUPPORTED: line 1:1: the sandbox's Athena writes no tables, so it has no {name}; with "
+            "awswrangler, pass ctas_approach=False"
+        )
+    if kind.type == "DML":
+        return _run_query(job, job.text, shelf, clock)
+    if kind.substatement == "EXPLAIN":
+        # Blanks in place of the first word: what is wrong is where it was.
+        words = re.match(
+            r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN(?:\s+ANALYZE(?=\s))?(?:\s*\([^)]*\)(?=\s*SELECT))?",
+            job.text,
+        )
+        cut = words.end() if words else 0
+        blank = re.sub(r"[^\n]", " ", job.text[:cut])
+        return _explain(job, blank + job.text[cut:], shelf, clock)
+    listed = Definitions(shelf, job.database, lambda query: _bind(job, query, shelf).columns).run(
+        without_comments(job.text)
+    )
+    with job.result.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"{line}\n" for line in listed.lines)
+    columns = [{**column_info(name, "VARCHAR"), "Type": "string"} for name in listed.columns]
+    return Outcome(columns, rows=len(listed.lines))
+
+
+@dataclass
+class _Prepared:
+    """A query that DuckDB can run."""
+
+    connection: duckdb.DuckDBPyConnection
+    sql: str
+    names: list[str]
+    types: list[str]
+    scanned: int
+    places: TextPlaces
+
+    def failure(self, error: Exception) -> QueryFailedError:
+        return translate_error(error, self.places, self.places.full_column)
+
+
+@dataclass
+class _Bound:
+    """A query in DuckDB's words, with the tables that it reads and the columns that it answers."""
+
+    sql: str
+    scans: list[Scan]
+    has_path: bool
+    columns: list[tuple[str, str]]
+    places: TextPlaces
+
+
+def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
+    """Read a query and find out all that can be wrong with it before any object is read."""
+    text = re.sub(r"[\s;]+$", "", text)
+    tree = parse_query(text)
+    require_allowed(tree, TextPlaces(text, tree))
+    places = TextPlaces(text, tree.copy())
+    if "?" in text or job.parameters:
+        tree = fill_parameters(tree, job.parameters)
+    name_columns(tree)
+    binder = Binder(shelf, job.database, job.now)
+    tree = binder.bind(tree, places)
+    sql = to_duckdb(tree, job.now, binder.kind_of)
+    scans = list(binder.scans.values())
+    with _opened(job, scans, has_path=binder.has_path) as connection:
+        return _Bound(sql, scans, binder.has_path, _described(connection, sql, places), places)
+
+
+def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
+    bound = _bind(job, text, shelf)
+    scanned = Loader(shelf, job.cache, job.folder, job.now).load(bound.scans)
+    connection = _opened(job, bound.scans, has_path=bound.has_path)
+    names, types = [name for name, _ in bound.columns], [kind for _, kind in bound.columns]
+    return _Prepared(connection, _printable(bound.sql, types), names, types, scanned, bound.places)
+
+
+def _opened(job: Job, scans: list[Scan], *, has_path: bool) -> duckdb.DuckDBPyConnection:
+    """Return DuckDB with a query's tables, locked; a table whose objects are not read yet is empty."""
+    connection = open_locked(job.folder, files=[file for scan in scans for file in scan.files])
+    for statement in macro_statements():
+        connection.execute(statement)
+    for scan in scans:
+        make_view(connection, scan, has_path=has_path)
+    lock(connection)
+    return connection
+
+
+def _described(connection: duckdb.DuckDBPyConnection, sql: str, places: TextPlaces) -> list[tuple[str, str]]:
+    try:
+        return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
+    except (duckdb.Error, MemoryError) as error:
+        raise translate_error(error, places, places.full_column) from None
+
+
+def _printable(sql: str, types: list[str]) -> str:
+    """Return a query whose times with a zone are times in UTC: Python would want a package for the others."""
+    if not any("WITH TIME ZONE" in kind for kind in types):
+        return sql
+    names = [quoted(f"c{number}") for number in range(len(types))]
+    shown = [
+        (f"CAST({name} AS TIMESTAMP)" if kind == "TIMESTAMP WITH TIME ZONE" else f"CAST({name} AS VARCHAR)")
+        if "WITH TIME ZONE" in kind
+        else name
+        for name, kind in zip(names, types, strict=True)
+    ]
+    return f"SELECT {', '.join(shown)} FROM ({sql}) AS printed({', '.join(names)})"  # noqa: S608
+
+
+def _run_query(job: Job, text: str, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+    started = clock()
+    prepared = _prepare(job, text, shelf)
+    planned = clock() - started
+    renderers = [renderer_of(kind) for kind in prepared.types]
+    count, size = 0, 0
+    with prepared.connection, job.result.open("w", encoding="utf-8", newline="") as file:
+        size += file.write(csv_line(prepared.names))
+        for row in _rows(prepared):
+            values = (render(value) for render, value in zip(renderers, row, strict=True))
+            size += file.write(csv_line(values))
+            count += 1
+            if size > LARGEST_RESULT:
+                raise out_of_memory()
+    columns = [column_info(name, kind) for name, kind in zip(prepared.names, prepared.types, strict=True)]
+    return Outcome(columns, prepared.scanned, count, planned)
+
+
+def _rows(prepared: _Prepared) -> Iterator[tuple[Any, ...]]:
+    try:
+        cursor = prepared.connection.execute(prepared.sql)
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+    except (duckdb.Error, MemoryError) as error:
+        raise prepared.failure(error) from None
+
+
+def _explain(job: Job, text: str, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+    started = clock()
+    prepared = _prepare(job, text, shelf)
+    with prepared.connection:
+        try:
+            rows = prepared.connection.execute(f"EXPLAIN {prepared.sql}").fetchall()
+        except (duckdb.Error, MemoryError) as error:
+            raise prepared.failure(error) from None
+    lines = [line for row in rows for line in str(row[1]).split("\n")]
+    job.result.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return Outcome(
+        [{**column_info("Query Plan", "VARCHAR"), "Type": "string"}],
+        rows=len(lines),
+        planning_s=clock() - started,
+    )

@@ -1,0 +1,281 @@
+"""A query's tables: found, their views unfolded, and bound to the files that hold their objects."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+from sqlglot import exp
+
+from idc_sandbox.athena.engine.dialect import (
+    TextPlaces,
+    condition_text,
+    conjuncts_on,
+    in_scope,
+    parse_query,
+    require_allowed,
+)
+from idc_sandbox.athena.engine.failures import MISSING_TABLE, QueryFailedError
+from idc_sandbox.athena.engine.partitions import (
+    SourceObject,
+    is_projected,
+    objects_under,
+    projected_objects,
+    prune,
+    quoted,
+)
+from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
+from idc_sandbox.athena.engine.session import THREADS, open_locked
+from idc_sandbox.athena.engine.types import duckdb_type, read_type
+
+_DEEPEST_VIEW = 10
+_CATALOG = "awsdatacatalog"
+
+
+class Shelf(Protocol):
+    """The sandbox as a query sees it: what the caller's permissions do not allow raises QueryFailedError."""
+
+    def find_table(self, database: str, name: str) -> dict[str, Any] | None:
+        """Return a table's definition, or None."""
+
+    def partitions(self, database: str, name: str) -> list[tuple[tuple[str, ...], str]]:
+        """Return values and location of each partition that a table was told of."""
+
+    def objects(self, bucket: str, prefix: str) -> list[tuple[str, int, str]]:
+        """Return key, size and ETag of the objects under a prefix."""
+
+    def allow_objects(self, bucket: str, keys: list[str]) -> None:
+        """Return when the caller may read all of these objects."""
+
+    def fetch(self, bucket: str, key: str) -> str:
+        """Return the path of a file with an object's bytes, which the query deletes."""
+
+
+@dataclass
+class Scan:
+    """A table of a query, with the conditions by which each place that names it may be pruned."""
+
+    table: dict[str, Any]
+    view: str
+    conditions: list[list[str]] = field(default_factory=list)
+    sources: list[SourceObject] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+class Binder:
+    """Puts views of DuckDB's in place of a query's tables.
+
+    Parameters
+    ----------
+    shelf
+        Where tables and objects are.
+    database
+        What a name without a database means.
+    now
+        The time that the query sees, epoch seconds.
+    """
+
+    def __init__(self, shelf: Shelf, database: str, now: float) -> None:
+        self._shelf = shelf
+        self._database = database
+        self._now = now
+        self.scans: dict[tuple[str, str], Scan] = {}
+        self.has_path = False
+
+    def bind(self, tree: exp.Expr, places: TextPlaces) -> exp.Expr:
+        """Return a query's tree so that it names views of DuckDB's alone; the tree is changed."""
+        self.has_path = any(column.name.lower() == PATH for column in tree.find_all(exp.Column))
+        self._bind(tree, self._database, places, 0)
+        return tree
+
+    def _bind(self, tree: exp.Expr, database: str, places: TextPlaces, depth: int) -> None:
+        for node in list(tree.find_all(exp.Table)):
+            if not node.args.get("db") and in_scope(node):
+                continue
+            self._bind_table(node, database, places, depth)
+
+    def _bind_table(self, node: exp.Table, database: str, places: TextPlaces, depth: int) -> None:
+        catalog = node.catalog.lower() or _CATALOG
+        named = (node.db or database).lower()
+        name = node.name.lower()
+        table = self._shelf.find_table(named, name) if catalog == _CATALOG else None
+        if table is None:
+            raise QueryFailedError(
+                f"TABLE_NOT_FOUND: {places.of(node)}: Table '{catalog}.{named}.{name}' does not exist",
+                MISSING_TABLE,
+            )
+        alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier(node.name, quoted=True))
+        _forget_database(node, named)
+        if table["kind"] == "VIRTUAL_VIEW":
+            node.replace(self._view(table, alias, depth))
+            return
+        names = {column["name"] for column in table["partitions"]}
+        conditions = [condition_text(one, self._now) for one in conjuncts_on(node, names)]
+        scan = self.scans.setdefault((named, name), Scan(table, f"athena_{len(self.scans)}"))
+        scan.conditions.append(conditions)
+        if self.has_path:
+            _hide_path(node)
+        bound = exp.Table(this=exp.to_identifier(scan.view, quoted=True), alias=alias)
+        for part in ("sample", "joins"):
+            if node.args.get(part):
+                bound.set(part, node.args[part])
+        node.replace(bound)
+
+    def _view(self, table: dict[str, Any], alias: exp.TableAlias, depth: int) -> exp.Expr:
+        if depth >= _DEEPEST_VIEW:
+            raise QueryFailedError(f"VIEW_IS_RECURSIVE: the view {table['name']!r} leads to itself")
+        text = table["view"]
+        inner = parse_query(text)
+        places = TextPlaces(text, inner)
+        require_allowed(inner, places)
+        holder = exp.Subquery(this=inner, alias=alias)
+        self._bind(inner, table["view_database"], places, depth + 1)
+        return holder
+
+    def kind_of(self, value: exp.Expr) -> str:
+        """Tell of what is unnested whether it is an array, an array of rows, or a map."""
+        if isinstance(value, exp.Map | exp.MapFromEntries | exp.VarMap):
+            return "map"
+        kind = (
+            value.to.sql(dialect="hive").lower() if isinstance(value, exp.Cast) else self._column_type(value)
+        )
+        if kind.startswith("map<"):
+            return "map"
+        return "rows" if kind.startswith("array<struct<") else "array"
+
+    def _column_type(self, value: exp.Expr) -> str:
+        if not isinstance(value, exp.Column | exp.Dot):
+            return ""
+        parts = [one.name.lower() for one in value.parts]
+        for scan in self.scans.values():
+            columns = {column["name"]: column["type"] for column in scan.table["columns"]}
+            for start in range(len(parts)):
+                if parts[start] in columns:
+                    kind = read_type(columns[parts[start]])
+                    for name in parts[start + 1 :]:
+                        kind = kind.fields.get(name, kind)
+                    inner = kind.fields.get("element")
+                    return f"array<{inner.name}<" if kind.name == "array" and inner else f"{kind.name}<"
+        return ""
+
+
+def _forget_database(node: exp.Table, database: str) -> None:
+    """Make ``database.table.column`` of a query's columns ``table.column``: a view has no database."""
+    select = node.find_ancestor(exp.Select)
+    for column in select.find_all(exp.Column) if select is not None and not node.alias else ():
+        parts = [one.name.lower() for one in column.parts]
+        if len(parts) == 3 and parts[0] == database and parts[1] == node.name.lower():
+            column.set("db", None)
+
+
+def _hide_path(node: exp.Table) -> None:
+    """Leave ``"$path"`` out of a star beside it."""
+    select = node.find_ancestor(exp.Select)
+    for star in (one for one in (select.expressions if select else ()) if one.is_star):
+        inner = star if isinstance(star, exp.Star) else star.this
+        if isinstance(inner, exp.Star) and not inner.args.get("except_"):
+            inner.set("except_", [exp.to_identifier(PATH, quoted=True)])
+
+
+class Loader:
+    """Finds the objects of scans, and makes the files that are not there yet.
+
+    Parameters
+    ----------
+    shelf
+        Where objects are.
+    cache, folder
+        Where the files stay, and where what one query needs lies.
+    now
+        The time that the query sees, epoch seconds.
+    """
+
+    def __init__(self, shelf: Shelf, cache: Path, folder: Path, now: float) -> None:
+        self._shelf = shelf
+        self._cache = cache
+        self._folder = folder
+        self._now = now
+
+    def load(self, scans: Iterable[Scan]) -> int:
+        """Give each scan its files; return how many bytes of S3 the query reads."""
+        scanned = 0
+        with open_locked(self._folder, folders=[self._cache, self._folder]) as connection:
+            for scan in scans:
+                scan.sources = self._pruned(connection, scan)
+                for bucket in {source.bucket for source in scan.sources}:
+                    keys = [source.key for source in scan.sources if source.bucket == bucket]
+                    self._shelf.allow_objects(bucket, keys)
+                scan.files = self._files(connection, scan)
+                scanned += sum(source.size for source in scan.sources)
+        return scanned
+
+    def _pruned(self, connection: duckdb.DuckDBPyConnection, scan: Scan) -> list[SourceObject]:
+        table = scan.table
+        if is_projected(table):
+            found = projected_objects(table, self._shelf.objects, self._now)
+        elif table["partitions"]:
+            told = self._shelf.partitions(table["database"], table["name"])
+            wanted = self._wanted(connection, scan, [values for values, _ in told])
+            found = [
+                one
+                for values, location in told
+                if values in wanted
+                for one in objects_under(location, self._shelf.objects, values)
+            ]
+        else:
+            return objects_under(table["location"], self._shelf.objects)
+        wanted = self._wanted(connection, scan, [one.values for one in found])
+        return [one for one in found if one.values in wanted]
+
+    def _wanted(
+        self, connection: duckdb.DuckDBPyConnection, scan: Scan, tuples: list[tuple[str | None, ...]]
+    ) -> set[tuple[str | None, ...]]:
+        wanted: set[tuple[str | None, ...]] = set()
+        for conditions in scan.conditions:  # of each place that names the table: what any of them wants
+            try:
+                wanted |= prune(connection, scan.table, tuples, conditions)
+            except duckdb.Error:  # the query itself will say what is wrong
+                return set(tuples)
+        return wanted
+
+    def _files(self, connection: duckdb.DuckDBPyConnection, scan: Scan) -> list[str]:
+        converter = Converter(scan.table, self._folder)
+        files, waiting = [], deque[Future[None]]()
+        with ThreadPoolExecutor(THREADS) as pool:
+            try:
+                for source in scan.sources:
+                    target = self._cache / cached_name(scan.table, source)
+                    files.append(str(target))
+                    if target.exists():
+                        os.utime(target)
+                        continue
+                    if len(waiting) > THREADS:
+                        waiting.popleft().result()
+                    raw = Path(self._shelf.fetch(source.bucket, source.key))
+                    waiting.append(pool.submit(converter.convert, connection.cursor(), source, raw, target))
+            finally:
+                done = [one.exception() for one in waiting]
+            for error in done:
+                if error is not None:
+                    raise error
+        return files
+
+
+def make_view(connection: duckdb.DuckDBPyConnection, scan: Scan, *, has_path: bool) -> None:
+    """Make the view of DuckDB's that a scan's table is."""
+    columns = [*scan.table["columns"], *scan.table["partitions"]]
+    names = [quoted(column["name"]) for column in columns] + ([quoted(PATH)] if has_path else [])
+    if scan.files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in scan.files)
+        text = f"SELECT {', '.join(names)} FROM read_parquet([{listed}])"  # noqa: S608
+    else:
+        types = [duckdb_type(column["type"]) for column in columns] + ["VARCHAR"]
+        empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(names, types, strict=False))
+        text = f"SELECT {empty} WHERE false"
+    connection.execute(f"CREATE VIEW {quoted(scan.view)} AS {text}")

@@ -1,0 +1,256 @@
+"""Athena's operations on queries: started, looked at, stopped, read."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from functools import partial
+from typing import Any
+
+import idc_sandbox.athena.metadata
+import idc_sandbox.athena.named_queries  # noqa: F401  importing it registers its operations
+from idc_sandbox.athena.kinds import kind_of_statement
+from idc_sandbox.athena.metadata import require_workgroup
+from idc_sandbox.athena.results import read_page
+from idc_sandbox.context import Context
+from idc_sandbox.errors import ServiceError
+from idc_sandbox.store import next_number
+from idc_sandbox.wire.registry import LongListing, operation
+
+_invalid = partial(ServiceError, "InvalidRequestException", AthenaErrorCode="INVALID_INPUT")
+_operation = partial(operation, "athena")
+_MOST_WAITING = 100
+_ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+_KEYS = 10**12  # newest first: a list is ordered by what is left of this
+
+
+@_operation("StartQueryExecution")
+def start_query_execution(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html."""
+    require_workgroup(request)
+    _check(context, request)
+    kept = {name: value for name, value in request.items() if value is not None}
+    token = kept.get("ClientRequestToken")
+    earlier = _of_token(context, token) if token else None
+    if earlier is not None:
+        known = json.loads(earlier["request_json"])
+        if {name: value for name, value in known.items() if name != "address"} != kept:
+            raise _invalid("Idempotent parameters do not match")
+        return {"QueryExecutionId": earlier["query_id"]}
+    waiting = context.value("SELECT count(*) FROM athena_query WHERE state IN ('QUEUED', 'RUNNING')")
+    if waiting >= _MOST_WAITING:
+        raise ServiceError(
+            "TooManyRequestsException",
+            f"{_MOST_WAITING} queries wait or run: that is all that the sandbox takes at once",
+            Reason="CONCURRENT_QUERY_LIMIT_EXCEEDED",
+        )
+    query_id = context.ids.uuid("athena_query")
+    folder = kept["ResultConfiguration"]["OutputLocation"].rstrip("/")
+    ending = kind_of_statement(kept["QueryString"]).ending
+    context.insert(
+        "athena_query",
+        query_id=query_id,
+        number=next_number(context.connection, "athena_query_number"),
+        account_id=context.caller.account_id,
+        region=context.region,
+        principal_arn=context.caller.principal_arn,
+        access_key_id=context.caller.access_key_id,
+        request_json=json.dumps({**kept, "address": f"{folder}/{query_id}.{ending}"}),
+        state="QUEUED",
+        submitted_at=context.now,
+    )
+    return {"QueryExecutionId": query_id}
+
+
+def _check(context: Context, request: dict[str, Any]) -> None:
+    """Refuse what the sandbox's Athena cannot do, or what Athena says at once."""
+    if request.get("EngineConfiguration"):
+        raise _invalid("EngineConfiguration is for workgroups with Apache Spark; the sandbox has none.")
+    named = request.get("QueryExecutionContext") or {}
+    if named.get("Catalog", "AwsDataCatalog").lower() != "awsdatacatalog":
+        raise _invalid(f"The data catalog {named['Catalog']!r} does not exist; use AwsDataCatalog.")
+    result = request.get("ResultConfiguration") or {}
+    location = result.get("OutputLocation")
+    if not location:
+        raise _invalid(
+            "No output location provided. An output location is required either through the Workgroup result "
+            "configuration setting or as an API input."
+        )
+    match = re.fullmatch(r"s3://([a-z0-9.-]{3,63})(?:/.*)?", location, re.DOTALL)
+    if match is None or len(location) > 900:
+        raise _invalid(f"outputLocation is not a valid S3 path: {location[:200]!r}.")
+    if (result.get("EncryptionConfiguration") or {}).get("EncryptionOption", "SSE_S3") != "SSE_S3":
+        raise _invalid("The sandbox has no KMS: use EncryptionOption SSE_S3, or none.")
+    owner = context.double.bucket_owner(match[1])
+    if owner is None:
+        raise _invalid(f"Unable to verify/create output bucket {match[1]}. Create it first.")
+    if result.get("ExpectedBucketOwner", owner) != owner:
+        raise _invalid(f"The bucket {match[1]} is not of the account in ExpectedBucketOwner.")
+
+
+def _of_token(context: Context, token: str) -> sqlite3.Row | None:
+    return context.row(
+        "SELECT * FROM athena_query WHERE account_id = ? AND region = ?"
+        " AND json_extract(request_json, '$.ClientRequestToken') = ? ORDER BY number DESC",
+        context.caller.account_id,
+        context.region,
+        token,
+    )
+
+
+@_operation("GetQueryExecution")
+def get_query_execution(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html."""
+    return {"QueryExecution": _execution(_require_query(context, request["QueryExecutionId"]))}
+
+
+@_operation("BatchGetQueryExecution")
+def batch_get_query_execution(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetQueryExecution.html."""
+    wanted = request["QueryExecutionIds"]
+    rows = {query_id: _find_query(context, query_id) for query_id in wanted}
+    return {
+        "QueryExecutions": [_execution(row) for row in rows.values() if row is not None],
+        "UnprocessedQueryExecutionIds": [
+            {
+                "QueryExecutionId": one,
+                "ErrorCode": "QUERY_EXECUTION_NOT_FOUND",
+                "ErrorMessage": f"QueryExecution {one} was not found",
+            }
+            for one in wanted
+            if rows[one] is None
+        ],
+    }
+
+
+@_operation("ListQueryExecutions")
+def list_query_executions(context: Context, request: dict[str, Any]) -> LongListing:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_ListQueryExecutions.html."""
+    require_workgroup(request)
+
+    def read(last_key: str | None, number: int) -> list[sqlite3.Row]:
+        below = _KEYS - int(last_key) if last_key and last_key.isdigit() else _KEYS
+        return context.rows(
+            "SELECT * FROM athena_query WHERE account_id = ? AND region = ? AND number < ?"
+            " ORDER BY number DESC LIMIT ?",
+            context.caller.account_id,
+            context.region,
+            below,
+            number,
+        )
+
+    return LongListing(
+        [],
+        order=lambda row: f"{_KEYS - row['number']:013d}",
+        shown=lambda row: row["query_id"],
+        most_on_a_page=50,
+        read=read,
+    )
+
+
+@_operation("StopQueryExecution")
+def stop_query_execution(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_StopQueryExecution.html."""
+    row = _require_query(context, request["QueryExecutionId"])
+    if row["state"] not in _ENDED:
+        context.update("athena_query", row, state="CANCELLED", completed_at=context.now)
+    return {}
+
+
+@_operation("GetQueryResults")
+def get_query_results(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryResults.html."""
+    row = _require_query(context, request["QueryExecutionId"])
+    if row["state"] in ("QUEUED", "RUNNING"):
+        raise _invalid(f"Query has not yet finished. Current state: {row['state']}")
+    if row["state"] != "SUCCEEDED":
+        raise _invalid(f"Query did not finish successfully. Final query state: {row['state']}")
+    if request.get("QueryResultType") == "DATA_MANIFEST":
+        raise _invalid("The query has no data manifest: the sandbox's Athena writes no tables.")
+    return read_page(context, row, request.get("NextToken"), int(request.get("MaxResults") or 1000))
+
+
+@_operation("GetQueryRuntimeStatistics")
+def get_query_runtime_statistics(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryRuntimeStatistics.html."""
+    row = _require_query(context, request["QueryExecutionId"])
+    statistics, done = _statistics(row), json.loads(row["outcome_json"]).get("done", {})
+    timeline = {name: value for name, value in statistics.items() if name.endswith("Millis")}
+    rows = {
+        "InputBytes": done.get("scanned", 0),
+        "OutputRows": done.get("rows", 0),
+        "OutputBytes": done.get("output_bytes", 0),
+    }
+    return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
+
+
+def _find_query(context: Context, query_id: str) -> sqlite3.Row | None:
+    key = {"account_id": context.caller.account_id, "region": context.region}
+    return context.find("athena_query", query_id=query_id, **key)
+
+
+def _require_query(context: Context, query_id: str) -> sqlite3.Row:
+    row = _find_query(context, query_id)
+    if row is None:
+        raise _invalid(f"QueryExecution {query_id} was not found")
+    return row
+
+
+def _execution(row: sqlite3.Row) -> dict[str, Any]:
+    request, outcome = json.loads(row["request_json"]), json.loads(row["outcome_json"])
+    kind = kind_of_statement(request["QueryString"])
+    status: dict[str, Any] = {"State": row["state"], "SubmissionDateTime": row["submitted_at"]}
+    if row["completed_at"] is not None:
+        status["CompletionDateTime"] = row["completed_at"]
+    if row["state"] == "FAILED":
+        failed = outcome["failed"]
+        status["StateChangeReason"] = failed["reason"]
+        status["AthenaError"] = {
+            "ErrorCategory": failed["category"],
+            "ErrorType": failed["error_type"],
+            "Retryable": False,
+            "ErrorMessage": failed["reason"],
+        }
+    elif row["state"] == "CANCELLED":
+        status["StateChangeReason"] = "Query cancelled by user"
+    reuse = request.get("ResultReuseConfiguration") or {"ResultReuseByAgeConfiguration": {"Enabled": False}}
+    return {
+        "QueryExecutionId": row["query_id"],
+        "Query": request["QueryString"],
+        "StatementType": kind.type,
+        "SubstatementType": kind.substatement,
+        "ResultConfiguration": {**request["ResultConfiguration"], "OutputLocation": request["address"]},
+        "ResultReuseConfiguration": reuse,
+        "QueryExecutionContext": request.get("QueryExecutionContext", {}),
+        "ExecutionParameters": request.get("ExecutionParameters"),
+        "Status": status,
+        "Statistics": _statistics(row),
+        "WorkGroup": request.get("WorkGroup", "primary"),
+        "EngineVersion": {
+            "SelectedEngineVersion": "AUTO",
+            "EffectiveEngineVersion": "Athena engine version 3",
+        },
+    }
+
+
+def _statistics(row: sqlite3.Row) -> dict[str, Any]:
+    done = json.loads(row["outcome_json"]).get("done", {})
+    started, ended = row["started_at"], row["completed_at"]
+    queued = (started if started is not None else ended or row["submitted_at"]) - row["submitted_at"]
+    total = (ended if ended is not None else row["submitted_at"]) - row["submitted_at"]
+    engine = done.get("engine_s", 0.0)
+    # The sandbox's clock may be moved while a query runs: no time is below 0.
+    times = {
+        "EngineExecutionTimeInMillis": engine,
+        "TotalExecutionTimeInMillis": max(total, engine),
+        "QueryQueueTimeInMillis": queued,
+        "QueryPlanningTimeInMillis": done.get("planning_s", 0.0),
+        "ServiceProcessingTimeInMillis": total - queued - engine,
+    }
+    counted = {name: max(round(value * 1000), 0) for name, value in times.items()}
+    return {
+        **counted,
+        "DataScannedInBytes": done.get("scanned", 0),
+        "ResultReuseInformation": {"ReusedPreviousResult": False},
+    }

@@ -1,0 +1,214 @@
+"""The queries that wait and run: each in a process of its own, with bounds of time, two at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from idc_sandbox import store as state
+from idc_sandbox.athena.engine.failures import (
+    INTERNAL,
+    SYSTEM,
+    TIMED_OUT,
+    QueryFailedError,
+    out_of_memory,
+)
+from idc_sandbox.athena.helper import Engine, EngineGoneError
+from idc_sandbox.athena.shelf import CallersShelf
+from idc_sandbox.context import AwsServices, Caller
+from idc_sandbox.store import Store
+
+_MOST_AT_ONCE = 2
+LONGEST_QUERY_S = 300.0
+LARGEST_CACHE = 4 * 1024**3
+_FOLDER = "athena"
+logger = logging.getLogger(__name__)
+
+
+class Queries:
+    """Runs what StartQueryExecution has put into the state, in order.
+
+    Parameters
+    ----------
+    store, double
+        The state, and S3.
+    """
+
+    def __init__(self, store: Store, double: AwsServices) -> None:
+        self._store = store
+        self._double = double
+        self.longest_s = LONGEST_QUERY_S
+        self._lock = threading.Lock()
+        self._engines: dict[str, Engine | None] = {}
+        self._spare: Engine | None = None
+        self._has_looked = False
+
+    @property
+    def folder(self) -> Path:
+        """Where files of queries lie, beside the state."""
+        return self._store.path.parent / _FOLDER
+
+    def fail_interrupted(self) -> None:
+        """Say of queries that ran when an earlier sandbox ended that they failed. Writes."""
+        if self._has_looked:
+            return
+        reason = "The sandbox was stopped while the query ran. Start the query again."
+        failed = json.dumps({"failed": QueryFailedError(reason, INTERNAL, SYSTEM).as_values()})
+        with self._store.transaction() as connection:
+            connection.execute(
+                "UPDATE athena_query SET state = 'FAILED', completed_at = ?, outcome_json = ?"
+                " WHERE state = 'RUNNING'",
+                (state.now(connection), failed),
+            )
+            self._has_looked = True
+
+    def go_on(self) -> None:
+        """Start what waits, as far as there is room, and end what was cancelled."""
+        with self._lock, self._store.transaction() as connection:
+            for query_id in self._engines:
+                row = _find(connection, query_id)
+                engine = self._engines[query_id]
+                if engine is not None and (row is None or row["state"] != "RUNNING"):
+                    engine.kill()
+            room = _MOST_AT_ONCE - len(self._engines)
+            rows = connection.execute(
+                "SELECT query_id FROM athena_query WHERE state = 'QUEUED' ORDER BY number LIMIT ?",
+                (max(room, 0),),
+            ).fetchall()
+            for (query_id,) in rows:
+                connection.execute(
+                    "UPDATE athena_query SET state = 'RUNNING', started_at = ? WHERE query_id = ?",
+                    (state.now(connection), query_id),
+                )
+                self._engines[query_id] = None
+        for (query_id,) in rows:
+            threading.Thread(target=self._run, args=(query_id,), daemon=True, name="athena").start()
+
+    def _run(self, query_id: str) -> None:
+        """Run one query to its end, on a thread of its own."""
+        folder = self.folder / f"query-{uuid.uuid4().hex}"
+        try:
+            self._finish(query_id, self._outcome(query_id, folder))
+        except sqlite3.ProgrammingError:
+            logger.info("the sandbox was stopped while a query ran")  # the next one says that it failed
+        except Exception as error:
+            logger.exception("defect while running a query")
+            reason = f"GENERIC_INTERNAL_ERROR: {type(error).__name__}; the sandbox's server.log says more"
+            self._finish(query_id, {"failed": QueryFailedError(reason, INTERNAL, SYSTEM).as_values()})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with self._lock:
+                self._engines.pop(query_id, None)
+                is_last = not self._engines
+            if is_last:
+                _shrink(self.folder / "cache")
+                self._prepare_spare()
+        self._go_on_if_open()
+
+    def _go_on_if_open(self) -> None:
+        try:
+            self.go_on()
+        except sqlite3.ProgrammingError:
+            logger.info("the sandbox was stopped while queries waited")
+
+    def _outcome(self, query_id: str, folder: Path) -> dict[str, Any]:
+        with self._store.transaction() as connection:
+            row, now = _find(connection, query_id), state.now(connection)
+        if row is None:
+            return {}
+        request = json.loads(row["request_json"])
+        cache = self.folder / "cache"
+        for place in (self.folder, cache, folder):
+            place.mkdir(mode=0o700, exist_ok=True)
+        caller = Caller(row["account_id"], row["principal_arn"], row["access_key_id"])
+        shelf = CallersShelf(self._store, self._double, caller, row["region"], folder)
+        engine = self._take(query_id)
+        with self._store.transaction() as connection:
+            row = _find(connection, query_id)
+        if row is None or row["state"] != "RUNNING":  # cancelled while there was no process to end
+            engine.kill()
+            return {}
+        job = {
+            "text": request["QueryString"],
+            "database": request.get("QueryExecutionContext", {}).get("Database", "default").lower(),
+            "parameters": request.get("ExecutionParameters", []),
+            "now": now,
+            "folder": str(folder),
+            "cache": str(cache),
+            "cpu_s": int(self.longest_s * 4) + 10,
+        }
+        begun, is_late = time.monotonic(), threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            engine.kill()
+
+        timer = threading.Timer(self.longest_s, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            ended = engine.run(job, shelf.answer)
+            if "done" in ended:
+                done = {**ended["done"], "engine_s": time.monotonic() - begun}
+                body = (folder / "result").read_bytes()
+                shelf.write(request["address"], body)
+                shelf.write(f"{request['address']}.metadata", b"\x00")
+                return {"done": {**done, "output_bytes": len(body)}}
+            return ended
+        except EngineGoneError:
+            reason = f"Query timed out: the sandbox gives a query {self.longest_s:.0f} seconds"
+            late = QueryFailedError(reason, TIMED_OUT, SYSTEM)
+            return {"failed": (late if is_late.is_set() else out_of_memory()).as_values()}
+        except QueryFailedError as error:
+            return {"failed": error.as_values()}
+        finally:
+            timer.cancel()
+
+    def _finish(self, query_id: str, outcome: dict[str, Any]) -> None:
+        with self._store.transaction() as connection:
+            ended = "SUCCEEDED" if "done" in outcome else "FAILED"
+            connection.execute(  # one that was cancelled meanwhile stays so
+                "UPDATE athena_query SET state = ?, completed_at = ?, outcome_json = ?"
+                " WHERE query_id = ? AND state = 'RUNNING'",
+                (ended, state.now(connection), json.dumps(outcome), query_id),
+            )
+
+    def _take(self, query_id: str) -> Engine:
+        """Return a process that waits for a job: the spare one, or a new one."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+            engine = spare if spare is not None and spare.is_alive() else Engine(self.folder)
+            self._engines[query_id] = engine
+        return engine
+
+    def _prepare_spare(self) -> None:
+        """Let a process import what the next query needs, in the meantime; it ends when none comes."""
+        with self._lock:
+            if self._spare is None or not self._spare.is_alive():
+                self._spare = Engine(self.folder)
+
+
+def _find(connection: sqlite3.Connection, query_id: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM athena_query WHERE query_id = ?", (query_id,)
+    ).fetchone()
+    return row
+
+
+def _shrink(cache: Path) -> None:
+    """Delete the files that were used longest ago, until the rest are within the bound."""
+    files = sorted(
+        ((path.stat().st_mtime, path.stat().st_size, path) for path in cache.glob("*.parquet")), reverse=True
+    )
+    total = 0
+    for _, size, path in files:
+        total += size
+        if total > LARGEST_CACHE:
+            path.unlink(missing_ok=True)
