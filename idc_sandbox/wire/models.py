@@ -245,7 +245,6 @@ def _make_serializer(shape: Shape) -> Callable[[Any], Any]:
     match shape.type_name:
         case "structure":
             members = shape.members
-
             plain = frozenset(name for name, member in members.items() if member.is_plain)
 
             def structure(value: dict[str, Any]) -> dict[str, Any]:
