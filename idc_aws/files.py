@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from idc_aws.errors import RunFailedError
+from idc_aws.errors import InvalidValueError, RunFailedError
 
 try:
     import fcntl
@@ -51,6 +51,21 @@ def replaced_file(path: Path) -> Iterator[Path]:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str, remedy: str = "Name a file in a folder that you may write.") -> None:
+    """Write a text that only its owner may read, replacing the one before in one step; makes its folder."""
+    with explained(f"{str(path)!r} cannot be written", remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_file(path) as new:
+            new.touch(mode=0o600, exist_ok=False)
+            new.write_text(text, "utf-8", errors="backslashreplace", newline="")
+
+
+def require_free(paths: Iterable[Path], remedy: str) -> None:
+    """Return when none of these files exists."""
+    if present := [repr(str(path)) for path in paths if os.path.lexists(path)]:
+        raise InvalidValueError(f"there is already: {', '.join(present)}", remedy=remedy)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from idc_aws.files import read_table
 from idc_aws.identifiers import AWS_POLICY_PREFIX, format_length, parse_duration
 from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.policies import PermissionsBoundary
+from idc_aws.scenario.values import IN_A_FILE
 from idc_aws.settings import CONSOLE_SETTINGS
 
 
@@ -43,9 +43,6 @@ class FieldGroup:
     names: tuple[str, ...]
 
 
-IN_A_FILE = r",? in quotes(?:: [^.]*)?"
-"""What only a person who writes YAML needs to know."""
-
 # A rule between fields is told at this one.
 WHOLE_PROBLEM_AT: Mapping[type[BaseModel], str] = {
     AccountAssignment: "group",
@@ -59,7 +56,7 @@ def words_of(model: type[BaseModel], name: str) -> FieldWords:
     words = FieldWords(*forms_table()["fields"].get(model.__name__, {}).get(name, [label]))
     if words.help:
         return words
-    description = re.sub(IN_A_FILE, "", model.model_fields[name].description or "")
+    description = IN_A_FILE.sub("", model.model_fields[name].description or "")
     says_more = description.rstrip(".").casefold() != words.label.casefold()
     return FieldWords(words.label, description if says_more else "", words.source)
 
