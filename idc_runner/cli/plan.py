@@ -9,22 +9,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from idc_aws.files import write_private
 from idc_aws.project import project_folder, work_folder
-from idc_runner.cli.run import selected_words
+from idc_runner.cli.run import Only, Parameters, selected_words
 
 CHANGES = 2
 """The exit status of a plan with something to do, and of a drift that was found."""
 
-_Parameters = Annotated[
-    Path | None,
-    typer.Option(
-        "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
-    ),
-]
-_Only = Annotated[
-    str | None,
-    typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
-]
 _Target = Annotated[
     Literal["sandbox", "aws"] | None,
     typer.Option("--target", help="Where to look. [default: what the scenario says, else sandbox]"),
@@ -44,8 +35,8 @@ _Mask = Annotated[
 
 def plan(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
+    parameters: Parameters = None,
+    only: Only = None,
     target: _Target = None,
     out: Annotated[
         Path | None,
@@ -74,7 +65,6 @@ def plan(
     from idc_aws.calls import one_look  # noqa: PLC0415
     from idc_aws.scenario.reading import scenario_warnings  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
-    from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
     from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
     from idc_runner.plans.rules import read_rules  # noqa: PLC0415
@@ -162,8 +152,8 @@ def apply(
 
 def drift(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
+    parameters: Parameters = None,
+    only: Only = None,
     target: _Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")] = False,
     page: _Page = None,
@@ -187,7 +177,6 @@ def drift(
     """
     from idc_aws.calls import one_look  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
-    from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.drift import drift_lines, drift_page, find_drift  # noqa: PLC0415
     from idc_runner.plans.making import read_lesson  # noqa: PLC0415
     from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415

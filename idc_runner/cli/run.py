@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from idc_aws.changes import Change, Plan
 
-_Parameters = Annotated[
+Parameters = Annotated[
     Path | None,
     typer.Option(
         "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
     ),
 ]
-_Only = Annotated[
+Only = Annotated[
     str | None,
     typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
 ]
@@ -107,8 +107,8 @@ _MaxOutput = Annotated[
 
 def run(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
+    parameters: Parameters = None,
+    only: Only = None,
     mode: _Mode = None,
     target: _Target = None,
     out: _Out = None,

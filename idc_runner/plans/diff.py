@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from idc_aws.changes import Action, Change, State
 from idc_helpers.runbook.comparing import describe_difference, differing_fields
-from idc_helpers.runbook.words import format_field, format_key, format_value
+from idc_helpers.runbook.words import format_field, format_thing, format_value
 from idc_runner.plans.document import PlannedChange
 
 SIGNS = {
@@ -43,9 +43,7 @@ def printable(text: str) -> str:
 
 def name_of(change: Change) -> str:
     """Return kind and name, such as ``"permission set Auditors"``."""
-    kind = change.kind.replace("_", " ")
-    name = format_key(change.kind, change.key)
-    return printable(name if name == kind or change.kind == "console_setting" else f"{kind} {name}")
+    return printable(format_thing(change.kind, change.key))
 
 
 def diff_lines(planned: PlannedChange) -> list[Line]:

@@ -18,8 +18,8 @@ from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
 from idc_helpers.runbook.comparing import differing_fields
 from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace
-from idc_helpers.runbook.words import format_key
-from idc_runner.plans.diff import Line, diff_lines, name_of, printable
+from idc_helpers.runbook.words import format_key, format_thing
+from idc_runner.plans.diff import Line, diff_lines, printable
 from idc_runner.plans.document import PlannedChange
 from idc_runner.plans.making import ReadLesson
 from idc_runner.plans.words import Thing, thing_of, time_words
@@ -136,10 +136,7 @@ class Drift:
 def find_drift(lesson: ReadLesson, runs: Path, *, is_complete: bool = False) -> Drift:
     """Return how a target differs from the scenario that it was read for; reads what else exists."""
     connection = lesson.connection
-    place = ReceiptPlace(
-        connection.target, connection.caller.account_id, connection.region, connection.state_id
-    )
-    newest = _newest_receipts(runs, place)
+    newest = _newest_receipts(runs, lesson.receipt_place)
     changes = [each for read in lesson.steps for each in read.planned.changes]
     drifted = [
         Drifted(each, *_since(each, newest.get(thing_of(each.change)))) for each in changes if _is_drift(each)
@@ -253,12 +250,8 @@ def drift_lines(drift: Drift) -> Iterator[str]:
 
 def _title(drift: Drift, each: Drifted) -> str:
     change = each.planned.change
-    named = drift.names.get(change.key, "")
-    shown = name_of(change)
-    name = (
-        shown.replace(format_key(change.kind, change.key), format_key(change.kind, named)) if named else shown
-    )
-    return f"{'✘ missing' if each.is_missing else '≠ differs'}: {name}"
+    name = format_thing(change.kind, drift.names.get(change.key, change.key))
+    return f"{'✘ missing' if each.is_missing else '≠ differs'}: {printable(name)}"
 
 
 def _lines(each: Drifted) -> list[Line]:
