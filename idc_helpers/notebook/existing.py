@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from idc_aws.calls import one_look
+from idc_aws.changes import Plan
+from idc_aws.files import require_free
 from idc_aws.identifiers import counted
 from idc_aws.project import work_folder
 from idc_aws.scenario.reading import validate_scenario
 from idc_aws.scrubbing import current_masker
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.imported_files import scenario_texts, write_texts
+from idc_helpers.runbook.imported_files import USUAL_FILE, scenario_texts, write_texts
 from idc_helpers.runbook.importing import Imported, Selection, import_scenario
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 
-USUAL_FILE = "parameters/imported.yaml"
 _LATER = "Later: there is no instance yet. Notebook 01 enables it."
 
 
@@ -60,11 +62,12 @@ class Existing:
         if found is None:
             return Line(_LATER)
         base = work_folder() if is_guided() else self._context.run_folder
-        target = base / path
-        texts = scenario_texts(found, target, by_topic=target.suffix not in (".yaml", ".yml"))
+        texts = scenario_texts(found, base / path)
         main = next(iter(texts))
         if not all(_holds(file, text) for file, text in texts.items()):
-            write_texts(texts, replace=replace)
+            if not replace:
+                require_free(texts, "Name another file, or replace it: replace=True.")
+            write_texts(texts)
         named = main.relative_to(base) if main.is_relative_to(base) else main
         return Line(
             f"Written: {named} ({found}). In a terminal, `idc plan -f {named}` shows what it would change."
@@ -76,17 +79,14 @@ class Existing:
         found = self._read()
         if found is None:
             return Table(title, columns, (), note=_LATER)
-        context = self._context
-        scenario = validate_scenario(found.data)
-        counts: dict[str, int] = {}
+        steps = [Step(self._context, name) for name in target_steps()]
+        for step in steps:
+            step.scenario = validate_scenario(found.data)
         with one_look():
-            for name in target_steps():
-                step = Step(context, name)
-                step.scenario = scenario
-                for change in step.compare().changes:
-                    counts[change.action.value] = counts.get(change.action.value, 0) + 1
+            plan = sum((step.compare() for step in steps), Plan())
+        counts = Counter(change.action.value for change in plan.changes)
         rows = tuple((action, str(number)) for action, number in sorted(counts.items()))
-        return Table(f"{title}: {counted(sum(counts.values()), 'thing')}", columns, rows)
+        return Table(f"{title}: {counted(len(plan.changes), 'thing')}", columns, rows)
 
     def _read(self) -> Imported | None:
         connection = self._context.connection

@@ -149,7 +149,7 @@ def test_what_exists_becomes_a_scenario_that_changes_nothing_and_makes_the_same_
     imported = import_scenario(connection)
     assert imported.remarks == []
     path = folder / ("by-topic" if by_topic else "all.yaml")
-    write_texts(scenario_texts(imported, path, by_topic=by_topic))
+    write_texts(scenario_texts(imported, path))
     read = load_scenario(path / MAIN if by_topic else path)
     assert actions(connection, read, folder) == {"unchanged"}
     assert wanted(connection, scenario).items() <= wanted(connection, read).items()
