@@ -67,9 +67,8 @@ class PreparedRun:
             "run_folder": str(run_folder),
         }
         large = {name for name, value in sections.items() if len(repr(value)) > _LARGEST_INJECTED}
-        if (
-            large
-        ):  # a notebook shows it and papermill keeps it twice: where the file says the same, it is read
+        if large:
+            # A notebook shows it and papermill keeps it twice: where the file says the same, it is read.
             in_file = self._sections_of_file
             sections |= {name: None for name in large if in_file.get(name) == sections[name]}
         everything = {**self.extra, **sections, **given}
