@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ _PARTS: Mapping[str, type[BaseModel]] = {"address": Address, "enterprise": Enter
 
 def _described(model: type[BaseModel]) -> dict[str, str]:
     fields = {name: each.description or "" for name, each in model.model_fields.items() if name not in _PARTS}
-    return {name: IN_A_FILE.sub("", text) for name, text in fields.items()}
+    return {name: re.sub(IN_A_FILE, "", text) for name, text in fields.items()}
 
 
 PART_OF: Mapping[str, str] = {name: part for part, model in _PARTS.items() for name in model.model_fields}

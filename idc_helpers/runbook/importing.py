@@ -20,9 +20,11 @@ from idc_aws.instances import Instances
 from idc_aws.organization import Account, DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
-from idc_aws.scenario.people import User
+from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.people import Group, User
 from idc_aws.scenario.reading import scenario_refusals
-from idc_aws.scenario.values import Refusal
+from idc_aws.scenario.scenario import Instance
+from idc_aws.scenario.values import Model, Refusal
 from idc_aws.scrubbing import scrub
 from idc_aws.settings import KEY, AttributesForAccessControl, ConsoleSettings
 from idc_aws.units import AccountGroups
@@ -394,13 +396,14 @@ def _user(user_name: str, state: State) -> dict[str, Any]:
 
 # What the scenario's own rules refuse: left out and named, because a plan touches only what is in it.
 
-_MAY_GO: Mapping[str, Collection[str]] = {
-    "permission_sets": ("description", "relay_state", "tags"),
-    "groups": ("description", "members"),
-    "users": set(User.model_fields) - {"user_name", "given_name", "family_name", "display_name"},
-    "instance": ("name", "tags"),
+_MAY_GO: Mapping[type[Model], Collection[str]] = {
+    PermissionSet: ("description", "relay_state", "tags"),
+    Group: ("description", "members"),
+    User: set(User.model_fields) - {"user_name", "given_name", "family_name", "display_name"},
+    Instance: ("name", "tags"),
 }
-"""The fields that a plan leaves alone where a scenario does not name them, by section."""
+"""The fields that a plan leaves alone where a scenario does not name them."""
+_MODELS = dict(zip((*LISTS[:3], "instance"), _MAY_GO, strict=True))
 _NAMES = ("user_name", "display_name", "name", "predefined")
 
 
@@ -417,7 +420,7 @@ def _leave_out_refused(imported: Imported) -> None:
             thing = data[section][way[0]] if is_listed else data.get(section, {})
             key, *inside = [*(way[1:] if is_listed else way), None]
             reasons[section, _called(section, thing)].insert(0, _why(refusal))
-            if key in _MAY_GO.get(section, ()):
+            if section in _MODELS and key in _MAY_GO[_MODELS[section]]:
                 if key in ("groups", "members") and isinstance(inside[0], int):
                     thing[key].pop(inside[0])
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +57,7 @@ def words_of(model: type[BaseModel], name: str) -> FieldWords:
     words = FieldWords(*forms_table()["fields"].get(model.__name__, {}).get(name, [label]))
     if words.help:
         return words
-    description = IN_A_FILE.sub("", model.model_fields[name].description or "")
+    description = re.sub(IN_A_FILE, "", model.model_fields[name].description or "")
     says_more = description.rstrip(".").casefold() != words.label.casefold()
     return FieldWords(words.label, description if says_more else "", words.source)
 
