@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 from idc_aws.errors import InvalidValueError, RunFailedError
 
@@ -43,23 +44,40 @@ def explained(what: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Yield a file to write that takes another's place in one step, or is deleted where the block fails."""
+def replaced_file(path: Path, mode: int = 0o600) -> Iterator[Path]:
+    """Yield a file to write that takes another's place in one step, or is deleted where the block fails.
+
+    Only its owner may read it, from its first byte on. Where it replaces a file, it gets that one's mode.
+    """
     new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
+        new.touch(mode, exist_ok=False)
         yield new
+        with suppress(FileNotFoundError):
+            new.chmod(stat.S_IMODE(path.stat().st_mode))
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
 
 
-def write_private(path: Path, text: str, remedy: str = "Name a file in a folder that you may write.") -> None:
-    """Write a text that only its owner may read, replacing the one before in one step; makes its folder."""
+def write_whole(path: Path, text: str, errors: str = "strict") -> None:
+    """Write a text file as `replaced_file` does: private, in one step."""
+    with replaced_file(path) as new:
+        new.write_bytes(text.encode("utf-8", errors))
+
+
+def write_explained(
+    path: Path, text: str, remedy: str = "Name a file in a folder that you may write."
+) -> None:
+    """Write a text file whole, and its folder where there is none; says in words why it cannot be."""
     with explained(f"{str(path)!r} cannot be written", remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced_file(path) as new:
-            new.touch(mode=0o600, exist_ok=False)
-            new.write_text(text, "utf-8", errors="backslashreplace", newline="")
+        write_whole(path, text, "backslashreplace")
+
+
+def open_private(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Open a text file to write into it; one that is new is only its owner's to read."""
+    return open(path, mode, encoding="utf-8", opener=partial(os.open, mode=0o600))
 
 
 def require_free(paths: Iterable[Path], remedy: str) -> None:
@@ -122,7 +140,7 @@ def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = Fa
     """Append an object to a file of a run's folder, which is made if need be. Writes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with open_private(path, "a") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             if to_disk:
                 file.flush()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
-from idc_aws.files import read_table, write_private
+from idc_aws.files import read_table, write_explained
 from idc_aws.identifiers import did_you_mean
 
 DELIMITERS = ",;\t"
@@ -265,4 +265,4 @@ def write_sheet(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",")
     """Write a CSV file of people, with the mark by which spreadsheets know UTF-8; cells must be safe."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
-    write_private(path, f"\ufeff{text.getvalue()}")
+    write_explained(path, f"\ufeff{text.getvalue()}")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from idc_aws.files import write_private
+from idc_aws.files import write_explained
 from idc_aws.scenario.sheets import safe_cell
 from idc_aws.scrubbing import masked_values, scrub, scrub_values
 from idc_helpers.runbook.run import RunContext
@@ -63,7 +63,7 @@ def write_files(context: RunContext, texts: dict[str, str]) -> tuple[str, ...]:
     folder = context.run_folder / FOLDER
     paths = [folder / f"{context.notebook}-{_file_name(name)}" for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
-        write_private(path, text, "Make room, or name another `run_folder`.")
+        write_explained(path, text, "Make room, or name another `run_folder`.")
     return tuple(_link(context, path) for path in paths)
 
 

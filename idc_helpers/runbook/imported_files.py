@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from idc_aws.files import write_private
+from idc_aws.files import write_explained
 from idc_aws.project import work_folder
 from idc_aws.scenario.including import INCLUDE
 from idc_aws.scenario.saving import dumped
@@ -157,4 +157,4 @@ def _commented(text: str) -> str:
 def write_texts(texts: Mapping[Path, str]) -> None:
     """Write files that their owner alone may read: they name people. Those that exist are replaced."""
     for path, text in texts.items():
-        write_private(Path(os.path.realpath(path)), text, "Choose another place.")
+        write_explained(Path(os.path.realpath(path)), text, "Choose another place.")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from idc_aws.files import write_private
+from idc_aws.files import write_explained
 from idc_aws.project import project_folder, work_folder
 from idc_runner.cli.run import Only, Parameters, selected_words
 
@@ -88,9 +88,9 @@ def plan(
         if mask_personal_data:
             stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
         if page is not None:
-            write_private(page, plan_page(made))
+            write_explained(page, plan_page(made))
         if markdown is not None:
-            write_private(markdown, plan_markdown(made))
+            write_explained(markdown, plan_markdown(made))
         for warning in scenario_warnings(lesson.scenario, lesson.scenario_file):
             typer.echo(clean(f"warning: {warning}"), err=True)
         typer.echo(clean("\n".join(terminal_lines(made))))
@@ -196,7 +196,7 @@ def drift(
         if mask_personal_data:
             stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
         if page is not None:
-            write_private(page, drift_page(found))
+            write_explained(page, drift_page(found))
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False))
         else:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from idc_aws.files import require_free, write_private
+from idc_aws.files import require_free, write_explained
 
 app = typer.Typer(
     help="People, groups and assignments from CSV tables, and back. Nothing is called.",
@@ -108,7 +108,7 @@ def to_scenario(
     if out is None:
         typer.echo(text, nl=False)
         return
-    write_private(out, text)
+    write_explained(out, text)
     counts = (
         counted(len(tables.data.get(section, [])), noun)
         for section, noun in (

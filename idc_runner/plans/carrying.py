@@ -17,7 +17,7 @@ from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
-from idc_aws.files import write_private
+from idc_aws.files import write_explained
 from idc_aws.identifiers import counted
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.resource import Resource
@@ -377,7 +377,7 @@ def _write_report(
         checks=carried.checks,
         sentence=f"{carried.sentence}{why}",
     )
-    write_private(carried.folder / "index.html", page)
+    write_explained(carried.folder / "index.html", page)
     failure = NotebookFailure(type(error).__name__, str(error)) if error is not None else None
     failures = {carried.begun[-1]: failure} if carried.begun else {}
     results = [

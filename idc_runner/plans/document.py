@@ -13,7 +13,7 @@ from typing import Any
 from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.errors import ApplyRefusedError, RunFailedError
-from idc_aws.files import explained, write_private
+from idc_aws.files import explained, write_explained
 from idc_aws.scrubbing import scrub_values
 from idc_helpers import __version__
 
@@ -209,7 +209,7 @@ class LessonPlan:
 
     def write(self, path: Path) -> None:
         """Write it, readable by its owner alone: it holds all that is to be written, people included."""
-        write_private(path, json.dumps(self.as_json(), indent=1) + "\n")
+        write_explained(path, json.dumps(self.as_json(), indent=1) + "\n")
 
 
 def _require_unscrubbed(told: Mapping[str, Any], clean: Mapping[str, Any]) -> None:

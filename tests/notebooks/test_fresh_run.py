@@ -127,6 +127,8 @@ def test_the_run_folder_is_whole_private_and_without_the_sandbox_key(fresh):
     commands, _, _ = fresh
     folder = commands.latest
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    written = [path for path in folder.rglob("*") if path.relative_to(folder).parts[0] != "sandbox"]
+    assert [path.name for path in written if path.is_file() and path.stat().st_mode & 0o077] == []
     assert {path.name for path in folder.iterdir()} >= {
         "summary.json",
         "receipts.jsonl",
