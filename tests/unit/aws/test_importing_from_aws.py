@@ -303,7 +303,7 @@ def test_notebook_12_writes_once_and_again_only_when_asked(company, connection, 
     assert len(company.calls) > calls
     company.on("ListInstances", {"Instances": []})
     none = Existing(replace(context, target_connection=replace(connection, _instance=None, cache={})))
-    for shown in (none.counts(), none.left_out(), none.plan(), none.save("b.yaml")):
+    for shown in (none.counts(), none.left_out(), none.check(), none.save("b.yaml")):
         assert "Notebook 01 enables it" in repr(shown)
     assert not (tmp_path / "b.yaml").exists()
 
