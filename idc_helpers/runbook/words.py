@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from idc_aws.changes import State, in_words, key_in_words
+from idc_aws.changes import Action, State, in_words, key_in_words
 from idc_aws.errors import InvalidValueError
 from idc_aws.files import read_table
 from idc_aws.identifiers import AWS_POLICY_PREFIX, format_length, parse_duration
@@ -19,6 +19,16 @@ from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.policies import PermissionsBoundary
 from idc_aws.scenario.values import IN_A_FILE
 from idc_aws.settings import CONSOLE_SETTINGS
+
+SYMBOLS: Mapping[Action, str] = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.UNCHANGED: "=",
+    Action.BY_HAND: "✎",
+    Action.SKIPPED: "⊘",
+}
+"""What stands before a change, on screens and in terminals."""
 
 
 @cache

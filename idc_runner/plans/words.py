@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 from idc_aws.changes import Action, Change
 from idc_aws.identifiers import counted
-from idc_helpers.runbook.words import format_key
-from idc_runner.plans.diff import SIGN_WORDS, SIGNS, Line, diff_lines, name_of, printable
+from idc_helpers.runbook.words import SYMBOLS, format_key
+from idc_runner.plans.diff import Line, diff_lines, name_of, printable
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, Widening
 from idc_runner.summary import text_table
 
@@ -21,11 +21,11 @@ _UNKNOWN = "{} actions: the caller may not ask (iam:SimulatePrincipalPolicy), or
 _ACTION_WORDS = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
-    Action.DELETE: "to delete",
     Action.BY_HAND: "by hand",
     Action.SKIPPED: "skipped",
     Action.UNCHANGED: "unchanged",
 }
+SIGN_WORDS = ", ".join(f"{SYMBOLS[each]} {each}" for each in _ACTION_WORDS if each is not Action.UNCHANGED)
 Thing = tuple[str, str]
 """Kind and key."""
 Results = Mapping[Thing, str]
@@ -75,7 +75,7 @@ def time_words(iso: str) -> str:
 
 def change_title(plan: LessonPlan, change: Change) -> str:
     """Return sign and name of a change, accounts with their names."""
-    return f"{SIGNS[change.action]} {plan.name_accounts(name_of(change))}"
+    return f"{SYMBOLS[change.action]} {plan.name_accounts(name_of(change))}"
 
 
 def change_lines(planned: PlannedChange) -> list[Line]:
