@@ -7,6 +7,7 @@ from pathlib import Path
 from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan
 from idc_aws.files import require_free
+from idc_aws.identifiers import first_of
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.project import work_folder
 from idc_aws.scenario.reading import validate_scenario
@@ -85,8 +86,7 @@ class Existing:
         with one_look():
             plan = sum((step.compare() for step in steps), Plan())
         wrong = [change for change in plan.writes if not _only_provisions(change)]
-        told = "; ".join(map(format_change, wrong[:_MOST_TOLD]))
-        more = f"; and {len(wrong) - _MOST_TOLD:,} more" if len(wrong) > _MOST_TOLD else ""
+        told = "; ".join(first_of([*map(format_change, wrong)], _MOST_TOLD))
         remedy = (
             "Somebody may have changed it since it was read: run the notebook again. If it stays so, "
             "`idc plan` with the file shows each value; correct it there."
@@ -94,7 +94,7 @@ class Existing:
         check = Check(
             "a plan of what was read",
             not wrong,
-            f"would {told}{more}" if wrong else format_plan(plan),
+            f"would {told}" if wrong else format_plan(plan),
             remedy,
         )
         return show_checks(_TITLE, self._context.record("existing", CheckResults((check,))))

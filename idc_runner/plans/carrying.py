@@ -18,7 +18,7 @@ from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
 from idc_aws.files import write_explained
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import counted, first_of
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import validate_scenario
@@ -272,8 +272,7 @@ def _scenario_of(plan: LessonPlan, profile: str | None) -> Scenario:
 
 def _listed(lines: Sequence[str]) -> str:
     """Return lines as a list without secrets, and without people where they are masked; the rest counted."""
-    more = [f"… and {len(lines) - _MOST_TOLD:,} more"] if len(lines) > _MOST_TOLD else []
-    return "\n".join([*(f"- {clean(line)}" for line in lines[:_MOST_TOLD]), *more])
+    return "\n".join(map(clean, first_of([f"- {line}" for line in lines], _MOST_TOLD)))
 
 
 def _ready(plan: LessonPlan, context: RunContext) -> list[PlannedChange]:

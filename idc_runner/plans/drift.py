@@ -12,7 +12,7 @@ from idc_aws.changes import Action
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, TargetError, ThrottledError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import counted, first_of
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
@@ -268,14 +268,7 @@ def _lists(drift: Drift, *, most: int | None = None) -> dict[str, list[str]]:
     }
     lists["No API shows it, and nobody has attested it"] = list(drift.by_hand)
     lists["Could not be looked for"] = [printable(words) for words in drift.unreadable]
-    return {
-        heading: [
-            *lines[:most],
-            *([f"… and {len(lines) - most:,} more"] if most and len(lines) > most else []),
-        ]
-        for heading, lines in lists.items()
-        if lines
-    }
+    return {heading: first_of(lines, most or len(lines)) for heading, lines in lists.items() if lines}
 
 
 def drift_page(drift: Drift) -> str:

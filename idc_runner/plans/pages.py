@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from idc_aws.identifiers import first_of
 from idc_aws.scrubbing import clean
 from idc_helpers.runbook.comparing import Check
 from idc_runner.plans.diff import Line
@@ -86,9 +87,7 @@ def _markdown_head(plan: LessonPlan) -> Iterator[str]:
     yield from (f"| {' | '.join(row)} |" for row in rows[1:])
     for heading, lines in notices(plan).items():
         yield from ("", f"### {heading}", "")
-        yield from (f"- {_code(line)}" for line in lines[:_MOST_NOTICES])
-        if len(lines) > _MOST_NOTICES:
-            yield f"- … and {len(lines) - _MOST_NOTICES:,} more"
+        yield from (f"- {line}" for line in first_of([_code(line) for line in lines], _MOST_NOTICES))
 
 
 _MOST_NOTICES = 20

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from idc_aws.changes import Action, Change
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import first_of
 from idc_helpers.runbook.words import SYMBOLS, format_key
 from idc_runner.plans.diff import Line, diff_lines, name_of, printable
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, Widening
@@ -149,8 +149,5 @@ def terminal_lines(plan: LessonPlan) -> Iterator[str]:
     if number:
         yield from ("", f"({SIGN_WORDS}; below them - before, + after)")
     for heading, lines in notices(plan).items():
-        yield from ("", f"{heading}:")
-        yield from (f"  {line}" for line in lines[:MOST_SHOWN])
-        if len(lines) > MOST_SHOWN:
-            yield f"  … and {counted(len(lines) - MOST_SHOWN, 'line')} more"
+        yield from ("", f"{heading}:", *(f"  {line}" for line in first_of(lines, MOST_SHOWN)))
     yield from ("", sentence_of(plan))
