@@ -20,6 +20,7 @@ from idc_runner.notebooks import RunRecord, write_record
 from idc_runner.outputs import ScrubbedFiles
 from idc_runner.report import write_report
 from idc_runner.summary import RunSummary
+from idc_runner.working_copy import lay_out
 
 GROUP = Change(Action.CREATE, "group", "Auditors", None, {}, "does not exist yet")
 SUMMARY = RunSummary("run-1", "sandbox", "apply", "2030-01-01T00:00:00+00:00", 1.0, ())
@@ -73,6 +74,11 @@ def test_what_is_new_is_its_owners_alone_and_what_was_there_keeps_its_mode(what,
         path.chmod(0o640)
     WRITERS[what](tmp_path)
     assert set(modes(tmp_path).values()) == {0o640}
+
+
+def test_what_is_the_kits_own_in_a_working_copy_is_for_everybody(tmp_path, usual_umask):
+    lay_out(tmp_path / "copy", project_folder())
+    assert set(modes(tmp_path).values()) == {0o644}
 
 
 # Everything else goes through `idc_aws.files`.
