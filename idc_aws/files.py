@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -192,19 +193,27 @@ def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield number, entry if isinstance(entry, dict) else None
 
 
+_MOST_KEPT = 256
+
+
 def read_once(
     read: Callable[[Path], R], files: Callable[[Path], Iterable[Path]] = lambda path: (path,)
 ) -> Callable[[Path], R]:
     """Let a function that reads a file, and `files` with it, do so once, as long as none of them changes."""
     known: dict[Path, tuple[dict[Path, _Version], R]] = {}
+    lock = threading.Lock()
 
     @wraps(read)
     def read_when_changed(path: Path) -> R:
-        if path in known and all(_version(each) == found for each, found in known[path][0].items()):
-            return known[path][1]
+        kept = known.get(path)
+        if kept is not None and all(_version(each) == found for each, found in kept[0].items()):
+            return kept[1]
         versions = {each: _version(each) for each in files(path)}
         result = read(path)  # it says what is wrong
-        known[path] = versions, result
+        with lock:
+            known[path] = versions, result
+            if len(known) > _MOST_KEPT:
+                del known[next(iter(known))]
         return result
 
     return read_when_changed
