@@ -93,8 +93,7 @@ class Gateway:
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
         # One transaction holds everything that a request changes, moto's memory included. What must outlive a
-        # refused request has transactions of its own before it: asynchronous requests that have come due, and
-        # counted faults.
+        # refused request is kept before it: asynchronous requests that have come due, and counted faults.
         rest = protocols.find_rest_operation(request)
         try:
             answer = self._answer(request) if rest is None else self._answer_rest(request, rest)
@@ -164,26 +163,19 @@ class Gateway:
         return written
 
     def _answer(self, request: Request) -> Response:
+        target = request.headers.get("x-amz-target", "")
         with self.store.transaction() as connection:
             signature = authenticate(request, self.double)
-            settle_due_requests(self._context(connection, signature.caller, signature.region))
-            has_faults = bool(switches.read_switch(connection, "faults"))
-        target = request.headers.get("x-amz-target", "")
-        if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
-            if has_faults:
+            context = self._context(connection, signature.caller, signature.region)
+            settle_due_requests(context)
+            self.store.keep()
+            if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
                 self._raise_fault(request, signature.service_name)
-            with self.store.transaction():
                 return self.double.handle(request, signature)
-        service_name, model = registry.find_operation(target)
-        self._limiter.take(service_name, model.name)
-        if has_faults:
+            service_name, model = registry.find_operation(target)
+            self._limiter.take(service_name, model.name)
             self._raise_fault(request, service_name)
-        with self.store.transaction() as connection:
-            body, context = (
-                json_object(request.body),
-                self._context(connection, signature.caller, signature.region),
-            )
-            return json_response(self.call(context, service_name, model.name, body))
+            return json_response(self.call(context, service_name, model.name, json_object(request.body)))
 
     def _answer_rest(self, request: Request, rest: RestOperation) -> Response:
         """Answer one of the operations that a person's client calls, nearly all of them unsigned."""
@@ -213,6 +205,7 @@ class Gateway:
             fault = switches.next_fault(
                 connection, service_name, name or operation_name(request, service_name)
             )
+            self.store.keep()
         if fault is not None:
             raise fault
 

@@ -332,6 +332,7 @@ class Store:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
+        self._changes_kept = 0
         try:
             if damage := damage_of(path, was_used=was_used):
                 raise _damaged(path, damage)
@@ -405,7 +406,7 @@ class Store:
                 yield self._connection
                 return
             self._depth += 1
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield self._connection
                 # After some errors SQLite has rolled back by itself: what followed was no transaction.
@@ -417,6 +418,16 @@ class Store:
                 raise
             finally:
                 self._depth -= 1
+
+    def keep(self) -> None:
+        """Commit what the current transaction has changed so far: an exception after this leaves it alone."""
+        if self._connection.total_changes != self._changes_kept:  # spares a mere read a second transaction
+            self._connection.commit()
+            self._begin()
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._changes_kept = self._connection.total_changes
 
     @property
     def seed(self) -> int:

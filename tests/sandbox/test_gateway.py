@@ -104,6 +104,25 @@ def test_a_refused_request_leaves_nothing_behind(gateway_client, instance):
     assert "\n".join(gateway_client.store._connection.iterdump()) == before
 
 
+def test_what_came_due_outlives_a_refused_request(gateway_client, instance):
+    gateway_client.gateway.write_switches({"asynchronous_duration_s": 0})
+    client, store = gateway_client.client("sso-admin"), gateway_client.client("identitystore")
+    of_instance = {"InstanceArn": instance["InstanceArn"]}
+    created = client.create_permission_set(**of_instance, Name="Readers")["PermissionSet"]
+    group = store.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="Readers")
+    client.create_account_assignment(
+        **of_instance,
+        PermissionSetArn=created["PermissionSetArn"],
+        TargetId=gateway_client.management_account_id,
+        TargetType="AWS_ACCOUNT",
+        PrincipalType="GROUP",
+        PrincipalId=group["GroupId"],
+    )
+    refused(client.create_permission_set, **of_instance, Name="Readers")
+    query = "SELECT status FROM asynchronous_request"
+    assert [tuple(row) for row in gateway_client.store._connection.execute(query)] == [("SUCCEEDED",)]
+
+
 def test_a_defect_is_the_services_own_error_and_rolls_back(gateway_client, instance, monkeypatch, caplog):
     def broken_call(context, *_arguments):
         context.connection.execute("DELETE FROM instance")
