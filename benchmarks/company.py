@@ -24,7 +24,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ from idc_runner.run import RunRequest, run_lesson  # noqa: E402
 from idc_runner.summary import text_table  # noqa: E402
 
 STEPS = ("permission_sets", "groups", "users", "account_assignments")
-_PREFIXES = {"sso-admin": "sso-admin", "identitystore": "identitystore", "organizations": "organizations"}
+SERVICES = ("sso-admin", "identitystore", "organizations")
 
 
 def company_of(users: int) -> Company:
@@ -67,7 +68,7 @@ class Meter:
     _calls: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        for service_name in _PREFIXES:
+        for service_name in SERVICES:
             events = self.connection.client(service_name).meta.events
             events.register("before-send", self._send)
 
@@ -103,25 +104,37 @@ def organization_file(company: Company, folder: Path) -> Path:
     return path
 
 
-def measure(company: Company, latency_s: float, *, notebooks: bool) -> dict[str, Any]:
-    """Return the rows of one company, and the memory that it took."""
+@contextmanager
+def opened(company: Company) -> Iterator[RunContext]:
+    """Yield a run of a company's scenario, on a sandbox of its own that has the accounts and an instance."""
     with tempfile.TemporaryDirectory(prefix="idc-benchmark-") as name:
         folder = Path(name)
-        with sandbox_of_its_own(folder / "state", organization=organization_file(company, folder)) as sandbox:
+        with sandbox_of_its_own(folder / "state", organization=organization_file(company, folder)):
             connection = connect(state_folder=folder / "state")
             assert connection.console is not None
             connection.console.enable_organization_instance(region="us-east-1")
-            values = {**company.scenario, "target": "sandbox", "expected_account": None}
-            scenario = validate_scenario(values, source="the benchmark's company")
-            context = RunContext(connection, scenario, "apply", "benchmark", folder / "run")
-            meter = Meter(connection, latency_s)
-            _measure_steps(meter, context)
-            if notebooks:
-                _measure_notebooks(meter, values, folder)
-            _measure_teardown(meter, Teardown(context))
-            print(f"sandbox at {sandbox.endpoint_url} done", file=sys.stderr)
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"rows": meter.rows, "memory_mb": memory_mb}
+            scenario = validate_scenario(values_of(company), source="the benchmark's company")
+            yield RunContext(connection, scenario, "apply", "benchmark", folder / "run")
+
+
+def values_of(company: Company) -> dict[str, Any]:
+    """Return what a scenario file of a company in the sandbox says."""
+    return {**company.scenario, "target": "sandbox", "expected_account": None}
+
+
+def measure(company: Company, latency_s: float, *, notebooks: bool) -> dict[str, Any]:
+    """Return the rows of one company, and the memory that it took."""
+    with opened(company) as context:
+        meter = Meter(context.connection, latency_s)
+        _measure_steps(meter, context)
+        if notebooks:
+            _measure_notebooks(meter, values_of(company), context.run_folder.parent)
+        _measure_teardown(meter, Teardown(context))
+    return _measured(meter)
+
+
+def _measured(meter: Meter) -> dict[str, Any]:
+    return {"rows": meter.rows, "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def _measure_steps(meter: Meter, context: RunContext) -> None:
@@ -174,22 +187,15 @@ def _measure_notebooks(meter: Meter, values: dict[str, Any], folder: Path) -> No
 def measure_access_table(latency_s: float) -> dict[str, Any]:
     """Return the calls and seconds of reading who has access to what, by the reader that is compared."""
     company = Company(50, 20, 30, 200, 1000)
-    with tempfile.TemporaryDirectory(prefix="idc-benchmark-") as name:
-        folder = Path(name)
-        with sandbox_of_its_own(folder / "state", organization=organization_file(company, folder)):
-            connection = connect(state_folder=folder / "state")
-            assert connection.console is not None
-            connection.console.enable_organization_instance(region="us-east-1")
-            values = {**company.scenario, "target": "sandbox", "expected_account": None}
-            scenario = validate_scenario(values, source="the benchmark's company")
-            context = RunContext(connection, scenario, "apply", "benchmark", folder / "run")
-            for step in STEPS:
-                Step(context, step).apply()
-            connection.cache.clear()
-            meter = Meter(connection, latency_s)
-            rows = meter.measure("access table", lambda: list_all_account_assignments(connection))
-            assert len(rows) == len({*rows}) == 1000, len(rows)
-    return {"rows": meter.rows, "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    with opened(company) as context:
+        for step in STEPS:
+            Step(context, step).apply()
+        connection = context.connection
+        connection.cache.clear()
+        meter = Meter(connection, latency_s)
+        rows = meter.measure("access table", lambda: list_all_account_assignments(connection))
+        assert len(rows) == len({*rows}) == 1000, len(rows)
+    return _measured(meter)
 
 
 def as_table(found: dict[str, dict[str, Any]]) -> str:

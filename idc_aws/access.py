@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from idc_aws.calls import by_key, found_or_none, in_threads, known_or_none
+from idc_aws.calls import both, by_key, found_or_none, in_threads, known_or_none
 from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
@@ -28,11 +28,15 @@ LONE_ACCOUNT_ID = re.compile(r"(?<![\w:/(\".-])\d{12}(?![\w:/)\"-])", re.ASCII)
 
 def list_permission_sets(connection: Connection) -> dict[str, str]:
     """Return the ARNs of the instance's permission sets by name, sorted; reads only."""
+    listed = list(connection.items("sso-admin", "list_permission_sets"))
+    return _named(connection, listed)
+
+
+def _named(connection: Connection, permission_set_arns: Sequence[str]) -> dict[str, str]:
     # A permission set can never be renamed: its name is read once. One of the management account may have no
     # name that a delegated administrator may read, and goes by its ARN.
     names: dict[str, str] = connection.cache.setdefault("permission_set_names", {})
-    listed = list(connection.items("sso-admin", "list_permission_sets"))
-    new = [arn for arn in listed if arn not in names]
+    new = [arn for arn in permission_set_arns if arn not in names]
 
     def name_of(arn: str) -> str:
         described = connection.call("sso-admin", "describe_permission_set", PermissionSetArn=arn)
@@ -42,7 +46,7 @@ def list_permission_sets(connection: Connection) -> dict[str, str]:
     names.update({arn: name for arn, name in read.items() if name})
     if new and not names:
         name_of(new[0])  # None may be read: the caller lacks the permission, and is told so.
-    return dict(sorted((names.get(arn, arn), arn) for arn in listed))
+    return dict(sorted((names.get(arn, arn), arn) for arn in permission_set_arns))
 
 
 def find_permission_set(connection: Connection, name: str) -> str:
@@ -150,16 +154,17 @@ def list_all_account_assignments(connection: Connection) -> list[AssignmentRow]:
     Source: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_ListAccountAssignments.html
     """
     with failed_read("the account assignments"):
-        rows = list_assignment_rows(connection)
-    accounts = account_names(connection)
+        rows, accounts = both(lambda: list_assignment_rows(connection), lambda: account_names(connection))
     named = [row._replace(account_name=accounts.get(row.account_id, "")) for row in rows]
     return sorted(named, key=lambda row: (row.account_name, row.account_id, row.permission_set, *row[:2]))
 
 
 def list_assignment_rows(connection: Connection) -> list[AssignmentRow]:
     """Return every account assignment with the names of its principal and permission set; reads only."""
-    permission_sets = list_permission_sets(connection)
-    pairs = provisioned_pairs(connection, permission_sets.values())
+    arns = list(connection.items("sso-admin", "list_permission_sets"))
+    permission_sets, pairs = both(
+        lambda: _named(connection, arns), lambda: provisioned_pairs(connection, arns)
+    )
     try:
         names = _principals_if_fewer(connection, len(pairs)) if is_management_account(connection) else None
         rows = list_assignments_of_principals(connection, names or ())

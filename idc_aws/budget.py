@@ -11,6 +11,7 @@ from idc_aws.changes import Action, Change, State
 from idc_aws.clients import AWS_RATE_PER_S
 from idc_aws.connection import Connection
 from idc_aws.identity_store import MOST_ON_A_PAGE, list_page_limit
+from idc_aws.permission_sets import DESCRIBED_FIELDS, PROVISIONED_FIELDS
 from idc_aws.units import unit_calls
 
 _ACCOUNTS_ON_A_PAGE = 20
@@ -28,6 +29,12 @@ _POLICIES = {
     "managed_policies": "AttachManagedPolicyToPermissionSet",
     "customer_managed_policies": "AttachCustomerManagedPolicyReferenceToPermissionSet",
 }
+_PROVISIONING = (
+    "ListAccountsForProvisionedPermissionSet",
+    "ProvisionPermissionSet",
+    "DescribePermissionSetProvisioningStatus",
+    "ListAccountsForProvisionedPermissionSet",
+)
 _TEXTS = {
     "inline_policy": "PutInlinePolicyToPermissionSet",
     "permissions_boundary": "PutPermissionsBoundaryToPermissionSet",
@@ -98,9 +105,7 @@ def known_sizes(connection: Connection) -> Sizes:
     )
 
 
-def reading_budget(
-    changes: Iterable[Change], sizes: Sizes = Sizes(), *, applied: bool = False, names_known: bool = True
-) -> Budget:
+def reading_budget(changes: Iterable[Change], sizes: Sizes = Sizes(), *, applied: bool = False) -> Budget:
     """Return the calls that planning these changes takes in one look, or checking them when they are applied.
 
     Parameters
@@ -111,10 +116,8 @@ def reading_budget(
         What there is on the target beside the plan, as `known_sizes`.
     applied
         Whether what the plan creates is there by then.
-    names_known
-        Whether the connection has read the names of the permission sets before.
     """
-    return Budget(_Reading(list(changes), sizes, applied, names_known).count())
+    return Budget(_Reading(list(changes), sizes, applied).count())
 
 
 @dataclass
@@ -122,15 +125,15 @@ class _Reading:
     changes: Sequence[Change]
     sizes: Sizes
     applied: bool
-    names_known: bool
     calls: Counter[str] = field(default_factory=Counter)
     listed: set[str] = field(default_factory=set)
 
     def count(self) -> Counter[str]:
         self._sets(self._of("permission_set"))
-        self._principals("GROUP", self._of("group"))
+        groups, users = self._of("group"), self._of("user")
+        self._names("GROUP", len(groups), describes=True)
         self._assignments(self._of("account_assignment"))
-        self._principals("USER", self._of("user"))
+        self._names("USER", len(users), describes=True)
         self._memberships(self._of("group_membership"))
         kinds = {change.kind for change in self.changes}
         if "access_control_attributes" in kinds:
@@ -148,94 +151,72 @@ class _Reading:
     def _there(self, changes: Iterable[Change]) -> list[Change]:
         return [one for one in changes if (one.after if self.applied else one.before) is not None]
 
-    def _size(self, principal_type: str) -> int:
-        """Return how many users or groups there are: at least those of the plan."""
-        kind, known = ("user", self.sizes.users) if principal_type == "USER" else ("group", self.sizes.groups)
+    def _missing(self, kind: str) -> set[str]:
+        planned = self._of(kind)
+        return {one.key for one in planned} - {one.key for one in self._there(planned)}
+
+    def _size(self, kind: str, known: int) -> int:
+        """Return how many of a kind there are: at least those of the plan."""
         planned = self._of(kind)
         made = [one for one in planned if one.action is Action.CREATE] if self.applied else []
         return max(known + len(made), len(self._there(planned)))
 
-    def _names(self, principal_type: str, number: int, calls: int) -> None:
-        """Count how names become ids or states: by a list, unless asking takes fewer calls."""
+    def _names(self, principal_type: str, number: int, *, describes: bool = False) -> None:
         if not number or principal_type in self.listed:
             return
-        noun = principal_type.capitalize()
-        pages = max(_pages(self._size(principal_type)), 1)
-        most = list_page_limit(calls, (pages, True) if self.sizes.users or self.sizes.groups else (0, False))
-        self.calls[f"identitystore:List{noun}s"] += min(pages, most)
         self.listed.add(principal_type)  # within one look it is not asked for again
-        if pages <= most:
-            return
-        self.calls[f"identitystore:Get{noun}Id"] += number
-        if calls > number:
-            self.calls[f"identitystore:Describe{noun}"] += number
-
-    def _principals(self, principal_type: str, changes: Sequence[Change]) -> None:
-        self._names(principal_type, len(changes), 2 * len(changes))
+        known = self.sizes.users if principal_type == "USER" else self.sizes.groups
+        size = self._size(principal_type.lower(), known)
+        is_known = bool(self.sizes.users or self.sizes.groups)
+        self.calls += _finding(principal_type, number, size, is_known=is_known, describes=describes)
 
     def _sets(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
         there = len(self._there(changes))
-        self._list_sets(there, len(changes))
-        self.calls.update({f"sso-admin:{operation}": there for operation in _READ_OF_A_SET[1:]})
-        # A name that is not known yet is read by the same call.
-        named = max(self._sets_there(), there) if not self.names_known else there
-        self.calls["sso-admin:DescribePermissionSet"] += named
+        self._list_sets()
+        # A name that is not known yet is read by the call that describes its set.
+        self.calls.update({f"sso-admin:{operation}": there for operation in _READ_OF_A_SET})
 
-    def _sets_there(self) -> int:
-        made = [one for one in self._of("permission_set") if one.action is Action.CREATE]
-        return self.sizes.permission_sets + (len(made) if self.applied else 0)
-
-    def _list_sets(self, *numbers: int) -> None:
+    def _list_sets(self) -> None:
         if "sets" not in self.listed:
-            self.calls["sso-admin:ListPermissionSets"] += _pages(max(self._sets_there(), 1, *numbers))
+            number = self._size("permission_set", self.sizes.permission_sets)
+            self.calls["sso-admin:ListPermissionSets"] += max(_pages(number), 1)
             self.listed.add("sets")
 
     def _assignments(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
         states = [_state(one) for one in changes]
-        if not self._of("permission_set") and not self.names_known:
-            self.calls["sso-admin:DescribePermissionSet"] += self._sets_there()
         self._list_sets()
         self.calls["organizations:ListAccounts"] += _pages(self.sizes.accounts, _ACCOUNTS_ON_A_PAGE)
         self.calls.update(self.sizes.unit_calls)
-        principals = {(one["principal_type"], one["principal_name"]) for one in states}
         for kind in ("GROUP", "USER"):
-            number = sum(principal[0] == kind for principal in principals)
-            self._names(kind, number, number)
-        missing = self._missing("group", "GROUP") | self._missing("user", "USER")
-        no_set = {key for _, key in self._missing("permission_set", "")}
+            named = {one["principal_name"] for one in states if one["principal_type"] == kind}
+            self._names(kind, len(named))
+        missing = {"GROUP": self._missing("group"), "USER": self._missing("user")}
+        no_set = self._missing("permission_set")
         readable = [
             one
             for one in states
-            if (one["principal_type"], one["principal_name"]) not in missing
+            if one["principal_name"] not in missing[one["principal_type"]]
             and one["permission_set"] not in no_set
         ]
         pairs = {(one["permission_set"], one["account_id"]) for one in readable}
-        of_principals = {(one["principal_type"], one["principal_name"]) for one in readable}
-        if len(of_principals) < len(pairs):
-            self.calls["sso-admin:ListAccountAssignmentsForPrincipal"] += len(of_principals)
+        principals = {(one["principal_type"], one["principal_name"]) for one in readable}
+        if len(principals) < len(pairs):
+            self.calls["sso-admin:ListAccountAssignmentsForPrincipal"] += len(principals)
         else:
             self.calls["sso-admin:ListAccountAssignments"] += len(pairs)
-
-    def _missing(self, kind: str, principal_type: str) -> set[tuple[str, str]]:
-        planned = self._of(kind)
-        there = {one.key for one in self._there(planned)}
-        return {(principal_type, one.key) for one in planned if one.key not in there}
 
     def _memberships(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
         states = [_state(one) for one in changes]
         users, groups = ({one[name] for one in states} for name in ("user_name", "group"))
-        self._names("USER", len(users), len(users))
-        self._names("GROUP", len(groups), len(groups))
-        no_user = {key for _, key in self._missing("user", "")}
-        no_group = {key for _, key in self._missing("group", "")}
-        if not self.sizes.groups and not self._of("group"):
-            no_group = set()
+        self._names("USER", len(users))
+        self._names("GROUP", len(groups))
+        no_user, no_group = self._missing("user"), self._missing("group")
         wanted: Counter[str] = Counter()
         there: Counter[str] = Counter()
         members = set()
@@ -273,47 +254,55 @@ def _state(change: Change) -> State:
     return change.after or change.before or {}
 
 
-def _lookup(noun: str, number: int, size: int) -> Counter[str]:
-    """Return the calls that find the ids of so many names before they are written."""
+def _finding(
+    principal_type: str, number: int, size: int, *, is_known: bool = True, describes: bool = False
+) -> Counter[str]:
+    """Return the calls that find so many names among so many: by a list, unless asking takes fewer calls."""
     if not number:
         return Counter()
-    pages = max(_pages(max(number, size)), 1)
-    if pages <= number // 2:
-        return Counter({f"identitystore:List{noun}s": pages})
-    return Counter({f"identitystore:List{noun}s": number // 2, f"identitystore:Get{noun}Id": number})
+    noun, calls, pages = principal_type.capitalize(), number * (1 + describes), max(_pages(size), 1)
+    most = list_page_limit(calls, (pages, True) if is_known else (0, False))
+    found = Counter({f"identitystore:List{noun}s": min(pages, most)})
+    if pages > most:
+        found[f"identitystore:Get{noun}Id"] += number
+        found[f"identitystore:Describe{noun}"] += number * describes
+    return found
+
+
+def _before_writing(principal_type: str, number: int, size: int) -> Counter[str]:
+    return _finding(principal_type, number, max(number, size), is_known=bool(size))
 
 
 def _by_action(changes: Iterable[Change]) -> Counter[Action]:
     return Counter(change.action for change in changes)
 
 
-def _write_users(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
-    of = _by_action(changes)
-    found = _lookup("User", of[Action.UPDATE], sizes.users)
-    found["identitystore:CreateUser"] += of[Action.CREATE]
-    found["identitystore:DescribeUser"] += of[Action.UPDATE]
-    found["identitystore:UpdateUser"] += of[Action.UPDATE]
-    found["identitystore:ListGroupMembershipsForMember"] += of[Action.DELETE]
+def _write_principals(principal_type: str, changes: Sequence[Change], size: int) -> Counter[str]:
+    of, noun = _by_action(changes), principal_type.capitalize()
+    found = _before_writing(principal_type, of[Action.UPDATE], size)
+    for action, verb in ((Action.CREATE, "Create"), (Action.UPDATE, "Update"), (Action.DELETE, "Delete")):
+        found[f"identitystore:{verb}{noun}"] += of[action]
     found["sso-admin:ListAccountAssignmentsForPrincipal"] += of[Action.DELETE]
-    found["identitystore:DeleteUser"] += of[Action.DELETE]
+    return found
+
+
+def _write_users(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
+    of, found = _by_action(changes), _write_principals("USER", changes, sizes.users)
+    found["identitystore:DescribeUser"] += of[Action.UPDATE]
+    found["identitystore:ListGroupMembershipsForMember"] += of[Action.DELETE]
     return found
 
 
 def _write_groups(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
-    of = _by_action(changes)
-    found = _lookup("Group", of[Action.UPDATE], sizes.groups)
-    found["identitystore:CreateGroup"] += of[Action.CREATE]
-    found["identitystore:UpdateGroup"] += of[Action.UPDATE]
-    found["identitystore:ListGroupMemberships"] += of[Action.DELETE]
-    found["sso-admin:ListAccountAssignmentsForPrincipal"] += of[Action.DELETE]
-    found["identitystore:DeleteGroup"] += of[Action.DELETE]
+    found = _write_principals("GROUP", changes, sizes.groups)
+    found["identitystore:ListGroupMemberships"] += _by_action(changes)[Action.DELETE]
     return found
 
 
 def _write_memberships(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
     states = [_state(one) for one in changes if one.action is Action.CREATE]
-    found = _lookup("User", len({one["user_name"] for one in states}), sizes.users)
-    found += _lookup("Group", len({one["group"] for one in states}), sizes.groups)
+    found = _before_writing("USER", len({one["user_name"] for one in states}), sizes.users)
+    found += _before_writing("GROUP", len({one["group"] for one in states}), sizes.groups)
     found["identitystore:CreateGroupMembership"] += len(states)
     found["identitystore:DeleteGroupMembership"] += _by_action(changes)[Action.DELETE]
     return found
@@ -339,11 +328,11 @@ def _write_sets(changes: Sequence[Change], _sizes: Sizes) -> Counter[str]:
         if change.action is Action.CREATE:
             found["CreatePermissionSet"] += 1
         else:
-            found.update(("ListPermissionSets", "UpdatePermissionSet", *_READ_OF_A_SET))
-            found.update(("ListAccountsForProvisionedPermissionSet", "ProvisionPermissionSet"))
-            found.update(
-                ("DescribePermissionSetProvisioningStatus", "ListAccountsForProvisionedPermissionSet")
-            )
+            differing = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+            found.update(("ListPermissionSets", *_READ_OF_A_SET))
+            found["UpdatePermissionSet"] += not differing.isdisjoint(DESCRIBED_FIELDS)
+            if not differing.isdisjoint(PROVISIONED_FIELDS):
+                found.update(_PROVISIONING)
     return Counter({f"sso-admin:{operation}": number for operation, number in found.items() if number})
 
 
@@ -352,9 +341,9 @@ def _write_assignments(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
     creations = [_state(one) for one in changes if one.action is Action.CREATE]
     if creations:
         found["sso-admin:ListPermissionSets"] += max(_pages(sizes.permission_sets), 1)
-    for noun, size in (("Group", sizes.groups), ("User", sizes.users)):
-        names = {one["principal_name"] for one in creations if one["principal_type"] == noun.upper()}
-        found += _lookup(noun, len(names), size)
+    for kind, size in (("GROUP", sizes.groups), ("USER", sizes.users)):
+        names = {one["principal_name"] for one in creations if one["principal_type"] == kind}
+        found += _before_writing(kind, len(names), size)
     for action, verb, word in ((Action.CREATE, "Create", "Creation"), (Action.DELETE, "Delete", "Deletion")):
         number = _by_action(changes)[action]
         found[f"sso-admin:{verb}AccountAssignment"] += number

@@ -205,6 +205,13 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
                 one.cancel()
 
 
+def both(first: Callable[[], T], second: Callable[[], R]) -> tuple[T, R]:
+    """Return what two reads give that are made at the same time; the first one's failure comes first."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        running = executor.submit(copy_context().run, second)
+        return first(), running.result()
+
+
 def by_key(function: Callable[[K], R], keys: Iterable[K]) -> dict[K, R]:
     """Return what a function gives for each key, as `in_threads` asks for it."""
     listed = list(dict.fromkeys(keys))

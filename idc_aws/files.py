@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
+import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
-from idc_aws.errors import RunFailedError
+from idc_aws.errors import InvalidValueError, RunFailedError
 
 try:
     import fcntl
@@ -43,14 +45,46 @@ def explained(what: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Yield a file to write that takes another's place in one step, or is deleted where the block fails."""
+def replaced_file(path: Path, mode: int = 0o600) -> Iterator[Path]:
+    """Yield a file to write that takes another's place in one step, or is deleted where the block fails.
+
+    Only its owner may read it, from its first byte on. Where it replaces a file, it gets that one's mode.
+    """
     new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
+        new.touch(mode, exist_ok=False)
         yield new
+        with suppress(FileNotFoundError):
+            new.chmod(stat.S_IMODE(path.stat().st_mode))
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str, errors: str = "strict") -> None:
+    """Write a text file as `replaced_file` does: private, in one step."""
+    with replaced_file(path) as new:
+        new.write_bytes(text.encode("utf-8", errors))
+
+
+def write_explained(
+    path: Path, text: str, remedy: str = "Name a file in a folder that you may write."
+) -> None:
+    """Write a text file whole, and its folder where there is none; says in words why it cannot be."""
+    with explained(f"{str(path)!r} cannot be written", remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text, "backslashreplace")
+
+
+def open_private(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Open a text file to write into it; one that is new is only its owner's to read."""
+    return open(path, mode, encoding="utf-8", opener=partial(os.open, mode=0o600))
+
+
+def require_free(paths: Iterable[Path], remedy: str) -> None:
+    """Return when none of these files exists."""
+    if present := [repr(str(path)) for path in paths if os.path.lexists(path)]:
+        raise InvalidValueError(f"there is already: {', '.join(present)}", remedy=remedy)
 
 
 @contextmanager
@@ -107,7 +141,7 @@ def append_json_line(path: Path, entry: Mapping[str, Any], *, to_disk: bool = Fa
     """Append an object to a file of a run's folder, which is made if need be. Writes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
+        with open_private(path, "a") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             if to_disk:
                 file.flush()
@@ -159,19 +193,27 @@ def numbered_lines(data: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield number, entry if isinstance(entry, dict) else None
 
 
+_MOST_KEPT = 256
+
+
 def read_once(
     read: Callable[[Path], R], files: Callable[[Path], Iterable[Path]] = lambda path: (path,)
 ) -> Callable[[Path], R]:
     """Let a function that reads a file, and `files` with it, do so once, as long as none of them changes."""
     known: dict[Path, tuple[dict[Path, _Version], R]] = {}
+    lock = threading.Lock()
 
     @wraps(read)
     def read_when_changed(path: Path) -> R:
-        if path in known and all(_version(each) == found for each, found in known[path][0].items()):
-            return known[path][1]
+        kept = known.get(path)
+        if kept is not None and all(_version(each) == found for each, found in kept[0].items()):
+            return kept[1]
         versions = {each: _version(each) for each in files(path)}
         result = read(path)  # it says what is wrong
-        known[path] = versions, result
+        with lock:
+            known[path] = versions, result
+            if len(known) > _MOST_KEPT:
+                del known[next(iter(known))]
         return result
 
     return read_when_changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import cache
 from importlib import resources
@@ -55,6 +55,12 @@ def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as ``"1 check"``, ``"3 checks"`` or ``"2 people"``."""
     plural = {"person": "people"}.get(noun, f"{noun}s")
     return f"{number} {noun if number == 1 else plural}"
+
+
+def first_of(lines: Sequence[str], most: int) -> list[str]:
+    """Return the first lines of many, and in a line after them how many more there are."""
+    rest = len(lines) - most
+    return [*lines[:most], *([f"… and {rest:,} more"] if rest > 0 else [])]
 
 
 def describe_duration(length_s: float) -> str:

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idc_aws.errors import InvalidValueError, RunFailedError
+from idc_aws.files import replaced_file
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
 _GONE = {"404", "NoSuchKey", "NotFound"}
@@ -45,14 +46,11 @@ class ObjectFolder:
 
     def get_file(self, key: str, path: Path) -> bool:
         """Download a file in one step; False when there is none."""
-        temporary = path.with_name(f".{path.name}.part")
         try:
-            with self._told(f"get {self.address(key)}"):
-                self._s3().download_file(self.bucket, self._key(key), str(temporary))
+            with self._told(f"get {self.address(key)}"), replaced_file(path) as new, new.open("wb") as file:
+                self._s3().download_fileobj(self.bucket, self._key(key), file)
         except FileNotFoundError:
-            temporary.unlink(missing_ok=True)
             return False
-        temporary.replace(path)
         return True
 
     def read(self, key: str) -> str:

@@ -185,9 +185,9 @@ def provision_permission_set(
 
 
 _SETTLE_TIMEOUT_S = 60.0
-_DESCRIBED_FIELDS = ("description", "session_duration", "relay_state")
+DESCRIBED_FIELDS = ("description", "session_duration", "relay_state")
 # What an account sees only when the permission set is provisioned to it again.
-_PROVISIONED_FIELDS = (*POLICY_FIELDS, "session_duration", "accounts_to_provision")
+PROVISIONED_FIELDS = (*POLICY_FIELDS, "session_duration", "accounts_to_provision")
 
 
 class PermissionSets(OneByOne):
@@ -268,20 +268,24 @@ class PermissionSets(OneByOne):
         # What somebody did meanwhile to other fields stays, and what is done already is not done twice.
         found = read_permission_set(self._connection, permission_set_arn)
         wanted = {**found, **{name: after.get(name) for name in differing}}
-        if any(found.get(name) != wanted.get(name) for name in _DESCRIBED_FIELDS):
-            self._describe(key, permission_set_arn, wanted, writer)
+        if any(found.get(name) != wanted.get(name) for name in DESCRIBED_FIELDS):
+            self._describe(key, permission_set_arn, found, wanted, writer)
         change_policies(writer, permission_set_arn, found, wanted)
         writer.change_tags(permission_set_arn, found["tags"], wanted.get("tags") or {})
-        if set(differing) & set(_PROVISIONED_FIELDS):
+        if set(differing) & set(PROVISIONED_FIELDS):
             self._provision(key, permission_set_arn, writer)
         return permission_set_arn
 
-    def _describe(self, name: str, permission_set_arn: str, wanted: State, writer: Writer) -> None:
+    def _describe(
+        self, name: str, permission_set_arn: str, found: State, wanted: State, writer: Writer
+    ) -> None:
         # All three are sent each time: AWS clears a relay state that is left out
         # (https://github.com/hashicorp/terraform-provider-aws/issues/17411).
         request = {"PermissionSetArn": permission_set_arn, **_described(wanted)}
         writer.send("sso-admin", "update_permission_set", **request)
-        removed = [field for field in ("description", "relay_state") if not wanted.get(field)]
+        removed = [
+            field for field in ("description", "relay_state") if found.get(field) and not wanted.get(field)
+        ]
         if not removed:
             return
         left = read_permission_set(self._connection, permission_set_arn)

@@ -33,7 +33,7 @@ from idc_aws.organization import is_management_account
 
 Ours = Collection[tuple[str, str]]
 """Kind and identifier of what does not count."""
-_MEMBERSHIP, _ASSIGNMENT = "group_membership", "account_assignment"
+_MEMBERSHIP, _ASSIGNMENT, _PERMISSION_SET = "group_membership", "account_assignment", "permission_set"
 _MOST_NAMED = 10
 MOST_COUNTED = 1000
 """Of each kind in an instance: enough to see that it is not empty."""
@@ -44,7 +44,7 @@ def uses_of_principals(
 ) -> dict[str, list[Use]]:
     """Return memberships, account assignments and application assignments of groups or users."""
     found = _membership_uses(connection, principal_type, names, ours, again=again)
-    for row in _assignments(connection, principal_type, names, again=again):
+    for row in _assignments(connection, principal_type, names, ours, again=again):
         found[row.principal_id].append(_assignment_use(connection, row, names[row.principal_id]))
     if not again and next(_applications(connection), None) is not None:
         for one in names:
@@ -85,27 +85,25 @@ def _membership_uses(
 
 
 def _assignments(
-    connection: Connection, principal_type: str, names: Mapping[str, str], *, again: bool
+    connection: Connection, principal_type: str, names: Collection[str], ours: Ours, *, again: bool
 ) -> list[Assignment]:
     """Return the principals' own assignments: by principal, or by pair where that takes fewer calls."""
     is_in_charge = is_management_account(connection)
-    if again and is_in_charge:
-        with suppress(AccessDeniedError, AccountInstanceError):
-            return list_assignments_of_principals(connection, [(principal_type, one) for one in names])
-    permission_sets = _permission_sets(connection)
-    pairs: list[tuple[str, str]] | None = None
-    if is_in_charge:
-        if len(names) > len(permission_sets):
-            pairs = provisioned_pairs(connection, permission_sets.values())
-        if pairs is None or len(names) <= len(pairs):
-            with suppress(AccessDeniedError):  # reading by pair needs another permission
-                return list_assignments_of_principals(connection, [(principal_type, one) for one in names])
-    elif again:
+    if again and not is_in_charge:
         return []
-    if pairs is None:
-        pairs = provisioned_pairs(connection, permission_sets.values())
+    if again or (is_in_charge and len(names) <= _calls_by_pair(connection, ours, enough=len(names))):
+        with suppress(AccessDeniedError, AccountInstanceError):  # reading by pair needs another permission
+            return list_assignments_of_principals(connection, [(principal_type, one) for one in names])
+    pairs = provisioned_pairs(connection, _permission_sets(connection).values())
     rows = list_assignments_of_pairs(connection, pairs)
     return [row for row in rows if row.principal_type == principal_type and row.principal_id in names]
+
+
+def _calls_by_pair(connection: Connection, ours: Ours, *, enough: int) -> int:
+    """Return how many calls reading by pair takes, where that is less than `enough`."""
+    # What hangs on a permission set of ours is read by pair in the same look anyway.
+    others = [one for one in _permission_sets(connection).values() if (_PERMISSION_SET, one) not in ours]
+    return len(provisioned_pairs(connection, others)) if len(others) < enough else enough
 
 
 def _permission_sets(connection: Connection) -> dict[str, str]:
@@ -161,7 +159,7 @@ def uses_of_permission_sets(
 def uses_of_instance(connection: Connection) -> list[Use]:
     """Return what the connection's instance holds, up to `MOST_COUNTED` of each kind: all goes with it."""
     permission_sets = _permission_sets(connection)
-    found = [Use("permission_set", arn, f"permission set {name}") for name, arn in permission_sets.items()]
+    found = [Use(_PERMISSION_SET, arn, f"permission set {name}") for name, arn in permission_sets.items()]
     for row in islice(_assignments_in(connection, permission_sets.values()), MOST_COUNTED):
         found.append(_assignment_use(connection, row, row.principal_id))
     describe = "describe_instance_access_control_attribute_configuration"

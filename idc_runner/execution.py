@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 from idc_aws.errors import ParametersError, Problem, RunFailedError
+from idc_aws.files import write_whole
 from idc_aws.identifiers import did_you_mean
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
 from idc_aws.sandbox import find_sandbox
@@ -67,9 +68,8 @@ class PreparedRun:
             "run_folder": str(run_folder),
         }
         large = {name for name, value in sections.items() if len(repr(value)) > _LARGEST_INJECTED}
-        if (
-            large
-        ):  # a notebook shows it and papermill keeps it twice: where the file says the same, it is read
+        if large:
+            # A notebook shows it and papermill keeps it twice: where the file says the same, it is read.
             in_file = self._sections_of_file
             sections |= {name: None for name in large if in_file.get(name) == sections[name]}
         everything = {**self.extra, **sections, **given}
@@ -294,7 +294,7 @@ class Execution:
     def _fault(self, error: BaseException) -> None:
         """Let the current notebook fail by an exception of ours; its traceback goes into the run's folder."""
         path = self.folder / FAULT_FILE
-        path.write_text(clean("".join(traceback.format_exception(error))), "utf-8")
+        write_whole(path, clean("".join(traceback.format_exception(error))))
         message = f"{clean(str(error)) or 'no words'}\n{_FAULT.format(str(path))}"
         failure = NotebookFailure(type(error).__name__, message)
         known = [result for result in self.results if result.notebook == self.current]

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +24,7 @@ from papermill.exceptions import PapermillException, PapermillExecutionError
 from papermill.log import logger
 from traitlets import default
 
+from idc_aws.files import open_private
 from idc_aws.scrubbing import clean
 from idc_runner.engine import MOST_PRINTED, NO_LIMITS, NotebookFailure, TimeLeft, TimeLimits, cut_note
 from idc_runner.notebooks import LessonNotebook
@@ -60,7 +60,7 @@ class OwnKernelManager(AsyncKernelManager):
         path = self.log_file or Path(os.devnull)
         if self.folder is not None:
             options["cwd"] = str(self.folder)
-        with open(path, "ab", opener=partial(os.open, mode=0o600)) as log:
+        with open_private(path, "a") as log:
             await super()._async_launch_kernel(kernel_cmd, **{**options, "stdout": log, "stderr": log})
         self.pids.add(self.provisioner.pid)  # type: ignore[union-attr]
 

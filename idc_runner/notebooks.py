@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_aws.errors import InvalidValueError, NotFoundError, RunFailedError
-from idc_aws.files import explained, read_once
+from idc_aws.files import explained, read_once, write_whole
 from idc_aws.identifiers import did_you_mean
 
 TEARDOWN_NUMBER = "99"
@@ -177,7 +177,7 @@ def find_run_folder(run_id: str, runs: Path) -> Path:
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``."""
     text = json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n"
-    (folder / "run.json").write_text(text, "utf-8")
+    write_whole(folder / "run.json", text)
 
 
 def read_record(folder: Path) -> RunRecord | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idc_aws.files import replaced_file
+from idc_aws.files import write_whole
 from idc_aws.scrubbing import (
     announced,
     clean,
@@ -222,12 +222,6 @@ def scrubbed_path(path: Path) -> str:
         papermill_io.register(SCHEME, ScrubbedFiles())
         _registered = True
     return f"{SCHEME}{path.absolute()}"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, replacing the one before in one step."""
-    with replaced_file(path) as new:
-        new.write_text(text, "utf-8")
 
 
 def _local(path: str) -> Path:

@@ -15,10 +15,11 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from idc_aws.files import write_whole
 from idc_aws.identifiers import counted
 from idc_aws.scrubbing import clean, clean_values
 from idc_helpers.runbook.records import ReceiptBook
-from idc_runner.outputs import scrubbed_notebook, write_whole
+from idc_runner.outputs import scrubbed_notebook
 from idc_runner.summary import (
     ACTIONS,
     DONE_WORDS,

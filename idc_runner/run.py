@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from idc_aws.calls import one_look
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import InvalidValueError
 from idc_aws.project import find_scenario
@@ -38,7 +39,7 @@ from idc_runner.notebooks import create_run_folder, find_notebooks, select_noteb
 from idc_runner.progress import Progress
 from idc_runner.working_copy import edited_line, edited_notebooks, require_unedited
 
-MOST_PEOPLE_MASKED = 10_000  # by name; e-mail addresses and phone numbers are masked whosesoever they are
+_MOST_PEOPLE_MASKED = 10_000  # by name; e-mail addresses and phone numbers are masked whosesoever they are
 
 
 @dataclass(frozen=True)
@@ -219,10 +220,14 @@ def _about_notebooks(prepared: PreparedRun, request: RunRequest) -> Iterator[str
 
 def people_of_run(scenario: Scenario, connection: Connection) -> list[dict[str, Any]]:
     """Return a scenario's users, and those of the target that it does not name; reads the target."""
-    users = scenario_parameters(scenario)["users"]
-    known = {user["user_name"] for user in users}
-    present = list_personal_data(connection, at_most=MOST_PEOPLE_MASKED)
-    return [*users, *(user for user in present if user["user_name"] not in known)]
+    return with_people_there(scenario_parameters(scenario)["users"], connection)
+
+
+def with_people_there(users: Iterable[dict[str, Any]], connection: Connection) -> list[dict[str, Any]]:
+    """Return users, and those of the target that are not among them; reads the target."""
+    named = {user["user_name"]: user for user in users}
+    present = list_personal_data(connection, at_most=_MOST_PEOPLE_MASKED)
+    return [*named.values(), *(user for user in present if user["user_name"] not in named)]
 
 
 def require_target(prepared: PreparedRun, state: Path | None) -> Connection:
@@ -234,13 +239,13 @@ def require_target(prepared: PreparedRun, state: Path | None) -> Connection:
     require_home_region(connection, scenario.instance.kind)
     if prepared.mode == "apply":
         require_apply_allowed(connection, scenario.expected_account)
-    from idc_helpers.runbook import desired  # noqa: PLC0415 - the notebooks' processes have it already
+    # The notebooks' processes have it already.
+    from idc_helpers.runbook.lesson import steps_of_notebook  # noqa: PLC0415
 
-    looks = {
-        "07_account_assignments": desired.missing_of_assignments,
-        "08_users": desired.missing_of_memberships,
-    }
-    chosen = [look for name, look in looks.items() if name in {one.name for one in prepared.notebooks}]
-    if refusals := [refusal for look in chosen for refusal in look(connection, scenario)]:
+    steps = [step for notebook in prepared.notebooks for step in steps_of_notebook(notebook.name)]
+    with one_look():
+        wants = [want for step in steps for want in step.wants]
+        refusals = [refusal for want in wants for refusal in want.missing(connection, scenario)]
+    if refusals:
         raise refused_on_target(refusals, prepared.scenario_file)
     return connection

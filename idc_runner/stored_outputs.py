@@ -16,12 +16,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from idc_aws.errors import KitError, RunFailedError
+from idc_aws.files import write_whole
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE, project_folder
 from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scrubbing import scrub_values
 from idc_runner.kernel_engine import KERNEL_NAME, kernel_manager_class
 from idc_runner.notebooks import LessonNotebook, find_notebooks
-from idc_runner.outputs import write_whole
 
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": KERNEL_NAME}
 _LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}

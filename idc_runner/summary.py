@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from idc_aws.files import write_whole
 from idc_aws.scrubbing import clean, clean_values
 from idc_helpers.runbook.records import ReceiptBook, read_events
 from idc_runner.engine import NotebookFailure
 from idc_runner.notebooks import read_record
-from idc_runner.outputs import write_whole
 
 Status = Literal["passed", "failed", "not run"]
 ACTIONS = ("create", "update", "delete", "unchanged")

@@ -167,7 +167,7 @@ def _write_manifest(folder: Path, laid_out: dict[str, str]) -> None:
 def _write(target: Path, content: bytes) -> None:
     # In one step: what is interrupted leaves no half of a file that would be taken for a person's own.
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_file(target) as new:
+    with replaced_file(target, 0o666) as new:  # the kit's own texts are for everybody
         new.write_bytes(content)
 
 

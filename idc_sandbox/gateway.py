@@ -101,8 +101,8 @@ class Gateway:
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
         # One transaction holds everything that a request changes, moto's memory and its event in the trail
-        # included. What must outlive a refused request has transactions of its own before it: asynchronous
-        # requests that have come due, and counted faults; or behind it: the event of the refusal.
+        # included. What must outlive a refused request is kept before it: asynchronous requests that have
+        # come due, and counted faults; or comes behind it: the event of the refusal.
         rest = protocols.find_rest_operation(request)
         attempt = Attempt(request, rest)
         try:
@@ -196,31 +196,25 @@ class Gateway:
 
     def _answer(self, attempt: Attempt) -> Response:
         request = attempt.request
+        target = request.headers.get("x-amz-target", "")
         with self.store.transaction() as connection:
             signature = attempt.signature = authenticate(request, self.double)
-            settle_due_requests(self._context(connection, signature.caller, signature.region))
-            has_faults = bool(switches.read_switch(connection, "faults"))
-        target = request.headers.get("x-amz-target", "")
-        if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
-            self._name(attempt, signature.service_name)
-            if has_faults:
+            context = self._context(connection, signature.caller, signature.region)
+            settle_due_requests(context)
+            self.store.keep()
+            if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
+                self._name(attempt, signature.service_name)
                 self._raise_fault(request, signature.service_name)
-            with self.store.transaction():
                 return self._recorded(attempt, self.double.handle(request, signature))
-        service_name, model = registry.find_operation(target)
-        attempt.service_name, attempt.operation_name = service_name, model.name
-        self._limiter.take(service_name, model.name)
-        if has_faults:
+            service_name, model = registry.find_operation(target)
+            attempt.service_name, attempt.operation_name = service_name, model.name
+            self._limiter.take(service_name, model.name)
             self._raise_fault(request, service_name)
-        if service_name == "athena":
-            self.queries.fail_interrupted()
-        with self.store.transaction() as connection:
-            body, context = (
-                json_object(request.body),
-                self._context(connection, signature.caller, signature.region),
-            )
+            if service_name == "athena":
+                self.queries.fail_interrupted()
+                self.store.keep()
             context = replace(context, origin=origin_of(request), event=attempt.event)
-            answer = json_response(self.call(context, service_name, model.name, body))
+            answer = json_response(self.call(context, service_name, model.name, json_object(request.body)))
             answer = self._recorded(attempt, answer)
         if service_name == "athena":
             self.queries.go_on()
@@ -293,6 +287,7 @@ class Gateway:
             fault = switches.next_fault(
                 connection, service_name, name or operation_name(request, service_name)
             )
+            self.store.keep()
         if fault is not None:
             raise fault
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,8 +66,8 @@ def _refused(path: Path, problems: list[_Problem]) -> SandboxStartError:
         f"  {path.name}{'' if line is None else f', line {line}'}: {found}. {remedy}"
         for line, found, remedy in problems[:_MOST_SHOWN]
     ]
-    if more := len(problems) - _MOST_SHOWN:
-        shown += [f"  and {more} more"] if more > 0 else []
+    if len(problems) > _MOST_SHOWN:
+        shown.append(f"  and {len(problems) - _MOST_SHOWN} more")
     number = "1 value needs" if len(problems) == 1 else f"{len(problems)} values need"
     return SandboxStartError(
         f"the organization in {str(path)!r} cannot be used: {number} fixing. Nothing was started.\n"
@@ -122,11 +121,12 @@ class _Reading:
 
     def _content(self, values: dict[str, Any], level: int) -> Organization:
         units = [self._unit(node, level + 1) for node in self._list(values.get("organizational_units"))]
-        names = [(node, unit["name"]) for node, unit in units if "name" in unit]
-        for name, count in Counter(name for _, name in names).items():
-            if count > 1:
-                again = [node for node, other in names if other == name][1]
-                self._wrong(again, f"the unit {name!r} is named twice in one parent", "Rename one of them.")
+        seen: set[str] = set()
+        for node, unit in units:
+            if (name := unit.get("name", "")) in seen:
+                self._wrong(node, f"the unit {name!r} is named twice in one parent", "Rename one of them.")
+            elif name:
+                seen.add(name)
         accounts = [self._account(node) for node in self._list(values.get("accounts"))]
         return {"organizational_units": [unit for _, unit in units], "accounts": accounts}
 

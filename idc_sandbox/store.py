@@ -350,6 +350,7 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._notes: list[_Note] = []
+        self._changes_kept = 0
         try:
             if damage := damage_of(path, was_used=was_used):
                 raise _damaged(path, damage)
@@ -423,14 +424,13 @@ class Store:
                 yield self._connection
                 return
             self._depth += 1
-            self._connection.execute("BEGIN IMMEDIATE")
-            before = self._connection.total_changes
+            self._begin()
             try:
                 yield self._connection
                 # After some errors SQLite has rolled back by itself: what followed was no transaction.
                 if not self._connection.in_transaction:
                     raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
-                if self._connection.total_changes != before:
+                if self._connection.total_changes != self._changes_kept:
                     self._add_notes()
                 self._connection.commit()
             except BaseException:
@@ -471,6 +471,16 @@ class Store:
             logger.warning("what happened was not written into the trail: %s", error)
         finally:
             self._connection.execute("PRAGMA synchronous=FULL")
+
+    def keep(self) -> None:
+        """Commit what the current transaction has changed so far: an exception after this leaves it alone."""
+        if self._connection.total_changes != self._changes_kept:  # spares a mere read a second transaction
+            self._connection.commit()
+            self._begin()
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._changes_kept = self._connection.total_changes
 
     @property
     def seed(self) -> int:

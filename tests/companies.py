@@ -299,6 +299,9 @@ class MemoryClients(Clients):
         self.permission_sets[arn] = {"described": described, "policies": [], "tags": list(Tags)}
         return {"PermissionSet": described}
 
+    def do_update_permission_set(self, PermissionSetArn: str, **described: Any) -> Any:
+        self.permission_sets[PermissionSetArn]["described"].update(described)
+
     def do_attach_managed_policy_to_permission_set(
         self, PermissionSetArn: str, ManagedPolicyArn: str, **_: Any
     ) -> Any:

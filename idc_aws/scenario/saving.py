@@ -322,14 +322,11 @@ def _means(text: str, wanted: Scenario) -> bool:
 def _write(target: Path, content: bytes) -> None:
     target = Path(os.path.realpath(target))  # a link stays a link
     try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        if mode is not None and not mode & stat.S_IWUSR:
+        if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
             raise _not_written(target, "it is read-only")
         target.parent.mkdir(parents=True, exist_ok=True)
         with replaced_file(target) as new:
             new.write_bytes(content)
-            if mode is not None:
-                new.chmod(mode)
     except OSError as error:
         raise _not_written(target, error.strerror) from error
 

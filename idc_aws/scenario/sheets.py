@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_aws.errors import InvalidValueError, ParametersError, Problem
-from idc_aws.files import read_table, replaced_file
+from idc_aws.files import read_table, write_explained
 from idc_aws.identifiers import did_you_mean
 
 DELIMITERS = ",;\t"
@@ -262,9 +262,7 @@ def parse_mapping(words: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def write_sheet(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") -> None:
-    """Write a CSV file in UTF-8, with the mark by which spreadsheets know that it is; cells must be safe."""
+    """Write a CSV file of people, with the mark by which spreadsheets know UTF-8; cells must be safe."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_file(path) as new:
-        new.write_bytes(codecs.BOM_UTF8 + text.getvalue().encode())
+    write_explained(path, f"\ufeff{text.getvalue()}")

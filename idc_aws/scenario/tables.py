@@ -15,17 +15,14 @@ from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.people import Address, Enterprise, Group, User
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.sheets import safe_cell, write_sheet
+from idc_aws.scenario.values import IN_A_FILE
 
 _PARTS: Mapping[str, type[BaseModel]] = {"address": Address, "enterprise": Enterprise}
 
 
-# What only a person who writes YAML needs to know.
-_IN_A_FILE = re.compile(r",? in quotes(?:: [^.]*)?")
-
-
 def _described(model: type[BaseModel]) -> dict[str, str]:
     fields = {name: each.description or "" for name, each in model.model_fields.items() if name not in _PARTS}
-    return {name: _IN_A_FILE.sub("", text) for name, text in fields.items()}
+    return {name: re.sub(IN_A_FILE, "", text) for name, text in fields.items()}
 
 
 PART_OF: Mapping[str, str] = {name: part for part, model in _PARTS.items() for name in model.model_fields}

@@ -28,6 +28,9 @@ from idc_aws.files import read_table
 from idc_aws.identifiers import check_account_id, check_region, format_duration, is_account_id, parse_duration
 from idc_aws.scenario.yaml_lines import Location
 
+IN_A_FILE = r",? in quotes(?:: [^.]*)?"
+"""What a description says to a person who writes YAML, and nobody else needs to know."""
+
 
 @dataclass(frozen=True)
 class TextRule:

@@ -329,7 +329,7 @@ def replace_config(
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replaced_file(target) as new:
             content = text.encode(text_encoding())
-            _write_whole(new, content, like=target if before.content is not None else None)
+            _write_content(new, content, like=target if before.content is not None else None)
             prove(ConfigFile(before.path, content, _parsed(before, new, content)))
             if read_content(before.path) != before.content:
                 found = "another program has changed this file meanwhile"
@@ -362,9 +362,8 @@ def _refuse_protected(before: ConfigFile, target: Path) -> None:
         refuse_config(before.path, None, found, "Make it a file of its own (cp), or use a symbolic link.")
 
 
-def _write_whole(path: Path, content: bytes, like: Path | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+def _write_content(path: Path, content: bytes, like: Path | None) -> None:
+    with path.open("wb") as file:
         if like is not None:
             _take_owner_and_mode(file.fileno(), like.stat())
         file.write(content)
@@ -391,7 +390,8 @@ def _back_up(target: Path) -> Path:
         except FileExistsError:
             continue
         except OSError:  # a file system without hard links
-            _write_whole(backup, target.read_bytes(), like=target)
+            backup.touch(mode=0o600, exist_ok=False)
+            _write_content(backup, target.read_bytes(), like=target)
         return backup
     raise AssertionError  # pragma: no cover
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from idc_aws.clients import session_without_files
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, CredentialsError, KitError
-from idc_aws.files import read_object, replaced_file
+from idc_aws.files import read_object, write_whole
 from idc_aws.signin.profiles import SCOPE, SsoProfile
 
 # https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_CreateToken.html
@@ -140,9 +140,9 @@ def refresh_token(connection: Connection, folder: Path) -> Path:
 
 
 def _write_private(path: Path, values: dict[str, Any]) -> Path:
-    with replaced_file(path) as new:
-        new.touch(mode=0o600)
-        new.write_text(json.dumps(values), "utf-8")
+    with suppress(FileNotFoundError):
+        path.chmod(0o600)  # a token is its owner's alone, whoever wrote the one before
+    write_whole(path, json.dumps(values))
     return path
 
 

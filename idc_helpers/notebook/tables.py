@@ -26,7 +26,7 @@ from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.words import format_field, format_fields, format_key, format_value
+from idc_helpers.runbook.words import SYMBOLS, format_field, format_fields, format_key, format_value
 
 
 def style(name: str) -> str:
@@ -173,14 +173,6 @@ def _aligned(parts: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
 
 
-SYMBOLS = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.DELETE: "-",
-    Action.UNCHANGED: "=",
-    Action.BY_HAND: "✎",
-    Action.SKIPPED: "⊘",
-}
 _MARKS = {Action.DELETE: "bad", Action.UNCHANGED: "", Action.BY_HAND: "change"}
 _PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted"}
 _NOT_DONE = {Action.BY_HAND: "not set yet: by hand", Action.SKIPPED: "skipped"}

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from idc_aws.files import explained, replaced_file
+from idc_aws.files import write_explained
+from idc_aws.scenario.sheets import safe_cell
 from idc_aws.scrubbing import masked_values, scrub, scrub_values
 from idc_helpers.runbook.run import RunContext
 
@@ -20,7 +21,6 @@ MOST_ROWS = 200
 
 FIRST_ROWS = 50
 FOLDER = "tables"
-_CALCULATED = ("=", "+", "-", "@", "\t", "\r")
 _SYMBOL = re.compile(r"^[^\w\s] (?=\w)", re.ASCII)
 
 Rows = Sequence[Sequence[str]]
@@ -62,12 +62,8 @@ def write_files(context: RunContext, texts: dict[str, str]) -> tuple[str, ...]:
     """Write cleaned texts under these names into the run's folder of whole tables, and return the links."""
     folder = context.run_folder / FOLDER
     paths = [folder / f"{context.notebook}-{_file_name(name)}" for name in texts]
-    with explained(f"{str(folder)!r} cannot be written", "Make room, or name another `run_folder`."):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, texts.values(), strict=True):
-            with replaced_file(path) as new:
-                new.touch(mode=0o600)
-                new.write_text(text, "utf-8")
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_explained(path, text, "Make room, or name another `run_folder`.")
     return tuple(_link(context, path) for path in paths)
 
 
@@ -93,8 +89,7 @@ def _cleaned(rows: Rows) -> list[list[str]]:
 
 def _as_text(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula, in one line."""
-    line = "; ".join(cell.splitlines())
-    return f"'{line}" if line.startswith(_CALCULATED) else line
+    return safe_cell("; ".join(cell.splitlines()).rstrip())
 
 
 def cut_note(shown: int, number: int, what: str, links: Iterable[str]) -> str:

@@ -247,11 +247,11 @@ class Reviewed(ABC, Generic[P]):
             # a receipt for it would let an undo delete it.
             if looks_again:
                 end_look()  # what the plan was made from is not what is there now
-            if looks_again and (change := self.changed_since(plan)):
-                raise ApplyRefusedError(
-                    f"the {format_thing(change.kind, change.key)} has changed since the plan was shown",
-                    remedy="Nothing was written. Review again, and read the new plan.",
-                )
+                if change := self.changed_since(plan):
+                    raise ApplyRefusedError(
+                        f"the {format_thing(change.kind, change.key)} has changed since the plan was shown",
+                        remedy="Nothing was written. Review again, and read the new plan.",
+                    )
             return self.apply(plan, progress=progress)
         finally:
             self.running = False

@@ -62,6 +62,10 @@ class Want:
         """Return it, bound to a connection."""
         return Desired(self.resource(connection), self.states(scenario))
 
+    def missing(self, connection: Connection, scenario: Scenario) -> list[Refusal]:  # noqa: ARG002 - most name nothing
+        """Return a refusal for each name that nobody makes and that is not there; reads only."""
+        return []
+
     def look_again(self, connection: Connection) -> None:
         """Forget what was read for an earlier plan."""
 
@@ -83,42 +87,23 @@ class WantOfPeople(Want):
         desired = super().desired(connection, scenario)
         is_ours = self.what in scenario.identity_source.writable
         left = {} if is_ours else dict.fromkeys(desired.states, _LEFT_TO_SCIM)
-        refusals: list[Refusal] = []
-        if self.what == "memberships":
-            refusals = missing_of_memberships(connection, scenario)
-        return replace(desired, out_of_reach=left, refusals=refusals)
+        return replace(desired, out_of_reach=left)
 
-
-def missing_of_memberships(connection: Connection, scenario: Scenario) -> list[Refusal]:
-    """Return a refusal for each member and each group of a user that nobody makes and that is not there."""
-    members: dict[Location, str] = {
-        ("groups", number, "members", place): member
-        for number, group in enumerate(scenario.groups)
-        for place, member in enumerate(group.members or ())
-    }
-    groups: dict[Location, str] = {
-        ("users", number, "groups", place): group
-        for number, user in enumerate(scenario.users)
-        for place, group in enumerate(user.groups)
-    }
-    return _missing(Users, connection, scenario, members) + _missing(Groups, connection, scenario, groups)
-
-
-def missing_of_assignments(connection: Connection, scenario: Scenario) -> list[Refusal]:
-    """Return a refusal for each name in an assignment that nobody makes and that is not there."""
-    named: dict[str, dict[Location, str]] = {
-        field: {
-            ("account_assignments", number, field): str(getattr(assignment, field))
-            for number, assignment in enumerate(scenario.account_assignments)
-            if getattr(assignment, field) is not None
+    @override
+    def missing(self, connection: Connection, scenario: Scenario) -> list[Refusal]:
+        if self.what != "memberships":
+            return []
+        members: dict[Location, str] = {
+            ("groups", number, "members", place): member
+            for number, group in enumerate(scenario.groups)
+            for place, member in enumerate(group.members or ())
         }
-        for field in ("permission_set", "group", "user")
-    }
-    return [
-        refusal
-        for kind in (PermissionSets, Groups, Users)
-        for refusal in _missing(kind, connection, scenario, named[kind.kind])
-    ]
+        groups: dict[Location, str] = {
+            ("users", number, "groups", place): group
+            for number, user in enumerate(scenario.users)
+            for place, group in enumerate(user.groups)
+        }
+        return _missing(Users, connection, scenario, members) + _missing(Groups, connection, scenario, groups)
 
 
 _NOT_THERE = {
@@ -179,10 +164,20 @@ class WantOfAssignments(WantInAccounts):
     """A want of account assignments: what they name has to be there, or to be made by the same scenario."""
 
     @override
-    def desired(self, connection: Connection, scenario: Scenario) -> Desired:
-        desired = super().desired(connection, scenario)
-        missing = missing_of_assignments(connection, scenario)
-        return replace(desired, refusals=[*desired.refusals, *missing])
+    def missing(self, connection: Connection, scenario: Scenario) -> list[Refusal]:
+        return [
+            refusal
+            for kind in (PermissionSets, Groups, Users)
+            for refusal in _missing(kind, connection, scenario, _named_in_assignments(scenario, kind.kind))
+        ]
+
+
+def _named_in_assignments(scenario: Scenario, kind: str) -> dict[Location, str]:
+    return {
+        ("account_assignments", number, kind): name
+        for number, assignment in enumerate(scenario.account_assignments)
+        if (name := getattr(assignment, kind)) is not None
+    }
 
 
 USERS_FIRST = "does not exist yet: apply notebook 08, then this step again"

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from idc_aws.errors import InvalidValueError
-from idc_aws.files import explained, replaced_file
+from idc_aws.files import write_explained
 from idc_aws.project import work_folder
 from idc_aws.scenario.including import INCLUDE
 from idc_aws.scenario.saving import dumped
@@ -16,6 +15,7 @@ from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook import desired
 from idc_helpers.runbook.importing import Imported
 
+USUAL_FILE = "parameters/imported.yaml"
 MAIN = "scenario.yaml"
 _TOPICS = {
     "permission_sets.yaml": ("permission_sets",),
@@ -29,9 +29,14 @@ What IAM Identity Center held when this file was written. A plan of it changes n
 change a value here, plan again, and only that changes. What exists and is not in here is never touched."""
 
 
-def scenario_texts(imported: Imported, target: Path, *, by_topic: bool) -> dict[Path, str]:
-    """Return the texts of the scenario's files by path; the first one is the scenario."""
-    if not by_topic:
+def main_file(target: Path) -> Path:
+    """Return the scenario's own file: the target where it ends in .yaml, else one in that folder."""
+    return target if target.suffix in (".yaml", ".yml") else target / MAIN
+
+
+def scenario_texts(imported: Imported, target: Path) -> dict[Path, str]:
+    """Return the texts of the scenario's files by path, the main one first: one, or one for each topic."""
+    if main_file(target) == target:
         return {target: _text(imported, imported.data, target, _OF_THE_FILE.format(name=target.name))}
     main, topics = dict(imported.data), {}
     for name, sections in _TOPICS.items():
@@ -149,21 +154,7 @@ def _commented(text: str) -> str:
     return "".join(f"# {line}".rstrip() + "\n" for line in clean)
 
 
-def require_free(paths: Iterable[Path]) -> None:
-    """Return when none of these files exists."""
-    present = [path for path in paths if os.path.lexists(path)]
-    if present:
-        named = ", ".join(repr(str(path)) for path in present)
-        remedy = "Choose another name with -o, or replace it with --force."
-        raise InvalidValueError(f"there is already: {named}", remedy=remedy)
-
-
-def write_texts(texts: Mapping[Path, str], *, replace: bool = False) -> None:
-    """Write files: those that exist are replaced where that is asked for, else none is written."""
-    if not replace:
-        require_free(texts)
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write files that their owner alone may read: they name people. Those that exist are replaced."""
     for path, text in texts.items():
-        with explained(f"{str(path)!r} cannot be written", "Choose another place with -o."):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replaced_file(Path(os.path.realpath(path))) as new:
-                new.write_text(text, "utf-8")
+        write_explained(Path(os.path.realpath(path)), text, "Choose another place.")

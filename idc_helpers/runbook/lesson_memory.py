@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from idc_aws.files import read_object, replaced_file
+from idc_aws.files import read_object, write_whole
 from idc_aws.scrubbing import clean_values
 from idc_helpers.runbook.progress import StepReading, StepState
 from idc_helpers.runbook.records import read_events
@@ -75,7 +75,6 @@ def _read(run_folder: Path) -> dict[str, Any]:
 def _write(run_folder: Path, content: Mapping[str, Any]) -> None:
     try:
         run_folder.mkdir(parents=True, exist_ok=True)
-        with replaced_file(run_folder / _FILE) as new:
-            new.write_text(json.dumps(clean_values(content), indent=1), "utf-8")
+        write_whole(run_folder / _FILE, json.dumps(clean_values(content), indent=1))
     except OSError:
         return  # a folder that cannot be written costs the side bar its marks, and nothing else

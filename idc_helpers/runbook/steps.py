@@ -66,7 +66,9 @@ class Step(Reviewed[Plan]):
 
     def _wanted(self, scenario: Scenario, connection: Connection) -> tuple[Desired, ...]:
         wanted = tuple(want.desired(connection, scenario) for want in self.entry.wants)
-        if refusals := [refusal for each in wanted for refusal in each.refusals]:
+        refusals = [refusal for each in wanted for refusal in each.refusals]
+        refusals += [one for want in self.entry.wants for one in want.missing(connection, scenario)]
+        if refusals:
             is_of_file = scenario is self.context.scenario
             raise refused_on_target(refusals, self.context.scenario_file if is_of_file else None)
         return wanted

@@ -11,13 +11,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from idc_aws.changes import State, in_words, key_in_words
+from idc_aws.changes import Action, State, in_words, key_in_words
 from idc_aws.errors import InvalidValueError
 from idc_aws.files import read_table
 from idc_aws.identifiers import AWS_POLICY_PREFIX, format_length, parse_duration
 from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.policies import PermissionsBoundary
+from idc_aws.scenario.values import IN_A_FILE
 from idc_aws.settings import CONSOLE_SETTINGS
+
+SYMBOLS: Mapping[Action, str] = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.UNCHANGED: "=",
+    Action.BY_HAND: "✎",
+    Action.SKIPPED: "⊘",
+}
+"""What stands before a change, on screens and in terminals."""
 
 
 @cache
@@ -42,9 +53,6 @@ class FieldGroup:
     title: str
     names: tuple[str, ...]
 
-
-IN_A_FILE = r",? in quotes(?:: [^.]*)?"
-"""What only a person who writes YAML needs to know."""
 
 # A rule between fields is told at this one.
 WHOLE_PROBLEM_AT: Mapping[type[BaseModel], str] = {

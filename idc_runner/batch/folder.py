@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import APPENDING, append_object, explained, lock_file, read_json_lines
+from idc_aws.files import APPENDING, append_object, explained, lock_file, read_json_lines, write_whole
 from idc_aws.identifiers import counted
 from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, changed_inputs
 
@@ -193,7 +193,7 @@ class BucketStore:
         for path in _files_of(folder):
             self._folder.put_file(path, f"{start}/{path.relative_to(folder).as_posix()}")
         marker = folder / MARKER
-        marker.write_text(json.dumps(asdict(result), ensure_ascii=False) + "\n", "utf-8")
+        write_whole(marker, json.dumps(asdict(result), ensure_ascii=False) + "\n")
         self._folder.put_file(marker, f"{start}/{MARKER}")
         if (folder / _STAYS_HERE).exists():
             marker.unlink()

@@ -12,11 +12,11 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from idc_aws.files import write_whole
 from idc_aws.identifiers import counted
 from idc_aws.scrubbing import clean, clean_values
 from idc_runner.batch.folder import JOBS
 from idc_runner.batch.jobs import Job, JobResult
-from idc_runner.outputs import write_whole
 from idc_runner.progress import TimedLines, indented
 from idc_runner.report import render_page, verdict_of
 from idc_runner.summary import ACTIONS, DONE_WORDS, format_seconds

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
+from idc_aws.files import open_private, write_whole
 from idc_aws.identifiers import counted
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.sandbox import sandbox_of_its_own, start_sandbox
@@ -32,7 +33,6 @@ from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.execution import Execution, PreparedRun, record_run
 from idc_runner.fast.engine import open_engine
 from idc_runner.notebooks import LessonNotebook
-from idc_runner.outputs import write_whole
 from idc_runner.progress import Progress
 from idc_runner.run import require_target
 from idc_runner.summary import RunSummary
@@ -75,7 +75,7 @@ def run_job(job: Job, settings: JobSettings, engine: Engine) -> JobResult:
             raise
         failed = job.failed(f"{type(error).__name__}: {error}", started, time.monotonic() - start)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the notebook may have taken it away
-        (folder / RUN_LOG).write_text(f"{failed.reason}\n", "utf-8")
+        write_whole(folder / RUN_LOG, f"{failed.reason}\n")
         return failed
     return JobResult(
         job=job.name,
@@ -108,7 +108,7 @@ def _carried_out(
             stack.enter_context(sandbox_of_its_own(state, is_shared=job.sandbox != OWN))
         where, state_id = _target(prepared, state)
         variables = {**settings.environment, **record_run(prepared, folder, state, state_id)}
-        log = stack.enter_context((folder / RUN_LOG).open("w", encoding="utf-8"))
+        log = stack.enter_context(open_private(folder / RUN_LOG, "w"))
         execution = Execution(
             prepared,
             folder,

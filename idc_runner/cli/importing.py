@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from idc_aws.errors import InvalidValueError
+from idc_aws.files import require_free
 from idc_aws.project import work_folder
+from idc_runner.cli.run import selected_words
 
-USUAL_FILE = Path("parameters") / "imported.yaml"
+_FORCE = "Choose another name with -o, or replace it with --force."
 MOST_REMARKS = 50
 
 
@@ -76,15 +78,15 @@ def import_existing(
     """
     from idc_aws.connection import connect  # noqa: PLC0415
     from idc_helpers.runbook.imported_files import (  # noqa: PLC0415
-        MAIN,
-        require_free,
+        USUAL_FILE,
+        main_file,
         scenario_texts,
         write_texts,
     )
     from idc_helpers.runbook.importing import Selection, import_scenario  # noqa: PLC0415
 
     selection = Selection(
-        only=tuple(word.strip() for word in (only or "").split(",") if word.strip()),
+        only=selected_words(only),
         names=tuple(name or ()),
         accounts=tuple(account or ()),
         units=tuple(ou or ()),
@@ -92,15 +94,16 @@ def import_existing(
         personal_data=not without_personal_data,
     )
     path = out or work_folder() / USUAL_FILE
-    by_topic = path.suffix not in (".yaml", ".yml")
     if not force:
-        require_free([path / MAIN if by_topic else path])  # before a thousand calls
+        require_free([main_file(path)], _FORCE)  # before a thousand calls
     connection = connect(target=target, region=region, profile=profile)
     imported = import_scenario(connection, selection)
     if profile:
         imported.data["profile"] = profile
-    texts = scenario_texts(imported, path, by_topic=by_topic)
-    write_texts(texts, replace=force)
+    texts = scenario_texts(imported, path)
+    if not force:
+        require_free(texts, _FORCE)
+    write_texts(texts)
     for remark in imported.remarks[:MOST_REMARKS]:
         typer.echo(f"warning: {remark}", err=True)
     if len(imported.remarks) > MOST_REMARKS:

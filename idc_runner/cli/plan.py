@@ -5,48 +5,30 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from idc_aws.files import write_explained
 from idc_aws.project import project_folder, work_folder
-from idc_runner.cli.run import selected_words
+from idc_runner.cli.run import Mask, Only, Out, Parameters, Target, selected_words
+
+if TYPE_CHECKING:
+    from idc_runner.run import RunRequest
 
 CHANGES = 2
 """The exit status of a plan with something to do, and of a drift that was found."""
 
-_Parameters = Annotated[
-    Path | None,
-    typer.Option(
-        "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
-    ),
-]
-_Only = Annotated[
-    str | None,
-    typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
-]
-_Target = Annotated[
-    Literal["sandbox", "aws"] | None,
-    typer.Option("--target", help="Where to look. [default: what the scenario says, else sandbox]"),
-]
 _Page = Annotated[
     Path | None, typer.Option("--page", metavar="FILE.html", help="Also write it as a page, complete.")
-]
-_Mask = Annotated[
-    bool,
-    typer.Option(
-        "--mask-personal-data",
-        help="Replace people's names, e-mail addresses, phone numbers and addresses in what is shown, in "
-        "page and Markdown; not in the plan's own file, which holds what is to be written.",
-    ),
 ]
 
 
 def plan(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
-    target: _Target = None,
+    parameters: Parameters = None,
+    only: Only = None,
+    target: Target = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.json", help="Write the plan, for `idc apply`. It holds people."),
@@ -64,7 +46,7 @@ def plan(
             help="Which kinds of wider access have to be accepted, where it is not as the kit has it.",
         ),
     ] = None,
-    mask_personal_data: _Mask = False,
+    mask_personal_data: Mask = False,
 ) -> None:
     """Show what the scenario would change, all notebooks in one plan; writes nothing to the target.
 
@@ -74,20 +56,13 @@ def plan(
     from idc_aws.calls import one_look  # noqa: PLC0415
     from idc_aws.scenario.reading import scenario_warnings  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
-    from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
     from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
     from idc_runner.plans.rules import read_rules  # noqa: PLC0415
     from idc_runner.plans.words import terminal_lines  # noqa: PLC0415
-    from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415
+    from idc_runner.run import people_of_run  # noqa: PLC0415
 
-    request = RunRequest(
-        project=project_folder(),
-        work=work_folder(),
-        scenario_file=parameters,
-        only=selected_words(only),
-        target=target,
-    )
+    request = _request(parameters, only, target)
     chosen = read_rules(rules)
     with one_look():
         lesson = read_lesson(request)
@@ -98,9 +73,9 @@ def plan(
         if mask_personal_data:
             stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
         if page is not None:
-            write_private(page, plan_page(made))
+            write_explained(page, plan_page(made))
         if markdown is not None:
-            write_private(markdown, plan_markdown(made))
+            write_explained(markdown, plan_markdown(made))
         for warning in scenario_warnings(lesson.scenario, lesson.scenario_file):
             typer.echo(clean(f"warning: {warning}"), err=True)
         typer.echo(clean("\n".join(terminal_lines(made))))
@@ -122,11 +97,8 @@ def apply(
     profile: Annotated[
         str | None, typer.Option("--profile", help="The AWS profile. [default: the scenario's]")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to put the run's folder. [default: runs]"),
-    ] = None,
-    mask_personal_data: _Mask = False,
+    out: Out = None,
+    mask_personal_data: Mask = False,
 ) -> None:
     """Carry out exactly what a plan's file says, with a receipt for every write; `idc undo` undoes it.
 
@@ -162,9 +134,9 @@ def apply(
 
 def drift(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
-    target: _Target = None,
+    parameters: Parameters = None,
+    only: Only = None,
+    target: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")] = False,
     page: _Page = None,
     runs: Annotated[
@@ -179,7 +151,7 @@ def drift(
             "--complete", help="The scenario names everything: what exists and is not in it is drift too."
         ),
     ] = False,
-    mask_personal_data: _Mask = False,
+    mask_personal_data: Mask = False,
 ) -> None:
     """Show what is no longer as the scenario says, since when, and what exists beside it; writes nothing.
 
@@ -187,19 +159,11 @@ def drift(
     """
     from idc_aws.calls import one_look  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
-    from idc_runner.plans.document import write_private  # noqa: PLC0415
     from idc_runner.plans.drift import drift_lines, drift_page, find_drift  # noqa: PLC0415
     from idc_runner.plans.making import read_lesson  # noqa: PLC0415
-    from idc_runner.run import RunRequest, people_of_run  # noqa: PLC0415
+    from idc_runner.run import people_of_run  # noqa: PLC0415
 
-    request = RunRequest(
-        project=project_folder(),
-        work=work_folder(),
-        scenario_file=parameters,
-        only=selected_words(only),
-        target=target,
-        runs=runs,
-    )
+    request = _request(parameters, only, target, runs)
     with one_look():
         lesson = read_lesson(request)
         found = find_drift(lesson, request.runs_folder, is_complete=complete)
@@ -207,9 +171,27 @@ def drift(
         if mask_personal_data:
             stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
         if page is not None:
-            write_private(page, drift_page(found))
+            write_explained(page, drift_page(found))
         if as_json:
             typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False))
         else:
             typer.echo(clean("\n".join(drift_lines(found))))
     raise typer.Exit(CHANGES if found.is_drift else 1 if found.unreadable else 0)
+
+
+def _request(
+    parameters: Path | None,
+    only: str | None,
+    target: Literal["sandbox", "aws"] | None,
+    runs: Path | None = None,
+) -> RunRequest:
+    from idc_runner.run import RunRequest  # noqa: PLC0415
+
+    return RunRequest(
+        project=project_folder(),
+        work=work_folder(),
+        scenario_file=parameters,
+        only=selected_words(only),
+        target=target,
+        runs=runs,
+    )

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from idc_aws.changes import Change, Plan
 
-_Parameters = Annotated[
+Parameters = Annotated[
     Path | None,
     typer.Option(
         "--parameters", "-f", metavar="FILE", help="The scenario. [default: parameters/sandbox.yaml]"
     ),
 ]
-_Only = Annotated[
+Only = Annotated[
     str | None,
     typer.Option("--only", metavar="05,07", help="Only these notebooks, by number or name. [default: all]"),
 ]
@@ -37,11 +37,11 @@ _Mode = Annotated[
         "[default: what the scenario says, else apply in the sandbox and plan on AWS]",
     ),
 ]
-_Target = Annotated[
+Target = Annotated[
     Literal["sandbox", "aws"] | None,
-    typer.Option("--target", help="Where to run. [default: what the scenario says, else sandbox]"),
+    typer.Option("--target", help="Where to work. [default: what the scenario says, else sandbox]"),
 ]
-_Out = Annotated[
+Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Where to put the run's folder. [default: runs]"),
 ]
@@ -68,12 +68,12 @@ _Organization = Annotated[
         help="With --fresh-sandbox: its units and accounts, such as recipes/organization.yaml.",
     ),
 ]
-_Mask = Annotated[
+Mask = Annotated[
     bool,
     typer.Option(
         "--mask-personal-data",
-        help="Replace people's names, e-mail addresses, phone numbers and addresses in all that the run "
-        "writes, except in receipts.jsonl: undo needs the real ones.",
+        help="Replace people's names, e-mail addresses, phone numbers and addresses in all that is shown and "
+        "written, except in receipts.jsonl and in a plan's file: undo and apply need the real ones.",
     ),
 ]
 _Engine = Annotated[
@@ -107,15 +107,15 @@ _MaxOutput = Annotated[
 
 def run(
     *,
-    parameters: _Parameters = None,
-    only: _Only = None,
+    parameters: Parameters = None,
+    only: Only = None,
     mode: _Mode = None,
-    target: _Target = None,
-    out: _Out = None,
+    target: Target = None,
+    out: Out = None,
     teardown: _Teardown = True,
     fresh_sandbox: _Fresh = False,
     organization: _Organization = None,
-    mask_personal_data: _Mask = False,
+    mask_personal_data: Mask = False,
     engine: _Engine = None,
     edited_notebooks: _Edited = False,
     max_output: _MaxOutput = 1,
@@ -189,7 +189,7 @@ def undo(
             "goes with it. An instance that holds what others made stays.",
         ),
     ] = False,
-    out: _Out = None,
+    out: Out = None,
 ) -> None:
     """Undo what a run did: only what its receipts name, newest first.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from idc_aws.files import require_free, write_explained
 
 app = typer.Typer(
     help="People, groups and assignments from CSV tables, and back. Nothing is called.",
@@ -22,6 +21,7 @@ _Separator = Annotated[
         "--separator", help="What to write between cells; Excel in much of Europe wants semicolons."
     ),
 ]
+_FORCE = "Choose another place, or overwrite with --force."
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 KINDS = ("users", "groups", "memberships", "assignments")
 
@@ -48,7 +48,8 @@ def template(
     """
     from idc_aws.scenario.tables import templates, write_tables  # noqa: PLC0415
 
-    _require_new((folder / f"{kind}.csv" for kind in KINDS), force=force)
+    if not force:
+        require_free((folder / f"{kind}.csv" for kind in KINDS), _FORCE)
     for path in write_tables(templates(), folder, _SEPARATORS[separator]):
         typer.echo(path)
     typer.echo(f"Fill them in, then: idc table to-scenario {folder} --out people.yaml")
@@ -97,7 +98,8 @@ def to_scenario(
             where if folder else "no table is named",
             remedy="Name them: --users people.csv. `idc table template FOLDER` writes empty ones.",
         )
-    _require_new([out] if out else [], force=force)
+    if out and not force:
+        require_free([out], _FORCE)
     tables = read_tables(files, parse_mapping(mapping or []))
     for note in tables.notes:
         typer.echo(note, err=True)
@@ -106,8 +108,7 @@ def to_scenario(
     if out is None:
         typer.echo(text, nl=False)
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, "utf-8")
+    write_explained(out, text)
     counts = (
         counted(len(tables.data.get(section, [])), noun)
         for section, noun in (
@@ -135,7 +136,8 @@ def from_scenario(
     from idc_aws.scenario.tables import tables_of, write_tables  # noqa: PLC0415
 
     tables = {kind: rows for kind, rows in tables_of(load_scenario(scenario)).items() if len(rows) > 1}
-    _require_new((folder / f"{kind}.csv" for kind in tables), force=force)
+    if not force:
+        require_free((folder / f"{kind}.csv" for kind in tables), _FORCE)
     for path, rows in zip(write_tables(tables, folder, _SEPARATORS[separator]), tables.values(), strict=True):
         typer.echo(f"{path}: {len(rows) - 1} rows")
     if not tables:
@@ -145,14 +147,3 @@ def from_scenario(
 def _found(folder: Path | None, kind: str) -> Path | None:
     path = folder / f"{kind}.csv" if folder else None
     return path if path and path.exists() else None
-
-
-def _require_new(paths: Iterable[Path], *, force: bool) -> None:
-    from idc_aws.errors import InvalidValueError  # noqa: PLC0415
-
-    there = [str(path) for path in paths if path.exists()]
-    if there and not force:
-        raise InvalidValueError(
-            f"there {'is a file' if len(there) == 1 else 'are files'} already: {', '.join(there)}",
-            remedy="Choose another place, or overwrite with --force.",
-        )

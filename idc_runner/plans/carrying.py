@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -17,13 +17,13 @@ from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
-from idc_aws.identifiers import counted
+from idc_aws.files import write_explained
+from idc_aws.identifiers import counted, first_of
 from idc_aws.project import STATE_VARIABLE
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import validate_scenario
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.scrubbing import masking, scrub_values
-from idc_aws.users import list_personal_data
+from idc_aws.scrubbing import clean, masking, scrub_values
 from idc_helpers.runbook.comparing import Check, differing_fields
 from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.run import RunContext
@@ -32,11 +32,11 @@ from idc_runner.engine import NotebookFailure
 from idc_runner.execution import signals_as_exceptions
 from idc_runner.notebooks import RunRecord, create_run_folder, write_record
 from idc_runner.plans.diff import change_between, name_of
-from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, write_private
+from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
 from idc_runner.plans.pages import plan_page
 from idc_runner.plans.words import Thing, thing_of, time_words
-from idc_runner.run import MOST_PEOPLE_MASKED
-from idc_runner.summary import RunSummary, notebook_result
+from idc_runner.run import with_people_there
+from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 
 DONE, DONE_BEFORE, NOT_DONE = "✔ done", "✔ done already", "✘ not done"
 _MOST_TOLD = 50
@@ -78,6 +78,8 @@ class Carried:
         What became of each change that the plan writes.
     checks
         What was looked at afterwards.
+    begun
+        The notebooks whose steps were begun, to apply or to check them; the last one is under way.
     error
         What ended it early.
     """
@@ -86,6 +88,7 @@ class Carried:
     folder: Path
     results: dict[Thing, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
     error: BaseException | None = None
 
     @property
@@ -128,12 +131,24 @@ def carry_out_plan(
     mask_personal_data: bool = False,
 ) -> Carried:
     """Look whether everything is as the plan says, write what it says, check it, and leave a run's folder."""
-    _require_accepted(plan, accepted)
     connection = _connect(plan, profile)
-    scenario = _scenario_of(plan, profile)
-    require_apply_allowed(connection, scenario.expected_account)
-    with one_look():
-        ready = _ready(plan, connection)
+    with ExitStack() as stack:
+        if mask_personal_data:  # before anything is refused: a refusal names things and their values
+            stack.enter_context(masking(_people_of(plan, connection)))
+        _require_accepted(plan, accepted)
+        scenario = _scenario_of(plan, profile)
+        require_apply_allowed(connection, scenario.expected_account)
+        context = RunContext(connection, scenario, "apply", "", Path(os.devnull), Path(plan.scenario.file))
+        with one_look():
+            ready = _ready(plan, context)
+        return _carry_out(plan, ready, context, runs, say)
+
+
+def _carry_out(
+    plan: LessonPlan, ready: Sequence[PlannedChange], context: RunContext, runs: Path, say: _Say
+) -> Carried:
+    """Write what is ready, check all, and leave a run's folder, whatever happens."""
+    connection = context.connection
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     folder = create_run_folder(runs, now=started)
     carried = Carried(plan, folder)
@@ -141,7 +156,7 @@ def carry_out_plan(
         target=connection.target,
         mode="apply",
         region=connection.region,
-        profile=scenario.profile,
+        profile=context.scenario.profile,
         scenario_file=plan.scenario.file,
         sandbox_state=os.environ.get(STATE_VARIABLE, ""),
         sandbox_state_id=connection.state_id,
@@ -151,10 +166,7 @@ def carry_out_plan(
     say(f"Run {folder.name}: {connection}")
     say(f"The plan was made on {time_words(plan.made_at)}, by {plan.place.caller}")
     contexts = {
-        step.notebook: RunContext(
-            connection, scenario, "apply", step.notebook, folder, Path(plan.scenario.file)
-        )
-        for step in plan.steps
+        step.notebook: replace(context, notebook=step.notebook, run_folder=folder) for step in plan.steps
     }
     to_write = {thing_of(each.change) for each in ready}
     carried.results = {
@@ -162,10 +174,7 @@ def carry_out_plan(
         for each in plan.changes
         if each.change.writes
     }
-    with ExitStack() as stack:
-        stack.enter_context(signals_as_exceptions())
-        if mask_personal_data:
-            stack.enter_context(masking(_people_of(plan, connection)))
+    with signals_as_exceptions():
         try:
             _apply_and_check(plan, to_write, contexts, carried, say)
         except (KitError, KeyboardInterrupt) as error:
@@ -187,15 +196,12 @@ def _require_accepted(plan: LessonPlan, accepted: Sequence[str]) -> None:
     missing = [rule for rule in needed if rule not in accepted]
     if missing:
         told = [
-            f"- {widening.rule}: {widening.key}: {widening.words}"
+            f"{widening.rule}: {widening.key}: {widening.words}"
             for widening in plan.widenings
             if widening.rule in missing
         ]
-        more = f"\n… and {len(told) - _MOST_TOLD:,} more" if len(told) > _MOST_TOLD else ""
         raise ApplyRefusedError(
-            "the plan gives more access than before, and nobody has accepted that:\n"
-            + "\n".join(told[:_MOST_TOLD])
-            + more,
+            f"the plan gives more access than before, and nobody has accepted that:\n{_listed(told)}",
             remedy=f"If it is meant, add {' '.join(f'--accept {rule}' for rule in missing)}.",
         )
     if unknown:
@@ -233,9 +239,8 @@ def _connect(plan: LessonPlan, profile: str | None) -> Connection:
         f"{name}: {planned} → {found}" for name, (planned, found) in compared.items() if planned != found
     ]
     if wrong:
-        told = "\n".join(f"- {line}" for line in wrong)
         raise ApplyRefusedError(
-            f"this is not where the plan was made (plan → now):\n{told}",
+            f"this is not where the plan was made (plan → now):\n{_listed(wrong)}",
             remedy="Nothing was written. Use the credentials of that place, or make a new plan here.",
         )
     if instance is None and plan.plan.writes and not _makes_the_instance(plan):
@@ -265,13 +270,17 @@ def _scenario_of(plan: LessonPlan, profile: str | None) -> Scenario:
     return validate_scenario(given, source="the plan")
 
 
-def _ready(plan: LessonPlan, connection: Connection) -> list[PlannedChange]:
+def _listed(lines: Sequence[str]) -> str:
+    """Return lines as a list without secrets, and without people where they are masked; the rest counted."""
+    return "\n".join(map(clean, first_of([f"- {line}" for line in lines], _MOST_TOLD)))
+
+
+def _ready(plan: LessonPlan, context: RunContext) -> list[PlannedChange]:
     """Return the changes that are still to be made; refuses where the target is not as the plan says."""
     ready: list[PlannedChange] = []
     changed: list[str] = []
-    context = RunContext(connection, _scenario_of(plan, None), "apply", "", Path(os.devnull))
     for step in plan.steps:
-        resources = FrozenStep(context, step).resources(connection)
+        resources = FrozenStep(context, step).resources(context.connection)
         for kind, resource in resources.items():
             writes = [each for each in step.changes if each.change.writes and each.change.kind == kind]
             found = resource.read([each.change.key for each in writes])
@@ -284,11 +293,9 @@ def _ready(plan: LessonPlan, connection: Connection) -> list[PlannedChange]:
                 else:
                     ready.append(each)
     if changed:
-        told = "\n".join(f"- {line}" for line in changed[:_MOST_TOLD])
-        more = f"\n… and {len(changed) - _MOST_TOLD:,} more" if len(changed) > _MOST_TOLD else ""
         raise ApplyRefusedError(
             f"{counted(len(changed), 'thing')} that the plan changes differ from what it shows "
-            f"(when planned → now):\n{told}{more}",
+            f"(when planned → now):\n{_listed(changed)}",
             remedy="Nothing was written. Make a new plan with `idc plan --out FILE`, and read it.",
         )
     return ready
@@ -300,21 +307,19 @@ def _difference(planned: PlannedChange, now: State | None, resource: Resource) -
     if before is None or now is None:
         return "" if before is now else "was not there → exists" if before is None else "was there → is gone"
     # A file holds no secrets, and others may keep some in what they wrote.
-    clean = scrub_values(now)
     derived = resource.derived_fields
     old, new = (
-        {name: value for name, value in one.items() if name not in derived} for one in (before, clean)
+        {name: value for name, value in one.items() if name not in derived}
+        for one in (before, scrub_values(now))
     )
     return "" if old == new else change_between(old, new)
 
 
 def _people_of(plan: LessonPlan, connection: Connection) -> list[dict[str, object]]:
-    named = [
+    named = (
         {"user_name": each.change.key, **each.wanted} for each in plan.changes if each.change.kind == "user"
-    ]
-    known = {one["user_name"] for one in named}
-    present = list_personal_data(connection, at_most=MOST_PEOPLE_MASKED)
-    return [*named, *(one for one in present if one["user_name"] not in known)]
+    )
+    return with_people_there(named, connection)
 
 
 def _apply_and_check(
@@ -338,6 +343,7 @@ def _apply_and_check(
             say(f"{made:,} of {total:,}: {change.action.value} {plan.name_accounts(name_of(change))}")
 
     for planned, step in steps:
+        carried.begun.append(planned.notebook)
         rest = Plan(
             tuple(
                 change for change in planned.plan.changes if not change.writes or thing_of(change) in to_write
@@ -349,6 +355,7 @@ def _apply_and_check(
             step.apply(rest, progress=progress)
     with one_look():
         for planned, step in steps:
+            carried.begun.append(planned.notebook)
             # What is left to a person is in the plan, and no failure of what was applied.
             left = {name_of(each.change) for each in planned.changes if each.change.action is Action.BY_HAND}
             named = {step.context.name_accounts(name) for name in left} | left
@@ -369,16 +376,15 @@ def _write_report(
         checks=carried.checks,
         sentence=f"{carried.sentence}{why}",
     )
-    write_private(carried.folder / "index.html", page)
+    write_explained(carried.folder / "index.html", page)
     failure = NotebookFailure(type(error).__name__, str(error)) if error is not None else None
+    failures = {carried.begun[-1]: failure} if carried.begun else {}
     results = [
-        notebook_result(carried.folder, notebook, mode="apply", wall_s=0.0, failure=None)
+        notebook_result(carried.folder, notebook, mode="apply", wall_s=0.0, failure=failures.get(notebook))
+        if notebook in carried.begun
+        else NotebookResult(notebook, "not run")
         for notebook in contexts
     ]
-    if failure is not None:
-        results[-1] = notebook_result(
-            carried.folder, results[-1].notebook, mode="apply", wall_s=0.0, failure=failure
-        )
     summary = RunSummary(
         run_id=carried.folder.name,
         target=carried.plan.place.target,

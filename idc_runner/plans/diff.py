@@ -7,20 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from idc_aws.changes import Action, Change, State
+from idc_aws.changes import Change, State
 from idc_helpers.runbook.comparing import describe_difference, differing_fields
-from idc_helpers.runbook.words import format_field, format_key, format_value
+from idc_helpers.runbook.words import format_field, format_thing, format_value
 from idc_runner.plans.document import PlannedChange
 
-SIGNS = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.DELETE: "-",
-    Action.BY_HAND: "!",
-    Action.SKIPPED: "·",
-    Action.UNCHANGED: "=",
-}
-SIGN_WORDS = "+ create, ~ update, ! by hand, · skipped"
 _SAID_BY_THE_KEY = ("account_assignment", "group_membership", "delegated_administrator")
 _WITH_KEYS_OF_PEOPLE = ("tags", "attributes")
 _EMPTY: tuple[Any, ...] = (None, {}, [], "")
@@ -43,9 +34,7 @@ def printable(text: str) -> str:
 
 def name_of(change: Change) -> str:
     """Return kind and name, such as ``"permission set Auditors"``."""
-    kind = change.kind.replace("_", " ")
-    name = format_key(change.kind, change.key)
-    return printable(name if name == kind or change.kind == "console_setting" else f"{kind} {name}")
+    return printable(format_thing(change.kind, change.key))
 
 
 def diff_lines(planned: PlannedChange) -> list[Line]:

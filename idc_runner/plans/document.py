@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,10 +13,9 @@ from typing import Any
 from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.errors import ApplyRefusedError, RunFailedError
-from idc_aws.files import explained, replaced_file
+from idc_aws.files import explained, write_explained
 from idc_aws.scrubbing import scrub_values
 from idc_helpers import __version__
-from idc_helpers.runbook.records import ReceiptPlace
 
 FORMAT = "identity-center-plan/1"
 _LARGEST = 100_000_000  # bytes
@@ -88,11 +85,6 @@ class PlanPlace:
     instance_arn: str
     state_id: str = ""
     endpoint_url: str = ""
-
-    @property
-    def receipts(self) -> ReceiptPlace:
-        """What its receipts call it."""
-        return ReceiptPlace(self.target, self.account_id, self.region, self.state_id)
 
     def __str__(self) -> str:
         account = f"account {self.account_id}" + (f" ({self.account_name})" if self.account_name else "")
@@ -175,11 +167,6 @@ class LessonPlan:
         """Whether there is nothing to do, for the kit and for a person."""
         return self.plan.is_empty
 
-    def counts(self) -> dict[str, int]:
-        """Return how many changes there are of each action, in the order of `Action`; none that is 0."""
-        found = Counter(each.change.action for each in self.changes)
-        return {action.value: found[action] for action in Action if found[action]}
-
     def to_accept(self) -> list[str]:
         """Return the rules that have to be accepted before it may be applied, sorted."""
         return sorted({widening.rule for widening in self.widenings if widening.needs_accept})
@@ -222,7 +209,7 @@ class LessonPlan:
 
     def write(self, path: Path) -> None:
         """Write it, readable by its owner alone: it holds all that is to be written, people included."""
-        write_private(path, json.dumps(self.as_json(), indent=1) + "\n")
+        write_explained(path, json.dumps(self.as_json(), indent=1) + "\n")
 
 
 def _require_unscrubbed(told: Mapping[str, Any], clean: Mapping[str, Any]) -> None:
@@ -235,17 +222,6 @@ def _require_unscrubbed(told: Mapping[str, Any], clean: Mapping[str, Any]) -> No
                     "plan keeps none",
                     remedy="Take it out of the scenario, and make it invalid where it was issued.",
                 )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a text file that only its owner may read, replacing the one before in one step."""
-    with (
-        explained(f"{str(path)!r} cannot be written", "Name a file in a folder that you may write."),
-        replaced_file(path) as new,
-    ):
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
 
 
 def _digest(told: Mapping[str, Any]) -> str:

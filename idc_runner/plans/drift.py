@@ -12,14 +12,14 @@ from idc_aws.changes import Action
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, TargetError, ThrottledError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import counted, first_of
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values, scrub_values
 from idc_helpers.runbook.comparing import differing_fields
 from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace
-from idc_helpers.runbook.words import format_key
-from idc_runner.plans.diff import Line, diff_lines, name_of, printable
+from idc_helpers.runbook.words import format_key, format_thing
+from idc_runner.plans.diff import Line, diff_lines, printable
 from idc_runner.plans.document import PlannedChange
 from idc_runner.plans.making import ReadLesson
 from idc_runner.plans.words import Thing, thing_of, time_words
@@ -136,10 +136,7 @@ class Drift:
 def find_drift(lesson: ReadLesson, runs: Path, *, is_complete: bool = False) -> Drift:
     """Return how a target differs from the scenario that it was read for; reads what else exists."""
     connection = lesson.connection
-    place = ReceiptPlace(
-        connection.target, connection.caller.account_id, connection.region, connection.state_id
-    )
-    newest = _newest_receipts(runs, place)
+    newest = _newest_receipts(runs, lesson.receipt_place)
     changes = [each for read in lesson.steps for each in read.planned.changes]
     drifted = [
         Drifted(each, *_since(each, newest.get(thing_of(each.change)))) for each in changes if _is_drift(each)
@@ -253,12 +250,8 @@ def drift_lines(drift: Drift) -> Iterator[str]:
 
 def _title(drift: Drift, each: Drifted) -> str:
     change = each.planned.change
-    named = drift.names.get(change.key, "")
-    shown = name_of(change)
-    name = (
-        shown.replace(format_key(change.kind, change.key), format_key(change.kind, named)) if named else shown
-    )
-    return f"{'✘ missing' if each.is_missing else '≠ differs'}: {name}"
+    name = format_thing(change.kind, drift.names.get(change.key, change.key))
+    return f"{'✘ missing' if each.is_missing else '≠ differs'}: {printable(name)}"
 
 
 def _lines(each: Drifted) -> list[Line]:
@@ -275,14 +268,7 @@ def _lists(drift: Drift, *, most: int | None = None) -> dict[str, list[str]]:
     }
     lists["No API shows it, and nobody has attested it"] = list(drift.by_hand)
     lists["Could not be looked for"] = [printable(words) for words in drift.unreadable]
-    return {
-        heading: [
-            *lines[:most],
-            *([f"… and {len(lines) - most:,} more"] if most and len(lines) > most else []),
-        ]
-        for heading, lines in lists.items()
-        if lines
-    }
+    return {heading: first_of(lines, most or len(lines)) for heading, lines in lists.items() if lines}
 
 
 def drift_page(drift: Drift) -> str:

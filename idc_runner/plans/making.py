@@ -24,6 +24,7 @@ from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.runbook.comparing import undo_creation, undo_update
 from idc_helpers.runbook.desired import USERS_FIRST, Desired
 from idc_helpers.runbook.lesson import LESSON, LessonStep, steps_of_notebook
+from idc_helpers.runbook.records import ReceiptPlace
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_runner.notebooks import find_notebooks, select_notebooks
@@ -37,9 +38,8 @@ _STOPS = (TargetError, ThrottledError)
 
 @dataclass(frozen=True)
 class ReadStep:
-    """A step of the lesson, what it wants of which resource, and its plan."""
+    """What a step of the lesson wants of which resource, and its plan."""
 
-    step: Step
     desired: tuple[Desired, ...]
     planned: StepPlan
 
@@ -51,6 +51,7 @@ class ReadLesson:
     connection: Connection
     scenario: Scenario
     scenario_file: Path
+    receipt_place: ReceiptPlace
     steps: tuple[ReadStep, ...]
 
 
@@ -61,13 +62,12 @@ def read_lesson(request: RunRequest) -> ReadLesson:
     connection = connect(target=scenario.target, region=scenario.region, profile=scenario.profile)
     require_home_region(connection, scenario.instance.kind)
     read, obstacles = [], []
+    # No notebook runs, so nothing is written into a folder, and what people recorded in other runs is not
+    # looked at: as in `idc run`, the scenario's attestations count.
+    context = RunContext(connection, scenario, "plan", "", request.runs_folder / "-", scenario_file)
     for entry in entries:
-        # No notebook runs, so nothing is written into a folder, and what people recorded in other runs is
-        # not looked at: as in `idc run`, the scenario's attestations count.
-        folder = request.runs_folder / "-"
-        context = RunContext(connection, scenario, "plan", entry.notebook, folder, scenario_file)
         try:
-            read.append(_read_step(Step(context, entry.name)))
+            read.append(_read_step(Step(replace(context, notebook=entry.notebook), entry.name)))
         except _STOPS:
             raise
         except KitError as error:
@@ -77,7 +77,7 @@ def read_lesson(request: RunRequest) -> ReadLesson:
     if obstacles:
         told = "\n".join(f"- {entry.notebook}, {entry.title}: {error}" for entry, error in obstacles)
         raise RunFailedError(f"{len(obstacles)} steps cannot be planned:\n{told}")
-    return ReadLesson(connection, scenario, scenario_file, tuple(read))
+    return ReadLesson(connection, scenario, scenario_file, context.receipt_place, tuple(read))
 
 
 def _entries(request: RunRequest) -> Iterator[LessonStep]:
@@ -104,7 +104,7 @@ def _read_step(step: Step) -> ReadStep:
         stays = tuple(stays_for_good(change, resources[change.kind]))
         changes.append(PlannedChange(change, wanted, stays))
     planned = StepPlan(step.name, step.entry.notebook, step.title, tuple(changes), step.later(), plan.notes)
-    return ReadStep(step, desired, planned)
+    return ReadStep(desired, planned)
 
 
 def stays_for_good(change: Change, resource: Resource) -> Iterator[str]:

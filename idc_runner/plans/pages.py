@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from idc_aws.identifiers import first_of
 from idc_aws.scrubbing import clean
 from idc_helpers.runbook.comparing import Check
-from idc_runner.plans.diff import SIGN_WORDS, Line
-from idc_runner.plans.document import LessonPlan
+from idc_runner.plans.diff import Line
+from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
 from idc_runner.plans.words import (
+    SIGN_WORDS,
     Results,
     about,
     change_lines,
@@ -51,7 +53,7 @@ def plan_page(
     )
 
 
-def _step_values(plan: LessonPlan, step: Any, results: Results) -> dict[str, Any]:
+def _step_values(plan: LessonPlan, step: StepPlan, results: Results) -> dict[str, Any]:
     changes = shown_changes(step)
     return {
         "heading": f"{step.notebook}, {step.title}: {count_words(step.changes) or 'nothing is wanted'}",
@@ -85,9 +87,7 @@ def _markdown_head(plan: LessonPlan) -> Iterator[str]:
     yield from (f"| {' | '.join(row)} |" for row in rows[1:])
     for heading, lines in notices(plan).items():
         yield from ("", f"### {heading}", "")
-        yield from (f"- {_code(line)}" for line in lines[:_MOST_NOTICES])
-        if len(lines) > _MOST_NOTICES:
-            yield f"- … and {len(lines) - _MOST_NOTICES:,} more"
+        yield from (f"- {line}" for line in first_of([_code(line) for line in lines], _MOST_NOTICES))
 
 
 _MOST_NOTICES = 20
@@ -106,7 +106,7 @@ def _runs_of_ticks(text: str) -> list[str]:
     return [run for run in "".join(each if each == "`" else " " for each in text).split() if run]
 
 
-def _block(plan: LessonPlan, title: str, counts: str, changes: Sequence[Any]) -> list[str]:
+def _block(plan: LessonPlan, title: str, counts: str, changes: Sequence[PlannedChange]) -> list[str]:
     """Return the heading of a step and then each change as a text of its own."""
     texts = []
     for each in changes:

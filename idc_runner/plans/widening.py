@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -85,12 +85,11 @@ def _is_covered(action: str, resource: str, grant: Grant, by: Iterable[Grant]) -
     )
 
 
-def _new(grant: Grant, before: Sequence[Grant], is_meant: Callable[[str], bool]) -> list[tuple[str, str]]:
+def _new(grant: Grant, before: Sequence[Grant]) -> list[tuple[str, str]]:
     """Return the pairs of action and resource of a statement that were not allowed before."""
     return [
         (action, resource)
         for action in grant.actions
-        if is_meant(action)
         for resource in grant.resources
         if not _is_covered(action, resource, grant, before)
     ]
@@ -99,12 +98,10 @@ def _new(grant: Grant, before: Sequence[Grant], is_meant: Callable[[str], bool])
 def policy_findings(before: Any, after: Any, rules: Rules) -> Iterator[Found]:
     """Yield what a policy allows that the earlier one did not, by rule; each rule at most once."""
     old, new = grants_of(before, "Allow"), grants_of(after, "Allow")
-    pairs = [
-        pair for grant in new for pair in _new(grant, old, lambda _action: True) if _is_wide(*pair, rules)
-    ]
+    pairs = [pair for grant in new for pair in _new(grant, old)]
     actions = list(dict.fromkeys(action for action, _ in pairs))
     negations = [grant for grant in new if (grant.not_actions or grant.not_resources) and grant not in old]
-    if any(_new(grant, old, lambda action: action == "*") for grant in negations):
+    if any(action == "*" for grant in negations for action, _ in _new(grant, old)):
         yield "not_action", "allows everything but what is listed (NotAction or NotResource)"
     elif "*" in actions:
         yield "all_actions", f"allows every action{_on(pairs, '*')}"
@@ -135,16 +132,8 @@ def policy_findings(before: Any, after: Any, rules: Rules) -> Iterator[Found]:
     if ways:
         yield "privilege_escalation", f"allows ways to more rights: {_named(ways)}"
     left = grants_of(after, "Deny")
-    if any(_new(deny, left, lambda _action: True) for deny in grants_of(before, "Deny")):
+    if any(_new(deny, left) for deny in grants_of(before, "Deny")):
         yield "deny_removed", "denies less than before"
-
-
-def _is_wide(action: str, resource: str, rules: Rules) -> bool:
-    """Tell whether a pair can be a finding at all: most are not, and need no more looks."""
-    is_sensitive = any(
-        pattern_covers(action, each.lower()) for needed in rules.escalations.values() for each in needed
-    )
-    return action.endswith("*") or resource == "*" or is_sensitive or pattern_covers(action, "iam:passrole")
 
 
 def _only_reads(action: str) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 
 from idc_aws.changes import Action, Change
-from idc_aws.identifiers import counted
-from idc_helpers.runbook.words import format_key
-from idc_runner.plans.diff import SIGN_WORDS, SIGNS, Line, diff_lines, name_of, printable
-from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, StepPlan, Widening
+from idc_aws.identifiers import first_of
+from idc_helpers.runbook.words import SYMBOLS, format_key
+from idc_runner.plans.diff import Line, diff_lines, name_of, printable
+from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, Widening
 from idc_runner.summary import text_table
 
 MOST_SHOWN = 100
@@ -21,11 +21,11 @@ _UNKNOWN = "{} actions: the caller may not ask (iam:SimulatePrincipalPolicy), or
 _ACTION_WORDS = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
-    Action.DELETE: "to delete",
     Action.BY_HAND: "by hand",
     Action.SKIPPED: "skipped",
     Action.UNCHANGED: "unchanged",
 }
+SIGN_WORDS = ", ".join(f"{SYMBOLS[each]} {each}" for each in _ACTION_WORDS if each is not Action.UNCHANGED)
 Thing = tuple[str, str]
 """Kind and key."""
 Results = Mapping[Thing, str]
@@ -54,16 +54,13 @@ def sentence_of(plan: LessonPlan) -> str:
     return f"Nothing to do: {counts or 'nothing is wanted'}." if plan.is_empty else f"{counts}."
 
 
-def place_words(place: PlanPlace) -> dict[str, str]:
-    """Return where a plan was made, by name."""
-    instance = place.instance_arn or "none yet in this Region, nor in another one that the caller can see"
-    return {"Where": str(place), "Caller": place.caller, "Instance": instance}
-
-
 def about(plan: LessonPlan) -> dict[str, str]:
     """Return where a plan was made, when, and what it costs, by name."""
+    no_instance = "none yet in this Region, nor in another one that the caller can see"
     told = {
-        **place_words(plan.place),
+        "Where": str(plan.place),
+        "Caller": plan.place.caller,
+        "Instance": plan.place.instance_arn or no_instance,
         "Scenario": PurePath(plan.scenario.file).name,
         "Made": f"{time_words(plan.made_at)}, kit {plan.kit}",
     }
@@ -78,7 +75,7 @@ def time_words(iso: str) -> str:
 
 def change_title(plan: LessonPlan, change: Change) -> str:
     """Return sign and name of a change, accounts with their names."""
-    return f"{SIGNS[change.action]} {plan.name_accounts(name_of(change))}"
+    return f"{SYMBOLS[change.action]} {plan.name_accounts(name_of(change))}"
 
 
 def change_lines(planned: PlannedChange) -> list[Line]:
@@ -130,7 +127,7 @@ def kind_table(plan: LessonPlan) -> list[list[str]]:
     ]
 
 
-def terminal_lines(plan: LessonPlan, results: Results | None = None) -> Iterator[str]:
+def terminal_lines(plan: LessonPlan) -> Iterator[str]:
     """Yield a plan for a terminal: where, the changes as a diff, notices, and a sentence at the end."""
     told = about(plan)
     width = max(map(len, told))
@@ -144,21 +141,13 @@ def terminal_lines(plan: LessonPlan, results: Results | None = None) -> Iterator
     for step in plan.steps:
         if changes := shown_changes(step):
             yield from ("", f"{step.notebook}, {step.title}: {count_words(step.changes)}")
-            yield from _step_lines(plan, changes[: _FIRST if is_long else None], results or {})
+            for each in changes[: _FIRST if is_long else None]:
+                yield f"  {change_title(plan, each.change)}"
+                yield from (f"      {line}" for line in change_lines(each))
             if is_long and len(changes) > _FIRST:
                 yield f"    … and {len(changes) - _FIRST:,} more; --page FILE shows all"
     if number:
         yield from ("", f"({SIGN_WORDS}; below them - before, + after)")
     for heading, lines in notices(plan).items():
-        yield from ("", f"{heading}:")
-        yield from (f"  {line}" for line in lines[:MOST_SHOWN])
-        if len(lines) > MOST_SHOWN:
-            yield f"  … and {counted(len(lines) - MOST_SHOWN, 'line')} more"
+        yield from ("", f"{heading}:", *(f"  {line}" for line in first_of(lines, MOST_SHOWN)))
     yield from ("", sentence_of(plan))
-
-
-def _step_lines(plan: LessonPlan, changes: Iterable[PlannedChange], results: Results) -> Iterator[str]:
-    for each in changes:
-        result = results.get(thing_of(each.change))
-        yield f"  {change_title(plan, each.change)}{f': {result}' if result else ''}"
-        yield from (f"      {line}" for line in change_lines(each))

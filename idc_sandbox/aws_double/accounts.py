@@ -8,7 +8,7 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.iam.models import AccessKey, IAMBackend, Role, iam_backends
@@ -21,7 +21,6 @@ from idc_sandbox.aws_double.administrator import (
     ADMINISTRATOR_NAME,
     MANAGEMENT_ACCOUNT_ID,
     Administrator,
-    time_context,
 )
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey
 from idc_sandbox.errors import ServiceError, not_found
@@ -411,8 +410,8 @@ def expiry_s(session: Any) -> float:
 _ADMINISTRATOR_ARN = f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:user/{ADMINISTRATOR_NAME}"
 
 
-def collect(caller: Caller, now: float) -> AccessPolicies:
-    """Return the policies of a caller; no identity's when its user or role is gone."""
+def collect(caller: Caller) -> AccessPolicies:
+    """Return the policies of a caller, at whatever time; no identity's when its user or role is gone."""
     backend = _iam(caller.account_id)
     ceilings = service_control_documents(caller.account_id)
     levels = len(ceilings)
@@ -423,7 +422,7 @@ def collect(caller: Caller, now: float) -> AccessPolicies:
     holders: list[Any] = [identity, *(group for group in backend.groups.values() if identity in group.users)]
     if session is not None and session.policy:
         ceilings += [[session.policy]]
-    context = _context(caller, identity, session, now)
+    context = _context(caller, identity, session)
     if identity is None:
         return AccessPolicies([], ceilings, context, levels)
     if boundary_arn := getattr(identity, "permissions_boundary_arn", None):  # moto's users have none
@@ -439,7 +438,7 @@ def _default_version(policy: Any) -> str:
     return document
 
 
-def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[str, str | list[str]]:
+def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | list[str]]:
     is_role = session is not None and ":role/" in session.role_arn
     context: dict[str, str | list[str]] = {
         "aws:principalarn": caller.principal_arn if session is None else session.role_arn,
@@ -447,7 +446,6 @@ def _context(caller: Caller, identity: Any, session: Any, now: float) -> dict[st
         "aws:principalisawsservice": "false",
         "aws:securetransport": "false",
         "aws:principaltype": "AssumedRole" if is_role else "User",
-        **time_context(now),
     }
     if identity is not None:
         context["aws:userid"] = f"{identity.id}:{session.session_name}" if is_role else identity.id
@@ -487,8 +485,5 @@ def find_administrator() -> Administrator | None:
     key = user.access_keys[0] if user is not None and user.access_keys else None
     if user is None or key is None or key.status != "Active" or user.arn != _ADMINISTRATOR_ARN:
         return None
-    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id), now=0.0)
-    lasting = {name: value for name, value in policies.context.items() if name not in time_context(0)}
-    return Administrator(
-        user.id, key.access_key_id, key.secret_access_key, replace(policies, context=lasting)
-    )
+    policies = collect(Caller(MANAGEMENT_ACCOUNT_ID, user.arn, key.access_key_id))
+    return Administrator(user.id, key.access_key_id, key.secret_access_key, policies)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey
@@ -96,7 +96,8 @@ def moto_version_of_state(connection: sqlite3.Connection) -> str:
     return str(row[0]) if row else ""
 
 
-def time_context(now: float) -> dict[str, str | list[str]]:
-    """Return the condition keys that depend on the time alone."""
+def at_time(policies: AccessPolicies, now: float) -> AccessPolicies:
+    """Return a caller's policies with the condition keys that depend on the time alone."""
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
-    return {"aws:currenttime": moment.isoformat(), "aws:epochtime": str(int(now))}
+    times = {"aws:currenttime": moment.isoformat(), "aws:epochtime": str(int(now))}
+    return replace(policies, context={**policies.context, **times})

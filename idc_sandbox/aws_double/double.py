@@ -25,13 +25,14 @@ from idc_sandbox.aws_double import accounts, moto_settings, objects
 from idc_sandbox.aws_double.accounts import check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
+    at_time,
     new_administrator,
     read_administrator,
     state_number,
 )
 from idc_sandbox.aws_double.memory import SERVICES, Memory
 from idc_sandbox.aws_double.moto_settings import aws_managed_policy_arns, current, is_aws_managed_policy
-from idc_sandbox.context import AccessPolicies, AwsServices, Caller, Signature
+from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
 from idc_sandbox.errors import (
     Request,
     Response,
@@ -415,7 +416,6 @@ class AwsDouble:
     describe_account = _reading(accounts.describe_account)
     delegated_administrators = _reading(accounts.delegated_administrators)
     administrator_credentials = _reading(accounts.administrator_key)
-    secret_of = _reading(accounts.find_key)
     trust_document = _reading(accounts.trust_document)
     customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
     list_reserved_roles = _reading(accounts.reserved_role_names)
@@ -453,7 +453,12 @@ class AwsDouble:
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""
         self._synchronize()
-        return accounts.collect(caller, self.now())
+        return at_time(self._memory.recall(accounts.collect, caller), self.now())
+
+    def secret_of(self, access_key_id: str) -> IssuedKey | None:
+        """Return an issued access key, expired ones included; None when it is unknown or inactive."""
+        self._synchronize()
+        return self._memory.recall(accounts.find_key, access_key_id)
 
     def require_objects(self, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
         """Return when a caller may do something with each of these objects of S3, or with the bucket."""

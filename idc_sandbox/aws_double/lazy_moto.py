@@ -6,18 +6,17 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox import store
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     Administrator,
+    at_time,
     moto_version_of_state,
     new_administrator,
     read_administrator,
     state_number,
-    time_context,
     write_administrator,
 )
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
@@ -96,8 +95,7 @@ class LazyMoto:
         known = self._known()
         if known is None or known.issued_key.caller != caller:
             return self.load().access_policies(caller)
-        context = {**known.policies.context, **time_context(self.now())}
-        return replace(known.policies, context=context)
+        return at_time(known.policies, self.now())
 
     def administrator_credentials(self) -> tuple[str, str]:
         """Return access key id and secret of the administrator."""

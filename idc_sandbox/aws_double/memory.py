@@ -12,10 +12,10 @@ import re
 import sqlite3
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import moto
 from moto.iam.models import AWSManagedPolicy, iam_backends
@@ -204,6 +204,9 @@ def read_snapshot(state: bytes, bodies: ObjectBodies) -> Any:
 # the file again.
 SERVICES = ("iam", "sts", "organizations", "s3")
 _owner: weakref.ref[Memory] | None = None
+_MOST_RECALLED = 1000
+A = TypeVar("A")
+R = TypeVar("R")
 
 
 # account id → partition → backend, of each service
@@ -220,6 +223,7 @@ class Memory:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._recalled: dict[Any, Any] = {}
         self._state_number: int | None = None  # None: memory holds what no file holds
 
     def synchronize(self, connection: sqlite3.Connection) -> None:
@@ -230,19 +234,31 @@ class Memory:
         if is_owner and self._state_number == state_number(connection):
             return
         _owner = weakref.ref(self)
-        self._state_number = None
+        self.forget()
         for service_name in SERVICES:
             self._load(connection, service_name)
         self._state_number = state_number(connection)
 
     def begin_change(self, connection: sqlite3.Connection) -> None:
         """Say that memory is about to change: its ids are drawn anew, and it equals no file until `save`."""
-        self._state_number = None
+        self.forget()
         mock_random.seed(IdFactory(connection, self._seed).digest("double_request"))
 
     def forget(self) -> None:
         """Give up what memory holds; the next access loads the state file's."""
         self._state_number = None
+        self._recalled.clear()
+
+    def recall(self, read: Callable[[A], R], argument: A) -> R:
+        """Return what a read finds in memory: request after request asks the same until memory changes."""
+        if self._state_number is None:
+            return read(argument)
+        if (read, argument) not in self._recalled:
+            if len(self._recalled) >= _MOST_RECALLED:  # anybody can ask for keys that are not there
+                self._recalled.clear()
+            self._recalled[read, argument] = read(argument)
+        found: R = self._recalled[read, argument]
+        return found
 
     def save(
         self, connection: sqlite3.Connection, *service_names: str, account_id: str | None = None

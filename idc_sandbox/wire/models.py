@@ -250,10 +250,11 @@ def _make_serializer(shape: Shape) -> Callable[[Any], Any]:
     match shape.type_name:
         case "structure":
             members = shape.members
-
             plain = frozenset(name for name, member in members.items() if member.is_plain)
 
             def structure(value: dict[str, Any]) -> dict[str, Any]:
+                if plain.issuperset(value) and None not in value.values():
+                    return value
                 return {
                     name: item if name in plain else _serializer(members[name])(item)
                     for name, item in value.items()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import calendar
 import hashlib
 import hmac
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import resources
 from typing import Any
 from urllib.parse import quote, unquote
@@ -57,9 +56,14 @@ def signature_v4(claim: Claim, request: Request, payload_hash: str, secret: str)
 
 def signing_key(claim: Claim, secret: str) -> bytes:
     """Return the key of a claim's day, Region and service."""
+    return _derived_key(secret, claim.date, claim.region, claim.service_name)
+
+
+@lru_cache(maxsize=256)  # a client signs a day's requests with the same ones
+def _derived_key(secret: str, *parts: str) -> bytes:
     key = f"AWS4{secret}".encode()
-    for part in (claim.date, claim.region, claim.service_name, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    for part in (*parts, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
 
 
@@ -427,7 +431,7 @@ def _check_expiry(double: AwsServices, key: IssuedKey) -> None:
 
 def _check_time(claim: Claim) -> None:
     try:
-        signed_at = calendar.timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
+        signed_at = datetime.fromisoformat(claim.timestamp).timestamp()
     except ValueError:
         raise _incomplete_signature(f"There is no such time as {claim.timestamp!r}.") from None
     now = time.time()

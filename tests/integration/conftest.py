@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import botocore.session
 import pytest
 
 from idc_aws.connection import connect
@@ -40,6 +41,15 @@ def start_in(tmp_path_factory, no_aws_of_the_user):
     yield start
     for folder in folders:
         subprocess.run([sys.executable, "-m", "idc_sandbox", "stop", "--state", str(folder)], check=False)
+
+
+@pytest.fixture(scope="module")
+def models_are_parsed_once():
+    """Keep botocore's parsed models: each command would parse them anew."""
+    loader = botocore.session.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda *_arguments: loader)
+        yield
 
 
 @pytest.fixture(scope="session")

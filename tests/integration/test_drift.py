@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import botocore.session
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -24,17 +23,15 @@ SCENARIO = {
 
 
 @pytest.fixture(scope="module")
-def desk(start_in, tmp_path_factory):
+def desk(start_in, tmp_path_factory, models_are_parsed_once):
     """A sandbox in which the scenario was applied, its folder of runs, and what gives `idc drift`."""
     state, folder = start_in("drift"), tmp_path_factory.mktemp("desk")
     connection = connect(state_folder=state)
     connection.console.enable_organization_instance(region="us-east-1")
     scenario, plan, runs = folder / "mine.yaml", folder / "plan.json", folder / "runs"
     scenario.write_text(yaml.safe_dump(SCENARIO), "utf-8")
-    loader = botocore.session.create_loader()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IDC_SANDBOX_STATE", str(state))
-        patch.setattr("botocore.session.create_loader", lambda *_arguments: loader)
 
         def give(*arguments):
             return CliRunner().invoke(app, [str(one) for one in arguments], prog_name="idc")

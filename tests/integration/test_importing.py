@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
+from idc_aws.errors import CheckFailedError
+from idc_aws.identity_store import find_group_id
 from idc_aws.scenario.reading import load_scenario, validate_scenario
+from idc_helpers.notebook.existing import Existing
 from idc_helpers.runbook.imported_files import MAIN, scenario_texts, write_texts
 from idc_helpers.runbook.importing import import_scenario
 from idc_helpers.runbook.lesson import LESSON, target_steps
+from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 
@@ -149,10 +153,45 @@ def test_what_exists_becomes_a_scenario_that_changes_nothing_and_makes_the_same_
     imported = import_scenario(connection)
     assert imported.remarks == []
     path = folder / ("by-topic" if by_topic else "all.yaml")
-    write_texts(scenario_texts(imported, path, by_topic=by_topic))
+    write_texts(scenario_texts(imported, path))
     read = load_scenario(path / MAIN if by_topic else path)
     assert actions(connection, read, folder) == {"unchanged"}
     assert wanted(connection, scenario).items() <= wanted(connection, read).items()
     second = empty(second_folder)
     apply(second, read, folder)
     assert import_scenario(second).data == imported.data
+
+
+def test_notebook_12_checks_that_what_it_read_is_still_so(second_folder, tmp_path):
+    connection = empty(second_folder)
+    data = {
+        "permission_sets": [{"name": "Reader"}],
+        "groups": [{"display_name": "Devs"}],
+        "account_assignments": [{"permission_set": "Reader", "group": "Devs", "accounts": ["Production"]}],
+    }
+    apply(connection, validate_scenario(data), tmp_path)
+    context = RunContext(connection, validate_scenario({}), "plan", "12_what_you_have", tmp_path / "run")
+    existing = Existing(context)
+    assert existing.counts().rows[-1] == ("applications", "0", "0")
+    assert existing.check().rows[0][0] == "✔ passed"
+    directory, store = connection.client("identitystore"), connection.instance.identity_store_id
+    directory.delete_group(IdentityStoreId=store, GroupId=find_group_id(connection, "Devs"))
+    with pytest.raises(CheckFailedError, match="would create group 'Devs'"):
+        existing.check()
+    told = [entry for entry in read_events(context.events.path) if entry["event"] == "checked"]
+    assert [[check["passed"] for check in entry["checks"]] for entry in told] == [[True], [False]]
+
+
+def test_an_account_with_an_older_version_of_a_set_fails_no_check(second_folder, tmp_path):
+    connection = empty(second_folder)
+    sets = [{"name": "Reader"}]
+    assigned = [{"permission_set": "Reader", "group": "Devs", "accounts": ["Production"]}]
+    data = {"permission_sets": sets, "groups": [{"display_name": "Devs"}], "account_assignments": assigned}
+    apply(connection, validate_scenario(data), tmp_path)
+    (arn,) = connection.items("sso-admin", "list_permission_sets")
+    instance_arn = connection.instance.instance_arn
+    connection.client("sso-admin").update_permission_set(
+        InstanceArn=instance_arn, PermissionSetArn=arn, SessionDuration="PT4H"
+    )
+    existing = Existing(RunContext(connection, validate_scenario({}), "plan", "12", tmp_path / "run"))
+    assert "1 to update" in existing.check().rows[0][2]

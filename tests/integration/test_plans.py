@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass
 
-import botocore.session
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -13,7 +12,7 @@ from idc_aws.access import list_permission_sets
 from idc_aws.connection import connect
 from idc_aws.errors import ApplyRefusedError, KitError, ParametersError, RunFailedError, WriteFailedError
 from idc_aws.groups import Groups
-from idc_aws.identity_store import find_group_id
+from idc_aws.identity_store import find_group_id, find_user_id
 from idc_runner.cli.application import app
 from idc_runner.plans import document
 from idc_runner.plans.document import read_plan
@@ -32,17 +31,8 @@ def wish(name, **values):
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def models_are_parsed_once():
-    """Keep botocore's parsed models: each command would parse them anew."""
-    loader = botocore.session.create_loader()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", lambda *_arguments: loader)
-        yield
-
-
 @pytest.fixture(scope="module")
-def place(start_in):
+def place(start_in, models_are_parsed_once):
     folder = start_in("plans")
     connect(state_folder=folder).console.enable_organization_instance(region="us-east-1")
     return folder
@@ -209,6 +199,8 @@ def test_after_a_failure_what_is_done_is_kept_and_a_new_plan_goes_on(desk, monke
     assert "AWS is tired" in failed.output
     page = (desk.runs / "latest" / "index.html").read_text("utf-8")
     assert ("✘ not done" in page, "AWS is tired" in page) == (True, True)
+    notebooks = json.loads((desk.runs / "latest" / "summary.json").read_text("utf-8"))["notebooks"]
+    assert [one["status"] for one in notebooks] == ["passed", "failed", "not run", "not run"]
     new = desk.plan(two)
     assert "4 to create, 2 unchanged." in new.output
     assert desk.apply().exit_code == 0
@@ -272,6 +264,24 @@ def test_people_are_masked_in_what_is_shown_and_not_in_the_plans_file(desk):
     assert name not in shown
     assert name not in page.read_text("utf-8")
     assert read_plan(desk.plan_file).plan.writes[0].key == name
+
+
+def test_people_are_masked_in_a_refusal_too(desk):
+    name = "refused.person"
+    desk.plan(wish(name))
+    assert desk.apply().exit_code == 0
+    users = [{**wish(name)["users"][0], "title": "Chief"}]
+    assert desk.plan(wish(name, users=users)).exit_code == 2
+    directory = desk.connection.client("identitystore")
+    directory.update_user(
+        IdentityStoreId=desk.connection.instance.identity_store_id,
+        UserId=find_user_id(desk.connection, name),
+        Operations=[{"AttributePath": "title", "AttributeValue": f"of {name}"}],
+    )
+    refused = desk.apply("--mask-personal-data")
+    assert isinstance(refused.exception, ApplyRefusedError)
+    assert "Title: nothing → " in str(refused.exception)
+    assert name not in str(refused.exception)
 
 
 def administrators(name, account, **assigned):

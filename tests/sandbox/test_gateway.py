@@ -74,11 +74,10 @@ def test_an_unsigned_request_is_refused(gateway_client):
     assert json.loads(answer.content)["__type"] == "MissingAuthenticationTokenException"
 
 
-def test_an_operation_that_is_not_there_is_a_modelled_error(gateway_client, instance):
-    client = gateway_client.client("sso-admin")
-    response = refused(client.remove_region, InstanceArn=instance["InstanceArn"], RegionName="eu-west-1")
-    assert response["Error"]["Code"] == "ValidationException"
-    assert "RemoveRegion" in response["Error"]["Message"]
+def test_an_operation_that_is_not_there_is_a_modelled_error(gateway_client):
+    response = refused(gateway_client.client("athena").list_capacity_reservations)
+    assert response["Error"]["Code"] == "InvalidRequestException"
+    assert "ListCapacityReservations" in response["Error"]["Message"]
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
@@ -104,6 +103,25 @@ def test_a_refused_request_leaves_nothing_behind(gateway_client, instance):
     new = [line for line in gateway_client.store._connection.iterdump() if line not in before]
     assert len(new) == 2, "nothing but the trail's event and its number"
     assert all("trail_event" in line for line in new)
+
+
+def test_what_came_due_outlives_a_refused_request(gateway_client, instance):
+    gateway_client.gateway.write_switches({"asynchronous_duration_s": 0})
+    client, store = gateway_client.client("sso-admin"), gateway_client.client("identitystore")
+    of_instance = {"InstanceArn": instance["InstanceArn"]}
+    created = client.create_permission_set(**of_instance, Name="Readers")["PermissionSet"]
+    group = store.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="Readers")
+    client.create_account_assignment(
+        **of_instance,
+        PermissionSetArn=created["PermissionSetArn"],
+        TargetId=gateway_client.management_account_id,
+        TargetType="AWS_ACCOUNT",
+        PrincipalType="GROUP",
+        PrincipalId=group["GroupId"],
+    )
+    refused(client.create_permission_set, **of_instance, Name="Readers")
+    query = "SELECT status FROM asynchronous_request"
+    assert [tuple(row) for row in gateway_client.store._connection.execute(query)] == [("SUCCEEDED",)]
 
 
 def test_a_defect_is_the_services_own_error_and_rolls_back(gateway_client, instance, monkeypatch, caplog):

@@ -25,13 +25,28 @@ def written(tmp_path: Path, text: str, name: str = "company.yaml") -> Path:
 
 
 @pytest.mark.parametrize(
+    ("values", "said", "remedy"),
+    [
+        ("name: A, id: 12", "id is '12'", "12 digits"),
+        ("id: '012345678901'", "an account has no name", "Give `name:`"),
+        ("name: A, status: CLOSED", "status is 'CLOSED'", "ACTIVE, SUSPENDED"),
+        ("name: A, email: a", "email is 'a'", "Give an address"),
+        ("name: A, id: '111122223333'", "is that of the management account", "own"),
+        (f"name: {'x' * 51}", "51 characters", "1 to 50"),
+        ("name: Büro", "letters that AWS refuses", "ASCII"),
+        ("name: A, tags: {aws:x: b}", "the tag 'aws:x'", "does not begin"),
+        ("name: A, tags: [b]", "tags is no mapping", "`name: value`"),
+        ("name: A, name: B", "'name' appears twice", "Remove one"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_account_has_its_line_and_its_remedy(tmp_path, values, said, remedy):
+    assert_refused(written(tmp_path, f"accounts:\n- {{{values}}}\n"), 2, said, remedy)
+
+
+@pytest.mark.parametrize(
     ("text", "line", "said", "remedy"),
     [
-        ("accounts:\n- {name: A, id: 12}\n", 2, "id is '12'", "12 digits"),
         ("accounts:\n- {name: A}\n- {nam: B}\n", 3, "an account has no 'nam'", "There are: name, id"),
-        ("accounts:\n- {id: '012345678901'}\n", 2, "an account has no name", "Give `name:`"),
-        ("accounts:\n- {name: A, status: CLOSED}\n", 2, "status is 'CLOSED'", "ACTIVE, SUSPENDED"),
-        ("accounts:\n- {name: A, email: a}\n", 2, "email is 'a'", "Give an address"),
         ("accounts:\n- {name: A}\n- {name: a}\n", 3, "is that of line 2", "another address"),
         (
             "accounts:\n- {name: A, id: '222222222222'}\n- {name: B, id: '222222222222'}\n",
@@ -39,14 +54,8 @@ def written(tmp_path: Path, text: str, name: str = "company.yaml") -> Path:
             "id '222222222222' is that of line 2",
             "Each account has its own",
         ),
-        ("accounts:\n- {name: A, id: '111122223333'}\n", 2, "is that of the management account", "own"),
         ("management_account: {name: A, id: '222222222222'}\n", 1, "id is", "always 111122223333"),
         ("management_account: {name: A, status: SUSPENDED}\n", 1, "status is", "ACTIVE"),
-        (f"accounts:\n- {{name: {'x' * 51}}}\n", 2, "51 characters", "1 to 50"),
-        ("accounts:\n- {name: Büro}\n", 2, "letters that AWS refuses", "ASCII"),
-        ("accounts:\n- {name: A, tags: {aws:x: b}}\n", 2, "the tag 'aws:x'", "does not begin"),
-        ("accounts:\n- {name: A, tags: [b]}\n", 2, "tags is no mapping", "`name: value`"),
-        ("accounts:\n- {name: A, name: B}\n", 2, "'name' appears twice", "Remove one"),
         ("accounts: {name: A}\n", 1, "a list was expected", "`- `"),
         ("organizational_units:\n- {name: U}\n- {name: U}\n", 3, "'U' is named twice", "Rename"),
         ("units: []\n", 1, "the file has no 'units'", "organizational_units"),
@@ -63,9 +72,13 @@ def written(tmp_path: Path, text: str, name: str = "company.yaml") -> Path:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_has_its_line_and_its_remedy(tmp_path, text, line, said, remedy):
+def test_what_is_wrong_with_a_file_has_its_line_and_its_remedy(tmp_path, text, line, said, remedy):
+    assert_refused(written(tmp_path, text), line, said, remedy)
+
+
+def assert_refused(path: Path, line: int, said: str, remedy: str) -> None:
     with pytest.raises(SandboxStartError) as caught:
-        read_organization(written(tmp_path, text))
+        read_organization(path)
     (told,) = [one for one in str(caught.value).splitlines()[1:] if said in one]
     assert f"company.yaml, line {line}: " in told
     assert remedy in told

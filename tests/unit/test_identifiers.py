@@ -13,6 +13,7 @@ from idc_aws.identifiers import (
     check_region,
     console_link,
     did_you_mean,
+    first_of,
     instance_id_of,
     is_account_id,
 )
@@ -115,3 +116,8 @@ def test_the_access_portal_needs_an_identity_store(text):
 )
 def test_a_near_word_is_offered(word, answer):
     assert did_you_mean(word, ["region", "mode", "users"]) == answer
+
+
+def test_of_many_lines_the_first_ones_are_said_and_the_rest_is_counted():
+    assert first_of(["a", "b"], 2) == ["a", "b"]
+    assert first_of(["a", "b", *["c"] * 1000], 2) == ["a", "b", "… and 1,000 more"]

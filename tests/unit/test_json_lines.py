@@ -1,7 +1,7 @@
 import pytest
 
 from idc_aws.errors import RunFailedError
-from idc_aws.files import append_json_line, read_json_lines, replaced_file
+from idc_aws.files import append_json_line, read_json_lines, read_once, replaced_file
 
 
 def test_a_file_with_the_longest_name_there_can_be_is_replaced(tmp_path):
@@ -25,3 +25,27 @@ def test_a_run_folder_that_cannot_be_is_said_with_what_to_do(tmp_path, folder):
     with pytest.raises(RunFailedError, match="cannot be written") as raised:
         append_json_line(tmp_path / folder / "events.jsonl", {})
     assert "run_folder" in raised.value.remedy
+
+
+def test_a_file_is_read_again_when_it_changes_and_old_answers_are_forgotten(tmp_path):
+    asked = []
+
+    def read(path):
+        asked.append(path)
+        return path.read_text("utf-8")
+
+    once = read_once(read)
+    files = [tmp_path / str(number) for number in range(257)]
+    for path in files:
+        path.write_text("x", "utf-8")
+    assert [once(files[0]), once(files[0])] == ["x", "x"]
+    assert len(asked) == 1
+    files[0].write_text("changed", "utf-8")
+    assert once(files[0]) == "changed"
+    for path in files[1:]:
+        once(path)
+    asked.clear()
+    once(files[256])
+    assert asked == []  # as new as can be
+    once(files[0])
+    assert asked == files[:1]

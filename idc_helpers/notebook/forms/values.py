@@ -20,9 +20,9 @@ from idc_aws.scenario.policies import CustomerManagedPolicy
 from idc_aws.scenario.reading import scenario_parameters, validate_scenario
 from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.scenario import Mfa, Scenario
-from idc_aws.scenario.values import shortened
+from idc_aws.scenario.values import IN_A_FILE, shortened
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.words import IN_A_FILE, describe_length, format_field, is_field, label_of, words_of
+from idc_helpers.runbook.words import describe_length, format_field, is_field, label_of, words_of
 
 FORM = "the form"
 MOST_NAMED = 20

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -128,7 +128,7 @@ _ALIKE: dict[str, Callable[[Kind, Context, dict[str, Any]], Any]] = {
 }
 for _kind in (USER, GROUP):
     for _name, _handler in _ALIKE.items():
-        operation("identitystore", _name.format(_kind.noun))(partial(_handler, _kind))
+        operation("identitystore", _name.format(_kind.noun))(functools.partial(_handler, _kind))
 
 
 def write_identity(context: Context, kind: Kind, row: sqlite3.Row, **columns: Any) -> None:
@@ -138,21 +138,21 @@ def write_identity(context: Context, kind: Kind, row: sqlite3.Row, **columns: An
     context.update(kind.table, row, **columns, revision=revision, updated_at=context.now, updated_by=caller)
 
 
-def shown_identity(kind: Kind, row: sqlite3.Row, extension_names: Iterable[str] = ()) -> dict[str, Any]:
+@functools.lru_cache(maxsize=4096)  # a company is read over and over, and few of its people change
+def shown_identity(kind: Kind, row: sqlite3.Row, extension_names: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return a user or group as Describe and List answer it."""
     profile = json.loads(row["profile_json"])
     extensions = profile.pop("Extensions", {})
     shown = {**_revised(kind, row), **profile, **stamps(row)}
     if kind is USER:
         shown["UserStatus"] = row["user_status"]
-        shown["Extensions"] = {
-            name: extensions[name] for name in extension_names if name in extensions
-        } or None
+        if asked := {name: extensions[name] for name in extension_names if name in extensions}:
+            shown["Extensions"] = asked
     return shown
 
 
-def _asked_extensions(kind: Kind, request: dict[str, Any]) -> list[str]:
-    return require_extension_names(request.get("Extensions") or []) if kind is USER else []
+def _asked_extensions(kind: Kind, request: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(require_extension_names(request.get("Extensions") or [])) if kind is USER else ()
 
 
 def _revised(kind: Kind, row: sqlite3.Row) -> dict[str, Any]:
@@ -311,6 +311,7 @@ def _find_membership(context: Context, group: sqlite3.Row, user: sqlite3.Row) ->
     return context.find("group_membership", group_id=group["group_id"], user_id=user["user_id"])
 
 
+@functools.lru_cache(maxsize=4096)
 def _shown_membership(row: sqlite3.Row) -> dict[str, Any]:
     return {
         **key_of(MEMBERSHIP, row["identity_store_id"], row["membership_id"]),

@@ -138,7 +138,7 @@ def listed(
         try:
             created_at = float(made)
         except ValueError:
-            raise validation_error("The NextToken is of an older sandbox; start over without one.") from None
+            raise validation_error("This list gave no such NextToken; start over without one.") from None
         conditions = " AND ".join(f"{name} = ?" for name in key)
         return context.rows(
             f"SELECT * FROM {kind.table} WHERE {conditions}"  # noqa: S608  ours

@@ -152,7 +152,7 @@ def test_what_a_scenario_cannot_say_is_left_out_and_named_and_never_lost(company
     )
     assert [words for words in expected if words not in remarks] == []
     assert len(imported.remarks) == len(expected) + 1
-    write_texts(scenario_texts(imported, tmp_path / "all", by_topic=True))
+    write_texts(scenario_texts(imported, tmp_path / "all"))
     texts = {path.name: path.read_text() for path in (tmp_path / "all").iterdir()}
     assert SECRET not in "".join([remarks, *texts.values()])
     assert "# - user 'bot'" in texts["people.yaml"]
@@ -168,7 +168,7 @@ def test_what_a_scenario_cannot_say_is_left_out_and_named_and_never_lost(company
 
 
 def test_what_no_api_shows_is_a_block_to_fill_in(company, connection, tmp_path):
-    texts = scenario_texts(import_scenario(connection), tmp_path / "a.yaml", by_topic=False)
+    texts = scenario_texts(import_scenario(connection), tmp_path / "a.yaml")
     text = texts[tmp_path / "a.yaml"]
     assert "# - 'Wiki'" in text
     path = tmp_path / "a.yaml"
@@ -251,11 +251,13 @@ def test_the_command_writes_what_a_plan_reads_and_says_what_comes_next(idc, comp
     assert done.stdout.endswith("written: mine.yaml\nNext: idc plan -f mine.yaml\n")
     assert "warning: left out: user 'eve', title: holds what looks like a secret" in done.stderr
     text = Path("mine.yaml").read_text()
+    assert Path("mine.yaml").stat().st_mode & 0o777 == 0o600, "it holds people"
     calls = len(company.calls)
     for again in (
         idc("-o", "mine.yaml"),
         idc("-o", "mine.yaml", "--only", "groups,nobody"),
         idc("--tag", "env"),
+        idc("--only", ""),  # as of a variable that is not set
     ):
         assert isinstance(again.exception, InvalidValueError)
     assert (Path("mine.yaml").read_text(), len(company.calls)) == (text, calls)  # refused before any call
@@ -291,8 +293,9 @@ def test_notebook_12_writes_once_and_again_only_when_asked(company, connection, 
     assert str(existing.save("a.yaml")).startswith("Written: a.yaml (2 permission sets, 2 groups, 2 users")
     existing.save("a.yaml")  # it would stay the same
     (tmp_path / "a.yaml").write_text("mine: true")
-    with pytest.raises(InvalidValueError, match="there is already"):
+    with pytest.raises(InvalidValueError, match="there is already") as caught:
         existing.save("a.yaml")
+    assert "replace=True" in caught.value.remedy
     existing.save("a.yaml", replace=True)
     assert load_scenario(tmp_path / "a.yaml").users
     calls = len(company.calls)
@@ -300,7 +303,7 @@ def test_notebook_12_writes_once_and_again_only_when_asked(company, connection, 
     assert len(company.calls) > calls
     company.on("ListInstances", {"Instances": []})
     none = Existing(replace(context, target_connection=replace(connection, _instance=None, cache={})))
-    for shown in (none.counts(), none.left_out(), none.plan(), none.save("b.yaml")):
+    for shown in (none.counts(), none.left_out(), none.check(), none.save("b.yaml")):
         assert "Notebook 01 enables it" in repr(shown)
     assert not (tmp_path / "b.yaml").exists()
 

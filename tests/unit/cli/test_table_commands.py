@@ -25,6 +25,8 @@ def test_a_template_is_filled_in_and_made_a_scenario_and_tables_again(idc, tmp_p
     idc("table", "from-scenario", str(people), str(back), "--separator", "semicolon")
     assert (back / "users.csv").read_text("utf-8-sig").splitlines()[1].startswith("'=ana;Ana;Silva;")
     assert sorted(path.name for path in back.iterdir()) == ["memberships.csv", "users.csv"]
+    modes = {path.stat().st_mode & 0o777 for path in (people, back / "users.csv")}
+    assert modes == {0o600}, "they hold people"
     assert idc("table", "to-scenario", str(back), "-o", str(people), "--force").exit_code == 0
     assert load_scenario(people).users == [user]
 

@@ -62,7 +62,7 @@ def test_a_company_is_planned_applied_exactly_and_found_unchanged_with_one_read_
     made = Counter(
         {name: number for name, number in calls.items() if name.partition(":")[2].startswith("Create")}
     )
-    assert sum(made.values()) == len(plan.plan.writes) == plan.counts()["create"]
+    assert sum(made.values()) == len(plan.plan.writes) == plan.plan.counts()["create"]
     again, calls = desk("plan", *options)
     assert again.exit_code == 0, again.output
     # The same lists serve all four notebooks.

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from idc_aws.files import write_whole
 from idc_aws.scrubbing import current_masker, masking
 from idc_runner import outputs
-from idc_runner.outputs import ScrubbedFiles, scrubbed_path, write_whole
+from idc_runner.outputs import ScrubbedFiles, scrubbed_path
 
 SECRET = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY"
 
