@@ -80,6 +80,15 @@ class AwsServices(Protocol):
     def delegated_administrators(self, service_principal: str) -> set[str]:
         """Return the delegated administrators of a service such as ``sso.amazonaws.com``."""
 
+    def organization_id(self) -> str:
+        """Return the organization's id, such as ``o-exampleorgid``."""
+
+    def create_bucket(self, account_id: str, name: str) -> None:
+        """Make a bucket of an account's, if there is none of this name. Writes."""
+
+    def put_objects(self, account_id: str, bucket_name: str, objects: Mapping[str, bytes]) -> None:
+        """Put JSON that is packed with gzip into a bucket of an account's, by key. Writes."""
+
     def enable_trusted_access(self, service_principal: str) -> None:
         """Let a service work in all accounts. Writes."""
 

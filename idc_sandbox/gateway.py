@@ -16,7 +16,8 @@ import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
 import idc_sandbox.api.sso_admin
-import idc_sandbox.athena.operations  # noqa: F401  importing a service's package registers its operations
+import idc_sandbox.athena.operations
+import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.athena.queue import Queries
@@ -31,6 +32,7 @@ from idc_sandbox.errors import (
     json_object,
 )
 from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.trail.delivery import MOST_WAITING, deliver_due
 from idc_sandbox.trail.feed import Feed
 from idc_sandbox.trail.records import Attempt, is_data_event, origin_of
 from idc_sandbox.wire import protocols, registry
@@ -78,7 +80,9 @@ class RateLimiter:
 
 HOME_REGION = "us-east-1"
 NOWHERE = Origin()
-IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", "identitystore": "identitystore", "athena": "athena"}
+_SAME_PREFIX = ("identitystore", "athena", "cloudtrail")
+IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", **{name: name for name in _SAME_PREFIX}}
+_SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
 logger = logging.getLogger(__name__)
 
@@ -201,8 +205,11 @@ class Gateway:
             signature = attempt.signature = authenticate(request, self.double)
             context = self._context(connection, signature.caller, signature.region)
             settle_due_requests(context)
+            if signature.service_name in _SEES_THE_BUCKET or self.feed.waiting > MOST_WAITING:
+                deliver_due(connection, self.double, at_once=self.feed.waiting > MOST_WAITING)
+                self.feed.waiting = 0
             self.store.keep()
-            if target.partition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
+            if target.rpartition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
                 self._name(attempt, signature.service_name)
                 self._raise_fault(request, signature.service_name)
                 return self._recorded(attempt, self.double.handle(request, signature))

@@ -477,3 +477,18 @@ CREATE TABLE athena_named_query (
     region TEXT NOT NULL,
     request_json TEXT NOT NULL
 ) STRICT;
+
+-- The organization's trail, there from the first day; the events behind delivered_through are not in S3 yet.
+CREATE TABLE trail (
+    name TEXT PRIMARY KEY,
+    bucket TEXT NOT NULL,
+    has_bucket INTEGER NOT NULL DEFAULT 0,               -- it was made once; who deletes it stops the delivery
+    last_number INTEGER,                                 -- of what is delivered: somebody has stopped it there
+    started_at REAL NOT NULL,
+    stopped_at REAL,
+    delivered_through INTEGER NOT NULL DEFAULT 0,
+    delivered_at REAL,
+    delivery_error TEXT
+) STRICT;
+INSERT INTO trail (name, bucket, started_at)
+VALUES ('organization-trail', 'aws-cloudtrail-logs-111122223333', (julianday('now') - 2440587.5) * 86400.0);

@@ -17,8 +17,14 @@ DEFAULTS: dict[str, Any] = {
     "propagation_delay_s": 0.0,  # until the portal shows a change of a group's members
     "requests_per_second": 0,
     "trail": True,  # whether what happens is recorded
+    "trail_delivery_s": 300.0,  # until events are in S3; 0: whoever looks finds all of them
 }
-_LONGEST_S = {"latency_s": 60.0, "asynchronous_duration_s": 86_400.0, "propagation_delay_s": 86_400.0}
+_LONGEST_S = {
+    "latency_s": 60.0,
+    "asynchronous_duration_s": 86_400.0,
+    "propagation_delay_s": 86_400.0,
+    "trail_delivery_s": 86_400.0,
+}
 _FASTEST = 10_000
 _FAULT_KEYS = ("service", "operation", "code", "message", "status", "every", "next")
 

@@ -160,6 +160,11 @@ def _organization() -> Any:
     return organizations_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
 
 
+def organization_id() -> str:
+    """Return the organization's id, such as ``o-exampleorgid``."""
+    return str(_organization().org.id)
+
+
 def enable_trusted_access(service_principal: str) -> None:
     """Let a service work in all accounts, as enabling Identity Center does."""
     _organization().enable_aws_service_access(ServicePrincipal=service_principal)
@@ -461,6 +466,21 @@ def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | lis
     if caller.account_id in active_account_ids():
         context["aws:principalorgid"] = _organization().org.id
     return context
+
+
+def create_bucket(account_id: str, name: str) -> None:
+    """Make a bucket of an account's, which a service of AWS's needs; one that is there stays."""
+    if find_bucket(name) is None:
+        s3_backends[account_id]["aws"].create_bucket(name, "us-east-1")
+
+
+def put_objects(account_id: str, bucket_name: str, objects: Mapping[str, bytes]) -> None:
+    """Put JSON that is packed with gzip into a bucket of an account's, by key."""
+    if bucket_name not in s3_backends[account_id]["aws"].buckets:
+        raise ServiceError("NoSuchBucket", f"The bucket {bucket_name!r} is not there.", status=404)
+    for key, body in objects.items():
+        made = s3_backends[account_id]["aws"].put_object(bucket_name, key, body)
+        made.set_metadata({"Content-Type": "application/json", "Content-Encoding": "gzip"})
 
 
 def find_bucket(name: str) -> Any:

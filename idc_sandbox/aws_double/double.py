@@ -390,14 +390,16 @@ def _reading(read: Callable[P, R]) -> Callable[Concatenate[AwsDouble, P], R]:
     return method
 
 
-def _changing(change: Callable[P, R], service_name: str) -> Callable[Concatenate[AwsDouble, P], R]:
+def _changing(
+    change: Callable[P, R], service_name: str, ids: str = "double_request"
+) -> Callable[Concatenate[AwsDouble, P], R]:
     """Return a method that changes the memory of one of moto's services, and saves it. Writes."""
 
     def method(self: AwsDouble, *arguments: P.args, **options: P.kwargs) -> R:
         account_id = str(arguments[0]) if service_name == "iam" else None
         with (
             self.store.transaction() as connection,
-            self._memory.change(connection, service_name, account_id=account_id),
+            self._memory.change(connection, service_name, account_id=account_id, ids=ids),
         ):
             return change(*arguments, **options)
 
@@ -422,6 +424,10 @@ class AwsDouble:
     bucket_owner = _reading(objects.bucket_owner)
     list_objects = _reading(objects.list_objects)
     read_object = _reading(objects.read_stored_object)
+    organization_id = _reading(accounts.organization_id)
+    # What AWS's services keep in S3 by themselves shifts nobody's ids.
+    create_bucket = _changing(accounts.create_bucket, "s3", ids="service_object")
+    put_objects = _changing(accounts.put_objects, "s3", ids="service_object")
     enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
     create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
     delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")

@@ -239,10 +239,10 @@ class Memory:
             self._load(connection, service_name)
         self._state_number = state_number(connection)
 
-    def begin_change(self, connection: sqlite3.Connection) -> None:
+    def begin_change(self, connection: sqlite3.Connection, ids: str = "double_request") -> None:
         """Say that memory is about to change: its ids are drawn anew, and it equals no file until `save`."""
         self.forget()
-        mock_random.seed(IdFactory(connection, self._seed).digest("double_request"))
+        mock_random.seed(IdFactory(connection, self._seed).digest(ids))
 
     def forget(self) -> None:
         """Give up what memory holds; the next access loads the state file's."""
@@ -285,11 +285,15 @@ class Memory:
 
     @contextmanager
     def change(
-        self, connection: sqlite3.Connection, *service_names: str, account_id: str | None = None
+        self,
+        connection: sqlite3.Connection,
+        *service_names: str,
+        account_id: str | None = None,
+        ids: str = "double_request",
     ) -> Iterator[None]:
         """Change memory and save it; when the change raises, the next access loads the state before it."""
         self.synchronize(connection)
-        self.begin_change(connection)
+        self.begin_change(connection, ids)
         yield
         self.save(connection, *service_names, account_id=account_id)
 

@@ -33,10 +33,13 @@ class Feed:
     ----------
     is_on
         The switch `trail`.
+    waiting
+        How many events were added since they were delivered last.
     """
 
     def __init__(self, store: Store, double: AwsServices, *, is_on: bool) -> None:
         self.is_on = is_on
+        self.waiting = 0
         self._store = store
         self._double = double
         # A key's identity stays: its policies, which would say it each time, are long to read.
@@ -76,6 +79,7 @@ class Feed:
             name_of(whole["userIdentity"]),
             _text(whole),
         )
+        self.waiting += 1
         self._store.note(_INSERT, row, outlives_refusal="errorCode" in whole)
 
 

@@ -137,6 +137,9 @@ def resources_of(
     if service_name == "sso-admin":
         accounts = [f"arn:aws:sso:::account/{account_id}" for account_id in _texts(request, *_ACCOUNTS)]
         found = [*_texts(request, *_ARNS), *accounts]
+    elif service_name == "cloudtrail":
+        prefix = f"arn:aws:cloudtrail:{region}:{caller.account_id}:trail/"
+        found = [name if name.startswith("arn:") else f"{prefix}{name}" for name in _texts(request, "Name")]
     elif service_name == "athena":
         found = _of_athena(f"arn:aws:athena:{region}:{caller.account_id}", operation_name, request)
     elif service_name != "identitystore":

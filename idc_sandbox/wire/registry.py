@@ -49,6 +49,7 @@ SERVICE_OF_TARGET_PREFIX = {
     "SWBExternalService": "sso-admin",
     "AWSIdentityStore": "identitystore",
     "AmazonAthena": "athena",
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 
 
@@ -66,7 +67,7 @@ def operation(service_name: str, operation_name: str) -> Callable[[_Handler], _H
 
 def find_operation(target: str) -> tuple[str, OperationModel]:
     """Return service name and model of the operation that an ``X-Amz-Target`` header names."""
-    prefix, _, operation_name = target.partition(".")
+    prefix, _, operation_name = target.rpartition(".")
     service_name = SERVICE_OF_TARGET_PREFIX.get(prefix)
     if service_name is None or operation_name not in service_model(service_name).operation_names:
         raise ServiceError("UnknownOperationException", f"The operation {target!r} does not exist.")

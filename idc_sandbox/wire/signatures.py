@@ -219,6 +219,7 @@ _HEADER_PARTS = ("Credential", "Signature", "SignedHeaders")
 _SERVICE_OF_TARGET = {
     "SWBExternalService": "sso",
     "AWSIdentityStore": "identitystore",
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "AWSOrganizationsV20161128": "organizations",
     "AmazonAthena": "athena",
 }
@@ -334,7 +335,7 @@ def require_service(signed_service: str, wanted: str) -> None:
 
 def addressed_service(request: Request, signed_service: str) -> str:
     """Return the signing name of the service that a request is for; one that names none is as signed."""
-    target = request.headers.get("x-amz-target", "").partition(".")[0]
+    target = request.headers.get("x-amz-target", "").rpartition(".")[0]
     if target in _SERVICE_OF_TARGET:
         return _SERVICE_OF_TARGET[target]
     if signed_service in _ANSWERED and is_query_request(request):

@@ -255,7 +255,7 @@ HARMLESS = {
 }
 DATED_ONLY = {"instance", "permission_set", "account_assignment", "asynchronous_request", "identity_user",
               "identity_group", "application", "application_assignment", "trusted_token_issuer",
-              "instance_region", "trail_event", "athena_table", "athena_query"}  # fmt: skip
+              "instance_region", "trail", "trail_event", "athena_table", "athena_query"}  # fmt: skip
 
 
 def test_every_time_in_the_state_is_thought_of(door):

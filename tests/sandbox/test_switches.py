@@ -36,6 +36,7 @@ def test_defaults(connection):
         "propagation_delay_s": 0.0,
         "requests_per_second": 0,
         "trail": True,
+        "trail_delivery_s": 300.0,
     }
     assert not switches.read_switch(connection, "faults")
 
