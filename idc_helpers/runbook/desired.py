@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from idc_aws.access import assignment_key
 from idc_aws.changes import Change, State
-from idc_aws.connection import Connection
+from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError, WriteFailedError
 from idc_aws.groups import Groups, membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
@@ -156,7 +156,8 @@ class WantInAccounts(Want):
         }
         later = _of_people_to_come(connection, scenario, states)
         notes = tuple(map(str, accounts.groups.values()))
-        return Desired(self.resource(connection), states, later | closed, notes)
+        out_of_reach = later | _beyond_a_delegate(connection, states) | closed
+        return Desired(self.resource(connection), states, out_of_reach, notes)
 
     @override
     def look_again(self, connection: Connection) -> None:
@@ -192,14 +193,20 @@ _PROVISIONED_FIRST = (
 )
 
 
-def _of_people_to_come(connection: Connection, scenario: Scenario, states: States) -> dict[str, str]:
+def _of_people_to_come(
+    connection: Connection, scenario: Scenario, states: Mapping[str, State]
+) -> dict[str, str]:
     """Return access and memberships of whom the scenario lists and nobody has made: why they wait, by key."""
     found: dict[str, str] = {}
     writable = scenario.identity_source.writable
     is_access = any("principal_type" in state for state in states.values())
     users = {user.user_name for user in scenario.users}
     groups = {group.display_name for group in scenario.groups}
-    for kind, what, listed in ((Users, "users", users), (Groups, "groups", groups)):
+    kinds: tuple[tuple[type[Users] | type[Groups], str, set[str]], ...] = (
+        (Users, "users", users),
+        (Groups, "groups", groups),
+    )
+    for kind, what, listed in kinds:
         named = {key: name for key, state in states.items() if (name := _principal_in(state, kind))}
         is_made = what in writable
         if is_made and not (is_access and kind is Users):
@@ -217,6 +224,22 @@ def _principal_in(state: State, kind: type[Users] | type[Groups]) -> str | None:
         return str(state["principal_name"])
     name = state.get("user_name" if kind is Users else "group")
     return None if name is None else str(name)
+
+
+def _beyond_a_delegate(connection: Connection, states: States) -> dict[str, str]:
+    """Return the access to the management account, where the caller is in another one: why, by key."""
+    # https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
+    in_charge = management_account_id(connection) if states else ""
+    if in_charge in ("", connection.caller.account_id):
+        return {}
+    why = (
+        f"only account {in_charge} itself, the management account, gives access to it: apply this from there"
+    )
+    return {
+        key: why
+        for key, state in states.items()
+        if "principal_type" in state and state["account_id"] == in_charge
+    }
 
 
 class AccountsNotFoundError(NotFoundError):
