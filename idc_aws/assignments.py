@@ -23,7 +23,7 @@ from idc_aws.access import (
     list_assignments_of_principals,
     list_permission_sets,
 )
-from idc_aws.calls import found_or_none, is_spreading, wait_until
+from idc_aws.calls import found_or_none, is_spreading, is_whole_look, wait_until
 from idc_aws.changes import Action, Change, State, WriteResult
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, KitError, NotFoundError, WaitTimeoutError, WriteFailedError
@@ -302,10 +302,22 @@ class AccountAssignments(Resource):
             permission_set_arn = permission_sets.get(state["permission_set"])
             if principal_id and permission_set_arn:
                 ids[key] = (principal_id, permission_set_arn, state["account_id"])
-        existing = self._read_by_principal(states, ids)
+        existing = self._read_whole() if is_whole_look() else self._read_by_principal(states, ids)
         if existing is None:
             existing = self._read_by_pair(ids.values())
         return {key: one for key, one in ids.items() if one in existing}
+
+    def _read_whole(self) -> set[_Ids] | None:
+        """Return all assignments, or None where the caller may not read so much."""
+        try:
+            rows = list_assignment_rows(self._connection)
+        except AccessDeniedError:
+            return None
+        arns = list_permission_sets(self._connection)
+        return {
+            (row.principal_id, arns.get(row.permission_set, row.permission_set), row.account_id)
+            for row in rows
+        }
 
     def _read_by_principal(self, states: Mapping[str, State], ids: Mapping[str, _Ids]) -> set[_Ids] | None:
         """Return the principals' assignments, or None where reading by pair is cheaper or the only way."""

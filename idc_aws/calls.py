@@ -141,8 +141,9 @@ def about_to_send(call: Call) -> None:
 class Look:
     """What was read within one look, until the first write ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = False) -> None:
         self.has_ended = False
+        self.is_whole = is_whole
         self._answers: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -160,15 +161,16 @@ _look: ContextVar[Look | None] = ContextVar("look at the target", default=None)
 
 
 @contextmanager
-def one_look() -> Iterator[None]:
+def one_look(*, is_whole: bool = False) -> Iterator[None]:
     """Ask for the same thing once within the block, such as a plan; a look within a look is the same one.
 
-    The first write, or `end_look`, ends it: what is read from then on is asked for each time.
+    The first write, or `end_look`, ends it: what is read from then on is asked for each time. In a whole
+    look everything will be read, so some of it is read in the way that serves all of it.
     """
     if current_look() is not None:
         yield
         return
-    token = _look.set(Look())
+    token = _look.set(Look(is_whole=is_whole))
     try:
         yield
     finally:
@@ -179,6 +181,12 @@ def current_look() -> Look | None:
     """Return the look that this block is in, or None."""
     look = _look.get()
     return None if look is None or look.has_ended else look
+
+
+def is_whole_look() -> bool:
+    """Tell whether this block is in a look in which everything will be read."""
+    look = current_look()
+    return look is not None and look.is_whole
 
 
 def end_look() -> None:

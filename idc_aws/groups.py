@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads
+from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, is_whole_look
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
@@ -163,7 +163,7 @@ class GroupMemberships(SideBySide):
         pairs = self._id_pairs(keys)
         groups, users = _grouped(pairs.values(), 1), _grouped(pairs.values(), 0)
         by_group = sum(_pages(len(user_ids)) for user_ids in groups.values())
-        if by_group <= len(users):
+        if by_group <= len(users) or is_whole_look():
             looks = [partial(self._members_of, *one) for one in groups.items()]
         else:
             looks = [partial(of_user, *one) for one in users.items()]
@@ -204,7 +204,7 @@ class GroupMemberships(SideBySide):
                         missing.discard(pair)
                 if page.is_last or not missing:
                     return found
-                if pages >= most:
+                if pages >= most and not is_whole_look():
                     break
         except AccessDeniedError:
             pass  # asking for each needs another permission

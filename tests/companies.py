@@ -282,7 +282,7 @@ class MemoryClients(Clients):
         raise refusal("ResourceNotFoundException", "GetPermissionsBoundaryForPermissionSet")
 
     def do_list_tags_for_resource(self, ResourceArn: str, **_: Any) -> Any:
-        return self.permission_sets[ResourceArn]["tags"]
+        return self.permission_sets.get(ResourceArn, {"tags": []})["tags"]  # the instance has none
 
     def do_list_accounts_for_provisioned_permission_set(
         self, PermissionSetArn: str, ProvisioningStatus: str = "", **_: Any

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from idc_aws.access import assignment_key
 from idc_aws.changes import Change, State
-from idc_aws.connection import Connection
+from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError, WriteFailedError
 from idc_aws.groups import Groups, membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
@@ -86,7 +86,10 @@ class WantOfPeople(Want):
     def desired(self, connection: Connection, scenario: Scenario) -> Desired:
         desired = super().desired(connection, scenario)
         is_ours = self.what in scenario.identity_source.writable
-        left = {} if is_ours else dict.fromkeys(desired.states, _LEFT_TO_SCIM)
+        left = dict.fromkeys(desired.states, _LEFT_TO_SCIM)
+        if is_ours:
+            is_membership = self.what == "memberships"
+            left = _of_people_to_come(connection, scenario, desired.states) if is_membership else {}
         return replace(desired, out_of_reach=left)
 
     @override
@@ -151,9 +154,10 @@ class WantInAccounts(Want):
             for key, state in states.items()
             if (account := accounts.by_id.get(state.get("account_id", ""))) and not account.is_active
         }
-        later = _of_users_to_come(connection, scenario, states)
+        later = _of_people_to_come(connection, scenario, states)
         notes = tuple(map(str, accounts.groups.values()))
-        return Desired(self.resource(connection), states, later | closed, notes)
+        out_of_reach = later | _beyond_a_delegate(connection, states) | closed
+        return Desired(self.resource(connection), states, out_of_reach, notes)
 
     @override
     def look_again(self, connection: Connection) -> None:
@@ -184,17 +188,58 @@ USERS_FIRST = "does not exist yet: apply notebook 08, then this step again"
 """Ends the reason why the access of a user has to wait; a plan of both steps makes the user first."""
 
 
-def _of_users_to_come(connection: Connection, scenario: Scenario, states: States) -> dict[str, str]:
-    """Return the access of users whom the scenario makes in a later step: why it has to wait, by key."""
-    to_make = {user.user_name for user in scenario.users}
-    users = {key: state.get("principal_name") for key, state in states.items() if _is_of_user(state)}
-    missing = {str(name) for name in users.values()} & to_make
-    missing -= set(Users(connection).identifiers(sorted(missing)))
-    return {key: f"user {name!r} {USERS_FIRST}" for key, name in users.items() if name in missing}
+_PROVISIONED_FIRST = (
+    "does not exist yet and comes from the identity provider (SCIM): have it provisioned, then plan again"
+)
 
 
-def _is_of_user(state: State) -> bool:
-    return state.get("principal_type") == "USER"
+def _of_people_to_come(
+    connection: Connection, scenario: Scenario, states: Mapping[str, State]
+) -> dict[str, str]:
+    """Return access and memberships of whom the scenario lists and nobody has made: why they wait, by key."""
+    found: dict[str, str] = {}
+    writable = scenario.identity_source.writable
+    is_access = any("principal_type" in state for state in states.values())
+    users = {user.user_name for user in scenario.users}
+    groups = {group.display_name for group in scenario.groups}
+    kinds: tuple[tuple[type[Users] | type[Groups], str, set[str]], ...] = (
+        (Users, "users", users),
+        (Groups, "groups", groups),
+    )
+    for kind, what, listed in kinds:
+        named = {key: name for key, state in states.items() if (name := _principal_in(state, kind))}
+        is_made = what in writable
+        if is_made and not (is_access and kind is Users):
+            continue  # it is made in the same step, or in one before
+        missing = set(named.values()) & listed
+        missing -= set(kind(connection).identifiers(sorted(missing)))
+        why = USERS_FIRST if is_made else _PROVISIONED_FIRST
+        found |= {key: f"{kind.kind} {name!r} {why}" for key, name in named.items() if name in missing}
+    return found
+
+
+def _principal_in(state: State, kind: type[Users] | type[Groups]) -> str | None:
+    """Return the name of the user or the group in the state of an assignment or of a membership."""
+    if state.get("principal_type") == kind.principal_type:
+        return str(state["principal_name"])
+    name = state.get("user_name" if kind is Users else "group")
+    return None if name is None else str(name)
+
+
+def _beyond_a_delegate(connection: Connection, states: States) -> dict[str, str]:
+    """Return the access to the management account, where the caller is in another one: why, by key."""
+    # https://docs.aws.amazon.com/singlesignon/latest/userguide/delegated-admin.html
+    in_charge = management_account_id(connection) if states else ""
+    if in_charge in ("", connection.caller.account_id):
+        return {}
+    why = (
+        f"only account {in_charge} itself, the management account, gives access to it: apply this from there"
+    )
+    return {
+        key: why
+        for key, state in states.items()
+        if "principal_type" in state and state["account_id"] == in_charge
+    }
 
 
 class AccountsNotFoundError(NotFoundError):

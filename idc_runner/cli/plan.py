@@ -164,7 +164,7 @@ def drift(
     from idc_runner.run import people_of_run  # noqa: PLC0415
 
     request = _request(parameters, only, target, runs)
-    with one_look():
+    with one_look(is_whole=True):
         lesson = read_lesson(request)
         found = find_drift(lesson, request.runs_folder, is_complete=complete)
     with ExitStack() as stack:

@@ -25,6 +25,33 @@ CALLER_XML = (
 )
 
 
+ROLE_XML = (
+    '<GetRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GetRoleResult><Role><Path>/</Path>'
+    f"<RoleName>Admin</RoleName><RoleId>AROA1</RoleId><Arn>arn:aws:iam::{ACCOUNT_ID}:role/Admin</Arn>"
+    "<CreateDate>2026-01-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>"
+)
+
+
+def simulated(*denied):
+    """Return what IAM answers about the actions that it is asked of."""
+
+    def answer(request):
+        actions = [value for name, (value,) in sorted(request.items()) if name.startswith("ActionNames.")]
+        results = "".join(
+            f"<member><EvalActionName>{action}</EvalActionName>"
+            f"<EvalDecision>{'implicitDeny' if action in denied else 'allowed'}</EvalDecision></member>"
+            for action in actions
+        )
+        return (
+            '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+            f"<SimulatePrincipalPolicyResult><EvaluationResults>{results}</EvaluationResults>"
+            "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>"
+            "</SimulatePrincipalPolicyResponse>"
+        )
+
+    return answer
+
+
 class Refusal(Exception):
     """An error that AWS answers."""
 

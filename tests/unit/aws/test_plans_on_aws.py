@@ -3,38 +3,11 @@
 import json
 
 import pytest
-from stub_transport import ACCOUNT_ID, CALLER_XML, INSTANCE, MEMBER_ID, Refusal
+from stub_transport import ACCOUNT_ID, CALLER_XML, INSTANCE, MEMBER_ID, ROLE_XML, Refusal, simulated
 from typer.testing import CliRunner
 
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError, WrongAccountError
 from idc_runner.cli.application import app
-
-ROLE = {"Role": {"Arn": f"arn:aws:iam::{ACCOUNT_ID}:role/Admin", "RoleName": "Admin"}}
-ROLE_XML = (
-    '<GetRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GetRoleResult><Role><Path>/</Path>'
-    f"<RoleName>Admin</RoleName><RoleId>AROA1</RoleId><Arn>{ROLE['Role']['Arn']}</Arn>"
-    "<CreateDate>2026-01-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>"
-)
-
-
-def simulated(*denied):
-    """Return what IAM answers about the actions that it is asked of."""
-
-    def answer(request):
-        actions = [value for name, (value,) in sorted(request.items()) if name.startswith("ActionNames.")]
-        results = "".join(
-            f"<member><EvalActionName>{action}</EvalActionName>"
-            f"<EvalDecision>{'implicitDeny' if action in denied else 'allowed'}</EvalDecision></member>"
-            for action in actions
-        )
-        return (
-            '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
-            f"<SimulatePrincipalPolicyResult><EvaluationResults>{results}</EvaluationResults>"
-            "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>"
-            "</SimulatePrincipalPolicyResponse>"
-        )
-
-    return answer
 
 
 class Directory:
