@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,6 +31,14 @@ class ServiceError(Exception):
 
 class LastingRefusal(ServiceError):  # noqa: N818  no defect: an answer
     """A refusal that keeps what its handler wrote, such as that a stolen token was seen; others undo it."""
+
+
+class FetchFirst(Exception):  # noqa: N818  no defect: a request to whoever holds the transaction
+    """An answer needs what takes time: outside of the transaction `fetch` is called, then it goes on."""
+
+    def __init__(self, fetch: Callable[[], None]) -> None:
+        super().__init__("something has to be fetched first")
+        self.fetch = fetch
 
 
 validation_error = partial(ServiceError, "ValidationException")

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
-from idc_sandbox.loopback import HOST, Site
+from idc_sandbox.loopback import Site
 from idc_sandbox.pages import phone, portal, sign_in
 from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
@@ -53,7 +53,7 @@ class _Page(NamedTuple):
     take: PageHandler | None = None
     # The page that says what was refused; without one it is a page of its own.
     refused: Callable[[Visit, Refused], Response] | None = None
-    form_targets: str = ""
+    form_targets: Callable[[Visit], str] = lambda _visit: ""
 
 
 PAGES = (
@@ -91,13 +91,13 @@ PAGES = (
     *(_Page(*page) for page in console_pages()),
     # Where the settings were before there was a practice console.
     _Page("/start/settings", "/start/practice-console/settings/authentication"),
-    # The answer of this form goes to a program that listens on the person's own machine.
+    # The answer of this form goes to a program on the person's own machine, or to an application's site.
     _Page(
         "/authorize",
         portal.show_consent,
         portal.take_authorization_answer,
         portal.refuse_authorization,
-        form_targets=f"http://{HOST}:*",
+        form_targets=portal.consent_targets,
     ),
     _Page("/{path:path}", _not_there, _not_there),
 )
@@ -171,7 +171,7 @@ def answer_visit(page: _Page, visit: Visit) -> Response:
         if is_disk_full(error):
             return protect(problem(visit, "disk-full", message=DISK_FULL), visit)
         answer = problem(visit, "defect")
-    return protect(answer, visit, form_targets=page.form_targets)
+    return protect(answer, visit, form_targets=page.form_targets(visit))
 
 
 def _answer(page: _Page, visit: Visit) -> Response:

@@ -21,7 +21,9 @@ from idc_sandbox.api.portal import (
     require_portal_role,
     role_session_name,
 )
+from idc_sandbox.api.sso_admin.applications import find_enabled_application
 from idc_sandbox.errors import ServiceError
+from idc_sandbox.loopback import HOST
 from idc_sandbox.pages.sign_in import registration_forms
 from idc_sandbox.pages.visits import (
     SESSION_COOKIE,
@@ -246,6 +248,18 @@ def show_consent(visit: Visit) -> Response:
         raise SignInNeededError
     action = visit.link(f"/authorize?{visit.request.url.query}")
     return render(visit, "consent.html", who, asked=request, action=action, leads_to=request.redirect_uri)
+
+
+def consent_targets(visit: Visit) -> str:
+    """Return where the answer may be sent to: an application's own site, or a program on this machine."""
+    with visit.open() as context:
+        asked = visit.request.query_params
+        is_application = find_enabled_application(context, asked.get("client_id", "")) is not None
+        try:
+            site = urlsplit(check_authorize(context, asked).redirect_uri) if is_application else None
+        except Refusal:
+            site = None
+    return f"{site.scheme}://{site.netloc}" if site else f"http://{HOST}:*"
 
 
 def take_authorization_answer(visit: Visit) -> Response:

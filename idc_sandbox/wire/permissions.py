@@ -52,21 +52,29 @@ def require_trust(
     """Return when a caller may assume a role: its trust policy and the caller's own policies allow it."""
     # In the role's own account a trust policy that names the caller is enough:
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-    document = double.trust_document(role_arn)
-    context = dict(double.access_policies(caller).context)
-    own_names = _own_names(caller, context)
-    if external_id is not None:
-        context["sts:externalid"] = external_id
-    request = AccessRequest("sts:AssumeRole", role_arn, context)
-    statements = statements_of(document or "{}")
+    extra = {} if external_id is None else {"sts:externalid": external_id}
+    document = double.trust_document(role_arn) or "{}"
+    require_let_in(double, caller, document, "sts:AssumeRole", role_arn, **extra)
+
+
+def require_let_in(
+    double: AwsServices, caller: Caller, document: str, action: str, resource: str, **extra: str
+) -> None:
+    """Return when the policy of a resource lets a caller in and, unless it names the caller, their own do."""
+    policies = double.access_policies(caller)
+    request = AccessRequest(action, resource, {**policies.context, **extra})
+    own_names = _own_names(caller, request.context)
+    statements = statements_of(document)
     matches = [(statement, _principal_match(statement, caller, own_names)) for statement in statements]
     named = [statement for statement, match in matches if match == "caller"]
     delegated = [statement for statement, match in matches if match == "account"]
     if evaluate_statements([*named, *delegated], request) is not Decision.ALLOWED:
-        raise _denied(caller, "sts:AssumeRole", role_arn, "")
-    is_own_account = role_arn.split(":")[4] == caller.account_id
+        raise _denied(caller, action, resource, "")
+    is_own_account = resource.split(":")[4] == caller.account_id
     if not (is_own_account and evaluate_statements(named, request) is Decision.ALLOWED):
-        require_permission(double, caller, "sts:AssumeRole", role_arn)
+        require_permission(double, caller, action, resource)
+    elif any(evaluate(each, request) is Decision.DENIED for each in (policies.identity, *policies.ceilings)):
+        raise _denied(caller, action, resource, "with an explicit deny in a policy")
 
 
 def require_resource_policy(

@@ -53,8 +53,16 @@ SERVICE_OF_TARGET_PREFIX = {
 }
 
 
-def operation(service_name: str, operation_name: str) -> Callable[[_Handler], _Handler]:
+# Operations on what has a policy of its own: their handlers ask it, and the caller's policies.
+LET_IN_BY_OWN_POLICY: set[tuple[str, str]] = set()
+
+
+def operation(
+    service_name: str, operation_name: str, *, lets_in_by_own_policy: bool = False
+) -> Callable[[_Handler], _Handler]:
     """Register the decorated function as the handler of an operation."""
+    if lets_in_by_own_policy:
+        LET_IN_BY_OWN_POLICY.add((service_name, operation_name))
 
     def register(handler: _Handler) -> _Handler:
         if (service_name, operation_name) in _HANDLERS:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from idc_sandbox.api.oidc.clients import (
     AUTHORIZATION_CODE_GRANT,
     DEVICE_CODE_GRANT,
+    Client,
     find_registered,
     is_redirect_uri,
     remember_client,
@@ -24,6 +25,9 @@ from idc_sandbox.api.oidc.clients import (
     require_grant_type,
     require_start_url,
 )
+from idc_sandbox.api.sso_admin.application_access import find_grant, scopes_of_application
+from idc_sandbox.api.sso_admin.application_assignments import may_use_application
+from idc_sandbox.api.sso_admin.applications import find_enabled_application
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in.people import (
     PortalSession,
@@ -164,7 +168,8 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
                 if len(parameters.get(name, "")) > longest]  # fmt: skip
     if not parameters.get("client_id"):
         problems.append("client_id is missing")
-    if not is_redirect_uri(parameters.get("redirect_uri", "")):
+    application = find_enabled_application(context, parameters.get("client_id", ""))
+    if application is None and not is_redirect_uri(parameters.get("redirect_uri", "")):
         problems.append("redirect_uri must be http://127.0.0.1:PORT/oauth/callback")
     if parameters.get("response_type") != "code":
         problems.append("response_type must be code")
@@ -174,7 +179,11 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
         problems.append("code_challenge must be 43 characters of base64url")
     if problems:
         raise refuse("authorize-invalid", problems="; ".join(problems))
-    client = find_registered(context, parameters["client_id"])
+    client = (
+        _application_as_client(context, application, parameters.get("redirect_uri", ""))
+        if application is not None
+        else find_registered(context, parameters["client_id"])
+    )
     if AUTHORIZATION_CODE_GRANT not in client.grant_types:
         raise refuse("client-grant", client_name=client.client_name)
     asked = re.split(r"[ ,]+", clean_text(parameters.get("scopes") or parameters.get("scope") or "", 1024))
@@ -190,9 +199,24 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     )
 
 
+def _application_as_client(context: Context, application: sqlite3.Row, redirect_uri: str) -> Client:
+    """Return an application as one who asks through the browser, at one of its own redirect URIs."""
+    arn, name = application["application_arn"], application["name"]
+    grant = find_grant(context, arn, AUTHORIZATION_CODE_GRANT)
+    if grant is None:
+        raise refuse("application-grant", client_name=name)
+    if redirect_uri not in grant["AuthorizationCode"]["RedirectUris"]:
+        raise refuse("authorize-invalid", problems=f"redirect_uri must be one of those of {name}")
+    scopes = scopes_of_application(context, arn)
+    return Client(arn, name, tuple(scopes), (AUTHORIZATION_CODE_GRANT,), 0)
+
+
 def approve_authorize(context: Context, request: AuthorizeRequest, session_id: str) -> str:
     """Return where the browser goes with a code that is good once, for ten minutes. Writes."""
     session = require_session(context, session_id)
+    is_application = find_enabled_application(context, request.client_id) is not None
+    if is_application and not may_use_application(context, session.user_id, request.client_id):
+        raise refuse("application-not-assigned", client_name=request.client_name)
     context.execute("DELETE FROM authorization_code WHERE expires_at <= ?", context.now)
     code = new_token()
     context.insert(
@@ -205,13 +229,18 @@ def approve_authorize(context: Context, request: AuthorizeRequest, session_id: s
         session_id=session.session_id,
         expires_at=context.now + AUTHORIZATION_CODE_LIFETIME_S,
     )
-    return f"{request.redirect_uri}?{urlencode({'code': code, 'state': request.state})}"
+    return _answer_address(request, {"code": code, "state": request.state})
 
 
 def deny_authorize(request: AuthorizeRequest) -> str:
     """Return where the browser goes when the person does not want it."""
     values = {"error": "access_denied", "error_description": "The person denied it.", "state": request.state}
-    return f"{request.redirect_uri}?{urlencode(values)}"
+    return _answer_address(request, values)
+
+
+def _answer_address(request: AuthorizeRequest, values: dict[str, str]) -> str:
+    separator = "&" if "?" in request.redirect_uri else "?"
+    return f"{request.redirect_uri}{separator}{urlencode(values)}"
 
 
 def find_code(context: Context, code: str) -> sqlite3.Row | None:

@@ -1,10 +1,11 @@
-"""CreateToken and CreateTokenWithIAM, and where tokens are kept."""
+"""CreateToken, where tokens are kept, and what codes and refresh tokens are good for."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from idc_sandbox.api.oidc.authorizations import POLL_INTERVAL_S, find_code, proves_challenge
@@ -14,36 +15,15 @@ from idc_sandbox.api.oidc.clients import (
     DEVICE_CODE_GRANT,
     REFRESH_GRANT,
     Client,
-    invalid_client,
     invalid_grant,
     invalid_request,
     require_client,
     require_grant_type,
-    unsupported_grant_type,
 )
 from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.sign_in.people import PortalSession, digest, new_token, session_of
 from idc_sandbox.wire.registry import operation
-
-APPLICATION_GRANT_TYPES = [
-    "authorization_code",
-    "refresh_token",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-]
-
-
-@operation("sso-oidc", "CreateTokenWithIAM")
-def create_token_with_iam(context: Context, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """Refuse: the client is a customer managed application, and the sandbox connects none."""
-    if request["grantType"] not in APPLICATION_GRANT_TYPES:
-        raise unsupported_grant_type(request["grantType"][:120], APPLICATION_GRANT_TYPES)
-    raise invalid_client(
-        f"There is no application {request['clientId'][:200]!r}: the sandbox connects no applications, and "
-        "ListApplications lists none. People's clients use RegisterClient and CreateToken."
-    )
-
 
 ACCESS_TOKEN_LIFETIME_S = 3_600  # UNCONFIRMED at AWS
 LEGACY_TOKEN_LIFETIME_S = 8 * 3_600
@@ -52,11 +32,18 @@ REPLACED_TOKEN_GRACE_S = 60  # UNCONFIRMED at AWS; other authorization servers a
 
 
 def issue_tokens(
-    context: Context, session: PortalSession, *, client_id: str, scopes: Sequence[str], family_id: str
+    context: Context,
+    session: PortalSession,
+    *,
+    client_id: str,
+    scopes: Sequence[str],
+    family_id: str,
+    can_refresh: bool | None = None,
 ) -> dict[str, Any]:
     """Return CreateToken's answer with new tokens, none of which outlives the portal session. Writes."""
     # Without any scope, as profiles of the older kind ask, a token lasts eight hours and cannot be refreshed.
-    can_refresh = ACCOUNT_ACCESS_SCOPE in scopes
+    if can_refresh is None:
+        can_refresh = ACCOUNT_ACCESS_SCOPE in scopes
     lifetime_s = ACCESS_TOKEN_LIFETIME_S if scopes else LEGACY_TOKEN_LIFETIME_S
     now = context.now
     expires_at = min(now + lifetime_s, session.expires_at)
@@ -90,9 +77,12 @@ def find_token(context: Context, token: str, kind: str) -> sqlite3.Row | None:
 
 
 def session_of_access_token(context: Context, token: str) -> PortalSession | None:
-    """Return the portal session that an access token acts for, or None when either is over."""
+    """Return the portal session that a token for accounts acts for; None when either is over."""
     row = find_token(context, token, "access")
-    return None if row is None else session_of(context, row["session_id"])
+    scopes = json.loads(row["scopes_json"]) if row is not None else []
+    # One without any scope is of a profile of the older kind.
+    is_for_accounts = not scopes or ACCOUNT_ACCESS_SCOPE in scopes
+    return session_of(context, row["session_id"]) if row is not None and is_for_accounts else None
 
 
 def _revoke_family(context: Context, family_id: str) -> None:
@@ -112,7 +102,7 @@ def create_token(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exchange_device_code(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    key = {"device_code_hash": digest(_required(request, "deviceCode")), "client_id": client.client_id}
+    key = {"device_code_hash": digest(required_member(request, "deviceCode")), "client_id": client.client_id}
     row = context.find("device_authorization", **key)
     if row is None or row["status"] == "used":
         raise invalid_grant("The device code is unknown, or a token was created with it already.")
@@ -122,7 +112,7 @@ def _exchange_device_code(context: Context, client: Client, request: dict[str, A
         raise ServiceError("AccessDeniedException", "The person denied the request.")
     if row["status"] == "pending":
         raise _wait(context, row)
-    session = _require_session(context, row["session_id"])
+    session = require_live_session(context, row["session_id"])
     context.update("device_authorization", row, status="used")
     scopes, family_id = json.loads(row["scopes_json"]), context.ids.uuid("token_family")
     return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
@@ -140,8 +130,34 @@ def _wait(context: Context, row: sqlite3.Row) -> LastingRefusal:
 
 
 def _exchange_authorization_code(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    row = find_code(context, _required(request, "code"))
-    if row is None or row["client_id"] != client.client_id:
+    family = take_authorization_code(context, client.client_id, request)
+    # What was asked for and registered for: neither alone gives anything.
+    scopes = [scope for scope in family.scopes if scope in client.scopes] or list(client.scopes)
+    return issue_tokens(
+        context, family.session, client_id=client.client_id, scopes=scopes, family_id=family.family_id
+    )
+
+
+def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+    family = take_refresh_token(context, client.client_id, request)
+    return issue_tokens(
+        context, family.session, client_id=client.client_id, scopes=family.scopes, family_id=family.family_id
+    )
+
+
+@dataclass(frozen=True)
+class TokenFamily:
+    """What a code or a refresh token stands for."""
+
+    session: PortalSession
+    scopes: list[str]
+    family_id: str
+
+
+def take_authorization_code(context: Context, client_id: str, request: dict[str, Any]) -> TokenFamily:
+    """Return what a client's code stands for, and use it up. Writes."""
+    row = find_code(context, required_member(request, "code"))
+    if row is None or row["client_id"] != client_id:
         raise invalid_grant("The code is unknown, expired or another client's. Start the login again.")
     if row["family_id"] is not None:
         _revoke_family(context, row["family_id"])
@@ -150,21 +166,19 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
             "The code was used before. Somebody else may have it, so the tokens that it led to are void. "
             "Start the login again.",
         )
-    if row["redirect_uri"] != _required(request, "redirectUri"):
+    if row["redirect_uri"] != required_member(request, "redirectUri"):
         raise invalid_grant("The redirectUri is not the one with which the code was asked for.")
-    if not proves_challenge(_required(request, "codeVerifier"), row["code_challenge"]):
+    if not proves_challenge(required_member(request, "codeVerifier"), row["code_challenge"]):
         raise invalid_grant("The codeVerifier is not the one of the code's challenge.")
-    session, family_id = _require_session(context, row["session_id"]), context.ids.uuid("token_family")
+    session, family_id = require_live_session(context, row["session_id"]), context.ids.uuid("token_family")
     context.update("authorization_code", row, family_id=family_id)
-    # What was asked for and registered for: neither alone gives anything.
-    asked = [scope for scope in json.loads(row["scopes_json"]) if scope in client.scopes]
-    scopes = asked or list(client.scopes)
-    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
+    return TokenFamily(session, json.loads(row["scopes_json"]), family_id)
 
 
-def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
-    row = find_token(context, _required(request, "refreshToken"), "refresh")
-    if row is None or row["client_id"] != client.client_id:
+def take_refresh_token(context: Context, client_id: str, request: dict[str, Any]) -> TokenFamily:
+    """Return what a client's refresh token stands for, and note that it is being replaced. Writes."""
+    row = find_token(context, required_member(request, "refreshToken"), "refresh")
+    if row is None or row["client_id"] != client_id:
         raise invalid_grant(
             "The refresh token is unknown, expired, revoked or another client's. Sign in again."
         )
@@ -177,21 +191,22 @@ def _exchange_refresh_token(context: Context, client: Client, request: dict[str,
             "The refresh token was replaced before. Somebody else may have it, so all tokens of this login "
             "are void. Sign in again.",
         )
-    session = _require_session(context, row["session_id"])
+    session = require_live_session(context, row["session_id"])
     if used_at is None:  # one of several programs that ask at once gets tokens of its own
         context.update("oidc_token", row, used_at=context.now)
-    scopes, family_id = json.loads(row["scopes_json"]), row["family_id"]
-    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
+    return TokenFamily(session, json.loads(row["scopes_json"]), row["family_id"])
 
 
-def _required(request: dict[str, Any], name: str) -> str:
+def required_member(request: dict[str, Any], name: str) -> str:
+    """Return what a grant needs of a request."""
     value = request.get(name)
     if not value:
         raise invalid_request(f"The grantType {request['grantType']!r} needs {name}.")
     return str(value)
 
 
-def _require_session(context: Context, session_id: str) -> PortalSession:
+def require_live_session(context: Context, session_id: str) -> PortalSession:
+    """Return a portal session that goes on."""
     session = session_of(context, session_id)
     if session is None:
         raise invalid_grant(

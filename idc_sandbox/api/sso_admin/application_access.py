@@ -27,6 +27,7 @@ _MEMBER_OF_GRANT = {
     JWT_BEARER: "JwtBearer",
     TOKEN_EXCHANGE: "TokenExchange",
 }
+_DEFAULT_SCOPES = ("openid", "aws", "sts:identity_context")
 _MOST_SCOPES_ON_A_PAGE = 10
 
 
@@ -82,6 +83,12 @@ def list_application_access_scopes(context: Context, request: dict[str, Any]) ->
     application = find_application(context, request)
     rows = context.find_all("application_access_scope", application_arn=application["application_arn"])
     return Listing(rows, itemgetter("scope"), _shown_scope, _MOST_SCOPES_ON_A_PAGE)
+
+
+def scopes_of_application(context: Context, application_arn: str) -> list[str]:
+    """Return all scopes that an application may ask for, those that each has among them."""
+    rows = context.find_all("application_access_scope", application_arn=application_arn)
+    return [*_DEFAULT_SCOPES, *sorted(row["scope"] for row in rows if row["scope"] not in _DEFAULT_SCOPES)]
 
 
 def _shown_scope(row: sqlite3.Row) -> dict[str, Any]:

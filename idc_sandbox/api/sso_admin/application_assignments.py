@@ -103,6 +103,11 @@ def applications_of_user(context: Context, user_id: str) -> list[sqlite3.Row]:
     return context.rows(_OF_USER, user=user_id)
 
 
+def may_use_application(context: Context, user_id: str, application_arn: str) -> bool:
+    """Tell whether a user may use an application."""
+    return application_arn in {row["application_arn"] for row in applications_of_user(context, user_id)}
+
+
 _OF_USER = """
 SELECT * FROM application
 WHERE status = 'ENABLED'

@@ -40,6 +40,11 @@ def find_application(context: Context, request: dict[str, Any]) -> sqlite3.Row:
     return row
 
 
+def find_enabled_application(context: Context, application_arn: str) -> sqlite3.Row | None:
+    """Return an application that people may use, or None."""
+    return context.find("application", application_arn=application_arn, status="ENABLED")
+
+
 def created_before(
     context: Context, table: str, request: dict[str, Any], instance_arn: str
 ) -> sqlite3.Row | None:
