@@ -59,7 +59,7 @@ _READING = (
 _HANDING_OUT = ("AssumeRole", "GetSessionToken", "GetFederationToken")
 # What people's clients send and get that opens something, and that the models do not mark.
 _SECRETS = {
-    "sso-oidc": frozenset({"deviceCode", "code", "userCode", "verificationUriComplete"}),
+    "sso-oidc": frozenset({"deviceCode", "code", "userCode", "verificationUriComplete", "identityContext"}),
     "sts": frozenset({"SessionToken"}),
 }
 _MASKS = {"organizations": "****"}
