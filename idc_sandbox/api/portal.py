@@ -3,6 +3,7 @@
 # What each operation does: https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_Operations.html
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 from idc_sandbox.api.instance_rules import identity_store_arn
 from idc_sandbox.api.oidc.tokens import session_of_access_token
+from idc_sandbox.api.sso_admin.application_assignments import applications_of_user
 from idc_sandbox.api.sso_admin.instances import session_tags
 from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
@@ -44,6 +46,15 @@ class PortalRole:
 
 
 @dataclass(frozen=True)
+class PortalApplication:
+    """An application that a person may open; without a URL only by going to it."""
+
+    name: str
+    description: str
+    url: str
+
+
+@dataclass(frozen=True)
 class RoleCredentials:
     """Temporary credentials."""
 
@@ -64,6 +75,17 @@ def list_portal_roles(context: Context, user_id: str, account_id: str) -> list[P
     """Return the roles that a user has in an account, by the permission set's name."""
     roles = [_role(row) for row in _assigned(context, user_id) if row["account_id"] == account_id]
     return sorted(roles, key=_role_order)
+
+
+def list_portal_applications(context: Context, user_id: str) -> list[PortalApplication]:
+    """Return the applications that the portal shows to a user, by name."""
+    shown = []
+    for row in applications_of_user(context, user_id):
+        options = json.loads(row["portal_options_json"])
+        if options["Visibility"] == "ENABLED":
+            url = options.get("SignInOptions", {}).get("ApplicationUrl", "")
+            shown.append(PortalApplication(row["name"], row["description"] or "", url))
+    return sorted(shown, key=lambda one: one.name.casefold())
 
 
 def require_portal_role(

@@ -17,6 +17,7 @@ from idc_sandbox.api.oidc.authorizations import (
 from idc_sandbox.api.portal import (
     issue_role_credentials,
     list_portal_accounts,
+    list_portal_applications,
     list_portal_roles,
     require_portal_role,
     role_session_name,
@@ -96,7 +97,7 @@ _CONSOLE_SERVICE = "singlesignon"  # as addresses of Identity Center's console c
 
 
 def show_portal(visit: Visit) -> Response:
-    """Show the accounts in which the person has roles."""
+    """Show the accounts in which the person has roles, and the person's applications."""
     with visit.open_signed_in() as (context, who):
         user_id = who.person.user_id
         accounts = [
@@ -104,7 +105,10 @@ def show_portal(visit: Visit) -> Response:
             for account in list_portal_accounts(context, user_id)
         ]
         shown_url = start_urls(context)[0]
-    return render(visit, "portal.html", who, accounts=accounts, start_url=shown_url)
+        applications = list_portal_applications(context, user_id)
+    return render(
+        visit, "portal.html", who, accounts=accounts, applications=applications, start_url=shown_url
+    )
 
 
 def sign_out(visit: Visit) -> Response:

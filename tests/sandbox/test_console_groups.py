@@ -181,7 +181,7 @@ def test_access_of_a_group_has_accounts_by_name(desk, store):
     assert [one[1] for one in row] == [account_id]
     assert row[0][0] not in ("", "-")
     desk.open(f"{GROUPS}/{group_id}?tab=applications")
-    assert "No application" in desk.page.text
+    assert "No application is assigned" in desk.page.text
 
 
 def test_the_list_is_looked_through_and_paged(desk, store):

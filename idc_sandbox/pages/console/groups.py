@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
+from idc_sandbox.pages.console.applications import applications_of
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
     Directory,
@@ -129,6 +130,9 @@ def _show_group(directory: Directory) -> Response:
         members=members,
         has_members=bool(memberships.value),
         access=access,
+        applications=readable(lambda: applications_of(directory, group_id, "GROUP"))
+        if tab == "applications"
+        else None,
         tab=tab,
         tabs=[(label, f"{here}?tab={name}") for name, label in _TABS.items()],
         here=here,

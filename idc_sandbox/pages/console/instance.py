@@ -1,4 +1,4 @@
-"""Enable, Dashboard, Applications, account instances of members, and the end of an instance."""
+"""Enable, Dashboard, account instances of members, and the end of an instance."""
 
 from __future__ import annotations
 
@@ -232,29 +232,9 @@ def _instance_id(instance: dict[str, str]) -> str:
     return instance["InstanceArn"].rpartition("/")[2]
 
 
-_APPLICATIONS = f"{ROOT}/applications"
-_TABS = (("AWS managed", _APPLICATIONS), ("Customer managed", f"{_APPLICATIONS}?tab=customer-managed"))
-
-
-def show_applications(console: Console) -> Response:
-    """Show the applications of one kind."""
-    if console.instance is None:
-        return console.go("")
-    found = console.items("sso-admin", "ListApplications", InstanceArn=console.instance["InstanceArn"])
-    is_customer_managed = console.query("tab") == "customer-managed"
-    return console.show(
-        "applications.html",
-        tabs=_TABS,
-        here=_TABS[is_customer_managed][1],
-        is_customer_managed=is_customer_managed,
-        applications=found,
-    )
-
-
 INSTANCE_SCREENS = (
     Screen("", show_home, take_home),
     Screen("/enable", show_enable, take_enable),
     Screen("/prevent-account-instances", show_prevent, take_prevent),
-    Screen("/applications", show_applications),
     Screen("/delete", show_delete, take_delete),
 )

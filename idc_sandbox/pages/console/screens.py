@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from idc_sandbox.pages.console.access import PROGRESS_SCREENS
 from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
+from idc_sandbox.pages.console.applications import APPLICATION_SCREENS
 from idc_sandbox.pages.console.assigning import ASSIGN_SCREENS
 from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
 from idc_sandbox.pages.console.groups import GROUP_SCREENS
@@ -24,6 +25,7 @@ _SCREENS = (
     PERMISSION_SET_SCREENS,
     GROUP_SCREENS,
     USER_SCREENS,
+    APPLICATION_SCREENS,
     ASSIGN_SCREENS,  # before an account's page, whose path would take theirs
     PROGRESS_SCREENS,
     ACCOUNT_SCREENS,

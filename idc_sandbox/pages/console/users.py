@@ -11,6 +11,7 @@ from starlette.responses import Response
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console import user_fields
 from idc_sandbox.pages.console.add_user import ADD_USER_SCREENS, show_one_time_password
+from idc_sandbox.pages.console.applications import applications_of
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
     Directory,
@@ -105,7 +106,7 @@ def _show_user(directory: Directory) -> Response:
         "sessions": f"Active sessions ({len(sessions.value)})",
     }
     tab = console.query("tab") if console.query("tab") in labels else "profile"
-    groups = readable(directory.groups) if tab in ("groups", "accounts") else Readable([], "")
+    groups = readable(directory.groups) if tab in ("groups", "accounts", "applications") else Readable([], "")
     return console.show(
         "user.html",
         user=user,
@@ -119,6 +120,9 @@ def _show_user(directory: Directory) -> Response:
         group_names={one["GroupId"]: one["DisplayName"] for one in groups.value},
         groups_why_not=memberships.why_not or groups.why_not,
         access=readable(lambda: directory.access_of(user_id, "USER")) if tab == "accounts" else None,
+        applications=readable(lambda: applications_of(directory, user_id, "USER"))
+        if tab == "applications"
+        else None,
         devices=devices,
         sessions=sessions,
         tab=tab,
