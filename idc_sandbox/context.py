@@ -50,6 +50,14 @@ class IssuedKey:
 
 
 @dataclass(frozen=True)
+class LoginProfile:
+    """An IAM user's password of the console, as moto keeps it."""
+
+    password: str = field(repr=False)
+    must_change: bool
+
+
+@dataclass(frozen=True)
 class AccessPolicies:
     """What bears on a caller's permissions; documents are JSON text."""
 
@@ -141,6 +149,14 @@ class AwsServices(Protocol):
         self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]
     ) -> tuple[str, str, str, float] | None:
         """Return keys of a permission set's role, or None when the account has no such role. Writes."""
+
+    def login_profile(self, account_id: str, user_name: str) -> LoginProfile | None:
+        """Return the console password of an IAM user, or None when there is no such user or password."""
+
+    def issue_user_keys(
+        self, account_id: str, user_name: str, duration_s: int
+    ) -> tuple[str, str, str, float] | None:
+        """Return temporary keys of an IAM user, or None when the account has no such user. Writes."""
 
 
 @dataclass(frozen=True)

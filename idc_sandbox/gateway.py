@@ -15,6 +15,7 @@ from typing import Any
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
+import idc_sandbox.api.signin
 import idc_sandbox.api.sso_admin
 import idc_sandbox.athena.operations
 import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package registers its operations

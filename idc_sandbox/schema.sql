@@ -492,3 +492,32 @@ CREATE TABLE trail (
 ) STRICT;
 INSERT INTO trail (name, bucket, started_at)
 VALUES ('organization-trail', 'aws-cloudtrail-logs-111122223333', (julianday('now') - 2440587.5) * 86400.0);
+
+-- What `aws login` led to. A session is one once its code was exchanged; it ends at expires_at, or before when it is revoked.
+CREATE TABLE login_session (
+    session_arn TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    principal_arn TEXT NOT NULL,                         -- the user or the role, without a path
+    principal_json TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    code_hash TEXT NOT NULL UNIQUE,
+    code_challenge TEXT NOT NULL,
+    code_expires_at REAL NOT NULL,
+    key_thumbprint TEXT,                                 -- of the key that the client proves to hold; NULL: not exchanged yet
+    password_hash TEXT,                                  -- of the user's password then, with the session's id; NULL: a role
+    chain_secret TEXT NOT NULL,                          -- from which, and a refresh token, the next one follows
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    ended_at REAL,
+    last_used_at REAL,
+    user_agent TEXT,
+    region TEXT NOT NULL
+) STRICT;
+CREATE INDEX login_session_of_account ON login_session (account_id);
+
+CREATE TABLE login_refresh_token (
+    token_hash TEXT PRIMARY KEY,
+    session_arn TEXT NOT NULL REFERENCES login_session ON DELETE CASCADE,
+    access_key_id TEXT                                   -- of the keys that it was exchanged for
+) STRICT;

@@ -27,7 +27,7 @@ from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, valid
 logger = logging.getLogger(__name__)
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
 # What holds from when it was made until some time: when the clock goes back, both go back with it.
-_SPANS = ("portal_session", "device_authorization", "invitation", "email_verification")
+_SPANS = ("portal_session", "device_authorization", "invitation", "email_verification", "login_session")
 # Times that lie ahead of now by so many seconds at most; a test holds them against the modules' rules.
 LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
     ("sign_in", "expires_at"): "900",
@@ -43,6 +43,7 @@ LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
     ("device_authorization", "last_polled_at"): "0",
     ("authorization_code", "expires_at"): "600",
     ("oidc_client", "expires_at"): "90 * 86400",
+    ("login_session", "code_expires_at"): "600",
     ("oidc_token", "expires_at"): (
         "CASE WHEN kind = 'access' THEN iif(scopes_json = '[]', 28800, 3600)"
         " ELSE (SELECT expires_at FROM portal_session AS session"

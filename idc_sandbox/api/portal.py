@@ -113,14 +113,14 @@ def issue_role_credentials(
         role.role_name,
         session_name=role_session_name(person.user_name),
         duration_s=role.session_duration_s,
-        carried=_carried(context, person),
+        carried=carried_keys(context, person),
     )
     if issued is None:
         raise _no_role(account_id, permission_set_name)
     return RoleCredentials(*issued)
 
 
-def _carried(context: Context, person: Person) -> dict[str, str]:
+def carried_keys(context: Context, person: Person) -> dict[str, str]:
     """Return the condition keys that policies see of a person's role sessions."""
     # https://docs.aws.amazon.com/singlesignon/latest/userguide/condition-context-keys-sts-idc.html
     # https://docs.aws.amazon.com/singlesignon/latest/userguide/abac.html

@@ -419,6 +419,7 @@ class AwsDouble:
     delegated_administrators = _reading(accounts.delegated_administrators)
     administrator_credentials = _reading(accounts.administrator_key)
     trust_document = _reading(accounts.trust_document)
+    login_profile = _reading(moto_settings.login_profile)
     customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
     list_reserved_roles = _reading(accounts.reserved_role_names)
     bucket_owner = _reading(objects.bucket_owner)
@@ -488,6 +489,15 @@ class AwsDouble:
             with self._memory.change(connection, "sts", "iam"):
                 accounts.forget_long_expired(self.now())
                 return moto_settings.assume_role(role_arn, session_name, duration_s, carried)
+
+    def issue_user_keys(
+        self, account_id: str, user_name: str, duration_s: int
+    ) -> tuple[str, str, str, float] | None:
+        """Return temporary keys of an IAM user, or None when the account has no such user. Writes."""
+        with self.store.transaction() as connection:
+            self._synchronize()
+            with self._memory.change(connection, "sts", "iam"):
+                return moto_settings.issue_user_keys(account_id, user_name, duration_s)
 
     def _synchronize(self) -> None:
         with self.store.transaction() as connection:

@@ -34,7 +34,7 @@ from moto.sts.models import AssumedRole, STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
 from idc_sandbox.aws_double import accounts
-from idc_sandbox.context import IDENTITY_CENTER, Caller
+from idc_sandbox.context import IDENTITY_CENTER, Caller, LoginProfile
 from idc_sandbox.errors import ServiceError, access_denied, parse_json
 from idc_sandbox.wire.policies import policy_problem
 
@@ -192,6 +192,28 @@ def assume_role(
     vars(session)["sandbox_context"] = carried
     expires_at = accounts.expiry_s(session)
     return session.access_key_id, session.secret_access_key, session.session_token, expires_at
+
+
+def login_profile(account_id: str, user_name: str) -> LoginProfile | None:
+    """Return the console password of an IAM user, or None when there is no such user or password."""
+    user = _find_user(account_id, user_name)
+    if user is None or not user.password:
+        return None
+    return LoginProfile(user.password, bool(user.password_reset_required))
+
+
+def issue_user_keys(account_id: str, user_name: str, duration_s: int) -> tuple[str, str, str, float] | None:
+    """Return temporary keys that may do what a user may do, as `assume_role` does for a role."""
+    user = _find_user(account_id, user_name)
+    if user is None:
+        return None
+    session = _issue(user, duration_s, user.arn, policy=None)
+    expires_at = accounts.expiry_s(session)
+    return session.access_key_id, session.secret_access_key, session.session_token, expires_at
+
+
+def _find_user(account_id: str, user_name: str) -> Any:
+    return iam_backends[account_id]["aws"].users.get(user_name) if account_id in iam_backends else None
 
 
 def _calling_user(response: Any, action: str) -> Any:

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import Site
-from idc_sandbox.pages import phone, portal, sign_in
+from idc_sandbox.pages import aws_login, phone, portal, sign_in
 from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
     House,
@@ -98,6 +98,13 @@ PAGES = (
         portal.take_authorization_answer,
         portal.refuse_authorization,
         form_targets=portal.consent_targets,
+    ),
+    _Page(
+        "/v1/authorize",
+        aws_login.show_login,
+        aws_login.take_login,
+        aws_login.refuse_login,
+        form_targets=aws_login.login_targets,
     ),
     _Page("/{path:path}", _not_there, _not_there),
 )

@@ -182,7 +182,7 @@ def owner_links(links: OneTimeLinks, site_url: str, address: str | None = None) 
 
 # Which requests are a browser's: those go to the pages, all others to AWS's services on the same port.
 
-_ROOTS = ("/start", "/authorize")
+_ROOTS = ("/start", "/authorize", "/v1/authorize")
 _METHODS = ("GET", "HEAD", "POST")
 _SIGNED_HEADERS = {"authorization", "x-amz-target", "x-amz-date", "x-amz-content-sha256"}
 _SIGNED_PARAMETERS = {"x-amz-signature", "x-amz-credential", "awsaccesskeyid", "signature"}

@@ -419,7 +419,7 @@ def qr_code(text: str) -> str:
 PORTAL = "/start"
 _LONGEST = 6000
 # A path of the pages: it begins with one slash, so that no browser reads a host into it.
-_OWN = re.compile(r"/(start|authorize)(/[A-Za-z0-9._~%+=,@/-]*)?(\?[^\s\\#]*)?", re.ASCII)
+_OWN = re.compile(r"/(start|authorize|v1/authorize)(/[A-Za-z0-9._~%+=,@/-]*)?(\?[^\s\\#]*)?", re.ASCII)
 
 
 def next_path(visit: Visit) -> str:

@@ -60,6 +60,7 @@ _HANDING_OUT = ("AssumeRole", "GetSessionToken", "GetFederationToken")
 # What people's clients send and get that opens something, and that the models do not mark.
 _SECRETS = {
     "sso-oidc": frozenset({"deviceCode", "code", "userCode", "verificationUriComplete", "identityContext"}),
+    "signin": frozenset({"code", "codeVerifier", "idToken"}),
     "sts": frozenset({"SessionToken"}),
 }
 _MASKS = {"organizations": "****"}

@@ -26,7 +26,6 @@ class Shape:
         self.type_name: str = self._model["type"]
         self.required_members: list[str] = self._model.get("required", [])
         self.is_document_type: bool = self._model.get("document", False)  # any JSON
-        self.payload: str | None = self._model.get("payload")  # the member that is the whole body
         self.is_tagged_union: bool = self._model.get("union", False)  # exactly one member is given
         self.is_sensitive: bool = self._model.get("sensitive", False)  # no log may hold it
         self.is_plain = self.is_document_type or self.type_name not in ("structure", "list", "map")
@@ -34,6 +33,7 @@ class Shape:
         traits = ("required", "min", "max", "pattern", "enum", "error")
         self.metadata = {trait: self._model[trait] for trait in traits if trait in self._model}
         places = {"location": self._model.get("location"), "name": self._model.get("locationName")}
+        places["payload"] = self._model.get("payload")  # the member that is the whole body
         self.serialization: dict[str, str] = {
             key: value for key, value in places.items() if value is not None
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller
@@ -19,12 +20,21 @@ from idc_sandbox.wire.policies import (
 )
 
 
-def require_permission(double: AwsServices, caller: Caller, action: str, *resources: str) -> None:
-    """Return when the caller's policies, boundary and ceilings allow an action on each resource."""
+def require_permission(
+    double: AwsServices,
+    caller: Caller,
+    action: str,
+    *resources: str,
+    keys: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Return when the caller's policies, boundary and ceilings allow an action on each resource.
+
+    `keys` are condition keys of the request's own, in lower case.
+    """
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
     policies = double.access_policies(caller)
     for resource in resources or ("*",):
-        _require_allowed(policies, caller, AccessRequest(action, resource, dict(policies.context)))
+        _require_allowed(policies, caller, AccessRequest(action, resource, {**policies.context, **keys}))
 
 
 def _require_allowed(policies: AccessPolicies, caller: Caller, request: AccessRequest) -> None:

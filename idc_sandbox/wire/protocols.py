@@ -329,7 +329,7 @@ def read_rest_input(operation: RestOperation, request: Request) -> dict[str, Any
             case "uri":
                 values[name] = unquote(labels.get(key, ""))
             case _:
-                values[name] = body if name == shape.payload else body.get(key)
+                values[name] = body if name == shape.serialization.get("payload") else body.get(key)
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -351,7 +351,8 @@ def in_words_of(operation: RestOperation) -> Iterator[None]:
 def rest_response(operation: RestOperation, answer: dict[str, Any]) -> Response:
     """Return an operation's answer, with the HTTP status that the model gives it."""
     shape = operation.model.output_shape
-    body = answer.get(shape.payload, {}) if shape is not None and shape.payload else answer
+    payload = shape.serialization.get("payload") if shape is not None else None
+    body = answer.get(payload, {}) if payload else answer
     status = int(operation.model.http.get("responseCode", 200))
     return response(body) if status == 200 else replace(response(body), status=status, body=b"")
 

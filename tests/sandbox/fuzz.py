@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,14 @@ TARGETS = {
     "sso-admin": ("sso", "SWBExternalService"),
     "identitystore": ("identitystore", "AWSIdentityStore"),
     "organizations": ("organizations", "AWSOrganizationsV20161128"),
+}
+# rest-json services, with their signing names
+REST = {
+    "sso-oidc": "sso-oauth",
+    "sso": "sso-oauth",
+    "signin": "signin",
+    "account-access": "account-access",
+    "account-access-runtime": "account-access",
 }
 VERSIONS = {"sts": "2011-06-15", "iam": "2010-05-08"}
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
@@ -275,17 +284,21 @@ class Fuzz:
         return {name: self._random.choice(texts)[:4000].strip() for name in names}
 
     def _rest(self) -> tuple[str, Request]:
-        service = self._random.choice(("sso-oidc", "sso"))
+        service = self._random.choice(list(REST))
         model = service_model(service)
         name = self._random.choice(model.operation_names)
         operation = model.operation_model(name)
         path, _, query = operation.http["requestUri"].partition("?")
         value = self._value(operation.input_shape)
         given = value if isinstance(value, dict) else {}
+        for label in re.findall(r"\{(\w+)\}", path):
+            text = str(given.get(label, self._random.choice(TEXTS)))
+            path = path.replace(f"{{{label}}}", quote(text, safe="", errors="replace"))
         query += "".join(f"&{name}={quote(str(item), errors='replace')}" for name, item in given.items())
-        headers = {
-            "x-amz-sso_bearer_token": self._random.choice(TEXTS).encode().decode("latin-1").strip()[:200]
-        }
+        odd = self._random.choice(TEXTS).encode().decode("latin-1").strip()[:200]
+        headers = {"x-amz-sso_bearer_token": odd, "dpop": odd}
+        if service == "account-access-runtime":
+            headers["authorization"] = f"Bearer {odd}"
         request = Request(
             operation.http["method"],
             path,
@@ -294,7 +307,7 @@ class Fuzz:
             self._body(value),
         )
         if self._random.random() < 0.5 or "aws_iam" in query:
-            request = self.signed(request.method, path, request.query, headers, request.body, "sso-oauth")
+            request = self.signed(request.method, path, request.query, headers, request.body, REST[service])
         return f"{service}:{name}", request
 
     def _noise(self) -> tuple[str, Request]:

@@ -10,6 +10,7 @@ from front_door_harness import PASSWORD
 from idc_sandbox import store
 from idc_sandbox.api.oidc import authorizations, clients, tokens
 from idc_sandbox.api.oidc.tokens import session_of_access_token
+from idc_sandbox.api.signin import logins
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.sign_in import devices, flow, passwords, people
 from idc_sandbox.sign_in.people import Refusal
@@ -242,6 +243,7 @@ RULES = {
     ("trusted_browser", "expires_at"): flow.TRUSTED_BROWSER_LIFETIME_S,
     ("authorization_code", "expires_at"): authorizations.AUTHORIZATION_CODE_LIFETIME_S,
     ("oidc_client", "expires_at"): clients.REGISTRATION_LIFETIME_S,
+    ("login_session", "code_expires_at"): logins.LOGIN_CODE_LIFETIME_S,
 }
 # Times that are looked at by nothing but people, or by rules that know of a clock that went back.
 HARMLESS = {

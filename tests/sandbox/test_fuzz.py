@@ -161,25 +161,6 @@ def test_a_policy_of_3000_levels_is_no_policy(gateway_client):
     assert gateway_client.gateway.handle(request).status == 400
 
 
-def test_the_new_operations_are_refused_by_name(gateway_client):
-    """What AWS has and the sandbox does not: signin's sessions."""
-    for call in ("list_sessions", "get_session", "batch_revoke_sessions"):
-        client = gateway_client.client("signin")
-        arn = "arn:aws:signin:us-east-1:111122223333:session/00000000-0000-0000-0000-000000000000"
-        options = {"get_session": {"sessionArn": arn}, "batch_revoke_sessions": {"sessionArns": [arn]}}
-        client.meta.events.register_first("before-sign", stay_here)
-        with pytest.raises(
-            client.exceptions.ClientError, match="does not answer the service 'signin'"
-        ) as caught:
-            getattr(client, call)(**options.get(call, {}))
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-def stay_here(request, **_event):
-    """The rules of signin come before the endpoint; the environment's own rules are tested elsewhere."""
-    request.url = request.url.replace("https://signin.us-east-1.api.aws", "http://127.0.0.1:8723")
-
-
 PAGES = [
     "/start",
     "/start/sign-in",
@@ -187,6 +168,7 @@ PAGES = [
     "/start/device",
     "/start/device/answer",
     "/authorize",
+    "/v1/authorize",
     "/start/console",
     "/start/invitation/x",
     "/start/devices",

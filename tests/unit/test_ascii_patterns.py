@@ -11,7 +11,10 @@ from idc_aws.scenario.reading import validate_scenario
 from idc_sandbox.wire.models import _compiled, service_model
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "organizations")
+SERVICES = (
+    *("sso-admin", "identitystore", "sso-oidc", "sso", "organizations"),
+    *("signin", "account-access", "account-access-runtime"),
+)
 # These look for words and numbers of people, in any script.
 OF_PEOPLE = {
     "scrubbing.py",
