@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from idc_sandbox.certificates import ensure_certificates
 from idc_sandbox.loopback import RunningSandbox
 from idc_sandbox.state_folder import HOME_NAME
 from idc_sandbox.wire.models import data_folders
@@ -67,6 +68,9 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
         "IDC_SANDBOX_STATE": str(folder),
         "AWS_ENDPOINT_URL": sandbox.endpoint_url,
         "AWS_DATA_PATH": str(write_endpoint_rules(folder, sandbox.endpoint_url)),
+        # Clients send this service's bearer token over TLS alone, and to nobody whom they do not know.
+        "AWS_ENDPOINT_URL_ACCOUNT_ACCESS_RUNTIME": sandbox.endpoint_url.replace("http:", "https:", 1),
+        "AWS_CA_BUNDLE": str(ensure_certificates(folder)),
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # a name before 127.0.0.1 would be looked up elsewhere
         "AWS_ACCESS_KEY_ID": sandbox.access_key_id,
         "AWS_SECRET_ACCESS_KEY": sandbox.secret_access_key,

@@ -11,6 +11,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__, store
 from idc_sandbox.aws_double.lazy_moto import LazyMoto
+from idc_sandbox.certificates import tls_context
 from idc_sandbox.context import AwsServices
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -42,6 +44,7 @@ from idc_sandbox.pages.front_door import FrontDoor, OneTimeLinks, Seals, open_ow
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store, keep_organization
 from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
+from idc_sandbox.wire.encryption import speaking_both
 from idc_sandbox.wire.protocols import service_error_response
 
 Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]
@@ -322,7 +325,7 @@ def _run(
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 
     application = make_application(gateway, sites=sites, keys=secret_values, stop=stop)
-    server = _make_server(application, tell)
+    server = _make_server(application, tell, speaking_both(partial(tls_context, folder.path)))
     door = open_owners_door(folder.path)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has ended: it is to find us tidying up, not to kill us.
@@ -330,10 +333,14 @@ def _run(
     server.run(sockets=[listener] if door is None else [listener, door])
 
 
-def _make_server(application: ASGIApp, when_listening: Callable[[], None]) -> _Server:
+def _make_server(
+    application: ASGIApp,
+    when_listening: Callable[[], None],
+    protocol: type[PatientProtocol] = PatientProtocol,
+) -> _Server:
     config = uvicorn.Config(
         application,
-        http=PatientProtocol,
+        http=protocol,
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -86,7 +86,8 @@ DATABASE_NAME = "sandbox.db"
 HOME_NAME = "home"
 PEOPLE_NAME = "people"
 ATHENA_NAME = "athena"  # what queries have read, as columns: it can be made anew
-_FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, ATHENA_NAME, "aws_data")
+CERTIFICATES_NAME = "tls"
+_FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, ATHENA_NAME, CERTIFICATES_NAME, "aws_data")
 FILE_NAMES = (
     *(f"{DATABASE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
     *(f"{name}{new}" for name in ("server.json", "secrets.json", "registration.key") for new in ("", ".new")),
