@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idc_sandbox.context import Caller, Origin, Signature
-from idc_sandbox.errors import Request, Response, parse_json
+from idc_sandbox.errors import Request, Response, ServiceError, parse_json
 from idc_sandbox.wire.models import Shape, service_model
 from idc_sandbox.wire.protocols import (
     RestOperation,
@@ -238,7 +238,7 @@ def _parameters(attempt: Attempt) -> Record | None:
             return None
         shape = _model_shape(attempt, is_request=True)
         return None if shape is None else _shown(attempt, shape, form_values(shape, parameters))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, ServiceError):
         return None  # what could not be read was refused
 
 
