@@ -158,6 +158,11 @@ def check_policy(parameters: dict[str, list[str]]) -> None:
             "ValidationError",
             "The sandbox does not know PolicyArns of a session: send what they allow as Policy.",
         )
+    if any(name.startswith("ProvidedContexts.") for name in parameters):
+        raise ServiceError(
+            "ValidationError",
+            "The sandbox has no identity-enhanced sessions: it does not know ProvidedContexts. Call without.",
+        )
     if not (text := parameters.get("Policy", [""])[0]):
         return
     try:

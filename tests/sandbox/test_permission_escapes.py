@@ -261,6 +261,10 @@ def test_a_trust_policy_names_a_role_with_its_path(gateway_client):
     ("options", "code"),
     [
         ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]}, "ValidationError"),
+        (
+            {"ProvidedContexts": [{"ProviderArn": "arn:aws:iam::aws:contextProvider/IdentityCenter"}]},
+            "ValidationError",
+        ),
         ({"DurationSeconds": 3601}, "ValidationError"),
         ({"Policy": "5"}, "MalformedPolicyDocument"),
         ({"Policy": '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": 1}]}'}, "MalformedPolicy"),

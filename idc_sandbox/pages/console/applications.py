@@ -81,8 +81,12 @@ def _show_application(directory: Directory) -> Response:
     )
 
 
+def _path(application: dict[str, Any]) -> str:
+    return f"/applications/{application['ApplicationArn'].rpartition('/')[2]}"
+
+
 def _here(application: dict[str, Any]) -> str:
-    return f"{_APPLICATIONS}/{application['ApplicationArn'].rpartition('/')[2]}"
+    return f"{ROOT}{_path(application)}"
 
 
 def _take_application(directory: Directory) -> Response:
@@ -94,7 +98,7 @@ def _take_application(directory: Directory) -> Response:
         request = {"PrincipalType": kind, "PrincipalId": one}
         _call(directory, "DeleteApplicationAssignment", application, **request)
     said = ", ".join(names.get(one, one[1]) for one in chosen)
-    return directory.console.go(_here(application), "application-access-removed", said)
+    return directory.console.go(_path(application), "application-access-removed", said)
 
 
 def _require_chosen(directory: Directory) -> list[tuple[str, str]]:
@@ -127,7 +131,7 @@ def _take_assign(directory: Directory) -> Response:
         request = {"PrincipalType": kind, "PrincipalId": one}
         _call(directory, "CreateApplicationAssignment", application, **request)
     said = ", ".join(names.get(one, one[1]) for one in chosen)
-    return directory.console.go(_here(application), "application-assigned", said)
+    return directory.console.go(_path(application), "application-assigned", said)
 
 
 def applications_of(directory: Directory, principal_id: str, kind: str) -> list[tuple[str, str, str]]:
