@@ -283,6 +283,8 @@ def _replaced(node: exp.Expr, now: float) -> exp.Expr:
         return _replaced_call(node)
     if isinstance(node, exp.CurrentDate | exp.CurrentTimestamp | exp.CurrentTime | exp.Localtimestamp):
         return _time_of(node, now)
+    if isinstance(node, exp.Cast) and node.to.this is exp.DType.DECIMAL and not node.to.expressions:
+        return _decimal(node)
     if isinstance(node, exp.Cast) and node.to.this is exp.DType.JSON:
         return exp.func("to_json", node.this)
     # DuckDB makes a timestamp of a date and an interval; Trino a date, if the unit is a day or more.
@@ -290,6 +292,14 @@ def _replaced(node: exp.Expr, now: float) -> exp.Expr:
     if is_sum and not isinstance(node.parent, exp.Cast) and _is_of_days(node):
         return exp.cast(node.copy(), "date")
     return node
+
+
+def _decimal(node: exp.Cast) -> exp.Expr:
+    """Return ``decimal '1.5'`` with the places that it has, and any other decimal without them, as Trino."""
+    text = node.this.name.strip()
+    if node.this.is_string and re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text):
+        return exp.Literal.number(text.removeprefix("+"))
+    return exp.cast(node.this, "decimal(38, 0)")
 
 
 def _is_date(node: exp.Expr) -> bool:

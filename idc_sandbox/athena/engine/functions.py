@@ -47,7 +47,7 @@ MACROS = {
     ),
     "json_extract(j, p)": "CASE WHEN json_valid(j) THEN json_extract(j, p) END",
     "json_parse(s)": "CAST(s AS JSON)",
-    "json_format(j)": "CAST(j AS VARCHAR)",
+    "json_format(j)": "CAST(json(j) AS VARCHAR)",
     "json_array_length(j)": "CASE WHEN json_valid(j) THEN json_array_length(j) END",
     "json_array_get(j, i)": "CASE WHEN json_valid(j) THEN json_extract(j, '$[' || i || ']') END",
     "json_array_contains(j, v)": (
