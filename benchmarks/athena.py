@@ -78,7 +78,8 @@ QUERIES = {
         FROM cloudtrail_logs WHERE eventsource = 's3.amazonaws.com' GROUP BY 1 ORDER BY n DESC LIMIT 10""",
     "time between": """SELECT who, max(gap) FROM (SELECT useridentity.arn AS who, date_diff('second',
         lag(from_iso8601_timestamp(eventtime)) OVER (PARTITION BY useridentity.arn ORDER BY eventtime),
-        from_iso8601_timestamp(eventtime)) AS gap FROM cloudtrail_logs) GROUP BY 1 ORDER BY 2 DESC LIMIT 10""",
+        from_iso8601_timestamp(eventtime)) AS gap FROM cloudtrail_logs)
+        GROUP BY 1 ORDER BY 2 DESC LIMIT 10""",
     "vended and used": """SELECT count(*) FROM cloudtrail_logs v JOIN cloudtrail_logs u
         ON u.useridentity.sessioncontext.attributes.creationdate = v.eventtime
         AND u.useridentity.arn = v.useridentity.arn

@@ -82,7 +82,7 @@ class RateLimiter:
 
 HOME_REGION = "us-east-1"
 NOWHERE = Origin()
-_SAME_PREFIX = ("identitystore", "athena", "cloudtrail")
+_SAME_PREFIX = ("identitystore", "athena", "glue", "cloudtrail")
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", **{name: name for name in _SAME_PREFIX}}
 _SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")

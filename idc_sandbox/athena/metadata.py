@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -97,7 +98,7 @@ def list_table_metadata(context: Context, request: dict[str, Any]) -> Listing:
     database = request["DatabaseName"].lower()
     _require_glue(context, "GetTables", database)
     _require_database(context, database)
-    pattern = _expression(request.get("Expression") or ".*")
+    pattern = fits_expression(request.get("Expression") or ".*", "InvalidRequestException")
     tables = [one for one in _catalog(context).tables(database) if pattern(one["name"])]
     return Listing([_table(one) for one in tables], order=lambda item: item["Name"], most_on_a_page=50)
 
@@ -161,24 +162,27 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "Name": table["name"],
         "CreateTime": table["created_at"],
         "TableType": table["kind"],
-        "Columns": _columns(table["columns"]),
-        "PartitionKeys": _columns(table["partitions"]),
+        "Columns": described_columns(table["columns"]),
+        "PartitionKeys": described_columns(table["partitions"]),
         "Parameters": parameters,
     }
 
 
-def _columns(columns: list[dict[str, str]]) -> list[dict[str, str]]:
+def described_columns(columns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return columns as Athena's and Glue's operations say them."""
     return [
         {"Name": one["name"], "Type": one["type"], **({"Comment": one["comment"]} if one["comment"] else {})}
         for one in columns
     ]
 
 
-def _expression(pattern: str) -> Any:
+def fits_expression(pattern: str, code: str) -> Callable[[str], bool]:
     """Return what tells whether a name fits: a regular expression, or with ``*`` as Hive's patterns."""
     # Of the whole of regular expressions only dots, stars and choices: others could take for ever.
     if not re.fullmatch(r"[A-Za-z0-9_.*|-]*", pattern):
-        raise _invalid(f"The Expression {pattern[:80]!r} may have letters, digits, _, -, ., * and | only.")
+        raise ServiceError(
+            code, f"The Expression {pattern[:80]!r} may have letters, digits, _, -, ., * and | only."
+        )
     choices = [re.sub(r"(?:\.?\*)+", "*", one).split("*") for one in pattern.lower().split("|")]
     return lambda name: any(_fits(name, parts) for parts in choices)
 

@@ -8,6 +8,7 @@ import sqlite3
 from functools import partial
 from typing import Any
 
+import idc_sandbox.athena.glue
 import idc_sandbox.athena.metadata
 import idc_sandbox.athena.named_queries  # noqa: F401  importing it registers its operations
 from idc_sandbox.athena.kinds import kind_of_statement

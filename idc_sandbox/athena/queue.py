@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ class Queries:
         """Let a process import what the next query needs, in the meantime; it ends when none comes."""
         with self._lock:
             if self._spare is None or not self._spare.is_alive():
-                self._spare = Engine(self.folder)
+                with suppress(OSError):  # the next query then starts one itself
+                    self._spare = Engine(self.folder)
 
 
 def _find(connection: sqlite3.Connection, query_id: str) -> sqlite3.Row | None:

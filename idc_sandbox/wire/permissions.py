@@ -158,6 +158,8 @@ def resources_of(
     elif service_name == "cloudtrail":
         prefix = f"arn:aws:cloudtrail:{region}:{caller.account_id}:trail/"
         found = [name if name.startswith("arn:") else f"{prefix}{name}" for name in _texts(request, "Name")]
+    elif service_name == "glue":
+        found = [f"arn:aws:glue:{region}:{caller.account_id}:catalog"]  # the handlers ask for what is in it
     elif service_name == "athena":
         found = _of_athena(f"arn:aws:athena:{region}:{caller.account_id}", operation_name, request)
     elif service_name != "identitystore":

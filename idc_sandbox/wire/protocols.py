@@ -164,7 +164,8 @@ _ERROR_SYNONYMS: list[tuple[tuple[str, str, str], tuple[int, int, int]]] = [
     (("UnknownOperationException", "InvalidAction", "NotImplemented"), (400, 400, 501)),
 ]
 _JSON, _QUERY, _S3 = range(3)
-_INVALID_FOR_ATHENA = ("ValidationException", "InvalidRequestException")
+# What services call a ValidationException that have none.
+_INVALID_OF_TARGET = {"AmazonAthena": "InvalidRequestException", "AWSGlue": "InvalidInputException"}
 
 
 def new_request_id() -> str:
@@ -196,14 +197,12 @@ def service_error_response(error: ServiceError, request: Request) -> Response:
     if protocol == _JSON:
         headers |= {"Content-Type": JSON_CONTENT_TYPE, "x-amzn-ErrorType": code}
         members = {name: value for name, value in error.members.items() if value is not None}
-        if request.headers.get("x-amz-target", "").startswith("AWSIdentityStore."):
+        target = request.headers.get("x-amz-target", "").partition(".")[0]
+        if target == "AWSIdentityStore":
             members["RequestId"] = request_id  # modeled by identitystore alone
-        if (
-            request.headers.get("x-amz-target", "").startswith("AmazonAthena.")
-            and code in _INVALID_FOR_ATHENA
-        ):
-            code = "InvalidRequestException"
-            headers["x-amzn-ErrorType"] = code
+        if code == "ValidationException" and target in _INVALID_OF_TARGET:
+            code = headers["x-amzn-ErrorType"] = _INVALID_OF_TARGET[target]
+        if target == "AmazonAthena" and code == _INVALID_OF_TARGET[target]:
             members.setdefault("AthenaErrorCode", "INVALID_INPUT")
         text = json.dumps({"__type": code, "Message": error.message, **members})
     elif protocol == _QUERY:

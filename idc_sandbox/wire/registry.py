@@ -49,6 +49,7 @@ SERVICE_OF_TARGET_PREFIX = {
     "SWBExternalService": "sso-admin",
     "AWSIdentityStore": "identitystore",
     "AmazonAthena": "athena",
+    "AWSGlue": "glue",
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 

@@ -222,6 +222,7 @@ _SERVICE_OF_TARGET = {
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "AWSOrganizationsV20161128": "organizations",
     "AmazonAthena": "athena",
+    "AWSGlue": "glue",
 }
 _SERVICE_OF_VERSION = {"2011-06-15": "sts", "2010-05-08": "iam"}
 _ANSWERED = {*_SERVICE_OF_TARGET.values(), *_SERVICE_OF_VERSION.values(), "s3"}

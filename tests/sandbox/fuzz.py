@@ -20,6 +20,8 @@ TARGETS = {
     "sso-admin": ("sso", "SWBExternalService"),
     "identitystore": ("identitystore", "AWSIdentityStore"),
     "organizations": ("organizations", "AWSOrganizationsV20161128"),
+    "athena": ("athena", "AmazonAthena"),
+    "glue": ("glue", "AWSGlue"),
 }
 # rest-json services, with their signing names
 REST = {

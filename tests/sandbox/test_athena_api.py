@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from athena_harness import CLOUDTRAIL_TABLE, OBJECTS, AthenaClient
+from athena_harness import CLOUDTRAIL_TABLE, OBJECTS, TRAIL, AthenaClient
 from botocore.exceptions import ClientError
 from patience import until
 from sandbox_clients import GatewayClient
@@ -345,6 +345,59 @@ def test_the_workgroup_and_the_catalog_are_described(house):
             CatalogName="AwsDataCatalog", DatabaseName="default", Expression=expression
         )
         assert len(answer["TableMetadataList"]) == found, expression
+
+
+def test_the_organizations_own_trail_is_read(gateway_client):
+    """What the sandbox itself has recorded, from the bucket that its trail delivers to."""
+    gateway_client.store._connection.execute("PRAGMA synchronous=OFF")
+    athena = AthenaClient(gateway_client)
+    gateway_client.client("iam").create_user(UserName="seen-in-the-trail")
+    gateway_client.advance_clock(3_600)
+    bucket = "aws-cloudtrail-logs-111122223333"
+    keys = [one["Key"] for one in athena.s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    folder = (
+        next(key for key in keys if "/CloudTrail/us-east-1/" in key).split("/us-east-1/")[0] + "/us-east-1"
+    )
+    table = CLOUDTRAIL_TABLE.replace(f"s3://trail/{TRAIL}", f"s3://{bucket}/{folder}")
+    athena.rows(table.replace("2026/11/01,NOW", "2020/01/01,NOW+1DAYS"))
+    rows = athena.rows(
+        "SELECT json_extract_scalar(requestparameters, '$.userName'), useridentity.type, readonly "
+        "FROM cloudtrail_logs WHERE eventname = 'CreateUser'"
+    )
+    assert rows[1:] == [["seen-in-the-trail", "IAMUser", "false"]]
+
+
+def test_glue_has_the_same_catalog(house):
+    glue = house.clients.client("glue")
+    house.rows("CREATE DATABASE IF NOT EXISTS glued")
+    house.rows("CREATE EXTERNAL TABLE glued.t (x int COMMENT 'a number') LOCATION 's3://trail/t/'")
+    house.rows("CREATE VIEW glued.v AS SELECT 1 AS one")
+    assert "glued" in [one["Name"] for one in glue.get_databases()["DatabaseList"]]
+    assert glue.get_database(Name="glued")["Database"]["CatalogId"] == "111122223333"
+    assert [one["Name"] for one in glue.get_tables(DatabaseName="glued")["TableList"]] == ["t", "v"]
+    table = glue.get_table(DatabaseName="glued", Name="t")["Table"]
+    assert table["StorageDescriptor"]["Location"] == "s3://trail/t/"
+    assert table["StorageDescriptor"]["Columns"] == [{"Name": "x", "Type": "int", "Comment": "a number"}]
+    assert glue.get_table(DatabaseName="glued", Name="v")["Table"]["ViewOriginalText"] == "SELECT 1 AS one"
+    for name in ("t", "v"):
+        glue.delete_table(DatabaseName="glued", Name=name)
+        with pytest.raises(glue.exceptions.EntityNotFoundException):
+            glue.delete_table(DatabaseName="glued", Name=name)
+    with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_tables(DatabaseName="none")
+    with pytest.raises(glue.exceptions.InvalidInputException):
+        glue.get_tables(DatabaseName="glued", Expression="(a+)+$")
+    with pytest.raises(ClientError) as caught:
+        glue.create_job(Name="x", Role="r", Command={})
+    assert caught.value.response["Error"]["Code"] == "InvalidInputException"
+    credentials = user_with(
+        house.clients,
+        allow("glue:Get*", resource=["arn:aws:glue:us-east-1:111122223333:catalog"]),
+        name="glue-1",
+    )
+    (limited,) = clients(house.clients, credentials, "glue")
+    assert limited.get_databases()["DatabaseList"]
+    assert "database/glued" in refusal(limited.get_database, Name="glued")["Message"]
 
 
 # --- permissions: each row is what somebody may not do, and where it shows

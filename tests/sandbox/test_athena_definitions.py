@@ -225,6 +225,8 @@ def test_parquet_is_read_by_the_names_of_its_columns(engine, tmp_path):
         ("CREATE EXTERNAL TABLE t (x int) STORED AS ORC LOCATION 's3://b/'", "STORED AS ORC"),
         ("CREATE EXTERNAL TABLE t (x int) ROW FORMAT SERDE 'com.x.Own' LOCATION 's3://b/'", "com.x.Own"),
         ("CREATE EXTERNAL TABLE t (x int LOCATION 's3://b/'", "ParseException"),
+        ("CREATE EXTERNAL TABLE t (`x\" INT); SELECT 1; --` int) LOCATION 's3://b/'", "the name 'x"),
+        ("CREATE EXTERNAL TABLE t (x struct<`a\" y`:int>) LOCATION 's3://b/'", "the name 'a"),
         ("CREATE EXTERNAL TABLE other.t (x int) LOCATION 's3://b/'", "Database does not exist: other"),
         ("CREATE TABLE t (x int)", "external tables alone"),
         ("SHOW TABLES IN other", "Database does not exist: other"),

@@ -24,7 +24,7 @@ from idc_sandbox.athena.engine.partitions import hive_values, is_projected, obje
 from idc_sandbox.athena.engine.reading import form_of
 from idc_sandbox.athena.engine.showing import create_statement, described
 from idc_sandbox.athena.engine.tables import Shelf
-from idc_sandbox.athena.engine.types import hive_type
+from idc_sandbox.athena.engine.types import hive_type, plain_name
 
 _SERDES = {
     "PARQUET": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
@@ -222,7 +222,7 @@ def _columns(definitions: list[exp.Expr]) -> list[dict[str, str]]:
         comment = one.find(exp.CommentColumnConstraint)
         found.append(
             {
-                "name": one.name.lower(),
+                "name": plain_name(one.name),
                 "type": hive_type(one.args["kind"]),
                 "comment": comment.this.name if comment is not None else "",
             }

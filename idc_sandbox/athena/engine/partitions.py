@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from idc_sandbox.athena.engine.failures import BAD_PROPERTY, MISSING_PATH, QueryFailedError
-from idc_sandbox.athena.engine.types import duckdb_type
+from idc_sandbox.athena.engine.types import duckdb_type, quoted
 
 PartitionValues = tuple[str | None, ...]
 
@@ -183,7 +183,8 @@ def projected_objects(table: dict[str, Any], list_objects: Lister, now: float) -
         if number % 2 == 0:
             pattern += re.escape(part)
         else:
-            pattern += f"(?P={part})" if part in seen else f"(?P<{part}>{projected[part].pattern})"
+            group = f"p{names.index(part)}"
+            pattern += f"(?P={group})" if part in seen else f"(?P<{group}>{projected[part].pattern})"
             seen.add(part)
     bucket, static = split_address(parts[0])
     matcher = re.compile(pattern)
@@ -192,8 +193,9 @@ def projected_objects(table: dict[str, Any], list_objects: Lister, now: float) -
         match = matcher.match(f"s3://{bucket}/{key}")
         if match is None or not size or _is_hidden(key):
             continue
-        if all(projected[name].is_in_range(match[name]) for name in names):
-            found.append(SourceObject(bucket, key, size, etag, tuple(match[name] for name in names)))
+        values = tuple(match[f"p{number}"] for number in range(len(names)))
+        if all(projected[name].is_in_range(value) for name, value in zip(names, values, strict=True)):
+            found.append(SourceObject(bucket, key, size, etag, values))
     return found
 
 
@@ -225,8 +227,3 @@ def prune(
         [[list(values) for values in distinct], list(range(len(distinct)))],
     ).fetchall()
     return {distinct[number] for (number,) in rows}
-
-
-def quoted(name: str) -> str:
-    """Return a name as an identifier of SQL."""
-    return '"' + name.replace('"', '""') + '"'

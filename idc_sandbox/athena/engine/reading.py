@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from idc_sandbox.athena.engine.failures import BAD_DATA, QueryFailedError, not_supported, out_of_memory
-from idc_sandbox.athena.engine.partitions import SourceObject, quoted
+from idc_sandbox.athena.engine.partitions import SourceObject
 from idc_sandbox.athena.engine.spelling import (
     CLOUDTRAIL_SPELLING,
     renamed,
@@ -20,7 +20,7 @@ from idc_sandbox.athena.engine.spelling import (
     spelled_type,
     spelling_of,
 )
-from idc_sandbox.athena.engine.types import HiveType, duckdb_type, read_type
+from idc_sandbox.athena.engine.types import HiveType, duckdb_type, quoted, read_type
 
 PATH = "$path"
 _FORM = 1  # of the files: another number makes all of them anew

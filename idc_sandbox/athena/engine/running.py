@@ -21,10 +21,10 @@ from idc_sandbox.athena.engine.dialect import (
 )
 from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported, out_of_memory, translate_error
 from idc_sandbox.athena.engine.functions import macro_statements
-from idc_sandbox.athena.engine.partitions import quoted
 from idc_sandbox.athena.engine.rendering import column_info, csv_line, renderer_of
 from idc_sandbox.athena.engine.session import lock, open_locked
 from idc_sandbox.athena.engine.tables import Binder, Loader, Scan, make_view
+from idc_sandbox.athena.engine.types import quoted
 from idc_sandbox.athena.kinds import kind_of_statement, without_comments
 
 LARGEST_RESULT = 256 * 1024 * 1024

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idc_sandbox.athena.engine.types import HiveType
+from idc_sandbox.athena.engine.types import HiveType, quoted
 
 _LONGEST_SAMPLE = 2_000_000
 _MOST_RECORDS = 2_000
@@ -110,7 +110,7 @@ def spelled_type(kind: HiveType, spelling: Spelling | None) -> str:
             return f"MAP({kind.fields['key'].in_duckdb()}, {spelled_type(kind.fields['value'], spelling)})"
         case "struct" if spelling is not None:
             fields = (
-                f'"{spelling.keys[name]}" {spelled_type(field, spelling.inside.get(name))}'
+                f"{quoted(spelling.keys[name])} {spelled_type(field, spelling.inside.get(name))}"
                 for name, field in kind.fields.items()
             )
             return f"STRUCT({', '.join(fields)})"
@@ -126,8 +126,8 @@ def renamed(value: str, kind: HiveType, spelling: Spelling | None, depth: int = 
     if kind.name != "struct" or spelling is None:
         return value
     fields = {
-        name: renamed(f'{value}."{spelling.keys[name]}"', field, spelling.inside.get(name), depth)
+        name: renamed(f"{value}.{quoted(spelling.keys[name])}", field, spelling.inside.get(name), depth)
         for name, field in kind.fields.items()
     }
-    packed = ", ".join(f"'{name}': {inner}" for name, inner in fields.items())
+    packed = ", ".join(f"{quoted(name)}: {inner}" for name, inner in fields.items())
     return f"CASE WHEN {value} IS NOT NULL THEN {{{packed}}} END"

@@ -28,11 +28,10 @@ from idc_sandbox.athena.engine.partitions import (
     objects_under,
     projected_objects,
     prune,
-    quoted,
 )
 from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
-from idc_sandbox.athena.engine.session import THREADS, open_locked
-from idc_sandbox.athena.engine.types import duckdb_type, read_type
+from idc_sandbox.athena.engine.session import THREADS, lock, open_locked
+from idc_sandbox.athena.engine.types import duckdb_type, quoted, read_type
 
 _DEEPEST_VIEW = 10
 _CATALOG = "awsdatacatalog"
@@ -206,6 +205,7 @@ class Loader:
         """Give each scan its files; return how many bytes of S3 the query reads."""
         scanned = 0
         with open_locked(self._folder, folders=[self._cache, self._folder]) as connection:
+            lock(connection)
             for scan in scans:
                 scan.sources = self._pruned(connection, scan)
                 for bucket in {source.bucket for source in scan.sources}:

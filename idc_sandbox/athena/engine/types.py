@@ -40,6 +40,15 @@ _AS_OTHERS = {
 }
 
 
+def plain_name(name: str) -> str:
+    """Return a column's name in lower case; names go into statements, so odd ones are refused."""
+    if not re.fullmatch(r"[\w@$-]{1,255}", name):
+        raise ddl_failed(
+            f"FAILED: the name {name[:80]!r} of a column may have letters, digits, _, -, @ and $ only"
+        )
+    return name.lower()
+
+
 def hive_type(kind: exp.DataType) -> str:
     """Return a type as Hive writes it, such as ``struct<arn:string>``; others are refused."""
     inner = kind.expressions
@@ -56,9 +65,14 @@ def hive_type(kind: exp.DataType) -> str:
     if kind.this is exp.DType.MAP and len(inner) == 2:
         return f"map<{hive_type(inner[0])},{hive_type(inner[1])}>"
     if kind.this is exp.DType.STRUCT and inner:
-        fields = (f"{field.name.lower()}:{hive_type(field.args['kind'])}" for field in inner)
+        fields = (f"{plain_name(field.name)}:{hive_type(field.args['kind'])}" for field in inner)
         return f"struct<{','.join(fields)}>"
     raise ddl_failed(f"FAILED: ParseException: the type {kind.sql(dialect='hive')!r} is not one of Athena's")
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 _TOKENS = re.compile(r"[<>:,]|\([^)]*\)|[^<>:,()]+")
@@ -90,7 +104,7 @@ class HiveType:
                 return f"MAP({inner[0]}, {inner[1]})"
             case "struct":
                 named = zip(self.fields, inner, strict=True)
-                return "STRUCT(" + ", ".join(f'"{name}" {kind}' for name, kind in named) + ")"
+                return "STRUCT(" + ", ".join(f"{quoted(name)} {kind}" for name, kind in named) + ")"
             case "decimal":
                 return f"DECIMAL{self.numbers}"
         return _IN_DUCKDB.get(self.name, "VARCHAR")

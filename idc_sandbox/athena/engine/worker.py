@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 from idc_sandbox.athena.engine.failures import INTERNAL, SYSTEM, QueryFailedError, out_of_memory
 
+_LONGEST_IDLE_S = 300.0  # a spare process that nobody has a query for goes
+
 
 class Line:
     """The sandbox at the other end of two pipes: a line of JSON asks, a line answers.
@@ -90,7 +92,11 @@ def main() -> None:
     _end_with(os.getppid())
     run = _prepare()
     line.say(ready=True)
+    idle = threading.Timer(_LONGEST_IDLE_S, os._exit, args=(0,))
+    idle.daemon = True
+    idle.start()
     job = line.hear()
+    idle.cancel()
     line.say(**_ended(run, job, line))
 
 
