@@ -13,7 +13,7 @@ from sandbox_clients import GatewayClient
 
 from idc_sandbox.athena.engine import session
 from idc_sandbox.athena.engine.failures import QueryFailedError
-from idc_sandbox.athena.queue import Queries
+from idc_sandbox.athena.queue import LONGEST_QUERY_S, Queries
 
 SECRET = "the-secret-of-this-machine"
 
@@ -216,14 +216,18 @@ ENDLESS = {
 def house(tmp_path_factory):
     gateway = GatewayClient(tmp_path_factory.mktemp("athena"))
     gateway.store._connection.execute("PRAGMA synchronous=OFF")
-    gateway.gateway.queries.longest_s = 12.0
     yield AthenaClient(gateway)
     gateway.store.close()
 
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_query_without_an_end_is_ended(house, name):
-    status = house.run(ENDLESS[name])["Status"]
+    queries: Queries = house.clients.gateway.queries
+    queries.longest_s = 12.0
+    try:
+        status = house.run(ENDLESS[name])["Status"]
+    finally:
+        queries.longest_s = LONGEST_QUERY_S
     assert status["State"] == "FAILED"
     reason = status["StateChangeReason"]
     assert any(

@@ -92,6 +92,8 @@ CLOUDTRAIL = [
     ("WITH cloudtrail_logs AS (SELECT 1 AS x) SELECT * FROM cloudtrail_logs", [["1"]]),
     ("WITH c AS (SELECT 1 AS x), d AS (SELECT x + 1 AS y FROM c) SELECT y FROM d", [["2"]]),
     ("SELECT * FROM denied", [["GetObject", "AccessDenied"]]),
+    ("SELECT _col0 + 1 FROM (SELECT count(*) FROM denied)", [["2"]]),
+    ("SELECT eventname FROM denied WHERE 'x' IN (SELECT lower('X')) GROUP BY eventname", [["GetObject"]]),
     ("SELECT count(*) FROM denied d JOIN cloudtrail_logs c ON c.eventname = d.eventname", [["1"]]),
     ("SELECT eventname FROM denied UNION ALL SELECT 'x' ORDER BY 1", [["GetObject"], ["x"]]),
     ("SELECT approx_distinct(eventsource), count_if(errorcode IS NULL) FROM cloudtrail_logs", [["2", "3"]]),

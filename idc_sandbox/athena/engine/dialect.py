@@ -104,7 +104,7 @@ def parse_query(text: str, places: TextPlaces | None = None) -> exp.Expr:
     if not isinstance(tree, exp.Query | exp.Values):
         word = (re.findall(r"\w+", text) or ["<EOF>"])[0]
         raise QueryFailedError(f"SYNTAX_ERROR: line 1:1: mismatched input '{word}'. Expecting: a query")
-    for select in tree.find_all(exp.Select):
+    for select in list(tree.find_all(exp.Select)):
         if not select.expressions:
             raise QueryFailedError(f"SYNTAX_ERROR: {places.of(select)}: SELECT names no columns")
     return tree
@@ -189,18 +189,19 @@ def _parameter(value: str) -> exp.Expr:
 
 
 def name_columns(tree: exp.Expr) -> None:
-    """Give each column of the answer the name that Trino gives it."""
+    """Give each column of the answer, and of what is inside, the name that Trino gives it."""
+    for select in list(tree.find_all(exp.Select)):
+        for number, column in enumerate(list(select.expressions)):
+            if not (isinstance(column, exp.Alias | exp.Column | exp.Dot | exp.Star) or column.is_star):
+                column.replace(exp.alias_(column.copy(), f"_col{number}", quoted=True))
     first: Any = tree
     while isinstance(first, exp.SetOperation | exp.Subquery):
         first = first.this
     if not isinstance(first, exp.Select):
         return
-    for number, column in enumerate(list(first.expressions)):
-        if isinstance(column, exp.Alias | exp.Star) or column.is_star:
-            continue
-        is_named = isinstance(column, exp.Column | exp.Dot)
-        name = column.name if is_named else f"_col{number}"
-        column.replace(exp.alias_(column.copy(), name, quoted=True))
+    for column in list(first.expressions):
+        if isinstance(column, exp.Column | exp.Dot) and not column.is_star:
+            column.replace(exp.alias_(column.copy(), column.name, quoted=True))
 
 
 def in_scope(table: exp.Table) -> bool:

@@ -18,6 +18,7 @@ from idc_sandbox.athena.engine.dialect import (
     condition_text,
     conjuncts_on,
     in_scope,
+    name_columns,
     parse_query,
     require_allowed,
 )
@@ -133,6 +134,7 @@ class Binder:
         inner = parse_query(text)
         places = TextPlaces(text, inner)
         require_allowed(inner, places)
+        name_columns(inner)
         holder = exp.Subquery(this=inner, alias=alias)
         self._bind(inner, table["view_database"], places, depth + 1)
         return holder
