@@ -46,9 +46,9 @@ def uses_of_principals(
     found = _membership_uses(connection, principal_type, names, ours, again=again)
     for row in _assignments(connection, principal_type, names, ours, again=again):
         found[row.principal_id].append(_assignment_use(connection, row, names[row.principal_id]))
-    if not again and next(_applications(connection), None) is not None:
+    if not again and (applications := {one["ApplicationArn"]: one for one in _applications(connection)}):
         for one in names:
-            found[one] += _applications_of(connection, principal_type, one)
+            found[one] += _applications_of(connection, principal_type, one, applications)
     return found
 
 
@@ -124,17 +124,19 @@ def _applications(connection: Connection) -> Iterator[dict[str, Any]]:
     return connection.items("sso-admin", "list_applications")
 
 
-def _applications_of(connection: Connection, principal_type: str, principal_id: str) -> list[Use]:
+def _applications_of(
+    connection: Connection, principal_type: str, principal_id: str, applications: Mapping[str, dict[str, Any]]
+) -> list[Use]:
     listed = connection.items(
         "sso-admin",
         "list_application_assignments_for_principal",
         PrincipalType=principal_type,
         PrincipalId=principal_id,
     )
+    own = [one["ApplicationArn"] for one in listed if one.get("PrincipalId", principal_id) == principal_id]
     return [
-        Use("application_assignment", one["ApplicationArn"], f"application {one['ApplicationArn']}")
-        for one in listed
-        if one.get("PrincipalId", principal_id) == principal_id
+        Use("application_assignment", arn, f"application {applications.get(arn, {}).get('Name') or arn}")
+        for arn in own
     ]
 
 

@@ -28,6 +28,7 @@ from idc_helpers.runbook.undo import Teardown
 from idc_runner.cli.application import app
 from idc_runner.notebooks import RunRecord, write_record
 
+CUSTOM = "arn:aws:sso::aws:applicationProvider/custom"
 STEPS = ("permission_sets", "groups", "account_assignments", "users")
 SCENARIO = Scenario.model_validate(
     {
@@ -104,6 +105,12 @@ class Others:
             **self.where,
         )
 
+    def connect_application(self, kind, principal_id, name="Reports"):
+        answer = self.sso.create_application(ApplicationProviderArn=CUSTOM, Name=name, **self.where)
+        self.sso.create_application_assignment(
+            ApplicationArn=answer["ApplicationArn"], PrincipalType=kind, PrincipalId=principal_id
+        )
+
     def change(self, what, which, path, value):
         getattr(self.directory, f"update_{what}")(
             **{f"{what.capitalize()}Id": which},
@@ -113,6 +120,8 @@ class Others:
 
     def clear(self):
         """Delete everything, whoever made it: the next case begins with nothing."""
+        for application in self.sso.list_applications(**self.where)["Applications"]:
+            self.sso.delete_application(ApplicationArn=application["ApplicationArn"])
         for arn in self.sso.list_permission_sets(**self.where)["PermissionSets"]:
             accounts = self.sso.list_accounts_for_provisioned_permission_set(
                 PermissionSetArn=arn, **self.where
@@ -210,6 +219,18 @@ CASES = [
         lambda o: o.assign("GROUP", o.group, o.permission_set, "Production"),
         {"group", "permission_set"},
         "account assignment group Ours · Ours",
+    ),
+    Case(
+        "an application of our group",
+        lambda o: o.connect_application("GROUP", o.group),
+        {"group"},
+        "application Reports",
+    ),
+    Case(
+        "an application of our user",
+        lambda o: o.connect_application("USER", o.user),
+        {"user"},
+        "application Reports",
     ),
     Case(
         "a tag of our set",
@@ -492,6 +513,12 @@ def _add_an_attribute(connection, arn):
 IN_AN_INSTANCE = [
     (_add_an_attribute, "attributes"),
     (lambda c, arn: c.client("sso-admin").update_instance(InstanceArn=arn, Name="theirs"), "theirs"),
+    (
+        lambda c, arn: c.client("sso-admin").create_application(
+            InstanceArn=arn, ApplicationProviderArn=CUSTOM, Name="Reports"
+        ),
+        "application Reports",
+    ),
     (lambda c, arn: c.console.write_setting(arn, "sessions", {"user_interactive": "PT2H"}), "sessions"),
 ]
 
