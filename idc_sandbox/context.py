@@ -177,6 +177,7 @@ class Context:
     event: dict[str, Any] = field(default_factory=dict, repr=False)
     # Adds another event to the trail, with this transaction; one that is refused stays when that is undone.
     record: Callable[[dict[str, Any]], None] = field(default=lambda _record: None, repr=False)
+    identity_of: Callable[[Caller], dict[str, Any]] = field(default=lambda _caller: {}, repr=False)
 
     @property
     def now(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
@@ -22,7 +23,7 @@ import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package re
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.athena.queue import Queries
-from idc_sandbox.context import AwsServices, Caller, Context, Origin
+from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
     FetchFirst,
@@ -34,6 +35,7 @@ from idc_sandbox.errors import (
     json_object,
 )
 from idc_sandbox.store import IdFactory, Store
+from idc_sandbox.trail.console_actions import console_action, from_console
 from idc_sandbox.trail.delivery import MOST_WAITING, deliver_due
 from idc_sandbox.trail.feed import Feed
 from idc_sandbox.trail.records import Attempt, is_data_event, origin_of
@@ -167,7 +169,8 @@ class Gateway:
         self._settle(caller, region)
         with self.store.transaction() as connection:
             context = replace(self._context(connection, caller, region), site_url=self.site_url)
-            return console.handle(context, method, path, body)
+            with console_action(context, method, path, body):
+                return console.handle(context, method, path, body)
 
     def call(
         self, context: Context, service_name: str, operation_name: str, request: dict[str, Any]
@@ -185,6 +188,25 @@ class Gateway:
         )
         require_permission(self.double, context.caller, action, *resources)
         return registry.call_operation(context, service_name, model, request)
+
+    def call_at_console(
+        self, context: Context, service_name: str, operation_name: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Answer an operation that a page of the console calls, and add its event."""
+        target = f"{registry.target_prefix(service_name)}.{operation_name}"
+        host = f"{IAM_PREFIX_OF_SERVICE[service_name]}.{context.region}.amazonaws.com"
+        headers = {"x-amz-target": target, "user-agent": context.origin.agent, "host": host}
+        body = json.dumps(request).encode()
+        sent = Request("POST", "/", "", headers, body, context.origin.address)
+        signature = Signature(context.caller, context.region, IAM_PREFIX_OF_SERVICE[service_name])
+        attempt = Attempt(sent, None, signature, service_name, operation_name, from_console(context))
+        try:
+            answer = self.call(context, service_name, operation_name, request)
+        except ServiceError as error:
+            self._refused(attempt, service_error_response(error, sent))
+            raise
+        self._recorded(attempt, json_response(answer))
+        return answer
 
     def read_switches(self) -> dict[str, Any]:
         """Return the switches for tests and lessons."""
@@ -310,4 +332,7 @@ class Gateway:
 
     def _context(self, connection: sqlite3.Connection, caller: Caller, region: str) -> Context:
         ids = IdFactory(connection, self._seed)
-        return Context(connection, caller, region, ids, self.double, record=self.feed.record)
+        feed = self.feed
+        return Context(
+            connection, caller, region, ids, self.double, record=feed.record, identity_of=feed.identity_of
+        )

@@ -260,7 +260,7 @@ CREATE TABLE sign_in (
     code_expires_at REAL,
     code_sent_at REAL,
     expires_at REAL NOT NULL,
-    workflow_id TEXT NOT NULL DEFAULT ''                 -- AuthWorkflowID of its events
+    workflow_json TEXT NOT NULL DEFAULT '{}'             -- of its events: their AuthWorkflowID, and what was proved
 ) STRICT;
 
 CREATE TABLE trusted_browser (

@@ -332,7 +332,7 @@ _UPGRADES = {
     # New tables and indexes: the schema's own statements behind its mark.
     6: (
         _schema().partition("-- Version 7\n")[2],
-        "ALTER TABLE sign_in ADD COLUMN workflow_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE sign_in ADD COLUMN workflow_json TEXT NOT NULL DEFAULT '{}'",
     ),
 }
 

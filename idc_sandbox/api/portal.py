@@ -13,11 +13,21 @@ from idc_sandbox.api.instance_rules import identity_store_arn
 from idc_sandbox.api.oidc.tokens import session_of_access_token
 from idc_sandbox.api.sso_admin.application_assignments import applications_of_user
 from idc_sandbox.api.sso_admin.instances import session_tags
+from idc_sandbox.api.sso_admin.provisioning import saml_provider_arn
 from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in.people import Person, PortalSession, Refusal, end_session, person_of, refuse
+from idc_sandbox.sign_in.people import (
+    Person,
+    PortalSession,
+    Refusal,
+    digest,
+    end_session,
+    person_of,
+    refuse,
+)
 from idc_sandbox.switches import read_switch
+from idc_sandbox.trail.people import credential_id_of, identity_of_person, record_assumed_role
 from idc_sandbox.wire.registry import Listing, operation
 
 _NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
@@ -62,6 +72,7 @@ class RoleCredentials:
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
     expires_at: float
+    issued_at: str = ""  # as the trail has it: by this time calls with the keys are joined to it
 
 
 def list_portal_accounts(context: Context, user_id: str) -> list[PortalAccount]:
@@ -117,7 +128,16 @@ def issue_role_credentials(
     )
     if issued is None:
         raise _no_role(account_id, permission_set_name)
-    return RoleCredentials(*issued)
+    tags = session_tags(context, person.instance_arn, person.user_id)
+    moment = record_assumed_role(
+        context,
+        issued[0],
+        user_name=role_session_name(person.user_name),
+        duration_s=role.session_duration_s,
+        saml_provider_arn=saml_provider_arn(account_id, person.instance_arn),
+        tags=tags,
+    )
+    return RoleCredentials(*issued, issued_at=moment)
 
 
 def carried_keys(context: Context, person: Person) -> dict[str, str]:
@@ -204,7 +224,7 @@ def list_accounts(context: Context, request: dict[str, Any]) -> Listing:
 @operation("sso", "ListAccountRoles")
 def list_account_roles(context: Context, request: dict[str, Any]) -> Listing:
     """List the roles that the person has in an account: the names of permission sets."""
-    session = _require_session(context, request)
+    session = _require_session(context, request, account_id=request["accountId"])
     roles = list_portal_roles(context, session.user_id, request["accountId"])
     if not roles:
         raise _no_access()
@@ -216,11 +236,13 @@ def list_account_roles(context: Context, request: dict[str, Any]) -> Listing:
 @operation("sso", "GetRoleCredentials")
 def get_role_credentials(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Give the person credentials of a role, for as long as its permission set says."""
-    session = _require_session(context, request)
+    named = {"account_id": request["accountId"], "role_name": request["roleName"]}
+    session = _require_session(context, request, **named)
     try:
         issued = issue_role_credentials(context, session.user_id, request["accountId"], request["roleName"])
     except Refusal:
         raise _no_access() from None
+    context.event["eventTime"] = issued.issued_at
     credentials = {
         "accessKeyId": issued.access_key_id,
         "secretAccessKey": issued.secret_access_key,
@@ -237,7 +259,11 @@ def logout(context: Context, request: dict[str, Any]) -> None:
     end_session(context, _require_session(context, request).session_id)
 
 
-def _require_session(context: Context, request: dict[str, Any]) -> PortalSession:
+def _require_session(context: Context, request: dict[str, Any], **details: str) -> PortalSession:
+    """Return the session of the token; the call's event says whose it is, and `details` of what was asked."""
+    context.event.update(eventType="AwsServiceEvent", requestParameters=None, readOnly=True)
+    if details:
+        context.event["serviceEventDetails"] = details
     session = session_of_access_token(context, request["accessToken"])
     if session is None:
         # AWS's words, which clients show; the rest tells what to do.
@@ -246,6 +272,8 @@ def _require_session(context: Context, request: dict[str, Any]) -> PortalSession
             "Session token not found or invalid. Sign in again, with `aws sso login` for instance.",
             status=401,
         )
+    credential_id = credential_id_of(digest(request["accessToken"]))
+    context.event["userIdentity"] = identity_of_person(context, session.user_id, credential_id)
     return session
 
 

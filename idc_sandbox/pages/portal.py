@@ -39,6 +39,7 @@ from idc_sandbox.pages.visits import (
 )
 from idc_sandbox.sign_in import devices
 from idc_sandbox.sign_in.people import Refusal, end_session, portal_instance, refuse, start_urls
+from idc_sandbox.trail.people import record_at_portal
 
 # The device page: a program in a terminal waits, and its person compares the code, then allows or denies.
 
@@ -106,6 +107,7 @@ def show_portal(visit: Visit) -> Response:
         ]
         shown_url = start_urls(context)[0]
         applications = list_portal_applications(context, user_id)
+        record_at_portal(context, "ListApplications", user_id)
     return render(
         visit, "portal.html", who, accounts=accounts, applications=applications, start_url=shown_url
     )
@@ -116,6 +118,7 @@ def sign_out(visit: Visit) -> Response:
     with visit.open() as context:
         if (who := visit.find_person(context)) is not None:
             end_session(context, who.session.session_id)
+            record_at_portal(context, "Logout", who.person.user_id)
     answer = redirect(visit, "/start/sign-in?notice=signed-out")
     for name in (SESSION_COOKIE, SIGN_IN_COOKIE):
         set_cookie(answer, visit, name, "")
@@ -127,6 +130,8 @@ def show_access_keys(visit: Visit) -> Response:
     account_id, role_name = visit.request.path_params["account_id"], visit.request.path_params["role_name"]
     with visit.open_signed_in() as (context, who):
         issued = issue_role_credentials(context, who.person.user_id, account_id, role_name)
+        named = {"account_id": account_id, "role_name": role_name}
+        record_at_portal(context, "GetRoleCredentials", who.person.user_id, named, eventTime=issued.issued_at)
         return render(
             visit,
             "access_keys.html",
@@ -149,6 +154,8 @@ def show_console(visit: Visit) -> Response:
         role = require_portal_role(context, who.person.user_id, account_id, role_name)
         accounts = list_portal_accounts(context, who.person.user_id)
         now = context.now
+        named = {"account_id": account_id, "role_name": role_name}
+        record_at_portal(context, "Federate", who.person.user_id, named, readOnly=False)
     destination = visit.request.query_params.get("destination", "")[:_LONGEST_DESTINATION]
     landing = destination or role.relay_state or ""
     session_name = role_session_name(who.person.user_name)

@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idc_sandbox import __version__
 from idc_sandbox.api.sso_admin.policies import policy_name
-from idc_sandbox.context import Context
-from idc_sandbox.gateway import Gateway
+from idc_sandbox.context import Context, Origin
+from idc_sandbox.gateway import NOWHERE, Gateway
 from idc_sandbox.loopback import Site, Sites
 from idc_sandbox.pages.front_door import (
     ADMINISTRATOR,
@@ -111,7 +111,10 @@ class Visit:
     @contextmanager
     def open(self) -> Iterator[Context]:
         """Yield a context in a transaction, as the person who visits."""
-        with self.house.gateway.visit(self.site.url, self.browser) as context:
+        client = self.request.client  # none at the owner's door
+        address = client.host if client else NOWHERE.address
+        origin = Origin(address, self.request.headers.get("user-agent", ""))
+        with self.house.gateway.visit(self.site.url, self.browser, origin=origin) as context:
             yield context
 
     @contextmanager

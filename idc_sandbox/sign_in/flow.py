@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from idc_sandbox.api.identity_store.profiles import folded
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in import devices, passwords, verification
+from idc_sandbox.sign_in import devices, events, passwords, verification
 from idc_sandbox.sign_in.people import (
     FormFields,
     Message,
@@ -97,6 +98,7 @@ def begin(context: Context, *, client: str, browser_tokens: Sequence[str] = ()) 
         browser_hash=digest(context.browser),
         browser_hashes_json=json.dumps([_trust_hash(context, token) for token in browser_tokens[:10]]),
         expires_at=context.now + SIGN_IN_LIFETIME_S,
+        workflow_json=json.dumps({"id": str(uuid.uuid4()), "proved": []}),
     )
     make_room(context, "sign_in")
     return sign_in_id
@@ -146,10 +148,13 @@ def take(context: Context, sign_in_id: str, step: str, form: FormFields) -> Next
         if (seconds := passwords.waiting_s(context, row["user_name"], row["client"])) > 0:
             message = f"There were too many failed attempts. Wait {waiting_time(seconds)}, then try again."
             return Next(row["page"], message, is_error=True, retry_after_s=seconds)
-        if not wanted.is_right(context, row, form):
+        is_right = wanted.is_right(context, row, form)
+        row = events.note_proof(context, row, step, is_right=is_right)
+        if not is_right:
             passwords.note_failure(context, row["user_name"], row["client"])
             return Next(row["page"], wanted.wrong, is_error=True)
     after = wanted.then(context, row, form)
+    events.note_page(context, row, step, after.page)
     return _renew(context, row, after) if wanted.renews else after
 
 

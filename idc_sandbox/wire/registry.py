@@ -74,6 +74,11 @@ def operation(
     return register
 
 
+def target_prefix(service_name: str) -> str:
+    """Return what stands before the operation's name in a service's ``X-Amz-Target``."""
+    return next(prefix for prefix, name in SERVICE_OF_TARGET_PREFIX.items() if name == service_name)
+
+
 def find_operation(target: str) -> tuple[str, OperationModel]:
     """Return service name and model of the operation that an ``X-Amz-Target`` header names."""
     prefix, _, operation_name = target.rpartition(".")

@@ -218,7 +218,7 @@ def drop_what_version_7_adds(connection):
     for kind in ("TRIGGER", "INDEX", "TABLE"):
         for name in re.findall(rf"CREATE {kind} (\w+)", made):
             connection.execute(f"DROP {kind} {name}")
-    connection.execute("ALTER TABLE sign_in DROP COLUMN workflow_id")
+    connection.execute("ALTER TABLE sign_in DROP COLUMN workflow_json")
 
 
 def test_a_state_file_of_version_6_gets_the_tables_that_it_lacks(tmp_path):

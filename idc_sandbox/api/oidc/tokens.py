@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from idc_sandbox.api.oidc.clients import (
 from idc_sandbox.context import Context
 from idc_sandbox.errors import LastingRefusal, ServiceError
 from idc_sandbox.sign_in.people import PortalSession, digest, new_token, session_of
+from idc_sandbox.trail.people import identity_of_person
 from idc_sandbox.wire.registry import operation
 
 ACCESS_TOKEN_LIFETIME_S = 3_600  # UNCONFIRMED at AWS
@@ -71,6 +73,15 @@ def issue_tokens(
     return answer | ({"refreshToken": keep("refresh", session.expires_at)} if can_refresh else {})
 
 
+def _issue_to_client(
+    context: Context, session: PortalSession, *, client_id: str, scopes: Sequence[str], family_id: str
+) -> dict[str, Any]:
+    """Return tokens for a program of a person's; the call's event says whose. Writes."""
+    credential_id = hashlib.sha256(family_id.encode()).hexdigest()[:16]
+    context.event["userIdentity"] = identity_of_person(context, session.user_id, credential_id)
+    return issue_tokens(context, session, client_id=client_id, scopes=scopes, family_id=family_id)
+
+
 def find_token(context: Context, token: str, kind: str) -> sqlite3.Row | None:
     """Return what is kept of a token, ``"access"`` or ``"refresh"``, used or not; None when it expired."""
     return context.find_live("oidc_token", token_hash=digest(token), kind=kind)
@@ -115,7 +126,7 @@ def _exchange_device_code(context: Context, client: Client, request: dict[str, A
     session = require_live_session(context, row["session_id"])
     context.update("device_authorization", row, status="used")
     scopes, family_id = json.loads(row["scopes_json"]), context.ids.uuid("token_family")
-    return issue_tokens(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
+    return _issue_to_client(context, session, client_id=client.client_id, scopes=scopes, family_id=family_id)
 
 
 def _wait(context: Context, row: sqlite3.Row) -> LastingRefusal:
@@ -133,14 +144,14 @@ def _exchange_authorization_code(context: Context, client: Client, request: dict
     family = take_authorization_code(context, client.client_id, request)
     # What was asked for and registered for: neither alone gives anything.
     scopes = [scope for scope in family.scopes if scope in client.scopes] or list(client.scopes)
-    return issue_tokens(
+    return _issue_to_client(
         context, family.session, client_id=client.client_id, scopes=scopes, family_id=family.family_id
     )
 
 
 def _exchange_refresh_token(context: Context, client: Client, request: dict[str, Any]) -> dict[str, Any]:
     family = take_refresh_token(context, client.client_id, request)
-    return issue_tokens(
+    return _issue_to_client(
         context, family.session, client_id=client.client_id, scopes=family.scopes, family_id=family.family_id
     )
 

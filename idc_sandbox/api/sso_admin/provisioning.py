@@ -120,6 +120,12 @@ def _policy_arn(account_id: str, path: str, name: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{path}{name}"
 
 
+def saml_provider_arn(account_id: str, instance_arn: str) -> str:
+    """Return the ARN of the provider that an account's reserved roles trust."""
+    trusted = hashlib.sha256(f"{instance_arn} {account_id}".encode()).hexdigest()[:16]
+    return f"arn:aws:iam::{account_id}:saml-provider/AWSSSO_{trusted}_DO_NOT_DELETE"
+
+
 def _role(context: Context, permission_set: sqlite3.Row, account_id: str, role_name: str) -> dict[str, Any]:
     permission_set_arn = permission_set["permission_set_arn"]
     boundary = _boundary(permission_set)
@@ -129,13 +135,12 @@ def _role(context: Context, permission_set: sqlite3.Row, account_id: str, role_n
     # The home Region is in the path, unless it is us-east-1.
     region = permission_set["region"]
     path = "/aws-reserved/sso.amazonaws.com/" + ("" if region == "us-east-1" else f"{region}/")
-    trusted = hashlib.sha256(f"{permission_set['instance_arn']} {account_id}".encode()).hexdigest()[:16]
     return {
         "role_name": role_name,
         "path": path,
         "description": permission_set["description"] or "",
         "max_session_duration_s": MAXIMUM_ROLE_SESSION_S,
-        "saml_provider_arn": f"arn:aws:iam::{account_id}:saml-provider/AWSSSO_{trusted}_DO_NOT_DELETE",
+        "saml_provider_arn": saml_provider_arn(account_id, permission_set["instance_arn"]),
         "managed_policy_arns": managed_policy_arns(context, permission_set_arn),
         "customer_managed": customer_managed_policies(context, permission_set_arn),
         "inline_policy": permission_set["inline_policy"],

@@ -36,6 +36,9 @@ from idc_sandbox.pages.visits import (
     set_cookie,
 )
 from idc_sandbox.sign_in.people import Refusal
+from idc_sandbox.trail.console_actions import console_action, from_console
+from idc_sandbox.trail.people import record_at_portal, record_console_login
+from idc_sandbox.trail.records import Attempt
 from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission
 
@@ -147,7 +150,7 @@ class Console:
     def call(self, service_name: str, operation_name: str, **request: Any) -> dict[str, Any]:
         """Return the answer to an operation of ``sso-admin`` or ``identitystore``; None is left out."""
         given = {name: value for name, value in request.items() if value is not None}
-        return self.visit.house.gateway.call(self.context, service_name, operation_name, given)
+        return self.visit.house.gateway.call_at_console(self.context, service_name, operation_name, given)
 
     def items(self, service_name: str, operation_name: str, **request: Any) -> list[Any]:
         """Return the items of all pages of a list."""
@@ -170,10 +173,15 @@ class Console:
             "x-amz-target": f"{_ORGANIZATIONS}.{operation_name}",
             "content-type": "application/x-amz-json-1.1",
             "host": "organizations.us-east-1.amazonaws.com",
+            "user-agent": self.context.origin.agent,
         }
         asked = Request("POST", "/", "", headers, json.dumps(request).encode())
         signature = Signature(self._caller_for(operation_name), "us-east-1", "organizations")
-        answer = self.visit.house.gateway.double.handle(asked, signature)
+        gateway = self.visit.house.gateway
+        answer = gateway.double.handle(asked, signature)
+        asker = replace(signature, caller=self.context.caller)
+        attempt = Attempt(asked, None, asker, "organizations", operation_name, from_console(self.context))
+        gateway.feed.record_call(attempt, answer)
         values: dict[str, Any] = json.loads(answer.body or b"{}")
         if answer.status >= 400:
             code = str(values.get("__type", "")).rpartition("#")[2]
@@ -201,9 +209,10 @@ class Console:
 
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
-        self._require_right(method, path)
-        self._require_own_user(path)
-        return console_api.handle(self.context, method, path, values)
+        with console_action(self.context, method, path, values):
+            self._require_right(method, path)
+            self._require_own_user(path)
+            return console_api.handle(self.context, method, path, values)
 
     def _require_right(self, method: str, path: str) -> None:
         parts = path.partition("?")[0].split("/")
@@ -403,6 +412,9 @@ def enter(visit: Visit) -> Response:
     account_id, role_name = visit.form.get("account_id", ""), visit.form.get("role_name", "")
     with visit.open_signed_in() as (context, who):
         issued = issue_role_credentials(context, who.person.user_id, account_id, role_name)
+        named = {"account_id": account_id, "role_name": role_name}
+        record_at_portal(context, "Federate", who.person.user_id, named, eventTime=issued.issued_at)
+        record_console_login(context, issued.access_key_id)
     answer = redirect(visit, ROOT)
     sealed = visit.house.seals.seal(_seal_of(visit), issued.access_key_id)
     # It outlives what it opens: that the role is over must be said for as long as its pages may be open.
