@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,7 @@ from idc_sandbox.sign_in import people
 from idc_sandbox.sign_in.people import Refusal
 
 ACCOUNT = "111122223333"
+DEEP = b"[" * 200_000
 REDIRECT_URI = "https://reports.example.com/callback?tenant=1"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 REFRESH_TOKEN = "urn:ietf:params:oauth:token-type:refresh_token"
@@ -273,6 +275,9 @@ def test_an_assertion_that_somebody_else_signed(application, issuer):
         "x",
         "a.b.c",
         issuer.sign()[:-4],
+        issuer.sign(exp=float("inf")),
+        ".".join(base64.urlsafe_b64encode(part).decode() for part in (b'{"alg": "RS256"}', DEEP, b"x")),
+        ".".join(base64.urlsafe_b64encode(part).decode() for part in (DEEP, b"{}", b"x")),
     ):
         application.refused("InvalidGrantException", assertion)
 

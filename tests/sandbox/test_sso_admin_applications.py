@@ -256,6 +256,21 @@ def test_an_application_may_be_open_to_all(center):
     assert len(center.app("ListApplicationAssignments")["ApplicationAssignments"]) == 1
 
 
+def test_what_was_answered_survives_a_kill(fresh_sandbox):
+    instance_arn = fresh_sandbox.console("POST", "instance")["instance_arn"]
+    sso = fresh_sandbox.client("sso-admin")
+    arn = sso.create_application(InstanceArn=instance_arn, ApplicationProviderArn=CUSTOM, Name="Reports")[
+        "ApplicationArn"
+    ]
+    sso.put_application_grant(ApplicationArn=arn, GrantType="refresh_token", Grant={"RefreshToken": {}})
+    fresh_sandbox.kill()
+    fresh_sandbox.start()
+    sso = fresh_sandbox.client("sso-admin")
+    assert sso.describe_application(ApplicationArn=arn)["Name"] == "Reports"
+    (grant,) = sso.list_application_grants(ApplicationArn=arn)["Grants"]
+    assert grant["GrantType"] == "refresh_token"
+
+
 def of_an_application() -> list[str]:
     model = service_model("sso-admin")
     found = []

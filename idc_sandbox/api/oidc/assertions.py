@@ -51,7 +51,7 @@ def require_user(
 
     try:
         claimed = jwt.decode(assertion, options={"verify_signature": False}).get("iss")
-    except (jwt.InvalidTokenError, ValueError):
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise invalid_grant("The assertion is no JSON Web Token.") from None
     issuer, audiences = _find_issuer(context, claimed, issuers)
     try:
@@ -64,7 +64,7 @@ def require_user(
             issuer=issuer["issuer_url"],
             options={"require": ["exp", "iss", "aud"]},
         )
-    except (jwt.InvalidTokenError, jwt.PyJWKError, TypeError, ValueError) as error:
+    except (jwt.InvalidTokenError, jwt.PyJWKError, TypeError, ValueError, OverflowError) as error:
         raise invalid_grant(f"The assertion of {issuer['issuer_url']!r} is not valid: {error}.") from None
     except _NoKeysError as error:
         raise invalid_grant(f"The keys of {issuer['issuer_url']!r} cannot be read: {error}.") from None

@@ -40,6 +40,7 @@ _PROVIDERS = {
         ),
         _Provider(f"{_PREFIX}qbusiness", "OAUTH", "Amazon Q Business", "An assistant for work"),
         _Provider(f"{_PREFIX}sagemakerstudio", "OAUTH", "Amazon SageMaker Studio", "Notebooks and models"),
+        _Provider(f"{_PREFIX}account-access", "OAUTH", "Account access manager", "Roles in accounts"),
         _Provider(f"{_PREFIX}eks-argocd", "OAUTH", "Argo CD on Amazon EKS", "Deployments to clusters"),
     )
 }
