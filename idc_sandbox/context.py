@@ -91,11 +91,11 @@ class AwsServices(Protocol):
     def organization_id(self) -> str:
         """Return the organization's id, such as ``o-exampleorgid``."""
 
-    def create_bucket(self, account_id: str, name: str) -> None:
-        """Make a bucket of an account's, if there is none of this name. Writes."""
+    def create_trail_bucket(self, name: str) -> None:
+        """Make the bucket of the organization's trail, if there is none of this name. Writes."""
 
-    def put_objects(self, account_id: str, bucket_name: str, objects: Mapping[str, bytes]) -> None:
-        """Put JSON that is packed with gzip into a bucket of an account's, by key. Writes."""
+    def put_trail_objects(self, bucket_name: str, objects: Mapping[str, bytes]) -> None:
+        """Put JSON that is packed with gzip into a bucket, by key. Writes."""
 
     def enable_trusted_access(self, service_principal: str) -> None:
         """Let a service work in all accounts. Writes."""

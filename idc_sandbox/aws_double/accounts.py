@@ -468,18 +468,36 @@ def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | lis
     return context
 
 
-def create_bucket(account_id: str, name: str) -> None:
-    """Make a bucket of an account's, which a service of AWS's needs; one that is there stays."""
-    if find_bucket(name) is None:
-        s3_backends[account_id]["aws"].create_bucket(name, "us-east-1")
+_LOG_ARCHIVE = "Log archive"
 
 
-def put_objects(account_id: str, bucket_name: str, objects: Mapping[str, bytes]) -> None:
-    """Put JSON that is packed with gzip into a bucket of an account's, by key."""
-    if bucket_name not in s3_backends[account_id]["aws"].buckets:
+def create_trail_bucket(name: str) -> None:
+    """Make the bucket of the organization's trail, as companies have it: in the account of the logs."""
+    if find_bucket(name) is not None:
+        return
+    known = {account.name: account.id for account in _organization().accounts if account.status == "ACTIVE"}
+    backend = s3_backends[known.get(_LOG_ARCHIVE, MANAGEMENT_ACCOUNT_ID)]["aws"]
+    backend.create_bucket(name, "us-east-1")
+    arn = f"arn:aws:s3:::{name}"
+    writes = {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject"}
+    management = {"AWS": f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:root"}
+    reads = ["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"]
+    statements = [
+        {"Sid": "TrailWrites", "Effect": "Allow", **writes, "Resource": f"{arn}/AWSLogs/*"},
+        {"Sid": "ManagementReads", "Effect": "Allow", "Principal": management, "Action": reads,
+         "Resource": [arn, f"{arn}/*"]},
+    ]  # fmt: skip
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    backend.buckets[name].policy = json.dumps(policy).encode()
+
+
+def put_trail_objects(bucket_name: str, objects: Mapping[str, bytes]) -> None:
+    """Put JSON that is packed with gzip into a bucket, by key."""
+    bucket = find_bucket(bucket_name)
+    if bucket is None:
         raise ServiceError("NoSuchBucket", f"The bucket {bucket_name!r} is not there.", status=404)
     for key, body in objects.items():
-        made = s3_backends[account_id]["aws"].put_object(bucket_name, key, body)
+        made = s3_backends[bucket.account_id]["aws"].put_object(bucket_name, key, body)
         made.set_metadata({"Content-Type": "application/json", "Content-Encoding": "gzip"})
 
 

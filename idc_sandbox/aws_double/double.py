@@ -427,8 +427,8 @@ class AwsDouble:
     read_object = _reading(objects.read_stored_object)
     organization_id = _reading(accounts.organization_id)
     # What AWS's services keep in S3 by themselves shifts nobody's ids.
-    create_bucket = _changing(accounts.create_bucket, "s3", ids="service_object")
-    put_objects = _changing(accounts.put_objects, "s3", ids="service_object")
+    create_trail_bucket = _changing(accounts.create_trail_bucket, "s3", ids="service_object")
+    put_trail_objects = _changing(accounts.put_trail_objects, "s3", ids="service_object")
     enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
     create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
     delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")

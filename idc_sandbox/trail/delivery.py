@@ -38,7 +38,7 @@ def deliver_due(connection: sqlite3.Connection, double: AwsServices, *, at_once:
     # A request that could see the difference comes first here, so nobody finds a trail that is late.
     trail, now = read_trail(connection), store.now(connection)
     if not trail["has_bucket"]:
-        double.create_bucket(double.management_account_id, trail["bucket"])
+        double.create_trail_bucket(trail["bucket"])
         connection.execute("UPDATE trail SET has_bucket = 1")
     if at_once or _is_due(connection, trail, now):
         _deliver(connection, double, trail, now)
@@ -85,7 +85,7 @@ def _deliver(connection: sqlite3.Connection, double: AwsServices, trail: sqlite3
     ).fetchall():
         objects = dict(_objects(rows, double.organization_id(), now))
         try:
-            double.put_objects(double.management_account_id, trail["bucket"], objects)
+            double.put_trail_objects(trail["bucket"], objects)
         except ServiceError as refusal:
             error = refusal.code  # as at AWS: it is tried again next time
             break

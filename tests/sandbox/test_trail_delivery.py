@@ -103,7 +103,10 @@ def test_who_stops_the_trail_is_the_last_that_it_delivers(gateway_client, trail)
 
 
 def test_the_bucket_is_missed_where_somebody_deletes_it(gateway_client, trail):
-    gateway_client.client("s3").delete_bucket(Bucket=BUCKET)
+    logs = gateway_client.client("s3", account=gateway_client.member_account_ids()["Log archive"])
+    assert [one["Name"] for one in logs.list_buckets()["Buckets"]] == [BUCKET]
+    assert refused(gateway_client.client("s3").delete_bucket, Bucket=BUCKET) == "AccessDenied"
+    logs.delete_bucket(Bucket=BUCKET)
     gateway_client.switches(trail_delivery_s=0)
     status = trail.get_trail_status(Name=NAME)
     assert status["LatestDeliveryError"] == "NoSuchBucket"
