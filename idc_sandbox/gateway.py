@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sqlite3
@@ -11,18 +12,16 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
 import idc_sandbox.api.signin
 import idc_sandbox.api.sso_admin
-import idc_sandbox.athena.operations
 import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
-from idc_sandbox.athena.queue import Queries
 from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -50,6 +49,9 @@ from idc_sandbox.wire.protocols import (
     with_request_id,
 )
 from idc_sandbox.wire.signatures import authenticate, has_signed_head
+
+if TYPE_CHECKING:
+    from idc_sandbox.athena.queue import Queries
 
 _WINDOW_S = 1.0
 
@@ -87,6 +89,7 @@ NOWHERE = Origin()
 _SAME_PREFIX = ("identitystore", "athena", "glue", "cloudtrail")
 IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", **{name: name for name in _SAME_PREFIX}}
 _SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
+_LATE_SERVICES = ("athena", "glue")
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
 logger = logging.getLogger(__name__)
 
@@ -104,7 +107,14 @@ class Gateway:
         self.latency_s: float = kept["latency_s"]
         self._limiter = RateLimiter(kept["requests_per_second"])
         self.feed = Feed(store, double, is_on=kept["trail"])
-        self.queries = Queries(store, double)
+
+    @functools.cached_property
+    def queries(self) -> Queries:
+        """Athena's queries; who asks Athena or Glue first waits for their modules, not every start."""
+        import idc_sandbox.athena.operations  # noqa: F401, PLC0415  registers its operations
+        from idc_sandbox.athena.queue import Queries  # noqa: PLC0415
+
+        return Queries(self.store, self.double)
 
     def handle(self, request: Request) -> Response:
         """Answer a request; a refusal, even for a defect of ours, is one in the protocol that was spoken."""
@@ -241,7 +251,7 @@ class Gateway:
             attempt.service_name, attempt.operation_name = service_name, model.name
             self._limiter.take(service_name, model.name)
             self._raise_fault(request, service_name)
-            if service_name == "athena":
+            if service_name in _LATE_SERVICES:
                 self.queries.fail_interrupted()
                 self.store.keep()
             context = replace(context, origin=origin_of(request), event=attempt.event)

@@ -11,6 +11,7 @@ from patience import until
 from sandbox_clients import GatewayClient
 from test_authorization import allow, clients, refusal, user_with
 
+import idc_sandbox.athena.operations  # noqa: F401  registers them
 from idc_sandbox.wire import registry
 from idc_sandbox.wire.models import service_model
 

@@ -72,7 +72,10 @@ def test_a_reset_forgets_what_queries_have_read(fresh_sandbox):
 def test_neither_duckdb_nor_sqlglot_is_imported_before_a_query():
     script = (
         "import sys, idc_sandbox.gateway, idc_sandbox.server\n"
-        "print([name for name in ('duckdb', 'sqlglot') if name in sys.modules])"
+        "late = ('duckdb', 'sqlglot', 'idc_sandbox.athena.queue')\n"
+        "print([name for name in late if name in sys.modules])\n"
+        "import idc_sandbox.athena.operations, idc_sandbox.athena.queue\n"
+        "print([name for name in late[:2] if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n[]\n"

@@ -5,6 +5,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+import idc_sandbox.athena.operations  # noqa: F401  registers them
 from idc_sandbox.wire import registry
 from idc_sandbox.wire.models import service_model
 
