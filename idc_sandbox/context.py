@@ -11,6 +11,7 @@ from idc_sandbox.errors import Request, Response
 from idc_sandbox.store import IdFactory, now
 
 IDENTITY_CENTER = "sso.amazonaws.com"  # as AWS Organizations names the service
+ACCOUNT_ACCESS_SERVICE = "account-access.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ class AwsServices(Protocol):
     def enable_trusted_access(self, service_principal: str) -> None:
         """Let a service work in all accounts. Writes."""
 
+    def has_trusted_access(self, service_principal: str) -> bool:
+        """Tell whether a service may work in all accounts."""
+
     def administrator_credentials(self) -> tuple[str, str]:
         """Return access key id and secret of the sandbox's administrator."""
 
@@ -123,6 +127,9 @@ class AwsServices(Protocol):
 
     def require_objects(self, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
         """Return when a caller may do something with each of these objects of S3, or with the bucket."""
+
+    def longest_session_s(self, role_arn: str) -> int | None:
+        """Return how long a role's sessions may last, or None when there is no such role."""
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import idc_sandbox.api.account_access
 import idc_sandbox.api.identity_store
 import idc_sandbox.api.oidc
 import idc_sandbox.api.portal
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from idc_sandbox.athena.queue import Queries
 
 _WINDOW_S = 1.0
+_LIMITED_TOGETHER = ("sso-admin", "account-access")
 
 
 class RateLimiter:
@@ -68,7 +70,7 @@ class RateLimiter:
         """Count a request, or refuse it."""
         if not self.requests_per_second:
             return
-        is_shared = service_name == "sso-admin"
+        is_shared = service_name in _LIMITED_TOGETHER
         with self._lock:
             taken = self._taken[service_name if is_shared else f"{service_name}:{operation_name}"]
             now = time.monotonic()
@@ -269,6 +271,8 @@ class Gateway:
         if rest.is_signed:
             with self.store.transaction():
                 attempt.signature = authenticate(request, self.double, rest.iam_prefix)
+        if rest.service_name in _LIMITED_TOGETHER:
+            self._limiter.take(rest.service_name, rest.model.name)
         try:
             return self._answer_rest_to(attempt, rest)
         except FetchFirst as needed:

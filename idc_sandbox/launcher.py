@@ -119,7 +119,7 @@ def _become_a_process_of_its_own(kept: Sequence[int], log: int) -> None:
 
 # For processes that start many sandboxes: import everything once, then fork for each.
 
-_SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso")
+_SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "signin", "account-access")
 _MODULES = (
     "idc_sandbox.server",
     "idc_sandbox.pages.application",

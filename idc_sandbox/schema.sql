@@ -521,3 +521,28 @@ CREATE TABLE login_refresh_token (
     session_arn TEXT NOT NULL REFERENCES login_session ON DELETE CASCADE,
     access_key_id TEXT                                   -- of the keys that it was exchanged for
 ) STRICT;
+
+-- Account access manager: one application an instance, in a state until due_at, and who may have which IAM role.
+CREATE TABLE access_application (
+    application_arn TEXT PRIMARY KEY,
+    instance_arn TEXT NOT NULL UNIQUE REFERENCES instance ON DELETE CASCADE,
+    managed_application_arn TEXT NOT NULL,               -- Identity Center's own application beside it
+    account_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    tenant_id TEXT NOT NULL UNIQUE,
+    is_deleting INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    due_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE entitlement (
+    entitlement_id TEXT PRIMARY KEY,
+    application_arn TEXT NOT NULL REFERENCES access_application ON DELETE CASCADE,
+    principal_type TEXT NOT NULL CHECK (principal_type IN ('USER', 'GROUP')),
+    principal_id TEXT NOT NULL,
+    role_arn TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (application_arn, principal_type, principal_id, role_arn)
+) STRICT;
+CREATE INDEX entitlement_of_principal ON entitlement (principal_id);

@@ -44,6 +44,7 @@ LONGEST_AHEAD_S: dict[tuple[str, str], str] = {
     ("authorization_code", "expires_at"): "600",
     ("oidc_client", "expires_at"): "90 * 86400",
     ("login_session", "code_expires_at"): "600",
+    ("access_application", "due_at"): "0",
     ("oidc_token", "expires_at"): (
         "CASE WHEN kind = 'access' THEN iif(scopes_json = '[]', 28800, 3600)"
         " ELSE (SELECT expires_at FROM portal_session AS session"

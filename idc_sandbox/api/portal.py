@@ -185,20 +185,28 @@ def _role_order(role: PortalRole) -> str:
 
 def _assigned(context: Context, user_id: str) -> list[sqlite3.Row]:
     """Return what is assigned to a user and to the user's groups, in active accounts: a row a role."""
-    delay_s = read_switch(context.connection, "propagation_delay_s")
-    rows = context.rows(_ASSIGNED, user=user_id, seen=context.now - delay_s, is_delayed=int(delay_s > 0))
+    rows = rows_for_person(context, user_id, _ASSIGNED)
     active = context.double.account_ids() if rows else set()
     return [row for row in rows if row["account_id"] in active]
 
 
+def rows_for_person(context: Context, user_id: str, query: str, **named: str) -> list[sqlite3.Row]:
+    """Return the rows of a query that may ask for ``:user``, and for the ``seen_group`` that they are in."""
+    delay_s = read_switch(context.connection, "propagation_delay_s")
+    named |= {"user": user_id}
+    seen = context.now - delay_s
+    return context.rows(f"{_SEEN_GROUPS}{query}", seen=seen, is_delayed=int(delay_s > 0), **named)
+
+
 # A membership counts once the delay is over, and one that has ended until then: while a delay is set.
-_ASSIGNED = """
+_SEEN_GROUPS = """
 WITH seen_group AS (
     SELECT group_id FROM group_membership WHERE user_id = :user AND (NOT :is_delayed OR created_at <= :seen)
     UNION
     SELECT group_id FROM former_group_membership
     WHERE user_id = :user AND :is_delayed AND visible_from <= :seen AND removed_at > :seen
-)
+)"""
+_ASSIGNED = """
 SELECT DISTINCT permission_set.*, account_id, role_name
 FROM account_assignment
 JOIN permission_set USING (permission_set_arn)

@@ -170,6 +170,11 @@ def enable_trusted_access(service_principal: str) -> None:
     _organization().enable_aws_service_access(ServicePrincipal=service_principal)
 
 
+def has_trusted_access(service_principal: str) -> bool:
+    """Tell whether a service may work in all accounts."""
+    return any(one["ServicePrincipal"] == service_principal for one in _organization().services)
+
+
 def create_organization(wanted: Organization) -> None:
     """Make the management account's organization, with the units and accounts that it is to have."""
     organization = _organization()
@@ -335,6 +340,7 @@ def _implied(caller: Caller, operation_name: str, known: dict[str, str]) -> str:
 ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"
 # An expired session is remembered for this long, so that its user reads "expired" and not "unknown".
 _EXPIRED_KEPT_S = 7 * 86_400.0
+_HOUR_S = 3_600
 
 
 def create_administrator(administrator: Administrator) -> None:
@@ -509,11 +515,20 @@ def find_bucket(name: str) -> Any:
 
 def trust_document(role_arn: str) -> str | None:
     """Return the trust policy (JSON text) of a role in any account, or None when there is no such role."""
+    role = _role_of(role_arn)
+    return None if role is None else role.assume_role_policy_document
+
+
+def longest_session_s(role_arn: str) -> int | None:
+    """Return how long sessions of a role in any account may last, or None when there is no such role."""
+    role = _role_of(role_arn)
+    return None if role is None else int(role.max_session_duration or _HOUR_S)
+
+
+def _role_of(role_arn: str) -> Any:
     account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
-    if account_id not in iam_backends:
-        return None
-    roles = _iam(account_id).roles.values()
-    return next((role.assume_role_policy_document for role in roles if role.arn == role_arn), None)
+    roles = _iam(account_id).roles.values() if account_id in iam_backends else ()
+    return next((role for role in roles if role.arn == role_arn), None)
 
 
 def find_administrator() -> Administrator | None:

@@ -419,6 +419,8 @@ class AwsDouble:
     delegated_administrators = _reading(accounts.delegated_administrators)
     administrator_credentials = _reading(accounts.administrator_key)
     trust_document = _reading(accounts.trust_document)
+    longest_session_s = _reading(accounts.longest_session_s)
+    has_trusted_access = _reading(accounts.has_trusted_access)
     login_profile = _reading(moto_settings.login_profile)
     customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
     list_reserved_roles = _reading(accounts.reserved_role_names)

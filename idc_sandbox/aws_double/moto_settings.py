@@ -25,16 +25,22 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.iam.access_control import PermissionResult
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, iam_backends
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.moto_api._internal import mock_random
 from moto.organizations.exceptions import ConstraintViolationException
-from moto.organizations.models import FakeAccount, FakeDelegatedAdministrator, OrganizationsBackend
+from moto.organizations.models import (
+    FakeAccount,
+    FakeDelegatedAdministrator,
+    FakeServiceAccess,
+    OrganizationsBackend,
+)
 from moto.organizations.utils import PAGINATION_MODEL
 from moto.s3.models import FakeBucket, FakeKey, FakeMultipart
 from moto.sts.models import AssumedRole, STSBackend, sts_backends
 from moto.sts.responses import TokenResponse
 
 from idc_sandbox.aws_double import accounts
-from idc_sandbox.context import IDENTITY_CENTER, Caller, LoginProfile
+from idc_sandbox.context import ACCOUNT_ACCESS_SERVICE, IDENTITY_CENTER, Caller, LoginProfile
 from idc_sandbox.errors import ServiceError, access_denied, parse_json
 from idc_sandbox.wire.policies import policy_problem
 
@@ -177,14 +183,13 @@ def check_duration(caller: Caller, role_arn: str, parameters: dict[str, list[str
     """Refuse a session that is to last longer than its role's may, or one begun by another role may."""
     # Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     duration_s = int(parameters.get("DurationSeconds", ["0"])[0])
-    roles = iam_backends[role_arn.split(":")[4]]["aws"].roles.values()
-    longest_s = next((role.max_session_duration for role in roles if role.arn == role_arn), None) or _HOUR_S
+    longest_s = accounts.longest_session_s(role_arn) or _HOUR_S
     start = "The requested DurationSeconds exceeds the"
     if ":assumed-role/" in caller.principal_arn and duration_s > _HOUR_S:
         raise ServiceError(
             "ValidationError", f"{start} 1 hour session limit for roles assumed by role chaining."
         )
-    if duration_s > int(longest_s):
+    if duration_s > longest_s:
         raise ServiceError("ValidationError", f"{start} MaxSessionDuration set for this role.")
 
 
@@ -318,6 +323,15 @@ def _register_delegated_administrator(backend: OrganizationsBackend, **asked: st
         backend.admins[:] = [admin for admin in backend.admins if admin.services]
 
 
+_stock_trust_action = IAMTrustPolicyDocumentValidator._validate_trust_policy_action
+
+
+def _check_trust_action(action: str) -> None:
+    """Take what a trust policy may allow at AWS; stock moto knows neither sts:SetContext nor wildcards."""
+    if action not in ("*", "sts:*", "sts:SetContext"):
+        _stock_trust_action(action)
+
+
 _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     # Stock moto keeps every object that ever was, for a page of its own that cannot be reached here.
     (BaseModel, "__new__", lambda model, *_arguments, **_options: object.__new__(model)),
@@ -332,6 +346,7 @@ _REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (TokenResponse, "get_federation_token", get_federation_token),
     (STSBackend, "get_caller_identity", get_caller_identity),
     (OrganizationsBackend, "register_delegated_administrator", _register_delegated_administrator),
+    (IAMTrustPolicyDocumentValidator, "_validate_trust_policy_action", staticmethod(_check_trust_action)),
     # Policies of buckets are read by the sandbox; moto reads them without principals and conditions.
     (FakeBucket, "get_permission", lambda *_asked: PermissionResult.NEUTRAL),
 )
@@ -350,7 +365,8 @@ def apply() -> None:
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would override every caller's account
     moto.settings.S3_IGNORE_SUBDOMAIN_BUCKETNAME = True  # no bucket's name stands before the sandbox's host
     FakeKey.disposed = True  # one whose reading failed half-way has no file to close
-    FakeDelegatedAdministrator.SUPPORTED_SERVICES.append(IDENTITY_CENTER)
+    FakeDelegatedAdministrator.SUPPORTED_SERVICES.extend((IDENTITY_CENTER, ACCOUNT_ACCESS_SERVICE))
+    FakeServiceAccess.TRUSTED_SERVICES.append(ACCOUNT_ACCESS_SERVICE)
     # Stock moto pages by the time of joining, and loses accounts that were made in the same moment.
     PAGINATION_MODEL["list_accounts"]["unique_attribute"] = "Id"
     # A property, so that the list is made when it is read; moto assigns the empty one to it.

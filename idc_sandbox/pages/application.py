@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import Site
-from idc_sandbox.pages import aws_login, phone, portal, sign_in
+from idc_sandbox.pages import access_roles, aws_login, phone, portal, sign_in
 from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
     House,
@@ -74,6 +74,12 @@ PAGES = (
         refused=portal.refuse_access,
     ),
     _Page("/start/console", portal.show_console, refused=portal.refuse_access),
+    _Page("/start/account-access", access_roles.show_access_roles),
+    _Page(
+        "/start/account-access/keys",
+        access_roles.show_access_role_keys,
+        refused=access_roles.refuse_access_role,
+    ),
     _Page("/start/devices", portal.show_devices),
     _Page("/start/devices/register", portal.show_registration),
     _Page(

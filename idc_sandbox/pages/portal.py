@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
+from idc_sandbox.api.account_access.access_runtime import list_access_roles
 from idc_sandbox.api.oidc.authorizations import (
     approve_authorize,
     approve_device,
@@ -108,8 +109,15 @@ def show_portal(visit: Visit) -> Response:
         shown_url = start_urls(context)[0]
         applications = list_portal_applications(context, user_id)
         record_at_portal(context, "ListApplications", user_id)
+        has_access_roles = bool(list_access_roles(context, user_id))
     return render(
-        visit, "portal.html", who, accounts=accounts, applications=applications, start_url=shown_url
+        visit,
+        "portal.html",
+        who,
+        accounts=accounts,
+        applications=applications,
+        has_access_roles=has_access_roles,
+        start_url=shown_url,
     )
 
 

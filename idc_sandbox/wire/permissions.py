@@ -87,6 +87,17 @@ def require_let_in(
         raise _denied(caller, action, resource, "with an explicit deny in a policy")
 
 
+def trusts_service(document: str, service: str, action: str, role_arn: str, keys: Mapping[str, str]) -> bool:
+    """Tell whether a role's trust policy lets a service of AWS do something; `keys` are in lower case."""
+    statements = [
+        statement
+        for statement in statements_of(document)
+        if isinstance(principal := statement.get("Principal"), dict)
+        and service in as_list(principal.get("Service", []))
+    ]
+    return evaluate_statements(statements, AccessRequest(action, role_arn, dict(keys))) is Decision.ALLOWED
+
+
 def require_resource_policy(
     double: AwsServices, caller: Caller, document: bytes | None, action: str, resource: str, *, is_own: bool
 ) -> None:

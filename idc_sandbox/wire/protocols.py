@@ -367,6 +367,8 @@ def rest_error_response(error: ServiceError, operation: RestOperation) -> Respon
     shapes = {shape.name: shape for shape in operation.model.error_shapes}
     shape = shapes.get(error.code)
     status = shape.metadata.get("error", {}).get("httpStatusCode", error.status) if shape else error.status
+    if error.code == "AccessDeniedException" and operation.service_name != "sso-oidc":
+        status = 403  # some operations' models leave it open
     headers = {
         "Content-Type": CONTENT_TYPE,
         "Cache-Control": "no-store",
@@ -379,7 +381,6 @@ def rest_error_response(error: ServiceError, operation: RestOperation) -> Respon
             "error": error.members.get("error") or _SIGNIN_ERROR_OF_CODE.get(error.code, "INVALID_REQUEST")
         }
         body["message"] = error.message
-        status = 403 if error.code == "AccessDeniedException" else status  # the model leaves it open
     if operation.service_name == "sso-oidc":
         body |= {"error": _oauth_name(error.code), "error_description": error.message}
     return Response(status, headers, json.dumps(body).encode())

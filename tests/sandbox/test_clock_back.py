@@ -256,6 +256,7 @@ HARMLESS = {
     "used_at",
 }
 DATED_ONLY = {"instance", "permission_set", "account_assignment", "asynchronous_request", "identity_user",
+              "access_application", "entitlement",
               "identity_group", "application", "application_assignment", "trusted_token_issuer",
               "instance_region", "trail", "trail_event", "athena_table", "athena_query"}  # fmt: skip
 

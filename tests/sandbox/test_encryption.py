@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -14,7 +17,7 @@ from cryptography import x509
 from patience import PATIENCE_S
 
 from idc_sandbox.certificates import ensure_certificates
-from idc_sandbox.environment import environment
+from idc_sandbox.environment import environment, variables_to_unset
 from idc_sandbox.loopback import ask
 
 
@@ -128,3 +131,29 @@ def test_it_stays_when_the_state_is_reset(fresh_sandbox):
     fresh_sandbox.start()
     assert ensure_certificates(fresh_sandbox.folder.path).read_bytes() == before
     assert health(fresh_sandbox, trusting(fresh_sandbox))["status"] == "ok"
+
+
+BEARER = """
+import boto3
+runtime = boto3.client("account-access-runtime")
+try:
+    runtime.list_roles(tenantId="aa-gyxmap389")
+except runtime.exceptions.UnauthorizedException as error:
+    print(error.response["ResponseMetadata"]["HTTPStatusCode"], error)
+"""
+
+
+def test_boto3_sends_a_bearer_token_there_with_the_environment_as_it_is(sandbox):
+    given = environment(sandbox.running)
+    kept = {name: value for name, value in os.environ.items() if name not in variables_to_unset(given)}
+    variables = kept | given | {"AWS_BEARER_TOKEN_ACCOUNT_ACCESS": "a token that nobody gave"}
+    done = subprocess.run(
+        [sys.executable, "-c", BEARER],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.stdout.startswith("401 "), done.stderr
+    assert "The bearer token is missing, invalid, or expired" in done.stdout

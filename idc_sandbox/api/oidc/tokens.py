@@ -27,6 +27,8 @@ from idc_sandbox.sign_in.people import PortalSession, digest, new_token, session
 from idc_sandbox.trail.people import identity_of_person
 from idc_sandbox.wire.registry import operation
 
+# Those of account access give a refresh token too: UNCONFIRMED.
+_REFRESHED_SCOPES = {ACCOUNT_ACCESS_SCOPE, "account_access:read_only", "account_access:assume"}
 ACCESS_TOKEN_LIFETIME_S = 3_600  # UNCONFIRMED at AWS
 LEGACY_TOKEN_LIFETIME_S = 8 * 3_600
 # Programs share one cached login, and several may refresh it at once: the replaced token is good for so long.
@@ -45,7 +47,7 @@ def issue_tokens(
     """Return CreateToken's answer with new tokens, none of which outlives the portal session. Writes."""
     # Without any scope, as profiles of the older kind ask, a token lasts eight hours and cannot be refreshed.
     if can_refresh is None:
-        can_refresh = ACCOUNT_ACCESS_SCOPE in scopes
+        can_refresh = not _REFRESHED_SCOPES.isdisjoint(scopes)
     lifetime_s = ACCESS_TOKEN_LIFETIME_S if scopes else LEGACY_TOKEN_LIFETIME_S
     now = context.now
     expires_at = min(now + lifetime_s, session.expires_at)
