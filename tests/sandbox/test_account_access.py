@@ -372,6 +372,7 @@ def test_a_person_lists_roles_and_gets_keys_that_their_policies_limit(access):
     records = [json.loads(row["record"]) for row in rows]
     (vended,) = [one for one in records if one["eventName"] == "GetRoleCredentials"]
     assert vended["userIdentity"]["onBehalfOf"]["userId"] == access.portal.user_id
+    assert vended["userIdentity"]["credentialId"]
     access.clients.advance_clock(7200)
     assert refused(s3.list_buckets)[0] == "ExpiredToken"
 

@@ -453,7 +453,11 @@ def test_the_trail_has_each_call_and_nothing_secret(place, maria):
     rows = place.clients.store._connection.execute("SELECT record FROM trail_event").fetchall()
     records = [json.loads(row["record"]) for row in rows]
     mine = [one for one in records if one["eventSource"] == "signin.amazonaws.com"]
-    assert [one["eventName"] for one in mine] == ["CreateOAuth2Token", "CreateOAuth2Token"]
+    assert [one["eventName"] for one in mine] == [
+        "AuthorizeOAuth2Access",
+        "CreateOAuth2Token",
+        "CreateOAuth2Token",
+    ]
     arn = f"arn:aws:iam::{place.clients.management_account_id}:user/maria"
     assert {one["userIdentity"]["arn"] for one in mine} == {arn}
     text = json.dumps(records)

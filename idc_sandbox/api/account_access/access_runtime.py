@@ -11,13 +11,12 @@ from typing import Any
 
 from idc_sandbox.api.account_access.access_applications import settle_access_applications
 from idc_sandbox.api.account_access.entitlements import account_name_of, account_of, is_trusting
-from idc_sandbox.api.instance_rules import identity_store_arn
 from idc_sandbox.api.oidc.tokens import find_token
 from idc_sandbox.api.portal import RoleCredentials, carried_keys, role_session_name, rows_for_person
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, access_denied, validation_error
 from idc_sandbox.sign_in.people import person_of, session_of
-from idc_sandbox.trail.records import person_identity
+from idc_sandbox.trail.people import credential_id_of, identity_of_person
 from idc_sandbox.wire.registry import Listing, operation
 
 READ_ONLY_SCOPE, ASSUME_SCOPE = "account_access:read_only", "account_access:assume"
@@ -164,6 +163,8 @@ def _require_user(context: Context, scope: str) -> str:
         raise _unauthorized(
             f"The token is not for {scope!r}: name it in sso_registration_scopes and sign in again."
         )
+    credential_id = credential_id_of(row["token_hash"])
+    context.event["userIdentity"] = identity_of_person(context, session.user_id, credential_id)
     return session.user_id
 
 
@@ -171,9 +172,6 @@ def _require_tenant(context: Context, user_id: str, tenant_id: str) -> None:
     application = find_person_application(context, user_id)
     if application is None or application["tenant_id"] != tenant_id:
         raise validation_error(f"You have no tenant {tenant_id!r}; GetApplication names yours.")
-    (instance,) = context.find_all("instance", instance_arn=application["instance_arn"])
-    who = person_identity(application["account_id"], user_id, identity_store_arn(instance))
-    context.event["userIdentity"] = who
 
 
 def _unauthorized(message: str) -> ServiceError:

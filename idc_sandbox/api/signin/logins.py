@@ -17,6 +17,7 @@ from idc_sandbox.api.portal import carried_keys, require_portal_role, role_sessi
 from idc_sandbox.context import Caller, Context
 from idc_sandbox.sign_in import passwords
 from idc_sandbox.sign_in.people import Person, digest, new_token, refuse, waiting_time
+from idc_sandbox.trail.people import record_event
 from idc_sandbox.trail.records import caller_identity
 from idc_sandbox.wire.permissions import require_permission
 
@@ -158,6 +159,15 @@ def role_of_person(
 def approve_login(context: Context, request: LoginRequest, principal: LoginPrincipal) -> str:
     """Return a code that is good once, for ten minutes; the principal must be allowed to. Writes."""
     require_login_permission(context, principal, "AuthorizeOAuth2Access", request.client_id)
+    asked = {"client_id": request.client_id, "redirect_uri": request.redirect_uri, "response_type": "code"}
+    record_event(
+        context,
+        "AuthorizeOAuth2Access",
+        "signin",
+        context.event["userIdentity"],
+        eventType="AwsApiCall",
+        requestParameters=asked,
+    )
     now, code = context.now, new_token()
     context.execute("DELETE FROM login_session WHERE expires_at <= ?", now - 86_400)
     session_id = context.ids.uuid("login_session")
