@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -47,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     if answer is None:
         return 0
-    print(json.dumps(answer.values) if options.json else answer.text)
+    print(json.dumps(answer.values) if options.json else answer.text, flush=True)
+    if getattr(options, "until_eof", False):
+        return _hold(folder)
     return answer.status
 
 
@@ -79,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
             "metavar": "FILE",
             "help": "for new state: its units and accounts, YAML or JSON (docs/sandbox.md)",
         },
+        "--until-eof": {
+            "action": "store_true",
+            "help": "stay, and stop the sandbox when standard input ends: for programs that test with it",
+        },
         "--address": {"metavar": "EMAIL", "help": "open this mailbox only (default: all)"},
         "--json": {"action": "store_true", "help": "print one JSON object, for programs"},
         # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
@@ -91,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command, taken in (
-        (_start, "--port --seed --public-url --frame-ancestor --organization --json"),
+        (_start, "--port --seed --public-url --frame-ancestor --organization --until-eof --json"),
         (_stop, "--json"),
         (_status, "--json"),
         (_reset, "--seed --json"),
@@ -142,6 +149,19 @@ def _start(options: argparse.Namespace, folder: StateFolder) -> _Answer:
     )
     command = f'eval "$({_typed("env", folder)})"'
     return _Answer(sandbox._asdict(), f"{_sentence(sandbox)}\nPoint a shell at it with: {command}")
+
+
+def _hold(folder: StateFolder) -> int:
+    """Stop the sandbox when standard input ends, as it does with whoever holds it, or at a signal."""
+    from idc_sandbox import launcher  # noqa: PLC0415
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    try:
+        sys.stdin.buffer.read()
+    finally:
+        launcher.stop(folder)
+    return 0
 
 
 def _typed(command: str, folder: StateFolder) -> str:

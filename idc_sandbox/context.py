@@ -77,6 +77,9 @@ class AwsServices(Protocol):
     def handle(self, request: Request, signature: Signature) -> Response:
         """Answer a request to one of these services."""
 
+    def forget(self) -> None:
+        """Give up what memory holds: the state file holds something else now."""
+
     def account_ids(self) -> set[str]:
         """Return the ACTIVE accounts of the organization, the management account included."""
 

@@ -23,6 +23,7 @@ import idc_sandbox.api.sso_admin
 import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package registers its operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
+from idc_sandbox.checkpoints import Checkpoints
 from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
@@ -104,11 +105,16 @@ class Gateway:
     def __init__(self, store: Store, double: AwsServices) -> None:
         self.store = store
         self.double = double
-        self._seed = store.seed
+        self._checkpoints = Checkpoints(store)
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Take from the state what is held in memory beside it."""
+        self._seed = self.store.seed
         kept = self.read_switches()
         self.latency_s: float = kept["latency_s"]
         self._limiter = RateLimiter(kept["requests_per_second"])
-        self.feed = Feed(store, double, is_on=kept["trail"])
+        self.feed = Feed(self.store, self.double, is_on=kept["trail"])
 
     @functools.cached_property
     def queries(self) -> Queries:
@@ -233,6 +239,21 @@ class Gateway:
         self._limiter.requests_per_second = written["requests_per_second"]
         self.feed.is_on = written["trail"]
         return written
+
+    def keep_checkpoint(self, name: str) -> dict[str, Any]:
+        """Keep the state as it is now under a name, to go back to it."""
+        self.double.account_ids()  # moto's first state is part of it, so that it is not made again each time
+        self._checkpoints.keep(name)
+        return {"kept": name}
+
+    def go_back(self, name: str) -> dict[str, Any]:
+        """Make the state again what it was when this name was kept. Writes."""
+        if "queries" in vars(self):
+            self.queries.end_all()  # their ids come again
+        self._checkpoints.go_back(name)
+        self.double.forget()
+        self._take_over()
+        return {"went_back_to": name}
 
     def _answer(self, attempt: Attempt) -> Response:
         request = attempt.request

@@ -65,12 +65,12 @@ def _spawn(arguments: Sequence[str], descriptors: Sequence[int], log: IO[bytes])
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env=_child_environment(),
+        env=child_environment(),
         start_new_session=True,  # Ctrl-C in the terminal that started it must not end it
     )
 
 
-def _child_environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return this process's environment, in which the child finds this very package."""
     variables = dict(os.environ)
     root = Path(__file__).resolve().parent.parent

@@ -108,6 +108,12 @@ def control_routes(
             _move_clock(connection, body)
         return read_clock(request, body)
 
+    def keep_checkpoint(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+        return gateway.keep_checkpoint(request.path_params["name"])
+
+    def go_back(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+        return gateway.go_back(request.path_params["name"])
+
     def console(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
         path, values = request.path_params["path"], {**request.query_params, **body}
         return gateway.console(request.method, path, values)
@@ -118,6 +124,8 @@ def control_routes(
         Route("/switches", guarded(lambda _request, body: gateway.write_switches(body)), methods=["PUT"]),
         Route("/clock", guarded(read_clock), methods=["GET"]),
         Route("/clock", guarded(move_clock), methods=["POST"]),
+        Route("/checkpoints/{name}", guarded(keep_checkpoint), methods=["PUT"]),
+        Route("/checkpoints/{name}", guarded(go_back), methods=["POST"]),
         Route("/console/{path:path}", guarded(console), methods=["GET", "PUT", "POST"]),
         Route("/pages", guarded(read_pages), methods=["GET"]),
         Route("/pages", guarded(write_pages), methods=["PUT"]),

@@ -484,6 +484,14 @@ class Store:
         self._connection.execute("BEGIN IMMEDIATE")
         self._changes_kept = self._connection.total_changes
 
+    @contextmanager
+    def alone(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection between two transactions: nobody else is in one meanwhile."""
+        with self._lock:
+            if self._depth:
+                raise RuntimeError("the state is not copied within a transaction")
+            yield self._connection
+
     @property
     def seed(self) -> int:
         """The number from which this state's ids are derived."""

@@ -27,6 +27,7 @@ from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.store import Store
 
 _MOST_AT_ONCE = 2
+_POLL_S = 0.01
 LONGEST_QUERY_S = 300.0
 LARGEST_CACHE = 4 * 1024**3
 _FOLDER = "athena"
@@ -91,6 +92,16 @@ class Queries:
                 self._engines[query_id] = None
         for (query_id,) in rows:
             threading.Thread(target=self._run, args=(query_id,), daemon=True, name="athena").start()
+
+    def end_all(self) -> None:
+        """Cancel what waits or runs, and wait until nothing does: the state becomes another one. Writes."""
+        while self._engines:
+            with self._store.transaction() as connection:
+                connection.execute(
+                    "UPDATE athena_query SET state = 'CANCELLED' WHERE state IN ('QUEUED', 'RUNNING')"
+                )
+            self.go_on()
+            time.sleep(_POLL_S)
 
     def _run(self, query_id: str) -> None:
         """Run one query to its end, on a thread of its own."""

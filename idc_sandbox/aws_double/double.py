@@ -459,6 +459,10 @@ class AwsDouble:
             self._synchronize()
             return Exchange(self, self._memory, connection, request, signature).run()
 
+    def forget(self) -> None:
+        """Give up what memory holds: the state file holds something else now."""
+        self._memory.forget()
+
     def access_policies(self, caller: Caller) -> AccessPolicies:
         """Return the policies that decide what a caller may do."""
         self._synchronize()

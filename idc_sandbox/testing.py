@@ -1,0 +1,289 @@
+"""An Identity Center for tests: a sandbox that goes back to its beginning instead of being started anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from idc_sandbox.environment import environment, variables_to_unset
+from idc_sandbox.errors import SandboxStartError, ServiceError
+from idc_sandbox.launcher import child_environment
+from idc_sandbox.loopback import RunningSandbox, ask
+from idc_sandbox.organization import DEFAULT_ORGANIZATION, organization_text
+from idc_sandbox.seed import Planting, Seed, read_seed
+from idc_sandbox.state_folder import HOME_NAME
+
+if TYPE_CHECKING:
+    from idc_sandbox.persona import Persona
+
+_TIMEOUT_S = 60.0
+_EMPTY = "empty"
+_SEEDED = "seeded"
+
+
+@contextmanager
+def run_sandbox(folder: Path, organization: Path | None = None) -> Iterator[RunningSandbox]:
+    """Hold a sandbox for the length of a block; it ends with this process too, however that ends."""
+    command = [sys.executable, "-m", "idc_sandbox", "start", "--json", "--until-eof"]
+    command += ["--state", str(folder), "--port", "0"]
+    if organization is not None:
+        command += ["--organization", str(organization)]
+    holder = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+        start_new_session=True,  # Ctrl-C is for the tests; the sandbox ends with them
+    )
+    with holder:
+        assert holder.stdout is not None
+        line = holder.stdout.readline()
+        if not line:
+            _, said = holder.communicate()
+            raise SandboxStartError(said.strip().removeprefix("error: "))
+        yield RunningSandbox(**json.loads(line))
+
+
+class IdentityCenter:
+    """One sandbox, as a test uses it.
+
+    Attributes
+    ----------
+    endpoint_url
+        Where it answers, such as ``http://127.0.0.1:41873``.
+    region, account_id
+        The instance's home Region, and the organization's management account.
+    clock, faults
+        Its clock, which only goes ahead until it is set back, and the calls that fail on purpose.
+    """
+
+    def __init__(self, running: RunningSandbox) -> None:
+        self._running = running
+        self.endpoint_url = running.endpoint_url
+        self.region = running.region
+        self.account_id = running.account_id
+        self.clock = Clock(self)
+        self.faults = Faults(self)
+        self._kept: dict[str, dict[str, Any]] = {_EMPTY: read_seed({})}
+        self._people: dict[str, Persona] = {}
+        self._control("PUT", f"checkpoints/{_EMPTY}")
+
+    def __repr__(self) -> str:
+        return f"IdentityCenter({self.endpoint_url!r})"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A whole environment for a subprocess, which leads AWS's clients here and nowhere else. Writes."""
+        variables = environment(self._running)
+        unset = set(variables_to_unset(variables))
+        return {**{name: value for name, value in os.environ.items() if name not in unset}, **variables}
+
+    def client(self, service_name: str, *, region: str | None = None, **options: Any) -> Any:
+        """Return a boto3 client of the administrator, or of the credentials that the options name."""
+        keys = {
+            "aws_access_key_id": self._running.access_key_id,
+            "aws_secret_access_key": self._running.secret_access_key,
+        }
+        named = {} if "aws_access_key_id" in options else keys
+        return self._session.client(
+            service_name,
+            **{"region_name": region or self.region, "endpoint_url": self.endpoint_url, **named, **options},
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3  # noqa: PLC0415  a program of another language needs none
+
+        with variables_of(self):  # no configuration of the user's
+            session = boto3.Session()
+            session.client("sts")  # reads configuration and models once
+        return session
+
+    @property
+    def instance(self) -> dict[str, Any]:
+        """The instance as `ListInstances` shows it: ``InstanceArn``, ``IdentityStoreId`` and more."""
+        found: list[dict[str, Any]] = self.client("sso-admin").list_instances()["Instances"]
+        if not found:
+            raise LookupError("there is no instance: the seed says `instance: false`, or a test deleted it.")
+        return found[0]
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """The ids of the organization's accounts by their names."""
+        pages = self.client("organizations").get_paginator("list_accounts").paginate()
+        return {account["Name"]: account["Id"] for page in pages for account in page["Accounts"]}
+
+    def start_with(self, seed: Seed | Path | str) -> None:
+        """Begin with a seed: what was there before is gone. The same one again takes milliseconds. Writes."""
+        wanted = read_seed(seed)
+        if self._kept.get(_SEEDED) == wanted:
+            return self.reset()
+        self._kept.pop(_SEEDED, None)
+        self._go_back(_EMPTY)
+        if wanted.get("instance", True):
+            self.console("POST", "instance", region=wanted.get("region", self.region))
+            self.switches(asynchronous_duration_s=0)
+            Planting(self.client, self.instance).plant(wanted)
+            self.client("sso-admin").list_account_assignment_creation_status(
+                InstanceArn=self.instance["InstanceArn"]
+            )  # what is due is done
+            self.switches(asynchronous_duration_s=None)
+        self._control("PUT", f"checkpoints/{_SEEDED}")
+        self._kept[_SEEDED] = wanted
+        return None
+
+    def reset(self) -> None:
+        """Go back to the seed: state, clock, switches, and what programs keep in their home. Writes."""
+        self._go_back(_SEEDED if _SEEDED in self._kept else _EMPTY)
+
+    def _go_back(self, name: str) -> None:
+        self._people.clear()
+        shutil.rmtree(Path(self._running.state_folder) / HOME_NAME, ignore_errors=True)
+        self._control("POST", f"checkpoints/{name}")
+
+    def switches(self, **values: Any) -> dict[str, Any]:
+        """Set switches (docs/sandbox.md) and return all of them; None is the default. Writes."""
+        return self._control("PUT", "switches", values)
+
+    def console(self, method: str, path: str, **values: Any) -> dict[str, Any]:
+        """Do what at AWS only the console can (docs/sandbox.md); a refusal raises `ServiceError`."""
+        return self._control(method, f"console/{path}", values)
+
+    def person(self, user_name: str) -> Persona:
+        """Return a person who has chosen a password and signed in, with an app for codes if asked. Writes."""
+        from idc_sandbox.persona import Persona  # noqa: PLC0415  httpx: only who has people waits for it
+
+        if user_name in self._people:
+            return self._people[user_name]
+        found = self.client("identitystore").get_user_id(
+            IdentityStoreId=self.instance["IdentityStoreId"],
+            AlternateIdentifier={
+                "UniqueAttribute": {"AttributePath": "userName", "AttributeValue": user_name}
+            },
+        )
+        message = self.console("POST", f"users/{found['UserId']}/invite")["message"]
+        person = Persona(f"http://localhost:{self._running.port}", user_name)
+        person.accept_invitation(message["link"])
+        person.sign_in()
+        self._people[user_name] = person
+        return person
+
+    def _control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        answer = ask(
+            self._running.port,
+            method,
+            f"/_sandbox/{path}",
+            control_secret=self._running.control_secret,
+            body=body,
+            timeout_s=_TIMEOUT_S,
+        )
+        if answer is None:
+            log = Path(self._running.state_folder) / "server.log"
+            raise SandboxStartError(f"the sandbox at {self.endpoint_url} does not answer. See {str(log)!r}.")
+        if {"code", "message"} <= set(answer):
+            raise ServiceError(answer.pop("code"), answer.pop("message"), **answer)
+        return answer
+
+
+class Clock:
+    """The sandbox's clock: expiry, waiting and signatures' times are seen to come without waiting."""
+
+    def __init__(self, center: IdentityCenter) -> None:
+        self._ask = center._control
+
+    @property
+    def now(self) -> float:
+        """The sandbox's time, epoch seconds."""
+        return float(self._ask("GET", "clock")["now"])
+
+    def advance(self, seconds: float) -> None:
+        """Move it ahead. Writes."""
+        self._ask("POST", "clock", {"advance_s": seconds})
+
+    def reset(self) -> None:
+        """Set it back to the machine's. Writes."""
+        self._ask("POST", "clock", {"reset": True})
+
+
+class Faults:
+    """Calls that fail on purpose."""
+
+    def __init__(self, center: IdentityCenter) -> None:
+        self._center = center
+
+    def add(self, service: str, operation: str = "*", *, code: str, **options: Any) -> None:
+        """Let calls fail: the `next` N or `every` Nth; `message` and `status` as you like. Writes."""
+        fault = {"service": service, "operation": operation, "code": code, **options}
+        self._center.switches(faults=[*self.read(), fault])
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the faults, with how often each was asked (``calls``) and hit (``hits``)."""
+        found: list[dict[str, Any]] = self._center._control("GET", "switches")["faults"]
+        return found
+
+    def clear(self) -> None:
+        """Let all calls succeed again. Writes."""
+        self._center.switches(faults=[])
+
+
+@contextmanager
+def variables_of(center: IdentityCenter) -> Iterator[None]:
+    """Lead AWS's clients of this process to a sandbox for the length of a block; other variables stay."""
+    wanted: dict[str, str | None] = {**environment(center._running)}
+    wanted |= dict.fromkeys(variables_to_unset(environment(center._running)))
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_variables(wanted)
+    try:
+        yield
+    finally:
+        _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+class Sandboxes:
+    """The sandboxes of one test run: one for each organization that its seeds name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, IdentityCenter] = {}
+        self._blocks: list[Any] = []
+
+    def of(self, organization: Path | str | Mapping[str, Any] | None) -> IdentityCenter:
+        """Return the sandbox with an organization: a file, its content, or None for the sandbox's own."""
+        if isinstance(organization, Path | str):
+            key = Path(organization).read_text("utf-8")
+        else:
+            key = organization_text(dict(organization or DEFAULT_ORGANIZATION))
+        if key not in self._running:
+            number = len(self._running)
+            file = organization
+            if isinstance(organization, Mapping):
+                file = self._folder / f"organization-{number}.json"
+                file.write_text(json.dumps(organization), "utf-8")
+            block = run_sandbox(self._folder / f"state-{number}", None if file is None else Path(str(file)))
+            running = block.__enter__()
+            self._blocks.append(block)
+            self._running[key] = IdentityCenter(running)
+        return self._running[key]
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        for block in self._blocks:
+            block.__exit__(None, None, None)
