@@ -54,11 +54,8 @@ def identity_center(
     import boto3  # noqa: PLC0415
 
     from idc_sandbox.seed import read_seed  # noqa: PLC0415
-    from idc_sandbox.testing import variables_of  # noqa: PLC0415
 
-    organization = read_seed(identity_center_seed).get("organization")
-    center = _identity_center_sandboxes.of(organization)
-    center.start_with(identity_center_seed)
-    with variables_of(center), pytest.MonkeyPatch.context() as patch:
+    center = _identity_center_sandboxes.of(read_seed(identity_center_seed).get("organization"))
+    with pytest.MonkeyPatch.context() as patch, center.fresh(identity_center_seed):
         patch.setattr(boto3, "DEFAULT_SESSION", None)  # one from before has another environment's keys
         yield center

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 60.0
 _EMPTY = "empty"
 _SEEDED = "seeded"
+_KEYS = ("access_key_id", "secret_access_key", "session_token")
 
 
 @contextmanager
@@ -84,30 +85,43 @@ class IdentityCenter:
     @property
     def environment(self) -> dict[str, str]:
         """A whole environment for a subprocess, which leads AWS's clients here and nowhere else. Writes."""
-        variables = environment(self._running)
-        unset = set(variables_to_unset(variables))
-        return {**{name: value for name, value in os.environ.items() if name not in unset}, **variables}
+        unset = set(variables_to_unset(self._variables))
+        kept = {name: value for name, value in os.environ.items() if name not in unset}
+        return {**kept, **self._variables}
 
-    def client(self, service_name: str, *, region: str | None = None, **options: Any) -> Any:
-        """Return a boto3 client of the administrator, or of the credentials that the options name."""
-        keys = {
-            "aws_access_key_id": self._running.access_key_id,
-            "aws_secret_access_key": self._running.secret_access_key,
-        }
-        named = {} if "aws_access_key_id" in options else keys
+    @property
+    def _variables(self) -> dict[str, str]:
+        regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), self.region)
+        return {**self._way_here, **regions}
+
+    @cached_property
+    def _way_here(self) -> dict[str, str]:
+        return environment(self._running)
+
+    def client(
+        self,
+        service_name: str,
+        *,
+        region: str | None = None,
+        credentials: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Return a boto3 client of the administrator, or with the keys that `Persona.access_keys` returns."""
+        keys = credentials or self._running._asdict()
+        named = {f"aws_{name}": keys[name] for name in _KEYS if name in keys}
         return self._session.client(
             service_name,
-            **{"region_name": region or self.region, "endpoint_url": self.endpoint_url, **named, **options},
+            region_name=region or self.region,
+            endpoint_url=self.endpoint_url,
+            **named,
+            **options,
         )
 
     @cached_property
     def _session(self) -> Any:
         import boto3  # noqa: PLC0415  a program of another language needs none
 
-        with variables_of(self):  # no configuration of the user's
-            session = boto3.Session()
-            session.client("sts")  # reads configuration and models once
-        return session
+        return boto3.Session()
 
     @property
     def instance(self) -> dict[str, Any]:
@@ -123,24 +137,30 @@ class IdentityCenter:
         pages = self.client("organizations").get_paginator("list_accounts").paginate()
         return {account["Name"]: account["Id"] for page in pages for account in page["Accounts"]}
 
-    def start_with(self, seed: Seed | Path | str) -> None:
-        """Begin with a seed: what was there before is gone. The same one again takes milliseconds. Writes."""
+    @contextmanager
+    def fresh(self, seed: Seed | Path | str) -> Iterator[IdentityCenter]:
+        """Begin with a seed, and lead this process's AWS clients here for the length of a block. Writes."""
         wanted = read_seed(seed)
-        if self._kept.get(_SEEDED) == wanted:
-            return self.reset()
-        self._kept.pop(_SEEDED, None)
-        self._go_back(_EMPTY)
-        if wanted.get("instance", True):
-            self.console("POST", "instance", region=wanted.get("region", self.region))
-            self.switches(asynchronous_duration_s=0)
-            Planting(self.client, self.instance).plant(wanted)
-            self.client("sso-admin").list_account_assignment_creation_status(
-                InstanceArn=self.instance["InstanceArn"]
-            )  # what is due is done
-            self.switches(asynchronous_duration_s=None)
-        self._control("PUT", f"checkpoints/{_SEEDED}")
-        self._kept[_SEEDED] = wanted
-        return None
+        self.region = wanted.get("region", self._running.region)
+        with variables_of(self):
+            if self._kept.get(_SEEDED) == wanted:
+                self.reset()
+            else:
+                self._kept.pop(_SEEDED, None)
+                self._go_back(_EMPTY)
+                self._plant(wanted)
+                self._control("PUT", f"checkpoints/{_SEEDED}")
+                self._kept[_SEEDED] = wanted
+            yield self
+
+    def _plant(self, wanted: dict[str, Any]) -> None:
+        if not wanted.get("instance", True):
+            return
+        self.console("POST", "instance", region=self.region)
+        self.switches(asynchronous_duration_s=0)
+        Planting(self.client, self.instance).plant(wanted)
+        _ = self.instance  # whoever asks next has what is due done first
+        self.switches(asynchronous_duration_s=None)
 
     def reset(self) -> None:
         """Go back to the seed: state, clock, switches, and what programs keep in their home. Writes."""
@@ -148,7 +168,9 @@ class IdentityCenter:
 
     def _go_back(self, name: str) -> None:
         self._people.clear()
-        shutil.rmtree(Path(self._running.state_folder) / HOME_NAME, ignore_errors=True)
+        home = Path(self._running.state_folder) / HOME_NAME
+        shutil.rmtree(home, ignore_errors=True)
+        (home / ".aws").mkdir(mode=0o700, parents=True)
         self._control("POST", f"checkpoints/{name}")
 
     def switches(self, **values: Any) -> dict[str, Any]:
@@ -239,8 +261,8 @@ class Faults:
 @contextmanager
 def variables_of(center: IdentityCenter) -> Iterator[None]:
     """Lead AWS's clients of this process to a sandbox for the length of a block; other variables stay."""
-    wanted: dict[str, str | None] = {**environment(center._running)}
-    wanted |= dict.fromkeys(variables_to_unset(environment(center._running)))
+    wanted: dict[str, str | None] = {**center._variables}
+    wanted |= dict.fromkeys(variables_to_unset(center._variables))
     before = {name: os.environ.get(name) for name in wanted}
     _set_variables(wanted)
     try:
