@@ -109,10 +109,11 @@ class IdentityCenter:
         """Return a boto3 client of the administrator, or with the keys that `Persona.access_keys` returns."""
         keys = credentials or self._running._asdict()
         named = {f"aws_{name}": keys[name] for name in _KEYS if name in keys}
+        own = f"AWS_ENDPOINT_URL_{service_name.upper().replace('-', '_')}"  # account-access-runtime has one
         return self._session.client(
             service_name,
             region_name=region or self.region,
-            endpoint_url=self.endpoint_url,
+            endpoint_url=self._variables.get(own, self.endpoint_url),
             **named,
             **options,
         )

@@ -30,7 +30,7 @@ def test_everything_goes_back_and_ids_come_again(gateway_client):
         gateway_client.gateway.go_back("begin")
         assert sso.list_permission_sets(**instance)["PermissionSets"] == []
         assert users_of(gateway_client) == ["sandbox-administrator"]
-        assert s3.list_buckets()["Buckets"] == []
+        assert "one" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
         assert gateway_client.gateway.latency_s == 0
         assert gateway_client.gateway.read_switches()["requests_per_second"] == 0
         assert gateway_client.double.now() == pytest.approx(time.time(), abs=30)
