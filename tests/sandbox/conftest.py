@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
 from front_door_harness import FrontDoor, MachineTime
+from operation_calls import note, promised_by, recorded_calls
 from page_visitor import Place, Visitor
 from portal_harness import Portal
 from sandbox_clients import GatewayClient, SandboxProcess
@@ -23,6 +25,25 @@ def no_aws_of_the_user(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no_config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no_credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def docs_name_this_test_rightly(request):
+    """Fail a test that no longer calls an operation for which docs/operations.md names it."""
+    promised, record = promised_by(request.node.nodeid), os.environ.get("IDC_RECORD_OPERATIONS")
+    if not (promised or record):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch, recorded_calls(patch) as calls:
+        yield
+    if record:
+        note(record, request.node.nodeid, calls)
+    else:
+        left = sorted(promised - calls)
+        assert not left, (
+            f"docs/operations.md says that this test calls {left}, and it does not: "
+            "make the page anew with tools/operations_page.py"
+        )
 
 
 @pytest.fixture
