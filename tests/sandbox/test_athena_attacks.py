@@ -46,6 +46,12 @@ ATTACKS = """
     WITH getenv(a) AS (SELECT 1) SELECT getenv('HOME')
     WITH t AS (SELECT * FROM read_csv('{file}')) SELECT * FROM t
     SELECT getenv('HOME')
+    SELECT version()
+    SELECT current_database()
+    SELECT read_csv('{file}')
+    SELECT x.version() FROM (SELECT 1 AS x) x
+    SELECT "version" ()
+    SELECT version/* a comment */()
     SELECT current_setting('temp_directory')
     SELECT * FROM duckdb_settings()
     SELECT * FROM duckdb_secrets()

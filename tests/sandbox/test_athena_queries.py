@@ -366,6 +366,8 @@ WRONG = [
     ("SELECT * FROM other.t", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.other.t' does not exist", 1110),
     ("SELECT eventname, count(*) FROM cloudtrail_logs", "EXPRESSION_NOT_AGGREGATE: line 1:8: 'eventname' must be an aggregate expression or appear in GROUP BY clause", 1006),
     ("SELECT eventname FROM cloudtrail_logs a, cloudtrail_logs b", "AMBIGUOUS_NAME: line 1:8: Column 'eventname' is ambiguous", 1006),
+    ("SELECT * FROM sequence(1, 2)", "NOT_SUPPORTED: line 1:15: a function in place of a table", 1200),
+    ("SELECT string_agg('a', ',')", "FUNCTION_NOT_FOUND: line 1:8: Function 'string_agg' not registered", 1303),
     ("SELECT nofunction(1)", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunction' not registered", 1303),
     ("SELECT\n  sum('x')", "FUNCTION_NOT_FOUND: line 2:3: Unexpected parameters for function sum", 1303),
     ("SELEC 1", "SYNTAX_ERROR: line 1:7: mismatched input '1'", 1006),
