@@ -45,7 +45,7 @@ def kind_of_statement(text: str) -> StatementKind:
     if first in _KINDS:
         return StatementKind(*_KINDS[first])
     if first == "CREATE" and re.search(
-        r"^\s*CREATE\s+TABLE\b(?:.*\)|\s+\S+)\s*AS\b", plain, re.I | re.DOTALL
+        r"^\s*CREATE\s+TABLE\b(?:.*\)|\s+\S+)\s*AS\b", plain, re.IGNORECASE | re.DOTALL | re.ASCII
     ):
         return StatementKind("DDL", "CREATE_TABLE_AS_SELECT")
     if first in ("CREATE", "DROP", "ALTER", "MSCK", "SHOW"):

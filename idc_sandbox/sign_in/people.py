@@ -12,7 +12,7 @@ import json
 import math
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, TypeVar
@@ -70,6 +70,11 @@ class Refusal(Exception):  # noqa: N818  no defect: an answer
 def refuse(name: str, **values: Any) -> Refusal:
     """Return a refusal by its name among the texts: its code, and after a slash which of its texts."""
     return Refusal(name.partition("/")[0], texts()["refusals"][name].format(**values))
+
+
+def refuse_unsafe(problems: Iterable[str]) -> Refusal:
+    """Return the refusal of a program's request to sign somebody in that does not keep the rules."""
+    return refuse("authorize-invalid", problems="; ".join(problems))
 
 
 def counted(count: int, unit: str) -> str:

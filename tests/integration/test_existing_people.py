@@ -90,10 +90,17 @@ def test_what_scim_owns_is_left_alone_and_the_plan_says_so(connection, eve, tmp_
         *(("group", Action.SKIPPED), ("user", Action.SKIPPED), ("group_membership", Action.SKIPPED))
     ]
     assert all("kit_writes" in each.reason for each in found.values())
-    for writes, kinds in ((["groups"], {"group"}), (["users", "memberships"], {"user", "group_membership"})):
+    for writes, kinds in (
+        (["groups"], {"group"}),
+        (["users"], {"user"}),
+        (["users", "memberships"], {"user"}),  # nobody has made the group yet
+        (["groups", "users", "memberships"], {"group", "user", "group_membership"}),
+    ):
         data["identity_source"]["kit_writes"] = writes
         found = plans(connection, validate_scenario(data), tmp_path)
         assert {kind for (kind, _), each in found.items() if each.action is not Action.SKIPPED} == kinds
+        waiting = found["group_membership", f"{eve} in From elsewhere"]
+        assert ("provisioned" in waiting.reason) == (writes == ["users", "memberships"])
 
 
 NEW_USER = "users:\n  - user_name: x\n    given_name: X\n    family_name: X\n"

@@ -36,6 +36,7 @@ from idc_sandbox.sign_in.people import (
     make_room,
     new_token,
     refuse,
+    refuse_unsafe,
     session_of,
 )
 from idc_sandbox.wire.registry import operation
@@ -178,7 +179,7 @@ def check_authorize(context: Context, parameters: Mapping[str, str]) -> Authoriz
     if not _CHALLENGE.fullmatch(parameters.get("code_challenge", "")):
         problems.append("code_challenge must be 43 characters of base64url")
     if problems:
-        raise refuse("authorize-invalid", problems="; ".join(problems))
+        raise refuse_unsafe(problems)
     client = (
         _application_as_client(context, application, parameters.get("redirect_uri", ""))
         if application is not None
@@ -206,7 +207,7 @@ def _application_as_client(context: Context, application: sqlite3.Row, redirect_
     if grant is None:
         raise refuse("application-grant", client_name=name)
     if redirect_uri not in grant["AuthorizationCode"]["RedirectUris"]:
-        raise refuse("authorize-invalid", problems=f"redirect_uri must be one of those of {name}")
+        raise refuse_unsafe([f"redirect_uri must be one of those of {name}"])
     scopes = scopes_of_application(context, arn)
     return Client(arn, name, tuple(scopes), (AUTHORIZATION_CODE_GRANT,), 0)
 

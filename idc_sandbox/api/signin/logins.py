@@ -15,8 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from idc_sandbox.api.oidc.clients import is_redirect_uri
 from idc_sandbox.api.portal import carried_keys, require_portal_role, role_session_name
 from idc_sandbox.context import Caller, Context
-from idc_sandbox.sign_in import passwords
-from idc_sandbox.sign_in.people import Person, digest, new_token, refuse, waiting_time
+from idc_sandbox.sign_in.people import Person, digest, new_token, refuse_unsafe, waiting_time
 from idc_sandbox.trail.people import record_event
 from idc_sandbox.trail.records import caller_identity
 from idc_sandbox.wire.permissions import require_permission
@@ -107,7 +106,7 @@ def check_login(parameters: Mapping[str, str]) -> LoginRequest:
     if not 0 < len(request.state) <= _LONGEST_STATE:
         problems.append(f"state must have 1 to {_LONGEST_STATE} characters")
     if problems:
-        raise refuse("authorize-invalid", problems="; ".join(problems))
+        raise refuse_unsafe(problems)
     return request
 
 
@@ -126,6 +125,9 @@ def sign_in_user(
     context: Context, account_id: str, user_name: str, password: str, *, client: str
 ) -> LoginPrincipal | str:
     """Return the IAM user who has given the right password, or what to tell the person. Writes."""
+    # argon2 comes with it: only who types a password waits for that, not every start of the sandbox.
+    from idc_sandbox.sign_in import passwords  # noqa: PLC0415
+
     # No refusal: the failure that was counted would be undone with it.
     tried = f"iam/{account_id}/{user_name}"
     if (seconds := passwords.waiting_s(context, tried, client)) > 0:

@@ -96,11 +96,11 @@ class Definitions:
         for pattern, run in _STATEMENTS:
             if match := pattern.fullmatch(text):
                 return run(self, match)
-        if re.match(r"(?i)CREATE\s+EXTERNAL\s+TABLE\b", text):
+        if re.match(r"(?i)CREATE\s+EXTERNAL\s+TABLE\b", text, re.ASCII):
             return self._create_table(text)
-        if re.match(r"(?i)CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\b", text):
+        if re.match(r"(?i)CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\b", text, re.ASCII):
             return self._create_view(text)
-        if re.match(r"(?i)CREATE\s+TABLE\b", text):
+        if re.match(r"(?i)CREATE\s+TABLE\b", text, re.ASCII):
             raise not_supported(
                 "NOT_SUPPORTED: the sandbox has external tables alone, no tables of its own: use CREATE "
                 "EXTERNAL TABLE, and no CREATE TABLE AS SELECT"

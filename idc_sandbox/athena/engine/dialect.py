@@ -69,7 +69,7 @@ class TextPlaces:
     def of_function(self, name: str) -> str:
         """Return the place of the first call of a function."""
         wanted = name.removeprefix("trino_")
-        found = re.search(rf"\b{re.escape(wanted)}\s*\(", self.text, re.IGNORECASE)
+        found = re.search(rf"\b{re.escape(wanted)}\s*\(", self.text, re.IGNORECASE | re.ASCII)
         return self.at(found.start() if found else 0)
 
     def full_column(self, name: str) -> str:
@@ -102,7 +102,7 @@ def parse_query(text: str, places: TextPlaces | None = None) -> exp.Expr:
         raise not_supported("Only one sql statement is allowed. Found: " + text[:200])
     (tree,) = trees
     if not isinstance(tree, exp.Query | exp.Values):
-        word = (re.findall(r"\w+", text) or ["<EOF>"])[0]
+        word = (re.findall(r"\w+", text, re.ASCII) or ["<EOF>"])[0]
         raise QueryFailedError(f"SYNTAX_ERROR: line 1:1: mismatched input '{word}'. Expecting: a query")
     for select in list(tree.find_all(exp.Select)):
         if not select.expressions:
@@ -172,7 +172,7 @@ def _in_text_order(tree: exp.Expr) -> list[exp.Expr]:
     marked = tree.copy()
     for number, mark in enumerate(marked.find_all(exp.Placeholder, bfs=False)):
         mark.set("this", f"p{number}_")
-    order = [int(one) for one in re.findall(r":p(\d+)_", marked.sql(dialect=AthenaDialect))]
+    order = [int(one) for one in re.findall(r":p(\d+)_", marked.sql(dialect=AthenaDialect), re.ASCII)]
     marks = list(tree.find_all(exp.Placeholder, bfs=False))
     return [marks[number] for number in order]
 
@@ -298,7 +298,7 @@ def _replaced(node: exp.Expr, now: float) -> exp.Expr:
 def _decimal(node: exp.Cast) -> exp.Expr:
     """Return ``decimal '1.5'`` with the places that it has, and any other decimal without them, as Trino."""
     text = node.this.name.strip()
-    if node.this.is_string and re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text):
+    if node.this.is_string and re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text, re.ASCII):
         return exp.Literal.number(text.removeprefix("+"))
     return exp.cast(node.this, "decimal(38, 0)")
 

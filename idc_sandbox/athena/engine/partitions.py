@@ -104,7 +104,7 @@ def _of_dates(properties: dict[str, str], name: str, now: datetime.datetime) -> 
 
 def _bound(text: str, form: str, now: datetime.datetime, name: str) -> datetime.datetime:
     relative = re.fullmatch(
-        r"\s*NOW\s*(?:([+-])\s*(\d{1,5})\s*(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND)S?)?\s*", text
+        r"\s*NOW\s*(?:([+-])\s*(\d{1,5})\s*(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND)S?)?\s*", text, re.ASCII
     )
     if relative:
         days = int(relative[2] or 0) * _UNITS.get(relative[3], 0)
@@ -121,7 +121,7 @@ def _projected(properties: dict[str, str], name: str, now: datetime.datetime) ->
         return _of_dates(properties, name, now)
     if kind == "integer":
         ends = _range(properties, name)
-        if not all(re.fullmatch(r"\s*-?\d{1,18}\s*", end) for end in ends):
+        if not all(re.fullmatch(r"\s*-?\d{1,18}\s*", end, re.ASCII) for end in ends):
             raise _bad(name, "range", ",".join(ends))
         low, high = int(ends[0]), int(ends[1])
         return _Projected(r"-?\d{1,18}", lambda text: low <= int(text) <= high)
@@ -171,7 +171,7 @@ def projected_objects(table: dict[str, Any], list_objects: Lister, now: float) -
     folder = table["location"].rstrip("/")
     default = folder + "".join(f"/{name}=${{{name}}}" for name in names)
     template = properties.get("storage.location.template", default).rstrip("/") + "/"
-    parts = re.split(r"\$\{(\w+)\}", template)
+    parts = re.split(r"\$\{(\w+)\}", template, flags=re.ASCII)
     if set(parts[1::2]) != set(names):
         raise QueryFailedError(
             f"The table property 'storage.location.template' has {sorted(set(parts[1::2]))}, and the table's "

@@ -41,7 +41,7 @@ def column_info(name: str, type_name: str) -> dict[str, Any]:
     kind = athena_type(type_name)
     precision, scale = _NUMBERS.get(kind, (0, 0))
     if kind == "decimal":
-        precision, scale = (int(one) for one in re.findall(r"\d+", type_name)[:2])
+        precision, scale = (int(one) for one in re.findall(r"\d+", type_name, re.ASCII)[:2])
     return {
         "CatalogName": "hive",
         "SchemaName": "",

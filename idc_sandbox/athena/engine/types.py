@@ -42,7 +42,7 @@ _AS_OTHERS = {
 
 def plain_name(name: str) -> str:
     """Return a column's name in lower case; names go into statements, so odd ones are refused."""
-    if not re.fullmatch(r"[\w@$-]{1,255}", name):
+    if not re.fullmatch(r"[\w@$-]{1,255}", name, re.ASCII):
         raise ddl_failed(
             f"FAILED: the name {name[:80]!r} of a column may have letters, digits, _, -, @ and $ only"
         )
