@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import calendar
 import functools
-import json
 import time
-from typing import Any
 
 from idc_sandbox import store
 from idc_sandbox.context import AwsServices, Caller
@@ -20,6 +18,7 @@ from idc_sandbox.trail.records import (
     make_record,
     name_of,
     nobody,
+    record_text,
 )
 
 _INSERT = "INSERT INTO trail_event (event_time, account_id, region, user_name, record) VALUES (?, ?, ?, ?, ?)"
@@ -77,14 +76,7 @@ class Feed:
             whole["recipientAccountId"],
             whole["awsRegion"],
             name_of(whole["userIdentity"]),
-            _text(whole),
+            record_text(whole),
         )
         self.waiting += 1
         self._store.note(_INSERT, row, outlives_refusal="errorCode" in whole)
-
-
-def _text(record: dict[str, Any]) -> str:
-    try:
-        return json.dumps(record, separators=(",", ":"), allow_nan=False)
-    except ValueError:  # a number that JSON does not have: its request was refused
-        return json.dumps({**record, "requestParameters": None}, separators=(",", ":"))

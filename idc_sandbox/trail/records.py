@@ -111,13 +111,25 @@ def make_record(attempt: Attempt, answer: Response, identity: Record, now: float
 
 
 def finished(record: Record) -> Record:
-    """Return a record with what all have, no field of it larger than CloudTrail's."""
-    return {
-        **{name: _bounded(name, value) for name, value in record.items()},
-        "eventID": str(uuid.uuid4()),
-        "managementEvent": True,
-        "eventCategory": "Management",
-    }
+    """Return a record with what all have, no text of it longer than CloudTrail's."""
+    cut = {name: record[name][:longest] for name, longest in _LONGEST.items() if record.get(name)}
+    lasting = {"eventID": str(uuid.uuid4()), "managementEvent": True, "eventCategory": "Management"}
+    return {**record, **cut, **lasting}
+
+
+def record_text(record: Record) -> str:
+    """Return a record as JSON, no field of it larger than CloudTrail's."""
+    text = _json(record)
+    if len(text) <= min(_LARGEST.values()):  # nearly all: no field need be looked at
+        return text
+    return _json({name: _bounded(name, value) for name, value in record.items()})
+
+
+def _json(record: Record) -> str:
+    try:
+        return json.dumps(record, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # a number that JSON does not have: its request was refused
+        return json.dumps({**record, "requestParameters": None}, separators=(",", ":"))
 
 
 def timestamp(moment: float) -> str:
@@ -349,10 +361,7 @@ _LONGEST = {"userAgent": 1024, "errorMessage": 1024, "errorCode": 1024, "request
 
 
 def _bounded(name: str, value: Any) -> Any:
-    if name in _LONGEST and isinstance(value, str):
-        return value if len(value) <= _LONGEST[name] else value[: _LONGEST[name]]
-    if name in _LARGEST and value is not None:
-        size = len(json.dumps(value))
-        if size > _LARGEST[name]:
-            return {"omitted": True, "originalSize": size, "reason": f"{name} too large"}
-    return value
+    size = len(json.dumps(value)) if name in _LARGEST and value is not None else 0
+    if size <= _LARGEST.get(name, 0):
+        return value
+    return {"omitted": True, "originalSize": size, "reason": f"{name} too large"}

@@ -20,6 +20,7 @@ TARGETS = {
     "sso-admin": ("sso", "SWBExternalService"),
     "identitystore": ("identitystore", "AWSIdentityStore"),
     "organizations": ("organizations", "AWSOrganizationsV20161128"),
+    "cloudtrail": ("cloudtrail", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
     "athena": ("athena", "AmazonAthena"),
     "glue": ("glue", "AWSGlue"),
 }
