@@ -50,7 +50,6 @@ class Queries:
         self._lock = threading.Lock()
         self._engines: dict[str, Engine | None] = {}
         self._spare: Engine | None = None
-        self._has_looked = False
 
     @property
     def folder(self) -> Path:
@@ -58,18 +57,23 @@ class Queries:
         return self._store.path.parent / _FOLDER
 
     def fail_interrupted(self) -> None:
-        """Say of queries that ran when an earlier sandbox ended that they failed. Writes."""
-        if self._has_looked:
-            return
+        """Say of queries that nothing runs any more that they failed. Writes.
+
+        They ran when an earlier sandbox ended, or when the state was kept to which this one has gone back.
+        """
         reason = "The sandbox was stopped while the query ran. Start the query again."
         failed = json.dumps({"failed": QueryFailedError(reason, INTERNAL, SYSTEM).as_values()})
         with self._store.transaction() as connection:
-            connection.execute(
-                "UPDATE athena_query SET state = 'FAILED', completed_at = ?, outcome_json = ?"
-                " WHERE state = 'RUNNING'",
-                (state.now(connection), failed),
-            )
-            self._has_looked = True
+            running = connection.execute(
+                "SELECT query_id FROM athena_query WHERE state = 'RUNNING'"
+            ).fetchall()
+            for (query_id,) in running:
+                if query_id not in self._engines:
+                    connection.execute(
+                        "UPDATE athena_query SET state = 'FAILED', completed_at = ?, outcome_json = ?"
+                        " WHERE query_id = ?",
+                        (state.now(connection), failed, query_id),
+                    )
 
     def go_on(self) -> None:
         """Start what waits, as far as there is room, and end what was cancelled."""

@@ -177,6 +177,15 @@ def test_a_query_that_is_stopped_is_cancelled_and_its_process_ends(house):
     house.athena.stop_query_execution(QueryExecutionId=query_id)  # again: nothing happens
 
 
+def test_a_query_that_nothing_runs_any_more_has_failed(house):
+    """As after going back to a state that was kept while it ran."""
+    query_id = house.run("SELECT 1")["QueryExecutionId"]
+    with house.clients.store.transaction() as connection:
+        connection.execute("UPDATE athena_query SET state = 'RUNNING' WHERE query_id = ?", (query_id,))
+    status = house.execution(query_id)["Status"]
+    assert (status["State"], status["AthenaError"]["ErrorCategory"]) == ("FAILED", 1)
+
+
 def test_a_query_that_takes_too_long_is_ended(house):
     queries = house.clients.gateway.queries
     queries.longest_s = 2.0
