@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import orjson
+
 from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object, validation_error
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
 
@@ -180,9 +182,17 @@ def with_request_id(response: Response) -> Response:
     return replace(response, headers={**response.headers, "x-amzn-RequestId": new_request_id()})
 
 
+def json_bytes(body: Any) -> bytes:
+    """Return a body; for a list of a hundred, the standard library takes a third of the call."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half of a surrogate pair, or a number of more than 64 bits
+        return json.dumps(body).encode()
+
+
 def json_response(body: Any) -> Response:
     """Return an answer of a JSON 1.1 service."""
-    return Response(200, {"Content-Type": JSON_CONTENT_TYPE}, json.dumps(body).encode())
+    return Response(200, {"Content-Type": JSON_CONTENT_TYPE}, json_bytes(body))
 
 
 def service_error_response(error: ServiceError, request: Request) -> Response:
@@ -359,7 +369,7 @@ def rest_response(operation: RestOperation, answer: dict[str, Any]) -> Response:
 def response(body: Any) -> Response:
     """Return an answer; no client, proxy or browser may keep it."""
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "Pragma": "no-cache"}
-    return Response(200, headers, json.dumps(body).encode())
+    return Response(200, headers, json_bytes(body))
 
 
 def rest_error_response(error: ServiceError, operation: RestOperation) -> Response:
