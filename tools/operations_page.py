@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,13 @@ PAGE = ROOT / "docs" / "operations.md"
 TESTS = ROOT / "tests" / "sandbox"
 # All of their operations belong to Identity Center; of other services the sandbox has what bears on it.
 WHOLE_SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "account-access", "account-access-runtime")
-_MOST_CANDIDATES, _MOST_NAMED = 3, 2
+_ROUNDS, _MOST_NAMED = 2, 2
+_TABLE = "test_every_operation.py"
+_NOT_OF_CALLS = (
+    "test_console_",
+    "test_pages_",
+    "test_session_context",
+)  # operations are named there as rights
 Call = tuple[str, str]
 _TEXT = """\
 # All operations
@@ -85,14 +91,18 @@ def page_text(homes: Mapping[Call, str], tests: Mapping[Call, tuple[str, ...]]) 
     return _TEXT.format(count=len(homes), sections="\n\n".join(sections) + "\n")
 
 
-def candidates() -> dict[str, list[str]]:
-    """Return tests that mention an operation's method or name, those that mention the fewest others first."""
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for path in sorted(TESTS.glob("test_*.py")):
-        for test, words in _tests_of(path):
-            for word in words:
-                found[word].append((len(words), f"{path.name}::{test}"))
-    return {word: [test for _, test in sorted(tests)] for word, tests in found.items()}
+def candidates(wanted: Iterable[Call]) -> dict[str, set[Call]]:
+    """Return the tests that mention operations, by method or name, with those operations."""
+    by_word: dict[str, set[Call]] = defaultdict(set)
+    for call in wanted:
+        for word in (xform_name(call[1]), call[1]):
+            by_word[word].add(call)
+    return {
+        f"{path.name}::{test}": set().union(*(by_word[word] for word in words & by_word.keys()))
+        for path in sorted(TESTS.glob("test_*.py"))
+        if not path.name.startswith(_NOT_OF_CALLS) and "from handler_harness" not in path.read_text("utf-8")
+        for test, words in _tests_of(path)
+    }
 
 
 def _tests_of(path: Path) -> Iterator[tuple[str, set[str]]]:
@@ -131,38 +141,43 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def confirmed(wanted: Mapping[Call, str]) -> dict[Call, tuple[str, ...]]:
-    """Run the candidates and return which of them call which operation."""
-    mentions = candidates()
-    chosen = {
-        call: [*mentions.get(xform_name(call[1]), []), *mentions.get(call[1], [])][:_MOST_CANDIDATES]
-        for call in wanted
-    }
-    seen = _run(sorted({test for tests in chosen.values() for test in tests}))
-    found: dict[Call, tuple[str, ...]] = {}
-    for call in wanted:
-        names: dict[str, int] = {}
+    """Run few tests that mention all operations, then others for what is left; return which call which."""
+    mentions = candidates(wanted)
+    found: dict[Call, set[str]] = {call: set() for call in wanted}
+    for number in range(_ROUNDS + 1):
+        left = {call for call, tests in found.items() if not tests}
+        is_last = number == _ROUNDS  # what no other test sends is called by the table of all
+        seen = _run([_TABLE] if is_last and left else sorted(_covering(mentions, left)))
         for test, rows in seen.items():
-            callers = [row for row, calls in rows.items() if call in calls]
-            width = min((len(rows[row]) for row in callers), default=0)
-            if callers and len(callers) == len(rows):
-                names[test] = width
-            elif callers:  # a table of rows of which some call it: the first of those
-                names[callers[0]] = width + 1
-        preferred = [name for name in names if name.partition("[")[0] in chosen[call]]
-        best = sorted(preferred or names, key=lambda name: (names[name], name))
-        found[call] = tuple(best[:_MOST_NAMED])
-    return found
+            for call in set().union(*rows.values()) & left:
+                callers = sorted(row for row, calls in rows.items() if call in calls)
+                # Of a table of rows only some of which call it, the first of those.
+                found[call].add(test if len(callers) == len(rows) else callers[0])
+    return {call: tuple(sorted(tests)[:_MOST_NAMED]) for call, tests in found.items()}
+
+
+def _covering(mentions: dict[str, set[Call]], left: set[Call]) -> Iterator[str]:
+    """Yield tests that together mention all these operations, and take them out of what may be run."""
+    left = set(left)
+    while left:
+        best = max(sorted(mentions), key=lambda test: len(mentions[test] & left), default="")
+        if not best or not mentions[best] & left:
+            return
+        left -= mentions.pop(best)
+        yield best
 
 
 def _run(tests: list[str]) -> dict[str, dict[str, set[Call]]]:
-    """Run tests, and return for each the operations that its rows called; a failed one counts for nothing."""
+    """Run tests, and return for each the operations that its rows called."""
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "calls.jsonl"
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
         names = [str(TESTS / test) for test in tests]
         environment = {**os.environ, "IDC_RECORD_OPERATIONS": str(record)}
-        subprocess.run([*command, *names], cwd=ROOT, check=False, env=environment)
-        lines = [json.loads(line) for line in record.read_text("utf-8").splitlines()]
+        if names:
+            subprocess.run([*command, *names], cwd=ROOT, check=False, env=environment)
+        text = record.read_text("utf-8") if record.exists() else ""
+    lines = [json.loads(line) for line in text.splitlines()]
     seen: dict[str, dict[str, set[Call]]] = defaultdict(dict)
     for line in lines:
         row = line["test"]
