@@ -61,7 +61,7 @@ this page; a test asks again. How fast both are is in [performance.md](performan
 ## Which operations are answered
 
 Each was called with the members that it must have, the instance's own ids where there are such. *Yes* means
-success, or an error that AWS's model has for it; what came instead stands beside *no*. `signin` and
+success, or an error that AWS's model has for it; what came instead is said after *no*. `signin` and
 `account-access-runtime` are left out: boto3 asks them at their own host, or over TLS alone. A 500 of moto's
 is mostly an operation that it does not have, and now and then one that fails on an id that is not there.
 
