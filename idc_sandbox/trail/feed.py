@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import calendar
 import functools
-import time
+from datetime import datetime
 
 from idc_sandbox import store
 from idc_sandbox.context import AwsServices, Caller
@@ -72,7 +71,7 @@ class Feed:
             return
         whole = finished(record)
         row = (
-            calendar.timegm(time.strptime(whole["eventTime"], "%Y-%m-%dT%H:%M:%SZ")),
+            datetime.fromisoformat(whole["eventTime"]).timestamp(),
             whole["recipientAccountId"],
             whole["awsRegion"],
             name_of(whole["userIdentity"]),

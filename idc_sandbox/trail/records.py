@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from idc_sandbox.context import Caller, Origin, Signature
 from idc_sandbox.errors import Request, Response, ServiceError, parse_json
 from idc_sandbox.wire.models import Shape, service_model
@@ -120,16 +122,20 @@ def finished(record: Record) -> Record:
 def record_text(record: Record) -> str:
     """Return a record as JSON, no field of it larger than CloudTrail's."""
     text = _json(record)
-    if len(text) <= min(_LARGEST.values()):  # nearly all: no field need be looked at
-        return text
-    return _json({name: _bounded(name, value) for name, value in record.items()})
+    if len(text) > min(_LARGEST.values()):  # hardly ever: else no field need be looked at
+        text = _json({name: _bounded(name, value) for name, value in record.items()})
+    return text.decode()
 
 
-def _json(record: Record) -> str:
+def _json(record: Record) -> bytes:
     try:
-        return json.dumps(record, separators=(",", ":"), allow_nan=False)
+        return orjson.dumps(record)
+    except TypeError:  # half of a surrogate pair, or a number of more than 64 bits
+        pass
+    try:
+        return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
     except ValueError:  # a number that JSON does not have: its request was refused
-        return json.dumps({**record, "requestParameters": None}, separators=(",", ":"))
+        return json.dumps({**record, "requestParameters": None}, separators=(",", ":")).encode()
 
 
 def timestamp(moment: float) -> str:

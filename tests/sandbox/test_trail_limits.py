@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from fuzz import Fuzz
 from sandbox_clients import GatewayClient
 
+from idc_sandbox.trail.records import record_text
+
 LARGEST_EVENT = 256 * 1024
 
 
@@ -32,6 +34,14 @@ def test_nothing_in_a_request_breaks_a_record(gateway_client, caplog):
         assert record["requestID"]
         text.encode()
     assert "the event of a refusal could not be made" not in caplog.text
+
+
+@pytest.mark.parametrize("odd", [2**70, "\ud800", [float("nan"), 2**70], [float("inf"), "\ud800"]])
+def test_a_record_is_json_whatever_a_request_held(odd):
+    text = record_text({"eventName": "CreateUser", "requestParameters": {"odd": odd}})
+    record = json.loads(text, parse_constant=pytest.fail)
+    assert record["eventName"] == "CreateUser"
+    text.encode()
 
 
 def test_what_is_too_large_is_left_out_and_the_record_says_so(gateway_client):
