@@ -262,10 +262,8 @@ class Gateway:
             signature = attempt.signature = authenticate(request, self.double)
             context = self._context(connection, signature.caller, signature.region)
             settle_due_requests(context)
-            if signature.service_name in _SEES_THE_BUCKET or self.feed.waiting > MOST_WAITING:
-                deliver_due(connection, self.double, at_once=self.feed.waiting > MOST_WAITING)
-                self.feed.waiting = 0
             self.store.keep()
+            self._deliver(connection, signature.service_name)
             if target.rpartition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
                 self._name(attempt, signature.service_name)
                 self._raise_fault(request, signature.service_name)
@@ -283,6 +281,22 @@ class Gateway:
         if service_name == "athena":
             self.queries.go_on()
         return answer
+
+    def _deliver(self, connection: sqlite3.Connection, service_name: str) -> None:
+        """Deliver the events that a service would show in S3, or that are too many to wait. Writes."""
+        is_much = self.feed.waiting > MOST_WAITING
+        if service_name not in _SEES_THE_BUCKET and not is_much:
+            return
+        if is_much:
+            self.feed.waiting = 0
+        try:
+            deliver_due(connection, self.double, at_once=is_much)
+            self.store.keep()
+        except sqlite3.Error as error:
+            if not is_disk_full(error):
+                raise
+            self.store.undo()  # what only reads goes on working
+            logger.warning("events wait for room on the disk: %s", error)
 
     def _answer_rest(self, attempt: Attempt, rest: RestOperation) -> Response:
         """Answer an operation that path and method name: those of a person's client, nearly all unsigned."""

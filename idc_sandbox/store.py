@@ -480,6 +480,11 @@ class Store:
             self._connection.commit()
             self._begin()
 
+    def undo(self) -> None:
+        """Undo what the current transaction has changed since it began or was kept."""
+        self._connection.rollback()
+        self._begin()
+
     def _begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         self._changes_kept = self._connection.total_changes

@@ -35,7 +35,7 @@ def read_page(context: Context, row: sqlite3.Row, token: str | None, most: int) 
 
 
 def _datum(value: bytes | None) -> dict[str, str]:
-    return {} if value is None else {"VarCharValue": value.decode()}
+    return {} if value is None else {"VarCharValue": value.decode("utf-8", "replace")}
 
 
 def _lines(
@@ -54,7 +54,8 @@ def _lines(
         is_whole = len(piece) <= size
         lines, used = _split(piece, most) if is_csv else _split_text(piece, most)
         if len(lines) >= most or is_whole:
-            return lines, start + used, is_whole and used >= len(piece)
+            # Behind the last whole row is nothing more, whatever somebody has put in place of the result.
+            return lines, start + used, is_whole and (len(lines) < most or used >= len(piece))
         size *= 4
 
 
@@ -93,7 +94,7 @@ def _read_token(token: str | None, query_id: str) -> int:
         of_query, place = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, RecursionError):
         of_query, place = None, None
-    if of_query != query_id or not isinstance(place, int) or isinstance(place, bool) or place < 0:
+    if of_query != query_id or type(place) is not int or not 0 <= place < 2**63:
         raise ServiceError(
             "InvalidRequestException",
             f"The NextToken {token[:40]!r} was not given for this query; start over without one.",

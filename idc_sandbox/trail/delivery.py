@@ -14,15 +14,14 @@ from collections.abc import Iterator
 
 from idc_sandbox import store
 from idc_sandbox.context import AwsServices
-from idc_sandbox.errors import ServiceError
 from idc_sandbox.switches import read_switch
 
 HISTORY_S = 90 * 86_400.0  # how long lookups find an event
-# What is more leaves the feed sooner, once it was delivered; so a trail of any length has a bound.
+# What is more leaves the feed sooner, once it was delivered or its bucket is gone: a bound for any length.
 MOST_EVENTS = 100_000
 # So many events are delivered before their time is up: who never looks at S3 does not keep them all.
 MOST_WAITING = 10_000
-_IN_ONE_GO = 20_000
+_IN_ONE_GO = 2_000  # each up to 300 KB: all of them are in memory at once
 _WAITS = "number > ? AND number <= ifnull(?, 9e18)"
 _LETTERS = string.ascii_letters + string.digits
 
@@ -78,22 +77,18 @@ def _is_due(connection: sqlite3.Connection, trail: sqlite3.Row, now: float) -> b
 
 
 def _deliver(connection: sqlite3.Connection, double: AwsServices, trail: sqlite3.Row, now: float) -> None:
-    through, error = trail["delivered_through"], None
+    if double.bucket_owner(trail["bucket"]) is None:  # as at AWS: it is tried again next time
+        connection.execute("UPDATE trail SET delivery_error = 'NoSuchBucket' WHERE delivery_error IS NULL")
+        return
+    through = trail["delivered_through"]
     while rows := connection.execute(
         f"SELECT * FROM trail_event WHERE {_WAITS} ORDER BY number LIMIT ?",  # noqa: S608
         (through, trail["last_number"], _IN_ONE_GO),
     ).fetchall():
-        objects = dict(_objects(rows, double.organization_id(), now))
-        try:
-            double.put_trail_objects(trail["bucket"], objects)
-        except ServiceError as refusal:
-            error = refusal.code  # as at AWS: it is tried again next time
-            break
+        double.put_trail_objects(trail["bucket"], dict(_objects(rows, double.organization_id(), now)))
         through = rows[-1]["number"]
     connection.execute(
-        "UPDATE trail SET delivered_through = ?1, delivery_error = ?2,"
-        " delivered_at = iif(?2 IS NULL, ?3, delivered_at)",
-        (through, error, now),
+        "UPDATE trail SET delivered_through = ?, delivery_error = NULL, delivered_at = ?", (through, now)
     )
 
 
@@ -121,14 +116,9 @@ def _newest(connection: sqlite3.Connection) -> int:
 
 
 def _forget(connection: sqlite3.Connection, now: float) -> None:
-    """Delete what lookups do not find any more, and the oldest of too many; nothing that waits. Writes."""
-    trail = read_trail(connection)
+    """Delete what lookups do not find any more, and the oldest of too many. Writes."""
+    # What still waits here has no bucket to go to: it has the same bound, and goes as well.
     connection.execute(
-        "DELETE FROM trail_event WHERE (number <= ? OR number > ?) AND (number <= ? OR event_time < ?)",
-        (
-            trail["delivered_through"],
-            2**62 if is_logging(trail) else trail["last_number"],
-            _newest(connection) - MOST_EVENTS,
-            now - HISTORY_S,
-        ),
+        "DELETE FROM trail_event WHERE number <= ? OR event_time < ?",
+        (_newest(connection) - MOST_EVENTS, now - HISTORY_S),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 
 import pytest
 from athena_harness import CLOUDTRAIL_TABLE, OBJECTS, TRAIL, AthenaClient
@@ -287,6 +289,23 @@ def test_a_result_that_was_deleted_is_gone(house):
     house.s3.delete_object(Bucket="results", Key=f"out/{found['QueryExecutionId']}.csv")
     with pytest.raises(ClientError, match="is gone"):
         house.athena.get_query_results(QueryExecutionId=found["QueryExecutionId"])
+
+
+def test_what_somebody_put_in_place_of_a_result_is_read_to_its_end(house):
+    query_id = house.run("SELECT 1")["QueryExecutionId"]
+    house.s3.put_object(Bucket="results", Key=f"out/{query_id}.csv", Body=b'"\xff"\n"no end')
+    page = house.athena.get_query_results(QueryExecutionId=query_id)
+    assert [row["Data"] for row in page["ResultSet"]["Rows"]] == [[{"VarCharValue": "\ufffd"}]]
+    assert "NextToken" not in page
+
+
+@pytest.mark.parametrize("place", [10**30, -1, True, 1.5, None])
+def test_a_token_that_no_page_gave_is_refused(house, place):
+    query_id = house.run("SELECT 1")["QueryExecutionId"]
+    token = base64.urlsafe_b64encode(json.dumps([query_id, place]).encode()).decode()
+    with pytest.raises(ClientError) as caught:
+        house.athena.get_query_results(QueryExecutionId=query_id, NextToken=token)
+    assert code_of(caught.value) == ("InvalidRequestException", "INVALID_INPUT")
 
 
 def test_a_query_is_saved_changed_and_deleted(house):

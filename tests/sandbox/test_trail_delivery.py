@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import json
@@ -255,6 +256,57 @@ def test_the_feed_does_not_grow_for_ever(gateway_client, monkeypatch):
     assert kept() == 20, "what is not in S3 yet is kept"
     assert len(delivered(gateway_client)) == 20
     assert kept() == 10
+
+
+def test_the_feed_does_not_grow_while_its_bucket_is_gone(gateway_client, trail, monkeypatch):
+    logs = gateway_client.client("s3", account=gateway_client.member_account_ids()["Log archive"])
+    logs.delete_bucket(Bucket=BUCKET)
+    monkeypatch.setattr(delivery, "MOST_EVENTS", 10)
+    gateway_client.switches(trail_delivery_s=0)
+    for _ in range(20):
+        gateway_client.client("sts").get_caller_identity()
+    assert trail.get_trail_status(Name=NAME)["LatestDeliveryError"] == "NoSuchBucket"
+    with gateway_client.store.transaction() as connection:
+        (kept,) = connection.execute("SELECT count(*) FROM trail_event").fetchone()
+    assert kept == 11, "the newest, and the event of asking"
+
+
+def test_many_events_come_in_parts_and_none_twice(gateway_client, monkeypatch):
+    monkeypatch.setattr(delivery, "_IN_ONE_GO", 3)
+    ids = [gateway_client.client("sts").get_caller_identity()["ResponseMetadata"]["RequestId"]
+           for _ in range(10)]  # fmt: skip
+    gateway_client.switches(trail_delivery_s=0)
+    found = [one["requestID"] for one in delivered(gateway_client)]
+    assert sorted(one for one in found if one in ids) == sorted(ids)
+    assert len(found) == len(set(found))
+    assert len(keys(gateway_client)) >= 4
+
+
+@pytest.mark.parametrize("most", [5, delivery.MOST_WAITING])
+def test_on_a_full_disk_what_only_reads_goes_on_and_events_wait(gateway_client, trail, monkeypatch, most):
+    monkeypatch.setattr("idc_sandbox.gateway.MOST_WAITING", most)
+    sts = gateway_client.client("sts")
+    assert keys(gateway_client) == [], "the bucket is there"
+    for _ in range(5):
+        sts.get_caller_identity()
+    gateway_client.switches(trail_delivery_s=0)
+    with gateway_client.store.transaction() as connection:
+        waiting = connection.execute("SELECT count(*) FROM trail_event").fetchone()[0]
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    with contextlib.suppress(ClientError):  # until really nothing fits in
+        for number in range(100):
+            gateway_client.client("iam").create_user(UserName=f"{number:0>60}")
+    assert number < 99
+    for _ in range(8):
+        sts.get_caller_identity()
+    assert trail.get_trail_status(Name=NAME)["IsLogging"]
+    assert trail.lookup_events()["Events"]
+    assert keys(gateway_client) == []
+    with gateway_client.store.transaction() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+    found = [one["eventID"] for one in delivered(gateway_client)]
+    assert len(found) == len(set(found)) >= waiting
 
 
 def test_who_never_looks_is_delivered_to_all_the_same(gateway_client, monkeypatch):
