@@ -223,6 +223,29 @@ def test_a_refresh_token_is_replaced_and_cannot_gain_scopes(application):
     refusal("InvalidScopeException", application.token, "refresh_token", **request)
 
 
+def test_who_has_lost_all_that_was_allowed_does_not_gain_accounts(web, portal):
+    """A token without any scope is one for accounts: that of an old profile."""
+    web.scope("a:b")
+    request = {"redirectUri": REDIRECT_URI, "codeVerifier": VERIFIER}
+    tokens = web.token("authorization_code", code=code_of(web, scopes="a:b"), **request)
+    code = code_of(web, scopes="a:b")
+    web.admin.delete_application_access_scope(**web.named, Scope="a:b")
+    refresh = {"refreshToken": tokens["refreshToken"]}
+    assert "a:b" in refusal("InvalidGrantException", web.token, "refresh_token", **refresh)
+    refusal("InvalidGrantException", web.token, "authorization_code", code=code, **request)
+    refusal("UnauthorizedException", portal.portal.list_accounts, accessToken=tokens["accessToken"])
+    web.scope("a:b")
+    assert web.token("refresh_token", **refresh)["scope"] == ["a:b"]
+
+
+def test_an_id_token_is_no_registration_of_a_client(application):
+    application.trust()
+    signed, _, signature = application.exchange()["idToken"].rpartition(".")
+    digest = base64.urlsafe_b64decode(signature + "=").hex()
+    asked = {"clientId": "x", "clientSecret": f"{signed}.{digest}", "grantType": "refresh_token"}
+    refusal("InvalidClientException", application.oidc.create_token, **asked, refreshToken="x")
+
+
 def test_without_the_refresh_grant_there_is_no_refresh_token(application):
     application.trust()
     application.admin.delete_application_grant(**application.named, GrantType="refresh_token")
@@ -313,6 +336,7 @@ def test_keys_are_read_once_and_again_when_they_are_new(application, issuer, mon
         ("/.well-known/openid-configuration", (200, b" " * 300_000), "too much"),
         ("/keys", (200, b'{"keys": []}'), "keys"),
         ("/keys", (200, b'{"keys": [{"kty": "oct", "k": "eA", "kid": "one"}]}'), ""),
+        ("/keys", (200, b'{"keys": [{"kty": "RSA", "alg": ["RS256"]}]}'), "cannot be read"),
         ("/keys", (500, b""), "answers 500"),
     ],
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import hmac
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -138,8 +139,13 @@ def _exchange_refresh_token(context: Context, application: sqlite3.Row, request:
 def _approved_again(
     context: Context, application: sqlite3.Row, request: dict[str, Any], family: TokenFamily
 ) -> _Approved:
-    may_have = _scopes_of(context, application)
+    may_have = scopes_of_application(context, application["application_arn"])
     allowed = [scope for scope in family.scopes if scope in may_have]
+    if not allowed:  # a token without any scope would be one for accounts
+        raise invalid_grant(
+            f"The application {application['name']!r} no longer has any scope that the person allowed: "
+            f"{', '.join(family.scopes)}. Give it one again, or ask the person again."
+        )
     scopes = _requested_scopes(application, request, allowed)
     return _Approved(family.session, scopes, family.family_id)
 
@@ -200,10 +206,6 @@ def _targets_of(context: Context, token: sqlite3.Row) -> set[str]:
     granted = json.loads(token["scopes_json"])
     targets = [row["authorized_targets_json"] or "[]" for row in rows if row["scope"] in granted]
     return {target for listed in targets for target in json.loads(listed)}
-
-
-def _scopes_of(context: Context, application: sqlite3.Row) -> list[str]:
-    return scopes_of_application(context, application["application_arn"])
 
 
 def _requested_scopes(application: sqlite3.Row, request: dict[str, Any], allowed: Sequence[str]) -> list[str]:
@@ -267,7 +269,9 @@ def _id_token(context: Context, approved: _Approved, lasts_s: int, identity_cont
         "sts:identity_context": identity_context,
         "sts:audit_context": identity_context,
     } | ({"act": {"sub": approved.issuer_arn}} if approved.issuer_arn else {})
-    return jwt.encode(claims, registration_key(context.connection), algorithm="HS256")
+    # A key of its own: what it signs is no registration of a client.
+    key = hmac.new(registration_key(context.connection), b"id token", "sha256").digest()
+    return jwt.encode(claims, key, algorithm="HS256")
 
 
 _EXCHANGE_OF_GRANT: dict[str, Callable[[Context, sqlite3.Row, dict[str, Any]], _Approved]] = {

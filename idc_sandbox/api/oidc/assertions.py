@@ -141,7 +141,7 @@ def _read_keys(issuer_url: str) -> None:
                 f"its configuration names the issuer {str(configuration.get('issuer'))[:200]!r}"
             )
         found = jwt.PyJWKSet.from_dict(_read_json(str(configuration.get("jwks_uri")), issuer_url))
-    except (_NoKeysError, jwt.PyJWKSetError, jwt.PyJWKError) as error:
+    except (_NoKeysError, jwt.PyJWKSetError, jwt.PyJWKError, TypeError, ValueError) as error:
         problem = str(error)
     if len(_KEYS_OF_ISSUER) > 100:
         _KEYS_OF_ISSUER.clear()
