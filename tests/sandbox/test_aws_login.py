@@ -249,6 +249,8 @@ PROOFS = {
     "no address": lambda key: key.proof(htu=7),
     "old": lambda key: key.proof(iat=1),
     "no time": lambda key: key.proof(iat=True),
+    "no number": lambda key: key.proof(iat=float("nan")),
+    "beyond all numbers": lambda key: key.proof(iat=10**400),
     "no name": lambda key: key.proof(jti=""),
     "changed": lambda key: "".join([*key.proof().rpartition(".")[:2], "A" * 86]),
 }

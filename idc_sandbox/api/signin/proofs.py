@@ -43,8 +43,8 @@ def _require_claims(claims: dict[str, Any]) -> None:
     issued_at, address = claims.get("iat"), claims.get("htu")
     if claims.get("htm") != "POST" or not isinstance(address, str) or not _is_token_address(address):
         raise _bad_proof(f"it is for {claims.get('htm')!r} {address!r}, not for POST and {_PATH!r}")
-    is_number = isinstance(issued_at, int | float) and not isinstance(issued_at, bool)
-    if not is_number or abs(time.time() - float(issued_at or 0)) > SKEW_S:
+    now, is_number = time.time(), isinstance(issued_at, int | float) and not isinstance(issued_at, bool)
+    if not is_number or not now - SKEW_S <= (issued_at or 0) <= now + SKEW_S:  # NaN is in no range
         raise _bad_proof(f"it was made at {issued_at!r}, more than {SKEW_S // 60} minutes from now")
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise _bad_proof("it has no jti")
