@@ -89,13 +89,16 @@ def require_let_in(
 
 def trusts_service(document: str, service: str, action: str, role_arn: str, keys: Mapping[str, str]) -> bool:
     """Tell whether a role's trust policy lets a service of AWS do something; `keys` are in lower case."""
-    statements = [
-        statement
-        for statement in statements_of(document)
-        if isinstance(principal := statement.get("Principal"), dict)
-        and service in as_list(principal.get("Service", []))
-    ]
+    statements = [one for one in statements_of(document) if _concerns_service(one, service)]
     return evaluate_statements(statements, AccessRequest(action, role_arn, dict(keys))) is Decision.ALLOWED
+
+
+def _concerns_service(statement: dict[str, Any], service: str) -> bool:
+    """Tell whether a statement names a service; a Deny for everybody is one for services too."""
+    principal = statement.get("Principal")
+    if statement.get("Effect") == "Deny" and principal in ("*", {"AWS": "*"}):
+        return True
+    return isinstance(principal, dict) and service in as_list(principal.get("Service", []))
 
 
 def require_resource_policy(
