@@ -48,13 +48,15 @@ def test_scopes_come_ten_on_a_page(center):
     assert [len(page) for page in pages] == [10, 1]
 
 
-def test_only_an_administrator_gives_access_to_accounts(center):
+@pytest.mark.parametrize("scope", ["sso:account:access", "account_access:read_only", "account_access:assume"])
+def test_only_an_administrator_gives_access_to_accounts(center, scope):
     own = center.add_application("Own", caller_account=DEVELOPMENT)
-    request = {"ApplicationArn": own, "Scope": "sso:account:access"}
+    request = {"ApplicationArn": own, "Scope": scope}
     message = center.refused(
         "PutApplicationAccessScope", "AccessDeniedException", caller_account=DEVELOPMENT, **request
     )
     assert "management account" in message
+    assert repr(scope) in message
     center.sso("PutApplicationAccessScope", caller_account=DEVELOPMENT, ApplicationArn=own, Scope="openid")
     center.double.delegates.add(SECURITY)
     center.sso("PutApplicationAccessScope", caller_account=SECURITY, **request)

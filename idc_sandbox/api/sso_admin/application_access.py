@@ -16,7 +16,7 @@ from idc_sandbox.errors import ServiceError, access_denied, not_found, validatio
 from idc_sandbox.wire.policies import as_list, policy_problem
 from idc_sandbox.wire.registry import Listing, operation
 
-ACCOUNT_ACCESS = "sso:account:access"
+_LEADING_TO_KEYS = ("sso:account:access", "account_access:read_only", "account_access:assume")
 AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  the name of a grant
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -35,8 +35,8 @@ _MOST_SCOPES_ON_A_PAGE = 10
 def put_application_access_scope(context: Context, request: dict[str, Any]) -> None:
     """Let an application ask for a scope, or replace the targets for which it may."""
     application = find_application(context, request)
-    if request["Scope"] == ACCOUNT_ACCESS:
-        _require_may_give_account_access(context, application)
+    if request["Scope"] in _LEADING_TO_KEYS:
+        _require_may_give_account_access(context, application, request["Scope"])
     targets = request.get("AuthorizedTargets")
     context.replace(
         "application_access_scope",
@@ -46,14 +46,15 @@ def put_application_access_scope(context: Context, request: dict[str, Any]) -> N
     )
 
 
-def _require_may_give_account_access(context: Context, application: sqlite3.Row) -> None:
+def _require_may_give_account_access(context: Context, application: sqlite3.Row, scope: str) -> None:
     # https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-account-access-customer-managed-apps.html
+    # That those of account access manager are given as carefully is UNCONFIRMED.
     (instance,) = context.find_all("instance", instance_arn=application["instance_arn"])
     if instance["kind"] != "ORGANIZATION":
-        raise validation_error(f"The scope {ACCOUNT_ACCESS!r} is not supported for account instances.")
+        raise validation_error(f"The scope {scope!r} is not supported for account instances.")
     if not is_administrator(context, instance):
         raise access_denied(
-            f"Account {context.caller.account_id!r} may not give the scope {ACCOUNT_ACCESS!r}: only the "
+            f"Account {context.caller.account_id!r} may not give the scope {scope!r}: only the "
             "management account and the delegated administrator may. Ask them for it."
         )
 
