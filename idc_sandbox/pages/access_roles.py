@@ -12,6 +12,7 @@ from idc_sandbox.api.account_access.access_runtime import (
 from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.visits import Visit, problem, render
 from idc_sandbox.sign_in.people import Refusal
+from idc_sandbox.trail.people import record_at_portal
 
 
 def show_access_roles(visit: Visit) -> Response:
@@ -28,6 +29,7 @@ def show_access_role_keys(visit: Visit) -> Response:
     role_arn = visit.request.query_params.get("role_arn", "")
     with visit.open_signed_in() as (context, who):
         issued = issue_access_credentials(context, who.person.user_id, role_arn)
+        record_at_portal(context, "GetRoleCredentials", who.person.user_id, {"role_arn": role_arn})
         lasts_s = issued.expires_at - context.now
     return render(visit, "access_role_keys.html", who, role_arn=role_arn, issued=issued, lasts_s=lasts_s)
 

@@ -396,7 +396,8 @@ def test_the_session_is_named_and_lasts_as_asked(access):
 
 
 @pytest.mark.parametrize(
-    "change", ["no entitlement", "left the group", "trust withdrawn", "role deleted", "another"]
+    "change",
+    ["no entitlement", "left the group", "trust withdrawn", "denied to all", "role deleted", "another"],
 )
 def test_who_has_no_entitlement_or_whose_role_trusts_no_more_gets_no_keys(access, change):
     role = access.role()
@@ -413,6 +414,10 @@ def test_who_has_no_entitlement_or_whose_role_trusts_no_more_gets_no_keys(access
         access.portal.remove_member(membership)
     elif change == "trust withdrawn":
         iam.update_assume_role_policy(RoleName="Builder", PolicyDocument=trust("arn", "1"))
+    elif change == "denied to all":
+        document = json.loads(trust(access.arn, access.management))
+        document["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"})
+        iam.update_assume_role_policy(RoleName="Builder", PolicyDocument=json.dumps(document))
     elif change == "role deleted":
         iam.detach_role_policy(RoleName="Builder", PolicyArn="arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
         iam.delete_role(RoleName="Builder")
@@ -505,5 +510,11 @@ def test_the_portal_has_a_tile_and_a_page_of_roles_for_whom_an_entitlement_reach
     }
     arn = access.clients.client("sts", credentials=credentials).get_caller_identity()["Arn"]
     assert arn.endswith("assumed-role/Builder/ana")
+    with access.clients.store.transaction() as connection:
+        records = [json.loads(text) for (text,) in connection.execute("SELECT record FROM trail_event")]
+    (record,) = [one for one in records if one["eventName"] == "GetRoleCredentials"]
+    assert record["serviceEventDetails"] == {"role_arn": role}
+    assert record["userIdentity"]["onBehalfOf"]["userId"] == place.portal.user_id
+    assert credentials["aws_secret_access_key"] not in json.dumps(records)
     visitor.open("/start/account-access/keys?role_arn=arn:aws:iam::1:role/x")
     assert visitor.page.status_code == 403
