@@ -65,11 +65,13 @@ class People:
             portal.assign(self.set_arn, account_id, PrincipalType="GROUP", PrincipalId=self.group_id)
 
     def snapshot(self) -> dict[str, list[tuple[object, ...]]]:
-        """Return the whole state."""
+        """Return the whole state but the trail, which has an event of each visit."""
         with self.place.clients.store.transaction() as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             return {
-                name: [tuple(row) for row in connection.execute(f"SELECT * FROM {name}")] for (name,) in names
+                name: [tuple(row) for row in connection.execute(f"SELECT * FROM {name}")]
+                for (name,) in names
+                if name not in ("trail_event", "sqlite_sequence")
             }
 
 
