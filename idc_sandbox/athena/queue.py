@@ -50,6 +50,8 @@ class Queries:
         self._lock = threading.Lock()
         self._engines: dict[str, Engine | None] = {}
         self._spare: Engine | None = None
+        for left in self.folder.glob("query-*"):  # by a sandbox that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def folder(self) -> Path:
@@ -123,8 +125,9 @@ class Queries:
             with self._lock:
                 self._engines.pop(query_id, None)
                 is_last = not self._engines
+                if is_last:  # no query reads the files, and none can begin to
+                    _shrink(self.folder / "cache")
             if is_last:
-                _shrink(self.folder / "cache")
                 self._prepare_spare()
         self._go_on_if_open()
 

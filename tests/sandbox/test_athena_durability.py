@@ -26,6 +26,8 @@ def test_what_athena_answered_is_there_after_a_kill(fresh_sandbox):
     assert len(workers) >= 2
     fresh_sandbox.kill()
     until(lambda: not any(is_alive(pid) for pid in workers), "the end of the queries' processes")
+    folder = fresh_sandbox.folder.path / "athena"
+    assert len(list(folder.glob("query-*"))) == 2
     fresh_sandbox.start()
     house.athena = fresh_sandbox.client("athena")
     for query_id in running:
@@ -33,6 +35,7 @@ def test_what_athena_answered_is_there_after_a_kill(fresh_sandbox):
         assert (status["State"], status["AthenaError"]["ErrorCategory"]) == ("FAILED", 1)
         assert "stopped while the query ran" in status["StateChangeReason"]
     assert house.ended(waiting)["Status"]["State"] == "SUCCEEDED"
+    until(lambda: not list(folder.glob("query-*")), "the end of what the queries needed for a moment")
     rows = house.athena.get_query_results(QueryExecutionId=counted)["ResultSet"]["Rows"]
     assert rows[1]["Data"] == [{"VarCharValue": "4"}]
     assert house.athena.get_named_query(NamedQueryId=named)["NamedQuery"]["Name"] == "n"
