@@ -131,7 +131,8 @@ def list_query_executions(context: Context, request: dict[str, Any]) -> LongList
     require_workgroup(request)
 
     def read(last_key: str | None, number: int) -> list[sqlite3.Row]:
-        below = _KEYS - int(last_key) if last_key and last_key.isdigit() else _KEYS
+        is_key = re.fullmatch("[0-9]{13}", last_key or "")
+        below = _KEYS - int(is_key[0]) if is_key else _KEYS
         return context.rows(
             "SELECT * FROM athena_query WHERE account_id = ? AND region = ? AND number < ?"
             " ORDER BY number DESC LIMIT ?",

@@ -134,6 +134,7 @@ PROJECTIONS = [
     ({"type": "integer", "range": "one,two"}, None),
     ({"type": "integer"}, None),
     ({"type": "date", "range": "NOW,NOW"}, None),
+    ({"type": "date", "range": "NOW-99999YEARS,NOW", "format": "yyyy"}, None),
     ({"type": "other"}, None),
 ]
 

@@ -106,12 +106,12 @@ def _bound(text: str, form: str, now: datetime.datetime, name: str) -> datetime.
     relative = re.fullmatch(
         r"\s*NOW\s*(?:([+-])\s*(\d{1,5})\s*(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE|SECOND)S?)?\s*", text, re.ASCII
     )
-    if relative:
-        days = int(relative[2] or 0) * _UNITS.get(relative[3], 0)
-        return now + datetime.timedelta(days=days if relative[1] == "+" else -days)
     try:
+        if relative:
+            days = int(relative[2] or 0) * _UNITS.get(relative[3], 0)
+            return now + datetime.timedelta(days=days if relative[1] == "+" else -days)
         return datetime.datetime.strptime(text.strip(), form)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _bad(name, "range", text) from None
 
 

@@ -153,7 +153,7 @@ class Converter:
         origin = (
             f"read_csv({_literal(str(text))}, auto_detect = false, header = false, columns = {{{shown}}}, "
             f"delim = {_literal(delimiter)}, quote = {_literal(quote)}, escape = {_literal(escape)}, "
-            f"skip = {int(header) if header.isdigit() else 0}, null_padding = true, strict_mode = false, "
+            f"skip = {int(header) if header.isdecimal() else 0}, null_padding = true, strict_mode = false, "
             f"nullstr = {_literal(null)}, compression = 'none', max_line_size = 4194304)"
         )
         cast = "CAST" if is_open else "TRY_CAST"
