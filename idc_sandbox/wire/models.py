@@ -169,7 +169,9 @@ def _check(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
         return
     is_of_type: bool = isinstance(value, _JSON_TYPES.get(shape.type_name, object))
     if not is_of_type or (isinstance(value, bool) and shape.type_name in _NUMBERS):
-        problems.append(f"Value {value!r} at '{path or 'body'}' must be of type {shape.type_name}")
+        problems.append(
+            f"{_named(shape, repr(value))} at '{path or 'body'}' must be of type {shape.type_name}"
+        )
         return
     match shape.type_name:
         case "structure":
@@ -206,16 +208,24 @@ def _check_structure(shape: Shape, value: dict[str, Any], path: str, problems: l
 
 def _check_text(shape: Shape, value: str, path: str, problems: list[str]) -> None:
     enum, pattern = shape.metadata.get("enum"), shape.metadata.get("pattern")
-    failed = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy"
+    said = _named(shape, f"'{value}'")
+    failed = f"{said} at '{path}' failed to satisfy constraint: Member must satisfy"
     if enum and value not in enum:
         problems.append(f"{failed} enum value set: [{', '.join(enum)}]")
     if pattern and not _compiled(pattern).fullmatch(value):
         problems.append(f"{failed} regular expression pattern: {pattern}")
 
 
+def _named(shape: Shape, shown: str) -> str:
+    """Return how a refusal, which logs and the trail keep, names a value."""
+    return "Value" if shape.is_sensitive else f"Value {shown}"
+
+
 def _check_length(shape: Shape, value: Any, path: str, problems: list[str]) -> None:
     shown = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
-    _check_range(shape, len(value), f"Value {shown} at '{path}' must have length", problems, " (has {})")
+    _check_range(
+        shape, len(value), f"{_named(shape, shown)} at '{path}' must have length", problems, " (has {})"
+    )
 
 
 def _check_range(shape: Shape, number: float, rule: str, problems: list[str], found: str = "") -> None:

@@ -76,6 +76,18 @@ def test_a_kill_loses_no_event_of_what_was_answered(fresh_sandbox):
     assert set(ids) - {one["requestID"] for one in events} == set()
 
 
+def test_a_refusal_does_not_repeat_what_models_call_sensitive(gateway_client):
+    gateway_client.console("POST", "instance", {})
+    (instance,) = gateway_client.client("sso-admin").list_instances()["Instances"]
+    identitystore = gateway_client.client("identitystore")
+    with pytest.raises(ClientError, match="'displayName' failed to satisfy constraint"):
+        identitystore.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="secret\0")
+    with pytest.raises(ClientError, match="'displayName' must have length"):
+        identitystore.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="secret" * 400)
+    assert "CreateGroup" in texts(gateway_client)[-1]
+    assert "secret" not in "".join(texts(gateway_client))
+
+
 def test_no_secret_of_a_run_is_in_the_trail(portal):
     clients = portal.clients
     account_id = clients.member_account_ids()["Development"]
