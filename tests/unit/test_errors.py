@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
+import subprocess
+import sys
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from idc_aws import errors
 from idc_aws.errors import InvalidValueError, KitError, ParametersError, Problem, TargetError
@@ -47,13 +49,20 @@ def test_an_invalid_value_is_a_value_error_too():
     assert issubclass(InvalidValueError, ValueError)
 
 
-def test_ipython_shows_the_error_and_no_traceback(capsys):
-    shell = InteractiveShell.instance()
-    shell.run_cell("from idc_aws.errors import NotFoundError\nraise NotFoundError('no x', remedy='make x')")
-    shown = capsys.readouterr()
-    InteractiveShell.clear_instance()
-    assert (shown.out + shown.err).strip().splitlines()[-2:] == ["NotFoundError: no x", "make x"]
-    assert "Traceback" not in shown.out + shown.err
+def test_ipython_shows_the_error_and_no_traceback(tmp_path):
+    # A process of its own: a shell is one for its process, and other tests have shells too.
+    cell = "from idc_aws.errors import NotFoundError\nraise NotFoundError('no x', remedy='make x')"
+    program = "import sys; from IPython.core.interactiveshell import InteractiveShell as Shell;"
+    program += "Shell.instance(colors='nocolor').run_cell(sys.argv[1])"
+    run = subprocess.run(
+        [sys.executable, "-c", program, cell],
+        env={**os.environ, "IPYTHONDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout + run.stderr).strip().splitlines()[-2:] == ["NotFoundError: no x", "make x"]
+    assert "Traceback" not in run.stdout + run.stderr
 
 
 @pytest.mark.parametrize(
