@@ -78,6 +78,27 @@ def format_length(length: timedelta) -> str:
     return describe_duration(60 * minutes) if minutes else "0 minutes"
 
 
+def describe_length(text: str) -> str:
+    """Return ``"8 hours"`` for ``"PT8H"``; a text that is no duration as it is."""
+    try:
+        return format_length(parse_duration(text))
+    except InvalidValueError:
+        return text
+
+
+_LENGTH = re.compile(r"(\d{1,6})\s*(week|day|hour|minute)s?", re.ASCII)
+
+
+def read_length(typed: str) -> str:
+    """Return the duration that a length in words means: ``"PT90M"`` for ``"90 minutes"``; else the text."""
+    parts = _LENGTH.findall(typed.casefold())
+    if not parts or _LENGTH.sub("", typed.casefold()).replace("and", "").strip(" ,"):
+        return typed
+    return format_duration(
+        sum((timedelta(**{f"{unit}s": int(number)}) for number, unit in parts), timedelta())
+    )
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return a question that offers the nearest choice, or nothing."""
     by_folded = {choice.casefold(): choice for choice in choices}

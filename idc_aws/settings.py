@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from typing_extensions import override
 
@@ -183,6 +183,26 @@ class ConsoleSettings(OneByOne):
             f"the setting {key!r} cannot be deleted: it goes when its instance goes",
             remedy="Set it to another value instead.",
         )
+
+
+class ObservedSettings(ConsoleSettings):
+    """Console settings that are only looked at, and left to a person where they differ."""
+
+    # Changing the identity source deletes users, groups and assignments.
+
+    @property
+    @override
+    def by_hand(self) -> bool:
+        return True
+
+    @override
+    def irreversible(self, change: Change) -> dict[str, str]:
+        return {"": "it is only looked at"}
+
+    @override
+    def write_all(self, changes: Sequence[Change], on_start: Callable[[Change], None]) -> NoReturn:
+        keys = ", ".join(repr(change.key) for change in changes)
+        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")
 
 
 def _require_known(name: str) -> ConsoleSetting:

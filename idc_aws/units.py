@@ -1,19 +1,26 @@
-"""Organizational units and accounts' tags: which accounts each of them stands for."""
+"""Which accounts a name, an organizational unit or tags stand for."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from idc_aws.calls import by_key, found_or_none
 from idc_aws.connection import Connection
-from idc_aws.errors import AmbiguousError, NotFoundError
+from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
 from idc_aws.identifiers import counted, did_you_mean
-from idc_aws.organization import Account, describe_organization, forget_accounts, known_accounts
+from idc_aws.organization import (
+    Account,
+    describe_organization,
+    find_account,
+    forget_accounts,
+    known_accounts,
+    resolve_account,
+)
 
 _UNIT_ID = re.compile(r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}", re.ASCII)
 _NO_SUCH_UNIT = ("ParentNotFoundException", "InvalidInputException")
@@ -231,6 +238,54 @@ def _the_only(found: list[_Unit], named: str) -> _Unit:
         f"{len(found)} organizational units are called {named!r}: {listed}",
         remedy="Give the whole path, or the id, instead.",
     )
+
+
+class NamedAccounts:
+    """Finds the accounts that a scenario names, alone, by unit or by tags; each name is looked up once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._found: dict[Hashable, Any] = {}
+        self.by_id: dict[str, Account] = {}
+        self.groups: dict[str, AccountGroup] = {}
+        """What units and tags stand for, in the order in which the scenario names them."""
+
+    def __call__(self, named: str) -> Account:
+        """Return the account of a name or an id; reads only."""
+        account: Account = self._once(named, lambda: self._resolved(named))
+        return self.by_id.setdefault(account.account_id, account)
+
+    def in_unit(self, named: str) -> tuple[Account, ...]:
+        """Return the accounts in a unit and in those below it; reads only."""
+        groups = AccountGroups(self._connection)
+        return self._noted(self._once(("unit", named), lambda: groups.of_unit(named)))
+
+    def with_tags(self, tags: Mapping[str, str]) -> tuple[Account, ...]:
+        """Return the accounts that have all of these tags; reads only."""
+        groups = AccountGroups(self._connection)
+        return self._noted(self._once(("tags", *sorted(tags.items())), lambda: groups.with_tags(tags)))
+
+    def _once(self, key: Hashable, find: Callable[[], Any]) -> Any:
+        """Return what is found, or raise why it is not, without another look."""
+        if key not in self._found:
+            try:
+                self._found[key] = find()
+            except (NotFoundError, AmbiguousError) as error:
+                self._found[key] = error
+        if isinstance(self._found[key], KitError):
+            raise self._found[key]
+        return self._found[key]
+
+    def _resolved(self, named: str) -> Account:
+        try:
+            return find_account(known_accounts(self._connection), named)
+        except AccessDeniedError:
+            return resolve_account(self._connection, named)  # an id needs no list
+
+    def _noted(self, group: AccountGroup) -> tuple[Account, ...]:
+        self.groups.setdefault(group.name, group)
+        self.by_id |= {account.account_id: account for account in group.accounts}
+        return group.accounts
 
 
 def unit_calls(connection: Connection) -> dict[str, int]:

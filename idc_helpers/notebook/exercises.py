@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from html import escape
 
 from idc_aws.errors import ClosedRunbookError, KitError, NotFoundError
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import describe_length, did_you_mean
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose_in_html
 from idc_helpers.runbook.examinations import Examination, Look
 from idc_helpers.runbook.exercises import find_exercise, list_leftovers, names_for
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.words import LENGTHS, describe_length
+from idc_helpers.runbook.words import LENGTHS
 
 NOT_DONE = "An exercise for a person: not done here."
 _COLUMNS = ("result", "what is asked", "what was found")

@@ -8,6 +8,8 @@ from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan
 from idc_aws.files import require_free
 from idc_aws.identifiers import first_of
+from idc_aws.imported_files import USUAL_FILE, scenario_texts, write_texts
+from idc_aws.importing import Imported, Selection, import_scenario
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.project import work_folder
 from idc_aws.scenario.reading import validate_scenario
@@ -15,8 +17,6 @@ from idc_aws.scrubbing import current_masker
 from idc_helpers.notebook.screen import is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table, format_change, format_plan
 from idc_helpers.runbook.comparing import Check, CheckResults, differing_fields
-from idc_helpers.runbook.imported_files import USUAL_FILE, scenario_texts, write_texts
-from idc_helpers.runbook.importing import Imported, Selection, import_scenario
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step

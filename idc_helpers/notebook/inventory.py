@@ -9,7 +9,7 @@ from idc_aws.access import AssignmentRow, list_all_account_assignments, list_peo
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InstanceNotFoundError
-from idc_aws.identifiers import access_portal_url, counted
+from idc_aws.identifiers import access_portal_url, counted, describe_length
 from idc_aws.identity_store import list_users
 from idc_aws.organization import (
     Account,
@@ -25,7 +25,6 @@ from idc_aws.uses import MOST_COUNTED, count_applications, count_holdings
 from idc_helpers.notebook.console_guide import format_choices
 from idc_helpers.notebook.pictures import Matrix, Tree, TreeNode
 from idc_helpers.notebook.tables import Table
-from idc_helpers.runbook.words import describe_length
 
 _FIELD, _VALUE = "field", "value"
 _NOT_SHOWN = "not shown to this caller"

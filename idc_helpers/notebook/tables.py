@@ -12,6 +12,7 @@ from typing import Any
 
 from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
+from idc_aws.desired import Desired
 from idc_aws.files import read_text
 from idc_aws.identifiers import counted
 from idc_helpers.notebook.whole_tables import (
@@ -24,7 +25,6 @@ from idc_helpers.notebook.whole_tables import (
 )
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
-from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.words import SYMBOLS, format_field, format_fields, format_key, format_value
 

@@ -9,7 +9,7 @@ from idc_aws.access import AssignmentRow, assignment_key, list_all_account_assig
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import ConfigFileError
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import describe_length, did_you_mean
 from idc_aws.identity_store import find_group_id, list_group_members, list_group_names
 from idc_aws.organization import DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
@@ -19,7 +19,6 @@ from idc_aws.signin.config_file import read_config
 from idc_aws.signin.profiles import read_profile
 from idc_aws.signin.terminal import Terminal, sandbox_terminal
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.words import describe_length
 
 _ON_AWS = (
     "No API shows this, so on AWS you are your own judge: look in the access portal, or on the user's page of"

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from idc_aws import desired
 from idc_aws.assignments import AccountAssignments
 from idc_aws.connection import Connection
-from idc_aws.groups import GroupMemberships, Groups
-from idc_aws.instances import Instances
-from idc_aws.organization import DelegatedAdministrators
-from idc_aws.permission_sets import PermissionSets
-from idc_aws.resource import Resource
-from idc_aws.settings import CONSOLE_SETTINGS, AttributesForAccessControl, ConsoleSettings
-from idc_aws.users import Users
-from idc_helpers.runbook import desired
-from idc_helpers.runbook.desired import (
-    ObservedSettings,
+from idc_aws.desired import (
     Want,
     WantInAccounts,
     WantOfAssignments,
     WantOfPeople,
 )
+from idc_aws.groups import GroupMemberships, Groups
+from idc_aws.instances import Instances
+from idc_aws.organization import DelegatedAdministrators
+from idc_aws.permission_sets import PermissionSets
+from idc_aws.resource import Resource
+from idc_aws.settings import (
+    CONSOLE_SETTINGS,
+    AttributesForAccessControl,
+    ConsoleSettings,
+    ObservedSettings,
+)
+from idc_aws.users import Users
 
 API, CONSOLE, PERSON, EVERYBODY = "API", "console", "the person who signs in", "everybody"
 _GUIDE = "https://docs.aws.amazon.com/singlesignon/latest/userguide"

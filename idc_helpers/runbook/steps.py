@@ -15,6 +15,7 @@ from typing_extensions import override
 from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection
+from idc_aws.desired import Desired
 from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.resource import Resource
@@ -29,7 +30,6 @@ from idc_helpers.runbook.comparing import (
     format_state,
     plan_changes,
 )
-from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.explain_failures import explain_failure
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.run import RunContext

@@ -12,9 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from idc_aws.changes import Action, State, in_words, key_in_words
-from idc_aws.errors import InvalidValueError
 from idc_aws.files import read_table
-from idc_aws.identifiers import AWS_POLICY_PREFIX, format_length, parse_duration
+from idc_aws.identifiers import AWS_POLICY_PREFIX, describe_length
 from idc_aws.scenario.access import AccountAssignment
 from idc_aws.scenario.policies import PermissionsBoundary
 from idc_aws.scenario.values import IN_A_FILE
@@ -102,14 +101,6 @@ def format_field(name: str) -> str:
 
 LENGTHS = ("duration", "session_duration", "user_interactive", "user_background")
 """The fields that hold a length of time, and such a name of an exercise."""
-
-
-def describe_length(text: str) -> str:
-    """Return ``"8 hours"`` for ``"PT8H"``; a text that is no duration as it is."""
-    try:
-        return format_length(parse_duration(text))
-    except InvalidValueError:
-        return text
 
 
 def format_value(name: str, value: Any) -> str:

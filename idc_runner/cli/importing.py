@@ -77,13 +77,13 @@ def import_existing(
     the rest is written all the same, but the file is not the whole.
     """
     from idc_aws.connection import connect  # noqa: PLC0415
-    from idc_helpers.runbook.imported_files import (  # noqa: PLC0415
+    from idc_aws.imported_files import (  # noqa: PLC0415
         USUAL_FILE,
         main_file,
         scenario_texts,
         write_texts,
     )
-    from idc_helpers.runbook.importing import Selection, import_scenario  # noqa: PLC0415
+    from idc_aws.importing import Selection, import_scenario  # noqa: PLC0415
 
     selection = Selection(
         only=selected_words(only),

@@ -16,6 +16,7 @@ from typing_extensions import override
 from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection, connect, require_apply_allowed, require_home_region
+from idc_aws.desired import Desired
 from idc_aws.errors import ApplyRefusedError, InstanceNotFoundError, KitError
 from idc_aws.files import write_explained
 from idc_aws.identifiers import counted, first_of
@@ -25,7 +26,6 @@ from idc_aws.scenario.reading import validate_scenario
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean, masking, scrub_values
 from idc_helpers.runbook.comparing import Check, differing_fields
-from idc_helpers.runbook.desired import Desired
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_runner.engine import NotebookFailure

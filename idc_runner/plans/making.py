@@ -10,6 +10,7 @@ from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.budget import known_sizes, reading_budget, writing_budget
 from idc_aws.changes import Action, Change, State
 from idc_aws.connection import Connection, connect, management_account_id, require_home_region
+from idc_aws.desired import USERS_FIRST, Desired
 from idc_aws.errors import InvalidValueError, KitError, RunFailedError, TargetError, ThrottledError
 from idc_aws.organization import list_accounts
 from idc_aws.permissions import (
@@ -22,7 +23,6 @@ from idc_aws.scenario.reading import scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.runbook.comparing import undo_creation, undo_update
-from idc_helpers.runbook.desired import USERS_FIRST, Desired
 from idc_helpers.runbook.lesson import LESSON, LessonStep, steps_of_notebook
 from idc_helpers.runbook.records import ReceiptPlace
 from idc_helpers.runbook.run import RunContext

@@ -8,11 +8,11 @@ import pytest
 
 from idc_aws.changes import Action, Change
 from idc_aws.files import write_explained
+from idc_aws.imported_files import write_texts
 from idc_aws.project import project_folder
 from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.tables import templates, write_tables
 from idc_helpers.notebook.whole_tables import write_whole_table
-from idc_helpers.runbook.imported_files import write_texts
 from idc_helpers.runbook.records import AttestationBook, EventLog, Origin, ReceiptBook
 from idc_runner.batch.folder import Journal
 from idc_runner.batch.jobs import JobResult

@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
 
 from idc_aws.access import list_permission_sets
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError
-from idc_aws.identifiers import aws_managed_policies, format_duration
+from idc_aws.identifiers import aws_managed_policies, describe_length
 from idc_aws.identity_store import list_group_names, list_user_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
 from idc_helpers.runbook.steps import Step
 from idc_helpers.runbook.words import forms_table
 
-
-def _hours(*numbers: int) -> dict[str, str]:
-    return {
-        format_duration(timedelta(hours=number)): f"{number} hour{'s' if number > 1 else ''}"
-        for number in numbers
-    }
-
-
-def _days(*numbers: int) -> dict[str, str]:
-    return {
-        format_duration(timedelta(days=number)): f"{number} day{'s' if number > 1 else ''}"
-        for number in numbers
-    }
-
-
-ROLE_DURATIONS: Mapping[str, str] = _hours(*range(1, 13))
-PORTAL_DURATIONS: Mapping[str, str] = {
-    "PT15M": "15 minutes",
-    **_hours(1, 4, 8, 12),
-    **_days(1, 7, 30, 90),
-}
-
-
-_LENGTH = re.compile(r"(\d{1,6})\s*(week|day|hour|minute)s?", re.ASCII)
-
-
-def read_length(typed: str) -> str:
-    """Return the duration that a length in words means: ``"PT90M"`` for ``"90 minutes"``; else the text."""
-    parts = _LENGTH.findall(typed.casefold())
-    if not parts or _LENGTH.sub("", typed.casefold()).replace("and", "").strip(" ,"):
-        return typed
-    return format_duration(
-        sum((timedelta(**{f"{unit}s": int(number)}) for number, unit in parts), timedelta())
-    )
-
-
+ROLE_DURATIONS = tuple(f"PT{hours}H" for hours in range(1, 13))
+PORTAL_DURATIONS = ("PT15M", "PT1H", "PT4H", "PT8H", "PT12H", "P1D", "P7D", "P30D", "P90D")
 _T = TypeVar("_T")
 MOST_NAMES = 200
 """More names than these are typed, with the first ones as suggestions."""
@@ -90,8 +54,8 @@ class Choices:
         self._step = step
         self._sources: Mapping[str, Callable[[], ChoiceList]] = {
             "predefined": lambda: _listed("predefined"),
-            "role_durations": lambda: ChoiceList(_choices(ROLE_DURATIONS), is_open=True),
-            "portal_durations": lambda: ChoiceList(_choices(PORTAL_DURATIONS), is_open=True),
+            "role_durations": lambda: _lengths(ROLE_DURATIONS),
+            "portal_durations": lambda: _lengths(PORTAL_DURATIONS),
             "password_delivery": lambda: _listed("password_delivery"),
             "locales": lambda: _listed("locales", is_open=True),
             "time_zones": lambda: ChoiceList(_named(sorted(zoneinfo.available_timezones())), is_open=True),
@@ -159,8 +123,8 @@ def _named(names: Iterable[str]) -> tuple[Choice, ...]:
     return tuple(Choice(name, name) for name in names)
 
 
-def _choices(table: Mapping[str, str]) -> tuple[Choice, ...]:
-    return tuple(Choice(value, label) for value, label in table.items())
+def _lengths(durations: Iterable[str]) -> ChoiceList:
+    return ChoiceList(tuple(Choice(one, describe_length(one)) for one in durations), is_open=True)
 
 
 def _listed(name: str, *, is_open: bool = False) -> ChoiceList:

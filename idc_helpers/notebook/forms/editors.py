@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from idc_aws.errors import InvalidValueError
+from idc_aws.identifiers import describe_length, read_length
 from idc_aws.instances import identity_center_regions
 from idc_aws.scenario.policies import (
     MOST_POLICY_CHARACTERS,
@@ -20,9 +21,9 @@ from idc_aws.scenario.policies import (
 )
 from idc_aws.scenario.values import Refusal
 from idc_aws.scenario.yaml_lines import dotted
-from idc_helpers.notebook.forms.choices import Choice, ChoiceList, read_length
+from idc_helpers.notebook.forms.choices import Choice, ChoiceList
 from idc_helpers.notebook.tables import in_html
-from idc_helpers.runbook.words import describe_length, forms_table
+from idc_helpers.runbook.words import forms_table
 
 ABSENT: Any = object()
 """What an empty editor says: the scenario does not name it."""

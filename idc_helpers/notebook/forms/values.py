@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from idc_aws.errors import ParametersError, Problem
+from idc_aws.identifiers import describe_length
 from idc_aws.project import find_scenario, work_folder
 from idc_aws.scenario.policies import CustomerManagedPolicy
 from idc_aws.scenario.reading import scenario_parameters, validate_scenario
@@ -22,7 +23,7 @@ from idc_aws.scenario.saving import save_scenario_part
 from idc_aws.scenario.scenario import Mfa, Scenario
 from idc_aws.scenario.values import IN_A_FILE, shortened
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.words import describe_length, format_field, is_field, label_of, words_of
+from idc_helpers.runbook.words import format_field, is_field, label_of, words_of
 
 FORM = "the form"
 MOST_NAMED = 20

@@ -8,10 +8,10 @@ from stub_transport import ACCOUNT_ID, MEMBER_ID, Refusal
 from idc_aws.assignments import AccountAssignments
 from idc_aws.budget import known_sizes, reading_budget
 from idc_aws.changes import Action, Change
+from idc_aws.desired import WantInAccounts, account_assignment_states
 from idc_aws.errors import AccessDeniedError, AmbiguousError, NotFoundError
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.units import AccountGroups, forget_units, unit_calls
-from idc_helpers.runbook.desired import NamedAccounts, WantInAccounts, account_assignment_states
+from idc_aws.units import AccountGroups, NamedAccounts, forget_units, unit_calls
 
 ROOT, WORKLOADS, PROD, EMPTY, SECURITY, TWIN, SLASHED = (
     "r-0001",

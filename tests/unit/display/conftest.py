@@ -8,16 +8,17 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from memory_resource import MemoryResource
 
+from idc_aws import desired
 from idc_aws.calls import Call, about_to_send
 from idc_aws.connection import Place
+from idc_aws.desired import Want
 from idc_aws.errors import CancelledError, NotFoundError
 from idc_aws.organization import Account
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook import steps as notebook_steps
 from idc_helpers.notebook.forms import values
-from idc_helpers.runbook import applying, desired
-from idc_helpers.runbook.desired import Want
+from idc_helpers.runbook import applying
 from idc_helpers.runbook.lesson import LESSON
 from idc_helpers.runbook.run import RunContext
 

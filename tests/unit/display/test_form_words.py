@@ -6,9 +6,9 @@ from typing import get_origin
 
 import pytest
 
+from idc_aws.identifiers import read_length
 from idc_aws.scenario.policies import CustomerManagedPolicy
 from idc_aws.settings import KEY as ABAC
-from idc_helpers.notebook.forms.choices import read_length
 from idc_helpers.notebook.forms.values import (
     FormValues,
     describe_problems,

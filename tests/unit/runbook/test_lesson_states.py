@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from memory_resource import MemoryResource
 
+from idc_aws import desired
+from idc_aws.desired import Want
 from idc_aws.errors import AccessDeniedError
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.signin.profiles import SignedInProfiles
-from idc_helpers.runbook import desired, progress
-from idc_helpers.runbook.desired import Want
+from idc_helpers.runbook import progress
 from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
 from idc_helpers.runbook.progress import StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from memory_resource import MemoryResource
 
+from idc_aws.desired import Want
 from idc_aws.permissions import required_actions
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.notebook.forms.values import section_of
 from idc_helpers.notebook.lesson_map import LessonMap
 from idc_helpers.runbook.comparing import Check
-from idc_helpers.runbook.desired import Want
 from idc_helpers.runbook.explain_failures import Cause, taught
 from idc_helpers.runbook.lesson import (
     API,

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from idc_aws import desired
 from idc_aws.files import write_explained
+from idc_aws.importing import Imported
 from idc_aws.project import work_folder
 from idc_aws.scenario.including import INCLUDE
 from idc_aws.scenario.saving import dumped
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.runbook import desired
-from idc_helpers.runbook.importing import Imported
 
 USUAL_FILE = "parameters/imported.yaml"
 MAIN = "scenario.yaml"

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from typing_extensions import override
 
 from idc_aws.access import assignment_key
-from idc_aws.changes import Change, State
+from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
-from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError, WriteFailedError
+from idc_aws.errors import AmbiguousError, NotFoundError
 from idc_aws.groups import Groups, membership_key
 from idc_aws.identifiers import format_duration, managed_policy_arn, parse_duration
 from idc_aws.organization import (
     SERVICE_PRINCIPAL,
     Account,
-    find_account,
-    known_accounts,
-    resolve_account,
 )
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
@@ -30,8 +27,8 @@ from idc_aws.scenario.people import User
 from idc_aws.scenario.scenario import PeopleKind, Scenario
 from idc_aws.scenario.values import Refusal
 from idc_aws.scenario.yaml_lines import Location
-from idc_aws.settings import KEY, ConsoleSettings
-from idc_aws.units import AccountGroup, AccountGroups, forget_units
+from idc_aws.settings import KEY
+from idc_aws.units import NamedAccounts, forget_units
 from idc_aws.users import Users
 
 States = dict[str, State]
@@ -248,74 +245,6 @@ class AccountsNotFoundError(NotFoundError):
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         super().__init__(f"{len(refusals)} places of the scenario lead to no account")
         self.refusals = tuple(refusals)
-
-
-class NamedAccounts:
-    """Finds the accounts that a scenario names, alone, by unit or by tags; each name is looked up once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._found: dict[Hashable, Any] = {}
-        self.by_id: dict[str, Account] = {}
-        self.groups: dict[str, AccountGroup] = {}
-        """What units and tags stand for, in the order in which the scenario names them."""
-
-    def __call__(self, named: str) -> Account:
-        """Return the account of a name or an id; reads only."""
-        account: Account = self._once(named, lambda: self._resolved(named))
-        return self.by_id.setdefault(account.account_id, account)
-
-    def in_unit(self, named: str) -> tuple[Account, ...]:
-        """Return the accounts in a unit and in those below it; reads only."""
-        groups = AccountGroups(self._connection)
-        return self._noted(self._once(("unit", named), lambda: groups.of_unit(named)))
-
-    def with_tags(self, tags: Mapping[str, str]) -> tuple[Account, ...]:
-        """Return the accounts that have all of these tags; reads only."""
-        groups = AccountGroups(self._connection)
-        return self._noted(self._once(("tags", *sorted(tags.items())), lambda: groups.with_tags(tags)))
-
-    def _once(self, key: Hashable, find: Callable[[], Any]) -> Any:
-        """Return what is found, or raise why it is not, without another look."""
-        if key not in self._found:
-            try:
-                self._found[key] = find()
-            except (NotFoundError, AmbiguousError) as error:
-                self._found[key] = error
-        if isinstance(self._found[key], KitError):
-            raise self._found[key]
-        return self._found[key]
-
-    def _resolved(self, named: str) -> Account:
-        try:
-            return find_account(known_accounts(self._connection), named)
-        except AccessDeniedError:
-            return resolve_account(self._connection, named)  # an id needs no list
-
-    def _noted(self, group: AccountGroup) -> tuple[Account, ...]:
-        self.groups.setdefault(group.name, group)
-        self.by_id |= {account.account_id: account for account in group.accounts}
-        return group.accounts
-
-
-class ObservedSettings(ConsoleSettings):
-    """Console settings that are only looked at, and left to a person where they differ."""
-
-    # Changing the identity source deletes users, groups and assignments.
-
-    @property
-    @override
-    def by_hand(self) -> bool:
-        return True
-
-    @override
-    def irreversible(self, change: Change) -> dict[str, str]:
-        return {"": "it is only looked at"}
-
-    @override
-    def write_all(self, changes: Sequence[Change], on_start: Callable[[Change], None]) -> NoReturn:
-        keys = ", ".join(repr(change.key) for change in changes)
-        raise WriteFailedError(f"{self.kind} {keys} is only looked at, never written")
 
 
 def instance_states(scenario: Scenario) -> States:

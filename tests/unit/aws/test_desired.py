@@ -2,17 +2,17 @@
 
 import pytest
 
-from idc_aws.errors import AmbiguousError, NotFoundError
-from idc_aws.organization import Account
-from idc_aws.scenario.scenario import Scenario
-from idc_aws.scenario.yaml_lines import dotted
-from idc_helpers.runbook.desired import (
+from idc_aws.desired import (
     AccountsNotFoundError,
     account_assignment_states,
     delegated_administrator_states,
     permission_set_states,
     user_states,
 )
+from idc_aws.errors import AmbiguousError, NotFoundError
+from idc_aws.organization import Account
+from idc_aws.scenario.scenario import Scenario
+from idc_aws.scenario.yaml_lines import dotted
 
 
 def test_the_type_of_an_email_needs_an_email():
