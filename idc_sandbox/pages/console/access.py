@@ -67,21 +67,14 @@ class Grant(NamedTuple):
     permission_set_arn: str
 
 
-def _instance_arn(console: Console) -> str:
-    """Return the instance's ARN; a page about access needs one."""
-    if console.instance is None:
-        raise ServiceError("ResourceNotFoundException", "IAM Identity Center is not enabled yet.")
-    return str(console.instance["InstanceArn"])
-
-
 def call_sso(console: Console, operation_name: str, **request: Any) -> dict[str, Any]:
     """Return the answer to an operation on the instance."""
-    return console.call("sso-admin", operation_name, InstanceArn=_instance_arn(console), **request)
+    return console.call("sso-admin", operation_name, InstanceArn=console.instance_arn, **request)
 
 
 def list_sso(console: Console, operation_name: str, **request: Any) -> list[Any]:
     """Return all items of a list of the instance."""
-    return console.items("sso-admin", operation_name, InstanceArn=_instance_arn(console), **request)
+    return console.items("sso-admin", operation_name, InstanceArn=console.instance_arn, **request)
 
 
 def permission_sets_by_arn(console: Console) -> dict[str, dict[str, Any]]:
@@ -117,7 +110,7 @@ def list_groups(console: Console) -> list[Principal]:
 
 
 def _directory(console: Console, operation_name: str) -> list[Any]:
-    store_id = (console.instance or {}).get("IdentityStoreId")
+    store_id = console.instance["IdentityStoreId"]
     return console.items("identitystore", operation_name, IdentityStoreId=store_id)
 
 

@@ -81,8 +81,6 @@ def _below(console: Console, parent: dict[str, Any], depth: int, above: str) -> 
 
 def show_accounts(console: Console) -> Response:
     """Show the organization's accounts, as a tree or as a list, with the permission sets in each."""
-    if console.instance is None:
-        return console.go("")
     search, is_list = console.query("search"), console.query("view") == "list"
     sets = permission_sets_by_arn(console)  # first: it says so where the instance has none
     lines = _tree(console)

@@ -120,8 +120,6 @@ def _show_form(
 ) -> Response:
     """Show the form of a setting; a line instead where the identity source has no such setting."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     setting = settings_of(console, instance)[name]
     fields = Fields(console, {} if setting is None else fields_of(setting))
     return show_form(console, template, _TAB, is_there=setting is not None, fields=fields, **_LABELS)

@@ -103,6 +103,7 @@ class Screen(NamedTuple):
     path: str
     show: ConsolePage
     take: ConsolePage | None = None
+    needs_instance: bool = True  # before there is one, it leads to the page that enables Identity Center
 
 
 class Console:
@@ -228,7 +229,7 @@ class Console:
         noun, _, rest = path.partition("?")[0].partition("/")
         if noun != "users":
             return
-        user_id, instance = rest.partition("/")[0], self.instance
+        user_id, instance = rest.partition("/")[0], self.found_instance
         store_id = self.context.value(
             "SELECT identity_store_id FROM identity_user WHERE user_id = ?", user_id
         )
@@ -236,20 +237,31 @@ class Console:
             raise console_api.unknown_user(user_id)
 
     @cached_property
-    def instance(self) -> dict[str, Any] | None:
+    def found_instance(self) -> dict[str, Any] | None:
         """The instance that the caller's account administers, or None: a member account sees its own."""
         listed = {one["InstanceArn"]: one for one in self.items("sso-admin", "ListInstances")}
         administered = _administered(self.context)
         return next((listed[arn] for arn, _ in administered if arn in listed), None)
 
     @property
+    def instance(self) -> dict[str, Any]:
+        """The instance, on a screen that needs one."""
+        if self.found_instance is None:
+            raise not_found("IAM Identity Center is not enabled here. Enable it on the dashboard first.")
+        return self.found_instance
+
+    @property
+    def instance_arn(self) -> str:
+        """The instance's ARN."""
+        return str(self.instance["InstanceArn"])
+
+    @property
     def menu(self) -> tuple[Entry, ...]:
         """The entries for what the instance has: an account's own has no permission sets."""
         try:
-            instance = self.instance
-            if instance is None:
+            if self.found_instance is None:
                 return MENU[:1]
-            details = self.call("sso-admin", "DescribeInstance", InstanceArn=instance["InstanceArn"])
+            details = self.call("sso-admin", "DescribeInstance", InstanceArn=self.instance_arn)
         except ServiceError:  # who may not ask sees every entry, and is refused there
             return MENU
         if details["PermissionSetsEnabled"]:
@@ -287,8 +299,9 @@ class Console:
         return redirect(self.visit, f"{ROOT}{path}" + (f"{mark}{urlencode(query)}" if query else ""))
 
 
-def at_console(page: ConsolePage) -> Callable[..., Response]:
+def at_console(page: ConsolePage, *, needs_instance: bool) -> Callable[..., Response]:
     """Return a handler of visits that lets a page of the console answer those who may be there."""
+    page = _after_enabling(page) if needs_instance else page
 
     def answer(visit: Visit, refusal: Refusal | ServiceError | None = None) -> Response:
         role_key = _role_key(visit)
@@ -303,6 +316,17 @@ def at_console(page: ConsolePage) -> Callable[..., Response]:
             if visit.request.method == "POST" and refusal is None:
                 raise  # the page is shown again with it
             return _answer_as(visit, role_key, _show_refused, refusal or _in_plain_words(error))
+
+    return answer
+
+
+def _after_enabling(page: ConsolePage) -> ConsolePage:
+    def answer(console: Console) -> Response:
+        try:
+            is_enabled = console.found_instance is not None
+        except ServiceError:  # who may not ask is refused by the page itself, or sees what it shows without
+            is_enabled = True
+        return page(console) if is_enabled else console.go("")
 
     return answer
 

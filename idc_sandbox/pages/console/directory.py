@@ -115,12 +115,10 @@ DirectoryPage = Callable[[Directory], Response]
 
 
 def in_directory(page: DirectoryPage) -> ConsolePage:
-    """Return a page of the console that has the identity store; before there is one, Enable comes first."""
+    """Return a page of the console that has the identity store."""
 
     def answer(console: Console) -> Response:
         instance = console.instance
-        if instance is None:
-            return console.go("")
         return page(Directory(console, instance["InstanceArn"], instance["IdentityStoreId"]))
 
     return answer

@@ -15,7 +15,6 @@ from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings_frame import (
     SETTINGS_PATH,
     Fields,
-    instance_of,
     settings_of,
     show_form,
     show_tab,
@@ -99,8 +98,6 @@ def _show_identity_source(console: Console) -> Response:
 def _show_portal_url(console: Console) -> Response:
     """Show the field for the portal's subdomain."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     portal = settings_of(console, instance)["access_portal"]
     return show_form(console, "portal-url.html", _TAB, portal=portal, fields=Fields(console, {}))
 
@@ -119,7 +116,7 @@ def _show_change(console: Console) -> Response:
 
 def _take_change(console: Console) -> Response:
     """Go from step to step, and change the identity source when it is confirmed."""
-    instance = instance_of(console)
+    instance = console.instance
     act, new = console.form.get("act", ""), console.form.get("type", "")
     if act in ("previous", "exchange", "example"):  # there and back
         return _show_step(console, _CHOOSE if act == "previous" else _EXCHANGE)
@@ -143,8 +140,6 @@ def _take_change(console: Console) -> Response:
 
 def _show_step(console: Console, step: str, provider: dict[str, str] | None = None) -> Response:
     instance = console.instance
-    if instance is None:
-        return console.go("")
     settings = settings_of(console, instance)
     old, new = settings["identity_source"]["type"], console.form.get("type", "")
     step = step if new in SOURCE_LABELS and new != old else _CHOOSE
@@ -175,7 +170,7 @@ def _provider_fields(console: Console) -> dict[str, str]:
 
 def _download_metadata(console: Console) -> Response:
     """Give the metadata file that an identity provider reads."""
-    instance = instance_of(console)
+    instance = console.instance
     portal_url = settings_of(console, instance)["access_portal"]["url"]
     text = saml.service_provider_metadata(saml.service_provider(instance, portal_url))
     headers = {"Content-Disposition": 'attachment; filename="identity-center-metadata.xml"'}
@@ -185,8 +180,6 @@ def _download_metadata(console: Console) -> Response:
 def _show_provider(console: Console) -> Response:
     """Show what was exchanged with the identity provider."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     settings = settings_of(console, instance)
     source = settings["identity_source"]
     if source["type"] != EXTERNAL:

@@ -52,7 +52,7 @@ _REFRESH_S = "2"
 
 def show_home(console: Console) -> Response:
     """Show the dashboard, or the page that enables Identity Center where there is none."""
-    instance = console.instance
+    instance = console.found_instance
     if instance is None:
         return show_enable(console)
     if instance["Status"] != "ACTIVE":
@@ -75,7 +75,7 @@ def show_home(console: Console) -> Response:
 
 def take_home(console: Console) -> Response:
     """Give the instance its name."""
-    instance = console.instance
+    instance = console.found_instance
     if instance is None:
         return console.go("")
     name = console.form.get("name", "").strip()
@@ -98,7 +98,7 @@ def _is_organizations(console: Console, instance: dict[str, Any]) -> bool:
 
 def show_enable(console: Console) -> Response:
     """Show what enabling asks for; a member account is offered an instance of its own."""
-    if console.instance is not None and not console.problem:
+    if console.found_instance is not None and not console.problem:
         return console.go("")
     caller = console.context.caller
     values: dict[str, Any] = {"account_id": caller.account_id, "region": console.context.region}
@@ -156,8 +156,6 @@ _KIND = "SERVICE_CONTROL_POLICY"
 
 def show_prevent(console: Console) -> Response:
     """Show the policy, and whether it is attached to the organization's root."""
-    if console.instance is None:
-        return console.go("")
     attached, unread = readable(lambda: _root(console)["Id"] in _find_policy(console)[1], None)
     return console.show("prevent.html", policy=_POLICY, name=_POLICY_NAME, attached=attached, unread=unread)
 
@@ -203,8 +201,6 @@ def _find_policy(console: Console) -> tuple[str, list[str]]:
 def show_delete(console: Console) -> Response:
     """Show what deleting the instance takes along, and what is to be typed."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     return console.show(
         "delete.html",
         instance=instance,
@@ -217,8 +213,6 @@ def show_delete(console: Console) -> Response:
 def take_delete(console: Console) -> Response:
     """Delete the instance, when all that goes along is ticked and its id is typed."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     ticked = set(console.form.getlist("goes"))
     if ticked != {"identities", "assignments", "permission-sets", "applications"}:
         raise validation_error("Tick all four: what they name is deleted along with the instance.")
@@ -233,8 +227,8 @@ def _instance_id(instance: dict[str, str]) -> str:
 
 
 INSTANCE_SCREENS = (
-    Screen("", show_home, take_home),
-    Screen("/enable", show_enable, take_enable),
+    Screen("", show_home, take_home, needs_instance=False),
+    Screen("/enable", show_enable, take_enable, needs_instance=False),
     Screen("/prevent-account-instances", show_prevent, take_prevent),
     Screen("/delete", show_delete, take_delete),
 )

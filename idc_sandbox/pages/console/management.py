@@ -14,7 +14,6 @@ from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import readable, require_typed
 from idc_sandbox.pages.console.settings_frame import (
     MANAGEMENT_PATH,
-    instance_of,
     read_delegated_administrators,
     show_form,
     show_tab,
@@ -87,8 +86,6 @@ def _take_deregister(console: Console) -> Response:
 def _show_add_region(console: Console) -> Response:
     """Show the Regions that an instance can be replicated to."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     others = [one for one in DEFAULT_REGIONS if one != instance["PrimaryRegion"]]
     return show_form(console, "add-region.html", _TAB, regions=others, chosen=console.form.get("region", ""))
 
@@ -98,7 +95,7 @@ def _take_add_region(console: Console) -> Response:
     region = console.form.get("region", "")
     if region not in DEFAULT_REGIONS:
         raise validation_error("Choose one Region.")
-    arn = instance_of(console)["InstanceArn"]
+    arn = console.instance_arn
     console.call("sso-admin", "AddRegion", InstanceArn=arn, RegionName=region)
     return console.go(MANAGEMENT_PATH, "region-added", region)
 

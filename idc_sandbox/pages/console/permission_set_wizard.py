@@ -18,7 +18,6 @@ from idc_sandbox.pages.console.set_parts import (
     chosen_policies,
     chosen_tags,
     find_managed_policies,
-    instance_arn,
     require_set_name,
 )
 
@@ -123,7 +122,7 @@ def _create(console: Console) -> Response:
     created = console.call(
         "sso-admin",
         "CreatePermissionSet",
-        InstanceArn=instance_arn(console),
+        InstanceArn=console.instance_arn,
         Name=name,
         Tags=tags,
         **settings,
@@ -134,7 +133,6 @@ def _create(console: Console) -> Response:
 
 
 def _show_step(console: Console, step: str) -> Response:
-    instance_arn(console)
     steps, form = _steps(console), console.form
     carried = [
         (name, value)

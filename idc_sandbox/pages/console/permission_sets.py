@@ -21,7 +21,6 @@ from idc_sandbox.pages.console.set_parts import (
     chosen_policies,
     chosen_tags,
     find_managed_policies,
-    instance_arn,
 )
 from idc_sandbox.pages.visits import duration_words
 
@@ -74,7 +73,7 @@ def take_permission_sets(console: Console) -> Response:
 
 def _this(console: Console) -> PermissionSet:
     """Return the set that the address names."""
-    instance_id = instance_arn(console).rpartition("/")[2]
+    instance_id = console.instance_arn.rpartition("/")[2]
     return PermissionSet(
         console, f"arn:aws:sso:::permissionSet/{instance_id}/{console.part('permission_set_id')}"
     )
@@ -179,7 +178,7 @@ def take_set_accounts(console: Console) -> Response:
 def _provisionings(console: Console, one: PermissionSet) -> tuple[set[str | None], str]:
     """Return where the set is being provisioned (None: everywhere), and why the last time failed."""
     requests = console.items(
-        "sso-admin", "ListPermissionSetProvisioningStatus", InstanceArn=instance_arn(console)
+        "sso-admin", "ListPermissionSetProvisioningStatus", InstanceArn=console.instance_arn
     )
     running: set[str | None] = set()
     last: dict[str, Any] = {}
@@ -187,7 +186,7 @@ def _provisionings(console: Console, one: PermissionSet) -> tuple[set[str | None
         described = console.call(
             "sso-admin",
             "DescribePermissionSetProvisioningStatus",
-            InstanceArn=instance_arn(console),
+            InstanceArn=console.instance_arn,
             ProvisionPermissionSetRequestId=request["RequestId"],
         )["PermissionSetProvisioningStatus"]
         if described.get("PermissionSetArn") == one.arn:

@@ -39,7 +39,7 @@ def console_pages() -> list[tuple[str, _Answer | str, _Answer | None, _Answer | 
         (f"{ROOT}/leave", ROOT, leave, None),
     ]
     for screen in chain.from_iterable(_SCREENS):
-        shows = at_console(screen.show)
-        takes = None if screen.take is None else at_console(screen.take)
+        shows = at_console(screen.show, needs_instance=screen.needs_instance)
+        takes = screen.take and at_console(screen.take, needs_instance=screen.needs_instance)
         found.append((f"{ROOT}{screen.path}", shows, takes, shows))
     return found

@@ -39,21 +39,13 @@ _MOST_FOUND = 40  # of one search
 SESSION_DURATIONS = {f"PT{hours}H": duration_words(hours * 3600) for hours in range(1, 13)}
 
 
-def instance_arn(console: Console) -> str:
-    """Return the instance's ARN; without an instance there is nothing to show."""
-    instance = console.instance
-    if instance is None:
-        raise validation_error("IAM Identity Center is not enabled yet. Enable it on the dashboard first.")
-    return str(instance["InstanceArn"])
-
-
 class PermissionSet:
     """One permission set at the console."""
 
     def __init__(self, console: Console, arn: str) -> None:
         self.console = console
         self.arn = arn
-        self._named = {"InstanceArn": instance_arn(console), "PermissionSetArn": arn}
+        self._named = {"InstanceArn": console.instance_arn, "PermissionSetArn": arn}
 
     @property
     def path(self) -> str:
@@ -140,7 +132,7 @@ class PermissionSet:
 
 def all_permission_sets(console: Console) -> list[PermissionSet]:
     """Return all permission sets, in no order."""
-    arns = console.items("sso-admin", "ListPermissionSets", InstanceArn=instance_arn(console))
+    arns = console.items("sso-admin", "ListPermissionSets", InstanceArn=console.instance_arn)
     return [PermissionSet(console, arn) for arn in arns]
 
 

@@ -17,7 +17,6 @@ from idc_sandbox.pages.console.settings_frame import (
     ADDITIONAL_PATH,
     SETTINGS_PATH,
     Fields,
-    instance_of,
     show_form,
     show_tab,
 )
@@ -30,8 +29,6 @@ _KEYS = {_AWS_OWNED: "AWS owned key", _CUSTOMER_MANAGED: "Customer managed key"}
 def _show_name(console: Console) -> Response:
     """Show the instance's name in a field."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     fields = Fields(console, {"name": instance.get("Name") or ""})
     return show_form(console, "name.html", ("Identity source", SETTINGS_PATH), fields=fields)
 
@@ -41,7 +38,7 @@ def _take_name(console: Console) -> Response:
     name = console.form.get("name", "").strip()
     if not name:
         raise validation_error("Type a name for the instance.")
-    console.call("sso-admin", "UpdateInstance", InstanceArn=instance_of(console)["InstanceArn"], Name=name)
+    console.call("sso-admin", "UpdateInstance", InstanceArn=console.instance_arn, Name=name)
     return console.go(SETTINGS_PATH, "instance-renamed", name)
 
 
@@ -58,8 +55,6 @@ def _show_additional(console: Console) -> Response:
 def _show_encryption(console: Console) -> Response:
     """Show the two kinds of key."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     key = _key_of(console, instance["InstanceArn"])
     stored = {"key_type": key["KeyType"], "key_arn": key.get("KmsKeyArn") or ""}
     tab = ("Additional settings", ADDITIONAL_PATH)
@@ -78,7 +73,7 @@ def _take_encryption(console: Console) -> Response:
     console.call(
         "sso-admin",
         "UpdateInstance",
-        InstanceArn=instance_of(console)["InstanceArn"],
+        InstanceArn=console.instance_arn,
         EncryptionConfiguration={"KeyType": chosen},
     )
     return console.go(ADDITIONAL_PATH, "encryption-saved")

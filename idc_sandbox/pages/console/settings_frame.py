@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from idc_sandbox.context import IDENTITY_CENTER
-from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.errors import ServiceError
 from idc_sandbox.pages.console.desk import ROOT, Console
 from idc_sandbox.pages.console.directory import readable
 
@@ -43,14 +43,6 @@ class Fields:
         return value in self._stored.get(name, ())
 
 
-def instance_of(console: Console) -> dict[str, Any]:
-    """Return the instance; a refusal where there is none, after which the page leads to Enable."""
-    instance = console.instance
-    if instance is None:
-        raise validation_error("IAM Identity Center is not enabled here. Enable it first.")
-    return instance
-
-
 def settings_of(console: Console, instance: Mapping[str, Any]) -> dict[str, Any]:
     """Return what no API reads of an instance."""
     return console.do("GET", "settings", instance_arn=instance["InstanceArn"])
@@ -58,7 +50,7 @@ def settings_of(console: Console, instance: Mapping[str, Any]) -> dict[str, Any]
 
 def write_console_setting(console: Console, name: str, **values: Any) -> None:
     """Write a setting that no API writes."""
-    console.do("PUT", f"settings/{name}", instance_arn=instance_of(console)["InstanceArn"], **values)
+    console.do("PUT", f"settings/{name}", instance_arn=console.instance_arn, **values)
 
 
 def read_access_control_attributes(console: Console, instance: Mapping[str, Any]) -> Rows | None:
@@ -84,8 +76,6 @@ def show_tab(
 ) -> Response:
     """Return a tab of Settings, with the details of the instance above it; `read` gets its values."""
     instance = console.instance
-    if instance is None:
-        return console.go("")
     attributes, _ = readable(partial(read_access_control_attributes, console, instance), None)
     organization, _ = readable(lambda: console.organizations("DescribeOrganization")["Organization"], None)
     administrators, unread = readable(partial(read_delegated_administrators, console), None)

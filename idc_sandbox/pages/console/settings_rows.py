@@ -15,7 +15,6 @@ from idc_sandbox.pages.console.settings_frame import (
     ATTRIBUTES_PATH,
     TAGS_PATH,
     Rows,
-    instance_of,
     read_access_control_attributes,
     show_form,
     show_tab,
@@ -66,8 +65,7 @@ def _show_attribute_rows(console: Console) -> Response:
     """Show the attributes in fields."""
     if console.problem:
         return _show_rows(console, _rows_of(console))
-    instance = console.instance
-    rows = None if instance is None else read_access_control_attributes(console, instance)
+    rows = read_access_control_attributes(console, console.instance)
     if rows is None:
         return console.go(ATTRIBUTES_PATH)
     return _show_rows(console, rows or [("", "")])
@@ -94,8 +92,7 @@ def _take_attribute_rows(console: Console) -> Response:
 
 def _show_disable(console: Console) -> Response:
     """Show what disabling them does, and what is to be typed."""
-    instance = console.instance
-    if instance is None or read_access_control_attributes(console, instance) is None:
+    if read_access_control_attributes(console, console.instance) is None:
         return console.go(ATTRIBUTES_PATH)
     return show_form(console, "attributes-disable.html", _TAB)
 
@@ -103,14 +100,14 @@ def _show_disable(console: Console) -> Response:
 def _take_disable(console: Console) -> Response:
     """Disable attributes for access control, with all rows."""
     require_typed(console, "DISABLE")
-    console.call("sso-admin", f"Delete{_CONFIGURATION}", InstanceArn=instance_of(console)["InstanceArn"])
+    console.call("sso-admin", f"Delete{_CONFIGURATION}", InstanceArn=console.instance_arn)
     return console.go("/settings", "attributes-disabled")
 
 
 def _write(console: Console, verb: str, rows: Rows) -> None:
     attributes = [{"Key": key, "Value": {"Source": [value]}} for key, value in rows]
     values: dict[str, Any] = {_CONFIGURATION: {"AccessControlAttributes": attributes}}
-    arn = instance_of(console)["InstanceArn"]
+    arn = console.instance_arn
     console.call("sso-admin", f"{verb}{_CONFIGURATION}", InstanceArn=arn, **values)
 
 
@@ -138,8 +135,6 @@ def _show_tag_rows(console: Console) -> Response:
     if console.problem:
         return _show_tags_in(console, _rows_of(console))
     instance = console.instance
-    if instance is None:
-        return console.go("")
     return _show_tags_in(console, _tags_of(console, instance["InstanceArn"]) or [("", "")])
 
 
@@ -153,7 +148,7 @@ def _take_tag_rows(console: Console) -> Response:
     changed = _changed_rows(_rows_of(console), act)
     if changed is not None:
         return _show_tags_in(console, changed, has_new=act == "add")
-    rows, arn = _filled_rows(_rows_of(console)), instance_of(console)["InstanceArn"]
+    rows, arn = _filled_rows(_rows_of(console)), console.instance_arn
     if not all(key for key, _ in rows):
         raise validation_error("A value has no key beside it. Type the key, or remove the row.")
     wanted, before = dict(rows), dict(_tags_of(console, arn))
