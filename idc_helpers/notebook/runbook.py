@@ -280,7 +280,7 @@ class Runbook:
         return shown
 
     def existing(self) -> Existing:
-        """Return what the instance holds: ``counts()``, ``left_out()``, ``plan()`` and ``save(path)``."""
+        """Return what the instance holds: ``counts()``, ``left_out()``, ``save(path)`` and ``check()``."""
         return Existing(self.context)
 
     def life_of_a_session(

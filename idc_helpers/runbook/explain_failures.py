@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import Any
 
 from idc_aws.changes import State
 from idc_aws.connection import Connection
@@ -14,30 +16,12 @@ from idc_aws.diagnostics import (
     other_delegate,
     why_no_instance,
 )
+from idc_aws.files import read_table
 from idc_aws.resource import Resource
 from idc_helpers.runbook.comparing import Check, differing_fields, format_state
 from idc_helpers.runbook.lesson import LESSON
-from idc_helpers.runbook.records import Attestation, Receipt
+from idc_helpers.runbook.records import Receipt
 from idc_helpers.runbook.run import RunContext
-
-_TRACES: Mapping[str, tuple[str, str]] = {
-    "instance": ("DeleteInstance", "UpdateInstance, TagResource or UntagResource"),
-    "access_control_attributes": (
-        "DeleteInstanceAccessControlAttributeConfiguration",
-        "UpdateInstanceAccessControlAttributeConfiguration, which replaces the whole list",
-    ),
-    "delegated_administrator": ("DeregisterDelegatedAdministrator", "RegisterDelegatedAdministrator"),
-    "permission_set": ("DeletePermissionSet", "UpdatePermissionSet, or an Attach…, Detach… or Put… call"),
-    "group": ("DeleteGroup", "UpdateGroup"),
-    "account_assignment": ("DeleteAccountAssignment", "CreateAccountAssignment"),
-    "user": ("DeleteUser", "UpdateUser"),
-    "console_setting": ("", "a console setting has its own, such as UpdateSsoConfiguration"),
-    "group_membership": ("DeleteGroupMembership, or RemoveMemberFromGroup in the console", ""),
-}
-_ONLY_LOOKED_AT = (
-    "it is set otherwise than the scenario expects, and the kit only looks at it, because changing it can"
-    " delete users, groups and assignments: correct the scenario, or have it changed knowingly"
-)
 
 
 @dataclass(frozen=True)
@@ -64,110 +48,76 @@ class Cause:
     step: str = ""
 
 
+@cache
+def _causes() -> dict[str, Any]:
+    return read_table("causes", "idc_helpers")
+
+
+def find_cause(name: str, step: str = "", **values: Any) -> Cause:
+    """Return a cause in the words of ``data/causes.toml``, and the step that goes with it."""
+    entry = _causes()[name]
+    return Cause(entry["words"].format(**values), step or entry.get("step", ""))
+
+
 def likely_cause(
     kind: str, wanted: State, found: State | None, facts: Facts, *, by_hand: bool = False
 ) -> Cause:
     """Return why something is not as wanted: the first question whose answer explains it."""
+    known = asdict(facts)
     if facts.no_instance and kind != "instance":
-        words = f"{facts.no_instance} Identity Center is regional: is {facts.region!r} its home Region?"
-        return Cause(words, "instance")
+        return find_cause("wrong_region", **known)
     if by_hand and kind != "instance":
-        return _by_hand(facts) if found is None else Cause(_ONLY_LOOKED_AT)
+        return _by_hand(facts) if found is None else find_cause("only_looked_at")
     if facts.absent:
         return _absent(kind, facts)
-    if facts.email_holder or facts.other_delegate:
-        return _taken(facts)
-    if facts.failure:
-        return Cause(f"AWS tried to make it and failed: {facts.failure}")
+    if told := next((name for name in ("other_delegate", "email_holder", "failure") if known[name]), ""):
+        return find_cause(told, **known)
     return _missing(kind, facts) if found is None else _differs(kind, wanted, found, facts)
-
-
-def _taken(facts: Facts) -> Cause:
-    if facts.other_delegate:
-        return Cause(
-            f"{facts.other_delegate} is the delegated administrator, and Identity Center has one at a time:"
-            " deregister that account first, in Settings → Management or by DeregisterDelegatedAdministrator"
-        )
-    return Cause(
-        f"the e-mail address is used by user {facts.email_holder!r} already, and it must be unique:"
-        " choose another address, or clear it there first"
-    )
 
 
 def _by_hand(facts: Facts) -> Cause:
     if facts.attested is not None:
-        values = format_state(facts.attested)
-        return Cause(
-            f"a person recorded it with other values ({values}); a record counts only for the values that"
-            " it names, so the wish or the setting has changed since"
-        )
-    return Cause(
-        "no API shows this setting, so the kit relies on what a person recorded, and nothing is recorded: it"
-        " was never set, or set and not recorded, or recorded in another run folder"
-    )
+        return find_cause("recorded_otherwise", values=format_state(facts.attested))
+    return find_cause("not_recorded")
 
 
 def _absent(kind: str, facts: Facts) -> Cause:
     named = " and ".join(f"the {what.replace('_', ' ')} {name!r}" for what, name in facts.absent)
-    verb = "is" if len(facts.absent) == 1 else "are"
-    where = "permission sets" if facts.absent[0][0] == "permission_set" else "identity store"
-    words = (
-        f"{named} {verb} not in this instance's {where}: not made yet, deleted, or spelled otherwise"
-        " (a name must be the same, letter by letter)"
-    )
-    if kind == "account_assignment":
-        words += "; with a principal or a permission set go all of its assignments"
-    return Cause(words, f"{facts.absent[0][0]}s")  # a noun's step is its plural
+    named += " is" if len(facts.absent) == 1 else " are"
+    what = facts.absent[0][0]
+    where = "permission sets" if what == "permission_set" else "identity store"
+    name = "absent_of_assignment" if kind == "account_assignment" else "absent"
+    return find_cause(name, f"{what}s", named=named, where=where)  # a noun's step is its plural
 
 
 def _missing(kind: str, facts: Facts) -> Cause:
     if kind == "instance":
         return _no_instance(facts)
     if facts.interrupted_at:
-        return Cause(
-            f"the call that makes it was begun at {facts.interrupted_at} and its end was never recorded:"
-            " the run was interrupted, or AWS refused; apply again, completed work is kept"
-        )
+        return find_cause("interrupted", **asdict(facts))
     if facts.made_at:
-        event = _TRACES.get(kind, ("", ""))[0]
-        trace = f"; CloudTrail knows by whom (event {event})" if event else ""
-        return Cause(
-            f"this run made it at {facts.made_at}, and it was deleted outside of this run since{trace}"
-        )
-    if facts.taken_back_at:
-        return Cause(f"this run took it back itself, by undo or teardown, at {facts.taken_back_at}")
-    return Cause(
-        "it was not applied yet; or it was a moment ago and has not spread: AWS may take some seconds"
-        " until a new thing shows everywhere, so check once more before anything else"
-    )
+        return find_cause("deleted_outside", **asdict(facts), trace=_trace("deleted", kind))
+    return find_cause("undone" if facts.taken_back_at else "not_applied", **asdict(facts))
+
+
+def _trace(change: str, kind: str) -> str:
+    event = _causes()["events"][change].get(kind)
+    return f"; CloudTrail knows by whom (event {event})" if event else ""
 
 
 def _no_instance(facts: Facts) -> Cause:
-    words = facts.no_instance or f"it is not enabled yet, or its home Region is not {facts.region!r}."
-    if facts.made_at:
-        words += (
-            f" This run enabled one at {facts.made_at}: it lives in another Region, or was deleted since."
-        )
-    return Cause(words)
+    known = asdict(facts)
+    cause = Cause(facts.no_instance) if facts.no_instance else find_cause("not_enabled", **known)
+    return find_cause("was_enabled", before=cause.words, **known) if facts.made_at else cause
 
 
 def _differs(kind: str, wanted: State, found: State, facts: Facts) -> Cause:
     outdated = found.get("accounts_to_provision") or []
     if outdated and differing_fields(wanted, found) == ["accounts_to_provision"]:
-        return Cause(
-            f"the permission set is not provisioned to {', '.join(outdated)} since it was changed: those"
-            " accounts keep the older version (LATEST_PERMISSION_SET_NOT_PROVISIONED) until"
-            " ProvisionPermissionSet is called, which applying this step does"
-        )
+        return find_cause("not_provisioned", accounts=", ".join(outdated))
     if facts.made_at:
-        event = _TRACES.get(kind, ("", ""))[1]
-        trace = f"; CloudTrail knows by whom (event {event})" if event else ""
-        return Cause(
-            f"this run set it at {facts.made_at}, and it was changed outside of this run since{trace}"
-        )
-    return Cause(
-        "it was there before this run, with other values, and the plan that would change it was not applied"
-    )
+        return find_cause("changed_outside", **asdict(facts), trace=_trace("changed", kind))
+    return find_cause("there_before")
 
 
 def explain_failure(
@@ -185,7 +135,7 @@ def explain_failure(
     return taught(check, likely_cause(resource.kind, wanted, found, facts, by_hand=resource.by_hand), step)
 
 
-def taught(check: Check, cause: Cause, step: str) -> Check:
+def taught(check: Check, cause: Cause, step: str = "") -> Check:
     """Return a failed check with its likely cause, the heading to go back to and AWS's page."""
     entry = LESSON[cause.step or step]
     return replace(check, cause=cause.words, go_back=entry.place, source=entry.source)
@@ -195,8 +145,8 @@ def _facts(context: RunContext, resource: Resource, key: str, wanted: State, fou
     known = receipt_facts(context.receipts.read(), resource.kind, key)
     facts = replace(known, region=context.connection.region)
     if resource.by_hand:
-        newest = _newest(context.attestations.all_of(key))
-        return replace(facts, attested=newest.value if newest else None)
+        recorded = context.attestations.all_of(key)
+        return replace(facts, attested=recorded[-1].value if recorded else None)
     facts = replace(facts, no_instance=why_no_instance(context.connection))
     if facts.no_instance:
         return facts
@@ -236,7 +186,3 @@ def receipt_facts(receipts: Sequence[Receipt], kind: str, key: str) -> Facts:
 
 def _readable(at: str) -> str:
     return f"{at[:10]} {at[11:19]} UTC"
-
-
-def _newest(attestations: Sequence[Attestation]) -> Attestation | None:
-    return attestations[-1] if attestations else None

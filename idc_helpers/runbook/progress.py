@@ -1,14 +1,13 @@
-"""How far the lesson is: each step's state, what changed outside, and the person's checks."""
+"""How far the lesson is: each step's state, and what changed outside."""
 
 from __future__ import annotations
 
 import datetime
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any
 
 from idc_aws.changes import Action, Plan, State
 from idc_aws.errors import KitError
@@ -17,8 +16,7 @@ from idc_aws.resource import Resource
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.activation import PersonStatus, describe_person
 from idc_aws.signin.profiles import SignedInProfiles, find_signed_in_profiles
-from idc_helpers.runbook.comparing import Check, CheckResults, differing_fields
-from idc_helpers.runbook.explain_failures import Cause, taught
+from idc_helpers.runbook.comparing import differing_fields
 from idc_helpers.runbook.lesson import EVERYBODY, LESSON, PERSON, LessonStep
 from idc_helpers.runbook.records import Receipt, read_events
 from idc_helpers.runbook.run import RunContext
@@ -56,167 +54,6 @@ class StepState(Enum):
     def is_open(self) -> bool:
         """Whether there is something to do now."""
         return self in (StepState.WAITING, StepState.NOT_APPLIED, StepState.CHANGED_OUTSIDE)
-
-
-Settings = Mapping[str, Mapping[str, Any]]
-_ENDED = {
-    "AccessDenied": (
-        "the role answers and refuses: its permission set does not allow this, or another profile was used"
-    ),
-    "No access": (
-        "the portal knows no such role for this person: the assignment is gone, or the person left the group"
-    ),
-}
-
-
-def activation_checks(person: PersonStatus, settings: Settings) -> CheckResults:
-    """Return whether a person is active: enabled and, where it can be seen, password, MFA device, session."""
-    status, kinds = person.user_status, ", ".join(sorted(set(person.device_kinds or ()))) or "none"
-    disabled = Cause(
-        "an administrator chose “Disable user access” for this user: sign-in ends at once, and keys that are"
-        " out already live to their end",
-        "users",
-    )
-    checks = [_check("the user is enabled", status == "ENABLED", status, "status ENABLED", cause=disabled)]
-    if person.has_password is not None:
-        has_password, has_device, live = map(
-            bool, (person.has_password, person.device_kinds, person.session_count)
-        )
-        no_password, no_device = _why_no_password(person, settings), _why_no_device(settings)
-        no_session = _why_no_session(person)
-        checks += [
-            _check("a password is set", has_password, _yes(has_password), "a password", cause=no_password),
-            _check("an MFA device is registered", has_device, kinds, "at least one device", cause=no_device),
-            _check(
-                "has signed in", live, _yes(live), "a live session of the access portal", cause=no_session
-            ),
-        ]
-    return CheckResults(tuple(checks))
-
-
-def _why_no_password(person: PersonStatus, settings: Settings) -> Cause:
-    if not person.email:
-        words = f"user {person.user_name!r} has no e-mail address, so no invitation and no code can arrive"
-        return Cause(words, "users")
-    words = "the invitation was not accepted yet: open the mailbox, follow the link, choose a password"
-    if not settings.get("standard_authentication", {}).get("send_email_otp", True):
-        words += (
-            "; without it nothing happens by itself, because Send email OTP is off and a user made by API"
-            " has no password"
-        )
-    return Cause(words)
-
-
-def _why_no_device(settings: Settings) -> Cause:
-    mfa = settings.get("multi_factor_authentication", {})
-    if mfa.get("prompt") == "never":
-        words = "MFA is off: “Prompt users for MFA” is never, so nobody is asked to register a device"
-        return Cause(words, "multi_factor_authentication")
-    without = mfa.get("user_without_device", "require-registration")
-    if without != "require-registration":
-        words = (
-            f"who has no device is not asked to register one: the setting for them is {without!r}, not"
-            " 'require-registration'"
-        )
-        return Cause(words, "multi_factor_authentication")
-    return Cause(
-        "nobody has signed in to the end yet: the device is asked for after the password, at first sign-in"
-    )
-
-
-def _why_no_session(person: PersonStatus) -> Cause:
-    if person.has_password and person.device_kinds:
-        return Cause(
-            "there was a session and it is over: signed out, ended by an administrator, or older than the"
-            " session duration allows (notebook 03)"
-        )
-    return Cause("the sign-in was not gone to its end: password, then the second factor, then the portal")
-
-
-def command_line_checks(
-    role: str, wanted_role: str, account: str | None, wanted_account: str
-) -> CheckResults:
-    """Return whether a profile is in the config file and reaches its account."""
-    words = (
-        "the profile was never written: aws configure sso ended early, or wrote another profile name or"
-        " another file (AWS_CONFIG_FILE)"
-        if role == "not there"
-        else "the profile is there and names another permission set: it was configured for another role"
-    )
-    name, expected = "the profile is in the config file", f"role {wanted_role!r}"
-    checks = [_check(name, role == wanted_role, role, expected, cause=Cause(words), step="command_line")]
-    if account is not None:
-        name, expected = "the profile reaches its account", f"account {wanted_account}"
-        cause, step = _why_not_reached(account)
-        checks.append(_check(name, account == wanted_account, account, expected, cause=cause, step=step))
-    return CheckResults(tuple(checks))
-
-
-def _why_not_reached(found: str) -> tuple[Cause, str]:
-    if found.isdigit():
-        return Cause("the profile works, for another account than the one that was asked for"), "command_line"
-    if "sso login" in found:
-        words = (
-            "there is no token, or the session of the access portal is over: signing out ends all sessions,"
-            " and a portal session ends by itself (notebook 03 says when)"
-        )
-        return Cause(words), "sign_in"
-    for word, words in _ENDED.items():
-        if word in found:
-            return Cause(words, "account_assignments"), "sign_in"
-    words = "the client gave up before the person allowed it: read what it says, then sign in again"
-    return Cause(words), "sign_in"
-
-
-def credentials_checks(seen: Mapping[str, str]) -> CheckResults:
-    """Return whether keys lived and died as they should."""
-    whole, after, renewed, other = (
-        seen.get(name, "not tried") for name in ("whole", "after", "renewed", "other")
-    )
-    alive = ":assumed-role/" in whole
-    no_session = Cause(
-        "there was no live session to get keys with: sign in with the profile first", "sign_in"
-    )
-    too_early = Cause(
-        "the clock was set right again too early, or the keys are long-lived ones (AKIA), without an end"
-    )
-    of_role, renewed_of = role_and_person(whole), role_and_person(renewed)
-    asked = (
-        ("the keys work before their end", alive, of_role, "the role's own name", no_session),
-        ("they are refused after it", after == "ExpiredToken", after, "ExpiredToken", too_early),
-        ("new keys are for the same role", renewed == whole and alive, renewed_of, of_role, no_session),
-        ("the new keys are other keys", other == "yes", other, "another access key id", no_session),
-    )
-    not_tried = Cause("the cells above were not run in this kernel")
-    first_of: dict[str, str] = {}
-    checks = []
-    for name, passed, found, expected, cause in asked:
-        why = not_tried if found == "not tried" else cause
-        check = _check(name, passed, found, expected, cause=why, step="temporary_credentials")
-        checks.append(check if passed else _once(check, first_of))
-    return CheckResults(tuple(checks))
-
-
-def _once(check: Check, first_of: dict[str, str]) -> Check:
-    """Return a check that says its cause, or which one above has the same."""
-    first = first_of.setdefault(check.cause, check.name)
-    return check if first == check.name else replace(check, cause=f"the same as for “{first}”")
-
-
-def _check(
-    name: str, passed: bool, found: str, expected: str, *, cause: Cause, step: str = "activation"
-) -> Check:
-    check = Check(name, passed, found, expected=expected, found=found)
-    return check if passed else taught(check, cause, step)
-
-
-def role_and_person(principal_arn: str) -> str:
-    """Return the end of an assumed role's ARN, such as ``"AWSReservedSSO_Billing_1/ana"``."""
-    return principal_arn.partition(":assumed-role/")[2] or principal_arn
-
-
-def _yes(value: bool | None) -> str:
-    return "yes" if value else "no"
 
 
 def changed_outside(step: Step) -> list[str]:

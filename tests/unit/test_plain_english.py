@@ -76,7 +76,7 @@ def _files() -> list[Path]:
         path
         for package in packages
         for path in sorted(package.rglob("*"))
-        if path.suffix in {".py", ".j2", ".html", ".js"} and "labextensions" not in path.parts
+        if path.suffix in {".py", ".j2", ".html", ".js", ".toml"} and "labextensions" not in path.parts
     ]
 
 

@@ -1,6 +1,12 @@
+import inspect
+import re
+
 import pytest
 
+from idc_aws.files import read_table
+from idc_helpers.runbook import explain_failures, person_checks
 from idc_helpers.runbook.explain_failures import Cause, Facts, likely_cause
+from idc_helpers.runbook.lesson import LESSON
 
 HERE = Facts(region="us-east-1")
 KINDS = [
@@ -125,3 +131,11 @@ def test_a_setting_that_no_api_shows_goes_by_a_persons_word():
 
 def test_the_organizations_instance_is_enabled_by_hand_and_its_cause_is_the_region():
     assert "not enabled yet" in likely_cause("instance", {}, None, HERE, by_hand=True).words
+
+
+def test_each_cause_of_the_table_is_given_by_a_check_and_leads_to_a_step_that_there_is():
+    causes = read_table("causes", "idc_helpers")
+    causes.pop("events")
+    code = inspect.getsource(explain_failures) + inspect.getsource(person_checks)
+    assert set(causes) <= set(re.findall(r'"(\w+)"', code))
+    assert {cause["step"] for cause in causes.values() if "step" in cause} <= set(LESSON)
