@@ -43,7 +43,7 @@ from idc_aws.sandbox import sandbox_of_its_own  # noqa: E402
 from idc_aws.scenario.reading import validate_scenario  # noqa: E402
 from idc_helpers.runbook.run import RunContext  # noqa: E402
 from idc_helpers.runbook.steps import Step  # noqa: E402
-from idc_helpers.runbook.undo import Teardown  # noqa: E402
+from idc_helpers.runbook.teardown import Teardown  # noqa: E402
 from idc_runner.fast.engine import open_engine  # noqa: E402
 from idc_runner.report import write_report  # noqa: E402
 from idc_runner.run import RunRequest, run_lesson  # noqa: E402

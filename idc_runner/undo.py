@@ -14,9 +14,10 @@ from idc_aws.sandbox import sandbox_of_its_own
 from idc_aws.scenario.reading import validate_scenario
 from idc_helpers.runbook.applying import Outcome, Progress, no_progress
 from idc_helpers.runbook.comparing import CheckResults
-from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace, place_of
+from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.undo import Teardown, UndoPlan, Verdict
+from idc_helpers.runbook.teardown import Teardown, Verdict
+from idc_helpers.runbook.undo import UndoPlan
 from idc_runner.notebooks import RunRecord, read_record
 
 
@@ -117,7 +118,7 @@ def _fitting_places(
     receipts: Sequence[Receipt], asked_for: Mapping[str, str | None], *, usual: str
 ) -> list[ReceiptPlace]:
     """Return the places that were asked for, those of the usual target first, the newest of these first."""
-    present = list(dict.fromkeys(place_of(receipt) for receipt in receipts))
+    present = list(dict.fromkeys(receipt.place for receipt in receipts))
     wanted = list(asked_for.values())
     fitting = [
         place

@@ -15,8 +15,7 @@ from idc_aws.sandbox import SandboxConsole
 from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, style
 from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
-from idc_helpers.runbook.lesson_memory import remember
-from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states
+from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states, remember
 from idc_helpers.runbook.run import RunContext
 
 FOLLOW_POLL_S = 1.0

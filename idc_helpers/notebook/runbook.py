@@ -19,8 +19,9 @@ from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import scrub
 from idc_helpers.notebook import inventory
 from idc_helpers.notebook.activation import ActivationStep
-from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
+from idc_helpers.notebook.command_line import CommandLineStep
 from idc_helpers.notebook.console_guide import page_links
+from idc_helpers.notebook.credentials import CredentialsStep
 from idc_helpers.notebook.exercises import TryIt, leftovers
 from idc_helpers.notebook.existing import Existing
 from idc_helpers.notebook.inventory import organization_tree

@@ -11,7 +11,8 @@ from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import ConsoleSettings
 from idc_aws.signin.login import SignInTrace, read_sign_in_trace
 from idc_aws.signin.profiles import SCOPE, SsoProfile
-from idc_helpers.notebook.command_line import CommandLineStep, CredentialsStep
+from idc_helpers.notebook.command_line import CommandLineStep
+from idc_helpers.notebook.credentials import CredentialsStep
 from idc_helpers.notebook.pictures import Message, Row, SequenceDiagram, TimeAxis
 from idc_helpers.runbook.run import RunContext
 

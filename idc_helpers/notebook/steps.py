@@ -32,7 +32,7 @@ from idc_helpers.notebook.tables import (
 from idc_helpers.runbook.applying import Outcome, Reviewed
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step, StepUndo
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 R = TypeVar("R", bound=Reviewed[Any])
 

@@ -206,20 +206,13 @@ class CheckResults:
 
     def map(self, words: Callable[[str], str]) -> CheckResults:
         """Return the results with other words for what each says."""
-        return CheckResults(
-            tuple(
-                replace(
-                    each,
-                    name=words(each.name),
-                    detail=words(each.detail),
-                    remedy=words(each.remedy),
-                    expected=words(each.expected),
-                    found=words(each.found),
-                    cause=words(each.cause),
-                )
-                for each in self
-            )
-        )
+        texts = ("name", "detail", "remedy", "expected", "found", "cause")
+
+        def said(check: Check) -> Check:
+            values: dict[str, Any] = {text: words(getattr(check, text)) for text in texts}
+            return replace(check, **values)
+
+        return CheckResults(tuple(map(said, self)))
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks)

@@ -30,7 +30,7 @@ class ReceiptPlace(NamedTuple):
 
     def holds(self, receipt: Receipt) -> bool:
         """Return whether a receipt is of this place."""
-        return self.includes(place_of(receipt))
+        return self.includes(receipt.place)
 
     def includes(self, named: ReceiptPlace) -> bool:
         """Return whether what a receipt calls its place is this one."""
@@ -40,11 +40,6 @@ class ReceiptPlace(NamedTuple):
     def __str__(self) -> str:
         state = f" (state {self.state_id[-8:]})" if self.state_id else ""
         return f"{self.target} account {self.account_id} in {self.region}{state}"
-
-
-def place_of(receipt: Receipt) -> ReceiptPlace:
-    """Return where the things are that a receipt names."""
-    return ReceiptPlace(receipt.target, receipt.account_id, receipt.region, receipt.state_id)
 
 
 @dataclass(frozen=True)
@@ -60,21 +55,19 @@ class Origin:
     instance_arn: str
     state_id: str = ""
 
+    @property
+    def place(self) -> ReceiptPlace:
+        """Where the things are."""
+        return ReceiptPlace(self.target, self.account_id, self.region, self.state_id)
 
-@dataclass(frozen=True)
-class Receipt:
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt(Origin):
     """One line of the receipts file."""
 
     receipt_id: str
     status: str
     at: str
-    run_id: str
-    notebook: str
-    step: str
-    target: str
-    account_id: str
-    region: str
-    instance_arn: str
     action: str
     kind: str
     key: str
@@ -83,7 +76,6 @@ class Receipt:
     after: State | None
     request_ids: tuple[str, ...] = ()
     undoes: str = ""
-    state_id: str = ""
 
 
 class ReceiptBook:
@@ -173,7 +165,7 @@ class ReceiptBook:
         """Return how many receipts of other places are not undone yet, by place."""
         receipts = self._read_all()
         return Counter(
-            place_of(receipt)
+            receipt.place
             for receipt in _open(receipts)
             if self.place is not None and not self.place.holds(receipt)
         )
@@ -205,7 +197,7 @@ class ReceiptBook:
         return _open(self.read())
 
 
-_FIELDS = {field.name: field for field in fields(Receipt)}
+_FIELDS = [field.name for field in fields(Receipt)]
 _OPTIONAL = ("undoes", "state_id", "request_ids")
 _VALUES = {
     "status": ("started", "done", "refused"),

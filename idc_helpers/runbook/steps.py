@@ -33,7 +33,8 @@ from idc_helpers.runbook.comparing import (
 from idc_helpers.runbook.explain_failures import explain_failure
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.run import RunContext
-from idc_helpers.runbook.undo import Teardown, UndoPlan
+from idc_helpers.runbook.teardown import Teardown
+from idc_helpers.runbook.undo import UndoPlan
 from idc_helpers.runbook.words import format_thing
 
 OWN_VALUES = "own_values"

@@ -10,8 +10,7 @@ from typing import Any
 
 from idc_aws.project import RUN_FOLDER_VARIABLE, project_folder
 from idc_helpers.runbook.lesson import LessonStep, steps_of_notebook
-from idc_helpers.runbook.lesson_memory import remembered_steps
-from idc_helpers.runbook.progress import StepState, is_to_do
+from idc_helpers.runbook.progress import StepState, is_to_do, remembered_steps
 
 
 def outline(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from idc_helpers.notebook.tables import outcome_table, plan_table
 from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 AWS_WORDS = "Obtaining permissions to manage your AWS account '{}' is taking longer than usual."
 STEPS = ("instance", "permission_sets", "groups", "users", "account_assignments")

@@ -28,7 +28,7 @@ from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 from idc_sandbox.persona import Persona
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"

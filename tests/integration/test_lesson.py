@@ -17,7 +17,7 @@ from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.progress import StepState, read_states
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 
 @pytest.fixture(scope="module")

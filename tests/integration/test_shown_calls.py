@@ -20,7 +20,7 @@ from idc_aws.scenario.reading import load_scenario, scenario_parameters, validat
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 READS = ("List", "Describe", "Get", "IsMember")
 SERVICES = ("sso-admin", "identitystore", "organizations")

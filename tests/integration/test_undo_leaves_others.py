@@ -24,7 +24,7 @@ from idc_aws.sandbox import sandbox_command
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 from idc_runner.cli.application import app
 from idc_runner.notebooks import RunRecord, write_record
 

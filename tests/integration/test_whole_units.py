@@ -11,7 +11,7 @@ from idc_aws.scenario.saving import dumped
 from idc_helpers.notebook.tables import plan_table
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 
 def scenario(**where):

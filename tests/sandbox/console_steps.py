@@ -16,8 +16,7 @@ from sandbox_clients import SandboxProcess
 
 from idc_aws.scenario.scenario import Scenario
 from idc_helpers.runbook.lesson import LESSON, target_steps
-from idc_helpers.runbook.lesson_memory import ALREADY_SO, BY_YOU, remember
-from idc_helpers.runbook.progress import StepReading, StepState, read_states
+from idc_helpers.runbook.progress import ALREADY_SO, BY_YOU, StepReading, StepState, read_states, remember
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 

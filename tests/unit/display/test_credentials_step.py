@@ -6,8 +6,8 @@ import pytest
 
 from idc_aws.errors import CredentialsError
 from idc_aws.signin.login import TemporaryCredentials
-from idc_helpers.notebook import command_line
-from idc_helpers.notebook.command_line import CredentialsStep
+from idc_helpers.notebook import credentials
+from idc_helpers.notebook.credentials import CredentialsStep
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def terminal(monkeypatch):
     def who_am_i(_connection, keys, *, with_token=True):
         return f"arn:aws:sts::1:assumed-role/R/{keys.access_key_id.removeprefix('key of ')}"
 
-    monkeypatch.setattr(command_line, "get_role_credentials", get_role_credentials)
-    monkeypatch.setattr(command_line, "who_am_i", who_am_i)
+    monkeypatch.setattr(credentials, "get_role_credentials", get_role_credentials)
+    monkeypatch.setattr(credentials, "who_am_i", who_am_i)
     return there
 
 
@@ -44,14 +44,14 @@ def step(terminal):
 
 @pytest.mark.parametrize(("person", "logins"), [("mary.major", 0), ("ana", 1), (None, 1)])
 def test_headless_a_session_that_will_not_do_is_replaced(step, terminal, monkeypatch, person, logins):
-    monkeypatch.setattr(command_line, "is_guided", lambda: False)
+    monkeypatch.setattr(credentials, "is_guided", lambda: False)
     terminal.person = person
     assert step._first_keys().access_key_id == "key of mary.major"
     assert terminal.logins == logins
 
 
 def test_guided_nobody_is_signed_in_by_the_notebook(step, terminal, monkeypatch):
-    monkeypatch.setattr(command_line, "is_guided", lambda: True)
+    monkeypatch.setattr(credentials, "is_guided", lambda: True)
     with pytest.raises(CredentialsError):
         step._first_keys()
     assert terminal.logins == 0

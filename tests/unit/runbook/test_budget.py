@@ -12,7 +12,7 @@ from idc_aws.changes import Action, Change, Plan
 from idc_aws.scenario.reading import validate_scenario
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 COMPANIES = {
     "small": Company(),

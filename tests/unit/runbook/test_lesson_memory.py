@@ -4,8 +4,14 @@ import pytest
 
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.lesson import LESSON
-from idc_helpers.runbook.lesson_memory import ALREADY_SO, BY_YOU, remember, remembered_steps
-from idc_helpers.runbook.progress import StepReading, StepState
+from idc_helpers.runbook.progress import (
+    ALREADY_SO,
+    BY_YOU,
+    StepReading,
+    StepState,
+    remember,
+    remembered_steps,
+)
 from idc_helpers.runbook.run import RunContext
 
 

@@ -18,7 +18,7 @@ from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
 from idc_helpers.runbook.progress import StepState, count_done, next_step, read_states
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 NO_PROFILES = SignedInProfiles((), None)

@@ -25,7 +25,7 @@ from idc_helpers.runbook.lesson import (
 from idc_helpers.runbook.progress import StepReading, StepState
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 ROOT = Path(__file__).parents[3]
 NEW = LessonStep(

@@ -16,7 +16,7 @@ from idc_helpers.runbook.applying import Applier
 from idc_helpers.runbook.records import Origin, ReceiptBook
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
-from idc_helpers.runbook.undo import Teardown
+from idc_helpers.runbook.teardown import Teardown
 
 ORIGIN = Origin("run", "08_users", "users", "aws", "111122223333", "us-east-1", "arn:instance")
 NAMES = [f"person{number:02d}" for number in range(40)]
