@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import re
 import shlex
 import signal
 import socket
@@ -13,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from idc_sandbox.errors import SandboxStartError
-from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, find_sandbox, listen, page_links
+from idc_sandbox.errors import SandboxStartError, ServiceError
+from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, control, find_sandbox, listen, page_links
 from idc_sandbox.state_folder import StateFolder, cannot_use, default_path
 
 # Each command imports what it alone needs: ``status`` and ``env`` must answer at once.
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = StateFolder(Path(options.state) if options.state else default_path())
     try:
         answer: _Answer | None = options.command(options, folder)
-    except SandboxStartError as error:
+    except (SandboxStartError, ServiceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -87,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
             "help": "stay, and stop the sandbox when standard input ends: for programs that test with it",
         },
         "--address": {"metavar": "EMAIL", "help": "open this mailbox only (default: all)"},
+        "--advance": {
+            "type": _duration,
+            "metavar": "DURATION",
+            "help": "how far ahead: 300 seconds, or 90s, 5m, 2h, 7d",
+        },
+        "--reset": {"action": "store_true", "help": "back to this machine's time"},
+        "values": {
+            "nargs": "*",
+            "type": _switch,
+            "metavar": "NAME=VALUE",
+            "help": "JSON, or 'default'; without one, show all",
+        },
         "--json": {"action": "store_true", "help": "print one JSON object, for programs"},
         # What `start` hands over: the socket that clients reach, and its lock until the server has its own.
         "--listener": {"type": int, "help": argparse.SUPPRESS},
@@ -105,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
         (_env, "--json"),
         (_pages, "--address --json"),
         (_jupyter, "--json"),
+        (_clock, "--advance --reset --json"),
+        (_switches, "values --json"),
         (_serve, "--port --seed --public-url --frame-ancestor --organization --listener --start-lock"),
     ):
         about = str(command.__doc__).removesuffix(".")
@@ -131,6 +147,32 @@ def _seed(text: str) -> int:
             f"{text!r} is not a seed: give a whole number from 0 with at most 18 digits"
         )
     return int(text)
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text, re.ASCII)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a length of time: give seconds, or a number with s, m, h or d, such as 5m"
+        )
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _switch(text: str) -> tuple[str, Any]:
+    """Return a switch's name and value; None sets the default."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} sets no switch: write NAME=VALUE, such as latency_s=0.5")
+    try:
+        return name, None if value == "default" else json.loads(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"the value of {name} is not JSON: {value!r}. Write a number, true, false, a list such as "
+            "'[\"reason\"]', or default"
+        ) from None
 
 
 def _start(options: argparse.Namespace, folder: StateFolder) -> _Answer:
@@ -191,14 +233,18 @@ def _nothing_runs(folder: StateFolder) -> str:
     return f"no sandbox runs with state in {folder.path}. Start one with: {_typed('start', folder)}"
 
 
+def _found(folder: StateFolder) -> RunningSandbox:
+    sandbox = find_sandbox(folder)
+    if sandbox is None:
+        raise SandboxStartError(_nothing_runs(folder))
+    return sandbox
+
+
 def _env(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
     """Print the variables that point AWS clients at it."""
     from idc_sandbox.environment import environment, variables_to_unset  # noqa: PLC0415
 
-    sandbox = find_sandbox(folder)
-    if sandbox is None:
-        raise SandboxStartError(_nothing_runs(folder))
-    variables = environment(sandbox)
+    variables = environment(_found(folder))
     return _Answer(variables, f"unset {' '.join(variables_to_unset(variables))}\n{_exports(variables)}")
 
 
@@ -208,8 +254,7 @@ def _exports(variables: Mapping[str, str]) -> str:
 
 def _pages(options: argparse.Namespace, folder: StateFolder) -> _Answer:
     """Print the addresses of its web pages, with links that work once for mailbox, phone and console."""
-    sandbox = find_sandbox(folder)
-    links = sandbox and page_links(sandbox, address=options.address)
+    links = page_links(_found(folder), address=options.address)
     if links is None:
         raise SandboxStartError(_nothing_runs(folder))
     names = ("portal_url", "mailbox_url", "phone_url", "console_url")
@@ -222,6 +267,26 @@ def _jupyter(_options: argparse.Namespace, _folder: StateFolder) -> _Answer:
 
     variables = jupyter_environment()
     return _Answer(variables, _exports(variables))
+
+
+def _clock(options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Show its clock, or move it ahead: to see things expire, or a trail delivered."""
+    if options.advance and options.reset:
+        raise SandboxStartError("give --advance or --reset, not both.")
+    body = {"reset": True} if options.reset else {"advance_s": options.advance} if options.advance else None
+    clock = control(_found(folder), "GET" if body is None else "POST", "clock", body)
+    moment = datetime.datetime.fromtimestamp(clock["now"], datetime.UTC).isoformat(" ", "seconds")
+    ahead = datetime.timedelta(seconds=round(clock["offset_s"]))
+    text = f"Its clock says {moment}" + (f", {ahead} ahead of this machine's." if ahead else ".")
+    return _Answer(clock, text)
+
+
+def _switches(options: argparse.Namespace, folder: StateFolder) -> _Answer:
+    """Show its switches, or set some: faults, latency and the like (docs/sandbox.md)."""
+    wanted = dict(options.values)
+    switches = control(_found(folder), "PUT" if wanted else "GET", "switches", wanted or None)
+    lines = [f"{name}={json.dumps(value)}" for name, value in switches.items()]
+    return _Answer(switches, "\n".join(lines))
 
 
 def _stop(_options: argparse.Namespace, folder: StateFolder) -> _Answer:

@@ -11,10 +11,11 @@ import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.state_folder import StateFolder
 
 HOST = "127.0.0.1"
@@ -109,6 +110,26 @@ def ask(
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def control(
+    sandbox: RunningSandbox, method: str, path: str, body: Any = None, *, timeout_s: float = 5.0
+) -> dict[str, Any]:
+    """Send a sandbox's owner's request (``/_sandbox/…``), and return its answer; raise what it refuses."""
+    answer = ask(
+        sandbox.port,
+        method,
+        f"/_sandbox/{path}",
+        control_secret=sandbox.control_secret,
+        body=body,
+        timeout_s=timeout_s,
+    )
+    if answer is None:
+        log = Path(sandbox.state_folder) / "server.log"
+        raise SandboxStartError(f"the sandbox at {sandbox.endpoint_url} does not answer. See {str(log)!r}.")
+    if {"code", "message"} <= set(answer):
+        raise ServiceError(answer.pop("code"), answer.pop("message"), **answer)
+    return answer
 
 
 def page_links(sandbox: RunningSandbox, *, address: str | None = None) -> dict[str, str] | None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox.environment import environment, variables_to_unset
-from idc_sandbox.errors import SandboxStartError, ServiceError
+from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.launcher import child_environment
-from idc_sandbox.loopback import RunningSandbox, ask
+from idc_sandbox.loopback import RunningSandbox, control
 from idc_sandbox.organization import DEFAULT_ORGANIZATION, organization_text
 from idc_sandbox.seed import Planting, Seed, read_seed
 from idc_sandbox.state_folder import HOME_NAME
@@ -202,20 +202,7 @@ class IdentityCenter:
         return person
 
     def _control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        answer = ask(
-            self._running.port,
-            method,
-            f"/_sandbox/{path}",
-            control_secret=self._running.control_secret,
-            body=body,
-            timeout_s=_TIMEOUT_S,
-        )
-        if answer is None:
-            log = Path(self._running.state_folder) / "server.log"
-            raise SandboxStartError(f"the sandbox at {self.endpoint_url} does not answer. See {str(log)!r}.")
-        if {"code", "message"} <= set(answer):
-            raise ServiceError(answer.pop("code"), answer.pop("message"), **answer)
-        return answer
+        return control(self._running, method, path, body, timeout_s=_TIMEOUT_S)
 
 
 class Clock:

@@ -59,7 +59,7 @@ _Address = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 
-def _call(verb: str, as_json: bool, **options: object) -> None:
+def _call(verb: str, as_json: bool, *words: str, **options: object) -> None:
     from idc_aws.sandbox import sandbox_command  # noqa: PLC0415 -- `idc --help` does without
 
     given = [
@@ -68,7 +68,7 @@ def _call(verb: str, as_json: bool, **options: object) -> None:
         if value is not None
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
-    command = sandbox_command(verb, *given, *(["--json"] if as_json else []))
+    command = sandbox_command(verb, *given, *words, *(["--json"] if as_json else []))
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
@@ -116,6 +116,35 @@ def status(state: _State = None, as_json: _Json = False) -> None:
 def reset(state: _State = None, seed: _Seed = None, as_json: _Json = False) -> None:
     """Stop it and delete its state: the next start begins with nothing."""
     _call("reset", as_json, state=state, seed=seed)
+
+
+@app.command()
+def clock(
+    state: _State = None,
+    advance: Annotated[
+        str | None,
+        typer.Option("--advance", metavar="DURATION", help="How far ahead: 300 seconds, or 90s, 5m, 2h, 7d."),
+    ] = None,
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="Back to this machine's time.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Show its clock, or move it ahead: to see things expire, or a trail delivered."""
+    _call("clock", as_json, *(["--reset"] if reset else []), state=state, advance=advance)
+
+
+@app.command()
+def switches(
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="JSON, or 'default'; without one, all are shown."),
+    ] = None,
+    *,
+    state: _State = None,
+    as_json: _Json = False,
+) -> None:
+    """Show its switches, or set some: faults, latency and the like (docs/sandbox.md)."""
+    _call("switches", as_json, *(values or []), state=state)
 
 
 @app.command()

@@ -36,6 +36,10 @@ def called(monkeypatch):
         (["status", "--json"], ["status", "--json"]),
         (["reset", "--seed", "7"], ["reset", "--seed", "7"]),
         (["env"], ["env"]),
+        (["clock", "--advance", "5m"], ["clock", "--advance", "5m"]),
+        (["clock", "--reset", "--json"], ["clock", "--reset", "--json"]),
+        (["switches"], ["switches"]),
+        (["switches", "trail=false", "latency_s=1"], ["switches", "trail=false", "latency_s=1"]),
     ],
 )
 def test_the_sandbox_is_spoken_to_as_a_process_and_its_exit_status_is_ours(idc, called, given, passed_on):
