@@ -110,7 +110,7 @@ def test_awswrangler_reads_a_frame(environment):
     )
 
 
-def test_the_aws_command_line_runs_a_query(environment):
+def test_the_aws_command_line_finds_events_and_runs_a_query(house, environment):
     command = find_command_line()
     if command is None:
         pytest.skip("no AWS CLI v2 is on the path")
@@ -120,7 +120,6 @@ def test_the_aws_command_line_runs_a_query(environment):
             # An AWS CLI before 2.13 knows no AWS_ENDPOINT_URL.
             [
                 command.program,
-                "athena",
                 *arguments,
                 "--output",
                 "json",
@@ -135,7 +134,13 @@ def test_the_aws_command_line_runs_a_query(environment):
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout or "{}")
 
+    house.clients.client("s3").create_bucket(Bucket="named-in-an-event")
+    named = "AttributeKey=EventName,AttributeValue=CreateBucket"
+    events = aws("cloudtrail", "lookup-events", "--lookup-attributes", named)["Events"]
+    assert events[0]["Resources"][0]["ResourceName"] == "named-in-an-event"
+
     started = aws(
+        "athena",
         "start-query-execution",
         "--query-string",
         NAMES,
@@ -143,11 +148,16 @@ def test_the_aws_command_line_runs_a_query(environment):
         "OutputLocation=s3://results/cli/",
     )
     query = ("--query-execution-id", started["QueryExecutionId"])
-    while aws("get-query-execution", *query)["QueryExecution"]["Status"]["State"] in ("QUEUED", "RUNNING"):
+    while aws("athena", "get-query-execution", *query)["QueryExecution"]["Status"]["State"] in (
+        "QUEUED",
+        "RUNNING",
+    ):
         pass
-    rows = aws("get-query-results", *query)["ResultSet"]["Rows"]
+    rows = aws("athena", "get-query-results", *query)["ResultSet"]["Rows"]
     assert [cell["VarCharValue"] for cell in rows[1]["Data"]] == ["CreateToken", "1"]
-    assert aws("list-databases", "--catalog-name", "AwsDataCatalog")["DatabaseList"] == [{"Name": "default"}]
+    assert aws("athena", "list-databases", "--catalog-name", "AwsDataCatalog")["DatabaseList"] == [
+        {"Name": "default"}
+    ]
 
 
 def test_boto3_in_this_process_and_over_the_wire_say_the_same(house, tmp_path):
