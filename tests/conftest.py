@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def write_to_memory() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+def keep_byte_code() -> None:
+    """Have byte code written, also where the environment says not to: hundreds of processes compile else."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 def listen_to_signals() -> None:
     """Take the usual dispositions: under `nohup` or in the background of a script, signals arrive ignored."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -31,6 +38,7 @@ def listen_to_signals() -> None:
 
 
 write_to_memory()
+keep_byte_code()
 listen_to_signals()
 
 
