@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,14 +18,39 @@ from idc_sandbox.pages.front_door import OneTimeLinks, Seals
 from idc_sandbox.server import make_application
 from idc_sandbox.state_folder import KEY_NAMES
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it wishes for another httpx than this kit's
-    from starlette.testclient import TestClient
-
 PORT = 8723
 KEYS = {name: f"the {name} of this test's state folder" for name in KEY_NAMES}
 CONTROL_SECRET = KEYS["control_secret"]
 PASSWORD = "Practice-makes-1"
+
+
+class _Transport(httpx.BaseTransport):
+    """Hand requests to an application in this thread; starlette's client starts a thread for each."""
+
+    def __init__(self, application: Any, *, raise_app_exceptions: bool) -> None:
+        self._inner = httpx.ASGITransport(
+            application, raise_app_exceptions=raise_app_exceptions, client=("testclient", 50_000)
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            answer = await self._inner.handle_async_request(request)
+            body = b"".join([part async for part in answer.stream])
+            return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
+
+        request.read()
+        return asyncio.run(ask())
+
+
+def client_of(
+    application: Any, base_url: str, *, raise_app_exceptions: bool = True, follow_redirects: bool = True
+) -> httpx.Client:
+    """Return a client of an application in this process."""
+    transport = _Transport(application, raise_app_exceptions=raise_app_exceptions)
+    headers = {"user-agent": "testclient"}
+    return httpx.Client(
+        transport=transport, base_url=base_url, headers=headers, follow_redirects=follow_redirects
+    )
 
 
 class Place:
@@ -52,7 +77,7 @@ class Place:
 
     def links(self, address: str | None = None) -> dict[str, str]:
         query = {} if address is None else {"address": address}
-        control = TestClient(self.application, base_url=f"http://127.0.0.1:{PORT}")
+        control = client_of(self.application, base_url=f"http://127.0.0.1:{PORT}")
         answer = control.get("/_sandbox/pages", params=query, headers={"x-sandbox-secret": CONTROL_SECRET})
         return dict(answer.json())
 
@@ -78,7 +103,7 @@ class Visitor:
         self.place = place
         parts = urlsplit(base_url)
         self.prefix, origin = parts.path, f"{parts.scheme}://{parts.netloc}"
-        self.client = TestClient(place.application, base_url=origin, raise_server_exceptions=False)
+        self.client = client_of(place.application, base_url=origin, raise_app_exceptions=False)
         self.page: httpx.Response
 
     def open(self, path: str, *, follow: bool = True, **headers: str) -> httpx.Response:

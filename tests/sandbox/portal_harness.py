@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,9 +35,24 @@ class Portal:
         self.sso_admin = self.clients.client("sso-admin")
         self.identity_store = self.clients.client("identitystore")
         self.instance = self.sso_admin.list_instances()["Instances"][0]
-        self.accounts = self.clients.member_account_ids()
         self.user_id = self.add_user("ana")
-        self.oidc, self.portal = self.clients.client("sso-oidc"), self.clients.client("sso")
+
+    # Each client takes ten milliseconds to make, and many tests need none of these.
+
+    @cached_property
+    def accounts(self) -> dict[str, str]:
+        """The ids of the organization's accounts by their names."""
+        return self.clients.member_account_ids()
+
+    @cached_property
+    def oidc(self) -> Any:
+        """What a program calls to get a token."""
+        return self.clients.client("sso-oidc")
+
+    @cached_property
+    def portal(self) -> Any:
+        """What a program calls with its token."""
+        return self.clients.client("sso")
 
     def add_user(self, user_name: str) -> str:
         return self.identity_store.create_user(

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 from fuzz import FORM, Fuzz
-from starlette.testclient import TestClient
+from page_visitor import client_of
 
 from idc_sandbox.errors import Request
 
@@ -185,7 +185,7 @@ PAGES = [
 
 
 def test_nothing_odd_at_the_pages_gets_a_500(place):
-    client = TestClient(place.application, base_url="http://localhost:8723", raise_server_exceptions=False)
+    client = client_of(place.application, base_url="http://localhost:8723", raise_app_exceptions=False)
     texts = ("\u00fc", "%", "\x00", "x" * 9_000, NESTED, "${x}", "<a>", "-1", "")
     names = ("user_code", "state", "scopes", "client_id", "account_id", "token", "key")
     for path in PAGES:

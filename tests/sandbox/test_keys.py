@@ -9,8 +9,9 @@ import itertools
 import json
 import re
 
+import httpx
 import pytest
-from page_visitor import CONTROL_SECRET, KEYS, PORT, Place, TestClient
+from page_visitor import CONTROL_SECRET, KEYS, PORT, Place, client_of
 
 from idc_sandbox.api.oidc.clients import registration_key
 from idc_sandbox.loopback import prove
@@ -47,7 +48,7 @@ PURPOSES = [
 ]
 
 
-def questions(client: TestClient):
+def questions(client: httpx.Client):
     """Yield the answers of everything that asks for no signature and no secret."""
     for text in [*PURPOSES, HEX]:
         for host in (f"127.0.0.1:{PORT}", f"localhost:{PORT}"):
@@ -73,7 +74,7 @@ def questions(client: TestClient):
 
 def answered(place: Place) -> set[bytes]:
     """Return every word that a stranger was answered, also as what it encodes."""
-    client = TestClient(place.application, base_url=f"http://127.0.0.1:{PORT}")
+    client = client_of(place.application, base_url=f"http://127.0.0.1:{PORT}")
     texts = [f"{answer.headers} {answer.text}" for answer in questions(client)]
     words = {word for text in texts for word in re.findall(r"[A-Za-z0-9_+/=-]{6,}", text)}
     found = {word.encode() for word in words}
@@ -125,7 +126,7 @@ def test_no_key_follows_from_another(tmp_path):
 
 @pytest.mark.parametrize("challenge", PURPOSES)
 def test_only_challenges_of_the_fixed_form_are_answered(place, challenge):
-    client = TestClient(place.application, base_url=f"http://127.0.0.1:{PORT}")
+    client = client_of(place.application, base_url=f"http://127.0.0.1:{PORT}")
     answer = client.get("/_sandbox/health", params={"challenge": challenge})
     assert (answer.status_code, answer.json()["code"]) == (400, "ValidationException")
     assert "proof" not in answer.json()

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from application_center import CUSTOM, JWT_BEARER, TOKEN_EXCHANGE
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
 from portal_harness import CHALLENGE, VERIFIER
 from token_issuer import TokenIssuer
 
@@ -287,9 +288,7 @@ def test_an_assertion_that_is_not_good(application, issuer, claims, why):
 
 def test_an_assertion_that_somebody_else_signed(application, issuer):
     application.trust()
-    other = TokenIssuer()
-    forged = issuer.sign(key=other.key)
-    other.close()
+    forged = issuer.sign(key=rsa.generate_private_key(65_537, 2048))
     assert "Signature" in application.refused("InvalidGrantException", forged)
     secret = "x" * 64
     for assertion in (

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
-from page_visitor import PASSWORD, PORT, TestClient
+from page_visitor import PASSWORD, PORT, client_of
 from portal_harness import BROWSER, REDIRECT_URI, VERIFIER
 
 from idc_sandbox.api.oidc.authorizations import check_authorize
@@ -165,7 +165,7 @@ def persona(place):
     """Return the scripted person, signed in at this process's pages."""
     place.set_mfa(user_without_device="allow")
     place.visitor().choose_password(place.invite())
-    http = TestClient(place.application, base_url=f"http://localhost:{PORT}", follow_redirects=False)
+    http = client_of(place.application, base_url=f"http://localhost:{PORT}", follow_redirects=False)
     persona = Persona(f"http://localhost:{PORT}", "ana", http=http)
     persona.sign_in(PASSWORD)
     return persona

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pyotp
 import pytest
-from page_visitor import KEYS, PASSWORD, PORT, TestClient
+from page_visitor import KEYS, PASSWORD, PORT, client_of
 
 from idc_sandbox.loopback import Sites
 from idc_sandbox.server import make_application
@@ -308,6 +308,6 @@ def test_a_form_that_is_too_large_or_no_form_is_refused(new):
 
 def test_before_identity_center_is_enabled_the_page_says_so(gateway_client):
     application = make_application(gateway_client.gateway, sites=Sites(PORT), keys=KEYS, stop=lambda: None)
-    answer = TestClient(application, base_url=f"http://localhost:{PORT}").get("/start")
+    answer = client_of(application, base_url=f"http://localhost:{PORT}").get("/start")
     assert answer.status_code == 400
     assert "has not enabled Identity Center" in re.sub(r"\s+", " ", answer.text)

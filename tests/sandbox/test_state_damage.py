@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from page_visitor import CONTROL_SECRET, PORT, TestClient
+from page_visitor import CONTROL_SECRET, PORT, client_of
 
 from idc_sandbox import launcher
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full
@@ -252,7 +252,7 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_half_written(place):
     with pytest.raises(ClientError, match="disk"):
         [s3.create_bucket(Bucket=f"bucket-{number}") for number in range(50)]
     buckets = [one["Name"] for one in s3.list_buckets()["Buckets"]]
-    answer = TestClient(place.application, base_url=f"http://127.0.0.1:{PORT}").put(
+    answer = client_of(place.application, base_url=f"http://127.0.0.1:{PORT}").put(
         "/_sandbox/switches",
         json={"fail_next_assignments": ["x" * 900] * 20},
         headers={"x-sandbox-secret": CONTROL_SECRET},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import threading
@@ -10,6 +11,12 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+
+@functools.cache
+def _first_key() -> rsa.RSAPrivateKey:
+    """Return what every issuer signs with at first: a key takes longer to make than most tests."""
+    return rsa.generate_private_key(65_537, 2048)
 
 
 class TokenIssuer:
@@ -45,10 +52,11 @@ class TokenIssuer:
                 """Say nothing."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # It looks that often whether it is to end, and its closing waits for that.
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.answer("/.well-known/openid-configuration", {"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
-        self.replace_key("one")
+        self._sign_with("one", _first_key())
 
     def answer(self, path: str, value: Any) -> None:
         """Answer a path with a JSON value from now on."""
@@ -56,7 +64,10 @@ class TokenIssuer:
 
     def replace_key(self, key_id: str) -> None:
         """Sign with a new key from now on, and publish it alone."""
-        self.key_id, self.key = key_id, rsa.generate_private_key(65_537, 2048)
+        self._sign_with(key_id, rsa.generate_private_key(65_537, 2048))
+
+    def _sign_with(self, key_id: str, key: rsa.RSAPrivateKey) -> None:
+        self.key_id, self.key = key_id, key
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         self.answer("/keys", {"keys": [public | {"kid": key_id, "alg": "RS256", "use": "sig"}]})
 
