@@ -51,7 +51,7 @@ def ended(process):
 # In place of a sandbox, which these jobs do not use.
 WITHOUT_TARGET = """\
 from idc_runner.batch import workers
-workers._checked = lambda place: ("nowhere", "")
+workers._target = lambda prepared, state: ("nowhere", "")
 """
 
 

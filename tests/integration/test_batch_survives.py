@@ -36,7 +36,7 @@ from pathlib import Path
 from idc_aws.errors import KitError
 from idc_runner.batch import workers
 from idc_runner.batch.batch import BatchRequest, run_batch
-workers._checked = lambda place: ("nowhere", "")
+workers._target = lambda prepared, state: ("nowhere", "")
 project, table, out, workers, *options = sys.argv[1:]
 request = BatchRequest(
     Path(project),
