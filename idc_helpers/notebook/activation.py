@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from idc_aws.connection import Connection
+from idc_aws.files import read_table
 from idc_aws.identity_store import find_user_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
@@ -79,23 +80,6 @@ _FIRST = (
 _NEXT = (
     "There is a password already. Open the access portal and sign in; each step is ticked above as you go."
 )
-_GUIDE = (
-    (
-        "the mail",
-        "“Invitation to join …”; or, with Send email OTP, a code at your first sign-in",
-        "your mailbox",
-    ),
-    ("accept", "Accept invitation", "the link is good for 7 days, once"),
-    ("password", "8 to 64 characters: lower, upper, digit, symbol", "none of your last three"),
-    ("sign in", "user name, then password", "your access portal"),
-    ("MFA device", "an authenticator app, a security key or a passkey", "asked at the first sign-in"),
-    ("portal", "accounts, and in each the permission sets that are yours", "your access portal"),
-    (
-        "Console",
-        "the role's landing page: the permission set's relay state, if it has one",
-        "beside the role",
-    ),
-)
 
 
 class ActivationStep:
@@ -107,9 +91,9 @@ class ActivationStep:
 
     def guide(self) -> Table:
         """Return what the person will meet: columns step, what is on the screen, note; reads nothing."""
-        return Table(
-            f"What {self.user_name} will meet", ("step", "on the screen", "where, and what to know"), _GUIDE
-        )
+        rows = tuple(map(tuple, read_table("sign_in", "idc_helpers")["first_time"]))
+        columns = ("step", "on the screen", "where, and what to know")
+        return Table(f"What {self.user_name} will meet", columns, rows)
 
     def state(self) -> Table:
         """Return how far the person is: columns what, state; reads only."""

@@ -15,7 +15,7 @@ from idc_aws.project import PAGES_VARIABLE
 from idc_aws.sandbox import SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS
 from idc_helpers.notebook.screen import is_guided
-from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, outside_link
 from idc_helpers.runbook.lesson import ConsoleScreen
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
@@ -55,7 +55,7 @@ class ConsoleGuide:
     def __repr__(self) -> str:
         if not self.guides:
             return f"“{self.title}”: nothing to do in the console"
-        return "\n\n".join(_as_text(guide) for guide in self.guides)
+        return "\n\n".join(map(_as_text, self.guides))
 
     def _repr_html_(self) -> str:
         return TABLE_STYLE + (
@@ -65,12 +65,12 @@ class ConsoleGuide:
 
 def guide_html(guide: Guide) -> str:
     """Return one guide's markup: path, link, a table of what to choose, why, AWS's page."""
-    anchor = _anchor(guide.link, f"open {guide.place.replace('AWS ', '')}")
+    anchor = outside_link(guide.link, f"open {guide.place.replace('AWS ', '')}")
     return (
         f'<p class="idc-note"><b>{in_html(guide.title)}</b> · {in_html(guide.state)}<br>'
         f"In {guide.place}: {in_html(guide.path)}{' · ' if anchor else ''}{anchor}</p>"
         f"{_choices(guide).html()}"
-        f'<p class="idc-note">{in_html(guide.why)} {_anchor(guide.source, "AWS’s page about it")}</p>'
+        f'<p class="idc-note">{in_html(guide.why)} {outside_link(guide.source, "AWS’s page about it")}</p>'
     )
 
 
@@ -93,12 +93,7 @@ def _as_text(guide: Guide) -> str:
     )
 
 
-def _anchor(address: str, words: str) -> str:
-    return (
-        f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(words)}</a>' if address else ""
-    )
-
-
+_CONSOLE = "/start/practice-console"
 _ENABLE = "https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html"
 _WHY_ENABLE = (
     "An organization instance is enabled by a person, in the organization's management account, in the Region"
@@ -154,7 +149,7 @@ def _way(context: RunContext, screen: ConsoleScreen | None) -> dict[str, str]:
     console = context.connection.console
     if console is None or screen is None:
         return {"link": _aws_link(context, screen)}
-    path = f"{_PATHS['console']}/{screen.path}"
+    path = f"{_CONSOLE}/{screen.path}"
     return {"link": _screen_link(console, path), "screen": path}
 
 
@@ -219,7 +214,7 @@ class Doors:
             return ""
         is_practice = self.step.context.connection.console is not None
         console = f"{'Practice' if is_practice else 'AWS'} console → {screen.words}"
-        doors, closed = [_anchor(self.link, console) or in_html(console)], ""
+        doors, closed = [outside_link(self.link, console) or in_html(console)], ""
         if is_practice or not no_api:
             doors.insert(0, "<b>Here</b>, with this form")
         if not no_api:
@@ -249,17 +244,11 @@ def _state(change: Change) -> str:
     return words.get(change.action, f"the sandbox's console sets it when you apply ({change.reason})")
 
 
-_TITLES = {
-    "mailbox": "Open the mailbox",
-    "portal": "Open the access portal",
-    "phone": "Open the practice phone",
-    "console": "Open the practice console",
-}
-_PATHS = {
-    "mailbox": "/start/mailbox",
-    "portal": "/start",
-    "phone": "/start/phone",
-    "console": "/start/practice-console",
+_PAGES = {
+    "mailbox": ("Open the mailbox", "/start/mailbox"),
+    "portal": ("Open the access portal", "/start"),
+    "phone": ("Open the practice phone", "/start/phone"),
+    "console": ("Open the practice console", _CONSOLE),
 }
 _BESIDE = "They open beside the notebook; with Ctrl (or ⌘) held, in a tab of the browser."
 _ONCE = (
@@ -276,7 +265,7 @@ class PageLinks(Line):
     note: str = ""
 
     def _repr_html_(self) -> str:
-        anchors = " · ".join(_anchor(address, words) for words, address in self.links)
+        anchors = " · ".join(outside_link(address, words) for words, address in self.links)
         note = f"<br>{escape(self.note)}" if self.note else ""
         return f'{super()._repr_html_()}<p class="idc-note">{anchors}{note}</p>'
 
@@ -297,12 +286,12 @@ def page_links(
     console: SandboxConsole, *pages: str, text: str = "The sandbox's pages.", address: str = ""
 ) -> PageLinks:
     """Return links to pages of the sandbox."""
-    named, path = pages or tuple(_TITLES), pages_path()
+    named, path = pages or tuple(_PAGES), pages_path()
     if path:
         query = {"mailbox": f"?{urlencode({'address': address})}"} if address else {}
-        found = {name: f"{path}{_PATHS[name]}{query.get(name, '')}" for name in named}
+        found = {name: f"{path}{_PAGES[name][1]}{query.get(name, '')}" for name in named}
     else:
         urls = console.pages(address or None)
         found = {name: urls[f"{name}_url"] for name in named}
     note = _BESIDE if path else _ONCE
-    return PageLinks(text, tuple((_TITLES[name], found[name]) for name in named), note)
+    return PageLinks(text, tuple((_PAGES[name][0], found[name]) for name in named), note)

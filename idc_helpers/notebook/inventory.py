@@ -195,9 +195,7 @@ def _sum(rows: Sequence[AssignmentRow]) -> str:
     accounts = len({row.account_id for row in rows})
     if not rows:
         return "no account assignments yet"
-    return (
-        f"{len(rows)} account assignment{'s' * (len(rows) > 1)} in {accounts} account{'s' * (accounts > 1)}"
-    )
+    return f"{counted(len(rows), 'account assignment')} in {counted(accounts, 'account')}"
 
 
 def _by_account(rows: Iterable[AssignmentRow]) -> dict[str, list[str]]:
@@ -227,9 +225,8 @@ def _left(details: Details, there: Collection[str]) -> list[TreeNode]:
 def _account(account: Account, in_charge: str, details: Details) -> TreeNode:
     marks = ["management account"] if account.account_id == in_charge else []
     marks += [account.status.lower()] if account.status != "ACTIVE" else []
-    label = f"{account.name or 'this account'} · {account.account_id}" + (
-        f" ({', '.join(marks)})" if marks else ""
-    )
+    marked = f" ({', '.join(marks)})" if marks else ""
+    label = f"{account.name or 'this account'} · {account.account_id}{marked}"
     return TreeNode(label, details=tuple(details.get(account.account_id, ())))
 
 
@@ -269,15 +266,8 @@ def _accounts(connection: Connection) -> Iterator[tuple[str, tuple[str, str]]]:
         for account in list_accounts(connection):
             yield account.account_id, ("no organization", _label(account.name, account.account_id))
         return
-    for root in list_roots(connection):
-        yield from _in_unit(root)
-
-
-def _in_unit(unit: OrganizationalUnit) -> Iterator[tuple[str, tuple[str, str]]]:
-    for account in unit.accounts:
+    for account in (account for root in list_roots(connection) for account in root.all_accounts()):
         yield account.account_id, (account.path, _label(account.name, account.account_id))
-    for below in unit.units:
-        yield from _in_unit(below)
 
 
 def _label(name: str, account_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from idc_aws.sandbox import SandboxConsole
 from idc_helpers.notebook.screen import Handle, is_guided, show_updatable
-from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, style
+from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, link_to, style
 from idc_helpers.runbook.lesson import LESSON, steps_of_notebook
 from idc_helpers.runbook.progress import StepReading, StepState, count_done, next_step, read_states, remember
 from idc_helpers.runbook.run import RunContext
@@ -34,9 +34,8 @@ def show_and_follow(
     """Show something, and put in its place what `make` returns whenever a step of the run was applied."""
     if not is_guided():
         raise NotImplementedError
-    news = News(
-        context.run_folder, context.connection.console
-    )  # before the target is read: nothing falls between
+    # Before the target is read: nothing falls between.
+    news = News(context.run_folder, context.connection.console)
     handle = show_updatable(first())
     key = (context.run_folder, context.notebook, name)
     before = _FOLLOWING.pop(key, None)
@@ -74,19 +73,19 @@ class News:
 
     def __init__(self, folder: Path, sandbox: SandboxConsole | None = None) -> None:
         self._paths = [folder / name for name in _FILES]
-        self._sizes = [_size(path) for path in self._paths]
+        self._sizes = [_size_and_time(path)[0] for path in self._paths]
         state = Path(sandbox.state_folder) if sandbox is not None and sandbox.state_folder else None
         self._state_paths = [state / name for name in _STATE_FILES] if state is not None else []
-        self._state = [_changed_at(path) for path in self._state_paths]
+        self._state = [_size_and_time(path)[1] for path in self._state_paths]
 
     def arrived(self) -> bool:
         """Return whether since the last call a step was applied, checked or attested, or failed."""
-        state = [_changed_at(path) for path in self._state_paths]
+        state = [_size_and_time(path)[1] for path in self._state_paths]
         state_before, self._state = self._state, state
         return self._folder_has_news() or state != state_before
 
     def _folder_has_news(self) -> bool:
-        sizes = [_size(path) for path in self._paths]
+        sizes = [_size_and_time(path)[0] for path in self._paths]
         before, self._sizes = self._sizes, sizes
         if sizes[1] != before[1]:
             return True
@@ -94,18 +93,12 @@ class News:
         return sizes[0] != before[0] and _tells(self._paths[0], before[0] if before[0] < sizes[0] else 0)
 
 
-def _size(path: Path) -> int:
+def _size_and_time(path: Path) -> tuple[int, int]:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError:
-        return 0
-
-
-def _changed_at(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _tells(path: Path, start: int) -> bool:
@@ -226,11 +219,6 @@ def _step(reading: StepReading, *, is_next: bool) -> str:
 
 def _mark(state: StepState) -> str:
     return f"idc-{_MARKS[state]}" if state in _MARKS else ""
-
-
-def link_to(address: str, words: str) -> str:
-    """Return a link to a notebook, or to a heading in it, relative to the notebook that shows it."""
-    return f'<a href="{escape(address)}">{escape(words)}</a>'
 
 
 def _format_sum(readings: Iterable[StepReading]) -> str:

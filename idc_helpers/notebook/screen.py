@@ -27,14 +27,13 @@ class Handle(Protocol):
 class LiveLine:
     """One line of progress; made by the first word, updated in place."""
 
-    def __init__(self, show: Any = None) -> None:
-        self._show = show or show_updatable
+    def __init__(self) -> None:
         self._handle: Handle | None = None
 
     def say(self, text: str) -> None:
         """Show a line in place of the one before."""
         if self._handle is None:
-            self._handle = self._show(Line(text))
+            self._handle = show_updatable(Line(text))
         else:
             self._handle.update(Line(text))
 
@@ -73,9 +72,8 @@ def show_checks(title: str, results: CheckResults, context: RunContext | None = 
     try:
         results.require()
     except CheckFailedError as error:
-        from IPython.display import display  # noqa: PLC0415 - only where something is shown
-
-        display(table, failed_checks(results))
+        show(table)
+        show(failed_checks(results))
         error.is_told_above = True
         raise
     return table

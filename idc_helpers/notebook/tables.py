@@ -144,13 +144,24 @@ def cut_html(cut: tuple[int, int, str] | None, files: Iterable[str]) -> str:
     """Return as HTML that only a part is shown, with links to the whole; empty where all of it is."""
     if cut is None:
         return ""
-    links = [f'<a href="{escape(link)}">{escape(link.rpartition("/")[2])}</a>' for link in files]
+    links = [link_to(link, link.rpartition("/")[2]) for link in files]
     return f'<p class="idc-note">{cut_note(*cut, links)}</p>'
 
 
 def in_html(text: str) -> str:
     """Return a text as HTML: escaped, with its line breaks, and no formula between two dollar signs."""
     return escape(text).replace("\n", "<br>").replace("$", _DOLLAR)
+
+
+def link_to(address: str, words: str) -> str:
+    """Return a link to a notebook, a heading or a file, relative to the notebook that shows it."""
+    return f'<a href="{escape(address)}">{escape(words)}</a>'
+
+
+def outside_link(address: str, words: str) -> str:
+    """Return a link that opens beside the notebook; empty where there is no address."""
+    start = f'<a href="{escape(address)}" target="_blank" rel="noopener">'
+    return f"{start}{escape(words)}</a>" if address else ""
 
 
 def place_html(place: Place) -> str:
@@ -380,13 +391,11 @@ def _as_text(check: Check) -> list[str]:
 def _as_html(check: Check) -> str:
     items = [f"<dt>{words}</dt><dd>{in_html(text)}</dd>" for words, text in _rows(check)]
     if check.go_back:
-        where = f'<a href="{escape(check.go_back.link)}">{escape(str(check.go_back))}</a>'
-        items.append(f"<dt>Go back to</dt><dd>{where}</dd>")
+        items.append(f"<dt>Go back to</dt><dd>{link_to(check.go_back.link, str(check.go_back))}</dd>")
     if check.remedy:
         items.append(f"<dt>What to do</dt><dd>{in_html(check.remedy)}</dd>")
     if check.source:
-        page = f'<a href="{escape(check.source)}" target="_blank" rel="noopener">{escape(check.source)}</a>'
-        items.append(f"<dt>AWS’s page</dt><dd>{page}</dd>")
+        items.append(f"<dt>AWS’s page</dt><dd>{outside_link(check.source, check.source)}</dd>")
     return (
         f'<section class="idc-failed" aria-label="{escape(f"failed check: {check.name}")}">'
         f"<h3>✘ {in_html(check.name)}</h3><dl>{''.join(items)}</dl></section>"

@@ -218,17 +218,15 @@ class Reviewed(ABC, Generic[P]):
         try:
             yield
         except BaseException:
-            self.reviewed = None
-            self._tell()
+            self._end_review()
             raise
 
     def changed(self) -> None:
         """End the review: a value is not what was shown any more."""
         self._generation += 1
-        self.end_review()
+        self._end_review()
 
-    def end_review(self) -> None:
-        """Let the plan that was shown count no longer."""
+    def _end_review(self) -> None:
         self.reviewed = None
         self._tell()
 

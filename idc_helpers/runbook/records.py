@@ -267,8 +267,7 @@ class EventLog:
 
     def write(self, event: str, *, step: str = "", **values: Any) -> None:
         """Append one event."""
-        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        entry = {"at": at, "notebook": self.notebook, "step": step, "event": event, **values}
+        entry = {"at": _now(), "notebook": self.notebook, "step": step, "event": event, **values}
         append_json_line(self.path, clean_values(entry))
 
 

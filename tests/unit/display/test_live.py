@@ -1,4 +1,5 @@
 from idc_aws.changes import Action, Change
+from idc_helpers.notebook import screen
 from idc_helpers.notebook.screen import LiveLine, format_progress
 
 CHANGE = Change(Action.CREATE, "permission_set", "A", None, {}, "new")
@@ -16,9 +17,10 @@ class Display:
         self.updates.append(str(shown))
 
 
-def test_one_display_is_made_and_then_updated():
+def test_one_display_is_made_and_then_updated(monkeypatch):
     display = Display()
-    line = LiveLine(display)
+    monkeypatch.setattr(screen, "show_updatable", display)
+    line = LiveLine()
     for event, made in (("started", 0), ("done", 1), ("done", 2)):
         line.say(format_progress(event, CHANGE, made, 2))
     assert display.made == ["▶ 0 of 2 done · create permission set 'A' …"]
