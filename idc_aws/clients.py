@@ -26,9 +26,11 @@ from botocore.loaders import JSONFileLoader, Loader, instance_cache
 from botocore.model import OperationModel
 
 from idc_aws.calls import READERS, Timing, current_look, end_look
-from idc_aws.errors import LeftSandboxError
+from idc_aws.errors import LeftSandboxError, RunFailedError
 from idc_aws.failures import Failures
+from idc_aws.files import lock_file
 from idc_aws.identifiers import LOOPBACK_HOSTS
+from idc_aws.project import PACING_FOLDER_VARIABLE
 
 # Of sso-admin in all, of identitystore for each operation; pacing takes half the time of retrying.
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
@@ -60,6 +62,41 @@ class Pacer:
             slot = max(now, self._next_slot)
             self._next_slot = slot + length_s
         return slot - now
+
+
+# No queue is that long: the file is of a time before the machine was started anew, and its clock with it.
+_FARTHEST_S = 3600.0
+
+
+class SharedPacer(Pacer):
+    """Lets the calls of all processes that use one file pass one by one, evenly spaced."""
+
+    def __init__(self, rate_per_s: float, path: Path, timing: Timing | None = None) -> None:
+        super().__init__(rate_per_s, timing)
+        self._path = path
+
+    def _take_slot(self, length_s: float) -> float:
+        try:
+            with lock_file(self._path, wait=True) as descriptor:
+                assert descriptor is not None
+                now = self._timing.clock()
+                slot = max(now, _slot_in(descriptor, now))
+                os.pwrite(descriptor, f"{slot + length_s:32.9f}".encode(), 0)
+        except OSError as error:
+            raise RunFailedError(
+                f"the pace of the calls cannot be kept in {str(self._path)!r}: {error.strerror or error}",
+                remedy=f"See that the folder in {PACING_FOLDER_VARIABLE} can be written, or unset the "
+                "variable.",
+            ) from error
+        return slot - now
+
+
+def _slot_in(descriptor: int, now: float) -> float:
+    try:
+        slot = float(os.pread(descriptor, 64, 0))
+    except ValueError:
+        return now  # new
+    return slot if slot < now + _FARTHEST_S else now
 
 
 class Pacing:

@@ -14,19 +14,17 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from idc_aws.calls import NOT_IN_ORGANIZATION, Timing, found_or_none
-from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacer, Pacing, Page, aws_clients, sandbox_clients
+from idc_aws.clients import AWS_RATE_PER_S, Clients, Pacing, Page, SharedPacer, aws_clients, sandbox_clients
 from idc_aws.errors import (
     AccessDeniedError,
     AccountInstanceError,
     InstanceNotFoundError,
     InvalidValueError,
     KitError,
-    RunFailedError,
     SeveralInstancesError,
     WrongAccountError,
 )
 from idc_aws.failures import Failures, failed_read
-from idc_aws.files import lock_file
 from idc_aws.identifiers import check_account_id, check_region
 from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 from idc_aws.sandbox import SandboxConsole, start_sandbox
@@ -334,41 +332,6 @@ class Connection:
         if self.endpoint_url and not self.is_sandbox:
             parts.append(f"endpoint overridden: {self.endpoint_url}, not AWS")
         return " · ".join(parts)
-
-
-# No queue is that long: the file is of a time before the machine was started anew, and its clock with it.
-_FARTHEST_S = 3600.0
-
-
-class SharedPacer(Pacer):
-    """Lets the calls of all processes that use one file pass one by one, evenly spaced."""
-
-    def __init__(self, rate_per_s: float, path: Path, timing: Timing | None = None) -> None:
-        super().__init__(rate_per_s, timing)
-        self._path = path
-
-    def _take_slot(self, length_s: float) -> float:
-        try:
-            with lock_file(self._path, wait=True) as descriptor:
-                assert descriptor is not None
-                now = self._timing.clock()
-                slot = max(now, _read(descriptor, now))
-                os.pwrite(descriptor, f"{slot + length_s:32.9f}".encode(), 0)
-        except OSError as error:
-            raise RunFailedError(
-                f"the pace of the calls cannot be kept in {str(self._path)!r}: {error.strerror or error}",
-                remedy=f"See that the folder in {PACING_FOLDER_VARIABLE} can be written, or unset the "
-                "variable.",
-            ) from error
-        return slot - now
-
-
-def _read(descriptor: int, now: float) -> float:
-    try:
-        slot = float(os.pread(descriptor, 64, 0))
-    except ValueError:
-        return now  # new
-    return slot if slot < now + _FARTHEST_S else now
 
 
 def share_pacing(connection: Connection) -> None:

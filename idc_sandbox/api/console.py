@@ -27,7 +27,7 @@ from idc_sandbox.api.sso_admin.instances import enable_organization_instance
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, not_found, validation_error
-from idc_sandbox.sign_in import devices, flow, passwords, people, verification
+from idc_sandbox.sign_in import devices, invitations, passwords, people, verification
 from idc_sandbox.sign_in.people import Refusal
 
 Result = TypeVar("Result")
@@ -77,10 +77,12 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
         case "POST", "enable":
             return _set_user_status(at_console(), user_id, "ENABLED")
         case "POST", "invite":
-            return {"message": dataclasses.asdict(_allowed(flow.invite, at_console(), user_id))}
+            return {"message": dataclasses.asdict(_allowed(invitations.invite, at_console(), user_id))}
         case "POST", "reset-password":
             delivery = values.get("delivery", "email")
-            return {"one_time_password": _allowed(flow.reset_password, at_console(), user_id, delivery)}
+            return {
+                "one_time_password": _allowed(invitations.reset_password, at_console(), user_id, delivery)
+            }
         case "GET", "password":
             return {"has_password": passwords.has_password(at_console(), user_id)}
         case "POST", "verify-email":

@@ -27,7 +27,7 @@ from idc_sandbox.pages.visits import (
     set_cookie,
     with_next,
 )
-from idc_sandbox.sign_in import devices, flow, passwords, people, verification
+from idc_sandbox.sign_in import devices, flow, invitations, passwords, people, verification
 from idc_sandbox.sign_in.flow import Next, SignIn
 from idc_sandbox.sign_in.people import Message, Refusal
 
@@ -203,7 +203,7 @@ def _welcome(visit: Visit, after: Next) -> Response:
 def show_invitation(visit: Visit, message: str = "") -> Response:
     """Show whom the link is for, and the form; to load it uses nothing up."""
     with visit.open() as context:
-        invitation = flow.look_at_invitation(context, visit.request.path_params["token"])
+        invitation = invitations.look_at_invitation(context, visit.request.path_params["token"])
     return render(visit, "invitation.html", invitation=invitation, message=message, is_error=bool(message))
 
 
@@ -211,8 +211,8 @@ def accept_invitation(visit: Visit) -> Response:
     """Set the password and lead to the sign-in; a password that is no good leaves the link usable."""
     token = visit.request.path_params["token"]
     with visit.open() as context:
-        flow.look_at_invitation(context, token)  # that it opens nothing is said before what was typed
-        flow.accept(context, token, passwords.chosen_password(visit.form))
+        invitations.look_at_invitation(context, token)  # that it opens nothing is said before what was typed
+        invitations.accept(context, token, passwords.chosen_password(visit.form))
     return redirect(visit, "/start/sign-in?notice=password-set")
 
 

@@ -23,7 +23,7 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from idc_sandbox import store
 from idc_sandbox.api import console
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in import devices, flow, people
+from idc_sandbox.sign_in import devices, flow, invitations, people
 from idc_sandbox.sign_in.flow import Next
 from idc_sandbox.sign_in.people import Refusal
 
@@ -103,8 +103,8 @@ class FrontDoor(Harness):
             **address,
         )["UserId"]
         if password:
-            link = self.do(flow.invite, user_id).link
-            self.do(flow.accept, link.rpartition("/")[2], password)
+            link = self.do(invitations.invite, user_id).link
+            self.do(invitations.accept, link.rpartition("/")[2], password)
         return user_id
 
     def begin(self, user_name: str, *, client: str = "127.0.0.1", browser_tokens: Any = ()) -> str:

@@ -12,7 +12,7 @@ from idc_sandbox.api.oidc import authorizations, clients, tokens
 from idc_sandbox.api.oidc.tokens import session_of_access_token
 from idc_sandbox.api.signin import logins
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.sign_in import devices, flow, passwords, people
+from idc_sandbox.sign_in import devices, flow, invitations, passwords, people
 from idc_sandbox.sign_in.people import Refusal
 
 AHEAD_S = 3 * 86_400.0
@@ -56,18 +56,18 @@ def sign_in(door):
 
 
 def invitation(door):
-    token = door.do(flow.invite, door.ben).link.rpartition("/")[2]
-    return (lambda: works(door, flow.look_at_invitation, token)), flow.INVITATION_LIFETIME_S
+    token = door.do(invitations.invite, door.ben).link.rpartition("/")[2]
+    return (lambda: works(door, invitations.look_at_invitation, token)), invitations.INVITATION_LIFETIME_S
 
 
 def password_reset(door):
-    door.do(flow.reset_password, door.ana)
+    door.do(invitations.reset_password, door.ana)
     token = door.do(people.list_messages)[0].link.rpartition("/")[2]
-    return (lambda: works(door, flow.look_at_invitation, token)), flow.RESET_LIFETIME_S
+    return (lambda: works(door, invitations.look_at_invitation, token)), invitations.RESET_LIFETIME_S
 
 
 def one_time_password(door):
-    password = door.do(flow.reset_password, door.ben, "one-time-password")
+    password = door.do(invitations.reset_password, door.ben, "one-time-password")
     fits = lambda: door.do(passwords.verify_password, door.ben, password)  # noqa: E731
     return fits, passwords.ONE_TIME_LIFETIME_S
 

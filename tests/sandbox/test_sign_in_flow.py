@@ -9,7 +9,7 @@ import pytest
 from front_door_harness import NEW_APP, PASSWORD
 
 from idc_sandbox.pages.visits import CONSOLE, MAILBOX, PHONE
-from idc_sandbox.sign_in import flow, passwords, people
+from idc_sandbox.sign_in import flow, invitations, passwords, people
 
 
 def test_a_wrong_password_is_said_and_the_right_one_leads_on(door):
@@ -100,16 +100,16 @@ def test_a_sign_in_survives_a_restart(door):
 
 def test_where_people_sign_in_elsewhere_no_password_is_taken_or_made(door):
     user_id, newcomer = door.add_person(), door.add_person("berta", password=None)
-    link = door.do(flow.invite, newcomer).link.removeprefix(flow.LINK_PATH)
+    link = door.do(invitations.invite, newcomer).link.removeprefix(invitations.LINK_PATH)
     sign_in_id = door.begin("ana")
     door.console("POST", "identity-source", type="external_identity_provider")
     for refused in (
         (flow.begin,),
         (flow.look, sign_in_id),  # a page that was open before goes on no further
         (flow.take, sign_in_id, "password", {"password": PASSWORD}),
-        (flow.invite, newcomer),
-        (flow.accept, link, PASSWORD),
-        *((flow.reset_password, user_id, delivery) for delivery in ("email", "one-time-password")),
+        (invitations.invite, newcomer),
+        (invitations.accept, link, PASSWORD),
+        *((invitations.reset_password, user_id, delivery) for delivery in ("email", "one-time-password")),
     ):
         options = {"client": "x"} if refused == (flow.begin,) else {}
         assert door.refusal(*refused, **options).code == "external-identity-source", refused

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idc_aws.calls import Timing
-from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing
-from idc_aws.connection import SharedPacer, share_pacing
+from idc_aws.clients import AWS_RATE_PER_S, Pacer, Pacing, SharedPacer
+from idc_aws.connection import share_pacing
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.project import PACING_FOLDER_VARIABLE, PACING_MACHINES_VARIABLE
 
@@ -17,7 +17,7 @@ TAKES_SLOTS = """
 import sys
 from pathlib import Path
 from idc_aws.calls import Timing
-from idc_aws.connection import SharedPacer
+from idc_aws.clients import SharedPacer
 pacer = SharedPacer(20.0, Path(sys.argv[1]), Timing(lambda: 5.0, lambda _seconds: None))
 sys.stdin.read()
 print(*[pacer.wait() for _ in range(200)])

@@ -1,0 +1,91 @@
+"""The permissions that a request to S3 needs: moto's own list is short, and names others for the rest."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
+from xml.parsers.expat import ExpatError
+
+import xmltodict
+
+from idc_sandbox.errors import Request, ServiceError
+
+_TABLES = tomllib.loads(resources.files("idc_sandbox").joinpath("data/s3_actions.toml").read_text("utf-8"))
+_ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
+_SUB_RESOURCES = {"delete", *_TABLES["not_offered"]}.union(
+    *(names for methods in _ACTIONS.values() for names in methods.values())
+) - {""}
+_MOST_DELETED = 1000
+
+
+def needed_permissions(request: Request, resource: str) -> list[tuple[str, str]]:
+    """Return the actions that a request needs, such as ``"s3:GetObject"``, each with its resource's ARN."""
+    name = resource.partition(":::")[2]
+    query = parse_qs(request.query, keep_blank_values=True)
+    asked = sorted(_SUB_RESOURCES & query.keys())
+    if len(asked) > 1:
+        raise ServiceError("InvalidArgument", f"Conflicting query string parameters: {', '.join(asked)}.")
+    sub_resource = asked[0] if asked else ""
+    if name == "*":
+        return [("s3:ListAllMyBuckets", "*")]
+    kind = "object" if "/" in name else "bucket"
+    if (kind, request.method, sub_resource) == ("bucket", "POST", "delete"):
+        return list(_of_many(request, resource))
+    action = _ACTIONS[kind].get(request.method, {}).get(sub_resource)
+    if action is None:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"The sandbox's s3 has no {request.method} of {sub_resource or 'nothing'!r} of a {kind}.",
+        )
+    if kind == "object" and "versionId" in query and sub_resource in _TABLES["with_versions"]:
+        action = action.replace("Object", "ObjectVersion", 1)
+    found = [(f"s3:{action}", resource)]
+    if kind == "object":
+        by_header: dict[str, str] = _TABLES["by_header"]
+        found += [(f"s3:{more}", resource) for name, more in by_header.items() if name in request.headers]
+        if any(header.startswith("x-amz-grant-") for header in request.headers):
+            found.append(("s3:PutObjectAcl", resource))
+    return [*found, *_of_source(request)]
+
+
+def bucket_of(resource: str) -> str:
+    """Return the name of the bucket in an ARN of S3; empty when it is about all of them."""
+    return resource.partition(":::")[2].partition("/")[0].replace("*", "")
+
+
+def _of_source(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield the permission for what is copied, read as moto reads it."""
+    source = request.headers.get("x-amz-copy-source")
+    if source is None:
+        return
+    parts = urlparse(source)
+    bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+    if parts.scheme or parts.netloc or parts.params or parts.fragment or not (bucket and key):
+        raise ServiceError(
+            "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey, URL-encoded; found "
+            f"{source[:200]!r}.",
+        )
+    has_version = "versionId" in parse_qs(parts.query, keep_blank_values=True)
+    action = "s3:GetObjectVersion" if has_version else "s3:GetObject"
+    yield action, f"arn:aws:s3:::{bucket}/{key}"
+
+
+def _of_many(request: Request, resource: str) -> Iterator[tuple[str, str]]:
+    """Yield the permissions for the objects of a DeleteObjects."""
+    try:
+        wanted = xmltodict.parse(request.body, strip_whitespace=False, force_list=("Object",))
+        objects: list[Any] = wanted["Delete"]["Object"]
+        named = [(item["Key"], item.get("VersionId")) for item in objects]
+    except (ExpatError, KeyError, TypeError, AttributeError, ValueError):
+        named = []
+    if not 0 < len(named) <= _MOST_DELETED or not all(isinstance(key, str) for key, _ in named):
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        raise ServiceError("MalformedXML", message)
+    for key, version in named:
+        yield ("s3:DeleteObject" if version is None else "s3:DeleteObjectVersion", f"{resource}/{key}")
+    if "x-amz-bypass-governance-retention" in request.headers:
+        yield from {("s3:BypassGovernanceRetention", f"{resource}/{key}") for key, _ in named}
