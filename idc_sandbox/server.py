@@ -192,7 +192,7 @@ _PAUSE_S = 0.1  # time for the first answers before moto is loaded beside them
 
 
 class AwsEndpoint:
-    """Hands whole requests to the gateway, in a worker thread: moto and SQLite block."""
+    """Hands whole requests to the gateway; what may take long, in a worker thread: moto and SQLite block."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -209,6 +209,8 @@ class AwsEndpoint:
             return await _send_answer(answer, error.head, send)
         if self._gateway.latency_s:
             await asyncio.sleep(self._gateway.latency_s)
+        if (at_once := self._gateway.handle_at_once(request)) is not None:
+            return await _send_answer(at_once, request, send)
         answer = await to_thread.run_sync(self._gateway.handle, request)
         return await _send_answer(answer, request, send)
 

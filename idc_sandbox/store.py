@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -344,6 +344,19 @@ class _Note(NamedTuple):
     outlives_refusal: bool
 
 
+class _Transaction(AbstractContextManager[sqlite3.Connection]):
+    """A block in a transaction; a call has a dozen, nearly all nested: a generator each would cost more."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._store.enter()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._store.leave(is_whole=error is None)
+
+
 class Store:
     """One open state file."""
 
@@ -418,30 +431,56 @@ class Store:
             )
         return int(version)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Yield the connection in a transaction, one at a time; an exception undoes it; nested ones join."""
-        with self._lock:
-            if self._depth:
-                yield self._connection
-                return
-            self._depth += 1
-            self._begin()
-            try:
-                yield self._connection
-                # After some errors SQLite has rolled back by itself: what followed was no transaction.
-                if not self._connection.in_transaction:
-                    raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
-                if self._connection.total_changes != self._changes_kept:
-                    self._add_notes()
-                self._connection.commit()
-            except BaseException:
-                self._connection.rollback()  # also when the commit itself failed: the next one must begin
-                self._notes = [note for note in self._notes if note.outlives_refusal]
-                raise
-            finally:
-                self._depth -= 1
+        return _Transaction(self)
+
+    def try_to_hold(self) -> bool:
+        """Keep all other threads out until `let_go`; False when one of them is in a transaction."""
+        return self._lock.acquire(blocking=False)
+
+    def let_go(self) -> None:
+        """Let other threads in again."""
+        self._lock.release()
+
+    def enter(self) -> sqlite3.Connection:
+        """Begin a transaction, or join the one that this thread is in."""
+        self._lock.acquire()
+        try:
+            if not self._depth:
+                self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._depth += 1
+        return self._connection
+
+    def leave(self, *, is_whole: bool) -> None:
+        """End what was entered: the outermost commits, or undoes all when it is not whole."""
+        try:
+            if self._depth == 1:
+                self._commit() if is_whole else self._roll_back()
+        finally:
+            self._depth -= 1
+            if not self._depth:
                 self._write_notes()
+            self._lock.release()
+
+    def _commit(self) -> None:
+        try:
+            # After some errors SQLite has rolled back by itself: what followed was no transaction.
+            if not self._connection.in_transaction:
+                raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
+            if self._connection.total_changes != self._changes_kept:
+                self._add_notes()
+            self._connection.commit()
+        except BaseException:
+            self._roll_back()  # the next one must begin
+            raise
+
+    def _roll_back(self) -> None:
+        self._connection.rollback()
+        self._notes = [note for note in self._notes if note.outlives_refusal]
 
     def note(self, statement: str, values: Sequence[Any], *, outlives_refusal: bool = False) -> None:
         """Add a row with the current transaction; if nothing else is changed, a power cut may still lose it.

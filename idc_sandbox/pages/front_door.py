@@ -274,6 +274,8 @@ class FrontDoor:
 
 def in_origin_form(scope: Scope) -> Scope:
     """Return a request that names this very server, as a client does to its proxy, as one that does not."""
+    if scope["raw_path"].startswith(b"/"):
+        return scope
     start = f"http://{Headers(scope=scope)['host']}"
     if not scope["raw_path"].startswith(f"{start}/".encode("latin-1")):
         return scope
@@ -314,6 +316,7 @@ def _is_signed(scope: Scope) -> bool:
 
 def _is_browser_at_the_door(scope: Scope) -> bool:
     """Tell whether a person typed the bare address; an S3 client that lists buckets asks for no HTML."""
+    if scope["method"] != "GET" or scope["query_string"]:  # spares an AWS client's calls the look
+        return False
     accepts = "".join(Headers(scope=scope).getlist("accept"))
-    is_plain = scope["method"] == "GET" and not scope["query_string"]
-    return is_plain and "text/html" in accepts and not _is_signed(scope)
+    return "text/html" in accepts and not _is_signed(scope)

@@ -41,6 +41,8 @@ class Attempt:
         As boto3 and the API have them; empty until they are known, and then there is no event.
     event
         Members of the record that only the handler knows; they take the place of those made here.
+    values
+        What the body of a JSON service's request says, where it was read already.
     """
 
     request: Request
@@ -49,6 +51,7 @@ class Attempt:
     service_name: str = ""
     operation_name: str = ""
     event: Record = field(default_factory=dict)
+    values: Record | None = None
 
 
 # Where the event source is not the service's name. Source: the table of events in the User Guide.
@@ -250,7 +253,8 @@ def _parameters(attempt: Attempt) -> Record | None:
         if attempt.rest is not None:
             return _shown(attempt, attempt.rest.model.input_shape, read_rest_input(attempt.rest, request))
         if "x-amz-target" in request.headers:
-            return _shown(attempt, None, parse_json(request.body or b"{}"), is_request=True)
+            values = parse_json(request.body or b"{}") if attempt.values is None else attempt.values
+            return _shown(attempt, None, values, is_request=True)
         parameters = form_parameters(request)
         if parameters.keys() <= {"Action", "Version"}:  # spares the first call the service's model
             return None

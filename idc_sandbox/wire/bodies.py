@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import h11
 from anyio import to_thread
-from starlette.requests import Request as HttpRequest
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -42,7 +42,7 @@ async def read_request(
         limit, is_over = largest, int(declared) > largest
     if is_over and "expect" in head.headers:
         raise TooLargeBodyError(head, limit)
-    async for piece in HttpRequest(scope, receive).stream():
+    async for piece in _pieces(receive):
         size += len(piece)
         if not is_over and size > limit:  # it comes in chunks, and did not say how many
             is_known = limit < largest and await to_thread.run_sync(is_ours, head)
@@ -59,12 +59,39 @@ async def read_request(
     return replace(head, body=b"".join(kept))
 
 
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; a client that goes before it is whole is gone."""
+    has_more = True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        has_more = message.get("more_body", False)
+        yield message.get("body", b"")
+
+
 def _read_head(scope: Scope) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-    head = Request(scope["method"], path, query, headers, b"")
     client = scope.get("client")  # none at the owner's door
-    return replace(head, address=client[0]) if client else head
+    named = {"address": client[0]} if client else {}
+    return Request(scope["method"], path, query, headers, b"", **named)
+
+
+class AnsweringConnection(h11.Connection):
+    """Holds the head of an answer back until its body begins: one write here, and one read at the client."""
+
+    _head = b""
+
+    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]
+        """Return what is to be written now; nothing for a head."""
+        data = super().send(event)
+        if isinstance(event, h11.Response):
+            self._head = data or b""
+            return b""
+        if self._head and data is not None:
+            data, self._head = self._head + data, b""
+        return data
 
 
 HEAD_S = 20.0  # from the connection, or from a further request's first byte, to the end of its head
@@ -78,6 +105,10 @@ class PatientProtocol(H11Protocol):
     _began_at: float | None = None  # when the head, or the body, that is awaited began
     _awaited: Any = None
     _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = AnsweringConnection(h11.SERVER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request's head."""

@@ -19,6 +19,8 @@ import orjson
 from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object, validation_error
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
 
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
 
 def query_parameters(request: Request) -> dict[str, str]:
     """Return the first value of each parameter of a request's query."""
@@ -28,7 +30,7 @@ def query_parameters(request: Request) -> dict[str, str]:
 def form_parameters(request: Request) -> dict[str, str]:
     """Return the first value of each parameter of a query-protocol request, from query or form body."""
     text = request.query
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if request.headers.get("content-type", "").startswith(FORM_CONTENT_TYPE):
         text = f"{text}&{request.body.decode('utf-8', 'replace')}"
     return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Thread
 
 import anyio
+import h11
 import pytest
 import uvicorn
 from botocore.auth import UNSIGNED_PAYLOAD, SigV4Auth
@@ -75,6 +76,22 @@ ENDLESS = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost:",
     b"\r\n\r\n",
 ]
+
+
+def test_an_answer_is_written_in_one_piece():
+    written: list[bytes] = []
+    connection = bodies.AnsweringConnection(h11.SERVER)
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert [type(connection.next_event()) for _ in range(2)] == [h11.Request, h11.EndOfMessage]
+    for event in (
+        h11.Response(status_code=200, headers=[("content-length", "4")]),
+        h11.Data(data=b"once"),
+        h11.EndOfMessage(),
+    ):
+        written.append(connection.send(event))
+    assert written[0] == written[2] == b""
+    assert written[1].startswith(b"HTTP/1.1 200 ")
+    assert written[1].endswith(b"\r\n\r\nonce")
 
 
 def test_what_never_becomes_a_request_ends(hasty):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -14,13 +15,17 @@ import anyio
 import boto3
 import pytest
 from anyio import to_thread
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from patience import PATIENCE_S
 
 from idc_sandbox import server
 from idc_sandbox.environment import environment
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.loopback import prove
+from idc_sandbox.wire.protocols import FORM_CONTENT_TYPE
 
 
 def raw(sandbox, method, path, *, host=None, body=b"", **headers) -> tuple[int, dict[str, str], bytes]:
@@ -205,6 +210,58 @@ def test_latency_is_waited_for_outside_of_the_lock(gateway_client, monkeypatch):
     gateway_client.switches(latency_s=0)
     anyio.run(server.AwsEndpoint(gateway_client.gateway), scope, receive, send)
     assert waits == [12.5]
+
+
+WHO = ("sts", "Action=GetCallerIdentity&Version=2011-06-15", {"Content-Type": FORM_CONTENT_TYPE})
+INSTANCES = ("sso", "{}", {"X-Amz-Target": "SWBExternalService.ListInstances"})
+QUERIES = ("athena", "{}", {"X-Amz-Target": "AmazonAthena.ListQueryExecutions"})
+OBJECTS = ("s3", "", {"Content-Type": FORM_CONTENT_TYPE})
+
+
+def signed(gateway, service, body, headers, path="/") -> Request:
+    key, secret = gateway.double.administrator_credentials()
+    request = AWSRequest("POST", f"http://localhost{path}", data=body.encode(), headers=headers)
+    SigV4Auth(Credentials(key, secret), service, "us-east-1").add_auth(request)
+    own = {name.lower(): value for name, value in request.headers.items()}
+    return Request("POST", path, "", {"host": "localhost", **own}, body.encode())
+
+
+@pytest.mark.parametrize("call", [WHO, INSTANCES])
+def test_what_is_answered_soon_waits_for_no_other_thread(gateway_client, call):
+    gateway = gateway_client.gateway
+    answer = gateway.handle_at_once(signed(gateway, *call))
+    assert answer is not None
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(("call", "path"), [(QUERIES, "/"), (OBJECTS, "/bucket/key")])
+def test_what_may_take_long_is_left_to_another_thread(gateway_client, call, path):
+    gateway = gateway_client.gateway
+    assert gateway.handle_at_once(signed(gateway, *call, path)) is None
+    service, body, headers = INSTANCES
+    large = signed(gateway, service, body + " " * 64 * 1024, headers)
+    assert gateway.handle_at_once(large) is None
+
+
+def test_nobody_stands_still_while_another_thread_is_in_a_transaction(gateway_client):
+    gateway, begun, done = gateway_client.gateway, threading.Event(), threading.Event()
+    request = signed(gateway, *INSTANCES)
+
+    def be_long() -> None:
+        with gateway.store.transaction():
+            begun.set()
+            done.wait(PATIENCE_S)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(be_long)
+        assert begun.wait(PATIENCE_S)
+        try:
+            assert gateway.handle_at_once(request) is None
+        finally:
+            done.set()
+    assert gateway.handle_at_once(request) is not None
+    with ThreadPoolExecutor(1) as pool:  # others are let in again
+        assert pool.submit(gateway.read_switches).result(PATIENCE_S)
 
 
 def test_latency_is_set_by_its_switch_and_kept_over_a_restart(fresh_sandbox):
