@@ -32,7 +32,19 @@ TESTS = ROOT / "tests" / "sandbox"
 # All of their operations belong to Identity Center; of other services the sandbox has what bears on it.
 WHOLE_SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "account-access", "account-access-runtime")
 _ROUNDS, _MOST_NAMED = 2, 2
-_TABLE = "test_every_operation.py"
+# Rules that hold for many operations: the word by which the page names each, and its test; a row of the test
+# is one operation's.
+RULES = {
+    "shape": "test_operations_by_model.py::test_a_good_request_is_answered_in_the_shape_of_the_model",
+    "permission": "test_operations_by_model.py::test_it_needs_the_permission_of_its_name_and_no_other",
+    "constraints": "test_operations_by_model.py::test_it_refuses_whatever_its_model_forbids",
+    "absent": "test_operations_by_model.py::test_what_is_not_there_is_refused",
+    "pages": "test_operations_by_model.py::test_a_list_is_read_in_pages_that_are_the_whole",
+    "tokens": "test_operations_by_model.py::test_a_token_is_good_for_its_own_question_and_account_alone",
+    "members": "test_operations_write_and_read.py::test_every_member_that_is_written_is_read_back",
+    "gone": "test_operations_write_and_read.py::test_what_is_taken_away_is_shown_no_more",
+    "again": "test_operations_write_and_read.py::test_a_request_that_is_sent_again_makes_nothing_more",
+}
 _NOT_OF_CALLS = (
     "test_console_",
     "test_pages_",
@@ -50,6 +62,21 @@ bears on Identity Center. [moto](https://docs.getmoto.org) answers `sts`, `iam`,
 The tests are in `tests/sandbox/`. They send requests as boto3 or another client does, signed and in the
 service's protocol, to the sandbox as a process of its own or inside the test's. A test that no longer calls
 what this page says of it fails.
+
+Some rules hold for all operations whose requests are signed, or for many. Each has one test, with a row for
+each operation; the column *Rules* says by a word which hold it. *Tests* are others that call it.
+
+| Word | What is tested of the operation | Test |
+|---|---|---|
+| shape | a good request gets an answer in the shape of AWS's model | {shape} |
+| permission | it needs the permission of its name, and that is enough | {permission} |
+| constraints | each length, pattern, range and choice of the model; each required member | {constraints} |
+| absent | each id in the request, where it names nothing | {absent} |
+| pages | the list page by page, one or two at a time, is the whole list | {pages} |
+| tokens | its token is refused elsewhere, and an odd one here | {tokens} |
+| members | every member that a request may set is read back | {members} |
+| gone | what it takes away is shown no more | {gone} |
+| again | a client token makes of two requests one | {again} |
 
 {sections}"""
 
@@ -79,16 +106,25 @@ def _home(call: Call) -> str:
 def page_text(homes: Mapping[Call, str], tests: Mapping[Call, tuple[str, ...]]) -> str:
     """Return the text of the page."""
     rows: dict[str, list[str]] = defaultdict(list)
-    for (service, name), home in homes.items():
-        named = ", ".join(f"`{test}`" for test in tests.get((service, name), ()))
+    for call, home in homes.items():
+        service, name = call
+        rules = {row_of(rule, call): word for word, rule in RULES.items()}
+        words = ", ".join(word for row, word in rules.items() if row in tests.get(call, ()))
+        named = ", ".join(f"`{test}`" for test in tests.get(call, ()) if test not in rules)
         answers = f"`{home}`" if home else "not answered"
-        rows[service].append(f"| `{name}` | {answers} | {named} |")
+        rows[service].append(f"| `{name}` | {answers} | {words} | {named} |")
     sections = [
-        f"## `{service}` ({len(lines)})\n\n| Operation | Answered by | Tests |\n|---|---|---|\n"
+        f"## `{service}` ({len(lines)})\n\n| Operation | Answered by | Rules | Tests |\n|---|---|---|---|\n"
         + "\n".join(lines)
         for service, lines in rows.items()
     ]
-    return _TEXT.format(count=len(homes), sections="\n\n".join(sections) + "\n")
+    named_rules = {word: f"`{test}`" for word, test in RULES.items()}
+    return _TEXT.format(count=len(homes), sections="\n\n".join(sections) + "\n", **named_rules)
+
+
+def row_of(rule: str, call: Call) -> str:
+    """Return the row that a rule's test has for an operation."""
+    return f"{rule}[{'-'.join(call)}]"
 
 
 def candidates(wanted: Iterable[Call]) -> dict[str, set[Call]]:
@@ -141,19 +177,27 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def confirmed(wanted: Mapping[Call, str]) -> dict[Call, tuple[str, ...]]:
-    """Run few tests that mention all operations, then others for what is left; return which call which."""
-    mentions = candidates(wanted)
+    """Run the rules' tests, and few others that mention all operations; return which call which."""
+    files = sorted({rule.partition("::")[0] for rule in RULES.values()})
+    mentions = {
+        test: calls for test, calls in candidates(wanted).items() if test.partition("::")[0] not in files
+    }
     found: dict[Call, set[str]] = {call: set() for call in wanted}
-    for number in range(_ROUNDS + 1):
+    for _ in range(_ROUNDS):
         left = {call for call, tests in found.items() if not tests}
-        is_last = number == _ROUNDS  # what no other test sends is called by the table of all
-        seen = _run([_TABLE] if is_last and left else sorted(_covering(mentions, left)))
-        for test, rows in seen.items():
+        for test, rows in _run(sorted(_covering(mentions, left))).items():
             for call in set().union(*rows.values()) & left:
                 callers = sorted(row for row, calls in rows.items() if call in calls)
                 # Of a table of rows only some of which call it, the first of those.
                 found[call].add(test if len(callers) == len(rows) else callers[0])
-    return {call: tuple(sorted(tests)[:_MOST_NAMED]) for call, tests in found.items()}
+    rules = _run(files)
+    return {
+        call: (
+            *(row for rule in RULES.values() if call in rules[rule].get(row := row_of(rule, call), ())),
+            *sorted(tests)[:_MOST_NAMED],
+        )
+        for call, tests in found.items()
+    }
 
 
 def _covering(mentions: dict[str, set[Call]], left: set[Call]) -> Iterator[str]:

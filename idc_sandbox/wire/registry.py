@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -102,36 +103,52 @@ def call_operation(
         )
     answer = handler(replace(context, operation_name=model.name), request)
     if isinstance(answer, Listing):
-        answer = _page(model, answer, request)
+        answer = _page(context, model, answer, request)
     return serialize(model.output_shape, answer or {}) or {}
 
 
-def _page(model: OperationModel, listing: Listing, request: dict[str, Any]) -> dict[str, Any]:
+def _page(
+    context: Context, model: OperationModel, listing: Listing, request: dict[str, Any]
+) -> dict[str, Any]:
     """Return the page that a request asks for, and the token of the next one, under the model's names."""
     members = model.output_shape.members if model.output_shape else {}
     items_name = next(name for name, shape in members.items() if shape.type_name == "list")
     is_capitalized = "NextToken" in members
     token_name, size_name = ("NextToken", "MaxResults") if is_capitalized else ("nextToken", "maxResults")
-    last_key = _read_token(request.get(token_name), model.name)
+    last_key = None
+    if given := request.get(token_name):
+        last_key = _read_token(given, model.name, _digest(context, model, request))
     size = min(int(request.get(size_name) or listing.most_on_a_page), listing.most_on_a_page)
     found = listing.after(last_key, size + 1)
     page = found[:size]
     token = None
     if len(found) > size:
-        next_key = json.dumps([model.name, listing.order(page[-1])])
+        next_key = json.dumps([_digest(context, model, request), listing.order(page[-1])])
         token = base64.urlsafe_b64encode(next_key.encode()).decode()
     return {items_name: [listing.shown(item) for item in page], token_name: token}
 
 
-def _read_token(token: str | None, operation_name: str) -> str | None:
-    if not token:
-        return None
+def _digest(context: Context, model: OperationModel, request: dict[str, Any]) -> str:
+    """Return what a token is good for: the same question of the same account; a person's token may be new."""
+    shapes = model.input_shape.members if model.input_shape else {}
+    asked = {
+        name: value
+        for name, value in request.items()
+        if name.lower() not in ("nexttoken", "maxresults")
+        and not (name in shapes and shapes[name].is_sensitive)
+    }
+    text = json.dumps([model.name, context.caller.account_id, asked], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_token(token: str, operation_name: str, digest: str) -> str:
     try:
-        named_operation, last_key = parse_json(base64.urlsafe_b64decode(token.encode()))
+        said, last_key = parse_json(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError):
-        named_operation, last_key = None, None
-    if named_operation != operation_name or not isinstance(last_key, str):
+        said, last_key = None, None
+    if said != digest or not isinstance(last_key, str):
         raise validation_error(
-            f"The NextToken {token[:40]!r} was not given by {operation_name}; start over without one."
+            f"The NextToken {token[:40]!r} was not given by {operation_name} to your account for the same "
+            "parameters; start over without one."
         )
     return last_key

@@ -49,18 +49,27 @@ def recorded_calls(patch: Any) -> Iterator[set[Call]]:
     yield seen
 
 
-_ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<home>[^|]*) \| (?P<tests>[^|]*) \|$")
+_ROW = re.compile(
+    r"^\| `(?P<name>\w+)` \| (?P<home>[^|]*) \| (?P<words>[^|]*) \| (?P<tests>[^|]*) \|$", re.ASCII
+)
+_RULE = re.compile(r"^\| (?P<word>\w+) \| [^|]* \| `(?P<test>\S+::\w+)` \|$", re.ASCII)
 
 
 def read_page(text: str) -> dict[Call, tuple[str, ...]]:
     """Return the tests that the page names for each operation: ``file.py::function``, or with a row's id."""
     found: dict[Call, tuple[str, ...]] = {}
+    rules: dict[str, str] = {}
     service = ""
     for line in text.splitlines():
         if line.startswith("## "):
             service = line.removeprefix("## ").split()[0].strip("`")
+        elif rule := _RULE.match(line):
+            rules[rule["word"]] = rule["test"]
         elif row := _ROW.match(line):
-            found[service, row["name"]] = tuple(re.findall(r"`(\S+?::[^`]+)`", row["tests"]))
+            words = [word for word in row["words"].split(", ") if word]
+            of_rules = [f"{rules[word]}[{service}-{row['name']}]" for word in words]
+            others = re.findall(r"`(\S+?::[^`]+)`", row["tests"])
+            found[service, row["name"]] = (*of_rules, *others)
     return found
 
 

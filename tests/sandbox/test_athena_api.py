@@ -157,8 +157,10 @@ def test_queries_are_listed_newest_first_and_looked_at_together(house):
     answer = house.athena.batch_get_query_execution(QueryExecutionIds=[ids[0], UNKNOWN])
     assert [one["Query"] for one in answer["QueryExecutions"]] == ["SELECT 0"]
     assert [one["QueryExecutionId"] for one in answer["UnprocessedQueryExecutionIds"]] == [UNKNOWN]
+    given = house.athena.list_query_executions(MaxResults=1)["NextToken"]
+    question, _ = json.loads(base64.urlsafe_b64decode(given))
     for key in ("²", "9" * 30, "-1"):  # no page gave it
-        token = base64.urlsafe_b64encode(json.dumps(["ListQueryExecutions", key]).encode()).decode()
+        token = base64.urlsafe_b64encode(json.dumps([question, key]).encode()).decode()
         assert house.athena.list_query_executions(NextToken=token)["QueryExecutionIds"][:3] == ids[::-1]
     other_region = house.clients.client("athena", region="eu-west-1")
     assert other_region.list_query_executions()["QueryExecutionIds"] == []

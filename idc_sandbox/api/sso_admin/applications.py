@@ -3,7 +3,6 @@
 # What each rule comes from: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateApplication.html
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from operator import itemgetter
@@ -16,9 +15,9 @@ from idc_sandbox.api.instance_rules import (
     require_visible_instance,
 )
 from idc_sandbox.api.sso_admin.application_providers import require_creatable
-from idc_sandbox.api.sso_admin.rules import delete_tags, put_tags
+from idc_sandbox.api.sso_admin.rules import delete_tags, parameter_mismatch, put_tags, request_hash
 from idc_sandbox.context import Context
-from idc_sandbox.errors import access_denied, conflict, not_found, quota_exceeded, validation_error
+from idc_sandbox.errors import access_denied, not_found, quota_exceeded, validation_error
 from idc_sandbox.wire.registry import Listing, operation
 
 MAXIMUM_APPLICATIONS = 3000
@@ -52,17 +51,8 @@ def created_before(
     token = request.get("ClientToken")
     row = context.find(table, instance_arn=instance_arn, client_token=token) if token else None
     if row is not None and row["request_hash"] != request_hash(request):
-        # AWS's documentation names IdempotentParameterMismatch, which its model does not have.
-        raise conflict(
-            f"IdempotentParameterMismatch: the ClientToken {token!r} was used with other parameters. Use a "
-            "new one for another request."
-        )
+        raise parameter_mismatch(request["ClientToken"])
     return row
-
-
-def request_hash(request: dict[str, Any]) -> str:
-    """Return what tells a request from every other one."""
-    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 @operation("sso-admin", "CreateApplication")

@@ -17,7 +17,7 @@ from idc_sandbox.api.instance_rules import (
 )
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.api.sso_admin.regions import regions_of, require_one_region
-from idc_sandbox.api.sso_admin.rules import delete_tags, put_tags
+from idc_sandbox.api.sso_admin.rules import delete_tags, parameter_mismatch, put_tags, request_hash
 from idc_sandbox.context import IDENTITY_CENTER, Context
 from idc_sandbox.errors import access_denied, conflict, not_found, validation_error
 from idc_sandbox.wire.registry import Listing, operation
@@ -116,8 +116,12 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
             "cannot have an account instance. Enable the organization instance in the console instead."
         )
     token = request.get("ClientToken")
+    made_by = {"client_token": token, "request_hash": request_hash(request)} if token else {}
     existing = context.find("instance", owner_account_id=context.caller.account_id)
-    if existing is not None and token and json.loads(existing["settings_json"]).get("client_token") == token:
+    kept = json.loads(existing["settings_json"]) if existing is not None else {}
+    if existing is not None and token and kept.get("client_token") == token:
+        if kept.get("request_hash", made_by["request_hash"]) != made_by["request_hash"]:
+            raise parameter_mismatch(token)
         return {"InstanceArn": existing["instance_arn"]}
     instance_arn = _insert_instance(
         context,
@@ -125,7 +129,7 @@ def create_instance(context: Context, request: dict[str, Any]) -> dict[str, Any]
         region=context.region,
         name=request.get("Name"),
         status="CREATE_IN_PROGRESS",
-        settings={"client_token": token} if token else {},
+        settings=made_by,
         has_permission_sets=False,
     )
     put_tags(context, instance_arn, request.get("Tags", []))

@@ -105,7 +105,7 @@ def add_region(context: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_can_replicate(context: Context, request: dict[str, Any], region: str) -> sqlite3.Row:
-    instance = require_instance(context, request["InstanceArn"])
+    instance = require_instance(context, request["InstanceArn"], missing=access_denied)
     cannot = f"Region {region!r} cannot be added to {instance['instance_arn']!r}:"
     if instance["kind"] != "ORGANIZATION":
         raise validation_error(f"{cannot} an account instance has one Region.")

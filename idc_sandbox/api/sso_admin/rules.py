@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -109,6 +110,20 @@ def assignment_key(request: dict[str, Any]) -> dict[str, str]:
         "principal_type": request["PrincipalType"],
         "principal_id": request["PrincipalId"],
     }
+
+
+def request_hash(request: dict[str, Any]) -> str:
+    """Return what tells a request from every other one."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def parameter_mismatch(token: str) -> ServiceError:
+    """Return the refusal of a ``ClientToken`` that came with another request before."""
+    # AWS's documentation names IdempotentParameterMismatch, which its model does not have.
+    return conflict(
+        f"IdempotentParameterMismatch: the ClientToken {token!r} was used with other parameters. Use a "
+        "new one for another request."
+    )
 
 
 def principal_exists(context: Context, instance_arn: str, request: dict[str, Any]) -> bool:

@@ -8,8 +8,8 @@ from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.instance_rules import require_instance
-from idc_sandbox.api.sso_admin.applications import created_before, request_hash
-from idc_sandbox.api.sso_admin.rules import delete_tags, put_tags
+from idc_sandbox.api.sso_admin.applications import created_before
+from idc_sandbox.api.sso_admin.rules import delete_tags, put_tags, request_hash
 from idc_sandbox.context import Context
 from idc_sandbox.errors import access_denied, conflict, not_found, quota_exceeded
 from idc_sandbox.wire.registry import Listing, operation
