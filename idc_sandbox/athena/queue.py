@@ -50,6 +50,8 @@ class Queries:
         self._lock = threading.Lock()
         self._engines: dict[str, Engine | None] = {}
         self._spare: Engine | None = None
+        self._is_reading_ahead = False
+        self._ahead: Engine | None = None
         for left in self.folder.glob("query-*"):  # by a sandbox that was killed
             shutil.rmtree(left, ignore_errors=True)
 
@@ -101,7 +103,9 @@ class Queries:
 
     def end_all(self) -> None:
         """Cancel what waits or runs, and wait until nothing does: the state becomes another one. Writes."""
-        while self._engines:
+        while self._engines or self._is_reading_ahead:
+            if self._ahead is not None:
+                self._ahead.kill()
             with self._store.transaction() as connection:
                 connection.execute(
                     "UPDATE athena_query SET state = 'CANCELLED' WHERE state IN ('QUEUED', 'RUNNING')"
@@ -112,8 +116,13 @@ class Queries:
     def _run(self, query_id: str) -> None:
         """Run one query to its end, on a thread of its own."""
         folder = self.folder / f"query-{uuid.uuid4().hex}"
+        has_parts = False
         try:
-            self._finish(query_id, self._outcome(query_id, folder))
+            self._make_folders(folder)
+            outcome = self._outcome(query_id, folder)
+            done = outcome.get("done", {})
+            has_parts = done.pop("has_parts", False) and done["scanned"] <= LARGEST_CACHE
+            self._finish(query_id, outcome)
         except sqlite3.ProgrammingError:
             logger.info("the sandbox was stopped while a query ran")  # the next one says that it failed
         except Exception as error:
@@ -125,11 +134,36 @@ class Queries:
             with self._lock:
                 self._engines.pop(query_id, None)
                 is_last = not self._engines
+                reads_ahead = has_parts and not self._is_reading_ahead
+                self._is_reading_ahead |= reads_ahead
                 if is_last:  # no query reads the files, and none can begin to
                     _shrink(self.folder / "cache")
+            if reads_ahead:
+                threading.Thread(
+                    target=self._read_ahead, args=(query_id,), daemon=True, name="athena-ahead"
+                ).start()
             if is_last:
                 self._prepare_spare()
         self._go_on_if_open()
+
+    def _read_ahead(self, query_id: str) -> None:
+        """Read all columns of a query's objects for those that come later, while nobody waits for it."""
+        folder = self.folder / f"query-{uuid.uuid4().hex}"
+        try:
+            self._make_folders(folder)
+            with self._store.transaction() as connection:
+                row, now = _find(connection, query_id), state.now(connection)
+            if row is not None:
+                self._ahead = Engine(self.folder)
+                self._ask(self._ahead, row, now, folder, is_ahead=True)
+        except (sqlite3.ProgrammingError, OSError, EngineGoneError) as error:
+            logger.info("reading ahead of the queries has ended: %s", error)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with self._lock:
+                self._ahead, self._is_reading_ahead = None, False
+                if not self._engines:
+                    _shrink(self.folder / "cache")
 
     def _go_on_if_open(self) -> None:
         try:
@@ -142,41 +176,19 @@ class Queries:
             row, now = _find(connection, query_id), state.now(connection)
         if row is None:
             return {}
-        request = json.loads(row["request_json"])
-        cache = self.folder / "cache"
-        for place in (self.folder, cache, folder):
-            place.mkdir(mode=0o700, exist_ok=True)
-        caller = Caller(row["account_id"], row["principal_arn"], row["access_key_id"])
-        shelf = CallersShelf(self._store, self._double, caller, row["region"], folder)
         engine = self._take(query_id)
         with self._store.transaction() as connection:
             row = _find(connection, query_id)
         if row is None or row["state"] != "RUNNING":  # cancelled while there was no process to end
             engine.kill()
             return {}
-        job = {
-            "text": request["QueryString"],
-            "database": request.get("QueryExecutionContext", {}).get("Database", "default").lower(),
-            "parameters": request.get("ExecutionParameters", []),
-            "now": now,
-            "folder": str(folder),
-            "cache": str(cache),
-            "cpu_s": int(self.longest_s * 4) + 10,
-        }
-        begun, is_late = time.monotonic(), threading.Event()
-
-        def end() -> None:
-            is_late.set()
-            engine.kill()
-
-        timer = threading.Timer(self.longest_s, end)
-        timer.daemon = True
-        timer.start()
+        request, begun = json.loads(row["request_json"]), time.monotonic()
         try:
-            ended = engine.run(job, shelf.answer)
+            ended = self._ask(engine, row, now, folder)
             if "done" in ended:
                 done = {**ended["done"], "engine_s": time.monotonic() - begun}
                 body = (folder / "result").read_bytes()
+                shelf = self._shelf(row, folder)
                 shelf.write(request["address"], body)
                 shelf.write(f"{request['address']}.metadata", b"\x00")
                 return {"done": {**done, "output_bytes": len(body)}}
@@ -184,9 +196,39 @@ class Queries:
         except EngineGoneError:
             reason = f"Query timed out: the sandbox gives a query {self.longest_s:.0f} seconds"
             late = QueryFailedError(reason, TIMED_OUT, SYSTEM)
-            return {"failed": (late if is_late.is_set() else out_of_memory()).as_values()}
+            is_late = time.monotonic() - begun >= self.longest_s
+            return {"failed": (late if is_late else out_of_memory()).as_values()}
         except QueryFailedError as error:
             return {"failed": error.as_values()}
+
+    def _make_folders(self, folder: Path) -> None:
+        for place in (self.folder, self.folder / "cache", folder):
+            place.mkdir(mode=0o700, exist_ok=True)
+
+    def _shelf(self, row: sqlite3.Row, folder: Path) -> CallersShelf:
+        caller = Caller(row["account_id"], row["principal_arn"], row["access_key_id"])
+        return CallersShelf(self._store, self._double, caller, row["region"], folder)
+
+    def _ask(
+        self, engine: Engine, row: sqlite3.Row, now: float, folder: Path, *, is_ahead: bool = False
+    ) -> dict[str, Any]:
+        """Give a process its job, and return how it ended; it is ended when its time is up."""
+        request = json.loads(row["request_json"])
+        job = {
+            "text": request["QueryString"],
+            "database": request.get("QueryExecutionContext", {}).get("Database", "default").lower(),
+            "parameters": request.get("ExecutionParameters", []),
+            "now": now,
+            "folder": str(folder),
+            "cache": str(self.folder / "cache"),
+            "is_ahead": is_ahead,
+            "cpu_s": int(self.longest_s * 4) + 10,
+        }
+        timer = threading.Timer(self.longest_s, engine.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            return engine.run(job, self._shelf(row, folder).answer)
         finally:
             timer.cancel()
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import re
 import zlib
+from collections.abc import Collection
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 
@@ -20,7 +23,7 @@ from idc_sandbox.athena.engine.spelling import (
     spelled_type,
     spelling_of,
 )
-from idc_sandbox.athena.engine.types import HiveType, duckdb_type, quoted, read_type
+from idc_sandbox.athena.engine.types import HiveType, duckdb_type, literal, quoted, read_type
 
 PATH = "$path"
 _FORM = 1  # of the files: another number makes all of them anew
@@ -28,6 +31,7 @@ _LARGEST = 1024**3
 _RECORDS = re.compile(rb'\s*\{\s*"Records"\s*:\s*(?=\[)')
 _END = re.compile(rb"\]\s*\}\s*\Z")
 _GZIP = b"\x1f\x8b"
+_PIECE = 1024**2
 
 
 def form_of(table: dict[str, Any]) -> str:
@@ -75,22 +79,28 @@ class Converter:
         self._types = {column["name"]: read_type(column["type"]) for column in table["columns"]}
 
     def convert(
-        self, connection: duckdb.DuckDBPyConnection, source: SourceObject, raw: Path, target: Path
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: SourceObject,
+        raw: Path,
+        target: Path,
+        wanted: Collection[str] | None = None,
     ) -> None:
-        """Make the file of an object, whole or not at all; the raw one is deleted."""
+        """Make the file of an object, with all columns or those wanted, or none; the raw one is deleted."""
         made = self._folder / f"{target.name}.new"
         text = self._folder / f"{target.name}.text"
         try:
-            select = self._selection(connection, raw, text)
+            types = {name: kind for name, kind in self._types.items() if wanted is None or name in wanted}
+            select = self._selection(connection, raw, text, types)
             constants = [
-                f"TRY_CAST({_literal(value)} AS {duckdb_type(column['type'])}) AS {quoted(column['name'])}"
+                f"TRY_CAST({literal(value)} AS {duckdb_type(column['type'])}) AS {quoted(column['name'])}"
                 for column, value in zip(self._table["partitions"], source.values, strict=True)
             ]
-            path = f"{_literal(source.address)} AS {quoted(PATH)}"
+            path = f"{literal(source.address)} AS {quoted(PATH)}"
             columns, origin = select
             listed = ", ".join([*columns, *constants, path])
             connection.execute(
-                f"COPY (SELECT {listed} FROM {origin}) TO {_literal(str(made))}"  # noqa: S608
+                f"COPY (SELECT {listed} FROM {origin}) TO {literal(str(made))}"  # noqa: S608
                 " (FORMAT parquet, COMPRESSION zstd)"
             )
             made.replace(target)
@@ -103,68 +113,74 @@ class Converter:
                 path_left.unlink(missing_ok=True)
 
     def _selection(
-        self, connection: duckdb.DuckDBPyConnection, raw: Path, text: Path
+        self, connection: duckdb.DuckDBPyConnection, raw: Path, text: Path, types: dict[str, HiveType]
     ) -> tuple[list[str], str]:
         """Return the columns and where they come from; `text` is written where the raw bytes will not do."""
         if self._form == "parquet":
-            return self._of_parquet(connection, raw)
-        data = _plain(raw.read_bytes())
-        if self._form == "cloudtrail":
-            data = _array_of_records(data)
-        text.write_bytes(data)
-        if self._form in ("cloudtrail", "json"):
-            return self._of_json(text, data)
-        return self._of_csv(text)
+            return self._of_parquet(connection, raw, types)
+        _unpack(raw, text)
+        if self._form not in ("cloudtrail", "json"):
+            return self._of_csv(text, types)
+        if not text.stat().st_size:
+            text.write_bytes(b"[]" if self._form == "cloudtrail" else b"\n")
+        elif self._form == "cloudtrail":
+            _leave_array_of_records(text)
+        return self._of_json(text, types)
 
-    def _of_json(self, text: Path, data: bytes) -> tuple[list[str], str]:
+    def _of_json(self, text: Path, types: dict[str, HiveType]) -> tuple[list[str], str]:
         is_trail = self._form == "cloudtrail"
-        record = HiveType("struct", self._types)
+        # Of records nothing can be read but some column of theirs.
+        read = types or dict(list(self._types.items())[:1])
+        record = HiveType("struct", read)
         known = dict(CLOUDTRAIL_SPELLING) if is_trail else {}
         properties = self._table["serde_properties"]
-        spelling = spelling_of(record, sample_records(data), data, known)
-        for name in self._types:
+        with _mapped(text) as data:
+            spelling = spelling_of(record, sample_records(data), data, known)
+        for name in read:
             spelling.keys[name] = properties.get(f"mapping.{name}", spelling.keys[name])
         shown = ", ".join(
-            f"{_literal(spelling.keys[name])}: {_literal(spelled_type(kind, spelling.inside.get(name)))}"
-            for name, kind in self._types.items()
+            f"{literal(spelling.keys[name])}: {literal(spelled_type(kind, spelling.inside.get(name)))}"
+            for name, kind in read.items()
         )
         form = "array" if is_trail else "newline_delimited"
         lenient = str(properties.get("ignore.malformed.json", "")).lower() == "true" and not is_trail
         # One record, however large, must fit into the reader's buffer.
         largest = 64 * 1024 * 1024
         origin = (
-            f"read_json({_literal(str(text))}, format = '{form}', columns = {{{shown}}}, compression = "
-            f"'uncompressed', maximum_object_size = {largest}, ignore_errors = {str(lenient).lower()})"
+            f"read_json({literal(str(text))}, format = '{form}', columns = {{{shown}}}, compression = "
+            f"'uncompressed', maximum_object_size = {largest}, ignore_errors = {str(lenient).lower()}, "
+            "records = 'true')"
         )
         columns = [
             f"{renamed(quoted(spelling.keys[name]), kind, spelling.inside.get(name))} AS {quoted(name)}"
-            for name, kind in self._types.items()
+            for name, kind in types.items()
         ]
         return columns, origin
 
-    def _of_csv(self, text: Path) -> tuple[list[str], str]:
+    def _of_csv(self, text: Path, types: dict[str, HiveType]) -> tuple[list[str], str]:
         properties, is_open = self._table["serde_properties"], self._form == "opencsv"
         delimiter = properties.get("separatorChar" if is_open else "field.delim", "," if is_open else "\x01")
         quote = properties.get("quoteChar", '"') if is_open else ""
         escape = properties.get("escapeChar" if is_open else "escape.delim", "\\" if is_open else "")
         header = self._table["properties"].get("skip.header.line.count", "0")
         null = properties.get("serialization.null.format", "" if is_open else "\\N")
-        shown = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in self._types)
+        shown = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self._types)
         origin = (
-            f"read_csv({_literal(str(text))}, auto_detect = false, header = false, columns = {{{shown}}}, "
-            f"delim = {_literal(delimiter)}, quote = {_literal(quote)}, escape = {_literal(escape)}, "
+            f"read_csv({literal(str(text))}, auto_detect = false, header = false, columns = {{{shown}}}, "
+            f"delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(escape)}, "
             f"skip = {int(header) if header.isdecimal() else 0}, null_padding = true, strict_mode = false, "
-            f"nullstr = {_literal(null)}, compression = 'none', max_line_size = 4194304)"
+            f"nullstr = {literal(null)}, compression = 'none', max_line_size = 4194304)"
         )
         cast = "CAST" if is_open else "TRY_CAST"
         columns = [
-            f"{cast}({quoted(name)} AS {kind.in_duckdb()}) AS {quoted(name)}"
-            for name, kind in self._types.items()
+            f"{cast}({quoted(name)} AS {kind.in_duckdb()}) AS {quoted(name)}" for name, kind in types.items()
         ]
         return columns, origin
 
-    def _of_parquet(self, connection: duckdb.DuckDBPyConnection, raw: Path) -> tuple[list[str], str]:
-        origin = f"read_parquet({_literal(str(raw))})"
+    def _of_parquet(
+        self, connection: duckdb.DuckDBPyConnection, raw: Path, types: dict[str, HiveType]
+    ) -> tuple[list[str], str]:
+        origin = f"read_parquet({literal(str(raw))})"
         described = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()  # noqa: S608
         present = {row[0].lower() for row in described}
         columns = [
@@ -174,50 +190,64 @@ class Converter:
                 else f"NULL::{kind.in_duckdb()}"
             )
             + f" AS {quoted(name)}"
-            for name, kind in self._types.items()
+            for name, kind in types.items()
         ]
         return columns, origin
 
 
-def _plain(data: bytes) -> bytes:
-    """Return the bytes of an object, unpacked; one that unpacks without an end is refused."""
-    made = []
-    size = 0
-    while data.startswith(_GZIP):
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            piece = unpacker.decompress(data, _LARGEST - size + 1)
-        except zlib.error as error:
-            raise QueryFailedError(f"HIVE_BAD_DATA: a gzip object is damaged: {error}", BAD_DATA) from None
-        size += len(piece)
-        if size > _LARGEST:
-            raise out_of_memory()
-        if not unpacker.eof:
-            raise QueryFailedError("HIVE_BAD_DATA: a gzip object ends too early", BAD_DATA)
-        made.append(piece)
-        data = unpacker.unused_data
-    return b"".join(made) if made else data
+def _unpack(raw: Path, text: Path) -> None:
+    """Write the bytes of an object, unpacked, piece by piece; one that unpacks without an end is refused."""
+    with raw.open("rb") as source:
+        data = source.read(_PIECE)
+        if not data.startswith(_GZIP):
+            raw.rename(text)
+            return
+        with text.open("wb", buffering=0) as target:
+            while data.startswith(_GZIP):
+                data = _unpack_member(source, data, target)
 
 
-def _array_of_records(data: bytes) -> bytes:
-    """Return the array in ``{"Records": […]}``: DuckDB reads it record by record, not as one value."""
-    begin, end = _RECORDS.match(data), _END.search(data[-64:])
-    if begin is not None and end is not None:
-        return data[begin.end() : len(data) - len(data[-64:]) + end.start() + 1]
+def _unpack_member(source: BinaryIO, data: bytes, target: FileIO) -> bytes:
+    """Write one of the texts that a gzip object is made of; return the bytes behind it that were read."""
+    unpacker = zlib.decompressobj(wbits=31)
     try:
-        records = json.loads(data or b'{"Records": []}')["Records"]
+        while not unpacker.eof:
+            target.write(unpacker.decompress(data, _PIECE))
+            if target.tell() > _LARGEST:
+                raise out_of_memory()
+            data = unpacker.unconsumed_tail or (b"" if unpacker.eof else source.read(_PIECE))
+            if not (data or unpacker.eof):
+                raise QueryFailedError("HIVE_BAD_DATA: a gzip object ends too early", BAD_DATA)
+    except zlib.error as error:
+        raise QueryFailedError(f"HIVE_BAD_DATA: a gzip object is damaged: {error}", BAD_DATA) from None
+    return unpacker.unused_data + source.read(_PIECE)
+
+
+def _mapped(text: Path) -> mmap.mmap:
+    with text.open("r+b") as file:
+        return mmap.mmap(file.fileno(), 0)
+
+
+def _leave_array_of_records(text: Path) -> None:
+    """Blank out what is around the array of ``{"Records": […]}``: DuckDB reads an array record by record."""
+    with _mapped(text) as data:
+        last = len(data) - min(len(data), 64)
+        begin, end = _RECORDS.match(data), _END.search(data[last:])
+        if begin is not None and end is not None:
+            data[: begin.end()] = b" " * begin.end()
+            data[last + end.start() + 1 :] = b" " * (len(data) - last - end.start() - 1)
+            return
+        whole = data[:]
+    try:
+        records = json.loads(whole)["Records"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise QueryFailedError(
             'HIVE_BAD_DATA: an object is not of the form {"Records": […]} of CloudTrail', BAD_DATA
         ) from None
-    return json.dumps(records).encode()
+    text.write_bytes(json.dumps(records).encode())
 
 
 def _bad_data(error: duckdb.Error, source: SourceObject) -> QueryFailedError:
     said = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", str(error).partition("\n")[0])
     said = re.sub(r'\s*(?:in file )?"?/[^"\s]*"?', "", said)
     return QueryFailedError(f"HIVE_BAD_DATA: {source.address}: {said}", BAD_DATA)
-
-
-def _literal(text: str | None) -> str:
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"

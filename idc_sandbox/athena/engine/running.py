@@ -44,6 +44,8 @@ class Job:
         The time that the query sees, epoch seconds.
     folder, cache
         What this query alone uses, and what stays for later ones.
+    is_ahead
+        Whether to read the query's objects for later ones, and answer nothing.
     """
 
     text: str
@@ -52,6 +54,7 @@ class Job:
     now: float
     folder: Path
     cache: Path
+    is_ahead: bool = False
 
     @property
     def result(self) -> Path:
@@ -61,16 +64,23 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What a statement that succeeded leaves besides its result: columns, bytes of S3 read, rows, times."""
+    """What a statement that succeeded leaves besides its result: columns, bytes of S3 read, rows, times.
+
+    `has_parts` says that it took what it needed out of objects which nobody has read whole.
+    """
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     scanned: int = 0
     rows: int = 0
     planning_s: float = 0.0
+    has_parts: bool = False
 
 
 def run_job(job: Job, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
     """Run a statement and write its answer into the job's result file. Writes."""
+    if job.is_ahead:
+        _load(job, _bind(job, job.text, shelf), shelf)
+        return Outcome()
     kind = kind_of_statement(job.text)
     if kind.substatement in _WRITING:
         name = kind.substatement.replace("_", " ")
@@ -107,6 +117,7 @@ class _Prepared:
     names: list[str]
     types: list[str]
     scanned: int
+    has_parts: bool
     places: TextPlaces
 
     def failure(self, error: Exception) -> QueryFailedError:
@@ -135,18 +146,29 @@ def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
     name_columns(tree)
     binder = Binder(shelf, job.database, job.now)
     tree = binder.bind(tree, places)
+    binder.find_wanted(tree)
     sql = to_duckdb(tree, job.now, binder.kind_of)
     scans = list(binder.scans.values())
-    with _opened(job, scans, has_path=binder.has_path) as connection:
-        return _Bound(sql, scans, binder.has_path, _described(connection, sql, places), places)
+    try:
+        columns = _described(job, scans, binder, sql, places)
+    except QueryFailedError:  # the reason, and what could have been meant, is among all columns
+        for scan in scans:
+            scan.wanted = None
+        columns = _described(job, scans, binder, sql, places)
+    return _Bound(sql, scans, binder.has_path, columns, places)
 
 
 def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
     bound = _bind(job, text, shelf)
-    scanned = Loader(shelf, job.cache, job.folder, job.now).load(bound.scans)
+    scanned, has_parts = _load(job, bound, shelf)
     connection = _opened(job, bound.scans, has_path=bound.has_path)
     names, types = [name for name, _ in bound.columns], [kind for _, kind in bound.columns]
-    return _Prepared(connection, _printable(bound.sql, types), names, types, scanned, bound.places)
+    return _Prepared(connection, _printable(bound.sql, types), names, types, scanned, has_parts, bound.places)
+
+
+def _load(job: Job, bound: _Bound, shelf: CatalogShelf) -> tuple[int, bool]:
+    loader = Loader(shelf, job.cache, job.folder, job.now, is_ahead=job.is_ahead)
+    return loader.load(bound.scans), loader.has_parts
 
 
 def _opened(job: Job, scans: list[Scan], *, has_path: bool) -> duckdb.DuckDBPyConnection:
@@ -160,11 +182,14 @@ def _opened(job: Job, scans: list[Scan], *, has_path: bool) -> duckdb.DuckDBPyCo
     return connection
 
 
-def _described(connection: duckdb.DuckDBPyConnection, sql: str, places: TextPlaces) -> list[tuple[str, str]]:
-    try:
-        return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
-    except (duckdb.Error, MemoryError) as error:
-        raise translate_error(error, places, places.full_column) from None
+def _described(
+    job: Job, scans: list[Scan], binder: Binder, sql: str, places: TextPlaces
+) -> list[tuple[str, str]]:
+    with _opened(job, scans, has_path=binder.has_path) as connection:
+        try:
+            return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
+        except (duckdb.Error, MemoryError) as error:
+            raise translate_error(error, places, places.full_column) from None
 
 
 def _printable(sql: str, types: list[str]) -> str:
@@ -196,7 +221,7 @@ def _run_query(job: Job, text: str, shelf: CatalogShelf, clock: Callable[[], flo
             if size > LARGEST_RESULT:
                 raise out_of_memory()
     columns = [column_info(name, kind) for name, kind in zip(prepared.names, prepared.types, strict=True)]
-    return Outcome(columns, prepared.scanned, count, planned)
+    return Outcome(columns, prepared.scanned, count, planned, prepared.has_parts)
 
 
 def _rows(prepared: _Prepared) -> Iterator[tuple[Any, ...]]:

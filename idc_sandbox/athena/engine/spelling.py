@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from idc_sandbox.athena.engine.types import HiveType, quoted
 
-_LONGEST_SAMPLE = 2_000_000
+_LONGEST_SAMPLE = 500_000
 _MOST_RECORDS = 2_000
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 _CLOUDTRAIL = """
@@ -37,7 +38,7 @@ class Spelling:
     inside: dict[str, Spelling]
 
 
-def sample_records(text: bytes) -> list[dict[str, Any]]:
+def sample_records(text: bytes | mmap.mmap) -> list[dict[str, Any]]:
     """Return the first records of a JSON array, or of a text with a record on each line."""
     return list(_records(text[:_LONGEST_SAMPLE].decode("utf-8", "ignore")))[:_MOST_RECORDS]
 
@@ -55,7 +56,9 @@ def _records(text: str) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def spelling_of(kind: HiveType, samples: list[Any], text: bytes, known: Mapping[str, str]) -> Spelling:
+def spelling_of(
+    kind: HiveType, samples: list[Any], text: bytes | mmap.mmap, known: Mapping[str, str]
+) -> Spelling:
     """Return how a struct's fields are spelled: in samples, as they are known, or as the text has them."""
     counted: Counter[str] = Counter()
     for sample in samples:
@@ -88,7 +91,7 @@ def _items(value: Any) -> Iterator[dict[str, Any]]:
         yield value
 
 
-def _in_text(names: list[str], text: bytes) -> dict[str, str]:
+def _in_text(names: list[str], text: bytes | mmap.mmap) -> dict[str, str]:
     if not names:
         return {}
     wanted = "|".join(re.escape(name) for name in names).encode()

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,8 +33,9 @@ from idc_sandbox.athena.engine.partitions import (
 )
 from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
 from idc_sandbox.athena.engine.session import THREADS, lock, open_locked
-from idc_sandbox.athena.engine.types import duckdb_type, quoted, read_type
+from idc_sandbox.athena.engine.types import duckdb_type, literal, quoted, read_type
 
+LARGEST_AT_ONCE = 8 * 1024**2
 _DEEPEST_VIEW = 10
 _CATALOG = "awsdatacatalog"
 
@@ -59,13 +61,19 @@ class Shelf(Protocol):
 
 @dataclass
 class Scan:
-    """A table of a query, with the conditions by which each place that names it may be pruned."""
+    """A table of a query, with the conditions by which each place that names it may be pruned.
+
+    `wanted` are the columns that the query names, None for all. `files` hold objects with all columns, and
+    `parts` those with the wanted ones alone.
+    """
 
     table: dict[str, Any]
     view: str
     conditions: list[list[str]] = field(default_factory=list)
+    wanted: set[str] | None = None
     sources: list[SourceObject] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
 
 class Binder:
@@ -139,6 +147,19 @@ class Binder:
         self._bind(inner, table["view_database"], places, depth + 1)
         return holder
 
+    def find_wanted(self, tree: exp.Expr) -> None:
+        """Tell each scan which of its columns a tree that is bound may name: too many rather than too few."""
+        names = {one.name.lower() for one in tree.find_all(exp.Identifier)}
+        of_no_table = {one.name.lower() for one in tree.find_all(exp.Column) if not one.table}
+        whole = {
+            node.name
+            for node in tree.find_all(exp.Table)
+            if node.alias_column_names or node.alias.lower() in of_no_table or _is_for_star(node)
+        }
+        for scan in self.scans.values():
+            columns = {column["name"] for column in scan.table["columns"]}
+            scan.wanted = None if scan.view in whole or columns <= names else columns & names
+
     def kind_of(self, value: exp.Expr) -> str:
         """Tell of what is unnested whether it is an array, an array of rows, or a map."""
         if isinstance(value, exp.Map | exp.MapFromEntries | exp.VarMap):
@@ -184,8 +205,18 @@ def _hide_path(node: exp.Table) -> None:
             inner.set("except_", [exp.to_identifier(PATH, quoted=True)])
 
 
+def _is_for_star(node: exp.Table) -> bool:
+    select = node.find_ancestor(exp.Select)
+    if select is None or any(join.method == "NATURAL" for join in select.args.get("joins") or ()):
+        return True
+    return any(not isinstance(star.parent, exp.Count) for star in select.find_all(exp.Star))
+
+
 class Loader:
     """Finds the objects of scans, and makes the files that are not there yet.
+
+    Where these are more than `LARGEST_AT_ONCE`, it takes out of their objects what the query needs and no
+    more, into files that end with the query: that is two to three times as fast.
 
     Parameters
     ----------
@@ -195,13 +226,24 @@ class Loader:
         Where the files stay, and where what one query needs lies.
     now
         The time that the query sees, epoch seconds.
+    is_ahead
+        Whether it reads for later queries, so all columns of all objects that can be read.
+
+    Attributes
+    ----------
+    has_parts
+        Whether it left columns out.
     """
 
-    def __init__(self, shelf: Shelf, cache: Path, folder: Path, now: float) -> None:
+    def __init__(
+        self, shelf: Shelf, cache: Path, folder: Path, now: float, *, is_ahead: bool = False
+    ) -> None:
         self._shelf = shelf
         self._cache = cache
         self._folder = folder
         self._now = now
+        self._is_ahead = is_ahead
+        self.has_parts = False
 
     def load(self, scans: Iterable[Scan]) -> int:
         """Give each scan its files; return how many bytes of S3 the query reads."""
@@ -213,7 +255,7 @@ class Loader:
                 for bucket in {source.bucket for source in scan.sources}:
                     keys = [source.key for source in scan.sources if source.bucket == bucket]
                     self._shelf.allow_objects(bucket, keys)
-                scan.files = self._files(connection, scan)
+                self._convert(connection, scan)
                 scanned += sum(source.size for source in scan.sources)
         return scanned
 
@@ -246,38 +288,67 @@ class Loader:
                 return set(tuples)
         return wanted
 
-    def _files(self, connection: duckdb.DuckDBPyConnection, scan: Scan) -> list[str]:
-        converter = Converter(scan.table, self._folder)
-        files, waiting = [], deque[Future[None]]()
+    def _convert(self, connection: duckdb.DuckDBPyConnection, scan: Scan) -> None:
+        missing = {}
+        for source in scan.sources:
+            target = self._cache / cached_name(scan.table, source)
+            if target.exists():
+                os.utime(target)
+                scan.files.append(str(target))
+            else:
+                missing[source] = target
+        is_much = sum(source.size for source in missing) > LARGEST_AT_ONCE
+        wanted = scan.wanted if is_much and not self._is_ahead else None
+        if wanted is None:
+            scan.files += map(str, missing.values())
+        else:
+            missing = {source: self._folder / target.name for source, target in missing.items()}
+            scan.parts += map(str, missing.values())
+            self.has_parts = True
+        self._make(connection, scan.table, missing, wanted)
+
+    def _make(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: dict[str, Any],
+        targets: dict[SourceObject, Path],
+        wanted: set[str] | None,
+    ) -> None:
+        converter = Converter(table, self._folder)
+
+        def convert(cursor: duckdb.DuckDBPyConnection, source: SourceObject, raw: Path, target: Path) -> None:
+            # What is wrong with an object is for a query to say that needs it.
+            with suppress(*[QueryFailedError] if self._is_ahead else []):
+                converter.convert(cursor, source, raw, target, wanted)
+
+        waiting = deque[Future[None]]()
         with ThreadPoolExecutor(THREADS) as pool:
             try:
-                for source in scan.sources:
-                    target = self._cache / cached_name(scan.table, source)
-                    files.append(str(target))
-                    if target.exists():
-                        os.utime(target)
-                        continue
+                for source, target in targets.items():
                     if len(waiting) > THREADS:
                         waiting.popleft().result()
                     raw = Path(self._shelf.fetch(source.bucket, source.key))
-                    waiting.append(pool.submit(converter.convert, connection.cursor(), source, raw, target))
+                    waiting.append(pool.submit(convert, connection.cursor(), source, raw, target))
             finally:
                 done = [one.exception() for one in waiting]
             for error in done:
                 if error is not None:
                     raise error
-        return files
 
 
 def make_view(connection: duckdb.DuckDBPyConnection, scan: Scan, *, has_path: bool) -> None:
     """Make the view of DuckDB's that a scan's table is."""
-    columns = [*scan.table["columns"], *scan.table["partitions"]]
+    read = [one for one in scan.table["columns"] if scan.wanted is None or one["name"] in scan.wanted]
+    columns = [*read, *scan.table["partitions"]]
     names = [quoted(column["name"]) for column in columns] + ([quoted(PATH)] if has_path else [])
-    if scan.files:
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in scan.files)
-        text = f"SELECT {', '.join(names)} FROM read_parquet([{listed}])"  # noqa: S608
-    else:
+    shown = ", ".join(names) or "1 AS athena_nothing"
+    texts = [
+        f"SELECT {shown} FROM read_parquet([{', '.join(map(literal, files))}])"  # noqa: S608
+        for files in (scan.files, scan.parts)
+        if files
+    ]
+    if not texts:
         types = [duckdb_type(column["type"]) for column in columns] + ["VARCHAR"]
         empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(names, types, strict=False))
-        text = f"SELECT {empty} WHERE false"
-    connection.execute(f"CREATE VIEW {quoted(scan.view)} AS {text}")
+        texts = [f"SELECT {empty or shown} WHERE false"]
+    connection.execute(f"CREATE VIEW {quoted(scan.view)} AS {' UNION ALL '.join(texts)}")

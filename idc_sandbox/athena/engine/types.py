@@ -75,6 +75,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str | None) -> str:
+    """Return a text as a literal of SQL, or NULL."""
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
 _TOKENS = re.compile(r"[<>:,]|\([^)]*\)|[^<>:,()]+")
 
 

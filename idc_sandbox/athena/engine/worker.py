@@ -116,10 +116,12 @@ _Run = Callable[[dict[str, Any], Line], dict[str, Any]]
 
 def _prepare() -> _Run:
     from idc_sandbox.athena.engine.running import Job, run_job  # noqa: PLC0415  DuckDB and sqlglot come here
-    from idc_sandbox.athena.engine.session import limit_process  # noqa: PLC0415
+    from idc_sandbox.athena.engine.session import give_way, limit_process  # noqa: PLC0415
 
     def run(job: dict[str, Any], line: Line) -> dict[str, Any]:
         limit_process(job.pop("cpu_s"))
+        if job["is_ahead"]:
+            give_way()
         folder, cache = Path(job.pop("folder")), Path(job.pop("cache"))
         return asdict(run_job(Job(**job, folder=folder, cache=cache), line, time.monotonic))
 
