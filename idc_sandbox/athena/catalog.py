@@ -79,6 +79,7 @@ class Catalog:
             "drop_table": self._drop_table,
             "add_partitions": self._add_partitions,
             "drop_partitions": self._drop_partitions,
+            "change_partition": self._change_partition,
         }
         changes[kind](**values)
 
@@ -182,3 +183,19 @@ class Catalog:
             )
             if not dropped.rowcount and not if_there:
                 raise ddl_failed(f"FAILED: SemanticException [Error 10006]: Partition not found {values}")
+
+    def _change_partition(
+        self, database: str, name: str, values: list[str], new_values: list[str], location: str | None
+    ) -> None:
+        row = self._row(database, name)
+        table_id = row["table_id"] if row is not None else None
+        known = [one for one, _ in self.partitions(database, name)]
+        if values not in known:
+            raise ddl_failed(f"FAILED: SemanticException [Error 10006]: Partition not found {values}")
+        if new_values != values and new_values in known:
+            raise ddl_failed(f"FAILED: Execution Error: Partition already exists: {new_values}")
+        self._connection.execute(
+            "UPDATE athena_partition SET values_json = ?, location = ifnull(?, location)"
+            " WHERE table_id = ? AND values_json = ?",
+            (json.dumps(new_values), location, table_id, json.dumps(values)),
+        )

@@ -29,6 +29,7 @@ _GLUE_ACTIONS = {
     "drop_table": "DeleteTable",
     "add_partitions": "BatchCreatePartition",
     "drop_partitions": "DeletePartition",
+    "change_partition": "UpdatePartition",
 }
 
 

@@ -197,13 +197,76 @@ def test_csv_is_read_by_both_serdes(engine):
         "'org.apache.hadoop.hive.serde2.OpenCSVSerde' WITH SERDEPROPERTIES ('separatorChar'=',', "
         f"'quoteChar'='\"', 'escapeChar'='\"') {end}"
     )
-    assert engine.run("SELECT * FROM quoted")[1:3] == [["1", 'a, "b"'], ["2", None]]
+    assert engine.run("SELECT * FROM quoted")[1:3] == [["1", 'a, "b"'], ["2", ""]]
     engine.stored = {("b", "csv/x.csv"): b"id,name\n1,a\nx,\\N\n"}
     engine.run(
         "CREATE EXTERNAL TABLE plain (id int, name string) ROW FORMAT DELIMITED FIELDS TERMINATED BY ',' "
         f"STORED AS TEXTFILE {end}"
     )
     assert engine.run("SELECT * FROM plain")[1:] == [["1", "a"], [None, None]]
+
+
+def test_what_is_inside_a_text_is_read_by_its_delimiters(engine):
+    """As LazySimpleSerDe does: arrays, maps and structs, the delimiters given or Hive's own."""
+    engine.stored = {
+        ("b", "given/x"): b"x|y,k:v|l:,1|z\\,\n,,\n",
+        ("b", "own/x"): b"1\x022\x01k\x033\x01a\x02b\n",
+    }
+    engine.run(
+        "CREATE EXTERNAL TABLE given (l array<string>, m map<string,string>, s struct<a:int,b:string>) ROW "
+        "FORMAT DELIMITED FIELDS TERMINATED BY ',' ESCAPED BY '\\\\' COLLECTION ITEMS TERMINATED BY '|' "
+        "MAP KEYS TERMINATED BY ':' NULL DEFINED AS '' LOCATION 's3://b/given'"
+    )
+    assert engine.run("SELECT * FROM given")[1:] == [
+        ["[x, y]", "{k=v, l=null}", "{a=1, b=z,}"],
+        [None, None, None],
+    ]
+    engine.run(
+        "CREATE EXTERNAL TABLE own (l array<int>, m map<string,int>, s struct<a:string,b:string>) LOCATION 's3://b/own'"
+    )
+    assert engine.run("SELECT l[2], m['k'], s.b FROM own")[1:] == [["2", "3", "b"]]
+    engine.run("CREATE EXTERNAL TABLE deep (l array<array<int>>) LOCATION 's3://b/own'")
+    assert "does not read INTEGER[][] from text" in engine.failure("SELECT * FROM deep").reason
+
+
+def test_a_table_is_changed(engine):
+    engine.stored = {
+        ("b", "t/dt=1/x"): b'{"a": 1, "b": 2}\n',
+        ("b", "u/dt=1/x"): b'{"a": 3}\n',
+    }
+    engine.run(
+        "CREATE EXTERNAL TABLE t (a int) PARTITIONED BY (dt string) ROW FORMAT SERDE "
+        "'org.openx.data.jsonserde.JsonSerDe' LOCATION 's3://b/t/' TBLPROPERTIES ('x'='1')"
+    )
+    engine.run("MSCK REPAIR TABLE t")
+    engine.run("ALTER TABLE t ADD COLUMNS (b int COMMENT 'more', c string)")
+    assert engine.run("SELECT * FROM t") == [["a", "b", "c", "dt"], ["1", "2", None, "1"]]
+    engine.run("ALTER TABLE t PARTITION (dt='1') RENAME TO PARTITION (dt = '2')")
+    assert engine.run("SHOW PARTITIONS t") == [["dt=2"]]
+    assert engine.run("SELECT a FROM t WHERE dt = '2'")[1:] == [["1"]]
+    engine.run("ALTER TABLE default.t PARTITION (dt='2') SET LOCATION 's3://b/u/dt=1/'")
+    assert engine.run("SELECT a, dt FROM t")[1:] == [["3", "2"]]
+    engine.run("ALTER TABLE t REPLACE COLUMNS (b int)")
+    assert engine.run("SELECT * FROM t") == [["b", "dt"], [None, "2"]]
+    engine.run("ALTER TABLE t SET LOCATION 's3://b/u/'")
+    assert engine.find_table("default", "t")["location"] == "s3://b/u/"
+    engine.run("ALTER TABLE t SET TBLPROPERTIES ('comment'='A (b), c')")
+    assert engine.run("SHOW TBLPROPERTIES t") == [["EXTERNAL\tTRUE"], ["comment\tA (b), c"], ["x\t1"]]
+    assert engine.run("SHOW TBLPROPERTIES t('x')") == [["1"]]
+    assert "does not have property: y" in str(engine.run('SHOW TBLPROPERTIES t ("y")'))
+    engine.run("ALTER TABLE t ADD PARTITION (dt='3')")
+    for text, said in {
+        "ALTER TABLE t ADD COLUMNS (B int)": "Duplicate column name: b",
+        "ALTER TABLE t REPLACE COLUMNS (dt int)": "Duplicate column name: dt",
+        "ALTER TABLE t ADD COLUMNS (x)": "has no type",
+        "ALTER TABLE t SET LOCATION '/etc'": "no address of S3",
+        "ALTER TABLE t PARTITION (dt='2') SET LOCATION '/etc'": "no address of S3",
+        "ALTER TABLE t PARTITION (dt='9') RENAME TO PARTITION (dt='4')": "Partition not found ['9']",
+        "ALTER TABLE t PARTITION (dt='2') RENAME TO PARTITION (dt='3')": "Partition already exists: ['3']",
+        "ALTER DATABASE default SET DBPROPERTIES ('a'='b')": "have no properties",
+    }.items():
+        assert said in engine.failure(text).reason
+    assert engine.run("SHOW PARTITIONS t") == [["dt=2"], ["dt=3"]]
 
 
 def test_parquet_is_read_by_the_names_of_its_columns(engine, tmp_path):

@@ -100,6 +100,8 @@ class Definitions:
             return self._create_table(text)
         if re.match(r"(?i)CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\b", text, re.ASCII):
             return self._create_view(text)
+        if re.match(r"(?i)ALTER\s+(?:DATABASE|SCHEMA)\b", text, re.ASCII):
+            raise not_supported("NOT_SUPPORTED: the databases of the sandbox's Athena have no properties")
         if re.match(r"(?i)CREATE\s+TABLE\b", text, re.ASCII):
             raise not_supported(
                 "NOT_SUPPORTED: the sandbox has external tables alone, no tables of its own: use CREATE "
@@ -208,10 +210,14 @@ def _definition(schema: exp.Schema, properties: list[exp.Expr]) -> dict[str, Any
                 made["comment"] = item.this.name
             case exp.Property():
                 made["properties"] |= _pairs([item])
-    names = [column["name"] for column in [*made["columns"], *made["partitions"]]]
+    _require_names_once(made)
+    return made
+
+
+def _require_names_once(table: dict[str, Any]) -> None:
+    names = [column["name"] for column in [*table["columns"], *table["partitions"]]]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ddl_failed(f"FAILED: SemanticException [Error 10036]: Duplicate column name: {twice[0]}")
-    return made
 
 
 def _columns(definitions: list[exp.Expr]) -> list[dict[str, str]]:
@@ -235,7 +241,13 @@ def _pairs(properties: list[exp.Expr]) -> dict[str, str]:
 
 
 def _delimiters(item: exp.RowFormatDelimitedProperty) -> dict[str, str]:
-    names = {"fields": "field.delim", "escaped": "escape.delim", "null": "serialization.null.format"}
+    names = {
+        "fields": "field.delim",
+        "escaped": "escape.delim",
+        "null": "serialization.null.format",
+        "collection_items": "collection.delim",
+        "map_keys": "mapkey.delim",
+    }
     found = {mine: item.args[theirs].name for theirs, mine in names.items() if item.args.get(theirs)}
     return {name: _unescaped(value) for name, value in found.items()}
 
@@ -361,6 +373,53 @@ def _set_properties(definitions: Definitions, match: re.Match[str]) -> Listed:
     return Listed()
 
 
+@_statement(rf"ALTER TABLE {_TABLE} SET LOCATION '(?P<location>[^']*)'")
+def _set_location(definitions: Definitions, match: re.Match[str]) -> Listed:
+    split_address(match["location"])
+    changed = {**definitions.table(match[1], match[2]), "location": match["location"]}
+    definitions.shelf.change("create_table", table=changed, replace=True)
+    return Listed()
+
+
+@_statement(rf"ALTER TABLE {_TABLE} (?P<how>ADD|REPLACE) COLUMNS (?P<columns>\(.*\))")
+def _set_columns(definitions: Definitions, match: re.Match[str]) -> Listed:
+    table = definitions.table(match[1], match[2])
+    schema = _parsed(f"CREATE EXTERNAL TABLE t {match['columns']}").this
+    columns = _columns(schema.expressions if isinstance(schema, exp.Schema) else [])
+    kept = table["columns"] if match["how"].upper() == "ADD" else []
+    changed = {**table, "columns": [*kept, *columns]}
+    _require_names_once(changed)
+    definitions.shelf.change("create_table", table=changed, replace=True)
+    return Listed()
+
+
+@_statement(rf"ALTER TABLE {_TABLE} {_SPEC} SET LOCATION '(?P<location>[^']*)'")
+def _move_partition(definitions: Definitions, match: re.Match[str]) -> Listed:
+    split_address(match["location"])
+    return _change_partition(definitions, match, match[3], match["location"])
+
+
+@_statement(rf"ALTER TABLE {_TABLE} {_SPEC} RENAME TO {_SPEC}")
+def _rename_partition(definitions: Definitions, match: re.Match[str]) -> Listed:
+    return _change_partition(definitions, match, match[4], None)
+
+
+def _change_partition(
+    definitions: Definitions, match: re.Match[str], new_spec: str, location: str | None
+) -> Listed:
+    table = definitions.table(match[1], match[2])
+    names = [column["name"] for column in table["partitions"]]
+    definitions.shelf.change(
+        "change_partition",
+        database=table["database"],
+        name=table["name"],
+        values=list(_values(match[3], names)),
+        new_values=list(_values(new_spec, names)),
+        location=location,
+    )
+    return Listed()
+
+
 @_statement(rf"MSCK REPAIR TABLE {_TABLE}")
 def _repair(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
@@ -411,6 +470,16 @@ def _like(names: list[str], pattern: str | None) -> list[str]:
     return [name for name in names if any(fnmatch.fnmatchcase(name, one) for one in choices)]
 
 
+@_statement(rf"SHOW TBLPROPERTIES {_TABLE}\s*(?:\(\s*['\"](?P<name>[^'\"]*)['\"]\s*\))?")
+def _show_properties(definitions: Definitions, match: re.Match[str]) -> Listed:
+    table, name = definitions.table(match[1], match[2]), match["name"]
+    properties = {"EXTERNAL": "TRUE", **table["properties"]}
+    if name is None:
+        return Listed(["prpt_name"], [f"{one}\t{value}" for one, value in sorted(properties.items())])
+    missing = f"Table {table['database']}.{table['name']} does not have property: {name}"
+    return Listed(["prpt_name"], [properties.get(name, missing)])
+
+
 @_statement(rf"SHOW PARTITIONS {_TABLE}")
 def _show_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
@@ -433,7 +502,7 @@ def _show_create(definitions: Definitions, match: re.Match[str]) -> Listed:
     return Listed(["createtab_stmt"], create_statement(definitions.table(match[2], match[3])).split("\n"))
 
 
-@_statement(rf"(?:DESCRIBE|DESC)(?P<full> FORMATTED| EXTENDED)? {_TABLE}")
+@_statement(rf"(?:DESCRIBE|DESC)(?P<full> FORMATTED| EXTENDED)?(?: VIEW)? {_TABLE}")
 def _describe(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[2], match[3])
     return Listed(["col_name", "data_type", "comment"], described(table, is_full=bool(match["full"])))

@@ -40,7 +40,8 @@ class AthenaDialect(Trino):
         FUNCTIONS: ClassVar[Any] = {
             name: make
             for name, make in Trino.Parser.FUNCTIONS.items()
-            if name.lower() not in MACRO_NAMES | {"format_datetime", "parse_datetime", "row"}
+            if name.lower()
+            not in MACRO_NAMES | {"format", "format_datetime", "parse_datetime", "reduce", "row"}
         }
 
 
@@ -128,6 +129,11 @@ def require_allowed(tree: exp.Expr, places: TextPlaces) -> None:
             raise not_supported(f"NOT_SUPPORTED: {places.of(node)}: {node.key.upper()} inside of a query")
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
             raise not_supported(f"NOT_SUPPORTED: {places.of(node)}: a function in place of a table")
+        if isinstance(node, exp.DataType) and node.this in (exp.DType.IPADDRESS, exp.DType.IPPREFIX):
+            raise not_supported(
+                f"NOT_SUPPORTED: {places.at(0)}: the sandbox's Athena has no type {node.this.value}: compare "
+                "addresses as text, such as address LIKE '10.%'"
+            )
         if isinstance(node, exp.Lateral):
             raise not_supported(f"NOT_SUPPORTED: {places.of(node)}: LATERAL")
         if isinstance(node, exp.Anonymous) and node.name.lower() not in ALLOWED_FUNCTIONS:
@@ -259,7 +265,7 @@ def to_duckdb(tree: exp.Expr, now: float, kind_of: KindOf) -> str:
     """Return a query whose tables are bound already in DuckDB's words.
 
     `now` is the time that the query sees, epoch seconds; `kind_of` tells of what is unnested whether it is
-    ``"array"``, ``"rows"`` (an array of rows) or ``"map"``.
+    ``"array"`` or ``"map"``.
     """
     for node in reversed(list(tree.walk(bfs=False))):  # what is inside of a call before the call
         changed = _replaced(node, now)
@@ -284,14 +290,27 @@ def _replaced(node: exp.Expr, now: float) -> exp.Expr:
         return _replaced_call(node)
     if isinstance(node, exp.CurrentDate | exp.CurrentTimestamp | exp.CurrentTime | exp.Localtimestamp):
         return _time_of(node, now)
-    if isinstance(node, exp.Cast) and node.to.this is exp.DType.DECIMAL and not node.to.expressions:
-        return _decimal(node)
-    if isinstance(node, exp.Cast) and node.to.this is exp.DType.JSON:
-        return exp.func("to_json", node.this)
+    if isinstance(node, exp.Cast):
+        return _replaced_cast(node)
+    if isinstance(node, exp.Sub) and _is_date(node.this) and _is_date(node.expression):
+        times = [exp.cast(one.copy(), "timestamp") for one in (node.this, node.expression)]
+        return exp.Sub(this=times[0], expression=times[1])  # an interval, where DuckDB counts days
     # DuckDB makes a timestamp of a date and an interval; Trino a date, if the unit is a day or more.
     is_sum = isinstance(node, exp.Add | exp.Sub | exp.DateAdd) and _is_date(node.this)
     if is_sum and not isinstance(node.parent, exp.Cast) and _is_of_days(node):
         return exp.cast(node.copy(), "date")
+    return node
+
+
+def _replaced_cast(node: exp.Cast) -> exp.Expr:
+    kind, numbers = node.to.this, node.to.expressions
+    if kind is exp.DType.DECIMAL and not numbers:
+        return _decimal(node)
+    if kind is exp.DType.JSON:
+        return exp.func("to_json", node.this)
+    if kind is exp.DType.VARCHAR and numbers:  # DuckDB has no longest text
+        whole = type(node)(this=node.this.copy(), to=exp.DataType.build("varchar"))
+        return exp.Left(this=whole, expression=numbers[0].this.copy())
     return node
 
 
@@ -331,22 +350,32 @@ def _replaced_call(node: exp.Anonymous) -> exp.Expr:
     name, arguments = node.name.lower(), node.expressions
     if name in ("format_datetime", "parse_datetime") and len(arguments) == 2:
         form = exp.Literal.string(joda_format(arguments[1].name))
-        return exp.Anonymous(
-            this="strftime" if name == "format_datetime" else "strptime", expressions=[arguments[0], form]
-        )
-    if name in ("any_match", "all_match", "none_match") and len(arguments) == 2:
-        found = exp.Anonymous(
-            this="len", expressions=[exp.Anonymous(this="list_filter", expressions=arguments)]
-        )
-        if name == "all_match":
-            return exp.EQ(this=found, expression=exp.Anonymous(this="len", expressions=[arguments[0].copy()]))
-        kind = exp.GT if name == "any_match" else exp.EQ
-        return kind(this=found, expression=exp.Literal.number(0))
+        if name == "format_datetime":
+            return exp.Anonymous(this="strftime", expressions=[arguments[0], form])
+        return exp.cast(exp.Anonymous(this="strptime", expressions=[arguments[0], form]), "timestamptz")
+    if name in _WITH_LAMBDAS and len(arguments) == _WITH_LAMBDAS[name]:
+        return _with_lambdas(name, arguments)
     if name.startswith("json_") and len(arguments) == 2 and arguments[1].is_string:
         arguments = [arguments[0], exp.Literal.string(duckdb_path(arguments[1].name))]
     if name in MACRO_NAMES:
         return exp.Anonymous(this=f"trino_{name}", expressions=arguments)
-    return node
+    return exp.Anonymous(this="printf", expressions=arguments) if name == "format" else node
+
+
+_WITH_LAMBDAS = {"any_match": 2, "all_match": 2, "none_match": 2, "reduce": 4}
+
+
+def _with_lambdas(name: str, arguments: list[exp.Expr]) -> exp.Expr:
+    if name == "reduce":
+        values, first, merge, finish = arguments
+        merged = exp.Anonymous(this="list_reduce", expressions=[values, merge, first])
+        finished = exp.Anonymous(this="list_transform", expressions=[exp.array(merged), finish])
+        return exp.Anonymous(this="list_extract", expressions=[finished, exp.Literal.number(1)])
+    found = exp.Anonymous(this="len", expressions=[exp.Anonymous(this="list_filter", expressions=arguments)])
+    if name == "all_match":
+        return exp.EQ(this=found, expression=exp.Anonymous(this="len", expressions=[arguments[0].copy()]))
+    kind = exp.GT if name == "any_match" else exp.EQ
+    return kind(this=found, expression=exp.Literal.number(0))
 
 
 def duckdb_path(path: str) -> str:
@@ -355,13 +384,16 @@ def duckdb_path(path: str) -> str:
 
 
 def _lateral(unnest: exp.Unnest, kind_of: KindOf) -> exp.Expr:
-    """Return DuckDB's UNNEST: a subquery, with a row's fields as columns and arrays side by side."""
-    columns = []
+    """Return DuckDB's UNNEST: a subquery, with a map's keys and values as columns and arrays side by side."""
+    # A row in an array is one column, as Presto did it and as Athena's page has it (Trino makes a column of
+    # each field): https://docs.aws.amazon.com/athena/latest/ug/query-examples-waf-logs-count.html
+    columns, count = [], 0
     for value in unnest.expressions:
         kind = kind_of(value)
         depth = [exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))]
         inner = exp.Anonymous(this="map_entries", expressions=[value]) if kind == "map" else value
-        more = depth if kind in ("map", "rows") else []
+        more = depth if kind == "map" else []
+        count += 2 if kind == "map" else 1
         columns.append(exp.Anonymous(this="unnest", expressions=[inner, *more]))
     alias = unnest.args.get("alias")
     offset = unnest.args.get("offset")
@@ -377,6 +409,12 @@ def _lateral(unnest: exp.Unnest, kind_of: KindOf) -> exp.Expr:
             exp.Anonymous(this="generate_subscripts", expressions=[counted, exp.Literal.number(1)])
         )
         names.append(offset if isinstance(offset, exp.Identifier) else exp.to_identifier("ordinality"))
+        count += 1
+    if names and len(names) != count:
+        raise QueryFailedError(
+            f"SYNTAX_ERROR: line 1:1: Column alias list has {len(names)} entries but '{unnest.alias}' has "
+            f"{count} columns available"
+        )
     query = exp.Subquery(this=exp.select(*columns))
     name = alias.this if alias is not None and alias.this is not None else exp.to_identifier("unnested")
     return exp.Lateral(this=query, alias=exp.TableAlias(this=name, columns=names))

@@ -163,7 +163,8 @@ class Converter:
         quote = properties.get("quoteChar", '"') if is_open else ""
         escape = properties.get("escapeChar" if is_open else "escape.delim", "\\" if is_open else "")
         header = self._table["properties"].get("skip.header.line.count", "0")
-        null = properties.get("serialization.null.format", "" if is_open else "\\N")
+        # OpenCSVSerde knows no NULL: an empty text stays one, and is no number.
+        null = "\x00" if is_open else properties.get("serialization.null.format", "\\N")
         shown = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self._types)
         origin = (
             f"read_csv({literal(str(text))}, auto_detect = false, header = false, columns = {{{shown}}}, "
@@ -171,9 +172,10 @@ class Converter:
             f"skip = {int(header) if header.isdecimal() else 0}, null_padding = true, strict_mode = false, "
             f"nullstr = {literal(null)}, compression = 'none', max_line_size = 4194304)"
         )
-        cast = "CAST" if is_open else "TRY_CAST"
+        delimiters = [properties.get("collection.delim", "\x02"), properties.get("mapkey.delim", "\x03")]
         columns = [
-            f"{cast}({quoted(name)} AS {kind.in_duckdb()}) AS {quoted(name)}" for name, kind in types.items()
+            f"{_from_text(quoted(name), kind, delimiters, is_strict=is_open)} AS {quoted(name)}"
+            for name, kind in types.items()
         ]
         return columns, origin
 
@@ -193,6 +195,34 @@ class Converter:
             for name, kind in types.items()
         ]
         return columns, origin
+
+
+def _from_text(value: str, kind: HiveType, delimiters: list[str], *, is_strict: bool) -> str:
+    """Return SQL that reads a column's value from the text that LazySimpleSerDe or OpenCSVSerde has of it."""
+    inner = list(kind.fields.values())
+    if not inner:
+        return f"{'CAST' if is_strict else 'TRY_CAST'}({value} AS {kind.in_duckdb()})"
+    if is_strict or any(one.fields for one in inner):
+        raise not_supported(
+            f"HIVE_UNSUPPORTED_FORMAT: the sandbox does not read {kind.in_duckdb()} from text; use JSON or "
+            "Parquet"
+        )
+    between, of_key = map(literal, delimiters)
+    items = f"string_split({value}, {between})"
+    if kind.name == "array":
+        return f"list_transform({items}, lambda one: TRY_CAST(one AS {inner[0].in_duckdb()}))"
+    if kind.name == "map":
+        pair = (
+            f"row(CAST(split_part(one, {of_key}, 1) AS {inner[0].in_duckdb()}), "
+            f"TRY_CAST(nullif(split_part(one, {of_key}, 2), '') AS {inner[1].in_duckdb()}))"
+        )
+        present = f"list_filter({items}, lambda one: one <> '')"
+        return f"map_from_entries(list_transform({present}, lambda one: {pair}))"
+    fields = ", ".join(
+        f"{quoted(name)}: TRY_CAST({items}[{number}] AS {field.in_duckdb()})"
+        for number, (name, field) in enumerate(kind.fields.items(), start=1)
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN {{{fields}}} END"
 
 
 def _unpack(raw: Path, text: Path) -> None:

@@ -88,6 +88,11 @@ def run_job(job: Job, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcom
             f"NOT_SUPPORTED: line 1:1: the sandbox's Athena writes no tables, so it has no {name}; with "
             "awswrangler, pass ctas_approach=False"
         )
+    if prepared := re.match(r"(?i)(PREPARE|EXECUTE|DEALLOCATE)\s", without_comments(job.text)):
+        raise not_supported(
+            f"NOT_SUPPORTED: line 1:1: the sandbox's Athena has no {prepared[1].upper()}: give the values of "
+            "question marks as ExecutionParameters of StartQueryExecution"
+        )
     if kind.type == "DML":
         return _run_query(job, job.text, shelf, clock)
     if kind.substatement == "EXPLAIN":
@@ -161,7 +166,7 @@ def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
 def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
     bound = _bind(job, text, shelf)
     scanned, has_parts = _load(job, bound, shelf)
-    connection = _opened(job, bound.scans, has_path=bound.has_path)
+    connection = _opened(job, bound.scans, bound.sql, has_path=bound.has_path)
     names, types = [name for name, _ in bound.columns], [kind for _, kind in bound.columns]
     return _Prepared(connection, _printable(bound.sql, types), names, types, scanned, has_parts, bound.places)
 
@@ -171,10 +176,10 @@ def _load(job: Job, bound: _Bound, shelf: CatalogShelf) -> tuple[int, bool]:
     return loader.load(bound.scans), loader.has_parts
 
 
-def _opened(job: Job, scans: list[Scan], *, has_path: bool) -> duckdb.DuckDBPyConnection:
+def _opened(job: Job, scans: list[Scan], sql: str, *, has_path: bool) -> duckdb.DuckDBPyConnection:
     """Return DuckDB with a query's tables, locked; a table whose objects are not read yet is empty."""
     connection = open_locked(job.folder, files=[file for scan in scans for file in scan.files])
-    for statement in macro_statements():
+    for statement in macro_statements(sql):
         connection.execute(statement)
     for scan in scans:
         make_view(connection, scan, has_path=has_path)
@@ -185,7 +190,7 @@ def _opened(job: Job, scans: list[Scan], *, has_path: bool) -> duckdb.DuckDBPyCo
 def _described(
     job: Job, scans: list[Scan], binder: Binder, sql: str, places: TextPlaces
 ) -> list[tuple[str, str]]:
-    with _opened(job, scans, has_path=binder.has_path) as connection:
+    with _opened(job, scans, sql, has_path=binder.has_path) as connection:
         try:
             return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
         except (duckdb.Error, MemoryError) as error:

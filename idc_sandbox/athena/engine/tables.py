@@ -23,7 +23,8 @@ from idc_sandbox.athena.engine.dialect import (
     parse_query,
     require_allowed,
 )
-from idc_sandbox.athena.engine.failures import MISSING_TABLE, QueryFailedError
+from idc_sandbox.athena.engine.failures import MISSING_TABLE, QueryFailedError, not_supported
+from idc_sandbox.athena.engine.functions import macro_statements
 from idc_sandbox.athena.engine.partitions import (
     SourceObject,
     is_projected,
@@ -112,6 +113,11 @@ class Binder:
         catalog = node.catalog.lower() or _CATALOG
         named = (node.db or database).lower()
         name = node.name.lower()
+        if named == "information_schema" or name.endswith("$partitions"):
+            raise not_supported(
+                f"NOT_SUPPORTED: {places.of(node)}: the sandbox's Athena has no information_schema and no "
+                "$partitions; use SHOW TABLES, SHOW COLUMNS, SHOW PARTITIONS"
+            )
         table = self._shelf.find_table(named, name) if catalog == _CATALOG else None
         if table is None:
             raise QueryFailedError(
@@ -161,15 +167,13 @@ class Binder:
             scan.wanted = None if scan.view in whole or columns <= names else columns & names
 
     def kind_of(self, value: exp.Expr) -> str:
-        """Tell of what is unnested whether it is an array, an array of rows, or a map."""
+        """Tell of what is unnested whether it is an array or a map."""
         if isinstance(value, exp.Map | exp.MapFromEntries | exp.VarMap):
             return "map"
         kind = (
             value.to.sql(dialect="hive").lower() if isinstance(value, exp.Cast) else self._column_type(value)
         )
-        if kind.startswith("map<"):
-            return "map"
-        return "rows" if kind.startswith("array<struct<") else "array"
+        return "map" if kind.startswith("map<") else "array"
 
     def _column_type(self, value: exp.Expr) -> str:
         if not isinstance(value, exp.Column | exp.Dot):
@@ -182,8 +186,7 @@ class Binder:
                     kind = read_type(columns[parts[start]])
                     for name in parts[start + 1 :]:
                         kind = kind.fields.get(name, kind)
-                    inner = kind.fields.get("element")
-                    return f"array<{inner.name}<" if kind.name == "array" and inner else f"{kind.name}<"
+                    return f"{kind.name}<"
         return ""
 
 
@@ -249,6 +252,10 @@ class Loader:
         """Give each scan its files; return how many bytes of S3 the query reads."""
         scanned = 0
         with open_locked(self._folder, folders=[self._cache, self._folder]) as connection:
+            scans = list(scans)
+            conditions = " ".join(one for scan in scans for listed in scan.conditions for one in listed)
+            for statement in macro_statements(conditions):
+                connection.execute(statement)
             lock(connection)
             for scan in scans:
                 scan.sources = self._pruned(connection, scan)
@@ -322,7 +329,7 @@ class Loader:
                 converter.convert(cursor, source, raw, target, wanted)
 
         waiting = deque[Future[None]]()
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(1 if self._is_ahead else THREADS) as pool:
             try:
                 for source, target in targets.items():
                     if len(waiting) > THREADS:
