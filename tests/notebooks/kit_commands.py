@@ -13,6 +13,9 @@ import boto3
 from botocore.config import Config
 from patience import PATIENCE_S
 
+from idc_sandbox.loopback import find_sandbox
+from idc_sandbox.state_folder import StateFolder
+
 KIT = Path(__file__).parents[2]
 
 
@@ -91,29 +94,34 @@ class Commands:
     def summary(self):
         return json.loads((self.latest / "summary.json").read_text("utf-8"))
 
+    @property
+    def sandbox(self):
+        """The standing sandbox, or None; found in this process, which takes no time."""
+        return find_sandbox(StateFolder(self.state))
+
     def start_sandbox(self):
-        """Start the standing sandbox on a free port and return what it says of itself."""
-        done = self.idc("sandbox", "start", "--port", "0", "--seed", "7", "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        """Start the standing sandbox on a free port, unless it runs, and return it."""
+        if self.sandbox is None:
+            done = self.idc("sandbox", "start", "--port", "0", "--seed", "7")
+            assert done.returncode == 0, done.stderr
+        return self.sandbox
 
     def stop_sandbox(self):
         self.idc("sandbox", "stop")
 
     def kill_sandbox(self):
         """End the sandbox's process without a word."""
-        about = json.loads(self.idc("sandbox", "status", "--json").stdout)
-        os.kill(about["pid"], signal.SIGKILL)
+        os.kill(self.sandbox.pid, signal.SIGKILL)
 
     def client(self, service):
-        """Return a boto3 client of the standing sandbox, as any AWS client gets it."""
-        variables = json.loads(self.idc("sandbox", "env", "--json").stdout)
+        """Return a boto3 client of the standing sandbox, with its administrator's keys."""
+        sandbox = self.start_sandbox()
         return boto3.client(
             service,
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            endpoint_url=sandbox.endpoint_url,
             region_name="us-east-1",
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=sandbox.access_key_id,
+            aws_secret_access_key=sandbox.secret_access_key,
             config=Config(retries={"total_max_attempts": 1}),
         )
 

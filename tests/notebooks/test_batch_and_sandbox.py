@@ -32,7 +32,7 @@ def test_a_sandbox_that_is_killed_costs_at_most_the_jobs_at_work_and_they_run_ag
     names = [f"j{number}" for number in range(8)]
     lines = "".join(f"  - {{name: {name}}}\n" for name in names)
     text = f'defaults: {{notebook: "05", set: {{mode: plan}}}}\njobs:\n{lines}'
-    sandbox = json.loads(commands.idc("sandbox", "status", "--json").stdout)["pid"]
+    sandbox = commands.sandbox.pid
     with ThreadPoolExecutor() as threads:
         first = threads.submit(batch, text, "--workers", "1")
         deadline = time.monotonic() + PATIENCE_S

@@ -32,12 +32,12 @@ def slow(enabled):
 
 
 def switch(commands, **values):
-    about = commands.start_sandbox()
+    sandbox = commands.start_sandbox()
     answer = urllib3.request(
         "PUT",
-        f"{about['endpoint_url']}/_sandbox/switches",
+        f"{sandbox.endpoint_url}/_sandbox/switches",
         json=values,
-        headers={"x-sandbox-secret": about["control_secret"]},
+        headers={"x-sandbox-secret": sandbox.control_secret},
         retries=False,
     )
     assert answer.status == 200, answer.data
