@@ -39,6 +39,7 @@ def test_every_test_that_is_named_is_there():
 
 def test_a_test_that_does_not_call_what_the_page_says_fails(pytester, monkeypatch):
     """The fixture of this folder's conftest holds it; here it holds a test that does something else."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take longer than the test
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{Path(__file__).parent}:{ROOT / 'tests'}")
     pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text("utf-8"))
     pytester.makepyfile(

@@ -22,6 +22,7 @@ def run(pytester, monkeypatch):
     """Return a function that writes a test module and runs pytest on it, in a process of its own."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those of others take longer than the test
 
     def run_pytest(code: str, *options: str):
         pytester.makepyfile(test_yours=code)
