@@ -11,7 +11,17 @@ from patience import PATIENCE_MS
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from scene import Scene, Visitor
 
+# Two hidden pages below the address bar, which each new context would start anew, a renderer process each.
+_HIDDEN_PAGES = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+# Of several such switches the last one counts: this is what Playwright turns off too.
+_OF_PLAYWRIGHT = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints"),
+    *("NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+)
 FLAGS = [
+    f"--disable-features={','.join((*_OF_PLAYWRIGHT, *_HIDDEN_PAGES))}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
