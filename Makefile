@@ -23,7 +23,7 @@ lab: setup ## Open JupyterLab on the first notebook, with the sandbox running
 	@.venv/bin/idc lab
 
 test: setup-test ## Run every test, style and types among them
-	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: setup-test ## Look at style and types
 	.venv/bin/ruff check .
