@@ -85,7 +85,7 @@ def life_of_a_session(
     rows = [
         Row("Access portal session", portal_words, ((0, portal_s),)),
         Row("Token of the AWS CLI", "renewed by itself while the portal session lasts", ((0, portal_s),)),
-        _session_picture_credentials(portal_s, role_s, f"{role_words}; then new ones, unasked"),
+        _role_credentials(portal_s, role_s, f"{role_words}; then new ones, unasked"),
         Row(
             "The last of them",
             f"fetched just before the end of the session, they outlive it by {describe_duration(role_s)}",
@@ -138,7 +138,7 @@ def _said(duration: str, words: str) -> tuple[float, str]:
     return length_s, f"{describe_duration(length_s)}{comma} {words}"
 
 
-def _session_picture_credentials(portal_s: float, role_s: float, words: str) -> Row:
+def _role_credentials(portal_s: float, role_s: float, words: str) -> Row:
     """Return credentials one after another; of many the first few: a week of hours is a wall of bars."""
     needed = math.ceil(portal_s / role_s)
     drawn = needed if needed <= _MOST_BARS else _FIRST_BARS
