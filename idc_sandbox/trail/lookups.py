@@ -57,10 +57,10 @@ def lookup_events(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     key, value = _attribute(request.get("LookupAttributes") or [])
     oldest = max(float(request.get("StartTime") or 0), context.now - HISTORY_S)
     newest = float(request.get("EndTime") or context.now)
-    if request.get("EndTime") and (request.get("StartTime") or 0) > newest:
+    if request.get("EndTime") and (started := float(request.get("StartTime") or 0)) > newest:
         raise ServiceError(
             "InvalidTimeRangeException",
-            f"The start time {request['StartTime']} is after the end time {request['EndTime']}.",
+            f"The start time {started:.0f} is after the end time {newest:.0f}.",
         )
     size = int(request.get("MaxResults") or _MOST_ON_A_PAGE)
     before = _read_token(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import random
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from idc_sandbox.errors import Request
-from idc_sandbox.wire.models import Shape, service_model
+from idc_sandbox.wire.models import Shape, service_model, violations
 from idc_sandbox.wire.signatures import ALGORITHM, Claim, signature_v4
 
 HOST = "127.0.0.1:8723"
@@ -191,6 +192,43 @@ class Fuzz:
         ]
         for _ in range(count):
             yield self._random.choice(makers)()
+
+    def odd_requests(
+        self, good: list[tuple[tuple[str, str], dict[str, Any]]], count: int
+    ) -> Iterator[Request]:
+        """Yield requests of JSON services, each a good one in which one to three values are odd."""
+        for _ in range(count):
+            (service, name), value = self._random.choice(good)
+            odd = copy.deepcopy(value)
+            for _ in range(self._random.choice((1, 1, 2, 3))):
+                self._spoil(odd, service_model(service).operation_model(name).input_shape)
+            signing_name, prefix = TARGETS[service]
+            headers = {"x-amz-target": f"{prefix}.{name}", "content-type": "application/x-amz-json-1.1"}
+            yield self.signed("POST", "/", "", headers, json.dumps(odd).encode(), signing_name)
+
+    def _fitting(self, shape: Shape) -> Any:
+        """Return a value that its model takes, if one is found soon."""
+        for _ in range(20):
+            value = self._value(shape)
+            if value is not None and not violations(shape, value, ""):
+                break
+        return value
+
+    def _spoil(self, value: Any, shape: Shape | None) -> None:
+        """Put something odd where a value is, or may be."""
+        if shape is None or shape.type_name != "structure" or not shape.members:
+            return
+        name = self._random.choice(list(shape.members))
+        inner = value.get(name)
+        if isinstance(inner, dict) and self._random.random() < 0.7:
+            self._spoil(inner, shape.members[name])
+        elif isinstance(inner, list) and inner and self._random.random() < 0.7:
+            if isinstance(inner[0], dict) and shape.members[name].type_name == "list":
+                self._spoil(inner[0], shape.members[name].member)
+            else:
+                inner[0] = copy.deepcopy(self._random.choice(VALUES))
+        else:
+            value[name] = copy.deepcopy(self._fitting(shape.members[name]))
 
     def _json(self) -> tuple[str, Request]:
         service = self._random.choice(list(TARGETS))

@@ -216,6 +216,8 @@ def test_lookups_keep_to_times_account_and_region(gateway_client, trail):
     later = moment + datetime.timedelta(seconds=1)
     assert look(trail, "EventName", "CreateUser", StartTime=later) == []
     assert refused(trail.lookup_events, StartTime=later, EndTime=moment) == "InvalidTimeRangeException"
+    before_all_time = datetime.datetime(1969, 12, 31, tzinfo=datetime.UTC)
+    assert refused(trail.lookup_events, EndTime=before_all_time) == "InvalidTimeRangeException"
     two = [{"AttributeKey": "EventName", "AttributeValue": "a"}] * 2
     assert refused(trail.lookup_events, LookupAttributes=two) == "InvalidLookupAttributesException"
     assert look(trail, EventCategory="insight") == []
