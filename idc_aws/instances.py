@@ -115,7 +115,7 @@ class Instances(OneByOne):
                 link="https://docs.aws.amazon.com/singlesignon/latest/userguide/enable-identity-center.html",
             )
         instance_arn = connection.console.enable_organization_instance(
-            region=connection.region, name=state.get("name")
+            region=connection.region, name=state.get("name"), note=writer.request_ids.append
         )
         writer.may_have_written = True
         if state.get("tags"):

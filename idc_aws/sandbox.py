@@ -27,6 +27,7 @@ from idc_aws.project import STATE_VARIABLE
 from idc_aws.scrubbing import remember_secret
 
 _TIMEOUT_S = 30.0
+Note = Callable[[str], None]
 
 
 class SandboxConsole:
@@ -45,20 +46,27 @@ class SandboxConsole:
     def __repr__(self) -> str:
         return f"SandboxConsole({self._endpoint_url!r})"
 
-    def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
-        """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes."""
+    def enable_organization_instance(
+        self, *, region: str, name: str | None = None, note: Note | None = None
+    ) -> str:
+        """Enable the organization's instance, as the console's *Enable* does; return its ARN. Writes.
+
+        `note` is told the request id, by which the event is found in the trail.
+        """
         body = {"region": region} | ({"name": name} if name else {})
         about_to_send(Call(CONSOLE, "instance", dict(body)))
-        return str(self.send("POST", "instance", body)["instance_arn"])
+        return str(self.send("POST", "instance", body, note)["instance_arn"])
 
     def read_settings(self, instance_arn: str) -> dict[str, Any]:
         """Return the console-only settings of an instance by name; None for one that is not shown."""
         return self.send("GET", f"settings?{urlencode({'instance_arn': instance_arn})}")
 
-    def write_setting(self, instance_arn: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
-        """Change values of one setting and return all of them. Writes."""
+    def write_setting(
+        self, instance_arn: str, name: str, values: dict[str, Any], *, note: Note | None = None
+    ) -> dict[str, Any]:
+        """Change values of one setting and return all of them; `note` is told the request id. Writes."""
         about_to_send(Call(CONSOLE, f"settings/{name}", dict(values)))
-        return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values})
+        return self.send("PUT", f"settings/{name}", {"instance_arn": instance_arn, **values}, note)
 
     def pages(self, address: str | None = None, *, is_local: bool = False) -> dict[str, str]:
         """Return ``site_url``, ``portal_url``, and one-time links: ``mailbox_url``, ``console_url``."""
@@ -88,12 +96,16 @@ class SandboxConsole:
         """Set the sandbox's clock to this machine's. Writes."""
         self.call("POST", "clock", {"reset": True})
 
-    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, note: Note | None = None
+    ) -> dict[str, Any]:
         """Do one thing of the console and return its answer; as `call`."""
-        return self.call(method, f"console/{path}", body)
+        return self.call(method, f"console/{path}", body, note)
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the sandbox's own endpoint and return its answer."""
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, note: Note | None = None
+    ) -> dict[str, Any]:
+        """Ask the sandbox's own endpoint and return its answer; `note` is told the request id."""
         if method != "GET":
             end_look()
         try:
@@ -117,6 +129,8 @@ class SandboxConsole:
                 f"the sandbox's console refused {method} {path.partition('?')[0]!r}: "
                 f"{values.get('code', answer.status)}: {values.get('message', '')}"
             )
+        if note is not None:
+            note(answer.headers.get("x-amzn-requestid", ""))
         return values
 
 

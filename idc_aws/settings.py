@@ -174,7 +174,7 @@ class ConsoleSettings(OneByOne):
         instance_arn = self._connection.instance.instance_arn
         changed = {name: value for name, value in after.items() if value != before.get(name)}
         if changed:
-            console.write_setting(instance_arn, key, changed)
+            console.write_setting(instance_arn, key, changed, note=writer.request_ids.append)
         return f"{instance_arn}/{key}"
 
     @override

@@ -196,9 +196,18 @@ class Gateway:
             )
 
     def console(
-        self, method: str, path: str, body: dict[str, Any], *, region: str = "us-east-1"
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+        *,
+        region: str = "us-east-1",
+        request_id: str | None = None,
     ) -> dict[str, Any]:
-        """Do in the management account what at AWS only the console can, and return what it would show."""
+        """Do in the management account what at AWS only the console can, and return what it would show.
+
+        Its event in the trail has the request id.
+        """
         # pydantic comes with the console: only who uses it waits for that, not every start of the sandbox.
         from idc_sandbox.api import console  # noqa: PLC0415
 
@@ -208,7 +217,7 @@ class Gateway:
         self._settle(caller, region)
         with self.store.transaction() as connection:
             context = replace(self._context(connection, caller, region), site_url=self.site_url)
-            with console_action(context, method, path, body):
+            with console_action(context, method, path, body, request_id=request_id):
                 return console.handle(context, method, path, body)
 
     def call(

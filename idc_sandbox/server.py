@@ -45,7 +45,7 @@ from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store, keep_organization
 from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
 from idc_sandbox.wire.encryption import speaking_both
-from idc_sandbox.wire.protocols import service_error_response
+from idc_sandbox.wire.protocols import new_request_id, service_error_response
 
 Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]
 logger = logging.getLogger(__name__)
@@ -65,7 +65,11 @@ def control_routes(
             try:
                 _require_secret(request, keys["control_secret"])
                 body = await _read_body(request)
-                return JSONResponse(await to_thread.run_sync(answer, request, body))
+                answered = await to_thread.run_sync(answer, request, body)
+                request_id = getattr(request.state, "request_id", None)  # where an event has it too
+                return JSONResponse(
+                    answered, headers={"x-amzn-RequestId": request_id} if request_id else None
+                )
             except ServiceError as error:
                 return _refuse(error)
             except Exception as error:
@@ -116,7 +120,8 @@ def control_routes(
 
     def console(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
         path, values = request.path_params["path"], {**request.query_params, **body}
-        return gateway.console(request.method, path, values)
+        request.state.request_id = new_request_id()
+        return gateway.console(request.method, path, values, request_id=request.state.request_id)
 
     return [
         Route("/health", health, methods=["GET"]),

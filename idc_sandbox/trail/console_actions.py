@@ -52,19 +52,28 @@ _EVENTS = {
 
 
 @contextmanager
-def console_action(context: Context, method: str, path: str, values: dict[str, Any]) -> Iterator[None]:
+def console_action(
+    context: Context, method: str, path: str, values: dict[str, Any], *, request_id: str | None = None
+) -> Iterator[None]:
     """Add what somebody does at the console, by method and path of the console's service, or is refused."""
     asked = dict(values)  # who carries it out takes what it needs out of them
+    named = {} if request_id is None else {"requestID": request_id}
     try:
         yield
     except ServiceError as refusal:
-        _record(context, method, path, asked, refusal)
+        _record(context, method, path, asked, refusal=refusal, more=named)
         raise
-    _record(context, method, path, asked, None)
+    _record(context, method, path, asked, more=named)
 
 
 def _record(
-    context: Context, method: str, path: str, values: dict[str, Any], refusal: ServiceError | None
+    context: Context,
+    method: str,
+    path: str,
+    values: dict[str, Any],
+    *,
+    refusal: ServiceError | None = None,
+    more: Record,
 ) -> None:
     route, named = _route(path)
     event = _EVENTS.get(f"{method} {route}")
@@ -85,6 +94,7 @@ def _record(
         eventType="AwsApiCall",
         tlsDetails={"clientProvidedHostHeader": f"{_host(event)}.{context.region}.amazonaws.com"},
         **from_console(context),
+        **more,
     )
 
 
