@@ -14,6 +14,7 @@ from idc_sandbox.trail.records import (
     Record,
     caller_identity,
     finished,
+    in_each_account,
     make_record,
     name_of,
     nobody,
@@ -56,7 +57,8 @@ class Feed:
             identity = nobody(self._double.management_account_id)
         with self._store.transaction() as connection:
             now = store.now(connection)
-        self.record(make_record(attempt, answer, identity, now))
+        for record in in_each_account(make_record(attempt, answer, identity, now)):
+            self.record(record)
 
     def identity_of(self, caller: Caller) -> Record:
         """Return the identity of who signed a request, as records have it."""

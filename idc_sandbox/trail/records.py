@@ -115,6 +115,23 @@ def make_record(attempt: Attempt, answer: Response, identity: Record, now: float
     return record | attempt.event
 
 
+def in_each_account(record: Record) -> list[Record]:
+    """Return a record, and of a role of another account the one that is there, which shares an id."""
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html
+    if record["eventName"] != "AssumeRole" or "errorCode" in record:
+        return [record]
+    role_arn = f"{(record['requestParameters'] or {}).get('roleArn', '')}"
+    account_id = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    role = {"ARN": role_arn, "accountId": account_id, "type": "AWS::IAM::Role"}
+    own = {**record, "resources": [role]}
+    if account_id in ("", record["recipientAccountId"]):
+        return [own]
+    identity = record["userIdentity"]
+    caller = {"type": "AWSAccount", **{name: identity[name] for name in ("principalId", "accountId")}}
+    shared = {"sharedEventID": str(uuid.uuid4())}
+    return [own | shared, {**own, **shared, "userIdentity": caller, "recipientAccountId": account_id}]
+
+
 def finished(record: Record) -> Record:
     """Return a record with what all have, no text of it longer than CloudTrail's."""
     cut = {name: record[name][:longest] for name, longest in _LONGEST.items() if record.get(name)}

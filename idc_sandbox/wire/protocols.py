@@ -353,8 +353,8 @@ def in_words_of(operation: RestOperation) -> Iterator[None]:
         raise
     except ServiceError as error:
         modelled = {shape.name for shape in operation.model.error_shapes}
-        code = error.code if error.code in modelled else _SYNONYMS.get(error.code, error.code)
-        if code == error.code:
+        code = _SYNONYMS.get(error.code)
+        if error.code in modelled or code not in modelled:
             raise
         raise ServiceError(code, error.message, status=error.status, **error.members) from error
 

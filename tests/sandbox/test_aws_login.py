@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from login_client import (
     CROSS_DEVICE,
@@ -20,6 +21,8 @@ from login_client import (
 )
 
 from idc_sandbox.api.signin import logins
+from idc_sandbox.wire import registry
+from idc_sandbox.wire.models import service_model
 
 
 @pytest.fixture
@@ -436,16 +439,33 @@ def test_each_needs_its_permission(place, login, operation):
             call()
 
 
-@pytest.mark.parametrize(
-    "name", ["create_bearer_token", "get_resource_policy", "list_resource_permission_statements"]
+NOT_ANSWERED = sorted(
+    name for name in service_model("signin").operation_names if ("signin", name) not in registry._HANDLERS
 )
+
+
+@pytest.mark.parametrize("name", NOT_ANSWERED)
 def test_what_is_not_aws_logins_says_that_it_is_missing(place, name):
-    client = sessions_client(place)
-    options = {
-        "create_bearer_token": {"grantType": "client_credentials", "resource": "x"},
-    }
-    with pytest.raises(ClientError, match="does not answer signin:"):
-        getattr(client, name)(**options.get(name, {}))
+    client = sessions_client(place, config={"parameter_validation": False})
+    shape = service_model("signin").operation_model(name).input_shape
+    options = {member: EXAMPLES.get(member, "x") for member in (shape.required_members if shape else ())}
+    if name.endswith("TokenExchange"):
+        options["grantType"] = "urn:ietf:params:oauth:grant-type:token-exchange"
+    with pytest.raises(ClientError, match=f"does not answer signin:{name} yet") as caught:
+        getattr(client, xform_name(name))(**options)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_so_many_operations_are_not_answered():
+    assert len(NOT_ANSWERED) == 12
+
+
+EXAMPLES = {
+    "grantType": "client_credentials",
+    "resource": "https://example.com",
+    "statementId": "A" * 64,
+    "token": "ASORx",
+}
 
 
 def test_the_trail_has_each_call_and_nothing_secret(place, maria):

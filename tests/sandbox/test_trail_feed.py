@@ -69,7 +69,7 @@ def test_reads_are_there_without_their_answers(gateway_client, instance):
 def test_a_call_with_a_roles_keys_says_which_session_it_was(gateway_client):
     development = gateway_client.member_account_ids()["Development"]
     gateway_client.client("iam", account=development).list_users()
-    event, assumed = only(gateway_client, "ListUsers"), only(gateway_client, "AssumeRole")
+    event, assumed = only(gateway_client, "ListUsers"), records(gateway_client, "AssumeRole")[0]
     identity = event["userIdentity"]
     assert (identity["type"], identity["accountId"]) == ("AssumedRole", development)
     issuer = identity["sessionContext"]["sessionIssuer"]
@@ -81,6 +81,36 @@ def test_a_call_with_a_roles_keys_says_which_session_it_was(gateway_client):
     assert event["recipientAccountId"] == development
     assert assumed["readOnly"] is True
     assert assumed["responseElements"]["credentials"]["accessKeyId"] == identity["accessKeyId"]
+
+
+def test_a_role_of_another_account_is_assumed_in_both_accounts(gateway_client):
+    development = gateway_client.member_account_ids()["Development"]
+    member = gateway_client.client("cloudtrail", account=development)
+    own = records(gateway_client, "AssumeRole")[0]
+    asked = [{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}]
+    (found,) = member.lookup_events(LookupAttributes=asked)["Events"]
+    there = json.loads(found["CloudTrailEvent"])
+    assert there["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": own["userIdentity"]["principalId"],
+        "accountId": gateway_client.management_account_id,
+    }
+    assert (there["recipientAccountId"], there["sharedEventID"]) == (development, own["sharedEventID"])
+    assert there["eventID"] != own["eventID"]
+    for name in ("requestID", "requestParameters", "responseElements", "resources"):
+        assert there[name] == own[name]
+    assert own["resources"][0]["accountId"] == development
+
+
+def test_a_role_that_is_refused_is_no_event_of_its_account(gateway_client):
+    development = gateway_client.member_account_ids()["Development"]
+    member = gateway_client.client("cloudtrail", account=development)
+    asked = [{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}]
+    before = member.lookup_events(LookupAttributes=asked)["Events"]
+    arn = f"arn:aws:iam::{development}:role/none"
+    with pytest.raises(ClientError):
+        gateway_client.client("sts").assume_role(RoleArn=arn, RoleSessionName="tests")
+    assert member.lookup_events(LookupAttributes=asked)["Events"] == before
 
 
 REFUSALS = {
