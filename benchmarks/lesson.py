@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print all numbers as JSON")
     parser.add_argument("--papermill", action="store_true", help="compare with the papermill command")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a kit that is installed has its byte code
     rounds = options.rounds or (1 if options.papermill else 3)
     times = compare(rounds) if options.papermill else measure(rounds)
     if options.json:

@@ -17,7 +17,7 @@ PEOPLE = 1000
 
 
 def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
-    """Return calls by name, reads first, on an instance with a thousand users and ten permission sets."""
+    """Return calls by name, reads first; there are a thousand users, twenty groups, ten permission sets."""
     numbers = itertools.count()
 
     def client(service: str) -> Any:
@@ -46,6 +46,8 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     user_id = create_user()["UserId"]
     for _ in range(PEOPLE - 1):
         create_user()
+    for number in range(20):
+        store.create_group(IdentityStoreId=store_id, DisplayName=f"team{number}")
     for number in range(10):
         sso.create_permission_set(InstanceArn=arn, Name=f"set{number}")
     s3.create_bucket(Bucket="benchmark")
@@ -54,6 +56,7 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
         "identitystore DescribeUser": lambda: store.describe_user(IdentityStoreId=store_id, UserId=user_id),
         "identitystore ListUsers (a page of 100)": lambda: store.list_users(IdentityStoreId=store_id),
         "identitystore ListUsers (all of 1,000 and more)": list_all_users,
+        "identitystore ListGroups (20 and more)": lambda: store.list_groups(IdentityStoreId=store_id),
         "sso-admin ListPermissionSets": lambda: sso.list_permission_sets(InstanceArn=arn),
         "sts GetCallerIdentity": sts.get_caller_identity,
         "iam ListUsers": iam.list_users,

@@ -192,8 +192,10 @@ def without_examples(text: str, found: Iterable[Secret]) -> list[Secret]:
 
 _RUN = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+_-]{32,}")
 _KEY = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
+# It begins with a line's end, which is quickly found; before that are letters.
 _BROKEN_KEY = re.compile(
-    r"\r?\n(?=(?P<rest>[A-Za-z0-9/+]{4,36}(?:\r?\n[A-Za-z0-9/+]{4,36}){0,8})(?![A-Za-z0-9/+=]))"
+    r"\n(?<=[A-Za-z0-9/+]{3}[A-Za-z0-9/+\r]\n)"
+    r"(?=(?P<rest>[A-Za-z0-9/+]{4,36}(?:\r?\n[A-Za-z0-9/+]{4,36}){0,8})(?![A-Za-z0-9/+=]))"
 )
 _LINE_END = re.compile(r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{4,36}\Z")
 _TOKEN = re.compile(r"[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86}")
@@ -231,7 +233,8 @@ def _kinds_in(text: str, run: re.Match[str]) -> Iterator[tuple[int, int, str]]:
 def broken_keys(text: str) -> Iterator[Secret]:
     """Yield secret access keys that are written over several lines."""
     for match in _BROKEN_KEY.finditer(text):
-        first = _LINE_END.search(text, max(0, match.start() - 37), match.start())
+        line_end = match.start() - text.endswith("\r", 0, match.start())
+        first = _LINE_END.search(text, max(0, line_end - 37), line_end)
         if first is None:
             continue
         key, lines = first[0], re.finditer(r"\S+", match["rest"])
