@@ -202,8 +202,11 @@ _TOKEN = re.compile(r"[\w-]{40}|[\w-]{43}|[\w-]{64}|[\w-]{86}")
 _KEY_LENGTH = 40
 _SEED = re.compile(r"[A-Z2-7]{32}|[A-Z2-7]{52}|[A-Z2-7]{64}")
 _HARMLESS_NAME = joined_pattern(TABLES["harmless"]["name"])
-_BLOCK_BEFORE = re.compile(r"[A-Za-z0-9/+]{60,}[\s\"'\\n]{1,12}\Z")
-_BLOCK_AFTER = re.compile(r"[\s\"'\\n]{1,12}[A-Za-z0-9/+]{60,}")
+# A line of base64 beside it, in a text or quoted; a hash is none.
+_LINE = r"(?<![A-Za-z0-9/+])(?![0-9A-Fa-f]+(?![A-Za-z0-9/+]))[A-Za-z0-9/+]{60,}"
+_BETWEEN_LINES = r"[ \t\r\"']{0,8}(?:\n|\\n)[\s\"']{0,8}"
+_BLOCK_BEFORE = re.compile(rf"{_LINE}{_BETWEEN_LINES}\Z")
+_BLOCK_AFTER = re.compile(_BETWEEN_LINES + _LINE)
 _AWS_NAME = re.compile(r"(?:arn:aws[\w-]*:|AWSReservedSSO_|data:)[^\s\"'<>]*\Z", re.IGNORECASE)
 
 

@@ -23,7 +23,7 @@ _PARTS = {
     "notebooks": ("*.ipynb",),
     "parameters": ("*.yaml", "*.json"),
     "docs": ("*.md", "pictures/*"),
-    "recipes": ("*", "github/*"),
+    "recipes": ("*", "*/*"),
 }
 _README = Path(__file__).parent / "data" / "working_copy.md"
 

@@ -212,6 +212,16 @@ def planted(value, secret, draw):
     return [*value, secret] if isinstance(value, list) else f"{value} {secret}"
 
 
+HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+@pytest.mark.parametrize(
+    "text", [f"sha256:{HASH} {{}}", f"{HASH}\n{{}}", f"{{}} {HASH}", f"{{}}\n{HASH}\n", f"{'Qx7+' * 19} {{}}"]
+)
+def test_a_key_beside_a_hash_is_no_line_of_base64(text):
+    assert scrub_values(text.format(SECRET)) == text.format(REMOVED)
+
+
 @given(nested(), st.sampled_from(SURE), st.booleans(), st.integers(0, 4))
 def test_a_secret_is_found_at_any_place_in_nested_data(value, secret, draw, depth):
     data = planted(value, secret, draw)

@@ -35,7 +35,7 @@ def limit_process(cpu_s: int) -> None:
 
 def give_way() -> None:
     """Let this process, for good, have what others leave of the processors."""
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     with suppress(OSError):  # Linux weighs sessions before it weighs the processes in them
         Path("/proc/self/autogroup").write_text("19", "ascii")
 

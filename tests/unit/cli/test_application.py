@@ -44,7 +44,8 @@ def test_every_command_and_every_option_explains_itself(name):
 
 def test_the_commands_are_those_that_are_documented():
     sandbox = {
-        f"idc sandbox {verb}" for verb in ("start", "stop", "status", "reset", "env", "pages", "jupyter")
+        f"idc sandbox {verb}"
+        for verb in ("start", "stop", "status", "reset", "env", "pages", "jupyter", "clock", "switches")
     }
     assert set(ALL) == {
         "idc",
