@@ -17,11 +17,12 @@ from typing import Any, cast
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
+from typing_extensions import override
 
 from idc_aws.calls import CONSOLE, Call, Timing
 from idc_aws.clients import Clients, Page
 from idc_aws.connection import Connection
-from idc_aws.sandbox import SandboxConsole
+from idc_aws.sandbox import Note, SandboxConsole
 from idc_aws.settings import CONSOLE_SETTINGS
 
 _INDENT = "    "
@@ -381,7 +382,7 @@ class Rehearsal:
         self.connection: Connection = dataclasses.replace(
             connection,
             clients=cast(Clients, _Clients(connection.clients, self.calls)),
-            console=cast(SandboxConsole, _Console(console, self.calls)) if console is not None else None,
+            console=_Console(console, self.calls) if console is not None else None,
             timing=Timing(clock=lambda: now[0], sleep=sleep),
             writers=1,  # the calls have an order
             cache=copy.deepcopy(connection.cache),
@@ -411,24 +412,29 @@ class _Clients:
         yield Page(self._reads.items(self._clients, service_name, method_name, request), is_last=True)
 
 
-class _Console:
-    """The sandbox's console: read for real, and never changed."""
+class _Console(SandboxConsole):
+    """The sandbox's console: read for real, and never changed. A rehearsed change has no request id."""
 
-    def __init__(self, console: SandboxConsole, calls: list[Call]) -> None:
-        self._calls = calls
-        self.state_folder, self.read_settings = console.state_folder, console.read_settings
+    def __init__(self, console: SandboxConsole, calls: list[Call]) -> None:  # asks nobody but that console
+        self._calls, self._real = calls, console
+        self.state_folder = console.state_folder
 
-    def enable_organization_instance(self, *, region: str, name: str | None = None) -> str:
+    @override
+    def read_settings(self, instance_arn: str) -> dict[str, Any]:
+        return self._real.read_settings(instance_arn)
+
+    @override
+    def enable_organization_instance(
+        self, *, region: str, name: str | None = None, note: Note | None = None
+    ) -> str:
         placeholder = f"‹InstanceArn made by call {len(self._calls) + 1}›"
         values = {"region": region} | ({"name": name} if name else {})
         self._calls.append(Call(CONSOLE, "instance", values, {placeholder: "InstanceArn"}))
         return placeholder
 
+    @override
     def write_setting(
-        self,
-        instance_arn: str,  # noqa: ARG002 - the signature of the console
-        name: str,
-        values: dict[str, Any],
+        self, instance_arn: str, name: str, values: dict[str, Any], *, note: Note | None = None
     ) -> dict[str, Any]:
         self._calls.append(Call(CONSOLE, f"settings/{name}", values))
         return {}
