@@ -241,7 +241,7 @@ class House:
         seconds = time.perf_counter() - begun
         watch.is_over = True
         watch.join()
-        assert found["Status"]["State"] == "SUCCEEDED", found["Status"]
+        assert found["Status"]["State"] == "SUCCEEDED", (found["Status"], text)
         return seconds, watch.most_mb, found["Statistics"]["DataScannedInBytes"]
 
 

@@ -14,7 +14,7 @@ from idc_sandbox.athena.engine.types import literal
 
 THREADS = 2
 MEMORY_LIMIT = "600MB"
-SPILL_LIMIT = "1GB"
+SPILL_LIMIT = "4GB"
 _GIB = 1024**3
 # In case DuckDB is talked into more than its own limits allow: the system's, for the whole process.
 _LIMITS = {
