@@ -155,7 +155,7 @@ def _renewal(profile: str | None, way: str, again: str) -> str:
 _PERMISSION_PREFIXES = {"sso-admin": "sso"}
 _UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
 _REFUSALS: dict[str, dict[str, Any]] = tomllib.loads(
-    (resources.files("idc_aws") / "data" / "refusals.toml").read_text("utf-8")
+    (resources.files("idc_aws") / "data" / "aws_refusals.toml").read_text("utf-8")
 )
 _KIND_OF_CODE = {code: kind for kind, refusal in _REFUSALS.items() for code in refusal["codes"]}
 
