@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from idc_aws.connection import Connection
@@ -248,7 +250,9 @@ def _answer(done: subprocess.CompletedProcess[str]) -> CallAnswer:
 
 
 _TIMEOUT_S = 60
-_PAUSE_S = 0.2  # the CLI paints a prompt again: what is typed sooner is lost
+_LOOK_EVERY_S = 0.005
+_PAUSE_S = 0.2  # without another character: what the CLI paints is whole
+_PAINTED = "\x1b[?25h"  # the cursor is shown again
 _DOWN, _ENTER = "\x1b[B", "\r"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CODE = re.compile(r"\b([A-Z]{4}-[A-Z]{4})\b", re.ASCII)
@@ -261,12 +265,13 @@ class Dialogue:
 
     pexpect: Any  # the module, which is imported only where a terminal is driven
     child: Any
+    close_browser: Callable[[], object]
     steps: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(self, question: str, pattern: str, text: str) -> None:
         """Wait for a prompt and type the answer."""
         self.expect(question, pattern)
-        time.sleep(_PAUSE_S)
+        self._wait_for_its_reading(question)
         self.child.sendline(text)
         self.steps.append((question, text or "(Enter)"))
 
@@ -277,19 +282,18 @@ class Dialogue:
             return
         number = int(self.child.match[1])
         self.expect(question, r"> ")
-        time.sleep(_PAUSE_S)
+        self._wait_for_its_reading(question)
         entries = self._read_menu(number)
         if not (found := [number for number, entry in enumerate(entries) if wanted in entry]):
             raise RunFailedError(f"the CLI's menu {question!r} offers {entries!r}, not {wanted!r}")
-        for key in [*[_DOWN] * found[0], _ENTER]:
-            self.child.send(key)
-            time.sleep(_PAUSE_S)
+        self.child.send(_DOWN * found[0] + _ENTER)
         self.steps.append((question, f"{wanted} (of {len(entries)})"))
 
     def approve(self, approve: Approve) -> None:
         """Read the code that the CLI shows, and let the person approve it in the browser."""
         self.expect("the code", _CODE.pattern)
         approve(self.child.match[1])
+        self.close_browser()
         self.steps.append(("the same code in the browser?", "yes, and Allow access"))
 
     def expect(self, question: str, pattern: str | list[str]) -> int:
@@ -307,17 +311,29 @@ class Dialogue:
         """Wait until the command ends."""
         self.expect("its end", self.pexpect.EOF)
         said = _CONTROL.sub("", self.child.before or "").strip()
-        self.child.close()
+        self.child.wait()
         if self.child.exitstatus:
             raise RunFailedError(f"the AWS CLI ended with status {self.child.exitstatus}: {said[-300:]!r}")
 
     def _read_menu(self, number: int) -> list[str]:
         said = self.child.after + self.child.buffer
         with suppress(self.pexpect.TIMEOUT, self.pexpect.EOF):  # the menu is whole when nothing more comes
-            while True:
-                is_whole = len(_menu(said)) >= number  # of a long one, only a part is on the screen
+            # Of a long one, only a part is on the screen.
+            while not ((is_whole := len(_menu(said)) >= number) and said.endswith(_PAINTED)):
                 said += self.child.read_nonblocking(65536, timeout=_PAUSE_S if is_whole else 1)
         return _menu(said)
+
+    def _wait_for_its_reading(self, question: str) -> None:
+        """Wait until the CLI reads key by key, as it does at a prompt that it has painted."""
+        # What is typed before that is shown twice, and a menu may lose it.
+        deadline = time.monotonic() + _TIMEOUT_S
+        while self.child.getecho():  # the terminal's own echo, which such a prompt turns off
+            if time.monotonic() > deadline:
+                raise RunFailedError(
+                    f"the AWS CLI asked for {question!r}, and does not read the answer",
+                    remedy="Run the command yourself in a terminal to see all of it.",
+                )
+            time.sleep(_LOOK_EVERY_S)
 
 
 def configure_sso(terminal: Terminal, profile: SsoProfile, approve: Approve) -> list[tuple[str, str]]:
@@ -372,19 +388,41 @@ def _dialogue(terminal: Terminal, *arguments: str) -> Iterator[Dialogue]:
     variables: Any = terminal.variables
     assert command_line is not None
     # The kernel may be on another machine than the browser: PKCE would call back to the wrong one.
-    device_code = ["--use-device-code", "--no-browser"] if command_line.prefers_pkce else []
-    child = pexpect.spawn(
-        command_line.program,
-        [*arguments, *device_code],
-        env=variables,
-        encoding="utf-8",
-        timeout=_TIMEOUT_S,
-        dimensions=(60, 200),
-    )
-    try:
-        yield Dialogue(pexpect, child)
-    finally:
-        child.close(force=True)
+    device_code = ["--use-device-code"] if command_line.prefers_pkce else []
+    with _open_browser() as (browser, close_browser):
+        child = pexpect.spawn(
+            command_line.program,
+            [*arguments, *device_code],
+            env=variables | {"BROWSER": browser},
+            encoding="utf-8",
+            timeout=_TIMEOUT_S,
+            dimensions=(60, 200),
+        )
+        child.delaybeforesend = None  # each answer waits for its prompt
+        child.ptyproc.delayafterclose = 0
+        try:
+            yield Dialogue(pexpect, child, close_browser)
+        finally:
+            child.close(force=True)
+
+
+# It ends well whatever happens: the CLI would look for another browser. No colon: it separates browsers.
+_READ_A_LINE = """sh -c 'read -r line < "$0" || true' {} %s"""
+
+
+@contextmanager
+def _open_browser() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield a browser for the CLI, which stays open until it is closed, and what closes it."""
+    # The CLI asks for the token once the browser has ended, and then once a second: with one that ends when
+    # the person has answered, the first question is the last.
+    with TemporaryDirectory(prefix="idc-browser-") as folder:
+        pipe = Path(folder) / "answered"
+        os.mkfifo(pipe, 0o600)
+        descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # for both, so that neither end is waited for
+        try:
+            yield _READ_A_LINE.format(shlex.quote(str(pipe))), lambda: os.write(descriptor, b"\n")
+        finally:
+            os.close(descriptor)
 
 
 def _menu(painted: str) -> list[str]:
