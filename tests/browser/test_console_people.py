@@ -74,3 +74,26 @@ def test_a_group_and_a_user_by_keyboard_and_a_device_on_the_practice_phone(visit
     look(page)
     press_on(page, "button", "Delete group")
     expect(page.get_by_role("status")).to_contain_text("Deleted: Keyboard team")
+
+
+def test_all_that_a_new_user_needs_is_copied_at_once(new_visitor, scene):
+    visitor = new_visitor(permissions=["clipboard-read", "clipboard-write"])
+    name, user_id = scene.add_user()
+    page = visitor.page
+    page.goto(scene.links()["console_url"])
+    page.goto(f"{scene.site}/start/practice-console/users/{user_id}")
+    page.get_by_text("Reset password").first.click()
+    page.get_by_label("Generate a one-time password").check()
+    visitor.press("Reset password")
+    visitor.sees("One-time password")
+    look(page)
+    values = {
+        key: page.locator(f"[data-value={key}]").inner_text() for key in ("portal_url", "one_time_password")
+    }
+    visitor.press("Copy all three lines for the user")
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").splitlines() == [
+        f"AWS access portal URL: {values['portal_url']}",
+        f"Username: {name}",
+        f"One-time password: {values['one_time_password']}",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 
 import pytest
@@ -25,6 +26,7 @@ PERMISSION_SET = (
     *("?notice=permission-set-saved&of=Everything",),
 )
 INLINE = '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}}'
+MULTI_REGION_KEY = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
 ATTRIBUTES = ("/attributes", "/attributes/disable", "/attributes/manage")
 
 
@@ -69,6 +71,18 @@ def test_pages_before_the_sign_in(visitor, scene, mfa, look):
     look(page)
 
 
+@contextmanager
+def further_region(scene) -> Iterator[str]:
+    """Give the instance a Region beside its own, for a while."""
+    named = {"InstanceArn": scene.instance["InstanceArn"]}
+    key = {"KeyType": "CUSTOMER_MANAGED_KEY", "KmsKeyArn": MULTI_REGION_KEY}
+    scene.sso_admin.update_instance(**named, EncryptionConfiguration=key)
+    scene.sso_admin.add_region(**named, RegionName="eu-west-1")
+    yield "eu-west-1"
+    scene.sso_admin.remove_region(**named, RegionName="eu-west-1")
+    scene.sso_admin.update_instance(**named, EncryptionConfiguration={"KeyType": "AWS_OWNED_KMS_KEY"})
+
+
 def test_settings_of_the_practice_console(visitor, scene, look):
     page, settings = visitor.page, f"{scene.site}/start/practice-console/settings"
     page.goto(scene.links()["console_url"])
@@ -76,6 +90,10 @@ def test_settings_of_the_practice_console(visitor, scene, look):
     for path in SETTINGS:
         page.goto(f"{settings}{path}")
         look(page)
+    with further_region(scene) as region:
+        for path in ("/management", f"/management/regions/{region}/remove"):
+            page.goto(f"{settings}{path}")
+            look(page)
     page.goto(f"{settings}/identity-source")
     page.get_by_label("Active Directory").check()
     visitor.press("Next")

@@ -573,6 +573,45 @@ def test_a_region_is_refused_for_want_of_the_key(place, administrator, arn):
     ]
 
 
+@pytest.fixture
+def further_region(place, arn):
+    """Return a Region that the instance has beside its own."""
+    key_arn = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+    sso_admin = place.portal.sso_admin
+    sso_admin.update_instance(
+        InstanceArn=arn,
+        EncryptionConfiguration={"KeyType": "CUSTOMER_MANAGED_KEY", "KmsKeyArn": key_arn},
+    )
+    sso_admin.add_region(InstanceArn=arn, RegionName="eu-west-1")
+    return "eu-west-1"
+
+
+def test_a_further_region_is_removed_and_the_home_region_cannot_be(place, administrator, arn, further_region):
+    way = f"{SETTINGS}/management/regions/{further_region}/remove"
+    administrator.open(f"{SETTINGS}/management")
+    assert re.findall(r'href="([^"]+/remove)"', administrator.page.text) == [way]
+    administrator.open(way)
+    assert administrator.heading == "Remove Region"
+    administrator.send("/remove")
+    assert administrator.message.startswith(f"Region {further_region} is being removed")
+    left = [one["RegionName"] for one in place.portal.sso_admin.list_regions(InstanceArn=arn)["Regions"]]
+    assert left == ["us-east-1"]
+    assert administrator.open(way).url.path == f"{SETTINGS}/management"
+    administrator.open(f"{SETTINGS}/management/regions/us-east-1/remove")
+    administrator.send("/remove")
+    assert "is the home Region" in administrator.message
+
+
+def test_what_is_being_added_cannot_be_removed_yet(place, administrator, further_region):
+    place.clients.switches(asynchronous_duration_s=60)
+    post(administrator, "/management/add-region", region="eu-west-2")
+    assert "Adding" in administrator.page.text
+    assert re.findall(r"/regions/([a-z0-9-]+)/remove", administrator.page.text) == [further_region]
+    administrator.open(f"{SETTINGS}/management/regions/{further_region}/remove")
+    administrator.send("/remove")
+    assert "'eu-west-2' is ADDING: wait until it is done" in administrator.message
+
+
 def test_management_leads_to_the_end_of_the_instance(administrator):
     administrator.open(f"{SETTINGS}/management")
     assert f'href="{CONSOLE}/delete"' in administrator.page.text
@@ -658,6 +697,7 @@ ACTS = [
     ("/tags/manage", {"act": "save", "key": "Stage", "value": "x"}),
     ("/additional/encryption", {"key_type": "AWS_OWNED_KMS_KEY"}),
     ("/management/add-region", {"region": "eu-west-1"}),
+    ("/management/regions/us-east-1/remove", {}),
 ]
 
 
