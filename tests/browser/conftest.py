@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 from patience import PATIENCE_MS
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 from scene import Scene, Visitor
 
 # Two hidden pages below the address bar, which each new context would start anew, a renderer process each.
@@ -64,9 +72,16 @@ def new_visitor(chromium: Browser, scene: Scene) -> Iterator[object]:
     complaints: list[str] = []
 
     def listen(page: Page) -> None:
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("console", note_error)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", note_failure)
+
+    def note_error(message: ConsoleMessage) -> None:
+        asked = message.location.get("url", "")
+        # The page of a program that waits for the browser: it has ended when its icon is asked for.
+        is_icon_of_program = asked.endswith("/favicon.ico") and not asked.startswith(scene.site)
+        if message.type == "error" and not is_icon_of_program:
+            complaints.append(message.text)
 
     def note_failure(request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # who goes on quickly leaves pictures unloaded

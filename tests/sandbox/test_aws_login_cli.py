@@ -6,36 +6,23 @@ import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 from login_client import PASSWORD
+from login_terminal import LOGIN_ADDRESS, Terminal, require_login_cli
 from patience import PATIENCE_S
 
 from idc_sandbox.environment import environment, variables_to_unset
 
-LOGIN_SINCE = (2, 32, 0)
-
 
 @pytest.fixture(scope="module")
 def program():
-    """Return an AWS CLI that has ``aws login``."""
-    found = shutil.which("aws")
-    said = (
-        subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-        if found
-        else ""
-    )
-    version = re.match(r"aws-cli/(\d+)\.(\d+)\.(\d+)", said)
-    if version is None or tuple(map(int, version.groups())) < LOGIN_SINCE:
-        pytest.skip(f"`aws login` needs AWS CLI 2.32 on the path; found {said.strip() or 'none'}")
-    return found
+    return require_login_cli()
 
 
 @pytest.fixture(scope="module")
@@ -49,33 +36,6 @@ def variables(sandbox):
     given = environment(sandbox.running)
     kept = {name: value for name, value in os.environ.items() if name not in variables_to_unset(given)}
     return kept | given | {"PYTHONUNBUFFERED": "1", "BROWSER": "true"}
-
-
-class Terminal:
-    """A command that talks with its person."""
-
-    def __init__(self, variables, *words):
-        self.text = ""
-        self.process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=variables,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while piece := os.read(self.process.stdout.fileno(), 4096):
-            self.text += piece.decode()
-
-    def wait_for(self, pattern):
-        deadline = time.monotonic() + PATIENCE_S
-        while not (found := re.search(pattern, self.text)):
-            assert time.monotonic() < deadline, self.text
-            assert self.process.poll() is None, self.text
-            time.sleep(0.05)
-        return found
 
 
 def allow(sandbox, address):
@@ -109,14 +69,13 @@ def test_the_cli_signs_in_works_and_is_revoked(sandbox, program, variables, remo
     profile = "there" if remote else "here"
     options = ["--remote"] if remote else []
     terminal = Terminal(variables, program, "login", "--profile", profile, *options)
-    address = terminal.wait_for(r"http://127\.0\.0\.1:\d+/v1/authorize\?\S+")[0]
+    address = terminal.wait_for(LOGIN_ADDRESS)
     page = allow(sandbox, address)
     if remote:
         code = re.findall(r'data-value="code"[^>]*>(.*?)<', page.text)[0]
         terminal.wait_for("displayed in your browser")
-        terminal.process.stdin.write(f"{html.unescape(code)}\n".encode())
-        terminal.process.stdin.flush()
-    assert terminal.process.wait(PATIENCE_S) == 0, terminal.text
+        terminal.type(html.unescape(code))
+    assert terminal.end() == 0, terminal.text
     arn = f"arn:aws:iam::{sandbox.management_account_id}:user/maria"
     assert f"Updated profile {profile} to use {arn} credentials" in " ".join(terminal.text.split())
     status, said, trouble = ask(program, variables, profile, "sts", "get-caller-identity")
