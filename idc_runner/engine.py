@@ -76,6 +76,16 @@ class Engine(Protocol):
     ) -> NotebookFailure | None:
         """Execute a notebook in its own folder and save it, scrubbed, as it goes on."""
 
+    def begin(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> None:
+        """Do beside a notebook that runs what can be done for the next one; its cells wait for `execute`."""
+
     def close(self) -> None:
         """End what the engine started, and the notebooks that it still executes; again: nothing."""
 

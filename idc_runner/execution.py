@@ -216,6 +216,8 @@ class Execution:
         for number, notebook in enumerate(notebooks, start=1):
             self.current = notebook.name
             self.progress.notebook_started(notebook.name, number, len(notebooks))
+            if number < len(notebooks):
+                self.engine.begin(*self._order(notebooks[number]))
             result = self._execute(notebook)
             self.results.append(result)
             self.progress.notebook_ended(result)
@@ -227,11 +229,10 @@ class Execution:
     def _execute(self, notebook: LessonNotebook) -> NotebookResult:
         start = time.monotonic()
         result = partial(notebook_result, self.folder, notebook.name, mode=self.prepared.mode)
-        output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
-        parameters = self.prepared.parameters(notebook, self.folder)
+        order = self._order(notebook)
         try:
             with EventFollower(self.folder / "events.jsonl", self.progress.event):
-                failure = self.engine.execute(notebook, output, parameters, self.environment, self.limits)
+                failure = self.engine.execute(*order)
         except KeyboardInterrupt:
             interrupted = NotebookFailure("Interrupted", "the run was asked to end")
             stopped = result(wall_s=time.monotonic() - start, failure=interrupted)
@@ -240,6 +241,19 @@ class Execution:
             raise
         failure = self._with_leaks(self._with_sandbox_news(failure) if failure else None)
         return result(wall_s=time.monotonic() - start, failure=failure)
+
+    def _order(
+        self, notebook: LessonNotebook
+    ) -> tuple[LessonNotebook, Path, dict[str, Any], Mapping[str, str], TimeLimits]:
+        """Return what the engine is asked to do of a notebook."""
+        output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
+        return (
+            notebook,
+            output,
+            self.prepared.parameters(notebook, self.folder),
+            self.environment,
+            self.limits,
+        )
 
     def _with_leaks(self, failure: NotebookFailure | None) -> NotebookFailure | None:
         """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""

@@ -209,6 +209,9 @@ class KernelEngine:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)  # each kernel leads a group, with what it started
 
+    def begin(self, *_next: Any) -> None:
+        """Do nothing: papermill starts a kernel when it executes a notebook."""
+
     def execute(
         self,
         notebook: LessonNotebook,

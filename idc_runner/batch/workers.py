@@ -212,6 +212,9 @@ class EngineKeeper:
             self._count_lost()
         return failure
 
+    def begin(self, *_next: Any) -> None:
+        """Do nothing: other jobs run beside this one."""
+
     def _opened(self) -> Engine:
         with self._lock:
             if self._ended:

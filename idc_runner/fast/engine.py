@@ -35,8 +35,23 @@ ENGINE_NAMES = ("fast", "kernel")
 class NotebookOrder:
     """Holds what outlives the process of a notebook: what it printed last, and its journal."""
 
-    def __init__(self, notebook: LessonNotebook, output: Path, limits: TimeLimits) -> None:
+    def __init__(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> None:
         self._notebook, self._output, self._limits = notebook, output, limits
+        self._given: Object = {
+            "name": notebook.name,
+            "path": str(notebook.path),
+            "output": str(output.absolute()),
+            "parameters": dict(parameters),
+            "environment": {**os.environ, **environment},
+            "most_printed": limits.most_printed,
+        }
         self._files = [os.memfd_create(f"idc-{name}") for name in _FILES]
         ours, self._theirs = socket.socketpair()
         self._answers = Lines(ours)
@@ -50,6 +65,10 @@ class NotebookOrder:
         return self
 
     def __exit__(self, *_raised: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Close what it holds; a process that still waits ends."""
         self._answers.close()
         self._theirs.close()
         for file in self._files:
@@ -64,19 +83,22 @@ class NotebookOrder:
         """Leave the other end of the order to the notebook's process, which has it now."""
         self._theirs.close()
 
-    def give(self, parameters: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        """Tell the process which notebook to execute, and how."""
+    def give(self) -> None:
+        """Tell the process which notebook to read, and how to execute it."""
+        self._send(self._given)
+
+    def go(self) -> None:
+        """Let it execute the notebook."""
+        self._send({"go": True})
+
+    def _send(self, order: Object) -> None:
         with contextlib.suppress(OSError):  # when the preloaded process is gone, `follow` says so
-            self._answers.send(
-                {
-                    "name": self._notebook.name,
-                    "path": str(self._notebook.path),
-                    "output": str(self._output.absolute()),
-                    "parameters": dict(parameters),
-                    "environment": dict(environment),
-                    "most_printed": self._limits.most_printed,
-                }
-            )
+            self._answers.send(order)
+
+    def can_replace(self, other: NotebookOrder) -> bool:
+        """Return whether this is the very order that another one is, and its process still waits."""
+        is_same = (self._given, self._limits) == (other._given, other._limits)
+        return is_same and self._answers.is_open()
 
     def follow(self, control: socket.socket) -> NotebookFailure | None:
         """Wait until the notebook's process has ended, and return why it failed, or None."""
@@ -209,6 +231,7 @@ class FastEngine:
         self._control: socket.socket | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `close`; it has no name to leave behind
         self._ordered = False
+        self._begun: tuple[NotebookOrder, socket.socket] | None = None
         self._start()
 
     def execute(
@@ -220,13 +243,47 @@ class FastEngine:
         limits: TimeLimits = NO_LIMITS,
     ) -> NotebookFailure | None:
         """Execute a notebook in a process of its own; see `Engine.execute`."""
-        with NotebookOrder(notebook, output, limits) as order:
-            control = self._send(order)
-            order.give(parameters, {**os.environ, **environment})
+        with contextlib.ExitStack() as stack:
+            order = stack.enter_context(NotebookOrder(notebook, output, parameters, environment, limits))
+            begun = self._take_begun(order)
+            if begun is not None:
+                order, control = stack.enter_context(begun[0]), begun[1]
+            else:
+                control = self._send(order)
+                order.give()
+            order.go()
             failure = order.follow(control)
         if failure is not None and failure.error_name == "EngineLostError":
             return NotebookFailure(failure.error_name, failure.message + self._last_words())
         return failure
+
+    def begin(
+        self,
+        notebook: LessonNotebook,
+        output: Path,
+        parameters: Mapping[str, Any],
+        environment: Mapping[str, str],
+        limits: TimeLimits = NO_LIMITS,
+    ) -> None:
+        """Let a process of its own read the next notebook, and wait; see `Engine.begin`."""
+        order = NotebookOrder(notebook, output, parameters, environment, limits)
+        with contextlib.suppress(OSError):  # `execute` tries again, and says why
+            control = self._send(order)
+            order.give()
+            with self._lock:
+                former, self._begun = self._begun, (order, control)
+            if former is not None:
+                former[0].end()
+            return
+        order.end()
+
+    def _take_begun(self, wanted: NotebookOrder) -> tuple[NotebookOrder, socket.socket] | None:
+        """Return what was begun of this very notebook, no longer the engine's own, or None."""
+        with self._lock:
+            if self._begun is None or not self._begun[0].can_replace(wanted):
+                return None
+            begun, self._begun = self._begun, None
+            return begun
 
     def _send(self, order: NotebookOrder) -> socket.socket:
         """Send an order to the preloaded process, to a new one if need be."""
@@ -291,6 +348,9 @@ class FastEngine:
     def close(self) -> None:
         """End the preloaded process and every fork of it."""
         with self._lock:
+            if self._begun is not None:
+                self._begun[0].end()
+                self._begun = None
             self._stop()
             self._process = None
             self._log.close()

@@ -31,6 +31,7 @@ from traitlets.config import Config
 
 from idc_runner import without_modules
 from idc_runner.engine import MOST_PRINTED
+from idc_runner.fast.messages import Lines
 from idc_runner.kernel_engine import BoundedClient
 
 # An IPython kernel without sockets and threads: ipykernel's own, whose messages are handed over at once.
@@ -342,21 +343,25 @@ ENDED_STATUS = 128 + signal.SIGTERM
 class ForkedRun:
     """The execution of one notebook in a process of its own."""
 
-    def __init__(
-        self, tell: Callable[[dict[str, Any]], None], capture_files: tuple[int, int], journal: int
-    ) -> None:
+    def __init__(self, answers: Lines, capture_files: tuple[int, int], journal: int) -> None:
         self.capture_files = capture_files
-        self._tell = tell
+        self._answers = answers
         self._journal = journal
         self._saved_at = time.monotonic()
         self._ended_cells = 0
         self._nb_man: Any = None
         self._index = -1
 
+    def wait(self) -> None:
+        """Wait until the notebook may run; where nobody is left to say so, end."""
+        if self._answers.receive() is None:
+            os._exit(ENDED_STATUS)
+        self._saved_at = time.monotonic()
+
     def cell(self, event: str, index: int) -> None:
         """Tell that a code cell started or ended."""
         self._index = index
-        self._tell({"cell": event, "index": index, "source": self._nb_man.nb.cells[index].source})
+        self._answers.send({"cell": event, "index": index, "source": self._nb_man.nb.cells[index].source})
 
     @contextmanager
     def saving(self, nb_man: Any, capture: Capture) -> Iterator[None]:

@@ -14,6 +14,13 @@ class PapermillFastEngine(Engine):
     """Executes notebooks without a kernel process; the notebooks of one process share modules and folder."""
 
     @classmethod
+    def execute_notebook(cls, nb: Any, *arguments: Any, forked_run: Any = None, **options: Any) -> Any:
+        """Execute a notebook that papermill has read; one of a process of its own waits until it may."""
+        if forked_run is not None:
+            forked_run.wait()
+        return super().execute_notebook(nb, *arguments, forked_run=forked_run, **options)
+
+    @classmethod
     def execute_managed_notebook(  # noqa: PLR0917 -- papermill's interface
         cls,
         nb_man: Any,

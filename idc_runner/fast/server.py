@@ -292,7 +292,7 @@ def run_notebook(answers: Lines, descriptors: Sequence[int], control: socket.soc
     notebook = LessonNotebook(order["name"], Path(order["path"]))
     begin_anew(order["environment"], str(notebook.path.parent), ["ipykernel_launcher.py"])
     fork_modules_over(control)
-    run = ForkedRun(answers.send, (output, errors), journal)
+    run = ForkedRun(answers, (output, errors), journal)
     failure = execute_with_papermill(
         notebook,
         Path(order["output"]),

@@ -109,6 +109,9 @@ class FailingEngine:
     def __init__(self, error):
         self.error = error
 
+    def begin(self, *_next):
+        pass
+
     def execute(self, notebook, output, parameters, environment, limits):
         raise self.error
 

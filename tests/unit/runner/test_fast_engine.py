@@ -1,6 +1,7 @@
 """What only the fast engine has to be tested for: its processes, what they share, what is left of them."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -312,6 +313,58 @@ def test_an_order_for_a_module_that_cannot_be_sent_leaves_nothing_open():
         assert set(descriptors.iterdir()) == before
 
 
+SAYS_PID = "import os\nprint(os.getpid())"
+
+
+def begin(engine, folder):
+    """Return what is given to the engine of a notebook that it has begun, and the process that waits."""
+    notebook = LessonNotebook("05_x", write_notebook(folder, "05_x", SAYS_PID))
+    order = (notebook, folder / "05_x.out.ipynb", {"mode": "apply"}, {"SOME_VALUE": "a"}, NO_LIMITS)
+    children = Path(f"/proc/{engine._process.pid}/task/{engine._process.pid}/children")
+    before = set(children.read_text().split())
+    engine.begin(*order)
+    until(lambda: set(children.read_text().split()) - before)
+    (pid,) = set(children.read_text().split()) - before
+    return order, int(pid)
+
+
+def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, tmp_path):
+    order, pid = begin(engine, tmp_path)
+    assert not order[1].exists(), "nothing of it is there before it is executed"
+    assert engine.execute(*order) is None
+    assert printed(code_cells(order[1])) == [f"{pid}\n"]
+    assert engine.execute(*order) is None, "and by one alone"
+    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+
+
+@pytest.mark.parametrize("number", [2, 3], ids=["parameters", "environment"])
+def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_path, number):
+    order, pid = begin(engine, tmp_path)
+    other = [*order]
+    other[number] = {"mode": "plan"}
+    assert engine.execute(*other) is None
+    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+    engine.begin(LessonNotebook("06_y", write_notebook(tmp_path, "06_y", "1")), tmp_path / "y.ipynb", {}, {})
+    until(lambda: is_gone(pid))
+
+
+def test_what_was_begun_and_killed_is_executed_in_another_process(engine, tmp_path):
+    order, pid = begin(engine, tmp_path)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: is_gone(pid))
+    assert engine.execute(*order) is None
+    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+
+
+def test_what_was_begun_ends_with_the_engine(tmp_path):
+    notebook = LessonNotebook("05_x", write_notebook(tmp_path, "05_x", SAYS_PID))
+    with open_engine("fast") as engine:
+        engine.begin(notebook, tmp_path / "out.ipynb", {}, {})
+        pid = engine._process.pid
+    until(lambda: is_gone(pid))
+    assert not (tmp_path / "out.ipynb").exists()
+
+
 RUNS = """
 import sys
 from pathlib import Path
@@ -351,10 +404,11 @@ def test_a_notebook_that_cannot_get_a_process_says_so(tmp_path):
     refuser = threading.Thread(target=refuse)
     refuser.start()
     notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
-    with control, preloaded, NotebookOrder(notebook, tmp_path / "out.ipynb", NO_LIMITS) as order:
+    with control, preloaded, NotebookOrder(notebook, tmp_path / "out.ipynb", {}, {}) as order:
         send_order(control, {"do": "notebook"}, order.descriptors)
         order.sent()
-        order.give({}, {})
+        order.give()
+        order.go()
         failure = order.follow(control)
     refuser.join()
     assert "no process could be made for the notebook: Resource temporarily" in failure.message
@@ -405,10 +459,11 @@ def test_what_a_fork_says_before_its_parent_goes_on_is_understood(tmp_path, endi
         )
     notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
     limits = TimeLimits(notebook_s=300)
-    with control, NotebookOrder(notebook, tmp_path / "out.ipynb", limits) as order:
+    with control, NotebookOrder(notebook, tmp_path / "out.ipynb", {}, {}, limits) as order:
         send_order(control, {"do": "notebook"}, order.descriptors)
         order.sent()
-        order.give({}, {})
+        order.give()
+        order.go()
         found = order.follow(control)
     assert preloaded.wait(60) == 0
     assert (found and failure in found.message) if failure else found is None
