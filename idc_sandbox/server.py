@@ -43,8 +43,13 @@ from idc_sandbox.organization import Organization, organization_text
 from idc_sandbox.pages.front_door import FrontDoor, OneTimeLinks, Seals, open_owners_door, owner_links
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store, keep_organization
-from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY, PatientProtocol, TooLargeBodyError, read_request
-from idc_sandbox.wire.encryption import speaking_both
+from idc_sandbox.wire.connections import (
+    LARGEST_UNSIGNED_BODY,
+    PatientProtocol,
+    TooLargeBodyError,
+    read_request,
+    speaking_both,
+)
 from idc_sandbox.wire.protocols import new_request_id, service_error_response
 
 Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]

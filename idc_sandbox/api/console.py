@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from idc_sandbox.api import saml
 from idc_sandbox.api.identity_store.operations import write_identity
 from idc_sandbox.api.identity_store.references import USER
 from idc_sandbox.api.instance_rules import require_instance
@@ -18,6 +17,7 @@ from idc_sandbox.api.settings import (
     ACTIVE_DIRECTORY,
     EXTERNAL,
     SOURCE_LABELS,
+    identity_provider,
     read_identity_source,
     read_settings,
     write_setting,
@@ -27,7 +27,7 @@ from idc_sandbox.api.sso_admin.instances import enable_organization_instance
 from idc_sandbox.api.sso_admin.provisioning import delete_roles_of_instance
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, not_found, validation_error
-from idc_sandbox.sign_in import devices, invitations, passwords, people, verification
+from idc_sandbox.sign_in import devices, invitations, passwords, people
 from idc_sandbox.sign_in.people import Refusal
 
 Result = TypeVar("Result")
@@ -86,9 +86,9 @@ def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
         case "GET", "password":
             return {"has_password": passwords.has_password(at_console(), user_id)}
         case "POST", "verify-email":
-            return {"message": dataclasses.asdict(_allowed(verification.send_link, at_console(), user_id))}
+            return {"message": dataclasses.asdict(_allowed(invitations.send_link, at_console(), user_id))}
         case "GET", "email":
-            return {"is_verified": verification.is_verified(at_console(), user_id)}
+            return {"is_verified": invitations.is_verified(at_console(), user_id)}
         case "GET", "mfa-devices":
             found = devices.list_devices(at_console(), user_id)
             return {"mfa_devices": [dataclasses.asdict(one) for one in found]}
@@ -175,7 +175,7 @@ def _change_identity_source(context: Context, instance: sqlite3.Row, values: Val
     if new_type == EXTERNAL and provider is not None:
         if not isinstance(provider, dict):
             raise validation_error(f"identity_provider must be an object, found {provider!r}.")
-        kept["identity_provider"] = saml.identity_provider(provider)
+        kept["identity_provider"] = identity_provider(provider)
     deleted = {"users": 0, "groups": 0, "account_assignments": 0}
     if ACTIVE_DIRECTORY in (old_type, new_type):
         deleted = _delete_identities(context, instance)

@@ -11,7 +11,7 @@ from typing import Any
 
 from idc_sandbox.api.instance_rules import identity_store_arn
 from idc_sandbox.api.oidc.tokens import session_of_access_token
-from idc_sandbox.api.sso_admin.application_assignments import applications_of_user
+from idc_sandbox.api.sso_admin.applications import applications_of_user
 from idc_sandbox.api.sso_admin.instances import session_tags
 from idc_sandbox.api.sso_admin.provisioning import saml_provider_arn
 from idc_sandbox.api.sso_admin.rules import MINIMUM_SESSION_S, require_session_duration

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from botocore.model import OperationNotFoundError
 
 from idc_sandbox import store
-from idc_sandbox.aws_double import accounts, moto_settings, objects
+from idc_sandbox.aws_double import accounts, moto_settings, s3
 from idc_sandbox.aws_double.accounts import check_not_protected, check_parameters, resource_arns
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
@@ -28,7 +28,7 @@ from idc_sandbox.aws_double.administrator import (
 )
 from idc_sandbox.aws_double.memory import SERVICES, Memory
 from idc_sandbox.aws_double.moto_settings import aws_managed_policy_arns, current, is_aws_managed_policy
-from idc_sandbox.aws_double.s3_permissions import bucket_of, needed_permissions
+from idc_sandbox.aws_double.s3 import bucket_of, needed_permissions
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
 from idc_sandbox.errors import (
     Request,
@@ -341,9 +341,9 @@ class AwsDouble:
     login_profile = _reading(moto_settings.login_profile)
     customer_managed_policy_exists = _reading(accounts.customer_managed_policy_exists)
     list_reserved_roles = _reading(accounts.reserved_role_names)
-    bucket_owner = _reading(objects.bucket_owner)
-    list_objects = _reading(objects.list_objects)
-    read_object = _reading(objects.read_stored_object)
+    bucket_owner = _reading(s3.bucket_owner)
+    list_objects = _reading(s3.list_objects)
+    read_object = _reading(s3.read_stored_object)
     organization_id = _reading(accounts.organization_id)
     # What AWS's services keep in S3 by themselves shifts nobody's ids.
     create_trail_bucket = _changing(accounts.create_trail_bucket, "s3", ids="service_object")
@@ -393,7 +393,7 @@ class AwsDouble:
     def require_objects(self, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
         """Return when a caller may do something with each of these objects of S3, or with the bucket."""
         self._synchronize()
-        objects.require_objects(self, caller, action, bucket, keys)
+        s3.require_objects(self, caller, action, bucket, keys)
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""

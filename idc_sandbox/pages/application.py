@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import Site
-from idc_sandbox.pages import access_roles, aws_login, phone, portal, sign_in
+from idc_sandbox.pages import portal, sign_in
 from idc_sandbox.pages.console.screens import console_pages
 from idc_sandbox.pages.visits import (
     House,
@@ -74,11 +74,11 @@ PAGES = (
         refused=portal.refuse_access,
     ),
     _Page("/start/console", portal.show_console, refused=portal.refuse_access),
-    _Page("/start/account-access", access_roles.show_access_roles),
+    _Page("/start/account-access", portal.show_access_roles),
     _Page(
         "/start/account-access/keys",
-        access_roles.show_access_role_keys,
-        refused=access_roles.refuse_access_role,
+        portal.show_access_role_keys,
+        refused=portal.refuse_access_role,
     ),
     _Page("/start/devices", portal.show_devices),
     _Page("/start/devices/register", portal.show_registration),
@@ -91,8 +91,8 @@ PAGES = (
     _Page("/start/device/answer", "/start/device", portal.take_device_answer, portal.ask_code),
     _Page("/start/mailbox", sign_in.show_mailbox),
     _Page("/start/mailbox/{message_id}", sign_in.show_message),
-    _Page("/start/phone", phone.show_phone, phone.keep_key, phone.refuse_key),
-    _Page("/start/phone/{key_id}/remove", "/start/phone", phone.forget_key, phone.refuse_key),
+    _Page("/start/phone", sign_in.show_phone, sign_in.keep_key, sign_in.refuse_key),
+    _Page("/start/phone/{key_id}/remove", "/start/phone", sign_in.forget_key, sign_in.refuse_key),
     _Page("/start/verify-email/{token}", sign_in.show_verification, sign_in.verify_email),
     *(_Page(*page) for page in console_pages()),
     # Where the settings were before there was a practice console.
@@ -107,10 +107,10 @@ PAGES = (
     ),
     _Page(
         "/v1/authorize",
-        aws_login.show_login,
-        aws_login.take_login,
-        aws_login.refuse_login,
-        form_targets=aws_login.login_targets,
+        sign_in.show_login,
+        sign_in.take_login,
+        sign_in.refuse_login,
+        form_targets=sign_in.login_targets,
     ),
     _Page("/{path:path}", _not_there, _not_there),
 )

@@ -1,4 +1,4 @@
-"""The access portal: accounts, roles, access keys, devices, and consent to a client."""
+"""The access portal: accounts, roles, access keys, devices, account access, and consent to a client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
-from idc_sandbox.api.account_access.access_runtime import list_access_roles
+from idc_sandbox.api.account_access.access_runtime import (
+    find_person_application,
+    issue_access_credentials,
+    list_access_roles,
+)
 from idc_sandbox.api.oidc.authorizations import (
     approve_authorize,
     approve_device,
@@ -297,3 +301,27 @@ def take_authorization_answer(visit: Visit) -> Response:
 def refuse_authorization(visit: Visit, refusal: Refusal | ServiceError) -> Response:
     """Show what is wrong with a program's request."""
     return problem(visit, "authorize-refused", message=refusal.message)
+
+
+def show_access_roles(visit: Visit) -> Response:
+    """List the roles of the person who is signed in."""
+    with visit.open_signed_in() as (context, who):
+        roles = list_access_roles(context, who.person.user_id)
+        application = find_person_application(context, who.person.user_id)
+    tenant_id = "" if application is None else application["tenant_id"]
+    return render(visit, "access_roles.html", who, roles=roles, tenant_id=tenant_id)
+
+
+def show_access_role_keys(visit: Visit) -> Response:
+    """Show new keys of a role; each time it is loaded, others are made."""
+    role_arn = visit.request.query_params.get("role_arn", "")
+    with visit.open_signed_in() as (context, who):
+        issued = issue_access_credentials(context, who.person.user_id, role_arn)
+        record_at_portal(context, "GetRoleCredentials", who.person.user_id, {"role_arn": role_arn})
+        lasts_s = issued.expires_at - context.now
+    return render(visit, "access_role_keys.html", who, role_arn=role_arn, issued=issued, lasts_s=lasts_s)
+
+
+def refuse_access_role(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show that the person cannot have a role."""
+    return problem(visit, "access-refused", message=refusal.message, status=403)

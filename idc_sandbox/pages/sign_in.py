@@ -1,21 +1,36 @@
-"""The pages of the sign-in, the invitation, the device code and the mailbox."""
+"""The pages of the sign-in, invitation, device code, ``aws login``, mailbox and practice phone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from idc_sandbox.api.portal import list_portal_accounts, list_portal_roles
+from idc_sandbox.api.signin.logins import (
+    LoginPrincipal,
+    LoginRequest,
+    approve_login,
+    check_login,
+    code_to_carry,
+    role_of_person,
+    sign_in_user,
+    where_login_leads,
+)
 from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError
-from idc_sandbox.pages.front_door import EVERY_ADDRESS
+from idc_sandbox.loopback import HOST
+from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S, EVERY_ADDRESS, EVERY_PHONE
 from idc_sandbox.pages.visits import (
     LONGEST_COOKIE_S,
     MAILBOX,
+    MOST_OPENED,
+    PHONE,
     SESSION_COOKIE,
     SIGN_IN_COOKIE,
     TRUSTED_COOKIE,
+    SignInNeededError,
     Visit,
     answer_at_door,
     next_path,
@@ -27,9 +42,9 @@ from idc_sandbox.pages.visits import (
     set_cookie,
     with_next,
 )
-from idc_sandbox.sign_in import devices, flow, invitations, passwords, people, verification
+from idc_sandbox.sign_in import devices, flow, invitations, passwords, people
 from idc_sandbox.sign_in.flow import Next, SignIn
-from idc_sandbox.sign_in.people import Message, Refusal
+from idc_sandbox.sign_in.people import Message, Refusal, new_token
 
 # The practice users' mail, for who holds a link from the sandbox's owner; others on the machine do not.
 
@@ -227,12 +242,159 @@ def refuse_invitation(visit: Visit, refusal: Refusal | ServiceError) -> Response
 def show_verification(visit: Visit) -> Response:
     """Show whose address is to be verified; to load it uses nothing up."""
     with visit.open() as context:
-        person = verification.person_of_link(context, visit.request.path_params["token"])
+        person = invitations.person_of_link(context, visit.request.path_params["token"])
     return render(visit, "verify_email.html", verified=person)
 
 
 def verify_email(visit: Visit) -> Response:
     """Keep that the address is the person's."""
     with visit.open() as context:
-        verification.verify(context, visit.request.path_params["token"])
+        invitations.verify(context, visit.request.path_params["token"])
     return redirect(visit, "/start/sign-in?notice=email-verified")
+
+
+_LONGEST_FIELD = 256
+
+
+def show_login(visit: Visit, message: str = "", status: int = 200) -> Response:
+    """Ask who the AWS CLI may work as; a request that is not safe is shown, never followed."""
+    with visit.open() as context:
+        request = check_login(visit.request.query_params)
+        who = visit.find_person(context)
+        user_id = "" if who is None else who.person.user_id
+        roles = [
+            (account, role)
+            for account in (list_portal_accounts(context, user_id) if who else [])
+            for role in list_portal_roles(context, user_id, account.account_id)
+        ]
+        management_account_id = context.double.management_account_id
+    here = f"/v1/authorize?{visit.request.url.query}"
+    return render(
+        visit,
+        "aws_login.html",
+        who,
+        status=status,
+        asked=request,
+        roles=roles,
+        action=visit.link(here),
+        portal_path=visit.link(with_next("/start/sign-in", here)),
+        account_id=visit.form.get("account_id", "") or management_account_id,
+        user_name=visit.form.get("user_name", ""),
+        message=message,
+    )
+
+
+def take_login(visit: Visit) -> Response:
+    """Send the browser back to the program with a code, or show the code that the person carries there."""
+    message = ""
+    with visit.open() as context:
+        request = check_login(visit.request.query_params)
+        if visit.form.get("answer") == "deny":
+            return _deny(visit, request)
+        principal = _principal(visit, context)
+        if isinstance(principal, LoginPrincipal):
+            code = approve_login(context, request, principal)
+        else:
+            message = principal
+    if message:
+        return show_login(visit, message, status=400)
+    if request.is_remote:
+        return render(visit, "aws_login_code.html", code=code_to_carry(request, code))
+    return RedirectResponse(where_login_leads(request, code=code), status_code=303)
+
+
+def refuse_login(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show what is wrong with a program's request, or what the person is not allowed to do."""
+    if refusal.code == "AccessDeniedException":
+        return show_login(visit, refusal.message, status=403)
+    return problem(visit, "authorize-refused", message=refusal.message)
+
+
+def login_targets(_visit: Visit) -> str:
+    """Return where the answer may be sent to: a program on this machine."""
+    return f"http://{HOST}:*"
+
+
+def _principal(visit: Visit, context: Context) -> LoginPrincipal | str:
+    """Return who the form says that somebody is, or what is wrong with it."""
+    if chosen := visit.form.get("role", ""):
+        if (who := visit.find_person(context)) is None:
+            raise SignInNeededError
+        account_id, _, name = chosen.partition("/")
+        return role_of_person(context, who.person, account_id, name)
+    fields = (visit.form.get(name, "")[:_LONGEST_FIELD] for name in ("account_id", "user_name", "password"))
+    client = visit.request.client.host if visit.request.client else ""
+    account_id, user_name, password = fields
+    return sign_in_user(context, account_id.strip(), user_name.strip(), password, client=client)
+
+
+def _deny(visit: Visit, request: LoginRequest) -> Response:
+    if request.is_remote:
+        return problem(visit, "login-denied")
+    return RedirectResponse(where_login_leads(request, error="access_denied"), status_code=303)
+
+
+def show_phone(visit: Visit) -> Response:
+    """Show the codes of the keys that this browser may see; ``key`` opens the owner's phone, with all."""
+    if (answer := answer_at_door(visit, PHONE)) is not None:
+        return answer
+    return _show(visit, notice_of(visit, "phone"), is_error=False)
+
+
+def keep_key(visit: Visit) -> Response:
+    """Put the key of a registration on the owner's phone, or on a new one of this browser's."""
+    # Who knows a key that waits could as well scan it with a real phone; it opens no other key. Each key
+    # has a phone of its own: cookies can be planted, and a phone that somebody else can read must not get
+    # to hold what is added from now on.
+    opened = visit.opened(PHONE)
+    is_owners = EVERY_PHONE in opened
+    name, secret = EVERY_PHONE if is_owners else new_token(), visit.form.get("secret", "")
+    answer = redirect(visit, f"{PHONE.path}?notice=added")
+    with visit.open() as context:
+        if devices.holds_key(context, opened, secret):
+            return answer
+        devices.add_key(context, name, secret)
+    if not is_owners:
+        cookie = visit.cookie_for(PHONE, [*opened[1 - MOST_OPENED :], name])
+        set_cookie(answer, visit, PHONE.cookie, cookie, max_age_s=COOKIE_LIFETIME_S)
+    return answer
+
+
+def forget_key(visit: Visit) -> Response:
+    """Take a key off the phone."""
+    if (answer := answer_at_door(visit, PHONE)) is not None:
+        return answer
+    with visit.open() as context:
+        devices.remove_key(context, _phones(visit), visit.request.path_params["key_id"])
+    return redirect(visit, f"{PHONE.path}?notice=removed")
+
+
+def refuse_key(visit: Visit, refusal: Refusal | ServiceError) -> Response:
+    """Show why a key was not taken: on the phone where it is open, else on a page of its own."""
+    if not visit.opened(PHONE):
+        return problem(visit, "refused", message=refusal.message)
+    return _show(visit, refusal.message, is_error=True)
+
+
+def _phones(visit: Visit) -> list[str] | None:
+    opened = visit.opened(PHONE)
+    return None if EVERY_PHONE in opened else opened
+
+
+def _show(visit: Visit, message: str, *, is_error: bool) -> Response:
+    with visit.open() as context:
+        keys = [(key, *devices.code_now(key.secret)) for key in devices.list_keys(context, _phones(visit))]
+    stands_still = visit.request.query_params.get("refresh") == "off"
+    answer = render(
+        visit,
+        "phone.html",
+        keys=keys,
+        message=message,
+        is_error=is_error,
+        stands_still=stands_still,
+        status=400 if is_error else 200,
+    )
+    if keys and not stands_still and not is_error:
+        # The header and not an element: who reads slowly turns it off by a link, and it stays off.
+        answer.headers["Refresh"] = f"{keys[0][2] + 1}; url={visit.link(PHONE.path)}"
+    return answer

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from idc_sandbox import __version__
-from idc_sandbox.api.sso_admin.policies import policy_name
+from idc_sandbox.api.sso_admin.permission_sets import policy_name
 from idc_sandbox.context import Context, Origin
 from idc_sandbox.gateway import NOWHERE, Gateway
 from idc_sandbox.loopback import Site, Sites

@@ -1,4 +1,4 @@
-"""The sign-in, step by step: its state, the second factor, and codes by e-mail."""
+"""The sign-in, step by step: its state, the second factor, codes by e-mail, and its events in the trail."""
 
 # Sources: https://docs.aws.amazon.com/singlesignon/latest/userguide/mfa-getting-started.html,
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/how-to-configure-mfa-device-enforcement.html
@@ -11,10 +11,10 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from idc_sandbox.context import Context
-from idc_sandbox.sign_in import devices, events, passwords
+from idc_sandbox.sign_in import devices, passwords
 from idc_sandbox.sign_in.people import (
     FormFields,
     MessageKind,
@@ -33,8 +33,10 @@ from idc_sandbox.sign_in.people import (
     require_own_directory,
     send,
     setting,
+    start_urls,
     waiting_time,
 )
+from idc_sandbox.trail.people import record_authentication, record_challenge, record_verification
 
 # One sign-in on its way through the pages, as it is kept between two of them.
 
@@ -144,12 +146,12 @@ def take(context: Context, sign_in_id: str, step: str, form: FormFields) -> Next
             message = f"There were too many failed attempts. Wait {waiting_time(seconds)}, then try again."
             return Next(row["page"], message, is_error=True, retry_after_s=seconds)
         is_right = wanted.is_right(context, row, form)
-        row = events.note_proof(context, row, step, is_right=is_right)
+        row = note_proof(context, row, step, is_right=is_right)
         if not is_right:
             passwords.note_failure(context, row["user_name"], row["client"])
             return Next(row["page"], wanted.wrong, is_error=True)
     after = wanted.then(context, row, form)
-    events.note_page(context, row, step, after.page)
+    note_page(context, row, step, after.page)
     return _renew(context, row, after) if wanted.renews else after
 
 
@@ -415,3 +417,55 @@ STEPS: dict[str, _Step] = {
     "register-totp": _Step(("register-device",), _register("totp")),
     "register-webauthn": _Step(("register-device",), _register("webauthn")),
 }
+
+
+# What each step proves, and what each page asks for, in the trail's words.
+_PROOF_OF_STEP = {
+    "password": "PASSWORD",
+    "one-time-password": "EMAIL_OTP",
+    "totp": "TOTP",
+    "webauthn": "WEBAUTHN",
+    "email-code": "EMAIL_OTP",
+}
+_ASKED_ON_PAGE = {"password": "PASSWORD", "first-one-time-password": "EMAIL_OTP", "email-otp": "EMAIL_OTP"}
+_STEPS_THAT_REGISTER = ("register-totp", "register-webauthn")
+
+
+def note_proof(context: Context, row: sqlite3.Row, step: str, *, is_right: bool) -> sqlite3.Row:
+    """Add whether what somebody typed was right, and return the sign-in with what is proved. Writes."""
+    workflow = _workflow(row)
+    record_verification(context, workflow["id"], _PROOF_OF_STEP[step], row["user_id"], is_right=is_right)
+    if is_right:
+        workflow["proved"].append(_PROOF_OF_STEP[step])
+        context.update("sign_in", row, workflow_json=json.dumps(workflow))
+        (row,) = context.find_all("sign_in", sign_in_hash=row["sign_in_hash"])
+    return row
+
+
+def note_page(context: Context, row: sqlite3.Row, step: str, page: str) -> None:
+    """Add what the page asks for to which a step has led, or that the person is signed in. Writes."""
+    workflow = _workflow(row)
+    if page == "signed-in":
+        more = {"LoginTo": start_urls(context)[0]}
+        if step in _STEPS_THAT_REGISTER:
+            more["DeviceEnrollmentRequired"] = "true"
+        record_authentication(context, workflow["id"], ",".join(workflow["proved"]), row["user_id"], more)
+        return
+    kinds = [_ASKED_ON_PAGE[page]] if page in _ASKED_ON_PAGE else []
+    user_id = row["user_id"]
+    if page == "mfa":
+        usable = devices.allowed_kinds(context, person_of(context, user_id).instance_arn)
+        owned = {one.kind for one in devices.list_devices(context, user_id)}
+        kinds = [kind.upper() for kind in usable if kind in owned]
+    is_first = not workflow["proved"]
+    if is_first:  # the step has just looked whose name it is
+        (row,) = context.find_all("sign_in", sign_in_hash=row["sign_in_hash"])
+        user_id = row["user_id"]
+    name = person_of(context, user_id).user_name if user_id else None
+    for kind in kinds:
+        record_challenge(context, workflow["id"], kind, user_name=name, is_first=is_first)
+
+
+def _workflow(row: sqlite3.Row) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(row["workflow_json"])
+    return {"id": "", "proved": [], **kept}  # of a sign-in that began before there was a trail

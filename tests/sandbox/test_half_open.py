@@ -20,8 +20,8 @@ from page_visitor import PORT
 from sandbox_clients import GatewayClient
 
 from idc_sandbox import server
-from idc_sandbox.wire import bodies
-from idc_sandbox.wire.bodies import LARGEST_UNSIGNED_BODY
+from idc_sandbox.wire import connections
+from idc_sandbox.wire.connections import LARGEST_UNSIGNED_BODY
 
 PATIENCE_S = 60
 LARGE = 3 * LARGEST_UNSIGNED_BODY
@@ -33,7 +33,7 @@ def served(application):
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
-    config = uvicorn.Config(application, http=bodies.PatientProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(application, http=connections.PatientProtocol, lifespan="off", log_config=None)
     running = uvicorn.Server(config)
     thread = Thread(target=lambda: asyncio.run(running.serve(sockets=[listener])))
     thread.start()
@@ -47,9 +47,9 @@ def served(application):
 @pytest.fixture
 def hasty(monkeypatch):
     """Let the server wait for moments only."""
-    monkeypatch.setattr(bodies, "HEAD_S", 0.5)
-    monkeypatch.setattr(bodies, "BODY_PAUSE_S", 0.5)
-    monkeypatch.setattr(bodies, "BODY_S", 1.5)
+    monkeypatch.setattr(connections, "HEAD_S", 0.5)
+    monkeypatch.setattr(connections, "BODY_PAUSE_S", 0.5)
+    monkeypatch.setattr(connections, "BODY_S", 1.5)
 
 
 async def read_everything(scope, receive, send):
@@ -80,7 +80,7 @@ ENDLESS = [
 
 def test_an_answer_is_written_in_one_piece():
     written: list[bytes] = []
-    connection = bodies.AnsweringConnection(h11.SERVER)
+    connection = connections.AnsweringConnection(h11.SERVER)
     connection.receive_data(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert [type(connection.next_event()) for _ in range(2)] == [h11.Request, h11.EndOfMessage]
     for event in (
@@ -147,7 +147,7 @@ def test_whole_requests_on_one_connection_are_answered_however_long_they_take(ha
 
 def test_the_sandboxs_own_server_is_patient_so_far(tmp_path):
     made = server._make_server(read_everything, lambda: None)
-    assert made.config.http is bodies.PatientProtocol
+    assert made.config.http is connections.PatientProtocol
 
 
 # --- bodies
@@ -254,5 +254,5 @@ def test_at_the_limit_it_is_taken(gateway):
 def test_a_large_object_is_stored(gateway_client):
     s3 = gateway_client.client("s3")
     s3.create_bucket(Bucket="large")
-    s3.put_object(Bucket="large", Key="k", Body=b"x" * (2 * bodies.LARGEST_UNSIGNED_BODY))
+    s3.put_object(Bucket="large", Key="k", Body=b"x" * (2 * connections.LARGEST_UNSIGNED_BODY))
     assert s3.head_object(Bucket="large", Key="k")["ContentLength"] == 2 * LARGEST_UNSIGNED_BODY

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from portal_harness import CHALLENGE, VERIFIER
 from token_issuer import TokenIssuer
 
-from idc_sandbox.api.oidc import assertions, authorizations
+from idc_sandbox.api.oidc import applications, authorizations
 from idc_sandbox.sign_in import people
 from idc_sandbox.sign_in.people import Refusal
 
@@ -122,7 +122,7 @@ def refusal(expected: str, call, *arguments, **request) -> str:
 
 @pytest.fixture
 def issuer(monkeypatch):
-    monkeypatch.setattr(assertions, "_KEYS_OF_ISSUER", {})
+    monkeypatch.setattr(applications, "_KEYS_OF_ISSUER", {})
     made = TokenIssuer()
     yield made
     made.close()
@@ -320,7 +320,7 @@ def test_keys_are_read_once_and_again_when_they_are_new(application, issuer, mon
         application.exchange()
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
     issuer.replace_key("two")
-    monkeypatch.setattr(assertions, "_NEWEST_LAST_S", 0.0)
+    monkeypatch.setattr(applications, "_NEWEST_LAST_S", 0.0)
     assert application.exchange()["accessToken"]
 
 

@@ -8,7 +8,7 @@ import pyotp
 import pytest
 
 from idc_sandbox.pages.front_door import COOKIE_LIFETIME_S
-from idc_sandbox.sign_in import devices, phone
+from idc_sandbox.sign_in import devices
 
 CLOSED = 403
 
@@ -93,7 +93,7 @@ def test_a_phone_of_ones_own_holds_only_ones_own_keys(place, at_qr_code):
     assert "ana" not in berta.page.text
     key_id = re.findall(r'data-key-id="([^"]+)"', visitor.open("/start/phone").text)[0]
     assert "not on the phone" in send_to(berta, f"/start/phone/{key_id}/remove").text
-    assert place.portal.do(phone.list_keys, None)[0].secret == secret
+    assert place.portal.do(devices.list_keys, None)[0].secret == secret
 
 
 def send_to(visitor, address, **fields):
@@ -126,7 +126,7 @@ def test_the_owners_phone_takes_a_typed_key_and_removes_it(place, at_qr_code):
     key_id = re.findall(r'data-key-id="([^"]+)"', owner.page.text)[0]
     owner.send(f"/start/phone/{key_id}/remove")
     assert "removed" in owner.message
-    assert place.portal.do(phone.list_keys, None) == []
+    assert place.portal.do(devices.list_keys, None) == []
 
 
 def test_the_keys_of_a_user_who_is_deleted_go_with_the_user(place, at_qr_code):
@@ -134,7 +134,7 @@ def test_the_keys_of_a_user_who_is_deleted_go_with_the_user(place, at_qr_code):
     use_phone(visitor, secret)
     store_id = place.portal.instance["IdentityStoreId"]
     place.portal.identity_store.delete_user(IdentityStoreId=store_id, UserId=place.portal.user_id)
-    assert place.portal.do(phone.list_keys, None) == []
+    assert place.portal.do(devices.list_keys, None) == []
     assert "data-key-id" not in visitor.open("/start/phone").text
 
 
@@ -145,7 +145,7 @@ def test_only_a_key_that_a_registration_waits_for_gets_in(place, at_qr_code, sec
     assert answer.status_code == 400
     assert "No sign-in waits" in visitor.message
     assert visitor.open("/start/phone").status_code == CLOSED
-    assert place.portal.do(phone.list_keys, None) == []
+    assert place.portal.do(devices.list_keys, None) == []
 
 
 def test_a_key_gets_in_only_by_a_form_of_this_browser(place, at_qr_code):
@@ -153,7 +153,7 @@ def test_a_key_gets_in_only_by_a_form_of_this_browser(place, at_qr_code):
     for data in ({"secret": secret}, {"secret": secret, "csrf_token": "0" * 64}):
         assert visitor.client.post("/start/phone", data=data).status_code == CLOSED
     assert place.visitor().client.get(f"/start/phone?secret={secret}").status_code == CLOSED
-    assert place.portal.do(phone.list_keys, None) == []
+    assert place.portal.do(devices.list_keys, None) == []
 
 
 def test_a_registration_that_is_over_gives_no_key(place, at_qr_code):
@@ -164,7 +164,7 @@ def test_a_registration_that_is_over_gives_no_key(place, at_qr_code):
 
 def test_a_key_is_on_a_few_phones_at_most(place, at_qr_code, monkeypatch):
     visitor, secret = at_qr_code
-    monkeypatch.setattr(phone, "MOST_PHONES", 1)
+    monkeypatch.setattr(devices, "MOST_PHONES", 1)
     use_phone(visitor, secret)
     visitor.send("/start/phone", secret=secret)  # once more in the same browser: it is there
     assert visitor.page.text.count("data-key-id") == 1

@@ -9,8 +9,12 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from idc_sandbox.api.account_access.access_applications import settle_access_applications
-from idc_sandbox.api.account_access.entitlements import account_name_of, account_of, is_trusting
+from idc_sandbox.api.account_access.access_applications import (
+    account_name_of,
+    account_of,
+    is_trusting,
+    settle_access_applications,
+)
 from idc_sandbox.api.oidc.tokens import find_token
 from idc_sandbox.api.portal import RoleCredentials, carried_keys, role_session_name, rows_for_person
 from idc_sandbox.context import Context

@@ -26,8 +26,7 @@ from idc_sandbox.api.oidc.clients import (
     require_start_url,
 )
 from idc_sandbox.api.sso_admin.application_access import find_grant, scopes_of_application
-from idc_sandbox.api.sso_admin.application_assignments import may_use_application
-from idc_sandbox.api.sso_admin.applications import find_enabled_application
+from idc_sandbox.api.sso_admin.applications import find_enabled_application, may_use_application
 from idc_sandbox.context import Context
 from idc_sandbox.sign_in.people import (
     PortalSession,

@@ -1,12 +1,12 @@
-"""Applications themselves: created, described, changed, deleted, listed."""
+"""Applications: what they are made of, themselves, and who is assigned to them."""
 
 # What each rule comes from: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_CreateApplication.html
 from __future__ import annotations
 
 import json
 import sqlite3
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from idc_sandbox.api.instance_rules import (
     identity_store_arn,
@@ -14,11 +14,100 @@ from idc_sandbox.api.instance_rules import (
     require_instance,
     require_visible_instance,
 )
-from idc_sandbox.api.sso_admin.application_providers import require_creatable
-from idc_sandbox.api.sso_admin.rules import delete_tags, parameter_mismatch, put_tags, request_hash
+from idc_sandbox.api.sso_admin.rules import (
+    delete_tags,
+    parameter_mismatch,
+    principal_exists,
+    put_tags,
+    request_hash,
+)
 from idc_sandbox.context import Context
-from idc_sandbox.errors import access_denied, not_found, quota_exceeded, validation_error
+from idc_sandbox.errors import access_denied, conflict, not_found, quota_exceeded, validation_error
 from idc_sandbox.wire.registry import Listing, operation
+
+_PREFIX = "arn:aws:sso::aws:applicationProvider/"
+CUSTOM = f"{_PREFIX}custom"
+
+
+class _Provider(NamedTuple):
+    """A provider; only a customer's applications can be created from it, or a service makes them itself."""
+
+    arn: str
+    protocol: str
+    name: str
+    description: str
+    is_customers: bool = False
+    scopes: tuple[str, ...] = ()
+
+
+# AWS publishes no whole list. These were seen in public code; their names and words are ours (UNCONFIRMED).
+_PROVIDERS = {
+    one.arn: one
+    for one in (
+        _Provider(CUSTOM, "OAUTH", "Custom application", "An OAuth 2.0 application of your own", True),
+        _Provider(
+            f"{_PREFIX}custom-saml", "SAML", "Custom SAML 2.0 application", "A SAML 2.0 application", True
+        ),
+        _Provider(
+            f"{_PREFIX}catalog/ExternalAWSAccount", "SAML", "External AWS account", "An account elsewhere"
+        ),
+        _Provider(
+            f"{_PREFIX}redshift", "OAUTH", "Amazon Redshift", "Data warehouses", scopes=("redshift:connect",)
+        ),
+        _Provider(f"{_PREFIX}qbusiness", "OAUTH", "Amazon Q Business", "An assistant for work"),
+        _Provider(f"{_PREFIX}sagemakerstudio", "OAUTH", "Amazon SageMaker Studio", "Notebooks and models"),
+        _Provider(f"{_PREFIX}account-access", "OAUTH", "Account access manager", "Roles in accounts"),
+        _Provider(f"{_PREFIX}eks-argocd", "OAUTH", "Argo CD on Amazon EKS", "Deployments to clusters"),
+    )
+}
+
+
+def is_customer_managed(provider_arn: str) -> bool:
+    """Tell whether applications of a provider are the customer's own, and not an AWS service's."""
+    provider = _PROVIDERS.get(provider_arn)
+    return provider is None or provider.is_customers or "/catalog/" in provider_arn
+
+
+def require_creatable(provider_arn: str) -> None:
+    """Refuse a provider of which no API makes applications."""
+    if not _find_provider(provider_arn).is_customers:
+        # AWS's words, as seen in public bug reports.
+        raise validation_error(
+            f"The application provider with arn '{provider_arn}' is not supported for this action. Use "
+            f"{CUSTOM!r}: other applications are set up in the console or by their AWS service."
+        )
+
+
+def _find_provider(provider_arn: str) -> _Provider:
+    provider = _PROVIDERS.get(provider_arn)
+    if provider is None:
+        raise not_found(
+            f"No application provider {provider_arn!r} exists. ListApplicationProviders shows them."
+        )
+    return provider
+
+
+def _shown_provider(provider: _Provider) -> dict[str, Any]:
+    scopes = {scope: {"DetailedTitle": scope, "LongDescription": scope} for scope in provider.scopes}
+    return {
+        "ApplicationProviderArn": provider.arn,
+        "FederationProtocol": provider.protocol,
+        "DisplayData": {"DisplayName": provider.name, "Description": provider.description},
+        "ResourceServerConfig": {"Scopes": scopes} if scopes else None,
+    }
+
+
+@operation("sso-admin", "ListApplicationProviders")
+def list_application_providers(context: Context, request: dict[str, Any]) -> Listing:  # noqa: ARG001
+    """List the providers."""
+    return Listing(_PROVIDERS.values(), attrgetter("arn"), _shown_provider)
+
+
+@operation("sso-admin", "DescribeApplicationProvider")
+def describe_application_provider(context: Context, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Return one provider."""
+    return _shown_provider(_find_provider(request["ApplicationProviderArn"]))
+
 
 MAXIMUM_APPLICATIONS = 3000
 _MOST_ON_A_PAGE = 50
@@ -190,4 +279,136 @@ def _shown(context: Context, row: sqlite3.Row, instance: sqlite3.Row | None = No
         "Description": row["description"],
         "CreatedDate": row["created_at"],
         "CreatedFrom": row["created_from"],
+    }
+
+
+@operation("sso-admin", "CreateApplicationAssignment")
+def create_application_assignment(context: Context, request: dict[str, Any]) -> None:
+    """Let a user or a group use an application, at once; what is assigned already is a conflict."""
+    application = find_application(context, request)
+    if not principal_exists(context, application["instance_arn"], request):
+        raise not_found(
+            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in the identity store of "
+            f"{application['instance_arn']!r}."
+        )
+    if context.find("application_assignment", **_assignment_key(request)):
+        raise conflict(
+            f"{request['PrincipalType']} {request['PrincipalId']!r} is assigned to the application "
+            f"{application['name']!r} already."
+        )
+    context.insert("application_assignment", **_assignment_key(request), created_at=context.now)
+
+
+@operation("sso-admin", "DeleteApplicationAssignment")
+def delete_application_assignment(context: Context, request: dict[str, Any]) -> None:
+    """Take an assignment away, also of a deleted user or group; one that is not there is no error."""
+    find_application(context, request)
+    context.delete("application_assignment", **_assignment_key(request))
+
+
+@operation("sso-admin", "DescribeApplicationAssignment")
+def describe_application_assignment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a direct assignment: what a user has through a group is not one."""
+    application = find_application(context, request)
+    row = context.find("application_assignment", **_assignment_key(request))
+    if row is None:
+        raise not_found(
+            f"{request['PrincipalType']} {request['PrincipalId']!r} is not assigned to the application "
+            f"{application['name']!r} directly. ListApplicationAssignmentsForPrincipal shows groups too."
+        )
+    return _shown_assignment(row)
+
+
+@operation("sso-admin", "ListApplicationAssignments")
+def list_application_assignments(context: Context, request: dict[str, Any]) -> Listing:
+    """List the users and groups that are assigned to an application."""
+    application = find_application(context, request)
+    rows = context.find_all("application_assignment", application_arn=application["application_arn"])
+    return Listing(rows, _assignment_order, _shown_assignment)
+
+
+@operation("sso-admin", "ListApplicationAssignmentsForPrincipal")
+def list_application_assignments_for_principal(context: Context, request: dict[str, Any]) -> Listing:
+    """List what a user or group is assigned to: for a user, also what their groups are, under their names."""
+    instance = require_visible_instance(context, request["InstanceArn"])
+    wanted = (request.get("Filter") or {}).get("ApplicationArn")
+    if not is_administrator(context, instance):
+        if wanted is None:
+            raise access_denied(
+                f"Account {context.caller.account_id!r} does not administer the instance "
+                f"{request['InstanceArn']!r}: filter by the ApplicationArn of an application of your own."
+            )
+        find_application(context, {"ApplicationArn": wanted})
+    if not principal_exists(context, request["InstanceArn"], request):
+        raise not_found(
+            f"No {request['PrincipalType']} {request['PrincipalId']!r} exists in {request['InstanceArn']!r}."
+        )
+    rows = context.rows(
+        "SELECT application_assignment.* FROM application_assignment JOIN application USING (application_arn)"
+        " WHERE instance_arn = :InstanceArn AND ("
+        " (principal_type = :PrincipalType AND principal_id = :PrincipalId)"
+        " OR (:PrincipalType = 'USER' AND principal_type = 'GROUP' AND principal_id IN"
+        " (SELECT group_id FROM group_membership WHERE user_id = :PrincipalId)))",
+        **{name: request[name] for name in ("InstanceArn", "PrincipalType", "PrincipalId")},
+    )
+    return Listing(
+        [row for row in rows if wanted in (None, row["application_arn"])],
+        _assignment_order,
+        _shown_assignment,
+    )
+
+
+@operation("sso-admin", "PutApplicationAssignmentConfiguration")
+def put_application_assignment_configuration(context: Context, request: dict[str, Any]) -> None:
+    """Say whether only who is assigned may use an application, or everybody; assignments stay."""
+    application = find_application(context, request)
+    context.update("application", application, assignment_required=int(request["AssignmentRequired"]))
+
+
+@operation("sso-admin", "GetApplicationAssignmentConfiguration")
+def get_application_assignment_configuration(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Tell whether only who is assigned may use an application."""
+    return {"AssignmentRequired": bool(find_application(context, request)["assignment_required"])}
+
+
+def applications_of_user(context: Context, user_id: str) -> list[sqlite3.Row]:
+    """Return the enabled applications that a user may use: assigned, through a group, or open to all."""
+    return context.rows(_OF_USER, user=user_id)
+
+
+def may_use_application(context: Context, user_id: str, application_arn: str) -> bool:
+    """Tell whether a user may use an application."""
+    return application_arn in {row["application_arn"] for row in applications_of_user(context, user_id)}
+
+
+_OF_USER = """
+SELECT * FROM application
+WHERE status = 'ENABLED'
+    AND instance_arn = (
+        SELECT instance_arn FROM instance JOIN identity_user USING (identity_store_id) WHERE user_id = :user)
+    AND (NOT assignment_required OR application_arn IN (
+        SELECT application_arn FROM application_assignment
+        WHERE (principal_type = 'USER' AND principal_id = :user)
+            OR (principal_type = 'GROUP' AND principal_id IN (
+                SELECT group_id FROM group_membership WHERE user_id = :user))))
+"""
+
+
+def _assignment_key(request: dict[str, Any]) -> dict[str, str]:
+    return {
+        "application_arn": request["ApplicationArn"],
+        "principal_type": request["PrincipalType"],
+        "principal_id": request["PrincipalId"],
+    }
+
+
+def _assignment_order(row: sqlite3.Row) -> str:
+    return f"{row['application_arn']} {row['principal_type']} {row['principal_id']}"
+
+
+def _shown_assignment(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "ApplicationArn": row["application_arn"],
+        "PrincipalType": row["principal_type"],
+        "PrincipalId": row["principal_id"],
     }

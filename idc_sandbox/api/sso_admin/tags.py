@@ -6,9 +6,9 @@ from operator import itemgetter
 from typing import Any
 
 from idc_sandbox.api.instance_rules import require_instance
+from idc_sandbox.api.sso_admin.application_access import find_trusted_token_issuer
 from idc_sandbox.api.sso_admin.applications import find_application
 from idc_sandbox.api.sso_admin.rules import find_permission_set, put_tags
-from idc_sandbox.api.sso_admin.trusted_token_issuers import find_trusted_token_issuer
 from idc_sandbox.context import Context
 from idc_sandbox.errors import validation_error
 from idc_sandbox.wire.registry import Listing, operation

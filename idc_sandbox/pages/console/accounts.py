@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.access import (
+    MOST_ACCOUNTS,
     Wanted,
     account_name,
     call_sso,
@@ -25,7 +26,6 @@ from idc_sandbox.pages.console.access import (
     split,
     start_changes,
 )
-from idc_sandbox.pages.console.assigning import MOST_ACCOUNTS
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 
 _DEEPEST = 5  # units below the root, AWS's limit

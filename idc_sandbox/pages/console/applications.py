@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from idc_sandbox.api.sso_admin.application_providers import is_customer_managed
+from idc_sandbox.api.sso_admin.applications import is_customer_managed
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import ROOT, Screen
 from idc_sandbox.pages.console.directory import Directory, in_directory, readable, ticked

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
-from idc_sandbox.pages.console.settings_frame import (
+from idc_sandbox.pages.console.settings import (
     AUTHENTICATION_PATH,
     Fields,
     settings_of,

@@ -7,12 +7,21 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from idc_sandbox.api import saml
-from idc_sandbox.api.settings import ACTIVE_DIRECTORY, DIRECTORY, EXTERNAL, SOURCE_LABELS
+from idc_sandbox.api.settings import (
+    ACTIVE_DIRECTORY,
+    DIRECTORY,
+    EXTERNAL,
+    LARGEST_METADATA,
+    SOURCE_LABELS,
+    certificate_expiry,
+    identity_provider,
+    service_provider,
+    service_provider_metadata,
+)
 from idc_sandbox.errors import conflict, validation_error
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import require_typed
-from idc_sandbox.pages.console.settings_frame import (
+from idc_sandbox.pages.console.settings import (
     SETTINGS_PATH,
     Fields,
     settings_of,
@@ -128,7 +137,7 @@ def _take_change(console: Console) -> Response:
         return _show_step(console, _EXCHANGE)
     provider = _provider_fields(console) if new == EXTERNAL else None
     if act != "change":
-        return _show_step(console, _CONFIRM, saml.identity_provider(provider) if provider else None)
+        return _show_step(console, _CONFIRM, identity_provider(provider) if provider else None)
     require_typed(console, "ACCEPT")
     values = {"instance_arn": instance["InstanceArn"], "type": new, "identity_provider": provider}
     deleted = console.do("POST", "identity-source", **values)["deleted"]
@@ -157,8 +166,8 @@ def _show_step(console: Console, step: str, provider: dict[str, str] | None = No
         old=old,
         chosen=new or old,
         given=given,
-        known=saml.service_provider(instance, portal_url) if step == _EXCHANGE else None,
-        largest_metadata=saml.LARGEST_METADATA,
+        known=service_provider(instance, portal_url) if step == _EXCHANGE else None,
+        largest_metadata=LARGEST_METADATA,
         change=_DELETES_ALL if ACTIVE_DIRECTORY in (old, new) else change,
         fields=Fields(console, {}),
     )
@@ -172,7 +181,7 @@ def _download_metadata(console: Console) -> Response:
     """Give the metadata file that an identity provider reads."""
     instance = console.instance
     portal_url = settings_of(console, instance)["access_portal"]["url"]
-    text = saml.service_provider_metadata(saml.service_provider(instance, portal_url))
+    text = service_provider_metadata(service_provider(instance, portal_url))
     headers = {"Content-Disposition": 'attachment; filename="identity-center-metadata.xml"'}
     return Response(text, media_type="application/xml", headers=headers)
 
@@ -189,9 +198,9 @@ def _show_provider(console: Console) -> Response:
         console,
         "manage-authentication.html",
         _TAB,
-        known=saml.service_provider(instance, settings["access_portal"]["url"]),
+        known=service_provider(instance, settings["access_portal"]["url"]),
         provider=provider,
-        valid_until=saml.certificate_expiry(provider["certificate"]) if provider else None,
+        valid_until=certificate_expiry(provider["certificate"]) if provider else None,
     )
 
 

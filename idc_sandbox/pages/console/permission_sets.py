@@ -10,9 +10,9 @@ from idc_sandbox.api.sso_admin.rules import require_session_duration
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import account_names
-from idc_sandbox.pages.console.permission_set_wizard import WIZARD_SCREENS
 from idc_sandbox.pages.console.set_parts import (
     SESSION_DURATIONS,
+    WIZARD_SCREENS,
     PermissionSet,
     Policies,
     all_permission_sets,

@@ -7,12 +7,13 @@ from itertools import chain
 
 from starlette.responses import Response
 
-from idc_sandbox.pages.console.access import PROGRESS_SCREENS
+from idc_sandbox.pages.console.access import ASSIGN_SCREENS, PROGRESS_SCREENS
 from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
 from idc_sandbox.pages.console.applications import APPLICATION_SCREENS
-from idc_sandbox.pages.console.assigning import ASSIGN_SCREENS
+from idc_sandbox.pages.console.authentication import AUTHENTICATION_SCREENS
 from idc_sandbox.pages.console.desk import ROOT, at_console, enter, leave
 from idc_sandbox.pages.console.groups import GROUP_SCREENS
+from idc_sandbox.pages.console.identity_source import IDENTITY_SOURCE_SCREENS
 from idc_sandbox.pages.console.instance import INSTANCE_SCREENS
 from idc_sandbox.pages.console.permission_sets import PERMISSION_SET_SCREENS
 from idc_sandbox.pages.console.settings import SETTINGS_SCREENS
@@ -21,6 +22,8 @@ from idc_sandbox.pages.console.users import USER_SCREENS
 _Answer = Callable[..., Response]
 _SCREENS = (
     INSTANCE_SCREENS,
+    IDENTITY_SOURCE_SCREENS,
+    AUTHENTICATION_SCREENS,
     SETTINGS_SCREENS,
     PERMISSION_SET_SCREENS,
     GROUP_SCREENS,

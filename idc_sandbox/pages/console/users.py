@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console import user_fields
-from idc_sandbox.pages.console.add_user import ADD_USER_SCREENS, show_one_time_password
 from idc_sandbox.pages.console.applications import applications_of
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
@@ -27,6 +26,7 @@ from idc_sandbox.pages.console.directory import (
     ticked,
     typed_or,
 )
+from idc_sandbox.pages.console.user_fields import ADD_USER_SCREENS, show_one_time_password
 from idc_sandbox.pages.visits import qr_code
 from idc_sandbox.sign_in.people import counted
 

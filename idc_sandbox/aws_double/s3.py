@@ -1,4 +1,4 @@
-"""The permissions that a request to S3 needs: moto's own list is short, and names others for the rest."""
+"""S3: which permissions a request needs (moto's list is short), and objects for the sandbox's readers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from urllib.parse import parse_qs, unquote, urlparse
 from xml.parsers.expat import ExpatError
 
 import xmltodict
+from moto.s3.models import FakeKey
 
+from idc_sandbox.aws_double import accounts
+from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.errors import Request, ServiceError
+from idc_sandbox.wire.permissions import require_permission, require_resource_policy
 
 _TABLES = tomllib.loads(resources.files("idc_sandbox").joinpath("data/s3_actions.toml").read_text("utf-8"))
 _ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
@@ -89,3 +93,41 @@ def _of_many(request: Request, resource: str) -> Iterator[tuple[str, str]]:
         yield ("s3:DeleteObject" if version is None else "s3:DeleteObjectVersion", f"{resource}/{key}")
     if "x-amz-bypass-governance-retention" in request.headers:
         yield from {("s3:BypassGovernanceRetention", f"{resource}/{key}") for key, _ in named}
+
+
+def bucket_owner(bucket: str) -> str | None:
+    """Return the account that a bucket belongs to, or None when there is no such bucket."""
+    found = accounts.find_bucket(bucket)
+    return None if found is None else str(found.account_id)
+
+
+def list_objects(bucket: str, prefix: str) -> list[tuple[str, int, str]]:
+    """Return key, size and ETag of the objects under a prefix, in order."""
+    found = accounts.find_bucket(bucket)
+    keys = [] if found is None else [key for key in found.keys.values() if isinstance(key, FakeKey)]
+    fitting = (key for key in keys if key.name.startswith(prefix))
+    return sorted((key.name, key.contentsize, key.etag.strip('"')) for key in fitting)
+
+
+def read_stored_object(bucket: str, key: str, start: int, length: int | None) -> bytes | None:
+    """Return an object's bytes from a place on, at most so many; None when there is no such object."""
+    found = accounts.find_bucket(bucket)
+    stored: Any = None if found is None else found.keys.get(key)
+    if not isinstance(stored, FakeKey):
+        return None
+    with stored.lock:  # moto's own for this file; reading a part spares a copy of the whole for each page
+        stored._value_buffer.seek(start)
+        body: bytes = stored._value_buffer.read(-1 if length is None else length)
+    return body
+
+
+def require_objects(double: AwsServices, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
+    """Return when a caller may do something with each of these objects; no key means the bucket itself."""
+    found = accounts.find_bucket(bucket)
+    arns = [f"arn:aws:s3:::{bucket}/{key}" for key in keys] or [f"arn:aws:s3:::{bucket}"]
+    require_permission(double, caller, action, *arns)
+    if found is None or (found.policy is None and found.account_id == caller.account_id):
+        return
+    for arn in arns:
+        is_own = found.account_id == caller.account_id
+        require_resource_policy(double, caller, found.policy, action, arn, is_own=is_own)
