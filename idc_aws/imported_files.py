@@ -11,7 +11,7 @@ from idc_aws import desired
 from idc_aws.files import write_explained
 from idc_aws.importing import Imported
 from idc_aws.project import work_folder
-from idc_aws.scenario.including import INCLUDE
+from idc_aws.scenario.reading import INCLUDE
 from idc_aws.scenario.saving import dumped
 from idc_aws.scenario.scenario import Scenario
 

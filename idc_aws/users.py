@@ -147,7 +147,7 @@ def _capitalized(path: str) -> str:
 class Users(Principals):
     """The users of the identity store, by user name.
 
-    A state is flat, with the fields of `idc_aws.scenario.User` that the user has; ``address`` and
+    A state is flat, with the fields of `idc_aws.scenario.people.User` that the user has; ``address`` and
     ``enterprise`` are mappings. Neither groups nor the way of the first password are in it.
 
     Source: https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_User.html

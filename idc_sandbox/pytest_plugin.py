@@ -53,7 +53,7 @@ def identity_center(
     """Return a fresh Identity Center on this machine, to which the environment leads AWS's clients."""
     import boto3  # noqa: PLC0415
 
-    from idc_sandbox.seed import read_seed  # noqa: PLC0415
+    from idc_sandbox.testing import read_seed  # noqa: PLC0415
 
     center = _identity_center_sandboxes.of(read_seed(identity_center_seed).get("organization"))
     with pytest.MonkeyPatch.context() as patch, center.fresh(identity_center_seed):

@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__, store
 from idc_sandbox.aws_double.lazy_moto import LazyMoto
-from idc_sandbox.certificates import tls_context
 from idc_sandbox.context import AwsServices
+from idc_sandbox.environment import tls_context
 from idc_sandbox.errors import (
     DISK_FULL,
     Request,

@@ -19,8 +19,7 @@ import yaml
 from idc_aws.errors import InvalidValueError, ParametersError
 from idc_aws.files import replaced_file
 from idc_aws.identifiers import PREDEFINED
-from idc_aws.scenario.including import INCLUDE
-from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario
+from idc_aws.scenario.reading import INCLUDE, load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.yaml_lines import SAFE_LOADER, read_yaml, text_of
 

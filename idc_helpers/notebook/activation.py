@@ -13,7 +13,7 @@ from idc_aws.signin.activation import PersonStatus, describe_person, invite, req
 from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.person_checks import activation_checks
+from idc_helpers.runbook.explain_failures import activation_checks
 from idc_helpers.runbook.run import RunContext
 
 POLL_S = 1.0

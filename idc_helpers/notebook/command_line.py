@@ -49,7 +49,7 @@ from idc_aws.signin.terminal import (
 from idc_helpers.notebook.console_guide import PageLinks, pages_path
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.person_checks import command_line_checks
+from idc_helpers.runbook.explain_failures import command_line_checks
 from idc_helpers.runbook.run import RunContext
 
 _WAITS = "… waiting until you have allowed code {} on the page"

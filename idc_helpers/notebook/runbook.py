@@ -21,10 +21,9 @@ from idc_helpers.notebook import inventory
 from idc_helpers.notebook.activation import ActivationStep
 from idc_helpers.notebook.command_line import CommandLineStep
 from idc_helpers.notebook.console_guide import page_links
-from idc_helpers.notebook.credentials import CredentialsStep
+from idc_helpers.notebook.credentials import CredentialsStep, life_of_a_session, sign_in_conversation
 from idc_helpers.notebook.exercises import TryIt, leftovers
-from idc_helpers.notebook.existing import Existing
-from idc_helpers.notebook.inventory import organization_tree
+from idc_helpers.notebook.inventory import Existing, organization_tree
 from idc_helpers.notebook.lesson_map import (
     FollowedLessonMap,
     Heading,
@@ -34,7 +33,6 @@ from idc_helpers.notebook.lesson_map import (
 )
 from idc_helpers.notebook.pictures import Matrix, SequenceDiagram, TimeAxis, Tree
 from idc_helpers.notebook.screen import is_guided, running_shell, scrub_shown_errors
-from idc_helpers.notebook.sessions import life_of_a_session, sign_in_conversation
 from idc_helpers.notebook.steps import NotebookStep, NotebookTeardown
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.notebook.whole_tables import write_whole_table

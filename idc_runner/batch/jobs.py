@@ -11,8 +11,13 @@ from typing import Any, Literal
 
 from idc_aws.errors import RunFailedError
 from idc_aws.files import read_once
-from idc_aws.scenario.including import scenario_files
-from idc_aws.scenario.reading import load_scenario, scenario_parameters, validate_scenario, with_overrides
+from idc_aws.scenario.reading import (
+    load_scenario,
+    scenario_files,
+    scenario_parameters,
+    validate_scenario,
+    with_overrides,
+)
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
 from idc_runner.batch.table import OWN, STANDING

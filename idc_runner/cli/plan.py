@@ -58,7 +58,7 @@ def plan(
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
     from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
-    from idc_runner.plans.rules import read_rules  # noqa: PLC0415
+    from idc_runner.plans.widening import read_rules  # noqa: PLC0415
     from idc_runner.plans.words import terminal_lines  # noqa: PLC0415
     from idc_runner.run import people_of_run  # noqa: PLC0415
 

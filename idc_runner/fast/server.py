@@ -186,7 +186,7 @@ MODULES = (
     "ipywidgets",
     "idc_aws.clients",
     "idc_helpers.notebook.runbook",
-    "idc_helpers.notebook.frames",
+    "idc_helpers.notebook.tables",
     "idc_helpers.notebook.inventory",
     "idc_aws.signin.profile_call",
     "idc_runner.fast.kernel",

@@ -31,10 +31,9 @@ from idc_helpers.runbook.steps import Step
 from idc_runner.engine import NotebookFailure
 from idc_runner.execution import signals_as_exceptions
 from idc_runner.notebooks import RunRecord, create_run_folder, write_record
-from idc_runner.plans.diff import change_between, name_of
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
 from idc_runner.plans.pages import plan_page
-from idc_runner.plans.words import Thing, thing_of, time_words
+from idc_runner.plans.words import Thing, change_between, name_of, thing_of, time_words
 from idc_runner.run import with_people_there
 from idc_runner.summary import NotebookResult, RunSummary, notebook_result
 

@@ -19,10 +19,9 @@ from idc_aws.scrubbing import clean_values, scrub_values
 from idc_helpers.runbook.comparing import differing_fields
 from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace
 from idc_helpers.runbook.words import format_key, format_thing
-from idc_runner.plans.diff import Line, diff_lines, printable
 from idc_runner.plans.document import PlannedChange
 from idc_runner.plans.making import ReadLesson
-from idc_runner.plans.words import Thing, thing_of, time_words
+from idc_runner.plans.words import Line, Thing, diff_lines, printable, thing_of, time_words
 from idc_runner.report import render_page
 
 FORMAT_OF_DRIFT = "identity-center-drift/1"

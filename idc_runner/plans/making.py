@@ -29,8 +29,7 @@ from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_runner.notebooks import find_notebooks, select_notebooks
 from idc_runner.plans.document import LessonPlan, PlannedChange, PlanPlace, PlanScenario, StepPlan
-from idc_runner.plans.rules import Rules
-from idc_runner.plans.widening import find_widenings
+from idc_runner.plans.widening import Rules, find_widenings
 from idc_runner.run import RunRequest, chosen_scenario
 
 _STOPS = (TargetError, ThrottledError)

@@ -8,10 +8,10 @@ from typing import Any
 from idc_aws.identifiers import first_of
 from idc_aws.scrubbing import clean
 from idc_helpers.runbook.comparing import Check
-from idc_runner.plans.diff import Line
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
 from idc_runner.plans.words import (
     SIGN_WORDS,
+    Line,
     Results,
     about,
     change_lines,

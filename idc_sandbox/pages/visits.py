@@ -386,7 +386,7 @@ def _paths_above(path: str) -> list[str]:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("idc_sandbox.pages"),
+        loader=jinja2.PackageLoader("idc_sandbox", "pages/templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

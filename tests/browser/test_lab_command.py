@@ -13,7 +13,7 @@ from kit_lab import TOKEN, CloneLab, KitLab
 from patience import PATIENCE_S
 
 from idc_aws.signin.terminal import find_command_line
-from idc_runner.examples import with_examples
+from idc_runner.working_copy import with_examples
 from idc_sandbox import launcher
 from idc_sandbox.loopback import ask, find_sandbox
 from idc_sandbox.state_folder import StateFolder

@@ -13,7 +13,7 @@ from lab_desk import IDLE
 from patience import PATIENCE_MS
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from idc_runner.examples import SUMMARY
+from idc_runner.working_copy import SUMMARY
 
 SIZE = {"width": 1400, "height": 1000}
 _TABS = "Array.from(window.jupyterapp.shell.widgets('main')).map(one => one.context?.path ?? one.id)"

@@ -21,9 +21,8 @@ from idc_aws.signin.activation import describe_person, signed_in_person
 from idc_aws.signin.login import begin_login, finish_login, save_token
 from idc_aws.signin.profiles import SsoProfile, write_profile
 from idc_aws.signin.terminal import sandbox_terminal
-from idc_helpers.notebook.exercises import NOT_DONE, TryIt, leftovers
+from idc_helpers.notebook.exercises import EXERCISES, NOT_DONE, TryIt, leftovers
 from idc_helpers.notebook.tables import Line, Table
-from idc_helpers.runbook.exercises import EXERCISES
 from idc_helpers.runbook.lesson import target_steps
 from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext

@@ -15,7 +15,7 @@ from idc_aws.identity_store import find_group_id
 from idc_aws.imported_files import MAIN, scenario_texts, write_texts
 from idc_aws.importing import import_scenario
 from idc_aws.scenario.reading import load_scenario, validate_scenario
-from idc_helpers.notebook.existing import Existing
+from idc_helpers.notebook.inventory import Existing
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.records import read_events
 from idc_helpers.runbook.run import RunContext

@@ -10,7 +10,7 @@ import pytest
 from console_forms import filled, press, read_forms, send_form
 from page_visitor import Place, Visitor
 
-from idc_sandbox.pages.console.screens import console_pages
+from idc_sandbox.pages.application import console_pages
 
 CONSOLE = "/start/practice-console"
 MANAGEMENT = "111122223333"

@@ -8,7 +8,7 @@ import json
 import pytest
 from page_visitor import Place
 
-from idc_sandbox.pages.console.screens import console_pages
+from idc_sandbox.pages.application import console_pages
 
 CONSOLE = "/start/practice-console"
 

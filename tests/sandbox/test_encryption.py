@@ -16,8 +16,7 @@ import pytest
 from cryptography import x509
 from patience import PATIENCE_S
 
-from idc_sandbox.certificates import ensure_certificates
-from idc_sandbox.environment import environment, variables_to_unset
+from idc_sandbox.environment import ensure_certificates, environment, variables_to_unset
 from idc_sandbox.loopback import ask
 
 

@@ -5,8 +5,7 @@ import os
 import pytest
 
 from idc_aws.errors import InvalidValueError, ParametersError
-from idc_aws.scenario.including import scenario_files
-from idc_aws.scenario.reading import load_scenario, scenario_json_schema, scenario_parameters
+from idc_aws.scenario.reading import load_scenario, scenario_files, scenario_json_schema, scenario_parameters
 from idc_aws.scenario.saving import save_scenario_part
 from idc_runner.batch.jobs import Job, fingerprint, scenario_of
 

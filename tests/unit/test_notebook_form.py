@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from notebook_text import FOLDER, NAMES, OF_THE_LESSON, code, every, notebook, prose, without_fences
 
-from idc_helpers.runbook.exercises import EXERCISES
+from idc_helpers.notebook.exercises import EXERCISES
 from idc_helpers.runbook.lesson import LESSON, target_steps
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

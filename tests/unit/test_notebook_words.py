@@ -9,7 +9,7 @@ import pytest
 from notebook_text import NAMES, OF_THE_LESSON, code, count_words, every, prose
 
 from idc_aws.scrubbing import find_secrets, scrub
-from idc_helpers.runbook.exercises import EXERCISES
+from idc_helpers.notebook.exercises import EXERCISES
 
 # A notebook has at most so many words, some of them fewer; and all together on average.
 MOST, LONGEST = 950, {"01": 800, "02": 720, "03": 780}

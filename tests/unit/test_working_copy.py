@@ -10,14 +10,15 @@ import pytest
 
 from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.project import MANIFEST
-from idc_runner.examples import SUMMARY, with_examples
 from idc_runner.working_copy import (
     EARLIER,
+    SUMMARY,
     digest,
     follow,
     lay_out,
     start_afresh,
     start_notebook_afresh,
+    with_examples,
 )
 
 KIT = Path(__file__).parents[2]

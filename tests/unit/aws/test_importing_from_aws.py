@@ -13,7 +13,7 @@ from idc_aws.imported_files import MAIN, scenario_texts, write_texts
 from idc_aws.importing import Selection, import_scenario
 from idc_aws.scenario.reading import load_scenario
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.notebook.existing import Existing
+from idc_helpers.notebook.inventory import Existing
 from idc_helpers.runbook.run import RunContext
 from idc_runner.cli.application import app
 

@@ -11,8 +11,8 @@ import pytest
 
 from idc_aws import project
 from idc_aws.errors import InvalidValueError
-from idc_runner.examples import with_examples
 from idc_runner.notebooks import find_run_folder
+from idc_runner.working_copy import with_examples
 
 KIT = Path(__file__).parents[3]
 FIFTH = Path("notebooks") / "05_permission_sets.ipynb"

@@ -13,7 +13,7 @@ from idc_helpers.notebook.forms.panels import AttestationPanel
 from idc_helpers.notebook.steps import NotebookStep
 from idc_helpers.runbook.lesson import LESSON, target_steps
 from idc_helpers.runbook.steps import Step
-from idc_sandbox.pages.console.screens import console_pages
+from idc_sandbox.pages.application import console_pages
 
 MFA = "multi_factor_authentication"
 REVIEW_SHOWS = "Terminal, with the AWS CLI commands that Review shows"

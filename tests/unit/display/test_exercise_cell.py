@@ -5,11 +5,10 @@ import pytest
 from idc_aws.errors import AccessDeniedError, NotFoundError
 from idc_aws.project import INTERACTIVE_VARIABLE
 from idc_helpers.notebook import exercises
-from idc_helpers.notebook.exercises import NOT_DONE, TryIt
+from idc_helpers.notebook.exercises import EXERCISES, NOT_DONE, Exercise, TryIt, list_leftovers
 from idc_helpers.notebook.tables import Line, Table
 from idc_helpers.runbook import examinations
 from idc_helpers.runbook.examinations import CleanUp, Examination, Finding
-from idc_helpers.runbook.exercises import EXERCISES, Exercise, list_leftovers
 from idc_helpers.runbook.records import read_events
 
 FOUND = Finding("a group exists", True, "<Auditors>")

@@ -6,8 +6,8 @@ import pytest
 
 from idc_aws.errors import NotFoundError
 from idc_aws.scenario.scenario import Scenario
-from idc_helpers.notebook import sessions
-from idc_helpers.notebook.sessions import life_of_a_session
+from idc_helpers.notebook import credentials
+from idc_helpers.notebook.credentials import life_of_a_session
 
 HOUR = 3600
 
@@ -35,7 +35,7 @@ def target(context, monkeypatch):
             def read(self, keys):
                 return {key: held[key] for key in keys if key in held}
 
-        monkeypatch.setattr(sessions, name, Resource)
+        monkeypatch.setattr(credentials, name, Resource)
 
     reading("ConsoleSettings")
     reading("PermissionSets")

@@ -9,7 +9,7 @@ from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.files import read_object
 from idc_aws.signin.login import log_out, newest_token, read_sign_in_trace
 from idc_aws.signin.profiles import SsoProfile
-from idc_helpers.notebook.sessions import sign_in_conversation
+from idc_helpers.notebook.credentials import sign_in_conversation
 
 PROFILE = SsoProfile(
     "practice", "work", "https://p.awsapps.com/start", "eu-west-1", "111122223333", "Auditor", "eu-west-1"

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from idc_aws.files import read_table
-from idc_helpers.runbook import explain_failures, person_checks
+from idc_helpers.runbook import explain_failures
 from idc_helpers.runbook.explain_failures import Cause, Facts, likely_cause
 from idc_helpers.runbook.lesson import LESSON
 
@@ -136,6 +136,6 @@ def test_the_organizations_instance_is_enabled_by_hand_and_its_cause_is_the_regi
 def test_each_cause_of_the_table_is_given_by_a_check_and_leads_to_a_step_that_there_is():
     causes = read_table("causes", "idc_helpers")
     causes.pop("events")
-    code = inspect.getsource(explain_failures) + inspect.getsource(person_checks)
+    code = inspect.getsource(explain_failures)
     assert set(causes) <= set(re.findall(r'"(\w+)"', code))
     assert {cause["step"] for cause in causes.values() if "step" in cause} <= set(LESSON)

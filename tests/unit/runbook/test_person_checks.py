@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from idc_aws.signin.activation import PersonStatus
-from idc_helpers.runbook.person_checks import activation_checks, command_line_checks, credentials_checks
+from idc_helpers.runbook.explain_failures import activation_checks, command_line_checks, credentials_checks
 
 ACTIVE = PersonStatus("ana", "id", "ana@example.com", "ENABLED", True, ("totp",), 1)
 SETTINGS = {

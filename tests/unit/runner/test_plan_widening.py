@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idc_aws.errors import ParametersError
-from idc_runner.plans.rules import read_rules
-from idc_runner.plans.widening import is_administrators, pattern_covers, policy_findings, set_findings
+from idc_runner.plans.widening import (
+    is_administrators,
+    pattern_covers,
+    policy_findings,
+    read_rules,
+    set_findings,
+)
 
 RULES = read_rules()
 

@@ -6,10 +6,9 @@ import pytest
 from plan_tools import groups, lesson_plan, planned
 
 from idc_aws.changes import Action
-from idc_runner.plans.diff import diff_lines
 from idc_runner.plans.document import Widening
 from idc_runner.plans.pages import MOST_MARKDOWN, plan_markdown, plan_page
-from idc_runner.plans.words import MOST_SHOWN, terminal_lines
+from idc_runner.plans.words import MOST_SHOWN, diff_lines, terminal_lines
 
 OLD = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 NEW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}

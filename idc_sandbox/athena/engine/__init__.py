@@ -1,1 +1,0 @@
-"""What runs one query in a process of its own: SQL in Athena's dialect over DuckDB."""
