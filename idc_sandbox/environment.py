@@ -1,4 +1,4 @@
-"""The environment variables that point AWS clients at a sandbox, and the endpoints of every service."""
+"""The environment that points AWS clients at a sandbox, with the certificate that they trust."""
 
 from __future__ import annotations
 

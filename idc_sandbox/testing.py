@@ -1,4 +1,4 @@
-"""An Identity Center for tests: a sandbox that goes back to its beginning instead of being started anew."""
+"""An Identity Center for tests: what it begins with, and the way back there without a start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temporary credentials beside long-lived ones, to their end, as notebook 11 uses them."""
+"""Temporary credentials to their end (notebook 11), and pictures of how long everything lasts."""
 
 from __future__ import annotations
 

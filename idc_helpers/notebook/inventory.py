@@ -1,4 +1,4 @@
-"""What the target holds: tables, the organization as a tree, and who reaches what."""
+"""What the target holds: tables, the organization as a tree, who reaches what, and a scenario of it."""
 
 from __future__ import annotations
 

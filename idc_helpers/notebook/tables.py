@@ -1,4 +1,4 @@
-"""Tables: what is wanted, planned, done and checked, with what a failed check teaches."""
+"""Tables: what is wanted, planned, done and checked, as DataFrames too; what a failed check teaches."""
 
 from __future__ import annotations
 

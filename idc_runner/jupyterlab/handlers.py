@@ -1,4 +1,4 @@
-"""The side bar's questions over HTTP: the lesson as it is now, and one notebook afresh."""
+"""The side bar's questions over HTTP: the lesson with how far each step is, and one notebook afresh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What gives more access than before: policies compared statement by statement, and who gets which set."""
+"""What gives more access than before, and which kinds of that have to be accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan in words: what terminal, page and Markdown say, each in its own form."""
+"""A plan in words: what terminal, page and Markdown say; each change as lines with signs."""
 
 from __future__ import annotations
 

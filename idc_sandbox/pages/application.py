@@ -1,4 +1,4 @@
-"""The pages' routes, and how a request becomes a visit and an answer."""
+"""The pages' routes, the practice console's too, and how a request becomes a visit and an answer."""
 
 from __future__ import annotations
 
