@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
+from idc_sandbox.pages.console.directory import groups_of, users_of
 
 MOST_AT_ONCE = 15  # requests that AWS works on at a time
 _REFRESH_S = "2"
@@ -67,21 +68,11 @@ class Grant(NamedTuple):
     permission_set_arn: str
 
 
-def call_sso(console: Console, operation_name: str, **request: Any) -> dict[str, Any]:
-    """Return the answer to an operation on the instance."""
-    return console.call("sso-admin", operation_name, InstanceArn=console.instance_arn, **request)
-
-
-def list_sso(console: Console, operation_name: str, **request: Any) -> list[Any]:
-    """Return all items of a list of the instance."""
-    return console.items("sso-admin", operation_name, InstanceArn=console.instance_arn, **request)
-
-
 def permission_sets_by_arn(console: Console) -> dict[str, dict[str, Any]]:
     """Return all permission sets, by name."""
     described = (
-        call_sso(console, "DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]
-        for arn in list_sso(console, "ListPermissionSets")
+        console.call_sso("DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]
+        for arn in console.list_sso("ListPermissionSets")
     )
     found = sorted(({"Description": ""} | one for one in described), key=lambda one: one["Name"].casefold())
     return {one["PermissionSetArn"]: one for one in found}
@@ -94,24 +85,18 @@ def permission_set_path(arn: str) -> str:
 
 def list_users(console: Console) -> list[Principal]:
     """Return all users, by user name."""
-    users = _directory(console, "ListUsers")
-    found = [Principal("USER", one["UserId"], one["UserName"], one.get("DisplayName") or "") for one in users]
-    return sorted(found, key=lambda one: one.name.casefold())
+    return [
+        Principal("USER", one["UserId"], one["UserName"], one.get("DisplayName") or "")
+        for one in users_of(console)
+    ]
 
 
 def list_groups(console: Console) -> list[Principal]:
     """Return all groups, by name."""
-    groups = _directory(console, "ListGroups")
-    found = [
+    return [
         Principal("GROUP", one["GroupId"], one.get("DisplayName") or "", one.get("Description") or "")
-        for one in groups
+        for one in groups_of(console)
     ]
-    return sorted(found, key=lambda one: one.name.casefold())
-
-
-def _directory(console: Console, operation_name: str) -> list[Any]:
-    store_id = console.instance["IdentityStoreId"]
-    return console.items("identitystore", operation_name, IdentityStoreId=store_id)
 
 
 def principals_by_key(console: Console) -> dict[str, Principal]:
@@ -138,8 +123,8 @@ def grants_in(console: Console, account_id: str) -> list[Grant]:
     """Return who has which permission set in an account."""
     return [
         Grant(account_id, f"{one['PrincipalType']}:{one['PrincipalId']}", arn)
-        for arn in list_sso(console, "ListPermissionSetsProvisionedToAccount", AccountId=account_id)
-        for one in list_sso(console, "ListAccountAssignments", AccountId=account_id, PermissionSetArn=arn)
+        for arn in console.list_sso("ListPermissionSetsProvisionedToAccount", AccountId=account_id)
+        for one in console.list_sso("ListAccountAssignments", AccountId=account_id, PermissionSetArn=arn)
     ]
 
 
@@ -147,8 +132,7 @@ def _start(console: Console, kind: str, grant: Grant) -> str:
     """Start creating or deleting an assignment; return the request as the progress page takes it."""
     operation_name = {"create": "CreateAccountAssignment", "delete": "DeleteAccountAssignment"}[kind]
     principal_type, _, principal_id = grant.principal_key.partition(":")
-    answer = call_sso(
-        console,
+    answer = console.call_sso(
         operation_name,
         TargetType="AWS_ACCOUNT",
         TargetId=grant.account_id,
@@ -222,7 +206,7 @@ def _described(console: Console, requests: Iterable[str]) -> list[tuple[str, dic
         if kind not in _DESCRIBERS:
             raise ServiceError("ValidationException", f"{request!r} is no request that was started here.")
         operation_name, id_name, status_name = _DESCRIBERS[kind]
-        found.append((kind, call_sso(console, operation_name, **{id_name: request_id})[status_name]))
+        found.append((kind, console.call_sso(operation_name, **{id_name: request_id})[status_name]))
     return found
 
 

@@ -13,11 +13,9 @@ from idc_sandbox.pages.console.access import (
     MOST_ACCOUNTS,
     Wanted,
     account_name,
-    call_sso,
     follow,
     given,
     grants_in,
-    list_sso,
     named_principals,
     permission_set_path,
     permission_sets_by_arn,
@@ -29,7 +27,6 @@ from idc_sandbox.pages.console.access import (
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 
 _DEEPEST = 5  # units below the root, AWS's limit
-_MOST_PAGES = 1000
 _LATEST = "LATEST_PERMISSION_SET_PROVISIONED"
 
 
@@ -52,19 +49,13 @@ class _Line(NamedTuple):
         return search.strip().casefold() in text.casefold()
 
 
-def _all(console: Console, operation_name: str, member: str, **request: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for _ in range(_MOST_PAGES):
-        answer = console.organizations(operation_name, **request)
-        found += answer[member]
-        if not answer.get("NextToken"):
-            break
-        request["NextToken"] = answer["NextToken"]
+def _all(console: Console, operation_name: str, **request: str) -> list[dict[str, Any]]:
+    found = console.organization_items(operation_name, **request)
     return sorted(found, key=lambda one: str(one["Name"]).casefold())
 
 
 def _tree(console: Console) -> list[_Line]:
-    roots = _all(console, "ListRoots", "Roots")
+    roots = _all(console, "ListRoots")
     return [line for root in roots for line in _below(console, root, 0, "")]
 
 
@@ -72,10 +63,9 @@ def _below(console: Console, parent: dict[str, Any], depth: int, above: str) -> 
     """Yield a unit, the units in it, and then its accounts."""
     yield _Line(min(depth, _DEEPEST), parent["Id"], parent["Name"], above)
     inside = f"{above} {parent['Id']}"
-    operation_name, member = "ListOrganizationalUnitsForParent", "OrganizationalUnits"
-    for unit in _all(console, operation_name, member, ParentId=parent["Id"]):
+    for unit in _all(console, "ListOrganizationalUnitsForParent", ParentId=parent["Id"]):
         yield from _below(console, unit, depth + 1, inside)
-    for one in _all(console, "ListAccountsForParent", "Accounts", ParentId=parent["Id"]):
+    for one in _all(console, "ListAccountsForParent", ParentId=parent["Id"]):
         yield _Line(depth + 1, one["Id"], one["Name"], inside, one["Email"], one["Status"])
 
 
@@ -105,7 +95,7 @@ def show_accounts(console: Console) -> Response:
 
 
 def _sets_in(console: Console, account_id: str, sets: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    arns = list_sso(console, "ListPermissionSetsProvisionedToAccount", AccountId=account_id)
+    arns = console.list_sso("ListPermissionSetsProvisionedToAccount", AccountId=account_id)
     return [one for arn, one in sets.items() if arn in arns]
 
 
@@ -136,8 +126,7 @@ def show_account(console: Console) -> Response:
     account_id, tab = _account_id(console), given(console, "tab")
     account = console.organizations("DescribeAccount", AccountId=account_id)["Account"]
     grants, sets = grants_in(console, account_id), permission_sets_by_arn(console)
-    latest = list_sso(
-        console,
+    latest = console.list_sso(
         "ListPermissionSetsProvisionedToAccount",
         AccountId=account_id,
         ProvisioningStatus=_LATEST,
@@ -147,9 +136,7 @@ def show_account(console: Console) -> Response:
         known, unreadable = principals_by_key(console), ""
     except ServiceError as error:
         known, unreadable = {}, error.message
-    principals = sorted(
-        named_principals(keys, known), key=lambda one: (one.kind, one.name.casefold()), reverse=False
-    )
+    principals = sorted(named_principals(keys, known), key=lambda one: (one.kind, one.name.casefold()))
     return console.show(
         "account.html",
         account=account,
@@ -168,7 +155,7 @@ def show_account(console: Console) -> Response:
 
 
 def _arns_in(console: Console) -> list[str]:
-    return list_sso(console, "ListPermissionSetsProvisionedToAccount", AccountId=_account_id(console))
+    return console.list_sso("ListPermissionSetsProvisionedToAccount", AccountId=_account_id(console))
 
 
 def take_account(console: Console) -> Response:
@@ -248,7 +235,7 @@ def take_remove(console: Console) -> Response:
 
 def _permission_set(console: Console) -> dict[str, Any]:
     arn = given(console, "permission_set")
-    found: dict[str, Any] = call_sso(console, "DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]
+    found: dict[str, Any] = console.call_sso("DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]
     return found
 
 
@@ -261,8 +248,7 @@ def show_update(console: Console) -> Response:
 
 def take_update(console: Console) -> Response:
     """Provision the permission set in the account as it is now."""
-    answer = call_sso(
-        console,
+    answer = console.call_sso(
         "ProvisionPermissionSet",
         PermissionSetArn=_permission_set(console)["PermissionSetArn"],
         TargetType="AWS_ACCOUNT",

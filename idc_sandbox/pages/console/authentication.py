@@ -12,7 +12,6 @@ from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.settings import (
     AUTHENTICATION_PATH,
     Fields,
-    settings_of,
     show_form,
     show_tab,
     write_console_setting,
@@ -49,13 +48,10 @@ _SHORTEST_MIN, _LONGEST_MIN = 15, 129_600
 
 def _show_authentication(console: Console) -> Response:
     """Show the tab: its three panels."""
-
-    def read(instance: dict[str, Any]) -> dict[str, Any]:
-        settings = settings_of(console, instance)
-        durations = {name: _length(settings["sessions"][name]) for name in _SESSIONS}
-        return {"settings": settings, "durations": durations, **_LABELS}
-
-    return show_tab(console, "authentication.html", AUTHENTICATION_PATH, read)
+    settings = console.settings()
+    durations = {name: _length(settings["sessions"][name]) for name in _SESSIONS}
+    values = {"settings": settings, "durations": durations, **_LABELS}
+    return show_tab(console, "authentication.html", AUTHENTICATION_PATH, **values)
 
 
 def _show_standard(console: Console) -> Response:
@@ -119,8 +115,7 @@ def _show_form(
     console: Console, template: str, name: str, fields_of: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Response:
     """Show the form of a setting; a line instead where the identity source has no such setting."""
-    instance = console.instance
-    setting = settings_of(console, instance)[name]
+    setting = console.settings()[name]
     fields = Fields(console, {} if setting is None else fields_of(setting))
     return show_form(console, template, _TAB, is_there=setting is not None, fields=fields, **_LABELS)
 

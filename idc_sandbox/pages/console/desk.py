@@ -168,6 +168,24 @@ class Console:
                 break
         return found
 
+    def call_sso(self, operation_name: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to an operation on the instance."""
+        return self.call("sso-admin", operation_name, InstanceArn=self.instance_arn, **request)
+
+    def list_sso(self, operation_name: str, **request: Any) -> list[Any]:
+        """Return all items of a list of the instance."""
+        return self.items("sso-admin", operation_name, InstanceArn=self.instance_arn, **request)
+
+    def call_store(self, operation_name: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to an operation of the instance's identity store."""
+        store_id = self.instance["IdentityStoreId"]
+        return self.call("identitystore", operation_name, IdentityStoreId=store_id, **request)
+
+    def list_store(self, operation_name: str, **request: Any) -> list[Any]:
+        """Return all items of a list of the identity store."""
+        store_id = self.instance["IdentityStoreId"]
+        return self.items("identitystore", operation_name, IdentityStoreId=store_id, **request)
+
     def organizations(self, operation_name: str, **request: Any) -> dict[str, Any]:
         """Return the answer to an operation of AWS Organizations."""
         headers = {
@@ -189,13 +207,15 @@ class Console:
             raise ServiceError(code, str(values.get("message") or values.get("Message") or code))
         return values
 
-    def organization_items(self, name: str, **request: Any) -> list[Any]:
-        """Return what AWS Organizations lists of one name, such as ``Accounts``, from all pages."""
-        answer = self.organizations(f"List{name}", **request)
-        found = list(answer[name])
-        while token := answer.get("NextToken"):
-            answer = self.organizations(f"List{name}", NextToken=token, **request)
-            found += answer[name]
+    def organization_items(self, operation_name: str, **request: Any) -> list[Any]:
+        """Return the items of all pages of a list of AWS Organizations, such as ``ListAccounts``."""
+        found: list[Any] = []
+        for _ in range(_MOST_PAGES):
+            answer = self.organizations(operation_name, **request)
+            found += next(value for value in answer.values() if isinstance(value, list))
+            if not answer.get("NextToken"):
+                break
+            request["NextToken"] = answer["NextToken"]
         return found
 
     def _caller_for(self, operation_name: str) -> Caller:
@@ -214,6 +234,10 @@ class Console:
             self._require_right(method, path)
             self._require_own_user(path)
             return console_api.handle(self.context, method, path, values)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what no API reads of the instance."""
+        return self.do("GET", "settings", instance_arn=self.instance_arn)
 
     def _require_right(self, method: str, path: str) -> None:
         parts = path.partition("?")[0].split("/")
@@ -261,7 +285,7 @@ class Console:
         try:
             if self.found_instance is None:
                 return MENU[:1]
-            details = self.call("sso-admin", "DescribeInstance", InstanceArn=self.instance_arn)
+            details = self.call_sso("DescribeInstance")
         except ServiceError:  # who may not ask sees every entry, and is refused there
             return MENU
         if details["PermissionSetsEnabled"]:

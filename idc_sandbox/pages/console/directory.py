@@ -3,101 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-from starlette.responses import Response
 
 from idc_sandbox.api.settings import DIRECTORY, read_identity_source
 from idc_sandbox.errors import ServiceError, validation_error
-from idc_sandbox.pages.console.desk import Console, ConsolePage
+from idc_sandbox.pages.console.desk import Console
 
 ROWS_OF_A_PAGE = 50
 Identity = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Directory:
-    """The identity store of the instance, with the rights of who is at the console."""
+def users_of(console: Console) -> list[Identity]:
+    """Return all users, by user name."""
+    return sorted(console.list_store("ListUsers"), key=lambda one: one["UserName"].casefold())
 
-    console: Console
-    instance_arn: str
-    store_id: str
 
-    def call(self, operation_name: str, **request: Any) -> dict[str, Any]:
-        """Return the answer to an operation of the identity store."""
-        return self.console.call("identitystore", operation_name, IdentityStoreId=self.store_id, **request)
+def groups_of(console: Console) -> list[Identity]:
+    """Return all groups, by name."""
+    return sorted(console.list_store("ListGroups"), key=lambda one: (one.get("DisplayName") or "").casefold())
 
-    def items(self, operation_name: str, **request: Any) -> list[Any]:
-        """Return all items of a list of the identity store."""
-        return self.console.items("identitystore", operation_name, IdentityStoreId=self.store_id, **request)
 
-    def users(self) -> list[Identity]:
-        """Return all users, by user name."""
-        return sorted(self.items("ListUsers"), key=lambda one: one["UserName"].casefold())
+def memberships_of(console: Console, group_id: str) -> dict[str, str]:
+    """Return the membership of each member of a group, by the member's id."""
+    found = console.list_store("ListGroupMemberships", GroupId=group_id)
+    return {one["MemberId"]["UserId"]: one["MembershipId"] for one in found}
 
-    def groups(self) -> list[Identity]:
-        """Return all groups, by name."""
-        return sorted(self.items("ListGroups"), key=lambda one: one["DisplayName"].casefold())
 
-    def memberships_of(self, group_id: str) -> dict[str, str]:
-        """Return the membership of each member of a group, by the member's id."""
-        found = self.items("ListGroupMemberships", GroupId=group_id)
-        return {one["MemberId"]["UserId"]: one["MembershipId"] for one in found}
+def memberships_in_groups(console: Console, user_id: str) -> dict[str, str]:
+    """Return the membership of a user in each of their groups, by the group's id."""
+    found = console.list_store("ListGroupMembershipsForMember", MemberId={"UserId": user_id})
+    return {one["GroupId"]: one["MembershipId"] for one in found}
 
-    def memberships_in_groups(self, user_id: str) -> dict[str, str]:
-        """Return the membership of a user in each of their groups, by the group's id."""
-        found = self.items("ListGroupMembershipsForMember", MemberId={"UserId": user_id})
-        return {one["GroupId"]: one["MembershipId"] for one in found}
 
-    def keeps_passwords(self) -> bool:
-        """Tell whether people sign in with a password of this directory, to callers who may not ask too."""
-        context = self.console.context
-        (instance,) = context.find_all("instance", instance_arn=self.instance_arn)
-        return bool(read_identity_source(context, instance)["type"] == DIRECTORY)
+def keeps_passwords(console: Console) -> bool:
+    """Tell whether people sign in with a password of this directory, to callers who may not ask too."""
+    (instance,) = console.context.find_all("instance", instance_arn=console.instance_arn)
+    return bool(read_identity_source(console.context, instance)["type"] == DIRECTORY)
 
-    def add_member(self, group_id: str, user_id: str) -> None:
-        """Make a user a member of a group."""
-        self.call("CreateGroupMembership", GroupId=group_id, MemberId={"UserId": user_id})
 
-    def access_of(self, principal_id: str, principal_type: str) -> list[Access]:
-        """Return the permission sets that somebody has in accounts, those of a user's groups among them."""
-        found = self.console.items(
-            "sso-admin",
-            "ListAccountAssignmentsForPrincipal",
-            InstanceArn=self.instance_arn,
-            PrincipalId=principal_id,
-            PrincipalType=principal_type,
+def add_member(console: Console, group_id: str, user_id: str) -> None:
+    """Make a user a member of a group."""
+    console.call_store("CreateGroupMembership", GroupId=group_id, MemberId={"UserId": user_id})
+
+
+def access_of(console: Console, principal_id: str, principal_type: str) -> list[Access]:
+    """Return the permission sets that somebody has in accounts, those of a user's groups among them."""
+    principal = {"PrincipalId": principal_id, "PrincipalType": principal_type}
+    found = console.list_sso("ListAccountAssignmentsForPrincipal", **principal)
+    set_names = {
+        arn: console.call_sso("DescribePermissionSet", PermissionSetArn=arn)["PermissionSet"]["Name"]
+        for arn in {one["PermissionSetArn"] for one in found}
+    }
+    names = account_names(console) if found else {}
+    rows = [
+        Access(
+            names.get(one["AccountId"], ""),
+            one["AccountId"],
+            set_names[one["PermissionSetArn"]],
+            one["PrincipalId"] if one["PrincipalType"] == "GROUP" else "",
         )
-        set_names = {
-            arn: self._permission_set_name(arn) for arn in {one["PermissionSetArn"] for one in found}
-        }
-        names = account_names(self.console) if found else {}
-        rows = [
-            Access(
-                names.get(one["AccountId"], ""),
-                one["AccountId"],
-                set_names[one["PermissionSetArn"]],
-                one["PrincipalId"] if one["PrincipalType"] == "GROUP" else "",
-            )
-            for one in found
-        ]
-        return sorted(rows)
-
-    def _permission_set_name(self, permission_set_arn: str) -> str:
-        answer = self.console.call(
-            "sso-admin",
-            "DescribePermissionSet",
-            InstanceArn=self.instance_arn,
-            PermissionSetArn=permission_set_arn,
-        )
-        return str(answer["PermissionSet"]["Name"])
+        for one in found
+    ]
+    return sorted(rows)
 
 
 def account_names(console: Console) -> dict[str, str]:
     """Return the names of the organization's accounts by id; none where they may not be read."""
     try:
-        return {one["Id"]: one["Name"] for one in console.organization_items("Accounts")}
+        return {one["Id"]: one["Name"] for one in console.organization_items("ListAccounts")}
     except ServiceError:
         return {}
 
@@ -109,19 +82,6 @@ class Access(NamedTuple):
     account_id: str
     permission_set_name: str
     group_id: str
-
-
-DirectoryPage = Callable[[Directory], Response]
-
-
-def in_directory(page: DirectoryPage) -> ConsolePage:
-    """Return a page of the console that has the identity store."""
-
-    def answer(console: Console) -> Response:
-        instance = console.instance
-        return page(Directory(console, instance["InstanceArn"], instance["IdentityStoreId"]))
-
-    return answer
 
 
 class Readable(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -24,7 +24,6 @@ from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings import (
     SETTINGS_PATH,
     Fields,
-    settings_of,
     show_form,
     show_tab,
     write_console_setting,
@@ -89,25 +88,23 @@ _STEP_OF_FORM = {"confirm": _EXCHANGE, "change": _CONFIRM}  # by the button that
 
 def _show_identity_source(console: Console) -> Response:
     """Show the tab."""
-
-    def read(instance: dict[str, Any]) -> dict[str, Any]:
-        settings = settings_of(console, instance)
-        source = settings["identity_source"]
-        return {
-            "source": SOURCE_LABELS[source["type"]],
-            "authentication_method": _METHODS[source["authentication_method"]],
-            "provisioning_method": _METHODS[source["provisioning_method"]],
-            "portal": settings["access_portal"],
-            "is_external": source["type"] == EXTERNAL,
-        }
-
-    return show_tab(console, "identity-source.html", SETTINGS_PATH, read)
+    settings = console.settings()
+    source = settings["identity_source"]
+    return show_tab(
+        console,
+        "identity-source.html",
+        SETTINGS_PATH,
+        source=SOURCE_LABELS[source["type"]],
+        authentication_method=_METHODS[source["authentication_method"]],
+        provisioning_method=_METHODS[source["provisioning_method"]],
+        portal=settings["access_portal"],
+        is_external=source["type"] == EXTERNAL,
+    )
 
 
 def _show_portal_url(console: Console) -> Response:
     """Show the field for the portal's subdomain."""
-    instance = console.instance
-    portal = settings_of(console, instance)["access_portal"]
+    portal = console.settings()["access_portal"]
     return show_form(console, "portal-url.html", _TAB, portal=portal, fields=Fields(console, {}))
 
 
@@ -125,13 +122,12 @@ def _show_change(console: Console) -> Response:
 
 def _take_change(console: Console) -> Response:
     """Go from step to step, and change the identity source when it is confirmed."""
-    instance = console.instance
     act, new = console.form.get("act", ""), console.form.get("type", "")
     if act in ("previous", "exchange", "example"):  # there and back
         return _show_step(console, _CHOOSE if act == "previous" else _EXCHANGE)
     if new not in SOURCE_LABELS:
         raise validation_error("Choose one of the three identity sources.")
-    if new == settings_of(console, instance)["identity_source"]["type"]:
+    if new == console.settings()["identity_source"]["type"]:
         raise conflict(f"{SOURCE_LABELS[new]} is the identity source already. Choose another one, or cancel.")
     if new == EXTERNAL and act not in _STEP_OF_FORM:
         return _show_step(console, _EXCHANGE)
@@ -139,7 +135,7 @@ def _take_change(console: Console) -> Response:
     if act != "change":
         return _show_step(console, _CONFIRM, identity_provider(provider) if provider else None)
     require_typed(console, "ACCEPT")
-    values = {"instance_arn": instance["InstanceArn"], "type": new, "identity_provider": provider}
+    values = {"instance_arn": console.instance_arn, "type": new, "identity_provider": provider}
     deleted = console.do("POST", "identity-source", **values)["deleted"]
     if not any(deleted.values()):
         return console.go(SETTINGS_PATH, "identity-source-changed-only")
@@ -149,7 +145,7 @@ def _take_change(console: Console) -> Response:
 
 def _show_step(console: Console, step: str, provider: dict[str, str] | None = None) -> Response:
     instance = console.instance
-    settings = settings_of(console, instance)
+    settings = console.settings()
     old, new = settings["identity_source"]["type"], console.form.get("type", "")
     step = step if new in SOURCE_LABELS and new != old else _CHOOSE
     given = provider or _provider_fields(console)
@@ -180,7 +176,7 @@ def _provider_fields(console: Console) -> dict[str, str]:
 def _download_metadata(console: Console) -> Response:
     """Give the metadata file that an identity provider reads."""
     instance = console.instance
-    portal_url = settings_of(console, instance)["access_portal"]["url"]
+    portal_url = console.settings()["access_portal"]["url"]
     text = service_provider_metadata(service_provider(instance, portal_url))
     headers = {"Content-Disposition": 'attachment; filename="identity-center-metadata.xml"'}
     return Response(text, media_type="application/xml", headers=headers)
@@ -189,7 +185,7 @@ def _download_metadata(console: Console) -> Response:
 def _show_provider(console: Console) -> Response:
     """Show what was exchanged with the identity provider."""
     instance = console.instance
-    settings = settings_of(console, instance)
+    settings = console.settings()
     source = settings["identity_source"]
     if source["type"] != EXTERNAL:
         return console.go(SETTINGS_PATH)

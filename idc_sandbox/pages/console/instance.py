@@ -59,7 +59,7 @@ def show_home(console: Console) -> Response:
         answer = console.show("creating.html")
         answer.headers["Refresh"] = _REFRESH_S
         return answer
-    settings = console.do("GET", "settings", instance_arn=instance["InstanceArn"])
+    settings = console.settings()
     region = instance["PrimaryRegion"]
     return console.show(
         "dashboard.html",
@@ -81,7 +81,7 @@ def take_home(console: Console) -> Response:
     name = console.form.get("name", "").strip()
     if not name:
         raise validation_error("Type the instance name.")
-    console.call("sso-admin", "UpdateInstance", InstanceArn=instance["InstanceArn"], Name=name)
+    console.call_sso("UpdateInstance", Name=name)
     return console.go("", "instance-renamed", name)
 
 
@@ -189,7 +189,7 @@ def _root(console: Console) -> dict[str, Any]:
 
 def _find_policy(console: Console) -> tuple[str, list[str]]:
     """Return the policy's id and what it is attached to; one of this name with other words is not it."""
-    for one in console.organization_items("Policies", Filter=_KIND):
+    for one in console.organization_items("ListPolicies", Filter=_KIND):
         if one["Name"] == _POLICY_NAME:
             named = {"PolicyId": one["Id"]}
             if console.organizations("DescribePolicy", **named)["Policy"]["Content"] == _POLICY:
@@ -218,7 +218,7 @@ def take_delete(console: Console) -> Response:
         raise validation_error("Tick all four: what they name is deleted along with the instance.")
     if console.form.get("typed", "").strip() != _instance_id(instance):
         raise validation_error(f"Type the instance ID {_instance_id(instance)} to confirm.")
-    console.call("sso-admin", "DeleteInstance", InstanceArn=instance["InstanceArn"])
+    console.call_sso("DeleteInstance")
     return console.go("", "instance-deleted")
 
 

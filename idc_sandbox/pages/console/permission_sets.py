@@ -177,17 +177,12 @@ def take_set_accounts(console: Console) -> Response:
 
 def _provisionings(console: Console, one: PermissionSet) -> tuple[set[str | None], str]:
     """Return where the set is being provisioned (None: everywhere), and why the last time failed."""
-    requests = console.items(
-        "sso-admin", "ListPermissionSetProvisioningStatus", InstanceArn=console.instance_arn
-    )
+    requests = console.list_sso("ListPermissionSetProvisioningStatus")
     running: set[str | None] = set()
     last: dict[str, Any] = {}
     for request in sorted(requests, key=lambda found: found["CreatedDate"])[-_NEWEST_REQUESTS:]:
-        described = console.call(
-            "sso-admin",
-            "DescribePermissionSetProvisioningStatus",
-            InstanceArn=console.instance_arn,
-            ProvisionPermissionSetRequestId=request["RequestId"],
+        described = console.call_sso(
+            "DescribePermissionSetProvisioningStatus", ProvisionPermissionSetRequestId=request["RequestId"]
         )["PermissionSetProvisioningStatus"]
         if described.get("PermissionSetArn") == one.arn:
             last = described

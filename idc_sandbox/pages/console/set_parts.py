@@ -47,7 +47,6 @@ class PermissionSet:
     def __init__(self, console: Console, arn: str) -> None:
         self.console = console
         self.arn = arn
-        self._named = {"InstanceArn": console.instance_arn, "PermissionSetArn": arn}
 
     @property
     def path(self) -> str:
@@ -56,11 +55,11 @@ class PermissionSet:
 
     def call(self, operation_name: str, **request: Any) -> dict[str, Any]:
         """Return the answer to an operation on this set."""
-        return self.console.call("sso-admin", operation_name, **self._named, **request)
+        return self.console.call_sso(operation_name, PermissionSetArn=self.arn, **request)
 
     def items(self, operation_name: str, **request: Any) -> list[Any]:
         """Return the items of a list of this set's."""
-        return self.console.items("sso-admin", operation_name, **self._named, **request)
+        return self.console.list_sso(operation_name, PermissionSetArn=self.arn, **request)
 
     def describe(self) -> dict[str, Any]:
         """Return the set's settings."""
@@ -90,13 +89,11 @@ class PermissionSet:
 
     def tags(self) -> list[dict[str, str]]:
         """Return the set's tags."""
-        request = {"InstanceArn": self._named["InstanceArn"], "ResourceArn": self.arn}
-        return self.console.items("sso-admin", "ListTagsForResource", **request)
+        return self.console.list_sso("ListTagsForResource", ResourceArn=self.arn)
 
     def change_tags(self, operation_name: str, **request: Any) -> None:
         """Add or remove tags."""
-        named = {"InstanceArn": self._named["InstanceArn"], "ResourceArn": self.arn}
-        self.console.call("sso-admin", operation_name, **named, **request)
+        self.console.call_sso(operation_name, ResourceArn=self.arn, **request)
 
     def add_policies(self, policies: Policies) -> None:
         """Give the set policies, in addition to those that it has."""
@@ -134,7 +131,7 @@ class PermissionSet:
 
 def all_permission_sets(console: Console) -> list[PermissionSet]:
     """Return all permission sets, in no order."""
-    arns = console.items("sso-admin", "ListPermissionSets", InstanceArn=console.instance_arn)
+    arns = console.list_sso("ListPermissionSets")
     return [PermissionSet(console, arn) for arn in arns]
 
 
@@ -411,14 +408,7 @@ def _create(console: Console) -> Response:
     name = console.form["name"].strip()
     settings = checked_settings(console, now={})
     tags = chosen_tags(console) or None
-    created = console.call(
-        "sso-admin",
-        "CreatePermissionSet",
-        InstanceArn=console.instance_arn,
-        Name=name,
-        Tags=tags,
-        **settings,
-    )
+    created = console.call_sso("CreatePermissionSet", Name=name, Tags=tags, **settings)
     made = PermissionSet(console, created["PermissionSet"]["PermissionSetArn"])
     made.add_policies(_policies(console))
     return console.go("/permission-sets", "permission-set-created", name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,20 +45,15 @@ class Fields:
         return value in self._stored.get(name, ())
 
 
-def settings_of(console: Console, instance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what no API reads of an instance."""
-    return console.do("GET", "settings", instance_arn=instance["InstanceArn"])
-
-
 def write_console_setting(console: Console, name: str, **values: Any) -> None:
     """Write a setting that no API writes."""
     console.do("PUT", f"settings/{name}", instance_arn=console.instance_arn, **values)
 
 
-def read_access_control_attributes(console: Console, instance: Mapping[str, Any]) -> Rows | None:
+def read_access_control_attributes(console: Console) -> Rows | None:
     """Return the attributes for access control by key; None while they are not enabled."""
     try:
-        answer = console.call("sso-admin", f"Describe{_ATTRIBUTES}", InstanceArn=instance["InstanceArn"])
+        answer = console.call_sso(f"Describe{_ATTRIBUTES}")
     except ServiceError as error:
         if error.code == "ResourceNotFoundException":
             return None
@@ -73,12 +68,10 @@ def read_delegated_administrators(console: Console) -> list[dict[str, Any]]:
     return list(answer["DelegatedAdministrators"])
 
 
-def show_tab(
-    console: Console, template: str, path: str, read: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Response:
-    """Return a tab of Settings, with the details of the instance above it; `read` gets its values."""
+def show_tab(console: Console, template: str, path: str, **values: Any) -> Response:
+    """Return a tab of Settings, with the details of the instance above it."""
     instance = console.instance
-    attributes, _ = readable(partial(read_access_control_attributes, console, instance), None)
+    attributes, _ = readable(partial(read_access_control_attributes, console), None)
     organization, _ = readable(lambda: console.organizations("DescribeOrganization")["Organization"], None)
     administrators, unread = readable(partial(read_delegated_administrators, console), None)
     tabs = (
@@ -89,7 +82,7 @@ def show_tab(
         ("Tags", TAGS_PATH),
         ("Additional settings", ADDITIONAL_PATH),
     )
-    values = {
+    details = {
         "instance": instance,
         "instance_id": instance["InstanceArn"].rpartition("/")[2],
         "organization_id": (organization or {}).get("Id", ""),
@@ -99,7 +92,7 @@ def show_tab(
         "tabs": [(label, f"{ROOT}{where}") for label, where in tabs],
         "here": f"{ROOT}{path}",
     }
-    return console.show(f"settings/{template}", **values | read(instance))
+    return console.show(f"settings/{template}", **details, **values)
 
 
 def show_form(console: Console, template: str, tab: tuple[str, str], **values: Any) -> Response:
@@ -142,7 +135,7 @@ _PATHS = (
 
 def _show_attributes(console: Console) -> Response:
     """Show the tab; before they are enabled, what they are for."""
-    return show_tab(console, "attributes.html", ATTRIBUTES_PATH, lambda _: {})
+    return show_tab(console, "attributes.html", ATTRIBUTES_PATH)
 
 
 def _take_attributes(console: Console) -> Response:
@@ -155,7 +148,7 @@ def _show_attribute_rows(console: Console) -> Response:
     """Show the attributes in fields."""
     if console.problem:
         return _show_rows(console, _rows_of(console))
-    rows = read_access_control_attributes(console, console.instance)
+    rows = read_access_control_attributes(console)
     if rows is None:
         return console.go(ATTRIBUTES_PATH)
     return _show_rows(console, rows or [("", "")])
@@ -182,7 +175,7 @@ def _take_attribute_rows(console: Console) -> Response:
 
 def _show_disable(console: Console) -> Response:
     """Show what disabling them does, and what is to be typed."""
-    if read_access_control_attributes(console, console.instance) is None:
+    if read_access_control_attributes(console) is None:
         return console.go(ATTRIBUTES_PATH)
     return show_form(console, "attributes-disable.html", _TAB)
 
@@ -190,15 +183,14 @@ def _show_disable(console: Console) -> Response:
 def _take_disable(console: Console) -> Response:
     """Disable attributes for access control, with all rows."""
     require_typed(console, "DISABLE")
-    console.call("sso-admin", f"Delete{_CONFIGURATION}", InstanceArn=console.instance_arn)
+    console.call_sso(f"Delete{_CONFIGURATION}")
     return console.go("/settings", "attributes-disabled")
 
 
 def _write(console: Console, verb: str, rows: Rows) -> None:
     attributes = [{"Key": key, "Value": {"Source": [value]}} for key, value in rows]
     values: dict[str, Any] = {_CONFIGURATION: {"AccessControlAttributes": attributes}}
-    arn = console.instance_arn
-    console.call("sso-admin", f"{verb}{_CONFIGURATION}", InstanceArn=arn, **values)
+    console.call_sso(f"{verb}{_CONFIGURATION}", **values)
 
 
 def _show_rows(console: Console, rows: Rows, *, has_new: bool = False) -> Response:
@@ -212,20 +204,15 @@ _TAGS_TAB = ("Tags", TAGS_PATH)
 
 def _show_tags(console: Console) -> Response:
     """Show the tab."""
-
-    def read(instance: dict[str, Any]) -> dict[str, Any]:
-        tags, unread = readable(partial(_tags_of, console, instance["InstanceArn"]), None)
-        return {"tags": tags, "tags_unread": unread}
-
-    return show_tab(console, "tags.html", TAGS_PATH, read)
+    tags, unread = readable(partial(_tags_of, console), None)
+    return show_tab(console, "tags.html", TAGS_PATH, tags=tags, tags_unread=unread)
 
 
 def _show_tag_rows(console: Console) -> Response:
     """Show the tags in fields."""
     if console.problem:
         return _show_tags_in(console, _rows_of(console))
-    instance = console.instance
-    return _show_tags_in(console, _tags_of(console, instance["InstanceArn"]) or [("", "")])
+    return _show_tags_in(console, _tags_of(console) or [("", "")])
 
 
 def _show_tags_in(console: Console, rows: Rows, *, has_new: bool = False) -> Response:
@@ -241,20 +228,20 @@ def _take_tag_rows(console: Console) -> Response:
     rows, arn = _filled_rows(_rows_of(console)), console.instance_arn
     if not all(key for key, _ in rows):
         raise validation_error("A value has no key beside it. Type the key, or remove the row.")
-    wanted, before = dict(rows), dict(_tags_of(console, arn))
+    wanted, before = dict(rows), dict(_tags_of(console))
     if len(wanted) < len(rows):
         raise conflict("A key is there twice. A tag has one value: keep one of the rows.")
     gone = [key for key in before if key not in wanted]
     new = [{"Key": key, "Value": value} for key, value in wanted.items() if before.get(key) != value]
     if gone:
-        console.call("sso-admin", "UntagResource", InstanceArn=arn, ResourceArn=arn, TagKeys=gone)
+        console.call_sso("UntagResource", ResourceArn=arn, TagKeys=gone)
     if new:
-        console.call("sso-admin", "TagResource", InstanceArn=arn, ResourceArn=arn, Tags=new)
+        console.call_sso("TagResource", ResourceArn=arn, Tags=new)
     return console.go(TAGS_PATH, "tags-saved")
 
 
-def _tags_of(console: Console, arn: str) -> Rows:
-    tags = console.items("sso-admin", "ListTagsForResource", InstanceArn=arn, ResourceArn=arn)
+def _tags_of(console: Console) -> Rows:
+    tags = console.list_sso("ListTagsForResource", ResourceArn=console.instance_arn)
     return sorted((one["Key"], one["Value"]) for one in tags)
 
 
@@ -294,13 +281,8 @@ _MANAGEMENT_TAB = ("Management", MANAGEMENT_PATH)
 
 def _show_management(console: Console) -> Response:
     """Show the tab."""
-
-    def read(instance: dict[str, Any]) -> dict[str, Any]:
-        arn = instance["InstanceArn"]
-        regions, unread = readable(partial(console.items, "sso-admin", "ListRegions", InstanceArn=arn), None)
-        return {"regions": regions, "regions_unread": unread}
-
-    return show_tab(console, "management.html", MANAGEMENT_PATH, read)
+    regions, unread = readable(partial(console.list_sso, "ListRegions"), None)
+    return show_tab(console, "management.html", MANAGEMENT_PATH, regions=regions, regions_unread=unread)
 
 
 def _show_register(console: Console) -> Response:
@@ -366,14 +348,13 @@ def _take_add_region(console: Console) -> Response:
     region = console.form.get("region", "")
     if region not in DEFAULT_REGIONS:
         raise validation_error("Choose one Region.")
-    arn = console.instance_arn
-    console.call("sso-admin", "AddRegion", InstanceArn=arn, RegionName=region)
+    console.call_sso("AddRegion", RegionName=region)
     return console.go(MANAGEMENT_PATH, "region-added", region)
 
 
 def _member_accounts(console: Console) -> list[dict[str, Any]]:
     management = console.organizations("DescribeOrganization")["Organization"]["MasterAccountId"]
-    return [one for one in console.organization_items("Accounts") if one["Id"] != management]
+    return [one for one in console.organization_items("ListAccounts") if one["Id"] != management]
 
 
 MANAGEMENT_SCREENS = (
@@ -400,24 +381,19 @@ def _take_name(console: Console) -> Response:
     name = console.form.get("name", "").strip()
     if not name:
         raise validation_error("Type a name for the instance.")
-    console.call("sso-admin", "UpdateInstance", InstanceArn=console.instance_arn, Name=name)
+    console.call_sso("UpdateInstance", Name=name)
     return console.go(SETTINGS_PATH, "instance-renamed", name)
 
 
 def _show_additional(console: Console) -> Response:
     """Show the tab."""
-
-    def read(instance: dict[str, Any]) -> dict[str, Any]:
-        key, unread = readable(partial(_key_of, console, instance["InstanceArn"]), None)
-        return {"key": key, "keys": _KEYS, "key_unread": unread}
-
-    return show_tab(console, "additional.html", ADDITIONAL_PATH, read)
+    key, unread = readable(partial(_key_of, console), None)
+    return show_tab(console, "additional.html", ADDITIONAL_PATH, key=key, keys=_KEYS, key_unread=unread)
 
 
 def _show_encryption(console: Console) -> Response:
     """Show the two kinds of key."""
-    instance = console.instance
-    key = _key_of(console, instance["InstanceArn"])
+    key = _key_of(console)
     stored = {"key_type": key["KeyType"], "key_arn": key.get("KmsKeyArn") or ""}
     tab = ("Additional settings", ADDITIONAL_PATH)
     return show_form(console, "encryption.html", tab, keys=_KEYS, fields=Fields(console, stored))
@@ -432,18 +408,12 @@ def _take_encryption(console: Console) -> Response:
         raise validation_error(
             "A customer managed key lives in AWS KMS, and this sandbox has none. The instance keeps its key."
         )
-    console.call(
-        "sso-admin",
-        "UpdateInstance",
-        InstanceArn=console.instance_arn,
-        EncryptionConfiguration={"KeyType": chosen},
-    )
+    console.call_sso("UpdateInstance", EncryptionConfiguration={"KeyType": chosen})
     return console.go(ADDITIONAL_PATH, "encryption-saved")
 
 
-def _key_of(console: Console, arn: str) -> dict[str, Any]:
-    answer = console.call("sso-admin", "DescribeInstance", InstanceArn=arn)
-    return dict(answer["EncryptionConfigurationDetails"])
+def _key_of(console: Console) -> dict[str, Any]:
+    return dict(console.call_sso("DescribeInstance")["EncryptionConfigurationDetails"])
 
 
 SETTINGS_SCREENS = (

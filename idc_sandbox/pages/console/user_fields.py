@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
@@ -16,9 +17,10 @@ from idc_sandbox.api.identity_store.profiles import ENTERPRISE, attributes_of, p
 from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
-    Directory,
     Identity,
-    in_directory,
+    add_member,
+    groups_of,
+    keeps_passwords,
     matching,
     names_of,
     readable,
@@ -222,23 +224,22 @@ _DELIVERIES = {
 }
 
 
-def _show(directory: Directory) -> Response:
+def _show(console: Console) -> Response:
     """Show the first step, or the one whose form was refused."""
-    return _show_step(directory, str(directory.console.form.get("step", "")))
+    return _show_step(console, str(console.form.get("step", "")))
 
 
-def _take(directory: Directory) -> Response:
+def _take(console: Console) -> Response:
     """Lead on or back; nothing is written before *Add user*."""
-    wanted = str(directory.console.form.get("to", ""))
+    wanted = str(console.form.get("to", ""))
     if wanted in ("groups", "review", "add"):
-        _check_details(directory)
-    return _add(directory) if wanted == "add" else _show_step(directory, wanted)
+        _check_details(console)
+    return _add(console) if wanted == "add" else _show_step(console, wanted)
 
 
-def _show_step(directory: Directory, step: str) -> Response:
-    console = directory.console
+def _show_step(console: Console, step: str) -> Response:
     step = step if step in _STEPS else "details"
-    groups = readable(directory.groups) if step != "details" else None
+    groups = readable(partial(groups_of, console)) if step != "details" else None
     values = typed_values(console.form)
     if step == "details":  # as it was typed: what fills itself is filled when it is left empty
         values |= {"display_name": str(console.form.get("display_name", ""))}
@@ -248,7 +249,7 @@ def _show_step(directory: Directory, step: str) -> Response:
         values=values,
         confirm_email=console.form.get("confirm_email", ""),
         delivery=_delivery(console),
-        deliveries=_DELIVERIES if directory.keeps_passwords() else {},
+        deliveries=_DELIVERIES if keeps_passwords(console) else {},
         sections=OPTIONAL,
         primary=PRIMARY,
         groups=_shown_groups(console, list(groups.value)) if groups else [],
@@ -274,9 +275,8 @@ def _delivery(console: Console) -> str:
     return str(console.form.get("delivery", "email"))
 
 
-def _check_details(directory: Directory) -> None:
+def _check_details(console: Console) -> None:
     """Refuse what the first step cannot be: the console's own rules, the API's, and names that are taken."""
-    console = directory.console
     values = typed_values(console.form)
     check_values(values)
     check_user_name(values["user_name"])
@@ -287,14 +287,14 @@ def _check_details(directory: Directory) -> None:
     profile_of("User", new_profile(values))
     for path, label in (("userName", "Username"), ("emails.value", "Email address")):
         name = "user_name" if path == "userName" else "email"
-        if _is_taken(directory, path, values[name]):
+        if _is_taken(console, path, values[name]):
             raise validation_error(f"{label} {values[name]!r} is another user's already.")
 
 
-def _is_taken(directory: Directory, path: str, value: str) -> bool:
+def _is_taken(console: Console, path: str, value: str) -> bool:
     alternate = {"UniqueAttribute": {"AttributePath": path, "AttributeValue": value}}
     try:
-        directory.call("GetUserId", AlternateIdentifier=alternate)
+        console.call_store("GetUserId", AlternateIdentifier=alternate)
     except ServiceError as error:
         if error.code in ("ResourceNotFoundException", "AccessDeniedException"):
             return False
@@ -302,26 +302,24 @@ def _is_taken(directory: Directory, path: str, value: str) -> bool:
     return True
 
 
-def _add(directory: Directory) -> Response:
+def _add(console: Console) -> Response:
     """Create the user and the memberships, and make the way to the first password."""
-    console = directory.console
     values = typed_values(console.form)
-    user_id = directory.call("CreateUser", **new_profile(values))["UserId"]
+    user_id = console.call_store("CreateUser", **new_profile(values))["UserId"]
     for group_id in ticked(console, "group"):
-        directory.add_member(group_id, user_id)
-    if not directory.keeps_passwords():  # the identity provider, or Active Directory, asks for theirs
+        add_member(console, group_id, user_id)
+    if not keeps_passwords(console):  # the identity provider, or Active Directory, asks for theirs
         return console.go("/users", "user-added", values["display_name"])
     if _delivery(console) == "email":
         console.do("POST", f"users/{user_id}/invite")
         return console.go("/users", "user-invited", values["display_name"])
-    return show_one_time_password(directory, user_id, values["user_name"])
+    return show_one_time_password(console, user_id, values["user_name"])
 
 
-def show_one_time_password(directory: Directory, user_id: str, user_name: str) -> Response:
+def show_one_time_password(console: Console, user_id: str, user_name: str) -> Response:
     """Make a one-time password and show it, this once."""
-    console = directory.console
     password = console.do("POST", f"users/{user_id}/reset-password", delivery="one-time-password")
-    settings = readable(lambda: console.do("GET", "settings", instance_arn=directory.instance_arn), {})
+    settings = readable(console.settings, {})
     return console.show(
         "one-time-password.html",
         user_id=user_id,
@@ -332,4 +330,4 @@ def show_one_time_password(directory: Directory, user_id: str, user_name: str) -
     )
 
 
-ADD_USER_SCREENS = (Screen("/users/add", in_directory(_show), in_directory(_take)),)
+ADD_USER_SCREENS = (Screen("/users/add", _show, _take),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -13,11 +14,14 @@ from idc_sandbox.pages.console import user_fields
 from idc_sandbox.pages.console.applications import applications_of
 from idc_sandbox.pages.console.desk import ROOT, Console, Screen
 from idc_sandbox.pages.console.directory import (
-    Directory,
     Identity,
     Readable,
-    in_directory,
+    access_of,
+    add_member,
+    groups_of,
+    keeps_passwords,
     matching,
+    memberships_in_groups,
     names_of,
     page_of,
     readable,
@@ -25,6 +29,7 @@ from idc_sandbox.pages.console.directory import (
     require_typed,
     ticked,
     typed_or,
+    users_of,
 )
 from idc_sandbox.pages.console.user_fields import ADD_USER_SCREENS, show_one_time_password
 from idc_sandbox.pages.visits import qr_code
@@ -33,12 +38,11 @@ from idc_sandbox.sign_in.people import counted
 _CRUMBS = (("Users", f"{ROOT}/users"),)
 
 
-def _show_users(directory: Directory) -> Response:
-    console = directory.console
+def _show_users(console: Console) -> Response:
     if console.problem and console.form.get("act") == "delete":
-        return _confirm_deletion(directory)
+        return _confirm_deletion(console)
     looked_for = console.query("find")
-    users = readable(directory.users)
+    users = readable(partial(users_of, console))
     page = page_of(console, matching(list(users.value), looked_for, "UserName"))
     return console.show(
         "users.html",
@@ -56,27 +60,26 @@ def _devices_in_words(console: Console, user_id: str) -> str:
     return counted(len(found.value), "device") if found.value else "None"
 
 
-def _take_users(directory: Directory) -> Response:
+def _take_users(console: Console) -> Response:
     """Ask before users are deleted, and delete them when it was confirmed."""
-    console = directory.console
     user_ids = require_ticked(console, "user", "user")
     if console.form.get("act") != "delete":
-        return _confirm_deletion(directory)
+        return _confirm_deletion(console)
     if len(user_ids) > 1:
         require_typed(console, "Delete")
-    names = [_described(directory, one)["UserName"] for one in user_ids]
+    names = [_described(console, one)["UserName"] for one in user_ids]
     for user_id in user_ids:
-        directory.call("DeleteUser", UserId=user_id)
+        console.call_store("DeleteUser", UserId=user_id)
     return console.go("/users", "user-deleted", ", ".join(names))
 
 
-def _confirm_deletion(directory: Directory) -> Response:
-    users = [_described(directory, one) for one in ticked(directory.console, "user")]
-    return directory.console.show("users-delete.html", users=users, crumbs=_CRUMBS)
+def _confirm_deletion(console: Console) -> Response:
+    users = [_described(console, one) for one in ticked(console, "user")]
+    return console.show("users-delete.html", users=users, crumbs=_CRUMBS)
 
 
-def _described(directory: Directory, user_id: str) -> Identity:
-    return directory.call("DescribeUser", UserId=user_id, Extensions=[user_fields.ENTERPRISE])
+def _described(console: Console, user_id: str) -> Identity:
+    return console.call_store("DescribeUser", UserId=user_id, Extensions=[user_fields.ENTERPRISE])
 
 
 def _devices(console: Console, user_id: str) -> list[Any]:
@@ -89,10 +92,10 @@ def _sessions(console: Console, user_id: str) -> list[Any]:
     return found
 
 
-def _show_user(directory: Directory) -> Response:
-    console, user_id = directory.console, directory.console.part("user_id")
-    user = _described(directory, user_id)
-    memberships = readable(lambda: directory.memberships_in_groups(user_id), {})
+def _show_user(console: Console) -> Response:
+    user_id = console.part("user_id")
+    user = _described(console, user_id)
+    memberships = readable(lambda: memberships_in_groups(console, user_id), {})
     devices = readable(lambda: _devices(console, user_id))
     sessions = readable(lambda: _sessions(console, user_id))
     verified = readable(lambda: console.do("GET", f"users/{user_id}/email")["is_verified"], otherwise=True)
@@ -106,12 +109,16 @@ def _show_user(directory: Directory) -> Response:
         "sessions": f"Active sessions ({len(sessions.value)})",
     }
     tab = console.query("tab") if console.query("tab") in labels else "profile"
-    groups = readable(directory.groups) if tab in ("groups", "accounts", "applications") else Readable([], "")
+    groups = (
+        readable(partial(groups_of, console))
+        if tab in ("groups", "accounts", "applications")
+        else Readable([], "")
+    )
     return console.show(
         "user.html",
         user=user,
         is_enabled=user["UserStatus"] == "ENABLED",
-        keeps_passwords=directory.keeps_passwords(),
+        keeps_passwords=keeps_passwords(console),
         email=user_fields.values_of(user)["email"],
         is_verified=verified.value,
         sections=_shown_sections(user, console.query("find")),
@@ -119,8 +126,8 @@ def _show_user(directory: Directory) -> Response:
         groups=[one for one in groups.value if one["GroupId"] in memberships.value],
         group_names={one["GroupId"]: one["DisplayName"] for one in groups.value},
         groups_why_not=memberships.why_not or groups.why_not,
-        access=readable(lambda: directory.access_of(user_id, "USER")) if tab == "accounts" else None,
-        applications=readable(lambda: applications_of(directory, user_id, "USER"))
+        access=readable(lambda: access_of(console, user_id, "USER")) if tab == "accounts" else None,
+        applications=readable(lambda: applications_of(console, user_id, "USER"))
         if tab == "applications"
         else None,
         devices=devices,
@@ -147,59 +154,55 @@ def _shown_sections(user: Identity, looked_for: str) -> list[tuple[str, list[tup
 # What a form on a user's page may ask for.
 
 
-def _set_status(status: str) -> Callable[[Directory, str], Response]:
-    def act(directory: Directory, user_id: str) -> Response:
-        directory.console.do("POST", f"users/{user_id}/{status}")
-        return directory.console.go(f"/users/{user_id}", f"user-{status}d")
+def _set_status(status: str) -> Callable[[Console, str], Response]:
+    def act(console: Console, user_id: str) -> Response:
+        console.do("POST", f"users/{user_id}/{status}")
+        return console.go(f"/users/{user_id}", f"user-{status}d")
 
     return act
 
 
-def _delete(directory: Directory, user_id: str) -> Response:
-    name = _described(directory, user_id)["UserName"]
-    directory.call("DeleteUser", UserId=user_id)
-    return directory.console.go("/users", "user-deleted", name)
+def _delete(console: Console, user_id: str) -> Response:
+    name = _described(console, user_id)["UserName"]
+    console.call_store("DeleteUser", UserId=user_id)
+    return console.go("/users", "user-deleted", name)
 
 
-def _reset_password(directory: Directory, user_id: str) -> Response:
-    console = directory.console
+def _reset_password(console: Console, user_id: str) -> Response:
     if console.form.get("delivery") == "one-time-password":
-        return show_one_time_password(directory, user_id, _described(directory, user_id)["UserName"])
+        return show_one_time_password(console, user_id, _described(console, user_id)["UserName"])
     console.do("POST", f"users/{user_id}/reset-password", delivery=str(console.form.get("delivery", "")))
     return console.go(f"/users/{user_id}", "reset-mailed")
 
 
-def _verify_email(directory: Directory, user_id: str) -> Response:
-    directory.console.do("POST", f"users/{user_id}/verify-email")
-    return directory.console.go(f"/users/{user_id}", "verification-mailed")
+def _verify_email(console: Console, user_id: str) -> Response:
+    console.do("POST", f"users/{user_id}/verify-email")
+    return console.go(f"/users/{user_id}", "verification-mailed")
 
 
-def _leave_groups(directory: Directory, user_id: str) -> Response:
-    group_ids = require_ticked(directory.console, "group", "group")
-    memberships = directory.memberships_in_groups(user_id)
+def _leave_groups(console: Console, user_id: str) -> Response:
+    group_ids = require_ticked(console, "group", "group")
+    memberships = memberships_in_groups(console, user_id)
     for group_id in group_ids:
         if group_id in memberships:
-            directory.call("DeleteGroupMembership", MembershipId=memberships[group_id])
-    names = names_of(directory.groups(), group_ids, "GroupId", "DisplayName")
-    return directory.console.go(f"/users/{user_id}?tab=groups", "groups-left", names)
+            console.call_store("DeleteGroupMembership", MembershipId=memberships[group_id])
+    names = names_of(groups_of(console), group_ids, "GroupId", "DisplayName")
+    return console.go(f"/users/{user_id}?tab=groups", "groups-left", names)
 
 
-def _delete_device(directory: Directory, user_id: str) -> Response:
-    console = directory.console
+def _delete_device(console: Console, user_id: str) -> Response:
     require_typed(console, "DELETE")
     answer = console.do("POST", f"users/{user_id}/mfa-devices/{_id_in(console, 'device')}/delete")
     return console.go(f"/users/{user_id}?tab=mfa", "device-deleted", answer["deleted"]["name"])
 
 
-def _rename_device(directory: Directory, user_id: str) -> Response:
-    console = directory.console
+def _rename_device(console: Console, user_id: str) -> Response:
     path = f"users/{user_id}/mfa-devices/{_id_in(console, 'device')}/rename"
     answer = console.do("POST", path, name=str(console.form.get("name", "")))
     return console.go(f"/users/{user_id}?tab=mfa", "device-renamed", answer["renamed"]["name"])
 
 
-def _end_sessions(directory: Directory, user_id: str) -> Response:
-    console = directory.console
+def _end_sessions(console: Console, user_id: str) -> Response:
     session_ids = require_ticked(console, "session", "session")
     require_typed(console, "confirm")
     active = {one["session_id"] for one in _sessions(console, user_id)}
@@ -216,7 +219,7 @@ def _id_in(console: Console, name: str) -> str:
     return re.sub(r"[^A-Za-z0-9-]", "", str(console.form.get(name, "")))
 
 
-_ACTS: dict[str, Callable[[Directory, str], Response]] = {
+_ACTS: dict[str, Callable[[Console, str], Response]] = {
     "disable": _set_status("disable"),
     "enable": _set_status("enable"),
     "delete": _delete,
@@ -229,16 +232,15 @@ _ACTS: dict[str, Callable[[Directory, str], Response]] = {
 }
 
 
-def _take_user(directory: Directory) -> Response:
-    act = _ACTS.get(str(directory.console.form.get("act", "")))
+def _take_user(console: Console) -> Response:
+    act = _ACTS.get(str(console.form.get("act", "")))
     if act is None:
         raise validation_error("Choose one of the acts on this page.")
-    return act(directory, directory.console.part("user_id"))
+    return act(console, console.part("user_id"))
 
 
-def _show_edit(directory: Directory) -> Response:
-    console = directory.console
-    user = _described(directory, console.part("user_id"))
+def _show_edit(console: Console) -> Response:
+    user = _described(console, console.part("user_id"))
     values = user_fields.values_of(user)
     if console.problem:
         values |= {name: str(console.form.get(name, "")) for name in values if name != "user_name"}
@@ -252,23 +254,23 @@ def _show_edit(directory: Directory) -> Response:
     )
 
 
-def _take_edit(directory: Directory) -> Response:
+def _take_edit(console: Console) -> Response:
     """Write what has changed of the profile; the user name cannot be changed."""
-    console, user_id = directory.console, directory.console.part("user_id")
+    user_id = console.part("user_id")
     values = user_fields.typed_values(console.form)
     needed = (user_fields.FIRST_NAME, user_fields.LAST_NAME, user_fields.DISPLAY_NAME)
     user_fields.check_values(values, needed)
-    operations = user_fields.profile_changes(_described(directory, user_id), values)
+    operations = user_fields.profile_changes(_described(console, user_id), values)
     if operations:
-        directory.call("UpdateUser", UserId=user_id, Operations=operations)
+        console.call_store("UpdateUser", UserId=user_id, Operations=operations)
     return console.go(f"/users/{user_id}", "user-saved")
 
 
-def _show_join(directory: Directory) -> Response:
-    console, user_id = directory.console, directory.console.part("user_id")
-    user = _described(directory, user_id)
-    memberships = directory.memberships_in_groups(user_id)
-    others = readable(lambda: [one for one in directory.groups() if one["GroupId"] not in memberships])
+def _show_join(console: Console) -> Response:
+    user_id = console.part("user_id")
+    user = _described(console, user_id)
+    memberships = memberships_in_groups(console, user_id)
+    others = readable(lambda: [one for one in groups_of(console) if one["GroupId"] not in memberships])
     return console.show(
         "user-join.html",
         user=user,
@@ -279,20 +281,20 @@ def _show_join(directory: Directory) -> Response:
     )
 
 
-def _take_join(directory: Directory) -> Response:
+def _take_join(console: Console) -> Response:
     """Make the user a member of the ticked groups."""
-    console, user_id = directory.console, directory.console.part("user_id")
+    user_id = console.part("user_id")
     group_ids = require_ticked(console, "group", "group")
     for group_id in group_ids:
-        directory.add_member(group_id, user_id)
-    names = names_of(directory.groups(), group_ids, "GroupId", "DisplayName")
+        add_member(console, group_id, user_id)
+    names = names_of(groups_of(console), group_ids, "GroupId", "DisplayName")
     return console.go(f"/users/{user_id}?tab=groups", "groups-joined", names)
 
 
-def _show_register(directory: Directory) -> Response:
+def _show_register(console: Console) -> Response:
     """Show the secret of an authenticator app for the user, and the form that asks for a security key."""
-    console, user_id = directory.console, directory.console.part("user_id")
-    user, path = _described(directory, user_id), f"users/{user_id}/mfa-devices"
+    user_id = console.part("user_id")
+    user, path = _described(console, user_id), f"users/{user_id}/mfa-devices"
     # After a mistyped code the app that has the secret already need not get another one.
     app, why_no_app = _started(console, f"{path}/start", secret=typed_or(console, "secret"))
     key, why_no_key = _started(console, f"{path}/start-key")
@@ -317,9 +319,9 @@ def _started(console: Console, path: str, **values: str) -> tuple[dict[str, Any]
         return None, error.message
 
 
-def _take_register(directory: Directory) -> Response:
+def _take_register(console: Console) -> Response:
     """Register the app when its code is right, or the security key that the browser asked."""
-    console, user_id = directory.console, directory.console.part("user_id")
+    user_id = console.part("user_id")
     proof = {name: str(console.form.get(name, "")) for name in ("code", "credential", "name")}
     act = "register-key" if proof["credential"] else "register"
     answer = console.do("POST", f"users/{user_id}/mfa-devices/{act}", **proof)
@@ -327,10 +329,10 @@ def _take_register(directory: Directory) -> Response:
 
 
 USER_SCREENS = (
-    Screen("/users", in_directory(_show_users), in_directory(_take_users)),
+    Screen("/users", _show_users, _take_users),
     *ADD_USER_SCREENS,  # before a user's page: its path would fit that one too
-    Screen("/users/{user_id}", in_directory(_show_user), in_directory(_take_user)),
-    Screen("/users/{user_id}/register-device", in_directory(_show_register), in_directory(_take_register)),
-    Screen("/users/{user_id}/edit", in_directory(_show_edit), in_directory(_take_edit)),
-    Screen("/users/{user_id}/add-to-groups", in_directory(_show_join), in_directory(_take_join)),
+    Screen("/users/{user_id}", _show_user, _take_user),
+    Screen("/users/{user_id}/register-device", _show_register, _take_register),
+    Screen("/users/{user_id}/edit", _show_edit, _take_edit),
+    Screen("/users/{user_id}/add-to-groups", _show_join, _take_join),
 )
