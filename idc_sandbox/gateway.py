@@ -36,9 +36,9 @@ from idc_sandbox.errors import (
     json_object,
 )
 from idc_sandbox.store import IdFactory, Store
-from idc_sandbox.trail.console_actions import console_action, from_console
 from idc_sandbox.trail.delivery import MOST_WAITING, deliver_due
 from idc_sandbox.trail.feed import Feed
+from idc_sandbox.trail.people import from_console
 from idc_sandbox.trail.records import Attempt, is_data_event, origin_of
 from idc_sandbox.wire import protocols, registry
 from idc_sandbox.wire.models import service_model
@@ -217,7 +217,7 @@ class Gateway:
         self._settle(caller, region)
         with self.store.transaction() as connection:
             context = replace(self._context(connection, caller, region), site_url=self.site_url)
-            with console_action(context, method, path, body, request_id=request_id):
+            with console.recorded(context, method, path, body, request_id=request_id):
                 return console.handle(context, method, path, body)
 
     def call(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from idc_sandbox.api.identity_store.operations import write_identity
@@ -29,6 +30,8 @@ from idc_sandbox.context import Context
 from idc_sandbox.errors import ServiceError, conflict, not_found, validation_error
 from idc_sandbox.sign_in import devices, invitations, passwords, people
 from idc_sandbox.sign_in.people import Refusal
+from idc_sandbox.trail.people import from_console, record_event
+from idc_sandbox.trail.records import HIDDEN, Record
 
 Result = TypeVar("Result")
 Values = dict[str, Any]
@@ -38,90 +41,45 @@ _REGION = re.compile(r"[a-z]{2,4}(-[a-z]{1,10}){1,3}-[0-9]{1,2}")
 _LONGEST_NAME = 255
 
 
+class Act(NamedTuple):
+    """One thing that the console does, by method and route."""
+
+    do: Callable[..., Values]  # gets the context, what the route names with a `*`, and the values
+    action: str = ""  # IAM's; empty: nobody may at the practice console
+    event: str | None = None  # source and name in the trail; None: those of the action, empty: no event
+    configuration_type: str = ""  # of a setting, in its event
+
+
 def handle(context: Context, method: str, path: str, body: Values) -> Values:
     """Do one thing of the console and answer what it would show; writes unless the method is GET."""
-    route, _, query = path.partition("?")
-    values = dict(parse_qsl(query)) | body
-    match method, route.strip("/").split("/"):
-        case "POST", ["instance"]:
-            return _enable_instance(context, values)
-        case "GET", ["settings"]:
-            return _settings(context, values)
-        case "PUT", ["settings", name]:
-            context, instance = _console_of(context, values)
-            values.pop("instance_arn")
-            return write_setting(context, instance, name, values)
-        case "POST", ["identity-source"]:
-            return _change_identity_source(*_console_of(context, values), values)
-        case "GET", ["mailbox"]:
-            return _list_mail(context, values.get("address"))
-        case _, ["users", user_id, *rest]:
-            at_console = partial(_console_of_user, context, user_id)  # a wrong route is refused before a user
-            answer = _do_for_user(at_console, user_id, (method, *rest), values)
-            if answer is not None:
-                return answer
-    raise ServiceError(
-        "UnknownOperationException",
-        f"The console of the sandbox has no {method} {route!r}; see docs/sandbox.md for what it has.",
-        status=404,
-    )
+    route, named = _route(path)
+    values = dict(parse_qsl(path.partition("?")[2])) | body
+    act = find_act(method, path)
+    if act is None:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"The console of the sandbox has no {method} {path.partition('?')[0]!r}; see docs/sandbox.md for "
+            "what it has.",
+            status=404,
+        )
+    if route.startswith("users/"):
+        context = _console_of_user(context, named[0])
+    return act.do(context, *named, values)
 
 
-def _do_for_user(  # noqa: PLR0911, PLR0912  one a route
-    at_console: Callable[[], Context], user_id: str, route: tuple[str, ...], values: Values
-) -> Values | None:
-    """Do what a route below a user says; None when there is none."""
-    match route:
-        case "POST", "disable":
-            return _set_user_status(at_console(), user_id, "DISABLED")
-        case "POST", "enable":
-            return _set_user_status(at_console(), user_id, "ENABLED")
-        case "POST", "invite":
-            return {"message": dataclasses.asdict(_allowed(invitations.invite, at_console(), user_id))}
-        case "POST", "reset-password":
-            delivery = values.get("delivery", "email")
-            return {
-                "one_time_password": _allowed(invitations.reset_password, at_console(), user_id, delivery)
-            }
-        case "GET", "password":
-            return {"has_password": passwords.has_password(at_console(), user_id)}
-        case "POST", "verify-email":
-            return {"message": dataclasses.asdict(_allowed(invitations.send_link, at_console(), user_id))}
-        case "GET", "email":
-            return {"is_verified": invitations.is_verified(at_console(), user_id)}
-        case "GET", "mfa-devices":
-            found = devices.list_devices(at_console(), user_id)
-            return {"mfa_devices": [dataclasses.asdict(one) for one in found]}
-        case "POST", "mfa-devices", "start":
-            known = str(values.get("secret", ""))
-            started = _allowed(devices.start_at_console, at_console(), user_id, known)
-            return {"secret": started.secret, "uri": started.uri}
-        case "POST", "mfa-devices", "start-key":
-            options = _allowed(devices.registration_options, at_console(), user_id, devices.KEY_AT_CONSOLE)
-            return {"options": options}
-        case "POST", "mfa-devices", "register":
-            proof = [str(values.get(key, "")) for key in ("code", "name")] + [devices.APP_AT_CONSOLE]
-            added = _allowed(devices.finish_app_registration, at_console(), user_id, *proof)
-            return {"registered": dataclasses.asdict(added)}
-        case "POST", "mfa-devices", "register-key":
-            proof = [str(values.get(key, "")) for key in ("credential", "name")] + [devices.KEY_AT_CONSOLE]
-            added = _allowed(devices.finish_registration, at_console(), user_id, *proof)
-            return {"registered": dataclasses.asdict(added)}
-        case "POST", "mfa-devices", device_id, "delete":
-            deleted = _allowed(devices.delete_device, at_console(), user_id, device_id)
-            return {"deleted": dataclasses.asdict(deleted)}
-        case "POST", "mfa-devices", device_id, "rename":
-            name = str(values.get("name", ""))
-            renamed = _allowed(devices.rename_device, at_console(), user_id, device_id, name)
-            return {"renamed": dataclasses.asdict(renamed)}
-        case "GET", "sessions":
-            active = people.list_sessions(at_console(), user_id)
-            return {"sessions": [dataclasses.asdict(one) for one in active]}
-        case "POST", "sessions", "delete":
-            return {"ended": people.end_all_sessions(at_console(), user_id)}
-        case "POST", "sessions", session_id, "delete":
-            return _end_session(at_console(), user_id, session_id)
-    return None
+def find_act(method: str, path: str) -> Act | None:
+    """Return what is done at a path, or None: with the act of the very setting, or that of all."""
+    route, named = _route(path)
+    setting = f"settings/{named[0]}" if route == "settings/*" else route
+    return _ACTS.get(f"{method} {setting}") or _ACTS.get(f"{method} {route}")
+
+
+def _route(path: str) -> tuple[str, list[str]]:
+    """Return a path with a `*` in place of each name and id, and these."""
+    parts = path.partition("?")[0].strip("/").split("/")
+    places = {"settings": (1,), "users": (1, 3) if len(parts) == 5 else (1,)}.get(parts[0], ())
+    named = [parts[place] for place in places if place < len(parts)]
+    return "/".join("*" if place in places else part for place, part in enumerate(parts)), named
 
 
 def _allowed(action: Callable[..., Result], *arguments: Any) -> Result:
@@ -134,6 +92,15 @@ def _allowed(action: Callable[..., Result], *arguments: Any) -> Result:
         if refusal.code.startswith("unknown-") and refusal.code != "unknown-delivery":
             raise not_found(refusal.message) from refusal
         raise validation_error(refusal.message) from refusal
+
+
+def _done(action: Callable[..., Any], *arguments: Any) -> Values:
+    """Do the same, and return what came of it as an object."""
+    return dataclasses.asdict(_allowed(action, *arguments))
+
+
+def _all(found: Iterable[Any]) -> list[Values]:
+    return [dataclasses.asdict(one) for one in found]
 
 
 def _enable_instance(context: Context, values: Values) -> Values:
@@ -161,8 +128,15 @@ def _settings(context: Context, values: Values) -> Values:
     return settings
 
 
-def _change_identity_source(context: Context, instance: sqlite3.Row, values: Values) -> Values:
+def _write_setting(context: Context, name: str, values: Values) -> Values:
+    context, instance = _console_of(context, values)
+    del values["instance_arn"]
+    return write_setting(context, instance, name, values)
+
+
+def _change_identity_source(context: Context, values: Values) -> Values:
     """Change where an instance's users come from; to or from Active Directory, all of them are deleted."""
+    context, instance = _console_of(context, values)
     new_type, provider = values.get("type"), values.get("identity_provider")
     if new_type not in SOURCE_LABELS:
         raise validation_error(
@@ -198,14 +172,15 @@ def _delete_identities(context: Context, instance: sqlite3.Row) -> dict[str, int
     }
 
 
-def _list_mail(context: Context, address: Any) -> Values:
+def _list_mail(context: Context, values: Values) -> Values:
     """Return ``messages``, newest first, of one address or of all."""
+    address = values.get("address")
     if address is not None and not isinstance(address, str):
         raise validation_error(f"The address must be a text, found {address!r}.")
-    return {"messages": [dataclasses.asdict(one) for one in people.list_messages(context, address)]}
+    return {"messages": _all(people.list_messages(context, address))}
 
 
-def _set_user_status(context: Context, user_id: str, user_status: str) -> Values:
+def _set_user_status(user_status: str, context: Context, user_id: str, _values: Values) -> Values:
     """Set a user's status, which the API only shows; writes unless it is so already."""
     (row,) = context.find_all("identity_user", user_id=user_id)
     if row["user_status"] != user_status:
@@ -214,7 +189,40 @@ def _set_user_status(context: Context, user_id: str, user_status: str) -> Values
     return {"user_id": user_id, "user_status": user_status, "revision": str(row["revision"])}
 
 
-def _end_session(context: Context, user_id: str, session_id: str) -> Values:
+def _reset_password(context: Context, user_id: str, values: Values) -> Values:
+    delivery = values.get("delivery", "email")
+    return {"one_time_password": _allowed(invitations.reset_password, context, user_id, delivery)}
+
+
+def _start_app(context: Context, user_id: str, values: Values) -> Values:
+    started = _allowed(devices.start_at_console, context, user_id, str(values.get("secret", "")))
+    return {"secret": started.secret, "uri": started.uri}
+
+
+def _start_key(context: Context, user_id: str, _values: Values) -> Values:
+    return {"options": _allowed(devices.registration_options, context, user_id, devices.KEY_AT_CONSOLE)}
+
+
+def _register_app(context: Context, user_id: str, values: Values) -> Values:
+    proof = [str(values.get(key, "")) for key in ("code", "name")] + [devices.APP_AT_CONSOLE]
+    return {"registered": _done(devices.finish_app_registration, context, user_id, *proof)}
+
+
+def _register_key(context: Context, user_id: str, values: Values) -> Values:
+    proof = [str(values.get(key, "")) for key in ("credential", "name")] + [devices.KEY_AT_CONSOLE]
+    return {"registered": _done(devices.finish_registration, context, user_id, *proof)}
+
+
+def _delete_device(context: Context, user_id: str, device_id: str, _values: Values) -> Values:
+    return {"deleted": _done(devices.delete_device, context, user_id, device_id)}
+
+
+def _rename_device(context: Context, user_id: str, device_id: str, values: Values) -> Values:
+    name = str(values.get("name", ""))
+    return {"renamed": _done(devices.rename_device, context, user_id, device_id, name)}
+
+
+def _end_session(context: Context, user_id: str, session_id: str, _values: Values) -> Values:
     own = [one.session_id for one in people.list_sessions(context, user_id)]
     if session_id not in own:
         raise not_found(f"No session {session_id!r} of this user is active; the active ones are {own!r}.")
@@ -258,3 +266,129 @@ def unknown_user(user_id: str) -> ServiceError:
         ResourceType="USER",
         ResourceId=user_id,
     )
+
+
+# Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamidentitycenter.html,
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/sso-info-in-cloudtrail.html; what parameters
+# of the events are called is UNCONFIRMED but for the setting's type.
+_SETTING = (_write_setting, "sso:UpdateSSOConfiguration")
+_SETTING_EVENT = "sso:UpdateSsoConfiguration"
+_ACTS = {
+    "POST instance": Act(_enable_instance, "sso:StartSSO"),
+    "GET settings": Act(_settings, "sso:GetSharedSsoConfiguration", ""),
+    "PUT settings/multi_factor_authentication": Act(_write_setting, "sso:PutMfaDeviceManagementForDirectory"),
+    "PUT settings/access_portal": Act(_write_setting, "sso-directory:CreateAlias"),
+    "PUT settings/sessions": Act(*_SETTING, _SETTING_EVENT, "SESSION"),
+    "PUT settings/standard_authentication": Act(
+        *_SETTING, _SETTING_EVENT, "APP_AUTHENTICATION_CONFIGURATION"
+    ),
+    "PUT settings/account_instances": Act(*_SETTING, _SETTING_EVENT, "ACCOUNT_INSTANCES"),
+    "PUT settings/*": Act(*_SETTING, ""),
+    "POST identity-source": Act(_change_identity_source, "sso:UpdateDirectoryAssociation"),
+    "GET mailbox": Act(_list_mail, event=""),
+    "POST users/*/disable": Act(partial(_set_user_status, "DISABLED"), "sso-directory:DisableUser"),
+    "POST users/*/enable": Act(partial(_set_user_status, "ENABLED"), "sso-directory:EnableUser"),
+    "POST users/*/invite": Act(
+        lambda context, user_id, _: {"message": _done(invitations.invite, context, user_id)},
+        "sso-directory:UpdatePassword",
+    ),
+    "POST users/*/reset-password": Act(_reset_password, "sso-directory:UpdatePassword"),
+    "GET users/*/password": Act(
+        lambda context, user_id, _: {"has_password": passwords.has_password(context, user_id)},
+        "sso-directory:DescribeUser",
+        "",
+    ),
+    "POST users/*/verify-email": Act(
+        lambda context, user_id, _: {"message": _done(invitations.send_link, context, user_id)},
+        "sso-directory:VerifyEmail",
+    ),
+    "GET users/*/email": Act(
+        lambda context, user_id, _: {"is_verified": invitations.is_verified(context, user_id)},
+        "sso-directory:DescribeUser",
+        "",
+    ),
+    "GET users/*/mfa-devices": Act(
+        lambda context, user_id, _: {"mfa_devices": _all(devices.list_devices(context, user_id))},
+        "sso-directory:ListMfaDevicesForUser",
+    ),
+    "POST users/*/mfa-devices/start": Act(_start_app, "sso-directory:StartVirtualMfaDeviceRegistration"),
+    "POST users/*/mfa-devices/register": Act(
+        _register_app, "sso-directory:CompleteVirtualMfaDeviceRegistration"
+    ),
+    "POST users/*/mfa-devices/start-key": Act(_start_key, "sso-directory:StartWebAuthnDeviceRegistration"),
+    "POST users/*/mfa-devices/register-key": Act(
+        _register_key, "sso-directory:CompleteWebAuthnDeviceRegistration"
+    ),
+    "POST users/*/mfa-devices/*/rename": Act(_rename_device, "sso-directory:UpdateMfaDeviceForUser"),
+    "POST users/*/mfa-devices/*/delete": Act(_delete_device, "sso-directory:DeleteMfaDeviceForUser"),
+    "GET users/*/sessions": Act(
+        lambda context, user_id, _: {"sessions": _all(people.list_sessions(context, user_id))},
+        "identitystore-auth:ListSessions",
+        "sso:ListSessions",
+    ),
+    "POST users/*/sessions/delete": Act(
+        lambda context, user_id, _: {"ended": people.end_all_sessions(context, user_id)},
+        "identitystore-auth:BatchDeleteSession",
+        "sso:BatchDeleteSession",
+    ),
+    "POST users/*/sessions/*/delete": Act(
+        _end_session, "identitystore-auth:BatchDeleteSession", "sso:BatchDeleteSession"
+    ),
+}
+
+
+@contextmanager
+def recorded(
+    context: Context, method: str, path: str, values: Values, *, request_id: str | None = None
+) -> Iterator[None]:
+    """Add to the trail what somebody does at the console, by method and path, or is refused."""
+    asked = dict(values)  # who carries it out takes what it needs out of them
+    more: Record = {} if request_id is None else {"requestID": request_id}
+    try:
+        yield
+    except ServiceError as refusal:
+        failure = {"errorCode": refusal.code, "errorMessage": refusal.message}
+        _record(context, method, path, asked, failure | more)
+        raise
+    _record(context, method, path, asked, more)
+
+
+def _record(context: Context, method: str, path: str, values: Values, more: Record) -> None:
+    act = find_act(method, path)
+    if act is None or act.event == "":
+        return
+    source, _, name = (act.event or act.action).partition(":")
+    host = "up.sso" if source == "sso-directory" else "sso"
+    record_event(
+        context,
+        name,
+        source,
+        context.identity_of(context.caller),
+        requestParameters=_parameters(source, act.configuration_type, values) | _named_ids(path) or None,
+        readOnly=method == "GET",
+        eventType="AwsApiCall",
+        tlsDetails={"clientProvidedHostHeader": f"{host}.{context.region}.amazonaws.com"},
+        **from_console(context),
+        **more,
+    )
+
+
+def _named_ids(path: str) -> Record:
+    """Return the ids in a path by the names that records give them."""
+    route, ids = _route(path)
+    other = "deviceId" if "/mfa-devices/" in route else "sessionId"
+    return dict(zip(("userId", other), ids, strict=False)) if route.startswith("users/") else {}
+
+
+def _parameters(source: str, configuration_type: str, values: Values) -> Record:
+    """Return what is shown of what was sent: which setting and how, nothing that opens something."""
+    arn = values.get("instance_arn")
+    shown: Record = {"instanceArn": arn} if isinstance(arn, str) else {}
+    if source == "sso-directory":
+        return shown | {name: HIDDEN for name in ("secret", "code", "credential", "name") if name in values}
+    said = {
+        name: value for name, value in values.items() if name not in ("instance_arn", "identity_provider")
+    }
+    if configuration_type:
+        return {**shown, "configurationType": configuration_type, "ssoConfiguration": said}
+    return shown | said

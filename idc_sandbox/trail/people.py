@@ -186,3 +186,9 @@ def record_console_login(context: Context, access_key_id: str) -> None:
         responseElements={"ConsoleLogin": "Success"},
         additionalEventData={"MobileVersion": "No", "MFAUsed": "No"},
     )
+
+
+def from_console(context: Context) -> Record:
+    """Return what the events of a person's role at the console say besides."""
+    is_role = ":assumed-role/" in context.caller.principal_arn
+    return {"sessionCredentialFromConsole": "true"} if is_role else {}

@@ -36,8 +36,7 @@ from idc_sandbox.pages.visits import (
     set_cookie,
 )
 from idc_sandbox.sign_in.people import Refusal
-from idc_sandbox.trail.console_actions import console_action, from_console
-from idc_sandbox.trail.people import record_at_portal, record_console_login
+from idc_sandbox.trail.people import from_console, record_at_portal, record_console_login
 from idc_sandbox.trail.records import Attempt
 from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission
@@ -46,32 +45,6 @@ ROOT = CONSOLE.path
 _LONGEST_OF = 200  # of what a notice names: an address holds it
 _MOST_PAGES = 1000  # of one list, for one screen
 _ORGANIZATIONS = "AWSOrganizationsV20161128"
-# What the console asks for where no public operation does it, by method and route of `console_api`.
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiamidentitycenter.html
-_ACTIONS = {
-    "POST instance": "sso:StartSSO",
-    "GET settings": "sso:GetSharedSsoConfiguration",
-    "PUT settings/multi_factor_authentication": "sso:PutMfaDeviceManagementForDirectory",
-    "PUT settings/access_portal": "sso-directory:CreateAlias",
-    "PUT settings": "sso:UpdateSSOConfiguration",
-    "POST identity-source": "sso:UpdateDirectoryAssociation",
-    "POST users/disable": "sso-directory:DisableUser",
-    "POST users/enable": "sso-directory:EnableUser",
-    "POST users/invite": "sso-directory:UpdatePassword",
-    "POST users/reset-password": "sso-directory:UpdatePassword",
-    "GET users/password": "sso-directory:DescribeUser",
-    "POST users/verify-email": "sso-directory:VerifyEmail",
-    "GET users/email": "sso-directory:DescribeUser",
-    "GET users/mfa-devices": "sso-directory:ListMfaDevicesForUser",
-    "POST users/mfa-devices": "sso-directory:DeleteMfaDeviceForUser",
-    "POST users/mfa-devices/start": "sso-directory:StartVirtualMfaDeviceRegistration",
-    "POST users/mfa-devices/register": "sso-directory:CompleteVirtualMfaDeviceRegistration",
-    "POST users/mfa-devices/start-key": "sso-directory:StartWebAuthnDeviceRegistration",
-    "POST users/mfa-devices/register-key": "sso-directory:CompleteWebAuthnDeviceRegistration",
-    "POST users/mfa-devices/rename": "sso-directory:UpdateMfaDeviceForUser",
-    "GET users/sessions": "identitystore-auth:ListSessions",
-    "POST users/sessions": "identitystore-auth:BatchDeleteSession",
-}
 
 
 class Entry(NamedTuple):
@@ -230,7 +203,7 @@ class Console:
 
     def do(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         """Do what only a console can, as `idc_sandbox.api.console` has it, if the caller may."""
-        with console_action(self.context, method, path, values):
+        with console_api.recorded(self.context, method, path, values):
             self._require_right(method, path)
             self._require_own_user(path)
             return console_api.handle(self.context, method, path, values)
@@ -240,13 +213,10 @@ class Console:
         return self.do("GET", "settings", instance_arn=self.instance_arn)
 
     def _require_right(self, method: str, path: str) -> None:
-        parts = path.partition("?")[0].split("/")
-        route = "/".join([parts[0], *parts[2:3]]) if parts[0] == "users" else path
-        asked = (f"{route}/{parts[-1]}", route, parts[0])
-        action = next((_ACTIONS[key] for one in asked if (key := f"{method} {one}") in _ACTIONS), None)
-        if action is None:
+        act = console_api.find_act(method, path)
+        if act is None or not act.action:
             raise access_denied(f"Nobody may {method} {path!r} here.")
-        require_permission(self.context.double, self.context.caller, action)
+        require_permission(self.context.double, self.context.caller, act.action)
 
     def _require_own_user(self, path: str) -> None:
         """Refuse a user of another instance, as the identity store here refuses one whom it does not know."""
