@@ -110,17 +110,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which they are applied.
+    """Changes in the order in which they are applied."""
 
-    Attributes
-    ----------
-    changes
-        Each of them, `unchanged` things too.
-    notes
-        What words of the scenario stand for, one line each: an organizational unit's accounts.
-    """
-
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = ()  # each of them, `unchanged` things too
+    # what words of the scenario stand for, one line each: an organizational unit's accounts
     notes: tuple[str, ...] = ()
 
     @property

@@ -39,27 +39,16 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of what exists is wanted; empty: all of it.
+    """Which part of what exists is wanted; empty: all of it."""
 
-    Attributes
-    ----------
-    only
-        Names out of `PARTS`.
-    names
-        Permission sets, groups and users by name, with ``*`` and ``?``; and their assignments.
-    accounts, units, tags
-        Assignments in these accounts, in those of organizational units, or with these tags; and what they
-        name.
-    personal_data
-        Whether users, memberships and access of single users are wanted.
-    """
-
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  # names out of `PARTS`
+    # permission sets, groups and users by name, with ``*`` and ``?``; and their assignments
     names: tuple[str, ...] = ()
+    # assignments in these, in those of units or with these tags, and what they name
     accounts: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    personal_data: bool = True
+    personal_data: bool = True  # whether users, memberships and access of single users are wanted
 
     def __post_init__(self) -> None:
         for name in self.only:

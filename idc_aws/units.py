@@ -37,21 +37,11 @@ class _Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class AccountGroup:
-    """The accounts that a unit or tags stand for; the management account is never one of them.
+    """The accounts that a unit or tags stand for; the management account is never one of them."""
 
-    Attributes
-    ----------
-    name
-        The unit's path or id, or the tags: ``"Root/Workloads/Prod"``, ``"tags env=prod"``.
-    accounts
-        Sorted by name, those of nested units and closed ones included.
-    without_management
-        Whether the management account was left out: only its own name gives access to it.
-    """
-
-    name: str
-    accounts: tuple[Account, ...]
-    without_management: bool = False
+    name: str  # the unit's path or id, or the tags: ``"Root/Workloads/Prod"``, ``"tags env=prod"``
+    accounts: tuple[Account, ...]  # sorted by name, those of nested units and closed ones included
+    without_management: bool = False  # whether it was left out: only its own name gives access to it
 
     def __str__(self) -> str:
         active = [account for account in self.accounts if account.is_active]

@@ -67,28 +67,15 @@ class FrozenStep(Step):
 
 @dataclass
 class Carried:
-    """What applying a plan came to.
-
-    Attributes
-    ----------
-    folder
-        The run's folder.
-    results
-        What became of each change that the plan writes.
-    checks
-        What was looked at afterwards.
-    begun
-        The notebooks whose steps were begun, to apply or to check them; the last one is under way.
-    error
-        What ended it early.
-    """
+    """What applying a plan came to."""
 
     plan: LessonPlan
-    folder: Path
-    results: dict[Thing, str] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
+    folder: Path  # the run's
+    results: dict[Thing, str] = field(default_factory=dict)  # what became of each change that the plan writes
+    checks: list[Check] = field(default_factory=list)  # what was looked at afterwards
+    # notebooks whose steps were begun, to apply or to check; the last one is under way
     begun: list[str] = field(default_factory=list)
-    error: BaseException | None = None
+    error: BaseException | None = None  # what ended it early
 
     @property
     def failed(self) -> list[Check]:

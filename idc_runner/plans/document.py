@@ -123,33 +123,17 @@ def _now() -> str:
 
 @dataclass(frozen=True)
 class LessonPlan:
-    """One plan for all steps that were asked for.
-
-    Attributes
-    ----------
-    place, scenario, steps
-        Where, from what, and what.
-    widenings
-        What widens access.
-    denied, unknown
-        IAM actions that the caller lacks, and those of which nobody may ask.
-    accounts
-        Names of accounts by id.
-    effort
-        How many calls it takes and how long, in words; empty where that is not known.
-    kit, made_at
-        The kit's version, and when it was made.
-    """
+    """One plan for all steps that were asked for."""
 
     place: PlanPlace
     scenario: PlanScenario
     steps: tuple[StepPlan, ...]
-    widenings: tuple[Widening, ...] = ()
-    denied: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    accounts: Mapping[str, str] = field(default_factory=dict)
-    effort: str = ""
-    kit: str = __version__
+    widenings: tuple[Widening, ...] = ()  # what widens access
+    denied: tuple[str, ...] = ()  # IAM actions that the caller lacks
+    unknown: tuple[str, ...] = ()  # those of which nobody may ask
+    accounts: Mapping[str, str] = field(default_factory=dict)  # their names by id
+    effort: str = ""  # how many calls and how long, in words; empty where that is not known
+    kit: str = __version__  # its version
     made_at: str = field(default_factory=_now)
 
     @property

@@ -71,31 +71,16 @@ class Drifted:
 
 @dataclass(frozen=True)
 class Drift:
-    """What differs, what is unmanaged, and what could not be looked at.
+    """What differs, what is unmanaged, and what could not be looked at."""
 
-    Attributes
-    ----------
-    where, scenario
-        The place in words, and the scenario's file.
-    drifted
-        What is not as the scenario says.
-    unmanaged
-        Keys of what exists and is not in the scenario, by kind; never touched.
-    by_hand
-        Settings that no API shows, and that nobody has attested.
-    unreadable
-        Why something could not be looked for, in words.
-    is_complete
-        Whether the scenario is meant to name everything, so that what it does not name is drift too.
-    """
-
-    where: str
-    scenario: str
+    where: str  # the place in words
+    scenario: str  # its file
     drifted: tuple[Drifted, ...]
+    # keys of what exists and is not in the scenario, by kind; never touched
     unmanaged: Mapping[str, tuple[str, ...]]
-    by_hand: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    is_complete: bool = False
+    by_hand: tuple[str, ...] = ()  # settings that no API shows, and that nobody has attested
+    unreadable: tuple[str, ...] = ()  # why something could not be looked for, in words
+    is_complete: bool = False  # whether what the scenario does not name is drift too
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property

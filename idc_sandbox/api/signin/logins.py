@@ -52,19 +52,12 @@ class LoginRequest:
 
 @dataclass(frozen=True)
 class LoginPrincipal:
-    """Whose keys a login gives: an IAM user's, or those of a role that a person has.
-
-    Attributes
-    ----------
-    session_name
-        Of a role's sessions; None: a user.
-    carried
-        The condition keys that policies see of a role's sessions.
-    """
+    """Whose keys a login gives: an IAM user's, or those of a role that a person has."""
 
     account_id: str
     name: str
-    session_name: str | None = None
+    session_name: str | None = None  # of a role's sessions; None: a user
+    # the condition keys that policies see of a role's sessions
     carried: dict[str, str] = field(default_factory=dict)
     longest_s: int = LONGEST_LOGIN_S
 
