@@ -14,13 +14,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import idc_sandbox.api.account_access
-import idc_sandbox.api.identity_store
-import idc_sandbox.api.oidc
+import idc_sandbox.api.account_access.access_applications
+import idc_sandbox.api.account_access.access_runtime
+import idc_sandbox.api.identity_store.operations
+import idc_sandbox.api.oidc.applications
+import idc_sandbox.api.oidc.authorizations
+import idc_sandbox.api.oidc.clients
+import idc_sandbox.api.oidc.tokens
 import idc_sandbox.api.portal
-import idc_sandbox.api.signin
-import idc_sandbox.api.sso_admin
-import idc_sandbox.trail.lookups  # noqa: F401  importing a service's package registers its operations
+import idc_sandbox.api.signin.login_tokens
+import idc_sandbox.api.signin.logins
+import idc_sandbox.api.sso_admin.application_access
+import idc_sandbox.api.sso_admin.applications
+import idc_sandbox.api.sso_admin.instances
+import idc_sandbox.api.sso_admin.permission_sets
+import idc_sandbox.api.sso_admin.provisioning
+import idc_sandbox.api.sso_admin.regions
+import idc_sandbox.api.sso_admin.tags
+import idc_sandbox.trail.lookups  # noqa: F401  importing these registers their operations
 from idc_sandbox import switches
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.checkpoints import Checkpoints

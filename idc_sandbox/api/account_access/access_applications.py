@@ -1,5 +1,6 @@
 """Account access manager's application, its states by the sandbox's clock, its tags, and entitlements."""
 
+# What each operation does: https://docs.aws.amazon.com/account-access/latest/APIReference/API_Operations.html
 # Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/account-access-manager-getting-started.html
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """RegisterClient, its key and redirect addresses, and how oidc refuses."""
 
+# What each operation does: https://docs.aws.amazon.com/singlesignon/latest/OIDCAPIReference/API_Operations.html
 from __future__ import annotations
 
 import base64

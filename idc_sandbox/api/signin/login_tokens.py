@@ -1,5 +1,6 @@
 """CreateOAuth2Token: a code or a refresh token becomes keys of some minutes, by a proof of its key (DPoP)."""
 
+# What each operation does: https://docs.aws.amazon.com/signin/latest/APIReference/API_Operations.html
 # Source: https://docs.aws.amazon.com/signin/latest/APIReference/API_CreateOAuth2Token.html
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Rules that the operations share: which resource is meant, who may change it, requests, principals, tags."""
 
+# What each operation does: https://docs.aws.amazon.com/singlesignon/latest/APIReference/API_Operations.html
 from __future__ import annotations
 
 import hashlib
