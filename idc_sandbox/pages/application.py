@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from itertools import chain
 from typing import NamedTuple
@@ -46,7 +46,6 @@ from idc_sandbox.pages.visits import (
 )
 from idc_sandbox.sign_in.people import Refusal
 
-_Answer = Callable[..., Response]
 _SCREENS = (
     INSTANCE_SCREENS,
     IDENTITY_SOURCE_SCREENS,
@@ -60,19 +59,6 @@ _SCREENS = (
     PROGRESS_SCREENS,
     ACCOUNT_SCREENS,
 )
-
-
-def console_pages() -> list[tuple[str, _Answer | str, _Answer | None, _Answer | None]]:
-    """Return path, what shows, what takes, and what shows a refusal, of every page of the console."""
-    found: list[tuple[str, _Answer | str, _Answer | None, _Answer | None]] = [
-        (f"{ROOT}/enter", ROOT, enter, None),
-        (f"{ROOT}/leave", ROOT, leave, None),
-    ]
-    for screen in chain.from_iterable(_SCREENS):
-        shows = at_console(screen.show, needs_instance=screen.needs_instance)
-        takes = screen.take and at_console(screen.take, needs_instance=screen.needs_instance)
-        found.append((f"{ROOT}{screen.path}", shows, takes, shows))
-    return found
 
 
 PageHandler = Callable[[Visit], Response]
@@ -94,6 +80,16 @@ class _Page(NamedTuple):
     # The page that says what was refused; without one it is a page of its own.
     refused: Callable[[Visit, Refused], Response] | None = None
     form_targets: Callable[[Visit], str] = lambda _visit: ""
+
+
+def console_pages() -> Iterator[_Page]:
+    """Yield every page of the practice console; it shows itself what it refuses."""
+    yield _Page(f"{ROOT}/enter", ROOT, enter)
+    yield _Page(f"{ROOT}/leave", ROOT, leave)
+    for screen in chain.from_iterable(_SCREENS):
+        shows = at_console(screen.show, needs_instance=screen.needs_instance)
+        takes = screen.take and at_console(screen.take, needs_instance=screen.needs_instance)
+        yield _Page(f"{ROOT}{screen.path}", shows, takes, shows)
 
 
 PAGES = (
@@ -134,7 +130,7 @@ PAGES = (
     _Page("/start/phone", sign_in.show_phone, sign_in.keep_key, sign_in.refuse_key),
     _Page("/start/phone/{key_id}/remove", "/start/phone", sign_in.forget_key, sign_in.refuse_key),
     _Page("/start/verify-email/{token}", sign_in.show_verification, sign_in.verify_email),
-    *(_Page(*page) for page in console_pages()),
+    *console_pages(),
     # Where the settings were before there was a practice console.
     _Page("/start/settings", "/start/practice-console/settings/authentication"),
     # The answer of this form goes to a program on the person's own machine, or to an application's site.

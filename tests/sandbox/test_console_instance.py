@@ -115,7 +115,7 @@ def test_without_an_instance_the_menu_leads_to_enable_only(without_instance):
 
 
 def test_without_an_instance_every_screen_leads_to_enable(without_instance):
-    screens = [path for path, _, _, shows_refusals in console_pages() if shows_refusals]
+    screens = [page.path for page in console_pages() if page.refused]
     for path in screens:
         without_instance.open(path.replace("{", "").replace("}", ""))
         assert without_instance.heading == "Enable IAM Identity Center", path
