@@ -352,6 +352,22 @@ def _take_add_region(console: Console) -> Response:
     return console.go(MANAGEMENT_PATH, "region-added", region)
 
 
+def _show_remove_region(console: Console) -> Response:
+    """Show what ends in a Region that is removed."""
+    name = console.part("region")
+    region = next((one for one in console.list_sso("ListRegions") if one["RegionName"] == name), None)
+    if region is None:
+        return console.go(MANAGEMENT_PATH)
+    return show_form(console, "remove-region.html", _MANAGEMENT_TAB, region=region)
+
+
+def _take_remove_region(console: Console) -> Response:
+    """Begin to remove a Region."""
+    region = console.part("region")
+    console.call_sso("RemoveRegion", RegionName=region)
+    return console.go(MANAGEMENT_PATH, "region-removed", region)
+
+
 def _member_accounts(console: Console) -> list[dict[str, Any]]:
     management = console.organizations("DescribeOrganization")["Organization"]["MasterAccountId"]
     return [one for one in console.organization_items("ListAccounts") if one["Id"] != management]
@@ -362,6 +378,7 @@ MANAGEMENT_SCREENS = (
     Screen(f"{MANAGEMENT_PATH}/register", _show_register, _take_register),
     Screen(f"{MANAGEMENT_PATH}/deregister", _show_deregister, _take_deregister),
     Screen(f"{MANAGEMENT_PATH}/add-region", _show_add_region, _take_add_region),
+    Screen(f"{MANAGEMENT_PATH}/regions/{{region}}/remove", _show_remove_region, _take_remove_region),
 )
 
 
