@@ -26,6 +26,7 @@ from idc_aws.sandbox import find_sandbox
 from idc_aws.scenario.reading import PERSON_PARAMETERS, load_scenario, scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
+from idc_aws.signin.terminal import ask_command_lines, known_versions
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
 from idc_runner.notebooks import LessonNotebook, RunRecord, known_parameters, write_record
 from idc_runner.outputs import KERNEL_LOG, LeakSearch, clean_log, leak_failure
@@ -168,6 +169,7 @@ class Outcome(Generic[SummaryT]):
 
 
 RunOutcome = Outcome[RunSummary]
+_Order = tuple[LessonNotebook, Path, dict[str, Any], dict[str, str], TimeLimits]
 
 
 @dataclass
@@ -213,23 +215,32 @@ class Execution:
     def _execute_all(self, meanwhile: Meanwhile) -> None:
         """Execute the notebooks; the report of those so far is written beside the next ones."""
         notebooks = self.prepared.notebooks
+        if any(map(self._signs_in, notebooks)) and not self._signs_in(notebooks[0]):
+            ask_command_lines()  # for their versions: once for all notebooks, beside those that do not care
+        self.current = notebooks[0].name
+        order = self._order(notebooks[0])
         for number, notebook in enumerate(notebooks, start=1):
             self.current = notebook.name
             self.progress.notebook_started(notebook.name, number, len(notebooks))
-            if number < len(notebooks):
-                self.engine.begin(*self._order(notebooks[number]))
-            result = self._execute(notebook)
+            following = self._order(notebooks[number]) if number < len(notebooks) else None
+            if following is not None:
+                self.engine.begin(*following)
+            result = self._execute(order)
             self.results.append(result)
             self.progress.notebook_ended(result)
             if result.status == "failed":
                 return
-            if number < len(notebooks):
+            if following is not None:
+                order = following
                 meanwhile.offer(partial(self._write, self._summary()))
 
-    def _execute(self, notebook: LessonNotebook) -> NotebookResult:
+    def _signs_in(self, notebook: LessonNotebook) -> bool:
+        """Return whether a notebook signs in with a profile, by the AWS CLI where there is one."""
+        return "profile_name" in self.prepared.known[notebook.name]
+
+    def _execute(self, order: _Order) -> NotebookResult:
         start = time.monotonic()
-        result = partial(notebook_result, self.folder, notebook.name, mode=self.prepared.mode)
-        order = self._order(notebook)
+        result = partial(notebook_result, self.folder, order[0].name, mode=self.prepared.mode)
         try:
             with EventFollower(self.folder / "events.jsonl", self.progress.event):
                 failure = self.engine.execute(*order)
@@ -242,18 +253,11 @@ class Execution:
         failure = self._with_leaks(self._with_sandbox_news(failure) if failure else None)
         return result(wall_s=time.monotonic() - start, failure=failure)
 
-    def _order(
-        self, notebook: LessonNotebook
-    ) -> tuple[LessonNotebook, Path, dict[str, Any], Mapping[str, str], TimeLimits]:
+    def _order(self, notebook: LessonNotebook) -> _Order:
         """Return what the engine is asked to do of a notebook."""
         output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
-        return (
-            notebook,
-            output,
-            self.prepared.parameters(notebook, self.folder),
-            self.environment,
-            self.limits,
-        )
+        environment = {**self.environment, **(known_versions() if self._signs_in(notebook) else {})}
+        return notebook, output, self.prepared.parameters(notebook, self.folder), environment, self.limits
 
     def _with_leaks(self, failure: NotebookFailure | None) -> NotebookFailure | None:
         """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""

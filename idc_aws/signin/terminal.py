@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from idc_aws.connection import Connection
 from idc_aws.errors import CredentialsError, RunFailedError, SandboxError
+from idc_aws.project import VERSIONS_VARIABLE
 from idc_aws.sandbox import run_module
 from idc_aws.signin.config_file import read_config
 from idc_aws.signin.login import token_file
@@ -121,15 +122,31 @@ def _why_none(found: list[CommandLine]) -> str:
     return f"There is only {newest}: `aws configure sso` with named sessions needs 2.9 or newer."
 
 
+# An answer takes half a second and more: it holds until the file is another one.
+_asked: dict[tuple[str, int, int], Future[tuple[int, int, int] | None]] = {}
+
+
 def _asking(program: Path) -> Future[tuple[int, int, int] | None]:
-    # An answer takes half a second and more: it holds until the file is another one.
     status = program.stat()
-    return _asked(program, status.st_ino, status.st_mtime_ns)
+    key = (str(program), status.st_ino, status.st_mtime_ns)
+    if key not in _asked:
+        _asked[key] = _known(key) or _askers().submit(_version, program)
+    return _asked[key]
 
 
-@lru_cache
-def _asked(program: Path, _inode: int, _changed_ns: int) -> Future[tuple[int, int, int] | None]:
-    return _askers().submit(_version, program)
+def known_versions() -> dict[str, str]:
+    """Return the variable by which a process that is started knows the versions answered so far."""
+    answered = [[*key, version.result()] for key, version in _asked.items() if version.done()]
+    return {VERSIONS_VARIABLE: json.dumps(answered)} if answered else {}
+
+
+def _known(key: tuple[str, int, int]) -> Future[tuple[int, int, int] | None] | None:
+    for *file, version in json.loads(os.environ.get(VERSIONS_VARIABLE, "[]")):
+        if tuple(file) == key:
+            known: Future[tuple[int, int, int] | None] = Future()
+            known.set_result(version and tuple(version))
+            return known
+    return None
 
 
 @cache

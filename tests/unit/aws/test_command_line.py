@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
 
 import pytest
 
-from idc_aws.signin.terminal import advice, find_command_line, find_command_lines, word_in_terminal
+from idc_aws.signin import terminal
+from idc_aws.signin.terminal import (
+    advice,
+    find_command_line,
+    find_command_lines,
+    known_versions,
+    word_in_terminal,
+)
 
 
 def program(folder, version):
@@ -66,3 +74,26 @@ def test_a_broken_program_is_passed_over(tmp_path):
     folder = program(tmp_path / "bin", "2.36.7")
     (tmp_path / "bin" / "aws").write_text("#!/bin/sh\nexit 3\n")
     assert find_command_line(folder) is None
+
+
+def test_a_process_that_is_started_knows_the_versions_that_were_asked_for(tmp_path, monkeypatch):
+    told = tmp_path / "asked"
+    folder = program(tmp_path / "bin", "2.36.7")
+    path = tmp_path / "bin" / "aws"
+    path.write_text(f"{path.read_text()}echo asked >> {told}\n")
+    monkeypatch.setattr(terminal, "_asked", {})
+    first = find_command_lines(folder)
+    (name, text), *_ = known_versions().items()
+    monkeypatch.setenv(name, text)
+    monkeypatch.setattr(terminal, "_asked", {})  # as in the process that is started
+    assert (find_command_lines(folder), told.read_text()) == (first, "asked\n")
+    path.write_text(path.read_text().replace("2.36.7", "1.45.11"))
+    monkeypatch.setattr(terminal, "_asked", {})
+    assert find_command_line(folder) is None, "another file is asked again"
+
+
+def test_a_version_that_is_not_answered_yet_is_not_handed_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(terminal, "_asked", {})
+    assert known_versions() == {}
+    monkeypatch.setattr(terminal, "_asked", {("/usr/bin/aws", 1, 2): Future()})
+    assert known_versions() == {}

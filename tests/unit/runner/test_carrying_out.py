@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from patience import until
-from tiny_notebooks import FAILED_CHECK, PASSES, RAISES, tell, write_notebook
+from tiny_notebooks import FAILED_CHECK, PARAMETERS, PASSES, RAISES, tell, write_notebook
 
 from idc_aws.errors import ReceiptError
 from idc_runner.execution import FAULT_FILE, signals_as_exceptions
@@ -117,6 +117,47 @@ class FailingEngine:
 
     def close(self):
         pass
+
+
+class RecordingEngine:
+    """Executes nothing, and remembers what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def begin(self, *order):
+        self.asked.append(("begin", order))
+
+    def execute(self, *order):
+        self.asked.append(("execute", order))
+        order[1].write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "utf-8")
+
+    def close(self):
+        pass
+
+
+def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(project, start, monkeypatch):
+    versions = iter(["1", "2"])  # what is known of them grows from one look to the next
+    monkeypatch.setattr("idc_runner.execution.ask_command_lines", lambda: None)
+    monkeypatch.setattr("idc_runner.execution.known_versions", lambda: {"VERSIONS": next(versions)})
+    for name in ("05_a", "06_b"):
+        write_notebook(project / "notebooks", name, *tell(name, PASSES))
+    parameters = f"{PARAMETERS}profile_name = None\n"
+    write_notebook(project / "notebooks", "10_c", *tell("10_c", PASSES), parameters=parameters)
+    engine = RecordingEngine()
+    start(RunRequest(project), engine=engine).carry_out()
+    asked = [(word, order[0].name) for word, order in engine.asked]
+    assert asked == [
+        ("begin", "06_b"),
+        ("execute", "05_a"),
+        ("begin", "10_c"),
+        ("execute", "06_b"),
+        ("execute", "10_c"),
+    ]
+    begun, executed = (order for word, order in engine.asked if order[0].name == "10_c")
+    assert begun == executed
+    assert begun[3]["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
+    assert "VERSIONS" not in engine.asked[0][1][3]
 
 
 FAULTS = [
