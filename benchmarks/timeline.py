@@ -38,7 +38,7 @@ class Program:
 
 
 def below(pid: int) -> Iterator[int]:
-    """Yield the processes that a process started, and those that they did."""
+    """Yield the processes that a process started, and those that they did, but for what a program starts."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(word) for task in tasks for word in (task / "children").read_text().split()]
@@ -46,7 +46,8 @@ def below(pid: int) -> Iterator[int]:
         return
     for child in children:
         yield child
-        yield from below(child)
+        if "idc_runner" in command_of(child):  # the preloaded process, and a notebook's
+            yield from below(child)
 
 
 def command_of(pid: int) -> str:
@@ -80,7 +81,7 @@ def lines(
 ) -> Iterator[tuple[float, str]]:
     """Yield each notebook, cell and program of a run: when it began, and what to print."""
     end_s = began_s
-    for path in sorted(folder.glob("*/notebooks/*.ipynb")):
+    for path in sorted(folder.glob("latest/notebooks/*.ipynb")):
         document = json.loads(path.read_text("utf-8"))
         about = document["metadata"]["papermill"]
         start_s, seconds = _epoch(about["start_time"]), about["duration"]
