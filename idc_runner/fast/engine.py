@@ -215,6 +215,7 @@ def _died(status: int, cell: int | None) -> NotebookFailure:
 
 
 _PROCESS_END_S = 5.0
+_MOST_BEGUN = 2  # the notebook that is executed next, and the one after it
 
 
 def fork_is_safe() -> bool:
@@ -231,7 +232,7 @@ class FastEngine:
         self._control: socket.socket | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `close`; it has no name to leave behind
         self._ordered = False
-        self._begun: tuple[NotebookOrder, socket.socket] | None = None
+        self._begun: list[tuple[NotebookOrder, socket.socket]] = []
         self._start()
 
     def execute(
@@ -271,19 +272,19 @@ class FastEngine:
             control = self._send(order)
             order.give()
             with self._lock:
-                former, self._begun = self._begun, (order, control)
-            if former is not None:
-                former[0].end()
+                self._begun.append((order, control))
+                while len(self._begun) > _MOST_BEGUN:
+                    self._begun.pop(0)[0].end()
             return
         order.end()
 
     def _take_begun(self, wanted: NotebookOrder) -> tuple[NotebookOrder, socket.socket] | None:
         """Return what was begun of this very notebook, no longer the engine's own, or None."""
         with self._lock:
-            if self._begun is None or not self._begun[0].can_replace(wanted):
-                return None
-            begun, self._begun = self._begun, None
-            return begun
+            for number, (order, _control) in enumerate(self._begun):
+                if order.can_replace(wanted):
+                    return self._begun.pop(number)
+        return None
 
     def _send(self, order: NotebookOrder) -> socket.socket:
         """Send an order to the preloaded process, to a new one if need be."""
@@ -348,9 +349,8 @@ class FastEngine:
     def close(self) -> None:
         """End the preloaded process and every fork of it."""
         with self._lock:
-            if self._begun is not None:
-                self._begun[0].end()
-                self._begun = None
+            while self._begun:
+                self._begun.pop()[0].end()
             self._stop()
             self._process = None
             self._log.close()

@@ -337,6 +337,13 @@ def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, tmp_pa
     assert printed(code_cells(order[1])) != [f"{pid}\n"]
 
 
+def test_what_was_begun_is_taken_up_when_the_one_after_it_is_begun_too(engine, tmp_path):
+    order, pid = begin(engine, tmp_path)
+    engine.begin(LessonNotebook("06_y", write_notebook(tmp_path, "06_y", "1")), tmp_path / "y.ipynb", {}, {})
+    assert engine.execute(*order) is None
+    assert printed(code_cells(order[1])) == [f"{pid}\n"]
+
+
 @pytest.mark.parametrize("number", [2, 3], ids=["parameters", "environment"])
 def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_path, number):
     order, pid = begin(engine, tmp_path)
@@ -344,7 +351,8 @@ def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_p
     other[number] = {"mode": "plan"}
     assert engine.execute(*other) is None
     assert printed(code_cells(order[1])) != [f"{pid}\n"]
-    engine.begin(LessonNotebook("06_y", write_notebook(tmp_path, "06_y", "1")), tmp_path / "y.ipynb", {}, {})
+    for name in ("06_y", "07_z"):
+        engine.begin(LessonNotebook(name, write_notebook(tmp_path, name, "1")), tmp_path / "y.ipynb", {}, {})
     until(lambda: is_gone(pid))
 
 
