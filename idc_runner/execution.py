@@ -215,13 +215,13 @@ class Execution:
     def _execute_all(self, meanwhile: Meanwhile) -> None:
         """Execute the notebooks; the report of those so far is written beside the next ones."""
         notebooks = self.prepared.notebooks
-        if any(map(self._signs_in, notebooks)) and not self._signs_in(notebooks[0]):
-            ask_command_lines()  # for their versions: once for all notebooks, beside those that do not care
         self.current = notebooks[0].name
         order = self._order(notebooks[0])
         for number, notebook in enumerate(notebooks, start=1):
             self.current = notebook.name
             self.progress.notebook_started(notebook.name, number, len(notebooks))
+            if not self._signs_in(notebook) and any(map(self._signs_in, notebooks[number:][:_SOON])):
+                ask_command_lines()  # for their versions, which take a second: beside those that need none
             following = self._order(notebooks[number]) if number < len(notebooks) else None
             if following is not None:
                 self.engine.begin(*following)
@@ -337,6 +337,7 @@ class Execution:
         return "\n".join(lines)
 
 
+_SOON = 3  # notebooks
 _AGAIN_S = 0.2
 
 

@@ -119,8 +119,8 @@ class CommandLineStep:
         self.user_name = str(person.user_name)
         self.profile_name = person.profile_name
         self._profile: SsoProfile | None = None
-        if self.is_live:
-            ask_command_lines()  # for their versions, which take a second: the cells below need them
+        if self.is_live and is_guided():
+            ask_command_lines()  # for their versions, which take a second: meanwhile the person reads
         self.last_user_code = ""
         """What was compared in the last sign-in of a scripted person; it is spent."""
 
@@ -251,7 +251,11 @@ class CommandLineStep:
                 command = f"aws sso login --profile {self.profile_name}"
                 return Line(f"{_in_terminal(command)} {_THEN}")
             return Line(_SIGNED_IN)
-        self.sign_in()
+        if self.terminal.command_line is None:
+            self.sign_in()
+        else:
+            with self._approving() as approve:
+                sso_login(self.terminal, self.profile_name, approve)
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
 
     def logout(self) -> Line:
@@ -282,12 +286,9 @@ class CommandLineStep:
         return show_checks(COMMAND_LINE_TITLE, self._context.record("command_line", results))
 
     def sign_in(self) -> None:
-        """Let the scripted person sign the terminal in, by the CLI or by boto3. Writes its token cache."""
+        """Let the scripted person sign the terminal in by boto3, as where no command is shown. Writes."""
         connection, profile = self._context.connection, self.profile
         with self._approving() as approve:
-            if self.terminal.command_line is not None:
-                sso_login(self.terminal, self.profile_name, approve)
-                return
             login = begin_login(connection, profile.start_url)
             approve(login.user_code)
             save_token(self.terminal.token_folder, profile, login, finish_login(connection, login))
