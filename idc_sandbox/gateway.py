@@ -101,8 +101,6 @@ class RateLimiter:
 
 HOME_REGION = "us-east-1"
 NOWHERE = Origin()
-_SAME_PREFIX = ("identitystore", "athena", "glue", "cloudtrail")
-IAM_PREFIX_OF_SERVICE = {"sso-admin": "sso", **{name: name for name in _SAME_PREFIX}}
 _SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
 _LATE_SERVICES = ("athena", "glue")
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
@@ -236,7 +234,7 @@ class Gateway:
     ) -> dict[str, Any]:
         """Answer an operation of Identity Center for the context's caller, who must be allowed to ask."""
         model = service_model(service_name).operation_model(operation_name)
-        action = f"{IAM_PREFIX_OF_SERVICE[service_name]}:{operation_name}"
+        action = f"{registry.SIGNING_NAMES[service_name]}:{operation_name}"
         resources = resources_of(
             context.connection,
             context.caller,
@@ -253,11 +251,11 @@ class Gateway:
     ) -> dict[str, Any]:
         """Answer an operation that a page of the console calls, and add its event."""
         target = f"{registry.target_prefix(service_name)}.{operation_name}"
-        host = f"{IAM_PREFIX_OF_SERVICE[service_name]}.{context.region}.amazonaws.com"
+        host = f"{registry.SIGNING_NAMES[service_name]}.{context.region}.amazonaws.com"
         headers = {"x-amz-target": target, "user-agent": context.origin.agent, "host": host}
         body = json.dumps(request).encode()
         sent = Request("POST", "/", "", headers, body, context.origin.address)
-        signature = Signature(context.caller, context.region, IAM_PREFIX_OF_SERVICE[service_name])
+        signature = Signature(context.caller, context.region, registry.SIGNING_NAMES[service_name])
         attempt = Attempt(sent, None, signature, service_name, operation_name, from_console(context))
         try:
             answer = self.call(context, service_name, operation_name, request)

@@ -14,7 +14,6 @@ from typing import Any
 from moto.iam.models import AccessKey, IAMBackend, Role, iam_backends
 from moto.organizations import utils as organization_ids
 from moto.organizations.models import organizations_backends
-from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
 from idc_sandbox.aws_double.administrator import (
@@ -215,6 +214,12 @@ def _account_id(account_id: str | None) -> Iterator[None]:
         yield
     finally:
         organization_ids.make_random_account_id = draw
+
+
+def log_archive_account_id() -> str:
+    """Return the account that companies keep logs in, or management where there is none."""
+    known = {account.name: account.id for account in _organization().accounts if account.status == "ACTIVE"}
+    return known.get("Log archive", MANAGEMENT_ACCOUNT_ID)
 
 
 def active_account_ids() -> set[str]:
@@ -472,45 +477,6 @@ def _context(caller: Caller, identity: Any, session: Any) -> dict[str, str | lis
     if caller.account_id in active_account_ids():
         context["aws:principalorgid"] = _organization().org.id
     return context
-
-
-_LOG_ARCHIVE = "Log archive"
-
-
-def create_trail_bucket(name: str) -> None:
-    """Make the bucket of the organization's trail, as companies have it: in the account of the logs."""
-    if find_bucket(name) is not None:
-        return
-    known = {account.name: account.id for account in _organization().accounts if account.status == "ACTIVE"}
-    backend = s3_backends[known.get(_LOG_ARCHIVE, MANAGEMENT_ACCOUNT_ID)]["aws"]
-    backend.create_bucket(name, "us-east-1")
-    arn = f"arn:aws:s3:::{name}"
-    writes = {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject"}
-    management = {"AWS": f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:root"}
-    reads = ["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"]
-    statements = [
-        {"Sid": "TrailWrites", "Effect": "Allow", **writes, "Resource": f"{arn}/AWSLogs/*"},
-        {"Sid": "ManagementReads", "Effect": "Allow", "Principal": management, "Action": reads,
-         "Resource": [arn, f"{arn}/*"]},
-    ]  # fmt: skip
-    policy = {"Version": "2012-10-17", "Statement": statements}
-    backend.buckets[name].policy = json.dumps(policy).encode()
-
-
-def put_trail_objects(bucket_name: str, objects: Mapping[str, bytes]) -> None:
-    """Put JSON that is packed with gzip into a bucket, by key."""
-    bucket = find_bucket(bucket_name)
-    if bucket is None:
-        raise ServiceError("NoSuchBucket", f"The bucket {bucket_name!r} is not there.", status=404)
-    for key, body in objects.items():
-        made = s3_backends[bucket.account_id]["aws"].put_object(bucket_name, key, body)
-        made.set_metadata({"Content-Type": "application/json", "Content-Encoding": "gzip"})
-
-
-def find_bucket(name: str) -> Any:
-    """Return moto's bucket of a name, whosever it is, or None."""
-    backends = (partitions["aws"] for partitions in list(s3_backends.values()))
-    return next((found for backend in backends if (found := backend.buckets.get(name))), None)
 
 
 def trust_document(role_arn: str) -> str | None:

@@ -280,7 +280,7 @@ class Exchange:
 
     def _require_owner(self, action: str, arn: str) -> None:
         """Refuse what a caller's own account may allow, but the account whose bucket it is does not."""
-        bucket = accounts.find_bucket(bucket_of(arn))
+        bucket = s3.find_bucket(bucket_of(arn))
         if bucket is not None and action != "s3:CreateBucket":
             caller, policy = self.signature.caller, bucket.policy
             is_own = bucket.account_id == caller.account_id
@@ -346,8 +346,8 @@ class AwsDouble:
     read_object = _reading(s3.read_stored_object)
     organization_id = _reading(accounts.organization_id)
     # What AWS's services keep in S3 by themselves shifts nobody's ids.
-    create_trail_bucket = _changing(accounts.create_trail_bucket, "s3", ids="service_object")
-    put_trail_objects = _changing(accounts.put_trail_objects, "s3", ids="service_object")
+    create_trail_bucket = _changing(s3.create_trail_bucket, "s3", ids="service_object")
+    put_trail_objects = _changing(s3.put_trail_objects, "s3", ids="service_object")
     enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
     create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
     delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.parsers.expat import ExpatError
 
 import xmltodict
-from moto.s3.models import FakeKey
+from moto.s3.models import FakeKey, s3_backends
 
 from idc_sandbox.aws_double import accounts
+from idc_sandbox.aws_double.administrator import MANAGEMENT_ACCOUNT_ID
 from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.wire.permissions import require_permission, require_resource_policy
@@ -97,13 +99,13 @@ def _of_many(request: Request, resource: str) -> Iterator[tuple[str, str]]:
 
 def bucket_owner(bucket: str) -> str | None:
     """Return the account that a bucket belongs to, or None when there is no such bucket."""
-    found = accounts.find_bucket(bucket)
+    found = find_bucket(bucket)
     return None if found is None else str(found.account_id)
 
 
 def list_objects(bucket: str, prefix: str) -> list[tuple[str, int, str]]:
     """Return key, size and ETag of the objects under a prefix, in order."""
-    found = accounts.find_bucket(bucket)
+    found = find_bucket(bucket)
     keys = [] if found is None else [key for key in found.keys.values() if isinstance(key, FakeKey)]
     fitting = (key for key in keys if key.name.startswith(prefix))
     return sorted((key.name, key.contentsize, key.etag.strip('"')) for key in fitting)
@@ -111,7 +113,7 @@ def list_objects(bucket: str, prefix: str) -> list[tuple[str, int, str]]:
 
 def read_stored_object(bucket: str, key: str, start: int, length: int | None) -> bytes | None:
     """Return an object's bytes from a place on, at most so many; None when there is no such object."""
-    found = accounts.find_bucket(bucket)
+    found = find_bucket(bucket)
     stored: Any = None if found is None else found.keys.get(key)
     if not isinstance(stored, FakeKey):
         return None
@@ -123,7 +125,7 @@ def read_stored_object(bucket: str, key: str, start: int, length: int | None) ->
 
 def require_objects(double: AwsServices, caller: Caller, action: str, bucket: str, keys: list[str]) -> None:
     """Return when a caller may do something with each of these objects; no key means the bucket itself."""
-    found = accounts.find_bucket(bucket)
+    found = find_bucket(bucket)
     arns = [f"arn:aws:s3:::{bucket}/{key}" for key in keys] or [f"arn:aws:s3:::{bucket}"]
     require_permission(double, caller, action, *arns)
     if found is None or (found.policy is None and found.account_id == caller.account_id):
@@ -131,3 +133,38 @@ def require_objects(double: AwsServices, caller: Caller, action: str, bucket: st
     for arn in arns:
         is_own = found.account_id == caller.account_id
         require_resource_policy(double, caller, found.policy, action, arn, is_own=is_own)
+
+
+def create_trail_bucket(name: str) -> None:
+    """Make the bucket of the organization's trail, as companies have it: in the account of the logs."""
+    if find_bucket(name) is not None:
+        return
+    backend = s3_backends[accounts.log_archive_account_id()]["aws"]
+    backend.create_bucket(name, "us-east-1")
+    arn = f"arn:aws:s3:::{name}"
+    writes = {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "s3:PutObject"}
+    management = {"AWS": f"arn:aws:iam::{MANAGEMENT_ACCOUNT_ID}:root"}
+    reads = ["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject"]
+    statements = [
+        {"Sid": "TrailWrites", "Effect": "Allow", **writes, "Resource": f"{arn}/AWSLogs/*"},
+        {"Sid": "ManagementReads", "Effect": "Allow", "Principal": management, "Action": reads,
+         "Resource": [arn, f"{arn}/*"]},
+    ]  # fmt: skip
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    backend.buckets[name].policy = json.dumps(policy).encode()
+
+
+def put_trail_objects(bucket_name: str, objects: Mapping[str, bytes]) -> None:
+    """Put JSON that is packed with gzip into a bucket, by key."""
+    bucket = find_bucket(bucket_name)
+    if bucket is None:
+        raise ServiceError("NoSuchBucket", f"The bucket {bucket_name!r} is not there.", status=404)
+    for key, body in objects.items():
+        made = s3_backends[bucket.account_id]["aws"].put_object(bucket_name, key, body)
+        made.set_metadata({"Content-Type": "application/json", "Content-Encoding": "gzip"})
+
+
+def find_bucket(name: str) -> Any:
+    """Return moto's bucket of a name, whosever it is, or None."""
+    backends = (partitions["aws"] for partitions in list(s3_backends.values()))
+    return next((found for backend in backends if (found := backend.buckets.get(name))), None)

@@ -18,6 +18,7 @@ import orjson
 
 from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, json_object, validation_error
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
+from idc_sandbox.wire.registry import SIGNING_NAMES
 
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
@@ -260,14 +261,6 @@ def _xml(text: str) -> str:
 
 CONTENT_TYPE = "application/json"
 _LARGEST_BODY = 1024 * 1024
-# boto3's name -> the prefix of its IAM actions, which is its signing name but for the portal's
-_IAM_PREFIX_OF_SERVICE = {
-    "sso-oidc": "sso-oauth",
-    "sso": "sso",
-    "signin": "signin",
-    "account-access": "account-access",
-    "account-access-runtime": "account-access",
-}
 _SERVICES_OF_SCOPE = {
     "sso-oauth": ("sso-oidc",),
     "awsssoportal": ("sso",),
@@ -420,7 +413,7 @@ def _routes(service_name: str) -> list[tuple[set[tuple[str, str]], RestOperation
         # What stands for a value is percent-encoded: an ARN in a path has no slash.
         pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path), flags=re.ASCII))
         is_signed = model.signature_version == "v4" and one.auth_type != "none"
-        prefix = _IAM_PREFIX_OF_SERVICE[service_name]
+        prefix = SIGNING_NAMES[service_name]
         operation = RestOperation(service_name, prefix, one, pattern, is_signed)
         routes.append((set(parse_qsl(query, keep_blank_values=True)), operation))
     return routes

@@ -53,7 +53,14 @@ SERVICE_OF_TARGET_PREFIX = {
     "AWSGlue": "glue",
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
-
+# boto3's name -> the prefix of its IAM actions, which is its signing name but for the portal's
+SIGNING_NAMES = {
+    **{name: name for name in ("identitystore", "athena", "glue", "cloudtrail", "signin", "account-access")},
+    "sso-admin": "sso",
+    "sso": "sso",
+    "sso-oidc": "sso-oauth",
+    "account-access-runtime": "account-access",
+}
 
 # Operations on what has a policy of its own: their handlers ask it, and the caller's policies.
 LET_IN_BY_OWN_POLICY: set[tuple[str, str]] = set()

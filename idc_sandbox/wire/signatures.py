@@ -20,6 +20,7 @@ from idc_sandbox.context import AwsServices, IssuedKey, Signature
 from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.wire.models import region_names
 from idc_sandbox.wire.protocols import form_parameters, is_query_request, query_parameters
+from idc_sandbox.wire.registry import SERVICE_OF_TARGET_PREFIX, SIGNING_NAMES
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 _invalid_signature = partial(ServiceError, "InvalidSignatureException")
@@ -217,12 +218,8 @@ LONGEST_URL_S = 7 * 86_400
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _HEADER_PARTS = ("Credential", "Signature", "SignedHeaders")
 _SERVICE_OF_TARGET = {
-    "SWBExternalService": "sso",
-    "AWSIdentityStore": "identitystore",
-    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
+    **{prefix: SIGNING_NAMES[name] for prefix, name in SERVICE_OF_TARGET_PREFIX.items()},
     "AWSOrganizationsV20161128": "organizations",
-    "AmazonAthena": "athena",
-    "AWSGlue": "glue",
 }
 _SERVICE_OF_VERSION = {"2011-06-15": "sts", "2010-05-08": "iam"}
 _ANSWERED = {*_SERVICE_OF_TARGET.values(), *_SERVICE_OF_VERSION.values(), "s3"}

@@ -23,7 +23,7 @@ from operation_world import (
 )
 from test_authorization import allow, document
 
-from idc_sandbox.gateway import IAM_PREFIX_OF_SERVICE
+from idc_sandbox.wire.registry import SIGNING_NAMES
 
 OPERATIONS = [pytest.param(call, id="-".join(call)) for call in signed_operations()]
 
@@ -92,7 +92,7 @@ def let(world, *statements):
 def test_it_needs_the_permission_of_its_name_and_no_other(world, good, nobody, call):
     world.go_back()
     client = world.client_of(call[0], nobody)
-    action = f"{IAM_PREFIX_OF_SERVICE.get(call[0], call[0])}:{call[1]}"
+    action = f"{SIGNING_NAMES.get(call[0], call[0])}:{call[1]}"
     let(world, {"Effect": "Allow", "NotAction": action, "Resource": "*"})
     denied = world.refusal(call, good[call], client)
     assert denied == "AccessDeniedException"
