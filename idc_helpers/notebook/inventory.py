@@ -250,7 +250,7 @@ _PEOPLE = " Groups are unfolded: each row is a person."
 
 def who_reaches_what(connection: Connection, *, people: bool = False) -> Matrix:
     """Return principals by accounts, with the names of the permission sets in the cells; ``"–"`` for none."""
-    from idc_helpers.notebook.tables import grouped_access_frame  # noqa: PLC0415 - pandas takes a while
+    from idc_helpers.notebook.frames import grouped_access_frame  # noqa: PLC0415 - pandas takes a while
 
     rows = list_people_access(connection) if people else list_all_account_assignments(connection)
     columns = _columns(connection, rows)

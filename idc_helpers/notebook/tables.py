@@ -1,16 +1,14 @@
-"""Tables: what is wanted, planned, done and checked, as DataFrames too; what a failed check teaches."""
+"""Tables: what is wanted, planned, done and checked, with what a failed check teaches."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import zip_longest
 from typing import Any
-
-import pandas as pd
 
 from idc_aws.changes import Action, Change, Plan, State, WriteResult
 from idc_aws.connection import Place
@@ -29,34 +27,6 @@ from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.words import SYMBOLS, format_field, format_fields, format_key, format_value
-
-
-def table_frame(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> pd.DataFrame:
-    """Return rows under their columns, in their order, all of them text."""
-    return pd.DataFrame(list(rows), columns=list(columns), dtype=object)
-
-
-def access_frame(reaches: Iterable[tuple[str, str, str]], accounts: Sequence[str]) -> pd.DataFrame:
-    """Return who reaches what, as a matrix."""
-    cells: dict[str, dict[str, set[str]]] = {}
-    for principal, account, permission_set in reaches:
-        cells.setdefault(principal, {}).setdefault(account, set()).add(permission_set)
-    rows = [
-        [", ".join(sorted(cells[who].get(account, ()))) or "–" for account in accounts]
-        for who in sorted(cells)
-    ]
-    return pd.DataFrame(
-        rows, index=pd.Index(sorted(cells), name="principal"), columns=list(accounts), dtype=object
-    )
-
-
-def grouped_access_frame(
-    reaches: Iterable[tuple[str, str, str]], accounts: Sequence[tuple[str, str]]
-) -> pd.DataFrame:
-    """Return who reaches what as `access_frame` does, with the accounts below what they are grouped by."""
-    frame = access_frame(reaches, [account for _, account in accounts])
-    frame.columns = pd.MultiIndex.from_tuples(accounts, names=["organizational unit", "account"])
-    return frame
 
 
 def style(name: str) -> str:
@@ -102,7 +72,7 @@ class Table:
 
     def frame(self) -> Any:
         """Return the table as a pandas DataFrame with these columns, all of them text."""
-        from idc_helpers.notebook.tables import table_frame  # noqa: PLC0415 - pandas only where someone asks for it
+        from idc_helpers.notebook.frames import table_frame  # noqa: PLC0415 - pandas only where someone asks for it
 
         return table_frame(self.columns, self.rows)
 

@@ -1,11 +1,8 @@
-"""The side bar's questions over HTTP: the lesson with how far each step is, and one notebook afresh."""
+"""The side bar's questions over HTTP: the lesson as it is now, and one notebook afresh."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +10,8 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from idc_aws.errors import KitError
-from idc_aws.project import RUN_FOLDER_VARIABLE, project_folder
-from idc_helpers.runbook.lesson import LessonStep, steps_of_notebook
-from idc_helpers.runbook.progress import StepState, is_to_do, remembered_steps
+from idc_aws.project import project_folder
 from idc_runner.working_copy import start_notebook_afresh
-
-
-def outline(folder: Path) -> dict[str, Any]:
-    """Return the notebooks of a folder that are the kit's, with their steps; reads files only."""
-    known = remembered_steps(_run_folder(folder))
-    originals = sorted((project_folder() / "notebooks").glob("*.ipynb"))
-    notebooks = [
-        {
-            "path": f"notebooks/{original.name}",
-            "title": _title(original, original.stat().st_mtime_ns),
-            "steps": [_step(step, known.get(step.name, {})) for step in steps_of_notebook(original.stem)],
-        }
-        for original in originals
-        if (folder / "notebooks" / original.name).is_file()
-    ]
-    return {"folder": str(folder), "notebooks": notebooks}
-
-
-def _step(step: LessonStep, known: Any) -> dict[str, Any]:
-    state = StepState.__members__.get(str(known.get("state")))
-    is_done = state is StepState.DONE
-    return {
-        "number": step.number,
-        "task": step.task,
-        "heading": step.link.partition("#")[2],
-        "done": is_done,
-        "checked": is_done and known.get("checked") is True,
-        "open": is_to_do(step, state or StepState.NOT_APPLIED),
-        "words": str(known.get("words", "")),
-    }
-
-
-def _run_folder(folder: Path) -> Path:
-    """Return where the notebooks of a folder write, unless they are given another one."""
-    named = os.environ.get(RUN_FOLDER_VARIABLE)
-    return Path(named) if named else folder / "runs" / "notebooks"
-
-
-@lru_cache(maxsize=64)
-def _title(notebook: Path, _changed_at: int) -> str:
-    """Return a notebook's first heading."""
-    cells = json.loads(notebook.read_text("utf-8"))["cells"]
-    texts = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    lines = (line for text in texts for line in text.splitlines())
-    return next((line[2:].strip() for line in lines if line.startswith("# ")), notebook.stem)
 
 
 class LessonHandler(APIHandler):
@@ -100,7 +50,7 @@ class AfreshHandler(APIHandler):
 
 
 def _outline(folder: Path) -> dict[str, Any]:
-    from idc_runner.jupyterlab.handlers import outline  # noqa: PLC0415 - JupyterLab starts without it
+    from idc_runner.jupyterlab.outline import outline  # noqa: PLC0415 - JupyterLab starts without it
 
     return outline(folder)
 

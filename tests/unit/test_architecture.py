@@ -24,7 +24,7 @@ PACKAGES = tuple(BELOW)
 HOMES = {
     "boto3": ("idc_aws/",),
     "botocore": ("idc_aws/",),
-    "pandas": ("idc_helpers/notebook/tables.py",),
+    "pandas": ("idc_helpers/notebook/frames.py",),
     "ipywidgets": ("idc_helpers/notebook/forms/",),
     "papermill": ("idc_runner/",),
 }

@@ -1,5 +1,6 @@
 from idc_aws.changes import Action, Change, Plan, WriteResult
-from idc_helpers.notebook.tables import access_frame, checks_table, outcome_table, plan_table
+from idc_helpers.notebook.frames import access_frame
+from idc_helpers.notebook.tables import checks_table, outcome_table, plan_table
 from idc_helpers.runbook.applying import Outcome
 from idc_helpers.runbook.comparing import Check, CheckResults
 

@@ -1,5 +1,5 @@
+from idc_helpers.notebook.frames import access_frame, grouped_access_frame
 from idc_helpers.notebook.pictures import Matrix
-from idc_helpers.notebook.tables import access_frame, grouped_access_frame
 
 
 def test_the_matrix_reads_without_colour_and_escapes():

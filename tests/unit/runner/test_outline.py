@@ -6,7 +6,7 @@ import pytest
 
 from idc_aws.project import RUN_FOLDER_VARIABLE, project_folder
 from idc_helpers.runbook.lesson import LESSON
-from idc_runner.jupyterlab.handlers import outline
+from idc_runner.jupyterlab.outline import outline
 
 
 @pytest.fixture
