@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import counted, first_of
 from idc_aws.project import project_folder, runs_folder, work_folder
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def selected_words(only: str | None) -> tuple[str, ...]:
 
 UNDO_INCOMPLETE = 3
 """The exit status of an undo that did what it could, and that left something of the run."""
+_MOST_LINES = 20
 
 
 def undo(
@@ -211,6 +212,10 @@ def undo(
             return
         if plan.changes:
             typer.echo(f"{opened.where}\n\n{_plan_table(plan, opened.name_accounts)}\n")
+        if unreadable:
+            receipts = folder / "receipts.jsonl"
+            lines = "; ".join(first_of(unreadable, _MOST_LINES))
+            typer.echo(f"Cannot be read in {receipts}, so what it names is not undone: {lines}\n")
         if plan.writes and not yes:
             typer.confirm(f"Undo {len(plan.writes)} of these?", abort=True)
         opened.apply(partial(_tell, opened.name_accounts))
@@ -220,8 +225,6 @@ def undo(
         typer.echo(f"{'✔ passed' if check.passed else '✘ failed'}: {check.name}: {check.detail}")
         if not check.passed and check.remedy:
             typer.echo(f"  {check.remedy}")
-    if not results:
-        typer.echo(f"Cannot be read in {folder / 'receipts.jsonl'}: {'; '.join(unreadable)}")
     typer.echo(f"Verdict: {verdict}.")
     is_all = verdict.is_complete and (bool(target or account or region) or not elsewhere)
     raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)

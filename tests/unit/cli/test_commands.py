@@ -83,6 +83,15 @@ def test_undo_of_an_unknown_run_says_where_it_looked(idc, tmp_path):
     assert str(tmp_path) in str(done.exception)
 
 
+def test_undo_names_the_lines_that_are_no_receipts_before_it_asks(idc, tmp_path):
+    (tmp_path / "20261123-054500").mkdir()
+    (tmp_path / "20261123-054500" / "receipts.jsonl").write_bytes(b"half of a li\n" + b"[]\n" * 30)
+    done = idc("undo", "20261123-054500", "--out", str(tmp_path))
+    assert done.exit_code == 3
+    assert "receipts.jsonl, so what it names is not undone: line 1: is not a JSON object; line 2" in done.output
+    assert done.output.endswith("and 11 more\n\nVerdict: 0 undone, 0 left alone, 31 unreadable.\n")
+
+
 @pytest.mark.parametrize("only", ["", ",", " , "])
 def test_an_empty_list_of_notebooks_is_refused_and_never_means_all(idc, only):
     done = idc("run", "--only", only, "--engine", "kernel")
