@@ -50,7 +50,7 @@ def replaced_file(path: Path, mode: int = 0o600) -> Iterator[Path]:
 
     Only its owner may read it, from its first byte on. Where it replaces a file, it gets that one's mode.
     """
-    new = path.with_name(f".{secrets.token_hex(8)}.new")
+    new = path.parent / f".{secrets.token_hex(8)}.new"  # `with_name` takes neither "." nor "/"
     try:
         new.touch(mode, exist_ok=False)
         yield new

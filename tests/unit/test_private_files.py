@@ -2,11 +2,13 @@
 
 import ast
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from idc_aws.changes import Action, Change
+from idc_aws.errors import RunFailedError
 from idc_aws.files import write_explained
 from idc_aws.imported_files import write_texts
 from idc_aws.project import project_folder
@@ -74,6 +76,15 @@ def test_what_is_new_is_its_owners_alone_and_what_was_there_keeps_its_mode(what,
         path.chmod(0o640)
     WRITERS[what](tmp_path)
     assert set(modes(tmp_path).values()) == {0o640}
+
+
+@pytest.mark.parametrize("name", [".", "there", "./there/"])
+def test_a_folder_is_no_file_to_write_and_nothing_is_left_of_it(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(RunFailedError, match="cannot be written"):
+        write_explained(Path(name), "{}")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "there"]
 
 
 def test_what_is_the_kits_own_in_a_working_copy_is_for_everybody(tmp_path, usual_umask):
