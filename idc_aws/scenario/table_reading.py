@@ -26,7 +26,7 @@ from idc_aws.scenario.tables import FIELDS, PART_OF, REQUIRED, read_tags_cell
 from idc_aws.scenario.yaml_lines import Location
 
 _GROUPS_APART = re.compile(r"[;|\n]")
-_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE | re.ASCII)
+_SPOILT = re.compile(r"(?P<rounded>\d(?:[.,]\d+)?E\+?\d+)|[1-9]\d{7,10}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -254,9 +254,10 @@ class _Reading:
                 continue
             self._require_spelling("group", group, "group", row)
             self._require_spelling("user", user, "user", row)
-            if _ROUNDED.fullmatch(account):
+            if by := _SPOILT.fullmatch(account):
+                did = "rounded" if by["rounded"] else "taken zeros from: it has twelve digits"
                 remedy = "Format the column as text, and type the twelve digits again."
-                row.refuse("account", f"{account!r} is an account id that a spreadsheet has rounded", remedy)
+                row.refuse("account", f"{account!r} is an account id that a spreadsheet has {did}", remedy)
                 continue
             if key not in self._assignments.entries:
                 named = {"permission_set": row["permission_set"], "group": group, "user": user}
@@ -274,9 +275,9 @@ class _Reading:
     def _tags(self, row: _Row) -> dict[str, Any]:
         try:
             return read_tags_cell(row["account_tags"])
-        except ValueError:
+        except ValueError as error:
             remedy = "Write each as key=value, with semicolons between them: env=prod; team=shop."
-            row.refuse("account_tags", f"{row['account_tags']!r} is not a list of tags", remedy)
+            row.refuse("account_tags", f"{row['account_tags']!r} {error}", remedy)
             return {}
 
     def _lacks(self, row: _Row, *names: str) -> bool:

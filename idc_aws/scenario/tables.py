@@ -132,15 +132,28 @@ def _tags_cell(tags: Mapping[str, str]) -> str:
     return json.dumps(tags, ensure_ascii=False)
 
 
+_NO_TAGS = "is not a list of tags"
+
+
 def read_tags_cell(text: str) -> dict[str, Any]:
-    """Return tags from ``"env=prod; team=shop"`` or from JSON; a ValueError says that they are neither."""
+    """Return tags from ``"env=prod; team=shop"`` or from JSON; a ValueError says what is wrong with them."""
     if text.startswith("{"):
-        found: dict[str, Any] = json.loads(text)
+        try:
+            found: dict[str, Any] = json.loads(text, object_pairs_hook=_tags_once)
+        except json.JSONDecodeError:
+            raise ValueError(_NO_TAGS) from None
         return found
     pairs = [pair.partition("=") for pair in text.split(";")]
     if not all(key.strip() and equals for key, equals, _ in pairs):
-        raise ValueError(text)
-    return {key.strip(): value.strip() for key, _, value in pairs}
+        raise ValueError(_NO_TAGS)
+    return _tags_once([(key.strip(), value.strip()) for key, _, value in pairs])
+
+
+def _tags_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tags = dict(pairs)
+    if len(tags) < len(pairs):  # the last one would count, and the other value mean nothing
+        raise ValueError("names a key twice, and an account has one value of each tag")
+    return tags
 
 
 def _cell(kind: str, name: str, value: str | None, problems: list[Problem]) -> str:

@@ -234,7 +234,8 @@ BAD = [
         {
             "assignments": "permission_set,group,user,account,account_tags\nRead,Devs,,1.23E+11,\n"
             "Read,Devs,ana,Dev,\nRead,Devs,,,\nRead,Ops,,,env\nRead,Ops,,Dev,\nRead,Ops,,Dev,\n"
-            "Re ad,Ops,,Dev,\nRead,Devs,,1234,\n"
+            "Re ad,Ops,,Dev,\nRead,Devs,,1234,\nRead,Devs,,98964512975,\nRead,Devs,,,env=a; env=b\n"
+            'Read,Devs,,,"{""env"": ""a"", ""env"": ""b""}"\nRead,Devs,,,{env\n'
         },
         [
             "assignments.csv:2: account: '1.23E+11' is an account id that a spreadsheet has rounded. Format",
@@ -243,6 +244,10 @@ BAD = [
             "assignments.csv:7: permission_set: the same assignment is in line 6",
             "assignments.csv:8: permission_set: 'Re ad' cannot be a permission set's name",
             "assignments.csv:9: account: '1234'",
+            "assignments.csv:10: account: '98964512975' is an account id that a spreadsheet has taken zeros",
+            "assignments.csv:11: account_tags: 'env=a; env=b' names a key twice, and an account has one value",
+            "assignments.csv:12: account_tags: '{\"env\": \"a\", \"env\": \"b\"}' names a key twice",
+            "assignments.csv:13: account_tags: '{env' is not a list of tags. Write each as key=value",
         ],
     ),
     (
