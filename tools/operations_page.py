@@ -37,6 +37,7 @@ _ROUNDS, _MOST_NAMED = 2, 2
 RULES = {
     "shape": "test_operations_by_model.py::test_a_good_request_is_answered_in_the_shape_of_the_model",
     "permission": "test_operations_by_model.py::test_it_needs_the_permission_of_its_name_and_no_other",
+    "proof": "test_operations_by_model.py::test_a_program_needs_the_very_token_code_and_secret",
     "constraints": "test_operations_by_model.py::test_it_refuses_whatever_its_model_forbids",
     "absent": "test_operations_by_model.py::test_what_is_not_there_is_refused",
     "pages": "test_operations_by_model.py::test_a_list_is_read_in_pages_that_are_the_whole",
@@ -63,13 +64,14 @@ The tests are in `tests/sandbox/`. They send requests as boto3 or another client
 service's protocol, to the sandbox as a process of its own or inside the test's. A test that no longer calls
 what this page says of it fails.
 
-Some rules hold for all operations whose requests are signed, or for many. Each has one test, with a row for
-each operation; the column *Rules* says by a word which hold it. *Tests* are others that call it.
+Some rules hold for all operations, for those whose requests are signed, or for many. Each has one test, with
+a row for each operation; the column *Rules* says by a word which hold it. *Tests* are others that call it.
 
 | Word | What is tested of the operation | Test |
 |---|---|---|
 | shape | a good request gets an answer in the shape of AWS's model | {shape} |
 | permission | it needs the permission of its name, and that is enough | {permission} |
+| proof | of a program: no other token, code, client or secret in the request is taken | {proof} |
 | constraints | each length, pattern, range and choice of the model; each required member | {constraints} |
 | absent | each id in the request, where it names nothing | {absent} |
 | pages | the list page by page, one or two at a time, is the whole list | {pages} |

@@ -194,17 +194,53 @@ class Fuzz:
             yield self._random.choice(makers)()
 
     def odd_requests(
-        self, good: list[tuple[tuple[str, str], dict[str, Any]]], count: int
-    ) -> Iterator[Request]:
-        """Yield requests of JSON services, each a good one in which one to three values are odd."""
+        self,
+        good: list[tuple[tuple[str, str], dict[str, Any]]],
+        count: int,
+        headers_of: Callable[[str], dict[str, str]] = lambda _service: {},
+    ) -> Iterator[tuple[str, Request]]:
+        """Yield requests with what each is, each a good one in which one to three values are odd."""
         for _ in range(count):
             (service, name), value = self._random.choice(good)
             odd = copy.deepcopy(value)
             for _ in range(self._random.choice((1, 1, 2, 3))):
                 self._spoil(odd, service_model(service).operation_model(name).input_shape)
-            signing_name, prefix = TARGETS[service]
-            headers = {"x-amz-target": f"{prefix}.{name}", "content-type": "application/x-amz-json-1.1"}
-            yield self.signed("POST", "/", "", headers, json.dumps(odd).encode(), signing_name)
+            if service in TARGETS:
+                signing_name, prefix = TARGETS[service]
+                headers = {"x-amz-target": f"{prefix}.{name}", "content-type": "application/x-amz-json-1.1"}
+                request = self.signed("POST", "/", "", headers, json.dumps(odd).encode(), signing_name)
+            else:
+                request = self._placed(service, name, odd, headers_of(service))
+            yield f"{service}:{name} {odd!r}", request
+
+    def _placed(self, service: str, name: str, values: dict[str, Any], headers: dict[str, str]) -> Request:
+        """Return a request of a REST service with its values in path, query, headers and body."""
+        model = service_model(service).operation_model(name)
+        path, _, query = model.http["requestUri"].partition("?")
+        headers, body = {"host": self._host, "content-type": "application/json", **headers}, {}
+        for member, value in values.items():
+            serialization = model.input_shape.members[member].serialization
+            key, text = (
+                serialization.get("name", member),
+                value if isinstance(value, str) else json.dumps(value),
+            )
+            match serialization.get("location"):
+                case "uri":
+                    path = path.replace(f"{{{key}}}", quote(text, safe="", errors="replace"))
+                case "querystring":
+                    listed = value if isinstance(value, list) else [text]
+                    query += "".join(f"&{key}={quote(str(one), safe='', errors='replace')}" for one in listed)
+                case "header":
+                    headers[key.lower()] = text.encode(errors="replace").decode("latin-1").strip()
+                case _ if model.input_shape.serialization.get("payload") == member:
+                    body = value
+                case _:
+                    body = {**body, key: value}
+        data = json.dumps(body).encode()
+        method, query = model.http["method"], query.lstrip("&")
+        if model.auth_type == "none" or "authorization" in headers:
+            return Request(method, path, query, headers, data)
+        return self.signed(method, path, query, headers, data, REST[service])
 
     def _fitting(self, shape: Shape) -> Any:
         """Return a value that its model takes, if one is found soon."""

@@ -52,12 +52,18 @@ def signed_operations() -> list[Call]:
     )
 
 
+def unsigned_operations() -> list[Call]:
+    """Return the operations of people and programs: a token, a code or an own policy lets their caller in."""
+    return sorted(set(registry._HANDLERS) - set(signed_operations()))
+
+
 @cache
 def _rest_operations(service: str) -> dict[str, bool]:
     return {operation.model.name: operation.is_signed for _, operation in protocols._routes(service)}
 
 
 def _is_signed(service: str, name: str) -> bool:
+    """Tell whether a request carries a signature."""
     return service in registry.SERVICE_OF_TARGET_PREFIX.values() or _rest_operations(service).get(name, False)
 
 

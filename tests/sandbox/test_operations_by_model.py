@@ -1,7 +1,8 @@
-"""Rules that hold for every operation whose requests are signed, from its model and one good request.
+"""Rules that hold for every operation, from its model and one good request.
 
-It answers in the shape of its model; it needs the permission of its name; it refuses whatever the model
-forbids; it says so where a thing is not there; and each list is read page by page.
+It answers in the shape of its model; it refuses whatever the model forbids; each list is read page by page.
+One that is signed needs the permission of its name, and says so where a thing is not there; one of people's
+programs needs its token, code or proof.
 """
 
 from __future__ import annotations
@@ -9,23 +10,26 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from fuzz import TARGETS, Fuzz
+from fuzz import Fuzz
 from operation_world import (
     NOTHING,
     REFUSED_IN_WORLD,
-    World,
     broken,
     codes_of,
     good_requests,
     model_of,
     signed_operations,
     token_and_size,
+    unsigned_operations,
 )
+from program_world import ProgramWorld, program_requests
 from test_authorization import allow, document
 
 from idc_sandbox.wire.registry import SIGNING_NAMES
 
 OPERATIONS = [pytest.param(call, id="-".join(call)) for call in signed_operations()]
+CALLS = sorted([*signed_operations(), *unsigned_operations()])
+ALL = [pytest.param(call, id="-".join(call)) for call in CALLS]
 
 # Where an operation asks for more than its own name, as at AWS.
 NEEDS_TOO = {
@@ -36,26 +40,28 @@ INVALID = {
     "": {"ValidationException"},
     "athena": {"InvalidRequestException"},
     "glue": {"InvalidInputException"},
+    "sso": {"InvalidRequestException"},
+    "sso-oidc": {"InvalidRequestException"},
 }
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("world"))
+    made = ProgramWorld(tmp_path_factory.mktemp("world"))
     yield made
     made.clients.store.close()
 
 
 @pytest.fixture(scope="module")
 def good(world):
-    return good_requests(world)
+    return good_requests(world) | program_requests(world)
 
 
-def test_every_signed_operation_has_a_good_request(good):
-    assert sorted(good) == signed_operations()
+def test_every_operation_has_a_good_request(good):
+    assert sorted(good) == CALLS
 
 
-@pytest.mark.parametrize("call", OPERATIONS)
+@pytest.mark.parametrize("call", ALL)
 def test_a_good_request_is_answered_in_the_shape_of_the_model(world, good, call):
     world.go_back()
     if call in REFUSED_IN_WORLD:
@@ -100,10 +106,35 @@ def test_it_needs_the_permission_of_its_name_and_no_other(world, good, nobody, c
     assert world.refusal(call, good[call], client) == REFUSED_IN_WORLD.get(call, "")
 
 
+# --- the token, code or secret that a program has
+
+OF_TOKEN = {"accessToken": "UnauthorizedException"}
+OF_PROGRAM = {"clientId": "InvalidClientException", "clientSecret": "InvalidClientException"}
+LET_IN_BY = {
+    **{
+        ("sso", name): OF_TOKEN
+        for name in ("GetRoleCredentials", "ListAccountRoles", "ListAccounts", "Logout")
+    },
+    ("sso-oidc", "StartDeviceAuthorization"): OF_PROGRAM,
+    ("sso-oidc", "CreateToken"): OF_PROGRAM | {"deviceCode": "InvalidGrantException"},
+    ("sso-oidc", "CreateTokenWithIAM"): dict.fromkeys(("code", "codeVerifier"), "InvalidGrantException"),
+    ("signin", "CreateOAuth2Token"): dict.fromkeys(("code", "codeVerifier"), "ValidationException"),
+}
+
+
+@pytest.mark.parametrize("call", [pytest.param(call, id="-".join(call)) for call in LET_IN_BY])
+def test_a_program_needs_the_very_token_code_and_secret(world, good, call):
+    for name, wanted in LET_IN_BY[call].items():
+        world.go_back()
+        request = good[call]["tokenInput"] if call[0] == "signin" else good[call]
+        odd = request | {name: ("y" if request[name][:1] == "x" else "x") + request[name][1:]}
+        assert world.refusal(call, {"tokenInput": odd} if call[0] == "signin" else odd) == wanted, name
+
+
 # --- what the model forbids
 
 
-@pytest.mark.parametrize("call", OPERATIONS)
+@pytest.mark.parametrize("call", ALL)
 def test_it_refuses_whatever_its_model_forbids(world, good, call):
     client = world.client_of(call[0])
     shape = model_of(call).input_shape or NOTHING
@@ -202,16 +233,17 @@ SHORT = {
     ("sso-admin", "ListInstances"): "an account sees two at most",
     ("sso-admin", "ListTagsForResource"): "it has no MaxResults",
 }
-ANY_PAGED = [call for call in signed_operations() if token_and_size(call)[0]]
+ANY_PAGED = [call for call in CALLS if token_and_size(call)[0]]
 BAD_TOKEN = {
     "athena": "InvalidRequestException",
     "glue": "InvalidInputException",
     "cloudtrail": "InvalidNextTokenException",
+    "sso": "InvalidRequestException",
 }
 PAGED = [
     pytest.param(call, id="-".join(call))
-    for call in signed_operations()
-    if token_and_size(call)[0] and call not in SHORT and call != ("athena", "GetQueryResults")
+    for call in ANY_PAGED
+    if call not in SHORT and call != ("athena", "GetQueryResults")
 ]
 
 
@@ -248,9 +280,7 @@ def test_a_token_is_good_for_its_own_question_and_account_alone(world, good, cal
     token_name, size_name = token_and_size(call)
     wanted = BAD_TOKEN.get(call, BAD_TOKEN.get(call[0], "ValidationException"))
     _, tokens = pages_of(world, call, good[call], 1)
-    others = [
-        other for other in signed_operations() if other[0] == call[0] and other in ANY_PAGED and other != call
-    ]
+    others = [other for other in ANY_PAGED if other[0] == call[0] and other != call]
     for other in others[:3]:
         name, _ = token_and_size(other)
         assert world.refusal(other, good[other] | {name: tokens[0]}) == BAD_TOKEN.get(other, wanted), other
@@ -278,20 +308,23 @@ def test_a_token_is_not_good_for_another_account_or_other_parameters(world, good
 # --- and with something odd in it
 
 ODD, ODD_SEED = 3_000, 20_261_130
+OF_PROGRAMS = ("account-access", "account-access-runtime", "signin", "sso", "sso-oidc")
 
 
-def test_a_good_request_with_something_odd_in_it_never_gets_a_500(world, good, caplog):
+@pytest.mark.parametrize("kind", ["JSON", "REST"])
+def test_a_good_request_with_something_odd_in_it_never_gets_a_500(world, good, caplog, kind):
     """Requests that get past the door and most of the model, as those of `test_fuzz.py` hardly do."""
     world.go_back()
     fuzz = Fuzz(ODD_SEED, world.clients.administrator_key())
-    calls = [call for call in sorted(good) if call[0] in TARGETS]
+    calls = [call for call in sorted(good) if (call[0] in OF_PROGRAMS) == (kind == "REST")]
     defects, statuses = [], Counter()
-    for number, request in enumerate(fuzz.odd_requests([(call, good[call]) for call in calls], ODD)):
+    asked = fuzz.odd_requests([(call, good[call]) for call in calls], ODD, world.headers_of)
+    for number, (what, request) in enumerate(asked):
         if number % 100 == 0:
             world.go_back()
         answer = world.clients.gateway.handle(request)
         statuses[answer.status] += 1
         if answer.status >= 500:
-            defects.append((request.headers["x-amz-target"], request.body[:300]))
+            defects.append(what[:300])
     assert not defects, caplog.text[-4000:]
     assert statuses[200] > ODD / 10
