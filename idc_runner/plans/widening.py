@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from idc_aws.access import list_permission_sets, list_provisioned_accounts
+from idc_aws.access import (
+    list_assignments_of_principals,
+    list_permission_sets,
+    list_provisioned_accounts,
+)
 from idc_aws.changes import Action, State
 from idc_aws.connection import Connection, management_account_id
-from idc_aws.errors import KitError, ParametersError, Problem
+from idc_aws.errors import AccessDeniedError, KitError, ParametersError, Problem
 from idc_aws.files import explained, read_table
 from idc_aws.identifiers import did_you_mean, parse_duration
+from idc_aws.identity_store import find_principal_ids
 from idc_aws.permission_sets import PermissionSets
 from idc_runner.plans.document import PlannedChange, Widening
 
@@ -235,13 +240,11 @@ def _named(words: Iterable[str]) -> str:
 
 def set_findings(before: State, after: State, rules: Rules) -> Iterator[Found]:
     """Yield what a permission set gives that it did not give before, by rule."""
-    gained = [
-        name
-        for name in _policy_names(after)
-        if name in rules.administrators and name not in _policy_names(before)
-    ]
-    if gained:
-        yield "administrator_policy", f"gets {_named(gained)}"
+    gained = [name for name in _policy_names(after) if name not in _policy_names(before)]
+    if strong := [name for name in gained if name in rules.administrators]:
+        yield "administrator_policy", f"gets {_named(strong)}"
+    if others := [name for name in gained if name not in rules.administrators]:
+        yield "managed_policy", f"gets {_named(others)}, whose content AWS decides and is not read here"
     held = before.get("customer_managed_policies") or []
     new = [policy for policy in after.get("customer_managed_policies") or [] if policy not in held]
     if new:
@@ -288,7 +291,12 @@ def find_widenings(
     sets = {
         each.change.key: each.change.after or {} for each in every if each.change.kind == "permission_set"
     }
-    look = _Look(connection, rules, sets, _sets_of_groups(every))
+    joined = {
+        each.change.after["group"]
+        for each in every
+        if each.change.kind == "group_membership" and each.change.writes and each.change.after
+    }
+    look = _Look(connection, rules, sets, _sets_of_groups(every), joined)
     found = [
         Widening(rule, rules.levels[rule] == "accept", each.change.kind, each.change.key, words)
         for each in every
@@ -317,9 +325,10 @@ class _Look:
         rules: Rules,
         sets: Mapping[str, State],
         sets_of_groups: Mapping[str, Sequence[str]],
+        joined: Collection[str],
     ) -> None:
         self._connection, self._rules, self._sets = connection, rules, dict(sets)
-        self._sets_of_groups = sets_of_groups
+        self._sets_of_groups, self._joined = sets_of_groups, joined
 
     def at(self, planned: PlannedChange) -> Iterator[Found]:
         change = planned.change
@@ -330,12 +339,37 @@ class _Look:
         elif change.kind == "account_assignment" and change.action is Action.CREATE:
             yield from self._assignment(after)
         elif change.kind == "group_membership":
-            group = after["group"]
-            names = dict.fromkeys(self._sets_of_groups.get(group, ()))
-            if strong := [name for name in names if is_administrators(self._state_of(name), self._rules)]:
-                yield "administrator_membership", f"joins a group that has {_named(strong)}"
+            yield from self._joins(after["group"])
         elif change.kind == "delegated_administrator":
             yield "delegated_administrator", "may administer Identity Center from now on"
+
+    def _joins(self, group: str) -> Iterator[Found]:
+        there = self._sets_there
+        names = dict.fromkeys([*self._sets_of_groups.get(group, ()), *(there or {}).get(group, ())])
+        if strong := [name for name in names if is_administrators(self._state_of(name), self._rules)]:
+            yield "administrator_membership", f"joins a group that has {_named(strong)}"
+        elif there is None:
+            words = "joins a group; what else it has cannot be read with these credentials"
+            yield "administrator_membership", words
+
+    @cached_property
+    def _sets_there(self) -> dict[str, list[str]] | None:
+        """The permission sets that the groups have on the target; None: they may not be read."""
+        if self._connection.instance_or_none() is None:
+            return {}
+        ids = find_principal_ids(self._connection, sorted(("GROUP", name) for name in self._joined))
+        name_of = {identifier: name for (_, name), identifier in ids.items()}
+        if not name_of:
+            return {}
+        try:
+            rows = list_assignments_of_principals(self._connection, [("GROUP", one) for one in name_of])
+            sets = {arn: name for name, arn in list_permission_sets(self._connection).items()}
+        except AccessDeniedError:
+            return None  # only the management account reads by principal
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            found.setdefault(name_of[row.principal_id], []).append(sets[row.permission_set_arn])
+        return found
 
     def _assignment(self, state: State) -> Iterator[Found]:
         if state["principal_type"] == "USER":

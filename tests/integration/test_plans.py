@@ -10,11 +10,18 @@ from typer.testing import CliRunner
 
 from idc_aws.access import list_permission_sets
 from idc_aws.connection import connect
-from idc_aws.errors import ApplyRefusedError, KitError, ParametersError, RunFailedError, WriteFailedError
+from idc_aws.errors import (
+    AccessDeniedError,
+    ApplyRefusedError,
+    KitError,
+    ParametersError,
+    RunFailedError,
+    WriteFailedError,
+)
 from idc_aws.groups import Groups
 from idc_aws.identity_store import find_group_id, find_user_id
 from idc_runner.cli.application import app
-from idc_runner.plans import document
+from idc_runner.plans import document, widening
 from idc_runner.plans.document import read_plan
 
 NOTEBOOKS = "05,06,07,08"
@@ -326,7 +333,7 @@ def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
     assert f"{rule} (needs --accept): Later: becomes an administrator's set" in again.output
 
 
-def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk):
+def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk, monkeypatch):
     desk.plan(administrators("Held", "Development", group="Held"))
     desk.apply()
     wanted = administrators("Held", "Management", group="Held")
@@ -338,5 +345,18 @@ def test_a_set_that_the_plan_does_not_hold_is_read_from_the_target(desk):
     assert "direct_user_assignment: user Held · Held · Production" in joining.output
     assert "administrator_membership: late in Held: joins a group that has Held" in joining.output
     assert joining.output.count("administrator_membership") == 1
+    alone = {
+        **wanted,
+        "account_assignments": [],
+        "permission_sets": [],
+    }  # what the group has is on the target
+    assert "late in Held: joins a group that has Held" in desk.plan(alone, only="08").output
+
+    def denied(*_arguments):
+        raise AccessDeniedError("only the management account may")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(widening, "list_assignments_of_principals", denied)
+        assert "late in Held: joins a group; what else it has cannot be" in desk.plan(alone, only="08").output
     planned = desk.plan(administrators("Held", "Management", group="Held"), only="07")
     assert "administrator_in_management_account (needs --accept)" in planned.output

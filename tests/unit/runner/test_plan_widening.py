@@ -94,7 +94,9 @@ def test_a_policy_is_compared_with_the_one_of_before(before, after, rules):
     assert [rule for rule, _ in policy_findings(before, after, RULES)] == rules
 
 
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+ADMINISTRATOR, READ_ONLY = (
+    f"arn:aws:iam::aws:policy/{name}" for name in ("AdministratorAccess", "ReadOnlyAccess")
+)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,8 @@ ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
     [
         ({}, {"managed_policies": [ADMINISTRATOR]}, ["administrator_policy"]),
         ({"managed_policies": [ADMINISTRATOR]}, {"managed_policies": [ADMINISTRATOR]}, []),
+        ({}, {"managed_policies": [ADMINISTRATOR, READ_ONLY]}, ["administrator_policy", "managed_policy"]),
+        ({"managed_policies": [READ_ONLY]}, {"managed_policies": [READ_ONLY]}, []),
         ({}, {"customer_managed_policies": [{"name": "Own", "path": "/"}]}, ["customer_managed_policy"]),
         (
             {"permissions_boundary": {"managed_policy": "a"}},
