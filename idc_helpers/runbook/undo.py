@@ -264,7 +264,6 @@ class FateFinder:
                 reason = "does not belong to this run, and depends on something that is deleted"
                 change = Change(Action.DELETE, use.kind, use.key, {}, None, reason, use.identifier)
                 undoings.insert(0, Undoing(None, change, Fate.UNDO))
-                present.add(use.name)
 
 
 def _deletes(undoing: Undoing) -> bool:

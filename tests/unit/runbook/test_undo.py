@@ -175,6 +175,22 @@ def test_receipts_of_another_account_target_or_region_are_refused(book, other):
         plan_undo(book.open_receipts(), {"thing": resource}, elsewhere)
 
 
+@pytest.mark.parametrize(
+    ("is_there", "fate", "words"),
+    [
+        (True, Fate.LEFT, "is in the instance arn: connect to that one"),
+        (False, Fate.GONE, "is already gone, with its instance"),
+    ],
+)
+def test_what_another_instance_holds_is_not_looked_for_in_this_one(book, is_there, fate, words):
+    resource, instances = MemoryResource(), MemoryResource("instance")
+    apply(book, resource, {"ana": {}})
+    instances._renamed = {"arn": {"name": "practice"}} if is_there else {}
+    here = Origin(**{**ORIGIN.__dict__, "instance_arn": "another arn"})
+    (found,) = plan_undo(book.open_receipts(), {"instance": instances, "thing": resource}, here).undoings
+    assert (found.fate, found.change.reason, found.change.writes) == (fate, words, False)
+
+
 def test_a_receipt_of_a_kind_that_is_not_known_is_counted_and_keeps_no_other_from_being_undone(book):
     thing = MemoryResource()
     apply(book, MemoryResource(kind="application"), {"ana": {}})
