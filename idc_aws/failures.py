@@ -238,10 +238,13 @@ class Failures:
 
 def is_refusal(error: Exception) -> bool:
     """Tell whether AWS surely did nothing of a call that failed."""
+    said = error if isinstance(error, ClientError) else error.__cause__
+    if isinstance(said, ClientError) and said.response.get("ResponseMetadata", {}).get("RetryAttempts", 0):
+        # An attempt whose answer was lost may have written; the next one then meets a conflict with it, or
+        # keys that have ended meanwhile.
+        return False
     if isinstance(error, ClientError):
-        # An attempt whose answer was lost may have written, and the next one then meets a conflict with it.
-        attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        return not attempts and _KIND_OF_CODE.get(error_code(error)) != "failed_at_aws"
+        return _KIND_OF_CODE.get(error_code(error)) != "failed_at_aws"
     return isinstance(error, (AccessDeniedError, AccountInstanceError, CredentialsError))
 
 

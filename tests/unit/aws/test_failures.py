@@ -1,4 +1,5 @@
 import pytest
+from botocore.exceptions import ClientError
 from stub_transport import INSTANCE_ARN, Refusal
 
 from idc_aws.changes import Action, Change
@@ -10,7 +11,7 @@ from idc_aws.errors import (
     TargetError,
     WriteFailedError,
 )
-from idc_aws.failures import Failures, failed_read, failed_write
+from idc_aws.failures import Failures, failed_read, failed_write, is_refusal
 
 CHANGE = Change(Action.CREATE, "permission_set", "Auditors", None, {}, "")
 
@@ -85,3 +86,24 @@ def test_a_sandbox_that_forgot_its_key_was_reset():
     assert isinstance(error, CredentialsError)
     assert "reset" in error.remedy
     assert "aws sso login" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts", "told", "is_one"),
+    [
+        ("ConflictException", 0, None, True),
+        ("ConflictException", 1, None, False),  # with what an attempt made whose answer was lost
+        ("InternalServerException", 0, None, False),
+        ("AccessDeniedException", 0, AccessDeniedError, True),
+        ("AccessDeniedException", 1, AccessDeniedError, False),
+        ("ExpiredTokenException", 1, CredentialsError, False),
+        ("ThrottlingException", 0, TargetError, False),
+    ],
+)
+def test_what_aws_surely_refused_is_told_from_what_it_may_have_done(code, attempts, told, is_one):
+    said = ClientError(
+        {"Error": {"Code": code}, "ResponseMetadata": {"RetryAttempts": attempts}}, "CreateUser"
+    )
+    error = said if told is None else told("in our words")
+    error.__cause__ = said if told else None
+    assert is_refusal(error) is is_one
