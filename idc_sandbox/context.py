@@ -146,11 +146,8 @@ class AwsServices(Protocol):
     def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
         """Tell whether an account has a customer managed policy of this path and name."""
 
-    def create_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make the role of a permission set in an account, and return its ARN. Writes."""
-
-    def update_reserved_role(self, account_id: str, **wanted: Any) -> str:
-        """Make a role what its permission set says now. Writes."""
+    def put_reserved_role(self, account_id: str, **wanted: Any) -> str:
+        """Make the role of a permission set in an account what the set says, and return its ARN. Writes."""
 
     def delete_reserved_role(self, account_id: str, role_name: str) -> None:
         """Delete the role of a permission set from an account, if it is there. Writes."""

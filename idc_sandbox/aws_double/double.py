@@ -349,7 +349,7 @@ class AwsDouble:
     create_trail_bucket = _changing(s3.create_trail_bucket, "s3", ids="service_object")
     put_trail_objects = _changing(s3.put_trail_objects, "s3", ids="service_object")
     enable_trusted_access = _changing(accounts.enable_trusted_access, "organizations")
-    create_reserved_role = update_reserved_role = _changing(accounts.put_reserved_role, "iam")
+    put_reserved_role = _changing(accounts.put_reserved_role, "iam")
     delete_reserved_role = _changing(accounts.delete_reserved_role, "iam")
 
     def __init__(self, store: Store) -> None:

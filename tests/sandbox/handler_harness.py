@@ -66,18 +66,11 @@ class MemoryDouble:
     def customer_managed_policy_exists(self, account_id: str, path: str, name: str) -> bool:
         return (account_id, path, name) in self.policies
 
-    def create_reserved_role(self, account_id: str, **role: Any) -> str:
+    def put_reserved_role(self, account_id: str, **role: Any) -> str:
         if self.defect and account_id in self.defective_accounts:
             raise self.defect
-        assert (account_id, role["role_name"]) not in self.roles
         self.roles[account_id, role["role_name"]] = role
         return f"arn:aws:iam::{account_id}:role{role['path']}{role['role_name']}"
-
-    def update_reserved_role(self, account_id: str, **role: Any) -> None:
-        if self.defect and account_id in self.defective_accounts:
-            raise self.defect
-        assert (account_id, role["role_name"]) in self.roles
-        self.roles[account_id, role["role_name"]] = role
 
     def delete_reserved_role(self, account_id: str, role_name: str) -> None:
         assert account_id in self.accounts

@@ -164,7 +164,7 @@ def test_a_role_that_does_not_exist_is_not_assumed(gateway_client):
 
 def test_nobody_assumes_the_role_of_a_permission_set_directly(gateway_client):
     account_id = gateway_client.member_account_ids()["Development"]
-    role_arn = gateway_client.double.create_reserved_role(
+    role_arn = gateway_client.double.put_reserved_role(
         account_id,
         role_name="AWSReservedSSO_Reader_0123456789abcdef",
         path="/aws-reserved/sso.amazonaws.com/",

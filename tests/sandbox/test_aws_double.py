@@ -491,7 +491,7 @@ def test_the_role_of_a_permission_set_is_made_changed_and_deleted(gateway_client
     account_id = gateway_client.member_account_ids()["Development"]
     iam = gateway_client.client("iam", account=account_id)
     iam.create_policy(PolicyName="Own", Path="/p/", PolicyDocument=TRUST.replace("[]", f"[{STATEMENT}]"))
-    role_arn = double.create_reserved_role(
+    role_arn = double.put_reserved_role(
         account_id,
         **reserved_role(
             account_id,
@@ -525,7 +525,7 @@ def test_the_role_of_a_permission_set_is_made_changed_and_deleted(gateway_client
         managed_policy_arns=["arn:aws:iam::aws:policy/PowerUserAccess"],
         permissions_boundary_arn=boundary,
     )
-    assert double.update_reserved_role(account_id, **changed) == role_arn
+    assert double.put_reserved_role(account_id, **changed) == role_arn
     role = iam.get_role(RoleName=name)["Role"]
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
     assert role["Description"] == "Writes"
@@ -550,7 +550,7 @@ def test_whether_a_boundary_was_read_before_does_not_shift_ids(gateway_client, t
         for number in range(2):
             role = reserved_role(account_id, role_name=f"AWSReservedSSO_Reader_{number:016x}")
             boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-            client.double.create_reserved_role(account_id, **role, permissions_boundary_arn=boundary)
+            client.double.put_reserved_role(account_id, **role, permissions_boundary_arn=boundary)
             role_id = iam.get_role(RoleName=role["role_name"])["Role"]["RoleId"]
             ids.setdefault(client, []).append(role_id)
             if client is gateway_client:
@@ -570,7 +570,7 @@ def test_a_role_with_a_policy_that_is_missing_is_not_made_by_half(gateway_client
     account_id = gateway_client.member_account_ids()["Development"]
     wanted = reserved_role(account_id, customer_managed=[("/", "Missing")])
     with pytest.raises(ServiceError, match="Missing") as caught:
-        gateway_client.double.create_reserved_role(account_id, **wanted)
+        gateway_client.double.put_reserved_role(account_id, **wanted)
     assert caught.value.code == "ResourceNotFoundException"
     assert gateway_client.double.list_reserved_roles(account_id) == []
 
@@ -578,5 +578,5 @@ def test_a_role_with_a_policy_that_is_missing_is_not_made_by_half(gateway_client
 def test_a_role_that_somebody_deleted_is_made_again_by_an_update(gateway_client):
     account_id = gateway_client.member_account_ids()["Development"]
     wanted = reserved_role(account_id)
-    assert gateway_client.double.update_reserved_role(account_id, **wanted)
+    assert gateway_client.double.put_reserved_role(account_id, **wanted)
     assert gateway_client.double.list_reserved_roles(account_id) == [wanted["role_name"]]

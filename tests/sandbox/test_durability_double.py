@@ -157,14 +157,14 @@ def test_a_transaction_that_is_rolled_back_takes_motos_memory_with_it(gateway_cl
 
     def create_and_fail() -> None:
         with store.transaction():
-            double.create_reserved_role(account_id, **wanted)
+            double.put_reserved_role(account_id, **wanted)
             assert double.list_reserved_roles(account_id) == [wanted["role_name"]]
             raise ServiceError("ConflictException", "something else went wrong")
 
     with pytest.raises(ServiceError):
         create_and_fail()
     assert double.list_reserved_roles(account_id) == []
-    role_arn = double.create_reserved_role(account_id, **wanted)
+    role_arn = double.put_reserved_role(account_id, **wanted)
     assert role_arn.endswith(wanted["role_name"])
     gateway_client.restart()
     assert gateway_client.double.list_reserved_roles(account_id) == [wanted["role_name"]]
@@ -173,7 +173,7 @@ def test_a_transaction_that_is_rolled_back_takes_motos_memory_with_it(gateway_cl
 def test_a_key_of_a_transaction_that_is_rolled_back_is_not_remembered(gateway_client):
     double, store = gateway_client.double, gateway_client.store
     wanted = reserved_role(double.management_account_id)
-    double.create_reserved_role(double.management_account_id, **wanted)
+    double.put_reserved_role(double.management_account_id, **wanted)
     issued: list[str] = []
 
     def issue_and_fail() -> None:
@@ -288,7 +288,7 @@ def test_a_role_in_one_account_writes_that_account_alone_and_survives(gateway_cl
     about = {"path": "/aws-reserved/", "description": "", "max_session_duration_s": 43_200}
     for account_id, name in ((first, "one"), (second, "two"), (first, "three"), (second, "four")):
         before = states(gateway_client)
-        double.create_reserved_role(
+        double.put_reserved_role(
             account_id, role_name=f"AWSReservedSSO_{name}", saml_provider_arn=saml.format(account_id), **about
         )
         after = states(gateway_client)

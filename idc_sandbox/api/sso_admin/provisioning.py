@@ -70,11 +70,10 @@ def provision_role(
         return
     _require_account_ready(context, permission_set, account_id)
     if provisioned:
-        role_name, write_role = provisioned["role_name"], context.double.update_reserved_role
+        role_name = provisioned["role_name"]
     else:
         role_name = f"AWSReservedSSO_{permission_set['name']}_{context.ids.digest('role')[:16]}"
-        write_role = context.double.create_reserved_role
-    write_role(account_id, **_role(context, permission_set, account_id, role_name))
+    context.double.put_reserved_role(account_id, **_role(context, permission_set, account_id, role_name))
     context.replace(
         "provisioned_permission_set",
         permission_set_arn=permission_set_arn,
