@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import hmac
+import importlib
 import logging
 import os
 import signal
@@ -283,6 +284,12 @@ def make_application(
     return FrontDoor(sites, make_pages, answer, say_where)
 
 
+def _import_the_rest() -> None:
+    """Import what the first act of the console and the first page would wait for, pydantic among it."""
+    for name in ("idc_sandbox.api.console", "idc_sandbox.pages.application"):
+        importlib.import_module(name)
+
+
 def serve(
     folder: StateFolder,
     listener: socket.socket,
@@ -340,7 +347,7 @@ def _run(
 
     def tell() -> None:
         folder.write_server(about)
-        double.load_in_background(after_s=_PAUSE_S, when_impossible=give_up)
+        double.load_in_background(after_s=_PAUSE_S, when_impossible=give_up, then=_import_the_rest)
         if say is not None:
             say(f"Serving on http://{sites.address_host}; Ctrl-C ends it.")
 

@@ -66,13 +66,21 @@ class LazyMoto:
         return self._double
 
     def load_in_background(
-        self, *, after_s: float, when_impossible: Callable[[str], None]
+        self,
+        *,
+        after_s: float,
+        when_impossible: Callable[[str], None],
+        then: Callable[[], object] = lambda: None,
     ) -> threading.Thread:
-        """Load moto on a thread, which is returned: the first request that needs it need not wait."""
+        """Load moto on a thread, which is returned: the first request that needs it need not wait.
+
+        `then` is called on that thread afterwards.
+        """
 
         def load() -> None:
             try:
                 self.load().prepare()
+                then()
             except SandboxStartError as error:
                 when_impossible(str(error))
             except sqlite3.ProgrammingError:

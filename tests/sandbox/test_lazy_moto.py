@@ -147,3 +147,13 @@ def test_a_state_that_cannot_be_read_after_all_ends_the_sandbox_with_the_reason(
     reasons: list[str] = []
     early.double.load_in_background(after_s=0.0, when_impossible=reasons.append).join(timeout=PATIENCE_S)
     assert "the state of 'iam' in the state file cannot be read" in reasons[0]
+
+
+def test_what_else_is_prepared_comes_after_moto(early):
+    loaded = []
+    thread = early.double.load_in_background(
+        after_s=0.0, when_impossible=loaded.append, then=lambda: loaded.append(early.double._double)
+    )
+    thread.join(timeout=PATIENCE_S)
+    assert loaded == [early.double._double]
+    assert loaded[0] is not None
