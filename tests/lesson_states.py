@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import forked_sandboxes
+
 from idc_aws.connection import connect
 from idc_aws.organization import list_accounts
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
@@ -30,6 +32,12 @@ def context_of(state_folder: Path, scenario: Scenario, run_folder: Path) -> RunC
     return RunContext(connect(state_folder=state_folder), scenario, "apply", "lesson", run_folder)
 
 
+def apply_all(context: RunContext) -> None:
+    """Apply every step that the kit can write."""
+    for name in target_steps():
+        Step(context, name).apply()
+
+
 def states_of(context: RunContext) -> States:
     """Return what is there of everything that the scenario wants, by kind and key; accounts by name."""
     resources = resources_by_kind(context.connection)
@@ -47,11 +55,10 @@ def states_of(context: RunContext) -> States:
 def state_by_kit(scenario: Scenario, folder: Path) -> States:
     """Return what the kit makes of a scenario, in a sandbox of its own."""
     state_folder = StateFolder(folder / "state")
-    launcher.start(state_folder, port=0, seed=7)
+    forked_sandboxes.start(state_folder)
     try:
         context = context_of(state_folder.path, scenario, folder / "run")
-        for name in target_steps():
-            Step(context, name).apply()
+        apply_all(context)
         return states_of(context)
     finally:
         launcher.stop(state_folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import forked_sandboxes
 import httpx
 import pyotp
 from patience import PATIENCE_S
@@ -32,7 +33,7 @@ class Scene:
 
     def __init__(self, path: Path) -> None:
         self.folder = StateFolder(path)
-        self.sandbox = launcher.start(self.folder, port=0, seed=7)
+        self.sandbox = forked_sandboxes.start(self.folder)
         self.control("PUT", "switches", {"asynchronous_duration_s": 0})
         self.console("POST", "instance", {})
         self.sso_admin, self.identity_store = self.client("sso-admin"), self.client("identitystore")

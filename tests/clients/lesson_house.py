@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import forked_sandboxes
 from patience import PATIENCE_S
 
 from idc_helpers.runbook.lesson import target_steps
@@ -21,7 +22,7 @@ class LessonHouse:
 
     def __init__(self, folder: Path) -> None:
         self.folder = StateFolder(folder / "state")
-        self.running = launcher.start(self.folder, port=0, seed=7)
+        self.running = forked_sandboxes.start(self.folder)
         self.run = open_run("08_users", run_folder=str(folder / "run"), target="sandbox")
         for name in target_steps():
             Step(self.run, name).apply()

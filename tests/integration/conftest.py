@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import botocore.session
+import forked_sandboxes
 import pytest
 
 from idc_aws.connection import connect
-from idc_aws.sandbox import start_sandbox
+from idc_sandbox import launcher
+from idc_sandbox.state_folder import StateFolder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,13 +33,13 @@ def start_in(tmp_path_factory, no_aws_of_the_user):
     def start(name):
         folder = tmp_path_factory.mktemp(name) / "state"
         folders.append(folder)
-        start_sandbox(folder, port=0, seed=7)
+        forked_sandboxes.start(StateFolder(folder))
         connect(state_folder=folder).console.call("PUT", "switches", {"asynchronous_duration_s": 0})
         return folder
 
     yield start
     for folder in folders:
-        subprocess.run([sys.executable, "-m", "idc_sandbox", "stop", "--state", str(folder)], check=False)
+        launcher.stop(StateFolder(folder))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import forked_sandboxes
 import pytest
 import yaml
 from companies import Company
@@ -14,12 +15,13 @@ from company_seed import SUSPENDED, nested_organization, seed_company
 from idc_aws.connection import connect
 from idc_aws.organization import list_accounts_with_paths
 from idc_aws.project import STATE_VARIABLE
-from idc_aws.sandbox import start_sandbox, stop_sandbox
+from idc_aws.sandbox import stop_sandbox
 from idc_aws.scenario.reading import load_scenario
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step
 from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest, run_lesson
+from idc_sandbox.state_folder import StateFolder
 
 KIT = Path(__file__).resolve().parents[2]
 # 70 people in two groups each are 210 rows, a few more than a cell shows whole.
@@ -35,7 +37,7 @@ def company(tmp_path_factory, no_aws_of_the_user):
     file = folder / "company.yaml"
     file.write_text(yaml.safe_dump(values), "utf-8")
     seed_company(folder / "state", values, nested_organization(COMPANY.account_ids))
-    start_sandbox(folder / "state", port=0)
+    forked_sandboxes.start(StateFolder(folder / "state"), seed=None)
     yield file, folder / "state"
     stop_sandbox(folder / "state")
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import forked_sandboxes
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 from patience import PATIENCE_S
@@ -192,7 +193,7 @@ class SandboxProcess(SandboxClients):
 
     def start(self) -> RunningSandbox:
         """Start it again where it stood."""
-        self.running = launcher.start(self.folder, port=0, seed=self.seed)
+        self.running = forked_sandboxes.start(self.folder, seed=self.seed)
         self.endpoint_url = self.running.endpoint_url
         self._member_credentials.clear()
         return self.running
