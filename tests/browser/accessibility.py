@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from lab_desk import OUTPUT, Notebook
 from playwright.sync_api import Page, expect
 
@@ -16,6 +15,8 @@ SCHEMES = ("light", "dark")
 THEMES = {"JupyterLab Dark": "false", "JupyterLab Light": "true"}
 # Lab's ``body`` is 0 high and cuts off what overflows. Browsers show it; axe takes all of it for hidden.
 WHOLE_BODY = "body { height: 100vh; }"
+ONE_IS_ENOUGH = {"resultTypes": ["violations"]}  # of what is well
+_COLOURS_SEEN: dict[str, list[str]] = {}
 _CHANGE = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)"
 
 _ALL_IN_SIGHT = """([scrolled, outputs]) => {
@@ -25,18 +26,38 @@ _ALL_IN_SIGHT = """([scrolled, outputs]) => {
     return places.every(place => place.top >= sight.top && place.bottom <= sight.bottom);
 }"""
 
+_RUN = "([context, options]) => axe.run(context ?? document, options)"
+# Of elements with equal letters on an equal background one is enough.
+_RUN_WHERE_COLOURS_ARE_NEW = """async ([outputs, options, known]) => {
+    const found = new Map(), behind = new Map([[null, '']]);
+    const background = one => {
+        if (!behind.has(one)) {
+            const {backgroundColor, backgroundImage, opacity} = getComputedStyle(one);
+            const own = `${backgroundColor} ${backgroundImage} ${opacity}`;
+            behind.set(one, `${background(one.parentElement)}/${own}`);
+        }
+        return behind.get(one);
+    };
+    const letters = one => {
+        const {color, fontSize, fontWeight, textShadow, textDecoration} = getComputedStyle(one);
+        return `${one.tagName} ${color} ${fontSize} ${fontWeight} ${textShadow} ${textDecoration}`;
+    };
+    const isText = node => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    for (const one of document.querySelectorAll(outputs.split(',').map(each => `${each} *`).join())) {
+        if (one.matches('input, select, textarea') || Array.from(one.childNodes).some(isText)) {
+            const key = `${letters(one)} in ${letters(one.parentElement)} on ${background(one)}`;
+            if (!known.includes(key) && !found.has(key) && one.checkVisibility()) found.set(key, one);
+        }
+    }
+    const seen = Array.from(found.keys());
+    if (!seen.length) return [seen, {violations: []}];
+    return [seen, await axe.run({include: Array.from(found.values())}, options)];
+}"""
 
-@functools.cache
-def _axe() -> Axe:
-    return Axe()
 
-
-def _run(page: Page, context: str | None = None, *, only_colours: bool = False) -> dict[str, Any]:
-    """Run axe; of what is well, one element is enough."""
-    options: dict[str, Any] = {"resultTypes": ["violations"]}
-    if only_colours:
-        options["runOnly"] = list(COLOUR_RULES)
-    return _axe().run(page, context, options).response
+def _inject_axe(page: Page) -> None:
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.evaluate(AXE_SCRIPT)
 
 
 def violations_of_page(page: Page) -> list[tuple[str, str, str, str]]:
@@ -44,7 +65,9 @@ def violations_of_page(page: Page) -> list[tuple[str, str, str, str]]:
     found = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        response = _run(page, only_colours=scheme != SCHEMES[0])
+        _inject_axe(page)
+        options = {"runOnly": list(COLOUR_RULES)} if scheme != SCHEMES[0] else {}
+        response = page.evaluate(_RUN, [None, {**ONE_IS_ENOUGH, **options}])
         found += [
             (scheme, one["id"], one["impact"], one["nodes"][0]["html"][:160])
             for one in response["violations"]
@@ -64,23 +87,32 @@ def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, s
 
 
 def violations_in(page: Page, selector: str) -> list[tuple[str, str, str, str]]:
-    """Return what axe finds in one part of Lab's page, in both themes."""
-    found = []
+    """Return what axe finds in one part of Lab's page: colours in both themes, where they are new to it."""
+    _inject_axe(page)
     body = page.locator("body")
     now = body.get_attribute("data-jp-theme-light")
+    rules = {name: {"enabled": False} for name in COLOUR_RULES}
+    found = _nodes("", page.evaluate(_RUN, [selector, {**ONE_IS_ENOUGH, "rules": rules}]))
     for theme, is_light in sorted(THEMES.items(), key=lambda one: one[1] != now):  # changing takes its time
         if is_light != now:
             page.evaluate(_CHANGE, theme)
         expect(body).to_have_attribute("data-jp-theme-light", is_light)
         expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
-        response = _run(page, selector, only_colours=is_light != now)
-        assert "'fgColor': '#" in str(response), "axe has read colours"
-        found += [
-            (theme, one["id"], node["html"][:160], node["failureSummary"])
-            for one in response["violations"]
-            for node in one["nodes"]
-        ]
+        known = _COLOURS_SEEN.setdefault(theme, [])
+        options = {**ONE_IS_ENOUGH, "runOnly": list(COLOUR_RULES)}
+        new, response = page.evaluate(_RUN_WHERE_COLOURS_ARE_NEW, [selector, options, known])
+        assert not new or "'fgColor': '#" in str(response), "axe has read colours"
+        known += new
+        found += _nodes(theme, response)
     return found
+
+
+def _nodes(theme: str, response: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    return [
+        (theme, one["id"], node["html"][:160], node["failureSummary"])
+        for one in response["violations"]
+        for node in one["nodes"]
+    ]
 
 
 def show_all_at_once(notebook: Notebook, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Chromium for a module, a sandbox for all, and browsers whose pages must not complain in their console."""
+"""Chromium and a sandbox for all, and browsers whose pages must not complain in their console."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from accessibility import WIDTH, violations
+from lab_desk import Lab, Notebook
 from patience import PATIENCE_MS
 from playwright.sync_api import (
     Browser,
@@ -40,11 +42,15 @@ FLAGS = [
 ]
 
 
+# The first is Chromium without the parts that nobody sees here: a page costs half as much there.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
 # Not for longer: Playwright keeps an event loop running, and tests in other folders start one themselves.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Return the machine's Chromium; without one tests are skipped, but never where tests must run."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         reason = "no chromium is on the path; install it, such as with `apt-get install chromium`"
         if os.environ.get("CI"):
@@ -112,3 +118,36 @@ def mfa(scene: Scene) -> Iterator[object]:
     """Return a function that sets the MFA settings; they are a new instance's again afterwards."""
     yield scene.set_mfa
     scene.set_mfa()
+
+
+BEFORE_AND_AFTER = "09_activate_user"  # it shows how far the person is twice, and here nobody was there
+
+
+@pytest.fixture
+def opened(lab: Lab, request: pytest.FixtureRequest) -> Iterator[object]:
+    """Return a function that opens a notebook; it is looked at, saved and closed afterwards.
+
+    With ``look=False`` axe does not run: another test shows it the same.
+    """
+    notebooks: dict[Notebook, bool] = {}
+    wrong: list[object] = []
+    failed = request.session.testsfailed
+
+    def open_notebook(name: str, *, look: bool = True) -> Notebook:
+        notebook = lab.open(name)
+        notebooks[notebook] = look
+        return notebook
+
+    yield open_notebook
+    for notebook, look in notebooks.items():
+        lab.open(notebook.name)
+        if request.session.testsfailed > failed:
+            notebook.picture()
+        if notebook.name != BEFORE_AND_AFTER:
+            wrong += notebook.tables_shown_twice()
+        if look:
+            wrong += violations(notebook)
+        notebook.save()
+        lab.close(notebook)
+        lab.page.set_viewport_size({"width": WIDTH, "height": 1000})
+    assert wrong == []
