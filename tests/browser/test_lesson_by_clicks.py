@@ -16,6 +16,11 @@ from sandbox_clients import SandboxProcess
 from idc_aws.scenario.scenario import Scenario
 
 _OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
+# A radio button is left by choosing another one.
+_NOT_YET_SO = """(all, values) => all.flatMap(({type, value, checked}, number) => {
+    const wanted = values.includes(value);
+    return (type === 'radio' ? wanted && !checked : wanted !== checked) ? [number] : [];
+})"""
 
 
 class Answer:
@@ -58,9 +63,8 @@ def fill(fields: Locator, values: list[object]) -> None:
     """Give the fields of a name their values: type, choose, or tick exactly these."""
     kind = fields.first.evaluate("one => one.tagName === 'SELECT' ? 'select' : one.type")
     if kind in ("checkbox", "radio"):
-        for field in fields.all():
-            if (field.get_attribute("value") in values) != field.is_checked():
-                field.click()
+        for number in fields.evaluate_all(_NOT_YET_SO, values):
+            fields.nth(number).click()
     else:
         for field, value in zip(fields.all(), values, strict=True):
             field.select_option(str(value)) if kind == "select" else field.fill(str(value))

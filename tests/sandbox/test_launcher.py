@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 from idc_sandbox import launcher, loopback
 from idc_sandbox.__main__ import main
@@ -86,16 +86,23 @@ def test_a_whole_life(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks here, and tells of open files so")
+def open_by(pid):
+    return {entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
+
+
+def folders_of(targets):
+    return {file.parent for file in targets if file.is_absolute() and not file.is_char_device()}
+
+
 def test_the_command_forks_its_server_which_keeps_nothing_of_it(folder):
     started = run("start", "--state", str(folder.path), "--port", "0", "--json")
     assert started.returncode == 0, started.stderr
     pid = json.loads(started.stdout)["pid"]
     assert b"start" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     assert os.getsid(pid) == pid
-    targets = {entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    targets = open_by(pid)
     assert not {target for target in targets if target.name.startswith("pipe:")}
-    files = {target for target in targets if target.is_absolute() and not target.is_char_device()}
-    assert {file.parent for file in files} == {folder.path}
+    until(lambda: folders_of(open_by(pid)) == {folder.path})  # a module may be read just now
 
 
 def test_env_is_what_a_shell_can_evaluate(folder, capsys):
