@@ -6,7 +6,7 @@ import itertools
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import boto3
@@ -75,13 +75,14 @@ def calls_of(endpoint_url: str, key: str, secret: str) -> dict[str, Call]:
     }
 
 
-def seconds_each(call: Call, count: int) -> list[float]:
-    """Return how long each of some calls takes."""
-    found = []
+def seconds_in_turn(calls: Sequence[Call], count: int) -> list[list[float]]:
+    """Return for each of some calls how long it took each time; what disturbs the one disturbs the other."""
+    found: list[list[float]] = [[] for _ in calls]
     for _ in range(count):
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
+        for times, call in zip(found, calls, strict=True):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
     return found
 
 
@@ -105,7 +106,7 @@ def calls_a_second(call: Call, *, threads: int, seconds: float) -> float:
 
 def read_beside_writes(read: Call, write: Call, *, count: int) -> tuple[float, float]:
     """Return the median seconds of a read alone, and while another thread writes without a pause."""
-    alone = statistics.median(seconds_each(read, count))
+    alone = statistics.median(*seconds_in_turn([read], count))
     done = threading.Event()
 
     def write_on() -> None:
@@ -115,7 +116,7 @@ def read_beside_writes(read: Call, write: Call, *, count: int) -> tuple[float, f
     writer = threading.Thread(target=write_on)
     writer.start()
     try:
-        beside = statistics.median(seconds_each(read, count))
+        beside = statistics.median(*seconds_in_turn([read], count))
     finally:
         done.set()
         writer.join()

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -60,22 +60,21 @@ def answer(endpoint_url: str, key: str, secret: str, service: str) -> bytes:
         return bytes(response.read())
 
 
-def cold(service: str) -> Start:
+def start_sandbox(python: str, state: Path) -> dict[str, Any]:
+    """Start the sandbox of a Python's packages with new state, and return what it says of itself."""
+    command = [python, "-m", "idc_sandbox", "start", "--state", str(state), "--port", "0", "--json"]
+    about: dict[str, Any] = json.loads(
+        # Elsewhere, or else a checkout that one is in would come before the Python's own packages.
+        subprocess.run(command, check=True, capture_output=True, text=True, cwd=state.parent).stdout
+    )
+    return about
+
+
+def cold(python: str, service: str) -> Start:
     """Start a sandbox with new state as a person does, and ask it once."""
     with tempfile.TemporaryDirectory(prefix="idc-benchmark-") as name:
-        command = [
-            sys.executable,
-            "-m",
-            "idc_sandbox",
-            "start",
-            "--state",
-            f"{name}/state",
-            "--port",
-            "0",
-            "--json",
-        ]
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        about = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        about = start_sandbox(python, Path(name) / "state")
         _ask(about, service)
         wall_s = time.perf_counter() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -100,10 +99,12 @@ def forked(process: subprocess.Popen[str], service: str) -> Start:
 
 
 @contextmanager
-def preloaded() -> Iterator[subprocess.Popen[str]]:
-    """Hold a preloaded process for the length of a block."""
+def preloaded(python: str) -> Iterator[subprocess.Popen[str]]:
+    """Hold a preloaded process of a Python's packages for the length of a block."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", _PRELOADED], text=True, **pipes) as process:
+    with subprocess.Popen(
+        [python, "-c", _PRELOADED], text=True, cwd=tempfile.gettempdir(), **pipes
+    ) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         process.stdout.readline()
