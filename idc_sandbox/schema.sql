@@ -415,16 +415,16 @@ CREATE TABLE instance_region (
     PRIMARY KEY (instance_arn, region)
 ) STRICT;
 
--- The trail: an event a row, as CloudTrail writes it. A number is never given twice: delivery goes by it.
+-- The trail: an event a row, as CloudTrail writes it. Delivery goes by the number, so the newest row always stays.
+-- Every call adds one: an index, or AUTOINCREMENT's own table, would be a page more to write for each.
 CREATE TABLE trail_event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER PRIMARY KEY,
     event_time REAL NOT NULL,
     account_id TEXT NOT NULL,                            -- whose event it is
     region TEXT NOT NULL,
     user_name TEXT NOT NULL,                             -- by which lookups find it
     record TEXT NOT NULL
 ) STRICT;
-CREATE INDEX trail_event_in_order ON trail_event (event_time, number);
 
 -- Athena's catalog, queries and saved queries. Definitions and requests are as the clients gave them.
 CREATE TABLE athena_database (

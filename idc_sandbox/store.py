@@ -275,7 +275,7 @@ def _schema() -> str:
     return resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
 
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 # What makes a file of one version one of the next: a state folder outlives the kit that made it.
 _UPGRADES = {
     2: (
@@ -334,6 +334,14 @@ _UPGRADES = {
     6: (
         _schema().partition("-- Version 7\n")[2],
         "ALTER TABLE sign_in ADD COLUMN workflow_json TEXT NOT NULL DEFAULT '{}'",
+    ),
+    7: (
+        # Without AUTOINCREMENT and without an index, which every call would have to write.
+        "ALTER TABLE trail_event RENAME TO trail_event_before",
+        "CREATE TABLE trail_event (number INTEGER PRIMARY KEY, event_time REAL NOT NULL,"
+        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL, record TEXT NOT NULL) STRICT",
+        "INSERT INTO trail_event SELECT * FROM trail_event_before ORDER BY number",
+        "DROP TABLE trail_event_before",
     ),
 }
 

@@ -117,8 +117,10 @@ def _newest(connection: sqlite3.Connection) -> int:
 
 def _forget(connection: sqlite3.Connection, now: float) -> None:
     """Delete what lookups do not find any more, and the oldest of too many. Writes."""
-    # What still waits here has no bucket to go to: it has the same bound, and goes as well.
+    # What still waits here has no bucket to go to: it has the same bound, and goes as well. The newest row
+    # stays, however old, or its number would be given again.
+    newest = _newest(connection)
     connection.execute(
-        "DELETE FROM trail_event WHERE number <= ? OR event_time < ?",
-        (_newest(connection) - MOST_EVENTS, now - HISTORY_S),
+        "DELETE FROM trail_event WHERE number < ? AND (number <= ? OR event_time < ?)",
+        (newest, newest - MOST_EVENTS, now - HISTORY_S),
     )

@@ -84,8 +84,9 @@ def _matching(
 ) -> Iterator[sqlite3.Row]:
     """Yield the rows of a lookup, newest first."""
     is_wanted = f"AND {_COLUMNS[key]} = :value" if key in _COLUMNS else ""
-    rows = context.execute(
-        "SELECT * FROM trail_event WHERE account_id = :account AND region = :region"  # noqa: S608
+    # Only the numbers are sorted, not whole records: no index holds the order.
+    numbers = context.execute(
+        "SELECT number FROM trail_event WHERE account_id = :account AND region = :region"  # noqa: S608
         " AND event_time BETWEEN :oldest AND :newest AND (event_time, number) < (:time, :number)"
         f" {is_wanted} ORDER BY event_time DESC, number DESC",
         account=context.caller.account_id,
@@ -96,7 +97,8 @@ def _matching(
         number=before[1] if before else 0,
         value=value,
     )
-    for row in rows:
+    for (number,) in numbers:
+        row = context.rows("SELECT * FROM trail_event WHERE number = ?", number)[0]
         if key not in _KINDS or any(one[_KINDS[key]] == value for one in _resources(_record(row))):
             yield row
 

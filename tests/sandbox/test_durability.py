@@ -264,6 +264,30 @@ def test_a_state_file_of_version_5_gets_the_indexes_that_it_lacks(tmp_path):
     store.close()
 
 
+def test_a_state_file_of_version_7_keeps_its_events_and_their_numbers(tmp_path):
+    path = tmp_path / "sandbox.db"
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    whole = shape_of(connection)
+    connection.executescript(
+        "DROP TABLE trail_event;"
+        "CREATE TABLE trail_event (number INTEGER PRIMARY KEY AUTOINCREMENT, event_time REAL NOT NULL,"
+        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL, record TEXT NOT NULL) STRICT;"
+        "CREATE INDEX trail_event_in_order ON trail_event (event_time, number);"
+        "INSERT INTO trail_event VALUES (7, 2.0, '1', 'us-east-1', 'ana', '{}'), (9, 1.0, '1', 'r', 'b', '[]');"
+        "PRAGMA user_version = 7"
+    )
+    rows = connection.execute("SELECT * FROM trail_event").fetchall()
+    connection.close()
+    store = Store(path)
+    with store.transaction() as connection:
+        made = shape_of(connection)
+        assert [tuple(row) for row in connection.execute("SELECT * FROM trail_event")] == rows
+        assert "AUTOINCREMENT" not in "".join(connection.iterdump())
+    assert {name: made[name] for name in whole} == whole
+    store.close()
+
+
 def shape_of(connection):
     """Return the tables of a state file, their columns and foreign keys, and its indexes."""
     indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"

@@ -260,6 +260,18 @@ def test_the_feed_does_not_grow_for_ever(gateway_client, monkeypatch):
     assert kept() == 10
 
 
+def test_what_happens_after_a_long_silence_is_delivered_too(gateway_client):
+    """All that is kept is too old then but the newest, or its number would be given again."""
+    gateway_client.switches(trail_delivery_s=0)
+    sts = gateway_client.client("sts")
+    for _ in range(5):
+        sts.get_caller_identity()
+    gateway_client.advance_clock(delivery.HISTORY_S + 1)
+    assert len(delivered(gateway_client)) == 5
+    sts.get_caller_identity()
+    assert len(delivered(gateway_client)) == 6
+
+
 def test_the_feed_does_not_grow_while_its_bucket_is_gone(gateway_client, trail, monkeypatch):
     logs = gateway_client.client("s3", account=gateway_client.member_account_ids()["Log archive"])
     logs.delete_bucket(Bucket=BUCKET)
