@@ -247,6 +247,7 @@ PROOFS = {
     "another key's": lambda key: key.proof(head={"jwk": DpopKey().jwk}),
     "no point": lambda key: key.proof(head={"jwk": key.jwk | {"x": "A" * 43}}),
     "another curve": lambda key: key.proof(head={"jwk": key.jwk | {"crv": "P-384"}}),
+    "a private key": lambda key: key.proof(head={"jwk": key.jwk | {"d": "A" * 43}}),
     "another method": lambda key: key.proof(htm="GET"),
     "another address": lambda key: key.proof(htu="http://127.0.0.1:8723/token"),
     "no address": lambda key: key.proof(htu=7),
@@ -472,8 +473,8 @@ def test_the_trail_has_each_call_and_nothing_secret(place, maria):
     login = LoginClient(place)
     code = login.allow(maria, **as_maria(place))
     output = login.refresh(login.exchange(code)["refreshToken"])
-    rows = place.clients.store._connection.execute("SELECT record FROM trail_event").fetchall()
-    records = [json.loads(row["record"]) for row in rows]
+    texts = place.clients.trail_texts()
+    records = [json.loads(text) for text in texts]
     mine = [one for one in records if one["eventSource"] == "signin.amazonaws.com"]
     assert [one["eventName"] for one in mine] == [
         "AuthorizeOAuth2Access",

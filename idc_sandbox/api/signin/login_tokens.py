@@ -8,10 +8,9 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import sqlite3
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from idc_sandbox.api.oidc.authorizations import proves_challenge
@@ -28,11 +27,12 @@ from idc_sandbox.errors import ServiceError, parse_json, validation_error
 from idc_sandbox.sign_in.people import clean_text, digest, new_token
 from idc_sandbox.wire.registry import operation
 
+if TYPE_CHECKING:
+    import jwt
+
 SKEW_S = 15 * 60  # as for a signature: by the machine's time, which clients go by
 _PATH = "/v1/token"
-_PART = re.compile(r"[A-Za-z0-9_-]{1,8192}")
-_COORDINATE = re.compile(r"[A-Za-z0-9_-]{43}")
-_SIGNATURE_BYTES = 64
+_COORDINATE_BYTES = 32
 
 
 def require_proof(proof: str) -> str:
@@ -41,18 +41,20 @@ def require_proof(proof: str) -> str:
     The client writes whole the address that it called; behind a proxy that is another host, so only its path
     is compared.
     """
-    parts = proof.split(".")
-    if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
-        raise _bad_proof("it must be a JWT: three parts of base64url")
-    head, claims = _object(parts[0]), _object(parts[1])
-    if (head.get("typ"), head.get("alg")) != ("dpop+jwt", "ES256"):
-        raise _bad_proof("its header must have typ dpop+jwt and alg ES256")
-    key = _public_key(head.get("jwk"))
-    _require_signature(key, f"{parts[0]}.{parts[1]}".encode(), _decoded(parts[2]))
+    import jwt  # noqa: PLC0415  with cryptography: only `aws login` waits for it
+
+    try:
+        head = jwt.get_unverified_header(proof)
+        if (head.get("typ"), head.get("alg")) != ("dpop+jwt", "ES256"):
+            raise _bad_proof("its header must have typ dpop+jwt and alg ES256")
+        key = _public_key(head.get("jwk"))
+        claims = parse_json(jwt.PyJWS().decode(proof, key, algorithms=["ES256"]))
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+        raise _bad_proof(f"it must be a JWT that is signed with the key in it ({error})") from None
+    if not isinstance(claims, dict):
+        raise _bad_proof("its claims must be a JSON object")
     _require_claims(claims)
-    jwk: dict[str, Any] = head["jwk"]
-    text = json.dumps({name: jwk[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    return _thumbprint(key)
 
 
 def _require_claims(claims: dict[str, Any]) -> None:
@@ -73,53 +75,26 @@ def _is_token_address(address: str) -> bool:
         return False
 
 
-def _public_key(jwk: Any) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  only `aws login` waits for it
+def _public_key(jwk: Any) -> jwt.PyJWK:
+    import jwt  # noqa: PLC0415
 
-    is_known = isinstance(jwk, dict) and (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")
-    if not is_known or not all(_is_coordinate(jwk.get(name)) for name in ("x", "y")):
-        raise _bad_proof("its jwk must be an EC key on the curve P-256")
-    x, y = (int.from_bytes(_decoded(jwk[name])) for name in ("x", "y"))
+    if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256") or "d" in jwk:
+        raise _bad_proof("its jwk must be a public EC key on the curve P-256")
     try:
-        return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-    except ValueError:
-        raise _bad_proof("its jwk is no point of the curve P-256") from None
+        return jwt.PyJWK(jwk, algorithm="ES256")
+    except (jwt.PyJWTError, TypeError, ValueError) as error:
+        raise _bad_proof(f"its jwk is no key of the curve P-256 ({error})") from None
 
 
-def _is_coordinate(text: Any) -> bool:
-    return isinstance(text, str) and _COORDINATE.fullmatch(text) is not None
+def _thumbprint(key: jwt.PyJWK) -> str:
+    numbers = key.key.public_numbers()
+    x, y = (_base64url(number.to_bytes(_COORDINATE_BYTES)) for number in (numbers.x, numbers.y))
+    text = json.dumps({"crv": "P-256", "kty": "EC", "x": x, "y": y}, separators=(",", ":"))
+    return _base64url(hashlib.sha256(text.encode()).digest())
 
 
-def _require_signature(key: Any, signed: bytes, signature: bytes) -> None:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415
-
-    if len(signature) != _SIGNATURE_BYTES:
-        raise _bad_proof("its signature must have 64 bytes")
-    middle = _SIGNATURE_BYTES // 2
-    numbers = int.from_bytes(signature[:middle]), int.from_bytes(signature[middle:])
-    try:
-        key.verify(utils.encode_dss_signature(*numbers), signed, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        raise _bad_proof("its signature is not one of the key in it") from None
-
-
-def _object(part: str) -> dict[str, Any]:
-    try:
-        value = parse_json(_decoded(part))
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise _bad_proof("its parts must be JSON objects")
-    return value
-
-
-def _decoded(part: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError:
-        raise _bad_proof("its parts must be base64url") from None
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _bad_proof(reason: str) -> ServiceError:
@@ -238,6 +213,8 @@ def _answer(context: Context, row: sqlite3.Row, keys: LoginKeys, refresh_token: 
 
 def _id_token(row: sqlite3.Row, keys: LoginKeys, context: Context) -> str:
     """Return who has signed in, as a JWT; clients read ``sub`` and check no signature."""
+    import jwt  # noqa: PLC0415
+
     issued = context.double.secret_of(keys.access_key_id)
     claims = {
         "iss": _ISSUER,
@@ -247,15 +224,7 @@ def _id_token(row: sqlite3.Row, keys: LoginKeys, context: Context) -> str:
         "iat": int(context.now),
         "exp": int(keys.expires_at),
     }
-    signed = ".".join(
-        _encoded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
-    )
-    signature = hmac.new(bytes.fromhex(row["chain_secret"]), signed.encode(), hashlib.sha256).digest()
-    return f"{signed}.{_encoded(signature)}"
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return jwt.encode(claims, bytes.fromhex(row["chain_secret"]), algorithm="HS256")
 
 
 def _denied(error: str, message: str) -> ServiceError:
