@@ -73,6 +73,7 @@ class AwsServices(Protocol):
     """What is asked of moto's services: `AwsDouble` has it, and so have its stand-ins."""
 
     management_account_id: str
+    is_loaded: bool  # or else what comes next may take as long as moto's import
 
     def handle(self, request: Request, signature: Signature) -> Response:
         """Answer a request to one of these services."""

@@ -168,8 +168,10 @@ class Gateway:
 
     def handle_at_once(self, request: Request) -> Response | None:
         """Answer a request that takes no longer than its way to another thread would; None for others."""
-        # While somebody else is in a transaction, whoever called would stand still and hear nobody.
-        if len(request.body) > _QUICK_BODY or not _is_quick(request) or not self.store.try_to_hold():
+        # While moto is being loaded, or somebody else is in a transaction, the caller would hear nobody.
+        if len(request.body) > _QUICK_BODY or not self.double.is_loaded or not _is_quick(request):
+            return None
+        if not self.store.try_to_hold():
             return None
         try:
             return self.handle(request)

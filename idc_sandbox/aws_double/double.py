@@ -329,6 +329,7 @@ class AwsDouble:
     management_account_id = MANAGEMENT_ACCOUNT_ID
     is_managed_policy = staticmethod(is_aws_managed_policy)
     aws_managed_policies = staticmethod(aws_managed_policy_arns)
+    is_loaded = True
     prepare = staticmethod(prepare_applications)
     account_ids = _reading(accounts.active_account_ids)
     closed_account_ids = _reading(accounts.closed_account_ids)

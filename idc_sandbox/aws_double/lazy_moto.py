@@ -56,6 +56,11 @@ class LazyMoto:
                 return None
         return administrator
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether moto is there."""
+        return self._double is not None
+
     def load(self) -> AwsDouble:
         """Return the double with moto behind it; the first call takes half a second."""
         if self._double is None:

@@ -120,7 +120,10 @@ def write_until_killed(sandbox, instance: dict[str, Any], number: int) -> list[t
     for writer in writers.values():
         writer.start()
     deadline = time.monotonic() + PATIENCE_S
-    while sum(len(writer.answered) for writer in writers.values()) < WRITES_BEFORE_THE_KILL:
+    # On a busy machine one of them may still wait for its first answer when the others have theirs.
+    while not all(w.answered for w in writers.values()) or (
+        sum(len(writer.answered) for writer in writers.values()) < WRITES_BEFORE_THE_KILL
+    ):
         assert time.monotonic() < deadline, "the writers are too slow"
         assert not any(w.trouble or w.was_cut_off for w in writers.values()), list(
             map(vars, writers.values())
@@ -131,7 +134,6 @@ def write_until_killed(sandbox, instance: dict[str, Any], number: int) -> list[t
         writer.join(PATIENCE_S)
         assert not writer.is_alive()
         assert writer.trouble is None
-        assert writer.answered, "a writer that never got an answer proves nothing"
     return [(noun, name, answer) for noun, w in writers.items() for name, answer in w.answered.items()]
 
 
@@ -272,9 +274,10 @@ def test_a_state_file_of_version_7_keeps_its_events_and_their_numbers(tmp_path):
     connection.executescript(
         "DROP TABLE trail_event;"
         "CREATE TABLE trail_event (number INTEGER PRIMARY KEY AUTOINCREMENT, event_time REAL NOT NULL,"
-        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL, record TEXT NOT NULL) STRICT;"
+        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL,"
+        " record TEXT NOT NULL) STRICT;"
         "CREATE INDEX trail_event_in_order ON trail_event (event_time, number);"
-        "INSERT INTO trail_event VALUES (7, 2.0, '1', 'us-east-1', 'ana', '{}'), (9, 1.0, '1', 'r', 'b', '[]');"
+        "INSERT INTO trail_event VALUES (7, 2.0, '1', 'r', 'ana', '{}'), (9, 1.0, '1', 'r', 'b', '[]');"
         "PRAGMA user_version = 7"
     )
     rows = connection.execute("SELECT * FROM trail_event").fetchall()

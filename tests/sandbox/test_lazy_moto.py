@@ -8,11 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 from patience import PATIENCE_S
 from sandbox_clients import GatewayClient
+from test_server import signed
 
 from idc_sandbox.aws_double.lazy_moto import LazyMoto
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.store import Store
+from idc_sandbox.wire.protocols import FORM_CONTENT_TYPE
 
 
 def refusal(call, **request):
@@ -51,6 +53,17 @@ def test_a_new_sandbox_answers_its_administrator_without_moto(early):
     later = early.client("sts").get_caller_identity()
     assert [later[name] for name in known] == [identity[name] for name in known]
     assert early.client("sso-admin").list_instances()["Instances"] == []
+
+
+def test_nobody_stands_still_while_moto_is_loaded(early):
+    form = {"Content-Type": FORM_CONTENT_TYPE}
+    users = signed(early.gateway, "iam", "Action=ListUsers&Version=2010-05-08", form)
+    assert early.gateway.handle_at_once(users) is None
+    assert not early.has_moto
+    early.double.load()
+    answer = early.gateway.handle_at_once(users)
+    assert answer is not None
+    assert answer.status == 200
 
 
 def test_neither_moto_nor_botocore_is_imported_before_they_are_needed(tmp_path):
