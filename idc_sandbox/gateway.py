@@ -260,7 +260,7 @@ class Gateway:
         signature = Signature(context.caller, context.region, registry.SIGNING_NAMES[service_name])
         attempt = Attempt(sent, None, signature, service_name, operation_name, from_console(context))
         try:
-            answer = self.call(context, service_name, operation_name, request)
+            attempt.answered = answer = self.call(context, service_name, operation_name, request)
         except ServiceError as error:
             self._refused(attempt, service_error_response(error, sent))
             raise
@@ -318,8 +318,8 @@ class Gateway:
                 self.queries.fail_interrupted()
                 self.store.keep()
             attempt.values = json_object(request.body)
-            answer = json_response(self.call(context, service_name, model.name, attempt.values))
-            answer = self._recorded(attempt, answer)
+            attempt.answered = self.call(context, service_name, model.name, attempt.values)
+            answer = self._recorded(attempt, json_response(attempt.answered))
         if service_name == "athena":
             self.queries.go_on()
         return answer
@@ -332,6 +332,7 @@ class Gateway:
         if is_much:
             self.feed.waiting = 0
         try:
+            self.store.take_in_events()
             deliver_due(connection, self.double, at_once=is_much)
             self.store.keep()
         except sqlite3.Error as error:

@@ -89,7 +89,7 @@ ATHENA_NAME = "athena"  # what queries have read, as columns: it can be made ane
 CERTIFICATES_NAME = "tls"
 _FOLDER_NAMES = (HOME_NAME, PEOPLE_NAME, ATHENA_NAME, CERTIFICATES_NAME, "aws_data")
 FILE_NAMES = (
-    *(f"{DATABASE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
+    *(f"{DATABASE_NAME}{suffix}" for suffix in ("", "-wal", "-shm", "-journal", "-events")),
     *(f"{name}{new}" for name in ("server.json", "secrets.json", "registration.key") for new in ("", ".new")),
     *("server.log", "server.lock", "start.lock", "aws_config", "aws_credentials", "pages.sock"),
 )

@@ -14,8 +14,8 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Container, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
+from idc_sandbox.event_file import EventFile, Row
 
 logger = logging.getLogger(__name__)
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
@@ -339,16 +340,20 @@ _UPGRADES = {
         # Without AUTOINCREMENT and without an index, which every call would have to write.
         "ALTER TABLE trail_event RENAME TO trail_event_before",
         "CREATE TABLE trail_event (number INTEGER PRIMARY KEY, event_time REAL NOT NULL,"
-        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL, record TEXT NOT NULL) STRICT",
+        " account_id TEXT NOT NULL, region TEXT NOT NULL, user_name TEXT NOT NULL,"
+        " record TEXT NOT NULL) STRICT",
         "INSERT INTO trail_event SELECT * FROM trail_event_before ORDER BY number",
         "DROP TABLE trail_event_before",
     ),
 }
 
 
+_ADD_EVENT = "INSERT INTO trail_event VALUES (?, ?, ?, ?, ?, ?)"
+_MOST_BESIDE = 1_000  # so many events wait in their file at most, and in memory
+
+
 class _Note(NamedTuple):
-    statement: str
-    values: Sequence[Any]
+    event: Row
     outlives_refusal: bool
 
 
@@ -392,6 +397,7 @@ class Store:
             self._open_schema(seed)
             if is_new:
                 self._make_lasting()
+            self._open_events()
         except (sqlite3.DatabaseError, OSError) as error:
             raise _unusable(path, error) from error
 
@@ -426,6 +432,14 @@ class Store:
         self._connection.execute(
             "INSERT OR IGNORE INTO metadata VALUES ('state_id', ?)", (f"older-{secrets.token_hex(16)}",)
         )
+
+    def _open_events(self) -> None:
+        """Open the file of the events that wait; those that the state has already are left out."""
+        newest = "SELECT ifnull(max(number), 0) FROM trail_event"
+        (self._last_number,) = self._connection.execute(newest).fetchone()
+        self._beside = EventFile(self.path.with_name(f"{self.path.name}-events"), after=self._last_number)
+        if self._beside.rows:
+            self._last_number = self._beside.rows[-1][0]
 
     def _upgrade(self) -> int:
         """Make an older file one of this version, where that is possible, and return its version."""
@@ -471,7 +485,7 @@ class Store:
         finally:
             self._depth -= 1
             if not self._depth:
-                self._write_notes()
+                self._put_beside()
             self._lock.release()
 
     def _commit(self) -> None:
@@ -479,57 +493,74 @@ class Store:
             # After some errors SQLite has rolled back by itself: what followed was no transaction.
             if not self._connection.in_transaction:
                 raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
-            if self._connection.total_changes != self._changes_kept:
-                self._add_notes()
-            self._connection.commit()
+            if self._is_changed():
+                self.take_in_events()  # in the order of their numbers
+                self._connection.executemany(_ADD_EVENT, [note.event for note in self._notes])
+                self._keep()
+                self._notes = []
+            else:
+                self._connection.commit()
         except BaseException:
             self._roll_back()  # the next one must begin
             raise
 
+    def _is_changed(self) -> bool:
+        return self._connection.total_changes != self._changes_kept
+
+    def _keep(self) -> None:
+        """Commit, with the events that wait beside the state."""
+        self.take_in_events()
+        self._connection.commit()
+        self._beside.clear()
+
     def _roll_back(self) -> None:
         self._connection.rollback()
+        self._beside.give_back()
         self._notes = [note for note in self._notes if note.outlives_refusal]
 
-    def note(self, statement: str, values: Sequence[Any], *, outlives_refusal: bool = False) -> None:
-        """Add a row with the current transaction; if nothing else is changed, a power cut may still lose it.
+    def note(self, *event: Any, outlives_refusal: bool = False) -> None:
+        """Add an event to the trail with the current transaction, or beside the state if nothing is changed.
 
-        A kill never does: what was handed to the operating system outlives the process.
+        Beside it a power cut may lose what came last. A kill never does: what was handed to the operating
+        system outlives the process.
         """
         with self._lock:
-            self._notes.append(_Note(statement, values, outlives_refusal))
+            self._last_number += 1
+            self._notes.append(_Note((self._last_number, *event), outlives_refusal))
             if not self._depth:
-                self._write_notes()
+                self._put_beside()
 
-    def _add_notes(self) -> None:
-        notes, self._notes = self._notes, []
-        for note in notes:
-            self._connection.execute(note.statement, note.values)
-
-    def _write_notes(self) -> None:
-        """Write what a transaction without changes, or one that was undone, has left noted."""
+    def _put_beside(self) -> None:
+        """Write to their file the events that a transaction without changes, or an undone one, has left."""
         if not self._notes:
             return
+        notes, self._notes = self._notes, []
         try:
-            self._connection.execute("PRAGMA synchronous=NORMAL")  # waits for no disk
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._add_notes()
-            self._connection.commit()
-        except sqlite3.Error as error:
+            self._beside.add([note.event for note in notes])
+            if len(self._beside.rows) >= _MOST_BESIDE:
+                self._take_in_all()
+        except (OSError, sqlite3.Error) as error:
             # On a full disk everything that only reads goes on working.
-            self._connection.rollback()
             logger.warning("what happened was not written into the trail: %s", error)
-        finally:
-            self._connection.execute("PRAGMA synchronous=FULL")
+
+    def take_in_events(self) -> None:
+        """Take the events that wait into this transaction, before the trail is read. Writes."""
+        self._connection.executemany(_ADD_EVENT, self._beside.take())
+
+    def _take_in_all(self) -> None:
+        with self.transaction():
+            self.take_in_events()
 
     def keep(self) -> None:
         """Commit what the current transaction has changed so far: an exception after this leaves it alone."""
-        if self._connection.total_changes != self._changes_kept:  # spares a mere read a second transaction
-            self._connection.commit()
+        if self._is_changed():  # spares a mere read a second transaction
+            self._keep()
             self._begin()
 
     def undo(self) -> None:
         """Undo what the current transaction has changed since it began or was kept."""
         self._connection.rollback()
+        self._beside.give_back()
         self._begin()
 
     def _begin(self) -> None:
@@ -542,6 +573,7 @@ class Store:
         with self._lock:
             if self._depth:
                 raise RuntimeError("the state is not copied within a transaction")
+            self._take_in_all()
             yield self._connection
 
     @property
@@ -562,8 +594,11 @@ class Store:
     def close(self) -> None:
         """Write the log back into the file and close it."""
         with self._lock:
+            with suppress(sqlite3.Error):  # on a full disk they wait for the next start
+                self._take_in_all()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
+            self._beside.close()
 
 
 def _damaged(path: Path, damage: str) -> SandboxStartError:

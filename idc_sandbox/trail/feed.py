@@ -21,7 +21,6 @@ from idc_sandbox.trail.records import (
     record_text,
 )
 
-_INSERT = "INSERT INTO trail_event (event_time, account_id, region, user_name, record) VALUES (?, ?, ?, ?, ?)"
 _MOST_IDENTITIES = 256
 
 
@@ -72,12 +71,12 @@ class Feed:
         if not self.is_on:
             return
         whole = finished(record)
-        row = (
+        self.waiting += 1
+        self._store.note(
             datetime.fromisoformat(whole["eventTime"]).timestamp(),
             whole["recipientAccountId"],
             whole["awsRegion"],
             name_of(whole["userIdentity"]),
             record_text(whole),
+            outlives_refusal="errorCode" in whole,
         )
-        self.waiting += 1
-        self._store.note(_INSERT, row, outlives_refusal="errorCode" in whole)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 import uuid
@@ -41,8 +42,8 @@ class Attempt:
         As boto3 and the API have them; empty until they are known, and then there is no event.
     event
         Members of the record that only the handler knows; they take the place of those made here.
-    values
-        What the body of a JSON service's request says, where it was read already.
+    values, answered
+        What the bodies of a JSON service's request and answer say, where that is known already.
     """
 
     request: Request
@@ -52,6 +53,7 @@ class Attempt:
     operation_name: str = ""
     event: Record = field(default_factory=dict)
     values: Record | None = None
+    answered: Record | None = None
 
 
 # Where the event source is not the service's name. Source: the table of events in the User Guide.
@@ -296,7 +298,9 @@ def _response(attempt: Attempt, answer: Response) -> Record | None:
     kind = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), "")
     try:
         shape = _model_shape(attempt, is_request=False)
-        if "xml" in kind:
+        if attempt.answered is not None:
+            value: Any = attempt.answered
+        elif "xml" in kind:
             value = read_xml(shape, answer.body, attempt.operation_name) if shape else None
         else:
             value = json.loads(answer.body or b"null")
@@ -329,7 +333,9 @@ def _shown(attempt: Attempt, shape: Shape | None, value: Any, *, is_request: boo
 def _show(shape: Shape, value: Any, hidden: frozenset[str], mask: str) -> Any:
     if shape.is_sensitive and value is not None:
         return mask
-    if shape.type_name == "structure" and isinstance(value, dict) and not shape.is_document_type:
+    if shape.is_plain:
+        return value
+    if shape.type_name == "structure" and isinstance(value, dict):
         return {
             _lower_first(name): mask if name in hidden else _show(shape.members[name], item, hidden, mask)
             for name, item in value.items()
@@ -343,6 +349,7 @@ def _show(shape: Shape, value: Any, hidden: frozenset[str], mask: str) -> Any:
     return value
 
 
+@functools.cache
 def _lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 

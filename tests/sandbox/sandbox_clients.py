@@ -108,6 +108,12 @@ class GatewayClient(SandboxClients):
         self.double = AwsDouble(self.store)
         self.gateway = Gateway(self.store, self.double)
 
+    def trail_texts(self) -> list[str]:
+        """Return all records of the trail as they are kept, oldest first."""
+        with self.store.transaction() as connection:
+            self.store.take_in_events()
+            return [text for (text,) in connection.execute("SELECT record FROM trail_event ORDER BY number")]
+
     def restart(self) -> None:
         """Close the state and open it as a process that starts does."""
         self.store.close()

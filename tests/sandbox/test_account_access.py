@@ -365,11 +365,11 @@ def test_a_person_lists_roles_and_gets_keys_that_their_policies_limit(access):
     assert s3.list_buckets()["Buckets"] == []
     assert refused(s3.create_bucket, Bucket="mine")[0] == "AccessDenied"
     assert int(began) + 3599 <= answer["expiresAt"].timestamp() <= time.time() + 3600
-    rows = access.clients.store._connection.execute("SELECT record FROM trail_event").fetchall()
-    text = " ".join(row["record"] for row in rows)
+    texts = access.clients.trail_texts()
+    text = " ".join(texts)
     for secret in (tokens["accessToken"], answer["secretAccessKey"], answer["sessionToken"]):
         assert secret not in text
-    records = [json.loads(row["record"]) for row in rows]
+    records = [json.loads(text) for text in texts]
     (vended,) = [one for one in records if one["eventName"] == "GetRoleCredentials"]
     assert vended["userIdentity"]["onBehalfOf"]["userId"] == access.portal.user_id
     assert vended["userIdentity"]["credentialId"]
@@ -510,8 +510,7 @@ def test_the_portal_has_a_tile_and_a_page_of_roles_for_whom_an_entitlement_reach
     }
     arn = access.clients.client("sts", credentials=credentials).get_caller_identity()["Arn"]
     assert arn.endswith("assumed-role/Builder/ana")
-    with access.clients.store.transaction() as connection:
-        records = [json.loads(text) for (text,) in connection.execute("SELECT record FROM trail_event")]
+    records = [json.loads(text) for text in access.clients.trail_texts()]
     (record,) = [one for one in records if one["eventName"] == "GetRoleCredentials"]
     assert record["serviceEventDetails"] == {"role_arn": role}
     assert record["userIdentity"]["onBehalfOf"]["userId"] == place.portal.user_id

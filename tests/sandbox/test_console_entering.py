@@ -71,7 +71,7 @@ class People:
             return {
                 name: [tuple(row) for row in connection.execute(f"SELECT * FROM {name}")]
                 for (name,) in names
-                if name not in ("trail_event", "sqlite_sequence")
+                if name != "trail_event"
             }
 
 

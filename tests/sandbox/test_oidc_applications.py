@@ -156,8 +156,7 @@ def test_the_event_names_the_user_and_none_of_the_tokens(application, portal, is
     application.trust()
     assertion = issuer.sign()
     answer = application.exchange(assertion)
-    with portal.clients.store.transaction() as connection:
-        records = [json.loads(text) for (text,) in connection.execute("SELECT record FROM trail_event")]
+    records = [json.loads(text) for text in portal.clients.trail_texts()]
     (record,) = [one for one in records if one["eventName"] == "CreateTokenWithIAM"]
     assert record["eventSource"] == "sso-oauth.amazonaws.com"
     assert record["userIdentity"]["arn"].endswith("/sandbox-administrator")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -84,3 +85,89 @@ def test_a_kill_at_any_step_of_a_delivery_loses_and_doubles_nothing(waiting, tmp
     assert not was_killed, "the last step was reached"
     assert step > 5
     assert ends == {False, True}, "some were killed before the commit, and some behind it"
+
+
+def read_until_killed(folder: Path, count: int, *, then_write: bool) -> None:
+    """Make reads in a process that is killed before it would close its state, or in its next change."""
+    child = os.fork()
+    if not child:
+        try:
+            client = GatewayClient(folder)
+            sts = client.client("sts")
+            for _ in range(count):
+                sts.get_caller_identity()
+            if then_write:  # between the commit that takes the events in and the end of their file
+                client.store._beside.clear = lambda: os.kill(os.getpid(), signal.SIGKILL)
+                client.client("iam").create_user(UserName=f"user-{count}")
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("then_write", [False, True])
+def test_reads_are_there_once_and_in_order_after_kills(tmp_path, then_write):
+    GatewayClient(tmp_path).store.close()
+    for count in (3, 2, 4):
+        read_until_killed(tmp_path, count, then_write=then_write)
+    client = GatewayClient(tmp_path)
+    client.client("sts").get_caller_identity()
+    events = [json.loads(text) for text in client.trail_texts()]
+    assert len({event["eventID"] for event in events}) == len(events)
+    names = {"GetCallerIdentity": "r", "CreateUser": "w"}
+    found = "".join(names[event["eventName"]] for event in events)
+    assert found == ("rrrwrrwrrrrwr" if then_write else "rrrrrrrrrr")
+    client.store.close()
+
+
+def test_a_line_that_a_power_cut_has_torn_is_left_out(tmp_path):
+    read_until_killed(tmp_path, 3, then_write=False)
+    path = tmp_path / "sandbox.db-events"
+    path.write_bytes(path.read_bytes()[:-5])
+    client = GatewayClient(tmp_path)
+    client.client("sts").get_caller_identity()
+    client.restart()
+    assert len(client.trail_texts()) == 3
+    assert path.read_bytes() == b""
+    client.store.close()
+
+
+def test_an_event_that_the_disk_has_no_room_for_leaves_no_piece(tmp_path, monkeypatch):
+    client = GatewayClient(tmp_path)
+    sts, write = client.client("sts"), os.write
+    sts.get_caller_identity()
+    monkeypatch.setattr("idc_sandbox.event_file.os.write", lambda file, text: write(file, text[:20]))
+    sts.get_caller_identity()
+    monkeypatch.undo()
+    sts.get_caller_identity()
+    client.restart()
+    assert len(client.trail_texts()) == 2
+    client.store.close()
+
+
+def test_reads_without_end_do_not_wait_beside_the_state_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("idc_sandbox.store._MOST_BESIDE", 3)
+    client = GatewayClient(tmp_path)
+    sts = client.client("sts")
+    waiting = []
+    for _ in range(7):
+        sts.get_caller_identity()
+        waiting.append(len(client.store._beside.rows))
+    assert waiting == [1, 2, 0, 1, 2, 0, 1]
+    assert len(client.trail_texts()) == 7
+    client.store.close()
+
+
+def test_who_goes_back_leaves_the_reads_of_the_abandoned_time_behind(tmp_path):
+    client = GatewayClient(tmp_path)
+    sts = client.client("sts")
+    sts.get_caller_identity()
+    client.gateway.keep_checkpoint("before")
+    sts.get_caller_identity()
+    client.gateway.go_back("before")
+    assert len(client.trail_texts()) == 1
+    client.client("sts").get_caller_identity()
+    client.restart()
+    assert len(client.trail_texts()) == 2
+    client.store.close()

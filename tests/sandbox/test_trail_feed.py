@@ -13,9 +13,7 @@ from idc_sandbox.errors import Request
 
 def records(client: GatewayClient, name: str | None = None) -> list[dict]:
     """Return the records of the feed, oldest first; only those of an event name."""
-    with client.store.transaction() as connection:
-        rows = connection.execute("SELECT record FROM trail_event ORDER BY number").fetchall()
-    found = [json.loads(row["record"]) for row in rows]
+    found = [json.loads(text) for text in client.trail_texts()]
     return [one for one in found if name in (None, one["eventName"])]
 
 

@@ -7,24 +7,17 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 from fuzz import Fuzz
-from sandbox_clients import GatewayClient
 
 from idc_sandbox.trail.records import record_text
 
 LARGEST_EVENT = 256 * 1024
 
 
-def texts(client: GatewayClient) -> list[str]:
-    with client.store.transaction() as connection:
-        rows = connection.execute("SELECT record FROM trail_event ORDER BY number").fetchall()
-    return [row["record"] for row in rows]
-
-
 def test_nothing_in_a_request_breaks_a_record(gateway_client, caplog):
     gateway_client.console("POST", "instance", {})
     for _, request in Fuzz(5, gateway_client.administrator_key()).requests(400):
         assert gateway_client.gateway.handle(request).status < 600
-    found = texts(gateway_client)
+    found = gateway_client.trail_texts()
     assert len(found) > 150
     for text in found:
         assert len(text) <= LARGEST_EVENT
@@ -53,13 +46,13 @@ def test_what_is_too_large_is_left_out_and_the_record_says_so(gateway_client):
             sso_admin.create_permission_set(
                 InstanceArn=instance["InstanceArn"], Name="ü" * 40, Description="x" * size
             )
-    small, large = (json.loads(text) for text in texts(gateway_client)[-2:])
+    small, large = (json.loads(text) for text in gateway_client.trail_texts()[-2:])
     assert len(small["requestParameters"]["description"]) == 90_000
     assert large["requestParameters"]["omitted"] is True
     assert large["requestParameters"]["originalSize"] > 1_000_000
     assert "requestParameters" in large["requestParameters"]["reason"]
     assert len(large["errorMessage"]) <= 1024
-    assert len(texts(gateway_client)[-1]) < LARGEST_EVENT
+    assert len(gateway_client.trail_texts()[-1]) < LARGEST_EVENT
 
 
 def test_a_kill_loses_no_event_of_what_was_answered(fresh_sandbox):
@@ -84,8 +77,8 @@ def test_a_refusal_does_not_repeat_what_models_call_sensitive(gateway_client):
         identitystore.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="secret\0")
     with pytest.raises(ClientError, match="'displayName' must have length"):
         identitystore.create_group(IdentityStoreId=instance["IdentityStoreId"], DisplayName="secret" * 400)
-    assert "CreateGroup" in texts(gateway_client)[-1]
-    assert "secret" not in "".join(texts(gateway_client))
+    assert "CreateGroup" in gateway_client.trail_texts()[-1]
+    assert "secret" not in "".join(gateway_client.trail_texts())
 
 
 def test_no_secret_of_a_run_is_in_the_trail(portal):
@@ -118,6 +111,6 @@ def test_no_secret_of_a_run_is_in_the_trail(portal):
         given["one_time_password"],
         clients.administrator_key()[1],
     ]
-    trail = "\n".join(texts(clients))
-    assert len(texts(clients)) > 15
+    trail = "\n".join(clients.trail_texts())
+    assert len(clients.trail_texts()) > 15
     assert [secret for secret in secrets if secret in trail] == []

@@ -15,9 +15,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 def records(clients, *names: str) -> list[dict]:
     """Return the records of the feed, oldest first; with names only those."""
-    with clients.store.transaction() as connection:
-        rows = connection.execute("SELECT record FROM trail_event ORDER BY number").fetchall()
-    found = [json.loads(row["record"]) for row in rows]
+    found = [json.loads(text) for text in clients.trail_texts()]
     return [one for one in found if not names or one["eventName"] in names]
 
 
