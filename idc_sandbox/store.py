@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import resources
 from itertools import chain
@@ -22,8 +23,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import orjson
+
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
-from idc_sandbox.event_file import EventFile, Row
 
 logger = logging.getLogger(__name__)
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
@@ -348,12 +350,73 @@ _UPGRADES = {
 }
 
 
+_Row = Sequence[Any]
+
+
+class _EventFile:
+    """Events of calls that changed nothing, a line each: a file outlives the process, and needs no fsync.
+
+    Attributes
+    ----------
+    rows
+        Those with a number above `after`, oldest first: the number of an event, and its other columns.
+    """
+
+    def __init__(self, path: Path, *, after: int) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        text = path.read_bytes()
+        self._size = text.rfind(b"\n") + 1
+        if self._size < len(text):  # a power cut may leave a torn line
+            os.ftruncate(self._file, self._size)
+        rows = [row for line in text[: self._size].splitlines() if (row := _read_row(line)) is not None]
+        self.rows: list[_Row] = [row for row in rows if row[0] > after]
+        self._taken = 0
+
+    def add(self, rows: Sequence[_Row]) -> None:
+        """Add rows, all of them or none; a full disk is an `OSError`. Writes."""
+        text = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+        if os.write(self._file, text) != len(text):
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += len(text)
+        self.rows += rows
+
+    def take(self) -> list[_Row]:
+        """Return the rows that nobody has taken yet; they stay until the state has them."""
+        rows = self.rows[self._taken :]
+        self._taken = len(self.rows)
+        return rows
+
+    def give_back(self) -> None:
+        """Have all rows to take again: the transaction that took some was undone."""
+        self._taken = 0
+
+    def clear(self) -> None:
+        """Forget all rows: the state has them. Writes."""
+        if self._size:
+            os.ftruncate(self._file, 0)
+            self._size = self._taken = 0
+            self.rows = []
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def _read_row(line: bytes) -> _Row | None:
+    try:
+        row = orjson.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, list) and len(row) == 6 and isinstance(row[0], int) else None
+
+
 _ADD_EVENT = "INSERT INTO trail_event VALUES (?, ?, ?, ?, ?, ?)"
 _MOST_BESIDE = 1_000  # so many events wait in their file at most, and in memory
 
 
 class _Note(NamedTuple):
-    event: Row
+    event: _Row
     outlives_refusal: bool
 
 
@@ -437,7 +500,7 @@ class Store:
         """Open the file of the events that wait; those that the state has already are left out."""
         newest = "SELECT ifnull(max(number), 0) FROM trail_event"
         (self._last_number,) = self._connection.execute(newest).fetchone()
-        self._beside = EventFile(self.path.with_name(f"{self.path.name}-events"), after=self._last_number)
+        self._beside = _EventFile(self.path.with_name(f"{self.path.name}-events"), after=self._last_number)
         if self._beside.rows:
             self._last_number = self._beside.rows[-1][0]
 

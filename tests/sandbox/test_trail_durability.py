@@ -137,7 +137,7 @@ def test_an_event_that_the_disk_has_no_room_for_leaves_no_piece(tmp_path, monkey
     client = GatewayClient(tmp_path)
     sts, write = client.client("sts"), os.write
     sts.get_caller_identity()
-    monkeypatch.setattr("idc_sandbox.event_file.os.write", lambda file, text: write(file, text[:20]))
+    monkeypatch.setattr("idc_sandbox.store.os.write", lambda file, text: write(file, text[:20]))
     sts.get_caller_identity()
     monkeypatch.undo()
     sts.get_caller_identity()
