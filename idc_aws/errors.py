@@ -105,6 +105,15 @@ class TargetError(KitError):
 class SandboxError(TargetError):
     """The sandbox does not start, does not answer, or is not the one that was expected."""
 
+    @classmethod
+    def of_silence(cls, endpoint_url: str, error: Exception) -> SandboxError:
+        """Return the error for a sandbox that was there and answers no more."""
+        return cls(
+            f"the sandbox at {endpoint_url} stopped answering ({type(error).__name__})",
+            remedy="Connect again, which starts it: in a notebook run the second cell, then this one. "
+            "Completed work is kept.",
+        )
+
 
 class CredentialsError(TargetError):
     """There are no credentials, or they are refused, or they have expired."""

@@ -226,10 +226,7 @@ class Failures:
     def unreachable(self, error: Exception) -> TargetError:
         """Return the error for a target that does not answer."""
         if self.target == "sandbox":
-            return SandboxError(
-                f"the sandbox at {self.endpoint_url} stopped answering ({type(error).__name__})",
-                remedy="Connect again, which starts it, and run again: completed work is kept.",
-            )
+            return SandboxError.of_silence(self.endpoint_url, error)
         return TargetError(
             f"AWS does not answer in Region {self.region!r}: {error}",
             remedy="Check the network, the proxy, and that `region` is a Region of AWS.",

@@ -76,7 +76,7 @@ def membership_key(user_name: str, group: str) -> str:
 
 
 def _parts(key: str) -> tuple[str, str]:
-    # A user name has no blanks, so the first " in " is ours.
+    # A user name has no spaces, so the first " in " is ours.
     user_name, separator, group = key.partition(_SEPARATOR)
     if not separator:
         raise InvalidValueError(f"{key!r} is not the key of a membership", remedy="Write 'USER in GROUP'.")

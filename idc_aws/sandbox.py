@@ -120,10 +120,7 @@ class SandboxConsole:
             )
             values: dict[str, Any] = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise SandboxError(
-                f"the sandbox at {self._endpoint_url} stopped answering ({type(error).__name__})",
-                remedy="Connect again, which starts it, and run again: completed work is kept.",
-            ) from error
+            raise SandboxError.of_silence(self._endpoint_url, error) from error
         if answer.status != 200:
             raise WriteFailedError(
                 f"the sandbox's console refused {method} {path.partition('?')[0]!r}: "

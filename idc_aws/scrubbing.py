@@ -142,7 +142,7 @@ def _replaced(pieces: Sequence[str], places: Iterable[tuple[int, int]], by: str)
 
 
 def _plain_texts(pieces: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield texts as a terminal shows them, with blanks for its controls, and as they are."""
+    """Yield texts as a terminal shows them, with spaces for its controls, and as they are."""
     # A control may stand within a secret, join a word and a secret, or be none and begin like one.
     if any("\x1b[" in piece for piece in pieces):
         for between in ("", " "):

@@ -80,7 +80,7 @@ class _Reading:
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
-        # Between JSON's values a tab is a blank; YAML wants none there, and JSON has none within a value.
+        # Between JSON's values a tab is a space; YAML wants none there, and JSON has none within a value.
         self._text = text.replace("\t", " ") if path.suffix.lower() == ".json" else text
         self._problems: list[_Problem] = []
         self._accounts: list[tuple[int, Organization]] = []

@@ -101,7 +101,7 @@ class User(Model):
     """A person who signs in."""
 
     user_name: Annotated[UserName, AfterValidator(_not_reserved)] = Field(
-        description="What the person types to sign in; no blanks, unique."
+        description="What the person types to sign in; no spaces, unique."
     )
     given_name: ProfileText = Field(description="The person's first name.")
     family_name: ProfileText = Field(description="The person's last name.")

@@ -259,7 +259,7 @@ def _action(action: str, location: Location) -> Iterator[Refusal]:
         remedy = "Name each service, as in 's3:Get*'; '*' alone means every action."
     elif _SERVICE.fullmatch(service) is None or _ACTION_NAME.fullmatch(name) is None:
         message = f"{shortened(action)} is not an action"
-        remedy = "Write service, colon and action, without blanks: 's3:GetObject', 'ec2:Describe*'."
+        remedy = "Write service, colon and action, without spaces: 's3:GetObject', 'ec2:Describe*'."
     else:
         return
     yield Refusal(location, message, remedy, action)
@@ -286,7 +286,7 @@ def _resource(resource: str, location: Location) -> Iterator[Refusal]:
     yield Refusal(location, message, remedy, resource)
 
 
-MOST_POLICY_CHARACTERS = 10_240  # blanks do not count
+MOST_POLICY_CHARACTERS = 10_240  # spaces do not count
 MOST_POLICY_BYTES = 32_768
 
 
@@ -343,12 +343,12 @@ def _too_deep() -> InvalidValueError:
 
 
 def inline_policy_text(policy: dict[str, Any]) -> str:
-    """Return the text of a policy as it is sent to AWS: JSON without blanks between its parts."""
+    """Return the text of a policy as it is sent to AWS: JSON without spaces between its parts."""
     return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
 
 
 def inline_policy_size(text: str) -> int:
-    """Return how much of AWS's room a policy's text takes: bytes in UTF-8, blanks apart."""
+    """Return how much of AWS's room a policy's text takes: bytes in UTF-8, spaces not counted."""
     return len("".join(text.split()).encode())
 
 
@@ -363,7 +363,7 @@ def _checked_policy(value: object) -> object:
     if size > MOST_POLICY_CHARACTERS or len(text) > MOST_POLICY_BYTES:
         raise InvalidValueError(
             f"an inline policy of {size} characters is too long",
-            remedy=f"At most {MOST_POLICY_CHARACTERS} fit, blanks apart: move parts to managed policies.",
+            remedy=f"At most {MOST_POLICY_CHARACTERS} fit, without spaces: move parts to managed policies.",
         )
     return policy
 

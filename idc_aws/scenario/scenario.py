@@ -115,7 +115,7 @@ class Instance(Model):
         description="'organization': enabled in the console, once, from the management account; it can "
         "give access to AWS accounts. 'account': for one account only, without permission sets.",
     )
-    name: InstanceName | None = optional("The instance's name, without blanks. Empty: leave it as it is.")
+    name: InstanceName | None = optional("The instance's name, without spaces. Empty: leave it as it is.")
     tags: Tags = Field(default_factory=dict, description="Tags of the instance: key and value, at most 75.")
 
 

@@ -30,18 +30,18 @@ def safe_cell(value: str) -> str:
     Raises
     ------
     InvalidValueError
-        When the value ends with a blank: a table cannot keep it.
+        When the value ends with a space: a table cannot keep it.
     """
     if value.startswith((*_RUN, _QUOTE)) or value != value.lstrip():
         return _QUOTE + value
     if value != value.rstrip():
-        remedy = "Remove the blank, or keep this entry in the scenario."
-        raise InvalidValueError(f"{value!r} ends with a blank, which a table cannot keep", remedy=remedy)
+        remedy = "Remove the space, or keep this entry in the scenario."
+        raise InvalidValueError(f"{value!r} ends with a space, which a table cannot keep", remedy=remedy)
     return value
 
 
 def plain_value(cell: str) -> str:
-    """Return what a cell means: without blanks around it, and without the quote of `safe_cell`."""
+    """Return what a cell means: without spaces around it, and without the quote of `safe_cell`."""
     rest = cell[1:]
     if cell.startswith(_QUOTE) and (rest.startswith((*_RUN, _QUOTE)) or rest != rest.lstrip()):
         return rest

@@ -344,7 +344,7 @@ def _shortened(names: Sequence[str], noun: str) -> str:
 
 
 def _one_spelling(value: str) -> str:
-    """Return what all spellings of a name have in common: no case, one form of each accent, single blanks."""
+    """Return what all spellings of a name have in common: no case, one form of each accent, single spaces."""
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
@@ -353,7 +353,7 @@ def _difference(one: str, other: str) -> str:
     if one == other:
         return ""
     if one.strip() == other.strip():
-        return ": they differ in blanks around them"
+        return ": they differ in spaces around them"
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
         return ": they look the same, and differ in how accents are stored"
     if one.casefold() == other.casefold():

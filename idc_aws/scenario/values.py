@@ -56,8 +56,9 @@ class TextRule:
             return text
         wrong = next((character for character in text if not self._allows(character)), None)
         if wrong is not None:
+            named = "a space" if wrong == " " else repr(wrong)
             raise InvalidValueError(
-                f"{shortened(text)} cannot be {self.what}: {wrong!r} is not allowed in it",
+                f"{shortened(text)} cannot be {self.what}: {named} is not allowed in it",
                 remedy=f"Allowed are {self.allowed}.",
             )
         return text
@@ -98,7 +99,7 @@ def _duration_between(least: str, most: str, what: str) -> AfterValidator:
 
 def _account(value: object) -> str:
     # A text of digits that is no account id is a slip of the pen, not an account's name; so are twelve digits
-    # with blanks, or grouped as the console shows them.
+    # with spaces, or grouped as the console shows them.
     if not isinstance(value, str) or (_is_digits(value) and not is_account_id(value)):
         return check_account_id(value)
     return text_rule("account_name").check(value)
@@ -211,7 +212,7 @@ GroupName = Annotated[str, text_rule("group_name")]
 EmailAddress = Annotated[
     ProfileText,
     matching(
-        r"[^@\s]+@[^@\s]+", "is not an e-mail address", "Write it as 'name@example.com', without blanks."
+        r"[^@\s]+@[^@\s]+", "is not an e-mail address", "Write it as 'name@example.com', without spaces."
     ),
     Field(json_schema_extra={"format": "email"}),
 ]

@@ -337,7 +337,7 @@ class ProfileChange:
         return self.text != self.before.text
 
     def difference(self) -> list[str]:
-        """Return what writing would change: lines that begin with ``+``, ``-`` or, around them, a blank."""
+        """Return what writing would change: lines that begin with ``+``, ``-`` or, around them, a space."""
         old, new = self.before.text.splitlines(), self.text.splitlines()
         pairs = zip(old, new, strict=False)  # a very long file is not compared line by line with itself
         same = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new)))

@@ -95,10 +95,11 @@ def device_page(address: str) -> str:
 
 
 COMMAND_LINE_TITLE = "aws configure sso"
+_NO_PROFILE = "there is no profile of that name yet: configure it first, as shown above"
 _REFUSALS = (
     ("AccessDenied", "AccessDenied"),
     ("ExpiredToken", "ExpiredToken: these keys have ended"),
-    ("could not be found", "there is no profile of that name yet: configure it first, as shown above"),
+    ("could not be found", _NO_PROFILE),
     ("specify a region", "the profile names no Region: `aws configure set region us-east-1 --profile NAME`"),
     ("sso login", "the session is over: aws sso login"),
 )
@@ -233,7 +234,8 @@ class CommandLineStep:
             return self._not_done(words)
         answer = self.terminal.call(service, operation, profile=self.profile_name, **parameters)
         if answer.refusal:
-            return Line(f"✘ refused: {_short(answer)}")
+            why = _short(answer)
+            return Line(f"… not yet: {why}" if why == _NO_PROFILE else f"✘ refused: {why}")
         # A newer CLI names what is not there too.
         values = {name: value for name, value in answer.values.items() if value is not None}
         members = {name: value for name, value in values.items() if name not in _NOT_SHOWN}

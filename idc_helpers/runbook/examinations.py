@@ -413,7 +413,11 @@ def _no_session(look: Look) -> Examination:
         return Examination(unreadable=_ON_AWS)
     was_active = bool(person.has_password and person.device_kinds)
     count = person.session_count
-    goes_on = f"{count} still active" if count else "none is active"
+    goes_on = (
+        f"{count} still active: “Active sessions” of the user in the practice console"
+        if count
+        else "none is active"
+    )
     return Examination(
         (
             Finding("the person has been active", was_active, "yes" if was_active else "not activated yet"),

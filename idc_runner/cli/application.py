@@ -6,16 +6,30 @@ import io
 import sys
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import idc_helpers
 from idc_aws.errors import KitError
 from idc_runner.cli import importing, lab, plan, run, sandbox, tables
 
+
+class _Commands(typer.core.TyperGroup):
+    """The commands, with what is wrong of a value in words: Typer hands on how pydantic names its kind."""
+
+    def invoke(self, ctx: Any) -> Any:  # Typer's context, of a class that it keeps to itself
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="idc",
+    cls=_Commands,
     help="Learn, run and repeat the set-up of AWS IAM Identity Center.\n\n"
     "Everything happens in a local sandbox unless a scenario says `target: aws`, and there nothing is "
     "written unless you say `--mode apply`.",
@@ -52,7 +66,7 @@ def doctor(
     profile: Annotated[str | None, typer.Option("--profile", help="The AWS profile to look with.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="The Region of Identity Center.")] = None,
 ) -> None:
-    """Look at this machine and at your AWS account: one line each, with what to do. Changes nothing.
+    """Say what this machine or your account lacks, and what to do. Changes nothing.
 
     Without AWS credentials everything about the sandbox is still looked at: it needs none. Exit status 1 when
     something must be fixed before anything works.

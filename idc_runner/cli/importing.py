@@ -71,7 +71,9 @@ def import_existing(
         str, typer.Option("--region", help="The home Region of Identity Center.", show_default=True)
     ] = "us-east-1",
 ) -> None:
-    """Read what exists into a scenario, of which a plan is all unchanged; writes nothing to the target.
+    """Read what exists into a scenario. Writes nothing to the target.
+
+    A plan of that scenario is all unchanged.
 
     Repeat --name, --account, --ou and --tag for more. Exit status: 0; 1 when something could not be read:
     the rest is written all the same, but the file is not the whole.

@@ -142,7 +142,9 @@ def lab(
     ] = None,
     fresh: _Fresh = False,
 ) -> None:
-    """Open JupyterLab on the first notebook, with the sandbox running; Ctrl-C ends what this started.
+    """Open JupyterLab on the first notebook, and start the sandbox.
+
+    Ctrl-C ends what this started.
 
     JupyterLab works on your own copy, made at the first start: the folder lab/ of the kit's repository, or
     the folder that `idc init` laid out. The state stays: the next time everything is as it was.
@@ -179,7 +181,9 @@ def init(
     ] = False,
     fresh: _Fresh = False,
 ) -> None:
-    """Lay out a working copy in a folder: notebooks, scenarios and a README. Nothing there is overwritten.
+    """Lay out a working copy in a folder. Nothing there is overwritten.
+
+    It holds the notebooks, the scenarios and a README.
 
     There, `idc lab` opens your copy of the notebooks, and `idc run` takes your scenarios.
     """

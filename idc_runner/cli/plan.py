@@ -48,7 +48,7 @@ def plan(
     ] = None,
     mask_personal_data: Mask = False,
 ) -> None:
-    """Show what the scenario would change, all notebooks in one plan; writes nothing to the target.
+    """Show what the scenario would change, in one plan. Writes nothing to the target.
 
     Exit status: 0 when there is nothing to do, 2 when there is (for the kit or by hand), 1 when it cannot be
     planned.
@@ -100,7 +100,7 @@ def apply(
     out: Out = None,
     mask_personal_data: Mask = False,
 ) -> None:
-    """Carry out exactly what a plan's file says, with a receipt for every write; `idc undo` undoes it.
+    """Carry out exactly what a plan's file says. Every write has a receipt; `idc undo` undoes it.
 
     Nothing is written when the file was changed, when this is another account, Region, instance, sandbox or
     version of the kit, or when something that the plan changes is no longer as the plan shows it. What is
@@ -153,7 +153,10 @@ def drift(
     ] = False,
     mask_personal_data: Mask = False,
 ) -> None:
-    """Show what is no longer as the scenario says, since when, and what exists beside it; writes nothing.
+    """Show what is no longer as the scenario says, and since when. Writes nothing.
+
+    What exists beside the scenario is shown too.
+
 
     Exit status: 0 when there is no drift, 2 when there is, 1 when something could not be looked at.
     """

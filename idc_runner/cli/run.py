@@ -192,7 +192,7 @@ def undo(
     ] = False,
     out: Out = None,
 ) -> None:
-    """Undo what a run did: only what its receipts name, newest first.
+    """Undo what a run did, newest first. Only what its receipts name is undone.
 
     What the run made is deleted by AWS's id, and what it changed gets its old values. What others made, use
     or changed since is left alone and reported. Doing it again is safe. Exit status: 0 when nothing of the
@@ -302,7 +302,9 @@ def batch(
     ] = False,
     edited_notebooks: _Edited = False,
 ) -> None:
-    """Run a table of jobs side by side: one notebook or the lesson for many accounts, tenants or learners.
+    """Run a table of jobs side by side, and write a report.
+
+    A job is one notebook or the lesson, for one of many accounts, tenants or learners.
 
     Exit status 0 only if every job passed. Run the same command again to resume: jobs that are done with
     the same inputs are not run again. The batch's folder holds batch.json, index.html, and a run folder
@@ -340,9 +342,7 @@ def batch(
     raise typer.Exit(outcome.exit_status)
 
 
-app = typer.Typer(
-    help="Scenarios: what the notebooks should make true, in a YAML file.", no_args_is_help=True
-)
+app = typer.Typer(help="Check scenarios: YAML files that say what is wanted.", no_args_is_help=True)
 
 
 @app.command()
@@ -351,7 +351,7 @@ def check(
         Path, typer.Argument(metavar="FILE", help="A scenario, such as parameters/sandbox.yaml.")
     ],
 ) -> None:
-    """Check a scenario; names everything that is wrong, with its line and what to do."""
+    """Check a scenario: what is wrong, in which line, and what to do."""
     from idc_aws.scenario.reading import load_scenario, scenario_warnings  # noqa: PLC0415
 
     scenario = load_scenario(file)
@@ -372,7 +372,7 @@ def schema(
         Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of printing it.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of scenarios, with which editors complete and check them."""
+    """Print the JSON Schema of scenarios. With it editors complete and check them."""
     from idc_aws.scenario.reading import scenario_json_schema, write_schema  # noqa: PLC0415
 
     if out is not None:

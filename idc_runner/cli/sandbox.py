@@ -96,7 +96,7 @@ def pages(state: _State = None, address: _Address = None, as_json: _Json = False
 
 @app.command()
 def jupyter(as_json: _Json = False) -> None:
-    """Print the variables that let any Jupyter Server show its web pages: eval "$(idc sandbox jupyter)"."""
+    """Print the variables with which a Jupyter Server shows its pages. Use: eval "$(idc sandbox jupyter)"."""
     _call("jupyter", as_json)
 
 
@@ -114,7 +114,7 @@ def status(state: _State = None, as_json: _Json = False) -> None:
 
 @app.command()
 def reset(state: _State = None, seed: _Seed = None, as_json: _Json = False) -> None:
-    """Stop it and delete its state: the next start begins with nothing."""
+    """Stop it and delete its state. The next start begins with nothing."""
     _call("reset", as_json, state=state, seed=seed)
 
 
@@ -129,7 +129,7 @@ def clock(
     reset: Annotated[bool, typer.Option("--reset", help="Back to this machine's time.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Show its clock, or move it ahead: to see things expire, or a trail delivered."""
+    """Show its clock, or move it ahead. So you see things expire, or a trail delivered."""
     _call("clock", as_json, *(["--reset"] if reset else []), state=state, advance=advance)
 
 
@@ -143,11 +143,11 @@ def switches(
     state: _State = None,
     as_json: _Json = False,
 ) -> None:
-    """Show its switches, or set some: faults, latency and the like (docs/sandbox.md)."""
+    """Show its switches, or set some. They are for faults, latency and the like (docs/sandbox.md)."""
     _call("switches", as_json, *(values or []), state=state)
 
 
 @app.command()
 def env(state: _State = None, as_json: _Json = False) -> None:
-    """Print the variables that point AWS clients at it: eval "$(idc sandbox env)"."""
+    """Print the variables that point AWS clients at it. Use: eval "$(idc sandbox env)"."""
     _call("env", as_json, state=state)

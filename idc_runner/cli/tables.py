@@ -42,7 +42,7 @@ def template(
     separator: _Separator = "comma",
     force: _Force = False,
 ) -> None:
-    """Write an empty table of each kind, with lines that explain its columns.
+    """Write an empty table of each kind. Its lines explain the columns.
 
     Fill in those that you need; the lines that begin with # may stay.
     """
@@ -78,7 +78,9 @@ def to_scenario(
     ] = None,
     force: _Force = False,
 ) -> None:
-    """Check tables as a whole, and make them a scenario's users, groups and account assignments.
+    """Check tables as a whole, and make a scenario of them.
+
+    The scenario has their users, groups and account assignments.
 
     Columns of IAM Identity Center's forms, Entra ID, Okta and Google Workspace are known; what each column
     was taken for is said. Include the file in a scenario, or plan it as it is. Exit status 1 when something
@@ -128,7 +130,9 @@ def from_scenario(
     separator: _Separator = "comma",
     force: _Force = False,
 ) -> None:
-    """Write a scenario's users, groups, memberships and account assignments as tables.
+    """Write what a scenario says of people as tables.
+
+    These are its users, groups, memberships and account assignments.
 
     A cell that a spreadsheet would run as a formula begins with a single quote, which to-scenario removes.
     """

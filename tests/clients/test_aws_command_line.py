@@ -8,6 +8,7 @@ import re
 import shutil
 from dataclasses import replace
 
+import boto3
 import pytest
 from botocore.configloader import load_config
 
@@ -132,11 +133,19 @@ def forget_keys(terminal):
 
 
 def test_a_logout_ends_it_and_a_login_begins_it_again(configured, terminal, richard, logged_in):
+    exported = terminal.run("configure", "export-credentials", "--profile", "practice", "--format", "process")
+    taken = json.loads(exported.stdout)
     assert terminal.run("sso", "logout").returncode == 0
     assert not list((terminal.token_folder.parents[1] / "cli").rglob("*.json")), "keys outlive a logout"
     status, said = who_am_i(terminal)
     assert status != 0
     assert "Error loading SSO Token" in said
+    keys = {"aws_access_key_id": taken["AccessKeyId"], "aws_secret_access_key": taken["SecretAccessKey"]}
+    keys |= {"aws_session_token": taken["SessionToken"], "region_name": "us-east-1"}
+    sts = boto3.client("sts", endpoint_url=terminal.variables["AWS_ENDPOINT_URL"], **keys)
+    assert "/richard.roe" in sts.get_caller_identity()["Arn"], (
+        "keys that were taken live on, as notebook 11 says"
+    )
     sso_login(terminal, "practice", approval(richard))
     assert who_am_i(terminal)[0] == 0
 

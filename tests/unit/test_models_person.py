@@ -72,12 +72,12 @@ def test_an_account_id_without_quotes_is_refused_with_its_line_and_digits(tmp_pa
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("user_name", "two words", "' ' is not allowed in it"),
+        ("user_name", "two words", "a space is not allowed in it"),
         ("user_name", "x" * 129, "129 characters"),
         ("account", "1234", "'1234' is not an account id"),
         ("account", 12345678901, "Quote the account id"),
         ("permission_set", "x" * 33, "33 characters. Use 1 to 32 characters."),
-        ("permission_set", "Read Only", "' ' is not allowed in it"),
+        ("permission_set", "Read Only", "a space is not allowed in it"),
         ("permission_set", "Lese-Zugriffé", "'é' is not allowed in it"),
         ("profile_name", "x" * 65, "65 characters. Use 1 to 64 characters."),
         ("profile_name", "a]b", "']' is not allowed in it"),

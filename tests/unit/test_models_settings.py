@@ -60,7 +60,7 @@ def test_a_scenario_does_not_change():
         ({"region": "Ireland"}, "region", "'Ireland' is not a Region's code"),
         ({"expected_account": 111122223333}, "expected_account", "111122223333 is a number"),
         ({"expected_account": "1111"}, "expected_account", "'1111' is not an account id"),
-        ({"instance": {"name": "two words"}}, "instance.name", "' ' is not allowed in it"),
+        ({"instance": {"name": "two words"}}, "instance.name", "a space is not allowed in it"),
         ({"instance": {"name": "x" * 256}}, "instance.name", "256 characters"),
         ({"instance": {"tags": {"aws:x": "y"}}}, "instance.tags.aws:x", "'aws:'"),
         ({"instance": {"tags": {"x": "y!"}}}, "instance.tags.x", "'!' is not allowed"),

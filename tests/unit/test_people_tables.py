@@ -185,7 +185,7 @@ BAD = [
         {"users": f"{PEOPLE},email\n{ANA},nowhere\nb o,Bo,,\n,Cy,Day,cy@x.com\n"},
         [
             "users.csv:2: email: 'nowhere' is not an e-mail address. Write it as 'name@example.com'",
-            "users.csv:3: user_name: 'b o' cannot be a user name: ' ' is not allowed",
+            "users.csv:3: user_name: 'b o' cannot be a user name: a space is not allowed",
             "users.csv:3: family_name: 'family_name' is missing. Add it: The person's last name.",
             "users.csv:4: user_name: 'user_name' is missing",
         ],
@@ -205,7 +205,7 @@ BAD = [
     ),
     (
         {"users": f"{PEOPLE}\n{ANA}\nana ,Ana,Silva\n"},
-        ["users.csv:3: user_name: 'ana ' is the user 'ana' in line 2 again: they differ in blanks"],
+        ["users.csv:3: user_name: 'ana ' is the user 'ana' in line 2 again: they differ in spaces"],
     ),
     (
         {"users": f"{PEOPLE},email\n{ANA},a@x.com\nana.silva,Ana,Silva,A@X.com\n"},
@@ -316,7 +316,7 @@ def test_no_cell_begins_a_formula_and_each_is_read_back(value, cell):
 
 def test_what_people_type_is_read_without_blanks_around_it():
     assert [plain_value(cell) for cell in (" Ana ", "'t Hooft", "'", "x\n")] == ["Ana", "'t Hooft", "'", "x"]
-    with pytest.raises(InvalidValueError, match="'x ' ends with a blank, which a table cannot keep"):
+    with pytest.raises(InvalidValueError, match="'x ' ends with a space, which a table cannot keep"):
         safe_cell("x ")
 
 

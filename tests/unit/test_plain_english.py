@@ -25,6 +25,7 @@ WORDS = {
     r"\b(these|it) besides\b|\bBesides,|\bbesides the\b": "also, in addition to",
     r"\bby that\b(?= *[,.;])": "as a result",
     r"\bis no (number|path|port|place|length|receipt|write|value for|user of)\b": "is not a …",
+    r"\bblanks\b|\b(a|the) blank\b": "space",
     r"\bis (none|no such) of\b|\bof yours\b": "your",
 }
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS.items()]
@@ -108,6 +109,7 @@ def test_the_help_of_every_command_is_plain_english():
     [
         ("a.py", '"""Whoever."""\nx = "ok"\ny = f"{x} is taken back"\n', 3),
         ("a.py", 'raise E("a", remedy="Mend the cause.")\n', 1),
+        ("a.toml", 'allowed = "letters, digits and blanks"', 1),
         ("a.html", "<p>\nWhoever reads this</p>", 2),
         ("a.md", "one\n\njobs that were at work", 3),
         ("a.ipynb", json.dumps({"cells": [{"cell_type": "markdown", "source": ["It ", "stands here"]}]}), 1),

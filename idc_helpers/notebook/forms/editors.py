@@ -342,11 +342,11 @@ def policy_as_text(policy: Any) -> str:
 
 def policy_state(text: str) -> str:
     """Return the state of a policy in words: valid or where it breaks, and its size against AWS's limit."""
-    # Blanks do not count: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
+    # Spaces do not count: https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html
     if not text.strip():
-        return f"Empty: no inline policy. At most {MOST_POLICY_CHARACTERS:,} characters, blanks not counted."
+        return f"Empty: no inline policy. At most {MOST_POLICY_CHARACTERS:,} characters, spaces not counted."
     used = inline_policy_size(text)
-    size = f"{used:,} of {MOST_POLICY_CHARACTERS:,} characters, blanks not counted"
+    size = f"{used:,} of {MOST_POLICY_CHARACTERS:,} characters, spaces not counted"
     if used > MOST_POLICY_CHARACTERS:
         size += f": {used - MOST_POLICY_CHARACTERS:,} too many"
     try:

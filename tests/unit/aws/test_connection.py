@@ -219,7 +219,7 @@ def test_a_sandbox_that_is_gone_is_told_at_once(sandbox_address, monkeypatch, cl
     monkeypatch.setattr("time.sleep", clock.sleep)
     with pytest.raises(SandboxError, match=r"127\.0\.0\.1:9 stopped answering") as raised:
         connect()
-    assert "completed work is kept" in raised.value.remedy
+    assert "in a notebook run the second cell" in raised.value.remedy
     assert clock.slept == []
 
 

@@ -42,6 +42,25 @@ def test_every_command_and_every_option_explains_itself(name):
     assert unexplained == []
 
 
+GROUPS = [name for name, command in ALL.items() if hasattr(command, "commands")]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_list_of_commands_says_what_each_does_in_a_sentence_that_is_not_cut_off(name):
+    shown = ALL[name].get_help(
+        typer.Context(ALL[name], info_name=name, max_content_width=80, terminal_width=80)
+    )
+    lines = shown.partition("Commands:\n")[2].splitlines()
+    assert len(lines) == len(ALL[name].commands)
+    assert [line for line in lines if line.endswith("...")] == []
+
+
+def test_a_value_that_no_option_takes_is_refused_in_words(idc_process, tmp_path):
+    refused = idc_process("run", "--mode", "aply", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.err.endswith("Invalid value for '--mode': 'aply' is not one of 'plan', 'apply'.\n")
+
+
 def test_the_commands_are_those_that_are_documented():
     sandbox = {
         f"idc sandbox {verb}"

@@ -92,7 +92,7 @@ def test_a_place_that_the_scenario_does_not_have_is_refused(kit, table):
         ),
         ("jobs:\n  - nmae: a\n", "j.yaml", 2, "Did you mean 'name'?"),
         ("jobs: []\n", "j.yaml", 1, "[] is empty. Write one at least"),
-        ("jobs:\n  - name: a b\n", "j.yaml", 2, "' ' is not allowed"),
+        ("jobs:\n  - name: a b\n", "j.yaml", 2, "a space is not allowed"),
         ("jobs:\n  - name: a\n    notebook: '05'\n    teardown: perhaps\n", "j.yaml", 4, "'perhaps'"),
         ("nme,notebook\na,05\n", "j.csv", 1, "Did you mean 'nme'?"),
         ("name,notebook,notebook\na,05,06\n", "j.csv", 1, "appears twice"),
