@@ -108,6 +108,18 @@ def company(transport):
         },
     )
     transport.on("ListAccounts", {"Accounts": ACCOUNTS})
+    transport.on("ListRoots", {"Roots": [{"Id": "r-root", "Name": "Root"}]})
+    transport.on(
+        "ListOrganizationalUnitsForParent",
+        lambda request: {
+            "OrganizationalUnits": [{"Id": "ou-root-laboratory", "Name": "Lab"}]
+            * (request["ParentId"] == "r-root")
+        },
+    )
+    transport.on(
+        "ListAccountsForParent",
+        lambda request: {"Accounts": ACCOUNTS[1:2] if request["ParentId"] != "r-root" else ACCOUNTS[::2]},
+    )
     transport.on("ListDelegatedAdministrators", {"DelegatedAdministrators": [{"Id": MEMBER_ID}]})
     transport.on("DescribeInstanceAccessControlAttributeConfiguration", Refusal("ResourceNotFoundException"))
     transport.on("ListApplications", {"Applications": [{"Name": "Wiki", "ApplicationArn": "arn:a"}]})
@@ -207,6 +219,9 @@ SELECTED = {
     "a name": (Selection(names=("Read*",)), ["Readers"], [], [], 3),
     "a name of people": (Selection(names=("a?a",)), [], [], ["ana"], 1),
     "an account": (Selection(accounts=(MEMBER_ID,)), ["Readers"], ["Admins"], ["ana", "eve"], 1),
+    "a unit": (Selection(units=("Root/Lab",)), ["Readers"], ["Admins"], ["ana", "eve"], 1),
+    "tags": (Selection(tags={"team": "a"}), ["Readers"], ["Admins"], ["ana", "eve"], 1),
+    "tags that nothing has": (Selection(tags={"team": "b"}), [], [], [], 0),
     "no people": (Selection(personal_data=False), ["Readers", "Tagged"], ["Admins", "Two\nlines"], [], 2),
 }
 
