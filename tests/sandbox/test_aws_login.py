@@ -82,6 +82,8 @@ def test_a_person_of_the_portal_signs_in_with_a_role(place, ana):
     login = LoginClient(place)
     output = login.exchange(login.allow(ana, role=f"{account}/Developer"))
     assert ":assumed-role/AWSReservedSSO_Developer_" in who(place, output)
+    claims = json.loads(base64.urlsafe_b64decode(output["idToken"].split(".")[1] + "=="))
+    assert claims["sub"] == who(place, output)
     assert who(place, output).endswith("/ana")
     assert place.clients.client("s3", credentials=credentials_of(output)).list_buckets()["Buckets"] == []
     place.clients.advance_clock(901)

@@ -13,7 +13,6 @@ from idc_sandbox.api.account_access.access_applications import (
     account_name_of,
     account_of,
     is_trusting,
-    settle_access_applications,
 )
 from idc_sandbox.api.oidc.tokens import find_token
 from idc_sandbox.api.portal import RoleCredentials, carried_keys, role_session_name, rows_for_person
@@ -46,7 +45,6 @@ class AccessRole:
 
 def find_person_application(context: Context, user_id: str) -> sqlite3.Row | None:
     """Return the active application of a person's instance, or None."""
-    settle_access_applications(context)
     return context.row(
         "SELECT access_application.* FROM access_application JOIN instance USING (instance_arn)"
         " JOIN identity_user USING (identity_store_id)"

@@ -31,8 +31,8 @@ IDENTIFIER = assignment_identifier(GROUP_ID, SET_ARN, MEMBER_ID)
 class Assigner:
     """AWS's asynchronous side: a request ends after some looks at the list; it takes 15 at a time."""
 
-    def __init__(self, *, looks=3, failing=(), order=1, earlier=0):
-        self.looks = looks
+    def __init__(self, *, looks=3, later=0, failing=(), order=1, earlier=0):
+        self.looks, self.later = looks, later
         self.order = order
         self.earlier = earlier
         self.failing = dict(failing)
@@ -43,7 +43,7 @@ class Assigner:
     def start(self, word):
         def answer(request):
             request_id = str(uuid.uuid4())
-            self.open[request_id] = [self.looks, request["TargetId"]]
+            self.open[request_id] = [self.looks + self.later * len(self.open), request["TargetId"]]
             self.most_open = max(self.most_open, len(self.open))
             if len(self.open) > 15:
                 raise Refusal("ThrottlingException", "too many outstanding")
@@ -173,6 +173,12 @@ def test_one_list_tells_how_all_of_them_ended_whatever_its_order(
     assert set(apply(assignments, *creations(assignments, 220))) == set(keys(220))
     assert len(transport.made("ListAccountAssignmentCreationStatus")) <= lists
     assert len(transport.made("DescribeAccountAssignmentCreationStatus")) <= described
+
+
+def test_each_is_waited_for_where_the_last_ones_end_one_after_another(assignments, transport):
+    assigner = Assigner(later=2).install(transport)
+    assert set(apply(assignments, *creations(assignments, 13))) == set(keys(13))
+    assert assigner.open == {}
 
 
 def test_results_carry_identifier_and_request_id(assignments, transport):
