@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -389,9 +389,32 @@ def _configure(
     return dialogue.steps
 
 
-def sso_login(terminal: Terminal, profile_name: str, approve: Approve) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class BegunLogin:
+    """`aws sso login` that starts beside something else; it signs nobody in until its code is approved."""
+
+    dialogue: Dialogue
+    end: Callable[[], None]
+
+    def __enter__(self) -> Dialogue:
+        return self.dialogue
+
+    def __exit__(self, *_raised: object) -> None:
+        self.end()
+
+
+def begin_login_of(terminal: Terminal, profile_name: str) -> BegunLogin:
+    """Start `aws sso login`, for `sso_login`; it ends with this process at the latest."""
+    with ExitStack() as stack:
+        dialogue = stack.enter_context(_dialogue(terminal, "sso", "login", "--profile", profile_name))
+        return BegunLogin(dialogue, stack.pop_all().close)
+
+
+def sso_login(
+    terminal: Terminal, profile_name: str, approve: Approve, begun: BegunLogin | None = None
+) -> list[tuple[str, str]]:
     """Run `aws sso login`, let the person approve it, and return what was asked. Writes the token cache."""
-    with _dialogue(terminal, "sso", "login", "--profile", profile_name) as dialogue:
+    with begun or begin_login_of(terminal, profile_name) as dialogue:
         dialogue.approve(approve)
         dialogue.end()
     return dialogue.steps

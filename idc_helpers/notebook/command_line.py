@@ -36,10 +36,12 @@ from idc_aws.signin.profiles import (
     write_profile,
 )
 from idc_aws.signin.terminal import (
+    BegunLogin,
     CallAnswer,
     Terminal,
     advice,
     ask_command_lines,
+    begin_login_of,
     configure_sso,
     find_command_lines,
     sandbox_terminal,
@@ -120,6 +122,7 @@ class CommandLineStep:
         self.user_name = str(person.user_name)
         self.profile_name = person.profile_name
         self._profile: SsoProfile | None = None
+        self._begun: BegunLogin | None = None
         if self.is_live and is_guided():
             ask_command_lines()  # for their versions, which take a second: meanwhile the person reads
         self.last_user_code = ""
@@ -184,6 +187,9 @@ class CommandLineStep:
     def _configure(self) -> Table | Line:
         """Answer the CLI's prompts, or show a person what to answer."""
         if not is_guided():
+            if self._begun is not None:
+                self._begun.end()
+                self._begun = None
             with self._approving() as approve:
                 steps = configure_sso(self.terminal, self.profile, approve)
             caption = "aws configure sso: asked and answered"
@@ -257,7 +263,8 @@ class CommandLineStep:
             self.sign_in()
         else:
             with self._approving() as approve:
-                sso_login(self.terminal, self.profile_name, approve)
+                begun, self._begun = self._begun, None
+                sso_login(self.terminal, self.profile_name, approve, begun)
         return Line("✔ the codes were the same, access is allowed, a new session has begun")
 
     def logout(self) -> Line:
@@ -268,6 +275,8 @@ class CommandLineStep:
             return Line("Nobody was signed in here: there is nothing to end.")
         if self.terminal.command_line is not None:
             self.terminal.run("sso", "logout")
+            if not is_guided():  # what comes next in the notebook starts while the profile is refused
+                self._begun = begin_login_of(self.terminal, self.profile_name)
         else:
             log_out(self._context.connection, self.terminal.token_folder)
         return Line("✔ signed out: the tokens are deleted here and ended there")

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from patience import is_gone, until
 
 from idc_aws.errors import RunFailedError
 from idc_aws.signin.profiles import SsoProfile
-from idc_aws.signin.terminal import CommandLine, Terminal, configure_sso, sso_login
+from idc_aws.signin.terminal import CommandLine, Terminal, begin_login_of, configure_sso, sso_login
 
 PROFILE = SsoProfile(
     profile_name="practice",
@@ -97,6 +98,22 @@ def answering(folder: Path):
 def test_the_browser_stays_open_until_the_person_has_answered(place, tmp_path):
     assert sso_login(place(SIGN_IN), "practice", answering(tmp_path))
     assert (tmp_path / "seen").read_text() == "True True\n"
+
+
+def test_a_login_that_is_begun_ahead_is_started_once_and_signs_nobody_in_by_itself(place, tmp_path):
+    terminal = place(SIGN_IN.replace('print("Then', '(here / "starts").open("a").write("1")\nprint("Then'))
+    begun = begin_login_of(terminal, "practice")
+    until((tmp_path / "starts").exists)
+    assert not (tmp_path / "seen").exists()
+    assert sso_login(terminal, "practice", answering(tmp_path), begun)
+    assert (tmp_path / "seen").read_text() == "True True\n"
+    assert (tmp_path / "starts").read_text() == "1"
+
+
+def test_a_login_that_is_begun_and_not_wanted_leaves_no_process(place):
+    begun = begin_login_of(place(SIGN_IN), "practice")
+    begun.end()
+    assert is_gone(begun.dialogue.child.pid)
 
 
 def test_nothing_of_the_browser_is_left_when_the_person_cannot_answer(place, tmp_path, monkeypatch):
