@@ -56,7 +56,7 @@ def prove(health_key: str, port: int, challenge: str) -> str:
 def find_sandbox(folder: StateFolder) -> RunningSandbox | None:
     """Return the sandbox that serves a folder, or None; reads only.
 
-    A stale ``server.json`` is recognised: whatever listens on its port must prove that it knows the folder's
+    A stale ``server.json`` is recognized: whatever listens on its port must prove that it knows the folder's
     secret before anything of value is sent to it.
 
     Parameters

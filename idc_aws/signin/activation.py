@@ -113,7 +113,7 @@ def portal_settings(connection: Connection) -> dict[str, Any]:
         shown = connection.console.read_settings(instance.instance_arn)["access_portal"]
         return {"start_url": shown["url"], "region": instance.region, "start_urls": shown["start_urls"]}
     instance_id = instance.instance_arn.rpartition("/")[2]
-    # On AWS no API shows a customised address: the first of these is the one that every portal has.
+    # On AWS no API shows a customized address: the first of these is the one that every portal has.
     start_urls = [
         f"https://{instance.identity_store_id}.awsapps.com/start",
         f"https://{instance_id}.portal.{instance.region}.app.aws",

@@ -162,7 +162,7 @@ _STEPS = (
     LessonStep(
         number=5,
         name="access_portal",
-        task="Customise the access portal's address",
+        task="Customize the access portal's address",
         who=CONSOLE,
         notebook=_SETTINGS,
         heading="The access portal's address",

@@ -25,6 +25,7 @@ WORDS = {
     r"\b(these|it) besides\b|\bBesides,|\bbesides the\b": "also, in addition to",
     r"\bby that\b(?= *[,.;])": "as a result",
     r"\bis no (number|path|port|place|length|receipt|write|value for|user of)\b": "is not a …",
+    r"\b(author|custom|organ|recogn)is(e[ds]?|ing|ations?)\b": "-ize, as AWS spells it",
     r"\bblanks\b|\b(a|the) blank\b": "space",
     r"\bis (none|no such) of\b|\bof yours\b": "your",
 }
