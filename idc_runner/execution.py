@@ -18,11 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
-from idc_aws.errors import ParametersError, Problem, RunFailedError
+from idc_aws.errors import KitError, ParametersError, Problem, RunFailedError
 from idc_aws.files import write_whole
 from idc_aws.identifiers import did_you_mean
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
-from idc_aws.sandbox import find_sandbox
+from idc_aws.sandbox import call_sandbox, find_sandbox
 from idc_aws.scenario.reading import PERSON_PARAMETERS, load_scenario, scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
@@ -220,8 +220,10 @@ class Execution:
         for number, notebook in enumerate(notebooks, start=1):
             self.current = notebook.name
             self.progress.notebook_started(notebook.name, number, len(notebooks))
-            if not self._signs_in(notebook) and any(map(self._signs_in, notebooks[number:][:_SOON])):
-                ask_command_lines()  # for their versions, which take a second: beside those that need none
+            if self._signs_in(notebook):
+                meanwhile.wait_for_preparation()
+            elif any(map(self._signs_in, notebooks[number:][:_SOON])):
+                meanwhile.prepare(self._prepare_sign_in)
             following = self._order(notebooks[number]) if number < len(notebooks) else None
             if following is not None:
                 self.engine.begin(*following)
@@ -233,6 +235,16 @@ class Execution:
             if following is not None:
                 order = following
                 meanwhile.offer(partial(self._write, self._summary()))
+
+    def _prepare_sign_in(self) -> None:
+        """Do what takes a second of a notebook that signs in, beside those that do not."""
+        ask_command_lines()
+        if (self.prepared.scenario.target, self.prepared.mode) == ("sandbox", "apply"):
+            state = self.environment.get(STATE_VARIABLE)
+            with suppress(KitError):  # the notebook asks for the same, and says what is wrong
+                call_sandbox(
+                    ["env", "--json", *(("--state", state) if state else ())]
+                )  # writes endpoint rules
 
     def _signs_in(self, notebook: LessonNotebook) -> bool:
         """Return whether a notebook signs in with a profile, by the AWS CLI where there is one."""

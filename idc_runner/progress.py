@@ -193,6 +193,7 @@ class Meanwhile:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="meanwhile")
         self._pending: Future[object] | None = None
+        self._preparation: threading.Thread | None = None
         self._usual_s = sys.getswitchinterval()
 
     def __enter__(self) -> Meanwhile:
@@ -202,6 +203,17 @@ class Meanwhile:
     def __exit__(self, *_raised: object) -> None:
         self._thread.shutdown(wait=True)
         sys.setswitchinterval(self._usual_s)
+
+    def prepare(self, work: Callable[[], object]) -> None:
+        """Begin, once, a piece of work that later notebooks would do themselves."""
+        if self._preparation is None:
+            self._preparation = threading.Thread(target=work, name="preparation", daemon=True)
+            self._preparation.start()
+
+    def wait_for_preparation(self) -> None:
+        """Wait until it is done, if it has begun."""
+        if self._preparation is not None:
+            self._preparation.join()
 
     def offer(self, work: Callable[[], object]) -> None:
         """Begin a piece of work, unless the one before still goes on; raises what that one raised."""

@@ -139,6 +139,8 @@ class RecordingEngine:
 def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(project, start, monkeypatch):
     versions = iter(["1", "2"])  # what is known of them grows from one look to the next
     monkeypatch.setattr("idc_runner.execution.ask_command_lines", lambda: None)
+    terminals = []
+    monkeypatch.setattr("idc_runner.execution.call_sandbox", terminals.append)
     monkeypatch.setattr("idc_runner.execution.known_versions", lambda: {"VERSIONS": next(versions)})
     for name in ("05_a", "06_b"):
         write_notebook(project / "notebooks", name, *tell(name, PASSES))
@@ -156,6 +158,7 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(pro
     ]
     begun, executed = (order for word, order in engine.asked if order[0].name == "10_c")
     assert begun == executed
+    assert [words[:2] for words in terminals] == [["env", "--json"]], "a terminal's files are written once"
     assert begun[3]["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
     assert "VERSIONS" not in engine.asked[0][1][3]
 
