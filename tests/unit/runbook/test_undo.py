@@ -131,6 +131,24 @@ def test_an_update_is_taken_back_of_the_very_thing_only(book):
     assert "another one (thing-2) than the receipt names (thing-1)" in change.reason
 
 
+@pytest.mark.parametrize(
+    ("now", "fate", "words"),
+    [
+        (["old", "a"], Fate.LEFT, "was changed again since"),  # something of ours is still there
+        (["old", "theirs"], Fate.THEIRS, "was changed again since"),
+        (["old"], Fate.GONE, "is as before"),
+        ({"a": "theirs"}, Fate.THEIRS, "was changed again since"),
+    ],
+)
+def test_what_somebody_changed_since_is_left_and_counted_by_what_is_ours_in_it(book, now, fate, words):
+    resource = MemoryResource(states={"ana": {"policies": ["old"]}})
+    apply(book, resource, {"ana": {"policies": ["old", "a", "b"]}})
+    resource._put("ana", {"policies": now})
+    (found,) = plan_undo(book.open_receipts(), {"thing": resource}, ORIGIN).undoings
+    assert (found.fate, found.change.writes) == (fate, False)
+    assert found.change.reason.startswith(words)
+
+
 def test_receipts_of_before_assignments_had_an_id_are_taken_back_by_their_key(book):
     resource = MemoryResource(states={"ana": {}})
     change = plan_changes("thing", {"ana": {}}, {}).changes[0]
