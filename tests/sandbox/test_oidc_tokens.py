@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from botocore.tokens import SSOTokenProvider
 from botocore.utils import SSOTokenLoader
-from portal_harness import DEVICE_CODE, REDIRECT_URI, VERIFIER
+from portal_harness import BROWSER, DEVICE_CODE, REDIRECT_URI, SCOPES, VERIFIER
 
 from idc_sandbox.api.oidc import authorizations, tokens
 from idc_sandbox.sign_in import people
@@ -291,3 +292,16 @@ def test_a_grant_without_what_it_needs_is_told(portal):
     for grant_type in (DEVICE_CODE, "refresh_token"):
         with pytest.raises(portal.oidc.exceptions.InvalidRequestException, match="needs"):
             portal.oidc.create_token(**client, grantType=grant_type)
+
+
+def test_a_code_gives_what_was_asked_for_of_what_the_program_registered_for(portal):
+    client = portal.register(**BROWSER | {"scopes": [*SCOPES, "account_access:read_only"]})
+    proof = {"grantType": "authorization_code", "redirectUri": REDIRECT_URI, "codeVerifier": VERIFIER}
+    for asked, may_list in (("account_access:read_only", False), (SCOPES[0], True)):
+        token = portal.oidc.create_token(**client, **proof, code=portal.code(client, scopes=asked))
+        try:
+            portal.portal.list_accounts(accessToken=token["accessToken"])
+        except ClientError:
+            assert not may_list
+        else:
+            assert may_list
