@@ -93,6 +93,7 @@ def test_a_plan_of_nothing_yet_is_whole_is_applied_once_and_is_undone(desk):
     folder = (desk.runs / "latest").resolve()
     assert json.loads((folder / "summary.json").read_text("utf-8"))["notebooks"][0]["changes"]["create"] == 1
     assert "✔ Applied" in (folder / "index.html").read_text("utf-8")
+    assert read_plan(folder / "plan.json") == read_plan(desk.plan_file)
     assert desk.plan(wish("Whole")).exit_code == 0
     undone = desk.give("undo", folder, "--yes")
     assert undone.exit_code == 0, undone.output
