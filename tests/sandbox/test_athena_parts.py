@@ -15,8 +15,10 @@ from sandbox_clients import GatewayClient
 from test_athena_queries import CLOUDTRAIL
 
 from idc_sandbox.athena.engine import tables
+from idc_sandbox.athena.engine.dialect import TextPlaces, parse_query
 from idc_sandbox.athena.engine.running import Job, run_job
 from idc_sandbox.athena.engine.session import give_way
+from idc_sandbox.athena.engine.tables import Binder
 
 
 @pytest.fixture
@@ -68,15 +70,46 @@ def test_objects_that_were_read_and_parts_of_others_stand_side_by_side(engine):
     read_ahead(engine, "SELECT 1 FROM cloudtrail_logs WHERE timestamp = '2026/11/28'")
     assert len(list(engine.cache.iterdir())) == 1
     engine.fetched.clear()
-    for query in ("SELECT count(*) FROM cloudtrail_logs", "SELECT count(eventname) FROM cloudtrail_logs"):
-        assert engine.run(query)[1:] == [["4"]]
+    for query, answer in {
+        "SELECT count(*) FROM cloudtrail_logs": "4",
+        "SELECT count(eventname) FROM cloudtrail_logs": "4",
+        "SELECT count(useridentity.sessioncontext.attributes.creationdate) FROM cloudtrail_logs": "3",
+    }.items():
+        assert engine.run(query)[1:] == [[answer]]
         assert engine.outcome.has_parts == bool(engine.fetched)
-    assert len(engine.fetched) == 4
+    assert len(engine.fetched) == 6
     assert engine.run("SELECT eventname FROM cloudtrail_logs WHERE timestamp = '2026/11/28'")[1:] == [
         ["ListBuckets"],
         ["GetObject"],
     ]
     assert not engine.outcome.has_parts
+
+
+_CREATED = "STRUCT(sessioncontext STRUCT(attributes STRUCT(creationdate VARCHAR)))"
+_ALL = "STRUCT(type VARCHAR, principalid VARCHAR, arn VARCHAR, "
+# what a query says → how the type of the column `useridentity` that it reads begins
+FIELDS = {
+    "useridentity.sessioncontext.attributes.creationdate": _CREATED,
+    "c.useridentity.sessioncontext.attributes.creationdate": _CREATED,
+    '"UserIdentity".SessionContext.Attributes.CreationDate': _CREATED,
+    "useridentity.onbehalfof": "STRUCT(onbehalfof STRUCT(userid VARCHAR, identitystorearn VARCHAR))",
+    "x.attributes.creationdate FROM (SELECT useridentity.sessioncontext AS x": (
+        "STRUCT(sessioncontext STRUCT(attributes STRUCT(mfaauthenticated VARCHAR, creationdate VARCHAR), "
+    ),
+    "x.arn FROM (SELECT useridentity AS x": _ALL,
+    "(useridentity).arn": _ALL,
+    "CAST(useridentity AS JSON)": _ALL,
+}
+
+
+@pytest.mark.parametrize("said", FIELDS)
+def test_a_query_reads_the_fields_of_a_struct_that_it_names(engine, said):
+    tree = parse_query(f"SELECT {said} FROM cloudtrail_logs c" + ")" * said.count("(SELECT"))
+    binder = Binder(engine, "default", NOW)
+    binder.find_wanted(binder.bind(tree, TextPlaces("", tree)))
+    (scan,) = binder.scans.values()
+    assert scan.wanted is not None
+    assert scan.wanted["useridentity"].in_duckdb().replace('"', "").startswith(FIELDS[said])
 
 
 def test_what_is_wrong_with_an_object_is_said_by_the_query_that_needs_it(engine):

@@ -7,7 +7,6 @@ import json
 import mmap
 import re
 import zlib
-from collections.abc import Collection
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -84,24 +83,25 @@ class Converter:
         source: SourceObject,
         raw: Path,
         target: Path,
-        wanted: Collection[str] | None = None,
+        wanted: dict[str, HiveType] | None = None,
     ) -> None:
-        """Make the file of an object, with all columns or those wanted, or none; the raw one is deleted."""
+        """Make the file of an object, with all columns or what is wanted of them; the raw one is deleted."""
         made = self._folder / f"{target.name}.new"
         text = self._folder / f"{target.name}.text"
         try:
-            types = {name: kind for name, kind in self._types.items() if wanted is None or name in wanted}
-            select = self._selection(connection, raw, text, types)
+            types = self._types if wanted is None else wanted
+            # What is for one query is not made small.
+            compression = "zstd" if wanted is None else "snappy"
+            columns, origin = self._selection(connection, raw, text, types)
             constants = [
                 f"TRY_CAST({literal(value)} AS {duckdb_type(column['type'])}) AS {quoted(column['name'])}"
                 for column, value in zip(self._table["partitions"], source.values, strict=True)
             ]
             path = f"{literal(source.address)} AS {quoted(PATH)}"
-            columns, origin = select
             listed = ", ".join([*columns, *constants, path])
             connection.execute(
                 f"COPY (SELECT {listed} FROM {origin}) TO {literal(str(made))}"  # noqa: S608
-                " (FORMAT parquet, COMPRESSION zstd)"
+                f" (FORMAT parquet, COMPRESSION {compression})"
             )
             made.replace(target)
         except (duckdb.OutOfMemoryException, MemoryError):

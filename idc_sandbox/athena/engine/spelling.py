@@ -120,17 +120,17 @@ def spelled_type(kind: HiveType, spelling: Spelling | None) -> str:
     return kind.in_duckdb()
 
 
-def renamed(value: str, kind: HiveType, spelling: Spelling | None, depth: int = 0) -> str:
-    """Return SQL that gives a value's fields the names of the table; DuckDB's casts leave the others."""
-    if kind.name == "array" and spelling is not None:
+def renamed(value: str, kind: HiveType, spelling: Spelling | None = None, depth: int = 0) -> str:
+    """Return SQL for a value with a type's fields alone, named as there; DuckDB's casts leave the others."""
+    if kind.name == "array":
         item = f"x{depth}"
         inner = renamed(item, kind.fields["element"], spelling, depth + 1)
         return value if inner == item else f"list_transform({value}, lambda {item}: {inner})"
-    if kind.name != "struct" or spelling is None:
+    if kind.name != "struct":
         return value
-    fields = {
-        name: renamed(f"{value}.{quoted(spelling.keys[name])}", field, spelling.inside.get(name), depth)
-        for name, field in kind.fields.items()
-    }
+    fields = {}
+    for name, field in kind.fields.items():
+        key, inside = (name, None) if spelling is None else (spelling.keys[name], spelling.inside.get(name))
+        fields[name] = renamed(f"{value}.{quoted(key)}", field, inside, depth)
     packed = ", ".join(f"{quoted(name)}: {inner}" for name, inner in fields.items())
     return f"CASE WHEN {value} IS NOT NULL THEN {{{packed}}} END"

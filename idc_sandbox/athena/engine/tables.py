@@ -34,7 +34,8 @@ from idc_sandbox.athena.engine.partitions import (
 )
 from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
 from idc_sandbox.athena.engine.session import THREADS, lock, open_locked
-from idc_sandbox.athena.engine.types import duckdb_type, literal, quoted, read_type
+from idc_sandbox.athena.engine.spelling import renamed
+from idc_sandbox.athena.engine.types import HiveType, literal, quoted, read_type
 
 LARGEST_AT_ONCE = 8 * 1024**2
 _DEEPEST_VIEW = 10
@@ -64,14 +65,14 @@ class Shelf(Protocol):
 class Scan:
     """A table of a query, with the conditions by which each place that names it may be pruned.
 
-    `wanted` are the columns that the query names, None for all. `files` hold objects with all columns, and
-    `parts` those with the wanted ones alone.
+    `wanted` are the columns that the query names, with the fields of theirs that it names, None for all.
+    `files` hold objects with all columns, and `parts` those with the wanted ones alone.
     """
 
     table: dict[str, Any]
     view: str
     conditions: list[list[str]] = field(default_factory=list)
-    wanted: set[str] | None = None
+    wanted: dict[str, HiveType] | None = None
     sources: list[SourceObject] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
@@ -162,9 +163,11 @@ class Binder:
             for node in tree.find_all(exp.Table)
             if node.alias_column_names or node.alias.lower() in of_no_table or _is_for_star(node)
         }
+        ends = {one.name.lower() for one in tree.find_all(exp.Identifier) if not _is_before_dot(one)}
         for scan in self.scans.values():
-            columns = {column["name"] for column in scan.table["columns"]}
-            scan.wanted = None if scan.view in whole or columns <= names else columns & names
+            if scan.view not in whole:
+                columns = {one["name"]: read_type(one["type"]) for one in scan.table["columns"]}
+                scan.wanted = _named_alone(columns, names, ends)
 
     def kind_of(self, value: exp.Expr) -> str:
         """Tell of what is unnested whether it is an array or a map."""
@@ -188,6 +191,27 @@ class Binder:
                         kind = kind.fields.get(name, kind)
                     return f"{kind.name}<"
         return ""
+
+
+def _is_before_dot(name: exp.Identifier) -> bool:
+    """Tell whether a name is followed by that of a field, so that the rest of its value is not needed."""
+    held = name.parent
+    if isinstance(held, exp.Column) and held.this is not name:
+        return True
+    if not isinstance(held, exp.Column | exp.Dot) or not isinstance(held.parent, exp.Dot):
+        return False
+    return held.parent.this is held
+
+
+def _named_alone(kinds: dict[str, HiveType], names: set[str], ends: set[str]) -> dict[str, HiveType]:
+    """Return the columns or fields that are named, each whole where it is not a field of it that is named."""
+    return {
+        name: kind
+        if kind.name != "struct" or name in ends
+        else HiveType("struct", _named_alone(kind.fields, names, ends) or kind.fields)
+        for name, kind in kinds.items()
+        if name in names
+    }
 
 
 def _forget_database(node: exp.Table, database: str) -> None:
@@ -319,7 +343,7 @@ class Loader:
         connection: duckdb.DuckDBPyConnection,
         table: dict[str, Any],
         targets: dict[SourceObject, Path],
-        wanted: set[str] | None,
+        wanted: dict[str, HiveType] | None,
     ) -> None:
         converter = Converter(table, self._folder)
 
@@ -345,17 +369,22 @@ class Loader:
 
 def make_view(connection: duckdb.DuckDBPyConnection, scan: Scan, *, has_path: bool) -> None:
     """Make the view of DuckDB's that a scan's table is."""
-    read = [one for one in scan.table["columns"] if scan.wanted is None or one["name"] in scan.wanted]
-    columns = [*read, *scan.table["partitions"]]
-    names = [quoted(column["name"]) for column in columns] + ([quoted(PATH)] if has_path else [])
-    shown = ", ".join(names) or "1 AS athena_nothing"
-    texts = [
-        f"SELECT {shown} FROM read_parquet([{', '.join(map(literal, files))}])"  # noqa: S608
-        for files in (scan.files, scan.parts)
-        if files
-    ]
+    whole = {column["name"]: read_type(column["type"]) for column in scan.table["columns"]}
+    types = dict(whole if scan.wanted is None else scan.wanted)
+    types |= {column["name"]: read_type(column["type"]) for column in scan.table["partitions"]}
+    if has_path:
+        types[PATH] = HiveType("string", {})
+    shown = ", ".join(map(quoted, types)) or "1 AS athena_nothing"
+    texts = [f"SELECT {shown} FROM {_files(scan.parts)}"] if scan.parts else []  # noqa: S608
+    if scan.files:
+        # Beside parts, fields that those do not have are left out: a column of both has one type.
+        alike = [f"{renamed(quoted(one), kind)} AS {quoted(one)}" for one, kind in types.items()]
+        texts.append(f"SELECT {', '.join(alike) if texts else shown} FROM {_files(scan.files)}")  # noqa: S608
     if not texts:
-        types = [duckdb_type(column["type"]) for column in columns] + ["VARCHAR"]
-        empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in zip(names, types, strict=False))
+        empty = ", ".join(f"NULL::{kind.in_duckdb()} AS {quoted(name)}" for name, kind in types.items())
         texts = [f"SELECT {empty or shown} WHERE false"]
     connection.execute(f"CREATE VIEW {quoted(scan.view)} AS {' UNION ALL '.join(texts)}")
+
+
+def _files(paths: list[str]) -> str:
+    return f"read_parquet([{', '.join(map(literal, paths))}])"
