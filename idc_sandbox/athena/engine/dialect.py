@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -19,8 +18,9 @@ from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported
 from idc_sandbox.athena.engine.functions import (
     ALLOWED_FUNCTIONS,
     MACRO_NAMES,
+    NOT_HERE,
+    OVER_ENTRIES,
     WORDS_BEFORE_PARENTHESES,
-    joda_format,
 )
 
 _DEEPEST = 120
@@ -41,7 +41,9 @@ class AthenaDialect(Trino):
             name: make
             for name, make in Trino.Parser.FUNCTIONS.items()
             if name.lower()
-            not in MACRO_NAMES | {"format", "format_datetime", "parse_datetime", "reduce", "row"}
+            not in MACRO_NAMES
+            | OVER_ENTRIES
+            | {"format", "format_datetime", "parse_datetime", "reduce", "row"}
         }
 
 
@@ -138,7 +140,88 @@ def require_allowed(tree: exp.Expr, places: TextPlaces) -> None:
             raise not_supported(f"NOT_SUPPORTED: {places.of(node)}: LATERAL")
         if isinstance(node, exp.Anonymous) and node.name.lower() not in ALLOWED_FUNCTIONS:
             raise _unknown_function(node.name, places)
+        if what := _what_trino_has_not(node):
+            raise QueryFailedError(f"SYNTAX_ERROR: {places.of(node)}: mismatched input '{what}'")
+    _require_trinos_words(places)
     _require_known_calls(tree, places)
+
+
+def _what_trino_has_not(node: exp.Expr) -> str:
+    """Return the word of a node that sqlglot and DuckDB know and Trino does not, or nothing."""
+    match node:
+        case exp.Join() if node.kind in ("SEMI", "ANTI") or node.method == "ASOF":
+            return str(node.kind or node.method)
+        case exp.Distinct() if node.args.get("on"):
+            return "ON"
+        case exp.Group() if node.args.get("all") is not None:
+            return "ALL"
+    return ""
+
+
+# Words of DuckDB's, and operators, that no query of Trino's has; a bracket follows a value or ARRAY.
+_FOREIGN = {"::": "::", "{": "{", "glob": "GLOB", "ilike": "ILIKE", "qualify": "QUALIFY"}
+_BEFORE_VALUES = frozenset(
+    [*"(,[=<>+-*/", "<>", "||", "select", "where", "and", "or", "not", "in", "then", "by"]
+)
+
+
+def _require_trinos_words(places: TextPlaces) -> None:
+    tokens = sqlglot.tokenize(places.text, read=AthenaDialect)
+    for before, token in pairwise([tokens[0], *tokens]):
+        if token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
+            continue
+        is_foreign = token.text == "[" and before.text.lower() in _BEFORE_VALUES
+        is_foreign |= token.text.lower() == "sample" and before.text.lower() == "using"
+        if is_foreign or (token.text.lower() in _FOREIGN and before.text != "."):
+            raise QueryFailedError(f"SYNTAX_ERROR: {places.at(token.start)}: mismatched input '{token.text}'")
+    for limit, _count, offset in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if limit.token_type is TokenType.LIMIT and offset.token_type is TokenType.OFFSET:
+            raise QueryFailedError(
+                f"SYNTAX_ERROR: {places.at(offset.start)}: mismatched input 'OFFSET'. Expecting: <EOF>"
+            )
+
+
+def require_no_early_alias(tree: exp.Expr, columns: set[str], places: TextPlaces) -> None:
+    """Refuse a name that SELECT makes in WHERE, GROUP BY, HAVING or beside it: DuckDB knows it there.
+
+    `columns` are the names of all columns of the query's tables.
+    """
+    for select in tree.find_all(exp.Select):
+        made = {one.alias.lower() for one in select.expressions if isinstance(one, exp.Alias)}
+        parts = [select.args.get(part) for part in ("where", "group", "having")]
+        for part in [*(one for one in parts if one is not None), *select.expressions]:
+            for column in part.find_all(exp.Column):
+                name = column.name.lower()
+                if (
+                    name in made
+                    and not column.table
+                    and column.find_ancestor(exp.Select) is select
+                    and name not in columns
+                    and not _is_elsewhere(tree, select, column, name)
+                ):
+                    raise QueryFailedError(
+                        f"COLUMN_NOT_FOUND: {places.of(column)}: Column '{name}' cannot be resolved"
+                    )
+
+
+def _is_elsewhere(tree: exp.Expr, select: exp.Select, column: exp.Column, name: str) -> bool:
+    """Tell whether a name is perhaps that of a column of another query, of UNNEST, or of a function."""
+    if any(name in (one.name.lower() for one in function.expressions) for function in _lambdas(column)):
+        return True
+    if any(name == one.name.lower() for alias in tree.find_all(exp.TableAlias) for one in alias.columns):
+        return True
+    offsets = (one.args.get("offset") for one in tree.find_all(exp.Unnest))
+    if any(isinstance(one, exp.Identifier) and name == one.name.lower() for one in offsets):
+        return True
+    others = (one for one in tree.find_all(exp.Select) if one is not select)
+    return any(name == one.alias_or_name.lower() for other in others for one in other.expressions)
+
+
+def _lambdas(node: exp.Expr) -> Iterator[exp.Lambda]:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, exp.Lambda):
+            yield node
 
 
 def _require_known_calls(tree: exp.Expr, places: TextPlaces) -> None:
@@ -156,6 +239,11 @@ def _require_known_calls(tree: exp.Expr, places: TextPlaces) -> None:
 
 
 def _unknown_function(name: str, places: TextPlaces) -> QueryFailedError:
+    if name.lower() in NOT_HERE:
+        return not_supported(
+            f"NOT_SUPPORTED: {places.of_function(name)}: the sandbox's Athena does not have Trino's function "
+            f"{name.lower()}{NOT_HERE[name.lower()]}"
+        )
     reason = f"FUNCTION_NOT_FOUND: {places.of_function(name)}: Function '{name.lower()}' not registered"
     return QueryFailedError(reason, 1303)
 
@@ -256,165 +344,3 @@ def _speaks_of(condition: exp.Expr, alias: str, columns: set[str]) -> bool:
         one.name.lower() in columns and one.table.lower() in ("", alias.lower()) and not one.args.get("db")
         for one in named
     )
-
-
-KindOf = Callable[[exp.Expr], str]
-
-
-def to_duckdb(tree: exp.Expr, now: float, kind_of: KindOf) -> str:
-    """Return a query whose tables are bound already in DuckDB's words.
-
-    `now` is the time that the query sees, epoch seconds; `kind_of` tells of what is unnested whether it is
-    ``"array"`` or ``"map"``.
-    """
-    for node in reversed(list(tree.walk(bfs=False))):  # what is inside of a call before the call
-        changed = _replaced(node, now)
-        if changed is not node:
-            tree = changed if node is tree else tree
-            node.replace(changed)
-    for unnest in list(tree.find_all(exp.Unnest)):
-        unnest.replace(_lateral(unnest, kind_of))
-    return tree.sql(dialect="duckdb")
-
-
-def condition_text(condition: exp.Expr, now: float) -> str:
-    """Return a condition in DuckDB's words, its columns without a table's name."""
-    copy = condition.copy()
-    for column in copy.find_all(exp.Column):
-        column.replace(exp.column(column.name.lower(), quoted=True))
-    return to_duckdb(copy, now, lambda _one: "array")
-
-
-def _replaced(node: exp.Expr, now: float) -> exp.Expr:
-    if isinstance(node, exp.Anonymous):
-        return _replaced_call(node)
-    if isinstance(node, exp.CurrentDate | exp.CurrentTimestamp | exp.CurrentTime | exp.Localtimestamp):
-        return _time_of(node, now)
-    if isinstance(node, exp.Cast):
-        return _replaced_cast(node)
-    if isinstance(node, exp.Sub) and _is_date(node.this) and _is_date(node.expression):
-        times = [exp.cast(one.copy(), "timestamp") for one in (node.this, node.expression)]
-        return exp.Sub(this=times[0], expression=times[1])  # an interval, where DuckDB counts days
-    # DuckDB makes a timestamp of a date and an interval; Trino a date, if the unit is a day or more.
-    is_sum = isinstance(node, exp.Add | exp.Sub | exp.DateAdd) and _is_date(node.this)
-    if is_sum and not isinstance(node.parent, exp.Cast) and _is_of_days(node):
-        return exp.cast(node.copy(), "date")
-    return node
-
-
-def _replaced_cast(node: exp.Cast) -> exp.Expr:
-    kind, numbers = node.to.this, node.to.expressions
-    if kind is exp.DType.DECIMAL and not numbers:
-        return _decimal(node)
-    if kind is exp.DType.JSON:
-        return exp.func("to_json", node.this)
-    if kind is exp.DType.VARCHAR and numbers:  # DuckDB has no longest text
-        whole = type(node)(this=node.this.copy(), to=exp.DataType.build("varchar"))
-        return exp.Left(this=whole, expression=numbers[0].this.copy())
-    return node
-
-
-def _decimal(node: exp.Cast) -> exp.Expr:
-    """Return ``decimal '1.5'`` with the places that it has, and any other decimal without them, as Trino."""
-    text = node.this.name.strip()
-    if node.this.is_string and re.fullmatch(r"[+-]?\d+(?:\.\d+)?", text, re.ASCII):
-        return exp.Literal.number(text.removeprefix("+"))
-    return exp.cast(node.this, "decimal(38, 0)")
-
-
-def _is_date(node: exp.Expr) -> bool:
-    return isinstance(node, exp.CurrentDate) or (isinstance(node, exp.Cast) and node.is_type("date"))
-
-
-def _is_of_days(node: exp.Expr) -> bool:
-    unit = node.args.get("unit")
-    if unit is None and isinstance(node.expression, exp.Interval):
-        unit = node.expression.args.get("unit")
-    return unit is not None and unit.name.upper() in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
-
-
-def _time_of(node: exp.Expr, now: float) -> exp.Expr:
-    moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
-    text = moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
-    match node:
-        case exp.CurrentDate():
-            return exp.cast(exp.Literal.string(text[:10]), "date")
-        case exp.CurrentTime():
-            return exp.cast(exp.Literal.string(text[11:]), "time")
-        case exp.Localtimestamp():
-            return exp.cast(exp.Literal.string(text), "timestamp")
-    return exp.cast(exp.Literal.string(f"{text}+00"), "timestamptz")
-
-
-def _replaced_call(node: exp.Anonymous) -> exp.Expr:
-    name, arguments = node.name.lower(), node.expressions
-    if name in ("format_datetime", "parse_datetime") and len(arguments) == 2:
-        form = exp.Literal.string(joda_format(arguments[1].name))
-        if name == "format_datetime":
-            return exp.Anonymous(this="strftime", expressions=[arguments[0], form])
-        return exp.cast(exp.Anonymous(this="strptime", expressions=[arguments[0], form]), "timestamptz")
-    if name in _WITH_LAMBDAS and len(arguments) == _WITH_LAMBDAS[name]:
-        return _with_lambdas(name, arguments)
-    if name.startswith("json_") and len(arguments) == 2 and arguments[1].is_string:
-        arguments = [arguments[0], exp.Literal.string(duckdb_path(arguments[1].name))]
-    if name in MACRO_NAMES:
-        return exp.Anonymous(this=f"trino_{name}", expressions=arguments)
-    return exp.Anonymous(this="printf", expressions=arguments) if name == "format" else node
-
-
-_WITH_LAMBDAS = {"any_match": 2, "all_match": 2, "none_match": 2, "reduce": 4}
-
-
-def _with_lambdas(name: str, arguments: list[exp.Expr]) -> exp.Expr:
-    if name == "reduce":
-        values, first, merge, finish = arguments
-        merged = exp.Anonymous(this="list_reduce", expressions=[values, merge, first])
-        finished = exp.Anonymous(this="list_transform", expressions=[exp.array(merged), finish])
-        return exp.Anonymous(this="list_extract", expressions=[finished, exp.Literal.number(1)])
-    found = exp.Anonymous(this="len", expressions=[exp.Anonymous(this="list_filter", expressions=arguments)])
-    if name == "all_match":
-        return exp.EQ(this=found, expression=exp.Anonymous(this="len", expressions=[arguments[0].copy()]))
-    kind = exp.GT if name == "any_match" else exp.EQ
-    return kind(this=found, expression=exp.Literal.number(0))
-
-
-def duckdb_path(path: str) -> str:
-    """Return a JSON path with ``["a.b"]`` as DuckDB writes it, ``."a.b"``."""
-    return re.sub(r"""\[(["'])(.*?)\1\]""", r'."\2"', path)
-
-
-def _lateral(unnest: exp.Unnest, kind_of: KindOf) -> exp.Expr:
-    """Return DuckDB's UNNEST: a subquery, with a map's keys and values as columns and arrays side by side."""
-    # A row in an array is one column, as Presto did it and as Athena's page has it (Trino makes a column of
-    # each field): https://docs.aws.amazon.com/athena/latest/ug/query-examples-waf-logs-count.html
-    columns, count = [], 0
-    for value in unnest.expressions:
-        kind = kind_of(value)
-        depth = [exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))]
-        inner = exp.Anonymous(this="map_entries", expressions=[value]) if kind == "map" else value
-        more = depth if kind == "map" else []
-        count += 2 if kind == "map" else 1
-        columns.append(exp.Anonymous(this="unnest", expressions=[inner, *more]))
-    alias = unnest.args.get("alias")
-    offset = unnest.args.get("offset")
-    names = list(alias.columns) if alias is not None else []
-    if offset:
-        first = unnest.expressions[0]
-        counted = (
-            exp.Anonymous(this="map_keys", expressions=[first.copy()])
-            if kind_of(first) == "map"
-            else first.copy()
-        )
-        columns.append(
-            exp.Anonymous(this="generate_subscripts", expressions=[counted, exp.Literal.number(1)])
-        )
-        names.append(offset if isinstance(offset, exp.Identifier) else exp.to_identifier("ordinality"))
-        count += 1
-    if names and len(names) != count:
-        raise QueryFailedError(
-            f"SYNTAX_ERROR: line 1:1: Column alias list has {len(names)} entries but '{unnest.alias}' has "
-            f"{count} columns available"
-        )
-    query = exp.Subquery(this=exp.select(*columns))
-    name = alias.this if alias is not None and alias.this is not None else exp.to_identifier("unnested")
-    return exp.Lateral(this=query, alias=exp.TableAlias(this=name, columns=names))

@@ -89,6 +89,16 @@ _RULES = (
         "'{0}' must be an aggregate expression or appear in GROUP BY clause",
     ),
     _Rule(
+        r"value (\S+) can't be cast because the value is out of range",
+        "NUMERIC_VALUE_OUT_OF_RANGE",
+        "Out of range: {0}",
+    ),
+    _Rule(r"(Malformed JSON)", "INVALID_FUNCTION_ARGUMENT", "Cannot convert value to JSON: {0}"),
+    _Rule(
+        r"(?:field format|parse string): \"([^\"]*)\"", "INVALID_FUNCTION_ARGUMENT", 'Invalid format: "{0}"'
+    ),
+    _Rule(r"Could not convert string '(.*)' to ", "INVALID_CAST_ARGUMENT", "Cannot cast '{0}'"),
+    _Rule(
         r"Function with name \"?([a-z0-9_]+)\"? does not exist",
         "FUNCTION_NOT_FOUND",
         "Function '{0}' not registered",
@@ -110,6 +120,7 @@ _RULES = (
         True,
     ),
 )
+_ON_PURPOSE = r"'!([A-Z_]+: .*)' to INT(?:64|128)"  # a macro's cast that fails with a message of ours
 _CODE_OF_KIND = {
     "ConversionException": "INVALID_CAST_ARGUMENT",
     "OutOfRangeException": "NUMERIC_VALUE_OUT_OF_RANGE",
@@ -125,6 +136,10 @@ def translate_error(error: Exception, places: Places, full_column: Callable[[str
     kind, text = type(error).__name__, str(error)
     if kind == "OutOfMemoryException" or isinstance(error, MemoryError):
         return out_of_memory()
+    if own := re.search(
+        r"'!([A-Z_]+: .*)' to INT(?:64|128)", text, re.DOTALL
+    ):  # a cast that fails on purpose
+        return QueryFailedError(own[1])
     if "Division by zero" in text:
         return QueryFailedError("DIVISION_BY_ZERO: Division by zero")
     for rule in _RULES:

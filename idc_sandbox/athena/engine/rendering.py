@@ -110,6 +110,7 @@ _OF_TYPE: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     float: _number,
     datetime.datetime: _time,
+    datetime.time: lambda value: f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}",
     dict: _row,
     list: _list,
     tuple: _anonymous,
@@ -118,8 +119,32 @@ _OF_TYPE: dict[type, Callable[[Any], str]] = {
 }
 
 
+_INTERVAL = re.compile(
+    r"(?:(-?\d+) years? ?)?(?:(-?\d+) months? ?)?(?:(-?\d+) days? ?)?(?:(-?)(\d+):(\d+):(\d+)(?:\.(\d+))?)?",
+    re.ASCII,
+)
+
+
+def _interval_of_text(text: str) -> str:
+    """Return Trino's text of an interval, of months or of a time, for DuckDB's."""
+    found = _INTERVAL.fullmatch(text)
+    if found is None:
+        return text
+    years, months, days, sign, *clock, fraction = found.groups()
+    if years or months:
+        count = int(years or 0) * 12 + int(months or 0)
+        return f"{'-' if count < 0 else ''}{abs(count) // 12}-{abs(count) % 12}"
+    hours, minutes, seconds = (int(one or 0) for one in clock)
+    time = datetime.timedelta(
+        hours=hours, minutes=minutes, seconds=seconds, microseconds=int((fraction or "").ljust(6, "0"))
+    )
+    return _interval(datetime.timedelta(days=int(days or 0)) + (-time if sign else time))
+
+
 def renderer_of(type_name: str) -> Renderer:
     """Return what makes the text of a column's values."""
+    if type_name == "INTERVAL":
+        return lambda value: None if value is None else _interval_of_text(value)
     if type_name.startswith("TIMESTAMP WITH TIME ZONE"):
         return lambda value: None if value is None else f"{_time(value)} UTC"
     return _render_text

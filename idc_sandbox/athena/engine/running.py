@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlglot import exp
 
 from idc_sandbox.athena.engine.ddl import CatalogShelf, Definitions
 from idc_sandbox.athena.engine.dialect import (
@@ -17,13 +18,16 @@ from idc_sandbox.athena.engine.dialect import (
     name_columns,
     parse_query,
     require_allowed,
-    to_duckdb,
+    require_no_early_alias,
 )
 from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported, out_of_memory, translate_error
 from idc_sandbox.athena.engine.functions import macro_statements
+from idc_sandbox.athena.engine.reading import PATH
 from idc_sandbox.athena.engine.rendering import column_info, csv_line, renderer_of
 from idc_sandbox.athena.engine.session import lock, open_locked
-from idc_sandbox.athena.engine.tables import Binder, Loader, Scan, make_view
+from idc_sandbox.athena.engine.static_types import settle_types
+from idc_sandbox.athena.engine.tables import Binder, Loader, Scan, make_view, text_names
+from idc_sandbox.athena.engine.translation import text_of, to_duckdb
 from idc_sandbox.athena.engine.types import quoted
 from idc_sandbox.athena.kinds import kind_of_statement, without_comments
 
@@ -152,8 +156,12 @@ def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
     binder = Binder(shelf, job.database, job.now)
     tree = binder.bind(tree, places)
     binder.find_wanted(tree)
-    sql = to_duckdb(tree, job.now, binder.kind_of)
     scans = list(binder.scans.values())
+    names = {one["name"] for scan in scans for one in [*scan.table["columns"], *scan.table["partitions"]]}
+    require_no_early_alias(tree, names | {PATH}, places)
+    tree = to_duckdb(tree, job.now, binder.kind_of)
+    _settle_types(job, tree, scans, places, has_path=binder.has_path)
+    sql = text_of(tree)
     try:
         columns = _described(job, scans, binder, sql, places)
     except QueryFailedError:  # the reason, and what could have been meant, is among all columns
@@ -161,6 +169,32 @@ def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
             scan.wanted = None
         columns = _described(job, scans, binder, sql, places)
     return _Bound(sql, scans, binder.has_path, columns, places)
+
+
+def _settle_types(job: Job, tree: exp.Expr, scans: list[Scan], places: TextPlaces, *, has_path: bool) -> None:
+    connection: duckdb.DuckDBPyConnection | None = None
+    known: set[str] = set()
+
+    def failure(asked: exp.Expr) -> str:
+        nonlocal connection
+        sql = text_of(asked)
+        if connection is None:
+            connection = _opened(job, scans, "", has_path=has_path)
+        for statement in macro_statements(sql):  # in order: some call those before them
+            if statement not in known:
+                connection.execute(statement)
+                known.add(statement)
+        try:
+            connection.execute(f"DESCRIBE {sql}")
+        except (duckdb.Error, MemoryError) as error:
+            return str(error)
+        return ""
+
+    try:
+        settle_types(tree, failure, text_names(scans), places.of)
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
@@ -198,13 +232,13 @@ def _described(
 
 
 def _printable(sql: str, types: list[str]) -> str:
-    """Return a query whose times with a zone are times in UTC: Python would want a package for the others."""
-    if not any("WITH TIME ZONE" in kind for kind in types):
+    """Return a query whose times with a zone are times in UTC, and intervals texts, which Python can show."""
+    if not any("WITH TIME ZONE" in kind or kind == "INTERVAL" for kind in types):
         return sql
     names = [quoted(f"c{number}") for number in range(len(types))]
     shown = [
         (f"CAST({name} AS TIMESTAMP)" if kind == "TIMESTAMP WITH TIME ZONE" else f"CAST({name} AS VARCHAR)")
-        if "WITH TIME ZONE" in kind
+        if "WITH TIME ZONE" in kind or kind == "INTERVAL"
         else name
         for name, kind in zip(names, types, strict=True)
     ]

@@ -16,7 +16,6 @@ from sqlglot import exp
 
 from idc_sandbox.athena.engine.dialect import (
     TextPlaces,
-    condition_text,
     conjuncts_on,
     in_scope,
     name_columns,
@@ -35,6 +34,7 @@ from idc_sandbox.athena.engine.partitions import (
 from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
 from idc_sandbox.athena.engine.session import THREADS, lock, open_locked
 from idc_sandbox.athena.engine.spelling import renamed
+from idc_sandbox.athena.engine.translation import condition_text
 from idc_sandbox.athena.engine.types import HiveType, literal, quoted, read_type
 
 LARGEST_AT_ONCE = 8 * 1024**2
@@ -191,6 +191,25 @@ class Binder:
                         kind = kind.fields.get(name, kind)
                     return f"{kind.name}<"
         return ""
+
+
+def text_names(scans: Iterable[Scan]) -> set[str]:
+    """Return the names of columns and fields that hold texts wherever they are."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+
+    def look(fields: dict[str, HiveType]) -> None:
+        for name, kind in fields.items():
+            found[kind.in_duckdb() == "VARCHAR"].add(name)
+            look(kind.fields)
+
+    for scan in scans:
+        look(
+            {
+                one["name"]: read_type(one["type"])
+                for one in [*scan.table["columns"], *scan.table["partitions"]]
+            }
+        )
+    return found[True] - found[False]
 
 
 def _is_before_dot(name: exp.Identifier) -> bool:
