@@ -305,6 +305,16 @@ def test_a_token_is_not_good_for_another_account_or_other_parameters(world, good
     assert world.refusal(call, good[call] | {"NextToken": token}) == ""
 
 
+def test_a_page_is_good_for_the_next_token_of_the_same_person(world, good):
+    world.go_back()
+    call = ("sso", "ListAccounts")
+    _, (token, *_) = pages_of(world, call, good[call], 1)
+    onward = good[call] | {"nextToken": token, "maxResults": 1}
+    renewed = world.log_in(world.sign_in())["accessToken"]
+    assert renewed != onward["accessToken"]
+    assert world.call(call, onward | {"accessToken": renewed}) == world.call(call, onward)
+
+
 # --- and with something odd in it
 
 ODD, ODD_SEED = 3_000, 20_261_130
