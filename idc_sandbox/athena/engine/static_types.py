@@ -18,7 +18,7 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)", re.ASCII)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
 _OF_TYPES = (
     exp.Div, exp.Avg, exp.Round, exp.Sign, exp.Typeof, exp.DPipe, exp.Concat, exp.Bracket, exp.ArraySize,
-    *_COMPARISONS,
+    exp.Reverse, *_COMPARISONS,
 )  # fmt: skip
 _PLAIN = {"INTEGER_LITERAL": "integer", "INTEGER": "integer", "BIGINT": "bigint", "DATE": "date"}
 _DIGITS = {
@@ -163,14 +163,8 @@ def _settle(node: exp.Expr, kinds: list[str]) -> None:
                 node.replace(_double_quotient(node.this, node.expression))
             elif numbers[0] and numbers[1] and any(kind.startswith("DECIMAL") for kind in kinds):
                 node.replace(_decimal_quotient(node.this, node.expression, numbers[0], numbers[1]))
-        case exp.Bracket():
-            if kinds[0].endswith("]") and numbers[1]:
-                node.replace(exp.Anonymous(this="trino_subscript", expressions=_operands(node)))
-            elif kinds[0].startswith("MAP("):
-                value, key = _operands(node)
-                node.replace(_value_of_key(value, key, kinds[1]))
-        case exp.ArraySize() if kinds[0].startswith("MAP("):
-            node.replace(exp.Anonymous(this="cardinality", expressions=[node.this.copy()]))
+        case exp.Bracket() | exp.ArraySize() | exp.DPipe() | exp.Reverse():
+            _settle_nested(node, kinds)
         case exp.Typeof():
             asked = exp.Case().when(exp.false(), node.copy())  # an aggregate in it stays one
             node.replace(asked.else_(exp.Literal.string(_trino_name(kinds[0], node.this))))
@@ -180,6 +174,24 @@ def _settle(node: exp.Expr, kinds: list[str]) -> None:
                 node.replace(exp.cast(node.copy(), kind))
         case exp.Avg() | exp.Round() if kinds[0].startswith("DECIMAL") and numbers[0]:
             _keep_scale(node, *numbers[0])
+
+
+def _settle_nested(node: exp.Expr, kinds: list[str]) -> None:
+    """Do the same for what arrays and maps have under another name than texts."""
+    are_arrays = [kind.endswith("]") for kind in kinds]
+    match node:
+        case exp.Bracket() if are_arrays[0] and _digits(kinds[1]):
+            node.replace(exp.Anonymous(this="trino_subscript", expressions=_operands(node)))
+        case exp.Bracket() if kinds[0].startswith("MAP("):
+            value, key = _operands(node)
+            node.replace(_value_of_key(value, key, kinds[1]))
+        case exp.ArraySize() if kinds[0].startswith("MAP("):
+            node.replace(exp.Anonymous(this="cardinality", expressions=[node.this.copy()]))
+        case exp.DPipe() if are_arrays[0] != are_arrays[1]:  # an array and an element
+            name = "list_append" if are_arrays[0] else "list_prepend"
+            node.replace(exp.Anonymous(this=name, expressions=_operands(node)))
+        case exp.Reverse() if are_arrays[0]:
+            node.replace(exp.Anonymous(this="list_reverse", expressions=_operands(node)))
 
 
 def _keep_scale(node: exp.Avg | exp.Round, precision: int, scale: int) -> None:
