@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from accessibility import WIDTH, violations
@@ -46,21 +48,47 @@ FLAGS = [
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
-# Not for longer: Playwright keeps an event loop running, and tests in other folders start one themselves.
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+class SharedBrowser:
+    """Chromium for all files here that one process runs one after another."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        if self._browser is None:
+            path = next(filter(None, map(shutil.which, BROWSERS)), None)
+            if path is None:
+                reason = "no chromium is on the path; install it, such as with `apt-get install chromium`"
+                if os.environ.get("CI"):
+                    pytest.fail(reason)
+                pytest.skip(reason)
+            playwright = self._running.enter_context(sync_playwright())
+            expect.set_options(timeout=PATIENCE_MS)
+            self._browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            self._running.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        self._browser = None
+        self._running.close()
+
+
+_SHARED = SharedBrowser()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Close the browser behind the last test here: Playwright's event loop would keep others from theirs."""
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _SHARED.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Browser:
     """Return the machine's Chromium; without one tests are skipped, but never where tests must run."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        reason = "no chromium is on the path; install it, such as with `apt-get install chromium`"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE_MS)
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    return _SHARED.browser()
 
 
 @pytest.fixture(scope="session")
