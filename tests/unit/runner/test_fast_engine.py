@@ -321,6 +321,8 @@ def begin(engine, folder):
     notebook = LessonNotebook("05_x", write_notebook(folder, "05_x", SAYS_PID))
     order = (notebook, folder / "05_x.out.ipynb", {"mode": "apply"}, {"SOME_VALUE": "a"}, NO_LIMITS)
     children = Path(f"/proc/{engine._process.pid}/task/{engine._process.pid}/children")
+    # What tests before this one have begun is forked, and what they had no use for has ended.
+    until(lambda: len(children.read_text().split()) == len(engine._begun))
     before = set(children.read_text().split())
     engine.begin(*order)
     until(lambda: set(children.read_text().split()) - before)
