@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 
 import orjson
@@ -368,8 +369,6 @@ def _failure(attempt: Attempt, answer: Response) -> Record:
 
 
 def _xml_text(body: bytes, name: bytes) -> str:
-    from xml.sax.saxutils import unescape  # noqa: PLC0415
-
     _, found, rest = body.partition(b"<" + name + b">")
     text = rest.partition(b"</" + name + b">")[0] if found else b""
     return unescape(text.decode("utf-8", "replace"))

@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from html import escape
 from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
-from xml.sax.saxutils import escape
 
 import orjson
 
@@ -256,7 +256,7 @@ def _signing_name(request: Request) -> str:
 
 def _xml(text: str) -> str:
     """Return text as XML, without the characters that XML cannot hold."""
-    return escape("".join(character for character in text if character >= " " or character in "\t\n\r"))
+    return escape("".join(one for one in text if one >= " " or one in "\t\n\r"), quote=False)
 
 
 CONTENT_TYPE = "application/json"
