@@ -1,4 +1,4 @@
-"""Unmodified clients of Athena: PyAthena and awswrangler, where they are installed, and the AWS CLI."""
+"""Unmodified clients of Athena: PyAthena, the AWS CLI, and awswrangler where it is installed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 
+import pyathena
 import pytest
 from athena_harness import CLOUDTRAIL_TABLE, AthenaClient
+from pyathena.error import OperationalError
+from pyathena.pandas.cursor import PandasCursor
 from sandbox_clients import GatewayClient, SandboxProcess
 
 from idc_aws.signin.terminal import find_command_line
 
-WHY = "PyAthena and awswrangler bring pyarrow and more: install them to run this test"
+WHY = "awswrangler brings pyarrow, 150 MB: install it to run this test"
 NAMES = "SELECT eventname, count(*) AS n FROM cloudtrail_logs GROUP BY 1 ORDER BY 1"
 EXPECTED = [("CreateToken", 1), ("GetObject", 1), ("ListBuckets", 1), ("PutObject", 1)]
 
@@ -43,15 +46,12 @@ def environment(house, monkeypatch):
 
 @pytest.fixture
 def connection(environment):
-    pyathena = pytest.importorskip("pyathena", reason=WHY)
     return pyathena.connect(
         s3_staging_dir="s3://results/pyathena/", region_name="us-east-1", poll_interval=0.1
     )
 
 
 def test_pyathena_reads_rows_and_says_what_is_wrong(connection):
-    from pyathena.error import OperationalError
-
     cursor = connection.cursor()
     assert cursor.execute(NAMES).fetchall() == EXPECTED
     assert [one[:2] for one in cursor.description] == [("eventname", "varchar"), ("n", "bigint")]
@@ -75,8 +75,6 @@ def test_pyathena_reads_rows_and_says_what_is_wrong(connection):
 
 
 def test_pyathenas_pandas_cursor_reads_the_object(connection):
-    from pyathena.pandas.cursor import PandasCursor
-
     frame = connection.cursor(PandasCursor).execute(NAMES).as_pandas()
     assert list(frame.itertuples(index=False, name=None)) == EXPECTED
 
