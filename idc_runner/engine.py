@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,27 +63,34 @@ def cut_note(name: str, cut: int, limit: int) -> str:
     )
 
 
+@dataclass(frozen=True)
+class NotebookOrder:
+    """What an engine is asked to do: which notebook to execute, where to save it, with which values.
+
+    Attributes
+    ----------
+    output
+        The file of the executed notebook; its folder is there.
+    parameters
+        What papermill sets in the notebook.
+    environment
+        Variables in addition to those of this process.
+    """
+
+    notebook: LessonNotebook
+    output: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limits: TimeLimits = NO_LIMITS
+
+
 class Engine(Protocol):
     """Executes notebooks, several at a time when threads ask for it."""
 
-    def execute(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> NotebookFailure | None:
+    def execute(self, order: NotebookOrder) -> NotebookFailure | None:
         """Execute a notebook in its own folder and save it, scrubbed, as it goes on."""
 
-    def begin(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> None:
+    def begin(self, order: NotebookOrder) -> None:
         """Do beside a notebook that runs what can be done for the next one; its cells wait for `execute`."""
 
     def close(self) -> None:

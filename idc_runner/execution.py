@@ -27,7 +27,7 @@ from idc_aws.scenario.reading import PERSON_PARAMETERS, load_scenario, scenario_
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
 from idc_aws.signin.terminal import ask_command_lines, known_versions
-from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
+from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, NotebookOrder, TimeLimits
 from idc_runner.notebooks import LessonNotebook, RunRecord, known_parameters, write_record
 from idc_runner.outputs import KERNEL_LOG, LeakSearch, clean_log, leak_failure
 from idc_runner.progress import EventFollower, Meanwhile, Progress
@@ -169,7 +169,6 @@ class Outcome(Generic[SummaryT]):
 
 
 RunOutcome = Outcome[RunSummary]
-_Order = tuple[LessonNotebook, Path, dict[str, Any], dict[str, str], TimeLimits]
 
 
 @dataclass
@@ -226,7 +225,7 @@ class Execution:
                 meanwhile.prepare(self._prepare_sign_in)
             following = self._order(notebooks[number]) if number < len(notebooks) else None
             if following is not None:
-                self.engine.begin(*following)
+                self.engine.begin(following)
             result = self._execute(order)
             self.results.append(result)
             self.progress.notebook_ended(result)
@@ -250,12 +249,12 @@ class Execution:
         """Return whether a notebook signs in with a profile, by the AWS CLI where there is one."""
         return "profile_name" in self.prepared.known[notebook.name]
 
-    def _execute(self, order: _Order) -> NotebookResult:
+    def _execute(self, order: NotebookOrder) -> NotebookResult:
         start = time.monotonic()
-        result = partial(notebook_result, self.folder, order[0].name, mode=self.prepared.mode)
+        result = partial(notebook_result, self.folder, order.notebook.name, mode=self.prepared.mode)
         try:
             with EventFollower(self.folder / "events.jsonl", self.progress.event):
-                failure = self.engine.execute(*order)
+                failure = self.engine.execute(order)
         except KeyboardInterrupt:
             interrupted = NotebookFailure("Interrupted", "the run was asked to end")
             stopped = result(wall_s=time.monotonic() - start, failure=interrupted)
@@ -265,11 +264,12 @@ class Execution:
         failure = self._with_leaks(self._with_sandbox_news(failure) if failure else None)
         return result(wall_s=time.monotonic() - start, failure=failure)
 
-    def _order(self, notebook: LessonNotebook) -> _Order:
+    def _order(self, notebook: LessonNotebook) -> NotebookOrder:
         """Return what the engine is asked to do of a notebook."""
         output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
         environment = {**self.environment, **(known_versions() if self._signs_in(notebook) else {})}
-        return notebook, output, self.prepared.parameters(notebook, self.folder), environment, self.limits
+        parameters = self.prepared.parameters(notebook, self.folder)
+        return NotebookOrder(notebook, output, parameters, environment, self.limits)
 
     def _with_leaks(self, failure: NotebookFailure | None) -> NotebookFailure | None:
         """Let a notebook fail that left a secret in a file of the run; a failure of its own stays."""

@@ -26,8 +26,7 @@ from traitlets import default
 
 from idc_aws.files import open_private
 from idc_aws.scrubbing import clean
-from idc_runner.engine import MOST_PRINTED, NO_LIMITS, NotebookFailure, TimeLeft, TimeLimits, cut_note
-from idc_runner.notebooks import LessonNotebook
+from idc_runner.engine import MOST_PRINTED, NotebookFailure, NotebookOrder, TimeLeft, cut_note
 from idc_runner.outputs import KERNEL_LOG, mark_unfinished, scrubbed_path
 
 KERNEL_NAME = "python3"
@@ -81,28 +80,27 @@ def kernel_manager_class(
     return type("RunKernelManager", (OwnKernelManager,), attributes)
 
 
-def execute_with_papermill(
-    notebook: LessonNotebook, output: Path, parameters: Mapping[str, Any], **options: Any
-) -> NotebookFailure | None:
+def execute_with_papermill(order: NotebookOrder, **options: Any) -> NotebookFailure | None:
     """Let papermill execute a notebook; every save, its first one too, is scrubbed and whole."""
     logging.getLogger("papermill").setLevel(logging.ERROR)  # unknown parameters were refused before
     try:
         papermill.execute_notebook(
-            _literal(str(notebook.path)),
-            _literal(scrubbed_path(output)),
-            parameters=dict(parameters),
+            _literal(str(order.notebook.path)),
+            _literal(scrubbed_path(order.output)),
+            parameters=dict(order.parameters),
             kernel_name=KERNEL_NAME,
             progress_bar=False,
+            most_printed=order.limits.most_printed,
             **options,
         )
     except PapermillExecutionError as error:
-        return _cell_failure(error, output)
+        return _cell_failure(error, order.output)
     except DeadKernelError:
         failure = NotebookFailure(
             "DeadKernelError",
             "the kernel ended by itself; a machine that is short of memory does that. Run again.",
         )
-        mark_unfinished(output, failure, None)
+        mark_unfinished(order.output, failure, None)
         return failure
     except TimeoutError:
         raise
@@ -209,38 +207,29 @@ class KernelEngine:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)  # each kernel leads a group, with what it started
 
-    def begin(self, *_next: Any) -> None:
+    def begin(self, order: NotebookOrder) -> None:
         """Do nothing: papermill starts a kernel when it executes a notebook."""
 
-    def execute(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> NotebookFailure | None:
+    def execute(self, order: NotebookOrder) -> NotebookFailure | None:
         """Execute a notebook in a kernel of its own, saved after every cell; see `Engine.execute`."""
-        left = TimeLeft(limits)
+        limits, left = order.limits, TimeLeft(order.limits)
         pids: set[int] = set()
         # The folder is given to the kernel alone: papermill's `cwd` would move this whole process there.
-        manager = kernel_manager_class(environment, output.parent / KERNEL_LOG, notebook.path.parent, pids)
+        manager = kernel_manager_class(
+            order.environment, order.output.parent / KERNEL_LOG, order.notebook.path.parent, pids
+        )
         papermill_engines.register(BOUNDED_ENGINE, BoundedEngine)
-        options: dict[str, Any] = {
-            "kernel_manager_class": manager,
-            "engine_name": BOUNDED_ENGINE,
-            "most_printed": limits.most_printed,
-        }
+        options: dict[str, Any] = {"kernel_manager_class": manager, "engine_name": BOUNDED_ENGINE}
         if limits.cell_s is not None or limits.notebook_s is not None:
             # A kernel that is too slow is not asked to end: it does not listen.
             options |= {"timeout_func": left.for_cell, "shutdown_kernel": "immediate"}
             logging.getLogger("papermill").setLevel(logging.CRITICAL)
         self._at_work.append(pids)
         try:
-            return execute_with_papermill(notebook, output, parameters, **options)
+            return execute_with_papermill(order, **options)
         except CellTimeoutError:
             failure = left.failure()
-            mark_unfinished(output, failure, None)
+            mark_unfinished(order.output, failure, None)
             return failure
         except TimeoutError as error:
             return NotebookFailure(type(error).__name__, str(error))

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 
 from typing_extensions import override
 
@@ -29,10 +29,9 @@ from idc_aws.scrubbing import current_masker
 from idc_runner.batch.folder import BucketStore, job_folder, open_job_folder
 from idc_runner.batch.jobs import BatchEndedError, Job, JobResult, reason_of
 from idc_runner.batch.table import OWN
-from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLimits
+from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, NotebookOrder, TimeLimits
 from idc_runner.execution import Execution, PreparedRun, record_run
 from idc_runner.fast.engine import open_engine
-from idc_runner.notebooks import LessonNotebook
 from idc_runner.progress import Progress
 from idc_runner.run import require_target
 from idc_runner.summary import RunSummary
@@ -196,23 +195,16 @@ class EngineKeeper:
         result = run_job(job, settings, self)
         return replace(result, attempts=1 + self._of_this_job.begun_again)
 
-    def execute(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> NotebookFailure | None:
+    def execute(self, order: NotebookOrder) -> NotebookFailure | None:
         """Execute a notebook, again where the engine was lost under it; see `Engine.execute`."""
         for attempt in range(1, MOST_ATTEMPTS + 1):
-            failure = self._opened().execute(notebook, output, parameters, environment, limits)
+            failure = self._opened().execute(order)
             if failure is None or failure.error_name != LOST or attempt == MOST_ATTEMPTS:
                 break
             self._count_lost()
         return failure
 
-    def begin(self, *_next: Any) -> None:
+    def begin(self, order: NotebookOrder) -> None:
         """Do nothing: other jobs run beside this one."""
 
     def _opened(self) -> Engine:

@@ -1,4 +1,4 @@
-"""The choice of an engine; the fast one, and the notebooks that it orders from its preloaded process."""
+"""The choice of an engine; the fast one, and the processes of notebooks that its preloaded one forks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import asdict
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from idc_aws.errors import InvalidValueError
 from idc_aws.identifiers import did_you_mean
-from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, TimeLeft, TimeLimits, cut_note
+from idc_runner.engine import Engine, NotebookFailure, NotebookOrder, TimeLeft, cut_note
 from idc_runner.fast.messages import Lines, Object, send_order
-from idc_runner.notebooks import LessonNotebook
 from idc_runner.outputs import KeptOutput, mark_unfinished
 
 if TYPE_CHECKING:
@@ -32,25 +31,18 @@ _FILES = ("stdout", "stderr", "journal")
 ENGINE_NAMES = ("fast", "kernel")
 
 
-class NotebookOrder:
+class NotebookProcess:
     """Holds what outlives the process of a notebook: what it printed last, and its journal."""
 
-    def __init__(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> None:
-        self._notebook, self._output, self._limits = notebook, output, limits
+    def __init__(self, order: NotebookOrder) -> None:
+        self._output, self._limits = order.output, order.limits
         self._given: Object = {
-            "name": notebook.name,
-            "path": str(notebook.path),
-            "output": str(output.absolute()),
-            "parameters": dict(parameters),
-            "environment": {**os.environ, **environment},
-            "most_printed": limits.most_printed,
+            "name": order.notebook.name,
+            "path": str(order.notebook.path),
+            "output": str(order.output.absolute()),
+            "parameters": dict(order.parameters),
+            "environment": {**os.environ, **order.environment},
+            "limits": asdict(order.limits),
         }
         self._files = [os.memfd_create(f"idc-{name}") for name in _FILES]
         ours, self._theirs = socket.socketpair()
@@ -61,7 +53,7 @@ class NotebookOrder:
         self._cell: int | None = None
         self._answer: Object | None = None
 
-    def __enter__(self) -> NotebookOrder:
+    def __enter__(self) -> NotebookProcess:
         return self
 
     def __exit__(self, *_raised: object) -> None:
@@ -76,11 +68,11 @@ class NotebookOrder:
 
     @property
     def descriptors(self) -> list[int]:
-        """What goes along with the order."""
+        """What the fork gets."""
         return [self._theirs.fileno(), *self._files]
 
     def sent(self) -> None:
-        """Leave the other end of the order to the notebook's process, which has it now."""
+        """Leave the other end to the fork, which has it now."""
         self._theirs.close()
 
     def give(self) -> None:
@@ -95,10 +87,9 @@ class NotebookOrder:
         with contextlib.suppress(OSError):  # when the preloaded process is gone, `follow` says so
             self._answers.send(order)
 
-    def can_replace(self, other: NotebookOrder) -> bool:
-        """Return whether this is the very order that another one is, and its process still waits."""
-        is_same = (self._given, self._limits) == (other._given, other._limits)
-        return is_same and self._answers.is_open()
+    def can_replace(self, other: NotebookProcess) -> bool:
+        """Return whether this one has the very order of another, and still waits."""
+        return self._given == other._given and self._answers.is_open()
 
     def follow(self, control: socket.socket) -> NotebookFailure | None:
         """Wait until the notebook's process has ended, and return why it failed, or None."""
@@ -232,72 +223,58 @@ class FastEngine:
         self._control: socket.socket | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `close`; it has no name to leave behind
         self._ordered = False
-        self._begun: list[tuple[NotebookOrder, socket.socket]] = []
+        self._begun: list[tuple[NotebookProcess, socket.socket]] = []
         self._start()
 
-    def execute(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> NotebookFailure | None:
+    def execute(self, order: NotebookOrder) -> NotebookFailure | None:
         """Execute a notebook in a process of its own; see `Engine.execute`."""
         with contextlib.ExitStack() as stack:
-            order = stack.enter_context(NotebookOrder(notebook, output, parameters, environment, limits))
-            begun = self._take_begun(order)
+            process = stack.enter_context(NotebookProcess(order))
+            begun = self._take_begun(process)
             if begun is not None:
-                order, control = stack.enter_context(begun[0]), begun[1]
+                process, control = stack.enter_context(begun[0]), begun[1]
             else:
-                control = self._send(order)
-                order.give()
-            order.go()
-            failure = order.follow(control)
+                control = self._send(process)
+                process.give()
+            process.go()
+            failure = process.follow(control)
         if failure is not None and failure.error_name == "EngineLostError":
             return NotebookFailure(failure.error_name, failure.message + self._last_words())
         return failure
 
-    def begin(
-        self,
-        notebook: LessonNotebook,
-        output: Path,
-        parameters: Mapping[str, Any],
-        environment: Mapping[str, str],
-        limits: TimeLimits = NO_LIMITS,
-    ) -> None:
+    def begin(self, order: NotebookOrder) -> None:
         """Let a process of its own read the next notebook, and wait; see `Engine.begin`."""
-        order = NotebookOrder(notebook, output, parameters, environment, limits)
+        process = NotebookProcess(order)
         with contextlib.suppress(OSError):  # `execute` tries again, and says why
-            control = self._send(order)
-            order.give()
+            control = self._send(process)
+            process.give()
             with self._lock:
-                self._begun.append((order, control))
+                self._begun.append((process, control))
                 while len(self._begun) > _MOST_BEGUN:
                     self._begun.pop(0)[0].end()
             return
-        order.end()
+        process.end()
 
-    def _take_begun(self, wanted: NotebookOrder) -> tuple[NotebookOrder, socket.socket] | None:
+    def _take_begun(self, wanted: NotebookProcess) -> tuple[NotebookProcess, socket.socket] | None:
         """Return what was begun of this very notebook, no longer the engine's own, or None."""
         with self._lock:
-            for number, (order, _control) in enumerate(self._begun):
-                if order.can_replace(wanted):
+            for number, (process, _control) in enumerate(self._begun):
+                if process.can_replace(wanted):
                     return self._begun.pop(number)
         return None
 
-    def _send(self, order: NotebookOrder) -> socket.socket:
-        """Send an order to the preloaded process, to a new one if need be."""
+    def _send(self, process: NotebookProcess) -> socket.socket:
+        """Ask the preloaded process for a fork, a new one if need be."""
         with self._lock:
             self._ordered = True
             try:
                 control = self._running()
-                send_order(control, {"do": "notebook"}, order.descriptors)
+                send_order(control, {"do": "notebook"}, process.descriptors)
             except OSError:  # it ended between the look and the order
                 self._stop()
                 control = self._running()
-                send_order(control, {"do": "notebook"}, order.descriptors)
-            order.sent()
+                send_order(control, {"do": "notebook"}, process.descriptors)
+            process.sent()
             return control
 
     def start_module(

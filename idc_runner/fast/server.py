@@ -278,29 +278,29 @@ def end_now(status: int) -> int:
 
 def run_notebook(answers: Lines, descriptors: Sequence[int], control: socket.socket) -> int:
     """Execute the notebook that the order's socket names, and answer with its failure or None."""
-    from idc_runner.fast.kernel import ForkedRun  # noqa: PLC0415 -- as below: once it has preloaded
+    from idc_runner.engine import NotebookOrder, TimeLimits  # noqa: PLC0415 -- as below: once it has preloaded
+    from idc_runner.fast.kernel import ForkedRun  # noqa: PLC0415
     from idc_runner.fast.modules import fork_modules_over  # noqa: PLC0415
     from idc_runner.fast.papermill_engine import ENGINE_NAME  # noqa: PLC0415
     from idc_runner.kernel_engine import execute_with_papermill  # noqa: PLC0415
     from idc_runner.notebooks import LessonNotebook  # noqa: PLC0415
 
-    order = answers.receive()
-    if order is None or not answers.is_open():
+    given = answers.receive()
+    if given is None or not answers.is_open():
         return 1
     output, errors, journal = descriptors
     _lead_away(output, errors)
-    notebook = LessonNotebook(order["name"], Path(order["path"]))
-    begin_anew(order["environment"], str(notebook.path.parent), ["ipykernel_launcher.py"])
+    order = NotebookOrder(
+        LessonNotebook(given["name"], Path(given["path"])),
+        Path(given["output"]),
+        given["parameters"],
+        given["environment"],
+        TimeLimits(**given["limits"]),
+    )
+    begin_anew(order.environment, str(order.notebook.path.parent), ["ipykernel_launcher.py"])
     fork_modules_over(control)
     run = ForkedRun(answers, (output, errors), journal)
-    failure = execute_with_papermill(
-        notebook,
-        Path(order["output"]),
-        order["parameters"],
-        engine_name=ENGINE_NAME,
-        forked_run=run,
-        most_printed=order["most_printed"],
-    )
+    failure = execute_with_papermill(order, engine_name=ENGINE_NAME, forked_run=run)
     answers.send({"failure": asdict(failure) if failure is not None else None})
     return end_now(0)
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from tiny_notebooks import RAISES, write_notebook
 
-from idc_runner.engine import NO_LIMITS, TimeLimits
+from idc_runner.engine import NO_LIMITS, NotebookOrder, TimeLimits
 from idc_runner.fast.engine import open_engine
 from idc_runner.kernel_engine import KernelEngine
 from idc_runner.notebooks import LessonNotebook
@@ -24,7 +24,8 @@ def execute(engine, folder, *cells, parameters=None, environment=None, limits=NO
     notebook = LessonNotebook("05_x", write_notebook(folder, "05_x", *cells))
     output = folder / "out" / "05_x.ipynb"
     output.parent.mkdir()
-    return engine.execute(notebook, output, parameters or {}, environment or {}, limits), output
+    order = NotebookOrder(notebook, output, parameters or {}, environment or {}, limits)
+    return engine.execute(order), output
 
 
 def cells_of(output):
@@ -137,7 +138,7 @@ def test_a_cell_that_takes_too_long_is_ended_and_what_it_printed_is_kept(engine,
 
 def test_a_notebook_that_cannot_be_saved_says_so(engine, tmp_path):
     notebook = LessonNotebook("05_x", write_notebook(tmp_path, "05_x", "1"))
-    failure = engine.execute(notebook, tmp_path / "no" / "such" / "x.ipynb", {}, {})
+    failure = engine.execute(NotebookOrder(notebook, tmp_path / "no" / "such" / "x.ipynb"))
     assert "No such file or directory" in failure.message
 
 

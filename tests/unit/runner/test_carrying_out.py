@@ -109,10 +109,10 @@ class FailingEngine:
     def __init__(self, error):
         self.error = error
 
-    def begin(self, *_next):
+    def begin(self, order):
         pass
 
-    def execute(self, notebook, output, parameters, environment, limits):
+    def execute(self, order):
         raise self.error
 
     def close(self):
@@ -125,12 +125,12 @@ class RecordingEngine:
     def __init__(self):
         self.asked = []
 
-    def begin(self, *order):
+    def begin(self, order):
         self.asked.append(("begin", order))
 
-    def execute(self, *order):
+    def execute(self, order):
         self.asked.append(("execute", order))
-        order[1].write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "utf-8")
+        order.output.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "utf-8")
 
     def close(self):
         pass
@@ -148,7 +148,7 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(pro
     write_notebook(project / "notebooks", "10_c", *tell("10_c", PASSES), parameters=parameters)
     engine = RecordingEngine()
     start(RunRequest(project), engine=engine).carry_out()
-    asked = [(word, order[0].name) for word, order in engine.asked]
+    asked = [(word, order.notebook.name) for word, order in engine.asked]
     assert asked == [
         ("begin", "06_b"),
         ("execute", "05_a"),
@@ -156,11 +156,11 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(pro
         ("execute", "06_b"),
         ("execute", "10_c"),
     ]
-    begun, executed = (order for word, order in engine.asked if order[0].name == "10_c")
+    begun, executed = (order for word, order in engine.asked if order.notebook.name == "10_c")
     assert begun == executed
     assert [words[:2] for words in terminals] == [["env", "--json"]], "a terminal's files are written once"
-    assert begun[3]["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
-    assert "VERSIONS" not in engine.asked[0][1][3]
+    assert begun.environment["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
+    assert "VERSIONS" not in engine.asked[0][1].environment
 
 
 FAULTS = [

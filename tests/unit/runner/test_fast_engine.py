@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,8 +17,8 @@ from patience import PATIENCE_S, is_gone, until
 from tiny_notebooks import write_notebook
 
 from idc_aws.sandbox import new_python, run_module, start_module
-from idc_runner.engine import NO_LIMITS, TimeLimits
-from idc_runner.fast.engine import NotebookOrder, open_engine
+from idc_runner.engine import NO_LIMITS, NotebookOrder, TimeLimits
+from idc_runner.fast.engine import NotebookProcess, open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
 from idc_runner.fast.modules import ForkedModule
 from idc_runner.kernel_engine import KernelEngine
@@ -36,7 +37,7 @@ def engine():
 def execute(engine, folder, *cells, environment=None, limits=NO_LIMITS, name="05_x"):
     notebook = LessonNotebook(name, write_notebook(folder, name, *cells))
     output = folder / f"{name}.out.ipynb"
-    failure = engine.execute(notebook, output, {}, environment or {}, limits)
+    failure = engine.execute(NotebookOrder(notebook, output, {}, environment or {}, limits))
     return failure, code_cells(output)
 
 
@@ -316,15 +317,20 @@ def test_an_order_for_a_module_that_cannot_be_sent_leaves_nothing_open():
 SAYS_PID = "import os\nprint(os.getpid())"
 
 
+def order_of(folder, name, *cells, **values):
+    notebook = LessonNotebook(name, write_notebook(folder, name, *cells))
+    return NotebookOrder(notebook, folder / f"{name}.out.ipynb", **values)
+
+
 def begin(engine, folder):
-    """Return what is given to the engine of a notebook that it has begun, and the process that waits."""
-    notebook = LessonNotebook("05_x", write_notebook(folder, "05_x", SAYS_PID))
-    order = (notebook, folder / "05_x.out.ipynb", {"mode": "apply"}, {"SOME_VALUE": "a"}, NO_LIMITS)
+    """Return an order that the engine has begun, and the process that waits for it."""
+    values = {"parameters": {"mode": "apply"}, "environment": {"SOME_VALUE": "a"}}
+    order = order_of(folder, "05_x", SAYS_PID, **values)
     children = Path(f"/proc/{engine._process.pid}/task/{engine._process.pid}/children")
     # What tests before this one have begun is forked, and what they had no use for has ended.
     until(lambda: len(children.read_text().split()) == len(engine._begun))
     before = set(children.read_text().split())
-    engine.begin(*order)
+    engine.begin(order)
     until(lambda: set(children.read_text().split()) - before)
     (pid,) = set(children.read_text().split()) - before
     return order, int(pid)
@@ -332,29 +338,30 @@ def begin(engine, folder):
 
 def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, tmp_path):
     order, pid = begin(engine, tmp_path)
-    assert not order[1].exists(), "nothing of it is there before it is executed"
-    assert engine.execute(*order) is None
-    assert printed(code_cells(order[1])) == [f"{pid}\n"]
-    assert engine.execute(*order) is None, "and by one alone"
-    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+    assert not order.output.exists(), "nothing of it is there before it is executed"
+    assert engine.execute(order) is None
+    assert printed(code_cells(order.output)) == [f"{pid}\n"]
+    assert engine.execute(order) is None, "and by one alone"
+    assert printed(code_cells(order.output)) != [f"{pid}\n"]
 
 
 def test_what_was_begun_is_taken_up_when_the_one_after_it_is_begun_too(engine, tmp_path):
     order, pid = begin(engine, tmp_path)
-    engine.begin(LessonNotebook("06_y", write_notebook(tmp_path, "06_y", "1")), tmp_path / "y.ipynb", {}, {})
-    assert engine.execute(*order) is None
-    assert printed(code_cells(order[1])) == [f"{pid}\n"]
+    engine.begin(order_of(tmp_path, "06_y", "1"))
+    assert engine.execute(order) is None
+    assert printed(code_cells(order.output)) == [f"{pid}\n"]
 
 
-@pytest.mark.parametrize("number", [2, 3], ids=["parameters", "environment"])
-def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_path, number):
+OTHERS = {"parameters": {"mode": "plan"}, "environment": {}, "limits": TimeLimits(cell_s=300)}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_path, name):
     order, pid = begin(engine, tmp_path)
-    other = [*order]
-    other[number] = {"mode": "plan"}
-    assert engine.execute(*other) is None
-    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+    assert engine.execute(replace(order, **{name: OTHERS[name]})) is None
+    assert printed(code_cells(order.output)) != [f"{pid}\n"]
     for name in ("06_y", "07_z"):
-        engine.begin(LessonNotebook(name, write_notebook(tmp_path, name, "1")), tmp_path / "y.ipynb", {}, {})
+        engine.begin(order_of(tmp_path, name, "1"))
     until(lambda: is_gone(pid))
 
 
@@ -362,31 +369,30 @@ def test_what_was_begun_and_killed_is_executed_in_another_process(engine, tmp_pa
     order, pid = begin(engine, tmp_path)
     os.kill(pid, signal.SIGKILL)
     until(lambda: is_gone(pid))
-    assert engine.execute(*order) is None
-    assert printed(code_cells(order[1])) != [f"{pid}\n"]
+    assert engine.execute(order) is None
+    assert printed(code_cells(order.output)) != [f"{pid}\n"]
 
 
 def test_what_was_begun_ends_with_the_engine(tmp_path):
-    notebook = LessonNotebook("05_x", write_notebook(tmp_path, "05_x", SAYS_PID))
+    order = order_of(tmp_path, "05_x", SAYS_PID)
     with open_engine("fast") as engine:
-        engine.begin(notebook, tmp_path / "out.ipynb", {}, {})
+        engine.begin(order)
         pid = engine._process.pid
     until(lambda: is_gone(pid))
-    assert not (tmp_path / "out.ipynb").exists()
+    assert not order.output.exists()
 
 
 RUNS = """
 import sys
 from pathlib import Path
+from idc_runner.engine import NotebookOrder
 from idc_runner.fast.engine import open_engine
-from idc_runner.fast.messages import Lines, receive_order, send_order
-from idc_runner.fast.engine import NotebookOrder
-from idc_runner.kernel_engine import KernelEngine
 from idc_runner.notebooks import LessonNotebook
 folder = Path(sys.argv[1])
 with open_engine("fast") as engine:
     (folder / "engine").write_text(str(engine._process.pid))
-    engine.execute(LessonNotebook("05_x", folder / "05_x.ipynb"), folder / "out.ipynb", {}, {})
+    notebook = LessonNotebook("05_x", folder / "05_x.ipynb")
+    engine.execute(NotebookOrder(notebook, folder / "out.ipynb"))
 """
 
 
@@ -413,13 +419,13 @@ def test_a_notebook_that_cannot_get_a_process_says_so(tmp_path):
 
     refuser = threading.Thread(target=refuse)
     refuser.start()
-    notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
-    with control, preloaded, NotebookOrder(notebook, tmp_path / "out.ipynb", {}, {}) as order:
-        send_order(control, {"do": "notebook"}, order.descriptors)
-        order.sent()
-        order.give()
-        order.go()
-        failure = order.follow(control)
+    order = NotebookOrder(LessonNotebook("05_x", tmp_path / "05_x.ipynb"), tmp_path / "out.ipynb")
+    with control, preloaded, NotebookProcess(order) as process:
+        send_order(control, {"do": "notebook"}, process.descriptors)
+        process.sent()
+        process.give()
+        process.go()
+        failure = process.follow(control)
     refuser.join()
     assert "no process could be made for the notebook: Resource temporarily" in failure.message
     assert not (tmp_path / "out.ipynb").exists()
@@ -468,13 +474,13 @@ def test_what_a_fork_says_before_its_parent_goes_on_is_understood(tmp_path, endi
             [sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()]
         )
     notebook = LessonNotebook("05_x", tmp_path / "05_x.ipynb")
-    limits = TimeLimits(notebook_s=300)
-    with control, NotebookOrder(notebook, tmp_path / "out.ipynb", {}, {}, limits) as order:
-        send_order(control, {"do": "notebook"}, order.descriptors)
-        order.sent()
-        order.give()
-        order.go()
-        found = order.follow(control)
+    order = NotebookOrder(notebook, tmp_path / "out.ipynb", limits=TimeLimits(notebook_s=300))
+    with control, NotebookProcess(order) as process:
+        send_order(control, {"do": "notebook"}, process.descriptors)
+        process.sent()
+        process.give()
+        process.go()
+        found = process.follow(control)
     assert preloaded.wait(60) == 0
     assert (found and failure in found.message) if failure else found is None
     assert found is None or found.cell == 1

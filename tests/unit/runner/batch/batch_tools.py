@@ -33,20 +33,24 @@ class CountingEngine:
     def end(self):
         """End what runs, as closing an engine does."""
 
-    def execute(self, notebook, output, parameters, environment, limits):
-        folder = output.parent.parent
+    def execute(self, order):
+        folder = order.output.parent.parent
         with self.lock:
             self.asked.append(folder.name)
             self.at_work += 1
             self.most_at_work = max(self.most_at_work, self.at_work)
-        self.parameters[folder.name] = parameters
-        self.limits = limits
+        self.parameters[folder.name] = order.parameters
+        self.limits = order.limits
         try:
-            output.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "utf-8")
+            order.output.write_text(
+                '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "utf-8"
+            )
             act = self.acts.get(folder.name)
             failure = act(folder) if act else None
             if failure is None:
-                EventLog(folder / "events.jsonl", notebook.name).write("checked", step="x", checks=[CHECK])
+                EventLog(folder / "events.jsonl", order.notebook.name).write(
+                    "checked", step="x", checks=[CHECK]
+                )
             return failure
         finally:
             with self.lock:
