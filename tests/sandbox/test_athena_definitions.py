@@ -302,3 +302,40 @@ def test_parquet_is_read_by_the_names_of_its_columns(engine, tmp_path):
 def test_a_statement_that_cannot_be_says_why_and_changes_nothing(engine, text, said):
     assert said in engine.failure(text).reason
     assert (engine.tables("default"), engine.databases()) == ([], ["default"])
+
+
+# What was behind or between the items of a list was once left out without a word.
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE papers ADD PARTITION (dt='1'') OR ('')",
+        "ALTER TABLE papers ADD PARTITION (dt='1') LOCATIONS 's3://b/papers/'",
+        "ALTER TABLE papers ADD PARTITION (dt='1') AND PARTITION (dt='2')",
+        "ALTER TABLE papers ADD PARTITION (dt='1'),",
+        "ALTER TABLE papers ADD PARTITION (dt='1' or so)",
+        "ALTER TABLE papers DROP PARTITION (dt='7') PURGED",
+        "ALTER TABLE papers SET TBLPROPERTIES ('a'='1' 'b')",
+        "ALTER TABLE papers SET TBLPROPERTIES ('a'='it''s')",
+        "CREATE DATABASE other COMMENTS 'x'",
+        "CREATE DATABASE other LOCATION 's3://b/x/' COMMENT 'the wrong way round'",
+    ],
+)
+def test_a_list_with_something_else_in_it_is_refused(engine, statement):
+    engine.run(JSON_TABLE.format(partitioned="PARTITIONED BY (dt int)"))
+    engine.run("ALTER TABLE papers ADD PARTITION (dt='7')")
+    before = engine.tables("default"), engine.partitions("default", "papers"), engine.databases()
+    assert "cannot recognize input near" in engine.failure(statement).reason
+    assert (engine.tables("default"), engine.partitions("default", "papers"), engine.databases()) == before
+
+
+def test_a_database_is_in_s3(engine):
+    assert "no address of S3" in engine.failure("CREATE DATABASE other LOCATION '/etc'").reason
+    assert engine.databases() == ["default"]
+    engine.run("CREATE DATABASE other LOCATION 's3://b/x/' WITH DBPROPERTIES ('a'='b')")
+    assert engine.databases() == ["default", "other"]
+
+
+def test_a_partition_value_may_have_parentheses(engine):
+    engine.run(JSON_TABLE.format(partitioned="PARTITIONED BY (dt string)"))
+    engine.run("ALTER TABLE papers ADD PARTITION (dt='a (b)')")
+    assert lines(engine, "SHOW PARTITIONS papers") == ["dt=a (b)"]

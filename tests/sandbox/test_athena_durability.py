@@ -82,3 +82,11 @@ def test_neither_duckdb_nor_sqlglot_is_imported_before_a_query():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n[]\n"
+
+
+def test_a_spare_process_whose_sandbox_is_gone_ends_without_a_word():
+    code = "from idc_sandbox.athena.engine.worker import main; main()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as spare:
+        spare.stdout.close()  # before it says that it is ready
+        assert (spare.wait(60), spare.stderr.read()) == (1, b"")

@@ -273,17 +273,19 @@ def _file_format(item: exp.FileFormatProperty) -> dict[str, Any]:
 # --- the statements that are short enough for a pattern
 
 
-@_statement(rf"CREATE (?:DATABASE|SCHEMA)(?P<quiet> IF NOT EXISTS)? {_NAME}(?P<rest>\s.*)?")
+@_statement(
+    rf"CREATE (?:DATABASE|SCHEMA)(?P<quiet> IF NOT EXISTS)? {_NAME}(?: COMMENT '(?P<comment>[^']*)')?"
+    r"(?: LOCATION '(?P<location>[^']*)')?(?: WITH DBPROPERTIES\s*\(.*\))?"
+)
 def _create_database(definitions: Definitions, match: re.Match[str]) -> Listed:
-    rest = match["rest"] or ""
-    comment = re.search(r"(?i)COMMENT\s+'([^']*)'", rest)
-    location = re.search(r"(?i)LOCATION\s+'([^']*)'", rest)
+    if match["location"] is not None:
+        split_address(match["location"])
     definitions.shelf.change(
         "create_database",
         name=match[2].lower(),
         if_missing=bool(match["quiet"]),
-        description=comment[1] if comment else "",
-        location=location[1] if location else "",
+        description=match["comment"] or "",
+        location=match["location"] or "",
     )
     return Listed()
 
@@ -310,7 +312,20 @@ def _drop_table(definitions: Definitions, match: re.Match[str]) -> Listed:
 
 
 _VALUE = r"[`\"]?([\w-]+)[`\"]?\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([\w.-]+))"
-_SPEC = r"PARTITION\s*\(([^()]*)\)"
+_SPEC = r"PARTITION\s*\(((?:'[^']*'|\"[^\"]*\"|[^()'\"])*)\)"
+
+
+def _items(pattern: str, text: str) -> list[re.Match[str]]:
+    """Return the items that a list consists of, with commas or spaces between; anything else is refused."""
+    item, found, at = re.compile(rf"(?is)\s*{pattern}\s*(?:,(?=\s*\S))?"), [], 0
+    while at < len(text.rstrip()):
+        match = item.match(text, at)
+        if match is None:
+            near = text[at : at + 40].strip()
+            raise ddl_failed(f"FAILED: ParseException: cannot recognize input near {near!r}")
+        found.append(match)
+        at = match.end()
+    return found
 
 
 @_statement(rf"ALTER TABLE {_TABLE} ADD(?P<quiet> IF NOT EXISTS)? (?P<specs>PARTITION.*)")
@@ -318,17 +333,13 @@ def _add_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
     names = [column["name"] for column in table["partitions"]]
     added = []
-    for spec in re.finditer(rf"(?is){_SPEC}(?:\s*LOCATION\s+'([^']*)')?", match["specs"]):
+    for spec in _items(rf"{_SPEC}(?:\s*LOCATION\s+'([^']*)')?", match["specs"]):
         values = _values(spec[1], names)
         folder = table["location"].rstrip("/")
         default = folder + "".join(f"/{name}={value}" for name, value in zip(names, values, strict=True))
         location = spec[2] or default
         split_address(location)
         added.append([list(values), location])
-    if not added:
-        raise ddl_failed(
-            "FAILED: ParseException: ADD PARTITION (NAME='VALUE') LOCATION 's3://BUCKET/FOLDER/'"
-        )
     definitions.shelf.change(
         "add_partitions",
         database=table["database"],
@@ -343,7 +354,7 @@ def _add_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
 def _drop_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
     names = [column["name"] for column in table["partitions"]]
-    dropped = [list(_values(spec, names)) for spec in re.findall(rf"(?is){_SPEC}", match["specs"])]
+    dropped = [list(_values(spec[1], names)) for spec in _items(_SPEC, match["specs"])]
     definitions.shelf.change(
         "drop_partitions",
         database=table["database"],
@@ -355,7 +366,7 @@ def _drop_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
 
 
 def _values(spec: str, names: list[str]) -> tuple[str, ...]:
-    found = {one[0].lower(): one[1] or one[2] or one[3] for one in re.findall(_VALUE, spec)}
+    found = {one[1].lower(): one[2] or one[3] or one[4] or "" for one in _items(_VALUE, spec)}
     if set(found) != set(names):
         raise ddl_failed(
             f"FAILED: SemanticException: the partition spec ({spec.strip()}) must have each of the table's "
@@ -367,7 +378,9 @@ def _values(spec: str, names: list[str]) -> tuple[str, ...]:
 @_statement(rf"ALTER TABLE {_TABLE} SET TBLPROPERTIES\s*\((?P<pairs>.*)\)")
 def _set_properties(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
-    pairs = dict(re.findall(r"['\"]([^'\"]*)['\"]\s*=\s*['\"]([^'\"]*)['\"]", match["pairs"]))
+    text = r"(?:'([^']*)'|\"([^\"]*)\")"
+    found = _items(rf"{text}\s*=\s*{text}", match["pairs"])
+    pairs = {one[1] or one[2] or "": one[3] or one[4] or "" for one in found}
     changed = {**table, "properties": table["properties"] | pairs}
     definitions.shelf.change("create_table", table=changed, replace=True)
     return Listed()

@@ -28,9 +28,12 @@ class Line:
         self._answers = answers
 
     def say(self, **message: Any) -> None:
-        """Send a message."""
-        self._questions.write(json.dumps(message) + "\n")
-        self._questions.flush()
+        """Send a message; without a sandbox this process ends."""
+        try:
+            self._questions.write(json.dumps(message) + "\n")
+            self._questions.flush()
+        except BrokenPipeError:
+            os._exit(1)
 
     def hear(self) -> dict[str, Any]:
         """Return the next message; without a sandbox this process ends."""
