@@ -14,26 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import idc_sandbox.api.account_access.access_applications
-import idc_sandbox.api.account_access.access_runtime
-import idc_sandbox.api.identity_store.operations
-import idc_sandbox.api.oidc.applications
-import idc_sandbox.api.oidc.authorizations
-import idc_sandbox.api.oidc.clients
-import idc_sandbox.api.oidc.tokens
-import idc_sandbox.api.portal
-import idc_sandbox.api.signin.login_tokens
-import idc_sandbox.api.signin.logins
-import idc_sandbox.api.sso_admin.application_access
-import idc_sandbox.api.sso_admin.applications
-import idc_sandbox.api.sso_admin.instances
-import idc_sandbox.api.sso_admin.permission_sets
-import idc_sandbox.api.sso_admin.provisioning
-import idc_sandbox.api.sso_admin.regions
-import idc_sandbox.api.sso_admin.tags
-import idc_sandbox.trail.lookups  # noqa: F401  importing these registers their operations
 from idc_sandbox import switches
-from idc_sandbox.api.sso_admin.provisioning import settle_due_requests
 from idc_sandbox.checkpoints import Checkpoints
 from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
@@ -117,6 +98,22 @@ def _is_quick(request: Request) -> bool:
     return request.path == "/" and request.headers.get("content-type", "").startswith(FORM_CONTENT_TYPE)
 
 
+# Whether anything is begun that `provisioning.settle_due_requests` would end: most calls find nothing.
+_IS_BEGUN = """
+    SELECT EXISTS (SELECT 1 FROM asynchronous_request WHERE status = 'IN_PROGRESS')
+        OR EXISTS (SELECT 1 FROM instance WHERE status = 'CREATE_IN_PROGRESS')
+        OR EXISTS (SELECT 1 FROM instance_region WHERE status <> 'ACTIVE')
+"""
+
+
+def _settle_due_requests(context: Context) -> None:
+    """Complete every asynchronous request that is due. Writes."""
+    if context.value(_IS_BEGUN):
+        from idc_sandbox.api.sso_admin import provisioning  # noqa: PLC0415  no start waits for it
+
+        provisioning.settle_due_requests(context)
+
+
 class Gateway:
     """Answers AWS requests from one store and one double."""
 
@@ -138,8 +135,7 @@ class Gateway:
 
     @functools.cached_property
     def queries(self) -> Queries:
-        """Athena's queries; who asks Athena or Glue first waits for their modules, not every start."""
-        import idc_sandbox.athena.operations  # noqa: F401, PLC0415  registers its operations
+        """Athena's queries; who asks Athena or Glue first waits for their module, not every start."""
         from idc_sandbox.athena.queue import Queries  # noqa: PLC0415
 
         return Queries(self.store, self.double)
@@ -303,7 +299,7 @@ class Gateway:
             signature = attempt.signature = authenticate(request, self.double)
             said: dict[str, Any] = {"origin": origin_of(request), "event": attempt.event}
             context = self._context(connection, signature.caller, signature.region, **said)
-            settle_due_requests(context)
+            _settle_due_requests(context)
             self.store.keep()
             self._deliver(connection, signature.service_name)
             if target.rpartition(".")[0] not in registry.SERVICE_OF_TARGET_PREFIX:
@@ -377,7 +373,7 @@ class Gateway:
 
     def _call_rest(self, context: Context, rest: RestOperation, request: Request) -> dict[str, Any]:
         values, name = protocols.read_rest_input(rest, request), rest.model.name
-        if rest.is_signed and (rest.service_name, name) not in registry.LET_IN_BY_OWN_POLICY:
+        if rest.is_signed and not registry.is_let_in_by_own_policy(rest.service_name, name):
             resources = resources_of(context.connection, context.caller, rest.service_name, name, values)
             require_permission(self.double, context.caller, f"{rest.iam_prefix}:{name}", *resources)
         return registry.call_operation(context, rest.service_name, rest.model, values)
@@ -409,7 +405,7 @@ class Gateway:
 
     def _settle(self, caller: Caller, region: str) -> None:
         with self.store.transaction() as connection:
-            settle_due_requests(self._context(connection, caller, region))
+            _settle_due_requests(self._context(connection, caller, region))
 
     def _raise_fault(self, request: Request, service_name: str, name: str | None = None) -> None:
         with self.store.transaction() as connection:

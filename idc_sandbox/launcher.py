@@ -141,8 +141,10 @@ def preload() -> None:
         importlib.import_module(name)
     from idc_sandbox.aws_double import moto_settings  # noqa: PLC0415
     from idc_sandbox.aws_double.double import prepare_applications  # noqa: PLC0415
+    from idc_sandbox.wire import registry  # noqa: PLC0415
     from idc_sandbox.wire.models import service_model  # noqa: PLC0415
 
+    registry.handlers()
     moto_settings.apply()
     prepare_applications()
     moto_settings.is_aws_managed_policy("")

@@ -44,6 +44,7 @@ from idc_sandbox.organization import Organization, organization_text
 from idc_sandbox.pages.front_door import FrontDoor, OneTimeLinks, Seals, open_owners_door, owner_links
 from idc_sandbox.state_folder import StateFolder
 from idc_sandbox.store import Store, keep_organization
+from idc_sandbox.wire import registry
 from idc_sandbox.wire.connections import (
     LARGEST_UNSIGNED_BODY,
     PatientProtocol,
@@ -285,7 +286,8 @@ def make_application(
 
 
 def _import_the_rest() -> None:
-    """Import what the first act of the console and the first page would wait for, pydantic among it."""
+    """Import what the first request of a service, act of the console, or page would wait for."""
+    registry.handlers()
     for name in ("idc_sandbox.api.console", "idc_sandbox.pages.application"):
         importlib.import_module(name)
 

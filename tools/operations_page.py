@@ -21,8 +21,6 @@ from typing import Any
 
 from botocore import xform_name
 
-import idc_sandbox.athena.operations
-import idc_sandbox.gateway  # noqa: F401  importing both registers all operations
 from idc_sandbox.wire import registry
 from idc_sandbox.wire.models import service_model
 
@@ -86,7 +84,7 @@ a row for each operation; the column *Rules* says by a word which hold it. *Test
 def operations() -> dict[Call, str]:
     """Return every operation with the function that answers it; empty where none does."""
     names = [(service, name) for service in WHOLE_SERVICES for name in _modelled(service)]
-    names += sorted(call for call in registry._HANDLERS if call[0] not in WHOLE_SERVICES)
+    names += sorted(call for call in registry.handlers() if call[0] not in WHOLE_SERVICES)
     return {call: _home(call) for call in names}
 
 
@@ -98,7 +96,7 @@ def _modelled(service: str) -> list[str]:
 
 
 def _home(call: Call) -> str:
-    handler: Any = registry._HANDLERS.get(call)
+    handler: Any = registry.handlers().get(call)
     function = getattr(handler, "func", handler)  # of operations that differ by a value alone
     return (
         "" if handler is None else f"{function.__module__.removeprefix('idc_sandbox.')}.{function.__name__}"

@@ -9,9 +9,6 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-import idc_sandbox.athena.glue
-import idc_sandbox.athena.metadata
-import idc_sandbox.athena.named_queries  # noqa: F401  importing it registers its operations
 from idc_sandbox.athena.kinds import kind_of_statement
 from idc_sandbox.athena.metadata import require_workgroup
 from idc_sandbox.context import Context

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import importlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -45,6 +47,34 @@ _Handler = TypeVar("_Handler", bound=Handler)
 
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
+# The modules that answer a service's operations. Its first request imports them, so that no start waits for
+# what nobody has asked; soon behind the first answers the server imports the rest of them.
+_MODULES = {
+    "sso-admin": (
+        "api.sso_admin.instances",
+        "api.sso_admin.permission_sets",
+        "api.sso_admin.provisioning",
+        "api.sso_admin.regions",
+        "api.sso_admin.applications",
+        "api.sso_admin.application_access",
+        "api.sso_admin.tags",
+    ),
+    "identitystore": ("api.identity_store.operations",),
+    "sso": ("api.portal",),
+    "sso-oidc": (
+        "api.oidc.clients",
+        "api.oidc.authorizations",
+        "api.oidc.tokens",
+        "api.oidc.applications",
+    ),
+    "signin": ("api.signin.logins", "api.signin.login_tokens"),
+    "account-access": ("api.account_access.access_applications",),
+    "account-access-runtime": ("api.account_access.access_runtime",),
+    "cloudtrail": ("trail.lookups",),
+    "athena": ("athena.operations", "athena.metadata", "athena.named_queries"),
+    "glue": ("athena.glue",),
+}
+
 # JSON services name the operation in X-Amz-Target: PREFIX.Operation
 SERVICE_OF_TARGET_PREFIX = {
     "SWBExternalService": "sso-admin",
@@ -62,16 +92,15 @@ SIGNING_NAMES = {
     "account-access-runtime": "account-access",
 }
 
-# Operations on what has a policy of its own: their handlers ask it, and the caller's policies.
-LET_IN_BY_OWN_POLICY: set[tuple[str, str]] = set()
+_LET_IN_BY_OWN_POLICY: set[tuple[str, str]] = set()
 
 
 def operation(
     service_name: str, operation_name: str, *, lets_in_by_own_policy: bool = False
 ) -> Callable[[_Handler], _Handler]:
-    """Register the decorated function as the handler of an operation."""
+    """Register the decorated function as the handler of an operation, in a module of ``_MODULES``."""
     if lets_in_by_own_policy:
-        LET_IN_BY_OWN_POLICY.add((service_name, operation_name))
+        _LET_IN_BY_OWN_POLICY.add((service_name, operation_name))
 
     def register(handler: _Handler) -> _Handler:
         if (service_name, operation_name) in _HANDLERS:
@@ -80,6 +109,26 @@ def operation(
         return handler
 
     return register
+
+
+@functools.cache
+def _import_operations(service_name: str) -> None:
+    # A module that another thread has begun to import is waited for: half of it would answer with a defect.
+    for name in _MODULES[service_name]:
+        importlib.import_module(f"idc_sandbox.{name}")
+
+
+def handlers() -> Mapping[tuple[str, str], Handler]:
+    """Return the handlers of all operations by service and operation; imports those that are not yet."""
+    for service_name in _MODULES:
+        _import_operations(service_name)
+    return _HANDLERS
+
+
+def is_let_in_by_own_policy(service_name: str, operation_name: str) -> bool:
+    """Tell whether an operation is on what has a policy: its handler asks that, and the caller's policies."""
+    _import_operations(service_name)
+    return (service_name, operation_name) in _LET_IN_BY_OWN_POLICY
 
 
 def target_prefix(service_name: str) -> str:
@@ -101,6 +150,7 @@ def call_operation(
 ) -> dict[str, Any]:
     """Hold a request against the model, let its handler answer, and return the answer as JSON types."""
     validate_request(model, request)
+    _import_operations(service_name)
     handler = _HANDLERS.get((service_name, model.name))
     if handler is None:
         raise ServiceError(

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import idc_sandbox.api.identity_store.operations  # noqa: F401  importing registers its operations
 from idc_sandbox import store, switches
 from idc_sandbox.api.sso_admin.instances import enable_organization_instance
 from idc_sandbox.api.sso_admin.provisioning import settle_due_requests

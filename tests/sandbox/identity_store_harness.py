@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import idc_sandbox.api.identity_store.operations  # noqa: F401  registers the operations
 from idc_sandbox import store
 from idc_sandbox.api import console
 from idc_sandbox.context import Caller, Context

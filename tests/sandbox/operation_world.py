@@ -18,8 +18,6 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from portal_harness import Portal
 
-import idc_sandbox.athena.operations
-import idc_sandbox.gateway  # noqa: F401  importing both registers all operations
 from idc_sandbox.wire import models, protocols, registry
 from idc_sandbox.wire.models import OperationModel, service_model
 
@@ -47,14 +45,14 @@ def signed_operations() -> list[Call]:
     """Return the operations whose requests carry the signature of somebody whose policies decide."""
     return sorted(
         call
-        for call in registry._HANDLERS
+        for call in registry.handlers()
         if call[0] not in UNSIGNED and call not in PROGRAMS and _is_signed(*call)
     )
 
 
 def unsigned_operations() -> list[Call]:
     """Return the operations of people and programs: a token, a code or an own policy lets their caller in."""
-    return sorted(set(registry._HANDLERS) - set(signed_operations()))
+    return sorted(set(registry.handlers()) - set(signed_operations()))
 
 
 @cache

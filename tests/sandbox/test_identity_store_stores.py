@@ -25,7 +25,7 @@ def directory(tmp_path):
 
 
 def test_every_operation_of_the_service_is_answered():
-    assert sorted(name for service, name in registry._HANDLERS if service == "identitystore") == sorted(
+    assert sorted(name for service, name in registry.handlers() if service == "identitystore") == sorted(
         service_model("identitystore").operation_names
     )
 
