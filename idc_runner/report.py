@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 from collections.abc import Collection, Sequence
@@ -28,6 +27,7 @@ from idc_runner.summary import (
     RunSummary,
     format_changes,
     format_seconds,
+    time_words,
 )
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -180,7 +180,7 @@ def write_report(
         verdict=verdict_of([result.status for result in summary.notebooks]),
         sentence=_sentence(summary),
         planned=planned,
-        started=datetime.datetime.fromisoformat(summary.started).strftime("%A %d %B %Y, %H:%M:%S UTC"),
+        started=time_words(summary.started),
         change_words=[(PLAN_WORDS if planned else DONE_WORDS)[action] for action in ACTIONS],
         checks_made=len(summary.checks),
         checks_passed=summary.checks_passed,

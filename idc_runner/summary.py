@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -190,6 +191,12 @@ def format_changes(changes: Mapping[str, int], *, planned: bool = False) -> str:
     words = PLAN_WORDS if planned else DONE_WORDS
     parts = [f"{changes[action]} {word}" for action, word in words.items() if changes.get(action)]
     return ", ".join(parts) or "nothing to do"
+
+
+def time_words(iso: str) -> str:
+    """Return a time as ``"29 November 2026, 21:14 UTC"``."""
+    at = datetime.datetime.fromisoformat(iso).astimezone(datetime.UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def format_seconds(seconds: float) -> str:

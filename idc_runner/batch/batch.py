@@ -297,4 +297,4 @@ class _Batch:
             say("To run what failed again: the same command with --retry-failed.")
         say(f"Report: {self.page}")
         if not summary.passed and not self.store:
-            say(f"To take one job back: idc undo {shlex.quote(str(self.folder))}/jobs/NAME")
+            say(f"To undo one job: idc undo {shlex.quote(str(self.folder))}/jobs/NAME")

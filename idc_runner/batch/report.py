@@ -19,7 +19,7 @@ from idc_runner.batch.folder import JOBS
 from idc_runner.batch.jobs import Job, JobResult
 from idc_runner.progress import TimedLines, indented
 from idc_runner.report import render_page, verdict_of
-from idc_runner.summary import ACTIONS, DONE_WORDS, format_seconds
+from idc_runner.summary import ACTIONS, DONE_WORDS, format_seconds, time_words
 
 STATUSES = ("passed", "failed", "not run")
 
@@ -86,6 +86,7 @@ def write_batch_report(folder: Path, summary: BatchSummary) -> Path:
     page = render_page(
         "batch.html.j2",
         summary=summary,
+        started=time_words(summary.started),
         rows=rows,
         totals={action: sum(row["changes"].get(action, 0) for row in rows) for action in ACTIONS},
         change_words=[DONE_WORDS[action] for action in ACTIONS],

@@ -33,9 +33,9 @@ from idc_runner.execution import signals_as_exceptions
 from idc_runner.notebooks import RunRecord, create_run_folder, write_record
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
 from idc_runner.plans.pages import plan_page
-from idc_runner.plans.words import Thing, change_between, name_of, thing_of, time_words
+from idc_runner.plans.words import Thing, change_between, name_of, thing_of, widening_words
 from idc_runner.run import with_people_there
-from idc_runner.summary import NotebookResult, RunSummary, notebook_result
+from idc_runner.summary import NotebookResult, RunSummary, notebook_result, time_words
 
 DONE, DONE_BEFORE, NOT_DONE = "✔ done", "✔ done already", "✘ not done"
 _MOST_TOLD = 50
@@ -181,11 +181,7 @@ def _require_accepted(plan: LessonPlan, accepted: Sequence[str]) -> None:
     unknown = sorted(set(accepted) - {widening.rule for widening in plan.widenings})
     missing = [rule for rule in needed if rule not in accepted]
     if missing:
-        told = [
-            f"{widening.rule}: {widening.key}: {widening.words}"
-            for widening in plan.widenings
-            if widening.rule in missing
-        ]
+        told = [widening_words(plan, each) for each in plan.widenings if each.rule in missing]
         raise ApplyRefusedError(
             f"the plan gives more access than before, and nobody has accepted that:\n{_listed(told)}",
             remedy=f"If it is meant, add {' '.join(f'--accept {rule}' for rule in missing)}.",

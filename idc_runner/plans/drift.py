@@ -21,8 +21,9 @@ from idc_helpers.runbook.records import Receipt, ReceiptBook, ReceiptPlace
 from idc_helpers.runbook.words import format_key, format_thing
 from idc_runner.plans.document import PlannedChange
 from idc_runner.plans.making import ReadLesson
-from idc_runner.plans.words import Line, Thing, diff_lines, printable, thing_of, time_words
+from idc_runner.plans.words import Line, Thing, diff_lines, printable, thing_of
 from idc_runner.report import render_page
+from idc_runner.summary import time_words
 
 FORMAT_OF_DRIFT = "identity-center-drift/1"
 _MOST_LISTED = 20

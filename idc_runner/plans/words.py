@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import json
 from collections import Counter
@@ -15,7 +14,7 @@ from idc_aws.identifiers import first_of
 from idc_helpers.runbook.comparing import describe_difference, differing_fields
 from idc_helpers.runbook.words import SYMBOLS, format_field, format_key, format_thing, format_value
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, Widening
-from idc_runner.summary import text_table
+from idc_runner.summary import text_table, time_words
 
 _SAID_BY_THE_KEY = ("account_assignment", "group_membership", "delegated_administrator")
 _WITH_KEYS_OF_PEOPLE = ("tags", "attributes")
@@ -171,12 +170,6 @@ def about(plan: LessonPlan) -> dict[str, str]:
     return told | ({"Effort": plan.effort} if plan.effort else {})
 
 
-def time_words(iso: str) -> str:
-    """Return a time as ``"29 November 2026, 21:14 UTC"``."""
-    at = datetime.datetime.fromisoformat(iso).astimezone(datetime.UTC)
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
-
-
 def change_title(plan: LessonPlan, change: Change) -> str:
     """Return sign and name of a change, accounts with their names."""
     return f"{SYMBOLS[change.action]} {plan.name_accounts(name_of(change))}"
@@ -193,7 +186,7 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
     names = plan.name_accounts
     by_hand = [names(name_of(each.change)) for each in plan.changes if each.change.action is Action.BY_HAND]
     told = {
-        "More access than before": [_widening_words(plan, each) for each in plan.widenings],
+        "More access than before": [widening_words(plan, each) for each in plan.widenings],
         "Cannot be undone": [
             f"{names(name_of(each.change))}: {'; '.join(each.stays)}" for each in plan.changes if each.stays
         ],
@@ -207,7 +200,8 @@ def notices(plan: LessonPlan) -> dict[str, list[str]]:
     return {heading: lines for heading, lines in told.items() if lines}
 
 
-def _widening_words(plan: LessonPlan, widening: Widening) -> str:
+def widening_words(plan: LessonPlan, widening: Widening) -> str:
+    """Return a widening in one line: its rule, what it is about, and what it gives."""
     rule = f"{widening.rule}{' (needs --accept)' if widening.needs_accept else ''}"
     name = plan.name_accounts(printable(format_key(widening.kind, widening.key)))
     return f"{rule}: {name}: {printable(widening.words)}"

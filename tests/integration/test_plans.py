@@ -310,6 +310,8 @@ def test_more_access_is_named_and_applied_only_when_it_is_accepted(desk):
     refused = desk.apply()
     assert isinstance(refused.exception, ApplyRefusedError)
     assert f"add --accept {rule}" in str(refused.exception)
+    line = next(line for line in planned.output.splitlines() if "(needs --accept)" in line)
+    assert line.strip() in str(refused.exception)  # the same words for the same thing
     assert "Chief" not in list_permission_sets(desk.connection)
     mistaken = desk.apply("--accept", rule, "--accept", "pass_rule")
     assert "nothing to accept of 'pass_rule'" in str(mistaken.exception)

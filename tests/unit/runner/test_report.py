@@ -73,7 +73,7 @@ def test_the_verdict_comes_first_then_where_when_and_each_check(tmp_path):
     _, words = write(tmp_path, passed())
     assert words.index("✔ Passed") < words.index("account 111122223333 (Management)") < words.index("Checks")
     assert "1 of 1 notebook passed. 1 check: all passed. Changes: 1 created, 2 unchanged." in words
-    assert "Monday 23 November 2026, 05:45:00 UTC" in words
+    assert "23 November 2026, 05:45 UTC" in words
     assert "group <a> ✔ passed exists" in words
     assert "Nothing was written to the target." in words
 

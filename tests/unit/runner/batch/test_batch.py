@@ -17,7 +17,7 @@ from idc_runner.batch import folder as folders
 from idc_runner.batch.folder import Journal, own_batch_folder
 from idc_runner.batch.jobs import JobResult
 from idc_runner.engine import NotebookFailure, TimeLimits
-from idc_runner.summary import RunSummary
+from idc_runner.summary import RunSummary, time_words
 
 FIVE = "defaults: {notebook: '05'}\njobs:\n" + "".join(f"  - {{name: j{number}}}\n" for number in range(5))
 CHAIN = (
@@ -48,7 +48,9 @@ def test_each_job_is_a_run_in_a_folder_of_its_own_and_the_batch_has_both_reports
     whole = json.loads((out / "batch.json").read_text("utf-8"))
     assert whole["status"] == "passed"
     assert whole["counts"] == {"passed": 5, "failed": 0, "not run": 0}
-    assert 'href="jobs/j0/index.html"' in (out / "index.html").read_text("utf-8")
+    page = (out / "index.html").read_text("utf-8")
+    assert 'href="jobs/j0/index.html"' in page
+    assert f">{time_words(whole['started'])}</time>" in page  # for people; the rest is in the attribute
     assert "5 of 5 jobs passed" in run.told
 
 
