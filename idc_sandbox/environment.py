@@ -10,13 +10,13 @@ import shutil
 import ssl
 import tempfile
 from collections.abc import Mapping
-from importlib import resources
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from idc_sandbox.loopback import RunningSandbox
+from idc_sandbox.packaged import packaged_text
 from idc_sandbox.state_folder import CERTIFICATES_NAME, HOME_NAME, cannot_use
 from idc_sandbox.wire.models import data_folders
 
@@ -172,9 +172,7 @@ def write_endpoint_rules(folder: Path, endpoint_url: str) -> Path:
     wanted = json.dumps([endpoint_url, services])
     if mark.exists() and mark.read_text("utf-8") == wanted:
         return overlay
-    templates = json.loads(
-        resources.files("idc_sandbox").joinpath("data/endpoint_rules.json").read_text("utf-8")
-    )
+    templates = json.loads(packaged_text("data/endpoint_rules.json"))
     for service, version in services:
         kind = "s3" if service == "s3" else "global" if service in _GLOBAL else "regional"
         rules = Template(json.dumps(templates[kind])).substitute(endpoint_url=endpoint_url, service=service)

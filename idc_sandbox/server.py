@@ -13,16 +13,10 @@ import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import unquote
 
 import uvicorn
-from anyio import to_thread
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from idc_sandbox import __version__, store
 from idc_sandbox.aws_double.lazy_moto import LazyMoto
@@ -47,106 +41,147 @@ from idc_sandbox.store import Store, keep_organization
 from idc_sandbox.wire import registry
 from idc_sandbox.wire.connections import (
     LARGEST_UNSIGNED_BODY,
+    ClientGoneError,
     PatientProtocol,
     TooLargeBodyError,
+    read_head,
     read_request,
+    send_answer,
     speaking_both,
 )
-from idc_sandbox.wire.protocols import new_request_id, service_error_response
+from idc_sandbox.wire.protocols import json_bytes, new_request_id, query_parameters, service_error_response
 
-Answer = Callable[[HttpRequest, dict[str, Any]], dict[str, Any]]
+if TYPE_CHECKING:  # the pages bring Starlette, and no start waits for it
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 logger = logging.getLogger(__name__)
 
 
-def control_routes(
-    gateway: Gateway,
-    sites: Sites,
-    links: OneTimeLinks,
-    keys: Mapping[str, str],
-    stop: Callable[[], None],
-) -> list[Route]:
-    """Return the routes of the sandbox's own endpoint, relative to ``/_sandbox``."""
+class Ask(NamedTuple):
+    """What somebody asks of the sandbox's own endpoint.
 
-    def guarded(answer: Answer) -> Callable[[HttpRequest], Any]:
-        async def endpoint(request: HttpRequest) -> JSONResponse:
-            try:
-                _require_secret(request, keys["control_secret"])
-                body = await _read_body(request)
-                answered = await to_thread.run_sync(answer, request, body)
-                request_id = getattr(request.state, "request_id", None)  # where an event has it too
-                return JSONResponse(
-                    answered, headers={"x-amzn-RequestId": request_id} if request_id else None
-                )
-            except ServiceError as error:
-                return _refuse(error)
-            except Exception as error:
-                logger.exception("defect while answering %s %s", request.method, request.url.path)
-                message = DISK_FULL if is_disk_full(error) else "See server.log."
-                return _refuse(ServiceError("InternalServerException", message))
+    Attributes
+    ----------
+    method, rest
+        The method, and what its path says behind the place, such as a checkpoint's name.
+    query, body
+        The parameters of the address, and the JSON object that was sent.
+    request_id
+        Of its answer, and of the event that it leaves.
+    """
 
-        return endpoint
+    method: str
+    rest: str
+    query: dict[str, str]
+    body: dict[str, Any]
+    request_id: str
 
-    async def health(request: HttpRequest) -> JSONResponse:
-        about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
-        challenge = request.query_params.get("challenge")
-        if challenge is None:
-            return JSONResponse(about)
-        if not is_challenge(challenge):
-            return _refuse(validation_error("The challenge must be 32 hex digits in lower case."))
-        return JSONResponse({**about, "proof": prove(keys["health_key"], sites.port, challenge)})
 
-    def stop_soon(_request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+Answer = Callable[[Ask], dict[str, Any]]
+
+
+def control_answers(
+    gateway: Gateway, sites: Sites, links: OneTimeLinks, stop: Callable[[], None]
+) -> dict[str, dict[str, Answer]]:
+    """Return what answers each method of each place below ``/_sandbox/``; more follows one with a slash."""
+
+    def stop_soon(_ask: Ask) -> dict[str, Any]:
         stop()
         return {"status": "stopping"}
 
-    def read_pages(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    def read_pages(ask: Ask) -> dict[str, Any]:
         # A program on this machine goes by this machine's address, wherever people are sent.
-        is_local = request.query_params.get("site") == "local"
-        site = sites.local if is_local else sites.preferred
-        return owner_links(links, site.url, request.query_params.get("address"))
+        site = sites.local if ask.query.get("site") == "local" else sites.preferred
+        return owner_links(links, site.url, ask.query.get("address"))
 
-    def write_pages(_request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
-        _set_public(sites, body)
+    def write_pages(ask: Ask) -> dict[str, Any]:
+        _set_public(sites, ask.body)
         gateway.site_url = sites.preferred.url
         return owner_links(links, sites.preferred.url)
 
-    def read_clock(_request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
+    def read_clock(_ask: Ask) -> dict[str, Any]:
         with gateway.store.transaction() as connection:
             return {"now": store.now(connection), "offset_s": store.clock_offset_s(connection)}
 
-    def move_clock(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
+    def move_clock(ask: Ask) -> dict[str, Any]:
         with gateway.store.transaction() as connection:
-            _move_clock(connection, body)
-        return read_clock(request, body)
+            _move_clock(connection, ask.body)
+        return read_clock(ask)
 
-    def keep_checkpoint(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
-        return gateway.keep_checkpoint(request.path_params["name"])
+    def console(ask: Ask) -> dict[str, Any]:
+        values = {**ask.query, **ask.body}
+        return gateway.console(ask.method, ask.rest, values, request_id=ask.request_id)
 
-    def go_back(request: HttpRequest, _body: dict[str, Any]) -> dict[str, Any]:
-        return gateway.go_back(request.path_params["name"])
-
-    def console(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
-        path, values = request.path_params["path"], {**request.query_params, **body}
-        request.state.request_id = new_request_id()
-        return gateway.console(request.method, path, values, request_id=request.state.request_id)
-
-    return [
-        Route("/health", health, methods=["GET"]),
-        Route("/switches", guarded(lambda _request, _body: gateway.read_switches()), methods=["GET"]),
-        Route("/switches", guarded(lambda _request, body: gateway.write_switches(body)), methods=["PUT"]),
-        Route("/clock", guarded(read_clock), methods=["GET"]),
-        Route("/clock", guarded(move_clock), methods=["POST"]),
-        Route("/checkpoints/{name}", guarded(keep_checkpoint), methods=["PUT"]),
-        Route("/checkpoints/{name}", guarded(go_back), methods=["POST"]),
-        Route("/console/{path:path}", guarded(console), methods=["GET", "PUT", "POST"]),
-        Route("/pages", guarded(read_pages), methods=["GET"]),
-        Route("/pages", guarded(write_pages), methods=["PUT"]),
-        Route("/stop", guarded(stop_soon), methods=["POST"]),
-    ]
+    return {
+        "switches": {
+            "GET": lambda _ask: gateway.read_switches(),
+            "PUT": lambda ask: gateway.write_switches(ask.body),
+        },
+        "clock": {"GET": read_clock, "POST": move_clock},
+        "checkpoints/": {
+            "PUT": lambda ask: gateway.keep_checkpoint(ask.rest),
+            "POST": lambda ask: gateway.go_back(ask.rest),
+        },
+        "console/": dict.fromkeys(("GET", "PUT", "POST"), console),
+        "pages": {"GET": read_pages, "PUT": write_pages},
+        "stop": {"POST": stop_soon},
+    }
 
 
-def _require_secret(request: HttpRequest, control_secret: str) -> None:
-    given = request.headers.get("x-sandbox-secret", "")
+class ControlEndpoint:
+    """The sandbox's own endpoint: who knows the secret asks it; only its health is told to all."""
+
+    def __init__(
+        self, answers: Mapping[str, Mapping[str, Answer]], keys: Mapping[str, str], port: int
+    ) -> None:
+        self._answers = answers
+        self._keys = keys
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a client that has gone gets none."""
+        head, request_id = read_head(scope), new_request_id()
+        try:
+            answer = await self._answer(scope, receive, head, request_id)
+        except ClientGoneError:
+            return
+        except ServiceError as error:
+            answer = _refuse(error)
+            if isinstance(error, TooLargeBodyError):
+                answer.headers["Connection"] = "close"  # the rest of the body is not read
+        except Exception as error:
+            logger.exception("defect while answering %s %s", head.method, head.path)
+            message = DISK_FULL if is_disk_full(error) else "See server.log."
+            answer = _refuse(ServiceError("InternalServerException", message))
+        await send_answer(answer, head.method, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, head: Request, request_id: str) -> Response:
+        path = unquote(head.path.removeprefix("/_sandbox/"))
+        if path == "health" and head.method in ("GET", "HEAD"):
+            return _json_answer(200, self._health(query_parameters(head)), {})
+        place, slash, rest = path.partition("/")
+        answers = self._answers.get(f"{place}{slash}", {})
+        if head.method not in answers:
+            return Response(405 if answers else 404, {}, b"")
+        _require_secret(head, self._keys["control_secret"])
+        request = await read_request(scope, receive, lambda _head: False, largest=LARGEST_UNSIGNED_BODY)
+        body = json_object(request.body, "ValidationException")
+        ask = Ask(head.method, rest, query_parameters(head), body, request_id)
+        answered = await asyncio.to_thread(answers[head.method], ask)
+        return _json_answer(200, answered, {"x-amzn-RequestId": request_id})
+
+    def _health(self, query: Mapping[str, str]) -> dict[str, Any]:
+        about = {"status": "ok", "service": "idc-sandbox", "version": __version__, "pid": os.getpid()}
+        challenge = query.get("challenge")
+        if challenge is None:
+            return about
+        if not is_challenge(challenge):
+            raise validation_error("The challenge must be 32 hex digits in lower case.")
+        return {**about, "proof": prove(self._keys["health_key"], self._port, challenge)}
+
+
+def _require_secret(head: Request, control_secret: str) -> None:
+    given = head.headers.get("x-sandbox-secret", "")
     if not hmac.compare_digest(given.encode(), control_secret.encode()):
         raise ServiceError(
             "AccessDeniedException",
@@ -155,19 +190,12 @@ def _require_secret(request: HttpRequest, control_secret: str) -> None:
         )
 
 
-async def _read_body(request: HttpRequest) -> dict[str, Any]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_UNSIGNED_BODY:
-            raise ServiceError(
-                "ValidationException", f"The body has more than {LARGEST_UNSIGNED_BODY} bytes.", status=413
-            )
-    return json_object(bytes(body), "ValidationException")
+def _json_answer(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:
+    return Response(status, {"Content-Type": "application/json", **headers}, json_bytes(body))
 
 
-def _refuse(error: ServiceError) -> JSONResponse:
-    return JSONResponse({"code": error.code, "message": error.message, **error.members}, error.status)
+def _refuse(error: ServiceError) -> Response:
+    return _json_answer(error.status, {"code": error.code, "message": error.message, **error.members}, {})
 
 
 def _set_public(sites: Sites, body: dict[str, Any]) -> None:
@@ -213,31 +241,18 @@ class AwsEndpoint:
         """Answer one request; a client that has gone gets none."""
         try:
             request = await read_request(scope, receive, self._gateway.is_ours, largest=LARGEST_BODY)
-        except ClientDisconnect:
+        except ClientGoneError:
             return None
         except TooLargeBodyError as error:
             answer = service_error_response(error, error.head)
             answer.headers["Connection"] = "close"  # the rest of the body is not read
-            return await _send_answer(answer, error.head, send)
+            return await send_answer(answer, error.head.method, send)
         if self._gateway.latency_s:
             await asyncio.sleep(self._gateway.latency_s)
         if (at_once := self._gateway.handle_at_once(request)) is not None:
-            return await _send_answer(at_once, request, send)
-        answer = await to_thread.run_sync(self._gateway.handle, request)
-        return await _send_answer(answer, request, send)
-
-
-async def _send_answer(answer: Response, request: Request, send: Send) -> None:
-    headers = [(name.lower(), value) for name, value in answer.headers.items()]
-    # The answer to HEAD says how long the body would be; moto knows, and there is no body to count.
-    if request.method != "HEAD":
-        headers = [item for item in headers if item[0] != "content-length"]
-        if answer.status not in (204, 304):
-            headers.append(("content-length", str(len(answer.body))))
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
-    body = b"" if request.method == "HEAD" else answer.body
-    await send({"type": "http.response.body", "body": body})
+            return await send_answer(at_once, request.method, send)
+        answer = await asyncio.to_thread(self._gateway.handle, request)
+        return await send_answer(answer, request.method, send)
 
 
 class _Server(uvicorn.Server):
@@ -275,7 +290,7 @@ def make_application(
 
         return make_pages_application(House(gateway, seals, links, sites))
 
-    control = Starlette(routes=[Mount("/_sandbox", routes=control_routes(gateway, sites, links, keys, stop))])
+    control = ControlEndpoint(control_answers(gateway, sites, links, stop), keys, sites.port)
     services = AwsEndpoint(gateway)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,7 +17,6 @@ import time
 import uuid
 from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from urllib.parse import quote
 import orjson
 
 from idc_sandbox.errors import DISK_FULL, SandboxStartError, is_disk_full, validation_error
+from idc_sandbox.packaged import packaged_text
 
 logger = logging.getLogger(__name__)
 _LONGEST_ADVANCE_S = 10 * 366 * 86_400.0
@@ -275,7 +275,7 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
 
 
 def _schema() -> str:
-    return resources.files("idc_sandbox").joinpath("schema.sql").read_text("utf-8")
+    return packaged_text("schema.sql")
 
 
 SCHEMA_VERSION = 8

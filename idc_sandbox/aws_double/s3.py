@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 from xml.parsers.expat import ExpatError
@@ -17,9 +16,10 @@ from idc_sandbox.aws_double import accounts
 from idc_sandbox.aws_double.administrator import MANAGEMENT_ACCOUNT_ID
 from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.errors import Request, ServiceError
+from idc_sandbox.packaged import packaged_text
 from idc_sandbox.wire.permissions import require_permission, require_resource_policy
 
-_TABLES = tomllib.loads(resources.files("idc_sandbox").joinpath("data/s3_actions.toml").read_text("utf-8"))
+_TABLES = tomllib.loads(packaged_text("data/s3_actions.toml"))
 _ACTIONS: dict[str, dict[str, dict[str, str]]] = _TABLES["actions"]
 _SUB_RESOURCES = {"delete", *_TABLES["not_offered"]}.union(
     *(names for methods in _ACTIONS.values() for names in methods.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from importlib import resources
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from idc_sandbox.errors import DISK_FULL, ServiceError, is_disk_full
 from idc_sandbox.loopback import Site
+from idc_sandbox.packaged import PACKAGE
 from idc_sandbox.pages import portal, sign_in
 from idc_sandbox.pages.console.access import ASSIGN_SCREENS, PROGRESS_SCREENS
 from idc_sandbox.pages.console.accounts import ACCOUNT_SCREENS
@@ -164,7 +164,7 @@ class _Static(StaticFiles):
 
 def make_pages_application(house: House) -> Starlette:
     """Return the pages as an ASGI application; `FrontDoor` puts the site into the scope."""
-    static = str(resources.files("idc_sandbox").joinpath("pages/static"))
+    static = str(PACKAGE / "pages/static")
     pages = [
         Route(page.path, _endpoint(page, house), methods=["GET", "POST"] if page.take else ["GET"])
         for page in PAGES

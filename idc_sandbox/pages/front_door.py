@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -11,17 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, quote
 
-from anyio import to_thread
-from itsdangerous import BadData, URLSafeTimedSerializer
-from starlette.datastructures import Headers, QueryParams
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import Response, SandboxStartError
 from idc_sandbox.loopback import Site, Sites, parse_public_url
+from idc_sandbox.wire.connections import send_answer
+from idc_sandbox.wire.protocols import json_bytes
+
+if TYPE_CHECKING:  # the pages bring them, and no start waits for that
+    from itsdangerous import URLSafeTimedSerializer
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Who connects to the owner's socket can read the folder, and so holds its secrets anyway. A Jupyter Server
 # connects there for a person who is signed in at it, and passes on what their browser says: the host that
@@ -74,8 +75,13 @@ def _scheme(scope: Scope, host: str) -> str:
 
 def _only_value(scope: Scope, name: str) -> str:
     """Return what a header says, in lower case; empty when it is not there once."""
-    values = Headers(scope=scope).getlist(name)
+    values = _values(scope, name)
     return values[0].lower() if len(values) == 1 else ""
+
+
+def _values(scope: Scope, name: str) -> list[str]:
+    wanted = name.encode("latin-1")
+    return [value.decode("latin-1") for found, value in scope["headers"] if found == wanted]
 
 
 COOKIE_LIFETIME_S = 12 * 3600
@@ -104,12 +110,16 @@ class Seals:
 
     def unseal(self, purpose: str, sealed: str, *, max_age_s: int) -> Any | None:
         """Return the value that was sealed for this purpose; None when it was not, or too long ago."""
+        from itsdangerous import BadData  # noqa: PLC0415
+
         try:
             return self._serializer(purpose).loads(sealed, max_age=max_age_s)
         except (BadData, UnicodeError):
             return None
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+        from itsdangerous import URLSafeTimedSerializer  # noqa: PLC0415
+
         return URLSafeTimedSerializer(
             self._cookie_key,
             salt=f"idc_sandbox.pages {purpose}",
@@ -223,22 +233,21 @@ class FrontDoor:
         if site is not None and site is self._sites.public:
             scope = without_prefix(scope, site)
             if not is_for_pages(scope):
-                answer = PlainTextResponse(f"The pages are at {site.url}/start.", 404)
-                return await answer(scope, receive, send)
+                return await _say(404, f"The pages are at {site.url}/start.", scope, send)
         elif site is None and host != self._sites.address_host:
-            return await self._refuse_host(scope, receive, send)
+            return await self._refuse_host(scope, send)
         scope = in_origin_form(scope)
         if not is_for_pages(scope):
             return await self._services(scope, receive, send)
         if site is None:
-            return await self._send_to_name(scope, receive, send)
+            return await self._send_to_name(scope, send)
         scope["idc_site"] = site
         return await (await self._load_pages())(scope, receive, send)
 
     async def _answer_owner(self, scope: Scope, receive: Receive, send: Send) -> None:
         site = read_site(scope)
         if site is None:
-            return await PlainTextResponse("The pages are not here.", 404)(scope, receive, send)
+            return await _say(404, "The pages are not here.", scope, send)
         self._sites.hear(site)
         self._when_heard()
         # The proxy may send credentials of its own along: nothing but pages is here, so they say nothing.
@@ -247,36 +256,42 @@ class FrontDoor:
 
     async def _load_pages(self) -> ASGIApp:
         if self._pages is None:
-            self._pages = await to_thread.run_sync(self._make_pages)
+            self._pages = await asyncio.to_thread(self._make_pages)
         return self._pages
 
-    async def _refuse_host(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse_host(self, scope: Scope, send: Send) -> None:
         if is_for_a_proxy(scope):
             wanted = scope["raw_path"].decode("latin-1")[:200]
             logger.warning("a client with the sandbox's environment asked for %r", wanted)
-            return await PlainTextResponse(_NO_PROXY.format(wanted), 403)(scope, receive, send)
+            return await _say(403, _NO_PROXY.format(wanted), scope, send)
         sites = [self._sites.local, *filter(None, [self._sites.public])]
         hosts = [self._sites.address_host, *(site.host for site in sites)]
         message = f"The Host header must be {' or '.join(hosts)}."
-        refusal = {"code": "AccessDeniedException", "message": message}
-        return await JSONResponse(refusal, status_code=403)(scope, receive, send)
+        refusal = json_bytes({"code": "AccessDeniedException", "message": message})
+        answer = Response(403, {"Content-Type": "application/json"}, refusal)
+        return await send_answer(answer, scope["method"], send)
 
-    async def _send_to_name(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send_to_name(self, scope: Scope, send: Send) -> None:
         """Send a browser from the address to the name: security keys do not work on an IP address."""
         if scope["method"] == "POST":
             url = f"{self._sites.preferred.url}/start"
-            return await PlainTextResponse(f"Open {url} instead.", 421)(scope, receive, send)
+            return await _say(421, f"Open {url} instead.", scope, send)
         path = quote(scope["path"], safe="/%~@+")
-        query = scope["query_string"].decode("latin-1")
+        query = quote(scope["query_string"], safe="%/:?@!$&'()*+,;=[]~")
         url = f"{self._sites.preferred.url}{path}{'?' if query else ''}{query}"
-        return await RedirectResponse(url, status_code=307)(scope, receive, send)
+        return await send_answer(Response(307, {"Location": url}, b""), scope["method"], send)
+
+
+async def _say(status: int, text: str, scope: Scope, send: Send) -> None:
+    answer = Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
+    await send_answer(answer, scope["method"], send)
 
 
 def in_origin_form(scope: Scope) -> Scope:
     """Return a request that names this very server, as a client does to its proxy, as one that does not."""
     if scope["raw_path"].startswith(b"/"):
         return scope
-    start = f"http://{Headers(scope=scope)['host']}"
+    start = f"http://{_values(scope, 'host')[0]}"
     if not scope["raw_path"].startswith(f"{start}/".encode("latin-1")):
         return scope
     raw_path = scope["raw_path"].removeprefix(start.encode("latin-1"))
@@ -308,9 +323,9 @@ def without_prefix(scope: Scope, site: Site) -> Scope:
 
 
 def _is_signed(scope: Scope) -> bool:
-    parameters = QueryParams(scope["query_string"])
-    return not _SIGNED_HEADERS.isdisjoint(Headers(scope=scope)) or any(
-        name.lower() in _SIGNED_PARAMETERS for name in parameters
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return any(name.decode("latin-1") in _SIGNED_HEADERS for name, _ in scope["headers"]) or any(
+        name.lower() in _SIGNED_PARAMETERS for name, _ in parameters
     )
 
 
@@ -318,5 +333,5 @@ def _is_browser_at_the_door(scope: Scope) -> bool:
     """Tell whether a person typed the bare address; an S3 client that lists buckets asks for no HTML."""
     if scope["method"] != "GET" or scope["query_string"]:  # spares an AWS client's calls the look
         return False
-    accepts = "".join(Headers(scope=scope).getlist("accept"))
+    accepts = "".join(_values(scope, "accept"))
     return "text/html" in accepts and not _is_signed(scope)

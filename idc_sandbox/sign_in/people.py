@@ -14,11 +14,11 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib import resources
 from typing import Any, Literal, TypeVar
 
 from idc_sandbox.api.identity_store.profiles import folded, primary_email
 from idc_sandbox.context import Context
+from idc_sandbox.packaged import packaged_text
 
 
 def new_token() -> str:
@@ -55,7 +55,7 @@ def texts() -> dict[str, Any]:
     """Return what the front door says to people: refusals by their code, problems, mails by their kind."""
     import tomllib  # noqa: PLC0415  no start of the sandbox waits for it
 
-    return tomllib.loads(resources.files("idc_sandbox").joinpath("data/texts.toml").read_text("utf-8"))
+    return tomllib.loads(packaged_text("data/texts.toml"))
 
 
 class Refusal(Exception):  # noqa: N818  no defect: an answer

@@ -1,4 +1,4 @@
-"""Connections: in clear or over TLS, how much of a request is read, how long one may stay half-open."""
+"""Connections: in clear or over TLS; requests read and answers sent; how long one may stay half-open."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h11
-from anyio import to_thread
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from idc_sandbox.errors import Request, ServiceError
+from idc_sandbox.errors import Request, Response, ServiceError
+
+if TYPE_CHECKING:  # the pages bring Starlette, and no start waits for it
+    from starlette.types import Receive, Scope, Send
 
 LARGEST_UNSIGNED_BODY = 1024 * 1024
 # What is beyond is read for a while and thrown away, so that a client that is sending hears the refusal.
 _MOST_THROWN_AWAY = 8 * 1024 * 1024
+
+
+class ClientGoneError(Exception):
+    """The client has gone before its request was whole: nobody waits for an answer."""
 
 
 class TooLargeBodyError(ServiceError):
@@ -36,18 +40,18 @@ async def read_request(
     scope: Scope, receive: Receive, is_ours: Callable[[Request], bool], *, largest: int
 ) -> Request:
     """Return a whole request."""
-    head, limit = _read_head(scope), min(LARGEST_UNSIGNED_BODY, largest)
+    head, limit = read_head(scope), min(LARGEST_UNSIGNED_BODY, largest)
     size, declared = 0, head.headers.get("content-length", "")
     kept: list[bytes] = []
     is_over = re.fullmatch("[0-9]{1,18}", declared) is not None and int(declared) > limit
-    if is_over and await to_thread.run_sync(is_ours, head):
+    if is_over and await asyncio.to_thread(is_ours, head):
         limit, is_over = largest, int(declared) > largest
     if is_over and "expect" in head.headers:
         raise TooLargeBodyError(head, limit)
     async for piece in _pieces(receive):
         size += len(piece)
         if not is_over and size > limit:  # it comes in chunks, and did not say how many
-            is_known = limit < largest and await to_thread.run_sync(is_ours, head)
+            is_known = limit < largest and await asyncio.to_thread(is_ours, head)
             limit = largest if is_known else limit
             is_over = size > limit
         if not is_over:
@@ -67,17 +71,32 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     while has_more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise ClientGoneError
         has_more = message.get("more_body", False)
         yield message.get("body", b"")
 
 
-def _read_head(scope: Scope) -> Request:
+def read_head(scope: Scope) -> Request:
+    """Return a request without its body, which is still to come."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     client = scope.get("client")  # none at the owner's door
     named = {"address": client[0]} if client else {}
     return Request(scope["method"], path, query, headers, b"", **named)
+
+
+async def send_answer(answer: Response, method: str, send: Send) -> None:
+    """Send a whole answer."""
+    headers = [(name.lower(), value) for name, value in answer.headers.items()]
+    # The answer to HEAD says how long the body would be; moto knows, and there is no body to count.
+    if method != "HEAD":
+        headers = [item for item in headers if item[0] != "content-length"]
+        if answer.status not in (204, 304):
+            headers.append(("content-length", str(len(answer.body))))
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    body = b"" if method == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})
 
 
 class AnsweringConnection(h11.Connection):
@@ -179,7 +198,7 @@ def speaking_both(make_context: Callable[[], ssl.SSLContext]) -> type[PatientPro
             """Shake hands, and go on as on any connection."""
             transport = self.transport
             try:
-                context = await to_thread.run_sync(make_context)
+                context = await asyncio.to_thread(make_context)
                 # `start_tls` connects its own protocol first; behind that it gets what was read already.
                 self.loop.call_soon(self.loop.call_soon, _hand_over, transport, beginning)
                 encrypted = await self.loop.start_tls(

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache, partial
-from importlib import resources
 from typing import Any
 from urllib.parse import quote, unquote
 
 from idc_sandbox.context import AwsServices, IssuedKey, Signature
 from idc_sandbox.errors import Request, ServiceError
+from idc_sandbox.packaged import packaged_text
 from idc_sandbox.wire.models import region_names
 from idc_sandbox.wire.protocols import form_parameters, is_query_request, query_parameters
 from idc_sandbox.wire.registry import SERVICE_OF_TARGET_PREFIX, SIGNING_NAMES
@@ -105,8 +105,7 @@ def _encode(text: str) -> str:
 @cache
 def _signed_names() -> frozenset[str]:
     """Return the query parameters that are part of what S3's older signature covers."""
-    names = resources.files("idc_sandbox").joinpath("data/s3_signed_parameters.txt")
-    return frozenset(names.read_text("utf-8").split())
+    return frozenset(packaged_text("data/s3_signed_parameters.txt").split())
 
 
 def url_signature_v2(request: Request, expires: str, secret: str, session_token: str | None) -> str:

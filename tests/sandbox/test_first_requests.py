@@ -56,6 +56,20 @@ def test_a_start_imports_no_service(tmp_path):
     assert modules.isdisjoint(printed(program, str(tmp_path)))
 
 
+def test_a_start_imports_of_outside_libraries_only_what_speaks_http_and_json(tmp_path):
+    program = (
+        f"import sys; before = set(sys.modules)\n{STARTED}"
+        "for name in set(sys.modules) - before:\n"
+        "    print(name, getattr(sys.modules[name], '__file__', None) or '-')\n"
+    )
+    words = printed(program, str(tmp_path))
+    modules = dict(zip(words[::2], words[1::2], strict=True))
+    libraries = {name.partition(".")[0] for name, path in modules.items() if "site-packages" in path}
+    assert libraries == {"uvicorn", "click", "h11", "orjson"}
+    slow = {"importlib.resources", "zipfile", "difflib", "urllib.request", "http.client", "xml"}
+    assert slow.isdisjoint(modules)
+
+
 def test_every_operation_is_found_by_the_table():
     assert printed(EVERYWHERE) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -194,7 +195,7 @@ def test_latency_is_waited_for_outside_of_the_lock(gateway_client, monkeypatch):
 
         await to_thread.run_sync(another_request)
 
-    monkeypatch.setattr(server, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(server, "asyncio", SimpleNamespace(sleep=sleep, to_thread=asyncio.to_thread))
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

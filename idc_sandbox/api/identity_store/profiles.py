@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime
-import difflib
 import functools
 from collections.abc import Iterable
 from typing import Any
@@ -77,6 +76,8 @@ def _spell(name: str, known: Iterable[str], problem: str) -> str:
         if spelling.casefold() == name.casefold():
             return spelling
     shown = [f"{spelling[:1].lower()}{spelling[1:]}" for spelling in known]
+    import difflib  # noqa: PLC0415  no start waits for what only mistakes need
+
     near = difflib.get_close_matches(name, shown, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     there = f"there are {', '.join(shown)}" if shown else "nothing lies below a plain value"

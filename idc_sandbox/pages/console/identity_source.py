@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -19,6 +18,7 @@ from idc_sandbox.api.settings import (
     service_provider_metadata,
 )
 from idc_sandbox.errors import conflict, validation_error
+from idc_sandbox.packaged import packaged_text
 from idc_sandbox.pages.console.desk import Console, Screen
 from idc_sandbox.pages.console.directory import require_typed
 from idc_sandbox.pages.console.settings import (
@@ -150,7 +150,7 @@ def _show_step(console: Console, step: str, provider: dict[str, str] | None = No
     step = step if new in SOURCE_LABELS and new != old else _CHOOSE
     given = provider or _provider_fields(console)
     if console.form.get("act") == "example":
-        given = {"metadata": resources.files("idc_sandbox").joinpath(_EXAMPLE).read_text("utf-8")}
+        given = {"metadata": packaged_text(_EXAMPLE)}
     change = _FROM_PROVIDER if old == EXTERNAL else _TO_PROVIDER
     portal_url = settings["access_portal"]["url"]
     return show_form(
