@@ -49,6 +49,8 @@ def desk(start_in, tmp_path_factory, models_are_parsed_once):
             store={"IdentityStoreId": connection.instance.identity_store_id},
             instance={"InstanceArn": connection.instance.instance_arn},
             page=folder / "drift.html",
+            scenario=scenario,
+            give=give,
             runs=runs,
         )
 
@@ -133,3 +135,28 @@ def test_what_may_not_be_listed_is_named_and_no_clean_bill(desk, monkeypatch):
     found = desk.drift()
     assert found.exit_code == 1
     assert "Could not be looked for:\n  group: not allowed to identitystore:ListGroups" in found.output
+
+
+def test_a_scenario_that_was_changed_since_is_no_change_from_outside(desk):
+    desk.scenario.write_text(
+        yaml.safe_dump({**SCENARIO, "groups": [{"display_name": "Ours", "description": "new words"}]}),
+        "utf-8",
+    )
+    try:
+        found = desk.drift()
+    finally:
+        desk.scenario.write_text(yaml.safe_dump(SCENARIO), "utf-8")
+    (line,) = (line for line in found.output.splitlines() if "differs: group Ours" in line)
+    assert "we left it with other values" in line
+    assert line.endswith("the scenario has changed since")
+
+
+def test_what_an_undo_took_away_is_told_as_that(desk):
+    """The last test of this file: what it undoes stays undone."""
+    undone = desk.give("undo", (desk.runs / "latest").resolve(), "--yes")
+    assert undone.exit_code == 0, undone.output
+    lines = desk.drift().output.splitlines()
+    assert any(
+        line.startswith("✘ missing: group Ours: an undo of ours took it away or set it back: ")
+        for line in lines
+    )
