@@ -49,7 +49,7 @@ from idc_sandbox.wire.connections import (
     send_answer,
     speaking_both,
 )
-from idc_sandbox.wire.protocols import json_bytes, new_request_id, query_parameters, service_error_response
+from idc_sandbox.wire.protocols import json_bytes, new_uuid, query_parameters, service_error_response
 
 if TYPE_CHECKING:  # the pages bring Starlette, and no start waits for it
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -140,7 +140,7 @@ class ControlEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a client that has gone gets none."""
-        head, request_id = read_head(scope), new_request_id()
+        head, request_id = read_head(scope), new_uuid()
         try:
             answer = await self._answer(scope, receive, head, request_id)
         except ClientGoneError:

@@ -557,8 +557,7 @@ class Store:
             if not self._connection.in_transaction:
                 raise sqlite3.OperationalError("the transaction was rolled back meanwhile")
             if self._is_changed():
-                self.take_in_events()  # in the order of their numbers
-                self._connection.executemany(_ADD_EVENT, [note.event for note in self._notes])
+                self._add_events([*self._beside.take(), *(note.event for note in self._notes)])
                 self._keep()
                 self._notes = []
             else:
@@ -608,7 +607,11 @@ class Store:
 
     def take_in_events(self) -> None:
         """Take the events that wait into this transaction, before the trail is read. Writes."""
-        self._connection.executemany(_ADD_EVENT, self._beside.take())
+        self._add_events(self._beside.take())
+
+    def _add_events(self, rows: Sequence[_Row]) -> None:
+        if rows:
+            self._connection.executemany(_ADD_EVENT, rows)
 
     def _take_in_all(self) -> None:
         with self.transaction():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
+from typing import Any
 
 from idc_sandbox import store
 from idc_sandbox.context import AwsServices, Caller
@@ -11,17 +11,21 @@ from idc_sandbox.errors import Response
 from idc_sandbox.store import Store
 from idc_sandbox.trail.records import (
     Attempt,
+    Frame,
     Record,
     caller_identity,
-    finished,
+    columns_of,
+    cut_long_texts,
     in_each_account,
+    make_frame,
     make_record,
-    name_of,
+    moment_of,
     nobody,
     record_text,
 )
+from idc_sandbox.wire.protocols import new_uuid
 
-_MOST_IDENTITIES = 256
+_MOST_KEPT = 256
 
 
 class Feed:
@@ -41,7 +45,8 @@ class Feed:
         self._store = store
         self._double = double
         # A key's identity stays: its policies, which would say it each time, are long to read.
-        self._identity_of = functools.lru_cache(_MOST_IDENTITIES)(self._read_identity)
+        self._identity_of = functools.lru_cache(_MOST_KEPT)(self._read_identity)
+        self._frames: dict[tuple[Any, ...], Frame] = {}
 
     def record_call(self, attempt: Attempt, answer: Response) -> None:
         """Add the event of a call, once it is known who asked for what."""
@@ -50,14 +55,30 @@ class Feed:
         is_known = attempt.operation_name and (attempt.signature is not None or attempt.rest is not None)
         if not (self.is_on and is_known):
             return
-        if attempt.signature is not None:
-            identity = self.identity_of(attempt.signature.caller)
-        else:
-            identity = nobody(self._double.management_account_id)
+        frame = self._frame_of(attempt)
         with self._store.transaction() as connection:
             now = store.now(connection)
-        for record in in_each_account(make_record(attempt, answer, identity, now)):
-            self.record(record)
+        record = make_record(attempt, answer, frame, now)
+        if attempt.event or attempt.operation_name == "AssumeRole":
+            for whole in in_each_account({**frame.members, **record, **attempt.event}):
+                self.record(whole)
+        else:
+            self._add(record, frame.columns, frame.text)
+
+    def _frame_of(self, attempt: Attempt) -> Frame:
+        signature, request = attempt.signature, attempt.request
+        said = (request.address, request.headers.get("user-agent"), request.headers.get("host"))
+        key = (signature, attempt.service_name, attempt.operation_name, *said)
+        frame = self._frames.get(key)
+        if frame is None:
+            if signature is None:
+                identity = nobody(self._double.management_account_id)
+            else:
+                identity = self.identity_of(signature.caller)
+            if len(self._frames) >= _MOST_KEPT:
+                self._frames.clear()
+            frame = self._frames[key] = make_frame(attempt, identity)
+        return frame
 
     def identity_of(self, caller: Caller) -> Record:
         """Return the identity of who signed a request, as records have it."""
@@ -67,16 +88,18 @@ class Feed:
         return caller_identity(caller, self._double.access_policies(caller).context)
 
     def record(self, record: Record) -> None:
+        """Add an event, whose record is whole."""
+        if self.is_on:
+            cut_long_texts(record)
+            self._add(record, columns_of(record))
+
+    def _add(self, record: Record, columns: tuple[str, str, str], beginning: bytes = b"") -> None:
         """Add an event; one that tells of a refusal stays when the transaction that it is in is undone."""
-        if not self.is_on:
-            return
-        whole = finished(record)
+        record["eventID"] = new_uuid()
         self.waiting += 1
         self._store.note(
-            datetime.fromisoformat(whole["eventTime"]).timestamp(),
-            whole["recipientAccountId"],
-            whole["awsRegion"],
-            name_of(whole["userIdentity"]),
-            record_text(whole),
-            outlives_refusal="errorCode" in whole,
+            moment_of(record["eventTime"]),
+            *columns,
+            record_text(record, beginning),
+            outlives_refusal="errorCode" in record,
         )

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from idc_sandbox.api.instance_rules import identity_store_arn
 from idc_sandbox.context import Context
-from idc_sandbox.trail.records import HIDDEN, Record, nobody, origin_members, person_identity, timestamp
+from idc_sandbox.trail.records import (
+    HIDDEN,
+    LASTING,
+    Record,
+    nobody,
+    origin_members,
+    person_identity,
+    timestamp,
+)
+from idc_sandbox.wire.protocols import new_uuid
 
 
 def record_event(context: Context, name: str, source: str, identity: Record, **members: Any) -> None:
@@ -28,10 +36,11 @@ def record_event(context: Context, name: str, source: str, identity: Record, **m
         **origin_members(context.origin),
         "requestParameters": None,
         "responseElements": None,
-        "requestID": str(uuid.uuid4()),
+        "requestID": new_uuid(),
         "readOnly": False,
         "eventType": "AwsServiceEvent",
         "recipientAccountId": identity.get("accountId", ""),
+        **LASTING,
     }
     context.record(record | members)
 
@@ -129,7 +138,7 @@ def record_assumed_role(
     other = base64.b32encode(hashlib.sha256(access_key_id.encode()).digest()).decode()[:16]
     named = {"roleSessionName": user_name, "roleArn": role_arn, "principalArn": saml_provider_arn}
     parameters: Record = {
-        "sAMLAssertionID": f"_{uuid.uuid4()}",
+        "sAMLAssertionID": f"_{new_uuid()}",
         **named,
         "durationSeconds": duration_s,
     }

@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +24,7 @@ from idc_sandbox.wire.protocols import (
     RestOperation,
     form_parameters,
     form_values,
+    new_uuid,
     query_parameters,
     read_rest_input,
     read_xml,
@@ -72,6 +73,8 @@ _SECRETS = {
     "sts": frozenset({"SessionToken"}),
 }
 _MASKS = {"organizations": "****"}
+LASTING = {"managementEvent": True, "eventCategory": "Management"}
+_SECONDS = 8  # many events have the same one
 
 
 def is_reading(operation_name: str) -> bool:
@@ -87,35 +90,60 @@ def is_data_event(request: Request, service_name: str, operation_name: str) -> b
     return service_name == "s3" and (bool(key) or about_objects)
 
 
-def make_record(attempt: Attempt, answer: Response, identity: Record, now: float) -> Record:
-    """Return the record of a call that was answered, or refused."""
-    request, name, service_name = attempt.request, attempt.operation_name, attempt.service_name
+class Frame(NamedTuple):
+    """What the events of all such calls have in common: it is made and written as JSON once, not each time.
+
+    Attributes
+    ----------
+    members
+        Of each record.
+    text
+        The members as JSON, without the brace at the end.
+    columns
+        Account, Region and user name, by which events are found.
+    """
+
+    members: Record
+    text: bytes
+    columns: tuple[str, str, str]
+
+
+def make_frame(attempt: Attempt, identity: Record) -> Frame:
+    """Return the frame of a call's event."""
+    name, service_name = attempt.operation_name, attempt.service_name
     region = attempt.signature.region if attempt.signature else "us-east-1"
-    is_read = is_reading(name) or name in _HANDING_OUT
-    record: Record = {
+    members: Record = {
         "eventVersion": "1.11",
         "userIdentity": identity,
-        "eventTime": timestamp(now),
         "eventSource": f"{_SOURCES.get(service_name, service_name)}.amazonaws.com",
         "eventName": name,
         "awsRegion": "us-east-1" if service_name in _GLOBAL else region,
-        **origin_members(origin_of(request)),
+        **origin_members(origin_of(attempt.request)),
+        "readOnly": is_reading(name) or name in _HANDING_OUT,
+        "eventType": "AwsApiCall",
+        "recipientAccountId": identity.get("accountId", ""),
+        "tlsDetails": {"clientProvidedHostHeader": attempt.request.headers.get("host", "")},
+        **LASTING,
     }
-    response = None
-    if answer.status >= 400:
-        record |= _failure(attempt, answer)
-    elif not is_read or name in _HANDING_OUT:
+    cut_long_texts(members)
+    return Frame(members, _json(members)[:-1], columns_of(members))
+
+
+def make_record(attempt: Attempt, answer: Response, frame: Frame, now: float) -> Record:
+    """Return what the record of a call that was answered, or refused, has besides its frame."""
+    name, is_refused, response = attempt.operation_name, answer.status >= 400, None
+    if not is_refused and (name in _HANDING_OUT or not frame.members["readOnly"]):
         response = _response(attempt, answer)
-    record |= {
+    record: Record = {
+        "eventTime": timestamp(now),
         "requestParameters": _parameters(attempt),
         "responseElements": response,
         "requestID": request_id_of(answer),
-        "readOnly": is_read,
-        "eventType": "AwsApiCall",
-        "recipientAccountId": identity.get("accountId", ""),
-        "tlsDetails": {"clientProvidedHostHeader": request.headers.get("host", "")},
     }
-    return record | attempt.event
+    if is_refused:
+        record |= _failure(attempt, answer)
+        cut_long_texts(record)
+    return record
 
 
 def in_each_account(record: Record) -> list[Record]:
@@ -131,23 +159,28 @@ def in_each_account(record: Record) -> list[Record]:
         return [own]
     identity = record["userIdentity"]
     caller = {"type": "AWSAccount", **{name: identity[name] for name in ("principalId", "accountId")}}
-    shared = {"sharedEventID": str(uuid.uuid4())}
+    shared = {"sharedEventID": new_uuid()}
     return [own | shared, {**own, **shared, "userIdentity": caller, "recipientAccountId": account_id}]
 
 
-def finished(record: Record) -> Record:
-    """Return a record with what all have, no text of it longer than CloudTrail's."""
-    cut = {name: record[name][:longest] for name, longest in _LONGEST.items() if record.get(name)}
-    lasting = {"eventID": str(uuid.uuid4()), "managementEvent": True, "eventCategory": "Management"}
-    return {**record, **cut, **lasting}
+def cut_long_texts(record: Record) -> None:
+    """Leave no text of a record longer than CloudTrail's."""
+    for name, longest in _LONGEST.items():
+        if len(record.get(name) or "") > longest:
+            record[name] = record[name][:longest]
 
 
-def record_text(record: Record) -> str:
-    """Return a record as JSON, no field of it larger than CloudTrail's."""
+def columns_of(record: Record) -> tuple[str, str, str]:
+    """Return account, Region and user name of a record, by which it is found."""
+    return record["recipientAccountId"], record["awsRegion"], name_of(record["userIdentity"])
+
+
+def record_text(record: Record, beginning: bytes = b"") -> str:
+    """Return a record as JSON, behind a frame's text, no field of it larger than CloudTrail's."""
     text = _json(record)
-    if len(text) > min(_LARGEST.values()):  # hardly ever: else no field need be looked at
+    if len(text) > _MAY_BE_LARGE:  # hardly ever: else no field need be looked at
         text = _json({name: _bounded(name, value) for name, value in record.items()})
-    return text.decode()
+    return (beginning + b"," + text[1:] if beginning else text).decode()
 
 
 def _json(record: Record) -> bytes:
@@ -163,7 +196,18 @@ def _json(record: Record) -> bytes:
 
 def timestamp(moment: float) -> str:
     """Return a time as records have it: ``2026-11-30T09:00:00Z``."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    return _text_of(int(moment))
+
+
+@functools.lru_cache(_SECONDS)
+def _text_of(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
+@functools.lru_cache(_SECONDS)
+def moment_of(text: str) -> float:
+    """Return the epoch seconds of a time as records have it."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def origin_of(request: Request) -> Origin:
@@ -178,6 +222,8 @@ def origin_members(origin: Origin) -> Record:
 
 def request_id_of(answer: Response) -> str:
     """Return the request id that a client reads in an answer."""
+    if request_id := answer.headers.get("x-amzn-RequestId"):
+        return request_id
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return headers.get("x-amzn-requestid") or headers.get("x-amz-request-id") or ""
 
@@ -274,7 +320,7 @@ def _parameters(attempt: Attempt) -> Record | None:
             return _shown(attempt, attempt.rest.model.input_shape, read_rest_input(attempt.rest, request))
         if "x-amz-target" in request.headers:
             values = parse_json(request.body or b"{}") if attempt.values is None else attempt.values
-            return _shown(attempt, None, values, is_request=True)
+            return _shown(attempt, _model_shape(attempt, is_request=True), values) if values else None
         parameters = form_parameters(request)
         if parameters.keys() <= {"Action", "Version"}:  # spares the first call the service's model
             return None
@@ -296,12 +342,12 @@ def _of_s3(request: Request) -> Record:
 def _response(attempt: Attempt, answer: Response) -> Record | None:
     if attempt.service_name == "s3":
         return None
-    kind = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), "")
     try:
         shape = _model_shape(attempt, is_request=False)
         if attempt.answered is not None:
-            value: Any = attempt.answered
-        elif "xml" in kind:
+            return _shown(attempt, shape, attempt.answered)
+        kind = next((value for name, value in answer.headers.items() if name.lower() == "content-type"), "")
+        if "xml" in kind:
             value = read_xml(shape, answer.body, attempt.operation_name) if shape else None
         else:
             value = json.loads(answer.body or b"null")
@@ -318,41 +364,47 @@ def _model_shape(attempt: Attempt, *, is_request: bool) -> Shape | None:
     return model.input_shape if is_request else model.output_shape
 
 
-def _shown(attempt: Attempt, shape: Shape | None, value: Any, *, is_request: bool = False) -> Record | None:
+def _shown(attempt: Attempt, shape: Shape | None, value: Any) -> Record | None:
     """Return a request or an answer as a record shows it: names in lower camel case, secrets hidden."""
-    if not isinstance(value, dict) or not value:
+    if shape is None or not isinstance(value, dict) or not value:
         return None
-    if shape is None and is_request:
-        shape = _model_shape(attempt, is_request=True)
-    if shape is None:
-        return None
-    hidden = _SECRETS.get(attempt.service_name, frozenset())
-    shown = _show(shape, value, hidden, _MASKS.get(attempt.service_name, HIDDEN))
+    shown = _show(shape, value, attempt.service_name)
     return shown if isinstance(shown, dict) and shown else None
 
 
-def _show(shape: Shape, value: Any, hidden: frozenset[str], mask: str) -> Any:
+def _show(shape: Shape, value: Any, service_name: str) -> Any:
     if shape.is_sensitive and value is not None:
-        return mask
+        return _MASKS.get(service_name, HIDDEN)
     if shape.is_plain:
         return value
     if shape.type_name == "structure" and isinstance(value, dict):
-        return {
-            _lower_first(name): mask if name in hidden else _show(shape.members[name], item, hidden, mask)
-            for name, item in value.items()
-            # A secret key is not even hidden: it is not there.
-            if name in shape.members and name not in ("SecretAccessKey", "secretAccessKey")
-        }
+        members, shown = _members(shape, service_name), {}
+        for name, item in value.items():
+            if name in members:
+                shown_name, mask, inner = members[name]
+                shown[shown_name] = mask or (item if inner is None else _show(inner, item, service_name))
+        return shown
     if shape.type_name == "list" and isinstance(value, list):
-        return [_show(shape.member, item, hidden, mask) for item in value]
+        return [_show(shape.member, item, service_name) for item in value]
     if shape.type_name == "map" and isinstance(value, dict):
-        return {name: _show(shape.value, item, hidden, mask) for name, item in value.items()}
+        return {name: _show(shape.value, item, service_name) for name, item in value.items()}
     return value
 
 
 @functools.cache
-def _lower_first(name: str) -> str:
-    return name[:1].lower() + name[1:]
+def _members(shape: Shape, service_name: str) -> dict[str, tuple[str, str, Shape | None]]:
+    """Return how a record shows a structure's members: each one's name, mask, and type where that matters."""
+    hidden, mask = _SECRETS.get(service_name, frozenset()), _MASKS.get(service_name, HIDDEN)
+    return {
+        name: (
+            name[:1].lower() + name[1:],
+            mask if name in hidden else "",
+            None if member.is_plain and not member.is_sensitive else member,
+        )
+        for name, member in shape.members.items()
+        # A secret key is not even hidden: it is not there.
+        if name not in ("SecretAccessKey", "secretAccessKey")
+    }
 
 
 def _failure(attempt: Attempt, answer: Response) -> Record:
@@ -390,6 +442,7 @@ _LARGEST = {
     "serviceEventDetails": 100 * 1024,
     "additionalEventData": 28 * 1024,
 }
+_MAY_BE_LARGE = min(_LARGEST.values())
 _LONGEST = {"userAgent": 1024, "errorMessage": 1024, "errorCode": 1024, "requestID": 256}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -173,16 +173,17 @@ _JSON, _QUERY, _S3 = range(3)
 _INVALID_OF_TARGET = {"AmazonAthena": "InvalidRequestException", "AWSGlue": "InvalidInputException"}
 
 
-def new_request_id() -> str:
-    """Return a request id; a request's id is no state, so it is random."""
-    return str(uuid.uuid4())
+def new_uuid() -> str:
+    """Return a random UUID (version 4), as requests and events have; `uuid` takes three times as long."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def with_request_id(response: Response) -> Response:
     """Return an answer that carries ``x-amzn-RequestId``."""
     if any(name.lower() == "x-amzn-requestid" for name in response.headers):
         return response
-    return replace(response, headers={**response.headers, "x-amzn-RequestId": new_request_id()})
+    return replace(response, headers={**response.headers, "x-amzn-RequestId": new_uuid()})
 
 
 def json_bytes(body: Any) -> bytes:
@@ -205,7 +206,7 @@ def service_error_response(error: ServiceError, request: Request) -> Response:
         ((codes[protocol], statuses[protocol]) for codes, statuses in _ERROR_SYNONYMS if error.code in codes),
         (error.code, error.status),
     )
-    request_id = new_request_id()
+    request_id = new_uuid()
     headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     if protocol == _JSON:
         headers |= {"Content-Type": JSON_CONTENT_TYPE, "x-amzn-ErrorType": code}
@@ -378,7 +379,7 @@ def rest_error_response(error: ServiceError, operation: RestOperation) -> Respon
         "Content-Type": CONTENT_TYPE,
         "Cache-Control": "no-store",
         "x-amzn-ErrorType": error.code,
-        "x-amzn-RequestId": new_request_id(),
+        "x-amzn-RequestId": new_uuid(),
     }
     body = {"__type": error.code, "message": error.message}
     if operation.service_name == "signin":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import uuid
+from datetime import datetime
 
 import pytest
 from botocore.exceptions import ClientError
 from sandbox_clients import GatewayClient
 
 from idc_sandbox.errors import Request
+from idc_sandbox.trail import feed
 
 
 def records(client: GatewayClient, name: str | None = None) -> list[dict]:
@@ -48,6 +51,64 @@ def test_a_write_leaves_its_event_with_the_request_id_of_its_answer(gateway_clie
     assert identity["accessKeyId"] == gateway_client.administrator_key()[0]
     assert identity["principalId"].startswith("AIDA")
     assert event["recipientAccountId"] == gateway_client.management_account_id
+
+
+@pytest.mark.parametrize("most_kept", [1, 256])
+def test_calls_that_differ_in_one_thing_say_so_in_their_events(gateway_client, monkeypatch, most_kept):
+    """What such calls have in common is made once: not one of them may get what is another's."""
+    monkeypatch.setattr(feed, "_MOST_KEPT", most_kept)
+    development = gateway_client.member_account_ids()["Development"]
+    ours = gateway_client.client("sts")
+    agent = gateway_client.client("sts", config={"user_agent": "x" * 2000})
+    region = gateway_client.client("sts", "eu-west-1")
+    monkeypatch.setattr(gateway_client, "endpoint_url", "http://localhost:1234")
+    host = gateway_client.client("sts")
+    caller = gateway_client.client("sts", account=development)
+    expected = []
+    for _ in range(2):
+        for client in (ours, agent, region, host, caller):
+            client.get_caller_identity()
+        ours.get_session_token()
+        boto = "Boto3/"
+        own, other = gateway_client.management_account_id, "x" * 1024
+        expected += [
+            ("GetCallerIdentity", own, "us-east-1", "127.0.0.1:8723", boto),
+            ("GetCallerIdentity", own, "us-east-1", "127.0.0.1:8723", other),
+            ("GetCallerIdentity", own, "eu-west-1", "127.0.0.1:8723", boto),
+            ("GetCallerIdentity", own, "us-east-1", "localhost:1234", boto),
+            ("GetCallerIdentity", development, "us-east-1", "localhost:1234", boto),
+            ("GetSessionToken", own, "us-east-1", "127.0.0.1:8723", boto),
+        ]
+    found = [
+        (
+            one["eventName"],
+            one["userIdentity"]["accountId"],
+            one["awsRegion"],
+            one["tlsDetails"]["clientProvidedHostHeader"],
+            one["userAgent"] if one["userAgent"].startswith("x") else one["userAgent"][:6],
+        )
+        for one in records(gateway_client)
+        if one["eventName"].startswith("Get")
+    ]
+    assert found == expected
+    ids = {one["eventID"] for one in records(gateway_client)}
+    assert len(ids) == len(records(gateway_client))
+    assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in ids} == {(4, uuid.RFC_4122)}
+
+
+def test_each_event_has_the_time_of_its_call(gateway_client):
+    sts = gateway_client.client("sts")
+    for _ in range(3):
+        sts.get_caller_identity()
+        gateway_client.advance_clock(3600)
+    first, second, third = (
+        datetime.fromisoformat(one["eventTime"]).timestamp()
+        for one in records(gateway_client, "GetCallerIdentity")
+    )
+    assert 3600 <= second - first < 3660
+    assert 3600 <= third - second < 3660
+    events = gateway_client.client("cloudtrail").lookup_events()["Events"]
+    assert [one["EventTime"].timestamp() for one in events[-3:]] == [third, second, first]
 
 
 def test_motos_services_leave_theirs_too(gateway_client):
