@@ -6,8 +6,11 @@ import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
+from urllib.parse import parse_qs
+
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 DISK_FULL = (
     "The disk that holds the sandbox's state is full. Nothing was changed, and what was answered before is "
@@ -72,6 +75,14 @@ class Request:
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     address: str = "127.0.0.1"  # where it came from
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The first value of each parameter of a query-protocol request, from query or form body."""
+        text = self.query
+        if self.headers.get("content-type", "").startswith(FORM_CONTENT_TYPE):
+            text = f"{text}&{self.body.decode('utf-8', 'replace')}"
+        return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from idc_sandbox.checkpoints import Checkpoints
 from idc_sandbox.context import AwsServices, Caller, Context, Origin, Signature
 from idc_sandbox.errors import (
     DISK_FULL,
+    FORM_CONTENT_TYPE,
     FetchFirst,
     LastingRefusal,
     Request,
@@ -36,7 +37,6 @@ from idc_sandbox.wire import protocols, registry
 from idc_sandbox.wire.models import service_model
 from idc_sandbox.wire.permissions import require_permission, resources_of
 from idc_sandbox.wire.protocols import (
-    FORM_CONTENT_TYPE,
     RestOperation,
     json_response,
     operation_name,

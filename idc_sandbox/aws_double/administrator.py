@@ -90,6 +90,16 @@ def write_administrator(
     )
 
 
+def keep_administrator(connection: sqlite3.Connection) -> None:
+    """Say that the administrator is in the current state of moto's memory as in the one before. Writes."""
+    row = connection.execute("SELECT state FROM double_state WHERE service = ?", (_ROW,)).fetchone()
+    if row is not None:
+        kept = {**json.loads(row[0]), "state_number": state_number(connection)}
+        connection.execute(
+            "UPDATE double_state SET state = ? WHERE service = ?", (json.dumps(kept).encode(), _ROW)
+        )
+
+
 def moto_version_of_state(connection: sqlite3.Connection) -> str:
     """Return the version of moto that wrote the administrator's row; empty before moto has written."""
     row = connection.execute("SELECT moto_version FROM double_state WHERE service = ?", (_ROW,)).fetchone()

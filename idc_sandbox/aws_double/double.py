@@ -47,7 +47,7 @@ from idc_sandbox.wire.permissions import (
     require_resource_policy,
     require_trust,
 )
-from idc_sandbox.wire.protocols import form_parameters, form_values, is_for_service, operation_name
+from idc_sandbox.wire.protocols import form_values, is_for_service, operation_name
 
 # Requests to moto's services, held against AWS's models first; and what moto's own errors mean.
 
@@ -66,7 +66,7 @@ def check_request(request: Request, service_name: str) -> None:
         values = json_object(request.body)
     else:
         shape = operation.input_shape
-        values = form_values(shape, form_parameters(request)) if shape else {}
+        values = form_values(shape, request.form) if shape else {}
     validate_request(operation, values)
     for name in _POLICIES & values.keys():
         _check_depth(values[name], service_name)

@@ -22,7 +22,6 @@ from idc_sandbox.aws_double.administrator import (
 from idc_sandbox.context import AccessPolicies, Caller, IssuedKey, Signature
 from idc_sandbox.errors import Request, Response, SandboxStartError
 from idc_sandbox.store import Store
-from idc_sandbox.wire.protocols import form_parameters
 
 if TYPE_CHECKING:
     from idc_sandbox.aws_double.double import AwsDouble
@@ -148,7 +147,7 @@ def _import_double() -> type[AwsDouble]:
 
 def _asks_who_it_is(request: Request, signature: Signature) -> bool:
     is_sts = signature.service_name == "sts"
-    return is_sts and form_parameters(request).get("Action") == "GetCallerIdentity"
+    return is_sts and request.form.get("Action") == "GetCallerIdentity"
 
 
 def _caller_identity(administrator: Administrator) -> Response:

@@ -27,7 +27,12 @@ from moto.sts.models import sts_backends
 
 from idc_sandbox import store
 from idc_sandbox.aws_double import accounts
-from idc_sandbox.aws_double.administrator import STATE_COUNTER, state_number, write_administrator
+from idc_sandbox.aws_double.administrator import (
+    STATE_COUNTER,
+    keep_administrator,
+    state_number,
+    write_administrator,
+)
 from idc_sandbox.aws_double.moto_settings import ManagedPolicies, current, restore_aws_policy
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.store import IdFactory
@@ -47,7 +52,7 @@ class ObjectBodies:
 
     def name(self, key: Any) -> str | None:
         """Return the hash under which an object's bytes are kept, or None for a small one. Writes."""
-        if key.contentsize <= _LONGEST_INLINE or key.disposed:
+        if key.contentsize <= _LONGEST_INLINE:
             return None
         digest: str | None = getattr(key, "sandbox_digest", None)  # moto never gives an object other bytes
         if digest is None:
@@ -89,7 +94,6 @@ _PLAIN_TYPES = {
     "copyreg": "_reconstructor",
     "requests.structures": "CaseInsensitiveDict",
 }
-_OPEN_FILES = ("_value_buffer", "lock")  # attributes of an object that are made anew
 _OURS = {
     (ManagedPolicies.__module__, "ManagedPolicies"),
     (ManagedPolicies.__module__, "restore_aws_policy"),
@@ -144,11 +148,17 @@ class _Writer(pickle.Pickler):
         return NotImplemented
 
     def _reduce_object(self, key: FakeKey) -> Any:
-        digest = self._bodies.name(key)
-        if digest is None:
+        if key.disposed:
             return NotImplemented
-        kept: dict[str, Any] = {name: item for name, item in vars(key).items() if name not in _OPEN_FILES}
-        kept["value"] = _Body(digest)
+        # As moto's own `__getstate__`, but without a lock and a copy for each: every write to S3 saves all.
+        kept: dict[str, Any] = dict(vars(key))
+        buffer = kept.pop("_value_buffer")
+        del kept["lock"]
+        if digest := self._bodies.name(key):
+            kept["value"] = _Body(digest)
+        else:
+            buffer.seek(0)
+            kept["value"] = buffer.read()
         return copyreg.__newobj__, (FakeKey,), kept  # type: ignore[attr-defined]
 
     def _check(self, value: Any) -> None:
@@ -281,7 +291,10 @@ class Memory:
             if service_name == "s3":
                 bodies.drop_unnamed()
         self._state_number = store.next_number(connection, STATE_COUNTER)
-        write_administrator(connection, accounts.find_administrator(), moto.__version__)
+        if service_names == ("s3",):  # nothing there bears on what the administrator may do
+            keep_administrator(connection)
+        else:
+            write_administrator(connection, accounts.find_administrator(), moto.__version__)
 
     @contextmanager
     def change(

@@ -22,7 +22,6 @@ from idc_sandbox.errors import Request, Response, ServiceError, parse_json
 from idc_sandbox.wire.models import Shape, service_model
 from idc_sandbox.wire.protocols import (
     RestOperation,
-    form_parameters,
     form_values,
     new_uuid,
     query_parameters,
@@ -321,7 +320,7 @@ def _parameters(attempt: Attempt) -> Record | None:
         if "x-amz-target" in request.headers:
             values = parse_json(request.body or b"{}") if attempt.values is None else attempt.values
             return _shown(attempt, _model_shape(attempt, is_request=True), values) if values else None
-        parameters = form_parameters(request)
+        parameters = request.form
         if parameters.keys() <= {"Action", "Version"}:  # spares the first call the service's model
             return None
         shape = _model_shape(attempt, is_request=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import orjson
@@ -20,20 +20,13 @@ from idc_sandbox.errors import LastingRefusal, Request, Response, ServiceError, 
 from idc_sandbox.wire.models import OperationModel, Shape, service_model
 from idc_sandbox.wire.registry import SIGNING_NAMES
 
-FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 
 def query_parameters(request: Request) -> dict[str, str]:
     """Return the first value of each parameter of a request's query."""
     return {name: values[0] for name, values in parse_qs(request.query, keep_blank_values=True).items()}
-
-
-def form_parameters(request: Request) -> dict[str, str]:
-    """Return the first value of each parameter of a query-protocol request, from query or form body."""
-    text = request.query
-    if request.headers.get("content-type", "").startswith(FORM_CONTENT_TYPE):
-        text = f"{text}&{request.body.decode('utf-8', 'replace')}"
-    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
 
 
 def form_values(shape: Shape, parameters: dict[str, str]) -> dict[str, Any]:
@@ -64,27 +57,33 @@ def _read_form(shape: Shape, path: str, parameters: dict[str, str]) -> Any:
 
 
 def read_xml(shape: Shape, body: bytes, operation_name: str) -> dict[str, Any]:
-    """Return what an answer of the query protocol says of its output shape."""
-    import xmltodict  # noqa: PLC0415  moto brings it, and only its answers are XML
+    """Return what an answer of moto's in the query protocol says of its output shape."""
+    from xml.etree import ElementTree  # noqa: PLC0415  only moto's answers are XML
 
-    (answer,) = xmltodict.parse(body).values()
-    result = _read_element(shape, (answer or {}).get(f"{operation_name}Result"))
-    return result if isinstance(result, dict) else {}
+    result = _children(ElementTree.fromstring(body)).get(f"{operation_name}Result")  # noqa: S314
+    return {} if result is None else _read_element(shape, result) or {}
 
 
-def _read_element(shape: Shape, element: Any) -> Any:
-    """Return what xmltodict has read of an element, as a shape has it; what does not fit stays as it is."""
-    if shape.type_name == "structure" and isinstance(element, dict):
+def _children(element: Element) -> dict[str, Element]:
+    """Return what is inside an element by name, without the namespace."""
+    return {child.tag.rpartition("}")[2]: child for child in element}
+
+
+def _read_element(shape: Shape, element: Element) -> Any:
+    """Return what an element says of a shape; None when it is empty."""
+    if shape.type_name == "structure":
+        children = _children(element)
         named = {name: member.serialization.get("name", name) for name, member in shape.members.items()}
         return {
-            name: _read_element(shape.members[name], element[wire_name])
+            name: value
             for name, wire_name in named.items()
-            if element.get(wire_name) is not None
-        }
-    if shape.type_name == "list" and isinstance(element, dict):
-        items = element.get("member", [])
-        return [_read_element(shape.member, item) for item in (items if isinstance(items, list) else [items])]
-    return _of_type(shape, element) if isinstance(element, str) else element
+            if wire_name in children
+            and (value := _read_element(shape.members[name], children[wire_name])) is not None
+        } or None
+    if shape.type_name == "list":
+        return [_read_element(shape.member, item) for item in element] or None
+    text = (element.text or "").strip()
+    return _of_type(shape, text) if text else None
 
 
 def _of_type(shape: Shape, text: str) -> Any:
@@ -95,7 +94,7 @@ def _of_type(shape: Shape, text: str) -> Any:
 
 def is_query_request(request: Request) -> bool:
     """Tell whether a request is one of the query protocol, which sts and iam speak."""
-    return request.path == "/" and request.method in ("GET", "POST") and "Action" in form_parameters(request)
+    return request.path == "/" and request.method in ("GET", "POST") and "Action" in request.form
 
 
 def is_for_service(request: Request, service_name: str) -> bool:
@@ -105,7 +104,7 @@ def is_for_service(request: Request, service_name: str) -> bool:
     if service_name == "organizations":
         name = request.headers.get("x-amz-target", "").rpartition(".")[2]
     else:
-        name = form_parameters(request).get("Action", "") if is_query_request(request) else ""
+        name = request.form.get("Action", "") if is_query_request(request) else ""
     return name in service_model(service_name).operation_names
 
 
@@ -116,7 +115,7 @@ def operation_name(request: Request, service_name: str) -> str:
         return target.rpartition(".")[2]
     if service_name == "s3":
         return _s3_operation_name(request)
-    return form_parameters(request).get("Action", "")
+    return request.form.get("Action", "")
 
 
 def _s3_operation_name(request: Request) -> str:

@@ -19,7 +19,7 @@ from idc_sandbox.context import AwsServices, IssuedKey, Signature
 from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.packaged import packaged_text
 from idc_sandbox.wire.models import region_names
-from idc_sandbox.wire.protocols import form_parameters, is_query_request, query_parameters
+from idc_sandbox.wire.protocols import is_query_request, query_parameters
 from idc_sandbox.wire.registry import SERVICE_OF_TARGET_PREFIX, SIGNING_NAMES
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -336,7 +336,7 @@ def addressed_service(request: Request, signed_service: str) -> str:
     if target in _SERVICE_OF_TARGET:
         return _SERVICE_OF_TARGET[target]
     if signed_service in _ANSWERED and is_query_request(request):
-        return _SERVICE_OF_VERSION.get(form_parameters(request).get("Version", ""), signed_service)
+        return _SERVICE_OF_VERSION.get(request.form.get("Version", ""), signed_service)
     return signed_service
 
 

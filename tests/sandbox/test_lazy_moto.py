@@ -11,10 +11,9 @@ from sandbox_clients import GatewayClient
 from test_server import signed
 
 from idc_sandbox.aws_double.lazy_moto import LazyMoto
-from idc_sandbox.errors import SandboxStartError
+from idc_sandbox.errors import FORM_CONTENT_TYPE, SandboxStartError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.store import Store
-from idc_sandbox.wire.protocols import FORM_CONTENT_TYPE
 
 
 def refusal(call, **request):

@@ -24,9 +24,8 @@ from patience import PATIENCE_S
 
 from idc_sandbox import server
 from idc_sandbox.environment import environment
-from idc_sandbox.errors import Request, ServiceError
+from idc_sandbox.errors import FORM_CONTENT_TYPE, Request, ServiceError
 from idc_sandbox.loopback import prove
-from idc_sandbox.wire.protocols import FORM_CONTENT_TYPE
 
 
 def raw(sandbox, method, path, *, host=None, body=b"", **headers) -> tuple[int, dict[str, str], bytes]:
