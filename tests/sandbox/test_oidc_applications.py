@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -11,6 +12,7 @@ import pytest
 from application_center import CUSTOM, JWT_BEARER, TOKEN_EXCHANGE
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
+from patience import PATIENCE_S
 from portal_harness import CHALLENGE, VERIFIER
 from token_issuer import TokenIssuer
 
@@ -123,6 +125,7 @@ def refusal(expected: str, call, *arguments, **request) -> str:
 @pytest.fixture
 def issuer(monkeypatch):
     monkeypatch.setattr(applications, "_KEYS_OF_ISSUER", {})
+    monkeypatch.setattr(applications, "_LONGEST_WAIT_S", PATIENCE_S)  # a busy machine answers late
     made = TokenIssuer()
     yield made
     made.close()
@@ -342,6 +345,14 @@ def test_an_issuer_whose_keys_cannot_be_read(application, issuer, path, answer, 
     application.trust()
     issuer.answers[path] = answer
     assert why in application.refused("InvalidGrantException")
+
+
+def test_an_issuer_that_never_answers_holds_nobody_up(application, issuer, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        application.trust(IssuerUrl=url)
+        monkeypatch.setattr(applications, "_LONGEST_WAIT_S", 0.05)
+        assert "timed out" in application.refused("InvalidGrantException", issuer.sign(iss=url))
 
 
 @pytest.mark.parametrize(
