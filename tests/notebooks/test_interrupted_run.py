@@ -60,29 +60,6 @@ def receipts_of(commands):
     return ReceiptBook(path).read()
 
 
-def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
-    process = slow.begin("--only", "05,06")
-    until_applying(process, "permission_sets")
-    slow.kill_sandbox()
-    told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 1
-    assert "05_permission_sets FAILED" in told
-    assert "The sandbox stopped running. Completed work is kept in its state: run again" in told
-    assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
-    assert receipts_of(slow)
-
-    switch(slow, latency_s=0)
-    done, summary = slow.run("--only", "05,06")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
-    there = what_is_there(slow)
-    assert there["permission sets"] == ["AdministratorAccess", "BillingAuditor", "ReadOnlyAccess"]
-    for folder in sorted(path for path in slow.runs.iterdir() if not path.is_symlink())[1:]:
-        undo = slow.idc("undo", str(folder), "--yes")
-        assert undo.returncode == 0, undo.stdout + undo.stderr
-    assert set(what_is_there(slow)) == {"instance"}
-
-
 def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
@@ -104,7 +81,7 @@ def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(sl
     assert set(what_is_there(slow)) == {"instance"}
 
 
-def test_a_run_whose_preloaded_process_is_killed_says_so_and_running_again_finishes_it(slow):
+def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
     os.kill(min(descendants(process.pid)), signal.SIGKILL)
@@ -116,14 +93,29 @@ def test_a_run_whose_preloaded_process_is_killed_says_so_and_running_again_finis
     assert receipts_of(slow)
 
     switch(slow, latency_s=0)
-    interrupted = slow.latest
+    undo = slow.idc("undo", str(slow.latest), "--yes")
+    assert undo.returncode == 0, undo.stdout + undo.stderr
+    assert set(what_is_there(slow)) == {"instance"}
+
+
+def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):
+    """The last one here: what it makes stays."""
+    process = slow.begin("--only", "05,06")
+    until_applying(process, "permission_sets")
+    slow.kill_sandbox()
+    told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "05_permission_sets FAILED" in told
+    assert "The sandbox stopped running. Completed work is kept in its state: run again" in told
+    assert [notebook["status"] for notebook in slow.summary()["notebooks"]] == ["failed", "not run"]
+    assert receipts_of(slow)
+
+    switch(slow, latency_s=0)
     done, summary = slow.run("--only", "05,06")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
-    for folder in (slow.latest, interrupted):
-        undo = slow.idc("undo", str(folder), "--yes")
-        assert undo.returncode == 0, undo.stdout + undo.stderr
-    assert set(what_is_there(slow)) == {"instance"}
+    there = what_is_there(slow)
+    assert there["permission sets"] == ["AdministratorAccess", "BillingAuditor", "ReadOnlyAccess"]
 
 
 def descendants(pid):
