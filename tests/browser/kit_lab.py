@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from command_line_versions import answered
 from patience import PATIENCE_S
 
 KIT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ class KitLab:
             "IDC_SANDBOX_STATE": str(self.state),
             "IDC_RUN_FOLDER": str(self.folder / "run"),
             "PYTHONPATH": str(KIT),
+            **answered(),
         }
         own["CONFIG"].mkdir()
         configuration = {

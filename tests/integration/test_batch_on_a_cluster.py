@@ -64,15 +64,15 @@ def address_in(file):
 
 
 @contextmanager
-def cluster(folder, environment, protocol="tcp"):
-    """Run a scheduler and two workers as people start them; yield the scheduler's address."""
+def cluster(folder, environment, protocol="tcp", workers=2):
+    """Run a scheduler and workers as people start them; yield the scheduler's address."""
     file, preload = folder / "scheduler.json", folder / "without_target.py"
     preload.write_text(WITHOUT_TARGET, "utf-8")
     common = ["--scheduler-file", str(file), "--protocol", protocol, "--host", "127.0.0.1"]
     local = ["--local-directory", str(folder), "--preload", str(preload)]
     commands = [
         ["scheduler", "--port", "0", "--no-dashboard", *common],
-        ["worker", "--nthreads", "1", "--nworkers", "2", "--no-dashboard", *local, *common],
+        ["worker", "--nthreads", "1", "--nworkers", str(workers), "--no-dashboard", *local, *common],
     ]
     processes = []
     try:
@@ -88,12 +88,10 @@ def cluster(folder, environment, protocol="tcp"):
             ended(process)
 
 
-@pytest.fixture
-def batch(tmp_path):
-    """The folders of a kit with one tiny notebook, and a table of seven jobs."""
-    names = ["waits", *(f"j{number}" for number in range(6))]
-    project, table = make_batch(tmp_path, NOTEBOOK, names)
-    return BatchRequest(project, table, out=tmp_path / "out"), names
+def batch_of(folder, names):
+    """Return the request for a table of jobs that run one tiny notebook."""
+    project, table = make_batch(folder, NOTEBOOK, names)
+    return BatchRequest(project, table, out=folder / "out")
 
 
 def counted(out):
@@ -113,9 +111,9 @@ def parent_of(pid):
     raise AssertionError(pid)
 
 
-def test_a_worker_that_is_killed_loses_nothing(batch, tmp_path):
-    request, names = batch
-    out = tmp_path / "out"
+def test_a_worker_that_is_killed_loses_nothing(tmp_path):
+    names = ["waits", "j0", "j1", "j2"]
+    request, out = batch_of(tmp_path, names), tmp_path / "out"
 
     def kill_the_one_that_waits():
         preloaded = until(lambda: next((int(a[1]) for a in attempts(out) if a[0] == "waits"), None))
@@ -172,24 +170,22 @@ def certificate(folder):
     }
 
 
-def test_a_cluster_that_speaks_tls_is_reached_as_dasks_configuration_says(batch, tmp_path):
-    request, names = batch
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "killed").touch()
+def test_a_cluster_that_speaks_tls_is_reached_as_dasks_configuration_says(tmp_path):
+    request = batch_of(tmp_path, ["one"])
     importlib.import_module("distributed")  # its configuration is there once it is
     settings = certificate(tmp_path)
     variables = {
         f"DASK_DISTRIBUTED__COMM__TLS__{key.replace('.', '__').replace('-', '_').upper()}": value
         for key, value in settings.items()
     }
-    with cluster(tmp_path, variables, "tls") as address:
+    with cluster(tmp_path, variables, "tls", workers=1) as address:
         assert address.startswith("tls://")
         with dask.config.set({f"distributed.comm.tls.{key}": value for key, value in settings.items()}):
             outcome = run_batch(replace(request, scheduler=address), io.StringIO())
         with pytest.raises(RunFailedError, match="does not answer"), cluster_client(address):
             pass
     assert outcome.exit_status == 0
-    assert counted(tmp_path / "out") == sorted(names)
+    assert counted(tmp_path / "out") == ["one"]
 
 
 def test_a_scheduler_that_does_not_answer_is_said_in_words(monkeypatch):

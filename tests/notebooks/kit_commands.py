@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from command_line_versions import answered
 from patience import PATIENCE_S
 
 from idc_sandbox.loopback import find_sandbox
@@ -49,7 +50,7 @@ class Commands:
         home.mkdir(exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "IDC_"))}
         own = {"IDC_SANDBOX_STATE": str(self.state), "HOME": str(home), "PYTHONPATH": str(KIT)}
-        return {**kept, **own, "PYTHONUNBUFFERED": "1"}
+        return {**kept, **own, **answered(), "PYTHONUNBUFFERED": "1"}
 
     def idc(self, *arguments, given="", command_line=True, variables=()):
         """Give a command and return the completed process; `command_line`: whether there is an AWS CLI."""

@@ -36,7 +36,7 @@ LATER = dict.fromkeys(("02", "03", "04", "05", "06", "07", "08"), True)
 
 @pytest.mark.parametrize("target", ["aws", "sandbox"])
 def test_a_plan_before_there_is_an_instance_writes_nothing_and_says_what_comes_later(commands, target):
-    """On AWS of the whole lesson; on the sandbox of the settings that AWS has no API for, and of the person."""
+    """On AWS of the whole lesson; on the sandbox of settings that AWS has no API for, and of the person."""
     options = {"variables": as_aws(commands)} if target == "aws" else {}
     only = [] if target == "aws" else ["--only", "01,03,09,10,11"]
     mine = scenario(commands, target)

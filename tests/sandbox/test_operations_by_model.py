@@ -89,7 +89,7 @@ def nobody(world):
 
 def let(world, *statements):
     """Replace what the user may do."""
-    world.clients.client("iam").put_user_policy(
+    world.client_of("iam").put_user_policy(
         UserName="nobody", PolicyName="inline", PolicyDocument=document(*statements)
     )
 
