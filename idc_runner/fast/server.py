@@ -18,8 +18,9 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from idc_runner import without_modules
@@ -46,9 +47,13 @@ class Fork:
 class Forks:
     """Forks this process for each order until the one who started it is gone."""
 
-    def __init__(self, control: socket.socket, work: dict[str, Work]) -> None:
+    def __init__(
+        self, control: socket.socket, work: dict[str, Work], meanwhile: Sequence[Callable[[], object]] = ()
+    ) -> None:
         self._control = control
         self._work = work
+        self._meanwhile = list(meanwhile)
+        self._has_forked = False
         self._forks: dict[int, Fork] = {}
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
@@ -56,7 +61,12 @@ class Forks:
     def serve(self) -> None:
         """Serve orders until the control socket closes; end every fork then."""
         while True:
-            for key, _events in self._selector.select():
+            # A piece each time that one was forked: it runs now, and its end is seen a little later at most.
+            ready = self._selector.select(0 if self._meanwhile and self._has_forked else None)
+            if not ready:
+                self._has_forked = False
+                self._meanwhile.pop(0)()
+            for key, _events in ready:
                 if isinstance(key.data, Fork):
                     self._ended(key.data)
                 elif not self._serve_order(key.fileobj):  # type: ignore[arg-type]
@@ -98,6 +108,7 @@ class Forks:
             with contextlib.suppress(OSError):
                 answers.send({"pid": os.getpid()})
             os._exit(_status_of(lambda: self._work[order["do"]](answers, descriptors[1:], of_fork)))
+        self._has_forked = True
         of_fork.close()
         _close(descriptors[1:])
         fork = Fork(pid, Lines(connection), customer, own, os.pidfd_open(pid))
@@ -181,9 +192,6 @@ def _status_of(work: Callable[[], int]) -> int:
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 MODULES = (
     "papermill",
-    "pandas",
-    "pandas.io.formats.style",
-    "ipywidgets",
     "idc_aws.clients",
     "idc_helpers.notebook.runbook",
     "idc_helpers.notebook.tables",
@@ -193,26 +201,57 @@ MODULES = (
     "idc_runner.fast.modules",
     "idc_runner.kernel_engine",
 )
+# What the first notebooks of the lesson do not use, and others do.
+LATER_MODULES = (
+    "numpy",
+    "pandas",
+    "pandas.io.formats.style",
+    "idc_helpers.notebook.frames",
+    "ipywidgets",
+    "pexpect",
+)
 # What the kit's own code starts as processes: their forks find it imported.
 STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")
 # httpx's command line, and a way to TLS that botocore only looks at: a tenth of a second each.
 _LEFT_OUT = ("httpx._main", "urllib3.contrib.pyopenssl")
-_REHEARSAL = ("a = 1", "print(a)", "import pandas\npandas.DataFrame({'a': [a]})")
+_REHEARSAL = ("a = 1", "print(a)")
 
 
 def preload() -> None:
     """Import what notebooks use, make the kernel, and let the garbage collector forget all of it."""
-    gc.disable()  # it would look for garbage again and again while everything that is made stays
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    with without_modules(*_LEFT_OUT):
-        for name in (*MODULES, *STARTED_MODULES):
-            importlib.import_module(name)
-    gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
-    prepare()
+    with _kept_for_good():
+        with without_modules(*_LEFT_OUT):
+            for name in (*MODULES, *STARTED_MODULES):
+                importlib.import_module(name)
+        gc.freeze()  # a kernel that forgets its variables looks through everything that is not frozen
+        prepare()
+    _require_one_thread()
+
+
+def preload_later(name: str) -> None:
+    """Import a module beside the first notebooks, which are forked without it."""
+    with _kept_for_good():
+        importlib.import_module(name)
+    _require_one_thread()
+
+
+@contextlib.contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """Let the garbage collector never look at what is made in a block."""
+    gc.disable()  # it would look for garbage again and again while everything that is made stays
+    yield
     gc.freeze()
     gc.enable()
+
+
+def _require_one_thread() -> None:
+    """End this process if a library has started a thread: a fork could wait for a lock that nobody holds."""
+    threads = len(list(Path("/proc/self/task").iterdir()))  # those of libraries included
+    if threads != 1:
+        sys.exit(f"a library started {threads - 1} threads when it was imported")
 
 
 def prepare() -> None:
@@ -346,17 +385,14 @@ def _status(code: object) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Preload, then serve until the other side of the socket is closed; return 1 when that cannot be."""
+    """Preload, then serve until the other side of the socket is closed; end with 1 when that cannot be."""
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the one who started it decides when it ends
     preload()
-    threads = len(list(Path("/proc/self/task").iterdir()))  # those of libraries included
-    if threads != 1:  # a fork of several could wait for ever for a lock that nobody holds
-        print(f"a library started {threads - 1} threads when it was imported", file=sys.stderr)
-        return 1
-    Forks(control, {"notebook": run_notebook, "module": run_module}).serve()
+    meanwhile = [partial(preload_later, name) for name in LATER_MODULES]
+    Forks(control, {"notebook": run_notebook, "module": run_module}, meanwhile).serve()
     os._exit(0)  # nothing here is worth the time of an orderly end
 
 

@@ -127,6 +127,18 @@ def test_an_error_of_the_kit_reaches_a_person_in_words(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: no run is called 'x'\nLook in runs/.\n"
 
 
+def test_a_command_ends_without_a_look_at_all_that_it_made():
+    code = (
+        "import gc, sys; sys.argv = ['idc', '--version']\n"
+        "from idc_runner.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(len(gc.get_objects()), gc.get_freeze_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    looked_at, kept = map(int, done.stdout.splitlines()[-1].split())
+    assert looked_at < 1_000 < kept
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; sys.argv = ['idc', '--help']\n"

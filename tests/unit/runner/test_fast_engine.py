@@ -18,6 +18,7 @@ from tiny_notebooks import write_notebook
 
 from idc_aws.sandbox import new_python, run_module, start_module
 from idc_runner.engine import NO_LIMITS, NotebookOrder, TimeLimits
+from idc_runner.fast import server
 from idc_runner.fast.engine import NotebookProcess, open_engine
 from idc_runner.fast.messages import Lines, receive_order, send_order
 from idc_runner.fast.modules import ForkedModule
@@ -380,6 +381,14 @@ def test_what_was_begun_ends_with_the_engine(tmp_path):
         pid = engine._process.pid
     until(lambda: is_gone(pid))
     assert not order.output.exists()
+
+
+def test_what_the_first_notebook_does_not_wait_for_is_there_for_later_ones(tmp_path):
+    tells = f"import sys; print([name in sys.modules for name in {server.LATER_MODULES}])"
+    with open_engine("fast") as engine:
+        _, cells = execute(engine, tmp_path, tells)
+        assert "True" not in printed(cells)[0], "it is forked before any of them is imported"
+        until(lambda: "False" not in printed(execute(engine, tmp_path, tells)[1])[0])
 
 
 RUNS = """
