@@ -35,7 +35,7 @@ class _Answer(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status: 0, or 1 when it could not be done or nothing runs."""
-    options = _parser().parse_args(arguments)
+    options = _PARSER.parse_args(arguments)
     options.is_alone = arguments is None
     folder = StateFolder(Path(options.state) if options.state else default_path())
     try:
@@ -337,6 +337,8 @@ def _serve(options: argparse.Namespace, folder: StateFolder) -> None:
         start_lock=options.start_lock,
     )
 
+
+_PARSER = _parser()  # made once: the server's process is a fork of the one that starts it, and has it
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -121,6 +121,7 @@ def _become_a_process_of_its_own(kept: Sequence[int], log: int) -> None:
 
 _SERVICES = ("sso-admin", "identitystore", "sso-oidc", "sso", "signin", "account-access")
 _MODULES = (
+    "idc_sandbox.__main__",
     "idc_sandbox.server",
     "idc_sandbox.pages.application",
     "uvicorn.protocols.http.h11_impl",

@@ -169,3 +169,13 @@ def test_what_else_is_prepared_comes_after_moto(early):
     thread.join(timeout=PATIENCE_S)
     assert loaded == [early.double._double]
     assert loaded[0] is not None
+
+
+def test_what_is_written_to_s3_says_of_the_administrator_what_was_so_before(early):
+    s3 = early.client("s3")
+    s3.create_bucket(Bucket="objects")
+    s3.put_object(Bucket="objects", Key="small", Body=b"x")
+    early.restart()
+    early.client("sts").get_caller_identity()
+    assert not early.has_moto
+    assert early.client("s3").get_object(Bucket="objects", Key="small")["Body"].read() == b"x"
