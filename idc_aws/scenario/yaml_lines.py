@@ -102,14 +102,56 @@ def refused_yaml(name: str, line: int | None, message: str, remedy: str) -> Para
     return ParametersError([Problem(name, line, "", message, remedy)])
 
 
+# What the two parsers say, what that means to a person, and what to do; with *, the line is where it begins.
+_PLAIN_WORDS = {
+    r"unexpected end of stream": (
+        "*a quote opens here and never closes",
+        "Close it; put a text with quotes in it in the other kind of quotes.",
+    ),
+    r"expected ':'": ("*a key has no colon", "Write KEY: value."),
+    r"flow (sequence|mapping|node)": (
+        "a bracket or brace before this is not closed",
+        "Close it, and put commas between its items.",
+    ),
+    r"mapping values are not allowed": (
+        "a colon where no key can be",
+        "Put a text with a colon and a space in it in quotes, and indent the keys of one thing alike.",
+    ),
+    r"sequence entries are not allowed": (
+        "a list begins on the line of its key",
+        "Begin it on the next line.",
+    ),
+    r"expected ('-' indicator|key|<block end>)": (
+        "this does not go on with what is above it",
+        "Indent the keys of one thing alike, begin each item of a list with '-', and put a text with quotes "
+        "in it in the other kind of quotes.",
+    ),
+    r"undefined alias": ("a text that begins with * stands for what is not there", "Put it in quotes."),
+    r"unknown escape": ("a backslash in double quotes means nothing here", "Use single quotes."),
+}
+
+
+def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, yaml.Mark | None]:
+    """Return what is wrong, what to do, and where."""
+    mark = error.problem_mark or error.context_mark
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    is_odd = "cannot start any token" in said
+    character = text.splitlines()[mark.line][mark.column] if mark and is_odd else ""
+    if character == "\t" or "found a tab" in said:
+        return "a tab is between this line's start and its text", "Indent with spaces.", mark
+    if character:
+        return f"no text can begin with {character}", "Put it in quotes.", mark
+    for pattern, (words, remedy) in _PLAIN_WORDS.items():
+        if re.search(pattern, said):
+            return words.lstrip("*"), remedy, error.context_mark if words.startswith("*") else mark
+    return said, "Check indentation, colons and quotes around this line.", mark
+
+
 def unreadable(name: str, text: str, error: Exception) -> ParametersError:
     """Return the refusal of a text that is not YAML, with its line."""
     if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        said = " ".join(part for part in (error.context, error.problem) if part)
-        remedy = "Check indentation, colons and quotes around this line."
-        return refused_yaml(name, line, f"is not YAML: {said}", remedy)
+        said, remedy, mark = _in_plain_words(error, text)
+        return refused_yaml(name, mark.line + 1 if mark else None, f"is not YAML: {said}", remedy)
     if isinstance(error, yaml.reader.ReaderError):
         character = chr(error.character) if isinstance(error.character, int) else str(error.character)
         line = text[: max(text.find(character), 0)].count("\n") + 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from idc_aws.errors import ApplyRefusedError
 from idc_aws.identifiers import counted, first_of
 from idc_aws.project import project_folder, runs_folder, work_folder
 
@@ -217,7 +218,7 @@ def undo(
             lines = "; ".join(first_of(unreadable, _MOST_LINES))
             typer.echo(f"Cannot be read in {receipts}, so what it names is not undone: {lines}\n")
         if plan.writes and not yes:
-            typer.confirm(f"Undo {len(plan.writes)} of these?", abort=True)
+            _require_yes(f"Undo {len(plan.writes)} of these?")
         opened.apply(partial(_tell, opened.name_accounts))
         results = opened.check()
         verdict = opened.verdict()
@@ -228,6 +229,18 @@ def undo(
     typer.echo(f"Verdict: {verdict}.")
     is_all = verdict.is_complete and (bool(target or account or region) or not elsewhere)
     raise typer.Exit(1 if verdict.to_undo else 0 if is_all else UNDO_INCOMPLETE)
+
+
+def _require_yes(question: str) -> None:
+    try:
+        is_wanted = typer.confirm(question)
+    except typer.Abort:  # also where nobody can answer
+        typer.echo()
+        is_wanted = False
+    if not is_wanted:
+        raise ApplyRefusedError(
+            "nothing was undone: nobody said yes", remedy="Answer y, or add --yes where nobody is asked."
+        )
 
 
 def _plan_table(plan: Plan, name_accounts: Callable[[str], str]) -> str:

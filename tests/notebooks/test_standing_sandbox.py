@@ -112,9 +112,11 @@ def test_an_unknown_key_of_a_scenario_is_refused_before_anything_starts(commands
 
 
 def test_undo_asks_first_and_no_means_that_nothing_is_done(commands, first, by_papermill):
-    done = commands.idc("undo", str(first[2]), given="n\n")
-    assert done.returncode == 1
-    assert "permission set" in done.stdout
+    for answer in ("n\n", ""):  # no, and nobody there to answer
+        done = commands.idc("undo", str(first[2]), given=answer)
+        assert done.returncode == 1
+        assert "permission set" in done.stdout
+        assert "nothing was undone: nobody said yes\nAnswer y, or add --yes" in done.stderr
     assert what_is_there(commands) == first[3]
 
 

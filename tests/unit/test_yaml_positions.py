@@ -3,9 +3,10 @@ from __future__ import annotations
 import os
 
 import pytest
+import yaml
 
 from idc_aws.errors import ParametersError
-from idc_aws.scenario.yaml_lines import dotted, read_yaml
+from idc_aws.scenario.yaml_lines import SAFE_LOADER, dotted, read_yaml
 
 
 @pytest.fixture
@@ -109,10 +110,22 @@ def test_anchors_and_merges_work(write):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: 1\nb: [1,\nc: 2\n", ":4: is not YAML"),
-        ("a: 1\n\tb: 2\n", ":2: is not YAML"),
+        ("a: 1\nb: [1,\nc: 2\n", ":4: is not YAML: a bracket or brace before this is not closed. Close"),
+        ("a:\n  b: {c: 1\nd: 2\n", ":3: is not YAML: a bracket or brace before this"),
+        ("a: ]\n", ":1: is not YAML: while parsing a block node"),
+        ("a: 1\n\tb: 2\n", ":2: is not YAML: a tab is between this line's start and its text. Indent"),
+        ("a:\n\t- b\n", ":2: is not YAML: a tab is between this line's start and its text. Indent"),
+        ("a: @x\n", ":1: is not YAML: no text can begin with @. Put it in quotes."),
+        ("a: 1\nb: 'x\nc: 2\n", ":2: is not YAML: a quote opens here and never closes"),
+        ("a: 1\nb\n", ":2: is not YAML: a key has no colon"),
+        ("a: b: c\n", ":1: is not YAML: a colon where no key can be"),
+        ("a: 1\n  b: 2\n", ":2: is not YAML: a colon where no key can be"),
+        ("a: - b\n", ":1: is not YAML: a list begins on the line of its key"),
+        ("a:\n  - b: 1\n   c: 2\n", ":3: is not YAML: this does not go on with what is above it"),
+        ("a: 'it's'\n", ":1: is not YAML: this does not go on with what is above it"),
+        ('a: "\\q"\n', ":1: is not YAML: a backslash in double quotes"),
         ("a: !!python/object/apply:os.system ['true']\n", ":1: is not YAML"),
-        ("a: *nowhere\n", ":1: is not YAML"),
+        ("a: *nowhere\n", ":1: is not YAML: a text that begins with * stands for what is not there"),
         ("a: 1\n---\nb: 2\n", ":2: is not YAML"),
         ("- a\n- b\n", ":1: holds a list, not a mapping"),
         ("just words\n", ":1: holds a single value, not a mapping"),
@@ -131,7 +144,9 @@ def test_anchors_and_merges_work(write):
         ("- " * 100_000, ":1: is not YAML: more than 100 levels"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_with_its_line(write, content, words):
+@pytest.mark.parametrize("loader", dict.fromkeys([SAFE_LOADER, yaml.SafeLoader]))
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(write, content, words, loader, monkeypatch):
+    monkeypatch.setattr("idc_aws.scenario.yaml_lines.SAFE_LOADER", loader)
     assert refused(write(content)).startswith(words)
 
 
