@@ -122,7 +122,7 @@ _PLAIN_WORDS = {
         "Begin it on the next line.",
     ),
     r"expected ('-' indicator|key|<block end>)": (
-        "this does not go on with what is above it",
+        "this does not fit what is above it",
         "Indent the keys of one thing alike, begin each item of a list with '-', and put a text with quotes "
         "in it in the other kind of quotes.",
     ),

@@ -57,8 +57,7 @@ WRONG = {
     ),
     "not YAML": (
         {"people.yaml": "groups: ["},
-        {"main.yaml:2 include[0]": "people.yaml: is not YAML: while parsing a flow node did not find "
-         "expected node content"},
+        {"main.yaml:2 include[0]": "people.yaml: is not YAML: a bracket or brace before this is not closed"},
     ),
     "twice": (
         {"people.yaml": "# first\nregion: us-east-1\n"},
