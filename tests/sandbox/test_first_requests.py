@@ -70,6 +70,12 @@ def test_a_start_imports_of_outside_libraries_only_what_speaks_http_and_json(tmp
     assert slow.isdisjoint(modules)
 
 
+def test_behind_the_first_answers_the_server_imports_the_rest(tmp_path):
+    program = f"{STARTED}server._import_the_rest(); print(*server.registry._HANDLERS)"
+    words = " ".join(printed(program, str(tmp_path)))
+    assert [service for service in registry._MODULES if f"('{service}'," not in words] == []
+
+
 def test_every_operation_is_found_by_the_table():
     assert printed(EVERYWHERE) == []
 

@@ -123,6 +123,16 @@ def test_what_came_due_outlives_a_refused_request(gateway_client, instance):
     assert [tuple(row) for row in gateway_client.store._connection.execute(query)] == [("SUCCEEDED",)]
 
 
+def test_a_region_that_is_due_is_there_at_the_next_request(gateway_client, instance):
+    gateway_client.gateway.write_switches({"asynchronous_duration_s": 0})
+    client, of_instance = gateway_client.client("sso-admin"), {"InstanceArn": instance["InstanceArn"]}
+    key = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+    encryption = {"KeyType": "CUSTOMER_MANAGED_KEY", "KmsKeyArn": key}
+    client.update_instance(**of_instance, EncryptionConfiguration=encryption)
+    client.add_region(**of_instance, RegionName="eu-west-1")
+    assert client.describe_region(**of_instance, RegionName="eu-west-1")["Status"] == "ACTIVE"
+
+
 def test_a_defect_is_the_services_own_error_and_rolls_back(gateway_client, instance, monkeypatch, caplog):
     def broken_call(context, *_arguments):
         context.connection.execute("DELETE FROM instance")

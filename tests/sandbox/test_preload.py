@@ -22,6 +22,9 @@ from idc_sandbox import launcher
 assert not launcher.is_preloaded() and "moto" not in sys.modules
 launcher.preload()
 assert threading.active_count() == 1
+from idc_sandbox.wire import registry
+assert {service for service, _ in registry._HANDLERS} == set(registry._MODULES)
+assert "idc_sandbox.__main__" in sys.modules
 held = open(sys.argv[1])
 for line in sys.stdin:
     pid = os.fork()
