@@ -374,7 +374,7 @@ class _EventFile:
 
     def add(self, rows: Sequence[_Row]) -> None:
         """Add rows, all of them or none; a full disk is an `OSError`. Writes."""
-        text = b"".join(orjson.dumps(row) + b"\n" for row in rows)
+        text = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
         if os.write(self._file, text) != len(text):
             os.ftruncate(self._file, self._size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
