@@ -642,6 +642,11 @@ class Store:
             self._take_in_all()
             yield self._connection
 
+    def now(self) -> float:
+        """Return the sandbox's time in epoch seconds, in a transaction or between two."""
+        with self._lock:
+            return now(self._connection)
+
     @property
     def seed(self) -> int:
         """The number from which this state's ids are derived."""

@@ -398,8 +398,7 @@ class AwsDouble:
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
-        with self.store.transaction() as connection:
-            return store.now(connection)
+        return self.store.now()
 
     def assume_reserved_role(
         self, account_id: str, role_name: str, *, session_name: str, duration_s: int, carried: dict[str, str]

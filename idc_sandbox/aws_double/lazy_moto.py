@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from idc_sandbox import store
 from idc_sandbox.aws_double.administrator import (
     MANAGEMENT_ACCOUNT_ID,
     Administrator,
@@ -126,8 +125,7 @@ class LazyMoto:
 
     def now(self) -> float:
         """Return the sandbox's time, epoch seconds."""
-        with self.store.transaction() as connection:
-            return store.now(connection)
+        return self.store.now()
 
     def __getattr__(self, name: str) -> Any:
         """Return whatever else the double has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from idc_sandbox import store
 from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.errors import Response
 from idc_sandbox.store import Store
@@ -56,9 +55,7 @@ class Feed:
         if not (self.is_on and is_known):
             return
         frame = self._frame_of(attempt)
-        with self._store.transaction() as connection:
-            now = store.now(connection)
-        record = make_record(attempt, answer, frame, now)
+        record = make_record(attempt, answer, frame, self._store.now())
         if attempt.event or attempt.operation_name == "AssumeRole":
             for whole in in_each_account({**frame.members, **record, **attempt.event}):
                 self.record(whole)
