@@ -250,7 +250,7 @@ class Exchange:
         self._require(action, moto_response, resource)
         if self._is_change(action) and not self.changes:
             self.changes = True
-            self.memory.begin_change(self.connection)
+            self.memory.begin_change(self.connection, self.signature.service_name)
 
     def _require(self, action: str, moto_response: Any, resource: str) -> None:
         caller = self.signature.caller

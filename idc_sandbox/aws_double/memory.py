@@ -50,10 +50,8 @@ class ObjectBodies:
         self._connection = connection
         self.named: set[str] = set()
 
-    def name(self, key: Any) -> str | None:
-        """Return the hash under which an object's bytes are kept, or None for a small one. Writes."""
-        if key.contentsize <= _LONGEST_INLINE:
-            return None
+    def name(self, key: Any) -> str:
+        """Return the hash under which an object's bytes are kept. Writes."""
         digest: str | None = getattr(key, "sandbox_digest", None)  # moto never gives an object other bytes
         if digest is None:
             body = key.value
@@ -135,6 +133,8 @@ class _Writer(pickle.Pickler):
         kind = type(value)
         if kind in self._plain_kinds:
             return NotImplemented
+        if kind is FakeKey:
+            return self._reduce_object(value)
         if kind is AWSManagedPolicy:
             state = {"attachment_count": value.attachment_count}
             return restore_aws_policy, (value.account_id, value.arn), state
@@ -142,8 +142,6 @@ class _Writer(pickle.Pickler):
             return object_body, (value.digest,)
         if kind is _VersionedKeyStore:
             return restore_versions, (dict(value.lists()),)
-        if kind is FakeKey:
-            return self._reduce_object(value)
         self._check(value)
         return NotImplemented
 
@@ -154,8 +152,8 @@ class _Writer(pickle.Pickler):
         kept: dict[str, Any] = dict(vars(key))
         buffer = kept.pop("_value_buffer")
         del kept["lock"]
-        if digest := self._bodies.name(key):
-            kept["value"] = _Body(digest)
+        if key.contentsize > _LONGEST_INLINE:
+            kept["value"] = _Body(self._bodies.name(key))
         else:
             buffer.seek(0)
             kept["value"] = buffer.read()
@@ -215,6 +213,7 @@ def read_snapshot(state: bytes, bodies: ObjectBodies) -> Any:
 SERVICES = ("iam", "sts", "organizations", "s3")
 _owner: weakref.ref[Memory] | None = None
 _MOST_RECALLED = 1000
+_BESIDE_CALLERS = ("s3",)  # has neither keys nor policies of callers: what is known of them stays
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -249,9 +248,13 @@ class Memory:
             self._load(connection, service_name)
         self._state_number = state_number(connection)
 
-    def begin_change(self, connection: sqlite3.Connection, ids: str = "double_request") -> None:
+    def begin_change(
+        self, connection: sqlite3.Connection, *service_names: str, ids: str = "double_request"
+    ) -> None:
         """Say that memory is about to change: its ids are drawn anew, and it equals no file until `save`."""
-        self.forget()
+        self._state_number = None
+        if service_names != _BESIDE_CALLERS:
+            self._recalled.clear()
         mock_random.seed(IdFactory(connection, self._seed).digest(ids))
 
     def forget(self) -> None:
@@ -291,7 +294,7 @@ class Memory:
             if service_name == "s3":
                 bodies.drop_unnamed()
         self._state_number = store.next_number(connection, STATE_COUNTER)
-        if service_names == ("s3",):  # nothing there bears on what the administrator may do
+        if service_names == _BESIDE_CALLERS:
             keep_administrator(connection)
         else:
             write_administrator(connection, accounts.find_administrator(), moto.__version__)
@@ -306,7 +309,7 @@ class Memory:
     ) -> Iterator[None]:
         """Change memory and save it; when the change raises, the next access loads the state before it."""
         self.synchronize(connection)
-        self.begin_change(connection, ids)
+        self.begin_change(connection, *service_names, ids=ids)
         yield
         self.save(connection, *service_names, account_id=account_id)
 

@@ -19,6 +19,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from test_authentication import from_botocore
 
+from idc_sandbox.aws_double import accounts
+
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 SEED_NAMES = {"Management", "Security tooling", "Log archive", "Development", "Production"}
 
@@ -375,6 +377,27 @@ def test_compressed_content_stays_as_it_is(s3):
     s3.put_object(Bucket="bucket", Key="k", Body=body, ContentEncoding="gzip")
     found = s3.get_object(Bucket="bucket", Key="k")
     assert (found["Body"].read(), found["ContentEncoding"]) == (body, "gzip")
+
+
+def test_what_is_known_of_a_caller_outlives_a_change_of_s3_and_none_of_iam(gateway_client, s3, monkeypatch):
+    asked = []
+    collect = accounts.collect
+    monkeypatch.setattr(accounts, "collect", lambda caller: asked.append(caller) or collect(caller))
+    s3.put_object(Bucket="bucket", Key="first", Body=b"1")
+    asked.clear()
+    s3.put_object(Bucket="bucket", Key="second", Body=b"2")
+    assert asked == []
+    iam = gateway_client.client("iam")
+    iam.create_user(UserName="ana")
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    iam.put_user_policy(UserName="ana", PolicyName="all", PolicyDocument=json.dumps(everything))
+    key = iam.create_access_key(UserName="ana")["AccessKey"]
+    names = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    of_ana = gateway_client.client("s3", credentials=names)
+    of_ana.put_object(Bucket="bucket", Key="third", Body=b"3")
+    iam.delete_user_policy(UserName="ana", PolicyName="all")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        of_ana.put_object(Bucket="bucket", Key="fourth", Body=b"4")
 
 
 def test_what_moto_cannot_do_is_refused_cleanly(gateway_client, s3, monkeypatch):
