@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import sys
@@ -75,6 +76,17 @@ def without_modules(*names: str) -> Iterator[None]:
             del sys.modules[name]
             if module is not None:
                 sys.modules[name] = module
+
+
+@contextmanager
+def kept_for_good() -> Iterator[None]:
+    """Let the garbage collector never look at what is imported or made in a block."""
+    gc.disable()  # it would look for garbage again and again while everything that is made stays
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # It takes seconds, and hardly anybody needs it: before anything here reads a notebook.

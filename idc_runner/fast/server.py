@@ -18,12 +18,12 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from idc_runner import without_modules
+from idc_runner import kept_for_good, without_modules
 from idc_runner.fast.messages import Lines, Object, receive_order
 
 _END_S = 3.0  # for forks that are asked to end, before they are made to
@@ -222,7 +222,7 @@ def preload() -> None:
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    with _kept_for_good():
+    with kept_for_good():
         with without_modules(*_LEFT_OUT):
             for name in (*MODULES, *STARTED_MODULES):
                 importlib.import_module(name)
@@ -233,18 +233,9 @@ def preload() -> None:
 
 def preload_later(name: str) -> None:
     """Import a module beside the first notebooks, which are forked without it."""
-    with _kept_for_good():
+    with kept_for_good():
         importlib.import_module(name)
     _require_one_thread()
-
-
-@contextlib.contextmanager
-def _kept_for_good() -> Iterator[None]:
-    """Let the garbage collector never look at what is made in a block."""
-    gc.disable()  # it would look for garbage again and again while everything that is made stays
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def _require_one_thread() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 import threading
@@ -138,8 +139,14 @@ class LazyMoto:
 
 def _import_double() -> type[AwsDouble]:
     with _importing:  # two threads in moto's circular imports would see half of them
-        from idc_sandbox.aws_double.double import AwsDouble  # noqa: PLC0415
-
+        collects = gc.isenabled()
+        gc.disable()  # it would look for garbage again and again while everything that is made stays
+        try:
+            from idc_sandbox.aws_double.double import AwsDouble  # noqa: PLC0415
+        finally:
+            gc.freeze()
+            if collects:
+                gc.enable()
         return AwsDouble
 
 

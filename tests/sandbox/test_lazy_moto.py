@@ -1,5 +1,6 @@
 """What the administrator asks first is answered before moto is there, and never differently."""
 
+import gc
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ from patience import PATIENCE_S
 from sandbox_clients import GatewayClient
 from test_server import signed
 
-from idc_sandbox.aws_double.lazy_moto import LazyMoto
+from idc_sandbox.aws_double.lazy_moto import LazyMoto, _import_double
 from idc_sandbox.errors import FORM_CONTENT_TYPE, SandboxStartError
 from idc_sandbox.gateway import Gateway
 from idc_sandbox.store import Store
@@ -179,3 +180,12 @@ def test_what_is_written_to_s3_says_of_the_administrator_what_was_so_before(earl
     early.client("sts").get_caller_identity()
     assert not early.has_moto
     assert early.client("s3").get_object(Bucket="objects", Key="small")["Body"].read() == b"x"
+
+
+def test_the_garbage_collector_does_not_look_at_what_was_imported_for_moto():
+    double = _import_double()
+    try:
+        assert gc.isenabled()
+        assert not any(one is double for one in gc.get_objects())
+    finally:
+        gc.unfreeze()

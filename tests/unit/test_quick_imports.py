@@ -1,8 +1,16 @@
+import gc
 import sys
 
 import pytest
 
-from idc_runner import put_off_import
+from idc_runner import kept_for_good, put_off_import
+
+
+@pytest.fixture
+def melts():
+    yield
+    gc.unfreeze()
+
 
 SLOW = "imported = []\nimported.append(1)\nword = 'real'\ndef answer(value): return [value, imported]\n"
 
@@ -41,3 +49,14 @@ def test_what_is_imported_already_or_not_there_is_left_alone():
     assert sys.modules["json"].loads("1") == 1
     put_off_import("no_such_module_anywhere", "x")
     assert "no_such_module_anywhere" not in sys.modules
+
+
+@pytest.mark.usefixtures("melts")
+def test_the_garbage_collector_never_looks_at_what_is_kept_for_good():
+    with kept_for_good():
+        assert not gc.isenabled()
+        made = [[]]
+    assert not any(one is made for one in gc.get_objects())
+    with pytest.raises(ImportError), kept_for_good():
+        raise ImportError
+    assert gc.isenabled()
