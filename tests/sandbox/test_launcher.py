@@ -128,6 +128,11 @@ def test_env_quotes_a_folder_with_odd_characters(tmp_path, capsys):
     assert shlex.quote(str(folder.path)) in capsys.readouterr().out
 
 
+def test_the_command_line_is_made_once_for_a_command_and_its_fork(folder, monkeypatch):
+    monkeypatch.delattr("idc_sandbox.__main__._parser")
+    assert main(["status", "--state", str(folder.path)]) == 1
+
+
 def test_what_it_says_to_type_is_a_command_of_idc(tmp_path, capsys, monkeypatch):
     state = str(tmp_path / "state")
     assert main(["status", "--state", state]) == 1
