@@ -108,7 +108,7 @@ def test_a_whole_notebook_needs_no_mouse_fits_a_narrow_screen_and_refuses_a_wron
 
 
 def test_cancel_stops_between_two_calls_and_apply_then_makes_the_rest(lab, opened, connection):
-    notebook = opened("08_users")
+    notebook = opened("08_users", look=False)
     notebook.run_all()
     form = notebook.form("Users")
     form.undo()
