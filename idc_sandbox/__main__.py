@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.loopback import DEFAULT_PORT, RunningSandbox, control, find_sandbox, listen, page_links
@@ -23,6 +23,14 @@ from idc_sandbox.state_folder import StateFolder, cannot_use, default_path
 
 COMMAND = "python -m idc_sandbox"
 TYPED = "idc sandbox"  # the same as people type it
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all commands do: `idc sandbox` hands its words over to this one."""
+
+    def error(self, message: str) -> NoReturn:
+        say = message.removeprefix("argument ")
+        self.exit(2, f"error: {say}\nFor help: {self.prog} --help\n")
 
 
 class _Answer(NamedTuple):
@@ -106,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--listener": {"type": int, "help": argparse.SUPPRESS},
         "--start-lock": {"type": int, "help": argparse.SUPPRESS},
     }
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=COMMAND,
         description="A local Identity Center that AWS clients take for AWS. It listens on 127.0.0.1 only.",
     )
@@ -127,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         one = commands.add_parser(
             command.__name__.removeprefix("_"),
             help=f"{about[0].lower()}{about[1:]}",
-            description=f"{about.capitalize()}.",
+            description=f"{about}.",
         )
         one.set_defaults(command=command)
         for option in ("--state", *taken.split()):
@@ -153,7 +161,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text, re.ASCII)
+    found = re.fullmatch(r"(\d{1,20}(?:\.\d{1,3})?)([smhd]?)", text, re.ASCII)
     if found is None or not float(found[1]):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a length of time: give seconds, or a number with s, m, h or d, such as 5m"

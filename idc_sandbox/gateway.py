@@ -84,7 +84,6 @@ HOME_REGION = "us-east-1"
 NOWHERE = Origin()
 _SEES_THE_BUCKET = ("s3", "athena", "cloudtrail")
 _LATE_SERVICES = ("athena", "glue")
-MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
 _QUICK_TARGETS = ("AWSIdentityStore.", "SWBExternalService.", "AWSOrganizationsV20161128.")
 _QUICK_BODY = 64 * 1024
 logger = logging.getLogger(__name__)
@@ -382,7 +381,7 @@ class Gateway:
     def _name(attempt: Attempt, service_name: str) -> None:
         """Say which operation of one of moto's services a request is for, where it names one."""
         request = attempt.request
-        if service_name not in MOTO_SERVICES or not protocols.is_for_service(request, service_name):
+        if service_name not in registry.MOTO_SERVICES or not protocols.is_for_service(request, service_name):
             return
         # An object's name alone tells: it spares the many reads of objects the look for their operation.
         name = "" if is_data_event(request, service_name, "") else operation_name(request, service_name)

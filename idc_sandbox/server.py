@@ -162,7 +162,7 @@ class ControlEndpoint:
         place, slash, rest = path.partition("/")
         answers = self._answers.get(f"{place}{slash}", {})
         if head.method not in answers:
-            return Response(405 if answers else 404, {}, b"")
+            raise _no_such_place(head, answers, self._answers)
         _require_secret(head, self._keys["control_secret"])
         request = await read_request(scope, receive, lambda _head: False, largest=LARGEST_UNSIGNED_BODY)
         body = json_object(request.body, "ValidationException")
@@ -178,6 +178,19 @@ class ControlEndpoint:
         if not is_challenge(challenge):
             raise validation_error("The challenge must be 32 hex digits in lower case.")
         return {**about, "proof": prove(self._keys["health_key"], self._port, challenge)}
+
+
+def _no_such_place(
+    head: Request, answers: Mapping[str, Answer], places: Mapping[str, Mapping[str, Answer]]
+) -> ServiceError:
+    if answers:
+        takes = f"It takes {' and '.join(answers)}."
+        return ServiceError(
+            "UnknownOperationException", f"{head.path} takes no {head.method}. {takes}", status=405
+        )
+    known = ", ".join(sorted({"health", *places}))
+    message = f"There is no {head.path}. Below /_sandbox/ are {known}; see docs/sandbox.md."
+    return ServiceError("UnknownOperationException", message, status=404)
 
 
 def _require_secret(head: Request, control_secret: str) -> None:

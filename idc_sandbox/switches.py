@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from idc_sandbox.errors import ServiceError, validation_error
+from idc_sandbox.wire.models import service_model
+from idc_sandbox.wire.registry import SERVICES
 
 DEFAULTS: dict[str, Any] = {
     "latency_s": 0.0,
@@ -150,6 +154,7 @@ def _check_fault(fault: Any) -> dict[str, Any]:
         raise validation_error(
             "A fault has either every (each Nth call fails) or next (the next N calls fail)."
         )
+    _require_calls(fault["service"], fault.get("operation") or "*")
     return {
         "service": fault["service"],
         "operation": fault.get("operation") or "*",
@@ -161,6 +166,25 @@ def _check_fault(fault: Any) -> dict[str, Any]:
         "calls": 0,
         "hits": 0,
     }
+
+
+def _require_calls(service_name: str, operation_name: str) -> None:
+    """Refuse a fault that no call can meet: a misspelt one would let every test pass."""
+    if service_name != "*":
+        _require_one_of("service", service_name, SERVICES)
+    if operation_name != "*":
+        services = SERVICES if service_name == "*" else (service_name,)
+        names = [name for service in services for name in service_model(service).operation_names]
+        _require_one_of("operation", operation_name, names)
+
+
+def _require_one_of(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        near = difflib.get_close_matches(value, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Take '*' or one of {', '.join(known[:20])}."
+        raise validation_error(
+            f"A fault's {key} must be one that the sandbox answers, found {value!r}. {hint}"
+        )
 
 
 def _check_count(key: str, value: Any, low: int, high: int) -> int | None:

@@ -37,11 +37,11 @@ _PublicUrl = Annotated[
     ),
 ]
 _FrameAncestor = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--frame-ancestor",
         metavar="ORIGIN",
-        help="An origin whose pages may frame them, such as http://localhost:8888.",
+        help="An origin whose pages may frame them, such as http://localhost:8888; repeatable.",
     ),
 ]
 _Organization = Annotated[
@@ -63,10 +63,10 @@ def _call(verb: str, as_json: bool, *words: str, **options: object) -> None:
     from idc_aws.sandbox import sandbox_command  # noqa: PLC0415 -- `idc --help` does without
 
     given = [
-        word
-        for name, value in options.items()
+        f"--{name.replace('_', '-')}={value}"  # in one word: a value may begin with a dash
+        for name, values in options.items()
+        for value in (values if isinstance(values, list) else [values])
         if value is not None
-        for word in (f"--{name.replace('_', '-')}", str(value))
     ]
     command = sandbox_command(verb, *given, *words, *(["--json"] if as_json else []))
     raise typer.Exit(subprocess.run(command, check=False).returncode)

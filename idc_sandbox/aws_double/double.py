@@ -27,7 +27,7 @@ from idc_sandbox.aws_double.administrator import (
     read_administrator,
     state_number,
 )
-from idc_sandbox.aws_double.memory import SERVICES, Memory
+from idc_sandbox.aws_double.memory import Memory
 from idc_sandbox.aws_double.moto_settings import aws_managed_policy_arns, current, is_aws_managed_policy
 from idc_sandbox.aws_double.s3 import bucket_of, needed_permissions
 from idc_sandbox.context import AccessPolicies, AwsServices, Caller, IssuedKey, Signature
@@ -49,6 +49,8 @@ from idc_sandbox.wire.permissions import (
     require_trust,
 )
 from idc_sandbox.wire.protocols import form_values, is_for_service, operation_name
+from idc_sandbox.wire.registry import MOTO_SERVICES, SERVICES
+from idc_sandbox.wire.signatures import require_offered
 
 # Requests to moto's services, held against AWS's models first; and what moto's own errors mean.
 
@@ -138,7 +140,7 @@ def call_moto(request: Request, signature: Signature) -> Response:
 
 def prepare_applications() -> None:
     """Make what the first request to each of moto's services would wait for."""
-    for service_name in SERVICES:
+    for service_name in MOTO_SERVICES:
         _application(service_name)
 
 
@@ -205,11 +207,6 @@ def _header_variables(headers: dict[str, str]) -> dict[str, Any]:
 _SAVED_WITH = {"sts": ("sts", "iam"), "organizations": ("organizations", "iam")}
 _READING_VERBS = ("Get", "List", "Describe", "Simulate")
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
-# moto believes any assertion, and would hand out every role to the one who asks.
-_NOT_OFFERED = {
-    "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
-    "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",
-}
 _ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 _ISSUING_OPERATIONS = ("GetSessionToken", "GetFederationToken")
 
@@ -250,10 +247,7 @@ class Exchange:
     def _authorize(self, action: str, moto_response: Any, resource: str) -> None:
         """Refuse what the caller may not do; moto calls this before it does anything."""
         self.was_authorized = True
-        if action in _NOT_OFFERED:
-            raise ServiceError(
-                "AccessDenied", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}."
-            )
+        require_offered(action)
         self._require(action, moto_response, resource)
         if self._is_change(action) and not self.changes:
             self.changes = True
@@ -368,11 +362,11 @@ class AwsDouble:
 
     def handle(self, request: Request, signature: Signature) -> Response:
         """Answer a request with moto, and save what it changed in the current transaction."""
-        if signature.service_name not in SERVICES:
+        if signature.service_name not in MOTO_SERVICES:
             raise ServiceError(
                 "UnknownOperationException",
-                f"The sandbox does not answer the service {signature.service_name!r}; it answers sso, "
-                f"identitystore, {', '.join(SERVICES)}.",
+                f"The sandbox does not answer the service {signature.service_name!r}; it answers "
+                f"{', '.join(SERVICES)}.",
             )
         if not is_for_service(request, signature.service_name):
             raise ServiceError(
@@ -439,6 +433,6 @@ class AwsDouble:
         administrator = read_administrator(connection) or new_administrator(self.store.seed)
         kept = store.kept_organization(connection)
         organization = json.loads(kept) if kept else DEFAULT_ORGANIZATION
-        with self._memory.change(connection, *SERVICES):
+        with self._memory.change(connection, *MOTO_SERVICES):
             accounts.create_organization(organization)
             accounts.create_administrator(administrator)

@@ -36,6 +36,7 @@ from idc_sandbox.aws_double.administrator import (
 from idc_sandbox.aws_double.moto_settings import ManagedPolicies, current, restore_aws_policy
 from idc_sandbox.errors import SandboxStartError
 from idc_sandbox.store import IdFactory
+from idc_sandbox.wire.registry import MOTO_SERVICES
 
 _PREFIX = "s3 object "
 # Accounts whose iam was written after the row of all accounts, each in a row of its own.
@@ -210,7 +211,6 @@ def read_snapshot(state: bytes, bodies: ObjectBodies) -> Any:
 # memory must equal. It is written in the same transaction as the snapshots; when that transaction is rolled
 # back, or its commit fails, memory and file disagree about the counter, and the next access loads memory from
 # the file again.
-SERVICES = ("iam", "sts", "organizations", "s3")
 _owner: weakref.ref[Memory] | None = None
 _MOST_RECALLED = 1000
 _BESIDE_CALLERS = ("s3",)  # has neither keys nor policies of callers: what is known of them stays
@@ -244,7 +244,7 @@ class Memory:
             return
         _owner = weakref.ref(self)
         self.forget()
-        for service_name in SERVICES:
+        for service_name in MOTO_SERVICES:
             self._load(connection, service_name)
         self._state_number = state_number(connection)
 

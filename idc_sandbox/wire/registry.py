@@ -75,6 +75,9 @@ _MODULES = {
     "glue": ("athena.glue",),
 }
 
+MOTO_SERVICES = ("iam", "sts", "organizations", "s3")
+SERVICES = (*_MODULES, *MOTO_SERVICES)  # all that are answered, by boto3's names
+
 # JSON services name the operation in X-Amz-Target: PREFIX.Operation
 SERVICE_OF_TARGET_PREFIX = {
     "SWBExternalService": "sso-admin",

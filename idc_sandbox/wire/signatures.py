@@ -352,10 +352,27 @@ def authenticate(request: Request, double: AwsServices, service_name: str | None
         return _check_v4(request, double, claim, service_name)
     if "AWSAccessKeyId" in parameters and "Signature" in parameters:
         return _check_v2(request, double, parameters)
+    if is_query_request(request):
+        require_offered(f"sts:{request.form.get('Action')}")
     raise ServiceError(
         "MissingAuthenticationTokenException",
         "Request is missing Authentication Token. Sign it with the key that `idc sandbox env` prints.",
     )
+
+
+# Clients do not sign these. moto believes any assertion, and would hand out every role to the one who asks.
+_NOT_OFFERED = {
+    "sts:AssumeRoleWithSAML": "use sts:AssumeRole; the sandbox does not check assertions",
+    "sts:AssumeRoleWithWebIdentity": "use sts:AssumeRole; the sandbox does not check web identities",
+}
+
+
+def require_offered(action: str) -> None:
+    """Refuse an action that the sandbox leaves out, signed or not."""
+    if action in _NOT_OFFERED:
+        raise ServiceError(
+            "AccessDeniedException", f"The sandbox does not offer {action}: {_NOT_OFFERED[action]}."
+        )
 
 
 def has_signed_head(request: Request, double: AwsServices) -> bool:

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 from athena_harness import ENDED
 from patience import until
 
+from idc_runner.cli.sandbox import clock
 from idc_sandbox.__main__ import main
 from idc_sandbox.switches import DEFAULTS
 
@@ -47,6 +49,24 @@ def test_a_wrong_length_of_time_is_named_and_nothing_moves(said, length):
     assert status == 2
     assert f"{length!r} is not a length of time" in error
     assert json.loads(said("clock", "--json")[1])["offset_s"] == 0
+
+
+def test_what_is_wrong_in_a_command_is_one_line_and_where_help_is(tmp_path, capfd):
+    """`idc sandbox` hands over what was typed, also a value with a dash before it."""
+    with pytest.raises(typer.Exit) as ended:
+        clock(tmp_path, "-5m")
+    assert ended.value.exit_code == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "error: --advance: '-5m' is not a length of time: give seconds, or a number with s, m, h or d, such "
+        "as 5m",
+        "For help: python -m idc_sandbox clock --help",
+    ]
+
+
+def test_the_description_of_a_command_keeps_its_capitals(capsys):
+    with pytest.raises(SystemExit):
+        main(["env", "--help"])
+    assert "Print the variables that point AWS clients at it." in capsys.readouterr().out
 
 
 def test_either_ahead_or_back(said):

@@ -178,8 +178,13 @@ def test_what_only_the_console_can_is_done_and_seen_by_the_api(fresh_sandbox):
 
 
 def test_an_unknown_path_of_its_own_is_no_aws_request(sandbox):
-    assert raw(sandbox, "GET", "/_sandbox/nothing")[0] == 404
-    assert raw(sandbox, "DELETE", "/_sandbox/switches")[0] == 405
+    status, _, body = raw(sandbox, "GET", "/_sandbox/nothing")
+    said = json.loads(body)
+    assert (status, said["code"]) == (404, "UnknownOperationException")
+    assert "There is no /_sandbox/nothing. Below /_sandbox/ are checkpoints/, clock, " in said["message"]
+    status, _, body = raw(sandbox, "DELETE", "/_sandbox/switches")
+    assert status == 405
+    assert json.loads(body)["message"] == "/_sandbox/switches takes no DELETE. It takes GET and PUT."
 
 
 def test_latency_is_waited_for_outside_of_the_lock(gateway_client, monkeypatch):

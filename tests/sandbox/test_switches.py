@@ -135,6 +135,16 @@ def test_switches_and_counters_survive_a_restart(tmp_path):
         ({"faults": ["x"]}, "object.*'x'"),
         ({"faults": [{"service": "s3"}]}, "needs code"),
         ({"faults": [{"code": "X"}]}, "needs service"),
+        ({"faults": [{"service": "ssoadmin", "code": "X"}]}, "service.*'ssoadmin'.*mean 'sso-admin'"),
+        ({"faults": [{"service": "dynamodb", "code": "X"}]}, "service.*'dynamodb'.*sso-admin.*s3"),
+        (
+            {"faults": [{"service": "sso-admin", "operation": "ListInstance", "code": "X"}]},
+            "operation.*'ListInstance'.*mean 'ListInstances'",
+        ),
+        (
+            {"faults": [{"service": "*", "operation": "CreateBuckets", "code": "X"}]},
+            "operation.*mean 'CreateBucket'",
+        ),
         ({"faults": [{"service": "s3", "code": "X\r\nSet-Cookie: a"}]}, "error code"),
         ({"faults": [{"service": "s3", "code": "X", "evry": 2}]}, "no key 'evry'"),
         ({"faults": [{"service": "s3", "code": "X", "every": 0}]}, "every.*0"),
