@@ -339,11 +339,12 @@ class Gateway:
     def _answer_rest(self, attempt: Attempt, rest: RestOperation) -> Response:
         """Answer an operation that path and method name: those of a person's client, nearly all unsigned."""
         request = attempt.request
-        attempt.service_name, attempt.operation_name = rest.service_name, rest.model.name
-        self._raise_fault(request, rest.service_name, rest.model.name)
         if rest.is_signed:
             with self.store.transaction():
                 attempt.signature = authenticate(request, self.double, rest.iam_prefix)
+        # It has its name, and so an event, only now: a request whose signature is wrong is nobody's.
+        attempt.service_name, attempt.operation_name = rest.service_name, rest.model.name
+        self._raise_fault(request, rest.service_name, rest.model.name)
         if rest.service_name in _LIMITED_TOGETHER:
             self._limiter.take(rest.service_name, rest.model.name)
         try:

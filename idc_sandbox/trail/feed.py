@@ -51,8 +51,7 @@ class Feed:
         """Add the event of a call, once it is known who asked for what."""
         # A request whose signature is wrong is nobody's, and leaves no event:
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
-        is_known = attempt.operation_name and (attempt.signature is not None or attempt.rest is not None)
-        if not (self.is_on and is_known):
+        if not (self.is_on and attempt.operation_name):
             return
         frame = self._frame_of(attempt)
         record = make_record(attempt, answer, frame, self._store.now())

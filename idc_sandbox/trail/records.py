@@ -40,7 +40,7 @@ class Attempt:
     Attributes
     ----------
     service_name, operation_name
-        As boto3 and the API have them; empty until they are known, and then there is no event.
+        As boto3 and the API have them; empty until they, and who signed, are known: then there is no event.
     event
         Members of the record that only the handler knows; they take the place of those made here.
     values, answered

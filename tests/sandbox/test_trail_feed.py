@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -91,9 +92,33 @@ def test_calls_that_differ_in_one_thing_say_so_in_their_events(gateway_client, m
         if one["eventName"].startswith("Get")
     ]
     assert found == expected
+    kept = len(gateway_client.gateway.feed._frames)
+    assert kept == 1 if most_kept == 1 else kept > 6
     ids = {one["eventID"] for one in records(gateway_client)}
     assert len(ids) == len(records(gateway_client))
     assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in ids} == {(4, uuid.RFC_4122)}
+
+
+def test_sessions_and_addresses_that_differ_in_nothing_else_are_told_apart(gateway_client, monkeypatch):
+    development = gateway_client.member_account_ids()["Development"]
+    role = f"arn:aws:iam::{development}:role/OrganizationAccountAccessRole"
+    send, expected = gateway_client.send, []
+    for _ in range(2):
+        assumed = gateway_client.client("sts").assume_role(RoleArn=role, RoleSessionName="same")
+        keys = {
+            "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+            "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+            "aws_session_token": assumed["Credentials"]["SessionToken"],
+        }
+        for address in ("127.0.0.1", "203.0.113.7"):
+            monkeypatch.setattr(
+                gateway_client, "send", lambda request, at=address: send(replace(request, address=at))
+            )
+            gateway_client.client("iam", credentials=keys).list_users()
+            expected.append((keys["aws_access_key_id"], address))
+        monkeypatch.setattr(gateway_client, "send", send)
+    found = records(gateway_client, "ListUsers")
+    assert [(one["userIdentity"]["accessKeyId"], one["sourceIPAddress"]) for one in found] == expected
 
 
 def test_each_event_has_the_time_of_its_call(gateway_client):
@@ -220,6 +245,8 @@ def test_a_request_that_nobody_signed_rightly_leaves_none(gateway_client):
     ):
         with pytest.raises(ClientError):
             gateway_client.client("sso-admin", credentials=credentials).list_instances()
+        with pytest.raises(ClientError):
+            gateway_client.client("account-access", credentials=credentials).list_applications()
     gateway_client.send(Request("POST", "/", "", {"x-amz-target": "SWBExternalService.ListInstances"}, b"{}"))
     assert len(records(gateway_client)) == before
 

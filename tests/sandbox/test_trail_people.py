@@ -8,6 +8,7 @@ import time
 import pyotp
 import pytest
 from botocore.exceptions import ClientError
+from console_role import come_with_role
 from page_visitor import PASSWORD, Place
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
@@ -181,6 +182,19 @@ def test_what_the_portal_refuses_says_who_asked_for_what(portal, login):
         portal.portal.list_accounts(accessToken="stolen")
     event = records(portal.clients, "ListAccounts")[-1]
     assert (event["errorCode"], event["userIdentity"]["type"]) == ("UnauthorizedException", "Unknown")
+
+
+def test_a_role_at_the_console_says_so_and_the_administrator_does_not(place):
+    desk = place.visitor()
+    desk.open(place.links()["console_url"].partition("8723")[2])
+    desk.open("/start/practice-console/users")
+    reader = come_with_role(place)
+    reader.open("/start/practice-console/users")
+    found = records(place.clients, "ListUsers")
+    assert [one["userAgent"] for one in found] == ["testclient"] * len(found)
+    assert {
+        (one["userIdentity"]["type"], one.get("sessionCredentialFromConsole", "is not said")) for one in found
+    } == {("IAMUser", "is not said"), ("AssumedRole", "true")}
 
 
 def test_console_actions_are_events_of_the_console(place, ana):
