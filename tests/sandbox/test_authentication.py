@@ -273,7 +273,9 @@ def test_nobody_gets_a_role_by_an_assertion_that_is_not_checked(gateway_client, 
         "assume_role_with_web_identity": {"RoleSessionName": "guest", "WebIdentityToken": "abcd"},
     }[operation]
     call = getattr(gateway_client.client("sts"), operation)
-    with pytest.raises(ClientError, match=r"AccessDenied.*does not offer sts:AssumeRole.*use sts:AssumeRole;"):
+    with pytest.raises(
+        ClientError, match=r"AccessDenied.*does not offer sts:AssumeRole.*use sts:AssumeRole;"
+    ):
         call(RoleArn=role_arn, **options)
 
 
