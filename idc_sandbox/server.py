@@ -12,6 +12,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote
@@ -157,12 +158,13 @@ class ControlEndpoint:
 
     async def _answer(self, scope: Scope, receive: Receive, head: Request, request_id: str) -> Response:
         path = unquote(head.path.removeprefix("/_sandbox/"))
-        if path == "health" and head.method in ("GET", "HEAD"):
-            return _json_answer(200, self._health(query_parameters(head)), {})
         place, slash, rest = path.partition("/")
         answers = self._answers.get(f"{place}{slash}", {})
-        if head.method not in answers:
-            raise _no_such_place(head, answers, self._answers)
+        methods = ("GET", "HEAD") if path == "health" else tuple(answers)
+        if head.method not in methods:
+            return _not_there(head.method, path, methods)
+        if path == "health":
+            return _json_answer(200, self._health(query_parameters(head)), {})
         _require_secret(head, self._keys["control_secret"])
         request = await read_request(scope, receive, lambda _head: False, largest=LARGEST_UNSIGNED_BODY)
         body = json_object(request.body, "ValidationException")
@@ -201,6 +203,13 @@ def _require_secret(head: Request, control_secret: str) -> None:
             "The header x-sandbox-secret is missing or wrong; secrets.json in the state folder holds it.",
             status=403,
         )
+
+
+def _not_there(method: str, path: str, methods: Sequence[str]) -> Response:
+    known = ", ".join(methods)
+    message = f"/_sandbox/{path} takes {known}, not {method}." if known else f"There is no /_sandbox/{path}."
+    refusal = _refuse(ServiceError("UnknownOperationException", message, status=405 if known else 404))
+    return replace(refusal, headers={**refusal.headers, **({"Allow": known} if known else {})})
 
 
 def _json_answer(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:

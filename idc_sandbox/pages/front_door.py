@@ -70,7 +70,7 @@ def _scheme(scope: Scope, host: str) -> str:
         if _only_value(scope, "origin") == f"{scheme}://{host}":
             return scheme
     first = _only_value(scope, "x-forwarded-proto").partition(",")[0].strip()
-    return first if first in ("https", "http") else "http"
+    return "https" if first == "https" else "http"
 
 
 def _only_value(scope: Scope, name: str) -> str:

@@ -33,6 +33,10 @@ def scope_of(path: str, headers: dict[str, str]) -> dict[str, object]:
         ({"host": "hub.example.org", "origin": "https://hub.example.org"}, f"https://hub.example.org{PAGES}"),
         ({"host": "hub.example.org", "origin": "https://evil.example"}, f"http://hub.example.org{PAGES}"),
         ({"host": "hub.example.org", "x-forwarded-proto": "javascript"}, f"http://hub.example.org{PAGES}"),
+        ({"host": "Hub.example.org", "origin": "https://hub.EXAMPLE.org"}, f"https://hub.example.org{PAGES}"),
+        ({**HUB, "origin": "http://hub.example.org"}, f"http://hub.example.org{PAGES}"),
+        ({**HUB, "x-forwarded-proto": "https , http"}, f"https://hub.example.org{PAGES}"),
+        ({**HUB, "x-forwarded-proto": "http,https"}, f"http://hub.example.org{PAGES}"),
     ],
 )
 def test_browser_and_proxy_say_where_the_person_is(headers, url):
@@ -51,6 +55,15 @@ def test_browser_and_proxy_say_where_the_person_is(headers, url):
 )
 def test_what_says_no_address_is_no_site(path, headers):
     assert read_site(scope_of(path, headers)) is None
+
+
+def test_a_header_that_is_there_twice_says_nothing():
+    twice = scope_of(f"{PAGES}/start", LAB)
+    twice["headers"] *= 2
+    assert read_site(twice) is None
+    forwarded = scope_of(f"{PAGES}/start", HUB)
+    forwarded["headers"].append((b"x-forwarded-proto", b"https"))
+    assert read_site(forwarded).scheme == "http"
 
 
 def test_only_the_socket_file_is_the_owners_door():

@@ -16,6 +16,7 @@ from idc_sandbox import launcher
 from idc_sandbox.__main__ import main
 from idc_sandbox.errors import SandboxStartError, ServiceError
 from idc_sandbox.loopback import Sites, page_links, parse_public_url
+from idc_sandbox.pages.front_door import is_for_pages
 
 PUBLIC = "https://hub.example.org/user/ana/proxy/8723"
 
@@ -54,6 +55,42 @@ def test_a_browser_at_the_bare_address_is_led_to_the_portal(place):
     visitor.open("/", accept="text/html,application/xhtml+xml")
     assert visitor.heading == "Sign in"
     assert visitor.open("/", accept="*/*").status_code == 403  # S3: whose buckets?
+
+
+def scope_of(path: str, query: str = "", method: str = "GET", **headers: str) -> dict[str, object]:
+    said = [(name.encode(), value.encode()) for name, value in {"accept": "text/html", **headers}.items()]
+    return {"path": path, "method": method, "query_string": query.encode(), "headers": said}
+
+
+@pytest.mark.parametrize("path", ["/", "/start", "/start/sign-in", "/authorize", "/v1/authorize"])
+@pytest.mark.parametrize("name", ["authorization", "x-amz-target", "x-amz-date", "x-amz-content-sha256"])
+def test_one_header_of_a_signature_makes_an_aws_client(path, name):
+    assert is_for_pages(scope_of(path))
+    assert not is_for_pages(scope_of(path, **{name: "x"}))
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "Signature"])
+def test_one_parameter_of_a_signed_address_makes_an_aws_client(name):
+    assert is_for_pages(scope_of("/start", "a=b"))
+    assert not is_for_pages(scope_of("/start", f"a=b&{name}=x"))
+    assert not is_for_pages(scope_of("/start", f"{name}="))
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "is_a_page"),
+    [
+        ("/start", "HEAD", True),
+        ("/start", "POST", True),
+        ("/start", "PUT", False),
+        ("/start", "OPTIONS", False),
+        ("/started", "GET", False),
+        ("//start", "GET", False),
+        ("/", "HEAD", False),
+        ("/", "POST", False),
+    ],
+)
+def test_only_what_a_browser_does_is_a_pages(path, method, is_a_page):
+    assert is_for_pages(scope_of(path, method=method)) is is_a_page
 
 
 @pytest.mark.parametrize("name", ["start", "authorize"])

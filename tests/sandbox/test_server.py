@@ -146,7 +146,7 @@ def test_switches_are_set_and_read(sandbox):
     assert caught.value.code == "ValidationException"
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"\x00", b"null", b"a=b", b"[" * 5000])
 def test_a_control_body_that_is_no_object_is_refused(sandbox, body):
     headers = {"x_sandbox_secret": sandbox.running.control_secret}
     status, _, answer = raw(sandbox, "PUT", "/_sandbox/switches", body=body, **headers)
@@ -177,14 +177,55 @@ def test_what_only_the_console_can_is_done_and_seen_by_the_api(fresh_sandbox):
     assert caught.value.code == "UnknownOperationException"
 
 
-def test_an_unknown_path_of_its_own_is_no_aws_request(sandbox):
-    status, _, body = raw(sandbox, "GET", "/_sandbox/nothing")
-    said = json.loads(body)
-    assert (status, said["code"]) == (404, "UnknownOperationException")
-    assert "There is no /_sandbox/nothing. Below /_sandbox/ are checkpoints/, clock, " in said["message"]
-    status, _, body = raw(sandbox, "DELETE", "/_sandbox/switches")
-    assert status == 405
-    assert json.loads(body)["message"] == "/_sandbox/switches takes no DELETE. It takes GET and PUT."
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed"),
+    [
+        ("GET", "nothing", 404, None),
+        ("GET", "switches/", 404, None),
+        ("GET", "switches%2F", 404, None),
+        ("GET", "Switches", 404, None),
+        ("GET", "..;/switches", 404, None),
+        ("GET", "../_sandbox/switches", 404, None),
+        ("GET", "/switches", 404, None),
+        ("PUT", "checkpoints", 404, None),
+        ("GET", "health/", 404, None),
+        ("GET", "health%00", 404, None),
+        ("DELETE", "switches", 405, "GET, PUT"),
+        ("HEAD", "switches", 405, "GET, PUT"),
+        ("OPTIONS", "stop", 405, "POST"),
+        ("GET", "checkpoints%2Fa", 405, "PUT, POST"),
+        ("POST", "health", 405, "GET, HEAD"),
+        ("HEAD", "health", 200, None),
+    ],
+)
+def test_an_unknown_path_of_its_own_is_no_aws_request(sandbox, method, path, status, allowed):
+    headers = {"x_sandbox_secret": sandbox.running.control_secret}
+    found, named, body = raw(sandbox, method, f"/_sandbox/{path}", **headers)
+    assert (found, named.get("allow")) == (status, allowed)
+    if method != "HEAD":
+        said = json.loads(body)
+        assert said["code"] == "UnknownOperationException"
+        assert "takes" in said["message"] if allowed else "There is no /_sandbox/" in said["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/_sandbox", "//_sandbox/switches", "/start/../_sandbox/switches", "/start/..;/_sandbox/switches"],
+)
+def test_what_only_looks_like_its_own_endpoint_is_another_place(sandbox, path):
+    headers = {"x_sandbox_secret": sandbox.running.control_secret}
+    status, named, _ = raw(sandbox, "GET", path, host=f"localhost:{sandbox.running.port}", **headers)
+    assert status in (403, 404)
+    assert named["content-type"] != "application/json"
+
+
+def test_a_secret_that_is_nearly_right_is_wrong(sandbox):
+    secret = sandbox.running.control_secret
+    last = "x" if secret[-1] != "x" else "y"
+    for wrong in (secret[:-1], f"{secret}x", f"{secret[:-1]}{last}", secret.swapcase(), secret[::-1]):
+        assert raw(sandbox, "GET", "/_sandbox/switches", x_sandbox_secret=wrong)[0] == 403, wrong
+    assert raw(sandbox, "GET", f"/_sandbox/switches?x-sandbox-secret={secret}")[0] == 403
+    assert raw(sandbox, "GET", "/_sandbox/switches", x_sandbox_secret=secret)[0] == 200
 
 
 def test_latency_is_waited_for_outside_of_the_lock(gateway_client, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sandbox_clients import GatewayClient
 
-from idc_sandbox.errors import Request
+from idc_sandbox.errors import Request, ServiceError
 from idc_sandbox.trail import feed
 
 
@@ -44,6 +44,8 @@ def test_a_write_leaves_its_event_with_the_request_id_of_its_answer(gateway_clie
         "us-east-1",
         False,
     )
+    kind = [event[name] for name in ("eventVersion", "eventType", "eventCategory", "managementEvent")]
+    assert kind == ["1.11", "AwsApiCall", "Management", True]
     assert event["requestParameters"] == {"instanceArn": instance["InstanceArn"], "name": "ReadOnly"}
     arn = answer["PermissionSet"]["PermissionSetArn"]
     assert event["responseElements"]["permissionSet"]["permissionSetArn"] == arn
@@ -183,7 +185,8 @@ def test_a_role_of_another_account_is_assumed_in_both_accounts(gateway_client):
     assert there["eventID"] != own["eventID"]
     for name in ("requestID", "requestParameters", "responseElements", "resources"):
         assert there[name] == own[name]
-    assert own["resources"][0]["accountId"] == development
+    arn = own["requestParameters"]["roleArn"]
+    assert own["resources"] == [{"ARN": arn, "accountId": development, "type": "AWS::IAM::Role"}]
 
 
 def test_a_role_that_is_refused_is_no_event_of_its_account(gateway_client):
@@ -299,3 +302,18 @@ def test_the_event_of_a_write_that_is_undone_is_undone_with_it(gateway_client, i
     monkeypatch.undo()
     assert sso_admin.list_permission_sets(InstanceArn=instance["InstanceArn"])["PermissionSets"] == []
     assert records(gateway_client, "CreatePermissionSet") == []
+
+
+def test_of_a_page_that_is_refused_the_refusal_stays_and_what_was_undone_does_not(gateway_client, instance):
+    gateway, request = gateway_client.gateway, {"InstanceArn": instance["InstanceArn"], "Name": "ReadOnly"}
+    administrator = gateway_client.double.secret_of(gateway_client.administrator_key()[0]).caller
+
+    def create_twice() -> None:
+        with gateway.visit() as visitor:
+            context = replace(visitor, caller=administrator)
+            gateway.call_at_console(context, "sso-admin", "CreatePermissionSet", request)
+            gateway.call_at_console(context, "sso-admin", "CreatePermissionSet", request)
+
+    with pytest.raises(ServiceError, match="already exists"):
+        create_twice()
+    assert only(gateway_client, "CreatePermissionSet")["errorCode"] == "ConflictException"

@@ -76,6 +76,13 @@ def test_wrong_passwords_and_unknown_names_are_there_without_what_was_typed(plac
     assert "my-Secret" not in json.dumps(records(place.clients))
 
 
+def test_a_browser_that_says_too_much_of_itself_is_cut_short(place, ana):
+    visitor = place.visitor()
+    visitor.client.headers["user-agent"] = "x" * 2000
+    visitor.sign_in()
+    assert {one["userAgent"] for one in records(place.clients, *SIGN_IN)[3:]} == {"x" * 1024}
+
+
 def test_a_second_factor_is_a_challenge_of_its_own(place):
     place.set_mfa(prompt="always-on", user_without_device="require-registration")
     visitor = place.visitor()

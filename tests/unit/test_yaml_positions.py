@@ -112,7 +112,7 @@ def test_anchors_and_merges_work(write):
     [
         ("a: 1\nb: [1,\nc: 2\n", ":4: is not YAML: a bracket or brace before this is not closed. Close"),
         ("a:\n  b: {c: 1\nd: 2\n", ":3: is not YAML: a bracket or brace before this"),
-        ("a: ]\n", ":1: is not YAML: while parsing a block node"),
+        ("a: ]\n", ":1: is not YAML: while parsing a block node "),
         ("a: 1\n\tb: 2\n", ":2: is not YAML: a tab is between this line's start and its text. Indent"),
         ("a:\n\t- b\n", ":2: is not YAML: a tab is between this line's start and its text. Indent"),
         ("a: @x\n", ":1: is not YAML: no text can begin with @. Put it in quotes."),
