@@ -56,6 +56,8 @@ def read_seed(given: Seed | Path | str) -> dict[str, Any]:
         raise SeedError(f"{where} is {values!r}, not a mapping. Give {_listed((*_ENTRIES, *_SINGLE))}.")
     _require_known(values, where, (*_ENTRIES, *_SINGLE))
     found = {name: values[name] for name in _SINGLE if values.get(name) is not None}
+    if not isinstance(found.get("instance", True), bool):
+        raise SeedError(f"instance of {where} is {found['instance']!r}. Give true or false.")
     for name, (key, known) in _ENTRIES.items():
         entries = values.get(name) or []
         if not isinstance(entries, list | tuple):

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from idc_aws.connection import connect
 from idc_aws.errors import InvalidValueError, KitError
@@ -70,7 +71,7 @@ class BatchRequest(Request):
     table
         The file of the jobs, YAML or CSV.
     out
-        The batch's folder; None: ``runs/batch-<table>`` of the work folder.
+        The batch's folder; None: ``runs/batch-<table>`` of the work folder, with the place in S3 behind it.
     workers
         How many jobs run side by side; None: one for each core.
     engine
@@ -104,8 +105,11 @@ class BatchRequest(Request):
 
     @property
     def folder(self) -> Path:
-        """The batch's folder."""
-        return (self.out or self.usual_runs_folder / f"batch-{self.table.stem}").absolute()
+        """The batch's folder: one for each place in S3, as what is counted in one is stored there alone."""
+        place = self.bucket.removeprefix("s3://").strip("/")
+        # A slash becomes a plus, and a plus %2B: no two places have one folder.
+        end = f"-{quote(place, safe='').replace('%2F', '+')}" if place else ""
+        return (self.out or self.usual_runs_folder / f"batch-{self.table.stem}{end}").absolute()
 
 
 BatchOutcome = Outcome[BatchSummary]

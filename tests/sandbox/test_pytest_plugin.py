@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import time
 import tomllib
 from pathlib import Path
@@ -37,6 +38,27 @@ def test_the_example_of_the_docs(run):
     page = (ROOT / "docs" / "testing.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     run(example).assert_outcomes(passed=5)
+
+
+def test_the_example_of_account_access(run):
+    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(import json\n.*?)```", page, re.DOTALL)
+    code = f"""
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def identity_center_seed():
+            return {{"users": ["ana"]}}
+
+        def test_it(identity_center):
+            identity_center.switches(asynchronous_duration_s=0)  # the waiter sleeps for seconds
+            names = {{}}
+            exec({example!r}, names)
+            found = names["access"].list_entitlements(applicationArn=names["application"], filter={{}})
+            (one,) = found["entitlements"]
+            assert one["principalRole"]["roleArn"] == names["role"]
+        """
+    run(textwrap.dedent(code)).assert_outcomes(passed=1)
 
 
 def test_each_test_has_a_fresh_one_and_the_seed_comes_from_a_file(run, pytester):
@@ -155,6 +177,7 @@ def test_the_environment_is_the_users_own_again_and_was_never_used(run, monkeypa
             },
             "the account 'Moon'. There are: .*Development",
         ),
+        ({"instance": "no"}, "instance of the seed is 'no'. Give true or false."),
         ("no-such-file.yaml", "'no-such-file.yaml' cannot be read.*No such file"),
     ],
 )

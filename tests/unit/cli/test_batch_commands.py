@@ -32,9 +32,9 @@ def test_options_become_the_request_and_the_status_is_the_batchs(idc, asked):
     assert not request.mask_personal_data
 
 
-def test_a_place_in_s3_is_no_folder_and_the_batch_runs_in_its_usual_one(idc, asked):
+def test_a_place_in_s3_is_no_folder_and_the_batch_runs_in_one_of_that_name(idc, asked):
     idc("batch", "t.yaml", "--out", "s3://b/p", "--mask-personal-data")
     (request,) = asked
     assert (request.out, request.bucket) == (None, "s3://b/p")
-    assert request.folder.name == "batch-t"
+    assert request.folder.name == "batch-t-b+p"
     assert request.mask_personal_data

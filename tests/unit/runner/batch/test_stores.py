@@ -99,6 +99,23 @@ def test_another_machine_goes_on_with_what_s3_has(run, table, engine, tmp_path, 
     assert whole["counts"]["passed"] == 2
 
 
+def test_what_one_place_has_does_not_count_for_another(run, table, engine, s3):
+    """Each night's batch has a place of its own; nothing of it was in the second, and all jobs had passed."""
+    places = (
+        "",
+        "s3://results/monday",
+        "s3://results/tuesday",
+        "s3://results/tues/day",
+        "s3://results/tues+day",
+    )
+    folders = [run(table(TWO), bucket=place, out=None).folder for place in places]
+    assert sorted(engine.asked) == sorted(["a", "b"] * len(places))
+    assert len(set(folders)) == len(places)
+    assert folders[1].name == "batch-jobs-results+monday"
+    found = {entry["Key"] for entry in s3.list_objects_v2(Bucket="results")["Contents"]}
+    assert {"monday/jobs/b/result.json", "tuesday/jobs/b/result.json"} < found
+
+
 def test_receipts_of_the_attempt_before_stand_beside_those_of_the_next_one(run, table, engine, tmp_path, s3):
     def writes(folder):
         with (folder / "receipts.jsonl").open("a") as file:
