@@ -56,7 +56,7 @@ def test_the_example_of_account_access(run):
             exec({example!r}, names)
             found = names["access"].list_entitlements(applicationArn=names["application"], filter={{}})
             (one,) = found["entitlements"]
-            assert one["principalRole"]["roleArn"] == names["role"]
+            assert one["entitlement"]["principalRole"]["roleArn"] == names["role"]
         """
     run(textwrap.dedent(code)).assert_outcomes(passed=1)
 
