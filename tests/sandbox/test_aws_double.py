@@ -9,7 +9,9 @@ import io
 import json
 import re
 import sys
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -17,6 +19,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from patience import PATIENCE_S
 from test_authentication import from_botocore
 
 from idc_sandbox.aws_double import accounts
@@ -398,6 +401,62 @@ def test_what_is_known_of_a_caller_outlives_a_change_of_s3_and_none_of_iam(gatew
     iam.delete_user_policy(UserName="ana", PolicyName="all")
     with pytest.raises(ClientError, match="AccessDenied"):
         of_ana.put_object(Bucket="bucket", Key="fourth", Body=b"4")
+
+
+def everything(effect: str) -> str:
+    statement = {"Effect": effect, "Action": "*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+TAKEN_AWAY = {
+    "the key is inactive": lambda iam, key: iam.update_access_key(
+        UserName="ana", AccessKeyId=key, Status="Inactive"
+    ),
+    "the key is gone": lambda iam, key: iam.delete_access_key(UserName="ana", AccessKeyId=key),
+    "the group's policy is gone": lambda iam, _key: iam.delete_group_policy(
+        GroupName="writers", PolicyName="all"
+    ),
+    "no more in the group": lambda iam, _key: iam.remove_user_from_group(GroupName="writers", UserName="ana"),
+    "it is denied": lambda iam, _key: iam.put_user_policy(
+        UserName="ana", PolicyName="none", PolicyDocument=everything("Deny")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN_AWAY)
+def test_what_a_caller_may_no_more_is_refused_at_once_to_all_threads(gateway_client, s3, case):
+    iam = gateway_client.client("iam")
+    iam.create_user(UserName="ana")
+    iam.create_group(GroupName="writers")
+    iam.add_user_to_group(GroupName="writers", UserName="ana")
+    iam.put_group_policy(GroupName="writers", PolicyName="all", PolicyDocument=everything("Allow"))
+    key = iam.create_access_key(UserName="ana")["AccessKey"]
+    names = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    clients = [gateway_client.client("s3", credentials=names) for _ in range(2)]
+    is_taken_away, answers = threading.Event(), []
+
+    def put_until_refused(number: int) -> None:
+        for count in range(1000):
+            was_taken_away = is_taken_away.is_set()
+            try:
+                clients[number].put_object(Bucket="bucket", Key=f"{number}/{count}", Body=b"x")
+                answers.append((number, was_taken_away))
+            except ClientError:
+                answers.append((number, "refused"))
+                return
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(put_until_refused, number) for number in range(2)]
+        while len({number for number, _ in answers}) < 2 and not all(one.done() for one in writers):
+            s3.list_objects_v2(Bucket="bucket")
+        TAKEN_AWAY[case](iam, key["AccessKeyId"])
+        is_taken_away.set()
+        for one in writers:
+            one.result(PATIENCE_S)
+    assert (0, "refused") in answers
+    assert (1, "refused") in answers
+    assert not [one for one in answers if one[1] is True], "it was done after it was forbidden"
+    assert {number for number, said in answers if said is False} == {0, 1}, "each had written before"
 
 
 def test_what_moto_cannot_do_is_refused_cleanly(gateway_client, s3, monkeypatch):

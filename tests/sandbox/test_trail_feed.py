@@ -158,8 +158,14 @@ def test_a_call_with_a_roles_keys_says_which_session_it_was(gateway_client):
     event, assumed = only(gateway_client, "ListUsers"), records(gateway_client, "AssumeRole")[0]
     identity = event["userIdentity"]
     assert (identity["type"], identity["accountId"]) == ("AssumedRole", development)
-    issuer = identity["sessionContext"]["sessionIssuer"]
-    assert (issuer["type"], issuer["userName"]) == ("Role", "OrganizationAccountAccessRole")
+    assert identity["sessionContext"]["sessionIssuer"] == {
+        "type": "Role",
+        "principalId": identity["principalId"].partition(":")[0],
+        "arn": f"arn:aws:iam::{development}:role/OrganizationAccountAccessRole",
+        "accountId": development,
+        "userName": "OrganizationAccountAccessRole",
+    }
+    assert identity["principalId"].startswith("AROA")
     assert identity["sessionContext"]["attributes"] == {
         "creationDate": assumed["eventTime"],
         "mfaAuthenticated": "false",
@@ -167,6 +173,34 @@ def test_a_call_with_a_roles_keys_says_which_session_it_was(gateway_client):
     assert event["recipientAccountId"] == development
     assert assumed["readOnly"] is True
     assert assumed["responseElements"]["credentials"]["accessKeyId"] == identity["accessKeyId"]
+
+
+@pytest.mark.parametrize("operation", ["GetSessionToken", "GetFederationToken"])
+def test_a_call_with_a_users_temporary_keys_says_whose_they_are(gateway_client, operation):
+    sts = gateway_client.client("sts")
+    is_federated = operation == "GetFederationToken"
+    answer = sts.get_federation_token(Name="guest") if is_federated else sts.get_session_token()
+    issued = answer["Credentials"]
+    keys = {
+        "aws_access_key_id": issued["AccessKeyId"],
+        "aws_secret_access_key": issued["SecretAccessKey"],
+        "aws_session_token": issued["SessionToken"],
+    }
+    asked = gateway_client.client("sts", credentials=keys).get_caller_identity()
+    handed_out, account_id = only(gateway_client, operation), gateway_client.management_account_id
+    user = handed_out["userIdentity"]
+    dated = {"attributes": {"creationDate": handed_out["eventTime"], "mfaAuthenticated": "false"}}
+    issuer = {name: user[name] for name in ("type", "principalId", "arn", "accountId", "userName")}
+    expected = {**user, "accessKeyId": issued["AccessKeyId"], "sessionContext": dated}
+    if is_federated:
+        del expected["userName"]
+        expected |= {
+            "type": "FederatedUser",
+            "principalId": f"{account_id}:guest",
+            "arn": asked["Arn"],
+            "sessionContext": {"sessionIssuer": issuer, **dated},
+        }
+    assert only(gateway_client, "GetCallerIdentity")["userIdentity"] == expected
 
 
 def test_a_role_of_another_account_is_assumed_in_both_accounts(gateway_client):
