@@ -441,6 +441,8 @@ def test_what_a_caller_may_no_more_is_refused_at_once_to_all_threads(gateway_cli
             try:
                 clients[number].put_object(Bucket="bucket", Key=f"{number}/{count}", Body=b"x")
                 answers.append((number, was_taken_away))
+                if was_taken_away:
+                    return
             except ClientError:
                 answers.append((number, "refused"))
                 return
