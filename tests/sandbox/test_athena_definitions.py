@@ -314,6 +314,9 @@ def test_a_statement_that_cannot_be_says_why_and_changes_nothing(engine, text, s
         "ALTER TABLE papers ADD PARTITION (dt='1'),",
         "ALTER TABLE papers ADD PARTITION (dt='1' or so)",
         "ALTER TABLE papers DROP PARTITION (dt='7') PURGED",
+        "ALTER TABLE papers DROP PARTITION (dt='7') PARTITION (dt='8')",
+        "ALTER TABLE papers ADD PARTITION (dt='1' dt='2')",
+        "ALTER TABLE papers SET TBLPROPERTIES ('a'='1' 'b'='2')",
         "ALTER TABLE papers SET TBLPROPERTIES ('a'='1' 'b')",
         "ALTER TABLE papers SET TBLPROPERTIES ('a'='it''s')",
         "CREATE DATABASE other COMMENTS 'x'",
@@ -326,6 +329,29 @@ def test_a_list_with_something_else_in_it_is_refused(engine, statement):
     before = engine.tables("default"), engine.partitions("default", "papers"), engine.databases()
     assert "cannot recognize input near" in engine.failure(statement).reason
     assert (engine.tables("default"), engine.partitions("default", "papers"), engine.databases()) == before
+
+
+@pytest.mark.parametrize("spec", ["", " ", "dt='1', dt='2'", "dt='1', other='2'", "other='1'"])
+def test_a_partition_has_each_column_once(engine, spec):
+    engine.run(JSON_TABLE.format(partitioned="PARTITIONED BY (dt int)"))
+    failed = engine.failure(f"ALTER TABLE papers ADD PARTITION ({spec})")
+    assert "must have each of the table's partition columns once: dt" in failed.reason
+    assert engine.partitions("default", "papers") == []
+
+
+def test_partition_values_are_written_in_several_ways(engine):
+    engine.run(JSON_TABLE.format(partitioned="PARTITIONED BY (dt int, `hour` int)"))
+    engine.run(
+        "ALTER TABLE papers ADD PARTITION ( DT = \"1\" , `hour`=2 ) , PARTITION (hour='3',dt=1)"
+        "\nPARTITION (dt='4', hour='5') "
+    )
+    assert lines(engine, "SHOW PARTITIONS papers") == ["dt=1/hour=2", "dt=1/hour=3", "dt=4/hour=5"]
+    engine.run("ALTER TABLE papers DROP PARTITION (dt=1, hour=2) , PARTITION (dt=4, hour=5)")
+    assert lines(engine, "SHOW PARTITIONS papers") == ["dt=1/hour=3"]
+    engine.run("ALTER TABLE papers SET TBLPROPERTIES ('a' = \"1\" , \"b\"='' )")
+    assert engine.find_table("default", "papers")["properties"] == {"a": "1", "b": ""}
+    elsewhere = engine.failure("ALTER TABLE papers ADD PARTITION (dt=9, hour=9) LOCATION '/etc'")
+    assert "no address of S3" in elsewhere.reason
 
 
 def test_a_database_is_in_s3(engine):

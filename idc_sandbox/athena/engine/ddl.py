@@ -315,9 +315,13 @@ _VALUE = r"[`\"]?([\w-]+)[`\"]?\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([\w.-]+))"
 _SPEC = r"PARTITION\s*\(((?:'[^']*'|\"[^\"]*\"|[^()'\"])*)\)"
 
 
-def _items(pattern: str, text: str) -> list[re.Match[str]]:
-    """Return the items that a list consists of, with commas or spaces between; anything else is refused."""
-    item, found, at = re.compile(rf"(?is)\s*{pattern}\s*(?:,(?=\s*\S))?"), [], 0
+_COMMAS = r",(?=\s*\S)|\Z"
+_COMMAS_OR_SPACES = r"(?:,(?=\s*\S))?"
+
+
+def _items(pattern: str, text: str, between: str = _COMMAS) -> list[re.Match[str]]:
+    """Return the items that a list consists of; what is not one, or not between two, is refused."""
+    item, found, at = re.compile(rf"(?is)\s*{pattern}\s*(?:{between})"), [], 0
     while at < len(text.rstrip()):
         match = item.match(text, at)
         if match is None:
@@ -333,7 +337,7 @@ def _add_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
     names = [column["name"] for column in table["partitions"]]
     added = []
-    for spec in _items(rf"{_SPEC}(?:\s*LOCATION\s+'([^']*)')?", match["specs"]):
+    for spec in _items(rf"{_SPEC}(?:\s*LOCATION\s+'([^']*)')?", match["specs"], _COMMAS_OR_SPACES):
         values = _values(spec[1], names)
         folder = table["location"].rstrip("/")
         default = folder + "".join(f"/{name}={value}" for name, value in zip(names, values, strict=True))
@@ -366,13 +370,13 @@ def _drop_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
 
 
 def _values(spec: str, names: list[str]) -> tuple[str, ...]:
-    found = {one[1].lower(): one[2] or one[3] or one[4] or "" for one in _items(_VALUE, spec)}
-    if set(found) != set(names):
+    items = [(one[1].lower(), one[2] or one[3] or one[4] or "") for one in _items(_VALUE, spec)]
+    if sorted(name for name, _ in items) != sorted(names):
         raise ddl_failed(
             f"FAILED: SemanticException: the partition spec ({spec.strip()}) must have each of the table's "
             f"partition columns once: {', '.join(names) or 'it has none'}"
         )
-    return tuple(found[name] for name in names)
+    return tuple(dict(items)[name] for name in names)
 
 
 @_statement(rf"ALTER TABLE {_TABLE} SET TBLPROPERTIES\s*\((?P<pairs>.*)\)")
