@@ -60,22 +60,21 @@ def _inject_axe(page: Page) -> None:
         page.evaluate(AXE_SCRIPT)
 
 
-def violations_of_page(page: Page) -> list[tuple[str, str, str, str]]:
-    """Return what axe finds on a whole page, light and dark: scheme, rule, impact, the first element."""
-    found = []
+Found = list[tuple[str, str, str, str]]
+"""Theme, rule, the element's beginning, and what axe says of it."""
+
+
+def violations_of_page(page: Page) -> Found:
+    """Return what axe finds on a whole page: colours light and dark, where they are new to it."""
+    _inject_axe(page)
+    found = _structure(page, None)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        _inject_axe(page)
-        options = {"runOnly": list(COLOUR_RULES)} if scheme != SCHEMES[0] else {}
-        response = page.evaluate(_RUN, [None, {**ONE_IS_ENOUGH, **options}])
-        found += [
-            (scheme, one["id"], one["impact"], one["nodes"][0]["html"][:160])
-            for one in response["violations"]
-        ]
+        found += _new_colours(page, "body", scheme)
     return found
 
 
-def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, str, str]]:
+def violations(notebook: Notebook, width: int = WIDTH) -> Found:
     """Return what axe finds in outputs, unfolded, in both themes; Lab's own page is not ours."""
     for fold in notebook.panel.locator(".idc-fold").all():
         if "▸" in fold.inner_text():
@@ -86,28 +85,37 @@ def violations(notebook: Notebook, width: int = WIDTH) -> list[tuple[str, str, s
     return violations_in(notebook.lab.page, OUTPUTS)
 
 
-def violations_in(page: Page, selector: str) -> list[tuple[str, str, str, str]]:
+def violations_in(page: Page, selector: str) -> Found:
     """Return what axe finds in one part of Lab's page: colours in both themes, where they are new to it."""
     _inject_axe(page)
     body = page.locator("body")
     now = body.get_attribute("data-jp-theme-light")
-    rules = {name: {"enabled": False} for name in COLOUR_RULES}
-    found = _nodes("", page.evaluate(_RUN, [selector, {**ONE_IS_ENOUGH, "rules": rules}]))
+    found = _structure(page, selector)
     for theme, is_light in sorted(THEMES.items(), key=lambda one: one[1] != now):  # changing takes its time
         if is_light != now:
             page.evaluate(_CHANGE, theme)
         expect(body).to_have_attribute("data-jp-theme-light", is_light)
         expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies above the colours
-        known = _COLOURS_SEEN.setdefault(theme, [])
-        options = {**ONE_IS_ENOUGH, "runOnly": list(COLOUR_RULES)}
-        new, response = page.evaluate(_RUN_WHERE_COLOURS_ARE_NEW, [selector, options, known])
-        assert not new or "'fgColor': '#" in str(response), "axe has read colours"
-        known += new
-        found += _nodes(theme, response)
+        found += _new_colours(page, selector, theme)
     return found
 
 
-def _nodes(theme: str, response: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _structure(page: Page, selector: str | None) -> Found:
+    """Return what axe finds by all rules that no theme changes."""
+    rules = {name: {"enabled": False} for name in COLOUR_RULES}
+    return _nodes("", page.evaluate(_RUN, [selector, {**ONE_IS_ENOUGH, "rules": rules}]))
+
+
+def _new_colours(page: Page, selector: str, theme: str) -> Found:
+    known = _COLOURS_SEEN.setdefault(theme, [])
+    options = {**ONE_IS_ENOUGH, "runOnly": list(COLOUR_RULES)}
+    new, response = page.evaluate(_RUN_WHERE_COLOURS_ARE_NEW, [selector, options, known])
+    assert not new or "'fgColor': '#" in str(response), "axe has read colours"
+    known += new
+    return _nodes(theme, response)
+
+
+def _nodes(theme: str, response: dict[str, Any]) -> Found:
     return [
         (theme, one["id"], node["html"][:160], node["failureSummary"])
         for one in response["violations"]
