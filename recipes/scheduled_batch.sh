@@ -13,8 +13,12 @@
 set -u
 umask 077
 
-if [ "$#" -lt 1 ] || [ ! -r "$1" ]; then
-    echo "usage: scheduled_batch.sh TABLE [OPTION]...: ${1:-no table} cannot be read" >&2
+if [ "$#" -lt 1 ]; then
+    echo "usage: scheduled_batch.sh TABLE [OPTION OF idc batch]..." >&2
+    exit 2
+fi
+if [ ! -r "$1" ]; then
+    echo "error: the table $1 cannot be read. Check the path; cron needs a whole one." >&2
     exit 2
 fi
 table=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")

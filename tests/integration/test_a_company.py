@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 from companies import Company
@@ -53,6 +55,19 @@ def company(tmp_path_factory, models_are_parsed_once):
         for name in ("permission_sets", "groups", "users", "account_assignments"):
             Step(run, name).apply()
         yield folder, connection
+
+
+def test_the_recipes_company_is_made_in_the_recipes_organization(tmp_path):
+    """The command of docs/sandbox.md, without the person's half of the lesson."""
+    scenario = ORGANIZATION.with_name("company.yaml")
+    given = ["--fresh-sandbox", "--organization", str(ORGANIZATION), "-f", str(scenario)]
+    done = CliRunner().invoke(
+        app, ["run", *given, "--only", "01,05,06,07,08", "--out", str(tmp_path / "run")]
+    )
+    assert done.exit_code == 0, done.output
+    summary = tmp_path / "run" / "latest" / "summary.json"
+    notebooks = json.loads(summary.read_text("utf-8"))["notebooks"]
+    assert sum(each["changes"]["create"] for each in notebooks) == 21
 
 
 def test_a_company_is_imported_changed_approved_applied_watched_and_put_back(company):
