@@ -248,11 +248,16 @@ def _found(folder: StateFolder) -> RunningSandbox:
     return sandbox
 
 
-def _env(_options: argparse.Namespace, folder: StateFolder) -> _Answer:
+def _env(options: argparse.Namespace, folder: StateFolder) -> _Answer:
     """Print the variables that point AWS clients at it."""
     from idc_sandbox.environment import environment, variables_to_unset  # noqa: PLC0415
 
-    variables = environment(_found(folder))
+    sandbox = find_sandbox(folder)
+    if sandbox is None:
+        if not options.json:
+            print("false")  # `eval` of nothing would succeed, and a script go on with the keys of AWS
+        raise SandboxStartError(_nothing_runs(folder))
+    variables = environment(sandbox)
     return _Answer(variables, f"unset {' '.join(variables_to_unset(variables))}\n{_exports(variables)}")
 
 

@@ -165,7 +165,7 @@ def cluster_client(address: str) -> Iterator[Any]:
     except ImportError as error:
         raise RunFailedError(
             "the package `distributed` is not installed",
-            remedy="Install the kit with its extra: pip install '.[cluster]', here and on every worker.",
+            remedy="Install the kit with its extra: pip install -e '.[cluster]', here and on every worker.",
         ) from error
     try:
         client = _new_client(distributed, address)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 from athena_harness import ENDED
-from patience import until
+from patience import PATIENCE_S, until
 
 from idc_runner.cli.sandbox import clock
 from idc_sandbox.__main__ import main
@@ -111,6 +113,20 @@ def test_a_wrong_switch_is_named_and_nothing_is_set(said, given, status, words):
 def test_where_nothing_runs_it_is_said(tmp_path, capsys, command):
     assert main([command, "--state", str(tmp_path / "none")]) == 1
     assert "no sandbox runs with state in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", ['set -e; eval "$({env})"; echo on AWS', 'eval "$({env})" && echo on AWS'])
+def test_a_script_does_not_go_on_without_the_sandboxs_environment(tmp_path, script):
+    env = f"{sys.executable} -m idc_sandbox env --state {tmp_path / 'none'}"
+    done = subprocess.run(
+        ["bash", "-c", script.format(env=env)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: no sandbox runs with state in")
 
 
 def test_the_recipes_table_has_what_the_trail_delivered(sandbox, said):
