@@ -93,6 +93,19 @@ def test_only_what_a_browser_does_is_a_pages(path, method, is_a_page):
     assert is_for_pages(scope_of(path, method=method)) is is_a_page
 
 
+def test_an_address_with_a_query_and_no_path_is_no_persons():
+    assert is_for_pages(scope_of("/"))
+    assert not is_for_pages(scope_of("/", "list-type=2"))
+    assert not is_for_pages(scope_of("/", accept="*/*"))
+
+
+@pytest.mark.parametrize("path", ["/user/ana/proxy/8723", "/user/ana/proxy/8723/"])
+def test_a_browser_at_the_proxys_own_address_is_led_to_the_portal(behind_a_proxy, path):
+    visitor = behind_a_proxy.visitor("https://hub.example.org")
+    answer = visitor.open(path, follow=False, accept="text/html")
+    assert answer.headers["location"].startswith(f"{PUBLIC}/start")
+
+
 @pytest.mark.parametrize("name", ["start", "authorize"])
 def test_buckets_with_the_names_of_pages_work(sandbox, name):
     s3 = sandbox.client("s3", config={"s3": {"addressing_style": "path"}})

@@ -68,6 +68,29 @@ def test_an_invitation_expires_after_seven_days(door):
     assert "Ask your administrator" in refusal.message
 
 
+def test_a_reset_is_good_for_a_day_and_the_link_that_verifies_an_address_for_seven(door):
+    user_id = door.add_person()
+    door.call(
+        "identitystore",
+        "UpdateUser",
+        IdentityStoreId=door.identity_store_id,
+        UserId=user_id,
+        Operations=[{"AttributePath": "emails", "AttributeValue": [{"Value": "new@example.com"}]}],
+    )
+    verifying = door.do(invitations.send_link, user_id).link.rpartition("/")[2]
+    door.do(invitations.reset_password, user_id)
+    token = token_of(door.do(people.list_messages)[0])
+    door.advance(86_400 - 60)
+    door.do(invitations.look_at_invitation, token)
+    door.advance(61)
+    assert door.refusal(invitations.accept, token, "Another-password-2").code == "invitation-expired"
+    door.advance(6 * 86_400 - 61)
+    assert door.do(invitations.person_of_link, verifying).user_id == user_id
+    door.advance(61)
+    assert door.refusal(invitations.verify, verifying).code == "verification-expired"
+    assert not door.do(invitations.is_verified, user_id)
+
+
 @pytest.mark.parametrize("token", ["", "x", "x" * 100_000, "日本", "\ud800", "' OR 1=1 --"])
 def test_an_invented_link_opens_nothing(door, token):
     door.do(invitations.invite, door.add_person(password=None))
