@@ -168,7 +168,7 @@ def _left_over(remaining: UndoPlan) -> Check:
     writes = remaining.plan.writes
     kept = tuple(each.change for each in remaining.undoings if each.fate is Fate.LEFT)
     if not writes and not kept:
-        others = tuple(change for change in remaining.left_alone() if change not in kept)
+        others = remaining.left_alone()
         words = f"; left alone: {_reasons(others)}" if others else ""
         return Check(NOTHING_LEFT, True, f"every receipt is undone{words}")
     names = ", ".join(format_thing(change.kind, change.key) for change in writes)

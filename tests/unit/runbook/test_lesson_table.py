@@ -78,6 +78,19 @@ def test_it_is_planned_applied_checked_and_undone_by_its_name(context):
     assert context.connection.reviews.states == {}
 
 
+def test_what_there_is_no_way_back_from_is_said_once(context):
+    step = Step(context, NEW.name)
+    step.plan()
+    step.apply()
+    context.connection.reviews.no_way_back = {"": "a review is for good"}
+    teardown = Teardown(context)
+    (left,) = teardown.plan().left_alone()
+    assert left.reason == "cannot be undone: a review is for good"
+    teardown.apply()
+    assert (teardown.verdict().undone, teardown.verdict().left_alone) == (0, 1)
+    assert Teardown(context).plan().undoings == ()
+
+
 def test_the_map_the_headings_the_undo_and_the_permissions_have_it(added):
     assert target_steps() == [NEW.name]
     assert list(resources_by_kind(Target())) == ["review"]
