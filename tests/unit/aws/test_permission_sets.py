@@ -6,7 +6,7 @@ from stub_transport import ACCOUNT_ID, INSTANCE_ARN, MEMBER_ID, Refusal
 
 from idc_aws.access import find_permission_set, list_permission_sets
 from idc_aws.errors import KitError, NotFoundError, WaitTimeoutError, WriteFailedError
-from idc_aws.permission_sets import PermissionSets
+from idc_aws.permission_sets import PermissionSets, change_policies
 
 ARN = "arn:aws:sso:::permissionSet/ssoins-1111222233334444/ps-1111222233334444"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
@@ -174,6 +174,87 @@ def test_update_calls_only_what_differs(permission_sets, transport):
         "AttachManagedPolicyToPermissionSet",
     ]
     assert transport.made("AttachManagedPolicyToPermissionSet")[0]["ManagedPolicyArn"] == BILLING
+
+
+OURS, THEIRS = {"name": "ours", "path": "/"}, {"name": "theirs", "path": "/of/them/"}
+OURS_SENT = {"CustomerManagedPolicyReference": {"Name": "ours", "Path": "/"}}
+THEIRS_SENT = {"CustomerManagedPolicyReference": {"Name": "theirs", "Path": "/of/them/"}}
+
+
+class Sent(list):
+    """Stands in for a writer: what is sent, without the service and the permission set."""
+
+    def send(self, service_name, method_name, **request):
+        assert (service_name, request.pop("PermissionSetArn")) == ("sso-admin", ARN)
+        self.append((method_name, request))
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after", "sent"),
+    [
+        (
+            "customer_managed_policies",
+            [OURS],
+            [THEIRS],
+            [
+                ("detach_customer_managed_policy_reference_from_permission_set", OURS_SENT),
+                ("attach_customer_managed_policy_reference_to_permission_set", THEIRS_SENT),
+            ],
+        ),
+        ("customer_managed_policies", [OURS, THEIRS], [THEIRS, OURS], []),
+        ("inline_policy", None, None, []),
+        ("inline_policy", POLICY, POLICY, []),
+        ("inline_policy", POLICY, "{}", [("put_inline_policy_to_permission_set", {"InlinePolicy": "{}"})]),
+        ("inline_policy", POLICY, None, [("delete_inline_policy_from_permission_set", {})]),
+        ("permissions_boundary", None, None, []),
+        ("permissions_boundary", {"managed_policy": BILLING}, {"managed_policy": BILLING}, []),
+        (
+            "permissions_boundary",
+            {"managed_policy": BILLING},
+            {"managed_policy": READ_ONLY},
+            [
+                (
+                    "put_permissions_boundary_to_permission_set",
+                    {"PermissionsBoundary": {"ManagedPolicyArn": READ_ONLY}},
+                )
+            ],
+        ),
+        (
+            "permissions_boundary",
+            None,
+            {"customer_managed_policy": THEIRS},
+            [("put_permissions_boundary_to_permission_set", {"PermissionsBoundary": THEIRS_SENT})],
+        ),
+        (
+            "permissions_boundary",
+            {"managed_policy": BILLING},
+            None,
+            [("delete_permissions_boundary_from_permission_set", {})],
+        ),
+    ],
+)
+def test_of_policies_only_what_differs_is_sent(field, before, after, sent):
+    made = Sent()
+    change_policies(made, ARN, {field: before}, {field: after})
+    assert made == sent
+
+
+def test_an_update_names_its_set_and_takes_all_tags_away(permission_sets, transport):
+    change = update(permission_sets, "Auditors", BEFORE, {**BEFORE, "tags": None})
+    assert apply(permission_sets, change)["Auditors"].identifier == ARN
+    assert transport.made("UntagResource")[0]["TagKeys"] == ["team"]
+
+
+def test_only_a_description_that_goes_is_said_to_stay(permission_sets):
+    def said(change):
+        return permission_sets.irreversible(change)
+
+    without, described = {**BEFORE, "description": None}, BEFORE
+    assert said(update(permission_sets, "Auditors", described, without)) == {
+        "description": "AWS keeps the description of a permission set once there is one"
+    }
+    assert said(update(permission_sets, "Auditors", without, described)) == {}
+    assert said(delete(permission_sets, "Auditors", ARN)) == {}
 
 
 def test_update_leaves_what_somebody_else_changed_meanwhile(permission_sets, transport):
