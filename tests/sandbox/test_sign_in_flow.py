@@ -84,6 +84,7 @@ def test_a_sign_in_is_over_after_fifteen_minutes_and_after_the_end(door):
     door.set_mfa(prompt="never")
     sign_in_id, following = door.enter_password()
     assert following.page == "signed-in"
+    assert following.sign_in_id is None, "it has ended"
     assert door.refused("password", sign_in_id, password=PASSWORD).code == "sign-in-expired"
     late = door.begin("ana")
     door.advance(15 * 60 + 1)

@@ -245,6 +245,14 @@ def test_an_update_names_its_set_and_takes_all_tags_away(permission_sets, transp
     assert transport.made("UntagResource")[0]["TagKeys"] == ["team"]
 
 
+def test_an_update_sets_what_there_was_not_even_by_name(permission_sets, transport):
+    before = {name: value for name, value in BEFORE.items() if name != "permissions_boundary"}
+    transport.on("PutPermissionsBoundaryToPermissionSet", {})
+    wanted = {**before, "permissions_boundary": {"managed_policy": BILLING}}
+    apply(permission_sets, update(permission_sets, "Auditors", before, wanted))
+    assert transport.writes() == ["PutPermissionsBoundaryToPermissionSet"]
+
+
 def test_only_a_description_that_goes_is_said_to_stay(permission_sets):
     def said(change):
         return permission_sets.irreversible(change)
