@@ -188,7 +188,9 @@ def write_setting(
         after = model.model_validate(before | values).model_dump()
     except ValidationError as error:
         problems = [
-            f"Value {one['input']!r} at {'.'.join(map(str, (name, *one['loc'])))!r}: "
+            f"There is no {one['loc'][0]!r} in {name}; there are {', '.join(model.model_fields)}."
+            if one["type"] == "extra_forbidden"
+            else f"Value {one['input']!r} at {'.'.join(map(str, (name, *one['loc'])))!r}: "
             f"{one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         ]

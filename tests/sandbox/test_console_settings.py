@@ -109,7 +109,7 @@ def test_requiring_registration_lets_users_manage_their_devices(directory):
         ("sessions", {"user_interactive": "P"}, "PT8H"),
         ("sessions", {"user_interactive": "P1DT"}, "PT8H"),
         ("sessions", {"user_interactive": 8}, "string"),
-        ("sessions", {"portal": "PT8H"}, "sessions.portal"),
+        ("sessions", {"portal": "PT8H"}, "no 'portal' in sessions; there are user_interactive, "),
         ("standard_authentication", {"send_email_otp": "yes"}, "'yes'"),
         ("multi_factor_authentication", {"prompt": "sometimes"}, "context-aware"),
         ("multi_factor_authentication", {"allowed_types": ["sms"]}, "authenticator-apps"),
