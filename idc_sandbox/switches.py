@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import sqlite3
@@ -180,6 +179,8 @@ def _require_calls(service_name: str, operation_name: str) -> None:
 
 def _require_one_of(key: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
+        import difflib  # noqa: PLC0415  no start waits for what only mistakes need
+
         near = difflib.get_close_matches(value, known, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Take '*' or one of {', '.join(known[:20])}."
         raise validation_error(

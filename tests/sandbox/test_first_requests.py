@@ -127,3 +127,17 @@ def test_a_request_waits_for_a_module_that_another_has_begun_to_import(tmp_path,
     assert answers == [{"at": "the end of the module"}] * 2
     sys.modules.pop("idc_sandbox.slow_service")
     store.close()
+
+
+def test_what_has_a_policy_of_its_own_is_known_before_its_first_request():
+    said = "from idc_sandbox.wire import registry; print(registry.is_let_in_by_own_policy(*sys.argv[1:]))"
+    assert printed(f"import sys; {said}", "sso-oidc", "CreateTokenWithIAM") == ["True"]
+    assert printed(f"import sys; {said}", "sso-oidc", "CreateToken") == ["False"]
+    assert printed(f"import sys; {said}", "sso-admin", "CreateTokenWithIAM") == ["False"]
+
+
+def test_an_operation_has_one_handler():
+    handler = registry.handlers()["sso-admin", "ListInstances"]
+    with pytest.raises(ValueError, match="sso-admin:ListInstances has two handlers"):
+        registry.operation("sso-admin", "ListInstances")(lambda _context, _request: None)
+    assert registry.handlers()["sso-admin", "ListInstances"] is handler

@@ -351,3 +351,11 @@ def test_of_a_page_that_is_refused_the_refusal_stays_and_what_was_undone_does_no
     with pytest.raises(ServiceError, match="already exists"):
         create_twice()
     assert only(gateway_client, "CreatePermissionSet")["errorCode"] == "ConflictException"
+
+
+def test_a_refusal_whose_event_cannot_be_made_is_answered_all_the_same(gateway_client, monkeypatch, caplog):
+    monkeypatch.setattr(gateway_client.gateway.feed, "record_call", lambda *_arguments: 1 / 0)
+    with pytest.raises(ClientError, match="ValidationException") as refused:
+        gateway_client.client("sso-admin").create_instance(Name="*")
+    assert refused.value.response["ResponseMetadata"]["RequestId"]
+    assert "the event of a refusal could not be made" in caplog.text
