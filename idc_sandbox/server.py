@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -162,7 +162,7 @@ class ControlEndpoint:
         answers = self._answers.get(f"{place}{slash}", {})
         methods = ("GET", "HEAD") if path == "health" else tuple(answers)
         if head.method not in methods:
-            return _not_there(head.method, path, methods)
+            return _no_such_place(head, methods, self._answers)
         if path == "health":
             return _json_answer(200, self._health(query_parameters(head)), {})
         _require_secret(head, self._keys["control_secret"])
@@ -182,19 +182,6 @@ class ControlEndpoint:
         return {**about, "proof": prove(self._keys["health_key"], self._port, challenge)}
 
 
-def _no_such_place(
-    head: Request, answers: Mapping[str, Answer], places: Mapping[str, Mapping[str, Answer]]
-) -> ServiceError:
-    if answers:
-        takes = f"It takes {' and '.join(answers)}."
-        return ServiceError(
-            "UnknownOperationException", f"{head.path} takes no {head.method}. {takes}", status=405
-        )
-    known = ", ".join(sorted({"health", *places}))
-    message = f"There is no {head.path}. Below /_sandbox/ are {known}; see docs/sandbox.md."
-    return ServiceError("UnknownOperationException", message, status=404)
-
-
 def _require_secret(head: Request, control_secret: str) -> None:
     given = head.headers.get("x-sandbox-secret", "")
     if not hmac.compare_digest(given.encode(), control_secret.encode()):
@@ -205,11 +192,14 @@ def _require_secret(head: Request, control_secret: str) -> None:
         )
 
 
-def _not_there(method: str, path: str, methods: Sequence[str]) -> Response:
-    known = ", ".join(methods)
-    message = f"/_sandbox/{path} takes {known}, not {method}." if known else f"There is no /_sandbox/{path}."
-    refusal = _refuse(ServiceError("UnknownOperationException", message, status=405 if known else 404))
-    return replace(refusal, headers={**refusal.headers, **({"Allow": known} if known else {})})
+def _no_such_place(head: Request, methods: Sequence[str], places: Iterable[str]) -> Response:
+    if methods:
+        message = f"{head.path} takes no {head.method}. It takes {' and '.join(methods)}."
+        refusal = _refuse(ServiceError("UnknownOperationException", message, status=405))
+        return replace(refusal, headers={**refusal.headers, "Allow": ", ".join(methods)})
+    known = ", ".join(sorted({"health", *places}))
+    message = f"There is no {head.path}. Below /_sandbox/ are {known}; see docs/sandbox.md."
+    return _refuse(ServiceError("UnknownOperationException", message, status=404))
 
 
 def _json_answer(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:
