@@ -461,6 +461,25 @@ def test_what_a_caller_may_no_more_is_refused_at_once_to_all_threads(gateway_cli
     assert {number for number, said in answers if said is False} == {0, 1}, "each had written before"
 
 
+def test_what_was_seen_of_a_caller_in_a_change_that_was_undone_is_known_no_more(gateway_client, monkeypatch):
+    iam = gateway_client.client("iam")
+    iam.create_user(UserName="ana")
+    key = iam.create_access_key(UserName="ana")["AccessKey"]
+    caller = gateway_client.double.secret_of(key["AccessKeyId"]).caller
+
+    def look_and_fail(*_arguments) -> None:
+        gateway_client.double.access_policies(caller)
+        raise RuntimeError("no event")
+
+    monkeypatch.setattr(gateway_client.gateway.feed, "record_call", look_and_fail)
+    with pytest.raises(ClientError, match="Internal"):
+        iam.put_user_policy(UserName="ana", PolicyName="all", PolicyDocument=everything("Allow"))
+    monkeypatch.undo()
+    names = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        gateway_client.client("iam", credentials=names).list_users()
+
+
 def test_what_moto_cannot_do_is_refused_cleanly(gateway_client, s3, monkeypatch):
     monkeypatch.setitem(sys.modules, "py_partiql_parser", None)  # moto's parser of S3 Select is not required
     s3.put_object(Bucket="bucket", Key="k", Body=b"a,b\n1,2\n")

@@ -202,10 +202,16 @@ def test_an_unknown_path_of_its_own_is_no_aws_request(sandbox, method, path, sta
     headers = {"x_sandbox_secret": sandbox.running.control_secret}
     found, named, body = raw(sandbox, method, f"/_sandbox/{path}", **headers)
     assert (found, named.get("allow")) == (status, allowed)
-    if method != "HEAD":
-        said = json.loads(body)
-        assert said["code"] == "UnknownOperationException"
-        assert "takes" in said["message"] if allowed else "There is no /_sandbox/" in said["message"]
+    if method == "HEAD":
+        return
+    said = json.loads(body)
+    assert said["code"] == "UnknownOperationException"
+    if allowed:
+        takes = f"takes no {method}. It takes {allowed.replace(', ', ' and ')}."
+        assert said["message"] == f"/_sandbox/{path} {takes}"
+    else:
+        known = "Below /_sandbox/ are checkpoints/, clock, console/, health, "
+        assert said["message"].startswith(f"There is no /_sandbox/{path}. {known}")
 
 
 @pytest.mark.parametrize(
