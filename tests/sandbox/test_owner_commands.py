@@ -11,9 +11,8 @@ import pytest
 import typer
 from athena_harness import ENDED
 from patience import PATIENCE_S, until
-from typer.testing import CliRunner
 
-from idc_runner.cli.sandbox import app, clock
+from idc_runner.cli.sandbox import clock
 from idc_sandbox.__main__ import main
 from idc_sandbox.switches import DEFAULTS
 
@@ -64,20 +63,6 @@ def test_what_is_wrong_in_a_command_is_one_line_and_where_help_is(tmp_path, capf
         "as 5m",
         "For help: python -m idc_sandbox clock --help",
     ]
-
-
-def test_all_origins_that_may_frame_the_pages_are_handed_over(monkeypatch):
-    commands: list[list[str]] = []
-
-    def run(command, *, check):
-        commands.append(command)
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr("idc_runner.cli.sandbox.subprocess.run", run)
-    origins = ["http://a.example", "http://b.example"]
-    done = CliRunner().invoke(app, ["start", *(f"--frame-ancestor={origin}" for origin in origins)])
-    assert done.exit_code == 0, done.output
-    assert commands[0][-2:] == [f"--frame-ancestor={origin}" for origin in origins]
 
 
 def test_the_description_of_a_command_keeps_its_capitals(capsys):
