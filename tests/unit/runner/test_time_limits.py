@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from idc_aws.errors import InvalidValueError
-from idc_runner.engine import TimeLeft, TimeLimits
+from idc_runner.engine import TimeLeft, TimeLimits, cut_note
 
 CELL = SimpleNamespace(source="sleep()")
 
@@ -16,10 +16,17 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("given", [0, -1])
-def test_no_time_at_all_is_refused(given):
-    with pytest.raises(InvalidValueError, match="notebook_s is"):
-        TimeLimits(notebook_s=given)
+@pytest.mark.parametrize("name", ["cell_s", "notebook_s", "most_printed"])
+@pytest.mark.parametrize("given", [0, -1, -0.5])
+def test_no_time_and_no_output_at_all_are_refused(name, given):
+    with pytest.raises(InvalidValueError, match=f"{name} is {given}"):
+        TimeLimits(**{name: given})
+
+
+def test_the_least_time_and_output_are_taken_and_nan_is_no_time():
+    assert TimeLimits(cell_s=0.5, notebook_s=0.5, most_printed=1).most_printed == 1
+    with pytest.raises(InvalidValueError, match="cell_s is nan"):
+        TimeLimits(cell_s=float("nan"))
 
 
 def test_without_limits_no_cell_has_one():
@@ -47,3 +54,28 @@ def test_the_failure_names_the_limit_that_was_reached_and_the_cell(passed_s, wor
     failure = left.failure()
     assert (failure.error_name, failure.cell, failure.source) == ("TimeLimitError", 2, "sleep()")
     assert re.match(words, failure.message)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (TimeLimits(cell_s=10), "the cell took longer than its limit of 10 s"),
+        (TimeLimits(notebook_s=0.5), "the notebook took longer than its limit of 0.5 s"),
+    ],
+)
+@pytest.mark.parametrize("passed_s", [0, 100])
+def test_with_one_limit_the_failure_is_about_that_one(limits, words, passed_s):
+    clock = Clock()
+    left = TimeLeft(limits, clock=clock)
+    clock.now += passed_s
+    assert left.failure().message.startswith(words)
+    assert left.cell_number is None
+    assert str(left.failure()).startswith("TimeLimitError: the ")
+    left.for_cell(CELL)
+    assert str(left.failure()).startswith(f"cell [1]: TimeLimitError: {words}")
+
+
+def test_what_was_cut_is_counted():
+    note = cut_note("output", 1_234_567, 1_000_000)
+    assert note.startswith("\n[1,234,567 characters of this cell's output were cut here: 1,000,000 are kept.")
+    assert note.endswith("]\n")
