@@ -323,6 +323,12 @@ def order_of(folder, name, *cells, **values):
     return NotebookOrder(notebook, folder / f"{name}.out.ipynb", **values)
 
 
+@pytest.fixture
+def folder(tmp_path_factory):
+    """A folder that stays: what a test has begun goes on after it, and pytest deletes a ``tmp_path`` then."""
+    return tmp_path_factory.mktemp("begun")
+
+
 def begin(engine, folder):
     """Return an order that the engine has begun, and the process that waits for it."""
     values = {"parameters": {"mode": "apply"}, "environment": {"SOME_VALUE": "a"}}
@@ -337,8 +343,8 @@ def begin(engine, folder):
     return order, int(pid)
 
 
-def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, tmp_path):
-    order, pid = begin(engine, tmp_path)
+def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, folder):
+    order, pid = begin(engine, folder)
     assert not order.output.exists(), "nothing of it is there before it is executed"
     assert engine.execute(order) is None
     assert printed(code_cells(order.output)) == [f"{pid}\n"]
@@ -346,9 +352,9 @@ def test_what_is_begun_waits_and_is_taken_up_by_the_same_notebook(engine, tmp_pa
     assert printed(code_cells(order.output)) != [f"{pid}\n"]
 
 
-def test_what_was_begun_is_taken_up_when_the_one_after_it_is_begun_too(engine, tmp_path):
-    order, pid = begin(engine, tmp_path)
-    engine.begin(order_of(tmp_path, "06_y", "1"))
+def test_what_was_begun_is_taken_up_when_the_one_after_it_is_begun_too(engine, folder):
+    order, pid = begin(engine, folder)
+    engine.begin(order_of(folder, "06_y", "1"))
     assert engine.execute(order) is None
     assert printed(code_cells(order.output)) == [f"{pid}\n"]
 
@@ -357,17 +363,17 @@ OTHERS = {"parameters": {"mode": "plan"}, "environment": {}, "limits": TimeLimit
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, tmp_path, name):
-    order, pid = begin(engine, tmp_path)
+def test_what_was_begun_with_other_values_is_not_taken_up_and_ends(engine, folder, name):
+    order, pid = begin(engine, folder)
     assert engine.execute(replace(order, **{name: OTHERS[name]})) is None
     assert printed(code_cells(order.output)) != [f"{pid}\n"]
     for name in ("06_y", "07_z"):
-        engine.begin(order_of(tmp_path, name, "1"))
+        engine.begin(order_of(folder, name, "1"))
     until(lambda: is_gone(pid))
 
 
-def test_what_was_begun_and_killed_is_executed_in_another_process(engine, tmp_path):
-    order, pid = begin(engine, tmp_path)
+def test_what_was_begun_and_killed_is_executed_in_another_process(engine, folder):
+    order, pid = begin(engine, folder)
     os.kill(pid, signal.SIGKILL)
     until(lambda: is_gone(pid))
     assert engine.execute(order) is None
