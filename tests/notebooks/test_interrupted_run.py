@@ -60,6 +60,14 @@ def receipts_of(commands):
     return ReceiptBook(path).read()
 
 
+def undo_all(slow):
+    """Undo the latest run, of which nothing but the instance before it may stay."""
+    switch(slow, latency_s=0)
+    undo = slow.idc("undo", str(slow.latest), "--yes")
+    assert undo.returncode == 0, undo.stdout + undo.stderr
+    assert set(what_is_there(slow)) == {"instance"}
+
+
 def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(slow):
     process = slow.begin("--only", "05,06")
     until_applying(process, "permission_sets")
@@ -75,10 +83,7 @@ def test_ctrl_c_leaves_whole_receipts_no_process_and_a_run_that_can_be_undone(sl
     receipts = receipts_of(slow)
     assert receipts
 
-    switch(slow, latency_s=0)
-    undo = slow.idc("undo", str(slow.latest), "--yes")
-    assert undo.returncode == 0, undo.stdout + undo.stderr
-    assert set(what_is_there(slow)) == {"instance"}
+    undo_all(slow)
 
 
 def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow):
@@ -92,10 +97,7 @@ def test_a_run_whose_preloaded_process_is_killed_says_so_and_can_be_undone(slow)
     assert "Traceback" not in told
     assert receipts_of(slow)
 
-    switch(slow, latency_s=0)
-    undo = slow.idc("undo", str(slow.latest), "--yes")
-    assert undo.returncode == 0, undo.stdout + undo.stderr
-    assert set(what_is_there(slow)) == {"instance"}
+    undo_all(slow)
 
 
 def test_a_run_whose_sandbox_dies_says_so_and_running_again_finishes_it(slow):

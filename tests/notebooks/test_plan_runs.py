@@ -59,7 +59,8 @@ def test_a_plan_before_there_is_an_instance_writes_nothing_and_says_what_comes_l
     assert "Later: no instance is visible in Region" in configured
 
 
-@pytest.mark.parametrize(("target", "mode"), [("sandbox", "plan"), ("aws", "apply")])
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+@pytest.mark.parametrize("target", ["sandbox", "aws"])
 def test_another_region_than_the_instance_s_is_said_first_in_both_modes(commands, target, mode):
     connection = connect(state_folder=commands.state)
     if connection.instance_or_none() is None:

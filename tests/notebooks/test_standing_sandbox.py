@@ -1,10 +1,10 @@
-"""Runs on the standing sandbox, in order: applied, again, a notebook by papermill, undone."""
+"""Runs on the standing sandbox, in order: planned, applied, again, a notebook by papermill, undone."""
 
 import re
 
 import nbformat
 import pytest
-from kit_commands import KIT, what_is_there
+from kit_commands import KIT, steps_that_come_later, what_is_there
 
 from idc_aws.project import DEFAULT_SCENARIO
 
@@ -19,7 +19,13 @@ def outputs(folder, name):
 
 
 @pytest.fixture(scope="module")
-def first(commands):
+def planned(commands):
+    done, summary = commands.run("--mode", "plan")
+    return done, summary, commands.latest, what_is_there(commands)
+
+
+@pytest.fixture(scope="module")
+def first(commands, planned):
     # As on most fresh machines, there is no AWS CLI: notebooks 10 and 11 sign in by boto3.
     done, summary = commands.run("--no-teardown", command_line=False)
     return done, summary, commands.latest, what_is_there(commands)
@@ -48,11 +54,31 @@ def undone(commands, first, by_papermill):
     return done, what_is_there(commands)
 
 
-def test_the_first_run_makes_the_lesson_and_leaves_it_there(first):
+def test_mode_plan_says_what_would_change_and_writes_nothing(planned):
+    done, summary, folder, there = planned
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert summary["mode"] == "plan"
+    assert total(summary, "create") > 0
+    assert "to create" in done.stdout
+    assert not (folder / "receipts.jsonl").exists()
+    assert there == {}
+
+
+def test_a_plan_of_the_whole_lesson_ends_well_before_there_is_an_instance(planned):
+    _, summary, folder, _ = planned
+    assert len(summary["notebooks"]) == 14
+    assert {notebook["status"] for notebook in summary["notebooks"]} == {"passed"}
+    after_01 = dict.fromkeys(("02", "03", "04", "05", "06", "07", "08"), True)
+    assert steps_that_come_later(summary) == {"01": False, "99": False} | after_01
+    executed = (folder / "notebooks" / "05_permission_sets.ipynb").read_text("utf-8")
+    assert "Later: there is no instance yet. Notebook 01 enables it; this step comes after it." in executed
+
+
+def test_the_first_run_makes_what_was_planned_and_leaves_it_there(first, planned):
     done, summary, _, there = first
     assert done.returncode == 0, done.stdout + done.stderr
     assert [notebook["notebook"] for notebook in summary["notebooks"]][-1] == "12_what_you_have"
-    assert total(summary, "create") > 0
+    assert 0 < total(summary, "create") <= total(planned[1], "create")
     assert set(there) == {
         "instance",
         "permission sets",
@@ -99,7 +125,13 @@ def test_plain_papermill_runs_a_notebook_from_the_scenario_file(commands, by_pap
     assert "widgets" not in document.metadata
 
 
-def test_an_unknown_key_of_a_scenario_is_refused_before_anything_starts(commands, first):
+def test_plain_papermill_refuses_a_parameter_that_the_notebook_does_not_know(commands, second):
+    done = commands.papermill("05_permission_sets", "-p", "permision_sets", "x", "--no-progress-bar")
+    assert done.returncode != 0
+    assert "Did you mean 'permission_sets'?" in done.stderr
+
+
+def test_an_unknown_key_of_a_scenario_is_refused_before_anything_starts(commands, planned):
     scenario = commands.folder / "mine.yaml"
     scenario.write_text("target: sandbox\npermision_sets: []\n", "utf-8")
     before = sorted(commands.runs.iterdir())
