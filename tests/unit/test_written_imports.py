@@ -56,3 +56,40 @@ def test_documents_name_files_that_are_there():
         if not (ROOT / path).exists() and not (ROOT / f"{path}.py").exists()
     ]
     assert found == []
+
+
+# `Name` in `file.py`, with further names before it; and `file.py` (`Name`).
+NAMES_IN = re.compile(
+    r"((?:`\w+`(?:, | and | or | or, for both, )?)+)(?: of `\w+`)? (?:in|of) `([\w/]+\.py)`"
+)
+NAME_BEHIND = re.compile(r"`([\w/]+\.py)` \(`(\w+)`\)")
+
+
+def names_and_files(text):
+    """Yield each name of a text with the file that the text says it is in."""
+    for names, path in NAMES_IN.findall(text):
+        yield from ((name, path) for name in re.findall(r"`(\w+)`", names))
+    yield from ((name, path) for path, name in NAME_BEHIND.findall(text))
+
+
+def has_it(name, path):
+    """Return whether a module of this path defines the name."""
+    homes = [
+        home for home in ROOT.glob(f"idc_*/**/{Path(path).name}") if home.as_posix().endswith(f"/{path}")
+    ]
+    given = re.compile(rf"^\s*(?:(?:def|class) {name}\b|{name}\b[^=\n]*=|{name}: )", re.MULTILINE)
+    return any(given.search(home.read_text("utf-8")) for home in homes)
+
+
+def test_the_architecture_names_things_where_they_are():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    found = list(names_and_files(page))
+    assert len(found) > 12
+    assert [one for one in found if not has_it(*one)] == []
+
+
+def test_a_name_in_another_file_is_found():
+    written = "and `RunRequest`, `BatchRequest` or, for both, `Request` in `idc_runner/run.py`"
+    named = list(names_and_files(written))
+    assert named == [(name, "idc_runner/run.py") for name in ("RunRequest", "BatchRequest", "Request")]
+    assert [name for name, path in named if not has_it(name, path)] == ["BatchRequest"]
