@@ -51,6 +51,12 @@ class Action(StrEnum):
     SKIPPED = "skipped"
 
 
+def act_in_words(action: Action, kind: str, key: str) -> str:
+    """Return an act on a thing as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
+    noun = kind.replace("_", " ")
+    return f"{action.value} {noun}" if key == noun else f"{action.value} {noun} {key!r}"
+
+
 class Use(NamedTuple):
     """Something that hangs on a thing: deleting the thing destroys it, or AWS refuses to delete it."""
 

@@ -14,7 +14,7 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idc_aws import errors
-from idc_aws.changes import Change
+from idc_aws.changes import Change, act_in_words
 from idc_aws.errors import (
     AccessDeniedError,
     AccountInstanceError,
@@ -260,7 +260,7 @@ def failed_write(change: Change) -> Iterator[None]:
 
 
 def _what(change: Change) -> str:
-    return f"{change.action.value} {change.kind.replace('_', ' ')} {change.key!r}"
+    return act_in_words(change.action, change.kind, change.key)
 
 
 @contextmanager

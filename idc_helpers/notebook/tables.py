@@ -10,7 +10,7 @@ from html import escape
 from itertools import zip_longest
 from typing import Any
 
-from idc_aws.changes import Action, Change, Plan, State, WriteResult
+from idc_aws.changes import Action, Change, Plan, State, WriteResult, act_in_words
 from idc_aws.connection import Place
 from idc_aws.desired import Desired
 from idc_aws.files import read_text
@@ -295,7 +295,7 @@ def format_checks(results: CheckResults) -> str:
 
 def format_change(change: Change) -> str:
     """Return a change as a person says it, such as ``"create permission set 'ReadOnlyAccess'"``."""
-    return f"{change.action.value} {format_kind(change.kind)} {_key(change)!r}"
+    return act_in_words(change.action, change.kind, _key(change))
 
 
 def _key(change: Change) -> str:

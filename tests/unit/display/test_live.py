@@ -32,3 +32,9 @@ def test_without_a_notebook_a_line_is_printed_and_nothing_breaks(capsys):
     line.say("first")
     line.say("second")
     assert capsys.readouterr().out == "first\n"
+
+
+def test_a_thing_that_is_called_as_its_kind_is_named_once():
+    kind = "access_control_attributes"
+    change = Change(Action.DELETE, kind, "access control attributes", {}, None, "was created by this run")
+    assert format_progress("started", change, 0, 1) == "▶ 0 of 1 done · delete access control attributes …"
