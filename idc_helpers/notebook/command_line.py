@@ -231,7 +231,7 @@ class CommandLineStep:
         if not read_profile(config, self.profile_name):
             return Table("The profile", ("line", "meaning"), (), note="It is not in the config file yet.")
         rows = explain_profile(config, self.profile_name)
-        return Table("The profile, line by line", ("line", "meaning"), tuple(rows))
+        return Table("The profile, line by line", ("line", "meaning"), tuple(rows), is_code=True)
 
     def call(self, service: str, operation: str, **parameters: str) -> Table | Line:
         """Make one call with the profile and return its answer: columns member, value."""

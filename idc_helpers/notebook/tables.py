@@ -57,6 +57,9 @@ class Line:
         return f'{TABLE_STYLE}<p class="idc-note" role="status">{prose_in_html(self.text)}</p>'
 
 
+_NOTHING = "(nothing)"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table with a caption; the last value of a cell shows it."""
@@ -69,6 +72,7 @@ class Table:
     note: str = ""
     place: Place | None = None
     files: tuple[str, ...] = ()
+    is_code: bool = False  # what heads a row is code
 
     def frame(self) -> Any:
         """Return the table as a pandas DataFrame with these columns, all of them text."""
@@ -81,7 +85,7 @@ class Table:
 
     def __repr__(self) -> str:
         if not self.rows:
-            return "\n".join(part for part in (self._headline(), "  (nothing)", self.note) if part)
+            return f"{self._headline()}\n  {self.note or _NOTHING}"
         shown = [self.rows[at] for at in self._shown()]
         lines = [(self.columns,), *(tuple(_lines_of(row)) for row in shown)]
         widths = [max(len(part[at]) for row in lines for part in row) for at in range(len(self.columns))]
@@ -96,12 +100,13 @@ class Table:
 
     def html(self) -> str:
         """Return the table's markup without the style sheet."""
-        note = f'<p class="idc-note">{prose_in_html(self.note)}</p>' if self.note else ""
+        note = f'<p class="idc-note">{prose_in_html(self.note)}</p>' if self.note and self.rows else ""
         heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
         marks = self.marks or ("",) * len(self.rows)
         body = "".join(self._row(self.rows[at], marks[at]) for at in self._shown())
         if not self.rows:
-            body = f'<tr><td colspan="{len(self.columns)}">(nothing)</td></tr>'
+            why = prose_in_html(self.note or _NOTHING)
+            body = f'<tr><td colspan="{len(self.columns)}">{why}</td></tr>'
         badge = f"{place_html(self.place)} " if self.place else ""
         sums, cut = self._cut()
         above = f'<p class="idc-note">{in_html(sums)}</p>' if sums else ""
@@ -128,7 +133,8 @@ class Table:
 
     def _cell(self, at: int, text: str) -> str:
         if at == self.row_header:
-            return f'<th scope="row">{_cell_in_html(text)}</th>'
+            head = _cell_in_html(text)
+            return f'<th scope="row">{f"<code>{head}</code>" if self.is_code else head}</th>'
         first = ' class="idc-first"' if at == 0 else ""
         return f"<td{first}>{_cell_in_html(text)}</td>"
 

@@ -80,7 +80,20 @@ def test_the_plain_text_is_aligned_and_keeps_lines_together():
 def test_an_empty_table_says_so():
     empty = Table("None", ("action", "key"), ())
     assert "(nothing)" in repr(empty)
-    assert 'colspan="2"' in empty.html()
+    assert '<td colspan="2">(nothing)</td>' in empty.html()
+
+
+def test_an_empty_table_says_why_in_place_of_that():
+    empty = Table("Left out: 0", ("what",), (), note="All of `it` is there.")
+    assert repr(empty) == "Left out: 0\n  All of `it` is there."
+    assert empty.html().count("All of <code>it</code> is there.") == 1
+    assert "(nothing)" not in empty.html()
+
+
+def test_what_heads_a_row_may_be_code():
+    lines = Table("The profile", ("line", "meaning"), (("region = <x>", "where"),), is_code=True)
+    assert '<th scope="row"><code>region = &lt;x&gt;</code></th><td>where</td>' in lines.html()
+    assert repr(lines).endswith("region = <x>  where")
 
 
 def test_a_line_is_escaped_and_announced():
