@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,11 +22,12 @@ from idc_aws.errors import KitError, ParametersError, Problem, RunFailedError
 from idc_aws.files import write_whole
 from idc_aws.identifiers import did_you_mean
 from idc_aws.project import INTERACTIVE_VARIABLE, RUN_FOLDER_VARIABLE, STATE_VARIABLE
-from idc_aws.sandbox import call_sandbox, find_sandbox
+from idc_aws.sandbox import find_sandbox
 from idc_aws.scenario.reading import PERSON_PARAMETERS, load_scenario, scenario_parameters
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scrubbing import clean
-from idc_aws.signin.terminal import ask_command_lines, known_versions
+from idc_aws.signin.commands import CommandForks
+from idc_aws.signin.terminal import ask_command_lines, known_versions, terminal_of
 from idc_runner.engine import NO_LIMITS, Engine, NotebookFailure, NotebookOrder, TimeLimits
 from idc_runner.notebooks import LessonNotebook, RunRecord, known_parameters, write_record
 from idc_runner.outputs import KERNEL_LOG, LeakSearch, clean_log, leak_failure
@@ -189,6 +190,8 @@ class Execution:
     passes_on: tuple[type[BaseException], ...] = ()
     current: str = ""
     leak_search: LeakSearch = field(init=False)
+    _until_executed: ExitStack = field(init=False)
+    _command_forks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.leak_search = LeakSearch(self.folder)
@@ -197,7 +200,7 @@ class Execution:
         """Execute the notebooks until one fails or a signal comes; a run never ends without a report."""
         signal_number = None
         try:
-            with Meanwhile() as meanwhile:
+            with ExitStack() as self._until_executed, Meanwhile() as meanwhile:
                 self._execute_all(meanwhile)
         except KeyboardInterrupt as interruption:
             signal_number = getattr(interruption, "signal_number", int(signal.SIGINT))
@@ -239,11 +242,12 @@ class Execution:
         """Do what takes a second of a notebook that signs in, beside those that do not."""
         ask_command_lines()
         if (self.prepared.scenario.target, self.prepared.mode) == ("sandbox", "apply"):
-            state = self.environment.get(STATE_VARIABLE)
-            with suppress(KitError):  # the notebook asks for the same, and says what is wrong
-                call_sandbox(
-                    ["env", "--json", *(("--state", state) if state else ())]
-                )  # writes endpoint rules
+            with suppress(KitError):  # the notebook does the same, and says what is wrong
+                terminal = terminal_of(self.environment.get(STATE_VARIABLE))  # writes endpoint rules
+                if terminal.command_line is not None:
+                    forks = CommandForks(terminal.command_line.program, terminal.variables)
+                    self._until_executed.callback(forks.close)
+                    self._command_forks = forks.variables
 
     def _signs_in(self, notebook: LessonNotebook) -> bool:
         """Return whether a notebook signs in with a profile, by the AWS CLI where there is one."""
@@ -267,7 +271,8 @@ class Execution:
     def _order(self, notebook: LessonNotebook) -> NotebookOrder:
         """Return what the engine is asked to do of a notebook."""
         output = self.folder / "notebooks" / f"{notebook.name}.ipynb"
-        environment = {**self.environment, **(known_versions() if self._signs_in(notebook) else {})}
+        prepared = known_versions() | self._command_forks if self._signs_in(notebook) else {}
+        environment = {**self.environment, **prepared}
         parameters = self.prepared.parameters(notebook, self.folder)
         return NotebookOrder(notebook, output, parameters, environment, self.limits)
 

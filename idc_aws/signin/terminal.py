@@ -21,12 +21,14 @@ from idc_aws.connection import Connection
 from idc_aws.errors import CredentialsError, RunFailedError, SandboxError
 from idc_aws.project import VERSIONS_VARIABLE
 from idc_aws.sandbox import run_module
+from idc_aws.signin.commands import Command, has_echo, run_command, start_at_terminal
 from idc_aws.signin.config_file import read_config
 from idc_aws.signin.login import token_file
 from idc_aws.signin.profiles import SCOPE, SsoProfile, forget_own, mark_own, plan_profile
 
 _VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)", re.ASCII)
 _COMMAND_TIMEOUT_S = 60
+_ROWS_AND_COLUMNS = (60, 200)
 _INSTALL = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 _SIGNS_IN = (2, 9, 0)
 _TAKES_ENDPOINT_URL = (2, 13, 0)
@@ -170,6 +172,7 @@ def _version(program: Path) -> tuple[int, int, int] | None:
 
 
 _PROGRAM_TIMEOUT_S = 120
+_PACKAGE_FOLDER = str(Path(__file__).parents[2])
 # Without the administrator's keys a profile speaks for itself. The Region stays, as in a terminal of the
 # lab: a profile that was configured without one works there.
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -217,8 +220,13 @@ class Terminal:
         arguments = [service, operation, *words, "--profile", profile]
         if self.command_line is not None:
             return _answer(self.run(*arguments, "--output", "json"))
+        # The process finds this very package, wherever it runs; an AWS CLI has its own.
+        package = os.pathsep.join(filter(None, (_PACKAGE_FOLDER, os.environ.get("PYTHONPATH"))))
         call = run_module(
-            "idc_aws.signin.profile_call", arguments, timeout_s=_PROGRAM_TIMEOUT_S, environment=self.variables
+            "idc_aws.signin.profile_call",
+            arguments,
+            timeout_s=_PROGRAM_TIMEOUT_S,
+            environment={**self.variables, "PYTHONPATH": package},
         )
         return _answer(call)
 
@@ -226,15 +234,9 @@ class Terminal:
         """Run the AWS CLI and return what it said."""
         if self.command_line is None:
             raise CredentialsError("there is no AWS CLI v2 here", remedy="Install it; notebook 10 says how.")
+        words = [self.command_line.program, *arguments]
         try:
-            return subprocess.run(
-                [self.command_line.program, *arguments],
-                env=self.variables,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_PROGRAM_TIMEOUT_S,
-            )
+            return run_command(words, environment=self.variables, timeout_s=_PROGRAM_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise CredentialsError(
                 f"the AWS CLI did not answer within {_PROGRAM_TIMEOUT_S:g} s", remedy="Run the cell again."
@@ -245,7 +247,12 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
     """Return the terminal of a connection's sandbox. Makes its HOME."""
     if connection.console is None:
         raise SandboxError("the practice terminal is the sandbox's; on AWS use your own")
-    arguments = ["env", "--json", "--state", connection.console.state_folder]
+    return terminal_of(connection.console.state_folder, use_command_line=use_command_line)
+
+
+def terminal_of(state_folder: str | None, *, use_command_line: bool = True) -> Terminal:
+    """Return the terminal of the sandbox with a state folder; None: the standing one. Makes its HOME."""
+    arguments = ["env", "--json", *(("--state", state_folder) if state_folder else ())]
     done = run_module("idc_sandbox", arguments, timeout_s=_PROGRAM_TIMEOUT_S)
     if done.returncode != 0:
         raise SandboxError(f"the sandbox does not say what a terminal needs: {done.stderr.strip()}")
@@ -254,9 +261,6 @@ def sandbox_terminal(connection: Connection, *, use_command_line: bool = True) -
     key_id = variables["AWS_ACCESS_KEY_ID"]
     for name in _KEYS:
         variables.pop(name, None)
-    # A child finds this very package, wherever it runs.
-    package = str(Path(__file__).parents[2])
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return Terminal(variables, find_command_line if use_command_line else lambda: None, key_id)
 
 
@@ -267,6 +271,7 @@ def _answer(done: subprocess.CompletedProcess[str]) -> CallAnswer:
 
 
 _TIMEOUT_S = 60
+_ROWS_AND_COLUMNS = (60, 200)
 _LOOK_EVERY_S = 0.005
 _PAUSE_S = 0.2  # without another character: what the CLI paints is whole
 _PAINTED = "\x1b[?25h"  # the cursor is shown again
@@ -282,6 +287,7 @@ class Dialogue:
 
     pexpect: Any  # the module, which is imported only where a terminal is driven
     child: Any
+    command: Command
     close_browser: Callable[[], object]
     steps: list[tuple[str, str]] = field(default_factory=list)
 
@@ -328,9 +334,8 @@ class Dialogue:
         """Wait until the command ends."""
         self.expect("its end", self.pexpect.EOF)
         said = _CONTROL.sub("", self.child.before or "").strip()
-        self.child.wait()
-        if self.child.exitstatus:
-            raise RunFailedError(f"the AWS CLI ended with status {self.child.exitstatus}: {said[-300:]!r}")
+        if status := self.command.wait(_TIMEOUT_S):
+            raise RunFailedError(f"the AWS CLI ended with status {status}: {said[-300:]!r}")
 
     def _read_menu(self, number: int) -> list[str]:
         said = self.child.after + self.child.buffer
@@ -344,7 +349,7 @@ class Dialogue:
         """Wait until the CLI reads key by key, as it does at a prompt that it has painted."""
         # What is typed before that is shown twice, and a menu may lose it.
         deadline = time.monotonic() + _TIMEOUT_S
-        while self.child.getecho():  # the terminal's own echo, which such a prompt turns off
+        while has_echo(self.child.fileno()):  # the terminal's own echo, which such a prompt turns off
             if time.monotonic() > deadline:
                 raise RunFailedError(
                     f"the AWS CLI asked for {question!r}, and does not read the answer",
@@ -422,28 +427,23 @@ def sso_login(
 
 @contextmanager
 def _dialogue(terminal: Terminal, *arguments: str) -> Iterator[Dialogue]:
-    import pexpect  # noqa: PLC0415  only where a terminal is driven
+    import pexpect.fdpexpect  # noqa: PLC0415  only where a terminal is driven
 
     command_line = terminal.command_line
-    variables: Any = terminal.variables
     assert command_line is not None
     # The kernel may be on another machine than the browser: PKCE would call back to the wrong one.
     device_code = ["--use-device-code"] if command_line.prefers_pkce else []
+    words = [command_line.program, *arguments, *device_code]
     with _open_browser() as (browser, close_browser):
-        child = pexpect.spawn(
-            command_line.program,
-            [*arguments, *device_code],
-            env=variables | {"BROWSER": browser},
-            encoding="utf-8",
-            timeout=_TIMEOUT_S,
-            dimensions=(60, 200),
-        )
-        child.delaybeforesend = None  # each answer waits for its prompt
-        child.ptyproc.delayafterclose = 0
+        variables = {**terminal.variables, "BROWSER": browser}
+        command, screen = start_at_terminal(words, environment=variables, size=_ROWS_AND_COLUMNS)
         try:
-            yield Dialogue(pexpect, child, close_browser)
+            child = pexpect.fdpexpect.fdspawn(screen, encoding="utf-8", timeout=_TIMEOUT_S)
+            yield Dialogue(pexpect, child, command, close_browser)
         finally:
-            child.close(force=True)
+            command.kill()
+            command.wait()
+            os.close(screen)
 
 
 # It ends well whatever happens: the CLI would look for another browser. No colon: it separates browsers.

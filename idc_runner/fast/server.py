@@ -208,7 +208,7 @@ LATER_MODULES = (
     "pandas.io.formats.style",
     "idc_helpers.notebook.frames",
     "ipywidgets",
-    "pexpect",
+    "pexpect.fdpexpect",
 )
 # What the kit's own code starts as processes: their forks find it imported.
 STARTED_MODULES = ("idc_sandbox.__main__", "idc_sandbox.persona")

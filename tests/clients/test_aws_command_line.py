@@ -13,7 +13,9 @@ import pytest
 from botocore.configloader import load_config
 
 from idc_aws.errors import ConfigFileError, CredentialsError, RunFailedError
+from idc_aws.project import FORKS_VARIABLE
 from idc_aws.signin.activation import portal_settings, signed_in_person
+from idc_aws.signin.commands import CommandForks
 from idc_aws.signin.config_file import read_config
 from idc_aws.signin.login import (
     begin_login,
@@ -61,7 +63,12 @@ def terminal(house):
         pytest.fail("no AWS CLI v2 is on the path: `apt-get install awscli`, or AWS's installer")
     terminal = sandbox_terminal(house.run.connection)
     assert terminal.variables["HOME"].startswith(str(house.folder.path))
-    return terminal
+    forks = CommandForks(terminal.command_line.program, terminal.variables)  # as a run has it
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in forks.variables.items():
+            patch.setenv(name, value)
+        yield terminal
+    forks.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +105,19 @@ def test_the_profile_is_the_person_in_the_role(configured, terminal):
     assert identity["Account"] == profile.account_id
     assert "/AWSReservedSSO_ReadOnlyAccess_" in identity["Arn"]
     assert identity["Arn"].endswith("/richard.roe")
+
+
+@pytest.mark.parametrize(
+    "words", [["--version"], ["sts", "get-caller-identity"], ["configure", "list"], ["no"]]
+)
+def test_a_fork_answers_what_a_program_answers(configured, terminal, monkeypatch, words):
+    def said():
+        done = terminal.run(*words, *([] if words == ["--version"] else ["--profile", "practice"]))
+        return done.returncode, done.stdout, done.stderr
+
+    forked = said()
+    monkeypatch.delenv(FORKS_VARIABLE, raising=False)
+    assert forked == said()
 
 
 def test_a_profile_without_a_region_works_as_in_a_terminal_of_the_lab(configured, terminal, boto_terminal):

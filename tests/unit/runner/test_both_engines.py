@@ -1,11 +1,13 @@
 """What every engine does alike; the kernel engine alone is at the end."""
 
 import json
+import os
 import sys
 
 import pytest
 from tiny_notebooks import RAISES, write_notebook
 
+from idc_aws.signin.command_server import fits
 from idc_runner.engine import NO_LIMITS, NotebookOrder, TimeLimits
 from idc_runner.fast.engine import open_engine
 from idc_runner.kernel_engine import KernelEngine
@@ -45,6 +47,17 @@ def test_it_runs_in_this_python_in_its_own_folder_with_its_parameters(engine, tm
     )
     assert failure is None
     assert texts(output)[-1].splitlines() == [sys.executable, str(tmp_path), "ours sandbox plan"]
+
+
+def test_what_a_notebook_adds_to_the_environment_is_nothing_that_an_import_of_the_aws_cli_reads(
+    engine, tmp_path
+):
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    failure, output = execute(engine, tmp_path, code, environment={"IDC_RUN_FOLDER": "folder"})
+    assert failure is None
+    own, of_notebook = ({**found, "TERM": "dumb"} for found in (os.environ, json.loads(texts(output)[-1])))
+    assert fits(own, of_notebook | {"BROWSER": "sh"}), "commands would not be forks"
+    assert not fits(own, of_notebook | {"HOME": "/other"})
 
 
 def test_a_cell_that_prints_without_end_is_cut_with_a_note_and_the_next_one_prints_again(engine, tmp_path):

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import threading
+from typing import ClassVar
 
 import pytest
 from patience import until
 from tiny_notebooks import FAILED_CHECK, PARAMETERS, PASSES, RAISES, tell, write_notebook
 
 from idc_aws.errors import ReceiptError
+from idc_aws.signin.terminal import CommandLine, Terminal
 from idc_runner.execution import FAULT_FILE, signals_as_exceptions
 from idc_runner.fast.engine import open_engine
 from idc_runner.run import RunRequest
@@ -136,11 +138,28 @@ class RecordingEngine:
         pass
 
 
+TERMINAL = Terminal({"HOME": "/home"}, lambda: CommandLine("/bin/aws", (2, 9, 19)))
+
+
+class Forks:
+    """The process that imports an AWS CLI: what is asked for it."""
+
+    begun: ClassVar[list[object]] = []
+
+    def __init__(self, *asked):
+        self.begun.append(asked)
+        self.variables = {"FORKS": "address"}
+
+    def close(self):
+        self.begun.append("closed")
+
+
 def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(project, start, monkeypatch):
     versions = iter(["1", "2"])  # what is known of them grows from one look to the next
     monkeypatch.setattr("idc_runner.execution.ask_command_lines", lambda: None)
     terminals = []
-    monkeypatch.setattr("idc_runner.execution.call_sandbox", terminals.append)
+    monkeypatch.setattr("idc_runner.execution.terminal_of", lambda state: terminals.append(state) or TERMINAL)
+    monkeypatch.setattr("idc_runner.execution.CommandForks", Forks)
     monkeypatch.setattr("idc_runner.execution.known_versions", lambda: {"VERSIONS": next(versions)})
     for name in ("05_a", "06_b"):
         write_notebook(project / "notebooks", name, *tell(name, PASSES))
@@ -158,9 +177,10 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(pro
     ]
     begun, executed = (order for word, order in engine.asked if order.notebook.name == "10_c")
     assert begun == executed
-    assert [words[:2] for words in terminals] == [["env", "--json"]], "a terminal's files are written once"
+    assert len(terminals) == 1, "a terminal's files are written once"
     assert begun.environment["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
-    assert "VERSIONS" not in engine.asked[0][1].environment
+    assert not {"VERSIONS", "FORKS"} & engine.asked[0][1].environment.keys()
+    assert Forks.begun == [("/bin/aws", {"HOME": "/home"}), "closed"]
 
 
 FAULTS = [
