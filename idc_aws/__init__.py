@@ -21,51 +21,35 @@ if TYPE_CHECKING:
     from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
     from idc_aws.users import Users
 
-__all__ = [
-    "AccountAssignments",
-    "Action",
-    "AttributesForAccessControl",
-    "Change",
-    "Connection",
-    "ConsoleSettings",
-    "DelegatedAdministrators",
-    "GroupMemberships",
-    "Groups",
-    "Instances",
-    "KitError",
-    "PermissionSets",
-    "Scenario",
-    "Users",
-    "check_permissions",
-    "connect",
-    "list_accounts",
-    "list_all_account_assignments",
-    "list_people_access",
-    "load_scenario",
-    "require_apply_allowed",
-    "required_actions",
-]
 _HOMES = {
-    "access": ("list_all_account_assignments", "list_people_access"),
-    "assignments": ("AccountAssignments",),
-    "changes": ("Action", "Change"),
-    "connection": ("Connection", "connect", "require_apply_allowed"),
-    "errors": ("KitError",),
-    "groups": ("GroupMemberships", "Groups"),
-    "instances": ("Instances",),
-    "organization": ("DelegatedAdministrators", "list_accounts"),
-    "permission_sets": ("PermissionSets",),
-    "permissions": ("check_permissions", "required_actions"),
-    "scenario.reading": ("load_scenario",),
-    "scenario.scenario": ("Scenario",),
-    "settings": ("AttributesForAccessControl", "ConsoleSettings"),
-    "users": ("Users",),
+    "AccountAssignments": "assignments",
+    "Action": "changes",
+    "AttributesForAccessControl": "settings",
+    "Change": "changes",
+    "Connection": "connection",
+    "ConsoleSettings": "settings",
+    "DelegatedAdministrators": "organization",
+    "GroupMemberships": "groups",
+    "Groups": "groups",
+    "Instances": "instances",
+    "KitError": "errors",
+    "PermissionSets": "permission_sets",
+    "Scenario": "scenario.scenario",
+    "Users": "users",
+    "check_permissions": "permissions",
+    "connect": "connection",
+    "list_accounts": "organization",
+    "list_all_account_assignments": "access",
+    "list_people_access": "access",
+    "load_scenario": "scenario.reading",
+    "require_apply_allowed": "connection",
+    "required_actions": "permissions",
 }
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     # boto3 and pydantic are slow to import: who only asks for an error does not wait for them.
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"idc_aws.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"idc_aws.{_HOMES[name]}"), name)

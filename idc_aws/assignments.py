@@ -228,32 +228,6 @@ _Ids = tuple[str, str, str]
 """A principal's id, a permission set's ARN, and an account's id."""
 
 
-class _Names:
-    """The ids of what the assignments of one apply name: read once, and again where one is not there."""
-
-    def __init__(self, connection: Connection, keys: Collection[str]) -> None:
-        self._connection = connection
-        states = [assignment_state(key) for key in keys]
-        with failed_read("what the account assignments name"):
-            self._permission_sets = list_permission_sets(connection) if keys else {}
-            principals = {(state["principal_type"], state["principal_name"]) for state in states}
-            self._principals = find_principal_ids(connection, sorted(principals))
-
-    def permission_set(self, name: str) -> str:
-        return self._permission_sets.get(name) or find_permission_set(self._connection, name)
-
-    def require_principal(self, key: str, state: State) -> str:
-        principal_type, principal_name = state["principal_type"], state["principal_name"]
-        principal = principal_type, principal_name
-        principal_id = self._principals.get(principal) or find_principal_id(self._connection, *principal)
-        if principal_id is None:
-            raise NotFoundError(
-                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
-                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
-            )
-        return principal_id
-
-
 class AccountAssignments(Resource):
     """The account assignments of the instance, by `assignment_key`; ten are written at a time.
 
@@ -292,8 +266,16 @@ class AccountAssignments(Resource):
 
     def _ids(self, keys: Collection[str]) -> dict[str, _Ids]:
         """Return the ids of those that exist."""
+        ids = self._named_ids(keys)
+        existing = self._read_whole() if is_whole_look() else self._read_by_principal(ids)
+        if existing is None:
+            existing = self._read_by_pair(ids.values())
+        return {key: one for key, one in ids.items() if one in existing}
+
+    def _named_ids(self, keys: Collection[str]) -> dict[str, _Ids]:
+        """Return the ids of those whose principal and permission set exist."""
         states = {key: assignment_state(key) for key in keys}
-        permission_sets = list_permission_sets(self._connection)
+        permission_sets = list_permission_sets(self._connection) if keys else {}
         principals = {(state["principal_type"], state["principal_name"]) for state in states.values()}
         id_of = find_principal_ids(self._connection, sorted(principals))
         ids: dict[str, _Ids] = {}
@@ -302,10 +284,7 @@ class AccountAssignments(Resource):
             permission_set_arn = permission_sets.get(state["permission_set"])
             if principal_id and permission_set_arn:
                 ids[key] = (principal_id, permission_set_arn, state["account_id"])
-        existing = self._read_whole() if is_whole_look() else self._read_by_principal(states, ids)
-        if existing is None:
-            existing = self._read_by_pair(ids.values())
-        return {key: one for key, one in ids.items() if one in existing}
+        return ids
 
     def _read_whole(self) -> set[_Ids] | None:
         """Return all assignments, or None where the caller may not read so much."""
@@ -319,9 +298,9 @@ class AccountAssignments(Resource):
             for row in rows
         }
 
-    def _read_by_principal(self, states: Mapping[str, State], ids: Mapping[str, _Ids]) -> set[_Ids] | None:
+    def _read_by_principal(self, ids: Mapping[str, _Ids]) -> set[_Ids] | None:
         """Return the principals' assignments, or None where reading by pair is cheaper or the only way."""
-        principals = {(states[key]["principal_type"], one[0]) for key, one in ids.items()}
+        principals = {(assignment_state(key)["principal_type"], one[0]) for key, one in ids.items()}
         if len(principals) >= len({one[1:] for one in ids.values()}):
             return None
         if not is_management_account(self._connection):
@@ -358,17 +337,17 @@ class AccountAssignments(Resource):
                     f"{action.value} is not a write of an account assignment; nothing was done"
                 )
             several = list(same)
-            names = _Names(self._connection, [change.key for change in several if not change.identifier])
-            request_of = partial(self._request, names)
+            with failed_read("what the account assignments name"):
+                ids = self._named_ids([change.key for change in several if not change.identifier])
+            request_of = partial(self._request, ids)
             yield from AssignmentWindow(self._connection, action, request_of).run(several, on_start)
 
-    def _request(self, names: _Names, change: Change) -> State:
+    def _request(self, ids: Mapping[str, _Ids], change: Change) -> State:
         state = assignment_state(change.key)
         if change.identifier:  # the very one that a receipt names, whatever the names lead to now
             principal_id, permission_set_arn = assignment_parts(change.identifier)
         else:
-            principal_id = names.require_principal(change.key, state)
-            permission_set_arn = names.permission_set(state["permission_set"])
+            principal_id, permission_set_arn, _ = ids.get(change.key) or self._require_ids(change.key)
         return {
             "TargetId": state["account_id"],
             "TargetType": "AWS_ACCOUNT",
@@ -376,3 +355,16 @@ class AccountAssignments(Resource):
             "PrincipalType": state["principal_type"],
             "PrincipalId": principal_id,
         }
+
+    def _require_ids(self, key: str) -> _Ids:
+        """Return the ids that a key names, after one more look; says what is not there."""
+        state = assignment_state(key)
+        principal_type, principal_name = state["principal_type"], state["principal_name"]
+        principal_id = find_principal_id(self._connection, principal_type, principal_name)
+        if principal_id is None:
+            raise NotFoundError(
+                f"there is no {principal_type.lower()} {principal_name!r} to assign {key!r} to",
+                remedy="Create it first (groups in notebook 06, users in notebook 08), or correct the name.",
+            )
+        permission_set_arn = find_permission_set(self._connection, state["permission_set"])
+        return principal_id, permission_set_arn, state["account_id"]

@@ -10,7 +10,7 @@ from idc_aws.assignments import WINDOW
 from idc_aws.changes import Action, Change, State
 from idc_aws.clients import AWS_RATE_PER_S
 from idc_aws.connection import Connection
-from idc_aws.identity_store import MOST_ON_A_PAGE, list_page_limit
+from idc_aws.identity_store import MOST_ON_A_PAGE, list_page_limit, page_count
 from idc_aws.permission_sets import DESCRIBED_FIELDS, PROVISIONED_FIELDS
 from idc_aws.units import unit_calls
 
@@ -181,7 +181,7 @@ class _Reading:
     def _list_sets(self) -> None:
         if "sets" not in self.listed:
             number = self._size("permission_set", self.sizes.permission_sets)
-            self.calls["sso-admin:ListPermissionSets"] += max(_pages(number), 1)
+            self.calls["sso-admin:ListPermissionSets"] += max(page_count(number), 1)
             self.listed.add("sets")
 
     def _assignments(self, changes: Sequence[Change]) -> None:
@@ -189,7 +189,7 @@ class _Reading:
             return
         states = [_state(one) for one in changes]
         self._list_sets()
-        self.calls["organizations:ListAccounts"] += _pages(self.sizes.accounts, _ACCOUNTS_ON_A_PAGE)
+        self.calls["organizations:ListAccounts"] += page_count(self.sizes.accounts, _ACCOUNTS_ON_A_PAGE)
         self.calls.update(self.sizes.unit_calls)
         for kind in ("GROUP", "USER"):
             named = {one["principal_name"] for one in states if one["principal_type"] == kind}
@@ -225,8 +225,8 @@ class _Reading:
                 wanted[state["group"]] += 1
                 there[state["group"]] += bool(self._there([change]))
                 members.add(state["user_name"])
-        if sum(map(_pages, wanted.values())) <= len(members):
-            number = sum(max(_pages(there[group]), 1) for group in wanted)
+        if sum(map(page_count, wanted.values())) <= len(members):
+            number = sum(max(page_count(there[group]), 1) for group in wanted)
             self.calls["identitystore:ListGroupMemberships"] += number
         else:
             self.calls["identitystore:IsMemberInGroups"] += len(members)
@@ -246,10 +246,6 @@ def writing_budget(changes: Iterable[Change], sizes: Sizes = Sizes()) -> Budget:
     return Budget(calls)
 
 
-def _pages(number: int, size: int = MOST_ON_A_PAGE) -> int:
-    return -(-number // size)
-
-
 def _state(change: Change) -> State:
     return change.after or change.before or {}
 
@@ -260,7 +256,7 @@ def _finding(
     """Return the calls that find so many names among so many: by a list, unless asking takes fewer calls."""
     if not number:
         return Counter()
-    noun, calls, pages = principal_type.capitalize(), number * (1 + describes), max(_pages(size), 1)
+    noun, calls, pages = principal_type.capitalize(), number * (1 + describes), max(page_count(size), 1)
     most = list_page_limit(calls, (pages, True) if is_known else (0, False))
     found = Counter({f"identitystore:List{noun}s": min(pages, most)})
     if pages > most:
@@ -340,14 +336,14 @@ def _write_assignments(changes: Sequence[Change], sizes: Sizes) -> Counter[str]:
     found: Counter[str] = Counter()
     creations = [_state(one) for one in changes if one.action is Action.CREATE]
     if creations:
-        found["sso-admin:ListPermissionSets"] += max(_pages(sizes.permission_sets), 1)
+        found["sso-admin:ListPermissionSets"] += max(page_count(sizes.permission_sets), 1)
     for kind, size in (("GROUP", sizes.groups), ("USER", sizes.users)):
         names = {one["principal_name"] for one in creations if one["principal_type"] == kind}
         found += _before_writing(kind, len(names), size)
     for action, verb, word in ((Action.CREATE, "Create", "Creation"), (Action.DELETE, "Delete", "Deletion")):
         number = _by_action(changes)[action]
         found[f"sso-admin:{verb}AccountAssignment"] += number
-        found[f"sso-admin:ListAccountAssignment{word}Status"] += _pages(number, WINDOW)
+        found[f"sso-admin:ListAccountAssignment{word}Status"] += page_count(number, WINDOW)
     return found
 
 

@@ -138,6 +138,14 @@ def about_to_send(call: Call) -> None:
         watcher(call)
 
 
+def once(kept: dict[Any, Any], key: Hashable, read: Callable[[], T]) -> T:
+    """Return what is kept under a key, read now where nothing is."""
+    if key not in kept:
+        kept[key] = read()
+    found: T = kept[key]
+    return found
+
+
 class Look:
     """What was read within one look, until the first write ends it."""
 
@@ -224,6 +232,14 @@ def by_key(function: Callable[[K], R], keys: Iterable[K]) -> dict[K, R]:
     """Return what a function gives for each key, as `in_threads` asks for it."""
     listed = list(dict.fromkeys(keys))
     return dict(zip(listed, in_threads(function, listed), strict=True))
+
+
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the second ones of pairs by their first ones, in their order."""
+    found: dict[K, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 _NOT_FOUND = "ResourceNotFoundException"

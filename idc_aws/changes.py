@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from idc_aws.identifiers import cut_list
+
 State = dict[str, Any]
 
 
@@ -76,8 +78,7 @@ _MOST_NAMED = 5
 
 def format_uses(uses: Sequence[Use]) -> str:
     """Return what hangs on a thing, such as ``"member bob, member eve and 3 more"``."""
-    named = ", ".join(use.words for use in uses[:_MOST_NAMED])
-    return named if len(uses) <= _MOST_NAMED else f"{named} and {len(uses) - _MOST_NAMED} more"
+    return cut_list((use.words for use in uses), _MOST_NAMED)
 
 
 @dataclass(frozen=True)

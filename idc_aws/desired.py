@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -324,7 +323,7 @@ def _permission_set_state(permission_set: PermissionSet) -> State:
             (policy.model_dump(mode="json") for policy in permission_set.customer_managed_policies),
             key=lambda policy: (policy["path"], policy["name"]),
         ),
-        "inline_policy": _inline_policy(permission_set.inline_policy),
+        "inline_policy": permission_set.inline_policy,
         "permissions_boundary": _permissions_boundary(permission_set),
         "accounts_to_provision": [],
     }
@@ -333,10 +332,6 @@ def _permission_set_state(permission_set: PermissionSet) -> State:
     if permission_set.tags:
         state["tags"] = dict(permission_set.tags)
     return state
-
-
-def _inline_policy(policy: dict[str, Any] | str | None) -> dict[str, Any] | None:
-    return json.loads(policy) if isinstance(policy, str) else policy
 
 
 def _permissions_boundary(permission_set: PermissionSet) -> State | None:

@@ -15,7 +15,7 @@ from idc_aws.changes import State
 from idc_aws.connection import Connection
 from idc_aws.errors import InstanceNotFoundError, KitError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import find_principal_id, find_user_id, principal_name
+from idc_aws.identity_store import find_principal_id, find_principal_names
 from idc_aws.organization import list_delegates
 
 _MOST_FAILURES_READ = 20
@@ -83,9 +83,10 @@ def holder_of_email(connection: Connection, email: str, user_name: str) -> str:
         return ""
     unique = {"UniqueAttribute": {"AttributePath": "emails.value", "AttributeValue": email}}
     found = found_or_none(connection.call, "identitystore", "get_user_id", AlternateIdentifier=unique)
-    if not found or found["UserId"] == find_user_id(connection, user_name):
+    if not found or found["UserId"] == find_principal_id(connection, "USER", user_name):
         return ""
-    return principal_name(connection, "USER", found["UserId"])
+    holder = "USER", found["UserId"]
+    return find_principal_names(connection, [holder]).get(holder, "")
 
 
 @_clue("")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from botocore import exceptions
@@ -27,6 +25,7 @@ from idc_aws.errors import (
     TargetError,
     WriteFailedError,
 )
+from idc_aws.files import read_table
 from idc_aws.identifiers import did_you_mean
 from idc_aws.signin.config_file import ConfigFile, config_path, credentials_path, read_config
 
@@ -154,9 +153,7 @@ def _renewal(profile: str | None, way: str, again: str) -> str:
 
 _PERMISSION_PREFIXES = {"sso-admin": "sso"}
 _UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
-_REFUSALS: dict[str, dict[str, Any]] = tomllib.loads(
-    (resources.files("idc_aws") / "data" / "aws_refusals.toml").read_text("utf-8")
-)
+_REFUSALS: dict[str, dict[str, Any]] = read_table("aws_refusals")
 _KIND_OF_CODE = {code: kind for kind, refusal in _REFUSALS.items() for code in refusal["codes"]}
 
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, is_whole_look
+from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, grouped, in_threads, is_whole_look
 from idc_aws.changes import Action, Change, State, Use
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, InvalidValueError, NotFoundError
 from idc_aws.failures import error_code, failed_read
 from idc_aws.identity_store import (
-    MOST_ON_A_PAGE,
     Principal,
     Principals,
-    find_group_id,
+    find_principal_id,
     find_principal_ids,
     find_principal_names,
-    find_user_id,
     list_memberships,
     list_principals,
+    page_count,
 )
 from idc_aws.resource import Existing, SideBySide, Writer
 from idc_aws.uses import uses_of_principals
@@ -89,20 +88,8 @@ _Look = Callable[[str, list[str]], dict[_IdPair, str]]
 """Looks for the memberships of one user in some groups; returns their ids."""
 
 
-def _grouped(pairs: Iterable[_IdPair], place: Literal[0, 1]) -> dict[str, list[str]]:
-    """Return pairs by one of their ids: the other ids of each."""
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        found.setdefault(pair[place], []).append(pair[1 - place])
-    return found
-
-
 def _user_of(membership: Mapping[str, Any]) -> Principal:
     return "USER", str(membership.get("MemberId", {}).get("UserId", ""))
-
-
-def _pages(number: int) -> int:
-    return -(-number // MOST_ON_A_PAGE)
 
 
 class GroupMemberships(SideBySide):
@@ -161,8 +148,9 @@ class GroupMemberships(SideBySide):
     def _find(self, keys: Collection[str], of_user: _Look) -> dict[str, str]:
         """Return the ids of those that exist: by group, or by user where those are fewer."""
         pairs = self._id_pairs(keys)
-        groups, users = _grouped(pairs.values(), 1), _grouped(pairs.values(), 0)
-        by_group = sum(_pages(len(user_ids)) for user_ids in groups.values())
+        users = grouped(pairs.values())
+        groups = grouped((group_id, user_id) for user_id, group_id in pairs.values())
+        by_group = sum(page_count(len(user_ids)) for user_ids in groups.values())
         if by_group <= len(users) or is_whole_look():
             looks = [partial(self._members_of, *one) for one in groups.items()]
         else:
@@ -192,7 +180,7 @@ class GroupMemberships(SideBySide):
 
     def _listed(self, pairs: list[_IdPair], method_name: str, **whose: Any) -> dict[_IdPair, str]:
         """Return the ids of those that exist: from a list, and one by one where the list is a long one."""
-        missing, most = set(pairs), max(_pages(len(pairs)), len(pairs) // 2)
+        missing, most = set(pairs), max(page_count(len(pairs)), len(pairs) // 2)
         found: dict[_IdPair, str] = {}
         try:
             listed = self._connection.pages("identitystore", method_name, **whose)
@@ -242,8 +230,7 @@ class GroupMemberships(SideBySide):
     @override
     def _create(self, key: str, state: State, writer: Writer) -> str:
         user_name, group = state["user_name"], state["group"]
-        user_id = self._ids.get(("USER", user_name)) or find_user_id(self._connection, user_name)
-        group_id = self._ids.get(("GROUP", group)) or find_group_id(self._connection, group)
+        user_id, group_id = self._id_of("USER", user_name), self._id_of("GROUP", group)
         if user_id is None or group_id is None:
             missing = f"user {user_name!r}" if user_id is None else f"group {group!r}"
             raise NotFoundError(
@@ -253,6 +240,10 @@ class GroupMemberships(SideBySide):
         member = {"UserId": user_id}
         answer = writer.send("identitystore", "create_group_membership", GroupId=group_id, MemberId=member)
         return str(answer["MembershipId"])
+
+    def _id_of(self, principal_type: str, name: str) -> str | None:
+        known = self._ids.get((principal_type, name))
+        return known or find_principal_id(self._connection, principal_type, name)
 
     @override
     def _update(self, key: str, before: State, after: State, writer: Writer) -> str:

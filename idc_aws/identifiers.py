@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import cache
-from importlib import resources
-from types import MappingProxyType
 
-from idc_aws.errors import InvalidValueError
+from idc_aws.errors import InvalidValueError, NotFoundError
+from idc_aws.files import read_text
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -63,6 +62,13 @@ def first_of(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[:most], *([f"… and {rest:,} more"] if rest > 0 else [])]
 
 
+def cut_list(words: Iterable[str], most: int) -> str:
+    """Return the first of some words in one line, such as ``"ana, bob and 3 more"``."""
+    every = list(words)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
 def describe_duration(length_s: float) -> str:
     """Return such as ``"8 hours"``, ``"7 days 1 hour"`` or ``"90 seconds"``."""
     left, parts = round(length_s), []
@@ -106,25 +112,14 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f"Did you mean {by_folded[near[0]]!r}?" if near else ""
 
 
-AWS_POLICY_PREFIX = "arn:aws:iam::aws:policy/"
+def no_such(what: str, name: str, known: Iterable[str], remedy: str = "") -> NotFoundError:
+    """Return the error for a name that nothing has; `what` begins it, such as ``"there is no step"``."""
+    names = list(known)
+    found = f"{what} {name!r}. {did_you_mean(name, names)}".rstrip()
+    return NotFoundError(found, remedy=remedy or f"One of: {', '.join(names)}.")
 
-# The console's wizard calls these permission sets predefined; the API has no such word.
-# https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetpredefined.html
-PREDEFINED: MappingProxyType[str, str] = MappingProxyType(
-    {
-        "AdministratorAccess": f"{AWS_POLICY_PREFIX}AdministratorAccess",
-        "Billing": f"{AWS_POLICY_PREFIX}job-function/Billing",
-        "DatabaseAdministrator": f"{AWS_POLICY_PREFIX}job-function/DatabaseAdministrator",
-        "DataScientist": f"{AWS_POLICY_PREFIX}job-function/DataScientist",
-        "NetworkAdministrator": f"{AWS_POLICY_PREFIX}job-function/NetworkAdministrator",
-        "PowerUserAccess": f"{AWS_POLICY_PREFIX}PowerUserAccess",
-        "ReadOnlyAccess": f"{AWS_POLICY_PREFIX}ReadOnlyAccess",
-        "SecurityAudit": f"{AWS_POLICY_PREFIX}SecurityAudit",
-        "SupportUser": f"{AWS_POLICY_PREFIX}job-function/SupportUser",
-        "SystemAdministrator": f"{AWS_POLICY_PREFIX}job-function/SystemAdministrator",
-        "ViewOnlyAccess": f"{AWS_POLICY_PREFIX}job-function/ViewOnlyAccess",
-    }
-)
+
+AWS_POLICY_PREFIX = "arn:aws:iam::aws:policy/"
 
 _AWS_MANAGED_ARN = re.compile(
     r"(?P<prefix>arn:aws(?:-[a-z]{1,5}){0,3}:iam::aws:policy)"
@@ -136,7 +131,7 @@ _CUSTOMER_MANAGED_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:policy/.+", re.A
 @cache
 def aws_managed_policies() -> dict[str, str]:
     """Return every AWS managed policy that the kit knows: its name, and its path with the name."""
-    text = (resources.files("idc_aws") / "data" / "aws_managed_policies.txt").read_text(encoding="utf-8")
+    text = read_text("aws_managed_policies.txt")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return {line.rpartition("/")[2]: line for line in lines}
 

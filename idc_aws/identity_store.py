@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, in_threads, known_or_none
+from idc_aws.calls import NO_SUCH_ID, by_key, found_or_none, grouped, in_threads, known_or_none
 from idc_aws.changes import Action, Change, State
 from idc_aws.clients import Page
 from idc_aws.connection import Connection
@@ -32,35 +32,27 @@ Principal = tuple[str, str]
 """A principal's type, and its name or its id."""
 
 
-def find_user_id(connection: Connection, user_name: str) -> str | None:
-    """Return the id of the user of that name, or None where there is none; reads only."""
-    return find_principal_id(connection, "USER", user_name)
-
-
-def find_group_id(connection: Connection, display_name: str) -> str | None:
-    """Return the id of the group of that display name, or None where there is none; reads only."""
-    return find_principal_id(connection, "GROUP", display_name)
+def page_count(number: int, size: int = MOST_ON_A_PAGE) -> int:
+    """Return on how many pages AWS lists so many things."""
+    return -(-number // size)
 
 
 def find_principal_id(connection: Connection, principal_type: str, principal_name: str) -> str | None:
-    """Return the id of a ``"USER"`` or ``"GROUP"``, or None where there is none; reads only."""
+    """Return the id of a ``"USER"`` or ``"GROUP"`` by its name, or None where there is none; reads only."""
+    answer = _look_up(connection, principal_type, principal_name)
+    return str(answer[id_field(principal_type)]) if answer else None
+
+
+def _look_up(connection: Connection, principal_type: str, principal_name: str) -> dict[str, Any] | None:
     name_field = NAME_FIELDS[principal_type]
     path = name_field[0].lower() + name_field[1:]
     unique = {"AttributePath": path, "AttributeValue": principal_name}
-    answer = found_or_none(
+    return found_or_none(
         connection.call,
         "identitystore",
         f"get_{principal_type.lower()}_id",
         AlternateIdentifier={"UniqueAttribute": unique},
     )
-    return str(answer[id_field(principal_type)]) if answer else None
-
-
-def principal_name(connection: Connection, principal_type: str, principal_id: str) -> str:
-    """Return the name of a user or a group; empty for one that is gone or may not be read; reads only."""
-    method_name, which = f"describe_{principal_type.lower()}", {id_field(principal_type): principal_id}
-    answer = known_or_none(connection.call, "identitystore", method_name, **which)
-    return str(answer.get(NAME_FIELDS[principal_type], "")) if answer else ""
 
 
 def id_field(principal_type: str) -> str:
@@ -93,40 +85,47 @@ def find_principals(
         one = find_principal_id(connection, principal_type, name)
         return found_or_none(_describe, connection, principal_type, one) if one else None
 
-    field, calls = NAME_FIELDS[principal_type], 2 * len(principal_names)
-    found, others = _find_listed(connection, principal_type, field, principal_names, calls)
-    return found | {name: one for name, one in by_key(describe, others).items() if one}
+    name_field = NAME_FIELDS[principal_type]
+    return _find(connection, principal_type, name_field, principal_names, describe, calls_of_one=2)
 
 
 def find_principal_ids(connection: Connection, principals: Iterable[Principal]) -> dict[Principal, str]:
     """Return the ids of those that exist, by type and name; reads only."""
     found: dict[Principal, str] = {}
-    for principal_type, names in _by_type(principals).items():
-        field = NAME_FIELDS[principal_type]
-        listed, others = _find_listed(connection, principal_type, field, names, len(names))
-        asked = by_key(partial(find_principal_id, connection, principal_type), others)
-        ids = {name: str(one[id_field(principal_type)]) for name, one in listed.items()} | asked
-        found |= {(principal_type, name): one for name, one in ids.items() if one}
+    for principal_type, names in grouped(dict.fromkeys(principals)).items():
+        ask = partial(_look_up, connection, principal_type)
+        entries = _find(connection, principal_type, NAME_FIELDS[principal_type], names, ask)
+        field = id_field(principal_type)
+        found |= {(principal_type, name): str(entry[field]) for name, entry in entries.items()}
     return found
 
 
 def find_principal_names(connection: Connection, principals: Iterable[Principal]) -> dict[Principal, str]:
     """Return names by type and id; one that is gone or may not be read has none; reads only."""
     found: dict[Principal, str] = {}
-    for principal_type, ids in _by_type(principals).items():
-        field = id_field(principal_type)
-        listed, others = _find_listed(connection, principal_type, field, ids, len(ids))
-        asked = by_key(partial(principal_name, connection, principal_type), others)
-        names = {one: str(entry.get(NAME_FIELDS[principal_type], "")) for one, entry in listed.items()}
-        found |= {(principal_type, one): name for one, name in (names | asked).items() if name}
+    for principal_type, ids in grouped(dict.fromkeys(principals)).items():
+        ask = partial(known_or_none, _describe, connection, principal_type)
+        entries = _find(connection, principal_type, id_field(principal_type), ids, ask)
+        field = NAME_FIELDS[principal_type]
+        found |= {
+            (principal_type, one): str(entry[field]) for one, entry in entries.items() if entry.get(field)
+        }
     return found
 
 
-def _by_type(principals: Iterable[Principal]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for principal_type, one in dict.fromkeys(principals):
-        found.setdefault(principal_type, []).append(one)
-    return found
+def _find(
+    connection: Connection,
+    principal_type: str,
+    field: str,
+    wanted: Collection[str],
+    ask: Callable[[str], dict[str, Any] | None],
+    *,
+    calls_of_one: int = 1,
+) -> dict[str, dict[str, Any]]:
+    """Return what AWS says of those that exist, by a field: listed, or asked for one by one."""
+    calls = calls_of_one * len(wanted)
+    found, others = _find_listed(connection, principal_type, field, wanted, calls)
+    return found | {one: entry for one, entry in by_key(ask, others).items() if entry}
 
 
 def list_page_limit(calls: int, known: tuple[int, bool] = (0, False)) -> int:
@@ -206,9 +205,6 @@ class Principals(SideBySide):
     def _attributes(self, state: State) -> dict[str, Any]:
         """Return the attributes of a state as AWS takes them for a new one."""
 
-    def _by_id(self, identifier: str) -> dict[str, str]:
-        return {id_field(self.principal_type): identifier}
-
     def _describe(self, identifier: str) -> dict[str, Any]:
         return _describe(self._connection, self.principal_type, identifier)
 
@@ -251,7 +247,8 @@ class Principals(SideBySide):
     @override
     def _delete(self, key: str, identifier: str, writer: Writer) -> None:
         # AWS deletes the memberships along; somebody else may have deleted it a moment ago.
-        found_or_none(writer.send, "identitystore", f"delete_{self.kind}", **self._by_id(identifier))
+        which = {id_field(self.principal_type): identifier}
+        found_or_none(writer.send, "identitystore", f"delete_{self.kind}", **which)
 
 
 @dataclass(frozen=True)
@@ -331,31 +328,18 @@ def _memberships_by_group(connection: Connection, most_calls: int) -> dict[str, 
         listed = in_threads(partial(found_or_none, members), groups)
     except AccessDeniedError:
         return None
-    found: dict[str, list[dict[str, Any]]] = {}
-    for some in listed:
-        if some is None:  # too many, or deleted a moment ago
-            return None
-        for one in some:
-            found.setdefault(one.get("MemberId", {}).get("UserId", ""), []).append(one)
-    return found
+    if None in listed:  # too many, or deleted a moment ago
+        return None
+    memberships = [one for some in listed for one in some or ()]
+    return grouped((one.get("MemberId", {}).get("UserId", ""), one) for one in memberships)
 
 
-def list_user_names(connection: Connection, *, at_most: int) -> list[str]:
-    """Return names of users, in AWS's order and no more than `at_most`; reads only."""
-    with failed_read("the users"):
-        return _names(connection, "USER", at_most)
-
-
-def list_group_names(connection: Connection, *, at_most: int) -> list[str]:
-    """Return display names of groups, in AWS's order and no more than `at_most`; reads only."""
-    with failed_read("the groups"):
-        return _names(connection, "GROUP", at_most)
-
-
-def _names(connection: Connection, principal_type: str, at_most: int) -> list[str]:
-    found = islice(list_principals(connection, principal_type), at_most)
-    names = (one.get(NAME_FIELDS[principal_type]) for one in found)
-    return [str(name) for name in names if name]
+def list_principal_names(connection: Connection, principal_type: str, *, at_most: int) -> list[str]:
+    """Return names of users or groups, in AWS's order and no more than `at_most`; reads only."""
+    with failed_read(f"the {principal_type.lower()}s"):
+        found = islice(list_principals(connection, principal_type), at_most)
+        names = (one.get(NAME_FIELDS[principal_type]) for one in found)
+        return [str(name) for name in names if name]
 
 
 _MOST_MEMBERS_READ = 100
@@ -365,16 +349,9 @@ def list_group_members(connection: Connection, group_id: str) -> list[tuple[str,
     """Return (user name, membership id) of a group's members, sorted; no more than a hundred are read."""
     with failed_read("the group's members"):
         listed = connection.items("identitystore", "list_group_memberships", GroupId=group_id)
-        found = [
-            (one.get("MemberId", {}).get("UserId", ""), one["MembershipId"])
+        members = {
+            one["MembershipId"]: ("USER", str(one.get("MemberId", {}).get("UserId", "")))
             for one in islice(listed, _MOST_MEMBERS_READ)
-        ]
-        users = in_threads(
-            lambda pair: known_or_none(connection.call, "identitystore", "describe_user", UserId=pair[0]),
-            found,
-        )
-    return sorted(
-        (str(user.get("UserName") or user_id), membership_id)
-        for (user_id, membership_id), user in zip(found, users, strict=True)
-        if user is not None
-    )
+        }
+        names = find_principal_names(connection, members.values())
+    return sorted((names[user], membership) for membership, user in members.items() if user in names)

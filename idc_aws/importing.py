@@ -15,12 +15,12 @@ from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AccountInstanceError, InvalidValueError
 from idc_aws.failures import failed_read
 from idc_aws.groups import GroupMemberships, Groups
-from idc_aws.identifiers import PREDEFINED, counted, managed_policy_arn
+from idc_aws.identifiers import counted, managed_policy_arn
 from idc_aws.instances import Instances
 from idc_aws.organization import Account, DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.resource import Resource
-from idc_aws.scenario.access import PermissionSet
+from idc_aws.scenario.access import PermissionSet, predefined_policy
 from idc_aws.scenario.people import Group, User
 from idc_aws.scenario.reading import scenario_refusals
 from idc_aws.scenario.scenario import Instance
@@ -336,7 +336,7 @@ def _add_memberships(
 def _permission_set(name: str, state: State) -> dict[str, Any]:
     """Return a permission set as a scenario has it."""
     policies = [_policy_name(policy_arn) for policy_arn in state["managed_policies"]]
-    is_predefined = state["managed_policies"] == [PREDEFINED.get(name)]
+    is_predefined = state["managed_policies"] == [predefined_policy(name)]
     entry: dict[str, Any] = {"predefined": name} if is_predefined else {"name": name}
     given = {
         "description": state.get("description"),

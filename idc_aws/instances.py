@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import boto3
 from typing_extensions import override
@@ -33,21 +33,12 @@ class Instances(OneByOne):
     kind: ClassVar[str] = "instance"
     is_in_instance: ClassVar[bool] = False
 
-    def __init__(self, connection: Any) -> None:
-        super().__init__(connection)
-        self._enabled_by_hand = False
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether what was read last lacks the organization's instance on AWS: no API enables that one."""
-        return self._enabled_by_hand
-
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
         found = {key: instance for key in keys if (instance := self._find(key)) is not None}
-        self._enabled_by_hand = (
-            not self._connection.is_sandbox and "organization" in keys and "organization" not in found
-        )
+        # No API enables the organization's.
+        is_lacking = "organization" in keys and "organization" not in found
+        self.by_hand = is_lacking and not self._connection.is_sandbox
         return {key: self._state(instance) for key, instance in found.items()}
 
     @override

@@ -8,15 +8,16 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from idc_aws.calls import NOT_IN_ORGANIZATION, found_or_none
+from idc_aws.calls import NOT_IN_ORGANIZATION, found_or_none, once
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import did_you_mean, is_account_id
+from idc_aws.identifiers import cut_list, is_account_id, no_such
 from idc_aws.resource import OneByOne, Writer
 
 SERVICE_PRINCIPAL = "sso.amazonaws.com"
+_MOST_NAMED = 20
 _AS_WANTED_ALREADY = ("AccountAlreadyRegisteredException", "AccountNotRegisteredException")
 
 
@@ -206,10 +207,8 @@ def find_account(accounts: Sequence[Account], name_or_id: str) -> Account:
             remedy="Give the account id in quotes instead.",
         )
     names = [account.name or account.account_id for account in accounts]
-    raise NotFoundError(
-        f"the organization has no account {name_or_id!r}. {did_you_mean(name_or_id, names)}".rstrip(),
-        remedy=f"There are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}.",
-    )
+    there = f"There are: {cut_list(names, _MOST_NAMED)}."
+    raise no_such("the organization has no account", name_or_id, names, there)
 
 
 def closed_accounts(connection: Connection, account_ids: Iterable[str]) -> set[str]:
@@ -236,23 +235,21 @@ def list_delegates(connection: Connection) -> list[Account]:
 
 def account_names(connection: Connection) -> dict[str, str]:
     """Return the names of accounts by id, as far as the caller may know them; reads only, once."""
-    if "account_names" not in connection.cache:
+
+    def read() -> dict[str, str]:
         try:
             accounts = known_accounts(connection)
         except KitError:
             accounts = [Account(connection.caller.account_id, connection.account_name)]
-        connection.cache["account_names"] = {one.account_id: one.name for one in accounts if one.name}
-    names: dict[str, str] = connection.cache["account_names"]
-    return names
+        return {one.account_id: one.name for one in accounts if one.name}
+
+    return once(connection.cache, "account_names", read)
 
 
 def known_accounts(connection: Connection) -> list[Account]:
     """Return the organization's accounts as `list_accounts` does, read once a connection."""
     # A step resolves many names in a row.
-    if "accounts" not in connection.cache:
-        connection.cache["accounts"] = list_accounts(connection)
-    accounts: list[Account] = connection.cache["accounts"]
-    return accounts
+    return once(connection.cache, "accounts", lambda: list_accounts(connection))
 
 
 def forget_accounts(connection: Connection) -> None:

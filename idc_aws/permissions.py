@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from idc_aws.connection import Connection
-from idc_aws.errors import KitError, NotFoundError
-from idc_aws.identifiers import did_you_mean
+from idc_aws.errors import KitError
+from idc_aws.files import read_table
+from idc_aws.identifiers import no_such
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,8 @@ class NotebookPermissions:
     console: tuple[str, ...] = ()
 
 
-def _read_table() -> tuple[dict[str, NotebookPermissions], tuple[str, ...]]:
-    text = (resources.files("idc_aws") / "data" / "permissions.toml").read_text("utf-8")
-    table = tomllib.loads(text)
+def _table() -> tuple[dict[str, NotebookPermissions], tuple[str, ...]]:
+    table = read_table("permissions")
     groups: dict[str, list[str]] = table["groups"]
 
     def actions(names: list[str]) -> tuple[str, ...]:
@@ -41,7 +39,7 @@ def _read_table() -> tuple[dict[str, NotebookPermissions], tuple[str, ...]]:
     return notebooks, actions(["management_account"])
 
 
-NOTEBOOK_PERMISSIONS, MANAGEMENT_ACCOUNT_ACTIONS = _read_table()
+NOTEBOOK_PERMISSIONS, MANAGEMENT_ACCOUNT_ACTIONS = _table()
 
 
 def required_actions(notebook: str, *, mode: str = "apply") -> tuple[str, ...]:
@@ -62,10 +60,7 @@ def required_actions(notebook: str, *, mode: str = "apply") -> tuple[str, ...]:
     Source: https://docs.aws.amazon.com/singlesignon/latest/userguide/iam-auth-access-using-id-policies.html
     """
     if notebook not in NOTEBOOK_PERMISSIONS:
-        raise NotFoundError(
-            f"there is no notebook {notebook!r}. {did_you_mean(notebook, NOTEBOOK_PERMISSIONS)}".rstrip(),
-            remedy=f"One of: {', '.join(NOTEBOOK_PERMISSIONS)}.",
-        )
+        raise no_such("there is no notebook", notebook, NOTEBOOK_PERMISSIONS)
     entry = NOTEBOOK_PERMISSIONS[notebook]
     return tuple(sorted({*entry.reads, *(entry.writes if mode == "apply" else ())}))
 

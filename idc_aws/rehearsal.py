@@ -279,18 +279,39 @@ class RehearsedCalls(list[Call]):
 _ASSIGNMENT = ("TargetId", "PrincipalId", "PermissionSetArn")
 
 
-class RehearsedReads:
-    """What AWS answers to reads, as if the calls that were not sent had been made."""
+_READS = ("List", "Describe", "Get", "IsMember")
 
-    def __init__(self, calls: RehearsedCalls) -> None:
-        self._calls = calls
+
+class _Clients:
+    """Answers in place of `Clients`, as if what was not sent had been; only reads go to AWS."""
+
+    def __init__(self, clients: Clients, calls: RehearsedCalls) -> None:
+        self._clients, self._calls = clients, calls
         # Nothing is written meanwhile, so what was read once stays so.
         self._known: dict[str, Any] = {}
+        self.operation = clients.operation
 
-    def answer(
-        self, clients: Clients, operation: OperationModel, method_name: str, request: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the answer of one call that reads."""
+    def call(self, service_name: str, method_name: str, request: dict[str, Any]) -> dict[str, Any]:
+        operation = self.operation(service_name, method_name)
+        if operation.name.startswith(_READS):
+            return self._read(operation, method_name, request)
+        answer, makes = modelled_answer(operation.output_shape, len(self._calls) + 1)
+        self._calls.append(Call(service_name, operation.name, dict(request), makes))
+        return answer
+
+    def items(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Any]:
+        """Yield the items of a list, without what was deleted."""
+        if self._is_of_the_rehearsal(request) or self._is_provisioned_anew(request):
+            return
+        found = self._once(
+            method_name, request, lambda: list(self._clients.items(service_name, method_name, request))
+        )
+        yield from (item for item in found if not self._is_deleted(item, request))
+
+    def pages(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Page]:
+        yield Page(list(self.items(service_name, method_name, request)), is_last=True)
+
+    def _read(self, operation: OperationModel, method_name: str, request: dict[str, Any]) -> dict[str, Any]:
         name = operation.name
         made = self._made_by_a_call(name, request)
         if made is not None:
@@ -303,7 +324,7 @@ class RehearsedReads:
             return modelled_answer(operation.output_shape, len(self._calls))[0]
         service_name = operation.service_model.service_name
         answer: dict[str, Any] = self._once(
-            name, request, lambda: clients.call(service_name, method_name, request)
+            name, request, lambda: self._clients.call(service_name, method_name, request)
         )
         if any(answer.get(id_name) in self._calls.deleted for id_name in _IDS):
             raise _deleted_before(name)
@@ -312,17 +333,6 @@ class RehearsedReads:
                 for field in ("Description", "RelayState"):
                     answer["PermissionSet"][field] = call.request.get(field)
         return answer
-
-    def items(
-        self, clients: Clients, service_name: str, method_name: str, request: dict[str, Any]
-    ) -> list[Any]:
-        """Return the items of a list, without what was deleted."""
-        if self._is_of_the_rehearsal(request) or self._is_provisioned_anew(request):
-            return []
-        found = self._once(
-            method_name, request, lambda: list(clients.items(service_name, method_name, request))
-        )
-        return [item for item in found if not self._is_deleted(item, request)]
 
     def _once(self, name: str, request: dict[str, Any], read: Callable[[], Any]) -> Any:
         key = f"{name} {json.dumps(request, sort_keys=True, default=str)}"
@@ -364,9 +374,6 @@ def _deleted_before(operation_name: str) -> ClientError:
     return ClientError({"Error": error}, operation_name)
 
 
-_READS = ("List", "Describe", "Get", "IsMember")
-
-
 class Rehearsal:
     """A connection for the very code that applies: nothing is ever written, and the calls are kept."""
 
@@ -387,29 +394,6 @@ class Rehearsal:
             writers=1,  # the calls have an order
             cache=copy.deepcopy(connection.cache),
         )
-
-
-class _Clients:
-    """Answers in place of `Clients`: a read through AWS, anything else with placeholders."""
-
-    def __init__(self, clients: Clients, calls: RehearsedCalls) -> None:
-        self._clients, self._calls = clients, calls
-        self._reads = RehearsedReads(calls)
-        self.operation = clients.operation
-
-    def call(self, service_name: str, method_name: str, request: dict[str, Any]) -> dict[str, Any]:
-        operation = self.operation(service_name, method_name)
-        if operation.name.startswith(_READS):
-            return self._reads.answer(self._clients, operation, method_name, request)
-        answer, makes = modelled_answer(operation.output_shape, len(self._calls) + 1)
-        self._calls.append(Call(service_name, operation.name, dict(request), makes))
-        return answer
-
-    def items(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Any]:
-        yield from self._reads.items(self._clients, service_name, method_name, request)
-
-    def pages(self, service_name: str, method_name: str, request: dict[str, Any]) -> Iterator[Page]:
-        yield Page(self._reads.items(self._clients, service_name, method_name, request), is_last=True)
 
 
 class _Console(SandboxConsole):

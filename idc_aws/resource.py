@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 from typing_extensions import override
@@ -17,6 +17,8 @@ from idc_aws.changes import Action, Change, State, Use, WriteResult, format_uses
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError, NotFoundError, WriteFailedError
 from idc_aws.failures import failed_read, failed_write, is_refusal
+
+T = TypeVar("T")
 
 
 class Existing(NamedTuple):
@@ -34,21 +36,15 @@ class Resource(ABC):
     """Fields of a state that nobody sets: they follow from others."""
     is_in_instance: ClassVar[bool] = True
     """Whether there are none of the kind without an instance."""
+    by_hand: bool = False
+    """Whether on this target only a person can write it (a console-only setting on AWS)."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    @property
-    def by_hand(self) -> bool:
-        """Whether on this target only a person can write it (a console-only setting on AWS)."""
-        return False
-
     def read(self, keys: Collection[str]) -> dict[str, State]:
         """Return the states of those of the named things that exist; reads only."""
-        if not keys or not self._can_exist():
-            return {}
-        with failed_read(self._named(keys)):
-            return self._read(keys)
+        return self._of_named(keys, self._read)
 
     def read_all(self) -> dict[str, State]:
         """Return the states of all that exist, by key, read by lists; reads only."""
@@ -59,17 +55,19 @@ class Resource(ABC):
 
     def identifiers(self, keys: Collection[str]) -> dict[str, str]:
         """Return AWS's ids or ARNs of those of the named things that exist; reads only."""
-        if not keys or not self._can_exist():
-            return {}
-        with failed_read(self._named(keys)):
-            return self._identifiers(keys)
+        return self._of_named(keys, self._identifiers)
 
     def existing(self, keys: Collection[str]) -> dict[str, Existing]:
         """Return the ids and the states of those of the named things that exist; reads only."""
+        return self._of_named(keys, self._existing)
+
+    def _of_named(
+        self, keys: Collection[str], look: Callable[[Collection[str]], dict[str, T]]
+    ) -> dict[str, T]:
         if not keys or not self._can_exist():
             return {}
         with failed_read(self._named(keys)):
-            return self._existing(keys)
+            return look(keys)
 
     def read_by_identifier(self, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], State]:
         """Return the states of the things with these pairs of key and identifier, renamed ones too."""

@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from idc_aws.calls import found_or_none, wait_until
 from idc_aws.changes import Action, Change, State
-from idc_aws.errors import NotFoundError, WriteFailedError
+from idc_aws.connection import Connection
+from idc_aws.errors import WriteFailedError
 from idc_aws.files import read_table
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import no_such
 from idc_aws.resource import OneByOne, Writer
 
 
@@ -121,10 +122,9 @@ class ConsoleSettings(OneByOne):
 
     kind: ClassVar[str] = "console_setting"
 
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person has to do it: on AWS, always."""
-        return self._connection.console is None
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.by_hand = connection.console is None  # on AWS a person has to do it, always
 
     @override
     def _read(self, keys: Collection[str]) -> dict[str, State]:
@@ -190,10 +190,9 @@ class ObservedSettings(ConsoleSettings):
 
     # Changing the identity source deletes users, groups and assignments.
 
-    @property
-    @override
-    def by_hand(self) -> bool:
-        return True
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.by_hand = True
 
     @override
     def irreversible(self, change: Change) -> dict[str, str]:
@@ -207,10 +206,7 @@ class ObservedSettings(ConsoleSettings):
 
 def _require_known(name: str) -> ConsoleSetting:
     if name not in CONSOLE_SETTINGS:
-        raise NotFoundError(
-            f"the console has no setting {name!r}. {did_you_mean(name, CONSOLE_SETTINGS)}".rstrip(),
-            remedy=f"There are: {', '.join(CONSOLE_SETTINGS)}.",
-        )
+        raise no_such("the console has no setting", name, CONSOLE_SETTINGS)
     return CONSOLE_SETTINGS[name]
 
 

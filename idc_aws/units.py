@@ -8,11 +8,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from idc_aws.calls import by_key, found_or_none
+from idc_aws.calls import by_key, found_or_none, once
 from idc_aws.connection import Connection
 from idc_aws.errors import AccessDeniedError, AmbiguousError, KitError, NotFoundError
 from idc_aws.failures import failed_read
-from idc_aws.identifiers import counted, did_you_mean
+from idc_aws.identifiers import counted, cut_list, did_you_mean
 from idc_aws.organization import (
     Account,
     describe_organization,
@@ -56,9 +56,8 @@ class AccountGroup:
 
 
 def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    rest = f" and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else ""
-    return f" ({', '.join(every[:_MOST_NAMED])}{rest})" if every else ""
+    listed = cut_list(names, _MOST_NAMED)
+    return f" ({listed})" if listed else ""
 
 
 class AccountGroups:
@@ -98,10 +97,8 @@ class AccountGroups:
         return self._group(name, (one for one, present in found.items() if wanted <= present.items()))
 
     def _require_organization(self, what: str) -> None:
-        if "in_charge" not in self._kept:
-            organization = describe_organization(self._connection)
-            self._kept["in_charge"] = organization.management_account_id if organization else ""
-        if not self._kept["in_charge"]:
+        organization = once(self._kept, "organization", lambda: describe_organization(self._connection))
+        if organization is None:
             account_id = self._connection.caller.account_id
             raise NotFoundError(
                 f"{what} stands for no account: account {account_id} is in no organization",
@@ -110,7 +107,7 @@ class AccountGroups:
 
     def _group(self, name: str, account_ids: Iterable[str]) -> AccountGroup:
         asked = set(account_ids)
-        in_charge = self._kept["in_charge"]
+        in_charge = self._kept["organization"].management_account_id
         found = (one for one in known_accounts(self._connection) if one.account_id in asked - {in_charge})
         return AccountGroup(name, tuple(found), in_charge in asked)
 
@@ -126,10 +123,9 @@ class AccountGroups:
             return _the_only(found, named)
         paths = [unit.path for unit in every]
         near = did_you_mean(named, paths) or did_you_mean(named, [unit.name for unit in every])
-        listed = f"{', '.join(paths[:_MOST_NAMED])}{' …' if len(paths) > _MOST_NAMED else ''}"
         raise NotFoundError(
             f"the organization has no organizational unit {named!r}. {near}".rstrip(),
-            remedy=f"There are: {listed}.",
+            remedy=f"There are: {cut_list(paths, _MOST_NAMED)}.",
         )
 
     def _below_on_the_way(self, unit: _Unit, path: str) -> list[_Unit]:
@@ -151,11 +147,10 @@ class AccountGroups:
             level = [child for below in by_key(self._children, level).values() for child in below]
 
     def _roots(self) -> list[_Unit]:
-        if "roots" not in self._kept:
-            roots = self._connection.items("organizations", "list_roots")
-            self._kept["roots"] = [_Unit(root["Id"], root["Name"], root["Name"]) for root in roots]
-        roots_read: list[_Unit] = self._kept["roots"]
-        return roots_read
+        roots = self._connection.items("organizations", "list_roots")
+        return once(
+            self._kept, "roots", lambda: [_Unit(root["Id"], root["Name"], root["Name"]) for root in roots]
+        )
 
     def _children(self, unit: _Unit) -> list[_Unit]:
         below = self._units_in(unit.unit_id)
@@ -163,12 +158,9 @@ class AccountGroups:
 
     def _units_in(self, parent_id: str) -> list[tuple[str, str]]:
         """Return the name and the id of each unit right in another one, sorted by name."""
+        listed = self._connection.items("organizations", _UNITS_OF, ParentId=parent_id)
         key = (_UNITS_OF, parent_id)
-        if key not in self._kept:
-            listed = self._connection.items("organizations", _UNITS_OF, ParentId=parent_id)
-            self._kept[key] = sorted((unit["Name"], unit["Id"]) for unit in listed)
-        found: list[tuple[str, str]] = self._kept[key]
-        return found
+        return once(self._kept, key, lambda: sorted((unit["Name"], unit["Id"]) for unit in listed))
 
     def _units_read(self) -> Iterator[_Unit]:
         """Yield the units whose names were read already."""
@@ -192,8 +184,7 @@ class AccountGroups:
         return self._listed_below(unit_id, named)
 
     def _listed_below(self, unit_id: str, named: str) -> set[str]:
-        key = (_ACCOUNTS_OF, unit_id)
-        if key not in self._kept:
+        def read() -> set[str]:
             listed = self._connection.items("organizations", _ACCOUNTS_OF, ParentId=unit_id)
             here = found_or_none(list[Any], listed, codes=_NO_SUCH_UNIT)
             if here is None:
@@ -203,17 +194,13 @@ class AccountGroups:
                 )
             ids = [below_id for _, below_id in self._units_in(unit_id)]
             below = by_key(lambda one: self._listed_below(one, named), ids)
-            self._kept[key] = {account["Id"] for account in here}.union(*below.values())
-        found: set[str] = self._kept[key]
-        return found
+            return {account["Id"] for account in here}.union(*below.values())
+
+        return once(self._kept, (_ACCOUNTS_OF, unit_id), read)
 
     def _tags(self) -> dict[str, dict[str, str]]:
-        if "tags" not in self._kept:
-            self._kept["tags"] = by_key(
-                self._tags_of, [account.account_id for account in known_accounts(self._connection)]
-            )
-        tags: dict[str, dict[str, str]] = self._kept["tags"]
-        return tags
+        accounts = [account.account_id for account in known_accounts(self._connection)]
+        return once(self._kept, "tags", lambda: by_key(self._tags_of, accounts))
 
     def _tags_of(self, account_id: str) -> dict[str, str]:
         listed = self._connection.items("organizations", "list_tags_for_resource", ResourceId=account_id)
@@ -283,7 +270,7 @@ def unit_calls(connection: Connection) -> dict[str, int]:
     kept: dict[Any, Any] = connection.cache.get(_CACHE, {})
     lists = Counter(key[0] for key in kept if isinstance(key, tuple))
     calls = {
-        "DescribeOrganization": int("in_charge" in kept),
+        "DescribeOrganization": int("organization" in kept),
         "ListRoots": int("roots" in kept),
         "ListOrganizationalUnitsForParent": lists[_UNITS_OF],
         "ListAccountsForParent": lists[_ACCOUNTS_OF],

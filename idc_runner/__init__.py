@@ -18,23 +18,17 @@ if TYPE_CHECKING:
     from idc_runner.run import RunRequest, run_lesson
     from idc_runner.undo import Undo, open_undo
 
-__all__ = [
-    "BatchRequest",
-    "Outcome",
-    "RunRequest",
-    "Undo",
-    "open_engine",
-    "open_undo",
-    "run_batch",
-    "run_lesson",
-]
 _HOMES = {
-    "execution": ("Outcome",),
-    "run": ("RunRequest", "run_lesson"),
-    "batch.batch": ("BatchRequest", "run_batch"),
-    "fast.engine": ("open_engine",),
-    "undo": ("Undo", "open_undo"),
+    "BatchRequest": "batch.batch",
+    "Outcome": "execution",
+    "RunRequest": "run",
+    "Undo": "undo",
+    "open_engine": "fast.engine",
+    "open_undo": "undo",
+    "run_batch": "batch.batch",
+    "run_lesson": "run",
 }
+__all__ = list(_HOMES)
 
 
 def put_off_import(name: str, *functions: str) -> None:
@@ -95,7 +89,6 @@ put_off_import("rfc3987_syntax", "is_valid_syntax")
 
 def __getattr__(name: str) -> Any:
     # Each command imports what it alone needs: `idc --help` answers at once.
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"idc_runner.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"idc_runner.{_HOMES[name]}"), name)

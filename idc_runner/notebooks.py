@@ -13,9 +13,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from idc_aws.errors import InvalidValueError, NotFoundError, RunFailedError
+from idc_aws.errors import InvalidValueError, RunFailedError
 from idc_aws.files import explained, read_once, write_whole
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import did_you_mean, no_such
 
 TEARDOWN_NUMBER = "99"
 _NUMBERED = re.compile(r"(\d{2})_\w+", re.ASCII)
@@ -168,10 +168,7 @@ def find_run_folder(run_id: str, runs: Path) -> Path:
             return folder.resolve()
     names = sorted((path.name for path in runs.glob("*") if path.is_dir()), reverse=True)
     known = f"Newest runs: {', '.join(names[:5])}." if names else f"There is no run in {str(runs)!r} yet."
-    raise NotFoundError(
-        f"no run is called {run_id!r}. {did_you_mean(run_id, names)}".rstrip(),
-        remedy=f"{known} A run in another folder is named by its path.",
-    )
+    raise no_such("no run is called", run_id, names, f"{known} A run in another folder is named by its path.")
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

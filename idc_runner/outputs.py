@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from idc_aws.files import write_whole
+from idc_aws.identifiers import first_of
 from idc_aws.scrubbing import (
     announced,
     clean,
@@ -300,11 +301,10 @@ def _is_page(path: Path, folder: Path) -> bool:
 
 def leak_failure(leaks: list[Leak]) -> NotebookFailure:
     """Return the failure of a notebook that left secrets behind."""
-    told = "\n".join(f"- {leak}" for leak in leaks[:_MOST_TOLD])
-    more = f"\n- and {len(leaks) - _MOST_TOLD} more" if len(leaks) > _MOST_TOLD else ""
+    told = "\n".join(first_of([f"- {leak}" for leak in leaks], _MOST_TOLD))
     return NotebookFailure(
         "SecretInOutputError",
-        f"the run wrote what looks like a secret:\n{told}{more}\n"
+        f"the run wrote what looks like a secret:\n{told}\n"
         "Delete it there, make the key or password invalid where it was issued, and have the notebook write "
         "it nowhere.",
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from idc_aws.identifiers import PREDEFINED
+from idc_aws.identifiers import managed_policy_arn
 from idc_aws.scenario.policies import (
     CustomerManagedPolicy,
     InlinePolicy,
@@ -30,11 +29,14 @@ from idc_aws.scenario.values import (
     is_nothing,
     optional,
     refuse,
+    repeats,
     without_default,
 )
 
 MOST_POLICIES = 25
 
+# What the console's wizard calls predefined: a permission set with the one AWS managed policy of its name.
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetpredefined.html
 PredefinedName = Literal[
     "AdministratorAccess",
     "Billing",
@@ -48,6 +50,11 @@ PredefinedName = Literal[
     "SystemAdministrator",
     "ViewOnlyAccess",
 ]
+
+
+def predefined_policy(name: object) -> str | None:
+    """Return the ARN of the policy of a predefined permission set; None for a name that is not one's."""
+    return managed_policy_arn(str(name)) if name in get_args(PredefinedName) else None
 
 
 class PermissionSet(Model):
@@ -102,12 +109,8 @@ class PermissionSet(Model):
             return data
         given = {name: value for name, value in data.items() if not is_nothing(value)}
         written_out = {"managed_policies": [], **given, "name": given.get("name", predefined)}
-        policies, policy = written_out["managed_policies"], PREDEFINED.get(predefined)
-        if (
-            policy
-            and isinstance(policies, list)
-            and not {predefined, policy} & {str(name) for name in policies}
-        ):
+        policies, policy = written_out["managed_policies"], predefined_policy(predefined)
+        if policy and isinstance(policies, list) and not {predefined, policy} & set(map(str, policies)):
             # At the end, so that the places of the others stay those of the file.
             written_out["managed_policies"] = [*policies, policy]
         return written_out
@@ -115,8 +118,8 @@ class PermissionSet(Model):
     @model_validator(mode="after")
     def _policies_fit(self) -> Self:
         references = [f"{policy.path}{policy.name}" for policy in self.customer_managed_policies]
-        refusals = _repeats("managed_policies", self.managed_policies)
-        refusals += _repeats("customer_managed_policies", references)
+        refusals = [*repeats(self.managed_policies, "Name it once.", "managed_policies")]
+        refusals += repeats(references, "Name it once.", "customer_managed_policies")
         found = len(self.managed_policies) + len(references)
         if found > MOST_POLICIES:
             message = f"{found} managed and customer managed policies are too many"
@@ -125,15 +128,6 @@ class PermissionSet(Model):
             )
         refuse(refusals)
         return self
-
-
-def _repeats(key: str, names: list[str]) -> list[Refusal]:
-    last = {name: place for place, name in enumerate(names)}
-    return [
-        Refusal((key, last[name]), f"{name!r} is listed {count} times", "Name it once.", name)
-        for name, count in Counter(names).items()
-        if count > 1
-    ]
 
 
 class AccountAssignment(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -17,11 +17,11 @@ from idc_aws.scenario.values import (
     NewProfileName,
     PermissionSetName,
     ProfileText,
-    Refusal,
     UserName,
     is_nothing,
     optional,
     refuse,
+    repeats,
     without_default,
 )
 
@@ -46,15 +46,6 @@ def _calendar_day(text: str) -> str:
         ) from error
 
 
-def _repeats(names: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield the places at which a list names something again, with the name."""
-    found: set[str] = set()
-    for position, name in enumerate(names):
-        if name in found:
-            yield position, name
-        found.add(name)
-
-
 class Group(Model):
     """A group of users; access is given to groups, so that people can come and go."""
 
@@ -68,10 +59,7 @@ class Group(Model):
     @field_validator("members")
     @classmethod
     def _each_member_once(cls, members: list[str] | None) -> list[str] | None:
-        refuse(
-            Refusal((position,), f"{name!r} is listed twice", "Name each person once.", name)
-            for position, name in _repeats(members or [])
-        )
+        refuse(repeats(members or [], "Name each person once."))
         return members
 
 
@@ -154,10 +142,7 @@ class User(Model):
     @field_validator("groups")
     @classmethod
     def _each_group_once(cls, groups: list[str]) -> list[str]:
-        refuse(
-            Refusal((position,), f"{name!r} is listed twice", "Name each group once.", name)
-            for position, name in _repeats(groups)
-        )
+        refuse(repeats(groups, "Name each group once."))
         return groups
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from idc_aws.errors import InvalidValueError, ParametersError
 from idc_aws.files import replaced_file
-from idc_aws.identifiers import PREDEFINED
+from idc_aws.scenario.access import predefined_policy
 from idc_aws.scenario.reading import INCLUDE, load_scenario, scenario_parameters, validate_scenario
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.yaml_lines import SAFE_LOADER, read_yaml, text_of
@@ -285,7 +285,8 @@ def _lean(scenario: Scenario) -> dict[str, Any]:
         predefined = permission_set.get("predefined")
         if predefined is None:
             continue
-        others = [one for one in permission_set.get("managed_policies", []) if one != PREDEFINED[predefined]]
+        policy = predefined_policy(predefined)
+        others = [one for one in permission_set.get("managed_policies", []) if one != policy]
         permission_set["managed_policies"] = others
         if not others:
             del permission_set["managed_policies"]

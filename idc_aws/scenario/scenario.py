@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, JsonValue, StrictBool, model_validator
 
-from idc_aws.identifiers import did_you_mean
+from idc_aws.identifiers import cut_list, did_you_mean
 from idc_aws.scenario.access import AccountAssignment, PermissionSet
 from idc_aws.scenario.people import Group, Person, User
 from idc_aws.scenario.values import (
@@ -295,8 +295,7 @@ def unknown_person(scenario: Mapping[str, Any]) -> list[Refusal]:
     names = [name for user in entries if isinstance(name := user.get("user_name"), str)]
     if not names or user_name in names:
         return []
-    choices = f"The scenario's users are: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}."
-    remedy = did_you_mean(user_name, names) or choices
+    remedy = did_you_mean(user_name, names) or f"The scenario's users are: {cut_list(names, 20)}."
     message = f"{user_name!r} is not a user of this scenario"
     return [Refusal(("person", "user_name"), message, remedy, user_name)]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -216,6 +216,15 @@ EmailAddress = Annotated[
     ),
     Field(json_schema_extra={"format": "email"}),
 ]
+
+
+def repeats(names: Iterable[str], remedy: str, *place: str) -> Iterator[Refusal]:
+    """Yield a refusal for each entry of a list that names something again."""
+    found: set[str] = set()
+    for position, name in enumerate(names):
+        if name in found:
+            yield Refusal((*place, position), f"{name!r} is listed twice", remedy, name)
+        found.add(name)
 
 
 RULE_ERROR = "kit_rule"

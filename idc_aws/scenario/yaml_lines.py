@@ -288,7 +288,8 @@ class _Walk:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
-                self._visit_merged(value_node, location)
+                for part in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    self.visit(part, location)
                 continue
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if isinstance(key_node, yaml.ScalarNode) and key_node.tag != f"{TAG}str":
@@ -309,10 +310,6 @@ class _Walk:
         if kind in _NOT_PLAIN:
             what, remedy = _NOT_PLAIN[kind]
             self.file.keep(location, line, f"this is {what}, which no parameter can hold", remedy)
-
-    def _visit_merged(self, node: yaml.Node, location: Location) -> None:
-        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            self.visit(part, location)
 
     def _visit_json(self, node: yaml.ScalarNode, location: Location) -> None:
         # JSON in a block of its own keeps its lines, and is YAML as well.

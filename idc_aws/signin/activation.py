@@ -12,7 +12,7 @@ from urllib.parse import quote
 from idc_aws.connection import Connection
 from idc_aws.errors import NotFoundError, SandboxError
 from idc_aws.failures import failed_read
-from idc_aws.identity_store import find_user_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.sandbox import PersonaProcess, PersonaRefusedError, SandboxConsole
 
 
@@ -31,7 +31,7 @@ class PersonStatus:
 
 def describe_person(connection: Connection, user_name: str) -> PersonStatus:
     """Return how far a person is; reads only."""
-    user_id = find_user_id(connection, user_name)
+    user_id = find_principal_id(connection, "USER", user_name)
     if user_id is None:
         raise NotFoundError(
             f"there is no user {user_name!r} in the identity store",

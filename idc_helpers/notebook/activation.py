@@ -8,7 +8,7 @@ from typing import Any
 
 from idc_aws.connection import Connection
 from idc_aws.files import read_table
-from idc_aws.identity_store import find_user_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.signin.activation import PersonStatus, describe_person, invite, require_console, signed_in_person
 from idc_helpers.notebook.console_guide import page_links
 from idc_helpers.notebook.screen import Background, LiveLine, is_guided, show_checks
@@ -123,8 +123,10 @@ class ActivationStep:
 
     def _waits(self) -> bool:
         connection = self._context.connection
-        no_user = connection.instance_or_none() is None or find_user_id(connection, self.user_name) is None
-        return self._context.mode == "plan" and no_user
+        if self._context.mode != "plan":
+            return False
+        has_instance = connection.instance_or_none() is not None
+        return not (has_instance and find_principal_id(connection, "USER", self.user_name))
 
     def check(self) -> Table | Line:
         """Return the checks: columns result, name, detail; reads only."""

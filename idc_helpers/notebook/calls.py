@@ -45,14 +45,14 @@ class ShownCalls:
         if calls:
             shown = as_commands(_in_console_words(_first(calls)), self.target)
             words += ["The same as AWS CLI commands:", shown]
-            words += [cut_note(*_cut(calls), self.files)] if _is_long(calls) else []
+            words += [cut_note(*cut, self.files)] if (cut := _cut(calls)) else []
         return scrub("\n".join(words))
 
 
 def shown_calls(planned: PlannedCalls, target: Target, context: RunContext, name: str) -> ShownCalls:
     """Return the calls of a plan; those of a long one also as files in the run's folder. Writes."""
     calls = planned.calls
-    if not _is_long(calls):
+    if _cut(calls) is None:
         return ShownCalls(planned, target)
     written = _in_console_words(calls)
     texts = {f"{name}-calls.sh": as_commands(written, target), f"{name}-calls.py": as_python(written, target)}
@@ -60,16 +60,13 @@ def shown_calls(planned: PlannedCalls, target: Target, context: RunContext, name
     return ShownCalls(planned, target, write_files(context, cleaned))
 
 
-def _is_long(calls: Sequence[Call]) -> bool:
-    return len(calls) > MOST_ROWS
+def _cut(calls: Sequence[Call]) -> tuple[int, int, str] | None:
+    """Return how many of many calls are shown; None: all."""
+    return (FIRST_ROWS, len(calls), "calls") if len(calls) > MOST_ROWS else None
 
 
 def _first(calls: Sequence[Call]) -> Sequence[Call]:
-    return calls[:FIRST_ROWS] if _is_long(calls) else calls
-
-
-def _cut(calls: Sequence[Call]) -> tuple[int, int, str]:
-    return FIRST_ROWS, len(calls), "calls"
+    return calls[:FIRST_ROWS] if _cut(calls) else calls
 
 
 def calls_html(planned: PlannedCalls, target: Target, files: tuple[str, ...] = ()) -> str:
@@ -83,7 +80,7 @@ def calls_html(planned: PlannedCalls, target: Target, files: tuple[str, ...] = (
         return f'{CALLS_STYLE}<div class="idc-calls">{warning}{_folded(_BY_CONSOLE, _listed(calls))}</div>'
     written = _in_console_words(calls)
     number = f"{len(planned.calls)} call{'s' if len(calls) > 1 else ''}"
-    cut = cut_html(_cut(planned.calls) if _is_long(planned.calls) else None, files)
+    cut = cut_html(_cut(planned.calls), files)
     parts = [
         _folded(f"The {number} that Apply makes, in this order", _listed(calls)),
         _folded("The same as AWS CLI commands", _copyable("commands", as_commands(written, target))),

@@ -26,7 +26,6 @@ from idc_aws.signin.login import (
 )
 from idc_aws.signin.profiles import (
     SCOPE,
-    ProfileChange,
     SsoProfile,
     choose_profile,
     configured_profile,
@@ -168,7 +167,7 @@ class CommandLineStep:
             return self._not_done("aws configure sso")
         if self._context.mode == "plan" and (missing := self._missing()):
             return Line(missing)
-        change = self._change()
+        change = plan_profile(self._config_file(), self.profile, self._credentials_file())
         lines = change.difference()
         caption = f"What the config file gains for profile {self.profile_name!r}"
         note = "" if lines else "The profile is there already, as wanted."
@@ -342,9 +341,6 @@ class CommandLineStep:
         configured = replace(configured, start_urls=tuple(portal["start_urls"]))
         keys = {"sso_start_url": portal["start_url"], "sso_region": portal["region"]}
         return configured if configured.has_portal_of(keys) else None
-
-    def _change(self) -> ProfileChange:
-        return plan_profile(self._config_file(), self.profile, self._credentials_file())
 
     def _config_file(self) -> Path:
         return self.terminal.config_file if self._context.connection.is_sandbox else config_path()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from idc_aws.errors import ClosedRunbookError, KitError, NotFoundError
+from idc_aws.errors import ClosedRunbookError, KitError
 from idc_aws.files import read_table
-from idc_aws.identifiers import describe_length, did_you_mean
+from idc_aws.identifiers import describe_length, no_such
 from idc_aws.scenario.reading import chosen_person
 from idc_helpers.notebook.screen import is_guided
 from idc_helpers.notebook.tables import TABLE_STYLE, Line, Table, in_html, prose_in_html
@@ -48,16 +48,6 @@ EXERCISES: dict[str, Exercise] = {
 """All of them by name, in the order of the notebooks."""
 
 
-def find_exercise(name: str) -> Exercise:
-    """Return the exercise of a name."""
-    if name not in EXERCISES:
-        raise NotFoundError(
-            f"there is no exercise {name!r}. {did_you_mean(name, EXERCISES)}".rstrip(),
-            remedy=f"One of: {', '.join(EXERCISES)}.",
-        )
-    return EXERCISES[name]
-
-
 def names_for(context: RunContext, exercise: Exercise) -> dict[str, str]:
     """Return an exercise's names, with what the scenario says of the person."""
     names = dict(exercise.names)
@@ -92,14 +82,13 @@ class TryIt:
     """An exercise of a notebook; the last value of a cell shows the task."""
 
     def __init__(self, context: RunContext, name: str, names: Mapping[str, str]) -> None:
-        self._context = context
-        self.exercise = find_exercise(name)
-        for unknown in set(names) - set(self.exercise.names):
-            meant = did_you_mean(unknown, self.exercise.names)
-            raise NotFoundError(
-                f"the exercise {name!r} has no name {unknown!r}. {meant}".rstrip(),
-                remedy=f"It has: {', '.join(self.exercise.names) or 'none'}.",
-            )
+        if name not in EXERCISES:
+            raise no_such("there is no exercise", name, EXERCISES)
+        self._context, self.exercise = context, EXERCISES[name]
+        own = self.exercise.names
+        for unknown in set(names) - set(own):
+            remedy = f"It has: {', '.join(own) or 'none'}."
+            raise no_such(f"the exercise {name!r} has no name", unknown, own, remedy)
         self.names = {**names_for(context, self.exercise), **names}
 
     def __repr__(self) -> str:

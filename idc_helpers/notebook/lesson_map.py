@@ -179,10 +179,8 @@ class FollowedLessonMap(LessonMap):
     context: RunContext
 
     def _ipython_display_(self) -> None:
-        show_and_follow(self.context, "map", lambda: LessonMap(self.readings), self._read_again)
-
-    def _read_again(self) -> LessonMap:
-        return LessonMap(_read_all(self.context))
+        first, again = LessonMap(self.readings), lambda: LessonMap(_read_all(self.context))
+        show_and_follow(self.context, "map", lambda: first, again)
 
 
 def lesson_map(context: RunContext) -> FollowedLessonMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -29,32 +29,12 @@ from idc_helpers.notebook.tables import (
     plan_table,
     wanted_table,
 )
-from idc_helpers.runbook.applying import Outcome, Reviewed
+from idc_helpers.runbook.applying import Reviewed
 from idc_helpers.runbook.run import RunContext
 from idc_helpers.runbook.steps import Step, StepUndo
 from idc_helpers.runbook.teardown import Teardown
 
 R = TypeVar("R", bound=Reviewed[Any])
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What an apply did, as the last value of a cell."""
-
-    title: str
-    outcome: Outcome
-    context: RunContext | None = None
-
-    @cached_property
-    def table(self) -> Table:
-        """What was done: columns result, kind, key, identifier."""
-        return outcome_table(self.title, self.outcome, self.context)
-
-    def __repr__(self) -> str:
-        return repr(self.table)
-
-    def _repr_html_(self) -> str:
-        return self.table._repr_html_()
 
 
 class Cells(ABC, Generic[R]):
@@ -103,8 +83,11 @@ class Cells(ABC, Generic[R]):
         changes = self.step.changes(self.step.review())
         return plan_table(self.step.title, changes, self.context)
 
-    def apply(self) -> Applied | Line:
-        """Return what was done; in mode ``"plan"`` a line that nothing was written; guided it refuses."""
+    def apply(self) -> Table | Line:
+        """Return what was done: columns result, kind, key, identifier; in mode ``"plan"`` a line instead.
+
+        Guided it refuses: there only a button writes.
+        """
         self.context.opening.require()
         changes = self._reviewed_changes()
         if self.context.mode != "apply":
@@ -114,7 +97,8 @@ class Cells(ABC, Generic[R]):
                 f"in a guided notebook only the button *Apply* of “{self.step.title}” writes",
                 remedy="Run the cell with its form, press Review, and read the plan first.",
             )
-        return Applied(self.step.title, self.step.apply_reviewed(looks_again=self.looks_again), self.context)
+        outcome = self.step.apply_reviewed(looks_again=self.looks_again)
+        return outcome_table(self.step.title, outcome, self.context)
 
     def check(self) -> Table:
         """Return the checks: columns result, name, detail; reads only."""

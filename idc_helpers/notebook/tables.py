@@ -228,7 +228,13 @@ def with_files(table: Table, context: RunContext | None, name: str) -> Table:
 def plan_table(title: str, plan: Plan, context: RunContext | None = None) -> Table:
     """Return a plan: columns action (symbol and word), kind, key, reason, values (all that will be set)."""
     rows = tuple(
-        (_action(change), format_kind(change.kind), _key(change), change.reason, _values(change))
+        (
+            f"{SYMBOLS[change.action]} {change.action.value}",
+            format_kind(change.kind),
+            _key(change),
+            change.reason,
+            _values(change),
+        )
         for change in plan.changes
     )
     marks = tuple(_MARKS.get(change.action, "change") for change in plan.changes)
@@ -318,16 +324,8 @@ def format_values(state: Mapping[str, Any] | None) -> str:
     return "\n".join(
         f"{format_field(name)}: {format_value(name, value)}"
         for name, value in format_fields(dict(state or {})).items()
-        if not _empty(value)
+        if value not in (None, "", [], {})
     )
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value in ("", [], {})
-
-
-def _action(change: Change) -> str:
-    return f"{SYMBOLS[change.action]} {change.action.value}"
 
 
 def _values(change: Change) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from idc_aws.access import AssignmentRow, assignment_key, list_all_account_assignments, list_permission_sets
+from idc_aws.calls import once
 from idc_aws.changes import State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import ConfigFileError
 from idc_aws.identifiers import describe_length, did_you_mean
-from idc_aws.identity_store import find_group_id, list_group_members, list_group_names
+from idc_aws.identity_store import find_principal_id, list_group_members, list_principal_names
 from idc_aws.organization import DelegatedAdministrators, list_accounts, resolve_account
 from idc_aws.permission_sets import PermissionSets
 from idc_aws.settings import KEY, AttributesForAccessControl, ConsoleSettings
@@ -207,9 +208,9 @@ def _permission_set_fields(look: Look, state: State) -> tuple[Finding, ...]:
 
 def _group(look: Look) -> Examination:
     name = look.names["group"]
-    group_id = find_group_id(look.connection, name)
+    group_id = find_principal_id(look.connection, "GROUP", name)
     if group_id is None:
-        there = list_group_names(look.connection, at_most=100)
+        there = list_principal_names(look.connection, "GROUP", at_most=100)
         absent = f"there is none. {did_you_mean(name, there)}".rstrip()
         return Examination((Finding(f"group {name} exists", False, absent),))
     store_id = look.connection.instance.identity_store_id
@@ -231,7 +232,7 @@ def _assignment(look: Look) -> Examination:
     group, wanted = look.names["group"], look.names["permission_set"]
     account = resolve_account(look.connection, look.names["account"])
     where = f"{account.name or account.account_id}"
-    if find_group_id(look.connection, group) is None:
+    if find_principal_id(look.connection, "GROUP", group) is None:
         return Examination((_no_group(group),))
     rows = [row for row in list_all_account_assignments(look.connection) if row.principal_name == group]
     rows = [row for row in rows if row.principal_type == "GROUP"]
@@ -282,7 +283,7 @@ def _ours(look: Look, row: AssignmentRow) -> bool:
 
 def _members(look: Look) -> Examination:
     group = look.names["group"]
-    group_id = find_group_id(look.connection, group)
+    group_id = find_principal_id(look.connection, "GROUP", group)
     if group_id is None:
         return Examination((_no_group(group),))
     members = list_group_members(look.connection, group_id)
@@ -329,7 +330,9 @@ def _second_profile(look: Look) -> Examination:
             clean_up=clean_up,
             unreadable="On AWS this kit does not look into your own config file: try it out.",
         )
-    terminal = _terminal(look.connection)
+    connection = look.connection
+    # Asking for it starts several programs; it stays the same as long as the sandbox runs.
+    terminal = once(connection.cache, "terminal", lambda: sandbox_terminal(connection))
     try:
         config = read_config(terminal.config_file)
     except ConfigFileError as error:
@@ -358,7 +361,7 @@ def _second_profile(look: Look) -> Examination:
         Finding(
             f"it is for {wanted[1]} in {look.names['account']}",
             _role(second) == wanted,
-            _format_role(second),
+            " · ".join(filter(None, _role(second))) or "no role",
         ),
     )
     is_right = all(finding.done for finding in findings)
@@ -368,7 +371,7 @@ def _second_profile(look: Look) -> Examination:
 def _membership(look: Look) -> tuple[Finding, tuple[CleanUp, ...]]:
     """Return whether the person is in the exercise's group, and what removes them from it again."""
     user_name, group = look.names["user_name"], look.names["group"]
-    group_id = find_group_id(look.connection, group)
+    group_id = find_principal_id(look.connection, "GROUP", group)
     found = list_group_members(look.connection, group_id) if group_id else []
     mine = [member for member in found if member[0] == user_name]
     otherwise = "there is no such group" if group_id is None else "not yet"
@@ -385,18 +388,6 @@ def _works(terminal: Terminal, profile_name: str) -> Finding:
     signed_out = f"nobody is signed in: aws sso login --profile {profile_name}"
     refusal = signed_out if answer.is_signed_out else answer.refusal
     return Finding("and it works", bool(account), account or refusal)
-
-
-def _format_role(profile: dict[str, str]) -> str:
-    return " · ".join(part for part in _role(profile) if part) or "no role"
-
-
-def _terminal(connection: Connection) -> Terminal:
-    # Asking for it starts several programs; it stays the same as long as the sandbox runs.
-    if "terminal" not in connection.cache:
-        connection.cache["terminal"] = sandbox_terminal(connection)
-    terminal: Terminal = connection.cache["terminal"]
-    return terminal
 
 
 def _likeness(first: dict[str, str], other: dict[str, str], wanted: tuple[str, str]) -> int:

@@ -177,16 +177,12 @@ def receipt_facts(receipts: Sequence[Receipt], kind: str, key: str) -> Facts:
     if not of_it:
         return Facts()
     newest = of_it[-1]
-    at = _readable(newest.at)
+    at = f"{newest.at[:10]} {newest.at[11:19]} UTC"
     if newest.status == "started":
         return Facts(interrupted_at=at)
     if newest.status != "done":
         return Facts()
     return Facts(taken_back_at=at) if newest.undoes else Facts(made_at=at)
-
-
-def _readable(at: str) -> str:
-    return f"{at[:10]} {at[11:19]} UTC"
 
 
 Settings = Mapping[str, Mapping[str, Any]]

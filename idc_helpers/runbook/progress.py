@@ -15,7 +15,7 @@ from typing import Any
 from idc_aws.changes import Action, Plan, State
 from idc_aws.errors import KitError
 from idc_aws.files import read_object, write_whole
-from idc_aws.identity_store import find_user_id
+from idc_aws.identity_store import find_principal_ids
 from idc_aws.resource import Resource
 from idc_aws.scrubbing import clean_values
 from idc_aws.settings import ConsoleSettings
@@ -149,7 +149,8 @@ class PersonReader:
         scenario = self._context.scenario
         users = (scenario.person.user_name, *(user.user_name for user in scenario.users[:_MOST_PEOPLE]))
         names = [str(name) for name in dict.fromkeys(users) if name]
-        people = [describe_person(connection, name) for name in names if find_user_id(connection, name)]
+        there = find_principal_ids(connection, [("USER", name) for name in names])
+        people = [describe_person(connection, name) for name in names if ("USER", name) in there]
         return max(people, key=_how_far, default=None)
 
     @cached_property

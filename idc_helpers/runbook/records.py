@@ -190,7 +190,8 @@ class ReceiptBook:
             ) from error
         for number, values in numbered_lines(data):
             wrong = "is not a JSON object" if values is None else _wrong_with(values)
-            yield f"line {number}: {wrong}" if wrong else _receipt(values or {})
+            known = {name: value for name, value in (values or {}).items() if name in _FIELDS}
+            yield f"line {number}: {wrong}" if wrong else Receipt(**known)
 
     def open_receipts(self) -> list[Receipt]:
         """Return the receipts of creations and updates that no later receipt has undone, newest first."""
@@ -236,10 +237,6 @@ def _is_text(values: Mapping[str, Any]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _receipt(values: Mapping[str, Any]) -> Receipt:
-    return Receipt(**{name: value for name, value in values.items() if name in _FIELDS})
 
 
 def _open(receipts: list[Receipt]) -> list[Receipt]:

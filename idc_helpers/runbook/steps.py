@@ -16,8 +16,8 @@ from idc_aws.calls import one_look
 from idc_aws.changes import Action, Change, Plan, State
 from idc_aws.connection import Connection
 from idc_aws.desired import Desired
-from idc_aws.errors import KitError, NotFoundError, ParametersError, Problem
-from idc_aws.identifiers import did_you_mean
+from idc_aws.errors import KitError, ParametersError, Problem
+from idc_aws.identifiers import no_such
 from idc_aws.resource import Resource
 from idc_aws.scenario.reading import refused_on_target
 from idc_aws.scenario.scenario import Scenario
@@ -45,10 +45,7 @@ class Step(Reviewed[Plan]):
 
     def __init__(self, context: RunContext, name: str) -> None:
         if name not in LESSON or not LESSON[name].wants:
-            raise NotFoundError(
-                f"the lesson has no step {name!r}. {did_you_mean(name, target_steps())}",
-                remedy=f"One of: {', '.join(target_steps())}.",
-            )
+            raise no_such("the lesson has no step", name, target_steps())
         self.entry = LESSON[name]
         super().__init__(context, self.entry.title)
         self.name = name

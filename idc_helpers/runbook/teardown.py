@@ -11,6 +11,7 @@ from idc_aws.calls import one_look
 from idc_aws.changes import Change, Plan
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError
+from idc_aws.identifiers import first_of
 from idc_aws.resource import Resource
 from idc_helpers.runbook.applying import Applier, Outcome, Progress, Reviewed, no_progress
 from idc_helpers.runbook.comparing import Check, CheckResults
@@ -187,9 +188,8 @@ _REMEDY = (
 
 
 def _reasons(changes: Sequence[Change]) -> str:
-    named = [f"{format_thing(change.kind, change.key)} {change.reason}" for change in changes[:_MOST_NAMED]]
-    more = len(changes) - len(named)
-    return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
+    named = [f"{format_thing(change.kind, change.key)} {change.reason}" for change in changes]
+    return "; ".join(first_of(named, _MOST_NAMED))
 
 
 def _about_receipts(remaining: UndoPlan) -> list[Check]:

@@ -6,9 +6,9 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from idc_aws.access import LONE_ACCOUNT_ID
 from idc_aws.changes import Action, Change, Plan, State
@@ -17,6 +17,7 @@ from idc_aws.files import explained, write_explained
 from idc_aws.scrubbing import scrub_values
 from idc_helpers import __version__
 
+T = TypeVar("T")
 FORMAT = "identity-center-plan/1"
 _LARGEST = 100_000_000  # bytes
 
@@ -166,24 +167,12 @@ class LessonPlan:
         """Return what the file holds, with its digest."""
         told = {
             "format": FORMAT,
-            "kit": self.kit,
-            "made_at": self.made_at,
-            "place": asdict(self.place),
-            "scenario": {**asdict(self.scenario), "attestations": list(self.scenario.attestations)},
-            "effort": self.effort,
-            "accounts": dict(self.accounts),
-            "denied": list(self.denied),
-            "unknown": list(self.unknown),
-            "widenings": [asdict(widening) for widening in self.widenings],
+            **vars(self),
+            "place": vars(self.place),
+            "scenario": vars(self.scenario),
+            "widenings": [vars(widening) for widening in self.widenings],
             "steps": [
-                {
-                    "name": step.name,
-                    "notebook": step.notebook,
-                    "title": step.title,
-                    "later": step.later,
-                    "notes": list(step.notes),
-                    "changes": [change.as_json() for change in step.changes],
-                }
+                {**vars(step), "changes": [change.as_json() for change in step.changes]}
                 for step in self.steps
             ],
         }
@@ -260,26 +249,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _plan_of(told: Mapping[str, Any]) -> LessonPlan:
-    scenario = told["scenario"]
-    return LessonPlan(
+    values = {name: value for name, value in told.items() if name not in ("format", "digest")}
+    return _filled(
+        LessonPlan,
+        values,
         place=PlanPlace(**told["place"]),
-        scenario=PlanScenario(**{**scenario, "attestations": tuple(scenario["attestations"])}),
+        scenario=_filled(PlanScenario, told["scenario"]),
         steps=tuple(
-            StepPlan(
-                step["name"],
-                step["notebook"],
-                step["title"],
-                tuple(PlannedChange.from_json(change) for change in step["changes"]),
-                step["later"],
-                tuple(step["notes"]),
-            )
+            _filled(StepPlan, step, changes=tuple(map(PlannedChange.from_json, step["changes"])))
             for step in told["steps"]
         ),
         widenings=tuple(Widening(**widening) for widening in told["widenings"]),
-        denied=tuple(told["denied"]),
-        unknown=tuple(told["unknown"]),
-        accounts=told["accounts"],
-        effort=told["effort"],
-        kit=told["kit"],
-        made_at=told["made_at"],
     )
+
+
+def _filled(kind: type[T], values: Mapping[str, Any], **parts: Any) -> T:
+    """Return a part of a plan; JSON has lists where it has tuples."""
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kind(**{**given, **parts})

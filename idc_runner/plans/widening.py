@@ -16,11 +16,12 @@ from idc_aws.access import (
     list_permission_sets,
     list_provisioned_accounts,
 )
+from idc_aws.calls import grouped
 from idc_aws.changes import Action, State
 from idc_aws.connection import Connection, management_account_id
 from idc_aws.errors import AccessDeniedError, KitError, ParametersError, Problem
 from idc_aws.files import explained, read_table
-from idc_aws.identifiers import did_you_mean, parse_duration
+from idc_aws.identifiers import cut_list, did_you_mean, parse_duration
 from idc_aws.identity_store import find_principal_ids
 from idc_aws.permission_sets import PermissionSets
 from idc_runner.plans.document import PlannedChange, Widening
@@ -233,9 +234,7 @@ def _on(pairs: Iterable[tuple[str, str]], wanted: str) -> str:
 
 
 def _named(words: Iterable[str]) -> str:
-    found = list(words)
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    return ", ".join(found[:_MOST_NAMED]) + more
+    return cut_list(words, _MOST_NAMED)
 
 
 def set_findings(before: State, after: State, rules: Rules) -> Iterator[Found]:
@@ -309,32 +308,26 @@ def find_widenings(
 
 def _sets_of_groups(changes: Iterable[PlannedChange]) -> dict[str, list[str]]:
     """Return the permission sets that groups have, or will have, as far as the scenario says."""
-    found: dict[str, list[str]] = {}
-    for each in changes:
-        if each.change.kind == "account_assignment" and each.wanted.get("principal_type") == "GROUP":
-            found.setdefault(each.wanted["principal_name"], []).append(each.wanted["permission_set"])
-    return found
+    wanted = [each.wanted for each in changes if each.change.kind == "account_assignment"]
+    of_groups = (state for state in wanted if state.get("principal_type") == "GROUP")
+    return grouped((state["principal_name"], state["permission_set"]) for state in of_groups)
 
 
+@dataclass
 class _Look:
     """Looks at changes, with the states of the permission sets that they name."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        rules: Rules,
-        sets: Mapping[str, State],
-        sets_of_groups: Mapping[str, Sequence[str]],
-        joined: Collection[str],
-    ) -> None:
-        self._connection, self._rules, self._sets = connection, rules, dict(sets)
-        self._sets_of_groups, self._joined = sets_of_groups, joined
+    connection: Connection
+    rules: Rules
+    sets: dict[str, State]
+    sets_of_groups: Mapping[str, Sequence[str]]
+    joined: Collection[str]
 
     def at(self, planned: PlannedChange) -> Iterator[Found]:
         change = planned.change
         before, after = change.before or {}, change.after or {}
         if change.kind == "permission_set":
-            yield from set_findings(before, after, self._rules)
+            yield from set_findings(before, after, self.rules)
             yield from self._already_assigned(planned)
         elif change.kind == "account_assignment" and change.action is Action.CREATE:
             yield from self._assignment(after)
@@ -345,8 +338,8 @@ class _Look:
 
     def _joins(self, group: str) -> Iterator[Found]:
         there = self._sets_there
-        names = dict.fromkeys([*self._sets_of_groups.get(group, ()), *(there or {}).get(group, ())])
-        if strong := [name for name in names if is_administrators(self._state_of(name), self._rules)]:
+        names = dict.fromkeys([*self.sets_of_groups.get(group, ()), *(there or {}).get(group, ())])
+        if strong := [name for name in names if is_administrators(self._state_of(name), self.rules)]:
             yield "administrator_membership", f"joins a group that has {_named(strong)}"
         elif there is None:
             words = "joins a group; what else it has cannot be read with these credentials"
@@ -355,49 +348,46 @@ class _Look:
     @cached_property
     def _sets_there(self) -> dict[str, list[str]] | None:
         """The permission sets that the groups have on the target; None: they may not be read."""
-        if self._connection.instance_or_none() is None:
+        if self.connection.instance_or_none() is None:
             return {}
-        ids = find_principal_ids(self._connection, sorted(("GROUP", name) for name in self._joined))
+        ids = find_principal_ids(self.connection, sorted(("GROUP", name) for name in self.joined))
         name_of = {identifier: name for (_, name), identifier in ids.items()}
         if not name_of:
             return {}
         try:
-            rows = list_assignments_of_principals(self._connection, [("GROUP", one) for one in name_of])
-            sets = {arn: name for name, arn in list_permission_sets(self._connection).items()}
+            rows = list_assignments_of_principals(self.connection, [("GROUP", one) for one in name_of])
+            sets = {arn: name for name, arn in list_permission_sets(self.connection).items()}
         except AccessDeniedError:
             return None  # only the management account reads by principal
-        found: dict[str, list[str]] = {}
-        for row in rows:
-            found.setdefault(name_of[row.principal_id], []).append(sets[row.permission_set_arn])
-        return found
+        return grouped((name_of[row.principal_id], sets[row.permission_set_arn]) for row in rows)
 
     def _assignment(self, state: State) -> Iterator[Found]:
         if state["principal_type"] == "USER":
             yield "direct_user_assignment", "gives access to one person, not to a group"
-        in_charge = management_account_id(self._connection)
+        in_charge = management_account_id(self.connection)
         if state["account_id"] not in (in_charge, "") and in_charge:
             return
-        if is_administrators(self._state_of(state["permission_set"]), self._rules):
+        if is_administrators(self._state_of(state["permission_set"]), self.rules):
             words = "is an administrator's set in the management account"
             yield "administrator_in_management_account", words if in_charge else f"may be: {_UNKNOWN}"
 
     def _already_assigned(self, planned: PlannedChange) -> Iterator[Found]:
         """Yield that a set becomes an administrator's that the management account has already."""
         before, after = planned.change.before, planned.change.after or {}
-        becomes = before is not None and is_administrators(after, self._rules)
-        if not becomes or before is None or is_administrators(before, self._rules):
+        cannot_become = before is None or is_administrators(before, self.rules)
+        if cannot_become or not is_administrators(after, self.rules):
             return
-        arn = list_permission_sets(self._connection).get(planned.change.key)
-        accounts = list_provisioned_accounts(self._connection, arn) if arn else []
-        if management_account_id(self._connection) in accounts:
+        arn = list_permission_sets(self.connection).get(planned.change.key)
+        accounts = list_provisioned_accounts(self.connection, arn) if arn else []
+        if management_account_id(self.connection) in accounts:
             words = "becomes an administrator's set, and the management account has it"
             yield "administrator_in_management_account", words
 
     def _state_of(self, name: str) -> State:
         """Return the state that a permission set will have: the plan's, or else the one that it has."""
-        if name not in self._sets:
-            self._sets[name] = PermissionSets(self._connection).read([name]).get(name, {})
-        return self._sets[name]
+        if name not in self.sets:
+            self.sets[name] = PermissionSets(self.connection).read([name]).get(name, {})
+        return self.sets[name]
 
 
 _UNKNOWN = "which one the management account is cannot be read with these credentials"

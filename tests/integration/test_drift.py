@@ -11,7 +11,7 @@ from idc_aws.access import list_permission_sets
 from idc_aws.connection import connect
 from idc_aws.errors import AccessDeniedError
 from idc_aws.groups import Groups
-from idc_aws.identity_store import find_group_id
+from idc_aws.identity_store import find_principal_id
 from idc_runner.cli.application import app
 
 SCENARIO = {
@@ -62,7 +62,7 @@ def changed_outside(desk):
     desk.sso.update_permission_set(
         **desk.instance, PermissionSetArn=arn, Description="theirs", SessionDuration="PT1H"
     )
-    desk.directory.delete_group(**desk.store, GroupId=find_group_id(desk.connection, "Kept"))
+    desk.directory.delete_group(**desk.store, GroupId=find_principal_id(desk.connection, "GROUP", "Kept"))
     made = desk.directory.create_group(**desk.store, DisplayName="Theirs")["GroupId"]
     yield
     desk.sso.update_permission_set(
@@ -99,8 +99,8 @@ def test_drift_is_shown_field_by_field_with_since_when_and_nothing_is_touched(de
     assert "Drift: 1 missing, 1 different, 1 not in the scenario." in found.output
     assert "≠ Drift" in (page := desk.page.read_text("utf-8"))
     assert ("Description: theirs" in page, "Theirs" in page) == (True, True)
-    assert find_group_id(desk.connection, "Theirs")
-    assert find_group_id(desk.connection, "Kept") is None
+    assert find_principal_id(desk.connection, "GROUP", "Theirs")
+    assert find_principal_id(desk.connection, "GROUP", "Kept") is None
 
 
 @pytest.mark.usefixtures("changed_outside")

@@ -15,7 +15,7 @@ from idc_aws.access import list_all_account_assignments, list_permission_sets
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
 from idc_aws.errors import NotFoundError
-from idc_aws.identity_store import find_group_id, find_user_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.project import DEFAULT_SCENARIO, INTERACTIVE_VARIABLE, project_folder
 from idc_aws.scenario.reading import load_scenario
 from idc_aws.signin.activation import describe_person, signed_in_person
@@ -333,7 +333,7 @@ def test_less_is_a_group_and_a_second_profile_on_the_same_session(context, ident
         return found(context, "second_profile", asked)
 
     terminal = sandbox_terminal(context.connection)
-    group_id = find_group_id(context.connection, "ReadOnlyAccess")
+    group_id = find_principal_id(context.connection, "GROUP", "ReadOnlyAccess")
     assert say("second profile")[1] == "no profile 'practice' yet"
     assert say("in the group") == (False, "not yet")
     ids = accounts(context)
@@ -355,7 +355,7 @@ def test_less_is_a_group_and_a_second_profile_on_the_same_session(context, ident
     assert say("same session") == (False, "sso_session = other")
     write_profile(terminal.config_file, right)
     identity_store.create_group_membership(
-        GroupId=group_id, MemberId={"UserId": find_user_id(context.connection, PERSON)}, **store
+        GroupId=group_id, MemberId={"UserId": find_principal_id(context.connection, "USER", PERSON)}, **store
     )
     assert say("and it works") == (False, "nobody is signed in: aws sso login --profile second")
     login = begin_login(context.connection, right.start_url)

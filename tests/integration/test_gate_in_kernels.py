@@ -25,7 +25,7 @@ from patience import PATIENCE_S
 
 from idc_aws.connection import connect
 from idc_aws.groups import Groups
-from idc_aws.identity_store import find_group_id
+from idc_aws.identity_store import find_principal_id
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = importlib.metadata.version("ipykernel")
@@ -154,7 +154,7 @@ def run_environment(sandbox_folder, tmp_path):
     yield {"IDC_SANDBOX_STATE": str(sandbox_folder), "IDC_RUN_FOLDER": str(tmp_path / "run")}
     connection = connect(state_folder=sandbox_folder)
     store = {"IdentityStoreId": connection.instance.identity_store_id}
-    group_id = find_group_id(connection, "Operators")
+    group_id = find_principal_id(connection, "GROUP", "Operators")
     if group_id:  # a test that failed early has made none, and its own failure is what to read
         connection.client("identitystore").delete_group(GroupId=group_id, **store)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from idc_aws.calls import wait_until
 from idc_aws.connection import connect
 from idc_aws.errors import CheckFailedError
-from idc_aws.identity_store import find_group_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.imported_files import MAIN, scenario_texts, write_texts
 from idc_aws.importing import import_scenario
 from idc_aws.scenario.reading import load_scenario, validate_scenario
@@ -175,7 +175,7 @@ def test_notebook_12_checks_that_what_it_read_is_still_so(second_folder, tmp_pat
     assert existing.counts().rows[-1] == ("applications", "0", "0")
     assert existing.check().rows[0][0] == "✔ passed"
     directory, store = connection.client("identitystore"), connection.instance.identity_store_id
-    directory.delete_group(IdentityStoreId=store, GroupId=find_group_id(connection, "Devs"))
+    directory.delete_group(IdentityStoreId=store, GroupId=find_principal_id(connection, "GROUP", "Devs"))
     with pytest.raises(CheckFailedError, match="would create group 'Devs'"):
         existing.check()
     told = [entry for entry in read_events(context.events.path) if entry["event"] == "checked"]

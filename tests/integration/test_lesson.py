@@ -8,7 +8,7 @@ import pytest
 
 from idc_aws.connection import connect
 from idc_aws.errors import ApplyRefusedError, WrongAccountError
-from idc_aws.identity_store import find_group_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.instances import Instances
 from idc_aws.project import DEFAULT_SCENARIO, project_folder
 from idc_aws.scenario.reading import load_scenario
@@ -72,7 +72,7 @@ def test_what_a_group_deleted_by_somebody_leaves_behind_is_taken_back(context):
     wanted = Step(context, "account_assignments").desired[0].states
     names = {state["principal_name"] for state in wanted.values() if state["principal_type"] == "GROUP"}
     for name in names:
-        group_id = find_group_id(connection, name)
+        group_id = find_principal_id(connection, "GROUP", name)
         connection.client("identitystore").delete_group(GroupId=group_id, **store)
     teardown = Teardown(context)
     undo = teardown.plan()

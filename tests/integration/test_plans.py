@@ -19,7 +19,7 @@ from idc_aws.errors import (
     WriteFailedError,
 )
 from idc_aws.groups import Groups
-from idc_aws.identity_store import find_group_id, find_user_id
+from idc_aws.identity_store import find_principal_id
 from idc_runner.cli.application import app
 from idc_runner.plans import document, widening
 from idc_runner.plans.document import read_plan
@@ -101,7 +101,7 @@ def test_a_plan_of_nothing_yet_is_whole_is_applied_once_and_is_undone(desk):
     assert read_plan(desk.plan_file).effort == ""
     undone = desk.give("undo", folder, "--yes")
     assert undone.exit_code == 0, undone.output
-    assert find_group_id(desk.connection, "Whole") is None
+    assert find_principal_id(desk.connection, "GROUP", "Whole") is None
 
 
 def test_a_user_and_their_own_access_are_one_plan_with_the_user_first(desk):
@@ -149,7 +149,7 @@ def attach_policy(desk, name):
 
 def delete_group(desk, name):
     where = {"IdentityStoreId": desk.connection.instance.identity_store_id}
-    group_id = find_group_id(desk.connection, name)
+    group_id = find_principal_id(desk.connection, "GROUP", name)
     desk.connection.client("identitystore").delete_group(**where, GroupId=group_id)
 
 
@@ -181,7 +181,7 @@ def test_what_others_changed_meanwhile_is_shown_field_by_field_and_nothing_is_wr
     assert isinstance(refused.exception, ApplyRefusedError)
     assert re.search(words, str(refused.exception)), refused.exception
     assert str(refused.exception).count("\n- ") == 1
-    assert find_group_id(desk.connection, f"{name} 2") is None
+    assert find_principal_id(desk.connection, "GROUP", f"{name} 2") is None
 
 
 def test_a_thing_that_exists_by_now_is_not_taken_for_the_plans_own(desk):
@@ -245,7 +245,7 @@ def test_a_plan_is_applied_only_where_it_was_made(desk):
         "- instance",
         "- state of the sandbox",
     ]
-    assert find_group_id(desk.connection, "Elsewhere") is None
+    assert find_principal_id(desk.connection, "GROUP", "Elsewhere") is None
 
 
 def test_what_cannot_be_planned_is_named_all_at_once(desk):
@@ -287,7 +287,7 @@ def test_people_are_masked_in_a_refusal_too(desk):
     directory = desk.connection.client("identitystore")
     directory.update_user(
         IdentityStoreId=desk.connection.instance.identity_store_id,
-        UserId=find_user_id(desk.connection, name),
+        UserId=find_principal_id(desk.connection, "USER", name),
         Operations=[{"AttributePath": "title", "AttributeValue": f"of {name}"}],
     )
     refused = desk.apply("--mask-personal-data")

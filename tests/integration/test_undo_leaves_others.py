@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from idc_aws.access import list_permission_sets
 from idc_aws.connection import connect
 from idc_aws.errors import ApplyRefusedError
-from idc_aws.identity_store import find_group_id, find_user_id
+from idc_aws.identity_store import find_principal_id
 from idc_aws.organization import list_accounts
 from idc_aws.sandbox import sandbox_command
 from idc_aws.scenario.scenario import Scenario
@@ -66,11 +66,15 @@ class Others:
 
     @property
     def group(self):
-        return find_group_id(self.connection, "Ours") or find_group_id(self.connection, "Renamed")
+        return find_principal_id(self.connection, "GROUP", "Ours") or find_principal_id(
+            self.connection, "GROUP", "Renamed"
+        )
 
     @property
     def user(self):
-        return find_user_id(self.connection, "our.user") or find_user_id(self.connection, "renamed")
+        return find_principal_id(self.connection, "USER", "our.user") or find_principal_id(
+            self.connection, "USER", "renamed"
+        )
 
     @property
     def permission_set(self):
@@ -245,12 +249,14 @@ CASES = [
 
 def there(others):
     found = {
-        "group": find_group_id(others.connection, "Renamed") or find_group_id(others.connection, "Ours"),
-        "user": find_user_id(others.connection, "our.user") or find_user_id(others.connection, "renamed"),
+        "group": find_principal_id(others.connection, "GROUP", "Renamed")
+        or find_principal_id(others.connection, "GROUP", "Ours"),
+        "user": find_principal_id(others.connection, "USER", "our.user")
+        or find_principal_id(others.connection, "USER", "renamed"),
         "permission_set": list_permission_sets(others.connection).get("Ours"),
     }
     names = {name for name, identifier in found.items() if identifier}
-    both = all(find_group_id(others.connection, name) for name in ("Ours", "Renamed"))
+    both = all(find_principal_id(others.connection, "GROUP", name) for name in ("Ours", "Renamed"))
     return names | ({"another Ours"} if both else set())
 
 
@@ -278,14 +284,14 @@ def test_what_others_use_or_changed_is_left_alone_and_reported(run, others, case
 def test_include_used_shows_what_hangs_on_it_and_deletes_ours_alone(run, others, case):
     case.did(others)
     wait_for_assignments(others)
-    theirs = {one for name in ("their.user",) if (one := find_user_id(others.connection, name))}
+    theirs = {one for name in ("their.user",) if (one := find_principal_id(others.connection, "USER", name))}
     teardown = Teardown(run, include_used=True)
     undo = teardown.plan()
     assert any(case.words in change.reason for change in undo.plan.writes)
     teardown.apply(undo)
     assert there(others) in (set(), {"group"} if "another Ours" in case.left else set())
     assert teardown.check().passed
-    assert {find_user_id(others.connection, "their.user")} - {None} == theirs
+    assert {find_principal_id(others.connection, "USER", "their.user")} - {None} == theirs
 
 
 def wait_for_assignments(others):
@@ -340,7 +346,7 @@ def test_a_state_that_was_reset_is_another_one_and_undo_of_the_old_run_is_refuse
     assert done.exit_code != 0
     assert "another state of the sandbox" in f"{done.output}{done.exception}"
     group = SCENARIO.groups[0].display_name
-    assert find_group_id(second.connection, group)
+    assert find_principal_id(second.connection, "GROUP", group)
     # The teardown of a folder that holds both keeps to its own.
     with (tmp_path / "runs" / "F" / "receipts.jsonl").open("ab") as file:
         file.write((tmp_path / "runs" / "E" / "receipts.jsonl").read_bytes())

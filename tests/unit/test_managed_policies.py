@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from idc_aws.errors import InvalidValueError
-from idc_aws.identifiers import PREDEFINED, aws_managed_policies, managed_policy_arn
-from idc_aws.scenario.access import PredefinedName
+from idc_aws.identifiers import aws_managed_policies, managed_policy_arn
+from idc_aws.scenario.access import PredefinedName, predefined_policy
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "arn:aws:iam::aws:policy/"
@@ -53,11 +53,21 @@ def test_an_unknown_policy_is_refused_with_a_way_on(given, words):
 
 
 def test_each_predefined_permission_set_is_a_policy_that_exists():
-    assert {name: managed_policy_arn(name) for name in PREDEFINED} == dict(PREDEFINED)
-
-
-def test_the_model_offers_each_predefined_permission_set():
-    assert set(get_args(PredefinedName)) == set(PREDEFINED)
+    policies = [predefined_policy(name) for name in get_args(PredefinedName)]
+    assert [policy.removeprefix(PREFIX) for policy in policies] == [
+        "AdministratorAccess",
+        "job-function/Billing",
+        "job-function/DatabaseAdministrator",
+        "job-function/DataScientist",
+        "job-function/NetworkAdministrator",
+        "PowerUserAccess",
+        "ReadOnlyAccess",
+        "SecurityAudit",
+        "job-function/SupportUser",
+        "job-function/SystemAdministrator",
+        "job-function/ViewOnlyAccess",
+    ]
+    assert predefined_policy("IAMFullAccess") is None
 
 
 def test_policies_for_service_linked_roles_alone_are_refused():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from scenario_refusals import accepted, refused
 
-from idc_aws.identifiers import PREDEFINED, aws_managed_policies
-from idc_aws.scenario.access import PermissionSet
+from idc_aws.identifiers import aws_managed_policies
+from idc_aws.scenario.access import PermissionSet, PredefinedName
 from idc_aws.scenario.policies import inline_policy_text
 
 PREFIX = "arn:aws:iam::aws:policy/"
@@ -32,10 +33,10 @@ def test_a_name_is_enough():
     assert permission_set().session_duration == "PT1H"
 
 
-@pytest.mark.parametrize("name", sorted(PREDEFINED))
+@pytest.mark.parametrize("name", get_args(PredefinedName))
 def test_a_predefined_one_is_short_for_its_policy(name):
     made = accepted({"permission_sets": [{"predefined": name}]}).permission_sets[0]
-    assert (made.name, made.managed_policies) == (name, [PREDEFINED[name]])
+    assert (made.name, made.managed_policies) == (name, [f"{PREFIX}{aws_managed_policies()[name]}"])
 
 
 def test_a_predefined_one_may_have_a_name_and_policies_of_its_own():
@@ -122,9 +123,9 @@ def test_an_unknown_managed_policy_is_refused_at_its_place():
 
 def test_a_policy_is_listed_once_under_any_spelling():
     given = ["Billing", f"{PREFIX}job-function/Billing"]
-    assert "2 times" in refused_field("managed_policies[1]", managed_policies=given)
+    assert "listed twice" in refused_field("managed_policies[1]", managed_policies=given)
     own = [{"name": "a"}, {"name": "a", "path": "/"}]
-    assert "2 times" in refused_field("customer_managed_policies[1]", customer_managed_policies=own)
+    assert "listed twice" in refused_field("customer_managed_policies[1]", customer_managed_policies=own)
 
 
 def test_at_most_25_policies_together():

@@ -31,6 +31,7 @@ from idc_helpers.runbook.applying import Outcome, PlannedCalls, Reviewed
 from idc_helpers.runbook.comparing import CheckResults
 
 P = TypeVar("P")
+_READS = "Reading the target …"
 BUTTON = widgets.Layout(width="auto", min_width="12em")
 
 
@@ -177,7 +178,7 @@ class Actions(Generic[P]):
         buttons = (self.show_button, self.apply_button, self.check_button, self.cancel_button)
         self._question = Question("Delete", "Keep", self._carry_out, self._keep)
         self.box = widgets.VBox([widgets.HBox(buttons), self._question.box])
-        self.check_button.on_click(lambda _: self._check())
+        self.check_button.on_click(lambda _: self._start(_READS, step.check, self._checked))
         self.show_button.on_click(lambda _: self._show())
         self.apply_button.on_click(lambda _: self._apply())
         self.cancel_button.on_click(lambda _: self._cancel())
@@ -217,7 +218,7 @@ class Actions(Generic[P]):
                 table = plan_table(self._step.title, self._step.changes(plan), context).html()
                 return plan, planned, table + calls_html(planned, target_of(context))
 
-        self._start("Reading the target …", work, lambda result: self._show_planned(result, first))
+        self._start(_READS, work, lambda result: self._show_planned(result, first))
 
     def _apply(self) -> None:
         if self.apply_button.disabled:
@@ -245,9 +246,6 @@ class Actions(Generic[P]):
                 return outcome, error
 
         self._start("Applying …", work, lambda result: self._applied(*result))
-
-    def _check(self) -> None:
-        self._start("Reading the target …", self._step.check, self._checked)
 
     def _cancel(self) -> None:
         if self._running is not None:

@@ -12,7 +12,7 @@ from idc_aws.access import list_permission_sets
 from idc_aws.connection import Connection
 from idc_aws.errors import KitError
 from idc_aws.identifiers import aws_managed_policies, describe_length
-from idc_aws.identity_store import list_group_names, list_user_names
+from idc_aws.identity_store import list_principal_names
 from idc_aws.organization import Account, list_accounts, list_accounts_with_paths
 from idc_helpers.runbook.steps import Step
 from idc_helpers.runbook.words import forms_table
@@ -87,12 +87,12 @@ class Choices:
     @cached_property
     def _groups(self) -> list[str]:
         wanted = [group.display_name for group in self._step.scenario.groups]
-        return _merged(wanted, self._found(lambda at: list_group_names(at, at_most=MOST_NAMES)))
+        return _merged(wanted, self._found(lambda at: list_principal_names(at, "GROUP", at_most=MOST_NAMES)))
 
     @cached_property
     def _users(self) -> list[str]:
         wanted = [user.user_name for user in self._step.scenario.users]
-        return _merged(wanted, self._found(lambda at: list_user_names(at, at_most=MOST_NAMES)))
+        return _merged(wanted, self._found(lambda at: list_principal_names(at, "USER", at_most=MOST_NAMES)))
 
     @cached_property
     def _permission_sets(self) -> list[str]:

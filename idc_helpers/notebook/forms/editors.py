@@ -220,7 +220,8 @@ class SeveralEditor(Editor):
         self._first = list(value or [])
         self._label = widgets.HTML()
         if len(self._choices) > MOST_BOXES:
-            self._list = widgets.SelectMultiple(options=_tree_options(self._choices), rows=12, layout=WIDE)
+            options = [(" / ".join([*each.path, each.label]), each.value) for each in self._choices]
+            self._list = widgets.SelectMultiple(options=options, rows=12, layout=WIDE)
             super().__init__(self._list, [self._list])
         else:
             self._list = None
@@ -324,10 +325,6 @@ def _tree_rows(choices: Sequence[Choice], boxes: Sequence[Any]) -> list[Any]:
         box.layout = widgets.Layout(margin=f"0 0 0 {len(choice.path) * 1.4}em", width="auto")
         rows.append(box)
     return rows
-
-
-def _tree_options(choices: Sequence[Choice]) -> list[tuple[str, str]]:
-    return [(" / ".join([*choice.path, choice.label]), choice.value) for choice in choices]
 
 
 WIDE_HIDDEN = {"width": "98%", "max_width": "44em", "display": "none"}

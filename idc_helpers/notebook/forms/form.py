@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from idc_aws.identifiers import PREDEFINED
+from idc_aws.scenario.access import predefined_policy
 from idc_helpers.notebook.forms.choices import Choice, ChoiceList, Choices
 from idc_helpers.notebook.forms.editors import (
     ABSENT,
@@ -472,7 +472,7 @@ def _full_name(item: Item) -> str:
 def _without_written_out(item: dict[str, Any]) -> dict[str, Any]:
     # The policy of a predefined permission set is written out when the scenario is read. In the form the
     # choice stands for it: another choice must not leave the first one's policy behind.
-    policy = PREDEFINED.get(item.get("predefined") or "")
+    policy = predefined_policy(item.get("predefined"))
     if policy is None or "managed_policies" not in item:
         return item
     return {**item, "managed_policies": [other for other in item["managed_policies"] if other != policy]}

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from idc_aws.signin.activation import PersonStatus
 from idc_helpers.notebook import activation
-from idc_helpers.notebook.activation import ActivationWatch, format_steps, is_on_the_way
+from idc_helpers.notebook.activation import ActivationStep, ActivationWatch, format_steps, is_on_the_way
 
 
 def person(has_password=False, device_kinds=(), session_count=0):
@@ -63,3 +64,13 @@ def test_a_newer_watch_of_the_same_person_ends_the_older(watched, monkeypatch):
     watched(ACTIVE)
     monkeypatch.setattr(activation, "describe_person", lambda *_given: pytest.fail("it still looks"))
     older._look()
+
+
+def test_only_a_plan_asks_whether_the_user_is_there(monkeypatch):
+    monkeypatch.setattr(activation, "describe_person", lambda *_given: ACTIVE)
+    monkeypatch.setattr(activation, "find_principal_id", lambda *_given: pytest.fail("it asks"))
+    context = SimpleNamespace(mode="apply", connection=SimpleNamespace(instance_or_none=lambda: True))
+    assert ("signed in", "yes") in ActivationStep(context, "ana").state().rows
+    context.mode = "plan"
+    monkeypatch.setattr(activation, "find_principal_id", lambda *_given: None)
+    assert ActivationStep(context, "ana").state().rows == ()

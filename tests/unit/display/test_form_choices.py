@@ -1,12 +1,13 @@
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from test_panels import find, texts, type_in, walk
 
-from idc_aws.identifiers import PREDEFINED
 from idc_aws.instances import identity_center_regions
 from idc_aws.organization import Account
+from idc_aws.scenario.access import PredefinedName
 from idc_aws.scenario.policies import MOST_POLICY_CHARACTERS
 from idc_aws.scenario.scenario import Scenario
 from idc_aws.scenario.values import Model
@@ -55,7 +56,7 @@ def wanted_accounts(step):
 
 def test_every_predefined_policy_is_offered_with_what_it_allows(context):
     policies = forms_table()["choices"]["predefined"]
-    assert set(policies) == set(PREDEFINED)
+    assert set(policies) == set(get_args(PredefinedName))
     panel = NotebookStep(context, "permission_sets").take()
     for name, (_, meaning) in policies.items():
         type_in(panel, "Policy for predefined permission set", name)

@@ -95,7 +95,7 @@ READ += [
 @pytest.fixture(scope="module")
 def applied(folder):
     movements = [STEPS, "step.take()"]
-    again = ["runbook.step('account_assignments').apply()", "runbook.step('permission_sets').apply().table"]
+    again = ["runbook.step('account_assignments').apply()", "runbook.step('permission_sets').apply()"]
     widgets = ["import sys\n[name for name in sys.modules if name.startswith('ipywidgets')]"]
     return run(folder, "applied", [*movements, *again, *READ, *widgets])
 
@@ -124,7 +124,7 @@ def test_a_step_shows_what_is_wanted_planned_called_done_and_checked_each_once(a
         assert word in one
     assert "3 to create" in shown[1]
     assert "3 of 3 passed" in shown[4]
-    assert "created" not in text(applied, "runbook.step('permission_sets').apply().table")
+    assert "created" not in text(applied, "runbook.step('permission_sets').apply()")
 
 
 @pytest.mark.parametrize("source", READ)

@@ -81,7 +81,7 @@ def test_the_failure_names_places_and_no_value():
     failure = leak_failure(leaks)
     assert failure.error_name == "SecretInOutputError"
     assert "- 0.txt, line 1: a private key\n" in failure.message
-    assert "- and 2 more\n" in failure.message
+    assert "… and 2 more\n" in failure.message
 
 
 def test_logs_of_other_programs_are_cleaned(tmp_path):
