@@ -11,18 +11,21 @@ from typing import Any
 
 from idc_aws.errors import ParametersError, Problem
 from idc_aws.files import read_table
-from idc_aws.identifiers import counted
+from idc_aws.identifiers import counted, cut_list
 from idc_aws.scenario.reading import validate_scenario
-from idc_aws.scenario.sheets import (
+from idc_aws.scenario.tables import (
+    FIELDS,
+    PART_OF,
+    REQUIRED,
     Columns,
     Sheet,
     plain_value,
     read_columns,
     read_sheet,
+    read_tags_cell,
     require_columns,
     unknown_mappings,
 )
-from idc_aws.scenario.tables import FIELDS, PART_OF, REQUIRED, read_tags_cell
 from idc_aws.scenario.yaml_lines import Location
 
 _GROUPS_APART = re.compile(r"[;|\n]")
@@ -339,8 +342,7 @@ class _Reading:
 
 
 def _shortened(names: Sequence[str], noun: str) -> str:
-    listed = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
-    return f"{counted(len(names), noun)} ({listed})"
+    return f"{counted(len(names), noun)} ({cut_list(names, 10)})"
 
 
 def _one_spelling(value: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from idc_aws.files import write_explained
-from idc_aws.scenario.sheets import safe_cell
+from idc_aws.scenario.tables import safe_cell
 from idc_aws.scrubbing import masked_values, scrub, scrub_values
 from idc_helpers.runbook.run import RunContext
 

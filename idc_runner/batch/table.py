@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import graphlib
-import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, ValidationEr
 from idc_aws.errors import InvalidValueError, KitError, ParametersError, Problem
 from idc_aws.identifiers import did_you_mean
 from idc_aws.scenario.reading import refusals_in
+from idc_aws.scenario.tables import csv_rows
 from idc_aws.scenario.values import Model, Refusal, TextRule
 from idc_aws.scenario.yaml_lines import (
     Location,
@@ -222,14 +221,7 @@ def _csv_rows(file: YamlFile) -> Iterator[tuple[int, list[str]]]:
     text = text_of(file.name)
     # A sheet of some countries is saved with semicolons.
     delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        file.keep((), start, f"is not CSV: {error}", "Look at the quotes of this line.")
+    return csv_rows(text, delimiter, lambda line, *why: file.keep((), line, *why))
 
 
 def _require_headings(name: str, line: int, headings: list[str]) -> None:

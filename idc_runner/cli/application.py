@@ -14,7 +14,7 @@ import typer.core
 
 import idc_helpers
 from idc_aws.errors import KitError
-from idc_runner.cli import importing, lab, plan, run, sandbox, tables
+from idc_runner.cli import lab, plan, run, sandbox, scenarios
 
 
 class _Commands(typer.core.TyperGroup):
@@ -90,10 +90,10 @@ def doctor(
 
 for command in (run.run, plan.plan, plan.apply, plan.drift, run.undo, run.batch, lab.lab, lab.init, doctor):
     app.command()(command)
-app.command("import")(importing.import_existing)
+app.command("import")(scenarios.import_existing)
 app.add_typer(sandbox.app, name="sandbox")
-app.add_typer(run.app, name="parameters")
-app.add_typer(tables.app, name="table")
+app.add_typer(scenarios.parameters, name="parameters")
+app.add_typer(scenarios.table, name="table")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,9 +57,8 @@ def plan(
     from idc_aws.scenario.reading import scenario_warnings  # noqa: PLC0415
     from idc_aws.scrubbing import clean, masking  # noqa: PLC0415
     from idc_runner.plans.making import plan_of, read_lesson  # noqa: PLC0415
-    from idc_runner.plans.pages import plan_markdown, plan_page  # noqa: PLC0415
     from idc_runner.plans.widening import read_rules  # noqa: PLC0415
-    from idc_runner.plans.words import terminal_lines  # noqa: PLC0415
+    from idc_runner.plans.words import plan_markdown, plan_page, terminal_lines  # noqa: PLC0415
     from idc_runner.run import people_of_run  # noqa: PLC0415
 
     request = _request(parameters, only, target)
@@ -69,9 +68,7 @@ def plan(
         made = plan_of(lesson, chosen)
     if out is not None:
         made.write(out)
-    with ExitStack() as stack:
-        if mask_personal_data:
-            stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
+    with masking(people_of_run(lesson.scenario, lesson.connection)) if mask_personal_data else nullcontext():
         if page is not None:
             write_explained(page, plan_page(made))
         if markdown is not None:
@@ -170,9 +167,7 @@ def drift(
     with one_look(is_whole=True):
         lesson = read_lesson(request)
         found = find_drift(lesson, request.runs_folder, is_complete=complete)
-    with ExitStack() as stack:
-        if mask_personal_data:
-            stack.enter_context(masking(people_of_run(lesson.scenario, lesson.connection)))
+    with masking(people_of_run(lesson.scenario, lesson.connection)) if mask_personal_data else nullcontext():
         if page is not None:
             write_explained(page, drift_page(found))
         if as_json:

@@ -1,10 +1,9 @@
-"""``idc run``, ``idc undo``, ``idc batch`` and ``idc parameters``."""
+"""``idc run``, ``idc undo`` and ``idc batch``."""
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import ExitStack
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from idc_aws.errors import ApplyRefusedError
-from idc_aws.identifiers import counted, first_of
+from idc_aws.identifiers import first_of
 from idc_aws.project import project_folder, runs_folder, work_folder
 from idc_runner import kept_for_good
 
@@ -330,9 +329,8 @@ def batch(
 
     in_s3 = out is not None and out.casefold().startswith("s3:")
     try:
-        with ExitStack() as stack:
-            # First of all: it preloads while the table is read and checked.
-            opened = None if scheduler else stack.enter_context(open_engine(engine))
+        # First of all: it preloads while the table is read and checked.
+        with nullcontext() if scheduler else open_engine(engine) as opened:
             from idc_runner.batch.batch import BatchRequest, run_batch  # noqa: PLC0415
 
             request = BatchRequest(
@@ -355,42 +353,3 @@ def batch(
         typer.echo("The batch was ended before it began; nothing was changed.", err=True)
         raise typer.Exit(130) from None
     raise typer.Exit(outcome.exit_status)
-
-
-app = typer.Typer(help="Check scenarios: YAML files that say what is wanted.", no_args_is_help=True)
-
-
-@app.command()
-def check(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A scenario, such as parameters/sandbox.yaml.")
-    ],
-) -> None:
-    """Check a scenario: what is wrong, in which line, and what to do."""
-    from idc_aws.scenario.reading import load_scenario, scenario_warnings  # noqa: PLC0415
-
-    scenario = load_scenario(file)
-    for warning in scenario_warnings(scenario, file):
-        typer.echo(f"warning: {warning}", err=True)
-    parts = (
-        counted(len(scenario.permission_sets), "permission set"),
-        counted(len(scenario.groups), "group"),
-        counted(len(scenario.account_assignments), "account assignment"),
-        counted(len(scenario.users), "user"),
-    )
-    typer.echo(f"{file}: fine. Target {scenario.target}, Region {scenario.region}: {', '.join(parts)}.")
-
-
-@app.command()
-def schema(
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write it there instead of printing it.")
-    ] = None,
-) -> None:
-    """Print the JSON Schema of scenarios. With it editors complete and check them."""
-    from idc_aws.scenario.reading import scenario_json_schema, write_schema  # noqa: PLC0415
-
-    if out is not None:
-        write_schema(out)
-    else:
-        typer.echo(json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False))

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,8 +32,7 @@ from idc_runner.engine import NotebookFailure
 from idc_runner.execution import signals_as_exceptions
 from idc_runner.notebooks import RunRecord, create_run_folder, write_record
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan
-from idc_runner.plans.pages import plan_page
-from idc_runner.plans.words import Thing, change_between, name_of, thing_of, widening_words
+from idc_runner.plans.words import Thing, change_between, name_of, plan_page, thing_of, widening_words
 from idc_runner.run import with_people_there
 from idc_runner.summary import NotebookResult, RunSummary, notebook_result, time_words
 
@@ -118,9 +117,8 @@ def carry_out_plan(
 ) -> Carried:
     """Look whether everything is as the plan says, write what it says, check it, and leave a run's folder."""
     connection = _connect(plan, profile)
-    with ExitStack() as stack:
-        if mask_personal_data:  # before anything is refused: a refusal names things and their values
-            stack.enter_context(masking(_people_of(plan, connection)))
+    # Masked before anything is refused: a refusal names things and their values.
+    with masking(_people_of(plan, connection)) if mask_personal_data else nullcontext():
         _require_accepted(plan, accepted)
         scenario = _scenario_of(plan, profile)
         require_apply_allowed(connection, scenario.expected_account)

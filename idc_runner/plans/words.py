@@ -1,19 +1,22 @@
-"""A plan in words: what terminal, page and Markdown say; each change as lines with signs."""
+"""A plan in words: each change as lines with signs; on a terminal, as a page, and as Markdown."""
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from idc_aws.changes import Action, Change, State
 from idc_aws.identifiers import first_of
-from idc_helpers.runbook.comparing import describe_difference, differing_fields
+from idc_aws.scrubbing import clean
+from idc_helpers.runbook.comparing import Check, describe_difference, differing_fields
 from idc_helpers.runbook.words import SYMBOLS, format_field, format_key, format_thing, format_value
 from idc_runner.plans.document import LessonPlan, PlannedChange, StepPlan, Widening
+from idc_runner.report import render_page
 from idc_runner.summary import text_table, time_words
 
 _SAID_BY_THE_KEY = ("account_assignment", "group_membership", "delegated_administrator")
@@ -110,11 +113,9 @@ def _policy_lines(before: Any, after: Any) -> Iterator[Line]:
 def _policy_text(policy: Any) -> list[str]:
     if policy in _EMPTY:
         return []
-    return (
-        json.dumps(policy, indent=2, ensure_ascii=False).splitlines()
-        if isinstance(policy, dict)
-        else [str(policy)]
-    )
+    if isinstance(policy, dict):
+        return json.dumps(policy, indent=2, ensure_ascii=False).splitlines()
+    return [str(policy)]
 
 
 MOST_SHOWN = 100
@@ -212,17 +213,11 @@ def kind_table(plan: LessonPlan) -> list[list[str]]:
     found = Counter((each.change.kind, each.change.action) for each in plan.changes)
     kinds = dict.fromkeys(kind for kind, _ in found)
     actions = [action for action in _ACTION_WORDS if any(found[kind, action] for kind in kinds)]
-    heading = ["what", *(_ACTION_WORDS[action] for action in actions)]
-    return [
-        heading,
-        *(
-            [
-                kind.replace("_", " "),
-                *(f"{found[kind, action]:,}" if found[kind, action] else "" for action in actions),
-            ]
-            for kind in kinds
-        ),
+    numbers = {which: f"{number:,}" for which, number in found.items()}
+    rows = [
+        [kind.replace("_", " "), *(numbers.get((kind, action), "") for action in actions)] for kind in kinds
     ]
+    return [["what", *(_ACTION_WORDS[action] for action in actions)], *rows]
 
 
 def terminal_lines(plan: LessonPlan) -> Iterator[str]:
@@ -249,3 +244,114 @@ def terminal_lines(plan: LessonPlan) -> Iterator[str]:
     for heading, lines in notices(plan).items():
         yield from ("", f"{heading}:", *(f"  {line}" for line in first_of(lines, MOST_SHOWN)))
     yield from ("", sentence_of(plan))
+
+
+MOST_MARKDOWN = 60_000
+"""Characters: GitHub takes 65,536 in a comment."""
+
+
+def plan_page(
+    plan: LessonPlan,
+    *,
+    verdict: str = "",
+    results: Results | None = None,
+    checks: Sequence[Check] = (),
+    sentence: str = "",
+) -> str:
+    """Return the page of a plan, with what became of it where it was applied."""
+    return render_page(
+        "plan.html.j2",
+        title="Identity Center plan",
+        verdict=verdict or ("nothing to do" if plan.is_empty else "changes"),
+        sentence=sentence or sentence_of(plan),
+        about=about(plan),
+        kinds=kind_table(plan),
+        steps=[_step_values(plan, step, results or {}) for step in plan.steps],
+        notices=notices(plan),
+        changes_heading="Changes",
+        signs=f"The sign says what happens: {SIGN_WORDS}. In a change, - is before and + is after.",
+        checks=[{"name": each.name, "passed": each.passed, "detail": each.detail} for each in checks],
+    )
+
+
+def _step_values(plan: LessonPlan, step: StepPlan, results: Results) -> dict[str, Any]:
+    changes = shown_changes(step)
+    return {
+        "heading": f"{step.notebook}, {step.title}: {count_words(step.changes) or 'nothing is wanted'}",
+        "changes": [
+            {
+                "title": change_title(plan, each.change),
+                "diff": "\n".join(map(str, change_lines(each))),
+                "result": results.get(thing_of(each.change), ""),
+            }
+            for each in changes
+        ],
+    }
+
+
+def plan_markdown(plan: LessonPlan, *, most: int = MOST_MARKDOWN) -> str:
+    """Return a plan as Markdown of at most so many characters; what is left out is counted."""
+    head = "\n".join(_markdown_head(plan))
+    blocks = [
+        _block(plan, step.title, f"{step.notebook}: {count_words(step.changes)}", shown_changes(step))
+        for step in plan.steps
+        if shown_changes(step)
+    ]
+    return _fitted(clean(head), [[clean(part) for part in block] for block in blocks], most)
+
+
+def _markdown_head(plan: LessonPlan) -> Iterator[str]:
+    yield from ("## Identity Center plan", "", f"**{sentence_of(plan)}**", "")
+    yield from (f"- {name}: {_code(words)}" for name, words in about(plan).items())
+    rows = kind_table(plan)
+    yield from ("", f"| {' | '.join(rows[0])} |", f"|{'---|' * len(rows[0])}")
+    yield from (f"| {' | '.join(row)} |" for row in rows[1:])
+    for heading, lines in notices(plan).items():
+        yield from ("", f"### {heading}", "")
+        yield from (f"- {line}" for line in first_of([_code(line) for line in lines], _MOST_NOTICES))
+
+
+_MOST_NOTICES = 20
+_LONGEST_LINE = 300
+
+
+def _code(text: str) -> str:
+    """Return a text that Markdown neither reads nor notifies anybody of: in backticks."""
+    text = text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1]}…"
+    ticks = "`" * (_longest_ticks(text) + 1)
+    blank = " " if "`" in text else ""
+    return f"{ticks}{blank}{text}{blank}{ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _block(plan: LessonPlan, title: str, counts: str, changes: Sequence[PlannedChange]) -> list[str]:
+    """Return the heading of a step and then each change as a text of its own."""
+    texts = []
+    for each in changes:
+        lines = [Line(" ", "") if not str(line).strip() else line for line in change_lines(each)]
+        # GitHub colours the lines of a diff by their first character, which is the sign.
+        texts.append("\n".join([f"# {change_title(plan, each.change)}", *map(str, lines)]))
+    return [f"### {title}\n\n{counts}\n", *texts]
+
+
+def _fitted(head: str, blocks: Sequence[Sequence[str]], most: int) -> str:
+    # Some room for the fences, and for the sentence that says what is left out.
+    left, parts, cut = most - len(head) - 400, [head], 0
+    for heading, *texts in blocks:
+        fence = "`" * max(3, _longest_ticks("\n".join(texts)) + 1)
+        fitting = []
+        left -= len(heading) + 2 * len(fence) + 10
+        for text in texts:
+            left -= len(text) + 1
+            if left < 0:
+                break
+            fitting.append(text)
+        cut += len(texts) - len(fitting)
+        if fitting:
+            parts.append(f"{heading}\n{fence}diff\n" + "\n".join(fitting) + f"\n{fence}")
+    if cut:
+        parts.append(f"**{cut:,} more changes are not shown here.** The page of the plan has all of them.")
+    return "\n\n".join(parts)[:most] + "\n"

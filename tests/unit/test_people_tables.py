@@ -12,10 +12,9 @@ from idc_aws.errors import InvalidValueError, ParametersError
 from idc_aws.scenario.reading import load_scenario, validate_scenario
 from idc_aws.scenario.saving import dumped
 from idc_aws.scenario.scenario import Scenario
-from idc_aws.scenario.sheets import parse_mapping, plain_value, safe_cell
 from idc_aws.scenario.table_reading import read_tables
-from idc_aws.scenario.tables import tables_of, templates, write_tables
-from idc_runner.cli import tables as commands
+from idc_aws.scenario.tables import parse_mapping, plain_value, safe_cell, tables_of, templates, write_tables
+from idc_runner.cli import scenarios as commands
 
 PEOPLE = "user_name,given_name,family_name"
 

@@ -8,7 +8,7 @@ from idc_aws.errors import ParametersError
 from idc_aws.scenario.policies import policy_advice, policy_refusals
 from idc_aws.scenario.reading import load_scenario, scenario_warnings
 from idc_aws.scenario.yaml_lines import dotted
-from idc_runner.cli.run import check
+from idc_runner.cli.scenarios import check
 from tests.policy_cases import REFUSED, TAKEN, condition, policy
 from tests.unit.scenario_refusals import accepted, refused
 

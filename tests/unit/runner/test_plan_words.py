@@ -7,8 +7,14 @@ from plan_tools import groups, lesson_plan, planned
 
 from idc_aws.changes import Action
 from idc_runner.plans.document import Widening
-from idc_runner.plans.pages import MOST_MARKDOWN, plan_markdown, plan_page
-from idc_runner.plans.words import MOST_SHOWN, diff_lines, terminal_lines
+from idc_runner.plans.words import (
+    MOST_MARKDOWN,
+    MOST_SHOWN,
+    diff_lines,
+    plan_markdown,
+    plan_page,
+    terminal_lines,
+)
 
 OLD = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 NEW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
