@@ -151,5 +151,5 @@ def test_what_the_second_profile_left_is_found_without_a_terminal(context, monke
     context.connection.instance = context.connection.instance_or_none = lambda: "there"
     membership = CleanUp("membership", "aws identitystore delete-group-membership")
     monkeypatch.setattr(examinations, "_membership", lambda _look: (FOUND, (membership,)))
-    monkeypatch.setattr(examinations, "sandbox_terminal", lambda _connection: pytest.fail("asked of a terminal"))
+    monkeypatch.setattr(examinations, "sandbox_terminal", lambda _at: pytest.fail("asked of a terminal"))
     assert membership in list_leftovers(context)
