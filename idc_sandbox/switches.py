@@ -14,7 +14,7 @@ from idc_sandbox.wire.registry import SERVICES
 
 DEFAULTS: dict[str, Any] = {
     "latency_s": 0.0,
-    "asynchronous_duration_s": 0.2,  # of the sandbox's clock, for an assignment or a provisioning
+    "asynchronous_duration_s": 0.1,  # of the sandbox's clock, for an assignment or a provisioning
     "faults": [],
     "fail_next_assignments": [],
     "propagation_delay_s": 0.0,  # until the portal shows a change of a group's members

@@ -30,7 +30,7 @@ def codes(connection, count, service="sso-admin", operation="ListInstances") -> 
 def test_defaults(connection):
     assert switches.read_switches(connection) == {
         "latency_s": 0.0,
-        "asynchronous_duration_s": 0.2,
+        "asynchronous_duration_s": 0.1,
         "faults": [],
         "fail_next_assignments": [],
         "propagation_delay_s": 0.0,
