@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import hmac
 import importlib
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -267,16 +269,48 @@ class AwsEndpoint:
         return await send_answer(answer, request.method, send)
 
 
+_TICK_S = 0.1  # ten are a second for uvicorn
+_LOOK_EVERY_S = 0.005
+
+
 class _Server(uvicorn.Server):
-    """uvicorn that says when it listens."""
+    """uvicorn that says when it listens, and that ends as soon as it may: it would pause twice."""
 
     def __init__(self, config: uvicorn.Config, when_listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._when_listening = when_listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._when_listening()
+
+    def stop(self) -> None:
+        """End, from any thread; what has begun is answered first."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), _TICK_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for each in (*self.servers, *(sockets or ())):
+            each.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        deadline = time.monotonic() + GRACE_S
+        while (state.connections or state.tasks) and not self.force_exit and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK_EVERY_S)
+        for task in state.tasks:
+            task.cancel()
 
 
 def make_application(
@@ -368,7 +402,7 @@ def _run(
     about["state_id"] = gateway.store.state_id
 
     def stop() -> None:
-        server.should_exit = True  # what has begun is answered first
+        server.stop()
 
     def give_up(reason: str) -> None:
         logger.error("the sandbox ends: %s", reason)
@@ -403,6 +437,5 @@ def _make_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
     )
     return _Server(config, when_listening)

@@ -373,3 +373,47 @@ def test_no_secret_and_no_body_is_in_the_log(fresh_sandbox):
     for word in ("in-a-body", "in-a-header", "secret-words", *fresh_sandbox.folder.read_secrets().values()):
         assert word not in log
     assert oct(fresh_sandbox.folder.log.stat().st_mode)[-3:] == "600"
+
+
+@pytest.fixture
+def slow_server():
+    """Yield a server in a thread, how it is asked, when it has begun to answer, and what lets it answer."""
+    begun, may_answer = threading.Event(), threading.Event()
+
+    async def answer(scope, receive, send):
+        if scope["path"] == "/slow":
+            begun.set()
+            await to_thread.run_sync(may_answer.wait, abandon_on_cancel=True)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    listens = threading.Event()
+    made = server._make_server(answer, listens.set)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
+        port = listener.getsockname()[1]
+        ended = pool.submit(made.run, sockets=[listener])
+        assert listens.wait(PATIENCE_S)
+        idle = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        idle.request("GET", "/")
+        assert idle.getresponse().read() == b"ok"  # it stays connected, and holds up nobody
+        slow = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        slow.request("GET", "/slow")
+        assert begun.wait(PATIENCE_S)
+        yield SimpleNamespace(made=made, slow=slow, may_answer=may_answer, ended=ended)
+        may_answer.set()
+        idle.close()
+        slow.close()
+
+
+def test_what_has_begun_is_answered_before_the_end(slow_server):
+    slow_server.made.stop()
+    slow_server.may_answer.set()
+    assert slow_server.slow.getresponse().read() == b"ok"
+    slow_server.ended.result(PATIENCE_S)
+
+
+def test_what_takes_too_long_is_cut_by_the_end(slow_server, monkeypatch):
+    monkeypatch.setattr(server, "GRACE_S", 0.05)
+    slow_server.made.stop()
+    slow_server.ended.result(PATIENCE_S)
+    assert slow_server.slow.getresponse().status == 500
