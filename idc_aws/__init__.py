@@ -21,6 +21,30 @@ if TYPE_CHECKING:
     from idc_aws.settings import AttributesForAccessControl, ConsoleSettings
     from idc_aws.users import Users
 
+__all__ = [
+    "AccountAssignments",
+    "Action",
+    "AttributesForAccessControl",
+    "Change",
+    "Connection",
+    "ConsoleSettings",
+    "DelegatedAdministrators",
+    "GroupMemberships",
+    "Groups",
+    "Instances",
+    "KitError",
+    "PermissionSets",
+    "Scenario",
+    "Users",
+    "check_permissions",
+    "connect",
+    "list_accounts",
+    "list_all_account_assignments",
+    "list_people_access",
+    "load_scenario",
+    "require_apply_allowed",
+    "required_actions",
+]
 _HOMES = {
     "AccountAssignments": "assignments",
     "Action": "changes",
@@ -45,7 +69,6 @@ _HOMES = {
     "require_apply_allowed": "connection",
     "required_actions": "permissions",
 }
-__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from idc_runner.run import RunRequest, run_lesson
     from idc_runner.undo import Undo, open_undo
 
+__all__ = [
+    "BatchRequest",
+    "Outcome",
+    "RunRequest",
+    "Undo",
+    "open_engine",
+    "open_undo",
+    "run_batch",
+    "run_lesson",
+]
 _HOMES = {
     "BatchRequest": "batch.batch",
     "Outcome": "execution",
@@ -28,7 +38,6 @@ _HOMES = {
     "run_batch": "batch.batch",
     "run_lesson": "run",
 }
-__all__ = list(_HOMES)
 
 
 def put_off_import(name: str, *functions: str) -> None:

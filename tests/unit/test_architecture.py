@@ -155,6 +155,14 @@ def offered(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_offers_is_a_list_of_names_in_its_text(package):
+    # Type checkers read no other: for them, `from idc_aws import connect` would name nothing that is public.
+    tree = ast.parse((ROOT / package / "__init__.py").read_text("utf-8"))
+    (listed,) = (each.value for each in tree.body if ast.unparse(each).startswith("__all__ = "))
+    assert ast.literal_eval(listed) == list(offered(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_what_a_package_offers_is_in_its_table_of_the_docs(package):
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     table = page.partition(f"| `{package}` | What it is |")[2].partition("\n\n")[0]
