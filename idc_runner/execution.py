@@ -191,6 +191,7 @@ class Execution:
     current: str = ""
     leak_search: LeakSearch = field(init=False)
     _until_executed: ExitStack = field(init=False)
+    _executed: threading.Event = field(init=False, default_factory=threading.Event)
     _command_forks: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -201,6 +202,7 @@ class Execution:
         signal_number = None
         try:
             with ExitStack() as self._until_executed, Meanwhile() as meanwhile:
+                self._until_executed.callback(self._executed.set)
                 self._execute_all(meanwhile)
         except KeyboardInterrupt as interruption:
             signal_number = getattr(interruption, "signal_number", int(signal.SIGINT))
@@ -242,12 +244,14 @@ class Execution:
         """Do what takes a second of a notebook that signs in, beside those that do not."""
         ask_command_lines()
         if (self.prepared.scenario.target, self.prepared.mode) == ("sandbox", "apply"):
-            with suppress(KitError):  # the notebook does the same, and says what is wrong
+            with suppress(KitError, OSError):  # the notebook does the same, and says what is wrong
                 terminal = terminal_of(self.environment.get(STATE_VARIABLE))  # writes endpoint rules
                 if terminal.command_line is not None:
                     forks = CommandForks(terminal.command_line.program, terminal.variables)
                     self._until_executed.callback(forks.close)
                     self._command_forks = forks.variables
+                    if self._executed.is_set():  # the run did not wait for it, and closes nothing any more
+                        forks.close()
 
     def _signs_in(self, notebook: LessonNotebook) -> bool:
         """Return whether a notebook signs in with a profile, by the AWS CLI where there is one."""

@@ -7,6 +7,7 @@ nothing of this kit. It ends, and each command with it, when the other end of th
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -38,18 +39,16 @@ _OWN = ("IDC_", "JPY_", "PYDEVD_", "PYTEST_")
 def serve(program: str, listener: socket.socket, life: socket.socket) -> list[str]:
     """Fork for each connection until nobody is left; in the fork of a command, return its arguments."""
     given, file = _given_environment(), _identity(program)
-    os.close(
-        os.pidfd_open(os.getpid())
-    )  # some systems have none, which is better known before a command begins
-    if not getattr(sys.flags, "safe_path", False):
+    # Some systems have none, which is better known before a command begins.
+    os.close(os.pidfd_open(os.getpid()))
+    # Python 3.9 and 3.10 know -I, which leaves the script's folder out too, and no flag of that name.
+    if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
         sys.path[0] = os.path.dirname(os.path.realpath(program))  # noqa: PTH120
     sys.argv[:] = [program]
     for name in _MODULES:
         importlib.import_module(name)
     if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208
-        sys.exit(
-            "the AWS CLI starts threads when it is imported: a fork could wait for what one of them holds"
-        )
+        sys.exit("the AWS CLI starts threads at its import: a fork could wait for what one of them holds")
     gc.freeze()
     while True:
         ready, _, _ = select.select([listener, life], [], [])
@@ -61,8 +60,9 @@ def serve(program: str, listener: socket.socket, life: socket.socket) -> list[st
             life.close()
             return _keep(connection, given, file, program)
         connection.close()
-        while any(os.waitpid(-1, os.WNOHANG)):
-            pass
+        with contextlib.suppress(ChildProcessError):  # that fork may have ended already, as the last one
+            while any(os.waitpid(-1, os.WNOHANG)):
+                pass
 
 
 def _keep(connection: socket.socket, given: dict[str, str], file: tuple[int, ...], program: str) -> list[str]:
@@ -119,9 +119,8 @@ def _become(given: dict[str, str], environment: dict[str, str], folder: str, str
     os.environ.update(set(environment.items()) - set(given.items()))
     os.chdir(folder)
     random.seed()
-    out: Any = (
-        sys.stdout
-    )  # the streams stay what was imported has seen; this one behaves otherwise at a terminal
+    # The streams stay what was imported has seen; this one behaves otherwise at a terminal.
+    out: Any = sys.stdout
     out.reconfigure(line_buffering=out.isatty() and not out.write_through)
 
 

@@ -28,7 +28,6 @@ from idc_aws.signin.profiles import SCOPE, SsoProfile, forget_own, mark_own, pla
 
 _VERSION = re.compile(r"aws-cli/(\d+)\.(\d+)\.(\d+)", re.ASCII)
 _COMMAND_TIMEOUT_S = 60
-_ROWS_AND_COLUMNS = (60, 200)
 _INSTALL = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 _SIGNS_IN = (2, 9, 0)
 _TAKES_ENDPOINT_URL = (2, 13, 0)

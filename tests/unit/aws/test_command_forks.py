@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,29 @@ def test_a_process_that_is_not_ready_forks_nothing(cli, tmp_path, monkeypatch, k
     begun = CommandForks(*cli)
     monkeypatch.setenv(FORKS_VARIABLE, begun.variables[FORKS_VARIABLE])
     assert as_program(cli, tmp_path)
+    begun.close()
+
+
+# The process looks for forks that have ended: here only after one of them has.
+LOOKS_LATE = """
+look = os.waitpid
+def late(pid, options):
+    if pid == -1:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    return look(pid, options)
+os.waitpid = late
+"""
+
+
+def test_a_client_that_leaves_at_once_does_not_end_the_process(cli, tmp_path, monkeypatch):
+    driver = tmp_path / "cli" / "awscli" / "clidriver.py"
+    driver.write_text(f"{driver.read_text()}{LOOKS_LATE}")
+    begun = CommandForks(*cli)
+    monkeypatch.setenv(FORKS_VARIABLE, begun.variables[FORKS_VARIABLE])
+    _, address = json.loads(begun.variables[FORKS_VARIABLE])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.connect(f"\0{address}")
+    assert not as_program(cli, tmp_path)
     begun.close()
 
 

@@ -154,17 +154,31 @@ class Forks:
         self.begun.append("closed")
 
 
-def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(project, start, monkeypatch):
-    versions = iter(["1", "2"])  # what is known of them grows from one look to the next
+@pytest.fixture
+def forks(monkeypatch):
+    """Let no AWS CLI be asked, and return what is asked for the process that imports one."""
     monkeypatch.setattr("idc_runner.execution.ask_command_lines", lambda: None)
+    monkeypatch.setattr("idc_runner.execution.terminal_of", lambda _state: TERMINAL)
+    monkeypatch.setattr("idc_runner.execution.CommandForks", Forks)
+    monkeypatch.setattr(Forks, "begun", [])
+    return Forks.begun
+
+
+def write_notebook_that_signs_in(project):
+    parameters = f"{PARAMETERS}profile_name = None\n"
+    write_notebook(project / "notebooks", "10_c", *tell("10_c", PASSES), parameters=parameters)
+
+
+def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(
+    project, start, forks, monkeypatch
+):
+    versions = iter(["1", "2"])  # what is known of them grows from one look to the next
     terminals = []
     monkeypatch.setattr("idc_runner.execution.terminal_of", lambda state: terminals.append(state) or TERMINAL)
-    monkeypatch.setattr("idc_runner.execution.CommandForks", Forks)
     monkeypatch.setattr("idc_runner.execution.known_versions", lambda: {"VERSIONS": next(versions)})
     for name in ("05_a", "06_b"):
         write_notebook(project / "notebooks", name, *tell(name, PASSES))
-    parameters = f"{PARAMETERS}profile_name = None\n"
-    write_notebook(project / "notebooks", "10_c", *tell("10_c", PASSES), parameters=parameters)
+    write_notebook_that_signs_in(project)
     engine = RecordingEngine()
     start(RunRequest(project), engine=engine).carry_out()
     asked = [(word, order.notebook.name) for word, order in engine.asked]
@@ -180,7 +194,25 @@ def test_the_next_notebook_is_begun_beside_each_and_executed_as_it_was_begun(pro
     assert len(terminals) == 1, "a terminal's files are written once"
     assert begun.environment["VERSIONS"] == "1", "a notebook that signs in knows the versions of the AWS CLIs"
     assert not {"VERSIONS", "FORKS"} & engine.asked[0][1].environment.keys()
-    assert Forks.begun == [("/bin/aws", {"HOME": "/home"}), "closed"]
+    assert forks == [("/bin/aws", {"HOME": "/home"}), "closed"]
+
+
+def test_a_process_for_the_aws_cli_that_begins_after_the_last_notebook_ends_at_once(
+    project, start, forks, monkeypatch
+):
+    ended = threading.Event()
+
+    def begin_late(*asked):
+        ended.wait()
+        return Forks(*asked)
+
+    monkeypatch.setattr("idc_runner.execution.CommandForks", begin_late)
+    write_notebook(project / "notebooks", "09_b", *tell("09_b", PASSES))
+    write_notebook_that_signs_in(project)
+    outcome = start(RunRequest(project), engine=FailingEngine(RuntimeError("oh"))).carry_out()
+    assert (outcome.summary.passed, forks) == (False, [])
+    ended.set()
+    until(lambda: forks[-1:] == ["closed"])
 
 
 FAULTS = [
