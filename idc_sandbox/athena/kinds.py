@@ -1,9 +1,11 @@
-"""What kind of statement a text is, by its first words: API and engine both go by this."""
+"""What API and engine both go by: the kind of a statement, by its first words, and what stops a query."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 _COMMENTS = re.compile(r"^(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
 _KINDS = {
@@ -53,3 +55,35 @@ def kind_of_statement(text: str) -> StatementKind:
         named = "_".join([first, *rest[:1]])
         return StatementKind("UTILITY" if first == "SHOW" else "DDL", named)
     return StatementKind("DML", "SELECT")
+
+
+# What stops a query, in Athena's words: a reason, a category, a number.
+
+SYSTEM, USER = 1, 2
+# https://docs.aws.amazon.com/athena/latest/ug/error-reference.html
+EXHAUSTED, TIMED_OUT, RESULTS_NOT_WRITTEN, DDL_FAILED, BAD_STATEMENT = 200, 206, 401, 1003, 1006
+BAD_PROPERTY, MISSING_PATH, MISSING_TABLE, NOT_SUPPORTED, MISSING_FUNCTION = 1103, 1109, 1110, 1200, 1303
+MISSING_BUCKET, NO_S3_PERMISSION, BAD_DATA, INTERNAL = 1306, 1501, 1600, 9999
+
+
+class QueryFailedError(Exception):
+    """A query ends as FAILED; the message is its StateChangeReason."""
+
+    def __init__(self, reason: str, error_type: int = BAD_STATEMENT, category: int = USER) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error_type = error_type
+        self.category = category
+
+    def as_values(self) -> dict[str, Any]:
+        """Return what the sandbox keeps of it."""
+        return {"reason": self.reason, "error_type": self.error_type, "category": self.category}
+
+
+not_supported = partial(QueryFailedError, error_type=NOT_SUPPORTED)
+ddl_failed = partial(QueryFailedError, error_type=DDL_FAILED)
+
+
+def out_of_memory() -> QueryFailedError:
+    """Return the failure of a query that wants more memory or disk than one gets."""
+    return QueryFailedError("Query exhausted resources at this scale factor", EXHAUSTED, SYSTEM)

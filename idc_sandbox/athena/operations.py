@@ -1,4 +1,4 @@
-"""Athena's operations on queries: started, looked at, stopped, and their results read page by page."""
+"""Athena's operations on queries: run, looked at, stopped, read page by page; and saved under a name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from idc_sandbox.athena.kinds import kind_of_statement
-from idc_sandbox.athena.metadata import require_workgroup
+from idc_sandbox.athena.metadata import CATALOG, ENGINE_VERSION, WORKGROUP, require_catalog, require_workgroup
 from idc_sandbox.context import Context
-from idc_sandbox.errors import ServiceError
+from idc_sandbox.errors import ServiceError, validation_error
 from idc_sandbox.store import next_number
-from idc_sandbox.wire.registry import LongListing, operation
+from idc_sandbox.wire.registry import Listing, LongListing, operation
 
 _PIECE = 256 * 1024
 _CELL = re.compile(rb'(?:"((?:[^"]|"")*)")?([,\n])')
@@ -51,11 +51,7 @@ def _lines(
     while True:
         piece = context.double.read_object(bucket, key, start, size + 1)
         if piece is None:
-            raise ServiceError(
-                "InvalidRequestException",
-                f"The result at s3://{bucket}/{key} is gone: start the query again.",
-                AthenaErrorCode="INVALID_INPUT",
-            )
+            raise validation_error(f"The result at s3://{bucket}/{key} is gone: start the query again.")
         is_whole = len(piece) <= size
         lines, used = _split(piece, most) if is_csv else _split_text(piece, most)
         if len(lines) >= most or is_whole:
@@ -100,15 +96,12 @@ def _read_token(token: str | None, query_id: str) -> int:
     except (ValueError, TypeError, RecursionError):
         of_query, place = None, None
     if of_query != query_id or type(place) is not int or not 0 <= place < 2**63:
-        raise ServiceError(
-            "InvalidRequestException",
-            f"The NextToken {token[:40]!r} was not given for this query; start over without one.",
-            AthenaErrorCode="INVALID_INPUT",
+        raise validation_error(
+            f"The NextToken {token[:40]!r} was not given for this query; start over without one."
         )
     return place
 
 
-_invalid = partial(ServiceError, "InvalidRequestException", AthenaErrorCode="INVALID_INPUT")
 _operation = partial(operation, "athena")
 _MOST_WAITING = 100
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -121,12 +114,7 @@ def start_query_execution(context: Context, request: dict[str, Any]) -> dict[str
     require_workgroup(request)
     _check(context, request)
     kept = {name: value for name, value in request.items() if value is not None}
-    token = kept.get("ClientRequestToken")
-    earlier = _of_token(context, token) if token else None
-    if earlier is not None:
-        known = json.loads(earlier["request_json"])
-        if {name: value for name, value in known.items() if name != "address"} != kept:
-            raise _invalid("Idempotent parameters do not match")
+    if earlier := _earlier(context, "athena_query", kept):
         return {"QueryExecutionId": earlier["query_id"]}
     waiting = context.value("SELECT count(*) FROM athena_query WHERE state IN ('QUEUED', 'RUNNING')")
     if waiting >= _MOST_WAITING:
@@ -156,37 +144,45 @@ def start_query_execution(context: Context, request: dict[str, Any]) -> dict[str
 def _check(context: Context, request: dict[str, Any]) -> None:
     """Refuse what the sandbox's Athena cannot do, or what Athena says at once."""
     if request.get("EngineConfiguration"):
-        raise _invalid("EngineConfiguration is for workgroups with Apache Spark; the sandbox has none.")
-    named = request.get("QueryExecutionContext") or {}
-    if named.get("Catalog", "AwsDataCatalog").lower() != "awsdatacatalog":
-        raise _invalid(f"The data catalog {named['Catalog']!r} does not exist; use AwsDataCatalog.")
+        raise validation_error(
+            "EngineConfiguration is for workgroups with Apache Spark; the sandbox has none."
+        )
+    require_catalog((request.get("QueryExecutionContext") or {}).get("Catalog", CATALOG))
     result = request.get("ResultConfiguration") or {}
     location = result.get("OutputLocation")
     if not location:
-        raise _invalid(
+        raise validation_error(
             "No output location provided. An output location is required either through the Workgroup result "
             "configuration setting or as an API input."
         )
     match = re.fullmatch(r"s3://([a-z0-9.-]{3,63})(?:/.*)?", location, re.DOTALL)
     if match is None or len(location) > 900:
-        raise _invalid(f"outputLocation is not a valid S3 path: {location[:200]!r}.")
+        raise validation_error(f"outputLocation is not a valid S3 path: {location[:200]!r}.")
     if (result.get("EncryptionConfiguration") or {}).get("EncryptionOption", "SSE_S3") != "SSE_S3":
-        raise _invalid("The sandbox has no KMS: use EncryptionOption SSE_S3, or none.")
+        raise validation_error("The sandbox has no KMS: use EncryptionOption SSE_S3, or none.")
     owner = context.double.bucket_owner(match[1])
     if owner is None:
-        raise _invalid(f"Unable to verify/create output bucket {match[1]}. Create it first.")
+        raise validation_error(f"Unable to verify/create output bucket {match[1]}. Create it first.")
     if result.get("ExpectedBucketOwner", owner) != owner:
-        raise _invalid(f"The bucket {match[1]} is not of the account in ExpectedBucketOwner.")
+        raise validation_error(f"The bucket {match[1]} is not of the account in ExpectedBucketOwner.")
 
 
-def _of_token(context: Context, token: str) -> sqlite3.Row | None:
-    return context.row(
-        "SELECT * FROM athena_query WHERE account_id = ? AND region = ?"
-        " AND json_extract(request_json, '$.ClientRequestToken') = ? ORDER BY number DESC",
+def _earlier(context: Context, table: str, request: dict[str, Any]) -> sqlite3.Row | None:
+    """Return what the same request with the same token has made already, or None."""
+    if not request.get("ClientRequestToken"):
+        return None
+    row = context.row(
+        f"SELECT * FROM {table} WHERE account_id = ? AND region = ?"  # noqa: S608  ours
+        " AND json_extract(request_json, '$.ClientRequestToken') = ? ORDER BY rowid DESC",
         context.caller.account_id,
         context.region,
-        token,
+        request["ClientRequestToken"],
     )
+    known = json.loads(row["request_json"]) if row else {}
+    known.pop("address", None)
+    if row and known != request:
+        raise validation_error("Idempotent parameters do not match")
+    return row
 
 
 @_operation("GetQueryExecution")
@@ -198,8 +194,7 @@ def get_query_execution(context: Context, request: dict[str, Any]) -> dict[str, 
 @_operation("BatchGetQueryExecution")
 def batch_get_query_execution(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetQueryExecution.html."""
-    wanted = request["QueryExecutionIds"]
-    rows = {query_id: _find_query(context, query_id) for query_id in wanted}
+    rows = {query_id: _find_query(context, query_id) for query_id in request["QueryExecutionIds"]}
     return {
         "QueryExecutions": [_execution(row) for row in rows.values() if row is not None],
         "UnprocessedQueryExecutionIds": [
@@ -208,8 +203,8 @@ def batch_get_query_execution(context: Context, request: dict[str, Any]) -> dict
                 "ErrorCode": "QUERY_EXECUTION_NOT_FOUND",
                 "ErrorMessage": f"QueryExecution {one} was not found",
             }
-            for one in wanted
-            if rows[one] is None
+            for one, row in rows.items()
+            if row is None
         ],
     }
 
@@ -254,11 +249,11 @@ def get_query_results(context: Context, request: dict[str, Any]) -> dict[str, An
     """https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryResults.html."""
     row = _require_query(context, request["QueryExecutionId"])
     if row["state"] in ("QUEUED", "RUNNING"):
-        raise _invalid(f"Query has not yet finished. Current state: {row['state']}")
+        raise validation_error(f"Query has not yet finished. Current state: {row['state']}")
     if row["state"] != "SUCCEEDED":
-        raise _invalid(f"Query did not finish successfully. Final query state: {row['state']}")
+        raise validation_error(f"Query did not finish successfully. Final query state: {row['state']}")
     if request.get("QueryResultType") == "DATA_MANIFEST":
-        raise _invalid("The query has no data manifest: the sandbox's Athena writes no tables.")
+        raise validation_error("The query has no data manifest: the sandbox's Athena writes no tables.")
     return read_page(context, row, request.get("NextToken"), int(request.get("MaxResults") or 1000))
 
 
@@ -284,7 +279,7 @@ def _find_query(context: Context, query_id: str) -> sqlite3.Row | None:
 def _require_query(context: Context, query_id: str) -> sqlite3.Row:
     row = _find_query(context, query_id)
     if row is None:
-        raise _invalid(f"QueryExecution {query_id} was not found")
+        raise validation_error(f"QueryExecution {query_id} was not found")
     return row
 
 
@@ -317,11 +312,8 @@ def _execution(row: sqlite3.Row) -> dict[str, Any]:
         "ExecutionParameters": request.get("ExecutionParameters"),
         "Status": status,
         "Statistics": _statistics(row),
-        "WorkGroup": request.get("WorkGroup", "primary"),
-        "EngineVersion": {
-            "SelectedEngineVersion": "AUTO",
-            "EffectiveEngineVersion": "Athena engine version 3",
-        },
+        "WorkGroup": request.get("WorkGroup", WORKGROUP),
+        "EngineVersion": ENGINE_VERSION,
     }
 
 
@@ -345,3 +337,94 @@ def _statistics(row: sqlite3.Row) -> dict[str, Any]:
         "DataScannedInBytes": done.get("scanned", 0),
         "ResultReuseInformation": {"ReusedPreviousResult": False},
     }
+
+
+# Queries that are saved under a name.
+
+_PARTS = ("Name", "Description", "Database", "QueryString")
+
+
+@_operation("CreateNamedQuery")
+def create_named_query(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_CreateNamedQuery.html."""
+    require_workgroup(request)
+    kept = {name: value for name, value in request.items() if value is not None}
+    if earlier := _earlier(context, "athena_named_query", kept):
+        return {"NamedQueryId": earlier["named_query_id"]}
+    query_id = context.ids.uuid("athena_named_query")
+    context.insert(
+        "athena_named_query",
+        named_query_id=query_id,
+        account_id=context.caller.account_id,
+        region=context.region,
+        request_json=json.dumps(kept),
+    )
+    return {"NamedQueryId": query_id}
+
+
+@_operation("GetNamedQuery")
+def get_named_query(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_GetNamedQuery.html."""
+    return {"NamedQuery": _shown_named(_require_named(context, request["NamedQueryId"]))}
+
+
+@_operation("BatchGetNamedQuery")
+def batch_get_named_query(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetNamedQuery.html."""
+    found = {row["named_query_id"]: row for row in _named(context)}
+    wanted = request["NamedQueryIds"]
+    return {
+        "NamedQueries": [_shown_named(found[one]) for one in wanted if one in found],
+        "UnprocessedNamedQueryIds": [
+            {
+                "NamedQueryId": one,
+                "ErrorCode": "NAMED_QUERY_NOT_FOUND",
+                "ErrorMessage": f"NamedQuery {one} was not found",
+            }
+            for one in wanted
+            if one not in found
+        ],
+    }
+
+
+@_operation("ListNamedQueries")
+def list_named_queries(context: Context, request: dict[str, Any]) -> Listing:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_ListNamedQueries.html."""
+    require_workgroup(request)
+    return Listing([row["named_query_id"] for row in _named(context)], most_on_a_page=50)
+
+
+@_operation("UpdateNamedQuery")
+def update_named_query(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_UpdateNamedQuery.html."""
+    row = _require_named(context, request["NamedQueryId"])
+    changed = {name: request[name] for name in _PARTS if request.get(name) is not None}
+    kept = json.loads(row["request_json"]) | changed
+    context.update("athena_named_query", row, request_json=json.dumps(kept))
+    return {}
+
+
+@_operation("DeleteNamedQuery")
+def delete_named_query(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/athena/latest/APIReference/API_DeleteNamedQuery.html."""
+    row = _require_named(context, request["NamedQueryId"])
+    context.delete("athena_named_query", named_query_id=row["named_query_id"])
+    return {}
+
+
+def _named(context: Context) -> list[sqlite3.Row]:
+    return context.find_all("athena_named_query", account_id=context.caller.account_id, region=context.region)
+
+
+def _require_named(context: Context, query_id: str) -> sqlite3.Row:
+    key = {"account_id": context.caller.account_id, "region": context.region}
+    row = context.find("athena_named_query", named_query_id=query_id, **key)
+    if row is None:
+        raise validation_error(f"NamedQuery {query_id} was not found")
+    return row
+
+
+def _shown_named(row: sqlite3.Row) -> dict[str, Any]:
+    request = json.loads(row["request_json"])
+    parts = {name: request[name] for name in _PARTS if request.get(name)}
+    return {**parts, "NamedQueryId": row["named_query_id"], "WorkGroup": request.get("WorkGroup", WORKGROUP)}

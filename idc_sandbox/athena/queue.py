@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from idc_sandbox import store as state
-from idc_sandbox.athena.engine.failures import (
+from idc_sandbox.athena.catalog import CallersShelf
+from idc_sandbox.athena.kinds import (
     INTERNAL,
     SYSTEM,
     TIMED_OUT,
     QueryFailedError,
     out_of_memory,
 )
-from idc_sandbox.athena.shelf import CallersShelf
 from idc_sandbox.context import AwsServices, Caller
 from idc_sandbox.store import Store
 
@@ -40,13 +40,7 @@ class EngineGoneError(Exception):
 
 
 class Engine:
-    """One process for one query: it has imported what it needs, and waits for its job.
-
-    Parameters
-    ----------
-    folder
-        Where it works.
-    """
+    """One process for one query: it has imported what it needs, and waits for its job."""
 
     def __init__(self, folder: Path) -> None:
         # Isolated, with nothing of this process's environment: no key, no path of the user's.
@@ -111,13 +105,7 @@ logger = logging.getLogger(__name__)
 
 
 class Queries:
-    """Runs what StartQueryExecution has put into the state, in order.
-
-    Parameters
-    ----------
-    store, double
-        The state, and S3.
-    """
+    """Runs what StartQueryExecution has put into the state, in order."""
 
     def __init__(self, store: Store, double: AwsServices) -> None:
         self._store = store

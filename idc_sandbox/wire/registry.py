@@ -71,8 +71,8 @@ _MODULES = {
     "account-access": ("api.account_access.access_applications",),
     "account-access-runtime": ("api.account_access.access_runtime",),
     "cloudtrail": ("trail.lookups",),
-    "athena": ("athena.operations", "athena.metadata", "athena.named_queries"),
-    "glue": ("athena.glue",),
+    "athena": ("athena.operations", "athena.metadata"),
+    "glue": ("athena.metadata",),
 }
 
 MOTO_SERVICES = ("iam", "sts", "organizations", "s3")

@@ -12,9 +12,8 @@ from typing import Any
 from patience import until
 
 from idc_sandbox.athena.catalog import Catalog
-from idc_sandbox.athena.engine.failures import QueryFailedError
 from idc_sandbox.athena.engine.running import Job, Outcome, run_job
-from idc_sandbox.athena.kinds import kind_of_statement
+from idc_sandbox.athena.kinds import QueryFailedError, kind_of_statement
 from idc_sandbox.athena.operations import _split, _split_text
 from idc_sandbox.store import Store
 

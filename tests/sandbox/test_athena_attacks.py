@@ -12,7 +12,7 @@ from patience import until
 from sandbox_clients import GatewayClient
 
 from idc_sandbox.athena.engine import session
-from idc_sandbox.athena.engine.failures import QueryFailedError
+from idc_sandbox.athena.kinds import QueryFailedError
 from idc_sandbox.athena.queue import LONGEST_QUERY_S, Queries
 
 SECRET = "the-secret-of-this-machine"

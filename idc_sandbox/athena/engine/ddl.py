@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from idc_sandbox.athena.engine.failures import (
+from idc_sandbox.athena.engine.partitions import hive_values, is_projected, objects_under, split_address
+from idc_sandbox.athena.engine.reading import form_of
+from idc_sandbox.athena.engine.rendering import create_statement, described
+from idc_sandbox.athena.engine.session import Line
+from idc_sandbox.athena.engine.types import hive_type, plain_name
+from idc_sandbox.athena.kinds import (
     DDL_FAILED,
     MISSING_PATH,
     MISSING_TABLE,
@@ -20,11 +25,6 @@ from idc_sandbox.athena.engine.failures import (
     ddl_failed,
     not_supported,
 )
-from idc_sandbox.athena.engine.partitions import hive_values, is_projected, objects_under, split_address
-from idc_sandbox.athena.engine.reading import form_of
-from idc_sandbox.athena.engine.showing import create_statement, described
-from idc_sandbox.athena.engine.tables import Shelf
-from idc_sandbox.athena.engine.types import hive_type, plain_name
 
 _SERDES = {
     "PARQUET": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
@@ -38,19 +38,6 @@ _NAME = r"[`\"]?([\w-]+)[`\"]?"
 _TABLE = rf"(?:{_NAME}\.)?{_NAME}"
 
 
-class CatalogShelf(Shelf, Protocol):
-    """The sandbox as a statement about tables sees it."""
-
-    def databases(self) -> list[str]:
-        """Return the names of all databases, in order."""
-
-    def tables(self, database: str) -> list[dict[str, Any]]:
-        """Return the definitions of a database's tables and views, by name."""
-
-    def change(self, kind: str, **values: Any) -> None:
-        """Change the catalog. Writes."""
-
-
 @dataclass
 class Listed:
     """What a statement answers: the lines of its result under the names of their columns."""
@@ -60,7 +47,7 @@ class Listed:
 
 
 Describe = Callable[[str], list[tuple[str, str]]]
-_Run = Callable[["Definitions", re.Match[str]], Listed]
+_Run = Callable[["Definitions", re.Match[str]], Listed | None]
 _STATEMENTS: list[tuple[re.Pattern[str], _Run]] = []
 
 
@@ -74,19 +61,9 @@ def _statement(pattern: str) -> Callable[[_Run], _Run]:
 
 
 class Definitions:
-    """Runs statements that are no queries.
+    """Runs statements that are no queries; `describe` returns names and DuckDB's types of a query."""
 
-    Parameters
-    ----------
-    shelf
-        The catalog.
-    database
-        What a name without a database means.
-    describe
-        Returns names and types of a query's columns, DuckDB's; a query that is wrong is refused.
-    """
-
-    def __init__(self, shelf: CatalogShelf, database: str, describe: Describe) -> None:
+    def __init__(self, shelf: Line, database: str, describe: Describe) -> None:
         self.shelf = shelf
         self.database = database
         self._describe = describe
@@ -95,7 +72,7 @@ class Definitions:
         """Carry a statement out, and return what it answers. Writes."""
         for pattern, run in _STATEMENTS:
             if match := pattern.fullmatch(text):
-                return run(self, match)
+                return run(self, match) or Listed()
         if re.match(r"(?i)CREATE\s+EXTERNAL\s+TABLE\b", text, re.ASCII):
             return self._create_table(text)
         if re.match(r"(?i)CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\b", text, re.ASCII):
@@ -119,6 +96,14 @@ class Definitions:
                 MISSING_TABLE,
             )
         return table
+
+    def change(self, kind: str, table: dict[str, Any], **values: Any) -> None:
+        """Change what belongs to a table. Writes."""
+        self.shelf.change(kind, database=table["database"], name=table["name"], **values)
+
+    def put(self, table: dict[str, Any]) -> None:
+        """Put a table in place of the one of its name. Writes."""
+        self.shelf.change("create_table", table=table, replace=True)
 
     def _create_table(self, text: str) -> Listed:
         tree = _parsed(text)
@@ -277,7 +262,7 @@ def _file_format(item: exp.FileFormatProperty) -> dict[str, Any]:
     rf"CREATE (?:DATABASE|SCHEMA)(?P<quiet> IF NOT EXISTS)? {_NAME}(?: COMMENT '(?P<comment>[^']*)')?"
     r"(?: LOCATION '(?P<location>[^']*)')?(?: WITH DBPROPERTIES\s*\(.*\))?"
 )
-def _create_database(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _create_database(definitions: Definitions, match: re.Match[str]) -> None:
     if match["location"] is not None:
         split_address(match["location"])
     definitions.shelf.change(
@@ -287,20 +272,18 @@ def _create_database(definitions: Definitions, match: re.Match[str]) -> Listed:
         description=match["comment"] or "",
         location=match["location"] or "",
     )
-    return Listed()
 
 
 @_statement(rf"DROP (?:DATABASE|SCHEMA)(?P<quiet> IF EXISTS)? {_NAME}(?P<cascade> CASCADE)?(?: RESTRICT)?")
-def _drop_database(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _drop_database(definitions: Definitions, match: re.Match[str]) -> None:
     name = match[2].lower()
     definitions.shelf.change(
         "drop_database", name=name, if_there=bool(match["quiet"]), cascade=bool(match["cascade"])
     )
-    return Listed()
 
 
 @_statement(rf"DROP (?P<kind>TABLE|VIEW)(?P<quiet> IF EXISTS)? {_TABLE}(?: PURGE)?")
-def _drop_table(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _drop_table(definitions: Definitions, match: re.Match[str]) -> None:
     definitions.shelf.change(
         "drop_table",
         database=(match[3] or definitions.database).lower(),
@@ -308,7 +291,15 @@ def _drop_table(definitions: Definitions, match: re.Match[str]) -> Listed:
         is_view=match["kind"].upper() == "VIEW",
         if_there=bool(match["quiet"]),
     )
-    return Listed()
+
+
+def _partition_names(table: dict[str, Any]) -> list[str]:
+    return [column["name"] for column in table["partitions"]]
+
+
+def _spec(names: list[str], values: Iterable[str | None]) -> str:
+    """Return ``year=2026/month=11``, as folders and Hive name a partition."""
+    return "/".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
 
 
 _VALUE = r"[`\"]?([\w-]+)[`\"]?\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([\w.-]+))"
@@ -333,40 +324,24 @@ def _items(pattern: str, text: str, between: str = _COMMAS) -> list[re.Match[str
 
 
 @_statement(rf"ALTER TABLE {_TABLE} ADD(?P<quiet> IF NOT EXISTS)? (?P<specs>PARTITION.*)")
-def _add_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _add_partitions(definitions: Definitions, match: re.Match[str]) -> None:
     table = definitions.table(match[1], match[2])
-    names = [column["name"] for column in table["partitions"]]
+    names = _partition_names(table)
     added = []
     for spec in _items(rf"{_SPEC}(?:\s*LOCATION\s+'([^']*)')?", match["specs"], _COMMAS_OR_SPACES):
         values = _values(spec[1], names)
-        folder = table["location"].rstrip("/")
-        default = folder + "".join(f"/{name}={value}" for name, value in zip(names, values, strict=True))
-        location = spec[2] or default
+        location = spec[2] or f"{table['location'].rstrip('/')}/{_spec(names, values)}"
         split_address(location)
         added.append([list(values), location])
-    definitions.shelf.change(
-        "add_partitions",
-        database=table["database"],
-        name=table["name"],
-        partitions=added,
-        if_missing=bool(match["quiet"]),
-    )
-    return Listed()
+    definitions.change("add_partitions", table, partitions=added, if_missing=bool(match["quiet"]))
 
 
 @_statement(rf"ALTER TABLE {_TABLE} DROP(?P<quiet> IF EXISTS)? (?P<specs>PARTITION.*)")
-def _drop_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _drop_partitions(definitions: Definitions, match: re.Match[str]) -> None:
     table = definitions.table(match[1], match[2])
-    names = [column["name"] for column in table["partitions"]]
+    names = _partition_names(table)
     dropped = [list(_values(spec[1], names)) for spec in _items(_SPEC, match["specs"])]
-    definitions.shelf.change(
-        "drop_partitions",
-        database=table["database"],
-        name=table["name"],
-        partitions=dropped,
-        if_there=bool(match["quiet"]),
-    )
-    return Listed()
+    definitions.change("drop_partitions", table, partitions=dropped, if_there=bool(match["quiet"]))
 
 
 def _values(spec: str, names: list[str]) -> tuple[str, ...]:
@@ -380,67 +355,60 @@ def _values(spec: str, names: list[str]) -> tuple[str, ...]:
 
 
 @_statement(rf"ALTER TABLE {_TABLE} SET TBLPROPERTIES\s*\((?P<pairs>.*)\)")
-def _set_properties(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _set_properties(definitions: Definitions, match: re.Match[str]) -> None:
     table = definitions.table(match[1], match[2])
     text = r"(?:'([^']*)'|\"([^\"]*)\")"
     found = _items(rf"{text}\s*=\s*{text}", match["pairs"])
     pairs = {one[1] or one[2] or "": one[3] or one[4] or "" for one in found}
-    changed = {**table, "properties": table["properties"] | pairs}
-    definitions.shelf.change("create_table", table=changed, replace=True)
-    return Listed()
+    definitions.put({**table, "properties": table["properties"] | pairs})
 
 
 @_statement(rf"ALTER TABLE {_TABLE} SET LOCATION '(?P<location>[^']*)'")
-def _set_location(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _set_location(definitions: Definitions, match: re.Match[str]) -> None:
     split_address(match["location"])
-    changed = {**definitions.table(match[1], match[2]), "location": match["location"]}
-    definitions.shelf.change("create_table", table=changed, replace=True)
-    return Listed()
+    definitions.put({**definitions.table(match[1], match[2]), "location": match["location"]})
 
 
 @_statement(rf"ALTER TABLE {_TABLE} (?P<how>ADD|REPLACE) COLUMNS (?P<columns>\(.*\))")
-def _set_columns(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _set_columns(definitions: Definitions, match: re.Match[str]) -> None:
     table = definitions.table(match[1], match[2])
     schema = _parsed(f"CREATE EXTERNAL TABLE t {match['columns']}").this
     columns = _columns(schema.expressions if isinstance(schema, exp.Schema) else [])
     kept = table["columns"] if match["how"].upper() == "ADD" else []
     changed = {**table, "columns": [*kept, *columns]}
     _require_names_once(changed)
-    definitions.shelf.change("create_table", table=changed, replace=True)
-    return Listed()
+    definitions.put(changed)
 
 
 @_statement(rf"ALTER TABLE {_TABLE} {_SPEC} SET LOCATION '(?P<location>[^']*)'")
-def _move_partition(definitions: Definitions, match: re.Match[str]) -> Listed:
+def _move_partition(definitions: Definitions, match: re.Match[str]) -> None:
     split_address(match["location"])
-    return _change_partition(definitions, match, match[3], match["location"])
+    _change_partition(definitions, match, match[3], match["location"])
 
 
 @_statement(rf"ALTER TABLE {_TABLE} {_SPEC} RENAME TO {_SPEC}")
-def _rename_partition(definitions: Definitions, match: re.Match[str]) -> Listed:
-    return _change_partition(definitions, match, match[4], None)
+def _rename_partition(definitions: Definitions, match: re.Match[str]) -> None:
+    _change_partition(definitions, match, match[4], None)
 
 
 def _change_partition(
     definitions: Definitions, match: re.Match[str], new_spec: str, location: str | None
-) -> Listed:
+) -> None:
     table = definitions.table(match[1], match[2])
-    names = [column["name"] for column in table["partitions"]]
-    definitions.shelf.change(
+    names = _partition_names(table)
+    definitions.change(
         "change_partition",
-        database=table["database"],
-        name=table["name"],
+        table,
         values=list(_values(match[3], names)),
         new_values=list(_values(new_spec, names)),
         location=location,
     )
-    return Listed()
 
 
 @_statement(rf"MSCK REPAIR TABLE {_TABLE}")
 def _repair(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
-    names = [column["name"] for column in table["partitions"]]
+    names = _partition_names(table)
     if not names or is_projected(table):
         raise QueryFailedError(
             f"FAILED: Execution Error: {table['name']} has no partitions of its own to look for", DDL_FAILED
@@ -450,16 +418,10 @@ def _repair(definitions: Definitions, match: re.Match[str]) -> Listed:
     known = {values for values, _ in definitions.shelf.partitions(table["database"], table["name"])}
     seen = (hive_values(one.key, folder, names) for one in objects_under(location, definitions.shelf.objects))
     found = sorted({one for one in seen if one is not None} - known)
-    specs = ["/".join(f"{name}={value}" for name, value in zip(names, one, strict=True)) for one in found]
+    specs = [_spec(names, one) for one in found]
     if found:
         added = [[list(one), f"{location}/{spec}"] for one, spec in zip(found, specs, strict=True)]
-        definitions.shelf.change(
-            "add_partitions",
-            database=table["database"],
-            name=table["name"],
-            partitions=added,
-            if_missing=True,
-        )
+        definitions.change("add_partitions", table, partitions=added, if_missing=True)
     missing = ["\t".join(["Partitions not in metastore:", *(f"{table['name']}:{spec}" for spec in specs)])]
     repaired = [f"Repair: Added partition to metastore {table['name']}:{spec}" for spec in specs]
     return Listed(["repair"], [*missing, *repaired] if specs else [])
@@ -500,12 +462,11 @@ def _show_properties(definitions: Definitions, match: re.Match[str]) -> Listed:
 @_statement(rf"SHOW PARTITIONS {_TABLE}")
 def _show_partitions(definitions: Definitions, match: re.Match[str]) -> Listed:
     table = definitions.table(match[1], match[2])
-    names = [column["name"] for column in table["partitions"]]
+    names = _partition_names(table)
     if not names:
         raise ddl_failed(f"FAILED: SemanticException: {table['name']} is not a partitioned table")
     known = definitions.shelf.partitions(table["database"], table["name"])
-    lines = ["/".join(f"{name}={value}" for name, value in zip(names, one, strict=True)) for one, _ in known]
-    return Listed(["partition"], sorted(lines))
+    return Listed(["partition"], sorted(_spec(names, values) for values, _ in known))
 
 
 @_statement(rf"SHOW COLUMNS (?:IN|FROM) {_TABLE}(?: (?:IN|FROM) {_NAME})?")

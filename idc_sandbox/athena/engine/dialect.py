@@ -1,4 +1,4 @@
-"""A query in Athena's dialect: read, held against what may be asked, and said in DuckDB's."""
+"""A query in Athena's dialect: read, and held against what may be asked; DuckDB's errors in Trino's words."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import TokenType
 
-from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported
 from idc_sandbox.athena.engine.functions import (
     ALLOWED_FUNCTIONS,
     MACRO_NAMES,
     NOT_HERE,
     OVER_ENTRIES,
     WORDS_BEFORE_PARENTHESES,
+)
+from idc_sandbox.athena.kinds import (
+    BAD_STATEMENT,
+    INTERNAL,
+    MISSING_FUNCTION,
+    SYSTEM,
+    QueryFailedError,
+    not_supported,
+    out_of_memory,
 )
 
 _DEEPEST = 120
@@ -245,7 +253,7 @@ def _unknown_function(name: str, places: TextPlaces) -> QueryFailedError:
             f"{name.lower()}{NOT_HERE[name.lower()]}"
         )
     reason = f"FUNCTION_NOT_FOUND: {places.of_function(name)}: Function '{name.lower()}' not registered"
-    return QueryFailedError(reason, 1303)
+    return QueryFailedError(reason, MISSING_FUNCTION)
 
 
 def fill_parameters(tree: exp.Expr, values: list[str]) -> exp.Expr:
@@ -344,3 +352,77 @@ def _speaks_of(condition: exp.Expr, alias: str, columns: set[str]) -> bool:
         one.name.lower() in columns and one.table.lower() in ("", alias.lower()) and not one.args.get("db")
         for one in named
     )
+
+
+# DuckDB's words → code and words of Trino's. A pattern's first group is a name that the query's text has.
+_RESOLVED = "Column '{column}' cannot be resolved"
+_UNEXPECTED = "Unexpected parameters for function {0}"
+_RULES = (
+    (r'Column "([^"]*)" referenced that exists in the SELECT', "COLUMN_NOT_FOUND", _RESOLVED),
+    (r'Referenced column "([^"]*)" not found', "COLUMN_NOT_FOUND", "Column '{0}' cannot be resolved"),
+    (r'Referenced table "([^"]*)" not found', "COLUMN_NOT_FOUND", _RESOLVED),
+    (r'does not have a column named "([^"]*)"', "COLUMN_NOT_FOUND", _RESOLVED),
+    (r'Could not find key "([^"]*)" in struct', "COLUMN_NOT_FOUND", _RESOLVED),
+    (r"Cannot extract field '([^']*)'", "TYPE_MISMATCH", "Expression of '{0}' is not of type ROW"),
+    (r'Ambiguous reference to column name "([^"]*)"', "AMBIGUOUS_NAME", "Column '{0}' is ambiguous"),
+    (
+        r'column "([^"]*)" must appear in the GROUP BY',
+        "EXPRESSION_NOT_AGGREGATE",
+        "'{0}' must be an aggregate expression or appear in GROUP BY clause",
+    ),
+    (
+        r"value (\S+) can't be cast because the value is out of range",
+        "NUMERIC_VALUE_OUT_OF_RANGE",
+        "Out of range: {0}",
+    ),
+    (r"(Malformed JSON)", "INVALID_FUNCTION_ARGUMENT", "Cannot convert value to JSON: {0}"),
+    (
+        r"(?:field format|parse string): \"([^\"]*)\"",
+        "INVALID_FUNCTION_ARGUMENT",
+        'Invalid format: "{0}"',
+    ),
+    (r"Could not convert string '(.*)' to ", "INVALID_CAST_ARGUMENT", "Cannot cast '{0}'"),
+    (
+        r"Function with name \"?([a-z0-9_]+)\"? does not exist",
+        "FUNCTION_NOT_FOUND",
+        "Function '{0}' not registered",
+    ),
+    (
+        r"No function matches the given name and argument types '?\"?([^('\"]+)",
+        "FUNCTION_NOT_FOUND",
+        _UNEXPECTED,
+    ),
+    (r"for the function call \"([^(\"]+)", "FUNCTION_NOT_FOUND", _UNEXPECTED),
+)
+_ON_PURPOSE = re.compile(r"'!([A-Z_]+: .*)' to INT(?:64|128)", re.DOTALL)  # a macro's own words
+_CODE_OF_KIND = {
+    "ConversionException": "INVALID_CAST_ARGUMENT",
+    "OutOfRangeException": "NUMERIC_VALUE_OUT_OF_RANGE",
+    "ParserException": "SYNTAX_ERROR",
+    "BinderException": "TYPE_MISMATCH",
+    "CatalogException": "TYPE_MISMATCH",
+    "InvalidInputException": "INVALID_FUNCTION_ARGUMENT",
+}
+
+
+def translate_error(error: Exception, places: TextPlaces) -> QueryFailedError:
+    """Return the failure that Athena has for an error of DuckDB's."""
+    kind, text = type(error).__name__, str(error)
+    if kind == "OutOfMemoryException" or isinstance(error, MemoryError):
+        return out_of_memory()
+    if own := _ON_PURPOSE.search(text):
+        return QueryFailedError(own[1])
+    if "Division by zero" in text:
+        return QueryFailedError("DIVISION_BY_ZERO: Division by zero")
+    for pattern, code, words in _RULES:
+        if found := re.search(pattern, text):
+            name, is_function = found[1], code == "FUNCTION_NOT_FOUND"
+            place = places.of_function(name) if is_function else places.of_column(name)
+            reason = words.format(name.removeprefix("trino_"), column=places.full_column(name))
+            error_type = MISSING_FUNCTION if is_function else BAD_STATEMENT
+            return QueryFailedError(f"{code}: {place}: {reason}", error_type)
+    said = re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", text.partition("\n")[0])
+    if kind in _CODE_OF_KIND:
+        return QueryFailedError(f"{_CODE_OF_KIND[kind]}: {said}")
+    # A path of this machine helps nobody who reads the reason.
+    return QueryFailedError(f"GENERIC_INTERNAL_ERROR: {kind}", INTERNAL, SYSTEM)

@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from idc_sandbox.athena.engine.failures import BAD_PROPERTY, MISSING_PATH, QueryFailedError
 from idc_sandbox.athena.engine.types import duckdb_type, quoted
+from idc_sandbox.athena.kinds import BAD_PROPERTY, MISSING_PATH, QueryFailedError
 
 PartitionValues = tuple[str | None, ...]
 

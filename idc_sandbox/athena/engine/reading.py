@@ -13,16 +13,20 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from idc_sandbox.athena.engine.failures import BAD_DATA, QueryFailedError, not_supported, out_of_memory
 from idc_sandbox.athena.engine.partitions import SourceObject
-from idc_sandbox.athena.engine.spelling import (
+from idc_sandbox.athena.engine.types import (
     CLOUDTRAIL_SPELLING,
+    HiveType,
+    duckdb_type,
+    literal,
+    quoted,
+    read_type,
     renamed,
     sample_records,
     spelled_type,
     spelling_of,
 )
-from idc_sandbox.athena.engine.types import HiveType, duckdb_type, literal, quoted, read_type
+from idc_sandbox.athena.kinds import BAD_DATA, QueryFailedError, not_supported, out_of_memory
 
 PATH = "$path"
 _FORM = 1  # of the files: another number makes all of them anew
@@ -61,15 +65,7 @@ def cached_name(table: dict[str, Any], source: SourceObject) -> str:
 
 
 class Converter:
-    """Makes Parquet files of a table's objects.
-
-    Parameters
-    ----------
-    table
-        Its definition.
-    folder
-        Where what a query needs for a moment lies.
-    """
+    """Makes Parquet files of a table's objects; what it needs for a moment lies in a folder."""
 
     def __init__(self, table: dict[str, Any], folder: Path) -> None:
         self._table = table

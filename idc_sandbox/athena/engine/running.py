@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from idc_sandbox.athena.engine.ddl import CatalogShelf, Definitions
+from idc_sandbox.athena.engine.ddl import Definitions
 from idc_sandbox.athena.engine.dialect import (
     TextPlaces,
     fill_parameters,
@@ -19,17 +19,23 @@ from idc_sandbox.athena.engine.dialect import (
     parse_query,
     require_allowed,
     require_no_early_alias,
+    translate_error,
 )
-from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported, out_of_memory, translate_error
 from idc_sandbox.athena.engine.functions import macro_statements
 from idc_sandbox.athena.engine.reading import PATH
 from idc_sandbox.athena.engine.rendering import column_info, csv_line, renderer_of
-from idc_sandbox.athena.engine.session import lock, open_locked
+from idc_sandbox.athena.engine.session import Line, lock, open_locked
 from idc_sandbox.athena.engine.static_types import settle_types
 from idc_sandbox.athena.engine.tables import Binder, Loader, Scan, make_view, text_names
 from idc_sandbox.athena.engine.translation import text_of, to_duckdb
 from idc_sandbox.athena.engine.types import quoted
-from idc_sandbox.athena.kinds import kind_of_statement, without_comments
+from idc_sandbox.athena.kinds import (
+    QueryFailedError,
+    kind_of_statement,
+    not_supported,
+    out_of_memory,
+    without_comments,
+)
 
 LARGEST_RESULT = 256 * 1024 * 1024
 _ROWS_AT_ONCE = 2_000
@@ -38,27 +44,15 @@ _WRITING = ("INSERT", "UPDATE", "DELETE", "MERGE", "UNLOAD", "OPTIMIZE", "VACUUM
 
 @dataclass(frozen=True)
 class Job:
-    """A statement to run, and where.
-
-    Attributes
-    ----------
-    text, database, parameters
-        What StartQueryExecution was given.
-    now
-        The time that the query sees, epoch seconds.
-    folder, cache
-        What this query alone uses, and what stays for later ones.
-    is_ahead
-        Whether to read the query's objects for later ones, and answer nothing.
-    """
+    """A statement to run, and where."""
 
     text: str
     database: str
     parameters: list[str]
-    now: float
-    folder: Path
-    cache: Path
-    is_ahead: bool = False
+    now: float  # the time that the query sees, epoch seconds
+    folder: Path  # what this query alone uses
+    cache: Path  # what stays for later ones
+    is_ahead: bool = False  # whether to read its objects for later ones, and answer nothing
 
     @property
     def result(self) -> Path:
@@ -80,7 +74,7 @@ class Outcome:
     has_parts: bool = False
 
 
-def run_job(job: Job, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+def run_job(job: Job, shelf: Line, clock: Callable[[], float]) -> Outcome:
     """Run a statement and write its answer into the job's result file. Writes."""
     if job.is_ahead:
         _load(job, _bind(job, job.text, shelf), shelf)
@@ -130,7 +124,7 @@ class _Prepared:
     places: TextPlaces
 
     def failure(self, error: Exception) -> QueryFailedError:
-        return translate_error(error, self.places, self.places.full_column)
+        return translate_error(error, self.places)
 
 
 @dataclass
@@ -144,7 +138,7 @@ class _Bound:
     places: TextPlaces
 
 
-def _bind(job: Job, text: str, shelf: CatalogShelf) -> _Bound:
+def _bind(job: Job, text: str, shelf: Line) -> _Bound:
     """Read a query and find out all that can be wrong with it before any object is read."""
     text = re.sub(r"[\s;]+$", "", text)
     tree = parse_query(text)
@@ -197,7 +191,7 @@ def _settle_types(job: Job, tree: exp.Expr, scans: list[Scan], places: TextPlace
             connection.close()
 
 
-def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
+def _prepare(job: Job, text: str, shelf: Line) -> _Prepared:
     bound = _bind(job, text, shelf)
     scanned, has_parts = _load(job, bound, shelf)
     connection = _opened(job, bound.scans, bound.sql, has_path=bound.has_path)
@@ -205,7 +199,7 @@ def _prepare(job: Job, text: str, shelf: CatalogShelf) -> _Prepared:
     return _Prepared(connection, _printable(bound.sql, types), names, types, scanned, has_parts, bound.places)
 
 
-def _load(job: Job, bound: _Bound, shelf: CatalogShelf) -> tuple[int, bool]:
+def _load(job: Job, bound: _Bound, shelf: Line) -> tuple[int, bool]:
     loader = Loader(shelf, job.cache, job.folder, job.now, is_ahead=job.is_ahead)
     return loader.load(bound.scans), loader.has_parts
 
@@ -228,7 +222,7 @@ def _described(
         try:
             return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
         except (duckdb.Error, MemoryError) as error:
-            raise translate_error(error, places, places.full_column) from None
+            raise translate_error(error, places) from None
 
 
 def _printable(sql: str, types: list[str]) -> str:
@@ -245,7 +239,7 @@ def _printable(sql: str, types: list[str]) -> str:
     return f"SELECT {', '.join(shown)} FROM ({sql}) AS printed({', '.join(names)})"  # noqa: S608
 
 
-def _run_query(job: Job, text: str, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+def _run_query(job: Job, text: str, shelf: Line, clock: Callable[[], float]) -> Outcome:
     started = clock()
     prepared = _prepare(job, text, shelf)
     planned = clock() - started
@@ -272,7 +266,7 @@ def _rows(prepared: _Prepared) -> Iterator[tuple[Any, ...]]:
         raise prepared.failure(error) from None
 
 
-def _explain(job: Job, text: str, shelf: CatalogShelf, clock: Callable[[], float]) -> Outcome:
+def _explain(job: Job, text: str, shelf: Line, clock: Callable[[], float]) -> Outcome:
     started = clock()
     prepared = _prepare(job, text, shelf)
     with prepared.connection:

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.expressions import apply_index_offset
 
-from idc_sandbox.athena.engine.failures import MISSING_FUNCTION, QueryFailedError
+from idc_sandbox.athena.kinds import MISSING_FUNCTION, QueryFailedError
 
 # No function of DuckDB's takes arguments under this name, so its error lists the types of what it was given.
 _PROBE = "txid_current"

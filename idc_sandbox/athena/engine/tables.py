@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 from sqlglot import exp
@@ -22,7 +22,6 @@ from idc_sandbox.athena.engine.dialect import (
     parse_query,
     require_allowed,
 )
-from idc_sandbox.athena.engine.failures import MISSING_TABLE, QueryFailedError, not_supported
 from idc_sandbox.athena.engine.functions import macro_statements
 from idc_sandbox.athena.engine.partitions import (
     SourceObject,
@@ -32,33 +31,14 @@ from idc_sandbox.athena.engine.partitions import (
     prune,
 )
 from idc_sandbox.athena.engine.reading import PATH, Converter, cached_name
-from idc_sandbox.athena.engine.session import THREADS, lock, open_locked
-from idc_sandbox.athena.engine.spelling import renamed
+from idc_sandbox.athena.engine.session import THREADS, Line, lock, open_locked
 from idc_sandbox.athena.engine.translation import condition_text
-from idc_sandbox.athena.engine.types import HiveType, literal, quoted, read_type
+from idc_sandbox.athena.engine.types import HiveType, literal, quoted, read_type, renamed
+from idc_sandbox.athena.kinds import MISSING_TABLE, QueryFailedError, not_supported
 
 LARGEST_AT_ONCE = 8 * 1024**2
 _DEEPEST_VIEW = 10
 _CATALOG = "awsdatacatalog"
-
-
-class Shelf(Protocol):
-    """The sandbox as a query sees it: what the caller's permissions do not allow raises QueryFailedError."""
-
-    def find_table(self, database: str, name: str) -> dict[str, Any] | None:
-        """Return a table's definition, or None."""
-
-    def partitions(self, database: str, name: str) -> list[tuple[tuple[str, ...], str]]:
-        """Return values and location of each partition that a table was told of."""
-
-    def objects(self, bucket: str, prefix: str) -> list[tuple[str, int, str]]:
-        """Return key, size and ETag of the objects under a prefix."""
-
-    def allow_objects(self, bucket: str, keys: list[str]) -> None:
-        """Return when the caller may read all of these objects."""
-
-    def fetch(self, bucket: str, key: str) -> str:
-        """Return the path of a file with an object's bytes, which the query deletes."""
 
 
 @dataclass
@@ -79,19 +59,9 @@ class Scan:
 
 
 class Binder:
-    """Puts views of DuckDB's in place of a query's tables.
+    """Puts views of DuckDB's in place of a query's tables; `now` is the time that it sees, epoch seconds."""
 
-    Parameters
-    ----------
-    shelf
-        Where tables and objects are.
-    database
-        What a name without a database means.
-    now
-        The time that the query sees, epoch seconds.
-    """
-
-    def __init__(self, shelf: Shelf, database: str, now: float) -> None:
+    def __init__(self, shelf: Line, database: str, now: float) -> None:
         self._shelf = shelf
         self._database = database
         self._now = now
@@ -262,28 +232,11 @@ class Loader:
     """Finds the objects of scans, and makes the files that are not there yet.
 
     Where these are more than `LARGEST_AT_ONCE`, it takes out of their objects what the query needs and no
-    more, into files that end with the query: that is two to three times as fast.
-
-    Parameters
-    ----------
-    shelf
-        Where objects are.
-    cache, folder
-        Where the files stay, and where what one query needs lies.
-    now
-        The time that the query sees, epoch seconds.
-    is_ahead
-        Whether it reads for later queries, so all columns of all objects that can be read.
-
-    Attributes
-    ----------
-    has_parts
-        Whether it left columns out.
+    more, into files that end with the query: that is two to three times as fast. `has_parts` tells whether it
+    did so. One that `is_ahead` reads for later queries: all columns of all objects that can be read.
     """
 
-    def __init__(
-        self, shelf: Shelf, cache: Path, folder: Path, now: float, *, is_ahead: bool = False
-    ) -> None:
+    def __init__(self, shelf: Line, cache: Path, folder: Path, now: float, *, is_ahead: bool = False) -> None:
         self._shelf = shelf
         self._cache = cache
         self._folder = folder

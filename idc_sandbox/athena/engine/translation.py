@@ -9,9 +9,8 @@ from collections.abc import Callable
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from idc_sandbox.athena.engine.failures import QueryFailedError, not_supported
 from idc_sandbox.athena.engine.functions import CAST_NAMES, MACRO_NAMES, OVER_ENTRIES
-from idc_sandbox.athena.engine.patterns import TIMESTAMP, joda_format, re2_pattern, re2_replacement
+from idc_sandbox.athena.kinds import QueryFailedError, not_supported
 
 KindOf = Callable[[exp.Expr], str]
 
@@ -105,7 +104,7 @@ def _is_plain(node: exp.Cast) -> bool:
     value = node.this
     match CAST_NAMES[node.to.this]:
         case "timestamp":
-            return bool(value.is_string and TIMESTAMP.fullmatch(value.name))
+            return bool(value.is_string and _TIMESTAMP.fullmatch(value.name))
         case "varchar":  # of a timestamp that is written down, the digits that it has
             return bool(value.is_string or (isinstance(value, exp.Cast) and value.this.is_string))
     return bool(value.is_int)
@@ -150,7 +149,7 @@ def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
 def _replaced_call(node: exp.Anonymous) -> exp.Expr:
     name, arguments = node.name.lower(), node.expressions
     if name in ("format_datetime", "parse_datetime") and len(arguments) == 2:
-        form = exp.Literal.string(joda_format(arguments[1].name))
+        form = exp.Literal.string(_joda_format(arguments[1].name))
         if name == "format_datetime":
             return _call("strftime", arguments[0], form)
         return exp.cast(_call("strptime", arguments[0], form), "timestamptz")
@@ -174,12 +173,12 @@ def _of_pattern(name: str, arguments: list[exp.Expr]) -> list[exp.Expr]:
     """Return the arguments of a regular expression's function, as RE2 writes pattern and replacement."""
     changed = list(arguments)
     if changed[1].is_string:
-        changed[1] = exp.Literal.string(re2_pattern(changed[1].name))
+        changed[1] = exp.Literal.string(_re2_pattern(changed[1].name))
     if name == "regexp_replace" and len(changed) > 2:
         if isinstance(changed[2], exp.Lambda):
             raise not_supported("NOT_SUPPORTED: line 1:1: regexp_replace with a function; use a text with $1")
         if changed[2].is_string:
-            changed[2] = exp.Literal.string(re2_replacement(changed[2].name))
+            changed[2] = exp.Literal.string(_re2_replacement(changed[2].name))
         else:
             changed[2] = _call("trino_re2_replacement", changed[2])
     return changed
@@ -282,3 +281,58 @@ def _lateral(unnest: exp.Unnest, kind_of: KindOf) -> exp.Expr:
     query = exp.Subquery(this=exp.select(*columns))
     name = alias.this if alias is not None and alias.this is not None else exp.to_identifier("unnested")
     return exp.Lateral(this=query, alias=exp.TableAlias(this=name, columns=names))
+
+
+# Regular expressions and formats of Java's, as DuckDB writes them.
+
+# A timestamp without a zone, as Trino writes it.
+_TIMESTAMP = re.compile(r"\d{4}-\d\d?-\d\d?( \d\d?:\d\d?(:\d\d?(\.\d+)?)?)?", re.ASCII)
+
+
+def _re2_pattern(text: str) -> str:
+    """Return a pattern with its named groups as RE2 writes them."""
+    return re.sub(r"(?<!\\)\(\?<(?=[A-Za-z])", "(?P<", text)
+
+
+def _re2_replacement(text: str) -> str:
+    """Return a replacement of Java's, with ``$1`` for a group, as RE2 writes it; a named group is refused."""
+    made, at = "", 0
+    while at < len(text):
+        if text[at] == "\\" and at + 1 < len(text):
+            made, at = made + text[at + 1].replace("\\", "\\\\"), at + 2
+        elif found := re.compile(r"\$(\d)", re.ASCII).match(text, at):
+            made, at = f"{made}\\{found[1]}", found.end()
+        elif text.startswith("${", at):
+            raise not_supported(
+                "NOT_SUPPORTED: line 1:1: the sandbox's Athena has no ${NAME} in a replacement: use $1"
+            )
+        else:
+            made, at = made + text[at].replace("\\", "\\\\"), at + 1
+    return made
+
+
+# Joda's letters → strftime's, longest first; for literals of format_datetime and parse_datetime.
+_JODA = {
+    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d",
+    "d": "%-d", "EEEE": "%A", "EEE": "%a", "HH": "%H", "H": "%-H", "hh": "%I", "mm": "%M", "ss": "%S",
+    "SSS": "%g", "a": "%p", "Z": "%z",
+    "h": "%-I", "m": "%-M", "s": "%-S", "EE": "%a", "E": "%a", "y": "%Y", "DDD": "%j", "ZZ": "%z",
+}  # fmt: skip
+
+
+def _joda_format(text: str) -> str:
+    """Return strftime's format for one of Joda's; what stands between quotes is itself."""
+    made, rest = "", text
+    while rest:
+        if rest[0] == "'":
+            literal, _, rest = rest[1:].partition("'")
+            made += literal.replace("%", "%%") or "'"
+            continue
+        letters = (re.match(r"([A-Za-z])\1*|", rest) or [""])[0]
+        if letters and letters not in _JODA:
+            raise not_supported(
+                f"NOT_SUPPORTED: line 1:1: the sandbox's Athena does not know {letters!r} in a time's format"
+            )
+        made += _JODA[letters] if letters else rest[0].replace("%", "%%")
+        rest = rest[len(letters) or 1 :]
+    return made
